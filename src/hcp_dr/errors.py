@@ -1,0 +1,291 @@
+"""Every way in which hcp-dr ends badly, as a paragraph for a person and an exit code for a machine.
+
+    HcpDrError                        2  unexpected
+    ├── SettingsError                 3  a variable, file or flag is missing or contradicts another
+    │   ├── UnreadableKubeconfig      4
+    │   ├── SameCluster               5
+    │   └── UnknownHostedCluster      6
+    ├── CannotMigrate                10  preflight found what must not be
+    ├── KubernetesError              20  an API server refused or did not answer
+    │   ├── NotFound                 21
+    │   ├── AlreadyExists            22
+    │   ├── Conflict                 23
+    │   ├── Invalid                  24
+    │   ├── Forbidden                25
+    │   ├── Unauthorized             26
+    │   ├── Expired                  27
+    │   ├── ServerBusy               28  passing
+    │   ├── ClusterUnreachable       29  passing
+    │   └── CommandFailed            30
+    ├── AwsError                     40  an AWS service refused or did not answer
+    │   ├── AwsDenied                41
+    │   ├── BucketRefused            42
+    │   ├── AwsBusy                  43  passing
+    │   └── AwsUnreachable           44  passing
+    ├── ArchiveError                 50  the backup folder is not what its manifest says
+    ├── JournalError                 55  the journal does not allow this
+    │   ├── Unfinished               56
+    │   └── NothingToResume          57
+    ├── TimedOut                     60  a wait reached its limit
+    ├── Contested                    61  somebody undoes what was done
+    └── Refused                      70  a guard does not hold
+        ├── FenceBroken              71
+        ├── NotOurs                  72
+        ├── SnapshotDoubtful         73
+        ├── MachineUnsafe            74
+        ├── NotProven                75
+        └── ConfirmationMissing      76
+
+Each class says what happened (`template`, filled from keyword values), what was left as it was (`left`) and what to do
+next (`todo`). Passing errors may be tried again by the engine; nothing else is.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HcpDrError(Exception):
+    """The root. Values for the template are keywords; `left` and `todo` may be overridden for one occasion."""
+
+    exit_code: ClassVar[int] = 2
+    passing: ClassVar[bool] = False
+    template: ClassVar[str] = "{what}"
+    left: ClassVar[str] = "Nothing more was changed."
+    todo: ClassVar[str] = "Run `hcp-dr status` to see where the relocation is."
+
+    def __init__(self, *, left: str | None = None, todo: str | None = None, **values: object) -> None:
+        self.values = values
+        self.what = self.template.format(**values)
+        self.left_as = self.left if left is None else left
+        self.next = self.todo if todo is None else todo
+        super().__init__(self.what)
+
+    def paragraph(self) -> str:
+        """What, what was left as it was, what to do next: one paragraph."""
+        return " ".join(part for part in (self.what, self.left_as, self.next) if part)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.left_as, self.next, self.values))
+
+
+def _rebuild(kind: type[HcpDrError], left: str, todo: str, values: dict[str, object]) -> HcpDrError:
+    return kind(left=left, todo=todo, **values)
+
+
+class SettingsError(HcpDrError):
+    exit_code = 3
+    left = "Nothing was changed anywhere."
+    todo = "Set it in the environment or in the file given with --env-file, and run the command again."
+
+
+class UnreadableKubeconfig(SettingsError):
+    exit_code = 4
+    template = "The kubeconfig {path}, named by {variable} for the {cluster} cluster, cannot be used: {reason}."
+    todo = "Correct the path or the file, check it with `kubectl --kubeconfig {path} get namespaces`, and run again."
+
+    def __init__(self, *, path: str, variable: str, cluster: str, reason: str) -> None:
+        todo = self.todo.format(path=path)
+        super().__init__(todo=todo, path=path, variable=variable, cluster=cluster, reason=reason)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_kubeconfig, (dict(self.values),))
+
+
+def _rebuild_kubeconfig(values: dict[str, str]) -> UnreadableKubeconfig:
+    return UnreadableKubeconfig(**values)
+
+
+class SameCluster(SettingsError):
+    exit_code = 5
+    template = (
+        "MGMT_KUBECONFIG and MGMT2_KUBECONFIG reach one and the same management cluster ({evidence}): "
+        "a hosted cluster cannot be relocated onto itself."
+    )
+    todo = "Point MGMT2_KUBECONFIG at the destination management cluster and run again."
+
+
+class UnknownHostedCluster(SettingsError):
+    exit_code = 6
+    template = "There is no HostedCluster {namespace}/{name} on the {cluster} management cluster ({server}). {seen}"
+    todo = "Correct HC_CLUSTER_NS and HC_CLUSTER_NAME, or MGMT_KUBECONFIG, and run again."
+
+
+class CannotMigrate(HcpDrError):
+    exit_code = 10
+    template = "This hosted cluster cannot be relocated now: {count} preflight checks are blocked or unknown ({checks})."
+    left = "Nothing was changed anywhere, and the hosted cluster goes on as it was."
+    todo = "Each blocked check above says what to do; then run `hcp-dr preflight` again."
+
+
+class KubernetesError(HcpDrError):
+    exit_code = 20
+    template = "The {cluster} cluster refused to {verb} {object}: {reason}."
+    todo = "Look at the object and at the API server's answer, then run `hcp-dr resume`."
+
+
+class NotFound(KubernetesError):
+    exit_code = 21
+    template = "{object} is not on the {cluster} cluster (asked to {verb} it)."
+
+
+class AlreadyExists(KubernetesError):
+    exit_code = 22
+    template = "{object} is already on the {cluster} cluster, so it was not created ({reason})."
+
+
+class Conflict(KubernetesError):
+    exit_code = 23
+    template = "{object} on the {cluster} cluster was changed by somebody else meanwhile ({verb}: {reason})."
+
+
+class Invalid(KubernetesError):
+    exit_code = 24
+    template = "The {cluster} cluster says that {object} is not valid ({verb}): {reason}."
+
+
+class Forbidden(KubernetesError):
+    exit_code = 25
+    template = "The {cluster} cluster does not allow these credentials to {verb} {object}: {reason}."
+    todo = "Give the kubeconfig's user that permission, then run `hcp-dr preflight` and go on with `hcp-dr resume`."
+
+
+class Unauthorized(KubernetesError):
+    exit_code = 26
+    template = "The {cluster} cluster does not accept the credentials of the kubeconfig ({verb} {object}: {reason})."
+    todo = "Log in again, check with `kubectl auth whoami`, then run the command again or `hcp-dr resume`."
+
+
+class Expired(KubernetesError):
+    exit_code = 27
+    template = "The {cluster} cluster no longer has the history of {object} that was asked for: {reason}."
+
+
+class ServerBusy(KubernetesError):
+    """retry_after is in seconds, None where the server did not say."""
+
+    exit_code = 28
+    passing = True
+    template = "The API server of the {cluster} cluster is overloaded or failing ({verb} {object}: {reason})."
+
+    def __init__(self, *, retry_after: float | None = None, **values: str) -> None:
+        super().__init__(**values)
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_busy, (self.retry_after, self.values))
+
+
+def _rebuild_busy(retry_after: float | None, values: dict[str, str]) -> ServerBusy:
+    return ServerBusy(retry_after=retry_after, **values)
+
+
+class ClusterUnreachable(KubernetesError):
+    exit_code = 29
+    passing = True
+    template = "The API server of the {cluster} cluster did not answer ({verb} {object}: {reason})."
+    todo = "Check the network and the kubeconfig, then run the command again or `hcp-dr resume`."
+
+
+class CommandFailed(KubernetesError):
+    exit_code = 30
+    template = "`{command}` in {object} on the {cluster} cluster ended with exit code {code}: {reason}."
+
+
+class AwsError(HcpDrError):
+    exit_code = 40
+    template = "AWS {service} refused {operation} on {object}: {reason}."
+    todo = "Look at the answer above, then run the command again or `hcp-dr resume`."
+
+
+class AwsDenied(AwsError):
+    exit_code = 41
+    template = "AWS {service} does not allow these credentials {operation} on {object}: {reason}."
+    todo = "Check AWS_CREDS and the permissions of its user, then run the command again or `hcp-dr resume`."
+
+
+class BucketRefused(AwsError):
+    exit_code = 42
+    template = "The bucket {object} refused {operation}: {reason}."
+    todo = "Check BUCKET_NAME, AWS_CREDS and the bucket's policy, then run the command again or `hcp-dr resume`."
+
+
+class AwsBusy(AwsError):
+    exit_code = 43
+    passing = True
+    template = "AWS {service} throttles or fails ({operation} on {object}: {reason})."
+
+
+class AwsUnreachable(AwsError):
+    exit_code = 44
+    passing = True
+    template = "AWS {service} did not answer ({operation} on {object}: {reason})."
+    todo = "Check the network and the AWS endpoint, then run the command again or `hcp-dr resume`."
+
+
+class ArchiveError(HcpDrError):
+    exit_code = 50
+    template = "The backup folder {folder} cannot be used: {reason}."
+    todo = "Use another backup folder, or make the backup again."
+
+
+class JournalError(HcpDrError):
+    exit_code = 55
+    template = "The journal {path} does not allow this: {reason}."
+
+
+class Unfinished(JournalError):
+    exit_code = 56
+    template = "The backup folder {folder} holds the journal of a {command} that is not finished (next: {step})."
+    todo = "Go on with `hcp-dr resume`, or choose another BACKUP_DIR."
+
+
+class NothingToResume(JournalError):
+    exit_code = 57
+    template = "There is nothing to resume: {reason}."
+    todo = "Name the backup folder with --backup, or start with `hcp-dr relocate`."
+
+
+class TimedOut(HcpDrError):
+    exit_code = 60
+    template = "{step} waited {seconds:.0f} s until {until}; seen last: {seen}."
+    left = "What was done so far stays as it is; nothing was undone."
+    todo = "Look at why, then run `hcp-dr resume`: it waits again from here."
+
+
+class Contested(HcpDrError):
+    exit_code = 61
+    template = "{step}: somebody undoes this: `{action}` succeeded twice and is needed again. {suspects}"
+    left = "What was done so far stays as it is; nothing was undone."
+    todo = "Find and stop whoever writes that object, then run `hcp-dr resume`."
+
+
+class Refused(HcpDrError):
+    exit_code = 70
+    todo = "Settle this, then run `hcp-dr resume`."
+
+
+class FenceBroken(Refused):
+    exit_code = 71
+
+
+class NotOurs(Refused):
+    exit_code = 72
+
+
+class SnapshotDoubtful(Refused):
+    exit_code = 73
+
+
+class MachineUnsafe(Refused):
+    exit_code = 74
+
+
+class NotProven(Refused):
+    exit_code = 75
+
+
+class ConfirmationMissing(Refused):
+    exit_code = 76
+    left = "Nothing was changed anywhere."
+    todo = "Run again and type the hosted cluster's name, or give --yes."

@@ -1,0 +1,212 @@
+"""Where everything of a region is: addresses, names, ports, folders. Values only; nothing here touches the machine.
+
+All addresses but the pair between host and region are the same in every region, because each region is a network
+namespace of its own; `Layout.number` tells two regions on one host apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+AWS_REGION = "us-east-1"
+AVAILABILITY_ZONE = "us-east-1a"
+HOSTED_DOMAIN = "hosted.rehearsal.example"  # EXTERNAL_DNS_DOMAIN: the Route53 zone, under external-dns's filter
+REGION_DOMAIN = "region.rehearsal.example"  # static names: load balancers, API servers of the management clusters
+HOSTED_CLUSTER_NAMESPACE = "clusters"
+BUCKET = "hcp-dr-rehearsal"
+AWS_ACCOUNT = "123456789012"  # what moto answers
+
+BRIDGE = "region0"
+BRIDGE_ADDRESS = "10.78.0.1"
+VPC_CIDR = "10.78.0.0/16"
+VPC_PREFIX_LENGTH = 16
+WORKER_SUBNET_CIDR = "10.78.2.0/24"
+
+RESOLVER = "10.78.0.53"  # the caching resolver of the VPC, port 53: everything in the region but cluster pods asks it
+ZONE_SERVER = "10.78.0.52"  # the authoritative name server: the Route53 zone and the static names, port 53
+S3_ADDRESS, S3_PORT = "10.78.0.30", 7070  # also reached at Layout.region_address by host and pods
+AWS_ADDRESS, AWS_PORT = "10.78.0.31", 5000  # moto: EC2, Route53, STS
+PROXY_PORT = 3128  # the CONNECT proxy, at Layout.region_address
+
+POD_NETWORK = "10.88.0.0/13"  # management nodes 10.88.N.0/24, workers 10.89.N.0/24
+
+
+@dataclass(frozen=True, slots=True)
+class ManagementCluster:
+    """One management cluster: its API server's address and name, its node, its load balancer, its name server."""
+
+    number: int  # 1 or 2
+
+    @property
+    def name(self) -> str:
+        return f"mgmt-{self.number}"
+
+    @property
+    def api_address(self) -> str:
+        return f"10.78.0.{10 + self.number}"
+
+    @property
+    def api_port(self) -> int:
+        return 6443
+
+    @property
+    def api_hostname(self) -> str:
+        return f"api.{self.name}.{REGION_DOMAIN}"
+
+    @property
+    def load_balancer_address(self) -> str:
+        """443 by SNI from admitted Routes; 6443 for LoadBalancer Services."""
+        return f"10.78.0.{20 + self.number}"
+
+    @property
+    def load_balancer_hostname(self) -> str:
+        """routerCanonicalHostname of admitted Routes."""
+        return f"router.{self.name}.{REGION_DOMAIN}"
+
+    @property
+    def name_server_address(self) -> str:
+        """The cluster DNS of its pods, port 53."""
+        return f"10.78.0.{60 + self.number}"
+
+    @property
+    def service_cidr(self) -> str:
+        """ClusterIPs are handed out of it and reach nothing: there is no kube-proxy."""
+        return f"10.9{self.number}.0.0/16"
+
+    @property
+    def node_name(self) -> str:
+        return f"{self.name}-node"
+
+    @property
+    def node_address(self) -> str:
+        return f"10.78.1.{self.number}"
+
+    @property
+    def pod_cidr(self) -> str:
+        return f"10.88.{self.number}.0/24"
+
+    @property
+    def external_dns_owner(self) -> str:
+        return f"{self.name}-external-dns-owner"
+
+
+MANAGEMENT_CLUSTERS = (ManagementCluster(1), ManagementCluster(2))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One region of this host. `root` is its state folder, mode 0700."""
+
+    name: str
+    number: int  # 0..99: the third byte of the pair 10.77.N.1 (host) and 10.77.N.2 (region)
+    root: Path
+
+    @property
+    def host_address(self) -> str:
+        return f"10.77.{self.number}.1"
+
+    @property
+    def region_address(self) -> str:
+        return f"10.77.{self.number}.2"
+
+    @property
+    def s3_endpoint(self) -> str:
+        return f"https://{self.region_address}:{S3_PORT}"
+
+    @property
+    def aws_endpoint(self) -> str:
+        return f"https://{self.region_address}:{AWS_PORT}"
+
+    @property
+    def proxy_url(self) -> str:
+        return f"http://{self.region_address}:{PROXY_PORT}"
+
+    @property
+    def cgroup(self) -> str:
+        """The cgroup below which all of the region's pods live; one level more for each node."""
+        return f"hcp-dr-lab-{self.name}"
+
+    @property
+    def state_file(self) -> Path:
+        return self.root / "region.json"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the region's first process listens for orders."""
+        return self.root / "control.sock"
+
+    @property
+    def logs(self) -> Path:
+        """One file `<part>.log` for each part; a part is named like mgmt-1/kube-apiserver, with / as -- in files."""
+        return self.root / "log"
+
+    @property
+    def pki(self) -> Path:
+        return self.root / "pki"
+
+    @property
+    def ca_file(self) -> Path:
+        """The region's certificate authority: S3, moto, and what AWS_CA_BUNDLE names."""
+        return self.pki / "region-ca.crt"
+
+    @property
+    def aws_credentials_file(self) -> Path:
+        """AWS_CREDS: an ordinary AWS credentials file with the profile default."""
+        return self.root / "aws-credentials"
+
+    def management_kubeconfig(self, cluster: ManagementCluster) -> Path:
+        """For the host: names by way of the CONNECT proxy (`proxy-url`)."""
+        return self.root / "kubeconfig" / f"{cluster.name}.kubeconfig"
+
+    def inside_kubeconfig(self, cluster: ManagementCluster) -> Path:
+        """For processes inside the region: no proxy."""
+        return self.root / "kubeconfig" / f"{cluster.name}.inside.kubeconfig"
+
+    def hosted_kubeconfig(self, hosted_cluster: str) -> Path:
+        """For the host, by the fixed API name through the proxy; written when the hosted cluster stands."""
+        return self.root / "kubeconfig" / f"{hosted_cluster}.kubeconfig"
+
+    def volumes(self, cluster: ManagementCluster) -> Path:
+        """The folders behind PersistentVolumes, one by the claim's UID."""
+        return self.root / "volumes" / cluster.name
+
+    def node(self, node_name: str) -> Path:
+        """A node's kubelet, containerd and CNI files."""
+        return self.root / "nodes" / node_name
+
+    def instance(self, instance_id: str) -> Path:
+        """A worker instance's disk: kubelet certificate, containerd root, boot ID."""
+        return self.root / "instances" / instance_id
+
+    def env_file(self, hosted_cluster: str) -> Path:
+        """The documented variables and the AWS ones, for one hosted cluster relocated from mgmt-1 to mgmt-2."""
+        return self.root / f"{hosted_cluster}.env"
+
+
+@dataclass(frozen=True, slots=True)
+class HostedClusterNames:
+    """The names that belong to one hosted cluster, by HyperShift's rules."""
+
+    name: str
+
+    @property
+    def namespace(self) -> str:
+        return HOSTED_CLUSTER_NAMESPACE
+
+    @property
+    def control_plane_namespace(self) -> str:
+        return f"{self.namespace}-{self.name}".replace(".", "-")
+
+    @property
+    def infra_id(self) -> str:
+        """Also the name of the Cluster object."""
+        return f"{self.name}-r7h2k"
+
+    @property
+    def api_hostname(self) -> str:
+        return f"api-{self.name}.{HOSTED_DOMAIN}"
+
+    @property
+    def node_pool(self) -> str:
+        return f"{self.name}-workers"
