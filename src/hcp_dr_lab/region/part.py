@@ -1,0 +1,20 @@
+"""A part of the region: one process that the region's first process starts, watches, stops, and tells about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`probe` says None when the part serves, else why it does not yet; it is asked again until `limit` seconds passed.
+
+    `name` is a path like mgmt-1/kube-apiserver; the log is Layout.logs / "mgmt-1--kube-apiserver.log".
+    """
+
+    name: str
+    command: tuple[str, ...]
+    probe: Callable[[], str | None]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    limit: float = 60
