@@ -1,0 +1,3 @@
+module hcp-dr.example/workload
+
+go 1.24
