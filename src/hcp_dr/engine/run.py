@@ -1,0 +1,219 @@
+"""The loop that carries steps out: observe, plan, journal the intent, perform the batch, journal the outcome, observe.
+
+Retry lives here and nowhere else: a passing error, a lost answer or an object changed by somebody else means looking
+again and planning again, for a bounded time. Stopping is asked for by an event and happens between two batches.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.perform import perform
+from hcp_dr.engine.step import Action, Check, Do, Done, Refuse, Remember, Step, Wait, describe_all, fingerprint
+from hcp_dr.engine.wait import LOOK_AGAIN, Clock, mark_of
+from hcp_dr.errors import AlreadyExists, Conflict, Contested, HcpDrError, NotFound, ServerBusy, TimedOut
+from hcp_dr.model import Case, Ports
+
+PASSING_LIMIT = 300.0
+"""So many seconds may a cluster or AWS fail in a passing way before the step gives up."""
+STALE_LIMIT = 10
+"""So many times in a row may a batch meet objects that changed under it."""
+HANDS = 8
+
+
+class StopRequested(Exception):  # noqa: N818  it is no error: somebody asked
+    """The run ended between two actions because it was asked to. The journal is whole; resume goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One thing worth telling: kind is begin, act, wait, done, again or refused."""
+
+    kind: str
+    step: str
+    text: str
+    seconds: float = 0.0
+
+
+class Scribe:
+    """Where the run writes: the journal's file, or nothing but memory (for verbs that change nothing)."""
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self.memory = memory or Memory()
+
+    def write(self, line: str, **values: Any) -> None:
+        if line == "remember":
+            self.memory = self.memory.with_value(values["key"], values["value"])
+        elif line == "done":
+            self.memory = self.memory.with_done(values["step"])
+
+
+@dataclass(slots=True)
+class _Pass:
+    """What one step has been through in this run."""
+
+    succeeded: Counter[str] = field(default_factory=Counter)
+    waiting: dict[str, float] = field(default_factory=dict)
+    passing_since: float | None = None
+    stale: int = 0
+
+
+@dataclass(slots=True)
+class Run:
+    """Carries steps out in order. `journal` is a Journal or a Scribe."""
+
+    ports: Ports
+    case: Case
+    journal: Any
+    clock: Clock
+    tell: Callable[[Progress], None]
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def carry_out(self, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
+        """Every step that the journal does not call done, in order. Raises the step's error, StopRequested."""
+        checks: list[Check] = []
+        for step in steps:
+            if step.name not in self.journal.memory.done:
+                checks += self.carry_out_one(step)
+        return tuple(checks)
+
+    def carry_out_one(self, step: Step[Any]) -> tuple[Check, ...]:
+        began = self.clock.now()
+        self.journal.write("step", step=step.name)
+        self.tell(Progress("begin", step.name, step.documented))
+        seen = _Pass()
+        try:
+            done = next(self._rounds(step, seen))
+        except HcpDrError as error:
+            self.journal.write("failed", step=step.name, error=type(error).__name__, text=error.paragraph())
+            self.tell(Progress("refused", step.name, error.what, self.clock.now() - began))
+            raise
+        seconds = self.clock.now() - began
+        self.journal.write("done", step=step.name, because=done.because, seconds=round(seconds, 3))
+        self.tell(Progress("done", step.name, done.because, seconds))
+        return done.checks
+
+    def _rounds(self, step: Step[Any], seen: _Pass) -> Iterator[Done]:
+        wake = None
+        while True:
+            if self.stop.is_set():
+                self.journal.write("stopped", step=step.name)
+                raise StopRequested
+            mark = mark_of(self.ports, wake)
+            try:
+                facts = step.observe(self.ports, self.case, self.journal.memory)
+            except HcpDrError as error:
+                self._bear(step, error, seen)
+                continue
+            decision = step.plan(facts)
+            match decision:
+                case Done():
+                    yield decision
+                    return
+                case Refuse():
+                    raise decision.error
+                case Wait():
+                    self._await(step, decision, seen, mark if wake == decision.wake else None)
+                    wake = decision.wake
+                case Do(actions):
+                    self._act(step, actions, seen)
+
+    def _await(self, step: Step[Any], wait: Wait, seen: _Pass, mark: str | None) -> None:
+        now = self.clock.now()
+        if wait.until not in seen.waiting:
+            seen.waiting[wait.until] = now
+            self.journal.write("wait", step=step.name, until=wait.until, seen=wait.seen)
+        waited = now - seen.waiting[wait.until]
+        self.tell(Progress("wait", step.name, f"until {wait.until}; seen: {wait.seen}", waited))
+        if waited >= wait.limit:
+            raise TimedOut(step=step.name, seconds=waited, until=wait.until, seen=wait.seen)
+        seen.passing_since, seen.stale = None, 0
+        if wait.wake is not None and mark is None:
+            return self.clock.pause(0.05)
+        return self.clock.await_change(self.ports, wait.wake, mark, min(LOOK_AGAIN, wait.limit - waited))
+
+    def _act(self, step: Step[Any], actions: tuple[Action, ...], seen: _Pass) -> None:
+        for action in actions:
+            if seen.succeeded[fingerprint(action)] >= 2:
+                raise Contested(step=step.name, action=action.describe(), suspects=self._suspects(action))
+        for action in actions:
+            if isinstance(action, Remember):
+                self.journal.write("remember", key=action.key, value=action.value)
+        acts = [action for action in actions if not isinstance(action, Remember)]
+        if not acts:
+            return
+        self.journal.write("intent", step=step.name, actions=describe_all(acts))
+        self.tell(Progress("act", step.name, "; ".join(describe_all(acts)[:3]) + _more(len(acts) - 3)))
+        failures = self._perform(acts, seen)
+        self.journal.write(
+            "outcome", step=step.name, failed=[f"{action.describe()}: {error.what}" for action, error in failures]
+        )
+        if not failures:
+            seen.passing_since, seen.stale = None, 0
+            return
+        for _, error in failures:
+            if not (error.passing or isinstance(error, Conflict | AlreadyExists | NotFound)):
+                raise error
+        self._bear(step, failures[0][1], seen)
+
+    def _perform(self, actions: Sequence[Action], seen: _Pass) -> list[tuple[Action, HcpDrError]]:
+        def one(action: Action) -> HcpDrError | None:
+            try:
+                perform(action, self.ports)
+            except HcpDrError as error:
+                return error
+            return None
+
+        if len(actions) == 1:
+            results = [one(actions[0])]
+        else:
+            with ThreadPoolExecutor(max_workers=HANDS) as pool:
+                results = list(pool.map(one, actions))
+        failures = []
+        for action, error in zip(actions, results, strict=True):
+            if error is None:
+                seen.succeeded[fingerprint(action)] += 1
+            else:
+                failures.append((action, error))
+        return failures
+
+    def _bear(self, step: Step[Any], error: HcpDrError, seen: _Pass) -> None:
+        """Wait a little and let the caller look again, or raise when that has gone on too long."""
+        now = self.clock.now()
+        if error.passing:
+            if seen.passing_since is None:
+                seen.passing_since = now
+            if now - seen.passing_since >= PASSING_LIMIT:
+                raise error
+            asked = error.retry_after if isinstance(error, ServerBusy) else None
+            self.tell(Progress("again", step.name, error.what, now - seen.passing_since))
+            self.clock.pause(min(asked or 1.0, 30.0))
+        elif isinstance(error, Conflict | AlreadyExists | NotFound):
+            seen.stale += 1
+            if seen.stale >= STALE_LIMIT:
+                raise error
+            self.clock.pause(0.05 * seen.stale)
+        else:
+            raise error
+
+    def _suspects(self, action: Action) -> str:
+        """Who else writes the object, by its field managers."""
+        resource, name = getattr(action, "resource", None), getattr(action, "name", None)
+        if resource is None or name is None:
+            return ""
+        try:
+            found = self.ports.cluster(action.side).find(resource, name, action.namespace)  # type: ignore[union-attr]
+        except HcpDrError:
+            return ""
+        managers = {entry.get("manager", "?") for entry in (found or {}).get("metadata", {}).get("managedFields", ())}
+        return f"Who writes it: {', '.join(sorted(managers))}." if managers else ""
+
+
+def _more(count: int) -> str:
+    return f"; and {count} more" if count > 0 else ""

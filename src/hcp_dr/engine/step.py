@@ -1,0 +1,273 @@
+"""What a step of the book is made of: facts that are observed, a pure plan over them, and the actions a plan may ask for.
+
+The loop in `run` observes, plans, performs the batch and observes again until a step is Done or refuses. Because every
+plan looks at the world and not at what was done last, resuming is looking again, and printing a plan is planning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from hcp_dr.aws.port import RecordChange
+from hcp_dr.engine.journal import Memory
+from hcp_dr.errors import HcpDrError
+from hcp_dr.kube.port import Object, PatchBody, Propagation, Resource
+from hcp_dr.model import Case, Ports, Side
+
+
+def _named(resource: Resource, name: str, namespace: str | None) -> str:
+    return f"{resource.kind} {namespace}/{name}" if namespace else f"{resource.kind} {name}"
+
+
+def _print_of(*parts: Any) -> str:
+    text = json.dumps(parts, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create an object; what it holds is never shown."""
+
+    side: Side
+    resource: Resource
+    body: Object
+
+    def describe(self) -> str:
+        meta = self.body["metadata"]
+        return f"create on {self.side} {_named(self.resource, meta['name'], meta.get('namespace'))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Patch an object (merge patch for a mapping, JSON patch for a sequence). Never used on Secrets."""
+
+    side: Side
+    resource: Resource
+    name: str
+    namespace: str | None
+    patch: PatchBody
+    subresource: str | None = None
+
+    def describe(self) -> str:
+        what = _named(self.resource, self.name, self.namespace)
+        part = f" ({self.subresource})" if self.subresource else ""
+        return f"patch on {self.side} {what}{part}: {json.dumps(self.patch, sort_keys=True)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete exactly the object with this uid."""
+
+    side: Side
+    resource: Resource
+    name: str
+    namespace: str | None
+    uid: str
+    grace_seconds: int | None = None
+    propagation: Propagation = "Background"
+
+    def describe(self) -> str:
+        grace = f" (grace {self.grace_seconds} s)" if self.grace_seconds is not None else ""
+        return f"delete on {self.side} {_named(self.resource, self.name, self.namespace)}{grace}"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFile:
+    """Write a file of the backup folder, whole or not at all. `path` is relative to the folder."""
+
+    path: str
+    text: str
+
+    def describe(self) -> str:
+        return f"write file {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class PutObject:
+    key: str
+    body: bytes
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def describe(self) -> str:
+        return f"put object {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteObject:
+    key: str
+
+    def describe(self) -> str:
+        return f"delete object {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRecords:
+    """One atomic change batch in the hosted zone."""
+
+    changes: tuple[RecordChange, ...]
+
+    def describe(self) -> str:
+        return "change DNS " + ", ".join(f"{c.action} {c.record.type} {c.record.name}" for c in self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Protect:
+    """Set or clear the termination protection of an EC2 instance."""
+
+    instance_id: str
+    on: bool
+
+    def describe(self) -> str:
+        return f"{'set' if self.on else 'clear'} termination protection of instance {self.instance_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSnapshot:
+    """Save etcd's snapshot inside its pod, to a name that appears only when the file is whole."""
+
+    side: Side
+    namespace: str
+    pod: str
+    path: str
+
+    def describe(self) -> str:
+        return f"save etcd snapshot in pod {self.namespace}/{self.pod} as {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSnapshot:
+    """Send the snapshot from the pod straight to the bucket by a presigned PUT that the pod gets on stdin."""
+
+    side: Side
+    namespace: str
+    pod: str
+    path: str
+    key: str
+    sha256: str
+    metadata: Mapping[str, str]
+
+    def describe(self) -> str:
+        return f"upload {self.path} of pod {self.namespace}/{self.pod} to {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Keep in the journal what the clusters cannot show afterwards. Written before the other actions of its batch."""
+
+    key: str
+    value: Any
+
+    def describe(self) -> str:
+        return f"remember {self.key}"
+
+
+Action = (
+    Create
+    | Patch
+    | Delete
+    | WriteFile
+    | PutObject
+    | DeleteObject
+    | ChangeRecords
+    | Protect
+    | SaveSnapshot
+    | UploadSnapshot
+    | Remember
+)
+
+
+def fingerprint(action: Action) -> str:
+    """Equal for equal actions; shows nothing of what they hold."""
+    return _print_of(type(action).__name__, action)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding of preflight or verify: what was seen, why it matters, what to do."""
+
+    name: str
+    verdict: Literal["ok", "warning", "blocked", "unknown"]
+    seen: str
+    why: str = ""
+    todo: str = ""
+
+    @property
+    def stops(self) -> bool:
+        return self.verdict in ("blocked", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A kind of object whose change ends a wait early."""
+
+    side: Side
+    resource: Resource
+    namespace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """One batch of actions that do not depend on each other."""
+
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do but wait. `limit` in seconds is the deadline for `until`, counted from its first appearance."""
+
+    until: str
+    seen: str
+    limit: float
+    wake: Topic | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    because: str
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    error: HcpDrError
+    checks: tuple[Check, ...] = ()
+
+
+Decision = Do | Wait | Done | Refuse
+
+Facts = TypeVar("Facts")
+
+
+def _as_they_are(facts: Facts) -> Facts:
+    return facts
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[Facts]):
+    """One step of the book.
+
+    `observe` reads the world and `plan` decides over what was read. `foresee` turns facts of now into facts as if the
+    steps before were done; `afterwards` turns facts and a decision into facts as if that was carried out, so that a
+    step of several rounds can be printed whole. `revert` undoes; None where nothing needs undoing.
+    """
+
+    name: str
+    documented: str
+    observe: Callable[[Ports, Case, Memory], Facts]
+    plan: Callable[[Facts], Decision]
+    foresee: Callable[[Facts], Facts] = _as_they_are
+    afterwards: Callable[[Facts, Decision], Facts] | None = None
+    revert: Callable[[Facts], Decision] | None = None
+
+    @property
+    def phase(self) -> str:
+        return self.name.partition(".")[0]
+
+
+def describe_all(actions: Sequence[Action]) -> list[str]:
+    return [action.describe() for action in actions]

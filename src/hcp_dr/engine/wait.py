@@ -1,0 +1,64 @@
+"""The only place where time passes: waiting for a change of a topic, and pausing before a call is tried again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Protocol
+
+from hcp_dr.engine.step import Topic
+from hcp_dr.errors import HcpDrError
+from hcp_dr.model import Ports
+
+LOOK_AGAIN = 2.0
+"""A wait looks again after so many seconds even when nothing rang."""
+
+
+class Clock(Protocol):
+    """Time for the engine; tests and the tabletop bring one that jumps."""
+
+    def now(self) -> float:
+        """Seconds, never going back."""
+        ...
+
+    def pause(self, seconds: float) -> None: ...
+
+    def await_change(self, ports: Ports, topic: Topic | None, mark: str | None, seconds: float) -> None:
+        """Return when an object of the topic changed after `mark`, at the latest after so many seconds."""
+        ...
+
+
+def mark_of(ports: Ports, topic: Topic | None) -> str | None:
+    """The present of a topic, taken before observing, so that no change is slept through."""
+    if topic is None:
+        return None
+    try:
+        return ports.cluster(topic.side).list(topic.resource, topic.namespace).resource_version
+    except HcpDrError:
+        return None
+
+
+class SystemClock:
+    """Real time. `stop` ends every pause early: the first signal sets it."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def pause(self, seconds: float) -> None:
+        self._stop.wait(seconds)
+
+    def await_change(self, ports: Ports, topic: Topic | None, mark: str | None, seconds: float) -> None:
+        if topic is None or mark is None:
+            self.pause(min(seconds, 0.5))
+            return
+        began = self.now()
+        try:
+            cluster = ports.cluster(topic.side)
+            for event in cluster.watch(topic.resource, topic.namespace, resource_version=mark, seconds=seconds):
+                if event.type != "BOOKMARK" or self._stop.is_set():
+                    return
+        except HcpDrError:
+            self.pause(max(0.0, min(seconds, LOOK_AGAIN) - (self.now() - began)))

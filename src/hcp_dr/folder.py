@@ -1,0 +1,53 @@
+"""The backup folder on disk: 0700, files 0600, each written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hcp_dr.errors import ArchiveError
+
+
+class BackupFolder:
+    """An `objects.archive.Archive` on the local disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def folder(self) -> str:
+        return str(self.path)
+
+    def make(self) -> None:
+        """Create the folder, readable by its owner only. Raises ArchiveError where that cannot be."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+        except OSError as error:
+            raise ArchiveError(
+                folder=self.folder,
+                reason=error.strerror or str(error),
+                left="Nothing was changed anywhere.",
+                todo="Name a folder that you may write with BACKUP_DIR.",
+            ) from error
+
+    def read(self, path: str) -> bytes | None:
+        try:
+            return (self.path / path).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, path: str, text: str) -> None:
+        target = self.path / path
+        for folder in (target.parent, *target.parent.parents):
+            if folder == self.path:
+                break
+            if not folder.exists():
+                folder.mkdir(mode=0o700, parents=True)
+        temporary = target.with_name(target.name + ".part")
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)

@@ -1,0 +1,89 @@
+"""The values that all rooms share: which relocation this is, and through which ports it reaches the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from hcp_dr.aws.port import Bucket, HostedZone, Identity, Instances
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr.objects.archive import Archive
+
+Side = Literal["source", "destination", "hosted"]
+
+RELOCATION_ANNOTATION = "hcp-dr.openshift.io/relocation"
+"""On what the tool creates: the backup id of the relocation that created it, so that it knows its own."""
+
+
+class Later(str):
+    """A value that is known only when the steps before were done; `plan` prints it as what it will be."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Later({str(self)!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One hosted cluster on its way from one management cluster to another. Found out once, kept in the journal."""
+
+    namespace: str
+    name: str
+    infra_id: str
+    api_hostname: str
+    source: str  # the management clusters' names, for people and for mgmt-parent-cluster
+    destination: str
+    node_pools: tuple[str, ...]
+    aws_region: str
+    bucket: str
+    zone_id: str
+    domain: str  # external-dns's filter
+    backup_id: str
+
+    @property
+    def control_plane_namespace(self) -> str:
+        """HyperShift's rule: <namespace>-<name>, dots in the name as dashes."""
+        return f"{self.namespace}-{self.name.replace('.', '-')}"
+
+    @property
+    def key_prefix(self) -> str:
+        """Where this backup is in the bucket."""
+        return f"hcp-dr/{self.namespace}/{self.name}/{self.backup_id}"
+
+    @property
+    def snapshot_key(self) -> str:
+        return f"{self.key_prefix}/snapshot.db"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Case:
+        return cls(**{**value, "node_pools": tuple(value["node_pools"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything through which the product touches the world."""
+
+    source: Kubernetes
+    destination: Kubernetes
+    hosted: Kubernetes  # by the fixed API name, whichever side answers
+    bucket: Bucket
+    zone: HostedZone
+    instances: Instances
+    identity: Identity
+    archive: Archive
+    fresh_id: Callable[[], str]  # random, unguessable, letters and digits
+    now: Callable[[], float]  # seconds since the epoch
+
+    def cluster(self, side: Side) -> Kubernetes:
+        match side:
+            case "source":
+                return self.source
+            case "destination":
+                return self.destination
+            case "hosted":
+                return self.hosted

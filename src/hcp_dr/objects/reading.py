@@ -1,0 +1,74 @@
+"""Small, total readers of raw objects, so that the rest need not spell out missing keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hcp_dr.kube.port import Object
+
+
+def name_of(item: Object) -> str:
+    return str(item["metadata"]["name"])
+
+
+def uid_of(item: Object) -> str:
+    return str(item["metadata"].get("uid", ""))
+
+
+def namespace_of(item: Object) -> str | None:
+    value = item["metadata"].get("namespace")
+    return None if value is None else str(value)
+
+
+def annotations_of(item: Object) -> Mapping[str, str]:
+    return item["metadata"].get("annotations") or {}
+
+
+def labels_of(item: Object) -> Mapping[str, str]:
+    return item["metadata"].get("labels") or {}
+
+
+def finalizers_of(item: Object) -> tuple[str, ...]:
+    return tuple(item["metadata"].get("finalizers") or ())
+
+
+def is_deleting(item: Object) -> bool:
+    return bool(item["metadata"].get("deletionTimestamp"))
+
+
+def dig(value: Any, *path: str) -> Any:
+    """value[path0][path1]..., None as soon as something is missing."""
+    for key in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
+
+
+def condition(item: Object, kind: str) -> str | None:
+    """The status of a condition (True, False, Unknown), None where there is none. A condition of an older generation of
+    the object does not count."""
+    for entry in dig(item, "status", "conditions") or ():
+        if entry.get("type") == kind:
+            observed = entry.get("observedGeneration")
+            if observed is not None and observed < item["metadata"].get("generation", 0):
+                return None
+            return str(entry.get("status"))
+    return None
+
+
+def is_ready_pod(pod: Object) -> bool:
+    return not is_deleting(pod) and condition({"metadata": {}, "status": pod.get("status")}, "Ready") == "True"
+
+
+def selects(selector: Mapping[str, str], item: Object) -> bool:
+    """Does a matchLabels selector choose the object? An empty one chooses nothing here."""
+    labels = labels_of(item)
+    return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
+
+
+def pods_of(workload: Object, pods: Iterable[Object]) -> tuple[Object, ...]:
+    """The pods that a Deployment's or StatefulSet's selector chooses."""
+    selector = dig(workload, "spec", "selector", "matchLabels") or {}
+    return tuple(pod for pod in pods if selects(selector, pod))

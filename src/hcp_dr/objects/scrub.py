@@ -1,0 +1,64 @@
+"""What of an object may travel to another cluster.
+
+Identity given by the source (uid, resourceVersion, owner references, finalizers) stays behind: a stale owner lets the
+garbage collector delete what was restored, and a restored finalizer with a deletion terminates instances.
+"""
+
+from __future__ import annotations
+
+import copy
+
+from hcp_dr.kube.port import Object
+from hcp_dr.objects.reading import annotations_of, finalizers_of
+
+_META_OF_THE_SOURCE = (
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "managedFields",
+    "ownerReferences",
+    "finalizers",
+    "selfLink",
+)
+_ANNOTATIONS_OF_THE_SOURCE = frozenset(
+    {
+        "kubectl.kubernetes.io/last-applied-configuration",
+        *(
+            f"hypershift.openshift.io/{name}"
+            for name in (
+                "cluster-scheduled",
+                "aws-load-balancer-subnets",
+                "aws-load-balancer-target-node-labels",
+                "kube-apiserver-gomemlimit",
+                "request-serving-node-additional-selector",
+                "restart-date",
+                "HasBeenAvailable",
+            )
+        ),
+    }
+)
+OIDC_FINALIZER = "hypershift.io/aws-oidc-discovery"
+
+
+def scrub(item: Object) -> Object:
+    """A copy without what the source gave it; status kept on NodePools only (rule A8)."""
+    clean = copy.deepcopy(item)
+    meta = clean["metadata"]
+    for key in _META_OF_THE_SOURCE:
+        meta.pop(key, None)
+    annotations = {k: v for k, v in annotations_of(item).items() if k not in _ANNOTATIONS_OF_THE_SOURCE}
+    meta.pop("annotations", None)
+    if annotations:
+        meta["annotations"] = annotations
+    if clean.get("kind") != "NodePool":
+        clean.pop("status", None)
+    return clean
+
+
+def keeps_oidc_documents(hosted_cluster: Object) -> bool:
+    """True where the finalizer says that the documents are in the bucket already: the restored HostedCluster keeps it,
+    so that they are not made anew (rule E3)."""
+    return OIDC_FINALIZER in finalizers_of(hosted_cluster)

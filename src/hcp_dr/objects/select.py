@@ -1,0 +1,106 @@
+"""Which objects belong to a hosted cluster: by reference, label, annotation and owner, never by a prefix of a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from hcp_dr.kube.port import Object
+from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of
+
+NODE_POOL_ANNOTATION = "hypershift.openshift.io/nodePool"
+CLUSTER_ANNOTATION = "hypershift.openshift.io/cluster"
+CLUSTER_NAME_LABEL = "cluster.x-k8s.io/cluster-name"
+_CONTROL_PLANE_CONFIG_LABELS = (
+    "hypershift.openshift.io/core-ignition-config",
+    "hypershift.openshift.io/nto-generated-machine-config",
+)
+
+_SECRET_KEYS = frozenset(
+    {
+        "pullSecret",
+        "sshKey",
+        "activeKey",
+        "backupKey",
+        "auditWebhook",
+        "serviceAccountSigningKey",
+        "servingCertificate",
+        "clientSecret",
+        "fileData",
+        "bindPassword",
+        "tlsClientCert",
+        "tlsClientKey",
+        "credentials",
+    }
+)
+_CONFIG_MAP_KEYS = frozenset({"additionalTrustBundle", "ca", "trustedCA", "issuerCertificateAuthority"})
+
+
+def node_pools_of(hosted_cluster: Object, pools: Iterable[Object]) -> tuple[Object, ...]:
+    """The NodePools whose spec names the cluster; their namespace is the HostedCluster's."""
+    return tuple(pool for pool in pools if dig(pool, "spec", "clusterName") == name_of(hosted_cluster))
+
+
+def _references(value: Any, keys: frozenset[str]) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key in keys and isinstance(inner, Mapping) and isinstance(inner.get("name"), str) and inner["name"]:
+                yield inner["name"]
+            else:
+                yield from _references(inner, keys)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _references(inner, keys)
+
+
+def referenced_secrets(hosted_cluster: Object) -> frozenset[str]:
+    """Names of the Secrets that the spec refers to."""
+    return frozenset(_references(hosted_cluster.get("spec"), _SECRET_KEYS))
+
+
+def referenced_config_maps(hosted_cluster: Object, pools: Iterable[Object]) -> frozenset[str]:
+    """Names of the ConfigMaps that the cluster's spec and its NodePools' spec.config refer to."""
+    configs = [entry["name"] for pool in pools for entry in dig(pool, "spec", "config") or () if entry.get("name")]
+    return frozenset((*_references(hosted_cluster.get("spec"), _CONFIG_MAP_KEYS), *configs))
+
+
+def inputs_of(hosted_cluster: Object, referenced: frozenset[str], candidates: Iterable[Object]) -> tuple[Object, ...]:
+    """Of the Secrets or ConfigMaps of the HostedCluster's namespace, those it refers to: named in its spec, or marked by
+    the HyperShift operator with the referenced-resource annotation of this cluster."""
+    mark = f"referenced-resource.hypershift.openshift.io/{name_of(hosted_cluster)}"
+    return tuple(item for item in candidates if name_of(item) in referenced or mark in annotations_of(item))
+
+
+def is_token_secret(secret: Object) -> bool:
+    """token-* and user-data-* secrets: they say so by the annotation that names their NodePool."""
+    return NODE_POOL_ANNOTATION in annotations_of(secret)
+
+
+def travels(secret: Object) -> bool:
+    """Of the secrets of the control plane namespace: not those made for service accounts, which are made anew."""
+    return secret.get("type") not in (
+        "kubernetes.io/service-account-token",
+        "kubernetes.io/dockercfg",
+    ) and "kubernetes.io/service-account.name" not in annotations_of(secret)
+
+
+def control_plane_config_maps(config_maps: Iterable[Object]) -> tuple[Object, ...]:
+    """ConfigMaps of the control plane namespace that go into the NodePools' hash; a missing one rolls the pool."""
+    return tuple(
+        item for item in config_maps if any(label in labels_of(item) for label in _CONTROL_PLANE_CONFIG_LABELS)
+    )
+
+
+def of_infrastructure(infra_id: str, items: Iterable[Object]) -> tuple[Object, ...]:
+    """Cluster API objects of one cluster: by spec.clusterName, the cluster-name label, or, for those without either,
+    an owner reference to the Cluster."""
+    return tuple(
+        item
+        for item in items
+        if dig(item, "spec", "clusterName") == infra_id
+        or labels_of(item).get(CLUSTER_NAME_LABEL) == infra_id
+        or any(
+            owner.get("kind") == "Cluster" and owner.get("name") == infra_id
+            for owner in item["metadata"].get("ownerReferences") or ()
+        )
+    )
