@@ -6,6 +6,7 @@ namespace of its own; `Layout.number` tells two regions on one host apart.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,6 +132,14 @@ class Layout:
     def state_file(self) -> Path:
         return self.root / "region.json"
 
+    def program(self, name: str) -> Path:
+        """A program that was found or built: kube-apiserver, containerd, etcd-3.5/etcdctl, etcd-3.6/etcd and so on."""
+        return self.root / "bin" / name
+
+    def image_archive(self, name: str) -> Path:
+        """A docker-archive of images: `management` for management nodes, `worker` for workers."""
+        return self.root / "images" / f"{name}.tar"
+
     @property
     def control_socket(self) -> Path:
         """Where the region's first process listens for orders."""
@@ -210,3 +219,15 @@ class HostedClusterNames:
     @property
     def node_pool(self) -> str:
         return f"{self.name}-workers"
+
+
+def save(layout: Layout) -> None:
+    """Write what `load` needs."""
+    layout.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    layout.state_file.write_text(json.dumps({"name": layout.name, "number": layout.number}) + "\n", "utf-8")
+
+
+def load(root: Path) -> Layout:
+    """The region whose state folder this is; FileNotFoundError where there is none."""
+    state = json.loads((root / "region.json").read_text("utf-8"))
+    return Layout(name=state["name"], number=state["number"], root=root)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 class Part:
     """`probe` says None when the part serves, else why it does not yet; it is asked again until `limit` seconds passed.
 
+    It starts as soon as the parts named in `after` serve; parts that do not wait for each other start together.
     `name` is a path like mgmt-1/kube-apiserver; the log is Layout.logs / "mgmt-1--kube-apiserver.log".
     """
 
@@ -18,3 +19,4 @@ class Part:
     probe: Callable[[], str | None]
     environment: Mapping[str, str] = field(default_factory=dict)
     limit: float = 60
+    after: tuple[str, ...] = ()
