@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One ConfigMap written through the hosted API by name, on its own connection. `sequence` is its content."""
+    """One ConfigMap written by the hosted API's name, on its own connection. `sequence` is its content."""
 
     name: str
     sequence: int

@@ -66,9 +66,7 @@ def judge(evidence: Evidence) -> Verdict:
         source_left=evidence.source_left or (),
     )
     reasons = (*_not_measured(evidence), *_violations(verdict, overlaps))
-    return Verdict(
-        **{name: getattr(verdict, name) for name in Verdict.__slots__ if name != "reasons"}, reasons=reasons
-    )
+    return Verdict(**{name: getattr(verdict, name) for name in Verdict.__slots__ if name != "reasons"}, reasons=reasons)
 
 
 def lost_writes(writes: Iterable[Write], read_back: Mapping[str, int]) -> Iterator[str]:
@@ -108,7 +106,7 @@ class Window:
 
 
 def ready_windows(readiness: Iterable[Readiness]) -> list[Window]:
-    """The widest time that a run of ready answers may stand for: from its first question to its last answer."""
+    """The widest time that a run of ready answers may stand for: first question to last answer."""
     in_order = sorted(readiness, key=lambda sample: (sample.side, sample.address, sample.started))
     windows = []
     for (side, address, ready), run in groupby(

@@ -80,9 +80,7 @@ def test_an_absent_write_is_lost() -> None:
 
 def test_an_older_write_is_lost() -> None:
     newer = (*CLEAN.writes, write(1, 2, name="cm-0"), write(2, 3, name="cm-0"))
-    assert judge(replace(CLEAN, writes=newer, read_back={**(CLEAN.read_back or {}), "cm-0": 2})).lost == (
-        "cm-0",
-    )
+    assert judge(replace(CLEAN, writes=newer, read_back={**(CLEAN.read_back or {}), "cm-0": 2})).lost == ("cm-0",)
     assert judge(replace(CLEAN, writes=newer, read_back={**(CLEAN.read_back or {}), "cm-0": 3})).lost == ()
 
 
@@ -93,9 +91,7 @@ def test_a_write_that_was_not_acknowledged_may_be_there_or_not() -> None:
         write(1, name="x", acknowledged=False),
     )
     assert judge(replace(CLEAN, writes=newer)).passed
-    assert judge(
-        replace(CLEAN, writes=newer, read_back={**(CLEAN.read_back or {}), "cm-0": 2, "x": 1})
-    ).passed
+    assert judge(replace(CLEAN, writes=newer, read_back={**(CLEAN.read_back or {}), "cm-0": 2, "x": 1})).passed
 
 
 def test_writes_that_cannot_be_read_back_do_not_pass() -> None:
