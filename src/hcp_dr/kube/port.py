@@ -1,7 +1,7 @@
 """What the product asks of a Kubernetes API, and nothing more.
 
-Objects are the API's own JSON as dictionaries, so that nothing is lost on the way from one cluster to the other.
-Every method raises the classes of `hcp_dr.errors` and no other: the adapters map.
+Objects are the API's own JSON as dictionaries, so that nothing is lost on the way from one cluster to the
+other. Every method raises the classes of `hcp_dr.errors` and no other: the adapters map.
 """
 
 from __future__ import annotations
@@ -78,7 +78,12 @@ class Kubernetes(Protocol):
         ...
 
     def list(
-        self, resource: Resource, namespace: str | None = None, *, labels: str | None = None, fields: str | None = None
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str | None = None,
+        fields: str | None = None,
     ) -> Listing:
         """All objects of all pages; namespace None means every namespace. Items carry apiVersion and kind."""
         ...
@@ -88,7 +93,7 @@ class Kubernetes(Protocol):
         ...
 
     def replace(self, resource: Resource, body: Object, *, subresource: str | None = None) -> Object:
-        """PUT; body.metadata.resourceVersion, when set, makes it conditional. Raises Conflict, NotFound, Invalid."""
+        """PUT; conditional when body.metadata.resourceVersion is set. Raises Conflict, NotFound, Invalid."""
         ...
 
     def patch(
@@ -100,11 +105,12 @@ class Kubernetes(Protocol):
         *,
         subresource: str | None = None,
     ) -> Object:
-        """A mapping is a merge patch, a sequence a JSON patch. metadata.resourceVersion in a merge patch makes it
-        conditional. Raises Conflict, NotFound, Invalid (also for a failed JSON patch test)."""
+        """A mapping is a merge patch, a sequence a JSON patch. metadata.resourceVersion in a merge patch makes
+        it conditional. Raises Conflict, NotFound, Invalid (also for a failed JSON patch test).
+        """
         ...
 
-    def delete(
+    def delete(  # noqa: PLR0913
         self,
         resource: Resource,
         name: str,
@@ -126,10 +132,10 @@ class Kubernetes(Protocol):
         seconds: float,
         labels: str | None = None,
     ) -> Iterator[Event]:
-        """Events after resource_version, for at most so many seconds, then it ends. Raises Expired (410): list again."""
+        """Events after resource_version; ends after so many seconds, at least one. Raises Expired: list again."""
         ...
 
-    def execute(
+    def execute(  # noqa: PLR0913
         self,
         namespace: str,
         pod: str,
@@ -139,7 +145,9 @@ class Kubernetes(Protocol):
         stdin: bytes | None = None,
         seconds: float = 60,
     ) -> Completed:
-        """Run a command in a container; stdin is sent and closed. A non-zero exit code is a result, not an error."""
+        """Run a command in a container. A non-zero exit code is a result, not an error. stdin is sent, and closed
+        if the API server can (Kubernetes 1.30 and newer): let the command read so many bytes, not to the end.
+        """
         ...
 
     def may(

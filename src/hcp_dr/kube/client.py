@@ -1,0 +1,255 @@
+"""The Kubernetes API of one cluster over HTTPS: the verbs of the port, one request each.
+
+It keeps no state but its connections and tries nothing twice: that belongs to the engine, which looks first.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from hcp_dr import errors
+from hcp_dr.kube import kubeconfig
+from hcp_dr.kube.command import FailedToRunError, run
+from hcp_dr.kube.mapping import from_status, mapped
+from hcp_dr.kube.port import Completed, Event, Kubernetes, Listing, Object, PatchBody, Propagation, Resource
+from hcp_dr.kube.transport import Call, Transport
+
+FIELD_MANAGER = "hcp-dr"
+PAGE = 500
+LIST_ATTEMPTS = 3  # a list whose pages expire in the middle begins anew so often
+GRACE_SECONDS = 10.0  # how long after a watch's end the server may take to say so
+
+_WRITER = (("fieldManager", FIELD_MANAGER),)
+
+
+def connect(
+    kubeconfig_file: Path, name: str, *, context: str | None = None, variable: str = "KUBECONFIG"
+) -> Kubernetes:
+    """A cluster by its kubeconfig; sends nothing yet. `name` is the word for the cluster in messages, `variable`
+    the setting that named the file. Raises UnreadableKubeconfig.
+    """
+    try:
+        return Cluster(name, Transport(kubeconfig.read(kubeconfig_file, context)))
+    except kubeconfig.UnusableError as error:
+        raise errors.UnreadableKubeconfig(
+            path=str(kubeconfig_file), variable=variable, cluster=name, reason=str(error)
+        ) from error
+
+
+class Cluster:
+    """Implements hcp_dr.kube.port.Kubernetes; safe for use from several threads."""
+
+    def __init__(self, name: str, transport: Transport) -> None:
+        self._name = name
+        self._transport = transport
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def server(self) -> str:
+        return self._transport.access.server
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        return self._ask("get", _subject(resource, name, namespace), Call("GET", _path(resource, namespace, name)))
+
+    def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+        try:
+            return self.get(resource, name, namespace)
+        except errors.NotFound:
+            return None
+
+    def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> Listing:
+        selectors = [("limit", str(PAGE))]
+        selectors += [("labelSelector", labels)] if labels else []
+        selectors += [("fieldSelector", fields)] if fields else []
+        for _ in range(LIST_ATTEMPTS - 1):
+            try:
+                return self._list(resource, namespace, selectors)
+            except errors.Expired:
+                continue
+        return self._list(resource, namespace, selectors)
+
+    def _list(self, resource: Resource, namespace: str | None, selectors: Sequence[tuple[str, str]]) -> Listing:
+        items: builtins.list[Object] = []
+        token = ""
+        while True:
+            parameters = [*selectors, *([("continue", token)] if token else [])]
+            page = self._ask("list", _plural(resource, namespace), Call("GET", _path(resource, namespace), parameters))
+            head = {"apiVersion": resource.api_version, "kind": resource.kind}
+            items += [{**head, **item} for item in page.get("items") or ()]
+            metadata = page.get("metadata") or {}
+            token = metadata.get("continue") or ""
+            if not token:
+                return Listing(tuple(items), metadata.get("resourceVersion") or "")
+
+    def create(self, resource: Resource, body: Object) -> Object:
+        name, namespace = _identity(body)
+        call = Call("POST", _path(resource, namespace), _WRITER, body)
+        return self._ask("create", _subject(resource, name, namespace), call)
+
+    def replace(self, resource: Resource, body: Object, *, subresource: str | None = None) -> Object:
+        name, namespace = _identity(body)
+        call = Call("PUT", _path(resource, namespace, name, subresource), _WRITER, body)
+        return self._ask("replace", _subject(resource, name, namespace, subresource), call)
+
+    def patch(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None,
+        patch: PatchBody,
+        *,
+        subresource: str | None = None,
+    ) -> Object:
+        kind = "merge-patch" if isinstance(patch, Mapping) else "json-patch"
+        path = _path(resource, namespace, name, subresource)
+        call = Call("PATCH", path, _WRITER, patch, content_type=f"application/{kind}+json")
+        return self._ask("patch", _subject(resource, name, namespace, subresource), call)
+
+    def delete(  # noqa: PLR0913
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        uid: str | None = None,
+        grace_seconds: int | None = None,
+        propagation: Propagation = "Background",
+    ) -> None:
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        call = Call("DELETE", _path(resource, namespace, name), body=options)
+        self._ask("delete", _subject(resource, name, namespace), call)
+
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        resource_version: str,
+        seconds: float,
+        labels: str | None = None,
+    ) -> Iterator[Event]:
+        limit = max(1, math.ceil(seconds))
+        parameters = [("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(limit))]
+        parameters += [("resourceVersion", resource_version)]
+        parameters += [("labelSelector", labels)] if labels else []
+        call = Call("GET", _path(resource, namespace), parameters, read_seconds=limit + GRACE_SECONDS)
+        where = (self._name, "watch", _plural(resource, namespace))
+        with mapped(*where), self._transport.stream(call) as response:
+            for line in response.iter_lines():
+                if not line:
+                    continue
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise from_status(int(status.get("code") or 0), status, None, where)
+                yield Event(event["type"], event["object"])
+
+    def execute(  # noqa: PLR0913
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        command: Sequence[str],
+        *,
+        stdin: bytes | None = None,
+        seconds: float = 60,
+    ) -> Completed:
+        parameters = [("container", container), ("stdout", "true"), ("stderr", "true")]
+        parameters += [("stdin", "true")] if stdin is not None else []
+        parameters += [("command", word) for word in command]
+        path = f"/api/v1/namespaces/{_word(namespace)}/pods/{_word(pod)}/exec"
+        where = (self._name, f"run {command[0]} in", f"Pod {namespace}/{pod} ({container})")
+        try:
+            with mapped(*where):
+                return run(self._transport, path, parameters, stdin, seconds)
+        except FailedToRunError as error:
+            cluster, verb, subject = where
+            reason = str(error)[:256].rstrip(".")
+            raise errors.KubernetesError(cluster=cluster, verb=verb, object=subject, reason=reason) from error
+
+    def may(
+        self, verb: str, resource: Resource, namespace: str | None = None, *, subresource: str | None = None
+    ) -> bool:
+        attributes = {
+            "verb": verb,
+            "group": resource.group,
+            "version": resource.version,
+            "resource": resource.plural,
+        }
+        attributes |= {"namespace": namespace} if namespace else {}
+        attributes |= {"subresource": subresource} if subresource else {}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        call = Call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=review)
+        answer = self._ask("create", "a SelfSubjectAccessReview", call)
+        return bool((answer.get("status") or {}).get("allowed", False))
+
+    def versions(self, group: str) -> tuple[str, ...]:
+        path = f"/apis/{_word(group)}" if group else "/api"
+        try:
+            answer = self._ask("get", f"the API group {group or 'core'}", Call("GET", path))
+        except errors.NotFound:
+            return ()
+        served = [entry if isinstance(entry, str) else entry["version"] for entry in answer.get("versions") or ()]
+        preferred = (answer.get("preferredVersion") or {}).get("version")
+        return tuple(sorted(served, key=lambda version: version != preferred))
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def _ask(self, verb: str, subject: str, call: Call) -> Object:
+        with mapped(self._name, verb, subject):
+            return self._transport.ask(call)
+
+
+def _identity(body: Object) -> tuple[str, str | None]:
+    metadata = body["metadata"]
+    return metadata.get("name") or metadata.get("generateName", ""), metadata.get("namespace")
+
+
+def _path(
+    resource: Resource, namespace: str | None = None, name: str | None = None, subresource: str | None = None
+) -> str:
+    words = ["apis", resource.group, resource.version] if resource.group else ["api", resource.version]
+    if resource.namespaced and namespace is not None:
+        words += ["namespaces", namespace]
+    words += [word for word in (resource.plural, name, subresource) if word is not None]
+    return "/" + "/".join(_word(word) for word in words)
+
+
+def _word(word: str) -> str:
+    """One segment of a path: nothing in it may lead elsewhere."""
+    if not word or word in (".", ".."):
+        raise ValueError(f"{word!r} is not a name")
+    return quote(word, safe=":")
+
+
+def _subject(resource: Resource, name: str, namespace: str | None, subresource: str | None = None) -> str:
+    place = f"{namespace}/{name}" if namespace else name
+    return f"{resource.kind} {place}" + (f" ({subresource})" if subresource else "")
+
+
+def _plural(resource: Resource, namespace: str | None) -> str:
+    return f"{resource.plural} in namespace {namespace}" if namespace else str(resource.plural)

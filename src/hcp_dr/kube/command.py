@@ -1,0 +1,130 @@
+"""Runs a command in a container over a WebSocket (v5.channel.k8s.io, else v4).
+
+One thread sends stdin and reads to the end, with one deadline for the whole. Under v4, which is all that API
+servers before Kubernetes 1.30 speak, stdin cannot be closed: a command there has to know how much it reads.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import httpx2
+from wsproto import ConnectionType
+from wsproto.connection import Connection
+from wsproto.events import BytesMessage, CloseConnection, Event, Message, Ping, TextMessage
+
+from hcp_dr.kube.mapping import AnswerError
+from hcp_dr.kube.port import Completed
+from hcp_dr.kube.transport import Call, Transport
+
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+STDIN, STDOUT, STDERR, STATUS, CLOSE = 0, 1, 2, 3, 255
+CHUNK = 32 * 1024
+
+
+class FailedToRunError(Exception):
+    """The command was not run to an end; `status` is the Status object that says why."""
+
+    def __init__(self, status: Mapping[str, Any]) -> None:
+        self.status = status
+        super().__init__(str(status.get("message")))
+
+
+class Stream(Protocol):
+    """The connection after the upgrade."""
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes: ...
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None: ...
+
+
+def run(
+    transport: Transport, path: str, parameters: list[tuple[str, str]], stdin: bytes | None, seconds: float
+) -> Completed:
+    """Raises FailedToRunError, and what hcp_dr.kube.mapping maps."""
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(secrets.token_bytes(16)).decode(),
+        "Sec-WebSocket-Protocol": ", ".join(PROTOCOLS),
+    }
+    deadline = time.monotonic() + seconds
+    with transport.stream(Call("GET", path, parameters, headers=headers, read_seconds=seconds)) as response:
+        protocol = response.headers.get("Sec-WebSocket-Protocol")
+        if response.status_code != 101 or protocol not in PROTOCOLS:
+            raise AnswerError(f"it does not run commands over WebSocket (HTTP {response.status_code}, {protocol})")
+        session = _Session(response.extensions["network_stream"], deadline)
+        if stdin is not None:
+            session.send(stdin, close=protocol == PROTOCOLS[0])
+        return session.receive()
+
+
+class _Session:
+    def __init__(self, stream: Stream, deadline: float) -> None:
+        self._stream = stream
+        self._deadline = deadline
+        self._frames = Connection(ConnectionType.CLIENT)
+
+    def send(self, stdin: bytes, *, close: bool) -> None:
+        for start in range(0, len(stdin), CHUNK):
+            self._write(BytesMessage(bytes([STDIN]) + stdin[start : start + CHUNK]))
+        if close:
+            self._write(BytesMessage(bytes([CLOSE, STDIN])))
+
+    def receive(self) -> Completed:
+        channels = {STDOUT: bytearray(), STDERR: bytearray(), STATUS: bytearray()}
+        current: int | None = None
+        while True:
+            data = self._stream.read(64 * 1024, timeout=self._left())
+            self._frames.receive_data(data or None)
+            for event in self._frames.events():
+                if isinstance(event, Message):
+                    content = _bytes(event)
+                    if current is None and content:
+                        current, content = content[0], content[1:]
+                    if current in channels:
+                        channels[current] += content
+                    if event.message_finished:
+                        current = None
+                        if channels[STATUS]:
+                            return _completed(channels)
+                elif isinstance(event, Ping):
+                    self._write(event.response())
+                elif isinstance(event, CloseConnection):
+                    raise AnswerError(
+                        f"the connection was closed before the command ended ({event.reason or event.code})"
+                    )
+
+    def _write(self, event: Event) -> None:
+        self._stream.write(self._frames.send(event), timeout=self._left())
+
+    def _left(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise httpx2.ReadTimeout("the command did not end in time")
+        return left
+
+
+def _bytes(event: Message[Any]) -> bytes:
+    return event.data.encode() if isinstance(event, TextMessage) else bytes(event.data)
+
+
+def _completed(channels: Mapping[int, bytearray]) -> Completed:
+    status = json.loads(channels[STATUS])
+    return Completed(_exit_code(status), bytes(channels[STDOUT]), bytes(channels[STDERR]))
+
+
+def _exit_code(status: Mapping[str, Any]) -> int:
+    if status.get("status") == "Success":
+        return 0
+    if status.get("reason") == "NonZeroExitCode":
+        for cause in (status.get("details") or {}).get("causes") or ():
+            if cause.get("reason") == "ExitCode":
+                return int(cause["message"])
+    raise FailedToRunError(status)

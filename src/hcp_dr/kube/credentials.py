@@ -1,0 +1,137 @@
+"""The credentials of a kubeconfig's user, renewed when they run out.
+
+Tokens live for minutes and a relocation for longer, so each request asks here for what is valid now; a refused
+one is exchanged once. Many threads ask, and a plugin may be slow: it runs in one thread at a time.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hcp_dr.kube.kubeconfig import Plugin, User
+
+PLUGIN_SECONDS = 60
+EARLY = timedelta(seconds=30)  # renewed so long before it runs out, for requests that are under way by then
+
+
+class CredentialsError(Exception):
+    """No credentials could be had; the text says why, without them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What proves the user: an Authorization header, a client certificate with its key (PEM), or both."""
+
+    authorization: str | None = field(default=None, repr=False)
+    certificate: str | None = field(default=None, repr=False)
+    key: str | None = field(default=None, repr=False)
+    expires: datetime | None = None
+
+    def expired(self, now: datetime) -> bool:
+        return self.expires is not None and now >= self.expires - EARLY
+
+
+class Credentials:
+    """`current` before each request; `renewed` when the server refused what `current` gave."""
+
+    def __init__(self, user: User) -> None:
+        self._user = user
+        self._lock = threading.Lock()
+        self._from_plugin: Credential | None = None
+
+    def current(self) -> Credential:
+        """Raises CredentialsError."""
+        user = self._user
+        if user.plugin is None:
+            return Credential(self._authorization(), user.certificate, user.key)
+        with self._lock:
+            if self._from_plugin is None or self._from_plugin.expired(datetime.now(UTC)):
+                self._from_plugin = ask(user.plugin)
+            return self._from_plugin
+
+    def renewed(self, refused: Credential) -> Credential | None:
+        """Another credential than the refused one, or None. Raises CredentialsError."""
+        if self._user.plugin is not None:
+            with self._lock:
+                if self._from_plugin is refused:
+                    self._from_plugin = None
+        credential = self.current()
+        same = (credential.authorization, credential.certificate) == (
+            refused.authorization,
+            refused.certificate,
+        )
+        return None if same else credential
+
+    def _authorization(self) -> str | None:
+        user = self._user
+        if user.token_file is not None:
+            try:
+                return f"Bearer {user.token_file.read_text(encoding='utf-8').strip()}"
+            except (OSError, UnicodeDecodeError) as error:
+                raise CredentialsError(f"the token file {user.token_file} cannot be read") from error
+        if user.token is not None:
+            return f"Bearer {user.token}"
+        if user.basic is not None:
+            return "Basic " + base64.b64encode(":".join(user.basic).encode()).decode()
+        return None
+
+
+def ask(plugin: Plugin) -> Credential:
+    """Run the plugin and read its ExecCredential. Raises CredentialsError."""
+    spec: dict[str, Any] = {"interactive": False}
+    if plugin.cluster is not None:
+        spec["cluster"] = plugin.cluster
+    request = {"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec}
+    environment = {**os.environ, **plugin.environment, "KUBERNETES_EXEC_INFO": json.dumps(request)}
+    try:
+        done = subprocess.run(
+            [plugin.command, *plugin.arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PLUGIN_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise CredentialsError(f"the credential plugin {plugin.command} took more than {PLUGIN_SECONDS} s") from None
+    except OSError as error:
+        hint = f" ({plugin.install_hint.strip()})" if plugin.install_hint else ""
+        raise CredentialsError(
+            f"the credential plugin {plugin.command} cannot be run: {error.strerror}{hint}"
+        ) from error
+    if done.returncode != 0:
+        said = " ".join(done.stderr.decode(errors="replace").split())
+        raise CredentialsError(f"the credential plugin {plugin.command} ended with {done.returncode}: {said}")
+    return _parse(plugin, done.stdout)
+
+
+def _parse(plugin: Plugin, output: bytes) -> Credential:
+    try:
+        document = json.loads(output)
+        status = document["status"]
+        expiry = status.get("expirationTimestamp")
+        credential = Credential(
+            f"Bearer {status['token']}" if status.get("token") else None,
+            status.get("clientCertificateData") or None,
+            status.get("clientKeyData") or None,
+            datetime.fromisoformat(expiry) if expiry else None,
+        )
+        version = document["apiVersion"]
+    except (ValueError, KeyError, TypeError, AttributeError):  # the text of these could quote the token
+        raise CredentialsError(f"the credential plugin {plugin.command} did not print an ExecCredential") from None
+    if version != plugin.api_version:
+        raise CredentialsError(
+            f"the credential plugin {plugin.command} answered in {version}, not {plugin.api_version}"
+        )
+    if bool(credential.certificate) != bool(credential.key) or not (credential.authorization or credential.certificate):
+        raise CredentialsError(
+            f"the credential plugin {plugin.command} gave neither a token nor a certificate with key"
+        )
+    return credential

@@ -1,0 +1,164 @@
+"""HTTPS to one API server: trust, credentials, proxy, time limits, connections. Nothing is tried twice.
+
+The only request sent again is one that was refused for its credentials, with fresh ones: it had done nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from hcp_dr.kube.credentials import Credential, Credentials
+from hcp_dr.kube.kubeconfig import Access, UnusableError
+from hcp_dr.kube.mapping import AnswerError
+
+USER_AGENT = "hcp-dr"
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+IDLE_SECONDS = 60.0  # shorter than what load balancers drop silently
+CONNECTIONS = httpx2.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=IDLE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `path` begins with a slash; `body` is sent as JSON."""
+
+    method: str
+    path: str
+    parameters: Sequence[tuple[str, str]] = ()
+    body: object = None
+    content_type: str = "application/json"
+    headers: Mapping[str, str] | None = None
+    read_seconds: float = READ_SECONDS
+
+
+class Transport:
+    """Safe for use from several threads."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self._credentials = Credentials(access.user)
+        self._lock = threading.Lock()
+        self._clients: dict[str | None, httpx2.Client] = {}
+        if access.user.plugin is None:
+            self._client(Credential(None, access.user.certificate, access.user.key))
+
+    def ask(self, call: Call) -> dict[str, Any]:
+        """The JSON of the answer. Raises what hcp_dr.kube.mapping maps."""
+        with self.stream(call) as response:
+            body = json.loads(response.read())
+        if not isinstance(body, dict):
+            raise AnswerError("the answer is not an object")
+        return body
+
+    @contextmanager
+    def stream(self, call: Call) -> Iterator[httpx2.Response]:
+        """The response with its status checked and its body not read yet. 101 is a success."""
+        credential = self._credentials.current()
+        response = self._send(call, credential)
+        try:
+            if response.status_code == 401 and (other := self._credentials.renewed(credential)) is not None:
+                response.close()
+                response = self._send(call, other)
+            if response.status_code != 101 and not response.is_success:
+                response.read()
+                raise httpx2.HTTPStatusError(
+                    f"HTTP {response.status_code}", request=response.request, response=response
+                )
+            yield response
+        finally:
+            response.close()
+
+    def close(self) -> None:
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
+    def _send(self, call: Call, credential: Credential) -> httpx2.Response:
+        client = self._client(credential)
+        headers = [*self.access.user.impersonation, *(call.headers or {}).items()]
+        if credential.authorization:
+            headers.append(("Authorization", credential.authorization))
+        content = None
+        if call.body is not None:
+            content = json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode()
+            headers.append(("Content-Type", call.content_type))
+        name = self.access.tls_server_name
+        request = client.build_request(
+            call.method,
+            self.access.server + call.path,
+            params=list(call.parameters) or None,
+            content=content,
+            headers=headers,
+            timeout=httpx2.Timeout(call.read_seconds, connect=CONNECT_SECONDS),
+            extensions={"sni_hostname": name} if name else None,
+        )
+        return client.send(request, stream=True)
+
+    def _client(self, credential: Credential) -> httpx2.Client:
+        """The connections that were opened with this certificate; a renewed certificate opens new ones."""
+        with self._lock:
+            client = self._clients.get(credential.certificate)
+            if client is None:
+                client = self._clients[credential.certificate] = httpx2.Client(
+                    verify=trust(self.access, credential),
+                    proxy=self.access.proxy_url,
+                    headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+                    limits=CONNECTIONS,
+                )
+            return client
+
+
+def trust(access: Access, credential: Credential) -> ssl.SSLContext:
+    """Raises UnusableError where the certificates are not PEM or do not fit."""
+    try:
+        context = ssl.create_default_context(cadata=access.certificate_authority)
+    except ssl.SSLError as error:
+        raise UnusableError(f"its certificate authority is not valid ({error.reason or error})") from error
+    # Kubernetes' own certificate authorities lack extensions that the strict mode of newer Pythons asks for.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if access.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if credential.certificate and credential.key:
+        try:
+            with _readable(f"{credential.certificate}\n{credential.key}") as file:
+                context.load_cert_chain(file, password=_no_password)
+        except (ssl.SSLError, ValueError) as error:
+            reason = getattr(error, "reason", None) or "not PEM"
+            raise UnusableError(f"its client certificate and key cannot be used ({reason})") from error
+    return context
+
+
+def _no_password() -> str:
+    """Keeps OpenSSL from asking the terminal."""
+    return ""
+
+
+@contextmanager
+def _readable(text: str) -> Iterator[str]:
+    """A path to read the text from; in memory where the system can, since keys should reach no disk."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("client")
+        try:
+            os.write(descriptor, text.encode())
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "client.pem")
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="ascii")
+        yield str(path)
