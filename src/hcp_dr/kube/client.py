@@ -6,7 +6,6 @@ It keeps no state but its connections and tries nothing twice: that belongs to t
 from __future__ import annotations
 
 import builtins
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,15 +13,14 @@ from urllib.parse import quote
 
 from hcp_dr import errors
 from hcp_dr.kube import kubeconfig
-from hcp_dr.kube.command import FailedToRunError, run
-from hcp_dr.kube.mapping import from_status, mapped
+from hcp_dr.kube.command import run
+from hcp_dr.kube.mapping import AnswerError, StatusError, mapped
 from hcp_dr.kube.port import Completed, Event, Kubernetes, Listing, Object, PatchBody, Propagation, Resource
-from hcp_dr.kube.transport import Call, Transport
+from hcp_dr.kube.transport import Call, Transport, parse
 
 FIELD_MANAGER = "hcp-dr"
 PAGE = 500
 LIST_ATTEMPTS = 3  # a list whose pages expire in the middle begins anew so often
-GRACE_SECONDS = 10.0  # how long after a watch's end the server may take to say so
 
 _WRITER = (("fieldManager", FIELD_MANAGER),)
 
@@ -151,17 +149,10 @@ class Cluster:
         parameters = [("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(limit))]
         parameters += [("resourceVersion", resource_version)]
         parameters += [("labelSelector", labels)] if labels else []
-        call = Call("GET", _path(resource, namespace), parameters, read_seconds=limit + GRACE_SECONDS)
-        where = (self._name, "watch", _plural(resource, namespace))
-        with mapped(*where), self._transport.stream(call) as response:
-            for line in response.iter_lines():
-                if not line:
-                    continue
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    status = event["object"]
-                    raise from_status(int(status.get("code") or 0), status, None, where)
-                yield Event(event["type"], event["object"])
+        call = Call("GET", _path(resource, namespace), parameters, read_seconds=limit + self._transport.seconds.grace)
+        with mapped(self._name, "watch", _plural(resource, namespace)), self._transport.stream(call) as response:
+            for line in _lines(response.iter_bytes()):
+                yield _event(parse(line))
 
     def execute(  # noqa: PLR0913
         self,
@@ -177,14 +168,8 @@ class Cluster:
         parameters += [("stdin", "true")] if stdin is not None else []
         parameters += [("command", word) for word in command]
         path = f"/api/v1/namespaces/{_word(namespace)}/pods/{_word(pod)}/exec"
-        where = (self._name, f"run {command[0]} in", f"Pod {namespace}/{pod} ({container})")
-        try:
-            with mapped(*where):
-                return run(self._transport, path, parameters, stdin, seconds)
-        except FailedToRunError as error:
-            cluster, verb, subject = where
-            reason = str(error)[:256].rstrip(".")
-            raise errors.KubernetesError(cluster=cluster, verb=verb, object=subject, reason=reason) from error
+        with mapped(self._name, f"run {command[0]} in", f"Pod {namespace}/{pod} ({container})"):
+            return run(self._transport, path, parameters, stdin, seconds)
 
     def may(
         self, verb: str, resource: Resource, namespace: str | None = None, *, subresource: str | None = None
@@ -222,6 +207,25 @@ class Cluster:
     def _ask(self, verb: str, subject: str, call: Call) -> Object:
         with mapped(self._name, verb, subject):
             return self._transport.ask(call)
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Splits at line feeds only: JSON strings may hold other characters that end a line of text."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+    if rest:
+        raise AnswerError("the answer ended in the middle of an event")
+
+
+def _event(event: Object) -> Event:
+    kind, body = event.get("type"), event.get("object")
+    if not isinstance(kind, str) or not isinstance(body, dict):
+        raise AnswerError("the answer is not a watch event")
+    if kind == "ERROR":
+        raise StatusError(body, int(body.get("code") or 0))
+    return Event(kind, body)
 
 
 def _identity(body: Object) -> tuple[str, str | None]:

@@ -7,32 +7,23 @@ servers before Kubernetes 1.30 speak, stdin cannot be closed: a command there ha
 from __future__ import annotations
 
 import base64
-import json
 import secrets
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import httpx2
+import httpcore2
 from wsproto import ConnectionType
 from wsproto.connection import Connection
 from wsproto.events import BytesMessage, CloseConnection, Event, Message, Ping, TextMessage
 
-from hcp_dr.kube.mapping import AnswerError
+from hcp_dr.kube.mapping import AnswerError, StatusError
 from hcp_dr.kube.port import Completed
-from hcp_dr.kube.transport import Call, Transport
+from hcp_dr.kube.transport import Call, Transport, parse
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 STDIN, STDOUT, STDERR, STATUS, CLOSE = 0, 1, 2, 3, 255
 CHUNK = 32 * 1024
-
-
-class FailedToRunError(Exception):
-    """The command was not run to an end; `status` is the Status object that says why."""
-
-    def __init__(self, status: Mapping[str, Any]) -> None:
-        self.status = status
-        super().__init__(str(status.get("message")))
 
 
 class Stream(Protocol):
@@ -46,7 +37,7 @@ class Stream(Protocol):
 def run(
     transport: Transport, path: str, parameters: list[tuple[str, str]], stdin: bytes | None, seconds: float
 ) -> Completed:
-    """Raises FailedToRunError, and what hcp_dr.kube.mapping maps."""
+    """Raises what hcp_dr.kube.mapping maps."""
     headers = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
@@ -58,11 +49,16 @@ def run(
     with transport.stream(Call("GET", path, parameters, headers=headers, read_seconds=seconds)) as response:
         protocol = response.headers.get("Sec-WebSocket-Protocol")
         if response.status_code != 101 or protocol not in PROTOCOLS:
-            raise AnswerError(f"it does not run commands over WebSocket (HTTP {response.status_code}, {protocol})")
+            raise AnswerError(f"it runs no commands over WebSocket (HTTP {response.status_code}, {protocol})")
         session = _Session(response.extensions["network_stream"], deadline)
-        if stdin is not None:
-            session.send(stdin, close=protocol == PROTOCOLS[0])
-        return session.receive()
+        can_close = protocol == PROTOCOLS[0]
+        try:
+            if stdin is not None:
+                session.send(stdin, close=can_close)
+            return session.receive()
+        except (TimeoutError, httpcore2.TimeoutException) as error:
+            open_still = "; this API server cannot close its stdin" if stdin is not None and not can_close else ""
+            raise AnswerError(f"the command did not end within {seconds:g} s{open_still}") from error
 
 
 class _Session:
@@ -107,7 +103,7 @@ class _Session:
     def _left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise httpx2.ReadTimeout("the command did not end in time")
+            raise TimeoutError
         return left
 
 
@@ -116,7 +112,7 @@ def _bytes(event: Message[Any]) -> bytes:
 
 
 def _completed(channels: Mapping[int, bytearray]) -> Completed:
-    status = json.loads(channels[STATUS])
+    status = parse(channels[STATUS])
     return Completed(_exit_code(status), bytes(channels[STDOUT]), bytes(channels[STDERR]))
 
 
@@ -127,4 +123,4 @@ def _exit_code(status: Mapping[str, Any]) -> int:
         for cause in (status.get("details") or {}).get("causes") or ():
             if cause.get("reason") == "ExitCode":
                 return int(cause["message"])
-    raise FailedToRunError(status)
+    raise StatusError(status, 0)

@@ -42,6 +42,15 @@ class AnswerError(Exception):
     """An answer that breaks the protocol; the text says how."""
 
 
+class StatusError(Exception):
+    """A Status object inside an answer that began well; code 0 makes it a refusal of no special kind."""
+
+    def __init__(self, status: Mapping[str, Any], code: int) -> None:
+        self.status = status
+        self.code = code
+        super().__init__(str(status.get("message")))
+
+
 @contextmanager
 def mapped(cluster: str, verb: str, subject: str) -> Iterator[None]:
     """What fails inside is raised as a class of hcp_dr.errors; `subject` names the object, like Secret a/b."""
@@ -57,6 +66,8 @@ def mapped(cluster: str, verb: str, subject: str) -> Iterator[None]:
             response.headers.get("Retry-After"),
             (cluster, verb, subject),
         ) from error
+    except StatusError as error:
+        raise from_status(error.code, error.status, None, (cluster, verb, subject)) from error
     except _UNREACHABLE as error:
         raise errors.ClusterUnreachable(cluster=cluster, verb=verb, object=subject, reason=_reason(error)) from error
 
@@ -76,7 +87,6 @@ _UNREACHABLE = (
     ssl.SSLError,
     OSError,
     AnswerError,
-    json.JSONDecodeError,
 )
 
 

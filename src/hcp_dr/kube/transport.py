@@ -23,10 +23,17 @@ from hcp_dr.kube.kubeconfig import Access, UnusableError
 from hcp_dr.kube.mapping import AnswerError
 
 USER_AGENT = "hcp-dr"
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 30.0
 IDLE_SECONDS = 60.0  # shorter than what load balancers drop silently
 CONNECTIONS = httpx2.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=IDLE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Time limits: to be connected, without a byte of an answer, and for a watch to end after its time."""
+
+    connect: float = 5.0
+    read: float = 30.0
+    grace: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +46,15 @@ class Call:
     body: object = None
     content_type: str = "application/json"
     headers: Mapping[str, str] | None = None
-    read_seconds: float = READ_SECONDS
+    read_seconds: float | None = None
 
 
 class Transport:
     """Safe for use from several threads."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, seconds: Seconds | None = None) -> None:
         self.access = access
+        self.seconds = seconds or Seconds()
         self._credentials = Credentials(access.user)
         self._lock = threading.Lock()
         self._clients: dict[str | None, httpx2.Client] = {}
@@ -56,10 +64,7 @@ class Transport:
     def ask(self, call: Call) -> dict[str, Any]:
         """The JSON of the answer. Raises what hcp_dr.kube.mapping maps."""
         with self.stream(call) as response:
-            body = json.loads(response.read())
-        if not isinstance(body, dict):
-            raise AnswerError("the answer is not an object")
-        return body
+            return parse(response.read())
 
     @contextmanager
     def stream(self, call: Call) -> Iterator[httpx2.Response]:
@@ -101,7 +106,7 @@ class Transport:
             params=list(call.parameters) or None,
             content=content,
             headers=headers,
-            timeout=httpx2.Timeout(call.read_seconds, connect=CONNECT_SECONDS),
+            timeout=httpx2.Timeout(call.read_seconds or self.seconds.read, connect=self.seconds.connect),
             extensions={"sni_hostname": name} if name else None,
         )
         return client.send(request, stream=True)
@@ -118,6 +123,17 @@ class Transport:
                     limits=CONNECTIONS,
                 )
             return client
+
+
+def parse(text: bytes | bytearray) -> dict[str, Any]:
+    """A JSON object. Raises AnswerError."""
+    try:
+        value = json.loads(text)
+    except ValueError:  # its text quotes the answer
+        raise AnswerError("the answer is not JSON") from None
+    if not isinstance(value, dict):
+        raise AnswerError("the answer is not an object")
+    return value
 
 
 def trust(access: Access, credential: Credential) -> ssl.SSLContext:
