@@ -84,7 +84,7 @@ def fold(lines: Iterable[Mapping[str, Any]]) -> Story:
 
 def parse(data: bytes) -> list[Mapping[str, Any]]:
     """The lines of a journal file; a torn line is passed over."""
-    lines = []
+    lines: list[Mapping[str, Any]] = []
     for raw in data.split(b"\n"):
         try:
             value = json.loads(raw)

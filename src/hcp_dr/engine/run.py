@@ -27,7 +27,7 @@ STALE_LIMIT = 10
 HANDS = 8
 
 
-class StopRequested(Exception):  # noqa: N818  it is no error: somebody asked
+class StopRequested(Exception):
     """The run ended between two actions because it was asked to. The journal is whole; resume goes on."""
 
 

@@ -1,4 +1,4 @@
-"""What a step of the book is made of: facts that are observed, a pure plan over them, and the actions a plan may ask for.
+"""What a step of the book is made of: facts that are observed, a pure plan over them, actions that a plan may ask for.
 
 The loop in `run` observes, plans, performs the batch and observes again until a step is Done or refuses. Because every
 plan looks at the world and not at what was done last, resuming is looking again, and printing a plan is planning.

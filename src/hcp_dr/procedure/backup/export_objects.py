@@ -1,0 +1,119 @@
+"""Writes everything that is carried into the backup folder, in the documented layout, with a manifest. It needs no
+downtime, so it comes before the fence; `export_again` looks once more after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Action, Decision, Do, Done, Refuse, Step, WriteFile
+from hcp_dr.errors import ArchiveError, HcpDrError
+from hcp_dr.kube.port import Object
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.archive import MANIFEST, Entry, Manifest, Page, page, read_manifest, sha256_of
+from hcp_dr.objects.reading import dig, is_deleting, name_of
+from hcp_dr.procedure import carried
+
+_MUST_BE_THERE = ("HostedCluster", "NodePool", "Secret", "Cluster", "AWSCluster", "Machine", "AWSMachine")
+_AUTHORITIES = ("root-ca", "etcd-signer")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    case: Mapping[str, Any]
+    now: float
+    fence: str | None  # remembered; None before the fence
+    live: tuple[Object, ...]
+    written: Mapping[str, str]  # sha256 of the files that are there, by path
+    manifest: Manifest | None
+    folder: str
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    live = carried.look_at(ports.source, case)
+    written = {}
+    for item in live:
+        path = page(item).entry.file
+        data = ports.archive.read(path)
+        if data is not None:
+            written[path] = sha256_of(data)
+    return Facts(
+        case=case.to_json(),
+        now=ports.now(),
+        fence=(memory.mapping("fence") or {}).get("id"),
+        live=live,
+        written=written,
+        manifest=read_manifest(ports.archive),
+        folder=ports.archive.folder,
+    )
+
+
+def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
+    """What makes such a backup useless: an empty kind, something being deleted, an authority without its key (rule B1)."""
+    live = tuple(live)
+    for kind in _MUST_BE_THERE:
+        if not any(item["kind"] == kind for item in live):
+            return ArchiveError(
+                folder=folder,
+                reason=f"no {kind} of this hosted cluster was found, and an empty discovery is no backup",
+                todo="Check HC_CLUSTER_NS, HC_CLUSTER_NAME and the permissions of the kubeconfig.",
+            )
+    for item in live:
+        if is_deleting(item):
+            return ArchiveError(
+                folder=folder,
+                reason=f"{item['kind']} {name_of(item)} is being deleted, and a restored deletion terminates instances",
+                todo="Let the deletion end, then run `hcp-dr resume`.",
+            )
+        if item["kind"] == "Secret" and name_of(item) in _AUTHORITIES:
+            data = dig(item, "data") or {}
+            if not (data.get("ca.crt") and data.get("ca.key")):
+                return ArchiveError(
+                    folder=folder,
+                    reason=f"Secret {name_of(item)} has no ca.crt with ca.key; a new authority would be made",
+                    todo="Restore the Secret first.",
+                )
+    return None
+
+
+def plan(facts: Facts) -> Decision:
+    bad = problem(facts.live, facts.folder)
+    if bad is not None:
+        return Refuse(bad)
+    pages = tuple(page(item) for item in facts.live)
+    actions: tuple[Action, ...] = tuple(
+        WriteFile(item.entry.file, item.text)
+        for item in pages
+        if facts.written.get(item.entry.file) != item.entry.sha256
+    )
+    if actions:
+        return Do(actions)
+    if facts.manifest is None or not _same(facts.manifest, pages, facts.fence):
+        return Do((WriteFile(MANIFEST, _manifest(facts, pages).to_text()),))
+    return Done(f"{len(pages)} objects are in {facts.folder}")
+
+
+def _manifest(facts: Facts, pages: tuple[Page, ...]) -> Manifest:
+    return Manifest(facts.case, facts.now, facts.fence, tuple(item.entry for item in pages))
+
+
+def _same(manifest: Manifest, pages: tuple[Page, ...], fence: str | None) -> bool:
+    """Same objects, same content; a resourceVersion that moved by a status alone does not count."""
+    return manifest.fence == fence and {_key(e) for e in manifest.entries} == {_key(item.entry) for item in pages}
+
+
+def _key(entry: Entry) -> tuple[str, str, str]:
+    return (entry.file, entry.sha256, entry.uid)
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    pages = tuple(page(item) for item in facts.live)
+    written = {item.entry.file: item.entry.sha256 for item in pages}
+    if facts.written != written:
+        return replace(facts, written=written)
+    return replace(facts, manifest=_manifest(facts, pages))
+
+
+STEP = Step(name="backup.export_objects", documented="8.6.2-4", observe=observe, plan=plan, afterwards=afterwards)

@@ -1,0 +1,108 @@
+"""Makes the source unable to write: control-plane-operator to zero pods, then the three API servers. From here the
+hosted API is away, until `publish_api`.
+
+The API server needs more than a minute to leave by itself and may serve open connections meanwhile, so that its pods are
+hurried with a short grace; what it acknowledged is in etcd (rule C2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.errors import FenceBroken
+from hcp_dr.kube.resources import POD
+from hcp_dr.model import Case, Later, Ports
+from hcp_dr.procedure.fencing import KEEPERS, RESTLESS, WRITERS, Fence, etcd_pod, look_at, still_revision
+from hcp_dr.procedure.workloads import Workload, still_there, stop
+
+GONE_LIMIT = 180.0
+"""Seconds for a kubelet to prove that a pod is gone."""
+STILL_LIMIT = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    namespace: str
+    fence: Fence
+    etcd_pod: str | None
+    revisions: tuple[int, int] | None  # read only when the writers are gone
+    before: Mapping[str, Any] | None  # remembered: replicas by Deployment
+    remembered: Mapping[str, Any] | None  # the fence's id and revision
+    proposed_id: str
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    fence = look_at(ports.source, case)
+    pod = etcd_pod(ports.source, case)
+    quiet = fence.breach() is None and pod is not None
+    return Facts(
+        namespace=case.control_plane_namespace,
+        fence=fence,
+        etcd_pod=pod,
+        revisions=still_revision(ports.source, case, pod) if quiet and pod else None,
+        before=memory.mapping("replicas_before"),
+        remembered=memory.mapping("fence"),
+        proposed_id=ports.fresh_id(),
+    )
+
+
+def plan(facts: Facts) -> Decision:
+    if not facts.fence.paused:
+        return Refuse(FenceBroken(what="The HostedCluster is not paused, so whatever is stopped would come back."))
+    if facts.before is None:
+        return Do((Remember("replicas_before", {item.name: item.replicas for item in facts.fence.watched}),))
+    for names in ((*KEEPERS, *RESTLESS), WRITERS):
+        group = facts.fence.named(names)
+        if any(not item.stopped for item in group):
+            return _towards_zero(facts.namespace, group)
+    if facts.etcd_pod is None:
+        return _wait("a pod of etcd is Ready", "none is Ready", facts.namespace, GONE_LIMIT)
+    if facts.revisions is None or facts.revisions[0] != facts.revisions[1]:
+        return _wait("etcd's revision stands still", f"revisions {facts.revisions}", facts.namespace, STILL_LIMIT)
+    if facts.remembered is None:
+        return Do((Remember("fence", {"id": facts.proposed_id, "revision": facts.revisions[1]}),))
+    return Done(f"no pod can write; etcd stands at revision {facts.revisions[1]}")
+
+
+def _towards_zero(namespace: str, group: tuple[Workload, ...]) -> Decision:
+    actions = stop("source", group)
+    if actions:
+        return Do(actions)
+    names = ", ".join(item.name for item in group)
+    return _wait(f"no pod of {names} is left", still_there(group), namespace, GONE_LIMIT)
+
+
+def _wait(until: str, seen: str, namespace: str, limit: float) -> Wait:
+    return Wait(until=until, seen=seen, limit=limit, wake=Topic("source", POD, namespace))
+
+
+def foresee(facts: Facts) -> Facts:
+    return replace(facts, fence=replace(facts.fence, paused=True))
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if facts.before is None:
+        return replace(facts, before={})
+    if isinstance(decision, Do) and any(isinstance(action, Remember) for action in decision.actions):
+        return replace(facts, remembered={"id": Later("id of the fence")})
+    for names in ((*KEEPERS, *RESTLESS), WRITERS):
+        group = facts.fence.named(names)
+        if any(item.replicas for item in group):
+            return _changed(facts, names, lambda item: replace(item, replicas=0))
+        if any(item.pods for item in group):
+            return _changed(facts, names, lambda item: replace(item, pods=()))
+    return replace(facts, etcd_pod=facts.etcd_pod or Later("a pod of etcd"), revisions=(0, 0))
+
+
+def _changed(facts: Facts, names: tuple[str, ...], change: Any) -> Facts:
+    items = tuple(change(item) if item.name in names else item for item in facts.fence.workloads)
+    return replace(facts, fence=replace(facts.fence, workloads=items))
+
+
+STEP = Step(
+    name="backup.fence", documented="8.6.2-2", observe=observe, plan=plan, foresee=foresee, afterwards=afterwards
+)

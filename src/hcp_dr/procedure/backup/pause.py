@@ -1,0 +1,130 @@
+"""Pauses the HostedCluster and every NodePool, sees that the pause reaches the HostedControlPlane and the Cluster, and
+holds each machine object by its own annotation, because the pause of a NodePool holds only its MachineDeployment.
+
+pausedUntil is the word true and never a date: a date ends by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Remember, Step, Topic, Wait
+from hcp_dr.kube.port import Object, Resource
+from hcp_dr.kube.resources import CLUSTER, DEPLOYMENT, HOSTED_CLUSTER, HOSTED_CONTROL_PLANE, NODE_POOL, POD
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import condition, dig, is_ready_pod, name_of, selects
+from hcp_dr.objects.select import node_pools_of
+from hcp_dr.procedure import machinery
+from hcp_dr.procedure.machinery import Held
+
+SPREAD_LIMIT = 60.0
+"""Seconds for a living HyperShift operator to spread the pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pausable:
+    """Something with a pause. `value` is pausedUntil, or "true" for a Cluster with spec.paused."""
+
+    resource: Resource
+    namespace: str
+    name: str
+    value: str | None
+
+    @property
+    def paused(self) -> bool:
+        return self.value in ("true", "True")
+
+    def patch(self) -> Patch:
+        spec = {"paused": True} if self.resource == CLUSTER else {"pausedUntil": "true"}
+        return Patch("source", self.resource, self.name, self.namespace, {"spec": spec})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    asked: tuple[Pausable, ...]  # HostedCluster and NodePools: where people pause
+    reached: tuple[Pausable, ...]  # HostedControlPlane and Cluster: where the operator spreads it
+    reconciling: str | None  # condition ReconciliationActive of the HostedCluster, at its generation
+    operator_alive: bool
+    machines: tuple[Held, ...]
+    before: Mapping[str, Any] | None  # remembered
+
+
+def _pausable(resource: Resource, item: Object) -> Pausable:
+    if resource == CLUSTER:
+        value = "true" if dig(item, "spec", "paused") else None
+    else:
+        value = dig(item, "spec", "pausedUntil")
+    return Pausable(resource, item["metadata"]["namespace"], name_of(item), value)
+
+
+def operator_alive(ports: Ports) -> bool:
+    """Is there a Ready pod of the source's HyperShift operator?"""
+    operator = ports.source.find(DEPLOYMENT, "operator", "hypershift")
+    selector = dig(operator, "spec", "selector", "matchLabels") or {}
+    return any(selects(selector, pod) and is_ready_pod(pod) for pod in ports.source.list(POD, "hypershift").items)
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    source, namespace = ports.source, case.control_plane_namespace
+    hosted_cluster = source.get(HOSTED_CLUSTER, case.name, case.namespace)
+    pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, case.namespace).items)
+    control_plane = source.find(HOSTED_CONTROL_PLANE, case.name, namespace)
+    cluster = source.find(CLUSTER, case.infra_id, namespace)
+    return Facts(
+        asked=(_pausable(HOSTED_CLUSTER, hosted_cluster), *(_pausable(NODE_POOL, pool) for pool in pools)),
+        reached=(
+            *((_pausable(HOSTED_CONTROL_PLANE, control_plane),) if control_plane else ()),
+            *((_pausable(CLUSTER, cluster),) if cluster else ()),
+        ),
+        reconciling=condition(hosted_cluster, "ReconciliationActive"),
+        operator_alive=operator_alive(ports),
+        machines=machinery.look_at(source, case),
+        before=memory.mapping("paused_before"),
+    )
+
+
+def _values(facts: Facts) -> dict[str, Any]:
+    return {
+        "asked": {f"{item.resource.kind}/{item.name}": item.value for item in facts.asked},
+        "machines": {f"{item.resource.kind}/{item.name}": item.paused for item in facts.machines},
+    }
+
+
+def plan(facts: Facts) -> Decision:
+    if facts.before is None:
+        return Do((Remember("paused_before", _values(facts)),))
+    actions: tuple[Action, ...] = tuple(item.patch() for item in facts.asked if not item.paused)
+    if actions:
+        return Do(actions)
+    open_ = [item for item in facts.reached if not item.paused]
+    if open_ and not facts.operator_alive:
+        return Do(tuple(item.patch() for item in open_))
+    if open_ or (facts.operator_alive and facts.reconciling != "False"):
+        seen = ", ".join(f"{item.resource.kind} {item.name} not paused" for item in open_)
+        return Wait(
+            until="the HyperShift operator has spread the pause",
+            seen=seen or f"ReconciliationActive is {facts.reconciling}",
+            limit=SPREAD_LIMIT,
+            wake=Topic("source", HOSTED_CLUSTER, facts.asked[0].namespace),
+        )
+    loose = [item for item in facts.machines if not item.paused]
+    if loose:
+        return Do(tuple(item.pause("source", on=True) for item in loose))
+    return Done(f"HostedCluster, {len(facts.asked) - 1} NodePools and {len(facts.machines)} machine objects are held")
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if facts.before is None:
+        return replace(facts, before=_values(facts))
+    if any(not item.paused for item in facts.asked):
+        return replace(facts, asked=tuple(replace(item, value="true") for item in facts.asked))
+    if any(not item.paused for item in facts.reached) or facts.reconciling != "False":
+        reached = tuple(replace(item, value="true") for item in facts.reached)
+        return replace(facts, reached=reached, reconciling="False")
+    return replace(facts, machines=tuple(replace(item, paused=True) for item in facts.machines))
+
+
+STEP = Step(name="backup.pause", documented="8.6.2-2", observe=observe, plan=plan, afterwards=afterwards)

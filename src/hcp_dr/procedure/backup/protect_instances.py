@@ -1,0 +1,72 @@
+"""Termination protection in EC2 on every worker instance, from here to the end: it stands behind all other guards,
+independent of every operator (rule A3). What it was before is remembered and put back in `finish`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Decision, Do, Done, Protect, Refuse, Remember, Step
+from hcp_dr.errors import MachineUnsafe
+from hcp_dr.model import Case, Ports
+from hcp_dr.procedure.instances import aws_machines, instance_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    wanted: tuple[str, ...]  # instance ids by the AWSMachines
+    protected: Mapping[str, bool]  # as EC2 says now; an instance that EC2 does not know is missing
+    spot: tuple[str, ...]
+    before: Mapping[str, Any] | None  # remembered
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    wanted = instance_ids(aws_machines(ports.source, case))
+    found = ports.instances.describe(wanted)
+    return Facts(
+        wanted=wanted,
+        protected={instance.instance_id: instance.termination_protected for instance in found},
+        spot=tuple(instance.instance_id for instance in found if instance.spot),
+        before=memory.mapping("protection"),
+    )
+
+
+def plan(facts: Facts) -> Decision:
+    lost = [name for name in facts.wanted if name not in facts.protected]
+    if lost:
+        return Refuse(
+            MachineUnsafe(
+                what=f"EC2 does not know the instances {', '.join(lost)} of this hosted cluster's AWSMachines.",
+                todo="Let Cluster API replace them first, then run `hcp-dr resume`.",
+            )
+        )
+    if facts.before is None:
+        return Do((Remember("protection", dict(facts.protected)),))
+    open_ = [name for name in facts.wanted if not facts.protected[name] and name not in facts.spot]
+    if open_:
+        return Do(tuple(Protect(name, on=True) for name in open_))
+    return Done(f"{len(facts.wanted)} instances, {len(facts.spot)} of them Spot and not protectable")
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if facts.before is None:
+        return replace(facts, before=dict(facts.protected))
+    return replace(facts, protected=dict.fromkeys(facts.protected, True))
+
+
+def revert(facts: Facts) -> Decision:
+    before = facts.before or {}
+    actions = tuple(Protect(name, on=False) for name, on in before.items() if not on and facts.protected.get(name))
+    return Do(actions) if actions else Done("termination protection is as it was before")
+
+
+STEP = Step(
+    name="backup.protect_instances",
+    documented="-",
+    observe=observe,
+    plan=plan,
+    afterwards=afterwards,
+    revert=revert,
+)

@@ -1,0 +1,84 @@
+"""Everything of a hosted cluster that is carried from one management cluster to the other, as it lives on the source."""
+
+from __future__ import annotations
+
+from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr.kube.resources import (
+    AWS_CLUSTER,
+    AWS_MACHINE,
+    AWS_MACHINE_TEMPLATE,
+    CLUSTER,
+    CONFIG_MAP,
+    HOSTED_CLUSTER,
+    HOSTED_CONTROL_PLANE,
+    MACHINE,
+    MACHINE_DEPLOYMENT,
+    MACHINE_HEALTH_CHECK,
+    MACHINE_SET,
+    NODE_POOL,
+    SECRET,
+)
+from hcp_dr.model import Case
+from hcp_dr.objects.reading import name_of
+from hcp_dr.objects.select import (
+    control_plane_config_maps,
+    inputs_of,
+    node_pools_of,
+    of_infrastructure,
+    referenced_config_maps,
+    referenced_secrets,
+    travels,
+)
+
+MACHINERY: tuple[Resource, ...] = (
+    CLUSTER,
+    AWS_CLUSTER,
+    AWS_MACHINE_TEMPLATE,
+    MACHINE_DEPLOYMENT,
+    MACHINE_SET,
+    MACHINE,
+    AWS_MACHINE,
+)
+"""The documented kinds. MachineHealthChecks are made anew by the HyperShift operator and are only held, never carried."""
+
+RESOURCES: dict[str, Resource] = {
+    resource.kind: resource
+    for resource in (
+        HOSTED_CLUSTER,
+        NODE_POOL,
+        HOSTED_CONTROL_PLANE,
+        SECRET,
+        CONFIG_MAP,
+        MACHINE_HEALTH_CHECK,
+        *MACHINERY,
+    )
+}
+
+
+def look_at(cluster: Kubernetes, case: Case) -> tuple[Object, ...]:
+    """All of it. An empty kind is the plan's matter; an unreadable one raises."""
+    hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
+    pools = node_pools_of(hosted_cluster, cluster.list(NODE_POOL, case.namespace).items)
+    secrets = cluster.list(SECRET, case.namespace).items
+    config_maps = cluster.list(CONFIG_MAP, case.namespace).items
+    namespace = case.control_plane_namespace
+    control_plane = cluster.find(HOSTED_CONTROL_PLANE, case.name, namespace)
+    return (
+        hosted_cluster,
+        *pools,
+        *inputs_of(hosted_cluster, referenced_secrets(hosted_cluster), secrets),
+        *inputs_of(hosted_cluster, referenced_config_maps(hosted_cluster, pools), config_maps),
+        *(secret for secret in cluster.list(SECRET, namespace).items if travels(secret)),
+        *control_plane_config_maps(cluster.list(CONFIG_MAP, namespace).items),
+        *((control_plane,) if control_plane else ()),
+        *(item for resource in MACHINERY for item in _machine_objects(cluster, case, resource)),
+    )
+
+
+def _machine_objects(cluster: Kubernetes, case: Case, resource: Resource) -> tuple[Object, ...]:
+    items = cluster.list(resource, case.control_plane_namespace).items
+    if resource == CLUSTER:
+        return tuple(item for item in items if name_of(item) == case.infra_id)
+    if resource in (AWS_CLUSTER, AWS_MACHINE_TEMPLATE):
+        return items  # the control plane namespace is this cluster's alone, and older ones bear no label
+    return of_infrastructure(case.infra_id, items)

@@ -1,0 +1,49 @@
+"""The machine objects of Cluster API and the annotation by which each of them is held (rule A4): a paused Cluster or
+NodePool holds only some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hcp_dr.engine.step import Patch
+from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr.kube.resources import AWS_MACHINE, MACHINE, MACHINE_DEPLOYMENT, MACHINE_HEALTH_CHECK, MACHINE_SET
+from hcp_dr.model import Case, Side
+from hcp_dr.objects.reading import annotations_of, name_of, namespace_of
+from hcp_dr.objects.select import of_infrastructure
+
+PAUSED = "cluster.x-k8s.io/paused"
+HELD = (MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE, AWS_MACHINE, MACHINE_HEALTH_CHECK)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One machine object, and whether its own annotation holds it."""
+
+    resource: Resource
+    namespace: str
+    name: str
+    paused: bool
+
+    def pause(self, side: Side, *, on: bool) -> Patch:
+        value = "true" if on else None
+        return Patch(side, self.resource, self.name, self.namespace, {"metadata": {"annotations": {PAUSED: value}}})
+
+
+def held(resource: Resource, items: Iterable[Object]) -> tuple[Held, ...]:
+    return tuple(
+        Held(resource, namespace_of(item) or "", name_of(item), PAUSED in annotations_of(item)) for item in items
+    )
+
+
+def look_at(cluster: Kubernetes, case: Case) -> tuple[Held, ...]:
+    """Every machine object of the cluster on one side."""
+    return tuple(
+        found
+        for resource in HELD
+        for found in held(
+            resource,
+            of_infrastructure(case.infra_id, cluster.list(resource, case.control_plane_namespace).items),
+        )
+    )

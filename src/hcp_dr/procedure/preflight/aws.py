@@ -1,0 +1,147 @@
+"""Can the given AWS credentials do their part: write and read the bucket, presign an URL that fits, read the zone, see
+and protect the instances?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Check, Decision, DeleteObject, Do, PutObject, Remember, Step
+from hcp_dr.model import Case, Ports
+from hcp_dr.procedure.instances import aws_machines, instance_id, instance_ids
+from hcp_dr.procedure.preflight import verdict
+from hcp_dr.procedure.preflight.external_dns import look_at, under
+from hcp_dr.procedure.records import owned
+
+URL_LIMIT = 1024
+"""Characters that the HostedCluster schema takes for restoreSnapshotURL."""
+URL_SECONDS = 24 * 3600
+"""How long the restore URL lives. STS credentials may end sooner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    caller: str
+    probe_key: str
+    probed: bool
+    probe_there: bool
+    url_length: int
+    url_scheme: str
+    zone_domain: str
+    domain: str
+    api_hostname: str
+    owned_names: tuple[str, ...]  # names in the zone that the source keeps for this control plane
+    without_instance: tuple[str, ...]  # AWSMachines without providerID
+    not_running: tuple[str, ...]
+    spot: tuple[str, ...]
+    instances: int
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    key = f"{case.key_prefix}/probe"
+    url = ports.bucket.presign_get(case.snapshot_key, seconds=URL_SECONDS)
+    machines = aws_machines(ports.source, case)
+    wanted = instance_ids(machines)
+    found = {instance.instance_id: instance for instance in ports.instances.describe(wanted)}
+    records = ports.zone.records()
+    owner = look_at(ports.source, "source").owner
+    return Facts(
+        caller=ports.identity.arn(),
+        probe_key=key,
+        probed=memory.text("preflight.probe") == key,
+        probe_there=ports.bucket.head(key) is not None,
+        url_length=len(url),
+        url_scheme=url.partition(":")[0],
+        zone_domain=ports.zone.domain(),
+        domain=case.domain,
+        api_hostname=case.api_hostname,
+        owned_names=tuple(sorted({r.name for r in owned(records, owner, case.control_plane_namespace)})),
+        without_instance=tuple(m["metadata"]["name"] for m in machines if instance_id(m) is None),
+        not_running=tuple(i for i in wanted if i not in found or found[i].state != "running"),
+        spot=tuple(i.instance_id for i in found.values() if i.spot),
+        instances=len(wanted),
+    )
+
+
+def checks(facts: Facts) -> tuple[Check, ...]:
+    found = [
+        Check("bucket", "ok", f"written, read and deleted {facts.probe_key} as {facts.caller}"),
+        _url(facts),
+        _zone(facts),
+        _api_record(facts),
+        _machines(facts),
+    ]
+    if facts.spot:
+        found.append(
+            Check(
+                "spot_instances",
+                "warning",
+                f"Spot instances: {', '.join(facts.spot)}",
+                "AWS may take them at any time, and they cannot be protected against termination",
+                "go on if their loss is acceptable",
+            )
+        )
+    return tuple(found)
+
+
+def _url(facts: Facts) -> Check:
+    if facts.url_scheme != "https" or facts.url_length > URL_LIMIT:
+        return Check(
+            "restore_url",
+            "blocked",
+            f"the presigned URL is {facts.url_scheme} and has {facts.url_length} characters",
+            f"restoreSnapshotURL takes https and {URL_LIMIT} characters; session credentials make it longer",
+            "use credentials of an IAM user instead of a session, or a shorter bucket name",
+        )
+    return Check("restore_url", "ok", f"{facts.url_length} of {URL_LIMIT} characters")
+
+
+def _zone(facts: Facts) -> Check:
+    if not under(facts.domain, facts.zone_domain):
+        return Check(
+            "zone",
+            "blocked",
+            f"the zone is {facts.zone_domain}, the domain {facts.domain}",
+            "the API's records are not in this zone",
+            "correct AWS_ZONE_ID or EXTERNAL_DNS_DOMAIN",
+        )
+    return Check("zone", "ok", f"{facts.zone_domain} is readable")
+
+
+def _api_record(facts: Facts) -> Check:
+    if facts.api_hostname not in facts.owned_names:
+        return Check(
+            "api_record",
+            "blocked",
+            f"{facts.api_hostname} is not kept in the zone by the source's external-dns",
+            "whoever keeps it would not give it up to the destination",
+            "let the source's external-dns own the record, or publish the API under a name that it owns",
+        )
+    return Check("api_record", "ok", f"{facts.api_hostname} is kept by the source's external-dns")
+
+
+def _machines(facts: Facts) -> Check:
+    bad = [
+        *(f"AWSMachine {name} has no providerID" for name in facts.without_instance),
+        *(f"instance {name} is not running" for name in facts.not_running),
+    ]
+    if bad:
+        return Check(
+            "instances",
+            "blocked",
+            "; ".join(bad),
+            "an AWSMachine restored without a running instance makes a new one",
+            "let Cluster API settle first",
+        )
+    return Check("instances", "ok", f"{facts.instances} running")
+
+
+def plan(facts: Facts) -> Decision:
+    if not facts.probed:
+        return Do((Remember("preflight.probe", facts.probe_key), PutObject(facts.probe_key, b"probe")))
+    if facts.probe_there:
+        return Do((DeleteObject(facts.probe_key),))
+    return verdict(checks(facts))
+
+
+STEP = Step(name="preflight.aws", documented="-", observe=observe, plan=plan)

@@ -1,0 +1,143 @@
+"""The documented hard condition: both management clusters run external-dns for the domain under which the API is
+published, so that its name can move. Without that a hosted cluster cannot be migrated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
+from hcp_dr.model import Case, Ports, Side
+from hcp_dr.objects.reading import dig
+from hcp_dr.procedure.preflight import verdict
+
+NAMESPACE, NAME = "hypershift", "external-dns"
+_NEEDED_SERVICES = ("APIServer", "OAuthServer", "Konnectivity", "Ignition")
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalDns:
+    """external-dns of one side, as its Deployment's arguments tell. `owner` is its TXT owner id."""
+
+    side: Side
+    there: bool
+    ready: int = 0
+    provider: str = ""
+    domain_filters: tuple[str, ...] = ()
+    owner: str = ""
+    credentials: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    sides: tuple[ExternalDns, ...]
+    domain: str
+    hostnames: tuple[tuple[str, str, str], ...]  # service, how it is published, hostname or ""
+
+
+def read_arguments(deployment: Object, side: Side) -> ExternalDns:
+    """From all containers' command and args, as --flag=value or --flag value."""
+    container = (dig(deployment, "spec", "template", "spec", "containers") or [{}])[0]
+    words = [*(container.get("command") or ()), *(container.get("args") or ())]
+    flags: dict[str, list[str]] = {}
+    for index, word in enumerate(words):
+        if not word.startswith("--"):
+            continue
+        flag, equals, value = word[2:].partition("=")
+        if not equals and index + 1 < len(words) and not words[index + 1].startswith("--"):
+            value = words[index + 1]
+        flags.setdefault(flag, []).append(value)
+    environment = {entry.get("name") for entry in container.get("env") or ()}
+    return ExternalDns(
+        side=side,
+        there=True,
+        ready=int(dig(deployment, "status", "readyReplicas") or 0),
+        provider=next(iter(flags.get("provider", ())), ""),
+        domain_filters=tuple(flags.get("domain-filter", ())),
+        owner=next(iter(flags.get("txt-owner-id", ())), "default"),
+        credentials=bool(environment & {"AWS_SHARED_CREDENTIALS_FILE", "AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"}),
+    )
+
+
+def look_at(cluster: Kubernetes, side: Side) -> ExternalDns:
+    """The external-dns of one management cluster."""
+    deployment = cluster.find(DEPLOYMENT, NAME, NAMESPACE)
+    return ExternalDns(side, there=False) if deployment is None else read_arguments(deployment, side)
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
+    services = {entry.get("service"): entry for entry in dig(hosted_cluster, "spec", "services") or ()}
+    hostnames = []
+    for service in _NEEDED_SERVICES:
+        strategy = dig(services.get(service), "servicePublishingStrategy") or {}
+        kind = strategy.get("type", "")
+        how = kind[:1].lower() + kind[1:]
+        hostnames.append((service, kind, str(dig(strategy, how, "hostname") or "")))
+    return Facts(
+        sides=(look_at(ports.source, "source"), look_at(ports.destination, "destination")),
+        domain=case.domain,
+        hostnames=tuple(hostnames),
+    )
+
+
+def under(hostname: str, domain: str) -> bool:
+    return hostname == domain or hostname.endswith("." + domain)
+
+
+def _check_side(side: ExternalDns, domain: str) -> Check:
+    name = f"external_dns.{side.side}"
+    why = "without external-dns on both sides the API's name cannot move, and the hosted cluster cannot be migrated"
+    where = f"Deployment {NAMESPACE}/{NAME} of the {side.side} management cluster"
+    if not side.there:
+        return Check(name, "blocked", f"{where} does not exist", why, "install HyperShift there with external-dns")
+    problems = []
+    if side.provider != "aws":
+        problems.append(f"provider is {side.provider or 'not set'} instead of aws")
+    if not any(under(domain, wanted) for wanted in side.domain_filters):
+        problems.append(f"domain filter is {', '.join(side.domain_filters) or 'not set'}, which misses {domain}")
+    if not side.credentials:
+        problems.append("no AWS credentials are given to it")
+    if not side.ready:
+        problems.append("no pod of it is ready")
+    if problems:
+        return Check(name, "blocked", f"{where}: {'; '.join(problems)}", why, "correct it and wait until it is ready")
+    return Check(name, "ok", f"provider aws, filter {', '.join(side.domain_filters)}, owner {side.owner}")
+
+
+def checks(facts: Facts) -> tuple[Check, ...]:
+    found = [_check_side(side, facts.domain) for side in facts.sides]
+    owners = [side.owner for side in facts.sides if side.there]
+    if len(owners) == 2 and owners[0] == owners[1]:
+        found.append(
+            Check(
+                "external_dns.owners",
+                "blocked",
+                f"both sides write as owner {owners[0]}",
+                "each would delete the other's records",
+                "give one of them another --txt-owner-id",
+            )
+        )
+    for service, kind, hostname in facts.hostnames:
+        if kind in ("Route", "LoadBalancer") and hostname and under(hostname, facts.domain):
+            found.append(Check(f"hostname.{service}", "ok", f"{kind} {hostname}"))
+            continue
+        found.append(
+            Check(
+                f"hostname.{service}",
+                "blocked",
+                f"{service} is published as {kind or 'nothing'} with hostname {hostname or '(none)'}",
+                f"only a fixed name under {facts.domain} moves with the control plane",
+                f"publish {service} with a hostname under {facts.domain}",
+            )
+        )
+    return tuple(found)
+
+
+def plan(facts: Facts) -> Decision:
+    return verdict(checks(facts))
+
+
+STEP = Step(name="preflight.external_dns", documented="8.6 note", observe=observe, plan=plan)

@@ -1,0 +1,62 @@
+"""Which records of the zone a hosted cluster owns on one side: found through external-dns's TXT ownership, by exact
+name, never by counting lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hcp_dr.aws.port import Record
+
+SUFFIX = "-external-dns"
+_TYPES = ("a", "aaaa", "cname")
+_OWNER = re.compile(r"external-dns/owner=([^,\"]+)")
+_RESOURCE = re.compile(r"external-dns/resource=([^,\"]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """What a TXT record says: who keeps which name, on behalf of which object (kind/namespace/name)."""
+
+    name: str
+    owner: str
+    resource: str
+    txt: Record
+
+    @property
+    def namespace(self) -> str:
+        parts = self.resource.split("/")
+        return parts[1] if len(parts) == 3 else ""
+
+
+def name_kept_by(txt_name: str) -> str | None:
+    """The name that a TXT record of external-dns is about: <label>-external-dns.<rest> in the old form,
+    <type>-<label>-external-dns.<rest> in the new one. None where it is no such record."""
+    label, _, rest = txt_name.partition(".")
+    if not label.endswith(SUFFIX) or not rest:
+        return None
+    label = label.removesuffix(SUFFIX)
+    kind, dash, bare = label.partition("-")
+    if dash and kind in _TYPES and bare:
+        label = bare
+    return f"{label}.{rest}"
+
+
+def ownerships(records: Iterable[Record]) -> tuple[Ownership, ...]:
+    found = []
+    for record in records:
+        name = name_kept_by(record.name) if record.type == "TXT" else None
+        text = "".join(record.values)
+        owner, resource = _OWNER.search(text), _RESOURCE.search(text)
+        if name and owner and "heritage=external-dns" in text:
+            found.append(Ownership(name, owner[1], resource[1] if resource else "", record))
+    return tuple(found)
+
+
+def owned(records: Iterable[Record], owner: str, namespace: str) -> tuple[Record, ...]:
+    """The records that this owner keeps for objects of this namespace: the TXT records and what they are about."""
+    records = tuple(records)
+    mine = [o for o in ownerships(records) if o.owner == owner and o.namespace == namespace]
+    names = {o.name for o in mine}
+    return (*(o.txt for o in mine), *(r for r in records if r.name in names and r.type.lower() in _TYPES))

@@ -1,0 +1,89 @@
+"""Deployments, StatefulSets and their pods, as fence and teardown look at them: how many asked for, how many there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hcp_dr.engine.step import Action, Delete, Patch
+from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr.kube.resources import DEPLOYMENT, POD, STATEFUL_SET
+from hcp_dr.model import Side
+from hcp_dr.objects.reading import dig, is_deleting, name_of, namespace_of, pods_of, uid_of
+
+SHORT_GRACE = 1
+"""Seconds. Never 0: that drops the pod's object without the kubelet's proof that its processes are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodFact:
+    name: str
+    namespace: str
+    uid: str
+    leaving: bool  # its deletion is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A Deployment or StatefulSet. `replicas` is what its spec asks for; `pods` are there, whatever it asks for."""
+
+    kind: str
+    namespace: str
+    name: str
+    replicas: int
+    pods: tuple[PodFact, ...]
+
+    @property
+    def stopped(self) -> bool:
+        """Asked for nothing, and nothing is there."""
+        return self.replicas == 0 and not self.pods
+
+    @property
+    def resource(self) -> Resource:
+        return DEPLOYMENT if self.kind == "Deployment" else STATEFUL_SET
+
+    def __str__(self) -> str:
+        return f"{self.name} {len(self.pods)} pods"
+
+
+def workload(item: Object, pods: Iterable[Object]) -> Workload:
+    return Workload(
+        kind=item["kind"],
+        namespace=namespace_of(item) or "",
+        name=name_of(item),
+        replicas=int(dig(item, "spec", "replicas") if dig(item, "spec", "replicas") is not None else 1),
+        pods=tuple(
+            PodFact(name_of(pod), namespace_of(pod) or "", uid_of(pod), is_deleting(pod)) for pod in pods_of(item, pods)
+        ),
+    )
+
+
+def workloads(cluster: Kubernetes, namespace: str, *resources: Resource) -> tuple[Workload, ...]:
+    """All of a namespace. Pods are listed after the workloads, so that a pod made in between is seen."""
+    items = [item for resource in resources for item in cluster.list(resource, namespace).items]
+    pods = cluster.list(POD, namespace).items
+    return tuple(workload(item, pods) for item in items)
+
+
+def stop(side: Side, items: Iterable[Workload]) -> tuple[Action, ...]:
+    """One round towards zero pods: ask for none, and hurry those that remain when none are asked for (rule C2)."""
+    actions: list[Action] = []
+    for item in items:
+        if item.replicas:
+            actions.append(scale(side, item, 0))
+            continue
+        actions += [
+            Delete(side, POD, pod.name, pod.namespace, pod.uid, grace_seconds=SHORT_GRACE)
+            for pod in item.pods
+            if not pod.leaving
+        ]
+    return tuple(actions)
+
+
+def scale(side: Side, item: Workload, replicas: int) -> Patch:
+    return Patch(side, item.resource, item.name, item.namespace, {"spec": {"replicas": replicas}})
+
+
+def still_there(items: Iterable[Workload]) -> str:
+    """For `seen` of a wait: what has not stopped."""
+    return ", ".join(str(item) for item in items if not item.stopped) or "nothing"
