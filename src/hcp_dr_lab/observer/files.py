@@ -1,0 +1,61 @@
+"""The folder by which an observation is ordered and followed: it may be read from outside the region."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hcp_dr_lab.observer.judge import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where an observation is. `phase`: waiting, watching, reading, done or failed; `said` tells more in words."""
+
+    phase: str
+    acknowledged: int = 0
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """One observation's folder."""
+
+    folder: Path
+
+    def tell(self, progress: Progress) -> None:
+        _write(self.folder / "progress.json", asdict(progress))
+
+    def progress(self) -> Progress:
+        try:
+            return Progress(**json.loads((self.folder / "progress.json").read_text()))
+        except FileNotFoundError:
+            return Progress("waiting", said="the observer has not begun")
+
+    def order_stop(self) -> None:
+        (self.folder / "stop").touch()
+
+    def stop_ordered(self) -> bool:
+        return (self.folder / "stop").exists()
+
+    def conclude(self, verdict: Verdict) -> None:
+        _write(self.folder / "verdict.json", asdict(verdict))
+
+    def verdict(self) -> Verdict | None:
+        try:
+            fields: dict[str, Any] = json.loads((self.folder / "verdict.json").read_text())
+        except FileNotFoundError:
+            return None
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+        }
+        return Verdict(**values)
+
+
+def _write(path: Path, content: object) -> None:
+    """Whole or not at all, for a reader who may come at any moment."""
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(content, indent=1))
+    new.replace(path)
