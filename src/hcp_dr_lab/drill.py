@@ -1,0 +1,150 @@
+"""A drill: one relocation by `hcp-dr relocate`, as an operator runs it from outside, judged from inside the region."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from hcp_dr_lab.errors import LabError
+from hcp_dr_lab.observer.files import Files, Progress
+from hcp_dr_lab.observer.judge import ENOUGH_WRITES, Verdict
+from hcp_dr_lab.observer.report import Outcome, Relocation, parse_relocation
+from hcp_dr_lab.region.control import Control
+from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
+
+Tell = Callable[[str], None]
+
+BEGIN_SECONDS = 90.0
+SETTLE_SECONDS = 10.0
+CONCLUDE_SECONDS = 150.0
+RELOCATE_SECONDS = 1500.0
+
+_SWAPPED = {
+    "MGMT_KUBECONFIG": "MGMT2_KUBECONFIG",
+    "MGMT2_KUBECONFIG": "MGMT_KUBECONFIG",
+    "MGMT_CLUSTER_NAME": "MGMT2_CLUSTER_NAME",
+    "MGMT2_CLUSTER_NAME": "MGMT_CLUSTER_NAME",
+}
+
+
+def perform(layout: Layout, cluster: str, *, source: int = 1, began: float | None = None, tell: Tell) -> Outcome:
+    """Relocate a hosted cluster of a standing region away from management cluster `source`, and judge it.
+
+    `began` is when the preparations did, on the monotonic clock.
+    """
+    began = time.monotonic() if began is None else began
+    env_file = environment_file(layout, cluster, source)
+    observation = Observation(layout, cluster, source)
+    observation.begin()
+    tell(f"observer: {observation.await_writes()} writes acknowledged, relocating")
+    relocation = relocate(env_file)
+    tell(f"observer: the relocation ended with exit code {relocation.exit_code}, watching {SETTLE_SECONDS:.0f} s more")
+    time.sleep(SETTLE_SECONDS)
+    verdict = observation.conclude()
+    names = {number: management.name for number, management in enumerate(MANAGEMENT_CLUSTERS, 1)}
+    return Outcome(
+        cluster=cluster,
+        source=names[source],
+        destination=names[3 - source],
+        relocation=relocation,
+        verdict=verdict,
+        duration_s=time.monotonic() - began,
+    )
+
+
+def environment_file(layout: Layout, cluster: str, source: int) -> Path:
+    """The variables for a relocation away from `source`: those of the region, or their mirror image."""
+    given = layout.env_file(cluster)
+    if source == 1:
+        return given
+    mirrored = layout.root / f"{cluster}.back.env"
+    mirrored.touch(mode=0o600)
+    mirrored.write_text(mirror(given.read_text("utf-8")), "utf-8")
+    return mirrored
+
+
+def mirror(environment: str) -> str:
+    """The same variables with source and destination in each other's place, and another folder for the backup."""
+    lines = []
+    for line in environment.splitlines():
+        name, equals, value = line.partition("=")
+        folder = f"{value}-back" if name in ("HC_CLUSTER_DIR", "BACKUP_DIR") and value else value
+        lines.append(f"{_SWAPPED.get(name, name)}{equals}{folder}")
+    return "\n".join(lines) + "\n"
+
+
+def relocate(env_file: Path) -> Relocation:
+    """Run the product as an operator does. Its progress goes to our stderr, its result is parsed."""
+    command = (
+        str(Path(sys.executable).with_name("hcp-dr")),
+        "relocate",
+        "--env-file",
+        str(env_file),
+        "--yes",
+        "-o",
+        "json",
+    )
+    mine = {line.partition("=")[0] for line in env_file.read_text("utf-8").splitlines()}
+    environment = {name: value for name, value in os.environ.items() if name not in mine}
+    ended = subprocess.run(
+        command, stdout=subprocess.PIPE, env=environment, timeout=RELOCATE_SECONDS, check=False, text=True
+    )
+    return parse_relocation(ended.returncode, _document(ended.stdout))
+
+
+def _document(text: str) -> Mapping[str, object]:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+class Observation:
+    """The observer of one relocation, seen from outside the region."""
+
+    def __init__(self, layout: Layout, cluster: str, source: int) -> None:
+        self._layout = layout
+        self._arguments = (cluster, str(source))
+        started = time.strftime("%H%M%S")
+        self._name = f"observer/{cluster}-{started}"
+        self._files = Files(layout.root / "observer" / f"{cluster}-{started}")
+
+    def begin(self) -> None:
+        command = (sys.executable, "-m", "hcp_dr_lab.observer", str(self._layout.root), *self._arguments)
+        Control(self._layout).run(self._name, (*command, str(self._files.folder)))
+
+    def await_writes(self) -> int:
+        """Until enough writes are acknowledged for the verdict to mean something."""
+
+        def enough(progress: Progress) -> bool:
+            return progress.acknowledged > ENOUGH_WRITES
+
+        return self._await(enough, BEGIN_SECONDS, f"more than {ENOUGH_WRITES} writes are acknowledged").acknowledged
+
+    def conclude(self) -> Verdict:
+        """Order the end, and wait for the verdict."""
+        self._files.order_stop()
+        self._await(lambda progress: progress.phase == "done", CONCLUDE_SECONDS, "the verdict stands")
+        if (verdict := self._files.verdict()) is None:
+            raise LabError(f"The observer says that it is done, but there is no verdict in {self._files.folder}.")
+        return verdict
+
+    def _await(self, reached: Callable[[Progress], bool], seconds: float, until: str) -> Progress:
+        deadline = time.monotonic() + seconds
+        while True:
+            progress = self._files.progress()
+            if reached(progress):
+                return progress
+            if progress.phase == "failed" or time.monotonic() > deadline:
+                raise LabError(
+                    f"The observer did not get so far that {until} within {seconds:.0f} s (it is {progress.phase}, "
+                    f"{progress.acknowledged} writes acknowledged). {progress.said}\nThe region goes on running. "
+                    f"What was seen is in {self._files.folder}, the observer's log in {self._layout.logs}."
+                )
+            time.sleep(0.2)

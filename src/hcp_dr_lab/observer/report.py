@@ -1,0 +1,117 @@
+"""What a drill measured, as the object for machines and as a short summary for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hcp_dr_lab.observer.judge import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Relocation:
+    """How `hcp-dr relocate` ended. `phases` are names and seconds, as it told them."""
+
+    exit_code: int
+    backup_dir: str = ""
+    phases: tuple[tuple[str, float], ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One relocation, judged by the observer. `duration_s` is the whole, from the first preparation on."""
+
+    cluster: str
+    source: str
+    destination: str
+    relocation: Relocation
+    verdict: Verdict
+    duration_s: float
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it failed; empty exactly when it passed. Exit code 1 of a relocation is done with warnings."""
+        code = self.relocation.exit_code
+        ended = () if code in (0, 1) else (f"`hcp-dr relocate` ended with exit code {code}",)
+        return (*ended, *self.verdict.reasons)
+
+    @property
+    def passed(self) -> bool:
+        return not self.reasons
+
+
+def as_object(outcome: Outcome) -> dict[str, Any]:
+    """For machines."""
+    verdict, relocation = outcome.verdict, outcome.relocation
+    return {
+        "result": "passed" if outcome.passed else "failed",
+        "region": "real",
+        "duration_s": round(outcome.duration_s, 1),
+        "api_downtime_s": verdict.api_downtime_s,
+        "writes": {"acknowledged": verdict.acknowledged, "lost": len(verdict.lost)},
+        "instances": {
+            "before": list(verdict.instances_before),
+            "after": list(verdict.instances_after),
+            "terminated": list(verdict.instances_terminated),
+        },
+        "nodes": {
+            "before": dict(verdict.nodes_before),
+            "after": dict(verdict.nodes_after),
+            "boot_ids_changed": list(verdict.boot_ids_changed),
+        },
+        "workloads": {
+            "probes": verdict.probes,
+            "failed": len(verdict.failed),
+            "container_restarts": len(verdict.container_restarts),
+        },
+        "split_brain": verdict.split_brain,
+        "source_left": list(verdict.source_left),
+        "phases": [{"name": name, "seconds": seconds} for name, seconds in relocation.phases],
+        "backup_dir": relocation.backup_dir,
+        "reasons": list(outcome.reasons),
+    }
+
+
+def as_text(outcome: Outcome) -> str:
+    """For people."""
+    verdict, relocation = outcome.verdict, outcome.relocation
+    result = "PASSED" if outcome.passed else "FAILED"
+    same = "the same" if verdict.nodes_before == verdict.nodes_after else "NOT the same"
+    rows = [
+        ("api downtime", f"{verdict.api_downtime_s:.1f} s"),
+        ("writes", f"{verdict.acknowledged} acknowledged, {len(verdict.lost)} lost"),
+        (
+            "workers",
+            (
+                f"{len(verdict.instances_before)} instances, {len(verdict.instances_terminated)} terminated; "
+                f"{len(verdict.nodes_before)} nodes, {same}; {len(verdict.boot_ids_changed)} rebooted"
+            ),
+        ),
+        (
+            "workloads",
+            (
+                f"{verdict.probes} probes, {len(verdict.failed)} failures, "
+                f"{len(verdict.container_restarts)} containers restarted"
+            ),
+        ),
+        ("split brain", "YES" if verdict.split_brain else "no"),
+        ("left on source", ", ".join(verdict.source_left) or "nothing"),
+        ("phases", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in relocation.phases) or "none"),
+        ("backup", relocation.backup_dir or "none"),
+    ]
+    head = (
+        f"{result}: {outcome.cluster} from {outcome.source} to {outcome.destination}, {outcome.duration_s:.0f} s in all"
+    )
+    return "\n".join([head, *_table(rows), *(f"  because {reason}" for reason in outcome.reasons)])
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> Iterable[str]:
+    width = max(len(name) for name, _ in rows)
+    return (f"  {name:<{width}}  {value}" for name, value in rows)
+
+
+def parse_relocation(exit_code: int, document: Mapping[str, Any]) -> Relocation:
+    """From the JSON of `hcp-dr relocate`; what is not there is empty."""
+    phases = tuple((str(phase["name"]), float(phase["seconds"])) for phase in document.get("phases", ()))
+    return Relocation(exit_code, str(document.get("backup_dir", "")), phases)

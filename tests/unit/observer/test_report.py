@@ -1,0 +1,77 @@
+"""The drill's result for machines and for people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hcp_dr_lab.drill import mirror
+from hcp_dr_lab.observer.judge import Verdict
+from hcp_dr_lab.observer.report import Outcome, Relocation, as_object, as_text, parse_relocation
+
+VERDICT = Verdict(
+    acknowledged=240,
+    lost=(),
+    api_downtime_s=12.345,
+    instances_before=("i-1", "i-2"),
+    instances_after=("i-1", "i-2"),
+    instances_terminated=(),
+    nodes_before={"a": "1", "b": "2"},
+    nodes_after={"a": "1", "b": "2"},
+    boot_ids_changed=(),
+    probes=99,
+    failed=(),
+    container_restarts=(),
+    split_brain=False,
+    source_left=(),
+)
+OUTCOME = Outcome("demo", "mgmt-1", "mgmt-2", Relocation(0, "/backup", (("backup", 3.5),)), VERDICT, 61.04)
+
+
+def test_the_object_has_exactly_the_agreed_keys() -> None:
+    document = as_object(OUTCOME)
+    assert document == {
+        "result": "passed",
+        "region": "real",
+        "duration_s": 61.0,
+        "api_downtime_s": 12.345,
+        "writes": {"acknowledged": 240, "lost": 0},
+        "instances": {"before": ["i-1", "i-2"], "after": ["i-1", "i-2"], "terminated": []},
+        "nodes": {"before": {"a": "1", "b": "2"}, "after": {"a": "1", "b": "2"}, "boot_ids_changed": []},
+        "workloads": {"probes": 99, "failed": 0, "container_restarts": 0},
+        "split_brain": False,
+        "source_left": [],
+        "phases": [{"name": "backup", "seconds": 3.5}],
+        "backup_dir": "/backup",
+        "reasons": [],
+    }
+
+
+def test_a_violation_fails_the_drill_and_is_told() -> None:
+    failed = replace(OUTCOME, verdict=replace(VERDICT, lost=("x",), reasons=("1 acknowledged writes are lost: x",)))
+    assert as_object(failed)["result"] == "failed"
+    assert as_object(failed)["writes"]["lost"] == 1
+    assert as_text(failed).startswith("FAILED: demo from mgmt-1 to mgmt-2")
+    assert "because 1 acknowledged writes are lost: x" in as_text(failed)
+
+
+def test_a_relocation_that_ended_badly_fails_the_drill_whatever_was_seen() -> None:
+    assert as_object(replace(OUTCOME, relocation=Relocation(60)))["result"] == "failed"
+
+
+def test_a_relocation_with_warnings_is_done() -> None:
+    assert replace(OUTCOME, relocation=Relocation(1)).passed
+
+
+def test_the_summary_is_short() -> None:
+    assert len(as_text(OUTCOME).splitlines()) == 9
+
+
+def test_what_relocate_prints_is_parsed() -> None:
+    document = {"result": "done", "backup_dir": "/b", "phases": [{"name": "fence", "seconds": 2}]}
+    assert parse_relocation(0, document) == Relocation(0, "/b", (("fence", 2.0),))
+    assert parse_relocation(21, {}) == Relocation(21)
+
+
+def test_the_way_back_mirrors_the_variables() -> None:
+    there = "MGMT_KUBECONFIG=/one\nMGMT2_KUBECONFIG=/two\nBUCKET_NAME=b\nHC_CLUSTER_DIR=/folder\n"
+    assert mirror(there) == "MGMT2_KUBECONFIG=/one\nMGMT_KUBECONFIG=/two\nBUCKET_NAME=b\nHC_CLUSTER_DIR=/folder-back\n"
