@@ -1,0 +1,287 @@
+"""The hypervisor of the region: it keeps a worker alive for each running EC2 instance of a hosted cluster.
+
+A worker is a real node in a namespace of its own. It ends only when its instance is terminated; when it ends by
+itself it is started again with a new boot ID, as a machine that was rebooted. Its kubelet's certificate is signed
+once, at the first launch: a hosted cluster that comes back with another certificate authority has lost its nodes.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hcp_dr.errors import HcpDrError
+from hcp_dr.kube.client import connect
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.resources import HOSTED_CONTROL_PLANE, SECRET
+from hcp_dr_lab.region import cgroups, cloud, node
+from hcp_dr_lab.region import layout as region_layout
+from hcp_dr_lab.region.layout import AVAILABILITY_ZONE, MANAGEMENT_CLUSTERS, RESOLVER, HostedClusterNames, Layout
+from hcp_dr_lab.region.management import write_kubeconfig
+from hcp_dr_lab.region.part import Part
+from hcp_dr_lab.region.pki import CertificateAuthority
+
+POLL_SECONDS = 0.3
+REBOOT_SECONDS = 3.0  # a worker that ended by itself is not started again sooner
+ROOT_CA_SECRET = "root-ca"
+_OWNED = "kubernetes.io/cluster/"
+_ENDING = frozenset({"shutting-down", "terminated"})
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An EC2 instance of a hosted cluster. `name` is its private DNS name, so the node's name too."""
+
+    instance_id: str
+    state: str
+    address: str
+    name: str
+    infra_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What the hypervisor gave an instance. `number` is the third byte of its pods' network."""
+
+    instance_id: str
+    name: str
+    address: str
+    infra_id: str
+    number: int
+    boot_id: str
+    pid: int
+    state: str = "running"  # or terminated
+
+    @property
+    def pod_cidr(self) -> str:
+        return f"10.89.{self.number}.0/24"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`launches` are instances without a living worker, `kills` the IDs of those whose worker has to end."""
+
+    launches: tuple[Instance, ...]
+    kills: tuple[str, ...]
+
+
+def decide(instances: Iterable[Instance], alive: Mapping[str, bool]) -> Decision:
+    """`alive` says of each instance that ever had a worker whether it lives. Nothing but EC2's word ends one."""
+    ordered = sorted(instances, key=lambda instance: instance.instance_id)
+    return Decision(
+        launches=tuple(one for one in ordered if one.state == "running" and not alive.get(one.instance_id, False)),
+        kills=tuple(one.instance_id for one in ordered if one.state in _ENDING and alive.get(one.instance_id, False)),
+    )
+
+
+def free_number(workers: Iterable[Worker]) -> int:
+    """The lowest network number that no worker which may still run has."""
+    taken = {worker.number for worker in workers if worker.state != "terminated"}
+    return next(number for number in range(1, 255) if number not in taken)
+
+
+def parse(description: Mapping[str, Any]) -> list[Instance]:
+    """The instances of hosted clusters in an answer of DescribeInstances."""
+    found = []
+    for reservation in description["Reservations"]:
+        for entry in reservation["Instances"]:
+            tags = {tag["Key"]: tag["Value"] for tag in entry.get("Tags", ())}
+            owners = [
+                key.removeprefix(_OWNED) for key, value in tags.items() if key.startswith(_OWNED) and value == "owned"
+            ]
+            if owners:
+                found.append(
+                    Instance(
+                        instance_id=entry["InstanceId"],
+                        state=entry["State"]["Name"],
+                        address=entry.get("PrivateIpAddress", ""),
+                        name=entry.get("PrivateDnsName", ""),
+                        infra_id=owners[0],
+                    )
+                )
+    return found
+
+
+def workers_file(layout: Layout) -> Path:
+    return layout.root / "instances.json"
+
+
+def workers(layout: Layout) -> dict[str, Worker]:
+    """What the hypervisor tells: every instance that ever had a worker, by its ID."""
+    try:
+        text = workers_file(layout).read_text()
+    except FileNotFoundError:
+        return {}
+    return {name: Worker(**fields) for name, fields in json.loads(text or "{}").items()}
+
+
+class NotYetError(Exception):
+    """A worker cannot be launched yet, and why."""
+
+
+class Hypervisor:
+    """The shell around `decide`: it asks EC2, starts and kills, and writes down what it did."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._ec2 = cloud.ec2(layout)
+        self._management = [connect(layout.inside_kubeconfig(one), one.name) for one in MANAGEMENT_CLUSTERS]
+        self._workers = workers(layout)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._started: dict[str, float] = {}
+        self._said: dict[str, str] = {}
+
+    def turn(self) -> None:
+        """Look once, and do what follows."""
+        instances = parse(self._ec2.describe_instances())
+        self._reap()
+        decision = decide(instances, {name: _lives(self._layout, worker) for name, worker in self._workers.items()})
+        for instance_id in decision.kills:
+            self._kill(self._workers[instance_id])
+        for instance in decision.launches:
+            try:
+                self._launch(instance)
+            except (NotYetError, HcpDrError, OSError) as error:
+                self.say(instance.instance_id, f"{instance.instance_id} cannot be launched yet: {error}")
+        workers_file(self._layout).touch()
+
+    def say(self, topic: str, text: str) -> None:
+        """To the log, but the same thing only once in a row."""
+        if self._said.get(topic) != text:
+            self._said[topic] = text
+            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+
+    def _kill(self, worker: Worker) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker.pid, signal.SIGKILL)
+        self._note(replace(worker, state="terminated"))
+        self.say(worker.instance_id, f"{worker.instance_id} is terminated: worker {worker.name} is killed")
+
+    def _launch(self, instance: Instance) -> None:
+        before = self._workers.get(instance.instance_id)
+        if time.monotonic() - self._started.get(instance.instance_id, -REBOOT_SECONDS) < REBOOT_SECONDS:
+            return
+        kubeconfig = self._layout.instance(instance.instance_id) / "kubelet.kubeconfig"
+        if not kubeconfig.exists():
+            self._sign(instance, kubeconfig)
+        worker = Worker(
+            instance_id=instance.instance_id,
+            name=instance.name,
+            address=instance.address,
+            infra_id=instance.infra_id,
+            number=before.number if before else free_number(self._workers.values()),
+            boot_id=str(uuid.uuid4()),
+            pid=0,
+        )
+        pid = self._start(worker, kubeconfig)
+        self._note(replace(worker, pid=pid))
+        how = "ended by itself and is rebooted" if before else "is launched"
+        self.say(instance.instance_id, f"{instance.instance_id}: worker {worker.name} {how}, boot ID {worker.boot_id}")
+
+    def _start(self, worker: Worker, kubeconfig: Path) -> int:
+        spec = node.NodeSpec(
+            name=worker.name,
+            address=worker.address,
+            pod_cidr=worker.pod_cidr,
+            cluster_dns=RESOLVER,
+            kubeconfig=kubeconfig,
+            boot_id=worker.boot_id,
+            folder=self._layout.instance(worker.instance_id),
+            cgroup=node.cgroup(self._layout, worker.name),
+            programs=self._layout.program("kubelet").parent,
+            images=(self._layout.image_archive("worker"),),
+            provider_id=f"aws:///{AVAILABILITY_ZONE}/{worker.instance_id}",
+        )
+        cgroups.create(spec.cgroup)
+        with (self._layout.logs / f"worker--{worker.name}.log").open("ab") as log:
+            child = subprocess.Popen(
+                node.command(spec), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self._children[worker.instance_id] = child
+        self._started[worker.instance_id] = time.monotonic()
+        return child.pid
+
+    def _sign(self, instance: Instance, kubeconfig: Path) -> None:
+        """The kubelet's identity, from the authority of the control plane that is there at this moment."""
+        cluster, control_plane = self._control_plane(instance.infra_id)
+        metadata = control_plane["metadata"]
+        secret = cluster.find(SECRET, ROOT_CA_SECRET, metadata["namespace"])
+        if secret is None:
+            raise NotYetError(f"{cluster.name} has no Secret {metadata['namespace']}/{ROOT_CA_SECRET}")
+        certificate, key = (base64.b64decode(secret["data"][name]) for name in ("ca.crt", "ca.key"))
+        identity = CertificateAuthority.load(certificate, key).issue(
+            f"system:node:{instance.name}", organizations=("system:nodes",), client=True
+        )
+        server = f"https://{HostedClusterNames(metadata['name']).api_hostname}:443"
+        write_kubeconfig(kubeconfig, metadata["name"], server, certificate, identity)
+
+    def _control_plane(self, infra_id: str) -> tuple[Kubernetes, Object]:
+        for cluster in self._management:
+            for item in cluster.list(HOSTED_CONTROL_PLANE).items:
+                if item["spec"].get("infraID") == infra_id:
+                    return cluster, item
+        raise NotYetError(f"no management cluster has a HostedControlPlane with infraID {infra_id}")
+
+    def _note(self, worker: Worker) -> None:
+        """Whole or not at all, for a reader who may come at any moment."""
+        self._workers[worker.instance_id] = worker
+        new = workers_file(self._layout).with_suffix(".new")
+        new.write_text(json.dumps({name: asdict(one) for name, one in self._workers.items()}, indent=1))
+        new.replace(workers_file(self._layout))
+
+    def _reap(self) -> None:
+        for instance_id, child in list(self._children.items()):
+            if child.poll() is not None:
+                del self._children[instance_id]
+
+
+def _lives(layout: Layout, worker: Worker) -> bool:
+    """Whether its process is there, and is that worker's: numbers of processes are used again."""
+    try:
+        words = Path(f"/proc/{worker.pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return os.fsencode(layout.instance(worker.instance_id)) in words
+
+
+def part(layout: Layout) -> Part:
+    """It serves as soon as it looks at EC2 again and again."""
+
+    def probe() -> str | None:
+        try:
+            age = time.time() - workers_file(layout).stat().st_mtime
+        except OSError as error:
+            return str(error)
+        return None if age < 10 else f"{workers_file(layout)} was not touched for {age:.0f} s"
+
+    return Part(
+        name="hypervisor",
+        command=(sys.executable, "-m", "hcp_dr_lab.region.hypervisor", str(layout.root)),
+        probe=probe,
+        after=("aws",),
+    )
+
+
+def main() -> None:
+    hypervisor = Hypervisor(region_layout.load(Path(sys.argv[1])))
+    while True:
+        try:
+            hypervisor.turn()
+        except Exception as error:  # noqa: BLE001 - no worker may end because its hypervisor did
+            hypervisor.say("turn", f"{type(error).__name__}: {error}")
+        time.sleep(POLL_SECONDS)
+
+
+if __name__ == "__main__":
+    main()
