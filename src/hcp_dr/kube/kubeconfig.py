@@ -189,7 +189,7 @@ def _text(section: Mapping[str, Any], key: str, folder: Path) -> str | None:
     data, file = _word(section, f"{key}-data"), _word(section, key)
     try:
         if data is not None:
-            return base64.b64decode(data).decode()
+            return base64.b64decode("".join(data.split()), validate=True).decode()
         return (folder / file).read_text(encoding="utf-8") if file is not None else None
     except OSError as error:
         raise UnusableError(f"its {key} {file} cannot be read ({error.strerror or error})") from error

@@ -59,13 +59,7 @@ def mapped(cluster: str, verb: str, subject: str) -> Iterator[None]:
     except (CredentialsError, UnusableError) as error:
         raise errors.Unauthorized(cluster=cluster, verb=verb, object=subject, reason=_cut(str(error))) from error
     except httpx2.HTTPStatusError as error:
-        response = error.response
-        raise from_status(
-            response.status_code,
-            _status(response),
-            response.headers.get("Retry-After"),
-            (cluster, verb, subject),
-        ) from error
+        raise _from_response(error.response, (cluster, verb, subject)) from error
     except StatusError as error:
         raise from_status(error.code, error.status, None, (cluster, verb, subject)) from error
     except _UNREACHABLE as error:
@@ -88,6 +82,16 @@ _UNREACHABLE = (
     OSError,
     AnswerError,
 )
+
+
+def _from_response(response: httpx2.Response, where: tuple[str, str, str]) -> errors.KubernetesError:
+    code, status = response.status_code, _status(response)
+    if not status and code not in _BUSY and "Audit-Id" not in response.headers:
+        # An absence reported by a load balancer or a proxy on the way would be taken for a fact about the cluster.
+        cluster, verb, subject = where
+        reason = f"HTTP {code} came from something that is not a Kubernetes API server"
+        return errors.ClusterUnreachable(cluster=cluster, verb=verb, object=subject, reason=reason)
+    return from_status(code, status, response.headers.get("Retry-After"), where)
 
 
 def from_status(
@@ -131,13 +135,15 @@ def _seconds(retry_after: str | int | None) -> float | None:
 
 
 def _reason(error: Exception) -> str:
-    """Words for a person; the deepest cause says most."""
+    """Words for a person; where they are not our own, the deepest cause says most."""
+    if isinstance(error, AnswerError):
+        return _cut(str(error))
     chain: list[BaseException] = [error]
     while (deeper := chain[-1].__cause__ or chain[-1].__context__) is not None and deeper not in chain:
         chain.append(deeper)
     for cause in chain:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _cut(f"its certificate is not trusted: {cause.verify_message or cause}")
+            return _cut(f"its certificate is not trusted: {getattr(cause, 'verify_message', '') or cause}")
         if isinstance(cause, socket.gaierror):
             return _cut(f"its name cannot be resolved: {cause.strerror or cause}")
         if isinstance(cause, (httpx2.ConnectTimeout, httpcore2.ConnectTimeout)):
