@@ -34,7 +34,7 @@ from hcp_dr_lab.region.pki import CertificateAuthority
 
 POLL_SECONDS = 0.3
 REBOOT_SECONDS = 3.0  # a worker that ended by itself is not started again sooner
-ROOT_CA_SECRET = "root-ca"
+ROOT_CA = "root-ca"
 _OWNED = "kubernetes.io/cluster/"
 _ENDING = frozenset({"shutting-down", "terminated"})
 
@@ -216,9 +216,9 @@ class Hypervisor:
         """The kubelet's identity, from the authority of the control plane that is there at this moment."""
         cluster, control_plane = self._control_plane(instance.infra_id)
         metadata = control_plane["metadata"]
-        secret = cluster.find(SECRET, ROOT_CA_SECRET, metadata["namespace"])
+        secret = cluster.find(SECRET, ROOT_CA, metadata["namespace"])
         if secret is None:
-            raise NotYetError(f"{cluster.name} has no Secret {metadata['namespace']}/{ROOT_CA_SECRET}")
+            raise NotYetError(f"{cluster.name} has no Secret {metadata['namespace']}/{ROOT_CA}")
         certificate, key = (base64.b64decode(secret["data"][name]) for name in ("ca.crt", "ca.key"))
         identity = CertificateAuthority.load(certificate, key).issue(
             f"system:node:{instance.name}", organizations=("system:nodes",), client=True
