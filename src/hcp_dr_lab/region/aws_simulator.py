@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import ssl
 import sys
 import threading
@@ -18,17 +17,16 @@ from typing import Any
 
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
-from moto.ec2 import ec2_backends
 from moto.ec2.exceptions import OperationNotPermitted4
+from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import InstanceBackend
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
     create_backend_app,
 )
-from moto.route53 import route53_backends
 from moto.route53.exceptions import Route53ClientError
-from moto.route53.models import FakeZone, Route53Backend
+from moto.route53.models import FakeZone, Route53Backend, route53_backends
 from moto.route53.models import RecordSet as MotoRecordSet
 from werkzeug.serving import ThreadedWSGIServer
 
@@ -86,7 +84,9 @@ class Zones:
             except InvalidChangeBatchError as error:
                 raise Route53ClientError("InvalidChangeBatch", str(error)) from error
             for change, parsed in zip(change_list, changes, strict=True):
-                present[parsed.record_set.key] = MotoRecordSet(_as_moto_keeps_it(change["ResourceRecordSet"]))
+                present[parsed.record_set.key] = MotoRecordSet(  # type: ignore[abstract]
+                    _as_moto_keeps_it(change["ResourceRecordSet"])
+                )
             zone.rrsets = [present[key] for key in after]
             self.write()
 
@@ -129,10 +129,6 @@ def follow_the_rules(zones: Zones) -> None:
 
         return method_and_write
 
-    Route53Backend.change_resource_record_sets = change
-    Route53Backend.create_hosted_zone = then_write(Route53Backend.create_hosted_zone)
-    Route53Backend.delete_hosted_zone = then_write(Route53Backend.delete_hosted_zone)
-
     terminate = InstanceBackend.terminate_instances
 
     def terminate_all_or_none(backend: InstanceBackend, instance_ids: list[str]) -> Any:
@@ -141,7 +137,13 @@ def follow_the_rules(zones: Zones) -> None:
                 raise OperationNotPermitted4(instance.id)
         return terminate(backend, instance_ids)
 
-    InstanceBackend.terminate_instances = terminate_all_or_none
+    for owner, name, method in (
+        (Route53Backend, "change_resource_record_sets", change),
+        (Route53Backend, "create_hosted_zone", then_write(Route53Backend.create_hosted_zone)),
+        (Route53Backend, "delete_hosted_zone", then_write(Route53Backend.delete_hosted_zone)),
+        (InstanceBackend, "terminate_instances", terminate_all_or_none),
+    ):
+        setattr(owner, name, method)
 
 
 def plant(route53: Route53Backend) -> Seed:
@@ -150,12 +152,12 @@ def plant(route53: Route53Backend) -> Seed:
     subnet = ec2.create_subnet(vpc.id, WORKER_SUBNET_CIDR, availability_zone=AVAILABILITY_ZONE)
     group = ec2.create_security_group("hosted-cluster-workers", "Workers of hosted clusters", vpc_id=vpc.id)
     image = ec2.register_image("rehearsal-worker", "What the hypervisor starts")
-    zone = route53.create_hosted_zone(HOSTED_DOMAIN, private_zone=False)
+    zone = route53.create_hosted_zone(full_name(HOSTED_DOMAIN), private_zone=False)
     for record in zone.rrsets:
         if record.type == "SOA":  # moto keeps it in a form that is not a DNS value
             record.records = [f"ns.{REGION_DOMAIN}. hostmaster.{REGION_DOMAIN}. 1 7200 900 1209600 86400"]
         if record.type == "NS":
-            record.name, record.ttl, record.records = full_name(zone.name), 172800, [f"ns.{REGION_DOMAIN}."]
+            record.ttl, record.records = 172800, [f"ns.{REGION_DOMAIN}."]
     return Seed(zone.resource_id, vpc.id, subnet.id, group.id, image.id)
 
 
@@ -173,13 +175,12 @@ class Server(ThreadedWSGIServer):
 
     def __init__(self, application: Any, context: ssl.SSLContext) -> None:
         super().__init__("0.0.0.0", AWS_PORT, application, Handler)  # noqa: S104 inside the region's own namespace
-        self.ssl_context = context
+        self.ssl_context = self._context = context
 
-    def finish_request(self, request: socket.socket, client_address: Any) -> None:
-        assert self.ssl_context is not None
+    def finish_request(self, request: Any, client_address: Any) -> None:
         request.settimeout(HANDSHAKE_SECONDS)
         try:
-            secured = self.ssl_context.wrap_socket(request, server_side=True)
+            secured = self._context.wrap_socket(request, server_side=True)
         except OSError:
             return
         secured.settimeout(None)
@@ -195,7 +196,9 @@ def serve(layout: Layout) -> None:
     follow_the_rules(zones)
     seed = plant(route53)
     zones.write()
-    context = server_context(layout, "aws", dns=(f"aws.{REGION_DOMAIN}",), addresses=(AWS_ADDRESS, layout.region_address))
+    context = server_context(
+        layout, "aws", dns=(f"aws.{REGION_DOMAIN}",), addresses=(AWS_ADDRESS, layout.region_address)
+    )
     server = Server(DomainDispatcherApplication(create_backend_app), context)
     publish(layout, seed)
     server.serve_forever()

@@ -1,4 +1,4 @@
-"""What the region's servers share: a certificate from the region's authority, and a probe that says why one is not up."""
+"""What the region's servers share: certificates from the region's authority, and probes that say why one is not up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hcp_dr_lab.region.layout import Layout
-from hcp_dr_lab.region.pki import CertificateAuthority
+from hcp_dr_lab.region.pki import CertificateAuthority, KeyPair
 
 PROBE_SECONDS = 3.0
 
@@ -20,21 +20,15 @@ def server_certificate(
     layout: Layout, name: str, *, dns: tuple[str, ...], addresses: tuple[str, ...]
 ) -> tuple[Path, Path]:
     """Certificate and key of one server, made at its first start and kept."""
-    certificate, key = layout.pki / f"{name}.crt", layout.pki / f"{name}.key"
+    stem = layout.pki / name
+    certificate, key = stem.with_suffix(".crt"), stem.with_suffix(".key")
     if not (certificate.exists() and key.exists()):
-        authority = CertificateAuthority.load(
-            layout.ca_file.read_text(), layout.ca_file.with_suffix(".key").read_text()
-        )
-        pair = authority.issue(name, dns=dns, addresses=addresses, server=True)
-        key.touch(mode=0o600)
-        key.write_text(pair.key_pem)
-        certificate.write_text(pair.cert_pem)
+        authority = CertificateAuthority(KeyPair.read(layout.ca_file.with_suffix("")))
+        authority.issue(name, dns=dns, addresses=addresses, server=True).write(stem)
     return certificate, key
 
 
-def server_context(
-    layout: Layout, name: str, *, dns: tuple[str, ...], addresses: tuple[str, ...]
-) -> ssl.SSLContext:
+def server_context(layout: Layout, name: str, *, dns: tuple[str, ...], addresses: tuple[str, ...]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*server_certificate(layout, name, dns=dns, addresses=addresses))
     return context
@@ -45,9 +39,7 @@ def not_answering(layout: Layout, url: str) -> str | None:
     if not layout.ca_file.exists():
         return f"{layout.ca_file} is not there"
     context = ssl.create_default_context(cafile=layout.ca_file)
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     try:
         opener.open(url, timeout=PROBE_SECONDS).close()
     except urllib.error.HTTPError:

@@ -11,13 +11,18 @@ import io
 import os
 import secrets
 import string
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import boto3
+from botocore.config import Config
+
 from hcp_dr_lab.region import layout as region_layout
 from hcp_dr_lab.region.layout import AWS_REGION, BUCKET, REGION_DOMAIN, S3_ADDRESS, S3_PORT, Layout
 from hcp_dr_lab.region.part import Part
+from hcp_dr_lab.region.pki import write_secret
 from hcp_dr_lab.region.serving import not_answering, server_certificate
 
 HOSTNAME = f"s3.{REGION_DOMAIN}"
@@ -37,8 +42,7 @@ def credentials(layout: Layout) -> Credentials:
     """Those of layout.aws_credentials_file; made at the first call."""
     path = layout.aws_credentials_file
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(credentials_text(_new_credentials()))
+        write_secret(path, credentials_text(_new_credentials()).encode())
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(path.read_text())
     profile = parser["default"]
@@ -60,28 +64,54 @@ def _new_credentials() -> Credentials:
     return Credentials("AKIA" + "".join(secrets.choice(KEY_ALPHABET) for _ in range(16)), secrets.token_urlsafe(30))
 
 
-def part(layout: Layout, versitygw: Path) -> Part:
+def part(layout: Layout) -> Part:
     return Part(
         name="s3",
-        command=(sys.executable, "-m", "hcp_dr_lab.region.storage", str(layout.root), str(versitygw)),
+        command=(sys.executable, "-m", "hcp_dr_lab.region.storage", str(layout.root)),
         probe=lambda: not_answering(layout, f"https://{S3_ADDRESS}:{S3_PORT}/{BUCKET}"),
     )
 
 
-def serve(layout: Layout, versitygw: Path) -> None:
-    buckets = layout.root / "s3"
-    (buckets / BUCKET).mkdir(parents=True, exist_ok=True)
-    certificate, key = server_certificate(
-        layout, "s3", dns=(HOSTNAME,), addresses=(S3_ADDRESS, layout.region_address)
-    )
+def serve(layout: Layout) -> None:
+    certificate, key = server_certificate(layout, "s3", dns=(HOSTNAME,), addresses=(S3_ADDRESS, layout.region_address))
+    if not (_folder(layout) / BUCKET).exists():
+        _make_bucket(layout)
+    command = _command(layout, "--port", f":{S3_PORT}", "--cert", str(certificate), "--key", str(key))
+    os.execve(command[0], command, _environment(layout))  # noqa: S606 no shell is wanted
+
+
+def _make_bucket(layout: Layout) -> None:
+    """By way of a gateway of its own on loopback, so that the bucket is as complete as one made by a user."""
+    _folder(layout).mkdir(parents=True, exist_ok=True)
     made = credentials(layout)
-    secret = {"ROOT_ACCESS_KEY": made.access_key_id, "ROOT_SECRET_KEY": made.secret_access_key}
-    command = [
-        str(versitygw), "--port", f":{S3_PORT}", "--region", AWS_REGION, "--quiet", "--keep-alive",
-        "--cert", str(certificate), "--key", str(key), "posix", str(buckets),
-    ]  # fmt: skip
-    os.execve(command[0], command, {**os.environ, **secret})  # noqa: S606 no shell is wanted
+    command = _command(layout, "--port", f"127.0.0.1:{S3_PORT}")
+    with subprocess.Popen(command, env=_environment(layout)) as gateway:
+        try:
+            boto3.client(
+                "s3",
+                endpoint_url=f"http://127.0.0.1:{S3_PORT}",
+                region_name=AWS_REGION,
+                aws_access_key_id=made.access_key_id,
+                aws_secret_access_key=made.secret_access_key,
+                config=Config(proxies={}, retries={"total_max_attempts": 10}),
+            ).create_bucket(Bucket=BUCKET)
+        finally:
+            gateway.terminate()
+
+
+def _folder(layout: Layout) -> Path:
+    return layout.root / "s3"
+
+
+def _command(layout: Layout, *options: str) -> list[str]:
+    program = str(layout.program("versitygw"))
+    return [program, "--region", AWS_REGION, "--quiet", "--keep-alive", *options, "posix", str(_folder(layout))]
+
+
+def _environment(layout: Layout) -> dict[str, str]:
+    made = credentials(layout)
+    return {**os.environ, "ROOT_ACCESS_KEY": made.access_key_id, "ROOT_SECRET_KEY": made.secret_access_key}
 
 
 if __name__ == "__main__":
-    serve(region_layout.load(Path(sys.argv[1])), Path(sys.argv[2]))
+    serve(region_layout.load(Path(sys.argv[1])))

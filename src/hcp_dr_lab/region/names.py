@@ -1,0 +1,140 @@
+"""All name servers of the region in one process: the authoritative one, the caching resolver, and the cluster DNS of
+each management cluster, each on its own address, over UDP and TCP.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import struct
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from hcp_dr.kube.client import connect
+from hcp_dr.kube.resources import ENDPOINT_SLICE
+from hcp_dr_lab.region import layout as region_layout
+from hcp_dr_lab.region.answers import Source, Step, respond
+from hcp_dr_lab.region.aws import zones_file
+from hcp_dr_lab.region.cluster_names import ClusterNames, cluster_names
+from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, RESOLVER, ZONE_SERVER, Layout, ManagementCluster
+from hcp_dr_lab.region.mirror import Mirror
+from hcp_dr_lab.region.part import Part
+from hcp_dr_lab.region.resolver import LONGEST_CACHED, Cache
+from hcp_dr_lab.region.serving import not_listening
+from hcp_dr_lab.region.zones import PublishedZones, region_source
+
+PORT = 53
+IDLE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class NameServer:
+    address: str
+    source: Source
+    authoritative: bool = False
+
+    def respond(self, query: bytes, *, over_udp: bool) -> bytes | None:
+        return respond(query, self.source, authoritative=self.authoritative, over_udp=over_udp)
+
+
+class Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, server: NameServer) -> None:
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)  # noqa: S101 asyncio's own promise
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        response = self._server.respond(data, over_udp=True)
+        if response is not None:
+            self._transport.sendto(response, addr)
+
+
+async def _serve_stream(server: NameServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+        try:
+            while True:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    (length,) = struct.unpack("!H", await reader.readexactly(2))
+                    query = await reader.readexactly(length)
+                response = server.respond(query, over_udp=False)
+                if response is None:
+                    break
+                writer.write(struct.pack("!H", len(response)) + response)
+                await writer.drain()
+        finally:
+            writer.close()
+
+
+class ClusterServer:
+    """Cluster DNS: the names of one cluster from a mirror of its EndpointSlices, all else from the resolver."""
+
+    def __init__(self, layout: Layout, cluster: ManagementCluster, resolver: Source) -> None:
+        self._resolver = resolver
+        self._version = 0
+        self._known = (-1, ClusterNames())
+        connection = connect(layout.inside_kubeconfig(cluster), cluster.name)
+        self._mirror = Mirror(connection, ENDPOINT_SLICE, self._changed)
+
+    def _changed(self) -> None:
+        self._version += 1
+
+    def step(self, name: Name, kind: RdataType) -> Step:
+        version = self._version
+        if self._known[0] != version:
+            self._known = (version, cluster_names(self._mirror.objects()))
+        return self._known[1].step(name, kind) or self._resolver(name, kind)
+
+
+def name_servers(layout: Layout, longest_cached: float) -> list[NameServer]:
+    region = region_source(PublishedZones(zones_file(layout)))
+    resolver = Cache(region, time.monotonic, longest_cached).step
+    return [NameServer(ZONE_SERVER, region, authoritative=True), NameServer(RESOLVER, resolver)] + [
+        NameServer(cluster.name_server_address, ClusterServer(layout, cluster, resolver).step)
+        for cluster in MANAGEMENT_CLUSTERS
+    ]
+
+
+async def _listen(server: NameServer) -> None:
+    await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: Datagrams(server), local_addr=(server.address, PORT)
+    )
+    await asyncio.start_server(lambda reader, writer: _serve_stream(server, reader, writer), server.address, PORT)
+
+
+async def serve(layout: Layout, longest_cached: float) -> None:
+    for server in name_servers(layout, longest_cached):
+        await _listen(server)
+    await asyncio.Event().wait()
+
+
+def part(layout: Layout, *, longest_cached: float = LONGEST_CACHED) -> Part:
+    addresses = (ZONE_SERVER, RESOLVER, *(cluster.name_server_address for cluster in MANAGEMENT_CLUSTERS))
+    return Part(
+        name="names",
+        command=(
+            sys.executable, "-m", "hcp_dr_lab.region.names", str(layout.root), "--longest-cached", str(longest_cached),
+        ),
+        probe=lambda: not_listening(*((address, PORT) for address in addresses)),
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--longest-cached", type=float, default=LONGEST_CACHED)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    asyncio.run(serve(region_layout.load(arguments.root), arguments.longest_cached))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""The caching resolver of the VPC: what makes a change of DNS take its time, as it does outside.
+
+It caches each record set by its own TTL, and by the zone's start of authority also that a name or type is not there.
+Real values are long: external-dns writes 300 s where nothing else is asked for, and Route53's start of authority lets
+NXDOMAIN live 900 s. `longest` caps both, so that a rehearsal shows the waiting without spending the time; a rehearsal
+that is to be as slow as the real thing sets it to 900.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import dns.rrset
+from dns.name import Name
+from dns.rcode import Rcode
+from dns.rdatatype import RdataType
+from dns.rrset import RRset
+
+from hcp_dr_lab.region.answers import Source, Step
+
+LONGEST_CACHED = 5.0
+MOST_ENTRIES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    step: Step
+    expires: float
+
+
+class Cache:
+    """A source before another source. `clock` is monotonic, in seconds."""
+
+    def __init__(self, source: Source, clock: Callable[[], float], longest: float = LONGEST_CACHED) -> None:
+        self._source = source
+        self._clock = clock
+        self._longest = longest
+        self._entries: dict[tuple[Name, RdataType], Entry] = {}
+
+    def step(self, name: Name, kind: RdataType) -> Step:
+        key = (name.canonicalize(), kind)
+        now = self._clock()
+        entry = self._entries.get(key)
+        if entry is None or entry.expires <= now:
+            entry = self._ask(key, now)
+        return _aged(entry, now)
+
+    def _ask(self, key: tuple[Name, RdataType], now: float) -> Entry:
+        step = self._source(*key)
+        entry = Entry(step, now + min(self._longest, seconds_to_keep(step)))
+        if entry.expires > now:
+            if len(self._entries) >= MOST_ENTRIES:
+                self._entries = {key: kept for key, kept in self._entries.items() if kept.expires > now}
+            self._entries[key] = entry
+        return entry
+
+
+def seconds_to_keep(step: Step) -> float:
+    """RFC 2308: a negative answer lives by the smaller of the authority's TTL and its minimum; a failure not at all."""
+    if step.rcode not in {Rcode.NOERROR, Rcode.NXDOMAIN}:
+        return 0
+    if step.records is not None:
+        return step.records.ttl
+    if step.authority is None:
+        return 0
+    minimum: int = step.authority[0].minimum
+    return min(step.authority.ttl, minimum)
+
+
+def _aged(entry: Entry, now: float) -> Step:
+    """With the TTL that is left, so that caches behind this one do not keep it longer."""
+    if entry.step.records is None:
+        return entry.step
+    left = max(0, math.ceil(entry.expires - now))
+    kept = entry.step.records
+    if kept.ttl <= left:
+        return entry.step
+    younger: RRset = dns.rrset.from_rdata_list(kept.name, left, list(kept))
+    return dataclasses.replace(entry.step, records=younger)
