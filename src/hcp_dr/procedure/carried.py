@@ -1,4 +1,4 @@
-"""Everything of a hosted cluster that is carried from one management cluster to the other, as it lives on the source."""
+"""All that is carried of a hosted cluster from one management cluster to the other, as it lives on the source."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MACHINERY: tuple[Resource, ...] = (
     MACHINE,
     AWS_MACHINE,
 )
-"""The documented kinds. MachineHealthChecks are made anew by the HyperShift operator and are only held, never carried."""
+"""The documented kinds. MachineHealthChecks are made anew by the HyperShift operator: held, never carried."""
 
 RESOURCES: dict[str, Resource] = {
     resource.kind: resource

@@ -1,8 +1,8 @@
 """The fence: the state in which nobody can write to the source's etcd, so that one snapshot is the whole truth.
 
-Only kube-apiserver, openshift-apiserver and openshift-oauth-apiserver write to it (rule C1); control-plane-operator goes
-first, since it would bring them back. The proof is that their pods are gone and the pause stands, not that zero replicas
-were asked for. etcd's revision is a witness, no proof: keys with a lease still expire in a fenced etcd.
+Only kube-apiserver, openshift-apiserver and openshift-oauth-apiserver write to it (rule C1); control-plane-operator
+goes first, since it would bring them back. The proof is that their pods are gone and the pause stands, not that zero
+replicas were asked for. etcd's revision is a witness, no proof: keys with a lease still expire in a fenced etcd.
 """
 
 from __future__ import annotations

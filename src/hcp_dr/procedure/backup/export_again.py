@@ -6,12 +6,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hcp_dr.engine.step import Decision, Refuse, Step
-from hcp_dr.errors import MachineUnsafe
+from hcp_dr.errors import MachineUnsafe, Refused
 from hcp_dr.model import Later
-from hcp_dr.objects.archive import Manifest
+from hcp_dr.objects.archive import Manifest, page
 from hcp_dr.objects.reading import name_of
 from hcp_dr.procedure.backup import export_objects
 from hcp_dr.procedure.backup.export_objects import Facts, afterwards, observe
+from hcp_dr.procedure.carried import MACHINERY
 
 
 def machines_changed(facts: Facts) -> str | None:
@@ -25,6 +26,18 @@ def machines_changed(facts: Facts) -> str | None:
     return f"came: {', '.join(sorted(after - before)) or 'none'}; went: {', '.join(sorted(before - after)) or 'none'}"
 
 
+_ALREADY_THERE = frozenset({"Secret", "ConfigMap", *(resource.kind for resource in MACHINERY)})
+
+
+def contents_changed(facts: Facts) -> tuple[str, ...]:
+    """Objects restored from the first export that are different now: a rotated authority, a changed machine."""
+    if facts.manifest is None:
+        return ()
+    before = {entry.file: entry.sha256 for entry in facts.manifest.entries if entry.kind in _ALREADY_THERE}
+    after = {entry.file: entry.sha256 for item in facts.live if (entry := page(item).entry).kind in _ALREADY_THERE}
+    return tuple(sorted(file for file in {*before, *after} if before.get(file) != after.get(file)))
+
+
 def plan(facts: Facts) -> Decision:
     changed = machines_changed(facts)
     if changed:
@@ -33,6 +46,15 @@ def plan(facts: Facts) -> Decision:
                 what=f"Machines changed between the export and the fence ({changed}).",
                 left="The control plane stays fenced, so the hosted API is away.",
                 todo="Find out who changed them; then lift the fence by hand or start over with a new BACKUP_DIR.",
+            )
+        )
+    files = contents_changed(facts)
+    if files and facts.manifest is not None and facts.manifest.fence is None:
+        return Refuse(
+            Refused(
+                what=f"Changed since the export, so older on the destination: {', '.join(files)}.",
+                left="The control plane stays fenced, so the hosted API is away.",
+                todo="Lift the fence by hand, delete what was restored, and start over with a new BACKUP_DIR.",
             )
         )
     return export_objects.plan(facts)

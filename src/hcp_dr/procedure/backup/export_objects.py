@@ -51,7 +51,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 
 def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
-    """What makes such a backup useless: an empty kind, something being deleted, an authority without its key (rule B1)."""
+    """What makes a backup useless: an empty kind, something being deleted, an authority without its key (rule B1)."""
     live = tuple(live)
     for kind in _MUST_BE_THERE:
         if not any(item["kind"] == kind for item in live):

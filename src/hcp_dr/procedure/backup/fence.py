@@ -1,8 +1,8 @@
 """Makes the source unable to write: control-plane-operator to zero pods, then the three API servers. From here the
 hosted API is away, until `publish_api`.
 
-The API server needs more than a minute to leave by itself and may serve open connections meanwhile, so that its pods are
-hurried with a short grace; what it acknowledged is in etcd (rule C2).
+The API server needs more than a minute to leave by itself and may serve open connections meanwhile, so that its pods
+are hurried with a short grace; what it acknowledged is in etcd (rule C2).
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from hcp_dr.errors import FenceBroken
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.procedure.fencing import KEEPERS, RESTLESS, WRITERS, Fence, etcd_pod, look_at, still_revision
+from hcp_dr.procedure.identity import Identity
+from hcp_dr.procedure.identity import look_at as look_inside
 from hcp_dr.procedure.workloads import Workload, still_there, stop
 
 GONE_LIMIT = 180.0
@@ -31,6 +33,7 @@ class Facts:
     etcd_pod: str | None
     revisions: tuple[int, int] | None  # read only when the writers are gone
     before: Mapping[str, Any] | None  # remembered: replicas by Deployment
+    identity: Identity | None  # what the cluster is by uids; read while its API still answers
     remembered: Mapping[str, Any] | None  # the fence's id and revision
     proposed_id: str
 
@@ -45,6 +48,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         etcd_pod=pod,
         revisions=still_revision(ports.source, case, pod) if quiet and pod else None,
         before=memory.mapping("replicas_before"),
+        identity=look_inside(ports.hosted) if memory.mapping("replicas_before") is None else None,
         remembered=memory.mapping("fence"),
         proposed_id=ports.fresh_id(),
     )
@@ -54,11 +58,17 @@ def plan(facts: Facts) -> Decision:
     if not facts.fence.paused:
         return Refuse(FenceBroken(what="The HostedCluster is not paused, so whatever is stopped would come back."))
     if facts.before is None:
-        return Do((Remember("replicas_before", {item.name: item.replicas for item in facts.fence.watched}),))
+        replicas = {item.name: item.replicas for item in facts.fence.watched}
+        identity = facts.identity.to_json() if facts.identity else {}
+        return Do((Remember("identity", identity), Remember("replicas_before", replicas)))
     for names in ((*KEEPERS, *RESTLESS), WRITERS):
         group = facts.fence.named(names)
         if any(not item.stopped for item in group):
             return _towards_zero(facts.namespace, group)
+    return _stand_still(facts)
+
+
+def _stand_still(facts: Facts) -> Decision:
     if facts.etcd_pod is None:
         return _wait("a pod of etcd is Ready", "none is Ready", facts.namespace, GONE_LIMIT)
     if facts.revisions is None or facts.revisions[0] != facts.revisions[1]:

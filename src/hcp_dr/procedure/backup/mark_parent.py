@@ -1,11 +1,10 @@
 """Marks the hosted cluster with where it comes from, and with a nonce that proves later that this very content came
-over. What the cluster is, by uids, is remembered for the same proof."""
+over."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Create, Decision, Do, Done, Patch, Remember, Step
@@ -13,7 +12,7 @@ from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CONFIG_MAP
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig
-from hcp_dr.procedure.identity import NONCE, PARENT, WHERE, Identity, look_at
+from hcp_dr.procedure.identity import NONCE, PARENT, WHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +20,6 @@ class Facts:
     source: str
     proposed_nonce: str
     nonce: str | None  # remembered
-    identity: Mapping[str, Any] | None  # remembered
-    identity_now: Identity
     marks: Mapping[str, Object]  # ConfigMaps of namespace default in the hosted cluster, by name
 
 
@@ -32,20 +29,13 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         source=case.source,
         proposed_nonce=ports.fresh_id(),
         nonce=memory.text("nonce"),
-        identity=memory.mapping("identity"),
-        identity_now=look_at(ports.hosted),
         marks={name: item for name, item in marks.items() if item is not None},
     )
 
 
 def plan(facts: Facts) -> Decision:
-    if facts.nonce is None or facts.identity is None:
-        return Do(
-            (
-                Remember("nonce", facts.nonce or facts.proposed_nonce),
-                Remember("identity", facts.identity_now.to_json()),
-            )
-        )
+    if facts.nonce is None:
+        return Do((Remember("nonce", facts.proposed_nonce),))
     wanted = {PARENT: {"from": facts.source}, NONCE: {"nonce": facts.nonce}}
     actions = tuple(
         _mark(name, data, facts.marks.get(name))
@@ -63,8 +53,8 @@ def _mark(name: str, data: dict[str, str], found: Object | None) -> Create | Pat
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    if isinstance(decision, Do) and isinstance(decision.actions[0], Remember):
-        return replace(facts, nonce=facts.proposed_nonce, identity=facts.identity_now.to_json())
+    if facts.nonce is None:
+        return replace(facts, nonce=facts.proposed_nonce)
     wanted = {PARENT: {"from": facts.source}, NONCE: {"nonce": facts.nonce}}
     return replace(facts, marks={name: {"data": data} for name, data in wanted.items()})
 

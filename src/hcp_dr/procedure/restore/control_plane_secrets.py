@@ -1,0 +1,30 @@
+"""Restores the secrets of the control plane namespace, above all the authorities and the service account key: the control
+plane operator keeps what it finds and makes anew what is missing, and a new authority is a dead cluster (rules B1, B2).
+
+Not the token-* and user-data-* secrets: the janitor deletes them while their NodePool is absent (rule A10).
+"""
+
+from __future__ import annotations
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Step
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.select import is_token_secret
+from hcp_dr.procedure.restore.hosted_cluster_inputs import afterwards, plan
+from hcp_dr.procedure.restoring import DataFacts, existing, to_restore
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> DataFacts:
+    wanted = tuple(
+        item
+        for item in to_restore(ports, case)
+        if item.entry.namespace == case.control_plane_namespace
+        and item.entry.kind in ("Secret", "ConfigMap")
+        and not is_token_secret(item.body)
+    )
+    return DataFacts(case.backup_id, wanted, existing(ports.destination, wanted))
+
+
+STEP = Step(
+    name="restore.control_plane_secrets", documented="8.6.3-4", observe=observe, plan=plan, afterwards=afterwards
+)

@@ -1,0 +1,95 @@
+"""Creates every NodePool paused in the create call itself, owned by the new HostedCluster, writes its status back before
+the gates open (rule A8), and only then restores the token-* and user-data-* secrets, which the janitor deletes while
+their NodePool is absent (rule A10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Create, Decision, Do, Done, Patch, Refuse, Step
+from hcp_dr.errors import NotOurs
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
+from hcp_dr.model import Case, Later, Ports
+from hcp_dr.objects.graph import relink
+from hcp_dr.objects.reading import dig, is_deleting, uid_of
+from hcp_dr.objects.select import is_token_secret
+from hcp_dr.procedure.restoring import DataFacts, Restorable, existing, is_ours, marked, to_restore
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    backup_id: str
+    hosted_cluster: tuple[str, str]  # name and uid on the destination
+    pools: tuple[Restorable, ...]
+    found: Mapping[str, Object]  # NodePools on the destination by name
+    tokens: DataFacts
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    restorable = to_restore(ports, case)
+    hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    pools = tuple(item for item in restorable if item.entry.kind == "NodePool")
+    tokens = tuple(item for item in restorable if item.entry.kind == "Secret" and is_token_secret(item.body))
+    return Facts(
+        backup_id=case.backup_id,
+        hosted_cluster=(case.name, uid_of(hosted_cluster) if hosted_cluster else Later("uid of the HostedCluster")),
+        pools=pools,
+        found={name: item for (_, name), item in existing(ports.destination, pools).items()},
+        tokens=DataFacts(case.backup_id, tokens, existing(ports.destination, tokens)),
+    )
+
+
+def paused_body(item: Restorable, facts: Facts) -> Object | None:
+    """The NodePool as it is created. Its owner is the HostedCluster with the uid of the destination."""
+    name, uid = facts.hosted_cluster
+    body = marked(item.body, facts.backup_id)
+    body = {key: value for key, value in body.items() if key != "status"}
+    body["spec"] = {**body["spec"], "pausedUntil": "true"}
+    owners = tuple(owner for owner in item.entry.owners if owner.key == ("HostedCluster", name))
+    return relink(body, owners, {("HostedCluster", name): uid})
+
+
+def plan(facts: Facts) -> Decision:
+    for item in facts.pools:
+        found = facts.found.get(item.entry.name)
+        if found is not None and (is_deleting(found) or not is_ours(found, facts.backup_id)):
+            return Refuse(
+                NotOurs(
+                    what=f"NodePool {item.entry.name} is on the destination and is not this relocation's.",
+                    left="It was not touched.",
+                    todo="Find out whose it is. Never delete it by hand: that can terminate the running instances.",
+                )
+            )
+    bodies = [paused_body(item, facts) for item in facts.pools if item.entry.name not in facts.found]
+    if bodies:
+        return Do(tuple(Create("destination", NODE_POOL, body) for body in bodies if body is not None))
+    statuses = tuple(
+        Patch("destination", NODE_POOL, item.entry.name, item.entry.namespace, {"status": status}, "status")
+        for item in facts.pools
+        if (status := item.body.get("status"))
+        and dig(facts.found[item.entry.name], "status", "version") != status.get("version")
+    )
+    if statuses:
+        return Do(statuses)
+    foreign = facts.tokens.foreign()
+    if foreign is not None:
+        return Refuse(foreign)
+    tokens = facts.tokens.missing()
+    if tokens:
+        return Do(tokens)
+    return Done(f"{len(facts.pools)} NodePools and {len(facts.tokens.wanted)} token secrets are there, paused")
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if any(item.entry.name not in facts.found for item in facts.pools):
+        created = {item.entry.name: marked({**item.body, "status": {}}, facts.backup_id) for item in facts.pools}
+        return replace(facts, found=created)
+    if isinstance(decision, Do) and isinstance(decision.actions[0], Patch):
+        return replace(facts, found={i.entry.name: marked(i.body, facts.backup_id) for i in facts.pools})
+    return replace(facts, tokens=replace(facts.tokens, found=facts.tokens.completed()))
+
+
+STEP = Step(name="restore.node_pools", documented="8.6.3-7", observe=observe, plan=plan, afterwards=afterwards)

@@ -1,0 +1,97 @@
+"""What is to be restored, and how objects of the backup are put beside what the destination has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hcp_dr.engine.step import Create
+from hcp_dr.errors import NotOurs
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports
+from hcp_dr.objects.archive import Entry, page, read_manifest, read_objects
+from hcp_dr.objects.reading import annotations_of, name_of
+from hcp_dr.objects.scrub import scrub
+from hcp_dr.procedure import carried
+
+
+@dataclass(frozen=True, slots=True)
+class Restorable:
+    """An object of the backup and its line in the manifest."""
+
+    entry: Entry
+    body: Object
+
+
+def to_restore(ports: Ports, case: Case) -> tuple[Restorable, ...]:
+    """From the backup folder; where nothing is exported yet, what would be exported, so that a plan can be made."""
+    manifest = read_manifest(ports.archive)
+    if manifest is None:
+        return tuple(Restorable(page(item).entry, scrub(item)) for item in carried.look_at(ports.source, case))
+    return tuple(Restorable(entry, body) for entry, body in read_objects(ports.archive, manifest.entries).items())
+
+
+def existing(cluster: Kubernetes, wanted: Iterable[Restorable]) -> dict[tuple[str, str], Object]:
+    """By kind and name, those of the wanted objects that the cluster has."""
+    kinds = {(item.entry.kind, item.entry.namespace) for item in wanted}
+    return {
+        (kind, name_of(found)): found
+        for kind, namespace in sorted(kinds, key=str)
+        for found in cluster.list(carried.RESOURCES[kind], namespace).items
+    }
+
+
+def marked(body: Object, backup_id: str, **annotations: str) -> Object:
+    """A copy that bears the relocation it belongs to, so that the tool knows its own later."""
+    meta = body["metadata"]
+    added = {**annotations_of(body), RELOCATION_ANNOTATION: backup_id, **annotations}
+    return {**body, "metadata": {**meta, "annotations": added}}
+
+
+def is_ours(found: Object, backup_id: str) -> bool:
+    return annotations_of(found).get(RELOCATION_ANNOTATION) == backup_id
+
+
+def differing_keys(wanted: Object, found: Object) -> tuple[str, ...]:
+    """Keys of data whose values differ; the values, which may be secret, are not told."""
+    ours: Mapping[str, Any] = wanted.get("data") or {}
+    theirs: Mapping[str, Any] = found.get("data") or {}
+    return tuple(sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key)))
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """Secrets and ConfigMaps to restore, and what of them is there."""
+
+    backup_id: str
+    wanted: tuple[Restorable, ...]
+    found: Mapping[tuple[str, str], Object]
+
+    def foreign(self) -> NotOurs | None:
+        """The refusal where one is there with other content, which nobody may overwrite."""
+        for item in self.wanted:
+            found = self.found.get(item.entry.key)
+            keys = differing_keys(item.body, found) if found is not None else ()
+            if keys:
+                entry = item.entry
+                return NotOurs(
+                    what=(
+                        f"{entry.kind} {entry.namespace}/{entry.name} is on the destination with other content "
+                        f"(keys {', '.join(keys)})."
+                    ),
+                    left="It was not touched.",
+                    todo="Find out whose it is; remove or rename it if it may go, then run `hcp-dr resume`.",
+                )
+        return None
+
+    def missing(self) -> tuple[Create, ...]:
+        return tuple(
+            Create("destination", carried.RESOURCES[item.entry.kind], marked(item.body, self.backup_id))
+            for item in self.wanted
+            if item.entry.key not in self.found
+        )
+
+    def completed(self) -> dict[tuple[str, str], Object]:
+        """`found` as if all that is missing was created."""
+        return {**{item.entry.key: item.body for item in self.wanted}, **self.found}
