@@ -1,0 +1,213 @@
+"""The router and the load balancer of one management cluster.
+
+It admits Routes and gives LoadBalancer Services their host name; it forwards TCP on 443 to the Ready pods that the
+server name of the ClientHello asks for, and on 6443 for LoadBalancer Services. TLS passes through untouched. Where no
+pod is Ready the connection is reset at once, and connections to a pod that is gone are reset when it goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+import random
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hcp_dr.errors import HcpDrError, NotFound
+from hcp_dr.kube.client import connect
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr.kube.resources import ENDPOINT_SLICE, ROUTE, SERVICE
+from hcp_dr_lab.region import layout as region_layout
+from hcp_dr_lab.region.client_hello import IncompleteError, NotClientHelloError, server_name
+from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
+from hcp_dr_lab.region.mirror import Mirror
+from hcp_dr_lab.region.part import Part
+from hcp_dr_lab.region.relay import Stream, relay, reset
+from hcp_dr_lab.region.routing import Backend, Table, admissions, load_balancers_without_address, table
+from hcp_dr_lab.region.serving import not_listening
+
+ROUTE_PORT = 443
+LOAD_BALANCER_PORT = 6443
+HELLO_SECONDS = 10.0
+CONNECT_SECONDS = 2.0
+RETRY_SECONDS = 1.0
+NEW_BACKEND_DELAY = 0.0  # an AWS load balancer takes some 30 s and more until a new target serves
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrors:
+    routes: Mirror
+    services: Mirror
+    slices: Mirror
+
+    @classmethod
+    def of(cls, cluster: Kubernetes, changed: Callable[[], None]) -> Mirrors:
+        return cls(*(Mirror(cluster, resource, changed) for resource in (ROUTE, SERVICE, ENDPOINT_SLICE)))
+
+
+class Admitter:
+    """Writes the statuses of Routes and LoadBalancer Services, in a thread of its own."""
+
+    def __init__(self, cluster: Kubernetes, hostname: str) -> None:
+        self._cluster = cluster
+        self._hostname = hostname
+        self._wake = threading.Event()
+
+    def start(self, mirrors: Mirrors) -> None:
+        threading.Thread(target=self._run, args=(mirrors,), name="admitter", daemon=True).start()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def _run(self, mirrors: Mirrors) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            try:
+                self._admit(mirrors)
+            except NotFound:
+                continue
+            except HcpDrError as error:
+                log.warning("%s", error)
+                time.sleep(RETRY_SECONDS)
+                self._wake.set()
+
+    def _admit(self, mirrors: Mirrors) -> None:
+        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for each in admissions(mirrors.routes.objects(), self._hostname, now):
+            self._cluster.patch(ROUTE, each.name, each.namespace, {"status": each.status}, subresource="status")
+            log.info("route %s/%s: %s", each.namespace, each.name, each.status["ingress"][0]["conditions"][0])
+        for namespace, name in load_balancers_without_address(mirrors.services.objects(), self._hostname):
+            status = {"status": {"loadBalancer": {"ingress": [{"hostname": self._hostname}]}}}
+            self._cluster.patch(SERVICE, name, namespace, status, subresource="status")
+
+
+class Balancer:
+    """Forwards connections by the table of the moment. All but `changed` runs in the event loop."""
+
+    def __init__(self, mirrors: Callable[[], Mirrors], new_backend_delay: float) -> None:
+        self._mirrors = mirrors
+        self._delay = new_backend_delay
+        self._table = Table()
+        self._first_seen: dict[Backend, float] = {}
+        self._open: dict[str, set[tuple[Stream, Stream]]] = defaultdict(set)
+        self._loop = asyncio.get_running_loop()
+        self._due = False
+
+    def changed(self) -> None:
+        """From any thread."""
+        self._loop.call_soon_threadsafe(self._schedule)
+
+    def _schedule(self) -> None:
+        if not self._due:
+            self._due = True
+            self._loop.call_soon(self._update)
+
+    def _update(self) -> None:
+        self._due = False
+        mirrors = self._mirrors()
+        self._table = table(mirrors.routes.objects(), mirrors.services.objects(), mirrors.slices.objects())
+        now = self._loop.time()
+        self._first_seen = {backend: self._first_seen.get(backend, now) for backend in self._table.backends}
+        for address in [address for address in self._open if address not in self._table.present]:
+            for streams in self._open.pop(address):
+                for _, writer in streams:
+                    reset(writer)
+
+    async def handle_route(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._handle((reader, writer), self._table.for_route)
+
+    async def handle_load_balancer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._handle((reader, writer), self._table.for_load_balancer)
+
+    async def _handle(self, client: Stream, choose: Callable[[str | None], frozenset[Backend]]) -> None:
+        try:
+            hello, name = await _read_hello(client[0])
+            backend, behind = await self._connect(choose(name))
+        except (OSError, TimeoutError, EOFError, NotClientHelloError):
+            reset(client[1])
+            return
+        opened = self._open[backend.address]
+        opened.add((client, behind))
+        try:
+            behind[1].write(hello)
+            await relay(client, behind)
+        finally:
+            opened.discard((client, behind))
+
+    async def _connect(self, backends: frozenset[Backend]) -> tuple[Backend, Stream]:
+        """One of the backends at random, the next when it does not answer."""
+        served_before = self._loop.time() - self._delay
+        usable = [each for each in sorted(backends) if self._first_seen.get(each, served_before) <= served_before]
+        random.shuffle(usable)
+        for backend in usable:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    return backend, await asyncio.open_connection(backend.address, backend.port)
+        raise ConnectionRefusedError("no pod behind this name is Ready")
+
+
+async def _read_hello(reader: asyncio.StreamReader) -> tuple[bytes, str | None]:
+    data = b""
+    async with asyncio.timeout(HELLO_SECONDS):
+        while True:
+            more = await reader.read(16 * 1024)
+            if not more:
+                raise EOFError("the client left before it said whom it wants")
+            data += more
+            with contextlib.suppress(IncompleteError):
+                return data, server_name(data)
+
+
+async def serve(layout: Layout, cluster: ManagementCluster, new_backend_delay: float) -> None:
+    connection = connect(layout.inside_kubeconfig(cluster), cluster.name)
+    admitter = Admitter(connection, cluster.load_balancer_hostname)
+    balancer = Balancer(lambda: mirrors, new_backend_delay)
+
+    def changed() -> None:
+        admitter.wake()
+        balancer.changed()
+
+    mirrors = Mirrors.of(connection, changed)
+    admitter.start(mirrors)
+    for handle, port in ((balancer.handle_route, ROUTE_PORT), (balancer.handle_load_balancer, LOAD_BALANCER_PORT)):
+        await asyncio.start_server(handle, cluster.load_balancer_address, port)
+    await asyncio.Event().wait()
+
+
+def part(layout: Layout, cluster: ManagementCluster, *, new_backend_delay: float = NEW_BACKEND_DELAY) -> Part:
+    return Part(
+        name=f"{cluster.name}/balancer",
+        command=(
+            sys.executable, "-m", "hcp_dr_lab.region.balancer", str(layout.root), str(cluster.number),
+            "--new-backend-delay", str(new_backend_delay),
+        ),
+        probe=lambda: not_listening(
+            (cluster.load_balancer_address, ROUTE_PORT), (cluster.load_balancer_address, LOAD_BALANCER_PORT)
+        ),
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("root", type=Path)
+    parser.add_argument("number", type=int, choices=[cluster.number for cluster in MANAGEMENT_CLUSTERS])
+    parser.add_argument("--new-backend-delay", type=float, default=NEW_BACKEND_DELAY)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    layout = region_layout.load(arguments.root)
+    asyncio.run(serve(layout, ManagementCluster(arguments.number), arguments.new_backend_delay))
+
+
+if __name__ == "__main__":
+    main()

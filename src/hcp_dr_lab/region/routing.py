@@ -1,0 +1,182 @@
+"""Which pods stand behind a host name, and which Routes are admitted: the decisions of router and load balancer."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from hcp_dr.kube.port import Object
+from hcp_dr_lab.region.cluster_names import SERVICE_LABEL
+
+ROUTER_NAME = "default"
+HOSTNAME_ANNOTATION = "external-dns.alpha.kubernetes.io/hostname"
+
+Service = tuple[str, str]  # namespace, name
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Backend:
+    """A Ready pod's address and port."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """The Ready pods of a Service by port, and the addresses of all its pods, Ready or not."""
+
+    ready: Mapping[tuple[str, int], frozenset[Backend]] = field(default_factory=dict)
+    present: frozenset[str] = frozenset()
+
+    def at(self, port: str | int | None) -> frozenset[Backend]:
+        """By the port's name or number; None means all."""
+        chosen = (found for (name, number), found in self.ready.items() if port in (None, name, number, str(number)))
+        return frozenset().union(*chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where new connections go: by server name for Routes (443), by server name or alone for LoadBalancers (6443)."""
+
+    routes: Mapping[str, frozenset[Backend]] = field(default_factory=dict)
+    load_balancers: Mapping[str, frozenset[Backend]] = field(default_factory=dict)
+    present: frozenset[str] = frozenset()
+
+    def for_route(self, server_name: str | None) -> frozenset[Backend]:
+        return self.routes.get(server_name or "", frozenset())
+
+    def for_load_balancer(self, server_name: str | None) -> frozenset[Backend]:
+        """A single LoadBalancer Service takes whatever comes, as its own address would."""
+        if len(self.load_balancers) == 1:
+            return next(iter(self.load_balancers.values()))
+        return self.load_balancers.get(server_name or "", frozenset())
+
+    @property
+    def backends(self) -> frozenset[Backend]:
+        return frozenset().union(*self.routes.values(), *self.load_balancers.values())
+
+
+def table(routes: Iterable[Object], services: Iterable[Object], slices: Iterable[Object]) -> Table:
+    behind = _backends_by_service(slices)
+    none = Backends()
+    by_host = {}
+    for route in routes:
+        if is_admitted(route):
+            spec = route["spec"]
+            found = behind.get((route["metadata"]["namespace"], spec["to"]["name"]), none)
+            by_host[spec["host"].lower()] = found.at((spec.get("port") or {}).get("targetPort"))
+    by_name = {}
+    for service in services:
+        if is_load_balancer(service):
+            namespace, name = service["metadata"]["namespace"], service["metadata"]["name"]
+            host = (service["metadata"].get("annotations") or {}).get(HOSTNAME_ANNOTATION, f"{name}.{namespace}")
+            first_port = service["spec"]["ports"][0].get("name", "")
+            by_name[host.lower()] = behind.get((namespace, name), none).at(first_port)
+    present = frozenset().union(*(found.present for found in behind.values()))
+    return Table(by_host, by_name, present)
+
+
+def _backends_by_service(slices: Iterable[Object]) -> dict[Service, Backends]:
+    ready: dict[Service, dict[tuple[str, int], set[Backend]]] = defaultdict(lambda: defaultdict(set))
+    present: dict[Service, set[str]] = defaultdict(set)
+    for each in slices:
+        metadata = each["metadata"]
+        service = (metadata["namespace"], (metadata.get("labels") or {}).get(SERVICE_LABEL, ""))
+        for endpoint in each.get("endpoints") or ():
+            addresses = endpoint.get("addresses") or ()
+            present[service].update(addresses)
+            conditions = endpoint.get("conditions") or {}
+            if conditions.get("ready") is False or conditions.get("terminating"):
+                continue
+            for port in each.get("ports") or ():
+                key = (port.get("name") or "", port["port"])
+                ready[service][key].update(Backend(address, port["port"]) for address in addresses)
+    return {
+        service: Backends({key: frozenset(found) for key, found in ready[service].items()}, frozenset(addresses))
+        for service, addresses in present.items()
+    }
+
+
+def is_load_balancer(service: Object) -> bool:
+    return bool(service["spec"].get("type") == "LoadBalancer" and not service["metadata"].get("deletionTimestamp"))
+
+
+def is_admitted(route: Object) -> bool:
+    return any(
+        ingress.get("host") == route["spec"].get("host") and _admitted_condition(ingress).get("status") == "True"
+        for ingress in (route.get("status") or {}).get("ingress") or ()
+        if ingress.get("routerName") == ROUTER_NAME
+    )
+
+
+def _admitted_condition(ingress: Object) -> Object:
+    conditions = ingress.get("conditions") or ()
+    return next((condition for condition in conditions if condition.get("type") == "Admitted"), {})
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A status that a Route ought to have and has not."""
+
+    namespace: str
+    name: str
+    status: Object
+
+
+def admissions(routes: Iterable[Object], canonical_hostname: str, now: str) -> list[Admission]:
+    """The oldest Route that claims a host has it; later ones are told so."""
+    ordered = sorted(
+        (route for route in routes if route["spec"].get("host") and not route["metadata"].get("deletionTimestamp")),
+        key=lambda route: (route["metadata"].get("creationTimestamp") or "", route["metadata"].get("uid") or ""),
+    )
+    holders: dict[str, Object] = {}
+    for route in ordered:
+        holders.setdefault(route["spec"]["host"].lower(), route)
+    wanted = []
+    for route in ordered:
+        holder = holders[route["spec"]["host"].lower()]
+        ingress = _ingress(route, holder, canonical_hostname, now)
+        if not _says_the_same(route, ingress):
+            metadata = route["metadata"]
+            wanted.append(Admission(metadata["namespace"], metadata["name"], {"ingress": [ingress]}))
+    return wanted
+
+
+def _ingress(route: Object, holder: Object, canonical_hostname: str, now: str) -> Object:
+    condition: Object = {"type": "Admitted", "status": "True", "lastTransitionTime": now}
+    if route is not holder:
+        claimed_by = f"{holder['metadata']['namespace']}/{holder['metadata']['name']}"
+        message = f"route {claimed_by} already exposes {route['spec']['host']} and is older"
+        condition |= {"status": "False", "reason": "HostAlreadyClaimed", "message": message}
+    return {
+        "host": route["spec"]["host"],
+        "routerName": ROUTER_NAME,
+        "routerCanonicalHostname": canonical_hostname,
+        "wildcardPolicy": "None",
+        "conditions": [condition],
+    }
+
+
+def _says_the_same(route: Object, ingress: Object) -> bool:
+    present = (route.get("status") or {}).get("ingress") or []
+    if len(present) != 1 or any(present[0].get(key) != ingress[key] for key in ("host", "routerCanonicalHostname")):
+        return False
+    seen, wanted = _admitted_condition(present[0]), _admitted_condition(ingress)
+    return all(seen.get(key) == wanted.get(key) for key in ("status", "reason", "message"))
+
+
+def load_balancers_without_address(services: Iterable[Object], hostname: str) -> list[Service]:
+    """LoadBalancer Services that do not yet say by which host name they are reached."""
+    return [
+        (service["metadata"]["namespace"], service["metadata"]["name"])
+        for service in services
+        if is_load_balancer(service) and _address(service) != hostname
+    ]
+
+
+def _address(service: Object) -> str | None:
+    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
+    address: str | None = ingress[0].get("hostname")
+    return address
