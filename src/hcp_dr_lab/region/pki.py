@@ -108,8 +108,11 @@ class CertificateAuthority:
 
 
 def signing_key() -> bytes:
-    """A private key, PEM, such as service account tokens are signed with."""
-    return _pem(ec.generate_private_key(ec.SECP256R1()))
+    """A private key such as service account tokens are signed with, in the PEM form that Kubernetes reads both as a
+    private and as a public key."""
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
 
 
 def write_secret(path: Path, content: bytes) -> None:
@@ -120,9 +123,7 @@ def write_secret(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()

@@ -1,0 +1,65 @@
+"""`hcp-dr-lab up`, `status`, `down`: results to stdout, progress to stderr, errors as one paragraph."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated, NoReturn
+
+import typer
+
+from hcp_dr_lab.errors import LabError
+from hcp_dr_lab.region import lifecycle
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A whole AWS region with two management clusters, in one Linux namespace, to rehearse relocations in.",
+)
+Name = Annotated[str, typer.Option("--name", help="Which region; several can stand side by side.")]
+
+
+@app.command()
+def up(
+    name: Name = "default",
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave a region that failed as it is, to look at it.")] = False,
+) -> None:
+    """Bring the region up; prints the env file for hcp-dr as its last line."""
+    lifecycle.up(name, Progress(), keep=keep)
+
+
+@app.command()
+def status(name: Name = "default") -> None:
+    """Say how each part of the region is."""
+    region, seen = lifecycle.status(name)
+    print(f"region {region.name}: {seen.state}, {region.root}")
+    for part in seen.parts:
+        print(f"  {part.name:34} {part.state:9} {part.seconds:6.1f} s  {part.why}".rstrip())
+
+
+@app.command()
+def down(name: Name = "default") -> None:
+    """Take the region down; nothing of it is left."""
+    lifecycle.down(name, Progress())
+
+
+class Progress:
+    """Lines on stderr, each with the seconds since the command began."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        print(f"[{time.monotonic() - self._began:6.1f} s] {line}", file=sys.stderr, flush=True)
+
+
+def main() -> NoReturn:
+    """Run the command line; its end is the process's."""
+    try:
+        app()
+    except LabError as error:
+        print(f"hcp-dr-lab: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    sys.exit(0)

@@ -1,0 +1,77 @@
+"""Questions to a part of the region: does it serve? None is yes, a text is why not yet."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+_SECONDS = 2.0
+
+
+def accepts(address: str, port: int) -> str | None:
+    """Whether something listens on a TCP port."""
+    try:
+        with socket.create_connection((address, port), timeout=_SECONDS):
+            return None
+    except OSError as error:
+        return f"{address}:{port}: {error}"
+
+
+def answers_http(address: str, port: int, path: str) -> str | None:
+    """Whether a plain HTTP server answers 200."""
+    return _answer(http.client.HTTPConnection(address, port, timeout=_SECONDS), path)[0]
+
+
+def answers_https(address: str, port: int, path: str, *, ca: Path, identity: Path | None = None) -> str | None:
+    """Whether a TLS server answers 200; `identity` is the stem of a client's .crt and .key."""
+    return get_https(address, port, path, ca=ca, identity=identity)[0]
+
+
+def node_ready(address: str, port: int, node: str, *, ca: Path, identity: Path) -> str | None:
+    """Whether a cluster's API says that the node is Ready."""
+    why_not, body = get_https(address, port, f"/api/v1/nodes/{node}", ca=ca, identity=identity)
+    if why_not is not None:
+        return why_not
+    conditions: list[dict[str, Any]] = json.loads(body).get("status", {}).get("conditions", [])
+    ready = next((condition for condition in conditions if condition["type"] == "Ready"), None)
+    if ready is None:
+        return f"node {node} has no condition Ready"
+    return None if ready["status"] == "True" else f"node {node} is not Ready: {ready.get('message', '')}"
+
+
+def get_https(
+    address: str, port: int, path: str, *, ca: Path, identity: Path | None = None
+) -> tuple[str | None, bytes]:
+    """The answer's body, or why there is none."""
+    try:
+        context = _context(ca, identity)
+    except OSError as error:
+        return f"certificates: {error}", b""
+    return _answer(http.client.HTTPSConnection(address, port, timeout=_SECONDS, context=context), path)
+
+
+@lru_cache
+def _context(ca: Path, identity: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(ca))
+    if identity is not None:
+        context.load_cert_chain(f"{identity}.crt", f"{identity}.key")
+    return context
+
+
+def _answer(connection: http.client.HTTPConnection, path: str) -> tuple[str | None, bytes]:
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        return f"{connection.host}:{connection.port}{path}: {error}", b""
+    finally:
+        connection.close()
+    if response.status != 200:
+        return f"{connection.host}:{connection.port}{path} answered {response.status}: {body[:200]!r}", b""
+    return None, body

@@ -1,0 +1,32 @@
+"""How a process of ours is the first of a PID namespace: it reaps what it inherits and ends the namespace when the
+work ends. The work runs in a child, so that reaping never takes the exit code of a process that the work waits for.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from collections.abc import Callable
+
+
+def run_as_first_process(work: Callable[[], int]) -> int:
+    """Run `work` in a child, hand SIGTERM on to it, reap orphans, and return the child's exit code."""
+    child = os.fork()
+    if child == 0:
+        _work_and_exit(work)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            return os.waitstatus_to_exitcode(status) & 0xFF
+
+
+def _work_and_exit(work: Callable[[], int]) -> None:
+    code = 1
+    try:
+        code = work()
+    except BaseException:  # noqa: BLE001 - nothing above this frame would tell
+        traceback.print_exc()
+    finally:
+        os._exit(code)

