@@ -1,0 +1,169 @@
+"""The AWS services of one relocation, from settings given as values: the process's own environment is not changed.
+
+botocore's retries are off: trying again belongs to the engine, which looks first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from hcp_dr.aws.bucket import S3Bucket
+from hcp_dr.aws.instances import Ec2Instances, StsIdentity
+from hcp_dr.aws.mapping import mapped
+from hcp_dr.aws.port import Bucket, HostedZone, Identity, Instances
+from hcp_dr.aws.zone import Route53Zone
+from hcp_dr.errors import SettingsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+Service = Literal["s3", "ec2", "route53", "sts"]
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 30
+ENDPOINT_VARIABLES: Mapping[Service, str] = {
+    "s3": "AWS_ENDPOINT_URL_S3",
+    "ec2": "AWS_ENDPOINT_URL_EC2",
+    "route53": "AWS_ENDPOINT_URL_ROUTE_53",
+    "sts": "AWS_ENDPOINT_URL_STS",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AwsSettings:
+    """Where and as whom. Without a credentials file or keys, boto3 looks where it always does."""
+
+    bucket: str
+    zone_id: str
+    region: str | None = None
+    credentials_file: Path | None = None
+    profile: str | None = None
+    keys: tuple[str, str, str | None] | None = field(default=None, repr=False)  # id, secret, session token
+    endpoints: Mapping[Service, str] = field(default_factory=dict)
+    ca_bundle: Path | None = None
+
+
+def settings_from(variables: Mapping[str, str], *, bucket: str, zone_id: str, region: str | None = None) -> AwsSettings:
+    """From AWS_CREDS and the variables that AWS tools know, whether they stood in a file or in the environment.
+    AWS_CREDS wins over keys; `region` is used where AWS_REGION and AWS_DEFAULT_REGION are not set."""
+
+    def given(*names: str) -> str | None:
+        return next((variables[name] for name in names if variables.get(name)), None)
+
+    file, bundle = given("AWS_CREDS", "AWS_SHARED_CREDENTIALS_FILE"), given("AWS_CA_BUNDLE")
+    key, secret = given("AWS_ACCESS_KEY_ID"), given("AWS_SECRET_ACCESS_KEY")
+    everywhere = given("AWS_ENDPOINT_URL")
+    endpoints = {service: given(name) or everywhere for service, name in ENDPOINT_VARIABLES.items()}
+    return AwsSettings(
+        bucket=bucket,
+        zone_id=zone_id,
+        region=given("AWS_REGION", "AWS_DEFAULT_REGION") or region,
+        credentials_file=Path(file).expanduser() if file else None,
+        profile=given("AWS_PROFILE"),
+        keys=(key, secret, given("AWS_SESSION_TOKEN")) if key and secret and not given("AWS_CREDS") else None,
+        endpoints={service: url for service, url in endpoints.items() if url},
+        ca_bundle=Path(bundle).expanduser() if bundle else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """All that the product asks of AWS."""
+
+    bucket: Bucket
+    zone: HostedZone
+    instances: Instances
+    identity: Identity
+
+
+def connect(settings: AwsSettings) -> Aws:
+    """Asks only where the bucket is. Raises SettingsError, AwsError."""
+    maker = _ClientMaker(settings)
+    return Aws(
+        bucket=S3Bucket(maker.s3(), settings.bucket),
+        zone=Route53Zone(maker.client("route53"), settings.zone_id),
+        instances=Ec2Instances(maker.client("ec2"), maker.region),
+        identity=StsIdentity(maker.client("sts")),
+    )
+
+
+class _ClientMaker:
+    def __init__(self, settings: AwsSettings) -> None:
+        self._settings = settings
+        self._session = _session(settings)
+        if not self._session.region_name:
+            raise SettingsError(what="The AWS region is not known: AWS_REGION is not set.")
+        self.region: str = self._session.region_name
+
+    def client(self, service: Service, region: str | None = None) -> Any:
+        endpoint, bundle = self._settings.endpoints.get(service), self._settings.ca_bundle
+        config = Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            max_pool_connections=32,
+            user_agent_extra="hcp-dr",
+            signature_version="s3v4" if service == "s3" else None,
+            # A named endpoint has no name for each bucket.
+            s3={"addressing_style": "path"} if endpoint else None,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        make: Any = self._session.client  # one overload for each service
+        return make(
+            service,
+            region_name=region or self.region,
+            endpoint_url=endpoint,
+            verify=str(bundle) if bundle else None,
+            config=config,
+        )
+
+    def s3(self) -> S3Client:
+        """For the bucket's own region: an URL signed for another one is worth nothing."""
+        client: S3Client = self.client("s3")
+        if "s3" in self._settings.endpoints:
+            return client
+        with mapped("S3", "asking for the region", self._settings.bucket):
+            try:
+                answer: Mapping[str, Any] = client.head_bucket(Bucket=self._settings.bucket)
+            except ClientError as error:
+                answer = error.response
+                if "x-amz-bucket-region" not in answer["ResponseMetadata"]["HTTPHeaders"]:
+                    raise
+        region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", self.region)
+        return client if region == self.region else self.client("s3", region)
+
+
+def _session(settings: AwsSettings) -> boto3.Session:
+    for variable, file in (("AWS_CREDS", settings.credentials_file), ("AWS_CA_BUNDLE", settings.ca_bundle)):
+        try:
+            if file is not None:
+                file.read_bytes()
+        except OSError as error:
+            raise SettingsError(what=f"{variable} names {file}, which cannot be read ({error.strerror}).") from error
+    core = botocore.session.Session()
+    if settings.credentials_file is not None:
+        core.set_config_variable("credentials_file", str(settings.credentials_file))
+        # A profile that is named keeps keys in the environment from winning over the file.
+        core.set_config_variable("profile", settings.profile or "default")
+    elif settings.profile is not None:
+        core.set_config_variable("profile", settings.profile)
+    try:
+        if settings.keys is not None:
+            core.set_credentials(*settings.keys)
+        session = boto3.Session(botocore_session=core, region_name=settings.region)
+        found = session.get_credentials()
+    except BotoCoreError as error:
+        raise SettingsError(what=f"The AWS credentials cannot be read: {error}.") from error
+    if found is None:
+        place = f"{settings.credentials_file}, which AWS_CREDS names," if settings.credentials_file else "AWS_CREDS"
+        raise SettingsError(what=f"{place} gives no AWS credentials for the profile {core.profile or 'default'}.")
+    return session

@@ -1,0 +1,82 @@
+"""The one place where errors of the AWS library become the errors of this project."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore import exceptions
+
+from hcp_dr import errors
+
+LONGEST = 256
+
+_CREDENTIALS = re.compile(
+    "AuthFailure|ExpiredToken.*|IncompleteSignature|Invalid(AccessKeyId|ClientTokenId|Token)|MissingAuthenticationToken|"
+    "NotSignedUp|OptInRequired|RequestExpired|RequestTimeTooSkewed|SignatureDoesNotMatch|TokenRefreshRequired|"
+    "UnrecognizedClientException"
+)
+_DENIED = re.compile("403|AccessDenied.*|AllAccessDisabled|Forbidden|UnauthorizedOperation")
+_BUSY = re.compile(
+    ".*Thrott.*|.*LimitExceeded|Internal(Error|Failure|ServerError)|OperationAborted|PriorRequestNotComplete|"
+    "RequestTimeout.*|(Service)?Unavailable|SlowDown|TooManyRequests.*"
+)
+_UNREACHABLE = (
+    exceptions.HTTPClientError,  # also what lies below: connecting, timing out, TLS, proxies
+    exceptions.ConnectionError,
+    exceptions.IncompleteReadError,
+    exceptions.InvalidIMDSEndpointError,
+    exceptions.MetadataRetrievalError,
+)
+_NO_CREDENTIALS = (
+    exceptions.CredentialRetrievalError,
+    exceptions.LoginError,
+    exceptions.NoAuthTokenError,
+    exceptions.NoCredentialsError,
+    exceptions.PartialCredentialsError,
+    exceptions.ProfileNotFound,
+    exceptions.RefreshWithMFAUnsupportedError,
+    exceptions.SSOError,
+    exceptions.TokenRetrievalError,
+)
+_OTHER = (exceptions.BotoCoreError, exceptions.UndefinedModelAttributeError)
+
+
+@contextmanager
+def mapped(service: str, operation: str, subject: str) -> Iterator[None]:
+    """What fails inside is raised as a class of hcp_dr.errors; `subject` is a bucket, a zone, an instance."""
+    try:
+        yield
+    except exceptions.ClientError as error:
+        raise _from_answer(error, service, operation, subject) from error
+    except _UNREACHABLE as error:
+        raise errors.AwsUnreachable(service=service, operation=operation, object=subject, reason=_cut(error)) from error
+    except _NO_CREDENTIALS as error:
+        raise errors.AwsDenied(service=service, operation=operation, object=subject, reason=_cut(error)) from error
+    except _OTHER as error:
+        raise errors.AwsError(service=service, operation=operation, object=subject, reason=_cut(error)) from error
+
+
+def code_of(error: exceptions.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _from_answer(error: exceptions.ClientError, service: str, operation: str, subject: str) -> errors.AwsError:
+    answer = error.response
+    code, http = code_of(error), int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    message = str(answer.get("Error", {}).get("Message", ""))
+    values = {"service": service, "operation": operation, "object": subject, "reason": _cut(message or code, code)}
+    if _BUSY.fullmatch(code) or http == 429 or http >= 500:
+        return errors.AwsBusy(**values)
+    if _CREDENTIALS.fullmatch(code):
+        return errors.AwsDenied(**values)
+    if service == "S3":
+        return errors.BucketRefused(**values)
+    return errors.AwsDenied(**values) if _DENIED.fullmatch(code) or http == 403 else errors.AwsError(**values)
+
+
+def _cut(error: object, code: str = "") -> str:
+    text = " ".join(str(error).split()).rstrip(".")
+    text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return f"{code}: {text}" if code and code not in text else text

@@ -1,0 +1,73 @@
+"""One Route53 hosted zone, in the form in which names are compared: lower case, no last dot, nothing escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hcp_dr.aws.mapping import mapped
+from hcp_dr.aws.port import Record, RecordChange
+
+if TYPE_CHECKING:
+    from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_route53.type_defs import ChangeTypeDef, ResourceRecordSetOutputTypeDef, ResourceRecordSetTypeDef
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+class Route53Zone:
+    """Implements hcp_dr.aws.port.HostedZone."""
+
+    def __init__(self, client: Route53Client, zone_id: str) -> None:
+        self._client = client
+        self._zone_id = zone_id.rpartition("/")[2]
+
+    @property
+    def zone_id(self) -> str:
+        return self._zone_id
+
+    def domain(self) -> str:
+        with mapped("Route53", "reading the zone", self._zone_id):
+            return _plain(self._client.get_hosted_zone(Id=self._zone_id)["HostedZone"]["Name"])
+
+    def records(self) -> tuple[Record, ...]:
+        with mapped("Route53", "listing the records", self._zone_id):
+            pages = self._client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=self._zone_id)
+            return tuple(_read(found) for page in pages for found in page["ResourceRecordSets"])
+
+    def change(self, changes: Sequence[RecordChange]) -> None:
+        batch: list[ChangeTypeDef] = [
+            {"Action": change.action, "ResourceRecordSet": _written(change.record)} for change in changes
+        ]
+        names = ", ".join(sorted({change.record.name for change in changes}))
+        with mapped("Route53", f"changing the records of {names}", self._zone_id):
+            self._client.change_resource_record_sets(HostedZoneId=self._zone_id, ChangeBatch={"Changes": batch})
+
+
+def _read(found: ResourceRecordSetOutputTypeDef) -> Record:
+    alias = found.get("AliasTarget")
+    return Record(
+        name=_plain(found["Name"]),
+        type=found["Type"],
+        ttl=found.get("TTL"),
+        values=tuple(value["Value"] for value in found.get("ResourceRecords", ())),
+        alias=(alias["HostedZoneId"], _plain(alias["DNSName"]), alias["EvaluateTargetHealth"]) if alias else None,
+    )
+
+
+def _written(record: Record) -> ResourceRecordSetTypeDef:
+    written: ResourceRecordSetTypeDef = {"Name": record.name + ".", "Type": record.type}  # type: ignore[typeddict-item]
+    if record.alias is not None:
+        zone_id, name, healthy = record.alias
+        written["AliasTarget"] = {"HostedZoneId": zone_id, "DNSName": name + ".", "EvaluateTargetHealth": healthy}
+        return written
+    if record.ttl is not None:
+        written["TTL"] = record.ttl
+    written["ResourceRecords"] = [{"Value": value} for value in record.values]
+    return written
+
+
+def _plain(name: str) -> str:
+    r"""Route53 writes * as \052."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), name).removesuffix(".").lower()
