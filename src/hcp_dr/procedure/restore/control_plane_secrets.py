@@ -1,5 +1,6 @@
-"""Restores the secrets of the control plane namespace, above all the authorities and the service account key: the control
-plane operator keeps what it finds and makes anew what is missing, and a new authority is a dead cluster (rules B1, B2).
+"""Restores the secrets of the control plane namespace, above all the authorities and the service account key: the
+control plane operator keeps what it finds and makes anew what is missing, and a new authority is a dead cluster
+(rules B1, B2).
 
 Not the token-* and user-data-* secrets: the janitor deletes them while their NodePool is absent (rule A10).
 """

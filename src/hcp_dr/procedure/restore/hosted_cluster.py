@@ -1,8 +1,8 @@
 """Creates the HostedCluster on the destination, paused, with the one URL of the verified snapshot. The
 HostedControlPlane is left to the operator, which builds it wholly from this (rule B3).
 
-The URL is always a new one: a cluster that was restored before still bears its old, expired one (rule C7). The finalizer
-that says that the OIDC documents are uploaded is kept, so that they are not made anew (rule E3).
+The URL is always a new one: a cluster that was restored before still bears its old, expired one (rule C7). The
+finalizer that says that the OIDC documents are uploaded is kept, so that they are not made anew (rule E3).
 """
 
 from __future__ import annotations

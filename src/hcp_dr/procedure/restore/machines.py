@@ -76,7 +76,7 @@ def _owners(facts: Facts, item: Restorable) -> tuple[Owner, ...]:
 
 
 def held_body(item: Restorable, backup_id: str) -> Object:
-    """The object with the annotation that holds it; the Cluster, and what is no machine, by spec.paused or not at all."""
+    """The object with the annotation that holds it. The Cluster is held by spec.paused; templates need no holding."""
     if item.entry.kind == CLUSTER.kind:
         body = marked(item.body, backup_id)
         return {**body, "spec": {**body["spec"], "paused": True}}

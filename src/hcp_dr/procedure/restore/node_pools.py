@@ -1,6 +1,6 @@
-"""Creates every NodePool paused in the create call itself, owned by the new HostedCluster, writes its status back before
-the gates open (rule A8), and only then restores the token-* and user-data-* secrets, which the janitor deletes while
-their NodePool is absent (rule A10)."""
+"""Creates every NodePool paused in the create call itself, owned by the new HostedCluster, writes its status back
+before the gates open (rule A8), and only then restores the token-* and user-data-* secrets, which the janitor deletes
+while their NodePool is absent (rule A10)."""
 
 from __future__ import annotations
 

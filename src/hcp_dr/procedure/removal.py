@@ -1,0 +1,188 @@
+"""The one protocol by which anything of a hosted cluster is deleted (section 4 of the design, rules F1 to F3).
+
+Every controller that could terminate an instance, un-pause, or wipe documents has zero pods; the destination is proven;
+then, per object: dangerous finalizers stripped, deleted by uid, the rest stripped. A Kubernetes object goes, never what
+it stands for in the cloud.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Patch, Refuse, Step, Wait
+from hcp_dr.errors import MachineUnsafe, NotProven
+from hcp_dr.kube.port import Object, Resource
+from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import condition, finalizers_of, is_deleting, name_of, namespace_of, uid_of
+from hcp_dr.procedure.identity import nonce_of
+from hcp_dr.procedure.workloads import Workload, workloads
+
+OPERATOR_NAMESPACE = "hypershift"
+OPERATOR = "operator"
+TERMINATORS = ("capi-provider", "cluster-api", "control-plane-operator", "cluster-autoscaler", "karpenter-operator")
+"""What could terminate instances or bring such a thing back, in the control plane namespace."""
+PROOF = ("verify.publish_api", "verify.identity", "verify.await_nodes", "verify.placement", "verify.hosted_api")
+GONE_LIMIT = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Removable:
+    """One object on the source."""
+
+    resource: Resource
+    namespace: str | None
+    name: str
+    uid: str
+    version: str
+    deleting: bool
+    finalizers: tuple[str, ...]
+
+    def strip(self, keep: tuple[str, ...]) -> Patch:
+        """Conditional on the version that was seen, so that a finalizer added meanwhile is not lost unseen."""
+        patch = {"metadata": {"finalizers": list(keep) or None, "resourceVersion": self.version}}
+        return Patch("source", self.resource, self.name, self.namespace, patch)
+
+
+def removable(resource: Resource, item: Object) -> Removable:
+    return Removable(
+        resource=resource,
+        namespace=namespace_of(item),
+        name=name_of(item),
+        uid=uid_of(item),
+        version=str(item["metadata"].get("resourceVersion", "")),
+        deleting=is_deleting(item),
+        finalizers=finalizers_of(item),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What must hold at every single deletion."""
+
+    unproven: tuple[str, ...]  # proofs of the journal that are missing
+    alive: tuple[str, ...]  # controllers that have pods, or are asked to have some
+    destination_serves: bool  # its HostedCluster is available, and the fixed name answers with the nonce
+
+    def refusal(self) -> Refuse | None:
+        if self.unproven or not self.destination_serves:
+            lacking = ", ".join(self.unproven) or "the destination does not serve this cluster at this moment"
+            return Refuse(
+                NotProven(
+                    what=f"Nothing may be deleted on the source: not proven: {lacking}.",
+                    left="The source is as it was.",
+                    todo="Run `hcp-dr verify`; when it passes, run `hcp-dr resume`.",
+                )
+            )
+        if self.alive:
+            return Refuse(
+                MachineUnsafe(
+                    what=f"Controllers on the source that could terminate instances are alive: {', '.join(self.alive)}.",
+                    left="Nothing was deleted while they are.",
+                    todo="Find out who started them, scale them to 0, then run `hcp-dr resume`.",
+                )
+            )
+        return None
+
+
+def proven(ports: Ports, case: Case, memory: Memory) -> Guard:
+    """The proof alone, without asking who is alive."""
+    hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    serves = (
+        hosted_cluster is not None
+        and condition(hosted_cluster, "Available") == "True"
+        and memory.text("nonce") is not None
+        and nonce_of(ports.hosted) == memory.text("nonce")
+    )
+    return Guard(tuple(step for step in PROOF if step not in memory.done), (), serves)
+
+
+def terminators(ports: Ports, case: Case) -> tuple[Workload, ...]:
+    """The source's HyperShift operator and the dangerous Deployments of the control plane namespace."""
+    operator = workloads(ports.source, OPERATOR_NAMESPACE, DEPLOYMENT)
+    own = workloads(ports.source, case.control_plane_namespace, DEPLOYMENT)
+    return (
+        *(item for item in operator if item.name == OPERATOR),
+        *(item for item in own if item.name in TERMINATORS),
+    )
+
+
+def guard(ports: Ports, case: Case, memory: Memory) -> Guard:
+    alive = tuple(str(item) for item in terminators(ports, case) if not item.stopped)
+    return replace(proven(ports, case, memory), alive=alive)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a removing step looks at."""
+
+    guard: Guard
+    items: tuple[Removable, ...]
+    dangerous: tuple[str, ...]  # finalizers whose work would harm the live cluster
+
+
+def plan(facts: Facts) -> Decision:
+    if not facts.items:
+        return Done("none is left on the source")
+    refusal = facts.guard.refusal()
+    if refusal is not None:
+        return refusal
+    dangerous = tuple(
+        item.strip(tuple(name for name in item.finalizers if name not in facts.dangerous))
+        for item in facts.items
+        if not item.deleting and any(name in facts.dangerous for name in item.finalizers)
+    )
+    if dangerous:
+        return Do(dangerous)
+    actions: tuple[Action, ...] = tuple(
+        item.strip(()) if item.deleting else Delete("source", item.resource, item.name, item.namespace, item.uid)
+        for item in facts.items
+        if item.finalizers or not item.deleting
+    )
+    if actions:
+        return Do(actions)
+    names = ", ".join(f"{item.resource.kind} {item.name}" for item in facts.items)
+    return Wait("they are gone from the source", f"still there: {names}", GONE_LIMIT)
+
+
+def foresee(facts: Facts) -> Facts:
+    return replace(facts, guard=Guard((), (), destination_serves=True))
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if not isinstance(decision, Do):
+        return replace(facts, items=())
+    if any(name in facts.dangerous for item in facts.items for name in item.finalizers):
+        safe = tuple(
+            replace(item, finalizers=tuple(name for name in item.finalizers if name not in facts.dangerous))
+            for item in facts.items
+        )
+        return replace(facts, items=safe)
+    return replace(
+        facts, items=tuple(replace(i, deleting=True) for i in facts.items if i.finalizers and not i.deleting)
+    )
+
+
+def removing_step(
+    name: str,
+    documented: str,
+    resources: Iterable[Resource],
+    *,
+    mine: Callable[[Case, tuple[Object, ...]], tuple[Object, ...]],
+    dangerous: tuple[str, ...] = (),
+) -> Step[Facts]:
+    """A step that removes the objects of these kinds which `mine(case, items)` says are the hosted cluster's."""
+    kinds = tuple(resources)
+
+    def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+        items = [removable(resource, item) for resource in kinds for item in mine(case, _listed(ports, case, resource))]
+        return Facts(guard(ports, case, memory), tuple(items), dangerous)
+
+    return Step(name=name, documented=documented, observe=observe, plan=plan, foresee=foresee, afterwards=afterwards)
+
+
+def _listed(ports: Ports, case: Case, resource: Resource) -> tuple[Object, ...]:
+    in_shared = resource.kind in ("HostedCluster", "NodePool")
+    return ports.source.list(resource, case.namespace if in_shared else case.control_plane_namespace).items

@@ -1,0 +1,202 @@
+"""Gives the machine objects back to Cluster API, from the bottom up: AWSMachines, Machines, MachineSets, then the
+NodePools, whose un-pausing lets the MachineDeployments go (rule A4). Only when nothing would roll and every instance
+runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
+from hcp_dr.errors import HcpDrError, MachineUnsafe
+from hcp_dr.kube.port import Object, Resource
+from hcp_dr.kube.resources import (
+    AWS_MACHINE,
+    MACHINE,
+    MACHINE_SET,
+    NODE_POOL,
+)
+from hcp_dr.model import Case, Later, Ports
+from hcp_dr.objects.reading import condition, dig, is_deleting, name_of
+from hcp_dr.objects.select import node_pools_of, of_infrastructure
+from hcp_dr.procedure import machinery
+from hcp_dr.procedure.instances import instance_id
+from hcp_dr.procedure.machinery import HELD, Held
+from hcp_dr.procedure.restoring import Restorable, to_restore
+
+ROLLING = ("UpdatingConfig", "UpdatingVersion", "UpdatingPlatformMachineTemplate")
+ORDER: tuple[Resource, ...] = (AWS_MACHINE, MACHINE, MACHINE_SET)
+"""MachineDeployments come after their NodePool: while that is paused, the operator would hold them again."""
+ADOPT_LIMIT = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFact:
+    """A NodePool of the destination. `paused_before` is the pausedUntil that it had before the relocation."""
+
+    name: str
+    namespace: str
+    paused: str | None
+    paused_before: str | None
+    rolling: tuple[str, ...]  # conditions that say that it would roll
+    deleting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFact:
+    """A Machine or AWSMachine of the destination."""
+
+    kind: str
+    name: str
+    deleting: bool
+    provider_id: str | None
+    node: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    pools: tuple[PoolFact, ...]
+    held: tuple[Held, ...]
+    machines: tuple[MachineFact, ...]
+    backup: tuple[Restorable, ...]
+    running: frozenset[str]
+    namespace: str
+
+    @property
+    def wanted(self) -> frozenset[tuple[str, str]]:
+        """Kind and name of the Machines and AWSMachines of the backup."""
+        return frozenset(item.entry.key for item in self.backup if item.entry.kind in ("Machine", "AWSMachine"))
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    destination = ports.destination
+    hosted_cluster = {"metadata": {"name": case.name}}
+    pools = node_pools_of(hosted_cluster, destination.list(NODE_POOL, case.namespace).items)
+    machines = [
+        item
+        for resource in (MACHINE, AWS_MACHINE)
+        for item in of_infrastructure(case.infra_id, destination.list(resource, case.control_plane_namespace).items)
+    ]
+    ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
+    asked = (memory.mapping("paused_before") or {}).get("asked", {})
+    return Facts(
+        pools=tuple(_pool(item, asked) for item in pools),
+        held=machinery.look_at(destination, case),
+        machines=tuple(_machine(item) for item in machines),
+        backup=to_restore(ports, case),
+        running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
+        namespace=case.control_plane_namespace,
+    )
+
+
+def _pool(item: Object, asked: Mapping[str, Any]) -> PoolFact:
+    return PoolFact(
+        name=name_of(item),
+        namespace=item["metadata"]["namespace"],
+        paused=dig(item, "spec", "pausedUntil"),
+        paused_before=asked.get(f"NodePool/{name_of(item)}"),
+        rolling=tuple(kind for kind in ROLLING if condition(item, kind) == "True"),
+        deleting=is_deleting(item),
+    )
+
+
+def _machine(item: Object) -> MachineFact:
+    return MachineFact(
+        kind=item["kind"],
+        name=name_of(item),
+        deleting=is_deleting(item),
+        provider_id=dig(item, "spec", "providerID"),
+        node=dig(item, "status", "nodeRef", "name"),
+    )
+
+
+def unsafe(facts: Facts) -> HcpDrError | None:
+    """Why nothing may be let go now."""
+    problems = [f"NodePool {pool.name} would roll ({', '.join(pool.rolling)})" for pool in facts.pools if pool.rolling]
+    problems += [f"NodePool {pool.name} is being deleted" for pool in facts.pools if pool.deleting]
+    problems += [f"{item.kind} {item.name} is being deleted" for item in facts.machines if item.deleting]
+    there = {(item.kind, item.name) for item in facts.machines}
+    if there != facts.wanted:
+        odd = ", ".join(f"{kind} {name}" for kind, name in sorted(there ^ facts.wanted))
+        problems.append(f"machines are not those of the backup: {odd}")
+    providers = {item.name: item.provider_id for item in facts.machines if item.kind == "AWSMachine"}
+    for name, provider in providers.items():
+        if provider is None or provider.rpartition("/")[2] not in facts.running:
+            problems.append(f"AWSMachine {name} has no running instance ({provider})")
+    if not problems:
+        return None
+    return MachineUnsafe(
+        what=f"Machines may not be given back to Cluster API: {'; '.join(problems)}.",
+        left="They stay held by their paused annotations; the hosted cluster serves.",
+        todo="Settle this while they are held, then run `hcp-dr resume`.",
+    )
+
+
+def plan(facts: Facts) -> Decision:
+    bad = unsafe(facts)
+    if bad is not None:
+        return Refuse(bad)
+    for resource in ORDER:
+        held = tuple(item for item in facts.held if item.resource == resource and item.paused)
+        if held:
+            return Do(tuple(item.pause("destination", on=False) for item in held))
+    pools: tuple[Action, ...] = tuple(
+        Patch("destination", NODE_POOL, pool.name, pool.namespace, {"spec": {"pausedUntil": pool.paused_before}})
+        for pool in facts.pools
+        if pool.paused != pool.paused_before
+    )
+    if pools:
+        return Do(pools)
+    rest = tuple(item for item in facts.held if item.paused)
+    if rest:
+        return Do(tuple(item.pause("destination", on=False) for item in rest))
+    unadopted = [item.name for item in facts.machines if item.kind == "Machine" and item.node is None]
+    if unadopted:
+        return Wait(
+            "every Machine knows its node again",
+            f"without node: {', '.join(unadopted)}",
+            ADOPT_LIMIT,
+            Topic("destination", MACHINE, facts.namespace),
+        )
+    return Done(f"{len(facts.wanted) // 2} machines are adopted, none was made or deleted")
+
+
+def foresee(facts: Facts) -> Facts:
+    """As if all of the backup was restored, held, and its nodes were back."""
+    if facts.pools:
+        return facts
+    bodies = [item.body for item in facts.backup]
+    pools = [{**body, "spec": {**body["spec"], "pausedUntil": "true"}} for body in bodies if body["kind"] == "NodePool"]
+    machines = tuple(_machine(body) for body in bodies if body["kind"] in ("Machine", "AWSMachine"))
+    return replace(
+        facts,
+        pools=tuple(_pool(pool, {}) for pool in pools),
+        held=tuple(
+            Held(resource, facts.namespace, name_of(body), paused=True)
+            for resource in HELD
+            for body in bodies
+            if body["kind"] == resource.kind
+        ),
+        machines=tuple(replace(item, node=Later("its node")) for item in machines),
+        running=frozenset(item.provider_id.rpartition("/")[2] for item in machines if item.provider_id),
+    )
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    patched = {a.resource for a in decision.actions if isinstance(a, Patch)} if isinstance(decision, Do) else set()
+    if NODE_POOL in patched:
+        return replace(facts, pools=tuple(replace(pool, paused=pool.paused_before) for pool in facts.pools))
+    held = tuple(replace(item, paused=item.paused and item.resource not in patched) for item in facts.held)
+    return replace(facts, held=held)
+
+
+STEP = Step(
+    name="restore.adopt_machines",
+    documented="8.6.3-7",
+    observe=observe,
+    plan=plan,
+    foresee=foresee,
+    afterwards=afterwards,
+)

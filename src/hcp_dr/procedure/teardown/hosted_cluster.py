@@ -1,0 +1,17 @@
+"""Removes the HostedCluster. The finalizer whose work wipes the live cluster's OIDC documents is stripped first."""
+
+from __future__ import annotations
+
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import HOSTED_CLUSTER
+from hcp_dr.model import Case
+from hcp_dr.objects.reading import name_of
+from hcp_dr.objects.scrub import OIDC_FINALIZER
+from hcp_dr.procedure.removal import removing_step
+
+
+def mine(case: Case, items: tuple[Object, ...]) -> tuple[Object, ...]:
+    return tuple(item for item in items if name_of(item) == case.name)
+
+
+STEP = removing_step("teardown.hosted_cluster", "8.6.4-7", (HOSTED_CLUSTER,), mine=mine, dangerous=(OIDC_FINALIZER,))

@@ -1,0 +1,16 @@
+"""Removes the NodePools whose spec names this hosted cluster; a neighbour's stay."""
+
+from __future__ import annotations
+
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import NODE_POOL
+from hcp_dr.model import Case
+from hcp_dr.objects.select import node_pools_of
+from hcp_dr.procedure.removal import removing_step
+
+
+def mine(case: Case, items: tuple[Object, ...]) -> tuple[Object, ...]:
+    return node_pools_of({"metadata": {"name": case.name}}, items)
+
+
+STEP = removing_step("teardown.node_pools", "8.6.4-2", (NODE_POOL,), mine=mine)

@@ -1,0 +1,98 @@
+"""Stops the source's HyperShift operator and everything in the control plane namespace, and sees them gone, before
+anything is deleted: deleting un-pauses and terminates while they live. The operator serves other hosted clusters too, so
+it is away for the shortest time, and comes back in `operator_back`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.errors import Refused
+from hcp_dr.kube.resources import DEPLOYMENT, POD, STATEFUL_SET
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import dig, name_of
+from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE, Guard, proven
+from hcp_dr.procedure.workloads import Workload, still_there, stop, workloads
+
+GONE_LIMIT = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    namespace: str
+    guard: Guard
+    operator: tuple[Workload, ...]
+    own: tuple[Workload, ...]  # of the control plane namespace
+    volumes_at_stake: tuple[str, ...]  # StatefulSets that delete their claims when they are scaled down
+    before: Mapping[str, Any] | None  # remembered: the operator's replicas
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    namespace = case.control_plane_namespace
+    sets = ports.source.list(STATEFUL_SET, namespace).items
+    policy = ("spec", "persistentVolumeClaimRetentionPolicy", "whenScaled")
+    return Facts(
+        namespace=namespace,
+        guard=proven(ports, case, memory),
+        operator=tuple(w for w in workloads(ports.source, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == OPERATOR),
+        own=workloads(ports.source, namespace, DEPLOYMENT, STATEFUL_SET),
+        volumes_at_stake=tuple(name_of(item) for item in sets if dig(item, *policy) == "Delete"),
+        before=memory.mapping("operator_before"),
+    )
+
+
+def plan(facts: Facts) -> Decision:
+    refusal = facts.guard.refusal()
+    if refusal is not None:
+        return refusal
+    if facts.volumes_at_stake:
+        return Refuse(
+            Refused(
+                what=(
+                    f"StatefulSets {', '.join(facts.volumes_at_stake)} of {facts.namespace} on the source delete their "
+                    "volumes when they are scaled down (whenScaled is Delete)."
+                ),
+                left="Nothing was scaled down on the source.",
+                todo="Set persistentVolumeClaimRetentionPolicy.whenScaled to Retain, see that it stays, then resume.",
+            )
+        )
+    if facts.before is None:
+        return Do((Remember("operator_before", {item.name: item.replicas for item in facts.operator}),))
+    # The operator first: it would bring back what is stopped after it.
+    for group, namespace in ((facts.operator, OPERATOR_NAMESPACE), (facts.own, facts.namespace)):
+        if all(item.stopped for item in group):
+            continue
+        actions = stop("source", group)
+        if actions:
+            return Do(actions)
+        return Wait("no pod of them is left", still_there(group), GONE_LIMIT, Topic("source", POD, namespace))
+    return Done("the operator and everything in the control plane namespace have zero pods")
+
+
+def foresee(facts: Facts) -> Facts:
+    return replace(facts, guard=Guard((), (), destination_serves=True))
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if facts.before is None:
+        return replace(facts, before={})
+    if any(item.replicas for item in facts.operator):
+        return replace(facts, operator=tuple(replace(item, replicas=0) for item in facts.operator))
+    if any(item.pods for item in facts.operator):
+        return replace(facts, operator=tuple(replace(item, pods=()) for item in facts.operator))
+    if any(item.replicas for item in facts.own):
+        return replace(facts, own=tuple(replace(item, replicas=0) for item in facts.own))
+    return replace(facts, own=tuple(replace(item, pods=()) for item in facts.own))
+
+
+STEP = Step(
+    name="teardown.stop_control_plane",
+    documented="8.6.4-1",
+    observe=observe,
+    plan=plan,
+    foresee=foresee,
+    afterwards=afterwards,
+)

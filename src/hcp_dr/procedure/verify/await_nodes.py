@@ -1,0 +1,92 @@
+"""Waits until exactly the nodes of before are Ready with the new control plane. The Ready condition alone came over in
+the snapshot, so each node's lease must have been renewed since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.errors import MachineUnsafe
+from hcp_dr.kube.resources import LEASE, NODE
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import condition, dig, name_of, uid_of
+
+LEASES = "kube-node-lease"
+LIMIT = 1200.0
+"""The documented 40 tries, 30 seconds apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFact:
+    name: str
+    uid: str
+    ready: bool
+    renewed: str  # the lease's renewTime, "" without a lease
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    before: Mapping[str, str]  # node names to uids, remembered before the fence
+    nodes: tuple[NodeFact, ...]
+    leases_before: Mapping[str, Any] | None  # remembered when this step looked first
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    leases = {name_of(x): str(dig(x, "spec", "renewTime") or "") for x in ports.hosted.list(LEASE, LEASES).items}
+    identity = memory.mapping("identity") or {}
+    return Facts(
+        before=identity.get("nodes", {}),
+        nodes=tuple(
+            NodeFact(name_of(node), uid_of(node), condition(node, "Ready") == "True", leases.get(name_of(node), ""))
+            for node in ports.hosted.list(NODE).items
+        ),
+        leases_before=memory.mapping("leases"),
+    )
+
+
+def plan(facts: Facts) -> Decision:
+    now = {node.name: node for node in facts.nodes}
+    replaced = [name for name, uid in facts.before.items() if name not in now or now[name].uid != uid]
+    if replaced:
+        return Refuse(
+            MachineUnsafe(
+                what=f"Nodes that are gone or were registered anew: {', '.join(replaced)}.",
+                left="Nothing on the source was deleted.",
+                todo="Look at their instances and kubelets before anything else.",
+            )
+        )
+    if facts.leases_before is None:
+        return Do((Remember("leases", {node.name: node.renewed for node in facts.nodes}),))
+    late = [
+        name for name in facts.before if not now[name].ready or now[name].renewed == facts.leases_before.get(name, "")
+    ]
+    if late:
+        return Wait(
+            until=f"all {len(facts.before)} nodes of before are Ready and renew their leases",
+            seen=f"not yet: {', '.join(late)}",
+            limit=LIMIT,
+            wake=Topic("hosted", LEASE, LEASES),
+        )
+    return Done(f"{len(facts.before)} nodes, the same as before, are Ready")
+
+
+def foresee(facts: Facts) -> Facts:
+    nodes = tuple(replace(node, ready=True, renewed="later") for node in facts.nodes)
+    return replace(facts, before={node.name: node.uid for node in nodes}, nodes=nodes)
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    return replace(facts, leases_before={})
+
+
+STEP = Step(
+    name="verify.await_nodes",
+    documented="8.6.3 verification",
+    observe=observe,
+    plan=plan,
+    foresee=foresee,
+    afterwards=afterwards,
+)

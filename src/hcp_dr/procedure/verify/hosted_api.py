@@ -1,0 +1,46 @@
+"""The last look from inside: the hosted cluster's version object answers, its nodes are Ready, its own pods run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Decision, Done, Step, Wait
+from hcp_dr.kube.resources import CLUSTER_VERSION, NODE
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import condition, dig, name_of
+
+LIMIT = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    version: str | None  # of ClusterVersion version; None where it does not answer
+    nodes: int
+    not_ready: tuple[str, ...]
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    version = ports.hosted.find(CLUSTER_VERSION, "version")
+    nodes = ports.hosted.list(NODE).items
+    history = dig(version, "status", "history") or [{}]
+    return Facts(
+        version=None if version is None else str(history[0].get("version") or dig(version, "spec", "clusterID")),
+        nodes=len(nodes),
+        not_ready=tuple(name_of(node) for node in nodes if condition(node, "Ready") != "True"),
+    )
+
+
+def plan(facts: Facts) -> Decision:
+    if facts.version is None:
+        return Wait("ClusterVersion version can be read", "it is not there", LIMIT)
+    if facts.not_ready:
+        return Wait("all nodes are Ready", f"not ready: {', '.join(facts.not_ready)}", LIMIT)
+    return Done(f"version {facts.version}, {facts.nodes} nodes Ready")
+
+
+def foresee(facts: Facts) -> Facts:
+    return replace(facts, not_ready=())
+
+
+STEP = Step(name="verify.hosted_api", documented="8.6.4 validation", observe=observe, plan=plan, foresee=foresee)

@@ -1,0 +1,55 @@
+"""Waits until the API's fixed name answers with this very cluster: the nonce that was put into it before the fence is
+read back by name. Here the hosted API is back for everyone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
+from hcp_dr.errors import HcpDrError, NotProven
+from hcp_dr.model import Case, Ports
+from hcp_dr.procedure.identity import nonce_of
+
+LIMIT = 1200.0
+"""external-dns looks once a minute, and a resolver may keep the absence of a name for minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    hostname: str
+    wanted: str | None  # remembered nonce
+    answered: bool
+    nonce: str | None
+    silence: str  # why nobody answered
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    wanted = memory.text("nonce")
+    try:
+        return Facts(case.api_hostname, wanted, answered=True, nonce=nonce_of(ports.hosted), silence="")
+    except HcpDrError as error:
+        if not error.passing:
+            raise
+        return Facts(case.api_hostname, wanted, answered=False, nonce=None, silence=error.what)
+
+
+def plan(facts: Facts) -> Decision:
+    if not facts.answered:
+        return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, LIMIT)
+    if facts.wanted is None or facts.nonce != facts.wanted:
+        return Refuse(
+            NotProven(
+                what=f"https://{facts.hostname} answers, but without the nonce of this relocation: another content.",
+                left="Nothing on the source was deleted; its control plane stays fenced.",
+                todo="Do not delete anything. Look at which side the name leads to and at the etcd restore's log.",
+            )
+        )
+    return Done(f"{facts.hostname} answers with the nonce of this relocation")
+
+
+def foresee(facts: Facts) -> Facts:
+    return replace(facts, wanted="nonce", answered=True, nonce="nonce")
+
+
+STEP = Step(name="verify.publish_api", documented="8.6.3-6", observe=observe, plan=plan, foresee=foresee)

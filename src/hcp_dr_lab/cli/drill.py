@@ -1,0 +1,55 @@
+"""`hcp-dr-lab drill`: a whole relocation in a region of its own, judged by an observer."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from hcp_dr_lab.cli.progress import Progress
+from hcp_dr_lab.drill import perform
+from hcp_dr_lab.observer.report import Outcome, as_object, as_text
+from hcp_dr_lab.region import lifecycle
+
+
+class Form(StrEnum):
+    """How a result is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def drill(
+    name: Annotated[str, typer.Option("--name", help="Drill in this region, and leave it standing.")] = "",
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the drill's own region standing, to look at it.")] = False,
+    output: Annotated[Form, typer.Option("--output", "-o", help="What goes to stdout.")] = Form.TEXT,
+) -> None:
+    """Relocate a hosted cluster in the region from one management cluster to the other, and judge it.
+
+    Exit code 0 is passed, 1 is failed.
+    """
+    tell = Progress()
+    region = name or f"drill-{os.getpid()}"
+    began = time.monotonic()
+    try:
+        outcome = perform(*lifecycle.up_with_cluster(region, tell), began=began, tell=tell)
+    finally:
+        if not name and not keep:
+            lifecycle.down(region, tell)
+    show(outcome, output)
+    raise typer.Exit(0 if outcome.passed else 1)
+
+
+def show(outcome: Outcome, output: Form) -> None:
+    """The result to stdout; why it failed also to stderr where stdout is for a machine."""
+    if output is Form.TEXT:
+        print(as_text(outcome))
+        return
+    print(json.dumps(as_object(outcome), indent=2))
+    for reason in outcome.reasons:
+        typer.echo(f"hcp-dr-lab: failed: {reason}", err=True)
