@@ -216,9 +216,9 @@ def _tell(part: PartStatus, say: Say) -> None:
 
 
 def _raise_for_failed(region: Layout, seen: Status) -> None:
-    broken = [part for part in seen.parts if part.state in {"failed", "ended"}]
-    first_cause = next((part for part in broken if part.pid is not None), broken[0] if broken else None)
-    if first_cause is not None:
+    if seen.state == "failed":
+        broken = [part for part in seen.parts if part.state in {"failed", "ended"}]
+        first_cause = next((part for part in broken if part.pid is not None), broken[0])
         raise PartFailed(
             f"The part {first_cause.name} of the region {region.name} failed: {first_cause.why}. "
             f"Its last lines ({supervisor.log_file(region.logs, first_cause.name)}):\n"
