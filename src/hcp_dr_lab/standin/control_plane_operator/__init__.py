@@ -1,0 +1,36 @@
+"""The control plane operator: from a HostedControlPlane to its keys, etcd, API server and the rest, in that order."""
+
+from __future__ import annotations
+
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Object
+from hcp_dr_lab.standin import names
+from hcp_dr_lab.standin.change import Change
+from hcp_dr_lab.standin.control_plane_operator import components, etcd, pki, publishing, status
+from hcp_dr_lab.standin.pause import is_paused, reconciliation_active
+from hcp_dr_lab.standin.shape import add_finalizer, deleting, drop_finalizer, set_status
+from hcp_dr_lab.standin.view import View
+
+
+def reconcile(view: View) -> list[Change]:
+    changes: list[Change] = []
+    for plane in view.all(r.HOSTED_CONTROL_PLANE):
+        if view.active(plane["metadata"]["namespace"], names.CONTROL_PLANE_OPERATOR):
+            changes += _reconcile(view, plane)
+    return changes
+
+
+def _reconcile(view: View, plane: Object) -> list[Change]:
+    if deleting(plane):
+        return drop_finalizer(r.HOSTED_CONTROL_PLANE, plane, names.FINALIZER)
+    changes = add_finalizer(r.HOSTED_CONTROL_PLANE, plane, names.FINALIZER)
+    if is_paused(plane, view.now):
+        condition = reconciliation_active(view, plane)
+        return changes + set_status(r.HOSTED_CONTROL_PLANE, plane, {"conditions": [condition]})
+    changes += publishing.reconcile(view, plane)
+    secrets = pki.reconcile(view, plane)
+    changes += secrets
+    if not secrets:  # a component starts when all its secrets are as they should be
+        changes += etcd.reconcile(view, plane)
+        changes += components.reconcile(view, plane)
+    return changes + status.update(view, plane)

@@ -1,0 +1,53 @@
+"""What a HostedControlPlane says of itself."""
+
+from __future__ import annotations
+
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Object
+from hcp_dr_lab.standin import names
+from hcp_dr_lab.standin.change import Change
+from hcp_dr_lab.standin.control_plane_operator import components, etcd, publishing
+from hcp_dr_lab.standin.pause import reconciliation_active
+from hcp_dr_lab.standin.shape import condition, is_true, set_status
+from hcp_dr_lab.standin.view import View
+
+
+def update(view: View, plane: Object) -> list[Change]:
+    etcd_serves = etcd.is_available(view, plane)
+    api_serves = components.is_available(view, plane, components.API_SERVER)
+    published = publishing.api_admitted(view, plane)
+    available = etcd_serves and api_serves and published
+    conditions = [
+        reconciliation_active(view, plane),
+        _said(view, "InfrastructureReady", published, "Routes are admitted", "Waiting for the routes to be admitted"),
+        _said(view, "EtcdAvailable", etcd_serves, "Etcd has a quorum of ready members", "Waiting for etcd"),
+        _said(view, "KubeAPIServerAvailable", api_serves, "The API server is ready", "Waiting for kube-apiserver"),
+        condition(view, "ValidHostedControlPlaneConfiguration", "True", "AsExpected", "Configuration is valid"),
+        _said(view, "Available", available, "The control plane is available", "The control plane is not yet available"),
+    ]
+    if etcd.restore_url(plane) is not None and not is_true(plane, "EtcdSnapshotRestored"):
+        done = etcd.init_containers_done(view, plane)
+        conditions.append(
+            _said(view, "EtcdSnapshotRestored", done, "Init containers are done", "Waiting for etcd-init")
+        )
+    image = plane["spec"]["releaseImage"]
+    status: Object = {
+        "conditions": conditions,
+        "initialized": api_serves or bool((plane.get("status") or {}).get("initialized")),
+        "ready": available,
+        "externalManagedControlPlane": True,
+        "version": names.release_version(image),
+        "releaseImage": image,
+        "platform": {"aws": {"defaultWorkerSecurityGroupID": view.worker_security_group}},
+    }
+    hostname = names.published_hostname(plane, "APIServer")
+    if hostname is not None and published:
+        status["controlPlaneEndpoint"] = {"host": hostname, "port": names.PUBLISHED_PORT}
+    if view.find(r.SECRET, "admin-kubeconfig", plane["metadata"]["namespace"]) is not None:
+        status["kubeConfig"] = {"name": "admin-kubeconfig", "key": "kubeconfig"}
+        status["kubeadminPassword"] = {"name": "kubeadmin-password"}
+    return set_status(r.HOSTED_CONTROL_PLANE, plane, status)
+
+
+def _said(view: View, kind: str, true: bool, yes: str, no: str) -> Object:  # noqa: FBT001
+    return condition(view, kind, "True", "AsExpected", yes) if true else condition(view, kind, "False", "Waiting", no)

@@ -1,0 +1,90 @@
+"""The deletion of a HostedCluster or NodePool: all of it, its machines first, and no pause holds it back."""
+
+from __future__ import annotations
+
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Object, Resource
+from hcp_dr_lab.standin import names
+from hcp_dr_lab.standin.change import Change, Patch
+from hcp_dr_lab.standin.pause import PAUSED
+from hcp_dr_lab.standin.shape import annotation, delete, drop_finalizer, identity, label
+from hcp_dr_lab.standin.view import View
+
+_WHY = "its HostedCluster is being deleted"
+
+
+def hosted_cluster(view: View, hosted: Object) -> list[Change]:
+    """Each stage waits until the one before has left nothing."""
+    namespace, name = names.control_plane_namespace(hosted), hosted["metadata"]["name"]
+    cluster = view.find(r.CLUSTER, hosted["spec"]["infraID"], namespace)
+    if cluster is not None and cluster["spec"].get("paused"):
+        return [Patch(r.CLUSTER, *identity(cluster), {"spec": {"paused": False}}, why=f"un-paused: {_WHY}")]
+    pools = [
+        pool for pool in view.all(r.NODE_POOL, hosted["metadata"]["namespace"]) if pool["spec"]["clusterName"] == name
+    ]
+    if pools:
+        return _delete_each(r.NODE_POOL, pools)
+    if cluster is not None:
+        return delete(r.CLUSTER, cluster, _WHY)
+    changes: list[Change] = []
+    for deployment in view.all(r.DEPLOYMENT, namespace):
+        changes += drop_finalizer(r.DEPLOYMENT, deployment, names.COMPONENT_FINALIZER)
+    plane = view.find(r.HOSTED_CONTROL_PLANE, name, namespace)
+    if plane is not None:
+        return changes + delete(r.HOSTED_CONTROL_PLANE, plane, _WHY)
+    changes += _leftovers(view, hosted, namespace)
+    space = view.find(r.NAMESPACE, namespace)
+    if space is not None:
+        return changes + delete(r.NAMESPACE, space, _WHY)
+    return changes or drop_finalizer(r.HOSTED_CLUSTER, hosted, names.FINALIZER)
+
+
+def node_pool(view: View, pool: Object) -> list[Change]:
+    namespace = f"{pool['metadata']['namespace']}-{pool['spec']['clusterName']}".replace(".", "-")
+    why, mark = "its NodePool is being deleted", names.path_name(pool)
+
+    def own(resource: Resource) -> list[Object]:
+        return [found for found in view.all(resource, namespace) if annotation(found, names.NODE_POOL) == mark]
+
+    changes: list[Change] = []
+    left: list[Object] = []
+    for resource in (r.MACHINE_HEALTH_CHECK, r.MACHINE_DEPLOYMENT, r.MACHINE_SET):
+        for found in own(resource):
+            left.append(found)
+            if resource is not r.MACHINE_HEALTH_CHECK and annotation(found, PAUSED) is not None:
+                body = {"metadata": {"annotations": {PAUSED: None}}}
+                changes.append(Patch(resource, *identity(found), body, why=f"un-paused: {why}"))
+            if resource is not r.MACHINE_SET or r.MACHINE_DEPLOYMENT.kind not in _owner_kinds(found):
+                changes += delete(resource, found, why)
+    left += own(r.MACHINE)
+    if left:
+        return changes
+    for found in own(r.AWS_MACHINE_TEMPLATE):
+        changes += delete(r.AWS_MACHINE_TEMPLATE, found, why)
+    for found in own(r.SECRET):
+        changes += delete(r.SECRET, found, why)
+    return changes or drop_finalizer(r.NODE_POOL, pool, names.FINALIZER)
+
+
+def _owner_kinds(found: Object) -> set[str]:
+    return {entry["kind"] for entry in found["metadata"].get("ownerReferences") or ()}
+
+
+def _delete_each(resource: Resource, found: list[Object]) -> list[Change]:
+    return [change for item in found for change in delete(resource, item, _WHY)]
+
+
+def _leftovers(view: View, hosted: Object, namespace: str) -> list[Change]:
+    changes: list[Change] = []
+    for resource in (r.CLUSTER_ROLE, r.CLUSTER_ROLE_BINDING):
+        changes += _delete_each(
+            resource,
+            [
+                found
+                for found in view.all(resource)
+                if label(found, names.OWNER_NAMESPACE) == hosted["metadata"]["namespace"]
+                and label(found, names.OWNER_NAME) == hosted["metadata"]["name"]
+            ],
+        )
+    binding = view.find(r.CLUSTER_ROLE_BINDING, f"hypershift-cluster-api-{namespace}")
+    return changes + (_delete_each(r.CLUSTER_ROLE_BINDING, [binding]) if binding is not None else [])

@@ -1,0 +1,96 @@
+"""A Machine: one AWSMachine below it, one Node found by provider ID; deleted only after its AWSMachine is gone."""
+
+from __future__ import annotations
+
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Object, Resource
+from hcp_dr_lab.standin.change import Change, Create, DeleteHostedNode
+from hcp_dr_lab.standin.shape import (
+    add_finalizer,
+    add_owner,
+    body,
+    condition,
+    controller_uid,
+    delete,
+    deleting,
+    drop_finalizer,
+    ensure,
+    set_status,
+    without_absent,
+)
+from hcp_dr_lab.standin.view import View, condition_status
+
+_FINALIZER = "machine.cluster.x-k8s.io"
+
+
+def created(resource: Resource, wanted: Object) -> Create:
+    return Create(resource, without_absent(wanted))
+
+
+def reconcile(view: View, cluster: Object, found: Object) -> list[Change]:
+    name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
+    infrastructure = view.find(r.AWS_MACHINE, found["spec"]["infrastructureRef"]["name"], namespace)
+    if deleting(found):
+        return _delete(view, found, infrastructure)
+    changes = add_finalizer(r.MACHINE, found, _FINALIZER)
+    if controller_uid(found) is None and not (found["metadata"].get("ownerReferences") or ()):
+        changes += add_owner(r.MACHINE, found, cluster, controller=False)
+    if infrastructure is not None and not deleting(infrastructure):
+        changes += add_owner(r.AWS_MACHINE, infrastructure, found)
+        provider_id = infrastructure["spec"].get("providerID")
+        provisioned = bool((infrastructure.get("status") or {}).get("ready"))
+        if provider_id and provisioned:
+            wanted = body(r.MACHINE, name, namespace, spec={"providerID": provider_id})
+            changes += ensure(view, r.MACHINE, wanted)
+    return changes + set_status(r.MACHINE, found, _status(view, found, infrastructure))
+
+
+def node_of(view: View, machine: Object) -> Object | None:
+    """The Node with the machine's provider ID inside the hosted cluster."""
+    provider_id = machine["spec"].get("providerID")
+    nodes = view.hosted_nodes.get(machine["metadata"]["namespace"], ())
+    return next(
+        (node for node in nodes if provider_id and (node.get("spec") or {}).get("providerID") == provider_id), None
+    )
+
+
+def _delete(view: View, found: Object, infrastructure: Object | None) -> list[Change]:
+    if infrastructure is not None:
+        return delete(r.AWS_MACHINE, infrastructure, f"its Machine {found['metadata']['name']} is being deleted")
+    node = node_of(view, found)
+    changes: list[Change] = []
+    if node is not None:
+        metadata = node["metadata"]
+        changes.append(DeleteHostedNode(found["metadata"]["namespace"], metadata["name"], metadata["uid"]))
+    return changes + drop_finalizer(r.MACHINE, found, _FINALIZER)
+
+
+def _status(view: View, found: Object, infrastructure: Object | None) -> Object:
+    told = (infrastructure or {}).get("status") or {}
+    provisioned = bool(told.get("ready"))
+    node = node_of(view, found)
+    works = node is not None and condition_status(node, "Ready") == "True"
+    phase = "Running" if node is not None else "Provisioned" if provisioned else "Provisioning"
+
+    def said(kind: str, *, true: bool, otherwise: str) -> Object:
+        return condition(view, kind, "True" if true else "False", kind if true else otherwise)
+
+    status: Object = {
+        "phase": phase,
+        "initialization": {
+            "bootstrapDataSecretCreated": bool(found["spec"]["bootstrap"].get("dataSecretName")),
+            "infrastructureProvisioned": provisioned,
+        },
+        "observedGeneration": found["metadata"].get("generation", 1),
+        "conditions": [
+            said("InfrastructureReady", true=provisioned, otherwise="NotReady"),
+            said("NodeHealthy", true=works, otherwise="NodeNotHealthy"),
+            said("Ready", true=works, otherwise="NotReady"),
+            said("Available", true=works, otherwise="NotAvailable"),
+        ],
+    }
+    if told.get("addresses"):
+        status["addresses"] = told["addresses"]
+    if node is not None:
+        status["nodeRef"] = {"name": node["metadata"]["name"]}
+    return status

@@ -1,0 +1,74 @@
+"""HyperShift's names: namespaces, labels, annotations, finalizers, images, and what a release image stands for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from hcp_dr.kube.port import Object
+
+OPERATOR_NAMESPACE = "hypershift"
+OPERATOR = "operator"
+CONTROL_PLANE_OPERATOR = "control-plane-operator"
+CLUSTER_API = "cluster-api"
+CAPI_PROVIDER = "capi-provider"
+
+FINALIZER = "hypershift.openshift.io/finalizer"
+COMPONENT_FINALIZER = "hypershift.openshift.io/component-finalizer"
+HOSTED_CLUSTER = "hypershift.openshift.io/cluster"  # annotation: <namespace>/<name>
+NODE_POOL = "hypershift.openshift.io/nodePool"  # annotation: <namespace>/<name>
+CONTROL_PLANE = "hypershift.openshift.io/hosted-control-plane"  # label
+OWNER_NAMESPACE = "hypershift.openshift.io/owner.namespace"
+OWNER_NAME = "hypershift.openshift.io/owner.name"
+REFERENCED = "referenced-resource.hypershift.openshift.io"
+RESTORED = "hypershift.openshift.io/restored-from-backup"
+CURRENT_CONFIG = "hypershift.openshift.io/nodePoolCurrentConfig"
+CURRENT_CONFIG_VERSION = "hypershift.openshift.io/nodePoolCurrentConfigVersion"
+CURRENT_TEMPLATE = "hypershift.openshift.io/nodePoolPlatformMachineTemplate"
+CANONICAL_IMAGES = "hypershift.openshift.io/canonical-data-plane-images"
+HAPROXY_IMAGE = "hypershift.openshift.io/haproxy-image"
+CLUSTER_NAME = "cluster.x-k8s.io/cluster-name"  # label: the infra id
+
+CONTROL_PLANE_IMAGE = "docker.io/hcp-dr-lab/control-plane:1"
+CONTROL_PLANE_IMAGE_ETCD_36 = "docker.io/hcp-dr-lab/control-plane-etcd36:1"
+IDLE_IMAGE = "docker.io/hcp-dr-lab/idle:1"
+
+API_PORT = 6443
+PUBLISHED_PORT = 443
+
+
+def control_plane_namespace(hosted_cluster: Object) -> str:
+    metadata = hosted_cluster["metadata"]
+    return f"{metadata['namespace']}-{metadata['name']}".replace(".", "-")
+
+
+def path_name(subject: Object) -> str:
+    return f"{subject['metadata']['namespace']}/{subject['metadata']['name']}"
+
+
+def release_version(image: str) -> str:
+    """The version that a release image's tag names, such as 4.20.8."""
+    found = re.search(r":(\d+\.\d+\.\d+)", image)
+    return found.group(1) if found else "0.0.0"
+
+
+def etcd_image(release_image: str) -> str:
+    """Hosted releases before 4.21 carry etcd 3.5."""
+    major, minor, _ = (int(part) for part in release_version(release_image).split("."))
+    return CONTROL_PLANE_IMAGE_ETCD_36 if (major, minor) >= (4, 21) else CONTROL_PLANE_IMAGE
+
+
+def short_hash(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def published_hostname(subject: Object, service: str) -> str | None:
+    """The fixed hostname under which a service of the control plane is published as a Route, by HC or HCP spec."""
+    for entry in subject["spec"].get("services") or ():
+        if entry["service"] == service:
+            hostname: str | None = (entry["servicePublishingStrategy"].get("route") or {}).get("hostname")
+            return hostname
+    return None
