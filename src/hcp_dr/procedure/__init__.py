@@ -1,0 +1,144 @@
+"""THE BOOK: every step of the relocation, and the one place that says in which order.
+
+Documented is 8.6.2 (backup), 8.6.3 (restore), 8.6.4 (removal). Where the order here differs, a comment says why.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hcp_dr.engine.step import Step
+from hcp_dr.procedure.backup import (
+    delete_routes,
+    export_again,
+    export_objects,
+    fence,
+    mark_parent,
+    pause,
+    protect_instances,
+    release_dns,
+    snapshot_etcd,
+)
+from hcp_dr.procedure.finish import restart_ovn, unprotect_instances
+from hcp_dr.procedure.preflight import aws, capability, external_dns
+from hcp_dr.procedure.restore import (
+    adopt_machines,
+    claim_namespaces,
+    control_plane_secrets,
+    hosted_cluster,
+    hosted_cluster_inputs,
+    machines,
+    node_pools,
+    start_control_plane,
+)
+from hcp_dr.procedure.teardown import aws_machines as teardown_aws_machines
+from hcp_dr.procedure.teardown import cluster as teardown_cluster
+from hcp_dr.procedure.teardown import hosted_cluster as teardown_hosted_cluster
+from hcp_dr.procedure.teardown import hosted_control_plane, leftovers, operator_back, stop_control_plane
+from hcp_dr.procedure.teardown import machines as teardown_machines
+from hcp_dr.procedure.teardown import node_pools as teardown_node_pools
+from hcp_dr.procedure.verify import await_nodes, hosted_api, identity, placement, publish_api, source_clean
+
+Steps = tuple[Step[Any], ...]
+
+PREFLIGHT: Steps = (
+    external_dns.STEP,
+    capability.STEP,
+    aws.STEP,
+)
+
+BACKUP: Steps = (
+    mark_parent.STEP,
+    protect_instances.STEP,
+    pause.STEP,
+    export_objects.STEP,
+    fence.STEP,
+    export_again.STEP,
+    snapshot_etcd.STEP,
+    delete_routes.STEP,
+    release_dns.STEP,
+)
+
+RESTORE: Steps = (
+    claim_namespaces.STEP,
+    hosted_cluster_inputs.STEP,
+    control_plane_secrets.STEP,
+    machines.STEP,
+    hosted_cluster.STEP,
+    node_pools.STEP,
+    start_control_plane.STEP,
+    publish_api.STEP,
+    identity.STEP,
+    await_nodes.STEP,  # before adopt_machines: a node that is not back must not be judged by its machine's controllers
+    adopt_machines.STEP,
+)
+
+VERIFY: Steps = (
+    publish_api.STEP,
+    identity.STEP,
+    await_nodes.STEP,
+    placement.STEP,
+    hosted_api.STEP,
+)
+
+TEARDOWN: Steps = (
+    stop_control_plane.STEP,
+    teardown_node_pools.STEP,
+    teardown_aws_machines.STEP,  # before Machines and Cluster, against the documented order (rule F3)
+    teardown_machines.STEP,
+    teardown_cluster.STEP,
+    hosted_control_plane.STEP,
+    teardown_hosted_cluster.STEP,
+    operator_back.STEP,
+    leftovers.STEP,  # after the operator is back, whose conversion webhook the namespace's deletion needs (rule F1)
+    source_clean.STEP,
+)
+
+FINISH: Steps = (
+    restart_ovn.STEP,
+    unprotect_instances.STEP,
+)
+
+RELOCATE: Steps = (
+    *PREFLIGHT,
+    mark_parent.STEP,
+    protect_instances.STEP,
+    pause.STEP,
+    export_objects.STEP,
+    # What the destination needs and nothing acts upon is restored before the fence: it costs no downtime (rule D).
+    claim_namespaces.STEP,
+    hosted_cluster_inputs.STEP,
+    control_plane_secrets.STEP,
+    machines.STEP,
+    # Here the hosted API goes away ...
+    fence.STEP,
+    export_again.STEP,
+    snapshot_etcd.STEP,
+    delete_routes.STEP,
+    release_dns.STEP,
+    hosted_cluster.STEP,
+    node_pools.STEP,
+    # ... this is the point of no return ...
+    start_control_plane.STEP,
+    # ... and here it is back.
+    publish_api.STEP,
+    identity.STEP,
+    await_nodes.STEP,
+    adopt_machines.STEP,
+    placement.STEP,
+    hosted_api.STEP,
+    *TEARDOWN,
+    *FINISH,
+)
+
+PHASES: dict[str, Steps] = {
+    "preflight": PREFLIGHT,
+    "backup": BACKUP,
+    "restore": RESTORE,
+    "verify": VERIFY,
+    "teardown": TEARDOWN,
+    "finish": FINISH,
+    "relocate": RELOCATE,
+}
+
+POINT_OF_NO_RETURN = start_control_plane.STEP.name

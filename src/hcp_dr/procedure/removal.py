@@ -79,7 +79,7 @@ class Guard:
         if self.alive:
             return Refuse(
                 MachineUnsafe(
-                    what=f"Controllers on the source that could terminate instances are alive: {', '.join(self.alive)}.",
+                    what=f"Controllers that could terminate instances live on the source: {', '.join(self.alive)}.",
                     left="Nothing was deleted while they are.",
                     todo="Find out who started them, scale them to 0, then run `hcp-dr resume`.",
                 )

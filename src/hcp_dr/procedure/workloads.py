@@ -20,7 +20,7 @@ class PodFact:
     name: str
     namespace: str
     uid: str
-    leaving: bool  # its deletion is asked for
+    grace: int | None  # seconds that its deletion allows; None while it is not being deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,13 @@ def workload(item: Object, pods: Iterable[Object]) -> Workload:
         namespace=namespace_of(item) or "",
         name=name_of(item),
         replicas=int(dig(item, "spec", "replicas") if dig(item, "spec", "replicas") is not None else 1),
-        pods=tuple(
-            PodFact(name_of(pod), namespace_of(pod) or "", uid_of(pod), is_deleting(pod)) for pod in pods_of(item, pods)
-        ),
+        pods=tuple(_pod(pod) for pod in pods_of(item, pods)),
     )
+
+
+def _pod(pod: Object) -> PodFact:
+    grace = int(dig(pod, "metadata", "deletionGracePeriodSeconds") or 0) if is_deleting(pod) else None
+    return PodFact(name_of(pod), namespace_of(pod) or "", uid_of(pod), grace)
 
 
 def workloads(cluster: Kubernetes, namespace: str, *resources: Resource) -> tuple[Workload, ...]:
@@ -66,16 +69,16 @@ def workloads(cluster: Kubernetes, namespace: str, *resources: Resource) -> tupl
 
 
 def stop(side: Side, items: Iterable[Workload]) -> tuple[Action, ...]:
-    """One round towards zero pods: ask for none, and hurry those that remain when none are asked for (rule C2)."""
+    """One round towards zero pods: ask for none, and hurry those whose deletion allows them long (rule C2). A pod whose
+    deletion nobody has asked for yet is left to its controller, which would only replace it."""
     actions: list[Action] = []
     for item in items:
         if item.replicas:
             actions.append(scale(side, item, 0))
-            continue
         actions += [
             Delete(side, POD, pod.name, pod.namespace, pod.uid, grace_seconds=SHORT_GRACE)
             for pod in item.pods
-            if not pod.leaving
+            if pod.grace is not None and pod.grace > SHORT_GRACE
         ]
     return tuple(actions)
 

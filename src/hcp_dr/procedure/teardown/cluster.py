@@ -1,4 +1,4 @@
-"""Removes the Cluster, its AWSCluster and the AWSMachineTemplates, all in the namespace that is this cluster's alone."""
+"""Removes the Cluster, its AWSCluster and the AWSMachineTemplates, all in the namespace of this cluster alone."""
 
 from __future__ import annotations
 

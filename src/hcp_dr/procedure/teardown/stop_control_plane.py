@@ -1,6 +1,6 @@
 """Stops the source's HyperShift operator and everything in the control plane namespace, and sees them gone, before
-anything is deleted: deleting un-pauses and terminates while they live. The operator serves other hosted clusters too, so
-it is away for the shortest time, and comes back in `operator_back`."""
+anything is deleted: deleting un-pauses and terminates while they live. The operator serves other hosted clusters too,
+so it is away for the shortest time, and comes back in `operator_back`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is everything on the destination where it belongs: HostedCluster available, NodePools, control plane pods, machines?"""
+"""Is all on the destination where it belongs: HostedCluster available, NodePools, control plane pods, machines?"""
 
 from __future__ import annotations
 

@@ -1,0 +1,110 @@
+"""Brings the source's HyperShift operator back, for the other hosted clusters there, and only when nothing of this one
+is left that it would finish deleting: a returning operator with a half-deleted HostedCluster wipes the live cluster's
+OIDC documents (rule F2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Topic, Wait
+from hcp_dr.errors import MachineUnsafe
+from hcp_dr.kube.port import Resource
+from hcp_dr.kube.resources import (
+    AWS_ENDPOINT_SERVICE,
+    AWS_MACHINE,
+    CLUSTER,
+    DEPLOYMENT,
+    HOSTED_CLUSTER,
+    HOSTED_CONTROL_PLANE,
+    MACHINE,
+    MACHINE_DEPLOYMENT,
+    MACHINE_SET,
+    NODE_POOL,
+    POD,
+)
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import name_of
+from hcp_dr.objects.select import node_pools_of
+from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr.procedure.workloads import Workload, scale, workloads
+
+LIMIT = 300.0
+_OWN: tuple[Resource, ...] = (
+    HOSTED_CONTROL_PLANE,
+    AWS_ENDPOINT_SERVICE,
+    CLUSTER,
+    MACHINE_DEPLOYMENT,
+    MACHINE_SET,
+    MACHINE,
+    AWS_MACHINE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    left: tuple[str, ...]
+    operator: tuple[Workload, ...]
+    before: Mapping[str, Any]  # remembered: replicas by Deployment
+
+
+def left_on_source(ports: Ports, case: Case) -> tuple[str, ...]:
+    """What of this hosted cluster an operator would act upon."""
+    source = ports.source
+    hosted_cluster = source.find(HOSTED_CLUSTER, case.name, case.namespace)
+    pools = node_pools_of({"metadata": {"name": case.name}}, source.list(NODE_POOL, case.namespace).items)
+    own = [item for resource in _OWN for item in source.list(resource, case.control_plane_namespace).items]
+    found = [*([hosted_cluster] if hosted_cluster else []), *pools, *own]
+    return tuple(f"{item['kind']} {name_of(item)}" for item in found)
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    return Facts(
+        left=left_on_source(ports, case),
+        operator=tuple(w for w in workloads(ports.source, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == OPERATOR),
+        before=memory.mapping("operator_before") or {},
+    )
+
+
+def plan(facts: Facts) -> Decision:
+    if facts.left:
+        return Refuse(
+            MachineUnsafe(
+                what=f"Still on the source: {', '.join(facts.left)}. The operator stays stopped until they are gone.",
+                left="The source's HyperShift operator is at zero: other hosted clusters there are not reconciled.",
+                todo="Find out who made them again, then run `hcp-dr resume` soon.",
+            )
+        )
+    actions = tuple(
+        scale("source", item, int(facts.before[item.name]))
+        for item in facts.operator
+        if item.name in facts.before and item.replicas != facts.before[item.name]
+    )
+    if actions:
+        return Do(actions)
+    if any(len(item.pods) < item.replicas for item in facts.operator):
+        wake = Topic("source", POD, OPERATOR_NAMESPACE)
+        return Wait("the operator's pods are back", "some are missing", LIMIT, wake)
+    return Done("the source's HyperShift operator has its replicas back")
+
+
+def foresee(facts: Facts) -> Facts:
+    stopped = tuple(replace(item, replicas=0, pods=()) for item in facts.operator)
+    before = dict(facts.before) or {item.name: item.replicas for item in facts.operator}
+    return replace(facts, left=(), operator=stopped, before=before)
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    return replace(facts, operator=())
+
+
+STEP = Step(
+    name="teardown.operator_back",
+    documented="-",
+    observe=observe,
+    plan=plan,
+    foresee=foresee,
+    afterwards=afterwards,
+)

@@ -1,0 +1,61 @@
+"""Is nothing of this hosted cluster left on the source: objects, namespace, volumes, roles, records?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Decision, Done, Step, Wait
+from hcp_dr.kube.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, NAMESPACE, PERSISTENT_VOLUME
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import dig, name_of
+from hcp_dr.procedure.preflight.external_dns import look_at
+from hcp_dr.procedure.records import owned
+from hcp_dr.procedure.teardown.leftovers import outside_of
+from hcp_dr.procedure.teardown.operator_back import left_on_source
+
+LIMIT = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    left: tuple[str, ...]
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    source, own = ports.source, case.control_plane_namespace
+    namespace = source.find(NAMESPACE, own)
+    volumes = source.list(PERSISTENT_VOLUME).items
+    roles = [
+        item
+        for resource in (CLUSTER_ROLE, CLUSTER_ROLE_BINDING)
+        for item in outside_of(case, resource, source.list(resource).items)
+    ]
+    records = owned(ports.zone.records(), look_at(source, "source").owner, own)
+    return Facts(
+        (
+            *left_on_source(ports, case),
+            *([f"Namespace {own}"] if namespace else []),
+            *(f"{item['kind']} {name_of(item)}" for item in roles),
+            *(
+                f"PersistentVolume {name_of(item)}"
+                for item in volumes
+                if dig(item, "spec", "claimRef", "namespace") == own
+                and dig(item, "spec", "persistentVolumeReclaimPolicy") != "Retain"
+            ),
+            *(f"record {record.type} {record.name}" for record in records),
+        )
+    )
+
+
+def plan(facts: Facts) -> Decision:
+    if facts.left:
+        return Wait("nothing of this hosted cluster is left on the source", ", ".join(facts.left), LIMIT)
+    return Done("nothing is left on the source")
+
+
+def foresee(facts: Facts) -> Facts:
+    return replace(facts, left=())
+
+
+STEP = Step(name="verify.source_clean", documented="-", observe=observe, plan=plan, foresee=foresee)
