@@ -227,11 +227,18 @@ class Hypervisor:
         write_kubeconfig(kubeconfig, metadata["name"], server, certificate, identity)
 
     def _control_plane(self, infra_id: str) -> tuple[Kubernetes, Object]:
+        why_not = []
         for cluster in self._management:
-            for item in cluster.list(HOSTED_CONTROL_PLANE).items:
+            try:
+                items = cluster.list(HOSTED_CONTROL_PLANE).items
+            except HcpDrError as error:
+                why_not.append(str(error))
+                continue
+            for item in items:
                 if item["spec"].get("infraID") == infra_id:
                     return cluster, item
-        raise NotYetError(f"no management cluster has a HostedControlPlane with infraID {infra_id}")
+        said = f"no management cluster tells of a HostedControlPlane with infraID {infra_id}."
+        raise NotYetError(" ".join([said, *why_not]))
 
     def _note(self, worker: Worker) -> None:
         """Whole or not at all, for a reader who may come at any moment."""
