@@ -33,7 +33,7 @@ class S3Bucket:
         return self._name
 
     def head(self, key: str) -> StoredObject | None:
-        with mapped("S3", f"looking at {key}", self._name):
+        with mapped("S3", f"HeadObject {key}", self._name):
             try:
                 found = self._client.head_object(Bucket=self._name, Key=key)
             except ClientError as error:
@@ -50,13 +50,13 @@ class S3Bucket:
 
     def put(self, key: str, body: bytes, *, metadata: Mapping[str, str]) -> None:
         checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        with mapped("S3", f"writing {key}", self._name):
+        with mapped("S3", f"PutObject {key}", self._name):
             self._client.put_object(
                 Bucket=self._name, Key=key, Body=body, Metadata=dict(metadata), ChecksumSHA256=checksum
             )
 
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes:
-        with mapped("S3", f"reading {key}", self._name):
+        with mapped("S3", f"GetObject {key}", self._name):
             if first_bytes is None:
                 return self._client.get_object(Bucket=self._name, Key=key)["Body"].read()
             try:
@@ -72,7 +72,7 @@ class S3Bucket:
         part = path.with_name(path.name + ".part")
         try:
             part.touch(mode=0o600)
-            with mapped("S3", f"reading {key}", self._name), part.open("wb") as file:
+            with mapped("S3", f"GetObject {key}", self._name), part.open("wb") as file:
                 shutil.copyfileobj(self._client.get_object(Bucket=self._name, Key=key)["Body"], file, 1024 * 1024)
             part.replace(path)
         except OSError as error:
@@ -81,7 +81,7 @@ class S3Bucket:
             part.unlink(missing_ok=True)
 
     def delete(self, key: str) -> None:
-        with mapped("S3", f"deleting {key}", self._name):
+        with mapped("S3", f"DeleteObject {key}", self._name):
             self._client.delete_object(Bucket=self._name, Key=key)
 
     def presign_put(

@@ -131,7 +131,7 @@ class _ClientMaker:
         client: S3Client = self.client("s3")
         if "s3" in self._settings.endpoints:
             return client
-        with mapped("S3", "asking for the region", self._settings.bucket):
+        with mapped("S3", "HeadBucket", self._settings.bucket):
             try:
                 answer: Mapping[str, Any] = client.head_bucket(Bucket=self._settings.bucket)
             except ClientError as error:

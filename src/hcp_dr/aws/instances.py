@@ -37,13 +37,13 @@ class Ec2Instances:
         return tuple(self._read(found[instance_id]) for instance_id in instance_ids if instance_id in found)
 
     def protect(self, instance_id: str, *, on: bool) -> None:
-        with mapped("EC2", "changing the termination protection", instance_id):
+        with mapped("EC2", "ModifyInstanceAttribute", instance_id):
             self._client.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": on})
 
     def _page(self, instance_ids: Sequence[str]) -> list[InstanceTypeDef]:
         """By a filter and not by ids, because of those EC2 refuses all when one is unknown."""
         wanted = [{"Name": "instance-id", "Values": list(instance_ids)}]
-        with mapped("EC2", "describing the instances", ", ".join(instance_ids)):
+        with mapped("EC2", "DescribeInstances", f"{len(instance_ids)} instances"):
             pages = self._client.get_paginator("describe_instances").paginate(Filters=wanted)  # type: ignore[arg-type]
             return [one for page in pages for group in page["Reservations"] for one in group["Instances"]]
 
@@ -58,7 +58,7 @@ class Ec2Instances:
         )
 
     def _protected(self, instance_id: str) -> bool:
-        with mapped("EC2", "reading the termination protection", instance_id):
+        with mapped("EC2", "DescribeInstanceAttribute", instance_id):
             answer = self._client.describe_instance_attribute(InstanceId=instance_id, Attribute="disableApiTermination")
             return bool(answer["DisableApiTermination"].get("Value", False))
 
@@ -70,5 +70,5 @@ class StsIdentity:
         self._client = client
 
     def arn(self) -> str:
-        with mapped("STS", "asking who", "these credentials belong to"):
+        with mapped("STS", "GetCallerIdentity", "the credentials"):
             return self._client.get_caller_identity()["Arn"]

@@ -28,11 +28,11 @@ class Route53Zone:
         return self._zone_id
 
     def domain(self) -> str:
-        with mapped("Route53", "reading the zone", self._zone_id):
+        with mapped("Route53", "GetHostedZone", self._zone_id):
             return _plain(self._client.get_hosted_zone(Id=self._zone_id)["HostedZone"]["Name"])
 
     def records(self) -> tuple[Record, ...]:
-        with mapped("Route53", "listing the records", self._zone_id):
+        with mapped("Route53", "ListResourceRecordSets", self._zone_id):
             pages = self._client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=self._zone_id)
             return tuple(_read(found) for page in pages for found in page["ResourceRecordSets"])
 
@@ -40,8 +40,9 @@ class Route53Zone:
         batch: list[ChangeTypeDef] = [
             {"Action": change.action, "ResourceRecordSet": _written(change.record)} for change in changes
         ]
-        names = ", ".join(sorted({change.record.name for change in changes}))
-        with mapped("Route53", f"changing the records of {names}", self._zone_id):
+        names = sorted({change.record.name for change in changes})
+        shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+        with mapped("Route53", f"ChangeResourceRecordSets ({shown})", self._zone_id):
             self._client.change_resource_record_sets(HostedZoneId=self._zone_id, ChangeBatch={"Changes": batch})
 
 

@@ -174,6 +174,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # one segment for head and body
 
+    def handle_expect_100(self) -> bool:
+        expected = super().handle_expect_100()
+        self.wfile.flush()
+        return expected
+
     def log_message(self, *_: object) -> None:
         """Silence."""
 
