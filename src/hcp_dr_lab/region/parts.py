@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hcp_dr_lab.region import aws, management, names, proxy, storage
+from hcp_dr_lab.region import aws, hypervisor, management, names, proxy, storage
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
 from hcp_dr_lab.region.part import Part
 
@@ -14,7 +14,7 @@ def assemble(layout: Layout) -> tuple[Part, ...]:
     cloud = (aws.part(layout), storage.part(layout))
     ways_in = (names.part(layout), proxy.part(layout))
     clusters = [management.parts(layout, cluster) for cluster in MANAGEMENT_CLUSTERS]
-    return (*cloud, *(part for cluster in clusters for part in cluster), *ways_in)
+    return (*cloud, *(part for cluster in clusters for part in cluster), *ways_in, hypervisor.part(layout))
 
 
 def after(part: Part, *names_of_parts: str) -> Part:
