@@ -24,6 +24,7 @@ from hcp_dr.kube.transport import Call, Transport, parse
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 STDIN, STDOUT, STDERR, STATUS, CLOSE = 0, 1, 2, 3, 255
 CHUNK = 32 * 1024
+SILENCE_SECONDS = 20.0  # then a ping: load balancers drop connections that are silent for a minute
 
 
 class Stream(Protocol):
@@ -77,7 +78,11 @@ class _Session:
         channels = {STDOUT: bytearray(), STDERR: bytearray(), STATUS: bytearray()}
         current: int | None = None
         while True:
-            data = self._stream.read(64 * 1024, timeout=self._left())
+            try:
+                data = self._stream.read(64 * 1024, timeout=min(self._left(), SILENCE_SECONDS))
+            except httpcore2.ReadTimeout:
+                self._write(Ping())
+                continue
             self._frames.receive_data(data or None)
             for event in self._frames.events():
                 if isinstance(event, Message):

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Message, Request
+from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Message, Ping, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,7 @@ class Shell:
     protocol: str = "v5.channel.k8s.io"
     output: tuple[bytes, ...] = ()
     status: Mapping[str, Any] | None = field(default_factory=lambda: {"status": "Success"})
+    awaits_ping: bool = False
     read: bytearray = field(default_factory=bytearray)
     closed: bool = False
 
@@ -242,6 +243,12 @@ def _run_shell(connection: ssl.SSLSocket, seen: Seen, shell: Shell, end: threadi
                     shell.closed = message == b"\xff\0"
                     shell.read += message[1:] if message[0] == 0 else b""
                     message.clear()
+    while shell.awaits_ping:
+        frames.receive_data(connection.recv(65536) or None)
+        for event in frames.events():
+            if isinstance(event, Ping):
+                connection.sendall(frames.send(event.response()) + frames.send(Ping(b"are you there")))
+                shell.awaits_ping = False
     for part in shell.output:
         connection.sendall(frames.send(BytesMessage(part)))
     if shell.status is None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hcp_dr import errors
+from hcp_dr.kube import command
 from hcp_dr.kube.client import Cluster
 from hcp_dr.kube.port import Completed
 from tests.unit.kube.api_server import Answer, Server, Shell, proxy, status
@@ -105,6 +106,13 @@ def test_a_refused_connection_has_its_error(
     server.answers(answer)
     with pytest.raises(error):
         run(cluster)
+
+
+def test_a_long_silence_is_broken_by_a_ping(cluster: Cluster, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "SILENCE_SECONDS", 0.01)
+    server.shell = Shell(awaits_ping=True)
+    assert run(cluster).exit_code == 0
+    assert not server.shell.awaits_ping
 
 
 def test_a_lost_connection_is_an_error(cluster: Cluster, server: Server) -> None:
