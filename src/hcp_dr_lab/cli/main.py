@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import Annotated, NoReturn
 
 import typer
 
+from hcp_dr_lab.cli.progress import Progress
 from hcp_dr_lab.errors import LabError
 from hcp_dr_lab.region import lifecycle
 
@@ -43,16 +43,6 @@ def status(name: Name = "default") -> None:
 def down(name: Name = "default") -> None:
     """Take the region down; nothing of it is left."""
     lifecycle.down(name, Progress())
-
-
-class Progress:
-    """Lines on stderr, each with the seconds since the command began."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-
-    def __call__(self, line: str) -> None:
-        print(f"[{time.monotonic() - self._began:6.1f} s] {line}", file=sys.stderr, flush=True)
 
 
 def main() -> NoReturn:

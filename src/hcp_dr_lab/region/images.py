@@ -82,7 +82,7 @@ def closure(programs: Mapping[str, Path]) -> dict[str, Path]:
 
 def libraries(ldd: str) -> list[str]:
     """The absolute paths in ldd's output; none for a static program."""
-    return re.findall(r"(?:=> |^\s+)(/\S+) \(0x", ldd, re.M)
+    return re.findall(r"(?:=> |^\s+)(/\S+) \(0x", ldd, re.MULTILINE)
 
 
 def write_archive(target: Path, images: Sequence[Image], cache: Path) -> None:

@@ -211,7 +211,7 @@ def _tell(part: PartStatus, say: Say) -> None:
     match part.state:
         case "starting":
             say(f"{part.name}: starting")
-        case "serving":
+        case "serving" | "ended":
             say(f"{part.name}: ready in {part.seconds:.1f} s")
 
 

@@ -41,9 +41,7 @@ def prepare(layout: Layout, cluster: ManagementCluster) -> None:
         _ADMINISTRATOR: authority.issue("rehearsal-admin", organizations=("system:masters",), client=True),
         "controller-manager": authority.issue("system:kube-controller-manager", client=True),
         "scheduler": authority.issue("system:kube-scheduler", client=True),
-        "kubelet": authority.issue(
-            f"system:node:{cluster.node_name}", organizations=("system:nodes",), client=True
-        ),
+        "kubelet": authority.issue(f"system:node:{cluster.node_name}", organizations=("system:nodes",), client=True),
     }
     inside = f"https://{cluster.api_address}:{cluster.api_port}"
     for name, identity in clients.items():

@@ -99,7 +99,7 @@ def main() -> None:
             _attach(spec, namespace, unshared)
         os._exit(0)
     os.wait()
-    os.execvp(
+    os.execvp(  # noqa: S606 - no shell is wanted
         "unshare",
         [
             *("unshare", "--mount", "--net", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"),

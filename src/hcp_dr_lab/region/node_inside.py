@@ -65,7 +65,7 @@ def _run(spec: NodeSpec) -> int:
     while containerd.poll() is None and kubelet.poll() is None:
         time.sleep(0.5)
     ended = "containerd" if containerd.poll() is not None else "kubelet"
-    print(f"node {spec.name}: {ended} ended, so the node ends", file=sys.stderr)
+    sys.stderr.write(f"node {spec.name}: {ended} ended, so the node ends\n")
     return 1
 
 

@@ -20,3 +20,4 @@ class Part:
     environment: Mapping[str, str] = field(default_factory=dict)
     limit: float = 60
     after: tuple[str, ...] = ()
+    passing: bool = False  # it has an end of its own, and the region is as well without it

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from hcp_dr_lab.region import aws, hypervisor, management, names, proxy, storage
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
+from hcp_dr_lab.region import aws, balancer, hypervisor, install, management, names, proxy, storage
+from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
 from hcp_dr_lab.region.part import Part
 
 
 def assemble(layout: Layout) -> tuple[Part, ...]:
     """In an order in which they could start one by one; `after` says what may start together."""
-    cloud = (aws.part(layout), storage.part(layout))
-    ways_in = (names.part(layout), proxy.part(layout))
-    clusters = [management.parts(layout, cluster) for cluster in MANAGEMENT_CLUSTERS]
-    return (*cloud, *(part for cluster in clusters for part in cluster), *ways_in, hypervisor.part(layout))
+    return (
+        aws.part(layout),
+        storage.part(layout),
+        *(part for cluster in MANAGEMENT_CLUSTERS for part in management.parts(layout, cluster)),
+        names.part(layout),
+        proxy.part(layout),
+        *(part for cluster in MANAGEMENT_CLUSTERS for part in _operations(layout, cluster)),
+        _after(hypervisor.part(layout), *(f"{cluster.name}/install" for cluster in MANAGEMENT_CLUSTERS)),
+    )
 
 
-def after(part: Part, *names_of_parts: str) -> Part:
-    """The part, started only when those serve."""
+def _operations(layout: Layout, cluster: ManagementCluster) -> Iterator[Part]:
+    """What needs the cluster's API."""
+    yield install.part(layout, cluster)
+    yield _after(balancer.part(layout, cluster), f"{cluster.name}/install")
+
+
+def _after(part: Part, *names_of_parts: str) -> Part:
     return replace(part, after=(*part.after, *names_of_parts))

@@ -47,9 +47,9 @@ _CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
 def worker_images(layout: Layout) -> tuple[Image, ...]:
-    """What the pods of the hosted cluster run: one static program, so that a worker is soon there."""
-    layer = Layer({"usr/bin/workload": layout.program("workload")}, skeleton=True)
-    return (_pause(), Image("workload", (layer,), ("/usr/bin/workload", "serve")))
+    """What the pods of the hosted cluster run; small, since each worker imports it at its first launch."""
+    workload = Layer(closure({"usr/bin/workload": layout.program("workload")}), _ACCOUNTS, skeleton=True)
+    return (_pause(), Image("workload", (workload,), ("/usr/bin/workload", "serve")))
 
 
 def _pause() -> Image:

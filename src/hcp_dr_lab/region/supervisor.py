@@ -115,7 +115,7 @@ class Supervisor:
             if other is None:
                 return f"there is no part {name} to wait for"
             other.settled.wait()
-            if other.state != "serving":
+            if other.state != "serving" and not _passed(other):
                 return f"{name}, which it needs, does not serve"
         return None
 
@@ -138,9 +138,7 @@ class Supervisor:
     def _await_service(self, entry: _Process) -> None:
         while entry.state == "starting":
             if entry.process is None or entry.process.poll() is not None:
-                code = entry.process.returncode if entry.process is not None else None
-                entry.why = entry.why if code is None else f"it ended with exit code {code}"
-                entry.state = "failed"
+                self._judge_end(entry)
                 return
             why_not = entry.part.probe()
             if why_not is None:
@@ -152,6 +150,16 @@ class Supervisor:
                 entry.state = "failed"
                 return
             time.sleep(_PAUSE)
+
+    @staticmethod
+    def _judge_end(entry: _Process) -> None:
+        """It ended before it served, which only a part that does its work and ends may do."""
+        code = entry.process.returncode if entry.process is not None else None
+        entry.state, entry.served = "failed", time.monotonic()
+        if code is not None:
+            entry.why = f"it ended with exit code {code}"
+            if code == 0 and entry.part.passing:
+                entry.state, entry.why = "ended", "its work is done"
 
     @staticmethod
     def _row(entry: _Process) -> dict[str, object]:
@@ -169,6 +177,10 @@ class Supervisor:
 def log_file(logs: Path, part: str) -> Path:
     """Where a part's output goes."""
     return logs / f"{part.replace('/', '--')}.log"
+
+
+def _passed(entry: _Process) -> bool:
+    return entry.part.passing and entry.state == "ended"
 
 
 def _alive(entry: _Process) -> bool:

@@ -33,14 +33,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`name` is how the region asks for it; `file` its name in PATH; `accepts` what its version output must show."""
+    """`name` is how the region asks for it; `file` its name in PATH; `accepts` what its version output must show.
+
+    A program without `asks_version` is the project's own and is not looked for elsewhere.
+    """
 
     name: str
     module: str
     package: str
     file: str
-    asks_version: tuple[str, ...]
-    accepts: str
+    asks_version: tuple[str, ...] = ()
+    accepts: str = ""
     link_flags: str = _STRIPPED
 
 
@@ -86,10 +89,8 @@ PROGRAMS: tuple[Program, ...] = (
         ("--version",),
         r"\bv?1\.8\.",
     ),
-    Program(
-        "external-dns", "external-dns", "sigs.k8s.io/external-dns", "external-dns", ("--version",), r"\bv?0\.21\."
-    ),
-    Program("workload", "workload", ".", "workload", ("--version",), r"usage: workload serve \| idle"),
+    Program("external-dns", "external-dns", "sigs.k8s.io/external-dns", "external-dns", ("--version",), r"\bv?0\.21\."),
+    Program("workload", "workload", ".", "workload"),
     *(_kubernetes(name) for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")),
 )
 
@@ -99,9 +100,7 @@ def find(say: Say, environment: Mapping[str, str] = os.environ) -> dict[str, Pat
     toolchain = go.choose(go.needed_version(MODULES))
     cache = cache_folder(environment)
     elsewhere = {program.name: installed(program, environment, say) for program in PROGRAMS}
-    found = {
-        program.name: elsewhere[program.name] or cached(program, cache, toolchain.version) for program in PROGRAMS
-    }
+    found = {program.name: elsewhere[program.name] or cached(program, cache, toolchain.version) for program in PROGRAMS}
     missing = [program for program in PROGRAMS if not found[program.name].exists()]
     if missing:
         with _only_builder(cache, say):
@@ -134,6 +133,8 @@ def build_key(module: Path, link_flags: str, go_version: str) -> str:
 
 def installed(program: Program, environment: Mapping[str, str], say: Say) -> Path | None:
     """The program in KUBEBUILDER_ASSETS or PATH, the first that tells a version of the pinned line."""
+    if not program.asks_version:
+        return None
     assets = environment.get("KUBEBUILDER_ASSETS")
     folders = ([assets] if assets else []) + environment.get("PATH", "").split(os.pathsep)
     seen = dict.fromkeys(Path(folder) / program.file for folder in folders if folder)
@@ -164,10 +165,10 @@ def build(programs: Sequence[Program], found: Mapping[str, Path], go_program: Pa
 def _build_one(program: Program, target: Path, go_program: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}")
-    command = [go_program, "build", "-mod=readonly", "-trimpath", "-ldflags", program.link_flags]
+    command = [str(go_program), "build", "-mod=readonly", "-trimpath", "-ldflags", program.link_flags]
     try:
         done = subprocess.run(
-            [*command, "-o", partial, program.package],
+            [*command, "-o", str(partial), program.package],
             cwd=MODULES / program.module,
             env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"},
             stdin=subprocess.DEVNULL,

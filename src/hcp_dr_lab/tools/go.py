@@ -63,7 +63,8 @@ def fetched(toolchain: Toolchain, cache: Path, say: Callable[[str], None]) -> Pa
 
 def needed_version(modules: Path) -> Version:
     """The newest `go` directive of all the go.mod files."""
-    directives = (re.search(r"^go (\S+)$", file.read_text("utf-8"), re.M) for file in modules.glob("*/go.mod"))
+    files = modules.glob("*/go.mod")
+    directives = (re.search(r"^go (\S+)$", file.read_text("utf-8"), re.MULTILINE) for file in files)
     return max(parse(directive[1]) for directive in directives if directive)
 
 
@@ -74,7 +75,5 @@ def parse(version: str) -> Version:
 
 def _version_of(program: Path) -> str | None:
     environment = {**os.environ, "GOTOOLCHAIN": "local"}
-    done = subprocess.run(
-        [program, "env", "GOVERSION"], capture_output=True, text=True, check=False, env=environment
-    )
+    done = subprocess.run([program, "env", "GOVERSION"], capture_output=True, text=True, check=False, env=environment)
     return done.stdout.strip() if done.returncode == 0 else None
