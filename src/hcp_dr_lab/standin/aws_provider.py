@@ -27,7 +27,6 @@ from hcp_dr_lab.standin.shape import (
 from hcp_dr_lab.standin.view import CloudInstance, View
 
 _FINALIZER = "awsmachine.infrastructure.cluster.x-k8s.io"
-_CLUSTER_FINALIZER = "awscluster.infrastructure.cluster.x-k8s.io"
 _UID_TAG = "sigs.k8s.io/cluster-api-provider-aws/machine-uid"
 _OWNED_TAG = "sigs.k8s.io/cluster-api-provider-aws/cluster/"
 _GONE = ("terminated",)

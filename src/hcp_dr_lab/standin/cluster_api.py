@@ -118,7 +118,7 @@ def _machine_set(view: View, cluster: Object, found: Object) -> list[Change]:
             ]
         return drop_finalizer(r.MACHINE_SET, found, MACHINE_SET_FINALIZER)
     changes = add_finalizer(r.MACHINE_SET, found, MACHINE_SET_FINALIZER)
-    if annotation_free_of_owner(found):
+    if _unowned(found):
         changes += add_owner(r.MACHINE_SET, found, cluster, controller=False)
     for orphan in children(view, r.MACHINE, found):
         if not deleting(orphan):
@@ -137,7 +137,7 @@ def _machine_set(view: View, cluster: Object, found: Object) -> list[Change]:
     return changes + set_status(r.MACHINE_SET, found, status)
 
 
-def annotation_free_of_owner(found: Object) -> bool:
+def _unowned(found: Object) -> bool:
     """A MachineSet that no MachineDeployment controls belongs to the Cluster."""
     return not (found["metadata"].get("ownerReferences") or ())
 

@@ -1,0 +1,187 @@
+"""The process that hosts the roles for one management cluster: watch, let them decide, perform, and say so.
+
+Level-triggered: each round shows the whole state to every role. A change that fails ends the round of its role, because
+later changes may build on it; the next round decides anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from hcp_dr import errors
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.client import connect
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr_lab.region import aws
+from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster, load
+from hcp_dr_lab.standin import aws_provider, cluster_api, control_plane_operator, hypershift_operator, volumes
+from hcp_dr_lab.standin.cache import Cache
+from hcp_dr_lab.standin.change import (
+    Change,
+    Create,
+    Delete,
+    DeleteHostedNode,
+    Patch,
+    RemoveFolder,
+    RunInstance,
+    TerminateInstance,
+)
+from hcp_dr_lab.standin.cloud import Cloud
+from hcp_dr_lab.standin.hosted_nodes import HostedNodes
+from hcp_dr_lab.standin.install import install
+from hcp_dr_lab.standin.keys import Keys
+from hcp_dr_lab.standin.view import CloudInstance, View
+
+_LOG = logging.getLogger("standin")
+
+ROLES: tuple[tuple[str, Callable[[View], list[Change]]], ...] = (
+    ("storage", volumes.reconcile),
+    ("hypershift-operator", hypershift_operator.reconcile),
+    ("control-plane-operator", control_plane_operator.reconcile),
+    ("cluster-api", cluster_api.reconcile),
+    ("capi-provider", aws_provider.reconcile),
+)
+RESOURCES = (
+    *(r.NAMESPACE, r.SECRET, r.CONFIG_MAP, r.POD, r.SERVICE, r.SERVICE_ACCOUNT, r.PERSISTENT_VOLUME),
+    *(r.PERSISTENT_VOLUME_CLAIM, r.DEPLOYMENT, r.STATEFUL_SET, r.CLUSTER_ROLE, r.CLUSTER_ROLE_BINDING, r.ROUTE),
+    *(r.HOSTED_CLUSTER, r.NODE_POOL, r.HOSTED_CONTROL_PLANE, r.AWS_ENDPOINT_SERVICE, r.CLUSTER),
+    *(r.MACHINE_DEPLOYMENT, r.MACHINE_SET, r.MACHINE, r.MACHINE_HEALTH_CHECK),
+    *(r.AWS_CLUSTER, r.AWS_MACHINE, r.AWS_MACHINE_TEMPLATE),
+)
+_SETTLE_SECONDS = 0.03  # how long events are gathered before a round
+_TICK_SECONDS = 2.0  # a round even without events: dates pass and instances change
+_AFTER_FAILURE_SECONDS = 1.0
+
+
+class Host:
+    """One management cluster's stand-in. `run` never ends by itself."""
+
+    def __init__(self, layout: Layout, cluster: ManagementCluster) -> None:
+        self._folder = layout.root / "standin" / cluster.name
+        self._kubernetes: Kubernetes = connect(layout.inside_kubeconfig(cluster), cluster.name)
+        self._cloud = Cloud(layout)
+        self._seed = aws.seeded(layout)
+        self._volumes = layout.volumes(cluster)
+        self._keys = Keys()
+        self._cache = Cache(self._kubernetes, RESOURCES)
+        self._nodes = HostedNodes(self._cache, self._folder)
+        self._instances: dict[str, CloudInstance] = {}
+        self._instances_at = 0.0
+
+    def run(self) -> None:
+        heartbeat(self._folder).unlink(missing_ok=True)
+        install(self._kubernetes)
+        self._cache.start()
+        self._nodes.start()
+        while not self._cache.complete():
+            self._cache.changed.wait(0.1)
+        _LOG.info("all kinds are known, the roles begin")
+        while True:
+            self._cache.changed.clear()
+            acted, failed = self._round()
+            heartbeat(self._folder).touch(mode=0o600)
+            if failed:
+                time.sleep(_AFTER_FAILURE_SECONDS)
+            elif not acted and self._cache.changed.wait(_TICK_SECONDS):
+                time.sleep(_SETTLE_SECONDS)
+
+    def _round(self) -> tuple[bool, bool]:
+        """Whether anything was done, and whether anything failed."""
+        acted = failed = False
+        for name, decide in ROLES:
+            for change in decide(self._view()):
+                if not self._perform(name, change):
+                    failed = True
+                    break
+                acted = True
+        return acted, failed
+
+    def _view(self) -> View:
+        objects = self._cache.snapshot()
+        if objects[r.AWS_MACHINE] and time.monotonic() - self._instances_at > _TICK_SECONDS:
+            self._look_at_instances()
+        return View(
+            objects=objects,
+            now=datetime.now(UTC),
+            keys=self._keys,
+            volumes=str(self._volumes),
+            worker_security_group=self._seed.security_group_id,
+            instances=self._instances,
+            hosted_nodes=self._nodes.nodes,
+        )
+
+    def _look_at_instances(self) -> None:
+        try:
+            self._instances = self._cloud.instances()
+            self._instances_at = time.monotonic()
+        except (BotoCoreError, ClientError) as error:
+            _LOG.warning("EC2 does not answer: %s", error)
+
+    def _perform(self, role: str, change: Change) -> bool:
+        try:
+            self._do(change)
+        except errors.NotFound:
+            return True  # gone meanwhile: the next round sees it
+        except (errors.Conflict, errors.AlreadyExists) as error:
+            _LOG.info("%s: %s: decided on an old state: %s", role, change, error)
+            return False
+        except (errors.HcpDrError, BotoCoreError, ClientError, OSError) as error:
+            _LOG.warning("%s: %s: FAILED: %s", role, change, error)
+            return False
+        _LOG.info("%s: %s", role, change)
+        return True
+
+    def _do(self, change: Change) -> None:
+        match change:
+            case Create(resource, body):
+                self._cache.put(resource, self._kubernetes.create(resource, body))
+            case Patch(resource, name, namespace, body, subresource):
+                answer = self._kubernetes.patch(resource, name, namespace, body, subresource=subresource)
+                self._cache.put(resource, answer)
+            case Delete(resource, name, namespace, uid, _, propagation):
+                self._kubernetes.delete(resource, name, namespace, uid=uid, propagation=propagation)
+                left = self._kubernetes.find(resource, name, namespace)
+                if left is not None:
+                    self._cache.put(resource, left)
+            case RunInstance():
+                made = self._cloud.run(change)
+                self._instances = {**self._instances, made.instance_id: made}
+            case TerminateInstance(instance_id):
+                self._cloud.terminate(instance_id)
+                self._look_at_instances()
+            case DeleteHostedNode(namespace, name, uid):
+                self._nodes.delete(namespace, name, uid)
+            case RemoveFolder(path):
+                self._remove(Path(path))
+
+    def _remove(self, folder: Path) -> None:
+        """Never anything but a volume of this cluster."""
+        if folder.parent != self._volumes:
+            raise OSError(f"{folder} is no volume of this cluster")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def heartbeat(folder: Path) -> Path:
+    """Touched after each round."""
+    return folder / "heartbeat"
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    for library in ("httpx", "httpx2", "botocore", "boto3"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    layout = load(Path(sys.argv[1]))
+    cluster = next(found for found in MANAGEMENT_CLUSTERS if found.name == sys.argv[2])
+    Host(layout, cluster).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What a management cluster needs before the roles can work: kinds, a storage class, and the operator's Deployment.
+
+Each is made only where it is absent: an operator that somebody scaled to zero stays at zero.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import yaml
+
+from hcp_dr import errors
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr_lab.region.layout import HOSTED_CLUSTER_NAMESPACE
+from hcp_dr_lab.standin import volumes
+from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr_lab.standin.shape import body, is_true
+from hcp_dr_lab.standin.workload import deployment
+
+OWN_CRDS = Path(__file__).parent / "crds"
+_ESTABLISH_SECONDS = 60.0
+_SUPPORTED = '{"versions":["4.21","4.20","4.19","4.18"]}'
+
+
+def install(cluster: Kubernetes, crds: Path = OWN_CRDS) -> None:
+    definitions = [yaml.safe_load(file.read_text("utf-8")) for file in sorted(crds.glob("*.yaml"))]
+    for definition in definitions:
+        _create_if_absent(cluster, r.CUSTOM_RESOURCE_DEFINITION, definition)
+    for namespace in (OPERATOR_NAMESPACE, HOSTED_CLUSTER_NAMESPACE):
+        _create_if_absent(cluster, r.NAMESPACE, body(r.NAMESPACE, namespace))
+    _create_if_absent(cluster, r.STORAGE_CLASS, volumes.storage_class())
+    _create_if_absent(cluster, r.CONFIG_MAP, _supported_versions())
+    _create_if_absent(cluster, r.DEPLOYMENT, deployment(OPERATOR, OPERATOR_NAMESPACE))
+    deadline = time.monotonic() + _ESTABLISH_SECONDS
+    for definition in definitions:
+        name = definition["metadata"]["name"]
+        while not is_true(cluster.find(r.CUSTOM_RESOURCE_DEFINITION, name), "Established"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{name} on {cluster.name} is not established after {_ESTABLISH_SECONDS:.0f} s")
+            time.sleep(0.05)
+
+
+def _create_if_absent(cluster: Kubernetes, resource: Resource, wanted: Object) -> None:
+    try:
+        cluster.create(resource, wanted)
+    except errors.AlreadyExists:
+        return
+
+
+def _supported_versions() -> Object:
+    return body(
+        r.CONFIG_MAP,
+        "supported-versions",
+        OPERATOR_NAMESPACE,
+        labels={"hypershift.openshift.io/supported-versions": "true"},
+        data={"supported-versions": _SUPPORTED, "server-version": "4.21.0"},
+    )
