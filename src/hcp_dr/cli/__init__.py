@@ -1,0 +1,38 @@
+"""The commands. Only here is printed and exited."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from hcp_dr.cli.backup import backup
+from hcp_dr.cli.finish import finish
+from hcp_dr.cli.plan import plan
+from hcp_dr.cli.preflight import preflight
+from hcp_dr.cli.relocate import relocate
+from hcp_dr.cli.restore import restore
+from hcp_dr.cli.resume import resume
+from hcp_dr.cli.status import status
+from hcp_dr.cli.teardown import teardown
+from hcp_dr.cli.verify import verify
+from hcp_dr.errors import HcpDrError
+
+app = typer.Typer(
+    name="hcp-dr",
+    help="Carry a hosted cluster from one management cluster to another while its workers keep running.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (preflight, plan, relocate, backup, restore, verify, teardown, finish, resume, status):
+    app.command()(command)
+
+
+def main() -> None:
+    """The entry point: an error is one paragraph on stderr and its class's exit code."""
+    try:
+        app()
+    except HcpDrError as error:
+        print(f"hcp-dr: {error.paragraph()}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -74,12 +74,14 @@ class Run:
     clock: Clock
     tell: Callable[[Progress], None]
     stop: threading.Event = field(default_factory=threading.Event)
+    last_refusal: Refuse | None = None  # with the checks that led to it
 
     def carry_out(self, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
-        """Every step that the journal does not call done, in order. Raises the step's error, StopRequested."""
+        """Every step that the journal does not call done, in order; a proof is looked at again whatever it says.
+        Raises the step's error, StopRequested."""
         checks: list[Check] = []
         for step in steps:
-            if step.name not in self.journal.memory.done:
+            if step.name not in self.journal.memory.done or step.phase == "verify":
                 checks += self.carry_out_one(step)
         return tuple(checks)
 
@@ -117,6 +119,7 @@ class Run:
                     yield decision
                     return
                 case Refuse():
+                    self.last_refusal = decision
                     raise decision.error
                 case Wait():
                     self._await(step, decision, seen, mark if wake == decision.wake else None)

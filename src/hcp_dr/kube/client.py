@@ -118,7 +118,7 @@ class Cluster:
         call = Call("PATCH", path, _WRITER, patch, content_type=f"application/{kind}+json")
         return self._ask("patch", _subject(resource, name, namespace, subresource), call)
 
-    def delete(  # noqa: PLR0913
+    def delete(
         self,
         resource: Resource,
         name: str,
@@ -154,7 +154,7 @@ class Cluster:
             for line in _lines(response.iter_bytes()):
                 yield _event(parse(line))
 
-    def execute(  # noqa: PLR0913
+    def execute(
         self,
         namespace: str,
         pod: str,

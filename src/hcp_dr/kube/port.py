@@ -110,7 +110,7 @@ class Kubernetes(Protocol):
         """
         ...
 
-    def delete(  # noqa: PLR0913
+    def delete(
         self,
         resource: Resource,
         name: str,
@@ -135,7 +135,7 @@ class Kubernetes(Protocol):
         """Events after resource_version; ends after so many seconds, at least one. Raises Expired: list again."""
         ...
 
-    def execute(  # noqa: PLR0913
+    def execute(
         self,
         namespace: str,
         pod: str,

@@ -1,5 +1,5 @@
-"""Deletes the pods of openshift-ovn-kubernetes in the hosted cluster, so that OVN connects to the new control plane, and
-waits until as many are Ready again and none of the old ones is left."""
+"""Deletes the pods of openshift-ovn-kubernetes in the hosted cluster, so that OVN connects to the new control plane,
+and waits until as many are Ready again and none of the old ones is left."""
 
 from __future__ import annotations
 

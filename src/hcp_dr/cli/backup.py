@@ -1,0 +1,11 @@
+"""`hcp-dr backup`: from a running hosted cluster to a fenced one in the bucket."""
+
+from __future__ import annotations
+
+from hcp_dr.cli.phases import start
+from hcp_dr.cli.session import Backup, EnvFile, OutputOption, Yes
+
+
+def backup(env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text", *, yes: Yes = False) -> None:
+    """Pause, export, fence and snapshot the hosted cluster, and free its names (8.6.2)."""
+    start("backup", env_file, backup, output, yes=yes)

@@ -1,0 +1,42 @@
+"""Progress on stderr, a line at a time: what begins, what is done, what is awaited and what was seen."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from hcp_dr.engine.run import Progress
+
+_REPEAT_SECONDS = 10.0
+
+
+class Teller:
+    """Tells each thing once, and what lasts again every ten seconds."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, str] | None = None
+        self._at = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        key = (progress.step, progress.text)
+        if progress.kind in ("wait", "again") and key == self._last and now - self._at < _REPEAT_SECONDS:
+            return
+        self._last, self._at = key, now
+        print(self.line(progress), file=sys.stderr, flush=True)
+
+    @staticmethod
+    def line(progress: Progress) -> str:
+        match progress.kind:
+            case "begin":
+                return f"> {progress.step}"
+            case "done":
+                return f"  done in {progress.seconds:.1f} s: {progress.text}"
+            case "wait":
+                return f"  waiting {progress.seconds:.0f} s {progress.text}"
+            case "again":
+                return f"  trying again: {progress.text}"
+            case "refused":
+                return f"  stopped: {progress.text}"
+            case _:
+                return f"  {progress.text}"

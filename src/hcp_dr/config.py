@@ -1,0 +1,86 @@
+"""The settings: the documented variables as they are, from the environment or the file given with --env-file.
+
+What can be discovered is discovered; a variable that says one thing in the file and another in the environment is an
+error, because at night nobody remembers what was exported this morning.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from hcp_dr.errors import SettingsError
+
+_PREFIXES = ("AWS_",)
+
+
+class Settings(BaseSettings):
+    """Each field is the documented variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    hc_cluster_ns: str = Field(min_length=1)
+    hc_cluster_name: str = Field(min_length=1)
+    mgmt_kubeconfig: Path
+    mgmt2_kubeconfig: Path
+    hc_kubeconfig: Path
+    bucket_name: str = Field(min_length=1)
+    aws_zone_id: str = Field(min_length=1)
+    external_dns_domain: str = Field(min_length=1)
+    mgmt_cluster_name: str = Field(min_length=1)
+    mgmt2_cluster_name: str = Field(min_length=1)
+    mgmt2_region: str | None = None
+    nodepools: str | None = None
+    node_pool_replicas: int | None = None
+    backup_dir: Path | None = None
+    hc_cluster_dir: Path | None = None
+
+
+def variables(env_file: Path | None, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The documented and the AWS variables, file and environment merged. Raises SettingsError where they contradict."""
+    around = os.environ if environment is None else environment
+    wanted = {name.upper() for name in Settings.model_fields}
+    merged = {k: v for k, v in around.items() if v and (k in wanted or k.startswith(_PREFIXES))}
+    if env_file is None:
+        return merged
+    try:
+        text = env_file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            what=f"The file {env_file}, given with --env-file, cannot be read: {error}.",
+            todo="Correct the path and run the command again.",
+        ) from error
+    for name, value in _parse(text).items():
+        if merged.get(name, value) != value:
+            raise SettingsError(
+                what=f"{name} is one thing in the environment and another in {env_file}.",
+                todo=f"Unset it (`unset {name}`) or correct the file, and run the command again.",
+            )
+        merged[name] = value
+    return merged
+
+
+def _parse(text: str) -> dict[str, str]:
+    found = dotenv_values(stream=StringIO(text), interpolate=True)
+    return {name: value for name, value in found.items() if value}
+
+
+def load(given: Mapping[str, str]) -> Settings:
+    """Raises SettingsError that names every variable that is missing or cannot be."""
+    try:
+        return Settings(**{name.lower(): value for name, value in given.items()})  # type: ignore[arg-type]
+    except ValidationError as error:
+        missing = [str(e["loc"][0]).upper() for e in error.errors() if e["type"] == "missing"]
+        wrong = [f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors() if e["type"] != "missing"]
+        parts = []
+        if missing:
+            parts.append(f"{'Variables are' if len(missing) > 1 else 'A variable is'} missing: {', '.join(missing)}.")
+        if wrong:
+            parts.append(f"Not usable: {'; '.join(wrong)}.")
+        raise SettingsError(what=" ".join(parts)) from error

@@ -1,0 +1,41 @@
+"""Says what a step would do, by planning over foreseen facts, and performs nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Do, Done, Refuse, Step, Wait, describe_all
+from hcp_dr.errors import HcpDrError
+from hcp_dr.model import Case, Ports
+from hcp_dr.report.plan import PlannedStep
+
+_ROUNDS = 20
+
+
+def foretell(step: Step[Any], ports: Ports, case: Case, memory: Memory) -> PlannedStep:
+    """All rounds of a step, as if the steps before were done and every wait ended well."""
+    actions: list[str] = []
+
+    def told(decision: str, text: str) -> PlannedStep:
+        return PlannedStep(step.name, step.documented, decision, text, tuple(actions))
+
+    try:
+        facts = step.foresee(step.observe(ports, case, memory))
+    except HcpDrError as error:
+        return told("unknown", error.what)
+    for _ in range(_ROUNDS):
+        decision = step.plan(facts)
+        match decision:
+            case Done():
+                return told("do", "") if actions else told("done", decision.because)
+            case Refuse():
+                return told("refuse", decision.error.what)
+            case Wait():
+                actions.append(f"wait until {decision.until} (at most {decision.limit:.0f} s)")
+            case Do():
+                actions += describe_all(decision.actions)
+        if step.afterwards is None:
+            return told("do", "")
+        facts = step.afterwards(facts, decision)
+    return told("do", "and so on")

@@ -1,0 +1,90 @@
+"""Finds out which relocation this is: reads the HostedCluster on the source and holds the settings against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hcp_dr.errors import HcpDrError, SameCluster, SettingsError, UnknownHostedCluster
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.resources import HOSTED_CLUSTER, NAMESPACE, NODE_POOL
+from hcp_dr.model import Case
+from hcp_dr.objects.reading import dig, name_of, uid_of
+from hcp_dr.objects.select import node_pools_of
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the settings say. Optional ones are None where they are left to be discovered."""
+
+    namespace: str
+    name: str
+    source: str
+    destination: str
+    region: str | None
+    bucket: str
+    zone_id: str
+    domain: str
+    node_pools: tuple[str, ...] | None
+    replicas: int | None
+
+
+def api_hostname(hosted_cluster: Object) -> str:
+    """The fixed hostname under which the API is published, "" where there is none."""
+    for entry in dig(hosted_cluster, "spec", "services") or ():
+        if entry.get("service") == "APIServer":
+            strategy = entry.get("servicePublishingStrategy") or {}
+            kind = strategy.get("type", "")
+            return str(dig(strategy, kind[:1].lower() + kind[1:], "hostname") or "")
+    return ""
+
+
+def discover(asked: Asked, source: Kubernetes, destination: Kubernetes, backup_id: str) -> Case:
+    """Raises SameCluster, UnknownHostedCluster, SettingsError where a variable contradicts what is there."""
+    uids = [uid_of(cluster.get(NAMESPACE, "kube-system")) for cluster in (source, destination)]
+    if uids[0] == uids[1]:
+        raise SameCluster(evidence=f"namespace kube-system has uid {uids[0]} on both")
+    hosted_cluster = source.find(HOSTED_CLUSTER, asked.name, asked.namespace)
+    if hosted_cluster is None:
+        there = [f"{i['metadata']['namespace']}/{name_of(i)}" for i in source.list(HOSTED_CLUSTER).items]
+        raise UnknownHostedCluster(
+            namespace=asked.namespace,
+            name=asked.name,
+            cluster="source",
+            server=source.server,
+            seen=f"There are: {', '.join(there)}." if there else "There is none at all.",
+        )
+    pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, asked.namespace).items)
+    names = tuple(sorted(name_of(pool) for pool in pools))
+    replicas = sum(int(dig(pool, "spec", "replicas") or 0) for pool in pools)
+    region = str(dig(hosted_cluster, "spec", "platform", "aws", "region") or "")
+    problem = _contradiction(asked, names, replicas)
+    if problem is not None:
+        raise problem
+    return Case(
+        namespace=asked.namespace,
+        name=asked.name,
+        infra_id=str(dig(hosted_cluster, "spec", "infraID") or ""),
+        api_hostname=api_hostname(hosted_cluster),
+        source=asked.source,
+        destination=asked.destination,
+        node_pools=names,
+        aws_region=asked.region or region,
+        bucket=asked.bucket,
+        zone_id=asked.zone_id,
+        domain=asked.domain,
+        backup_id=backup_id,
+    )
+
+
+def _contradiction(asked: Asked, names: tuple[str, ...], replicas: int) -> HcpDrError | None:
+    if asked.node_pools is not None and not set(asked.node_pools) <= set(names):
+        return SettingsError(
+            what=f"NODEPOOLS says {', '.join(asked.node_pools)}, the source has {', '.join(names) or 'none'}.",
+            todo="Correct NODEPOOLS or leave it out: the NodePools are found by themselves.",
+        )
+    if asked.replicas is not None and asked.replicas != replicas:
+        return SettingsError(
+            what=f"NODE_POOL_REPLICAS says {asked.replicas}, the NodePools on the source ask for {replicas} together.",
+            todo="Correct NODE_POOL_REPLICAS or leave it out: it is found by itself.",
+        )
+    return None

@@ -1,0 +1,66 @@
+"""How a command ended: the journal's story as text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hcp_dr.engine.journal import Story
+from hcp_dr.engine.step import Check
+
+
+def phases(story: Story) -> list[dict[str, Any]]:
+    """Seconds by phase, in the order in which the phases began. A phase's steps need not stand together."""
+    seconds: dict[str, float] = {}
+    for step, took in story.seconds_of_steps().items():
+        phase = step.partition(".")[0]
+        seconds[phase] = seconds.get(phase, 0.0) + took
+    return [{"name": name, "seconds": round(took, 3)} for name, took in seconds.items()]
+
+
+def api_away(story: Story) -> float | None:
+    """Seconds from the fence's first order to the name's first answer, by the journal; None where it has not both."""
+    began = next((x["at"] for x in story.lines if x.get("line") == "intent" and x.get("step") == "backup.fence"), None)
+    back = [x["at"] for x in story.lines if x.get("line") == "done" and x.get("step") == "verify.publish_api"]
+    return round(float(back[0]) - float(began), 3) if began is not None and back else None
+
+
+def to_json(story: Story, *, backup_dir: str, result: str, checks: Sequence[Check]) -> dict[str, Any]:
+    because = {line["step"]: line["because"] for line in story.lines if line.get("line") == "done"}
+    return {
+        "result": result,
+        "command": story.command,
+        "backup_dir": backup_dir,
+        "api_away_s": api_away(story),
+        "phases": phases(story),
+        "steps": [
+            {"name": name, "seconds": seconds, "because": because.get(name, "")}
+            for name, seconds in story.seconds_of_steps().items()
+        ],
+        "warnings": [f"{check.name}: {check.seen}" for check in checks if check.verdict == "warning"],
+    }
+
+
+def to_text(outcome: dict[str, Any]) -> str:
+    lines = [f"{outcome['command']}: {outcome['result']}"]
+    if outcome["api_away_s"] is not None:
+        lines.append(f"the hosted API was away for {outcome['api_away_s']:.1f} s (by the journal)")
+    lines += [f"  {phase['name']:10} {phase['seconds']:7.1f} s" for phase in outcome["phases"]]
+    lines += [f"warning: {warning}" for warning in outcome["warnings"]]
+    lines.append(f"backup and journal: {outcome['backup_dir']}")
+    return "\n".join(lines)
+
+
+def status(story: Story, *, backup_dir: str) -> dict[str, Any]:
+    """Where a command is, from its journal."""
+    last = story.lines[-1] if story.lines else {}
+    failed = [line for line in story.lines if line.get("line") in ("failed", "stopped")]
+    return {
+        "command": story.command,
+        "state": "ended" if story.ended else "unfinished",
+        "step": story.current,
+        "done": [str(line["step"]) for line in story.lines if line.get("line") == "done"],
+        "last_line_at": last.get("at"),
+        "last_error": failed[-1].get("text") if failed and not story.ended else None,
+        "backup_dir": backup_dir,
+    }

@@ -1,0 +1,43 @@
+"""The plan as it is printed: what each step would do, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """`decision` is do, wait, done, refuse or unknown; `text` says why; `actions` in the order of their rounds."""
+
+    name: str
+    documented: str
+    decision: str
+    text: str
+    actions: tuple[str, ...]
+
+
+def to_json(steps: Sequence[PlannedStep]) -> dict[str, Any]:
+    return {
+        "steps": [
+            {
+                "name": step.name,
+                "documented": step.documented,
+                "decision": step.decision,
+                "text": step.text,
+                "actions": list(step.actions),
+            }
+            for step in steps
+        ]
+    }
+
+
+def to_text(steps: Sequence[PlannedStep]) -> str:
+    lines = []
+    for step in steps:
+        lines.append(f"{step.name}  ({step.documented})" if step.documented != "-" else step.name)
+        lines += [f"    {action}" for action in step.actions]
+        if step.text:
+            lines.append(f"    {step.decision}: {step.text}")
+    return "\n".join(lines)
