@@ -90,7 +90,8 @@ def relocate(env_file: Path) -> Relocation:
         "json",
     )
     mine = {line.partition("=")[0] for line in env_file.read_text("utf-8").splitlines()}
-    environment = {name: value for name, value in os.environ.items() if name not in mine}
+    around = os.environ.items()
+    environment = {name: value for name, value in around if name not in mine and not name.startswith("AWS_")}
     ended = subprocess.run(
         command, stdout=subprocess.PIPE, env=environment, timeout=RELOCATE_SECONDS, check=False, text=True
     )

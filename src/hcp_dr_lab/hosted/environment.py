@@ -1,0 +1,47 @@
+"""The documented variables for one hosted cluster of the region, and the AWS ones that point at the region."""
+
+from __future__ import annotations
+
+from hcp_dr_lab.region.layout import (
+    AWS_REGION,
+    BUCKET,
+    HOSTED_DOMAIN,
+    MANAGEMENT_CLUSTERS,
+    HostedClusterNames,
+    Layout,
+)
+
+
+def variables(layout: Layout, names: HostedClusterNames, *, zone_id: str, replicas: int) -> dict[str, str]:
+    """For a relocation from the first management cluster to the second."""
+    source, destination = MANAGEMENT_CLUSTERS
+    credentials = str(layout.aws_credentials_file)
+    return {
+        "HC_CLUSTER_NS": names.namespace,
+        "HC_CLUSTER_NAME": names.name,
+        "MGMT_CLUSTER_NAME": source.name,
+        "MGMT2_CLUSTER_NAME": destination.name,
+        "MGMT_KUBECONFIG": str(layout.management_kubeconfig(source)),
+        "MGMT2_KUBECONFIG": str(layout.management_kubeconfig(destination)),
+        "MGMT2_REGION": AWS_REGION,
+        "HC_KUBECONFIG": str(layout.hosted_kubeconfig(names.name)),
+        "BUCKET_NAME": BUCKET,
+        "AWS_CREDS": credentials,
+        "AWS_ZONE_ID": zone_id,
+        "EXTERNAL_DNS_DOMAIN": HOSTED_DOMAIN,
+        "NODEPOOLS": names.node_pool,
+        "NODE_POOL_REPLICAS": str(replicas),
+        "CONTROL_PLANE_AVAILABILITY_POLICY": "SingleReplica",
+        "AWS_SHARED_CREDENTIALS_FILE": credentials,
+        "AWS_REGION": AWS_REGION,
+        "AWS_CA_BUNDLE": str(layout.ca_file),
+        "AWS_ENDPOINT_URL_S3": layout.s3_endpoint,
+        "AWS_ENDPOINT_URL_EC2": layout.aws_endpoint,
+        "AWS_ENDPOINT_URL_ROUTE_53": layout.aws_endpoint,
+        "AWS_ENDPOINT_URL_STS": layout.aws_endpoint,
+    }
+
+
+def text(values: dict[str, str]) -> str:
+    """As a shell and `--env-file` read it."""
+    return "".join(f"{name}={value}\n" for name, value in values.items())
