@@ -1,0 +1,64 @@
+"""What an error tells a person, and that it survives being sent from one process to another."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import string
+from typing import Any
+
+import pytest
+
+from hcp_dr import errors
+
+CLASSES = sorted(
+    (member for _, member in inspect.getmembers(errors, inspect.isclass) if issubclass(member, errors.HcpDrError)),
+    key=lambda kind: kind.exit_code,
+)
+
+
+def example(kind: type[errors.HcpDrError]) -> errors.HcpDrError:
+    fields = (field for _, field, _, _ in string.Formatter().parse(kind.template) if field)
+    numbers: dict[str, object] = {"seconds": 12.6, "count": 2}
+    values: dict[str, Any] = {field: numbers.get(field, f"<{field}>") for field in fields}
+    return kind(**values)
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_it_says_what_happened_what_was_left_and_what_to_do(kind: type[errors.HcpDrError]) -> None:
+    error = example(kind)
+    paragraph = error.paragraph()
+    for value in error.values.values():
+        assert (f"{value:.0f}" if isinstance(value, float) else str(value)) in paragraph
+    assert error.left_as in paragraph
+    assert error.next in paragraph
+    assert "{" not in paragraph
+    assert "\n" not in paragraph
+    assert error.left_as.endswith(".")
+    assert error.next.endswith((".", "`"))
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_it_can_be_sent_elsewhere(kind: type[errors.HcpDrError]) -> None:
+    error = example(kind)
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert type(copy) is kind
+    assert copy.paragraph() == error.paragraph()
+    assert copy.values == error.values
+    assert str(copy) == str(error)
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_a_refusal_never_passes_by_itself(kind: type[errors.HcpDrError]) -> None:
+    assert not (kind.passing and issubclass(kind, errors.Refused | errors.SettingsError))
+
+
+def test_one_occasion_may_say_it_otherwise() -> None:
+    error = errors.Refused(what="The fence is open.", left="All is as it was.", todo="Close it.")
+    assert error.paragraph() == "The fence is open. All is as it was. Close it."
+    assert pickle.loads(pickle.dumps(error)).paragraph() == error.paragraph()  # noqa: S301
+
+
+def test_a_busy_server_says_when_to_come_back() -> None:
+    error = errors.ServerBusy(retry_after=3.5, cluster="source", verb="get", object="Pod a/b", reason="busy")
+    assert pickle.loads(pickle.dumps(error)).retry_after == 3.5  # noqa: S301
