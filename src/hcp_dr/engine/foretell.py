@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Do, Done, Refuse, Step, Wait, describe_all
 from hcp_dr.errors import HcpDrError
 from hcp_dr.model import Case, Ports
-from hcp_dr.report.plan import PlannedStep
 
 _ROUNDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """`decision` is do, wait, done, refuse or unknown; `text` says why; `actions` in the order of their rounds."""
+
+    name: str
+    documented: str
+    decision: str
+    text: str
+    actions: tuple[str, ...]
 
 
 def foretell(step: Step[Any], ports: Ports, case: Case, memory: Memory) -> PlannedStep:

@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
-    """`decision` is do, wait, done, refuse or unknown; `text` says why; `actions` in the order of their rounds."""
-
-    name: str
-    documented: str
-    decision: str
-    text: str
-    actions: tuple[str, ...]
+from hcp_dr.engine.foretell import PlannedStep
 
 
 def to_json(steps: Sequence[PlannedStep]) -> dict[str, Any]:
