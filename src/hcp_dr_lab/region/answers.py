@@ -48,7 +48,8 @@ class Answer:
 
 
 def records(name: Name, ttl: int, kind: str, *values: str) -> RRset:
-    return dns.rrset.from_text_list(name, ttl, "IN", kind, values)
+    """Names in values are whole ones, with or without the last dot, as Route53 takes them."""
+    return dns.rrset.from_text_list(name, ttl, "IN", kind, values, origin=dns.name.root, relativize=False)
 
 
 def follow(source: Source, name: Name, kind: RdataType) -> Answer:

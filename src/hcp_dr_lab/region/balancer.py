@@ -32,7 +32,7 @@ from hcp_dr_lab.region.mirror import Mirror
 from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.region.relay import Stream, relay, reset
 from hcp_dr_lab.region.routing import Backend, Table, admissions, load_balancers_without_address, table
-from hcp_dr_lab.region.serving import not_listening
+from hcp_dr_lab.region.serving import log_to_stderr, not_listening
 
 ROUTE_PORT = 443
 LOAD_BALANCER_PORT = 6443
@@ -204,7 +204,7 @@ def main() -> None:
     parser.add_argument("number", type=int, choices=[cluster.number for cluster in MANAGEMENT_CLUSTERS])
     parser.add_argument("--new-backend-delay", type=float, default=NEW_BACKEND_DELAY)
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log_to_stderr()
     layout = region_layout.load(arguments.root)
     asyncio.run(serve(layout, ManagementCluster(arguments.number), arguments.new_backend_delay))
 

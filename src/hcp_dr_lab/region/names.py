@@ -7,13 +7,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import logging
 import struct
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+import dns.exception
+import dns.message
+import dns.query
 from dns.name import Name
 from dns.rdatatype import RdataType
 
@@ -23,15 +26,23 @@ from hcp_dr_lab.region import layout as region_layout
 from hcp_dr_lab.region.answers import Source, Step, respond
 from hcp_dr_lab.region.aws import zones_file
 from hcp_dr_lab.region.cluster_names import ClusterNames, cluster_names
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, RESOLVER, ZONE_SERVER, Layout, ManagementCluster
+from hcp_dr_lab.region.layout import (
+    MANAGEMENT_CLUSTERS,
+    REGION_DOMAIN,
+    RESOLVER,
+    ZONE_SERVER,
+    Layout,
+    ManagementCluster,
+)
 from hcp_dr_lab.region.mirror import Mirror
 from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.region.resolver import LONGEST_CACHED, Cache
-from hcp_dr_lab.region.serving import not_listening
+from hcp_dr_lab.region.serving import log_to_stderr
 from hcp_dr_lab.region.zones import PublishedZones, region_source
 
 PORT = 53
 IDLE_SECONDS = 10.0
+ANSWER_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +60,7 @@ class Datagrams(asyncio.DatagramProtocol):
         self._server = server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)  # noqa: S101 asyncio's own promise
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         response = self._server.respond(data, over_udp=True)
@@ -116,6 +126,15 @@ async def serve(layout: Layout, longest_cached: float) -> None:
     await asyncio.Event().wait()
 
 
+def _not_answering(address: str) -> str | None:
+    query = dns.message.make_query(f"ns.{REGION_DOMAIN}.", "A")
+    try:
+        dns.query.udp(query, address, timeout=ANSWER_SECONDS)
+    except (OSError, dns.exception.DNSException) as error:
+        return f"the name server {address} does not answer: {error}"
+    return None
+
+
 def part(layout: Layout, *, longest_cached: float = LONGEST_CACHED) -> Part:
     addresses = (ZONE_SERVER, RESOLVER, *(cluster.name_server_address for cluster in MANAGEMENT_CLUSTERS))
     return Part(
@@ -123,7 +142,7 @@ def part(layout: Layout, *, longest_cached: float = LONGEST_CACHED) -> Part:
         command=(
             sys.executable, "-m", "hcp_dr_lab.region.names", str(layout.root), "--longest-cached", str(longest_cached),
         ),
-        probe=lambda: not_listening(*((address, PORT) for address in addresses)),
+        probe=lambda: next((reason for address in addresses if (reason := _not_answering(address))), None),
     )  # fmt: skip
 
 
@@ -132,7 +151,7 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("--longest-cached", type=float, default=LONGEST_CACHED)
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log_to_stderr()
     asyncio.run(serve(region_layout.load(arguments.root), arguments.longest_cached))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import socket
 import ssl
 import urllib.error
@@ -62,3 +63,9 @@ def not_listening(*places: tuple[str, int]) -> str | None:
 def all_of(*probes: Callable[[], str | None]) -> Callable[[], str | None]:
     """The first reason that any of the probes gives."""
     return lambda: next((reason for probe in probes if (reason := probe())), None)
+
+
+def log_to_stderr() -> None:
+    """What a server does and meets; not each request that it sends."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
