@@ -40,7 +40,7 @@ def _hello(data: bytes) -> bytes:
         if length == 0:
             raise NotClientHelloError("an empty record")
         message += data[_RECORD_HEADER : _RECORD_HEADER + length]
-        if message[0] != _CLIENT_HELLO:
+        if message and message[0] != _CLIENT_HELLO:
             raise NotClientHelloError("not a ClientHello")
         if len(message) >= _HANDSHAKE_HEADER:
             end = _HANDSHAKE_HEADER + int.from_bytes(message[1:_HANDSHAKE_HEADER])
