@@ -27,7 +27,8 @@ def up(
     keep: Annotated[bool, typer.Option("--keep", help="Leave a region that failed as it is, to look at it.")] = False,
 ) -> None:
     """Bring the region up; prints the env file for hcp-dr as its last line."""
-    lifecycle.up(name, Progress(), keep=keep)
+    region, cluster = lifecycle.up_with_cluster(name, Progress(), keep=keep)
+    print(f"env file: {region.env_file(cluster)}")
 
 
 @app.command()

@@ -23,7 +23,8 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class PartStatus:
-    """`state` is waiting, starting, serving, failed, stopped or ended; `why` says why it does not serve."""
+    """`state` is waiting, starting, serving, failed, stopped, ended (unasked) or done (a part with an end of its own);
+    `why` says why it does not serve."""
 
     name: str
     state: str

@@ -20,11 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hcp_dr_lab.errors import LabError, NoRegion, PartFailed
-from hcp_dr_lab.region import cgroups, host, layout, management, rootfs, supervisor
+from hcp_dr_lab.hosted.provision import provision
+from hcp_dr_lab.region import cgroups, host, install, layout, management, rootfs, supervisor
 from hcp_dr_lab.region.control import Control, PartStatus, Status
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
 from hcp_dr_lab.region.pki import CertificateAuthority
 from hcp_dr_lab.tools import binaries
+
+HOSTED_CLUSTER = "shop"
 
 _FIRST_SECONDS = 20.0
 _DEATH_SECONDS = 20.0
@@ -46,26 +49,47 @@ class FirstProcess:
 
 
 def up(name: str, say: Say, *, keep: bool = False) -> Layout:
-    """Bring the region up, or find it standing. On failure everything is taken down again unless `keep`."""
+    """Bring the region up without a hosted cluster, or find it standing.
+
+    On failure everything is taken down again unless `keep`.
+    """
+    with _standing(name, say, keep=keep) as region:
+        return region
+
+
+def up_with_cluster(name: str, say: Say, *, keep: bool = False) -> tuple[Layout, str]:
+    """As `up`, with the hosted cluster `HOSTED_CLUSTER` in service on the first management cluster."""
+    with _standing(name, say, keep=keep) as region:
+        provision(region, HOSTED_CLUSTER, say)
+        return region, HOSTED_CLUSTER
+
+
+@contextmanager
+def _standing(name: str, say: Say, *, keep: bool) -> Iterator[Layout]:
+    """The region, with nobody else changing it; a region made here does not outlive an error here."""
     host.require()
     root = folder(name)
     with _alone(root):
         standing = find(name)
         if standing is not None and Control(standing).status().state == "ready":
             say(f"the region {name} stands already")
-            return standing
+            yield standing
+            return
+        if root.exists():
+            say(f"clearing what is left of an earlier region {name}")
         clear(root)
         programs = binaries.find(say)
         try:
             region = _create(name, root, programs)
             _bring_up(region, say)
+            yield region
         except BaseException:
             if keep:
                 say(f"kept as it is: {root}; logs in {root / 'log'}; `hcp-dr-lab down --name {name}` removes it")
             else:
+                say(f"taking the region {name} down again; --keep would leave it")
                 clear(root)
             raise
-        return region
 
 
 def down(name: str, say: Say) -> None:
@@ -150,6 +174,8 @@ def _bring_up(region: Layout, say: Say) -> None:
     say(f"images made in {time.monotonic() - began:.1f} s")
     first = _start_first_process(region)
     _await_parts(region, first, say)
+    for cluster in MANAGEMENT_CLUSTERS:
+        install.furnish(region, cluster)
     say(f"the region {region.name} stands after {time.monotonic() - began:.0f} s")
 
 
@@ -211,7 +237,7 @@ def _tell(part: PartStatus, say: Say) -> None:
     match part.state:
         case "starting":
             say(f"{part.name}: starting")
-        case "serving" | "ended":
+        case "serving" | "done":
             say(f"{part.name}: ready in {part.seconds:.1f} s")
 
 

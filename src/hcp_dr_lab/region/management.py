@@ -58,7 +58,7 @@ def prepare(layout: Layout, cluster: ManagementCluster) -> None:
     )
 
 
-def write_kubeconfig(  # noqa: PLR0913, PLR0917 - a kubeconfig is these fields
+def write_kubeconfig(  # noqa: PLR0917 - a kubeconfig is these fields
     target: Path, name: str, server: str, authority: bytes, identity: KeyPair, proxy_url: str | None = None
 ) -> None:
     """One cluster, one user, one context, all named `name`; everything in the file itself."""

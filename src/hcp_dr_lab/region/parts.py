@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hcp_dr_lab.region import aws, balancer, hypervisor, install, management, names, proxy, storage
+from hcp_dr_lab.region import aws, balancer, hypervisor, management, names, proxy, storage
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
 from hcp_dr_lab.region.part import Part
+from hcp_dr_lab.standin import part as standin
 
 
 def assemble(layout: Layout) -> tuple[Part, ...]:
     """In an order in which they could start one by one; `after` says what may start together."""
     return (
+        *(part for cluster in MANAGEMENT_CLUSTERS for part in management.parts(layout, cluster)),
         aws.part(layout),
         storage.part(layout),
-        *(part for cluster in MANAGEMENT_CLUSTERS for part in management.parts(layout, cluster)),
         names.part(layout),
         proxy.part(layout),
         *(part for cluster in MANAGEMENT_CLUSTERS for part in _operations(layout, cluster)),
-        _after(hypervisor.part(layout), *(f"{cluster.name}/install" for cluster in MANAGEMENT_CLUSTERS)),
+        _after(hypervisor.part(layout), *(f"{cluster.name}/stand-in" for cluster in MANAGEMENT_CLUSTERS)),
     )
 
 
 def _operations(layout: Layout, cluster: ManagementCluster) -> Iterator[Part]:
-    """What needs the cluster's API."""
-    yield install.part(layout, cluster)
-    yield _after(balancer.part(layout, cluster), f"{cluster.name}/install")
+    """What works on the cluster's objects; their kinds come with the stand-in."""
+    yield standin.part(layout, cluster)
+    yield _after(balancer.part(layout, cluster), f"{cluster.name}/stand-in")
 
 
 def _after(part: Part, *names_of_parts: str) -> Part:

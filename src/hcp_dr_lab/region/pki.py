@@ -66,7 +66,7 @@ class CertificateAuthority:
     def key_pem(self) -> bytes:
         return self.pair.key_pem
 
-    def issue(  # noqa: PLR0913 - a certificate is these fields
+    def issue(
         self,
         common_name: str,
         *,

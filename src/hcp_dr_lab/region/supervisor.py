@@ -96,7 +96,7 @@ class Supervisor:
         for entry in entries:
             code = entry.process.poll() if entry.process is not None else None
             if code is not None and entry.state == "serving":
-                entry.state, entry.why = "ended", f"it ended with exit code {code}"
+                entry.state, entry.why = ("done" if entry.part.passing else "ended"), f"it ended with exit code {code}"
         return entries
 
     def _bring_up(self, name: str) -> None:
@@ -115,7 +115,7 @@ class Supervisor:
             if other is None:
                 return f"there is no part {name} to wait for"
             other.settled.wait()
-            if other.state != "serving" and not _passed(other):
+            if other.state not in {"serving", "done"}:
                 return f"{name}, which it needs, does not serve"
         return None
 
@@ -159,7 +159,7 @@ class Supervisor:
         if code is not None:
             entry.why = f"it ended with exit code {code}"
             if code == 0 and entry.part.passing:
-                entry.state, entry.why = "ended", "its work is done"
+                entry.state = "done"
 
     @staticmethod
     def _row(entry: _Process) -> dict[str, object]:
@@ -177,10 +177,6 @@ class Supervisor:
 def log_file(logs: Path, part: str) -> Path:
     """Where a part's output goes."""
     return logs / f"{part.replace('/', '--')}.log"
-
-
-def _passed(entry: _Process) -> bool:
-    return entry.part.passing and entry.state == "ended"
 
 
 def _alive(entry: _Process) -> bool:
