@@ -1,0 +1,50 @@
+# Every target makes its own environment first: Python 3.11+ with venv is all that needs to be there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV_VERSION := 0.13.9
+
+.PHONY: drill test test-region check format lock clean
+
+## The whole relocation in a real region: needs Linux and root. Builds the programs once, which takes a while.
+drill: $(READY) region-programs
+	$(BIN)/hcp-dr-lab drill
+
+## Everything that needs no root, no network and no built programs.
+test: $(READY)
+	$(BIN)/pytest -n auto --dist loadfile tests --ignore=tests/region
+
+## The tests in the real region: needs Linux and root.
+test-region: $(READY) region-programs
+	$(BIN)/pytest -v tests/region
+
+## Style, types, layers.
+check: $(READY)
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests
+
+## Resolve the pins of pyproject.toml anew.
+lock: $(READY)
+	$(BIN)/uv pip compile pyproject.toml --extra lab --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
+
+clean:
+	rm -rf $(VENV)
+
+.PHONY: region-programs
+# The distribution's runc and CNI plugins; only root can install them.
+region-programs: $(READY)
+	@$(BIN)/python -m hcp_dr_lab.tools.distribution
+
+$(READY): requirements.lock pyproject.toml Makefile
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	touch $(READY)
