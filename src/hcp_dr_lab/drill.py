@@ -16,6 +16,7 @@ from hcp_dr_lab.observer.judge import ENOUGH_WRITES, Verdict
 from hcp_dr_lab.observer.report import Outcome, Relocation, parse_relocation
 from hcp_dr_lab.region.control import Control
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
+from hcp_dr_lab.region.pki import write_secret
 
 Tell = Callable[[str], None]
 
@@ -58,23 +59,21 @@ def perform(layout: Layout, cluster: str, *, source: int = 1, began: float | Non
 
 
 def environment_file(layout: Layout, cluster: str, source: int) -> Path:
-    """The variables for a relocation away from `source`: those of the region, or their mirror image."""
-    given = layout.env_file(cluster)
-    if source == 1:
-        return given
-    mirrored = layout.root / f"{cluster}.back.env"
-    mirrored.touch(mode=0o600)
-    mirrored.write_text(mirror(given.read_text("utf-8")), "utf-8")
-    return mirrored
+    """The region's variables for a relocation away from `source`, with a new folder that outlives the region."""
+    given = layout.env_file(cluster).read_text("utf-8")
+    folder = layout.root.parent / ".backups" / f"{layout.name}-{cluster}-{time.strftime('%Y%m%d-%H%M%S')}"
+    file = layout.root / f"{cluster}.drill.env"
+    write_secret(file, turned(given, swap=source != 1, folder=folder).encode())
+    return file
 
 
-def mirror(environment: str) -> str:
-    """The same variables with source and destination in each other's place, and another folder for the backup."""
+def turned(environment: str, *, swap: bool, folder: Path) -> str:
+    """The same variables with another backup folder, and source and destination in each other's place if `swap`."""
     lines = []
     for line in environment.splitlines():
-        name, equals, value = line.partition("=")
-        folder = f"{value}-back" if name in ("HC_CLUSTER_DIR", "BACKUP_DIR") and value else value
-        lines.append(f"{_SWAPPED.get(name, name)}{equals}{folder}")
+        name, _, value = line.partition("=")
+        value = {"BACKUP_DIR": str(folder / "backup"), "HC_CLUSTER_DIR": str(folder)}.get(name, value)
+        lines.append(f"{_SWAPPED.get(name, name) if swap else name}={value}")
     return "\n".join(lines) + "\n"
 
 

@@ -16,9 +16,12 @@ def variables(layout: Layout, names: HostedClusterNames, *, zone_id: str, replic
     """For a relocation from the first management cluster to the second."""
     source, destination = MANAGEMENT_CLUSTERS
     credentials = str(layout.aws_credentials_file)
+    folder = layout.root / "hosted" / names.name
     return {
         "HC_CLUSTER_NS": names.namespace,
         "HC_CLUSTER_NAME": names.name,
+        "HC_CLUSTER_DIR": str(folder),
+        "BACKUP_DIR": str(folder / "backup"),
         "MGMT_CLUSTER_NAME": source.name,
         "MGMT2_CLUSTER_NAME": destination.name,
         "MGMT_KUBECONFIG": str(layout.management_kubeconfig(source)),

@@ -1,4 +1,4 @@
-"""A hosted cluster in service: created on the first management cluster, filled, its workers Ready, its env file written."""
+"""A hosted cluster in service: created on the first management cluster, filled, its workers Ready."""
 
 from __future__ import annotations
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
-from hcp_dr_lab.drill import mirror
+from hcp_dr_lab.drill import turned
 from hcp_dr_lab.observer.judge import Verdict
 from hcp_dr_lab.observer.report import Outcome, Relocation, as_object, as_text, parse_relocation
 
@@ -72,6 +73,14 @@ def test_what_relocate_prints_is_parsed() -> None:
     assert parse_relocation(21, {}) == Relocation(21)
 
 
-def test_the_way_back_mirrors_the_variables() -> None:
-    there = "MGMT_KUBECONFIG=/one\nMGMT2_KUBECONFIG=/two\nBUCKET_NAME=b\nHC_CLUSTER_DIR=/folder\n"
-    assert mirror(there) == "MGMT2_KUBECONFIG=/one\nMGMT_KUBECONFIG=/two\nBUCKET_NAME=b\nHC_CLUSTER_DIR=/folder-back\n"
+THERE = "MGMT_KUBECONFIG=/one\nMGMT2_KUBECONFIG=/two\nBUCKET_NAME=b\nBACKUP_DIR=/folder/backup\n"
+
+
+def test_the_way_there_keeps_the_variables_but_the_folder() -> None:
+    wanted = THERE.replace("/folder", "/new")
+    assert turned(THERE, swap=False, folder=Path("/new")) == wanted
+
+
+def test_the_way_back_swaps_the_sides() -> None:
+    wanted = "MGMT2_KUBECONFIG=/one\nMGMT_KUBECONFIG=/two\nBUCKET_NAME=b\nBACKUP_DIR=/new/backup\n"
+    assert turned(THERE, swap=True, folder=Path("/new")) == wanted
