@@ -36,7 +36,6 @@ from hcp_dr_lab.standin.change import (
 )
 from hcp_dr_lab.standin.cloud import Cloud
 from hcp_dr_lab.standin.hosted_nodes import HostedNodes
-from hcp_dr_lab.standin.install import install
 from hcp_dr_lab.standin.keys import Keys
 from hcp_dr_lab.standin.view import CloudInstance, View
 
@@ -77,8 +76,8 @@ class Host:
         self._instances_at = 0.0
 
     def run(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         heartbeat(self._folder).unlink(missing_ok=True)
-        install(self._kubernetes)
         self._cache.start()
         self._nodes.start()
         while not self._cache.complete():
