@@ -39,8 +39,8 @@ clean:
 
 .PHONY: region-programs
 # The distribution's runc and CNI plugins; only root can install them.
-region-programs: $(READY)
-	@$(BIN)/python -m hcp_dr_lab.tools.distribution
+region-programs:
+	@sh src/hcp_dr_lab/tools/host-packages.sh
 
 $(READY): requirements.lock pyproject.toml Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
