@@ -1,4 +1,4 @@
-"""`hcp-dr-lab up`, `status`, `down`: results to stdout, progress to stderr, errors as one paragraph."""
+"""`hcp-dr-lab up`, `status`, `drill`, `down`: results to stdout, progress to stderr, errors as one paragraph."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from hcp_dr.errors import HcpDrError
+from hcp_dr_lab.cli.drill import drill
 from hcp_dr_lab.cli.progress import Progress
 from hcp_dr_lab.errors import LabError
 from hcp_dr_lab.region import lifecycle
@@ -17,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A whole AWS region with two management clusters, in one Linux namespace, to rehearse relocations in.",
 )
+app.command()(drill)
 Name = Annotated[str, typer.Option("--name", help="Which region; several can stand side by side.")]
 
 
@@ -53,4 +56,7 @@ def main() -> NoReturn:
     except LabError as error:
         print(f"hcp-dr-lab: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except HcpDrError as error:
+        print(f"hcp-dr-lab: {error.paragraph()}", file=sys.stderr)
+        sys.exit(LabError.exit_code)
     sys.exit(0)
