@@ -40,6 +40,7 @@ def run(
 ) -> Completed:
     """Raises what hcp_dr.kube.mapping maps."""
     headers = {
+        "Accept": "*/*",  # the API server refuses exec to whoever wants JSON only
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13",

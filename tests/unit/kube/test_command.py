@@ -31,6 +31,7 @@ def test_output_is_bytes_and_the_exit_code_a_result(cluster: Cluster, server: Se
     server.shell = Shell(protocol, (b"\1one \xff", b"\1", b"\2two", b"\1three" * 20_000), SEVEN)
     assert run(cluster) == Completed(7, b"one \xff" + b"three" + b"\1three" * 19_999, b"two")
     assert server.seen[0].path == "/api/v1/namespaces/n/pods/etcd-0/exec"
+    assert server.seen[0].headers["accept"] == "*/*", "the API server refuses exec to whoever wants JSON only"
     assert server.seen[0].query == (
         ("container", "etcd"),
         ("stdout", "true"),
