@@ -1,16 +1,24 @@
-"""Ordinary objects put on a cluster of the region, and those that every management cluster has."""
+"""What a management cluster has on it before the first hosted cluster: the kinds, the operators, external-dns.
+
+A process of the region, so that both clusters are furnished at the same time and as soon as their API servers are up.
+"""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from hcp_dr.errors import AlreadyExists, KubernetesError
 from hcp_dr.kube import resources
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr_lab.region import external_dns
-from hcp_dr_lab.region.layout import Layout, ManagementCluster
+from hcp_dr_lab.region import layout as region_layout
+from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
+from hcp_dr_lab.region.part import Part
+from hcp_dr_lab.standin import install as standin
 
 _SECONDS = 60.0
 _KINDS = {
@@ -20,13 +28,16 @@ _KINDS = {
 }
 
 
-def furnish(layout: Layout, management: ManagementCluster) -> None:
-    """Install external-dns; the stand-in installs the kinds and its operators itself."""
-    cluster = connect(layout.management_kubeconfig(management), management.name)
-    try:
-        apply(cluster, external_dns.objects(layout, management))
-    finally:
-        cluster.close()
+def part(layout: Layout, cluster: ManagementCluster) -> Part:
+    """Serves when it has ended well."""
+    return Part(
+        name=f"{cluster.name}/install",
+        command=(sys.executable, "-m", "hcp_dr_lab.region.install", str(layout.root), str(cluster.number)),
+        probe=lambda: "it is not done yet",
+        limit=_SECONDS + 30,
+        after=(f"{cluster.name}/kube-apiserver",),
+        passing=True,
+    )
 
 
 def apply(cluster: Kubernetes, objects: Iterable[Object], *, seconds: float = _SECONDS) -> None:
@@ -47,3 +58,15 @@ def _created(cluster: Kubernetes, wanted: Object, *, last: bool) -> bool:
             raise
         return False
     return True
+
+
+def main() -> None:
+    layout = region_layout.load(Path(sys.argv[1]))
+    management = MANAGEMENT_CLUSTERS[int(sys.argv[2]) - 1]
+    cluster = connect(layout.inside_kubeconfig(management), management.name)
+    standin.install(cluster)
+    apply(cluster, external_dns.objects(layout, management))
+
+
+if __name__ == "__main__":
+    main()

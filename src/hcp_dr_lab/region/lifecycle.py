@@ -21,7 +21,7 @@ from pathlib import Path
 
 from hcp_dr_lab.errors import LabError, NoRegion, PartFailed
 from hcp_dr_lab.hosted.provision import provision
-from hcp_dr_lab.region import cgroups, host, install, layout, management, rootfs, supervisor
+from hcp_dr_lab.region import cgroups, host, layout, management, rootfs, supervisor
 from hcp_dr_lab.region.control import Control, PartStatus, Status
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
 from hcp_dr_lab.region.pki import CertificateAuthority
@@ -174,8 +174,6 @@ def _bring_up(region: Layout, say: Say) -> None:
     say(f"images made in {time.monotonic() - began:.1f} s")
     first = _start_first_process(region)
     _await_parts(region, first, say)
-    for cluster in MANAGEMENT_CLUSTERS:
-        install.furnish(region, cluster)
     say(f"the region {region.name} stands after {time.monotonic() - began:.0f} s")
 
 

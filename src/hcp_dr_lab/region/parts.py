@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hcp_dr_lab.region import aws, balancer, hypervisor, management, names, proxy, storage
+from hcp_dr_lab.region import aws, balancer, hypervisor, install, management, names, proxy, storage
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
 from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.standin import part as standin
@@ -20,14 +20,15 @@ def assemble(layout: Layout) -> tuple[Part, ...]:
         names.part(layout),
         proxy.part(layout),
         *(part for cluster in MANAGEMENT_CLUSTERS for part in _operations(layout, cluster)),
-        _after(hypervisor.part(layout), *(f"{cluster.name}/stand-in" for cluster in MANAGEMENT_CLUSTERS)),
+        _after(hypervisor.part(layout), *(f"{cluster.name}/install" for cluster in MANAGEMENT_CLUSTERS)),
     )
 
 
 def _operations(layout: Layout, cluster: ManagementCluster) -> Iterator[Part]:
-    """What works on the cluster's objects; their kinds come with the stand-in."""
-    yield standin.part(layout, cluster)
-    yield _after(balancer.part(layout, cluster), f"{cluster.name}/stand-in")
+    """What works on the cluster's objects, so after their kinds are there."""
+    yield install.part(layout, cluster)
+    yield _after(standin.part(layout, cluster), f"{cluster.name}/install")
+    yield _after(balancer.part(layout, cluster), f"{cluster.name}/install")
 
 
 def _after(part: Part, *names_of_parts: str) -> Part:
