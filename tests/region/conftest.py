@@ -1,0 +1,87 @@
+"""One region for the whole test run, and one hosted cluster for each test that asks for it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from hcp_dr.kube.client import connect
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr.kube.resources import HOSTED_CLUSTER
+from hcp_dr_lab.hosted import cluster
+from hcp_dr_lab.hosted.provision import provision
+from hcp_dr_lab.region import lifecycle
+from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, ManagementCluster
+
+REGION = f"test-{os.getpid()}"
+REQUIRED = "HCP_DR_LAB_REGION_REQUIRED"
+
+_numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests here need the region. Where it cannot be, they are skipped, or fail if the caller insists on them."""
+    unfit = "" if sys.platform == "linux" and os.geteuid() == 0 else "the region needs Linux and root"
+    for item in items:
+        item.add_marker(pytest.mark.region)
+        if unfit and not os.environ.get(REQUIRED):
+            item.add_marker(pytest.mark.skip(reason=unfit))
+
+
+def say(text: str) -> None:
+    """Progress, for `pytest -s` and for the report of a test that failed."""
+    sys.stdout.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    sys.stdout.flush()
+
+
+@pytest.fixture(scope="session")
+def region() -> Iterator[Layout]:
+    """A region without hosted clusters, brought up and taken down as the commands do it."""
+    try:
+        yield lifecycle.up(REGION, say)
+    finally:
+        lifecycle.down(REGION, say)
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """A hosted cluster in service."""
+
+    layout: Layout
+    names: HostedClusterNames
+
+    @property
+    def api(self) -> Kubernetes:
+        return connect(self.layout.hosted_kubeconfig(self.names.name), "hosted")
+
+
+@pytest.fixture
+def hosted(region: Layout) -> Iterator[Hosted]:
+    """A hosted cluster of the test's own, created on the first management cluster, deleted wherever it is then."""
+    names = HostedClusterNames(f"t{next(_numbers)}")
+    try:
+        provision(region, names.name, say)
+        yield Hosted(region, names)
+    finally:
+        for number in MANAGEMENT_CLUSTERS:
+            holder = management(region, number)
+            if holder.find(HOSTED_CLUSTER, names.name, names.namespace) is not None:
+                cluster.delete(holder, names)
+
+
+def management(layout: Layout, which: ManagementCluster) -> Kubernetes:
+    return connect(layout.management_kubeconfig(which), which.name)
+
+
+def eventually(seen: Callable[[], object], seconds: float, what: str) -> None:
+    """Until `seen` says something true; a failure names what was awaited."""
+    deadline = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.2)

@@ -1,0 +1,86 @@
+"""The region bites as the real one does: what a careless relocation would lose is lost here too."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from hcp_dr.kube.resources import AWS_MACHINE, NODE
+from hcp_dr_lab.region import cloud
+from hcp_dr_lab.region.aws import seeded
+from hcp_dr_lab.region.hypervisor import workers
+from hcp_dr_lab.region.layout import AWS_REGION, BUCKET, MANAGEMENT_CLUSTERS, Layout
+from hcp_dr_lab.region.storage import credentials
+from tests.region.conftest import Hosted, eventually, management
+
+FIRST = MANAGEMENT_CLUSTERS[0]
+
+
+def test_deleting_a_machine_terminates_its_instance_and_worker(hosted: Hosted) -> None:
+    """While capi-provider runs, an AWSMachine takes its instance with it; the worker dies, the other one lives."""
+    names = hosted.names
+    plane = management(hosted.layout, FIRST)
+    nodes_before = {node["metadata"]["uid"] for node in hosted.api.list(NODE).items}
+    machines = plane.list(AWS_MACHINE, names.control_plane_namespace).items
+    victim = machines[0]["spec"]["instanceID"]
+    survivor = machines[1]["spec"]["instanceID"]
+    survivor_boot_id = workers(hosted.layout)[survivor].boot_id
+
+    plane.delete(AWS_MACHINE, machines[0]["metadata"]["name"], names.control_plane_namespace)
+
+    def state() -> str:
+        answer = cloud.ec2(hosted.layout).describe_instances(InstanceIds=[victim])
+        return answer["Reservations"][0]["Instances"][0]["State"]["Name"]
+
+    eventually(lambda: state() == "terminated", 60, "the instance is terminated")
+    eventually(lambda: workers(hosted.layout)[victim].state == "terminated", 10, "the worker is killed")
+    assert workers(hosted.layout)[survivor].boot_id == survivor_boot_id
+    assert nodes_before != set()
+
+
+def test_termination_protection_is_honoured(region: Layout) -> None:
+    ec2 = cloud.ec2(region)
+    seed = seeded(region)
+    started = ec2.run_instances(ImageId=seed.image_id, MinCount=1, MaxCount=1, SubnetId=seed.subnet_id)
+    instance = started["Instances"][0]["InstanceId"]
+    ec2.modify_instance_attribute(InstanceId=instance, DisableApiTermination={"Value": True})
+    with pytest.raises(ClientError, match="OperationNotPermitted"):
+        ec2.terminate_instances(InstanceIds=[instance])
+    ec2.modify_instance_attribute(InstanceId=instance, DisableApiTermination={"Value": False})
+    ec2.terminate_instances(InstanceIds=[instance])
+
+
+def test_a_presigned_url_opens_exactly_what_it_was_signed_for(region: Layout) -> None:
+    granted = credentials(region)
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=region.s3_endpoint,
+        verify=str(region.ca_file),
+        region_name=AWS_REGION,
+        aws_access_key_id=granted.access_key_id,
+        aws_secret_access_key=granted.secret_access_key,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": BUCKET, "Key": "probe"}, ExpiresIn=60)
+    assert _put(region, url) == 200
+    assert _put(region, url.replace("probe", "other")) == 403
+    assert _put(region, url.replace("X-Amz-Expires=60", "X-Amz-Expires=6000")) == 403
+    assert s3.get_object(Bucket=BUCKET, Key="probe")["Body"].read() == b"content"
+    s3.delete_object(Bucket=BUCKET, Key="probe")
+
+
+def _put(region: Layout, url: str) -> int:
+    parts = urlsplit(url)
+    context = ssl.create_default_context(cafile=region.ca_file)
+    connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, context=context, timeout=10)
+    try:
+        connection.request("PUT", f"{parts.path}?{parts.query}", b"content")
+        return connection.getresponse().status
+    finally:
+        connection.close()

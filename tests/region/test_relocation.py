@@ -1,0 +1,47 @@
+"""A whole relocation, there and back, judged by the observer."""
+
+from __future__ import annotations
+
+import subprocess
+
+from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
+from hcp_dr_lab import drill
+from hcp_dr_lab.observer.judge import ENOUGH_WRITES
+from hcp_dr_lab.observer.report import as_text
+from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS
+from tests.region.conftest import Hosted, management, say
+
+FIRST, SECOND = MANAGEMENT_CLUSTERS
+
+
+def test_there_and_back(hosted: Hosted) -> None:
+    there = drill.perform(hosted.layout, hosted.names.name, source=1, tell=say)
+    say(as_text(there))
+    assert there.reasons == ()
+    assert there.verdict.acknowledged > ENOUGH_WRITES
+    assert_it_lives_on(hosted, second=True)
+
+    back = drill.perform(hosted.layout, hosted.names.name, source=2, tell=say)
+    say(as_text(back))
+    assert back.reasons == ()
+    assert back.verdict.nodes_before == there.verdict.nodes_after
+    assert_it_lives_on(hosted, second=False)
+
+
+def assert_it_lives_on(hosted: Hosted, *, second: bool) -> None:
+    """As anybody sees it, with the API and with plain kubectl."""
+    names = hosted.names
+    here, there = (SECOND, FIRST) if second else (FIRST, SECOND)
+    assert management(hosted.layout, here).find(HOSTED_CLUSTER, names.name, names.namespace) is not None
+    assert management(hosted.layout, here).find(NODE_POOL, names.node_pool, names.namespace) is not None
+    assert management(hosted.layout, there).find(HOSTED_CLUSTER, names.name, names.namespace) is None
+    file = hosted.layout.hosted_kubeconfig(names.name)
+    seen = subprocess.run(
+        ("kubectl", "--kubeconfig", str(file), "get", "clusterversion,nodes", "-o", "name"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert seen.stdout.count("clusterversion.config.openshift.io/version") == 1
+    assert seen.stdout.count("node/") == 2
