@@ -101,6 +101,7 @@ def _upload(action: UploadSnapshot, ports: Ports) -> None:
     )
     lines = [f'url = "{url}"', f'upload-file = "{action.path}"']
     lines += [f'header = "{name}: {value}"' for name, value in headers.items()]
-    config = "\n".join(lines) + "\n"
-    script = "exec curl --silent --show-error --fail --config -"
-    _in_pod(action, ports, script, shown="curl (presigned PUT)", stdin=config.encode())
+    config = ("\n".join(lines) + "\n").encode()
+    # Older API servers cannot close stdin, so that the pod is told how much to read.
+    script = f"set -o pipefail; head -c {len(config)} | curl --silent --show-error --fail --config -"
+    _in_pod(action, ports, script, shown="curl (presigned PUT)", stdin=config)

@@ -35,18 +35,18 @@ class Mirror:
             return tuple(self._objects.values())
 
     def _follow(self) -> None:
-        version = None
+        version, told = None, ""
         while True:
             try:
                 version = self._list() if version is None else self._watch(version)
+                told = ""
             except Expired:
                 version = None
-            except NotFound:
-                version = None
-                time.sleep(PAUSE_SECONDS)
             except HcpDrError as error:
-                log.warning("%s", error)
                 version = None
+                if str(error) != told and not isinstance(error, NotFound):
+                    told = str(error)
+                    log.warning("%s", told)
                 time.sleep(PAUSE_SECONDS)
 
     def _list(self) -> str:
