@@ -1,7 +1,8 @@
 """The settings: the documented variables as they are, from the environment or the file given with --env-file.
 
-What can be discovered is discovered; a variable that says one thing in the file and another in the environment is an
-error, because at night nobody remembers what was exported this morning.
+What can be discovered is discovered. A documented variable that says one thing in the file and another in the
+environment is an error, because at night nobody remembers what was exported this morning. AWS's own variables count as
+the file has them.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Settings(BaseSettings):
 
 
 def variables(env_file: Path | None, environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The documented and the AWS variables, file and environment merged. Raises SettingsError where they contradict."""
+    """The documented and the AWS variables, file and environment merged. Raises SettingsError where two contradict."""
     around = os.environ if environment is None else environment
     wanted = {name.upper() for name in Settings.model_fields}
     merged = {k: v for k, v in around.items() if v and (k in wanted or k.startswith(_PREFIXES))}
@@ -57,7 +58,7 @@ def variables(env_file: Path | None, environment: Mapping[str, str] | None = Non
             todo="Correct the path and run the command again.",
         ) from error
     for name, value in _parse(text).items():
-        if merged.get(name, value) != value:
+        if name in wanted and merged.get(name, value) != value:
             raise SettingsError(
                 what=f"{name} is one thing in the environment and another in {env_file}.",
                 todo=f"Unset it (`unset {name}`) or correct the file, and run the command again.",

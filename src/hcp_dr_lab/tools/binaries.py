@@ -142,11 +142,16 @@ def installed(program: Program, environment: Mapping[str, str], say: Say) -> Pat
         if not candidate.is_file() or not os.access(candidate, os.X_OK):
             continue
         answer = _version_output(candidate, program.asks_version)
-        if re.search(program.accepts, answer):
+        if accepted(program, answer):
             return candidate
         if not program.name.startswith("etcd-"):  # one of its two lines is always the other one
             say(f"passing over {candidate}: it is not of the pinned version ({answer.strip()[:80] or 'no answer'})")
     return None
+
+
+def accepted(program: Program, answer: str) -> bool:
+    """Whether what a program says of its version is of the pinned line."""
+    return re.search(program.accepts, answer) is not None
 
 
 def build(programs: Sequence[Program], found: Mapping[str, Path], go_program: Path, say: Say) -> None:
