@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from hcp_dr_lab.errors import HostUnfit
@@ -27,6 +28,8 @@ _PROGRAMS = {
 }
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NUMBERS = range(100)
+_WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")
+_WATCHES_NEEDED = 1024
 
 
 def require() -> None:
@@ -48,6 +51,14 @@ def require() -> None:
             f"looked for in {CNI_FOLDER}). Nothing was done. Run `make region-host` as root, or install them, and run "
             "the command again."
         )
+
+
+def allow_watches(say: Callable[[str], None]) -> None:
+    """A region holds some sixty inotify instances, all of one user; the kernel's default of 128 is soon used up."""
+    allowed = int(_WATCHES.read_text("ascii"))
+    if allowed < _WATCHES_NEEDED:
+        _WATCHES.write_text(str(_WATCHES_NEEDED), "ascii")
+        say(f"raised fs.inotify.max_user_instances of this machine from {allowed} to {_WATCHES_NEEDED}")
 
 
 def environment() -> dict[str, str]:

@@ -78,6 +78,7 @@ def _standing(name: str, say: Say, *, keep: bool) -> Iterator[Layout]:
         if root.exists():
             say(f"clearing what is left of an earlier region {name}")
         clear(root)
+        host.allow_watches(say)
         programs = binaries.find(say)
         try:
             region = _create(name, root, programs)
