@@ -90,7 +90,7 @@ def _run(view: View, found: Object, machine: Object, cluster: Object) -> list[Ch
     reference = cluster["spec"].get("infrastructureRef") or {}
     infrastructure = view.find(r.AWS_CLUSTER, reference.get("name", ""), namespace)
     if secret is None or infrastructure is None or not (infrastructure.get("status") or {}).get("ready"):
-        waiting = condition(view, "InstanceReady", "False", "WaitingForBootstrapData")
+        waiting = condition(view, "InstanceReady", "False", "WaitingForBootstrapData", "Waiting for the user data")
         return set_status(r.AWS_MACHINE, found, {"conditions": [waiting]})
     spec = found["spec"]
     tags = {
@@ -117,6 +117,7 @@ def _run(view: View, found: Object, machine: Object, cluster: Object) -> list[Ch
 def _status(view: View, instance: CloudInstance) -> Object:
     runs = instance.state == "running"
     told = ("True", "Running") if runs else ("False", "InstanceNotReady")
+    message = f"The instance is {instance.state}"
     return {
         "ready": runs,
         "instanceState": instance.state,
@@ -124,7 +125,7 @@ def _status(view: View, instance: CloudInstance) -> Object:
             {"type": "InternalIP", "address": instance.private_address},
             {"type": "InternalDNS", "address": instance.private_name},
         ],
-        "conditions": [condition(view, "InstanceReady", *told)],
+        "conditions": [condition(view, "InstanceReady", *told, message)],
     }
 
 

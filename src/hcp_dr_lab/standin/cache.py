@@ -29,6 +29,7 @@ class Cache:
         self._lock = threading.Lock()
         self._objects: Objects = {resource: {} for resource in resources}
         self._missing = set(resources)
+        self._gone: set[str] = set()  # UIDs whose end was seen: a late answer must not bring them back
         self.changed = threading.Event()
         self.stop = threading.Event()
 
@@ -50,12 +51,15 @@ class Cache:
         """An object as the API server answered with it; an older state than the known one is ignored."""
         with self._lock:
             found = self._objects.get(resource)
-            if found is not None and not _newer(found.get(_key(item)), item):
+            if found is None or item["metadata"]["uid"] in self._gone:
+                return
+            if not _newer(found.get(_key(item)), item):
                 found[_key(item)] = item
 
     def drop(self, resource: Resource, item: Object) -> None:
         with self._lock:
             found = self._objects[resource]
+            self._gone.add(item["metadata"]["uid"])
             if not _newer(found.get(_key(item)), item):
                 found.pop(_key(item), None)
 
