@@ -155,11 +155,12 @@ class Supervisor:
     def _judge_end(entry: _Process) -> None:
         """It ended before it served, which only a part that does its work and ends may do."""
         code = entry.process.returncode if entry.process is not None else None
-        entry.state, entry.served = "failed", time.monotonic()
-        if code is not None:
-            entry.why = f"it ended with exit code {code}"
-            if code == 0 and entry.part.passing:
-                entry.state = "done"
+        entry.served = time.monotonic()
+        if code == 0 and entry.part.passing:
+            entry.state, entry.why = "done", ""
+            return
+        entry.why = entry.why if code is None else f"it ended with exit code {code}"
+        entry.state = "failed"
 
     @staticmethod
     def _row(entry: _Process) -> dict[str, object]:
