@@ -45,7 +45,7 @@ class Pace:
 
 
 REALISTIC = Pace("1m", None, txt_cache="1h", between_batches="10s", zones_cache="1h")
-FAST = Pace("5s", "1s", txt_cache="0s", between_batches="100ms", zones_cache="1h")
+FAST = Pace("2s", "1s", txt_cache="0s", between_batches="100ms", zones_cache="1h")
 
 
 def objects(layout: Layout, cluster: ManagementCluster, pace: Pace = FAST) -> tuple[Object, ...]:
