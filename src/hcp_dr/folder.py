@@ -39,11 +39,9 @@ class BackupFolder:
 
     def write(self, path: str, text: str) -> None:
         target = self.path / path
-        for folder in (target.parent, *target.parent.parents):
-            if folder == self.path:
-                break
-            if not folder.exists():
-                folder.mkdir(mode=0o700, parents=True)
+        between = target.parent.relative_to(self.path).parts
+        for depth in range(len(between)):
+            self.path.joinpath(*between[: depth + 1]).mkdir(mode=0o700, exist_ok=True)
         temporary = target.with_name(target.name + ".part")
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
