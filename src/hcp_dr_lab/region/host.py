@@ -13,9 +13,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from hcp_dr_lab import tools
 from hcp_dr_lab.errors import HostUnfit
 
 CNI_FOLDER = Path("/usr/lib/cni")
+_INSTALLER = Path(tools.__file__).with_name("host-packages.sh")
 _CNI_PLUGINS = ("bridge", "host-local", "loopback")
 _PROGRAMS = {
     "unshare": "util-linux",
@@ -48,8 +50,8 @@ def require() -> None:
         names = " ".join(sorted(missing))
         raise HostUnfit(
             f"This machine lacks programs that the region is made of (Debian's packages: {names}; the CNI plugins are "
-            f"looked for in {CNI_FOLDER}). Nothing was done. Run `make region-host` as root, or install them, and run "
-            "the command again."
+            f"looked for in {CNI_FOLDER}). Nothing was done. Run `sh {_INSTALLER}` as root, or install them, and run the "
+            "command again."
         )
 
 

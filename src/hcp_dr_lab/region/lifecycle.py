@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,7 @@ from hcp_dr_lab.tools import binaries
 
 HOSTED_CLUSTER = "shop"
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,29}")
 _FIRST_SECONDS = 20.0
 _DEATH_SECONDS = 20.0
 _LINES_OF_LOG = 20
@@ -124,7 +126,12 @@ def find(name: str) -> Layout | None:
 
 
 def folder(name: str) -> Path:
-    """The state folder of a region of that name."""
+    """The state folder of a region of that name. Raises LabError where that cannot be a region's name."""
+    if not _NAME.fullmatch(name):
+        raise LabError(
+            f"{name!r} cannot be the name of a region: small letters, digits and hyphens, thirty at most, a letter or "
+            "digit first. Nothing was done. Give another one with --name."
+        )
     base = os.environ.get("XDG_STATE_HOME") or str(Path(os.environ.get("HOME") or "/root") / ".local" / "state")
     return Path(base).absolute() / "hcp-dr-lab" / name
 

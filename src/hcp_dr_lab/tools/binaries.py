@@ -175,7 +175,7 @@ def _build_one(program: Program, target: Path, go_program: Path) -> None:
         done = subprocess.run(
             [*command, "-o", str(partial), program.package],
             cwd=MODULES / program.module,
-            env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"},
+            env=_build_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -193,6 +193,12 @@ def _build_one(program: Program, target: Path, go_program: Path) -> None:
         f"exit code {done.returncode}. What was built before it stays in the cache, and no half file is left. "
         "Settle the cause below and run the command again.\n" + "\n".join(lines)
     )
+
+
+def _build_environment() -> dict[str, str]:
+    """The user's, for proxies and the like, but nothing that would build another program than the key says."""
+    fixed = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    return {**{name: value for name, value in os.environ.items() if name != "GOROOT"}, **fixed}
 
 
 @contextmanager

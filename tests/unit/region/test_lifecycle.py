@@ -39,6 +39,12 @@ def test_half_a_state_is_no_region(root: Path, content: str) -> None:
     assert lifecycle.find("test") is None
 
 
+@pytest.mark.parametrize("name", ["", "..", "a/b", "-a", "A", "a" * 31])
+def test_a_name_stays_inside_the_state_folder(name: str) -> None:
+    with pytest.raises(LabError, match="cannot be the name of a region"):
+        lifecycle.folder(name)
+
+
 def test_status_of_none_says_what_to_do(root: Path) -> None:
     assert root.exists()
     with pytest.raises(NoRegion, match="hcp-dr-lab up --name test"):
