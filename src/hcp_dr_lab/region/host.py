@@ -50,8 +50,8 @@ def require() -> None:
         names = " ".join(sorted(missing))
         raise HostUnfit(
             f"This machine lacks programs that the region is made of (Debian's packages: {names}; the CNI plugins are "
-            f"looked for in {CNI_FOLDER}). Nothing was done. Run `sh {_INSTALLER}` as root, or install them, and run the "
-            "command again."
+            f"looked for in {CNI_FOLDER}). Nothing was done. Run `sh {_INSTALLER}` as root, or install them, "
+            "and run the command again."
         )
 
 
