@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 
 from hcp_dr.engine.step import (
     Action,
@@ -11,6 +12,7 @@ from hcp_dr.engine.step import (
     Create,
     Delete,
     DeleteObject,
+    Hurry,
     Patch,
     Protect,
     PutObject,
@@ -19,8 +21,9 @@ from hcp_dr.engine.step import (
     UploadSnapshot,
     WriteFile,
 )
-from hcp_dr.errors import CommandFailed
+from hcp_dr.errors import CommandFailed, KubernetesError
 from hcp_dr.kube.port import Completed
+from hcp_dr.kube.resources import POD
 from hcp_dr.model import Ports
 
 ETCD_CONTAINER = "etcd"
@@ -30,6 +33,9 @@ ETCDCTL = (
     " --cacert /etc/etcd/tls/etcd-ca/ca.crt"
 )
 """The documented path of the CA is that of hosted releases before 4.12; since then it is this one."""
+
+SHORT_GRACE = 1
+"""Seconds. Never 0: that drops the pod's object without the kubelet's proof that its processes are gone."""
 
 _URL_SECONDS = 3600
 _STREAM_SECONDS = 3600.0
@@ -46,6 +52,8 @@ def perform(action: Action, ports: Ports) -> None:
             ports.cluster(side).delete(
                 resource, name, namespace, uid=uid, grace_seconds=grace_seconds, propagation=propagation
             )
+        case Hurry():
+            _hurry(action, ports)
         case WriteFile(path, text):
             ports.archive.write(path, text)
         case PutObject(key, body, metadata):
@@ -62,6 +70,13 @@ def perform(action: Action, ports: Ports) -> None:
             _upload(action, ports)
         case Remember():
             raise AssertionError("the journal remembers before the hands move")
+
+
+def _hurry(action: Hurry, ports: Ports) -> None:
+    cluster = ports.cluster(action.side)
+    with suppress(KubernetesError):  # without a shell, or gone already: it leaves in its own time
+        cluster.execute(action.namespace, action.pod, action.container, ["/bin/sh", "-c", "kill -TERM 1"], seconds=10)
+    cluster.delete(POD, action.pod, action.namespace, uid=action.uid, grace_seconds=SHORT_GRACE)
 
 
 def _in_pod(

@@ -76,6 +76,23 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Hurry:
+    """Let a pod whose deletion is asked for leave at once instead of after its long grace.
+
+    A kubelet does not shorten a grace that has begun (kubernetes issue 113606), so that the first container is told a
+    second time to end, at which an API server exits, and the deletion is asked for again with a grace of one second."""
+
+    side: Side
+    namespace: str
+    pod: str
+    uid: str
+    container: str
+
+    def describe(self) -> str:
+        return f"hurry on {self.side} Pod {self.namespace}/{self.pod}, which is being deleted"
+
+
+@dataclass(frozen=True, slots=True)
 class WriteFile:
     """Write a file of the backup folder, whole or not at all. `path` is relative to the folder."""
 
@@ -169,6 +186,7 @@ Action = (
     Create
     | Patch
     | Delete
+    | Hurry
     | WriteFile
     | PutObject
     | DeleteObject

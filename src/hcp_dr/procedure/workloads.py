@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hcp_dr.engine.step import Action, Delete, Patch
+from hcp_dr.engine.perform import SHORT_GRACE
+from hcp_dr.engine.step import Action, Hurry, Patch
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import DEPLOYMENT, POD, STATEFUL_SET
 from hcp_dr.model import Side
 from hcp_dr.objects.reading import dig, is_deleting, name_of, namespace_of, pods_of, uid_of
-
-SHORT_GRACE = 1
-"""Seconds. Never 0: that drops the pod's object without the kubelet's proof that its processes are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +19,7 @@ class PodFact:
     namespace: str
     uid: str
     grace: int | None  # seconds that its deletion allows; None while it is not being deleted
+    container: str = ""  # the first one
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,8 @@ def workload(item: Object, pods: Iterable[Object]) -> Workload:
 
 def _pod(pod: Object) -> PodFact:
     grace = int(dig(pod, "metadata", "deletionGracePeriodSeconds") or 0) if is_deleting(pod) else None
-    return PodFact(name_of(pod), namespace_of(pod) or "", uid_of(pod), grace)
+    container = str((dig(pod, "spec", "containers") or [{}])[0].get("name", ""))
+    return PodFact(name_of(pod), namespace_of(pod) or "", uid_of(pod), grace, container)
 
 
 def workloads(cluster: Kubernetes, namespace: str, *resources: Resource) -> tuple[Workload, ...]:
@@ -69,16 +69,20 @@ def workloads(cluster: Kubernetes, namespace: str, *resources: Resource) -> tupl
 
 
 def stop(side: Side, items: Iterable[Workload]) -> tuple[Action, ...]:
-    """One round towards zero pods: ask for none, and hurry those whose deletion allows them long (rule C2). A pod whose
-    deletion nobody has asked for yet is left to its controller, which would only replace it."""
+    """One round towards zero pods: ask for none, and in the same moment delete the pods with a short grace (rule C2).
+
+    A kubelet that has begun to end a pod with a long grace does not listen to a shorter one. So the short one has to
+    come before the controller's own deletion. A pod of a workload that asks for none, whose deletion nobody has asked
+    for yet, is left to its controller.
+    """
     actions: list[Action] = []
     for item in items:
         if item.replicas:
             actions.append(scale(side, item, 0))
         actions += [
-            Delete(side, POD, pod.name, pod.namespace, pod.uid, grace_seconds=SHORT_GRACE)
+            Hurry(side, pod.namespace, pod.name, pod.uid, pod.container)
             for pod in item.pods
-            if pod.grace is not None and pod.grace > SHORT_GRACE
+            if item.replicas or (pod.grace is not None and pod.grace > SHORT_GRACE)
         ]
     return tuple(actions)
 
