@@ -29,6 +29,7 @@ from hcp_dr.procedure.restore import (
     hosted_cluster_inputs,
     machines,
     node_pools,
+    refresh_external_dns,
     start_control_plane,
 )
 from hcp_dr.procedure.teardown import aws_machines as teardown_aws_machines
@@ -66,6 +67,7 @@ RESTORE: Steps = (
     machines.STEP,
     hosted_cluster.STEP,
     node_pools.STEP,
+    refresh_external_dns.STEP,
     start_control_plane.STEP,
     publish_api.STEP,
     identity.STEP,
@@ -118,6 +120,7 @@ RELOCATE: Steps = (
     release_dns.STEP,
     hosted_cluster.STEP,
     node_pools.STEP,
+    refresh_external_dns.STEP,
     # ... this is the point of no return ...
     start_control_plane.STEP,
     # ... and here it is back.

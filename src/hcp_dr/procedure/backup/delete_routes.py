@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Delete, Do, Done, Refuse, Remember, Step
+from hcp_dr.engine.step import Decision, Delete, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import FenceBroken
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import ROUTE
@@ -16,6 +16,8 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import is_deleting, name_of, uid_of
 from hcp_dr.objects.scrub import scrub
 from hcp_dr.procedure.fencing import Fence, look_at
+
+LIMIT = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,12 @@ def plan(facts: Facts) -> Decision:
         for route in facts.routes
         if not is_deleting(route)
     )
-    return Do(actions) if actions else Done(f"{len(facts.before)} Routes are gone from {facts.namespace}")
+    if actions:
+        return Do(actions)
+    if facts.routes:
+        names = ", ".join(name_of(route) for route in facts.routes)
+        return Wait("the Routes are gone", f"still there: {names}", LIMIT, Topic("source", ROUTE, facts.namespace))
+    return Done(f"{len(facts.before)} Routes are gone from {facts.namespace}")
 
 
 def foresee(facts: Facts) -> Facts:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from hcp_dr.engine.step import Decision, Refuse, Step
 from hcp_dr.errors import MachineUnsafe, Refused
 from hcp_dr.model import Later
-from hcp_dr.objects.archive import Manifest, page
+from hcp_dr.objects.archive import Manifest, page, path_of
 from hcp_dr.objects.reading import name_of
+from hcp_dr.objects.select import is_token_secret
 from hcp_dr.procedure.backup import export_objects
 from hcp_dr.procedure.backup.export_objects import Facts, afterwards, observe
 from hcp_dr.procedure.carried import MACHINERY
@@ -30,12 +31,16 @@ _ALREADY_THERE = frozenset({"Secret", "ConfigMap", *(resource.kind for resource 
 
 
 def contents_changed(facts: Facts) -> tuple[str, ...]:
-    """Objects restored from the first export that are different now: a rotated authority, a changed machine."""
+    """Objects restored from the first export that are different now: a rotated authority, a changed machine. Tokens
+    rotate under the pause, and are restored last."""
     if facts.manifest is None:
         return ()
+    tokens = {path_of(item) for item in facts.live if item["kind"] == "Secret" and is_token_secret(item)}
     before = {entry.file: entry.sha256 for entry in facts.manifest.entries if entry.kind in _ALREADY_THERE}
     after = {entry.file: entry.sha256 for item in facts.live if (entry := page(item).entry).kind in _ALREADY_THERE}
-    return tuple(sorted(file for file in {*before, *after} if before.get(file) != after.get(file)))
+    return tuple(
+        sorted(file for file in {*before, *after} if before.get(file) != after.get(file) and file not in tokens)
+    )
 
 
 def plan(facts: Facts) -> Decision:

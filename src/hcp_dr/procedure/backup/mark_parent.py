@@ -40,7 +40,7 @@ def plan(facts: Facts) -> Decision:
     actions = tuple(
         _mark(name, data, facts.marks.get(name))
         for name, data in wanted.items()
-        if dig(facts.marks.get(name), "data") != data
+        if not data.items() <= (dig(facts.marks.get(name), "data") or {}).items()
     )
     return Do(actions) if actions else Done(f"{WHERE}/{PARENT} says {facts.source}, and the nonce is there")
 

@@ -121,7 +121,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
         return replace(facts, before=_values(facts))
     if any(not item.paused for item in facts.asked):
         return replace(facts, asked=tuple(replace(item, value="true") for item in facts.asked))
-    if any(not item.paused for item in facts.reached) or facts.reconciling != "False":
+    if any(not item.paused for item in facts.reached) or (facts.operator_alive and facts.reconciling != "False"):
         reached = tuple(replace(item, value="true") for item in facts.reached)
         return replace(facts, reached=reached, reconciling="False")
     return replace(facts, machines=tuple(replace(item, paused=True) for item in facts.machines))

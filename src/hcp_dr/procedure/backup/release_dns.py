@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import Refused
-from hcp_dr.model import Case, Ports
+from hcp_dr.model import Case, Later, Ports
 from hcp_dr.procedure.preflight.external_dns import look_at
 from hcp_dr.procedure.records import owned
 
@@ -18,7 +18,7 @@ LIMIT = 400.0
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    owner: str
+    owner: str  # "" where the source has no external-dns
     external_dns_ready: bool
     left: tuple[str, ...]  # type and name of each record that is still there
 
@@ -34,6 +34,14 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 
 def plan(facts: Facts) -> Decision:
+    if not facts.owner:
+        return Refuse(
+            Refused(
+                what="The source has no external-dns any more: nobody can say which records are this hosted cluster's.",
+                left="The records are as they were; the hosted API stays away.",
+                todo="Bring Deployment hypershift/external-dns back on the source, then run `hcp-dr resume`.",
+            )
+        )
     if not facts.left:
         return Done(f"owner {facts.owner} keeps no record of this hosted cluster any more")
     if not facts.external_dns_ready:
@@ -48,7 +56,7 @@ def plan(facts: Facts) -> Decision:
 
 
 def foresee(facts: Facts) -> Facts:
-    return replace(facts, left=())
+    return replace(facts, owner=facts.owner or Later("owner"), left=())
 
 
 STEP = Step(name="backup.release_dns", documented="8.6.2-6", observe=observe, plan=plan, foresee=foresee)

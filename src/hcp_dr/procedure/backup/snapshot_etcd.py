@@ -184,6 +184,8 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if facts.pod is None:
+        return replace(facts, pod=Later("a pod of etcd"))
     file = facts.file or SnapshotFile(0, Later("sha256"), Later("hash"), 0, 0, intact=True)
     if facts.file is None:
         return replace(facts, file=file)

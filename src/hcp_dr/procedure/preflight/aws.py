@@ -3,7 +3,7 @@ and protect the instances?"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, DeleteObject, Do, PutObject, Remember, Step
@@ -23,7 +23,7 @@ URL_SECONDS = 24 * 3600
 class Facts:
     caller: str
     probe_key: str
-    probed: bool
+    probed: bool  # remembered: the probe was seen there
     probe_there: bool
     url_length: int
     url_scheme: str
@@ -137,11 +137,15 @@ def _machines(facts: Facts) -> Check:
 
 
 def plan(facts: Facts) -> Decision:
-    if not facts.probed:
-        return Do((Remember("preflight.probe", facts.probe_key), PutObject(facts.probe_key, b"probe")))
     if facts.probe_there:
-        return Do((DeleteObject(facts.probe_key),))
+        return Do((Remember("preflight.probe", facts.probe_key), DeleteObject(facts.probe_key)))
+    if not facts.probed:
+        return Do((PutObject(facts.probe_key, b"probe"),))
     return verdict(checks(facts))
 
 
-STEP = Step(name="preflight.aws", documented="-", observe=observe, plan=plan)
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    return replace(facts, probed=facts.probe_there, probe_there=not facts.probe_there)
+
+
+STEP = Step(name="preflight.aws", documented="-", observe=observe, plan=plan, afterwards=afterwards)

@@ -27,6 +27,7 @@ class ExternalDns:
     provider: str = ""
     domain_filters: tuple[str, ...] = ()
     owner: str = ""
+    cache: str = ""  # --txt-cache-interval
     credentials: bool = False
 
 
@@ -57,6 +58,7 @@ def read_arguments(deployment: Object, side: Side) -> ExternalDns:
         provider=next(iter(flags.get("provider", ())), ""),
         domain_filters=tuple(flags.get("domain-filter", ())),
         owner=next(iter(flags.get("txt-owner-id", ())), "default"),
+        cache=next(iter(flags.get("txt-cache-interval", ())), ""),
         credentials=bool(environment & {"AWS_SHARED_CREDENTIALS_FILE", "AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"}),
     )
 

@@ -185,6 +185,8 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if isinstance(decision, Wait):
+        return replace(facts, machines=tuple(replace(item, node=Later("its node")) for item in facts.machines))
     patched = {a.resource for a in decision.actions if isinstance(a, Patch)} if isinstance(decision, Do) else set()
     if NODE_POOL in patched:
         return replace(facts, pools=tuple(replace(pool, paused=pool.paused_before) for pool in facts.pools))

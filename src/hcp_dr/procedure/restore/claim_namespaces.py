@@ -48,6 +48,14 @@ def plan(facts: Facts) -> Decision:
                 todo="Look at what is in it and whose it is; when it is gone, run `hcp-dr resume`.",
             )
         )
+    if facts.shared_found is not None and is_deleting(facts.shared_found):
+        return Refuse(
+            NotOurs(
+                what=f"Namespace {facts.shared} of the destination is being deleted there.",
+                left="It was not touched; the hosted cluster goes on on the source.",
+                todo="Find out who deletes it and what of it is needed; when it is gone, run `hcp-dr resume`.",
+            )
+        )
     actions = []
     if facts.shared_found is None:
         actions.append(Create("destination", NAMESPACE, _namespace(facts.shared, facts.backup_id)))

@@ -22,7 +22,7 @@ from hcp_dr.procedure.restoring import DataFacts, Restorable, existing, is_ours,
 @dataclass(frozen=True, slots=True)
 class Facts:
     backup_id: str
-    hosted_cluster: tuple[str, str]  # name and uid on the destination
+    hosted_cluster: tuple[str, str | None]  # name, and uid on the destination
     pools: tuple[Restorable, ...]
     found: Mapping[str, Object]  # NodePools on the destination by name
     tokens: DataFacts
@@ -35,7 +35,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     tokens = tuple(item for item in restorable if item.entry.kind == "Secret" and is_token_secret(item.body))
     return Facts(
         backup_id=case.backup_id,
-        hosted_cluster=(case.name, uid_of(hosted_cluster) if hosted_cluster else Later("uid of the HostedCluster")),
+        hosted_cluster=(case.name, uid_of(hosted_cluster) if hosted_cluster else None),
         pools=pools,
         found={name: item for (_, name), item in existing(ports.destination, pools).items()},
         tokens=DataFacts(case.backup_id, tokens, existing(ports.destination, tokens)),
@@ -49,10 +49,18 @@ def paused_body(item: Restorable, facts: Facts) -> Object | None:
     body = {key: value for key, value in body.items() if key != "status"}
     body["spec"] = {**body["spec"], "pausedUntil": "true"}
     owners = tuple(owner for owner in item.entry.owners if owner.key == ("HostedCluster", name))
-    return relink(body, owners, {("HostedCluster", name): uid})
+    return relink(body, owners, {("HostedCluster", name): uid} if uid else {})
 
 
 def plan(facts: Facts) -> Decision:
+    name, uid = facts.hosted_cluster
+    if uid is None:
+        return Refuse(
+            NotOurs(
+                what=f"HostedCluster {name} is not on the destination any more: its NodePools would have no owner.",
+                todo="Find out who deleted it before anything else.",
+            )
+        )
     for item in facts.pools:
         found = facts.found.get(item.entry.name)
         if found is not None and (is_deleting(found) or not is_ours(found, facts.backup_id)):
@@ -83,6 +91,11 @@ def plan(facts: Facts) -> Decision:
     return Done(f"{len(facts.pools)} NodePools and {len(facts.tokens.wanted)} token secrets are there, paused")
 
 
+def foresee(facts: Facts) -> Facts:
+    name, uid = facts.hosted_cluster
+    return replace(facts, hosted_cluster=(name, uid or Later("uid of the HostedCluster")))
+
+
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if any(item.entry.name not in facts.found for item in facts.pools):
         created = {item.entry.name: marked({**item.body, "status": {}}, facts.backup_id) for item in facts.pools}
@@ -92,4 +105,11 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, tokens=replace(facts.tokens, found=facts.tokens.completed()))
 
 
-STEP = Step(name="restore.node_pools", documented="8.6.3-7", observe=observe, plan=plan, afterwards=afterwards)
+STEP = Step(
+    name="restore.node_pools",
+    documented="8.6.3-7",
+    observe=observe,
+    plan=plan,
+    foresee=foresee,
+    afterwards=afterwards,
+)

@@ -62,13 +62,17 @@ def plan(facts: Facts) -> Decision:
     if facts.before is None:
         return Do((Remember("operator_before", {item.name: item.replicas for item in facts.operator}),))
     # The operator first: it would bring back what is stopped after it.
-    for group, namespace in ((facts.operator, OPERATOR_NAMESPACE), (facts.own, facts.namespace)):
+    for whose, group, namespace in (
+        ("HyperShift operator", facts.operator, OPERATOR_NAMESPACE),
+        ("control plane", facts.own, facts.namespace),
+    ):
         if all(item.stopped for item in group):
             continue
         actions = stop("source", group)
         if actions:
             return Do(actions)
-        return Wait("no pod of them is left", still_there(group), GONE_LIMIT, Topic("source", POD, namespace))
+        wake = Topic("source", POD, namespace)
+        return Wait(f"no pod of the source's {whose} is left", still_there(group), GONE_LIMIT, wake)
     return Done("the operator and everything in the control plane namespace have zero pods")
 
 

@@ -1,0 +1,63 @@
+"""Restarts the destination's external-dns where it keeps a cache of who owns which record. HyperShift lets it keep one
+for an hour: it would go on seeing the source's records, long gone, as somebody else's, and write none of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Decision, Delete, Do, Done, Refuse, Remember, Step
+from hcp_dr.errors import NotFound
+from hcp_dr.kube.resources import DEPLOYMENT, POD
+from hcp_dr.model import Case, Ports
+from hcp_dr.procedure.preflight.external_dns import NAME, NAMESPACE, look_at
+from hcp_dr.procedure.workloads import PodFact, workloads
+
+_NO_CACHE = ("", "0", "0s", "0m", "0h")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    there: bool
+    cache: str  # its --txt-cache-interval, "" where it has none
+    pods: tuple[PodFact, ...]
+    old: Mapping[str, Any] | None  # remembered: pod names by uid
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    found = [w for w in workloads(ports.destination, NAMESPACE, DEPLOYMENT) if w.name == NAME]
+    external_dns = look_at(ports.destination, "destination")
+    return Facts(
+        there=external_dns.there,
+        cache=external_dns.cache,
+        pods=tuple(pod for workload in found for pod in workload.pods),
+        old=memory.mapping("external_dns_pods"),
+    )
+
+
+def plan(facts: Facts) -> Decision:
+    if not facts.there:
+        return Refuse(NotFound(object=f"Deployment {NAMESPACE}/{NAME}", cluster="destination", verb="restart"))
+    if facts.cache in _NO_CACHE:
+        return Done("the destination's external-dns keeps no cache of owners")
+    if facts.old is None:
+        return Do((Remember("external_dns_pods", {pod.uid: pod.name for pod in facts.pods}),))
+    actions = tuple(
+        Delete("destination", POD, pod.name, pod.namespace, pod.uid)
+        for pod in facts.pods
+        if pod.uid in facts.old and pod.grace is None
+    )
+    if actions:
+        return Do(actions)
+    return Done(f"the destination's external-dns was restarted, because it keeps owners for {facts.cache}")
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if facts.old is None:
+        return replace(facts, old={pod.uid: pod.name for pod in facts.pods})
+    return replace(facts, pods=())
+
+
+STEP = Step(name="restore.refresh_external_dns", documented="-", observe=observe, plan=plan, afterwards=afterwards)
