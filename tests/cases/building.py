@@ -1,17 +1,45 @@
-"""Builds frozen values from plain data, by their type hints, so that a case can be a file."""
+"""Builds frozen values from plain data, by their type hints, so that a case can be a file.
+
+Common values have short forms:
+
+    Object, Restorable, Entry, Removable, Held
+                  "Machine ns/name", or {"Machine ns/name": {...}} with more of the object. Beside spec, data, status ...
+                  it may say labels, annotations, finalizers, uid, owners ("Kind name", as controller), by (the
+                  relocation that made it), held (by the paused annotation) and deleting. A Restorable or an Entry is
+                  written as the source's object that it was exported from.
+    Workload      "kube-apiserver 2 pod-a pod-b:70": replicas asked for and pods there, :70 for one on its way out with
+                  a grace of 70 seconds. With "StatefulSet " before it, or "namespace/", where that differs.
+    Fence         "holds"
+    Guard         "proven"
+    mappings      a list of objects, kept by kind and name, or by name, or, where the values are strings, as the sha256
+                  of their files in the backup
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hcp_dr.engine.step import Step
 from hcp_dr.kube import resources
-from hcp_dr.kube.port import Resource
+from hcp_dr.kube.port import Object, Resource
+from hcp_dr.model import RELOCATION_ANNOTATION
+from hcp_dr.objects.archive import Entry, Manifest, page
+from hcp_dr.objects.reading import name_of
+from hcp_dr.objects.scrub import scrub
+from hcp_dr.procedure.fencing import KEEPERS, WRITERS, Fence
+from hcp_dr.procedure.machinery import PAUSED, Held, held
+from hcp_dr.procedure.removal import Guard, Removable, removable
+from hcp_dr.procedure.restoring import Restorable
+from hcp_dr.procedure.workloads import PodFact, Workload
 
-_RESOURCES = {value.kind: value for value in vars(resources).values() if isinstance(value, Resource)}
+RESOURCES = {value.kind: value for value in vars(resources).values() if isinstance(value, Resource)}
+NAMESPACE = "clusters-one"
+"""The control plane namespace of the cases: hosted cluster clusters/one."""
+STOPPED = tuple(Workload("Deployment", NAMESPACE, name, 0, ()) for name in (*KEEPERS, *WRITERS))
+_META = ("labels", "annotations", "finalizers", "uid")
 
 
 def facts_type(step: Step[Any]) -> type:
@@ -20,18 +48,95 @@ def facts_type(step: Step[Any]) -> type:
     return next(hint for name, hint in hints.items() if name != "return")  # type: ignore[no-any-return]
 
 
+def an_object(value: Any) -> Object:
+    """A whole object from its short form; anything else is one already, or a part of one."""
+    if isinstance(value, str):
+        value = {value: {}}
+    heading = next(iter(value), "")
+    if len(value) != 1 or " " not in heading:
+        return dict(value)
+    kind, _, place = heading.partition(" ")
+    namespace, _, name = place.rpartition("/")
+    said = dict(value[heading] or {})
+    meta: dict[str, Any] = {"name": name, "uid": f"uid-of-{name}", "resourceVersion": "7"}
+    if namespace:
+        meta["namespace"] = namespace
+    meta |= {key: said.pop(key) for key in _META if key in said}
+    if said.pop("deleting", False):
+        meta["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    for key, annotation in (("by", RELOCATION_ANNOTATION), ("held", PAUSED)):
+        if key in said:
+            meta["annotations"] = {**meta.get("annotations", {}), annotation: str(said.pop(key)).lower()}
+    if "owners" in said:
+        meta["ownerReferences"] = [_owner(owner) for owner in said.pop("owners")]
+    meta |= said.pop("metadata", {})
+    return {"apiVersion": RESOURCES[kind].api_version, "kind": kind, "metadata": meta, **said}
+
+
+def _owner(text: str) -> dict[str, Any]:
+    kind, name = text.split()
+    reference = {"apiVersion": RESOURCES[kind].api_version, "kind": kind, "name": name, "uid": f"uid-of-{name}"}
+    return {**reference, "controller": True, "blockOwnerDeletion": True}
+
+
+def _restorable(value: Any) -> Restorable:
+    item = an_object(value)
+    return Restorable(page(item).entry, scrub(item))
+
+
+def _removable(value: Any) -> Removable:
+    item = an_object(value)
+    return removable(RESOURCES[item["kind"]], item)
+
+
+def _held(value: Any) -> Held:
+    item = an_object(value)
+    return held(RESOURCES[item["kind"]], [item])[0]
+
+
+def _workload(text: str) -> Workload:
+    words = text.split()
+    kind = words.pop(0) if words[0] in ("Deployment", "StatefulSet") else "Deployment"
+    namespace, _, name = words[0].rpartition("/")
+    namespace = namespace or NAMESPACE
+    pods = []
+    for word in words[2:]:
+        pod, _, grace = word.partition(":")
+        pods.append(PodFact(pod, namespace, f"uid-of-{pod}", int(grace) if grace else None))
+    return Workload(kind, namespace, name, int(words[1]), tuple(pods))
+
+
+_SHORT: dict[Any, Callable[[Any], Any]] = {
+    Object: an_object,
+    Resource: RESOURCES.__getitem__,
+    Entry: lambda value: page(an_object(value)).entry,
+    Restorable: _restorable,
+    Removable: _removable,
+    Held: _held,
+    Workload: _workload,
+}
+_WORDS: dict[Any, dict[str, Any]] = {
+    Fence: {"holds": Fence(paused=True, workloads=STOPPED)},
+    Guard: {"proven": Guard((), (), destination_serves=True)},
+}
+_USUAL: dict[Any, dict[str, Any]] = {Manifest: {"case": {}, "made_at": 0.0, "fence": None}}
+
+
 def build(kind: Any, value: Any) -> Any:
     """Raises TypeError where the data does not fit the type."""
     if kind is Any or value is None:
         return value
-    if kind is Resource:
-        return _RESOURCES[value]
+    if kind in _SHORT:
+        return _SHORT[kind](value)
+    if isinstance(value, str) and kind in _WORDS:
+        return _WORDS[kind][value]
     if dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
         unknown = set(value) - set(hints)
         if unknown:
             raise TypeError(f"{kind} has no {', '.join(sorted(unknown))}")
-        return kind(**{name: build(hints[name], inner) for name, inner in value.items()})  # type: ignore[operator]
+        given = {**_USUAL.get(kind, {}), **value}
+        return kind(**{name: build(hints[name], inner) for name, inner in given.items()})  # type: ignore[operator]
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         return build(next(argument for argument in arguments if argument is not type(None)), value)
@@ -51,10 +156,12 @@ def _tuple(arguments: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
 
 
 def _mapping(arguments: tuple[Any, ...], value: Any) -> dict[Any, Any]:
-    """Keys that are tuples are written "one/two"."""
+    if isinstance(value, list):
+        items = [an_object(item) for item in value]
+        if arguments[1] is str:
+            return {page(item).entry.file: page(item).entry.sha256 for item in items}
+        by_name = arguments[0] is str
+        return {name_of(item) if by_name else (item["kind"], name_of(item)): item for item in items}
     if not arguments:
         return dict(value)
-    key, inner = arguments
-    if get_origin(key) is tuple:
-        return {tuple(name.split("/", 1)): build(inner, item) for name, item in value.items()}
-    return {name: build(inner, item) for name, item in value.items()}
+    return {name: build(arguments[1], item) for name, item in value.items()}

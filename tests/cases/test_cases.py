@@ -1,54 +1,104 @@
 """Every plan against data: tests/cases/<phase>.<step>/<case>.yaml holds facts and the decision they must lead to.
 
-A case says `facts` (by the fields of the step's Facts), and `decision` (do, wait, done, refuse) with what it must say:
-`actions` for do (each line exactly as it is described), `until` and `seen` for wait, `because` for done, `error` and
-`says` for refuse. Lists of objects may be given short, as YAML of the object. `now_say` replaces nothing: all is data.
+A case says `facts` (by the fields of the step's Facts, see building.py), or `base`, another case of its folder, and
+`change`, what differs by its place in the facts. `why` names the rule behind it. The rest is the decision, exactly:
+
+    decision: do        actions (each as it is described)
+    decision: wait      until, seen, limit, and wake where a change ends it early
+    decision: done      because
+    decision: refuse    error (its class) and says; left and todo where they are not the class's own
+
+and `checks`, where the decision has some that are not ok: "verdict name" to what was seen, why it matters, what to do.
+Preflight's refusals say nothing else.
 """
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Wait, describe_all
+from hcp_dr.engine.foretell import PlannedStep, foretell
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step, Wait, describe_all
+from hcp_dr.errors import CannotMigrate, HcpDrError
 from hcp_dr.procedure import PHASES
 from tests.cases.building import build, facts_type
+from tests.cases.reading import PATHS, read
 
-FOLDER = Path(__file__).parent
 STEPS: dict[str, Step[Any]] = {step.name: step for steps in PHASES.values() for step in steps}
-CASES = sorted(FOLDER.glob("*/*.yaml"))
+every_case = pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def facts_of(path: Path) -> Any:
+    return build(facts_type(STEPS[path.parent.name]), read(path)["facts"])
+
+
+@every_case
 def test_case(path: Path) -> None:
-    case = yaml.safe_load(path.read_text("utf-8"))
-    step = STEPS[path.parent.name]
-    facts = build(facts_type(step), case["facts"])
-    assert told(step.plan(facts)) == {key: value for key, value in case.items() if key not in ("facts", "why")}
+    case = read(path)
+    facts = facts_of(path)
+    before = copy.deepcopy(facts)
+    assert told(STEPS[path.parent.name].plan(facts)) == {k: v for k, v in case.items() if k not in ("facts", "why")}
+    assert facts == before, "a plan changes nothing, not even its facts"
 
 
 def told(decision: Decision) -> dict[str, Any]:
     """A decision as a case writes it."""
     match decision:
-        case Do():
-            return {"decision": "do", "actions": describe_all(decision.actions)}
-        case Wait():
-            return {"decision": "wait", "until": decision.until, "seen": decision.seen}
-        case Done():
-            return {"decision": "done", "because": decision.because}
-        case Refuse():
-            return {"decision": "refuse", "error": type(decision.error).__name__, "says": decision.error.what}
+        case Do(actions):
+            return {"decision": "do", "actions": describe_all(actions)}
+        case Wait(until, seen, limit, wake):
+            awoken = {"wake": f"{wake.side} {wake.resource.kind} {wake.namespace or '*'}"} if wake else {}
+            return {"decision": "wait", "until": until, "seen": seen, "limit": limit, **awoken}
+        case Done(because, checks):
+            return {"decision": "done", "because": because, **_told_checks(checks)}
+        case Refuse(error, checks):
+            return {"decision": "refuse", **_told_error(error), **_told_checks(checks)}
+
+
+def _told_error(error: HcpDrError) -> dict[str, str]:
+    name = {"error": type(error).__name__}
+    if isinstance(error, CannotMigrate):
+        return name
+    own = {"left": error.left, "todo": error.todo}
+    said = {"left": error.left_as, "todo": error.next}
+    return {**name, "says": error.what, **{key: text for key, text in said.items() if text != own[key]}}
+
+
+def _told_checks(checks: tuple[Check, ...]) -> dict[str, Any]:
+    found = {f"{c.verdict} {c.name}": [c.seen, c.why, c.todo] for c in checks if c.verdict != "ok"}
+    return {"checks": found} if found else {}
 
 
 def test_every_step_has_cases_of_its_own() -> None:
-    assert {path.parent.name for path in CASES} == set(STEPS)
+    assert {path.parent.name for path in PATHS} == set(STEPS)
 
 
 @pytest.mark.parametrize("name", sorted(STEPS))
 def test_every_step_has_a_case_that_acts_or_judges_and_one_that_ends(name: str) -> None:
-    kinds = {yaml.safe_load(path.read_text("utf-8"))["decision"] for path in CASES if path.parent.name == name}
+    kinds = {read(path)["decision"] for path in PATHS if path.parent.name == name}
     assert "done" in kinds
     assert kinds - {"done"}, "nothing in its cases ever acts, waits or refuses"
+
+
+def foretold(path: Path) -> PlannedStep:
+    """What `plan` would print of the step if the world were as the case says."""
+    step, facts = STEPS[path.parent.name], facts_of(path)
+    seen = Step(step.name, step.documented, lambda *_: facts, step.plan, step.foresee, step.afterwards)
+    return foretell(seen, None, None, Memory())  # type: ignore[arg-type]
+
+
+@every_case
+def test_a_step_can_be_foretold_to_its_end(path: Path) -> None:
+    """`afterwards` drives the plan to its end: in a few rounds, and without asking for anything twice."""
+    planned = foretold(path)
+    assert planned.text != "and so on", planned.actions
+    assert len(set(planned.actions)) == len(planned.actions), planned.actions
+
+
+@pytest.mark.parametrize("name", sorted(STEPS))
+def test_every_step_can_be_foretold_without_a_refusal(name: str) -> None:
+    assert {foretold(path).decision for path in PATHS if path.parent.name == name} & {"do", "done"}

@@ -60,7 +60,7 @@ NEEDED: dict[Side, tuple[tuple[Resource, str | None, tuple[str, ...]], ...]] = {
         *((resource, None, ("list", "create", "patch")) for resource in _MACHINERY),
         (SECRET, None, ("list", "create")),
         (CONFIG_MAP, None, ("list", "create")),
-        (POD, None, ("list",)),
+        (POD, None, ("list", "delete")),
         (NAMESPACE, None, ("get", "create")),
     ),
 }

@@ -1,7 +1,9 @@
-"""The shell scripts that run in the control plane's containers."""
+"""The shell scripts that run in the control plane's containers. The first process of a container ignores SIGTERM unless
+it says what to do."""
 
 ETCD_INIT = r"""
 set -euo pipefail
+trap 'exit 143' TERM
 data=/var/lib/data
 if [[ -n "$(ls -A "$data")" ]]; then
   echo "$data is not empty: left as it is"
@@ -23,5 +25,6 @@ rm "$snapshot"
 """
 
 WAIT_FOR = r"""
+trap 'exit 143' TERM
 until (exec 3<>"/dev/tcp/$0/$1") 2>/dev/null; do sleep 0.2; done
 """
