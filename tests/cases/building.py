@@ -3,7 +3,7 @@
 Common values have short forms:
 
     Object, Restorable, Entry, Removable, Held
-                  "Machine ns/name", or {"Machine ns/name": {...}} with more of the object. Beside spec, data, status ...
+                  "Machine ns/name", or {"Machine ns/name": {...}} with more of the object. Beside spec, data, status
                   it may say labels, annotations, finalizers, uid, owners ("Kind name", as controller), by (the
                   relocation that made it), held (by the paused annotation) and deleting. A Restorable or an Entry is
                   written as the source's object that it was exported from.
