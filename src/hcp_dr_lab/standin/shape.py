@@ -16,7 +16,7 @@ from hcp_dr_lab.standin.view import View, condition_status
 ABSENT: Any = None  # a field that must not be there
 
 
-def body(  # noqa: PLR0913 - the parts of every object
+def body(
     resource: Resource,
     name: str,
     namespace: str | None = None,

@@ -1,0 +1,246 @@
+"""A management cluster of plain objects: performs what roles want, and plays as much of Kubernetes as they need."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Object, Resource
+from hcp_dr_lab.hosted.cluster import Options, objects
+from hcp_dr_lab.region.aws import Seed
+from hcp_dr_lab.region.layout import HostedClusterNames
+from hcp_dr_lab.standin import aws_provider, cluster_api, control_plane_operator, hypershift_operator, volumes
+from hcp_dr_lab.standin.change import Change, Create, Delete, DeleteHostedNode, Patch, RemoveFolder, RunInstance
+from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr_lab.standin.view import CloudInstance, Key, Pair, Subject, View
+from hcp_dr_lab.standin.workload import deployment
+
+NAMES = HostedClusterNames("shop")
+PLANE = NAMES.control_plane_namespace
+SEED = Seed(zone_id="Z1", vpc_id="vpc-1", subnet_id="subnet-1", security_group_id="sg-1", image_id="ami-1")
+ROLES: tuple[Callable[[View], list[Change]], ...] = (
+    volumes.reconcile,
+    hypershift_operator.reconcile,
+    control_plane_operator.reconcile,
+    cluster_api.reconcile,
+    aws_provider.reconcile,
+)
+
+
+class Numbers:
+    """A KeyMaker whose keys are numbers."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count(1)
+
+    def authority(self, name: str) -> Pair:
+        return self._pair(f"authority {name}")
+
+    def leaf(self, authority: Pair, subject: Subject) -> Pair:
+        return self._pair(f"{subject.common_name} by {authority.certificate.decode()}")
+
+    def signing_key(self) -> Pair:
+        return self._pair("signing key")
+
+    def word(self, length: int) -> str:
+        return f"{next(self._count):0{length}d}"
+
+    def _pair(self, text: str) -> Pair:
+        number = next(self._count)
+        return Pair(f"{text} {number}\n".encode(), f"key {number}\n".encode())
+
+
+class World:
+    """One management cluster. `instances` may be shared with another World, as EC2 is."""
+
+    def __init__(self, instances: dict[str, CloudInstance] | None = None) -> None:
+        self.objects: dict[Resource, dict[Key, Object]] = {}
+        self.instances: dict[str, CloudInstance] = {} if instances is None else instances
+        self.protected: set[str] = set()
+        self.hosted_nodes: dict[str, Sequence[Object]] = {}
+        self.done: list[Change] = []
+        self.refused: list[Change] = []
+        self.now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+        self.keys = Numbers()
+        self._numbers = itertools.count(1)
+        self.create(r.NAMESPACE, {"metadata": {"name": OPERATOR_NAMESPACE}})
+        self.create(r.DEPLOYMENT, deployment(OPERATOR, OPERATOR_NAMESPACE))
+
+    def view(self) -> View:
+        return View(
+            objects=self.objects,
+            now=self.now,
+            keys=self.keys,
+            worker_security_group="sg-1",
+            instances=dict(self.instances),
+            hosted_nodes=self.hosted_nodes,
+        )
+
+    def create(self, resource: Resource, wanted: Object) -> Object:
+        item = {"apiVersion": resource.api_version, "kind": resource.kind, **copy.deepcopy(wanted)}
+        number = next(self._numbers)
+        metadata = item["metadata"]
+        metadata.setdefault("uid", f"uid-{id(self)}-{number}")
+        metadata.setdefault("creationTimestamp", f"{number:09d}")
+        metadata |= {"generation": 1, "resourceVersion": str(number)}
+        key = (metadata.get("namespace"), metadata["name"])
+        found = self.objects.setdefault(resource, {})
+        if key in found:
+            raise ValueError(f"{resource} {key} is there already")
+        found[key] = item
+        return item
+
+    def create_hosted_cluster(self, options: Options | None = None) -> None:
+        for resource, wanted in objects(NAMES, SEED, options or Options()):
+            self.create(resource, wanted)
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        return self.objects[resource][namespace, name]
+
+    def only(self, resource: Resource, namespace: str | None = PLANE) -> Object:
+        (found,) = self.all(resource, namespace)
+        return found
+
+    def all(self, resource: Resource, namespace: str | None = PLANE) -> list[Object]:
+        return [item for (place, _), item in self.objects.get(resource, {}).items() if place == namespace]
+
+    def patch(self, resource: Resource, name: str, namespace: str | None, change: Object) -> None:
+        self._patch(Patch(resource, name, namespace, change))
+
+    def delete(self, resource: Resource, name: str, namespace: str | None = None) -> None:
+        item = self.get(resource, name, namespace)
+        if item["metadata"].get("finalizers"):
+            item["metadata"]["deletionTimestamp"] = "now"
+        else:
+            del self.objects[resource][namespace, name]
+
+    def settle(self, rounds: int = 60) -> None:
+        """Let everybody act until nobody wants anything more."""
+        for _ in range(rounds):
+            self._play_kubernetes()
+            wanted = [change for role in ROLES for change in self._perform(role(self.view()))]
+            if not wanted:
+                return
+        raise AssertionError(f"they never rest; the last wishes: {[str(change) for change in wanted]}")
+
+    def _perform(self, changes: list[Change]) -> list[Change]:
+        """What was done; a refusal of EC2 is kept apart, since it is asked again and again."""
+        done = []
+        for change in changes:
+            match change:
+                case Create(resource, body):
+                    self.create(resource, body)
+                case Patch():
+                    self._patch(change)
+                case Delete(resource, name, namespace):
+                    self.delete(resource, name, namespace)
+                case RunInstance():
+                    self._run(change)
+                case DeleteHostedNode() | RemoveFolder():
+                    pass
+                case _ if change.instance_id in self.protected:
+                    self.refused.append(change)
+                    continue
+                case _:
+                    del self.instances[change.instance_id]
+            done.append(change)
+        self.done += done
+        return done
+
+    def _run(self, change: RunInstance) -> None:
+        number = next(self._numbers)
+        made = CloudInstance(
+            f"i-{number}", "running", f"10.78.2.{number % 250}", f"node-{number}", "us-east-1a", change.tags
+        )
+        self.instances[made.instance_id] = made
+
+    def _patch(self, change: Patch) -> None:
+        item = self.get(change.resource, change.name, change.namespace)
+        version = change.body.get("metadata", {}).get("resourceVersion")
+        if version not in (None, item["metadata"]["resourceVersion"]):
+            return
+        before = copy.deepcopy(item.get("spec"))
+        merge(item, {key: value for key, value in change.body.items() if key != "resourceVersion"})
+        item["metadata"]["resourceVersion"] = str(next(self._numbers))
+        if item.get("spec") != before:
+            item["metadata"]["generation"] += 1
+        if "deletionTimestamp" in item["metadata"] and not item["metadata"].get("finalizers"):
+            self.objects[change.resource].pop((change.namespace, change.name), None)
+
+    def _play_kubernetes(self) -> None:
+        self._collect_garbage()
+        for key, space in list(self.objects.get(r.NAMESPACE, {}).items()):
+            if "deletionTimestamp" in space["metadata"]:
+                del self.objects[r.NAMESPACE][key]
+        for resource in (r.DEPLOYMENT, r.STATEFUL_SET):
+            for item in self.objects.get(resource, {}).values():
+                self._run_pods(item)
+        for route in self.objects.get(r.ROUTE, {}).values():
+            admitted = {"type": "Admitted", "status": "True"}
+            route["status"] = {"ingress": [{"host": route["spec"]["host"], "conditions": [admitted]}]}
+
+    def _run_pods(self, item: Object) -> None:
+        name, namespace = item["metadata"]["name"], item["metadata"]["namespace"]
+        replicas = item["spec"]["replicas"]
+        template = item["spec"]["template"]
+        pods = self.objects.setdefault(r.POD, {})
+        for number in range(3):
+            pods.pop((namespace, f"{name}-{number}"), None)
+        for number in range(replicas):
+            metadata = {"name": f"{name}-{number}", "namespace": namespace, **template["metadata"]}
+            status: Any = {"conditions": [{"type": "Ready", "status": "True"}]}
+            status["initContainerStatuses"] = [
+                {"name": container["name"], "ready": True} for container in template["spec"].get("initContainers") or ()
+            ]
+            pods[namespace, f"{name}-{number}"] = {"metadata": metadata, "spec": template["spec"], "status": status}
+        item["status"] = {"readyReplicas": replicas}
+
+    def _collect_garbage(self) -> None:
+        uids = {item["metadata"].get("uid") for found in self.objects.values() for item in found.values()}
+        for resource, found in self.objects.items():
+            for (namespace, name), item in list(found.items()):
+                owners = item["metadata"].get("ownerReferences") or ()
+                orphaned = owners and not any(owner["uid"] in uids for owner in owners)
+                if orphaned and "deletionTimestamp" not in item["metadata"]:
+                    self.delete(resource, name, namespace)
+
+    def join_nodes(self) -> None:
+        """A Ready Node for each running instance, as the workers' kubelets would register them."""
+        self.hosted_nodes[PLANE] = [
+            {
+                "metadata": {"name": instance.private_name, "uid": f"node-{instance.instance_id}"},
+                "spec": {"providerID": instance.provider_id},
+                "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+            }
+            for instance in self.instances.values()
+        ]
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+def merge(target: Object, change: Object) -> None:
+    for key, value in change.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict):
+            if not isinstance(target.get(key), dict):
+                target[key] = {}
+            merge(target[key], value)
+        else:
+            target[key] = copy.deepcopy(value)
+
+
+def standing() -> World:
+    """A world with a hosted cluster in service and two nodes."""
+    world = World()
+    world.create_hosted_cluster()
+    world.settle()
+    world.join_nodes()
+    world.settle()
+    world.done.clear()
+    return world
