@@ -38,10 +38,10 @@ def drill(
     began = time.monotonic()
     try:
         outcome = perform(*lifecycle.up_with_cluster(region, tell), began=began, tell=tell)
+        show(outcome, output)
     finally:
         if not name and not keep:
             lifecycle.down(region, tell)
-    show(outcome, output)
     raise typer.Exit(0 if outcome.passed else 1)
 
 
