@@ -36,11 +36,13 @@ def up(
 
 @app.command()
 def status(name: Name = "default") -> None:
-    """Say how each part of the region is."""
+    """Say how each part of the region is. Exit code 1 when not all serve."""
     region, seen = lifecycle.status(name)
     print(f"region {region.name}: {seen.state}, {region.root}")
     for part in seen.parts:
         print(f"  {part.name:34} {part.state:9} {part.seconds:6.1f} s  {part.why}".rstrip())
+    if seen.state != "ready":
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -200,7 +200,7 @@ class Hypervisor:
             folder=self._layout.instance(worker.instance_id),
             cgroup=node.cgroup(self._layout, worker.name),
             programs=self._layout.program("kubelet").parent,
-            images=(self._layout.image_archive("worker"),),
+            disk=self._layout.disk("worker"),
             provider_id=f"aws:///{AVAILABILITY_ZONE}/{worker.instance_id}",
         )
         cgroups.create(spec.cgroup)

@@ -1,7 +1,6 @@
 """Container images without a registry or a container engine: docker-archives of programs and the libraries they need.
 
-An image is a list of layers; a layer is a list of files of this machine. Layers are kept in the user's cache by what
-they are made of, because writing and hashing the large ones costs seconds that every start of a region would pay.
+An image is a list of layers; a layer is a list of files of this machine.
 """
 
 from __future__ import annotations
@@ -58,14 +57,6 @@ class Image:
         return tag(self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """A layer in the cache: its tar and the digest by which an image names it."""
-
-    file: Path
-    digest: str
-
-
 def tag(name: str) -> str:
     return f"{REPOSITORY}/{name}:1"
 
@@ -85,26 +76,27 @@ def libraries(ldd: str) -> list[str]:
     return re.findall(r"(?:=> |^\s+)(/\S+) \(0x", ldd, re.MULTILINE)
 
 
-def write_archive(target: Path, images: Sequence[Image], cache: Path) -> None:
+def write_archive(target: Path, images: Sequence[Image]) -> None:
     """One docker-archive with all the images, each layer in it once."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
     manifest = []
-    written: set[str] = set()
-    with tarfile.open(partial, "w") as archive:
+    digests: dict[str, str] = {}
+    with tarfile.open(target, "w") as archive:
         for image in images:
-            stored = [_store(layer, cache) for layer in image.layers]
-            for layer in stored:
-                if layer.digest not in written:
-                    written.add(layer.digest)
-                    _add_file(archive, f"{layer.digest}.tar", layer.file, 0o644)
-            config = json.dumps(_config(image, [layer.digest for layer in stored])).encode()
+            for layer in image.layers:
+                if layer.key not in digests:
+                    digests[layer.key] = _add_layer(archive, layer, target.with_name(f".{target.name}.layer"))
+            config = json.dumps(_config(image, [digests[layer.key] for layer in image.layers])).encode()
             config_name = f"{hashlib.sha256(config).hexdigest()}.json"
             _add_bytes(archive, config_name, config)
-            layers = [f"{layer.digest}.tar" for layer in stored]
+            layers = [f"{digests[layer.key]}.tar" for layer in image.layers]
             manifest.append({"Config": config_name, "RepoTags": [image.tag], "Layers": layers})
         _add_bytes(archive, "manifest.json", json.dumps(manifest).encode())
-    partial.rename(target)
+
+
+def key(images: Sequence[Image]) -> str:
+    """Changes with everything that the images are made of."""
+    parts = [[image.name, image.command, image.environment, [layer.key for layer in image.layers]] for image in images]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _config(image: Image, digests: Iterable[str]) -> dict[str, Any]:
@@ -116,17 +108,16 @@ def _config(image: Image, digests: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _store(layer: Layer, cache: Path) -> _Stored:
-    folder = cache / "layers"
-    found = list(folder.glob(f"{layer.key}.*.tar"))
-    if found:
-        return _Stored(found[0], found[0].name.split(".")[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{layer.key}.{os.getpid()}"
-    _write_layer(partial, layer)
-    with partial.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    return _Stored(partial.rename(folder / f"{layer.key}.{digest}.tar"), digest)
+def _add_layer(archive: tarfile.TarFile, layer: Layer, scratch: Path) -> str:
+    """The digest by which an image names the layer."""
+    try:
+        _write_layer(scratch, layer)
+        with scratch.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        _add_file(archive, f"{digest}.tar", scratch, 0o644)
+    finally:
+        scratch.unlink(missing_ok=True)
+    return digest
 
 
 def _write_layer(target: Path, layer: Layer) -> None:

@@ -136,9 +136,9 @@ class Layout:
         """A program that was found or built: kube-apiserver, containerd, etcd-3.5/etcdctl, etcd-3.6/etcd and so on."""
         return self.root / "bin" / name
 
-    def image_archive(self, name: str) -> Path:
-        """A docker-archive of images: `management` for management nodes, `worker` for workers."""
-        return self.root / "images" / f"{name}.tar"
+    def disk(self, name: str) -> Path:
+        """What a node starts from, with its images: `management` for management nodes, `worker` for workers."""
+        return self.root / "disks" / name
 
     @property
     def control_socket(self) -> Path:

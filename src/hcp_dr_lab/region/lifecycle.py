@@ -22,10 +22,9 @@ from pathlib import Path
 
 from hcp_dr_lab.errors import LabError, NoRegion, PartFailed
 from hcp_dr_lab.hosted.provision import provision
-from hcp_dr_lab.region import cgroups, host, layout, management, rootfs, supervisor
+from hcp_dr_lab.region import cgroups, disks, host, layout, management, supervisor
 from hcp_dr_lab.region.control import Control, PartStatus, Status
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
-from hcp_dr_lab.region.pki import CertificateAuthority
 from hcp_dr_lab.tools import binaries
 
 HOSTED_CLUSTER = "shop"
@@ -83,7 +82,7 @@ def _standing(name: str, say: Say, *, keep: bool) -> Iterator[Layout]:
         host.allow_watches(say)
         programs = binaries.find(say)
         try:
-            region = _create(name, root, programs)
+            region = _create(name, root, programs, say)
             _bring_up(region, say)
             yield region
         except BaseException:
@@ -162,24 +161,22 @@ def log_tail(region: Layout, part: str, lines: int = _LINES_OF_LOG) -> str:
     return "\n".join(content.splitlines()[-lines:]) or "(it wrote nothing)"
 
 
-def _create(name: str, root: Path, programs: dict[str, Path]) -> Layout:
+def _create(name: str, root: Path, programs: dict[str, Path], say: Say) -> Layout:
     """The state folder with all that the parts read."""
     root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     root.mkdir(mode=0o700)
     region = Layout(name, host.reserve_link(), root)
     layout.save(region)
     region.logs.mkdir()
-    CertificateAuthority.create(f"rehearsal region {name}").pair.write(region.ca_file.with_suffix(""))
+    binaries.link(programs, root / "bin")
+    disks.provide(region, binaries.cache_folder(os.environ), say)
     for cluster in MANAGEMENT_CLUSTERS:
         management.prepare(region, cluster)
-    binaries.link(programs, root / "bin")
     return region
 
 
 def _bring_up(region: Layout, say: Say) -> None:
     began = time.monotonic()
-    rootfs.write_archives(region, binaries.cache_folder(os.environ))
-    say(f"images made in {time.monotonic() - began:.1f} s")
     first = _start_first_process(region)
     _await_parts(region, first, say)
     say(f"the region {region.name} stands after {time.monotonic() - began:.0f} s")
@@ -253,8 +250,7 @@ def _raise_for_failed(region: Layout, seen: Status) -> None:
         first_cause = next((part for part in broken if part.pid is not None), broken[0])
         raise PartFailed(
             f"The part {first_cause.name} of the region {region.name} failed: {first_cause.why}. "
-            f"Its last lines ({supervisor.log_file(region.logs, first_cause.name)}):\n"
-            f"{log_tail(region, first_cause.name)}"
+            f"Its last lines:\n{log_tail(region, first_cause.name)}"
         )
 
 

@@ -198,7 +198,7 @@ def _node(layout: Layout, cluster: ManagementCluster) -> Part:
         folder=layout.node(cluster.node_name),
         cgroup=node.cgroup(layout, cluster.node_name),
         programs=layout.program("kubelet").parent,
-        images=(layout.image_archive("management"),),
+        disk=layout.disk("management"),
     )
     cgroups.create(spec.cgroup)
     return Part(

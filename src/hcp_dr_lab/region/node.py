@@ -25,8 +25,8 @@ _ATTACH_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """What makes this node this node. `folder` is its disk; `images` are docker-archives imported before the kubelet
-    starts; `kubeconfig` is the kubelet's; `cgroup` is the kubelet's root group, made before."""
+    """What makes this node this node. `folder` keeps what is its own; `disk`, with the images, is what it starts from;
+    `kubeconfig` is the kubelet's; `cgroup` is the kubelet's root group, made before."""
 
     name: str
     address: str  # on the region's bridge
@@ -37,7 +37,7 @@ class NodeSpec:
     folder: Path
     cgroup: str
     programs: Path  # the folder of kubelet, containerd, its shim and ctr
-    images: tuple[Path, ...] = ()
+    disk: Path
     provider_id: str = ""
     labels: tuple[str, ...] = ()  # key=value
     kubelet: tuple[tuple[str, str], ...] = ()  # more fields of the kubelet's configuration
@@ -52,9 +52,8 @@ class NodeSpec:
     @classmethod
     def load(cls, file: Path) -> Self:
         values = json.loads(file.read_text("utf-8"))
-        for name in ("kubeconfig", "folder", "programs"):
+        for name in ("kubeconfig", "folder", "programs", "disk"):
             values[name] = Path(values[name])
-        values["images"] = tuple(Path(image) for image in values["images"])
         values["labels"] = tuple(values["labels"])
         values["kubelet"] = tuple((name, value) for name, value in values["kubelet"])
         return cls(**values)
@@ -71,7 +70,7 @@ class NodeSpec:
 
     @property
     def ready_file(self) -> Path:
-        """There when containerd serves, the images are imported and the kubelet was started."""
+        """There when containerd serves and the kubelet was started."""
         return self.folder / "started"
 
 

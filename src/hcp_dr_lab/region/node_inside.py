@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hcp_dr_lab.region import layout as addresses
+from hcp_dr_lab.region.disks import await_socket, clone, snapshotter
 from hcp_dr_lab.region.host import CNI_FOLDER
 from hcp_dr_lab.region.images import tag
 from hcp_dr_lab.region.node import NodeSpec
@@ -22,7 +23,6 @@ from hcp_dr_lab.region.processes import run_as_first_process
 _SOCKET = "/run/containerd/containerd.sock"
 _KUBELET_PORT = 10250
 _LINK_SECONDS = 20.0
-_CONTAINERD_SECONDS = 30.0
 _CAP_SYS_RESOURCE = 1 << 24
 
 # What a kubelet would set for the whole machine. It finds its values here and leaves the host's alone.
@@ -54,12 +54,13 @@ def _run(spec: NodeSpec) -> int:
     _network(spec)
     environment = {**os.environ, "PATH": f"{spec.programs}:{os.environ['PATH']}"}
     _write_files(spec)
+    if not _containerd_root(spec).exists():  # a node that was rebooted has its own
+        clone(spec.disk, _containerd_root(spec))
     containerd = subprocess.Popen(
         [spec.programs / "containerd", "--config", spec.folder / "containerd.toml", "--log-level", "warn"],
         env=environment,
     )
-    _await_containerd(containerd)
-    _import_images(spec)
+    await_socket(_SOCKET, containerd)
     kubelet = subprocess.Popen(_kubelet_command(spec), env=environment)
     spec.ready_file.touch()
     while containerd.poll() is None and kubelet.poll() is None:
@@ -112,38 +113,23 @@ def _write_files(spec: NodeSpec) -> None:
     (spec.folder / "kubelet.json").write_text(json.dumps(_kubelet_configuration(spec), indent=2), "utf-8")
 
 
-def _await_containerd(containerd: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _CONTAINERD_SECONDS
-    while True:
-        with socket.socket(socket.AF_UNIX) as connection:
-            if connection.connect_ex(_SOCKET) == 0:
-                return
-        if containerd.poll() is not None or time.monotonic() > deadline:
-            raise TimeoutError(f"containerd does not serve (exit code {containerd.poll()})")
-        time.sleep(0.05)
-
-
-def _import_images(spec: NodeSpec) -> None:
-    """A restarted node has them on its disk."""
-    for archive in spec.images:
-        stamp = spec.folder / f"{archive.name}.imported"
-        if stamp.exists():
-            continue
-        _do(str(spec.programs / "ctr"), "--address", _SOCKET, "-n", "k8s.io", "images", "import", str(archive))
-        stamp.touch()
+def _containerd_root(spec: NodeSpec) -> Path:
+    return spec.folder / "containerd"
 
 
 def _containerd_configuration(spec: NodeSpec) -> str:
     capabilities = int(Path("/proc/self/status").read_text("ascii").partition("CapEff:")[2].split()[0], 16)
     restricted = "false" if capabilities & _CAP_SYS_RESOURCE else "true"
     return f"""version = 3
-root = "{spec.folder}/containerd"
+root = "{_containerd_root(spec)}"
 state = "/run/containerd/state"
 disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor.v1.otlp"]
 [grpc]
   address = "{_SOCKET}"
 [ttrpc]
   address = "{_SOCKET}.ttrpc"
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "{snapshotter(spec.folder, Path("/proc/mounts").read_text("utf-8"))}"
 [plugins."io.containerd.cri.v1.images".pinned_images]
   sandbox = "{tag("pause")}"
 [plugins."io.containerd.cri.v1.runtime"]
