@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from hcp_dr.aws.port import RecordChange
@@ -17,6 +17,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import HcpDrError
 from hcp_dr.kube.port import Object, PatchBody, Propagation, Resource
 from hcp_dr.model import Case, Ports, Side
+from hcp_dr.objects.reading import name_of, namespace_of
 
 
 def _named(resource: Resource, name: str, namespace: str | None) -> str:
@@ -199,7 +200,15 @@ Action = (
 
 
 def fingerprint(action: Action) -> str:
-    """Equal for equal actions; shows nothing of what they hold."""
+    """Equal for actions that ask for the same; shows nothing of what they hold. The uid, the version and the content of
+    an object do not count: they differ each time when somebody makes it again."""
+    match action:
+        case Create(side, resource, body):
+            return _print_of("Create", side, resource, name_of(body), namespace_of(body))
+        case Delete() | Hurry():
+            action = replace(action, uid="")
+        case Patch(patch={"metadata": {"resourceVersion": _, **meta}, **rest}):
+            action = replace(action, patch={**rest, "metadata": meta})
     return _print_of(type(action).__name__, action)
 
 

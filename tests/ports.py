@@ -1,0 +1,319 @@
+# ruff: noqa: ARG002, ARG005 - ports have more arguments than a fake needs
+"""The product's ports in memory, as little of them as tests of the core need. They keep what was asked of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hcp_dr.aws.port import Instance, Record, RecordChange, StoredObject
+from hcp_dr.errors import AlreadyExists, Conflict, NotFound
+from hcp_dr.kube.port import Completed, Event, Listing, Object, PatchBody, Propagation, Resource
+from hcp_dr.model import Case, Ports
+from tests.cases.building import an_object
+
+CASE = Case(
+    namespace="clusters",
+    name="one",
+    infra_id="one-x7k2",
+    api_hostname="api-one.hosted.example",
+    source="mgmt-1",
+    destination="mgmt-2",
+    node_pools=("workers",),
+    aws_region="us-east-1",
+    bucket="backups",
+    zone_id="Z1",
+    domain="hosted.example",
+    backup_id="backup-1",
+)
+Key = tuple[str, str | None, str]
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+class MemoryKubernetes:
+    """`objects` in the short forms of the cases. `asked` has each write as (verb, kind, name, ...). `before` is called
+    with the verb before each call and may raise. `script` answers commands."""
+
+    def __init__(self, name: str, *objects: Any) -> None:
+        self.name = name
+        self.server = f"https://{name}.example:6443"
+        self.objects: dict[Key, Object] = {}
+        self.asked: list[tuple[Any, ...]] = []
+        self.before: Callable[[str], None] = lambda verb: None
+        self.script: Callable[[Sequence[str], bytes | None], Completed] = lambda command, stdin: Completed(0, b"", b"")
+        self.events: list[Event] = []
+        self.forbidden: set[tuple[str, str]] = set()
+        self.served: dict[str, tuple[str, ...]] = {}
+        for item in objects:
+            self.put(item)
+
+    def put(self, item: Any) -> Object:
+        body = an_object(item)
+        self.objects[self._key(body)] = body
+        return body
+
+    @staticmethod
+    def _key(body: Object) -> Key:
+        return (body["kind"], body["metadata"].get("namespace"), body["metadata"]["name"])
+
+    def _error(self, kind: type[Any], verb: str, key: Key) -> Any:
+        return kind(cluster=self.name, verb=verb, object=f"{key[0]} {key[2]}", reason="by the test")
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        found = self.find(resource, name, namespace)
+        if found is None:
+            raise self._error(NotFound, "get", (resource.kind, namespace, name))
+        return found
+
+    def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+        self.before("get")
+        return copy.deepcopy(self.objects.get((resource.kind, namespace, name)))
+
+    def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> Listing:
+        self.before("list")
+        assert labels is None
+        assert fields is None
+        items = [
+            copy.deepcopy(item)
+            for (kind, place, _), item in self.objects.items()
+            if kind == resource.kind and namespace in (None, place)
+        ]
+        return Listing(tuple(items), str(len(self.asked)))
+
+    def create(self, resource: Resource, body: Object) -> Object:
+        self.before("create")
+        key = self._key(body)
+        self.asked.append(("create", *key))
+        if key in self.objects:
+            raise self._error(AlreadyExists, "create", key)
+        return self.put(merged(body, {"metadata": {"uid": f"uid-of-{key[2]}"}}))
+
+    def replace(self, resource: Resource, body: Object, *, subresource: str | None = None) -> Object:
+        raise NotImplementedError
+
+    def patch(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None,
+        patch: PatchBody,
+        *,
+        subresource: str | None = None,
+    ) -> Object:
+        self.before("patch")
+        key = (resource.kind, namespace, name)
+        self.asked.append(("patch", *key, patch, subresource))
+        if key not in self.objects:
+            raise self._error(NotFound, "patch", key)
+        self.objects[key] = merged(self.objects[key], patch)
+        return self.objects[key]
+
+    def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        uid: str | None = None,
+        grace_seconds: int | None = None,
+        propagation: Propagation = "Background",
+    ) -> None:
+        self.before("delete")
+        key = (resource.kind, namespace, name)
+        self.asked.append(("delete", *key, uid, grace_seconds, propagation))
+        if key not in self.objects:
+            raise self._error(NotFound, "delete", key)
+        if uid not in (None, self.objects[key]["metadata"]["uid"]):
+            raise self._error(Conflict, "delete", key)
+        del self.objects[key]
+
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        resource_version: str,
+        seconds: float,
+        labels: str | None = None,
+    ) -> Iterator[Event]:
+        self.before("watch")
+        self.asked.append(("watch", resource.kind, namespace, resource_version, seconds))
+        yield from self.events
+
+    def execute(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        command: Sequence[str],
+        *,
+        stdin: bytes | None = None,
+        seconds: float = 60,
+    ) -> Completed:
+        self.before("execute")
+        self.asked.append(("execute", namespace, pod, container, tuple(command), stdin))
+        return self.script(command, stdin)
+
+    def may(
+        self, verb: str, resource: Resource, namespace: str | None = None, *, subresource: str | None = None
+    ) -> bool:
+        self.before("may")
+        return (verb, f"{resource}{'/' + subresource if subresource else ''}") not in self.forbidden
+
+    def versions(self, group: str) -> tuple[str, ...]:
+        self.before("versions")
+        return self.served.get(group, ())
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class MemoryBucket:
+    name: str = "backups"
+    objects: dict[str, StoredObject] = field(default_factory=dict)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    before: Callable[[str], None] = lambda verb: None
+
+    def head(self, key: str) -> StoredObject | None:
+        self.before("head")
+        return self.objects.get(key)
+
+    def put(self, key: str, body: bytes, *, metadata: Mapping[str, str]) -> None:
+        self.before("put")
+        self.asked.append(("put", key, body, dict(metadata)))
+        self.objects[key] = StoredObject(key, len(body), metadata, "etag")
+
+    def get(self, key: str, *, first_bytes: int | None = None) -> bytes:
+        raise NotImplementedError
+
+    def get_to_file(self, key: str, path: Path) -> None:
+        raise NotImplementedError
+
+    def delete(self, key: str) -> None:
+        self.before("delete")
+        self.asked.append(("delete", key))
+        self.objects.pop(key, None)
+
+    def presign_put(
+        self, key: str, *, seconds: int, sha256_hex: str, metadata: Mapping[str, str]
+    ) -> tuple[str, Mapping[str, str]]:
+        self.asked.append(("presign_put", key, seconds, sha256_hex, dict(metadata)))
+        return f"https://{self.name}.example/{key}?signature=secret", {"x-amz-meta-sha256": sha256_hex}
+
+    def presign_get(self, key: str, *, seconds: int) -> str:
+        return f"https://{self.name}.example/{key}?signature=secret"
+
+
+@dataclass
+class MemoryZone:
+    kept: tuple[Record, ...] = ()
+    zone_id: str = "Z1"
+    name: str = "hosted.example"
+    asked: list[tuple[RecordChange, ...]] = field(default_factory=list)
+
+    def domain(self) -> str:
+        return self.name
+
+    def records(self) -> tuple[Record, ...]:
+        return self.kept
+
+    def change(self, changes: Sequence[RecordChange]) -> None:
+        self.asked.append(tuple(changes))
+
+
+@dataclass
+class MemoryInstances:
+    """Instances that run, by id and whether they are protected."""
+
+    running: dict[str, bool] = field(default_factory=dict)
+    region: str = "us-east-1"
+    asked: list[tuple[str, bool]] = field(default_factory=list)
+
+    def describe(self, instance_ids: Sequence[str]) -> tuple[Instance, ...]:
+        return tuple(
+            Instance(name, "running", spot=False, termination_protected=self.running[name], tags={})
+            for name in instance_ids
+            if name in self.running
+        )
+
+    def protect(self, instance_id: str, *, on: bool) -> None:
+        self.asked.append((instance_id, on))
+        self.running[instance_id] = on
+
+
+class MemoryIdentity:
+    def arn(self) -> str:
+        return "arn:aws:iam::1:user/relocator"
+
+
+@dataclass
+class MemoryArchive:
+    folder: str = "/backup"
+    files: dict[str, str] = field(default_factory=dict)
+
+    def read(self, path: str) -> bytes | None:
+        return self.files[path].encode() if path in self.files else None
+
+    def write(self, path: str, text: str) -> None:
+        self.files[path] = text
+
+
+@dataclass
+class World:
+    """All the ports of one test."""
+
+    source: MemoryKubernetes = field(default_factory=lambda: MemoryKubernetes("source"))
+    destination: MemoryKubernetes = field(default_factory=lambda: MemoryKubernetes("destination"))
+    hosted: MemoryKubernetes = field(default_factory=lambda: MemoryKubernetes("hosted"))
+    bucket: MemoryBucket = field(default_factory=MemoryBucket)
+    zone: MemoryZone = field(default_factory=MemoryZone)
+    instances: MemoryInstances = field(default_factory=MemoryInstances)
+    archive: MemoryArchive = field(default_factory=MemoryArchive)
+
+    @property
+    def ports(self) -> Ports:
+        return Ports(
+            source=self.source,
+            destination=self.destination,
+            hosted=self.hosted,
+            bucket=self.bucket,
+            zone=self.zone,
+            instances=self.instances,
+            identity=MemoryIdentity(),
+            archive=self.archive,
+            fresh_id=lambda: "fresh",
+            now=lambda: 1000.0,
+        )
+
+    @property
+    def written(self) -> list[Any]:
+        """Every write to anything but the archive."""
+        clusters = [call for cluster in (self.source, self.destination, self.hosted) for call in cluster.asked]
+        return [*clusters, *self.bucket.asked, *self.zone.asked, *self.instances.asked]
+
+
+def case(**changes: Any) -> Case:
+    return replace(CASE, **changes)

@@ -1,0 +1,395 @@
+"""The loop: rounds, batches, what is journaled when, what is tried again and for how long."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.run import HANDS, PASSING_LIMIT, STALE_LIMIT, StopRequested
+from hcp_dr.engine.step import Check, Decision, Delete, Do, Done, Refuse, Remember, Topic, Wait
+from hcp_dr.errors import (
+    ClusterUnreachable,
+    Contested,
+    Forbidden,
+    HcpDrError,
+    NotFound,
+    Refused,
+    ServerBusy,
+    TimedOut,
+)
+from hcp_dr.kube.resources import CONFIG_MAP, POD
+from tests.cases.building import an_object
+from tests.unit.engine.toys import Table, create, patch, step
+
+VALUES = {"cluster": "source", "verb": "get", "object": "ConfigMap n/a", "reason": "so it is"}
+
+
+def failing(error: HcpDrError, *, on: str, times: float = float("inf")) -> Callable[[str], None]:
+    """Raises on the first so many calls of a verb."""
+    left = [times]
+
+    def before(verb: str) -> None:
+        if verb == on and left[0] > 0:
+            left[0] -= 1
+            raise error
+
+    return before
+
+
+def make_a(found: dict[str, Any]) -> Decision:
+    return Done("a is there") if "a" in found else Do((create("a"),))
+
+
+def test_an_order_takes_rounds_and_each_is_journaled_before_and_after() -> None:
+    def plan(found: dict[str, Any]) -> Decision:
+        if "owner" not in found:
+            return Do((create("owner"),))
+        return Do((create("owned"),)) if "owned" not in found else Done("both are there")
+
+    table = Table()
+    assert table.run().carry_out_one(step(plan)) == ()
+    assert [call[3] for call in table.world.source.asked] == ["owner", "owned"]
+    assert table.log.lines == [
+        {"line": "step", "step": "toy.step"},
+        {"line": "intent", "step": "toy.step", "actions": ["create on source ConfigMap n/owner"]},
+        {"line": "outcome", "step": "toy.step", "failed": []},
+        {"line": "intent", "step": "toy.step", "actions": ["create on source ConfigMap n/owned"]},
+        {"line": "outcome", "step": "toy.step", "failed": []},
+        {"line": "done", "step": "toy.step", "because": "both are there", "seconds": 0.0},
+    ]
+
+
+def test_the_intent_is_journaled_before_the_act() -> None:
+    table = Table()
+    asked_at: dict[str, int] = {}
+    table.log.on_line = lambda line: asked_at.setdefault(line, len(table.world.source.asked))
+    table.run().carry_out_one(step(make_a))
+    assert (asked_at["intent"], asked_at["outcome"]) == (0, 1)
+
+
+def test_the_actions_of_a_batch_go_out_together() -> None:
+    table, together = Table(), threading.Barrier(HANDS, timeout=10)
+
+    def before(verb: str) -> None:
+        if verb == "create":
+            together.wait()
+
+    table.world.source.before = before
+    names = [f"c{number}" for number in range(HANDS)]
+    plan = lambda found: Done("all") if set(names) <= set(found) else Do(tuple(map(create, names)))  # noqa: E731
+    table.run().carry_out_one(step(plan))
+    assert sorted(call[3] for call in table.world.source.asked) == names
+
+
+def test_what_is_to_be_remembered_is_written_before_the_others_act() -> None:
+    table = Table()
+    remembered: list[Any] = []
+    table.world.source.before = lambda verb: (
+        remembered.append(table.log.memory.text("key")) if verb == "create" else None
+    )
+    plan = lambda found: Done("there") if found else Do((create("a"), Remember("key", "value")))  # noqa: E731
+    table.run().carry_out_one(step(plan))
+    assert remembered == ["value"]
+    assert table.log.lines[1] == {"line": "remember", "key": "key", "value": "value"}
+    assert table.log.lines[2]["actions"] == ["create on source ConfigMap n/a"]
+
+
+def test_remembering_alone_is_no_act() -> None:
+    table = Table()
+    plan = lambda value: Done(value) if value else Do((Remember("key", "value"),))  # noqa: E731
+    table.run().carry_out_one(step(plan, lambda _ports, _case, memory: memory.text("key")))
+    assert table.log.story == ["step", "remember", "done"]
+
+
+def test_a_refusal_is_journaled_told_and_raised_with_its_checks() -> None:
+    table = Table()
+    error = Refused(what="It may not be.")
+    checks = (Check("one", "blocked", "seen"),)
+    run = table.run()
+    with pytest.raises(Refused) as caught:
+        run.carry_out_one(step(lambda _: Refuse(error, checks)))
+    assert caught.value is error
+    assert run.last_refusal == Refuse(error, checks)
+    assert table.log.lines[-1] == {"line": "failed", "step": "toy.step", "error": "Refused", "text": error.paragraph()}
+    assert [(progress.kind, progress.text) for progress in table.told] == [
+        ("begin", "-"),
+        ("refused", "It may not be."),
+    ]
+
+
+def test_the_checks_of_a_step_that_is_done_are_returned() -> None:
+    checks = (Check("one", "warning", "seen"),)
+    assert Table().run().carry_out_one(step(lambda _: Done("so", checks))) == checks
+
+
+@pytest.mark.parametrize("verb", ["list", "create"])
+def test_a_passing_error_is_borne_until_it_passes(verb: str) -> None:
+    table = Table()
+    table.world.source.before = failing(ClusterUnreachable(**VALUES), on=verb, times=3)
+    table.run().carry_out_one(step(make_a))
+    assert table.clock.pauses == [1.0, 1.0, 1.0]
+    assert [progress.seconds for progress in table.told if progress.kind == "again"] == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("verb", ["list", "create"])
+def test_a_passing_error_that_does_not_pass_is_raised_at_its_limit(verb: str) -> None:
+    table = Table()
+    error = ClusterUnreachable(**VALUES)
+    table.world.source.before = failing(error, on=verb)
+    with pytest.raises(ClusterUnreachable) as caught:
+        table.run().carry_out_one(step(make_a))
+    assert caught.value is error
+    assert table.clock.seconds == PASSING_LIMIT
+    assert table.log.story[-1] == "failed"
+
+
+def test_time_that_passed_before_a_success_does_not_count() -> None:
+    table = Table()
+    limit = int(PASSING_LIMIT)
+    failures = iter([True] * (limit - 10) + [False] + [True] * (limit - 10) + [False])
+
+    def before(verb: str) -> None:
+        if verb == "create" and next(failures):
+            raise ClusterUnreachable(**VALUES)
+
+    def plan(found: dict[str, Any]) -> Decision:
+        missing = [name for name in ("a", "b") if name not in found]
+        return Do((create(missing[0]),)) if missing else Done("both")
+
+    table.world.source.before = before
+    table.run().carry_out_one(step(plan))
+    assert table.clock.seconds == 2 * (limit - 10)
+
+
+@pytest.mark.parametrize(("asked", "paused"), [(7.0, 7.0), (None, 1.0), (600.0, 30.0)])
+def test_a_busy_server_says_when_to_come_back(asked: float | None, paused: float) -> None:
+    table = Table()
+    table.world.source.before = failing(ServerBusy(retry_after=asked, **VALUES), on="create", times=1)
+    table.run().carry_out_one(step(make_a))
+    assert table.clock.pauses == [paused]
+
+
+def test_a_lasting_error_is_raised_at_once_with_what_was_meant_and_what_came_of_it() -> None:
+    table = Table()
+    table.world.source.before = failing(Forbidden(**VALUES), on="create", times=1)
+    with pytest.raises(Forbidden):
+        table.run().carry_out_one(step(make_a))
+    assert table.log.story == ["step", "intent", "outcome", "failed"]
+    what = "The source cluster does not allow these credentials to get ConfigMap n/a: so it is."
+    assert table.log.lines[2]["failed"] == [f"create on source ConfigMap n/a: {what}"]
+    assert table.clock.pauses == []
+
+
+def test_a_lasting_error_of_one_action_wins_over_passing_ones_of_its_batch() -> None:
+    table = Table()
+    errors = iter([ClusterUnreachable(**VALUES), Forbidden(**VALUES)])
+
+    def before(verb: str) -> None:
+        if verb == "create":
+            raise next(errors)
+
+    table.world.source.before = before
+    with pytest.raises(Forbidden):
+        table.run().carry_out_one(step(lambda _: Do((create("a"), create("b")))))
+    assert len(table.log.lines[2]["failed"]) == 2
+
+
+def test_an_error_while_looking_that_does_not_pass_is_raised_at_once() -> None:
+    table = Table()
+    table.world.source.before = failing(Forbidden(**VALUES), on="list")
+    with pytest.raises(Forbidden):
+        table.run().carry_out_one(step(make_a))
+    assert table.clock.pauses == []
+
+
+def test_an_object_that_changed_meanwhile_is_looked_at_again() -> None:
+    table = Table()
+    table.world.source.before = failing(NotFound(**VALUES), on="patch", times=2)
+    table.world.source.put("ConfigMap n/a")
+    plan = lambda found: Done("set") if found["a"].get("data") else Do((patch("a", x="y"),))  # noqa: E731
+    table.run().carry_out_one(step(plan))
+    assert len(table.clock.pauses) == 2
+
+
+def test_objects_that_change_under_every_batch_end_it() -> None:
+    table = Table()
+    table.world.source.before = failing(NotFound(**VALUES), on="patch")
+    with pytest.raises(NotFound):
+        table.run().carry_out_one(step(lambda _: Do((patch("a", x="y"),))))
+    assert table.log.story.count("intent") == STALE_LIMIT
+
+
+def test_a_lost_answer_is_harmless() -> None:
+    """The object was made, the answer was lost: the next look sees it."""
+    table = Table()
+
+    def before(verb: str) -> None:
+        if verb == "create" and "a" not in str(table.world.source.objects):
+            table.world.source.put("ConfigMap n/a")
+            raise ClusterUnreachable(**VALUES)
+
+    table.world.source.before = before
+    table.run().carry_out_one(step(make_a))
+    assert table.log.story == ["step", "intent", "outcome", "done"]
+
+
+def test_what_is_undone_twice_is_contested_and_its_writers_are_named() -> None:
+    table = Table()
+    managed = {"managedFields": [{"manager": "gitops"}, {"manager": "hcp-dr"}, {"manager": "gitops"}]}
+    table.world.source.put({"ConfigMap n/a": {"metadata": managed}})
+    with pytest.raises(Contested) as caught:
+        table.run().carry_out_one(step(lambda _: Do((patch("a", x="y"),))))
+    assert len(table.world.source.asked) == 2
+    assert caught.value.what == (
+        'toy.step: somebody undoes this: `patch on source ConfigMap n/a: {"data": {"x": "y"}}` '
+        "succeeded twice and is needed again. Who writes it: gitops, hcp-dr."
+    )
+
+
+def test_what_is_made_again_under_another_uid_is_contested_too() -> None:
+    table = Table()
+    uids = iter(["1", "2", "3", "4", "5"])
+
+    def plan(_: dict[str, Any]) -> Decision:
+        table.world.source.objects.clear()
+        item = table.world.source.put({"ConfigMap n/a": {"uid": next(uids)}})
+        return Do((Delete("source", CONFIG_MAP, "a", "n", item["metadata"]["uid"]),))
+
+    with pytest.raises(Contested):
+        table.run().carry_out_one(step(plan))
+    assert [call[4] for call in table.world.source.asked] == ["1", "2"]
+
+
+def test_a_finalizer_that_is_put_back_is_contested_whatever_the_version() -> None:
+    table = Table()
+    table.world.source.put("ConfigMap n/a")
+    versions = iter("12345")
+
+    def plan(_: dict[str, Any]) -> Decision:
+        return Do((patch_of({"metadata": {"finalizers": None, "resourceVersion": next(versions)}}),))
+
+    def patch_of(body: dict[str, Any]) -> Any:
+        one = patch("a")
+        return type(one)(one.side, one.resource, one.name, one.namespace, body)
+
+    with pytest.raises(Contested):
+        table.run().carry_out_one(step(plan))
+    assert len(table.world.source.asked) == 2
+
+
+def test_the_same_patch_of_other_objects_or_with_other_values_is_not_contested() -> None:
+    table = Table()
+    for name in "ab":
+        table.world.source.put(f"ConfigMap n/{name}")
+    rounds = iter([patch(name, x=value) for name in "ab" for value in "123"])
+
+    def plan(_: dict[str, Any]) -> Decision:
+        action = next(rounds, None)
+        return Do((action,)) if action else Done("all")
+
+    table.run().carry_out_one(step(plan))
+    assert len(table.world.source.asked) == 6
+
+
+def test_what_failed_did_not_succeed() -> None:
+    table = Table()
+    table.world.source.before = failing(ClusterUnreachable(**VALUES), on="create", times=5)
+    table.run().carry_out_one(step(make_a))
+
+
+MADE = an_object("ConfigMap n/a")
+WAIT = Wait("the pod is there", "no pod", 10.0, Topic("source", POD, "n"))
+
+
+def test_a_wait_ends_when_the_world_has_changed() -> None:
+    table = Table()
+    table.clock.meanwhile = lambda: table.world.source.objects.update({("ConfigMap", "n", "a"): MADE})
+    plan = lambda found: Done("there") if found else Wait("a is there", "nothing", 10.0)  # noqa: E731
+    table.run().carry_out_one(step(plan))
+    assert table.log.story == ["step", "wait", "done"]
+    assert table.log.lines[1] == {"line": "wait", "step": "toy.step", "until": "a is there", "seen": "nothing"}
+    assert table.clock.awaited == [(None, None, 2.0)]
+
+
+def test_a_wait_looks_again_at_once_to_have_a_mark_from_before_its_look() -> None:
+    """A change between the look and the watch would be slept through."""
+    table = Table()
+    with pytest.raises(TimedOut):
+        table.run().carry_out_one(step(lambda _: WAIT))
+    assert table.clock.pauses == [0.05]
+    assert table.clock.awaited[0] == (WAIT.wake, "0", 2.0)
+
+
+def test_a_wait_that_reaches_its_limit_says_what_and_what_was_seen_last() -> None:
+    table = Table()
+    with pytest.raises(TimedOut) as caught:
+        table.run().carry_out_one(step(lambda _: WAIT))
+    assert table.clock.seconds == WAIT.limit
+    assert caught.value.paragraph() == (
+        "toy.step waited 10 s until the pod is there; seen last: no pod. "
+        "What was done so far stays as it is; nothing was undone. "
+        "Look at why, then run `hcp-dr resume`: it waits again from here."
+    )
+    assert table.log.story == ["step", "wait", "failed"]
+
+
+def test_a_wait_is_journaled_once_and_told_at_every_look() -> None:
+    table = Table()
+    with pytest.raises(TimedOut):
+        table.run().carry_out_one(step(lambda _: WAIT))
+    told = [progress for progress in table.told if progress.kind == "wait"]
+    assert len(told) == len(table.clock.awaited) + len(table.clock.pauses) + 1
+    assert told[-1].text == "until the pod is there; seen: no pod"
+
+
+def test_two_waits_of_a_step_have_a_deadline_each() -> None:
+    table = Table()
+    plan = lambda _: Wait("first" if table.clock.seconds < 9 else "second", "nothing", 10.0)  # noqa: E731
+    with pytest.raises(TimedOut) as caught:
+        table.run().carry_out_one(step(plan))
+    assert "second" in caught.value.what
+    assert 19 <= table.clock.seconds <= 21
+
+
+def test_a_stop_is_heeded_between_two_batches() -> None:
+    table = Table()
+    run = table.run()
+    table.log.on_line = lambda line: run.stop.set() if line == "intent" else None
+    with pytest.raises(StopRequested):
+        run.carry_out_one(step(lambda found: Do((create("b" if "a" in found else "a"),))))
+    assert table.log.story == ["step", "intent", "outcome", "stopped"]
+    assert [call[3] for call in table.world.source.asked] == ["a"]
+
+
+def test_a_stop_during_a_wait_is_heeded() -> None:
+    table = Table()
+    run = table.run()
+    table.clock.meanwhile = run.stop.set
+    with pytest.raises(StopRequested):
+        run.carry_out_one(step(lambda _: WAIT))
+    assert table.log.story[-1] == "stopped"
+
+
+def test_steps_that_are_done_are_skipped_but_a_proof_is_looked_at_again() -> None:
+    table = Table()
+    table.log.memory = Memory(done=frozenset({"backup.pause", "verify.identity"}))
+    steps = [step(lambda _: Done("so"), name=name) for name in ("backup.pause", "backup.fence", "verify.identity")]
+    table.run().carry_out(steps)
+    assert [line["step"] for line in table.log.lines if line["line"] == "done"] == ["backup.fence", "verify.identity"]
+
+
+def test_nothing_comes_after_a_step_that_fails() -> None:
+    table = Table()
+    with pytest.raises(Refused):
+        table.run().carry_out([step(lambda _: Refuse(Refused(what="No."))), step(make_a)])
+    assert table.world.written == []
+
+
+def test_the_checks_of_all_steps_come_together() -> None:
+    one, two = Check("one", "ok", "1"), Check("two", "warning", "2")
+    steps = [step(lambda _: Done("", (one,))), step(lambda _: Done("", (two,)), name="toy.other")]
+    assert Table().run().carry_out(steps) == (one, two)
