@@ -158,6 +158,8 @@ def _controller_manager(layout: Layout, cluster: ManagementCluster) -> Part:
             f"--cluster-signing-cert-file={folder}/ca.crt",
             f"--cluster-signing-key-file={folder}/ca.key",
             "--use-service-account-credentials=true",
+            "--kube-api-qps=200",  # at the default of 20 its own start takes six seconds
+            "--kube-api-burst=400",
             "--leader-elect=false",
             "--profiling=false",
         ),
