@@ -18,7 +18,7 @@ def spec(folder: Path, name: str = "ip-10-78-2-4.ec2.internal") -> NodeSpec:
         folder=folder,
         cgroup="region/node",
         programs=folder / "bin",
-        images=(folder / "worker.tar",),
+        disk=folder / "disk",
         provider_id="aws:///us-east-1a/i-1",
         labels=("a=b",),
         kubelet=(("maxPods", "9"),),
