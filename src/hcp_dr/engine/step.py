@@ -207,8 +207,9 @@ def fingerprint(action: Action) -> str:
             return _print_of("Create", side, resource, name_of(body), namespace_of(body))
         case Delete() | Hurry():
             action = replace(action, uid="")
-        case Patch(patch={"metadata": {"resourceVersion": _, **meta}, **rest}):
-            action = replace(action, patch={**rest, "metadata": meta})
+        case Patch(patch=Mapping() as patch) if "resourceVersion" in patch.get("metadata", {}):
+            meta = {key: value for key, value in patch["metadata"].items() if key != "resourceVersion"}
+            action = replace(action, patch={**patch, "metadata": meta})
     return _print_of(type(action).__name__, action)
 
 
