@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 
 import pytest
@@ -56,10 +57,6 @@ class Hosted:
     layout: Layout
     names: HostedClusterNames
 
-    @property
-    def api(self) -> Kubernetes:
-        return connect(self.layout.hosted_kubeconfig(self.names.name), "hosted")
-
 
 @pytest.fixture
 def hosted(region: Layout) -> Iterator[Hosted]:
@@ -69,14 +66,15 @@ def hosted(region: Layout) -> Iterator[Hosted]:
         provision(region, names.name, say)
         yield Hosted(region, names)
     finally:
-        for number in MANAGEMENT_CLUSTERS:
-            holder = management(region, number)
-            if holder.find(HOSTED_CLUSTER, names.name, names.namespace) is not None:
-                cluster.delete(holder, names)
+        for each in MANAGEMENT_CLUSTERS:
+            with management(region, each) as holder:
+                if holder.find(HOSTED_CLUSTER, names.name, names.namespace) is not None:
+                    cluster.delete(holder, names)
 
 
-def management(layout: Layout, which: ManagementCluster) -> Kubernetes:
-    return connect(layout.management_kubeconfig(which), which.name)
+def management(layout: Layout, which: ManagementCluster) -> AbstractContextManager[Kubernetes]:
+    """A client of a management cluster, closed at the end of the block."""
+    return closing(connect(layout.management_kubeconfig(which), which.name))
 
 
 def eventually(seen: Callable[[], object], seconds: float, what: str) -> None:

@@ -20,10 +20,12 @@ PLACE = "names"
 @pytest.fixture
 def second(region: Layout) -> Iterator[Kubernetes]:
     """The second management cluster with a namespace for Routes."""
-    client = management(region, SECOND)
-    client.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PLACE}})
-    yield client
-    client.delete(NAMESPACE, PLACE)
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PLACE}}
+    with management(region, SECOND) as client:
+        client.create(NAMESPACE, body)
+        yield client
+        client.delete(NAMESPACE, PLACE)
+        eventually(lambda: client.find(NAMESPACE, PLACE) is None, 60, f"the namespace {PLACE} is gone")
 
 
 def test_a_route_gets_a_record_and_loses_it(region: Layout, second: Kubernetes) -> None:

@@ -32,9 +32,11 @@ def assert_it_lives_on(hosted: Hosted, *, second: bool) -> None:
     """As anybody sees it, with the API and with plain kubectl."""
     names = hosted.names
     here, there = (SECOND, FIRST) if second else (FIRST, SECOND)
-    assert management(hosted.layout, here).find(HOSTED_CLUSTER, names.name, names.namespace) is not None
-    assert management(hosted.layout, here).find(NODE_POOL, names.node_pool, names.namespace) is not None
-    assert management(hosted.layout, there).find(HOSTED_CLUSTER, names.name, names.namespace) is None
+    with management(hosted.layout, here) as holder:
+        assert holder.find(HOSTED_CLUSTER, names.name, names.namespace) is not None
+        assert holder.find(NODE_POOL, names.node_pool, names.namespace) is not None
+    with management(hosted.layout, there) as other:
+        assert other.find(HOSTED_CLUSTER, names.name, names.namespace) is None
     file = hosted.layout.hosted_kubeconfig(names.name)
     seen = subprocess.run(
         ("kubectl", "--kubeconfig", str(file), "get", "clusterversion,nodes", "-o", "name"),

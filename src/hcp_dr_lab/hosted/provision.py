@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from hcp_dr.errors import KubernetesError
@@ -30,24 +31,27 @@ def provision(layout: Layout, name: str, say: Say) -> Path:
         say(f"the hosted cluster {name} stands already")
         return env_file
     first = MANAGEMENT_CLUSTERS[0]
-    management = connect(layout.management_kubeconfig(first), first.name)
     seed = aws.seeded(layout)
     options = cluster.Options()
     workers = sum(pool.replicas for pool in options.pools)
     began = time.monotonic()
-    cluster.create(management, names, seed, options)
-    say(f"hosted cluster {name}: created on {first.name}")
-    item = cluster.await_available(management, names)
-    say(f"hosted cluster {name}: its control plane is available after {time.monotonic() - began:.0f} s")
-    write_hosted_kubeconfig(layout, names, management)
-    hosted = connect(layout.hosted_kubeconfig(name), f"hosted {name}")
-    _await_name(hosted)
-    say(f"hosted cluster {name}: its API answers by name after {time.monotonic() - began:.0f} s")
-    content.apply(
-        hosted, cluster_id=item["spec"]["clusterID"], version=item["status"]["version"]["history"][0]["version"]
-    )
-    content.wait_ready(hosted, nodes=workers, seconds=CONTENT_SECONDS, tell=lambda text: say(f"{name}: {text}"))
-    say(f"hosted cluster {name}: in service after {time.monotonic() - began:.0f} s")
+
+    def so_far(what: str) -> None:
+        say(f"hosted cluster {name}: {what} after {time.monotonic() - began:.0f} s")
+
+    with closing(connect(layout.management_kubeconfig(first), first.name)) as management:
+        cluster.create(management, names, seed, options)
+        say(f"hosted cluster {name}: created on {first.name}")
+        item = cluster.await_available(management, names)
+        so_far("its control plane is available")
+        write_hosted_kubeconfig(layout, names, management)
+    with closing(connect(layout.hosted_kubeconfig(name), f"hosted {name}")) as hosted:
+        _await_name(hosted)
+        so_far("its API answers by name")
+        version = item["status"]["version"]["history"][0]["version"]
+        content.apply(hosted, cluster_id=item["spec"]["clusterID"], version=version)
+        content.wait_ready(hosted, nodes=workers, seconds=CONTENT_SECONDS, tell=lambda text: say(f"{name}: {text}"))
+        so_far("in service")
     values = environment.variables(layout, names, zone_id=seed.zone_id, replicas=workers)
     write_secret(env_file, environment.text(values).encode())
     return env_file

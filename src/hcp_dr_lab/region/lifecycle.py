@@ -34,6 +34,8 @@ _FIRST_SECONDS = 20.0
 _DEATH_SECONDS = 20.0
 _LINES_OF_LOG = 20
 
+_DETACHED: list[subprocess.Popen[bytes]] = []  # regions that this process began and does not wait for
+
 Say = Callable[[str], None]
 
 
@@ -200,6 +202,7 @@ def _start_first_process(region: Layout) -> FirstProcess:
             cwd="/",
         )
     os.close(tell)
+    _DETACHED.append(process)
     first = FirstProcess(process.pid, host.started_at(process.pid) or 0)
     process_file = _process_file(region.root)
     process_file.write_text(json.dumps({"pid": first.pid, "started": first.started}), "utf-8")
