@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import boto3
@@ -63,12 +64,13 @@ def test_a_presigned_url_opens_exactly_what_it_was_signed_for(region: Layout) ->
         aws_secret_access_key=granted.secret_access_key,
         config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
     )
-    url = s3.generate_presigned_url("put_object", Params={"Bucket": BUCKET, "Key": "probe"}, ExpiresIn=60)
-    assert _put(region, url) == 200
-    assert _put(region, url.replace("probe", "other")) == 403
-    assert _put(region, url.replace("X-Amz-Expires=60", "X-Amz-Expires=6000")) == 403
-    assert s3.get_object(Bucket=BUCKET, Key="probe")["Body"].read() == b"content"
-    s3.delete_object(Bucket=BUCKET, Key="probe")
+    with closing(s3):
+        url = s3.generate_presigned_url("put_object", Params={"Bucket": BUCKET, "Key": "probe"}, ExpiresIn=60)
+        assert _put(region, url) == 200
+        assert _put(region, url.replace("probe", "other")) == 403
+        assert _put(region, url.replace("X-Amz-Expires=60", "X-Amz-Expires=6000")) == 403
+        assert s3.get_object(Bucket=BUCKET, Key="probe")["Body"].read() == b"content"
+        s3.delete_object(Bucket=BUCKET, Key="probe")
 
 
 def _put(region: Layout, url: str) -> int:
