@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
@@ -101,7 +102,8 @@ class Journal:
     def __init__(self, folder: Path, *, now: Callable[[], float]) -> None:
         self.path = folder / FILE_NAME
         self._now = now
-        self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with _mapped(self.path):
+            self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -129,9 +131,10 @@ class Journal:
 
     def _append(self, data: bytes) -> None:
         view = memoryview(data)
-        while view:
-            view = view[os.write(self._handle, view) :]
-        os.fsync(self._handle)
+        with _mapped(self.path):
+            while view:
+                view = view[os.write(self._handle, view) :]
+            os.fsync(self._handle)
 
     def close(self) -> None:
         os.close(self._handle)
@@ -139,7 +142,21 @@ class Journal:
 
 def read(folder: Path) -> Story | None:
     """The story of a backup folder, None where it has no journal. Reads only."""
+    path = folder / FILE_NAME
+    with _mapped(path):
+        try:
+            return fold(parse(path.read_bytes()))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[None]:
     try:
-        return fold(parse((folder / FILE_NAME).read_bytes()))
-    except FileNotFoundError:
-        return None
+        yield
+    except OSError as error:
+        raise JournalError(
+            path=path,
+            reason=error.strerror or str(error),
+            todo="Make the folder writable, with room on its disk, then run `hcp-dr resume`.",
+        ) from error

@@ -1,0 +1,186 @@
+"""The journal: appended line by line, read whatever the crash left of it, written by one process at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hcp_dr.engine import journal
+from hcp_dr.engine.journal import FILE_NAME, Journal, Memory, Story, fold, parse
+from hcp_dr.errors import JournalError
+
+LINES: list[dict[str, Any]] = [
+    {"line": "begin", "command": "relocate", "case": {"name": "one"}},
+    {"line": "step", "step": "backup.pause"},
+    {"line": "remember", "key": "nonce", "value": "abc"},
+    {"line": "intent", "step": "backup.pause", "actions": []},
+    {"line": "done", "step": "backup.pause", "seconds": 1.5, "because": "so"},
+    {"line": "step", "step": "backup.fence"},
+]
+
+
+def now() -> Iterator[float]:
+    at = 1000.0
+    while True:
+        yield at
+        at += 0.25
+
+
+def opened(folder: Path) -> Journal:
+    times = now()
+    return Journal(folder, now=lambda: next(times))
+
+
+def write_all(folder: Path, lines: list[dict[str, Any]]) -> None:
+    with closing(opened(folder)) as writer:
+        for line in lines:
+            writer.write(**line)
+
+
+def test_a_story_is_told_from_the_start(tmp_path: Path) -> None:
+    write_all(tmp_path, LINES)
+    story = journal.read(tmp_path)
+    assert story is not None
+    assert (story.command, story.case, story.current, story.ended) == (
+        "relocate",
+        {"name": "one"},
+        "backup.fence",
+        False,
+    )
+    assert story.memory.text("nonce") == "abc"
+    assert story.memory.done == {"backup.pause"}
+    assert story.seconds_of_steps() == {"backup.pause": 1.5}
+    assert [line["at"] for line in story.lines] == [1000.0, 1000.25, 1000.5, 1000.75, 1001.0, 1001.25]
+
+
+def test_what_is_written_is_known_at_once_and_after_reading_again(tmp_path: Path) -> None:
+    writer = opened(tmp_path)
+    with closing(writer):
+        for line in LINES:
+            writer.write(**line)
+        assert writer.story == journal.read(tmp_path)
+        assert writer.memory is writer.story.memory
+    with closing(opened(tmp_path)) as again:
+        assert again.story == journal.read(tmp_path)
+
+
+def test_a_line_is_on_disk_before_the_call_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[bytes] = []
+    monkeypatch.setattr(os, "fsync", lambda _: synced.append((tmp_path / FILE_NAME).read_bytes()))
+    with closing(opened(tmp_path)) as writer:
+        writer.write("intent", step="a")
+    assert json.loads(synced[-1]) == {"at": 1000.0, "line": "intent", "step": "a"}
+
+
+def test_it_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
+    write_all(tmp_path, LINES)
+    assert stat.S_IMODE((tmp_path / FILE_NAME).stat().st_mode) == 0o600
+
+
+def test_a_command_begins_again_in_the_same_folder_and_knows_what_was_done(tmp_path: Path) -> None:
+    write_all(tmp_path, [*LINES, {"line": "end"}])
+    assert (ended := journal.read(tmp_path)) is not None
+    assert ended.ended
+    write_all(tmp_path, [{"line": "begin", "command": "verify", "case": None}])
+    assert (story := journal.read(tmp_path)) is not None
+    assert (story.command, story.ended, story.case) == ("verify", False, {"name": "one"})
+    assert story.memory.done == {"backup.pause"}
+
+
+def test_a_remembered_value_may_be_replaced(tmp_path: Path) -> None:
+    write_all(tmp_path, [{"line": "remember", "key": "k", "value": value} for value in ("old", {"new": [1, None]})])
+    assert (story := journal.read(tmp_path)) is not None
+    assert story.memory.mapping("k") == {"new": [1, None]}
+
+
+def test_memory_gives_what_was_asked_for_or_nothing() -> None:
+    memory = Memory({"text": "x", "number": 3, "mapping": {"a": 1}, "empty": {}, "none": None})
+    assert [memory.text(key) for key in ("text", "number", "none", "missing")] == ["x", "3", None, None]
+    assert [memory.mapping(key) for key in ("mapping", "empty", "text", "missing")] == [{"a": 1}, {}, None, None]
+
+
+@given(st.integers(min_value=0))
+def test_a_torn_last_line_is_passed_over(length: int) -> None:
+    lines = [json.dumps(line).encode() for line in LINES]
+    torn = lines[-1][: length % len(lines[-1])]
+    assert parse(b"\n".join([*lines[:-1], torn])) == LINES[:-1]
+
+
+def test_what_comes_after_a_torn_line_is_read(tmp_path: Path) -> None:
+    write_all(tmp_path, LINES[:3])
+    with (tmp_path / FILE_NAME).open("ab") as file:
+        file.write(b'{"at": 1, "line": "remember", "key": "torn", "va')
+    with closing(opened(tmp_path)) as writer:
+        assert writer.memory.text("torn") is None
+        writer.write("remember", key="whole", value="yes")
+        assert writer.memory.text("whole") == "yes"
+    assert (story := journal.read(tmp_path)) is not None
+    assert (story.memory.text("nonce"), story.memory.text("torn"), story.memory.text("whole")) == ("abc", None, "yes")
+
+
+@given(st.binary())
+def test_reading_is_total(data: bytes) -> None:
+    assert isinstance(fold(parse(data)), Story)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["step", "key", "value", "command", "case"]), st.none() | st.text())))
+def test_lines_of_any_kind_and_content_can_be_told(lines: list[dict[str, Any]]) -> None:
+    kinds = ("begin", "step", "remember", "intent", "outcome", "done", "end", "failed", "something-new")
+    told = [{**line, "line": kind} for line in lines for kind in kinds]
+    assert len(fold(told).lines) == len(told)
+
+
+def test_two_writers_never_share_a_journal(tmp_path: Path) -> None:
+    with closing(opened(tmp_path)) as first:
+        first.write("begin", command="relocate")
+        with pytest.raises(JournalError) as caught:
+            opened(tmp_path)
+        assert "another hcp-dr on this machine is writing it now" in caught.value.what
+        assert caught.value.left_as == "Nothing was changed by this command."
+        assert journal.read(tmp_path) == first.story, "reading needs no lock"
+    with closing(opened(tmp_path)) as second:
+        assert second.story.command == "relocate"
+
+
+def test_a_folder_without_a_journal_tells_no_story(tmp_path: Path) -> None:
+    assert journal.read(tmp_path) is None
+    assert journal.read(tmp_path / "missing") is None
+    (tmp_path / "file").write_text("")
+    assert journal.read(tmp_path / "file") is None
+
+
+@pytest.mark.parametrize("broken", [Path("missing"), Path("file")])
+def test_a_journal_that_cannot_be_opened_is_an_error_of_its_own(tmp_path: Path, broken: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalError) as caught:
+        opened(tmp_path / broken)
+    assert str(tmp_path / broken / FILE_NAME) in caught.value.what
+
+
+def test_a_journal_that_cannot_be_written_is_an_error_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with closing(opened(tmp_path)) as writer:
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(JournalError) as caught:
+            writer.write("intent", step="a")
+    assert "No space left on device" in caught.value.what
+    assert writer.story.lines == (), "what is not on disk was not said"
+
+
+def test_a_journal_that_may_not_be_read_is_an_error_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).mkdir()
+    with pytest.raises(JournalError):
+        journal.read(tmp_path)
