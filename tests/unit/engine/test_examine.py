@@ -1,0 +1,92 @@
+"""Preflight looks at everything, whatever it finds on the way."""
+
+from __future__ import annotations
+
+import pytest
+
+from hcp_dr.engine.examine import examine, stopping
+from hcp_dr.engine.step import Check, Do, Done, PutObject, Step
+from hcp_dr.errors import (
+    BucketRefused,
+    CannotMigrate,
+    ClusterUnreachable,
+    HcpDrError,
+    SettingsError,
+    UnknownHostedCluster,
+)
+from hcp_dr.procedure.preflight import verdict
+from tests.unit.engine.toys import Table, step
+
+GOOD, ODD = Check("good", "ok", "fine"), Check("odd", "warning", "strange")
+BAD, DARK = Check("bad", "blocked", "broken"), Check("dark", "unknown", "unseen")
+
+
+def finding(*checks: Check) -> Step[None]:
+    return step(lambda _: verdict(checks), lambda *_: None, "preflight.toy")
+
+
+def failing(error: HcpDrError, name: str = "preflight.broken") -> Step[None]:
+    def observe(*_: object) -> None:
+        raise error
+
+    return step(lambda _: Done(""), observe, name)
+
+
+REFUSED = BucketRefused(service="S3", operation="PutObject", object="backups", reason="no")
+
+
+def test_all_findings_of_all_steps_come_back() -> None:
+    steps = [finding(GOOD, BAD), finding(ODD), finding(DARK, GOOD)]
+    assert examine(Table().run(), steps) == (GOOD, BAD, ODD, DARK, GOOD)
+
+
+def test_a_step_that_cannot_look_is_one_unknown_check() -> None:
+    checks = examine(Table().run(), [finding(BAD), failing(REFUSED), finding(GOOD)])
+    unknown = Check("preflight.broken", "unknown", REFUSED.what, "it could not be looked at", REFUSED.next)
+    assert checks == (BAD, unknown, GOOD)
+
+
+def test_the_only_thing_that_stops_keeps_its_own_exit_code() -> None:
+    with pytest.raises(BucketRefused) as caught:
+        examine(Table().run(), [finding(GOOD, ODD), failing(REFUSED), finding(GOOD)])
+    assert caught.value is REFUSED
+
+
+def test_two_things_that_stop_are_told_together() -> None:
+    unknown = UnknownHostedCluster(namespace="n", name="x", cluster="source", server="s", seen="")
+    checks = examine(Table().run(), [failing(REFUSED), failing(unknown, "preflight.other")])
+    assert [check.name for check in checks] == ["preflight.broken", "preflight.other"]
+
+
+def test_a_passing_error_is_borne_as_everywhere() -> None:
+    table = Table()
+    error = ClusterUnreachable(cluster="source", verb="get", object="x", reason="gone")
+    with pytest.raises(ClusterUnreachable):
+        examine(table.run(), [failing(error)])
+    assert table.clock.seconds > 60
+
+
+def test_what_preflight_writes_it_writes_through_the_loop() -> None:
+    table = Table()
+    probing = step(
+        lambda there: verdict([GOOD]) if there else Do((PutObject("probe", b""),)),
+        lambda ports, *_: ports.bucket.head("probe"),
+    )
+    assert examine(table.run(), [probing]) == (GOOD,)
+    assert table.world.written == [("put", "probe", b"", {})]
+
+
+def test_nothing_that_is_no_error_of_ours_is_swallowed() -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        examine(Table().run(), [step(lambda _: Done(""), broken)])
+
+
+def test_blocked_and_unknown_stop_and_a_warning_does_not() -> None:
+    assert stopping((GOOD, ODD)) is None
+    error = stopping((GOOD, BAD, ODD, DARK))
+    assert isinstance(error, CannotMigrate)
+    assert error.values == {"count": 2, "checks": "bad, dark"}
+    assert not isinstance(error, SettingsError)
