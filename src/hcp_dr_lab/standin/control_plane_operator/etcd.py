@@ -51,13 +51,13 @@ def restore_url(plane: Object) -> str | None:
 
 def is_available(view: View, plane: Object) -> bool:
     """A quorum of members is ready."""
-    found = view.find(r.STATEFUL_SET, "etcd", plane["metadata"]["namespace"])
-    ready = ((found or {}).get("status") or {}).get("readyReplicas", 0)
-    return bool(ready > member_count(plane) // 2)
+    return _ready_members(view, plane) > member_count(plane) // 2
 
 
-def init_containers_done(view: View, plane: Object) -> bool:
-    """Whether etcd-init ended well in every member's pod: which says nothing about what it did."""
+def counts_as_restored(view: View, plane: Object) -> bool:
+    """Every member serves, and in every pod etcd-init ended well: which says nothing about what it did."""
+    if _ready_members(view, plane) < member_count(plane):
+        return False
     pods = [
         pod
         for pod in view.all(r.POD, plane["metadata"]["namespace"])
@@ -70,6 +70,12 @@ def init_containers_done(view: View, plane: Object) -> bool:
         if status["name"] == "etcd-init"
     ]
     return len(ended) == member_count(plane) and all(ended)
+
+
+def _ready_members(view: View, plane: Object) -> int:
+    found = view.find(r.STATEFUL_SET, "etcd", plane["metadata"]["namespace"])
+    ready: int = ((found or {}).get("status") or {}).get("readyReplicas", 0)
+    return ready
 
 
 def _service(plane: Object, name: str, port: Object) -> Object:

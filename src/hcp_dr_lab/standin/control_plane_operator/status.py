@@ -26,7 +26,7 @@ def update(view: View, plane: Object) -> list[Change]:
         _said(view, "Available", available, "The control plane is available", "The control plane is not yet available"),
     ]
     if etcd.restore_url(plane) is not None and not is_true(plane, "EtcdSnapshotRestored"):
-        done = etcd.init_containers_done(view, plane)
+        done = etcd.counts_as_restored(view, plane)
         conditions.append(
             _said(view, "EtcdSnapshotRestored", done, "Init containers are done", "Waiting for etcd-init")
         )
