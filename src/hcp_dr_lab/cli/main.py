@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated, NoReturn
 
@@ -52,7 +53,8 @@ def down(name: Name = "default") -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line; its end is the process's."""
+    """Run the command line; its end is the process's. SIGTERM ends it as an interruption does: tidily."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         app()
     except LabError as error:

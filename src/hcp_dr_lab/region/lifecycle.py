@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from hcp_dr_lab.errors import LabError, NoRegion, PartFailed
 from hcp_dr_lab.hosted.provision import provision
@@ -283,11 +284,21 @@ def _kill(first: FirstProcess) -> None:
 def _alone(root: Path) -> Iterator[None]:
     """One command at a time changes a region."""
     root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (root.parent / f".{root.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    file = root.parent / f".{root.name}.lock"
+    with file.open("w") as lock:
+        if not _locked(lock, file):
             raise LabError(
                 f"Another command is changing the region {root.name}. Nothing was done. Run this again when it is done."
-            ) from error
+            )
         yield
+        if not root.exists():
+            file.unlink(missing_ok=True)
+
+
+def _locked(lock: IO[str], file: Path) -> bool:
+    """Whether the lock is ours, and is still the file that others will lock."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(lock.fileno()).st_ino == file.stat().st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False

@@ -18,6 +18,6 @@ class Part:
     command: tuple[str, ...]
     probe: Callable[[], str | None]
     environment: Mapping[str, str] = field(default_factory=dict)
-    limit: float = 60
+    limit: float = 120  # a busy machine needs many times what an idle one does
     after: tuple[str, ...] = ()
     passing: bool = False  # it has an end of its own, and the region is as well without it
