@@ -24,6 +24,7 @@ _SECRET_KEYS = frozenset(
         "backupKey",
         "auditWebhook",
         "serviceAccountSigningKey",
+        "kubeConfig",
         "servingCertificate",
         "clientSecret",
         "fileData",
@@ -31,9 +32,20 @@ _SECRET_KEYS = frozenset(
         "tlsClientCert",
         "tlsClientKey",
         "credentials",
+        *("login", "error", "providerSelection"),  # OAuth templates
     }
 )
-_CONFIG_MAP_KEYS = frozenset({"additionalTrustBundle", "ca", "trustedCA", "issuerCertificateAuthority"})
+_CONFIG_MAP_KEYS = frozenset(
+    {
+        "additionalTrustBundle",
+        "additionalTrustedCA",
+        "ca",
+        "clientCA",
+        "issuerCertificateAuthority",
+        "oauthMetadata",
+        "trustedCA",
+    }
+)
 
 
 def node_pools_of(hosted_cluster: Object, pools: Iterable[Object]) -> tuple[Object, ...]:
@@ -59,8 +71,9 @@ def referenced_secrets(hosted_cluster: Object) -> frozenset[str]:
 
 
 def referenced_config_maps(hosted_cluster: Object, pools: Iterable[Object]) -> frozenset[str]:
-    """Names of the ConfigMaps that the cluster's spec and its NodePools' spec.config refer to."""
-    configs = [entry["name"] for pool in pools for entry in dig(pool, "spec", "config") or () if entry.get("name")]
+    """Names of the ConfigMaps that the cluster's spec and its NodePools' config and tuningConfig refer to."""
+    entries = [x for pool in pools for key in ("config", "tuningConfig") for x in dig(pool, "spec", key) or ()]
+    configs = (entry["name"] for entry in entries if entry.get("name"))
     return frozenset((*_references(hosted_cluster.get("spec"), _CONFIG_MAP_KEYS), *configs))
 
 
