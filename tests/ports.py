@@ -275,7 +275,7 @@ class MemoryArchive:
     files: dict[str, str] = field(default_factory=dict)
 
     def read(self, path: str) -> bytes | None:
-        return self.files[path].encode() if path in self.files else None
+        return self.files[path].encode(errors="surrogateescape") if path in self.files else None
 
     def write(self, path: str, text: str) -> None:
         self.files[path] = text

@@ -114,6 +114,8 @@ class Manifest:
     def from_text(cls, text: str | bytes) -> Manifest:
         """Raises ValueError, KeyError or TypeError where it is no manifest of this format."""
         value = json.loads(text)
+        if not isinstance(value, dict):
+            raise TypeError("it holds no object")
         if value.get("format") != FORMAT:
             raise ValueError(f"format {value.get('format')!r} instead of {FORMAT}")
         return cls(
