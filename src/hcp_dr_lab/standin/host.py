@@ -6,6 +6,7 @@ later changes may build on it; the next round decides anew.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import sys
@@ -157,7 +158,8 @@ class Host:
                 self._cloud.terminate(instance_id)
                 self._look_at_instances()
             case DeleteHostedNode(namespace, name, uid):
-                self._nodes.delete(namespace, name, uid)
+                with contextlib.suppress(errors.KubernetesError):  # a machine's end does not wait for its API
+                    self._nodes.delete(namespace, name, uid)
             case RemoveFolder(path):
                 self._remove(Path(path))
 
