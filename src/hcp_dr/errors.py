@@ -42,7 +42,7 @@ next (`todo`). Passing errors may be tried again by the engine; nothing else is.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class HcpDrError(Exception):
@@ -64,6 +64,12 @@ class HcpDrError(Exception):
     def paragraph(self) -> str:
         """What, what was left as it was, what to do next: one paragraph."""
         return " ".join(part for part in (self.what, self.left_as, self.next) if part)
+
+    def before_anything(self) -> Self:
+        """The same error where nothing has begun yet: nothing was changed, and there is nothing to resume."""
+        self.left_as = "Nothing was changed anywhere."
+        self.next = self.next.replace(" or `hcp-dr resume`", "").replace("`hcp-dr resume`", "the command again")
+        return self
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.left_as, self.next, self.values))

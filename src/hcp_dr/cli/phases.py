@@ -9,6 +9,7 @@ from hcp_dr.cli.session import (
     Session,
     carry_out,
     confirm,
+    nothing_begun,
     open_session,
     show,
     steps_of,
@@ -23,28 +24,39 @@ from hcp_dr.procedure import PREFLIGHT, Steps
 from hcp_dr.report import checks as check_report
 from hcp_dr.report import outcome
 
+_PREFLIGHT_PATIENCE = 20.0
+"""Seconds for a passing error."""
+
 
 def start(command: str, env_file: Path | None, backup: Path | None, output: Output, *, yes: bool) -> None:
     """A command that begins a relocation: preflight first, whole, before anything is written anywhere."""
-    session = open_session(env_file, backup, new=True)
-    session.must_be_new()
-    case = session.discover()
-    checks = examine(session.run(case, Scribe()), PREFLIGHT)
-    error = stopping(checks)
-    if error is not None:
-        show(output, check_report.to_json(checks), check_report.to_text(checks))
-        raise error
-    confirm(
-        case.name,
-        what=f"The API of hosted cluster {case.namespace}/{case.name} goes away from {case.source} until it serves "
-        f"on {case.destination}.",
-        yes=yes,
-    )
+    with nothing_begun():
+        session = open_session(env_file, backup, new=True)
+        session.must_be_new()
+        case = session.discover()
+        checks = examined(session, case)
+        error = stopping(checks)
+        if error is not None:
+            show(output, check_report.to_json(checks), check_report.to_text(checks))
+            raise error
+        confirm(
+            case.name,
+            what=f"The API of hosted cluster {case.namespace}/{case.name} goes away from {case.source} until it serves "
+            f"on {case.destination}.",
+            yes=yes,
+        )
     session.folder.make()
     journal = session.journal()
     journal.write("begin", command=command, case=case.to_json())
     found = (*checks, *carry_out(session, case, journal, working_steps(command)))
     _show(session, journal, found, output)
+
+
+def examined(session: Session, case: Case) -> tuple[Check, ...]:
+    """All checks of preflight. Nobody waits long for an answer before anything has begun."""
+    run = session.run(case, Scribe())
+    run.patience = _PREFLIGHT_PATIENCE
+    return examine(run, PREFLIGHT)
 
 
 def go_on(

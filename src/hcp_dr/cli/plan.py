@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption, open_session, show, steps_of
+from hcp_dr.cli.session import Backup, EnvFile, OutputOption, nothing_begun, open_session, show, steps_of
 from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import SettingsError
@@ -23,9 +23,10 @@ def plan(
     """Print what each step would do. Nothing is written anywhere."""
     if phase not in PHASES:
         raise SettingsError(what=f"There is no phase {phase}.", todo=f"Choose one of {', '.join(PHASES)}.")
-    session = open_session(env_file, backup, new=True)
-    story = session.story()
-    memory = story.memory if story else Memory()
-    case = session.discover()
+    with nothing_begun():
+        session = open_session(env_file, backup, new=True)
+        story = session.story()
+        memory = story.memory if story else Memory()
+        case = session.discover()
     steps = [foretell(step, session.ports, case, memory) for step in steps_of(phase)]
     show(output, report.to_json(steps), report.to_text(steps))

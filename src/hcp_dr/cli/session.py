@@ -28,7 +28,7 @@ from hcp_dr.engine.journal import Journal, Story
 from hcp_dr.engine.run import Run, StopRequested
 from hcp_dr.engine.step import Check
 from hcp_dr.engine.wait import SystemClock
-from hcp_dr.errors import ConfirmationMissing, JournalError, NothingToResume, Unfinished
+from hcp_dr.errors import ConfirmationMissing, HcpDrError, JournalError, NothingToResume, Unfinished
 from hcp_dr.folder import BackupFolder
 from hcp_dr.kube.client import connect as connect_kube
 from hcp_dr.model import Case, Ports
@@ -169,6 +169,15 @@ def carry_out(session: Session, case: Case, journal: Journal, steps: Steps) -> t
             raise typer.Exit(128 + signalled()) from None
     journal.write("end")
     return checks
+
+
+@contextmanager
+def nothing_begun() -> Iterator[None]:
+    """Errors in here say that nothing was changed anywhere."""
+    try:
+        yield
+    except HcpDrError as error:
+        raise error.before_anything() from error.__cause__
 
 
 @contextmanager

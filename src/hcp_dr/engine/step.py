@@ -291,6 +291,7 @@ class Step(Generic[Facts]):
     foresee: Callable[[Facts], Facts] = _as_they_are
     afterwards: Callable[[Facts, Decision], Facts] | None = None
     revert: Callable[[Facts], Decision] | None = None
+    proof: bool = False  # looked at again by a resume, whatever the journal says
 
     @property
     def phase(self) -> str:

@@ -19,7 +19,7 @@ _RESOURCE = re.compile(r"external-dns/resource=([^,\"]+)")
 class Ownership:
     """What a TXT record says: who keeps which name, on behalf of which object (kind/namespace/name)."""
 
-    name: str
+    names: tuple[str, ...]
     owner: str
     resource: str
     txt: Record
@@ -30,33 +30,35 @@ class Ownership:
         return parts[1] if len(parts) == 3 else ""
 
 
-def name_kept_by(txt_name: str) -> str | None:
+def names_kept_by(txt_name: str) -> tuple[str, ...]:
     """The name that a TXT record of external-dns is about: <label>-external-dns.<rest> in the old form,
-    <type>-<label>-external-dns.<rest> in the new one. None where it is no such record."""
+    <type>-<label>-external-dns.<rest> in the new one. Where it can be read as both, external-dns takes the new one,
+    which comes first here. Empty where it is no such record."""
     label, _, rest = txt_name.partition(".")
     if not label.endswith(SUFFIX) or not rest:
-        return None
+        return ()
     label = label.removesuffix(SUFFIX)
     kind, dash, bare = label.partition("-")
-    if dash and kind in _TYPES and bare:
-        label = bare
-    return f"{label}.{rest}"
+    readings = (bare, label) if dash and kind in _TYPES and bare else (label,)
+    return tuple(f"{reading}.{rest}" for reading in readings)
 
 
 def ownerships(records: Iterable[Record]) -> tuple[Ownership, ...]:
     found = []
     for record in records:
-        name = name_kept_by(record.name) if record.type == "TXT" else None
+        names = names_kept_by(record.name) if record.type == "TXT" else ()
         text = "".join(record.values)
         owner, resource = _OWNER.search(text), _RESOURCE.search(text)
-        if name and owner and "heritage=external-dns" in text:
-            found.append(Ownership(name, owner[1], resource[1] if resource else "", record))
+        if names and owner and "heritage=external-dns" in text:
+            found.append(Ownership(names, owner[1], resource[1] if resource else "", record))
     return tuple(found)
 
 
 def owned(records: Iterable[Record], owner: str, namespace: str) -> tuple[Record, ...]:
-    """The records that this owner keeps for objects of this namespace: the TXT records and what they are about."""
+    """The records that this owner keeps for objects of this namespace: the TXT records and what they are about. A name
+    that a TXT record of somebody else may be about, in whichever form, is theirs."""
     records = tuple(records)
-    mine = [o for o in ownerships(records) if o.owner == owner and o.namespace == namespace]
-    names = {o.name for o in mine}
+    claims = ownerships(records)
+    mine = [o for o in claims if o.owner == owner and o.namespace == namespace]
+    names = {o.names[0] for o in mine} - {name for o in claims if o not in mine for name in o.names}
     return (*(o.txt for o in mine), *(r for r in records if r.name in names and r.type.lower() in _TYPES))

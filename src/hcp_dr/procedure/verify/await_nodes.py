@@ -88,5 +88,6 @@ STEP = Step(
     observe=observe,
     plan=plan,
     foresee=foresee,
+    proof=True,
     afterwards=afterwards,
 )

@@ -43,4 +43,6 @@ def foresee(facts: Facts) -> Facts:
     return replace(facts, not_ready=())
 
 
-STEP = Step(name="verify.hosted_api", documented="8.6.4 validation", observe=observe, plan=plan, foresee=foresee)
+STEP = Step(
+    name="verify.hosted_api", documented="8.6.4 validation", observe=observe, plan=plan, foresee=foresee, proof=True
+)

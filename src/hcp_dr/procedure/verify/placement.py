@@ -64,4 +64,6 @@ def foresee(facts: Facts) -> Facts:
     return replace(facts, available="True", node_pools=facts.node_pools_wanted, not_ready=())
 
 
-STEP = Step(name="verify.placement", documented="8.6.4 validation", observe=observe, plan=plan, foresee=foresee)
+STEP = Step(
+    name="verify.placement", documented="8.6.4 validation", observe=observe, plan=plan, foresee=foresee, proof=True
+)

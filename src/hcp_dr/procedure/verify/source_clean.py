@@ -58,4 +58,4 @@ def foresee(facts: Facts) -> Facts:
     return replace(facts, left=())
 
 
-STEP = Step(name="verify.source_clean", documented="-", observe=observe, plan=plan, foresee=foresee)
+STEP = Step(name="verify.source_clean", documented="-", observe=observe, plan=plan, foresee=foresee, proof=True)
