@@ -97,6 +97,8 @@ def _made(kept: Path, name: str, contents: Sequence[Image], programs: Path, say:
     if disk.exists():
         return disk
     kept.mkdir(parents=True, exist_ok=True)
+    for left in kept.glob(".making-*"):  # of a maker that was killed
+        shutil.rmtree(left)
     began = time.monotonic()
     say(f"making the {name} images, once until a program changes")
     with tempfile.TemporaryDirectory(dir=kept, prefix=".making-") as scratch:

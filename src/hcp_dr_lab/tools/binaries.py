@@ -169,6 +169,8 @@ def build(programs: Sequence[Program], found: Mapping[str, Path], go_program: Pa
 
 def _build_one(program: Program, target: Path, go_program: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{target.name}.*"):  # of a builder that was killed
+        left.unlink()
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     command = [str(go_program), "build", "-mod=readonly", "-trimpath", "-ldflags", program.link_flags]
     try:
