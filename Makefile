@@ -32,7 +32,7 @@ format: $(READY)
 
 ## Resolve the pins of pyproject.toml anew.
 lock: $(READY)
-	$(BIN)/uv pip compile pyproject.toml --extra lab --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
+	$(BIN)/uv pip compile --system-certs pyproject.toml --extra lab --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
 
 clean:
 	rm -rf $(VENV)
@@ -45,6 +45,6 @@ region-programs:
 $(READY): requirements.lock pyproject.toml Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
-	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	$(BIN)/uv pip sync --system-certs --quiet --require-hashes --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip install --system-certs --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	touch $(READY)
