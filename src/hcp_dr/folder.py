@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hcp_dr.errors import ArchiveError
@@ -19,26 +21,23 @@ class BackupFolder:
         return str(self.path)
 
     def make(self) -> None:
-        """Create the folder, readable by its owner only. Raises ArchiveError where that cannot be."""
-        try:
+        """Create the folder, readable by its owner only."""
+        with self._mapped("", left="Nothing was changed anywhere.", todo="Name a folder that you may write."):
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.chmod(0o700)
-        except OSError as error:
-            raise ArchiveError(
-                folder=self.folder,
-                reason=error.strerror or str(error),
-                left="Nothing was changed anywhere.",
-                todo="Name a folder that you may write with BACKUP_DIR.",
-            ) from error
 
     def read(self, path: str) -> bytes | None:
-        try:
-            return (self.path / path).read_bytes()
-        except FileNotFoundError:
-            return None
+        with self._mapped(path):
+            try:
+                return (self.path / path).read_bytes()
+            except FileNotFoundError:
+                return None
 
     def write(self, path: str, text: str) -> None:
-        target = self.path / path
+        with self._mapped(path, todo="Make the folder writable, with room on its disk, then run `hcp-dr resume`."):
+            self._write(self.path / path, text)
+
+    def _write(self, target: Path, text: str) -> None:
         between = target.parent.relative_to(self.path).parts
         for depth in range(len(between)):
             self.path.joinpath(*between[: depth + 1]).mkdir(mode=0o700, exist_ok=True)
@@ -49,3 +48,13 @@ class BackupFolder:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
+
+    @contextmanager
+    def _mapped(self, path: str, *, left: str | None = None, todo: str | None = None) -> Iterator[None]:
+        """Raises ArchiveError for what the disk refuses."""
+        try:
+            yield
+        except OSError as error:
+            why = error.strerror or str(error)
+            reason = f"{path}: {why}" if path else why
+            raise ArchiveError(folder=self.folder, reason=reason, left=left, todo=todo) from error
