@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hcp_dr.errors import SettingsError
 
@@ -41,6 +41,18 @@ class Settings(BaseSettings):
     node_pool_replicas: int | None = None
     backup_dir: Path | None = None
     hc_cluster_dir: Path | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `variables` found: nothing comes in behind the back of the file."""
+        return (init_settings,)
 
 
 def variables(env_file: Path | None, environment: Mapping[str, str] | None = None) -> dict[str, str]:
