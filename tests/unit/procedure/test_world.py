@@ -1,0 +1,115 @@
+"""Every step looks at one whole world: preflight finds nothing against it, and the whole relocation can be planned in
+it, without a single write, and without a word about the neighbour."""
+
+from __future__ import annotations
+
+from hcp_dr.engine.examine import examine
+from hcp_dr.engine.foretell import foretell
+from hcp_dr.engine.journal import Memory
+from hcp_dr.objects.archive import page
+from hcp_dr.objects.reading import name_of
+from hcp_dr.procedure import PREFLIGHT, RELOCATE, carried
+from tests.unit.engine.toys import Table
+from tests.world import CASE, relocatable
+
+
+def test_preflight_finds_nothing_against_it() -> None:
+    world = relocatable()
+    checks = examine(Table(world).run(), PREFLIGHT)
+    assert [check for check in checks if check.verdict != "ok"] == []
+    assert [check.name for check in checks] == [
+        "external_dns.source",
+        "external_dns.destination",
+        "hostname.APIServer",
+        "hostname.OAuthServer",
+        "hostname.Konnectivity",
+        "hostname.Ignition",
+        "two_clusters",
+        "versions.source",
+        "permissions.source",
+        "versions.destination",
+        "permissions.destination",
+        "operator.destination",
+        "platform",
+        "region",
+        "etcd_members",
+        "deletion",
+        "paused_before",
+        "scaling",
+        "nodes_ready",
+        "destination_free",
+        "bucket",
+        "restore_url",
+        "zone",
+        "api_record",
+        "instances",
+    ]
+
+
+def test_preflight_writes_one_probe_and_deletes_it() -> None:
+    """I9."""
+    world = relocatable()
+    examine(Table(world).run(), PREFLIGHT)
+    key = f"{CASE.key_prefix}/probe"
+    assert world.written == [("put", key, b"probe", {}), ("delete", key)]
+
+
+def test_the_whole_relocation_can_be_planned_and_nothing_is_written() -> None:
+    """I9."""
+    world = relocatable()
+    planned = [foretell(step, world.ports, CASE, Memory()) for step in RELOCATE]
+    assert {step.name: (step.decision, step.text) for step in planned if step.decision not in ("do", "done")} == {}
+    assert world.written == []
+    assert world.archive.files == {}
+
+
+def test_the_plan_says_what_matters_and_nothing_of_the_neighbour() -> None:
+    """I5."""
+    world = relocatable()
+    told = {step.name: step.actions for step in (foretell(s, world.ports, CASE, Memory()) for s in RELOCATE)}
+    assert not [action for actions in told.values() for action in actions if "one2" in action]
+    assert told["backup.protect_instances"][1:] == (
+        "set termination protection of instance i-one-1",
+        "set termination protection of instance i-one-2",
+    )
+    assert told["restore.start_control_plane"] == (
+        'patch on destination HostedCluster clusters/one: {"spec": {"pausedUntil": null}}',
+        "wait until the control plane serves on the destination (at most 1200 s)",
+    )
+    assert "delete on source HostedCluster clusters/one" in told["teardown.hosted_cluster"]
+    assert "delete on source Namespace clusters-one" in told["teardown.leftovers"]
+    assert "delete on source Namespace clusters" not in told["teardown.leftovers"]
+
+
+def test_no_credential_and_no_signed_url_is_in_a_plan() -> None:
+    """I8."""
+    world = relocatable()
+    planned = str([foretell(step, world.ports, CASE, Memory()) for step in RELOCATE])
+    for secret in ("Y2VydA==", "a2V5", "dA==", "signature"):
+        assert secret not in planned
+
+
+def test_all_that_is_the_clusters_is_carried_and_nothing_else() -> None:
+    world = relocatable()
+    live = carried.look_at(world.source, CASE)
+    assert [page(item).entry.file for item in live] == [
+        "namespaces/clusters/hc-one.yaml",
+        "namespaces/clusters/np-one-workers.yaml",
+        "namespaces/clusters/secret-one-pull.yaml",
+        "namespaces/clusters/configmap-one-trust.yaml",
+        "namespaces/clusters-one/secret-root-ca.yaml",
+        "namespaces/clusters-one/secret-etcd-signer.yaml",
+        "namespaces/clusters-one/secret-token-one-workers-1.yaml",
+        "namespaces/clusters-one/configmap-ignition-config.yaml",
+        "namespaces/clusters-one/hcp-one.yaml",
+        "namespaces/clusters-one/cl-one-x7k2.yaml",
+        "namespaces/clusters-one/awscl-one.yaml",
+        "namespaces/clusters-one/awsmt-one-workers-1a2b.yaml",
+        "namespaces/clusters-one/machinedeployment-one-workers.yaml",
+        "namespaces/clusters-one/machineset-one-workers-abc.yaml",
+        "namespaces/clusters-one/machine-w-1.yaml",
+        "namespaces/clusters-one/machine-w-2.yaml",
+        "namespaces/clusters-one/awsm-w-1.yaml",
+        "namespaces/clusters-one/awsm-w-2.yaml",
+    ]
+    assert "one2" not in {name_of(item) for item in live}

@@ -1,0 +1,209 @@
+"""A world in memory in which hosted cluster clusters/one can be relocated from mgmt-1 to mgmt-2, with the neighbour
+clusters/one2 beside it in the same namespace, zone and bucket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hcp_dr.aws.port import Record
+from hcp_dr.kube.resources import AWS_CLUSTER, CLUSTER, HOSTED_CLUSTER, ROUTE
+from tests.ports import CASE, MemoryInstances, MemoryKubernetes, MemoryZone, World
+
+READY = {"conditions": [{"type": "Ready", "status": "True"}]}
+URL_FIELD = {"type": "array", "maxItems": 1}
+DNS_ARGUMENTS = ["--provider=aws", "--domain-filter=hosted.example", "--source=openshift-route"]
+
+
+def nested(*path: str, value: Any) -> dict[str, Any]:
+    for key in reversed(path):
+        value = {key: value}
+    return value  # type: ignore[no-any-return]
+
+
+URL_CRD = {
+    "CustomResourceDefinition hostedclusters.hypershift.openshift.io": {
+        "spec": {
+            "versions": [
+                nested(
+                    *("schema", "openAPIV3Schema", "properties", "spec", "properties", "etcd", "properties"),
+                    *("managed", "properties", "storage", "properties", "restoreSnapshotURL"),
+                    value=URL_FIELD,
+                )
+            ]
+        }
+    }
+}
+
+
+def deployment(place: str, *pods: str, replicas: int | None = None, **container: Any) -> list[dict[str, Any]]:
+    """A Deployment and its Ready pods."""
+    namespace, _, name = place.partition("/")
+    labels = {"app": name}
+    spec = {
+        "replicas": len(pods) if replicas is None else replicas,
+        "selector": {"matchLabels": labels},
+        "template": {"spec": {"containers": [{"name": name, **container}]}},
+    }
+    pod = {"labels": labels, "status": READY, "spec": {"containers": [{"name": name}]}}
+    return [
+        {f"Deployment {place}": {"spec": spec, "status": {"readyReplicas": len(pods)}}},
+        *({f"Pod {namespace}/{each}": pod} for each in pods),
+    ]
+
+
+def management(name: str, uid: str) -> MemoryKubernetes:
+    """What both management clusters have."""
+    cluster = MemoryKubernetes(
+        name,
+        {"Namespace kube-system": {"uid": uid}},
+        "Namespace hypershift",
+        "StorageClass gp3",
+        {"Node host": {"labels": {"role": "infra"}}},
+        URL_CRD,
+        *deployment("hypershift/operator", "operator-a", image="quay.example/hypershift:1"),
+        *deployment(
+            "hypershift/external-dns",
+            "external-dns-a",
+            args=[*DNS_ARGUMENTS, f"--txt-owner-id={name}"],
+            env=[{"name": "AWS_SHARED_CREDENTIALS_FILE", "value": "/etc/creds"}],
+        ),
+    )
+    cluster.served = {resource.group: (resource.version,) for resource in (HOSTED_CLUSTER, CLUSTER, AWS_CLUSTER, ROUTE)}
+    return cluster
+
+
+def hosted_cluster(name: str) -> list[Any]:
+    """A hosted cluster as it lives on its management cluster: what is shared and what is its own."""
+    infra, own = f"{name}-x7k2", f"clusters-{name}"
+    label = {"cluster.x-k8s.io/cluster-name": infra}
+    spec = {
+        "infraID": infra,
+        "controllerAvailabilityPolicy": "SingleReplica",
+        "pullSecret": {"name": f"{name}-pull"},
+        "additionalTrustBundle": {"name": f"{name}-trust"},
+        "release": {"image": "quay.example/release:4.20.1"},
+        "nodeSelector": {"role": "infra"},
+        "platform": {"type": "AWS", "aws": {"region": "us-east-1"}},
+        "etcd": {"managed": {"storage": {"type": "PersistentVolume", "persistentVolume": {"storageClassName": "gp3"}}}},
+        "services": [
+            {
+                "service": service,
+                "servicePublishingStrategy": {
+                    "type": "Route",
+                    "route": {"hostname": f"{host}-{name}.hosted.example"},
+                },
+            }
+            for service, host in (
+                *(("APIServer", "api"), ("OAuthServer", "oauth")),
+                *(("Konnectivity", "konnectivity"), ("Ignition", "ignition")),
+            )
+        ],
+    }
+    available = {"conditions": [{"type": "Available", "status": "True"}]}
+    authority = {"data": {"ca.crt": "Y2VydA==", "ca.key": "a2V5"}}
+    pool = {"annotations": {"hypershift.openshift.io/nodePool": f"clusters/{name}-workers"}}
+    machines: list[Any] = [
+        item
+        for number in ("1", "2")
+        for item in (
+            {
+                f"Machine {own}/w-{number}": {
+                    "labels": label,
+                    "owners": [f"MachineSet {name}-workers-abc"],
+                    "spec": {"clusterName": infra, "providerID": f"aws:///us-east-1a/i-{name}-{number}"},
+                }
+            },
+            {
+                f"AWSMachine {own}/w-{number}": {
+                    "labels": label,
+                    "owners": [f"Machine w-{number}"],
+                    "spec": {"providerID": f"aws:///us-east-1a/i-{name}-{number}"},
+                }
+            },
+        )
+    ]
+    etcd = {"labels": {"app": "etcd"}, "status": READY, "spec": {"containers": [{"name": "etcd"}]}}
+    return [
+        {f"HostedCluster clusters/{name}": {"spec": spec, "status": available}},
+        {
+            f"NodePool clusters/{name}-workers": {
+                "spec": {"clusterName": name, "replicas": 2},
+                "status": {"version": "4.20.1"},
+                "owners": [f"HostedCluster {name}"],
+            }
+        },
+        {f"Secret clusters/{name}-pull": {"data": {".dockerconfigjson": "e30="}}},
+        {f"ConfigMap clusters/{name}-trust": {"data": {"ca-bundle.crt": "certificate"}}},
+        {f"Secret clusters/{name}-admin-kubeconfig": {"data": {"kubeconfig": "e30="}}},
+        f"Namespace {own}",
+        {f"Secret {own}/root-ca": authority},
+        {f"Secret {own}/etcd-signer": authority},
+        {f"Secret {own}/token-{name}-workers-1": {**pool, "data": {"token": "dA=="}}},
+        {f"Secret {own}/builder-dockercfg": {"type": "kubernetes.io/dockercfg"}},
+        {f"ConfigMap {own}/ignition-config": {"labels": {"hypershift.openshift.io/core-ignition-config": "true"}}},
+        f"ConfigMap {own}/kas-config",
+        f"HostedControlPlane {own}/{name}",
+        {f"Cluster {own}/{infra}": {"spec": {}, "owners": [f"HostedControlPlane {name}"]}},
+        {f"AWSCluster {own}/{name}": {"owners": [f"Cluster {infra}"]}},
+        {f"AWSMachineTemplate {own}/{name}-workers-1a2b": {"owners": [f"Cluster {infra}"]}},
+        {f"MachineDeployment {own}/{name}-workers": {"labels": label, "owners": [f"Cluster {infra}"]}},
+        {f"MachineSet {own}/{name}-workers-abc": {"labels": label, "owners": [f"MachineDeployment {name}-workers"]}},
+        *machines,
+        *deployment(f"{own}/control-plane-operator", "cpo-a"),
+        *deployment(f"{own}/kube-apiserver", "kas-a"),
+        *deployment(f"{own}/openshift-apiserver", "oas-a"),
+        *deployment(f"{own}/openshift-oauth-apiserver", "oauth-a"),
+        *deployment(f"{own}/capi-provider", "capi-a"),
+        {f"StatefulSet {own}/etcd": {"spec": {"replicas": 1, "selector": {"matchLabels": {"app": "etcd"}}}}},
+        {f"Pod {own}/etcd-0": etcd},
+        {f"Route {own}/kube-apiserver": {"spec": {"host": f"api-{name}.hosted.example"}}},
+        {f"Route {own}/oauth": {"spec": {"host": f"oauth-{name}.hosted.example"}}},
+    ]
+
+
+def records(name: str, owner: str) -> tuple[Record, ...]:
+    text = f'"heritage=external-dns,external-dns/owner={owner},external-dns/resource=route/clusters-{name}/api"'
+    return (
+        Record(f"api-{name}.hosted.example", "A", 60, ("10.0.0.1",)),
+        Record(f"api-{name}-external-dns.hosted.example", "TXT", 60, (text,)),
+        Record(f"a-api-{name}-external-dns.hosted.example", "TXT", 60, (text,)),
+    )
+
+
+def inside() -> MemoryKubernetes:
+    """The hosted cluster from inside."""
+    nodes: list[Any] = [{f"Node w-{number}": {"status": READY}} for number in ("1", "2")]
+    leases: list[Any] = [
+        {f"Lease kube-node-lease/w-{number}": {"spec": {"renewTime": "10:00:00"}}} for number in ("1", "2")
+    ]
+    return MemoryKubernetes(
+        "hosted",
+        "Namespace default",
+        "ConfigMap default/kube-root-ca.crt",
+        {
+            "ClusterVersion version": {
+                "spec": {"clusterID": "id-of-one"},
+                "status": {"history": [{"version": "4.20.1"}]},
+            }
+        },
+        *nodes,
+        *leases,
+        {"Pod openshift-ovn-kubernetes/ovnkube-a": {"status": READY}},
+    )
+
+
+def relocatable() -> World:
+    source, destination = management("source", "uid-of-mgmt-1"), management("destination", "uid-of-mgmt-2")
+    for item in ("Namespace clusters", *hosted_cluster("one"), *hosted_cluster("one2")):
+        source.put(item)
+    ids = [f"i-{name}-{number}" for name in ("one", "one2") for number in ("1", "2")]
+    return World(
+        source=source,
+        destination=destination,
+        hosted=inside(),
+        zone=MemoryZone((*records("one", "source"), *records("one2", "source"))),
+        instances=MemoryInstances(dict.fromkeys(ids, False)),
+    )
+
+
+__all__ = ["CASE", "relocatable"]
