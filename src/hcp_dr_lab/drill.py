@@ -25,6 +25,8 @@ SETTLE_SECONDS = 10.0
 CONCLUDE_SECONDS = 150.0
 RELOCATE_SECONDS = 1500.0
 
+_BACKUPS = ".backups"
+
 _SWAPPED = {
     "MGMT_KUBECONFIG": "MGMT2_KUBECONFIG",
     "MGMT2_KUBECONFIG": "MGMT_KUBECONFIG",
@@ -61,10 +63,15 @@ def perform(layout: Layout, cluster: str, *, source: int = 1, began: float | Non
 def environment_file(layout: Layout, cluster: str, source: int) -> Path:
     """The region's variables for a relocation away from `source`, with a new folder that outlives the region."""
     given = layout.env_file(cluster).read_text("utf-8")
-    folder = layout.root.parent / ".backups" / f"{layout.name}-{cluster}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = layout.root.parent / _BACKUPS / f"{layout.name}-{cluster}-{time.strftime('%Y%m%d-%H%M%S')}"
     file = layout.root / f"{cluster}.drill.env"
     write_secret(file, turned(given, swap=source != 1, folder=folder).encode())
     return file
+
+
+def backups(region: Path) -> list[Path]:
+    """The backup folders that drills in a region of this state folder have left for their operators."""
+    return sorted((region.parent / _BACKUPS).glob(f"{region.name}-*"))
 
 
 def turned(environment: str, *, swap: bool, folder: Path) -> str:

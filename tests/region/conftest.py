@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import HOSTED_CLUSTER
+from hcp_dr_lab import drill
 from hcp_dr_lab.hosted import cluster
 from hcp_dr_lab.hosted.provision import provision
 from hcp_dr_lab.region import lifecycle
@@ -48,6 +50,8 @@ def region() -> Iterator[Layout]:
         yield lifecycle.up(REGION, say)
     finally:
         lifecycle.down(REGION, say)
+        for folder in drill.backups(lifecycle.folder(REGION)):
+            shutil.rmtree(folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hcp_dr_lab.errors import NoRegion
-from hcp_dr_lab.region import cgroups, lifecycle
+from hcp_dr_lab.region import cgroups, host, lifecycle
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
 from tests.region.conftest import REGION, eventually, say
 
@@ -63,7 +63,7 @@ def test_the_death_of_the_first_process_leaves_nothing(small: Layout) -> None:
     os.kill(first_process(small), signal.SIGKILL)
     eventually(lambda: not processes(small), 20, "all processes of the region are gone")
     assert str(small.root) not in Path("/proc/mounts").read_text()
-    assert not [link for link in os.listdir("/sys/class/net") if link.startswith(f"hcpdr{small.number}")]  # noqa: PTH208
+    eventually(lambda: host.host_link(small.number) not in host.link_names(), 20, "the link into the region is gone")
     with pytest.raises(NoRegion):
         lifecycle.status(SMALL)
     lifecycle.down(SMALL, say)
