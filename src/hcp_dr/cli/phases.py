@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from hcp_dr.cli.session import (
@@ -46,9 +47,9 @@ def start(command: str, env_file: Path | None, backup: Path | None, output: Outp
             yes=yes,
         )
     session.folder.make()
-    journal = session.journal()
-    journal.write("begin", command=command, case=case.to_json())
-    found = (*checks, *carry_out(session, case, journal, working_steps(command)))
+    with closing(session.journal()) as journal:
+        journal.write("begin", command=command, case=case.to_json())
+        found = (*checks, *carry_out(session, case, journal, working_steps(command)))
     _show(session, journal, found, output)
 
 
@@ -68,9 +69,10 @@ def go_on(
     if confirmed is not None:
         what = f"Hosted cluster {case.namespace}/{case.name} is removed from {case.source}; its instances live on."
         confirm(case.name, what=what, yes=confirmed)
-    journal = session.journal()
-    journal.write("begin", command=command, case=case.to_json())
-    _show(session, journal, carry_out(session, case, journal, steps_of(command)), output)
+    with closing(session.journal()) as journal:
+        journal.write("begin", command=command, case=case.to_json())
+        checks = carry_out(session, case, journal, steps_of(command))
+    _show(session, journal, checks, output)
 
 
 def resume_last(env_file: Path | None, backup: Path | None, output: Output) -> None:
@@ -81,10 +83,10 @@ def resume_last(env_file: Path | None, backup: Path | None, output: Output) -> N
         raise NothingToResume(reason=f"{session.folder.path} holds no journal")
     if story.ended:
         raise NothingToResume(reason=f"the {story.command} in {session.folder.path} is finished", todo="")
-    journal = session.journal()
-    journal.write("resumed")
-    case = Case.from_json(dict(story.case))
-    _show(session, journal, carry_out(session, case, journal, working_steps(story.command)), output)
+    with closing(session.journal()) as journal:
+        journal.write("resumed")
+        checks = carry_out(session, Case.from_json(dict(story.case)), journal, working_steps(story.command))
+    _show(session, journal, checks, output)
 
 
 def working_steps(command: str) -> Steps:
