@@ -42,7 +42,15 @@ next (`todo`). Passing errors may be tried again by the engine; nothing else is.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Self
+
+_SIGNED = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+", re.IGNORECASE)
+
+
+def _without_signature(value: object) -> object:
+    """An API server quotes the value that it refuses, and a presigned URL is a key to the bucket while it lives."""
+    return _SIGNED.sub(r"\1(hidden)", value) if isinstance(value, str) else value
 
 
 class HcpDrError(Exception):
@@ -55,6 +63,7 @@ class HcpDrError(Exception):
     todo: ClassVar[str] = "Run `hcp-dr status` to see where the relocation is."
 
     def __init__(self, *, left: str | None = None, todo: str | None = None, **values: object) -> None:
+        values = {name: _without_signature(value) for name, value in values.items()}
         self.values = values
         self.what = self.template.format(**values)
         self.left_as = self.left if left is None else left

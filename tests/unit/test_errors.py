@@ -62,3 +62,14 @@ def test_one_occasion_may_say_it_otherwise() -> None:
 def test_a_busy_server_says_when_to_come_back() -> None:
     error = errors.ServerBusy(retry_after=3.5, cluster="source", verb="get", object="Pod a/b", reason="busy")
     assert pickle.loads(pickle.dumps(error)).retry_after == 3.5  # noqa: S301
+
+
+def test_a_presigned_url_that_a_server_quotes_is_no_key_any_more() -> None:
+    url = "https://s3/b/k?X-Amz-Credential=AKIA%2F1&X-Amz-Expires=60&X-Amz-Signature=0123abcd"
+    error = errors.Invalid(
+        cluster="destination", verb="create", object="HostedCluster a/b", reason=f'"{url}": too long'
+    )
+    assert "0123abcd" not in error.paragraph()
+    assert "AKIA" not in error.paragraph()
+    assert "X-Amz-Expires=60" in error.paragraph()
+    assert "0123abcd" not in str(error.values)
