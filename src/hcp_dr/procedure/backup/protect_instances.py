@@ -56,10 +56,14 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, protected=dict.fromkeys(facts.protected, True))
 
 
-def revert(facts: Facts) -> Decision:
-    before = facts.before or {}
-    actions = tuple(Protect(name, on=False) for name, on in before.items() if not on and facts.protected.get(name))
+def put_back(before: Mapping[str, Any], protected: Mapping[str, bool]) -> Decision:
+    """Clear the protection of those that had none before."""
+    actions = tuple(Protect(name, on=False) for name, on in before.items() if not on and protected.get(name))
     return Do(actions) if actions else Done("termination protection is as it was before")
+
+
+def revert(facts: Facts) -> Decision:
+    return put_back(facts.before or {}, facts.protected)
 
 
 STEP = Step(

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Do, Done, Protect, Step
+from hcp_dr.engine.step import Decision, Step
 from hcp_dr.model import Case, Later, Ports
+from hcp_dr.procedure.backup.protect_instances import put_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 
 def plan(facts: Facts) -> Decision:
-    actions = tuple(
-        Protect(name, on=False) for name, on in facts.before.items() if not on and facts.protected.get(name)
-    )
-    return Do(actions) if actions else Done("termination protection is as it was before")
+    return put_back(facts.before, facts.protected)
 
 
 def foresee(facts: Facts) -> Facts:
