@@ -1,0 +1,105 @@
+"""A step has one name everywhere: its module, the journal, the cases, the heading in docs/procedure.md."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hcp_dr
+from hcp_dr import procedure
+from hcp_dr.engine.step import Step
+from hcp_dr.procedure import PHASES, PREFLIGHT, RELOCATE
+
+DOCS = Path(__file__).parents[2] / "docs" / "procedure.md"
+STEPS: dict[str, Step[Any]] = {step.name: step for steps in PHASES.values() for step in steps}
+STEP_MODULES = {
+    name: importlib.import_module(name)
+    for _, name, is_package in pkgutil.walk_packages(procedure.__path__, f"{procedure.__name__}.")
+    if not is_package and name.count(".") == 3
+}
+
+
+@pytest.mark.parametrize("module", STEP_MODULES, ids=lambda name: name.removeprefix("hcp_dr.procedure."))
+def test_a_modules_place_is_its_steps_name(module: str) -> None:
+    assert module == f"hcp_dr.procedure.{STEP_MODULES[module].STEP.name}"
+
+
+def test_every_module_of_a_phase_is_a_step_and_every_step_a_module() -> None:
+    assert {module.STEP.name for module in STEP_MODULES.values()} == set(STEPS)
+
+
+def test_a_name_is_one_step() -> None:
+    for steps in PHASES.values():
+        assert all(STEPS[step.name] is step for step in steps)
+        assert len({step.name for step in steps}) == len(steps)
+
+
+def test_relocating_is_every_step_of_every_phase_once() -> None:
+    assert {step.name for step in RELOCATE} == set(STEPS)
+
+
+@pytest.mark.parametrize("phase", sorted(set(PHASES) - {"relocate"}))
+def test_a_phase_keeps_the_order_of_the_relocation(phase: str) -> None:
+    order = [step.name for step in RELOCATE]
+    places = [order.index(step.name) for step in PHASES[phase]]
+    assert places == sorted(places)
+
+
+def test_the_point_of_no_return_is_after_the_fence_and_before_the_proof() -> None:
+    order = [step.name for step in RELOCATE]
+    marks = (
+        "backup.fence",
+        "backup.snapshot_etcd",
+        procedure.POINT_OF_NO_RETURN,
+        "verify.identity",
+        "restore.adopt_machines",
+    )
+    assert [order.index(name) for name in marks] == sorted(order.index(name) for name in marks)
+
+
+def test_nothing_is_removed_before_all_is_proven() -> None:
+    """I4."""
+    order = [step.name for step in RELOCATE]
+    first = min(place for place, name in enumerate(order) if name.startswith("teardown."))
+    assert {
+        "verify.publish_api",
+        "verify.identity",
+        "verify.await_nodes",
+        "verify.placement",
+        "verify.hosted_api",
+    } <= set(order[:first])
+
+
+def test_everything_before_the_fence_is_harmless_and_nothing_restored_earlier_needs_it() -> None:
+    """Rule D: what nothing acts upon is restored before the hosted API goes away."""
+    order = [step.name for step in RELOCATE]
+    before = order[len(PREFLIGHT) : order.index("backup.fence")]
+    assert before == [
+        "backup.mark_parent",
+        "backup.protect_instances",
+        "backup.pause",
+        "backup.export_objects",
+        "restore.claim_namespaces",
+        "restore.hosted_cluster_inputs",
+        "restore.control_plane_secrets",
+        "restore.machines",
+    ]
+
+
+def test_the_procedure_is_told_step_by_step_in_the_order_of_the_relocation() -> None:
+    headings = re.findall(r"^## (\S+)$", DOCS.read_text("utf-8"), re.MULTILINE)
+    assert headings == [step.name for step in RELOCATE]
+
+
+def test_every_step_says_where_it_is_documented() -> None:
+    for step in STEPS.values():
+        assert step.documented == "-" or step.documented.startswith("8.6"), step.name
+
+
+def test_the_product_is_what_is_tested_here() -> None:
+    assert Path(hcp_dr.__file__).is_relative_to(Path(__file__).parents[2])
