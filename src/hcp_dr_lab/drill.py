@@ -26,6 +26,7 @@ CONCLUDE_SECONDS = 150.0
 RELOCATE_SECONDS = 1500.0
 
 _BACKUPS = ".backups"
+_TOO_LONG = 124  # the exit code that timeout(1) gives
 
 _SWAPPED = {
     "MGMT_KUBECONFIG": "MGMT2_KUBECONFIG",
@@ -98,9 +99,12 @@ def relocate(env_file: Path) -> Relocation:
     mine = {line.partition("=")[0] for line in env_file.read_text("utf-8").splitlines()}
     around = os.environ.items()
     environment = {name: value for name, value in around if name not in mine and not name.startswith("AWS_")}
-    ended = subprocess.run(
-        command, stdout=subprocess.PIPE, env=environment, timeout=RELOCATE_SECONDS, check=False, text=True
-    )
+    try:
+        ended = subprocess.run(
+            command, stdout=subprocess.PIPE, env=environment, timeout=RELOCATE_SECONDS, check=False, text=True
+        )
+    except subprocess.TimeoutExpired:
+        return Relocation(_TOO_LONG)
     return parse_relocation(ended.returncode, _document(ended.stdout))
 
 
