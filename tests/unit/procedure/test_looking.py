@@ -1,0 +1,511 @@
+"""What the steps see of the world, and some steps carried out in it by the real loop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Done, Refuse
+from hcp_dr.errors import ArchiveError, ClusterUnreachable, Forbidden, HcpDrError
+from hcp_dr.kube.port import Completed
+from hcp_dr.kube.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE
+from hcp_dr.objects.archive import MANIFEST
+from hcp_dr.objects.reading import name_of
+from hcp_dr.procedure import fencing, records, removal
+from hcp_dr.procedure.backup import export_objects, mark_parent, protect_instances, release_dns, snapshot_etcd
+from hcp_dr.procedure.carried import MACHINERY
+from hcp_dr.procedure.case import Asked, api_hostname, discover
+from hcp_dr.procedure.preflight import capability, external_dns
+from hcp_dr.procedure.restore import (
+    claim_namespaces,
+    control_plane_secrets,
+    hosted_cluster,
+    hosted_cluster_inputs,
+    machines,
+    node_pools,
+)
+from hcp_dr.procedure.teardown import leftovers, operator_back
+from hcp_dr.procedure.verify import await_nodes, hosted_api, identity, placement, publish_api, source_clean
+from tests.cases.building import an_object
+from tests.ports import World
+from tests.unit.engine.toys import Table
+from tests.world import CASE, relocatable
+
+NOTHING = Memory()
+BEFORE_THE_FENCE = (
+    mark_parent.STEP,
+    protect_instances.STEP,
+    export_objects.STEP,
+    claim_namespaces.STEP,
+    hosted_cluster_inputs.STEP,
+    control_plane_secrets.STEP,
+    machines.STEP,
+)
+
+
+@pytest.fixture
+def world() -> World:
+    return relocatable()
+
+
+def unreachable(_: str) -> None:
+    raise ClusterUnreachable(cluster="hosted", verb="get", object="ConfigMap x", reason="gone")
+
+
+# carried out by the real loop
+
+
+def test_all_before_the_fence_is_carried_out_once_and_found_done_again(world: World) -> None:
+    """I6: whoever runs it again, here or elsewhere, finds it done."""
+    table = Table(world)
+    table.run().carry_out(BEFORE_THE_FENCE)
+    made = set(world.destination.objects) - set(relocatable().destination.objects)
+    assert {f"{kind} {name}" for kind, _, name in made} == {
+        "Namespace clusters",
+        "Namespace clusters-one",
+        "Secret one-pull",
+        "ConfigMap one-trust",
+        "Secret root-ca",
+        "Secret etcd-signer",
+        "ConfigMap ignition-config",
+        "Cluster one-x7k2",
+        "AWSCluster one",
+        "AWSMachineTemplate one-workers-1a2b",
+        "MachineDeployment one-workers",
+        "MachineSet one-workers-abc",
+        *(f"{kind} w-{number}" for kind in ("Machine", "AWSMachine") for number in (1, 2)),
+    }
+    assert world.instances.running == {"i-one-1": True, "i-one-2": True, "i-one2-1": False, "i-one2-2": False}
+    assert world.hosted.objects["ConfigMap", "default", "mgmt-parent-cluster"]["data"] == {"from": "mgmt-1"}
+    before, files = list(world.written), dict(world.archive.files)
+
+    again = Table(world)
+    again.log.memory = replace(table.log.memory, done=frozenset())
+    again.run().carry_out(BEFORE_THE_FENCE)
+    assert world.written == before
+    assert world.archive.files == files
+    assert again.clock.pauses == []
+
+
+def test_what_is_restored_is_what_the_backup_holds(world: World) -> None:
+    Table(world).run().carry_out(BEFORE_THE_FENCE)
+    world.source.objects.clear()
+    facts = machines.observe(world.ports, CASE, NOTHING)
+    assert [item.entry.kind for item in facts.wanted[:4]] == [resource.kind for resource in MACHINERY[:4]]
+    assert isinstance(machines.plan(facts), Done)
+
+
+def test_a_backup_that_was_tampered_with_is_not_restored(world: World) -> None:
+    Table(world).run().carry_out(BEFORE_THE_FENCE)
+    world.archive.files["namespaces/clusters-one/machine-w-1.yaml"] += "# a comment\n"
+    with pytest.raises(ArchiveError, match="was changed after the backup"):
+        machines.observe(world.ports, CASE, NOTHING)
+
+
+def test_a_secret_named_like_a_token_is_no_token(world: World) -> None:
+    world.source.put({"Secret clusters-one/token-of-somebody": {"data": {"x": "eA=="}}})
+    wanted = {item.entry.name for item in control_plane_secrets.observe(world.ports, CASE, NOTHING).wanted}
+    tokens = {item.entry.name for item in node_pools.observe(world.ports, CASE, NOTHING).tokens.wanted}
+    assert "token-of-somebody" in wanted
+    assert tokens == {"token-one-workers-1"}
+
+
+def test_node_pools_without_their_hosted_cluster_are_refused_but_can_be_foreseen(world: World) -> None:
+    facts = node_pools.observe(world.ports, CASE, NOTHING)
+    assert facts.hosted_cluster == ("one", None)
+    assert isinstance(node_pools.plan(facts), Refuse)
+    assert not isinstance(node_pools.plan(node_pools.foresee(facts)), Refuse)
+
+
+# the fence
+
+
+def test_the_fence_sees_the_pods_that_are_there_whatever_is_asked_for(world: World) -> None:
+    world.source.objects["Deployment", "clusters-one", "kube-apiserver"]["spec"]["replicas"] = 0
+    fence = fencing.look_at(world.source, CASE)
+    assert fence.paused is False
+    [found] = fence.named(("kube-apiserver",))
+    assert (found.replicas, [pod.name for pod in found.pods], found.stopped) == (0, ["kas-a"], False)
+
+
+@pytest.mark.parametrize(
+    ("value", "paused"),
+    [("true", True), ("True", True), ("false", False), (None, False), ("2027-01-01T00:00:00Z", False)],
+)
+def test_a_pause_that_ends_by_itself_is_no_pause(world: World, value: str | None, *, paused: bool) -> None:
+    world.source.objects["HostedCluster", "clusters", "one"]["spec"]["pausedUntil"] = value
+    assert fencing.look_at(world.source, CASE).paused is paused
+
+
+def test_etcds_pod_is_the_first_that_is_ready(world: World) -> None:
+    assert fencing.etcd_pod(world.source, CASE) == "etcd-0"
+    world.source.objects["Pod", "clusters-one", "etcd-0"]["status"] = {}
+    assert fencing.etcd_pod(world.source, CASE) is None
+    del world.source.objects["StatefulSet", "clusters-one", "etcd"]
+    assert fencing.etcd_pod(world.source, CASE) is None
+
+
+def answering(world: World, text: str, code: int = 0) -> list[Sequence[str]]:
+    asked: list[Sequence[str]] = []
+
+    def script(command: Sequence[str], _stdin: bytes | None) -> Completed:
+        asked.append(command)
+        return Completed(code, text.encode(), b"")
+
+    world.source.script = script
+    return asked
+
+
+def status(revision: int) -> str:
+    return json.dumps([{"Status": {"header": {"revision": revision}}}])
+
+
+@pytest.mark.parametrize(
+    ("text", "revisions"),
+    [(f"{status(41)}\n{status(42)}\n", (41, 42)), (f"{status(42)}\n{status(42)}\n", (42, 42))],
+)
+def test_etcds_revision_is_read_twice(world: World, text: str, revisions: tuple[int, int]) -> None:
+    asked = answering(world, text)
+    assert fencing.still_revision(world.source, CASE, "etcd-0") == revisions
+    assert asked[0][2].count("endpoint status") == 2
+
+
+@pytest.mark.parametrize("text", ["", f"{status(42)}\n", "no such command\n"])
+def test_a_revision_that_cannot_be_read_twice_does_not_stand_still(world: World, text: str) -> None:
+    answering(world, text)
+    first, second = fencing.still_revision(world.source, CASE, "etcd-0")
+    assert first != second
+
+
+FILE = '{"hash": 40762, "revision": 42, "totalKey": 700, "totalSize": 4096}\n4096\n5ad10e  -\nabcd  -\n'
+
+
+def test_a_snapshot_is_told_by_etcds_own_words_and_its_checksum(world: World) -> None:
+    answering(world, f"{FILE}abcd\n")
+    found = snapshot_etcd.read_file(world.source, "clusters-one", "etcd-0", "/var/lib/data/a b.db")
+    assert found == snapshot_etcd.SnapshotFile(4096, "5ad10e", "9f3a", 42, 700, intact=True)
+
+
+def test_a_snapshot_whose_checksum_is_wrong_is_damaged(world: World) -> None:
+    answering(world, f"{FILE}dcba\n")
+    found = snapshot_etcd.read_file(world.source, "clusters-one", "etcd-0", "/x")
+    assert found is not None
+    assert not found.intact
+
+
+def test_a_snapshot_that_is_not_there_is_none_and_one_that_cannot_be_read_is_damaged(world: World) -> None:
+    answering(world, "")
+    assert snapshot_etcd.read_file(world.source, "clusters-one", "etcd-0", "/x") is None
+    answering(world, "{}\n", code=1)
+    found = snapshot_etcd.read_file(world.source, "clusters-one", "etcd-0", "/x")
+    assert found is not None
+    assert not found.intact
+
+
+def test_a_path_is_quoted(world: World) -> None:
+    asked = answering(world, "")
+    snapshot_etcd.read_file(world.source, "clusters-one", "etcd-0", "/x; rm -rf y")
+    assert "f='/x; rm -rf y'" in asked[0][2]
+
+
+# names
+
+
+def test_only_this_clusters_records_are_awaited(world: World) -> None:
+    facts = release_dns.observe(world.ports, CASE, NOTHING)
+    assert sorted(facts.left) == [
+        "A api-one.hosted.example",
+        "TXT a-api-one-external-dns.hosted.example",
+        "TXT api-one-external-dns.hosted.example",
+    ]
+    assert (facts.owner, facts.external_dns_ready) == ("source", True)
+
+
+def test_without_external_dns_nobody_knows_the_owner(world: World) -> None:
+    del world.source.objects["Deployment", "hypershift", "external-dns"]
+    facts = release_dns.observe(world.ports, CASE, NOTHING)
+    assert (facts.owner, facts.left) == ("", ())
+    assert isinstance(release_dns.plan(facts), Refuse)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"args": ["--provider=aws", "--domain-filter=a.example", "--domain-filter=b.example", "--txt-owner-id=x"]},
+        {"args": ["--provider", "aws", "--domain-filter", "a.example", "--domain-filter", "b.example"]},
+        {
+            "command": ["external-dns", "--provider=aws"],
+            "args": ["--domain-filter=a.example", "--domain-filter=b.example"],
+        },
+    ],
+)
+def test_arguments_of_external_dns_are_read_in_every_form(words: dict[str, Any]) -> None:
+    container = {**words, "env": [{"name": "AWS_ROLE_ARN", "value": "x"}]}
+    deployment = {"spec": {"template": {"spec": {"containers": [container]}}}, "status": {"readyReplicas": 1}}
+    found = external_dns.read_arguments(deployment, "source")
+    assert (found.provider, found.domain_filters, found.credentials) == ("aws", ("a.example", "b.example"), True)
+    assert found.owner == ("x" if "--txt-owner-id=x" in words["args"] else "default")
+
+
+def test_a_deployment_without_containers_says_nothing() -> None:
+    found = external_dns.read_arguments({}, "source")
+    assert (found.there, found.ready, found.provider, found.domain_filters) == (True, 0, "", ())
+
+
+@pytest.mark.parametrize(
+    ("strategy", "hostname"),
+    [
+        ({"type": "Route", "route": {"hostname": "api.example"}}, "api.example"),
+        ({"type": "LoadBalancer", "loadBalancer": {"hostname": "api.example"}}, "api.example"),
+        ({"type": "LoadBalancer"}, ""),
+        ({"type": "NodePort", "nodePort": {"address": "10.0.0.1"}}, ""),
+    ],
+)
+def test_the_apis_fixed_name_is_read_from_how_it_is_published(strategy: dict[str, Any], hostname: str) -> None:
+    services = [{"service": "Ignition"}, {"service": "APIServer", "servicePublishingStrategy": strategy}]
+    assert api_hostname({"spec": {"services": services}}) == hostname
+    assert api_hostname({}) == ""
+
+
+# preflight
+
+
+def test_missing_permissions_are_named_by_verb_and_resource(world: World) -> None:
+    world.source.forbidden = {("create", "pods/exec"), ("patch", "machines.cluster.x-k8s.io")}
+    source, destination = capability.observe(world.ports, CASE, NOTHING).clusters
+    assert source.denied == ("patch machines.cluster.x-k8s.io", "create pods/exec")
+    assert destination.denied == ()
+
+
+def test_a_schema_without_the_url_takes_none(world: World) -> None:
+    name = "hostedclusters.hypershift.openshift.io"
+    world.destination.put({f"CustomResourceDefinition {name}": {"spec": {"versions": [{"schema": {}}]}}})
+    source, destination = capability.observe(world.ports, CASE, NOTHING).clusters
+    assert (source.snapshot_urls, destination.snapshot_urls) == (1, 0)
+
+
+def test_what_stands_against_it_is_seen(world: World) -> None:
+    world.source.objects["NodePool", "clusters", "one-workers"]["spec"] |= {"pausedUntil": "true", "replicas": 3}
+    world.source.objects["NodePool", "clusters", "one2-workers"]["spec"]["pausedUntil"] = "true"
+    world.source.put({"Machine clusters-one/w-3": {"spec": {"clusterName": "one-x7k2"}, "deleting": True}})
+    world.hosted.objects["Node", None, "w-2"]["status"] = {}
+    world.destination.put("HostedCluster clusters/one")
+    facts = capability.observe(world.ports, CASE, NOTHING)
+    assert facts.paused == ("NodePool one-workers",)
+    assert facts.deleting == ("Machine w-3",)
+    assert (facts.replicas_asked, facts.machines, facts.nodes_not_ready) == (3, 3, ("w-2",))
+    assert facts.on_destination
+
+
+ASKED = Asked("clusters", "one", "mgmt-1", "mgmt-2", None, "backups", "Z1", "hosted.example", None, None)
+
+
+def test_what_can_be_discovered_is_discovered(world: World) -> None:
+    found = discover(ASKED, world.source, world.destination, "backup-1")
+    assert found == replace(CASE, node_pools=("one-workers",))
+
+
+def test_a_region_that_is_given_is_kept_for_preflight_to_judge(world: World) -> None:
+    assert discover(replace(ASKED, region="eu"), world.source, world.destination, "b").aws_region == "eu"
+
+
+def test_a_part_of_the_node_pools_may_be_named(world: World) -> None:
+    world.source.put({"NodePool clusters/spare": {"spec": {"clusterName": "one", "replicas": 1}}})
+    found = discover(replace(ASKED, node_pools=("spare",), replicas=3), world.source, world.destination, "b")
+    assert found.node_pools == ("one-workers", "spare"), "all are carried, whatever was named"
+
+
+# the proof
+
+
+def test_another_nonce_or_silence_is_no_proof(world: World) -> None:
+    memory = NOTHING.with_value("nonce", "mine")
+    world.hosted.put({"ConfigMap default/hcp-dr-relocation": {"data": {"nonce": "other"}}})
+    assert isinstance(publish_api.plan(publish_api.observe(world.ports, CASE, memory)), Refuse)
+    world.hosted.before = unreachable
+    facts = publish_api.observe(world.ports, CASE, memory)
+    assert (facts.answered, facts.nonce) == (False, None)
+    assert facts.silence == "The API server of the hosted cluster did not answer (get ConfigMap x: gone)."
+
+
+def test_a_refusal_of_the_hosted_api_is_no_silence(world: World) -> None:
+    def before(_: str) -> None:
+        raise Forbidden(cluster="hosted", verb="get", object="ConfigMap x", reason="no")
+
+    world.hosted.before = before
+    with pytest.raises(HcpDrError):
+        publish_api.observe(world.ports, CASE, NOTHING)
+
+
+def test_the_identity_of_before_is_compared_with_what_answers_now(world: World) -> None:
+    memory = NOTHING.with_value("nonce", "mine")
+    world.hosted.put({"ConfigMap default/hcp-dr-relocation": {"data": {"nonce": "mine"}}})
+    before = identity.observe(world.ports, CASE, memory).now
+    memory = memory.with_value("identity", json.loads(json.dumps(before.to_json())))
+    assert isinstance(identity.plan(identity.observe(world.ports, CASE, memory)), Done)
+    world.hosted.put({"Node w-2": {"uid": "another"}})
+    assert isinstance(identity.plan(identity.observe(world.ports, CASE, memory)), Refuse)
+
+
+def test_nodes_are_seen_with_their_leases(world: World) -> None:
+    memory = NOTHING.with_value("identity", {"nodes": {"w-1": "uid-of-w-1"}})
+    del world.hosted.objects["Lease", "kube-node-lease", "w-2"]
+    facts = await_nodes.observe(world.ports, CASE, memory)
+    assert [(node.name, node.ready, node.renewed) for node in facts.nodes] == [
+        ("w-1", True, "10:00:00"),
+        ("w-2", True, ""),
+    ]
+    assert facts.before == {"w-1": "uid-of-w-1"}
+
+
+def test_placement_and_hosted_api_see_what_is_there(world: World) -> None:
+    """On the source, of all places: it has everything."""
+    ports = replace(world.ports, destination=world.source)
+    case = replace(CASE, node_pools=("one-workers",))
+    facts = placement.observe(ports, case, NOTHING)
+    assert (facts.available, facts.node_pools, facts.machines) == ("True", ("one-workers",), 2)
+    assert facts.not_ready == ("StatefulSet etcd",), "it says nothing of ready replicas"
+    assert placement.observe(world.ports, case, NOTHING).available is None
+    assert hosted_api.observe(ports, case, NOTHING).version == "4.20.1"
+
+
+# removal
+
+
+def proven_memory() -> Memory:
+    memory = NOTHING.with_value("nonce", "mine")
+    for name in removal.PROOF:
+        memory = memory.with_done(name)
+    return memory
+
+
+@pytest.fixture
+def moved(world: World) -> World:
+    """The destination serves; the source is as it was."""
+    available = {"conditions": [{"type": "Available", "status": "True"}]}
+    world.destination.put({"HostedCluster clusters/one": {"status": available}})
+    world.hosted.put({"ConfigMap default/hcp-dr-relocation": {"data": {"nonce": "mine"}}})
+    return world
+
+
+def test_a_proven_destination_opens_the_way(moved: World) -> None:
+    assert removal.proven(moved.ports, CASE, proven_memory()).refusal() is None
+
+
+@pytest.mark.parametrize("missing", removal.PROOF)
+def test_every_single_proof_counts(moved: World, missing: str) -> None:
+    """I4."""
+    memory = proven_memory()
+    memory = replace(memory, done=memory.done - {missing})
+    assert removal.proven(moved.ports, CASE, memory).unproven == (missing,)
+
+
+def test_a_destination_that_does_not_serve_now_closes_it(moved: World) -> None:
+    moved.hosted.objects["ConfigMap", "default", "hcp-dr-relocation"]["data"]["nonce"] = "other"
+    assert not removal.proven(moved.ports, CASE, proven_memory()).destination_serves
+    moved.hosted.objects["ConfigMap", "default", "hcp-dr-relocation"]["data"]["nonce"] = "mine"
+    moved.destination.objects["HostedCluster", "clusters", "one"]["status"]["conditions"][0]["status"] = "False"
+    assert not removal.proven(moved.ports, CASE, proven_memory()).destination_serves
+    del moved.destination.objects["HostedCluster", "clusters", "one"]
+    assert not removal.proven(moved.ports, CASE, proven_memory()).destination_serves
+
+
+def test_no_nonce_is_no_proof_even_where_none_is_found(moved: World) -> None:
+    del moved.hosted.objects["ConfigMap", "default", "hcp-dr-relocation"]
+    memory = replace(proven_memory(), values={})
+    assert not removal.proven(moved.ports, CASE, memory).destination_serves
+
+
+def test_whoever_could_terminate_is_seen_alive(moved: World) -> None:
+    """I1: the operator and the dangerous Deployments, asked for or still there; not the neighbour's."""
+    guard = removal.guard(moved.ports, CASE, proven_memory())
+    assert guard.alive == ("operator 1 pods", "control-plane-operator 1 pods", "capi-provider 1 pods")
+    for place, name, pod in (
+        ("hypershift", "operator", "operator-a"),
+        ("clusters-one", "control-plane-operator", "cpo-a"),
+        ("clusters-one", "capi-provider", "capi-a"),
+    ):
+        moved.source.objects["Deployment", place, name]["spec"]["replicas"] = 0
+        assert removal.guard(moved.ports, CASE, proven_memory()).alive, "its pod is still there"
+        del moved.source.objects["Pod", place, pod]
+    assert removal.guard(moved.ports, CASE, proven_memory()).alive == ()
+
+
+def test_what_an_operator_would_act_upon_is_seen_and_the_neighbours_is_not(world: World) -> None:
+    left = operator_back.left_on_source(world.ports, CASE)
+    assert set(left) == {
+        "HostedCluster one",
+        "NodePool one-workers",
+        "HostedControlPlane one",
+        "Cluster one-x7k2",
+        "MachineDeployment one-workers",
+        "MachineSet one-workers-abc",
+        *(f"{kind} w-{number}" for kind in ("Machine", "AWSMachine") for number in (1, 2)),
+    }
+
+
+LABELS = {"hypershift.openshift.io/owner.namespace": "clusters", "hypershift.openshift.io/owner.name": "one"}
+
+
+def test_roles_of_this_cluster_are_told_by_labels_or_by_the_whole_namespace(world: World) -> None:
+    """Rule F5: never the shared ClusterRole, never the neighbour's."""
+    roles = (
+        an_object({"ClusterRole of-one": {"labels": LABELS}}),
+        an_object({"ClusterRole of-one2": {"labels": {**LABELS, "hypershift.openshift.io/owner.name": "one2"}}}),
+        an_object("ClusterRole hypershift-cluster-api"),
+        an_object("ClusterRole hypershift-cluster-api-clusters-one"),
+    )
+    assert [name_of(item) for item in leftovers.outside_of(CASE, CLUSTER_ROLE, roles)] == ["of-one"]
+    bindings = tuple(
+        an_object(f"ClusterRoleBinding hypershift-cluster-api-{own}")
+        for own in ("clusters-one", "clusters-one2", "one")
+    )
+    found = leftovers.outside_of(CASE, CLUSTER_ROLE_BINDING, bindings)
+    assert [name_of(item) for item in found] == ["hypershift-cluster-api-clusters-one"]
+    own_roles = tuple(
+        an_object(f"Role openshift-ingress/control-plane-operator-{own}") for own in ("clusters-one", "x")
+    )
+    assert len(leftovers.outside_of(CASE, ROLE, own_roles)) == 1
+    assert world.written == []
+
+
+def test_a_clean_source_has_nothing_of_this_cluster_and_all_of_the_neighbours(world: World) -> None:
+    world.source.objects = {
+        key: item
+        for key, item in world.source.objects.items()
+        if key[1] != "clusters-one" and not key[2].startswith("one-") and key[2] not in ("one", "clusters-one")
+    }
+    world.zone.kept = tuple(record for record in world.zone.kept if "one2" in record.name)
+    assert source_clean.observe(world.ports, CASE, NOTHING).left == ()
+
+
+def test_everything_that_is_left_is_named(world: World) -> None:
+    world.source.put({"ClusterRole of-one": {"labels": LABELS}})
+    for name, place, policy in (
+        ("pv-1", "clusters-one", "Delete"),
+        ("pv-2", "clusters-one", "Retain"),
+        ("pv-3", "clusters-one2", "Delete"),
+    ):
+        claim = {"claimRef": {"namespace": place}, "persistentVolumeReclaimPolicy": policy}
+        world.source.put({f"PersistentVolume {name}": {"spec": claim}})
+    left = source_clean.observe(world.ports, CASE, NOTHING).left
+    others = {
+        "Namespace clusters-one",
+        "ClusterRole of-one",
+        "PersistentVolume pv-1",
+        "record A api-one.hosted.example",
+    }
+    assert others <= set(left)
+    assert not {"PersistentVolume pv-2", "PersistentVolume pv-3"} & set(left)
+    assert not [item for item in left if "one2" in item]
+    assert records.owned(world.zone.kept, "source", "clusters-one2"), "the neighbour's records are still there"
+
+
+def test_the_url_is_signed_only_for_a_snapshot_that_the_manifest_names(world: World) -> None:
+    assert hosted_cluster.observe(world.ports, CASE, NOTHING).url == "presigned URL"
+    assert MANIFEST not in world.archive.files
