@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from hcp_dr.kube.resources import AWS_MACHINE
+from hcp_dr_lab import drill
 from hcp_dr_lab.region import cloud
 from hcp_dr_lab.region.aws import seeded
 from hcp_dr_lab.region.hypervisor import workers
@@ -24,8 +25,14 @@ FIRST = MANAGEMENT_CLUSTERS[0]
 
 
 def test_deleting_a_machine_terminates_its_instance_and_worker(hosted: Hosted) -> None:
-    """While capi-provider runs, an AWSMachine takes its instance with it; the worker dies, the other one lives."""
+    """While capi-provider runs, an AWSMachine takes its instance with it; the worker dies, the other one lives.
+
+    The observer, who is there all the time, sees it and judges it.
+    """
     names = hosted.names
+    observation = drill.Observation(hosted.layout, names.name, 1)
+    observation.begin()
+    observation.await_writes()
     with management(hosted.layout, FIRST) as plane:
         machines = plane.list(AWS_MACHINE, names.control_plane_namespace).items
         victim, survivor = (machine["spec"]["instanceID"] for machine in machines)
@@ -39,6 +46,12 @@ def test_deleting_a_machine_terminates_its_instance_and_worker(hosted: Hosted) -
     eventually(lambda: state() == "terminated", 60, "the instance is terminated")
     eventually(lambda: workers(hosted.layout)[victim].state == "terminated", 10, "the worker is killed")
     assert workers(hosted.layout)[survivor] == survivor_before
+    verdict = observation.conclude()
+    assert verdict.instances_terminated == (victim,)
+    assert verdict.lost == ()
+    assert f"HostedCluster {names.namespace}/{names.name}" in verdict.source_left
+    assert f"TXT cname-api-{names.name}" in " ".join(verdict.source_left)
+    assert not verdict.passed
 
 
 def test_termination_protection_is_honoured(region: Layout) -> None:
