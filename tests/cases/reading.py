@@ -23,7 +23,7 @@ class _Loader(yaml.SafeLoader):
     pass
 
 
-_Loader.add_constructor("!as", lambda loader, node: _As(node.value))
+_Loader.add_constructor("!as", lambda _, node: _As(node.value))
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -69,12 +69,8 @@ def workloads(cluster: Kubernetes, namespace: str, *resources: Resource) -> tupl
 
 
 def stop(side: Side, items: Iterable[Workload]) -> tuple[Action, ...]:
-    """One round towards zero pods: ask for none, and in the same moment delete the pods with a short grace (rule C2).
-
-    A kubelet that has begun to end a pod with a long grace does not listen to a shorter one. So the short one has to
-    come before the controller's own deletion. A pod of a workload that asks for none, whose deletion nobody has asked
-    for yet, is left to its controller.
-    """
+    """One round towards zero pods: ask for none, and hurry those whose deletion allows them long (rule C2). A pod whose
+    deletion nobody has asked for yet is left to its controller, which would only replace it."""
     actions: list[Action] = []
     for item in items:
         if item.replicas:
@@ -82,7 +78,7 @@ def stop(side: Side, items: Iterable[Workload]) -> tuple[Action, ...]:
         actions += [
             Hurry(side, pod.namespace, pod.name, pod.uid, pod.container)
             for pod in item.pods
-            if item.replicas or (pod.grace is not None and pod.grace > SHORT_GRACE)
+            if pod.grace is not None and pod.grace > SHORT_GRACE
         ]
     return tuple(actions)
 
