@@ -148,6 +148,16 @@ def test_a_passing_error_that_does_not_pass_is_raised_at_its_limit(verb: str) ->
     assert table.log.story[-1] == "failed"
 
 
+def test_before_anything_has_begun_patience_is_shorter() -> None:
+    table = Table()
+    table.world.source.before = failing(ClusterUnreachable(**VALUES), on="list")
+    run = table.run()
+    run.patience = 20.0
+    with pytest.raises(ClusterUnreachable):
+        run.carry_out_one(step(make_a))
+    assert table.clock.seconds == 20.0
+
+
 def test_time_that_passed_before_a_success_does_not_count() -> None:
     table = Table()
     limit = int(PASSING_LIMIT)
