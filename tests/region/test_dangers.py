@@ -14,11 +14,11 @@ from botocore.exceptions import ClientError
 
 from hcp_dr.kube.resources import AWS_MACHINE
 from hcp_dr_lab import drill
-from hcp_dr_lab.region import cloud
-from hcp_dr_lab.region.aws import seeded
-from hcp_dr_lab.region.hypervisor import workers
+from hcp_dr_lab.region.cloud import clients
+from hcp_dr_lab.region.cloud.aws import seeded
+from hcp_dr_lab.region.cloud.storage import credentials
 from hcp_dr_lab.region.layout import AWS_REGION, BUCKET, MANAGEMENT_CLUSTERS, Layout
-from hcp_dr_lab.region.storage import credentials
+from hcp_dr_lab.region.machines.hypervisor import workers
 from tests.region.conftest import Hosted, eventually, management
 
 FIRST = MANAGEMENT_CLUSTERS[0]
@@ -40,7 +40,7 @@ def test_deleting_a_machine_terminates_its_instance_and_worker(hosted: Hosted) -
         plane.delete(AWS_MACHINE, machines[0]["metadata"]["name"], names.control_plane_namespace)
 
     def state() -> str:
-        answer = cloud.ec2(hosted.layout).describe_instances(InstanceIds=[victim])
+        answer = clients.ec2(hosted.layout).describe_instances(InstanceIds=[victim])
         return answer["Reservations"][0]["Instances"][0]["State"]["Name"]
 
     eventually(lambda: state() == "terminated", 60, "the instance is terminated")
@@ -55,7 +55,7 @@ def test_deleting_a_machine_terminates_its_instance_and_worker(hosted: Hosted) -
 
 
 def test_termination_protection_is_honoured(region: Layout) -> None:
-    ec2 = cloud.ec2(region)
+    ec2 = clients.ec2(region)
     seed = seeded(region)
     started = ec2.run_instances(ImageId=seed.image_id, MinCount=1, MaxCount=1, SubnetId=seed.subnet_id)
     instance = started["Instances"][0]["InstanceId"]

@@ -8,8 +8,8 @@ import pytest
 
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import NAMESPACE, ROUTE
-from hcp_dr_lab.region import cloud
-from hcp_dr_lab.region.aws import seeded
+from hcp_dr_lab.region.cloud import clients
+from hcp_dr_lab.region.cloud.aws import seeded
 from hcp_dr_lab.region.layout import HOSTED_DOMAIN, MANAGEMENT_CLUSTERS, Layout
 from tests.region.conftest import Hosted, eventually, management
 
@@ -54,7 +54,7 @@ def owners(region: Layout, host: str) -> list[str]:
     """Who claims the record, by the TXT beside it."""
     first, _, rest = host.partition(".")
     claim = f"cname-{first}-external-dns.{rest}."
-    records = cloud.route53(region).list_resource_record_sets(HostedZoneId=seeded(region).zone_id)
+    records = clients.route53(region).list_resource_record_sets(HostedZoneId=seeded(region).zone_id)
     values = [
         value["Value"]
         for record in records["ResourceRecordSets"]

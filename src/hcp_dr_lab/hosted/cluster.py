@@ -18,7 +18,7 @@ from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr_lab.errors import LabError
-from hcp_dr_lab.region.aws import Seed
+from hcp_dr_lab.region.cloud.aws import Seed
 from hcp_dr_lab.region.layout import (
     AVAILABILITY_ZONE,
     AWS_ACCOUNT,

@@ -13,7 +13,7 @@ from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import NAMESPACE
 from hcp_dr_lab.hosted import cluster, content, environment
-from hcp_dr_lab.region import aws
+from hcp_dr_lab.region.cloud import aws
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout
 from hcp_dr_lab.region.pki import write_secret
 

@@ -20,8 +20,8 @@ from hcp_dr_lab.observer.evidence import Recorder
 from hcp_dr_lab.observer.files import Files, Progress
 from hcp_dr_lab.observer.judge import judge
 from hcp_dr_lab.observer.watch import NAMESPACE, Watch
-from hcp_dr_lab.region import cloud
 from hcp_dr_lab.region import layout as region_layout
+from hcp_dr_lab.region.cloud import clients
 from hcp_dr_lab.region.layout import HOSTED_DOMAIN, MANAGEMENT_CLUSTERS, HostedClusterNames, Layout
 
 LONGEST = 1800.0
@@ -93,7 +93,7 @@ class Observation:
 
 
 def _zone(layout: Layout) -> list[tuple[str, str, tuple[str, ...]]]:
-    client = cloud.route53(layout)
+    client = clients.route53(layout)
     zones = client.list_hosted_zones_by_name(DNSName=HOSTED_DOMAIN)["HostedZones"]
     pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zones[0]["Id"])
     return [

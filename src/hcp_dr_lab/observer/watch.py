@@ -21,9 +21,9 @@ from hcp_dr.kube.resources import NODE, POD
 from hcp_dr_lab.hosted.content import WORKLOAD_LABEL, WORKLOAD_NAMESPACE, WORKLOAD_PORT
 from hcp_dr_lab.observer.api import HostedApi
 from hcp_dr_lab.observer.evidence import Probe, Readiness, Recorder, Sight, Write
-from hcp_dr_lab.region import cloud
-from hcp_dr_lab.region.hypervisor import parse, workers
+from hcp_dr_lab.region.cloud import clients
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, ManagementCluster
+from hcp_dr_lab.region.machines.hypervisor import parse, workers
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef
@@ -51,7 +51,7 @@ class Watch:
         self._names = names
         self._api = api
         self._recorder = recorder
-        self._ec2 = cloud.ec2(layout)
+        self._ec2 = clients.ec2(layout)
         self._hosted = connect(api.kubeconfig, "hosted")
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []

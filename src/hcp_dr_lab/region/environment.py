@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hcp_dr_lab.region import aws
+from hcp_dr_lab.region.cloud import aws
 from hcp_dr_lab.region.layout import (
     AWS_REGION,
     BUCKET,

@@ -23,9 +23,11 @@ from typing import IO
 
 from hcp_dr_lab.errors import LabError, NoRegion, PartFailed
 from hcp_dr_lab.hosted.provision import provision
-from hcp_dr_lab.region import cgroups, disks, host, layout, management, supervisor
+from hcp_dr_lab.region import host, layout, supervisor
 from hcp_dr_lab.region.control import Control, PartStatus, Status
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
+from hcp_dr_lab.region.machines import cgroups, disks
+from hcp_dr_lab.region.management import control_plane
 from hcp_dr_lab.tools import binaries
 
 HOSTED_CLUSTER = "shop"
@@ -174,7 +176,7 @@ def _create(name: str, root: Path, programs: dict[str, Path], say: Say) -> Layou
     binaries.link(programs, root / "bin")
     disks.provide(region, binaries.cache_folder(os.environ), say)
     for cluster in MANAGEMENT_CLUSTERS:
-        management.prepare(region, cluster)
+        control_plane.prepare(region, cluster)
     return region
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hcp_dr_lab.region import aws, balancer, hypervisor, install, management, names, proxy, storage
+from hcp_dr_lab.region.cloud import aws, storage
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
+from hcp_dr_lab.region.machines import hypervisor
+from hcp_dr_lab.region.management import control_plane, install
+from hcp_dr_lab.region.network import balancer, names, proxy
 from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.standin import part as standin
 
@@ -14,7 +17,7 @@ from hcp_dr_lab.standin import part as standin
 def assemble(layout: Layout) -> tuple[Part, ...]:
     """In an order in which they could start one by one; `after` says what may start together."""
     return (
-        *(part for cluster in MANAGEMENT_CLUSTERS for part in management.parts(layout, cluster)),
+        *(part for cluster in MANAGEMENT_CLUSTERS for part in control_plane.parts(layout, cluster)),
         aws.part(layout),
         storage.part(layout),
         names.part(layout),

@@ -21,7 +21,7 @@ from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
-from hcp_dr_lab.region import aws
+from hcp_dr_lab.region.cloud import aws
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster, load
 from hcp_dr_lab.standin import aws_provider, cluster_api, control_plane_operator, hypershift_operator, volumes
 from hcp_dr_lab.standin.cache import Cache

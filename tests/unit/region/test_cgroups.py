@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hcp_dr_lab.region.cgroups import HandDown, Hierarchies, Inherit, Make, hierarchies, plan
+from hcp_dr_lab.region.machines.cgroups import HandDown, Hierarchies, Inherit, Make, hierarchies, plan
 
 ROOT = Path("/sys/fs/cgroup")
 CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcp_dr_lab.region.client_hello import LONGEST, IncompleteError, NotClientHelloError, server_name
+from hcp_dr_lab.region.network.client_hello import LONGEST, IncompleteError, NotClientHelloError, server_name
 
 HOST = "api-demo.hosted.rehearsal.example"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hcp_dr_lab.region.disks import clone, snapshotter
+from hcp_dr_lab.region.machines.disks import clone, snapshotter
 
 BLOB = "io.containerd.content.v1.content/blobs/sha256/abc"
 SNAPSHOT = "io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs/usr/bin/tool"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hcp_dr_lab.region import external_dns
-from hcp_dr_lab.region.external_dns import FAST, REALISTIC
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
+from hcp_dr_lab.region.management import external_dns
+from hcp_dr_lab.region.management.external_dns import FAST, REALISTIC
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hcp_dr_lab.region.hypervisor import Decision, Instance, Worker, decide, free_number, parse, workers
 from hcp_dr_lab.region.layout import Layout
+from hcp_dr_lab.region.machines.hypervisor import Decision, Instance, Worker, decide, free_number, parse, workers
 
 
 def instance(state: str, name: str = "i-1") -> Instance:

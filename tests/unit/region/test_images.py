@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hcp_dr_lab.region.images import Image, Layer, key, libraries, tag, write_archive
+from hcp_dr_lab.region.machines.images import Image, Layer, key, libraries, tag, write_archive
 
 LDD = """\tlinux-vdso.so.1 (0x00007ffd)
 \tlibtinfo.so.6 => /lib/x86_64-linux-gnu/libtinfo.so.6 (0x00007f1)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hcp_dr_lab.region.first import bridge_addresses
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS
-from hcp_dr_lab.region.node import NodeSpec
+from hcp_dr_lab.region.machines.node import NodeSpec
 
 
 def spec(folder: Path, name: str = "ip-10-78-2-4.ec2.internal") -> NodeSpec:

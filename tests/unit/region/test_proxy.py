@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hcp_dr_lab.region.layout import Layout
-from hcp_dr_lab.region.proxy import RefusedError, Target, is_inside, parse_request
+from hcp_dr_lab.region.network.proxy import RefusedError, Target, is_inside, parse_request
 
 LAYOUT = Layout("test", 7, Path("/nowhere"))
 API = "api.mgmt-1.region.rehearsal.example"

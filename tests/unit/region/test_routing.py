@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.region.routing import (
+from hcp_dr_lab.region.network.routing import (
     Backend,
     admissions,
     is_admitted,

@@ -11,7 +11,7 @@ from typing import Any
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr_lab.hosted.cluster import Options, objects
-from hcp_dr_lab.region.aws import Seed
+from hcp_dr_lab.region.cloud.aws import Seed
 from hcp_dr_lab.region.layout import HostedClusterNames
 from hcp_dr_lab.standin import aws_provider, cluster_api, control_plane_operator, hypershift_operator, volumes
 from hcp_dr_lab.standin.change import Change, Create, Delete, DeleteHostedNode, Patch, RemoveFolder, RunInstance

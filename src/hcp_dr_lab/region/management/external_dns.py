@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.region import storage
-from hcp_dr_lab.region.images import tag
+from hcp_dr_lab.region.cloud import storage
 from hcp_dr_lab.region.layout import AWS_REGION, HOSTED_DOMAIN, Layout, ManagementCluster
+from hcp_dr_lab.region.machines.images import tag
 
 NAMESPACE = "hypershift"
 NAME = "external-dns"

@@ -21,9 +21,9 @@ from botocore.config import Config
 
 from hcp_dr_lab.region import layout as region_layout
 from hcp_dr_lab.region.layout import AWS_REGION, BUCKET, REGION_DOMAIN, S3_ADDRESS, S3_PORT, Layout
+from hcp_dr_lab.region.network.serving import not_answering, server_certificate
 from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.region.pki import write_secret
-from hcp_dr_lab.region.serving import not_answering, server_certificate
 
 HOSTNAME = f"s3.{REGION_DOMAIN}"
 KEY_ALPHABET = string.ascii_uppercase + "234567"
@@ -67,7 +67,7 @@ def _new_credentials() -> Credentials:
 def part(layout: Layout) -> Part:
     return Part(
         name="s3",
-        command=(sys.executable, "-m", "hcp_dr_lab.region.storage", str(layout.root)),
+        command=(sys.executable, "-m", "hcp_dr_lab.region.cloud.storage", str(layout.root)),
         probe=lambda: not_answering(layout, f"https://{S3_ADDRESS}:{S3_PORT}/{BUCKET}"),
     )
 

@@ -17,7 +17,6 @@ from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 from dns.rrset import RRset
 
-from hcp_dr_lab.region.answers import FAILED, Source, Step, records
 from hcp_dr_lab.region.layout import (
     AWS_ADDRESS,
     MANAGEMENT_CLUSTERS,
@@ -26,6 +25,7 @@ from hcp_dr_lab.region.layout import (
     VPC_CIDR,
     ZONE_SERVER,
 )
+from hcp_dr_lab.region.network.answers import FAILED, Source, Step, records
 
 STATIC_TTL = 60
 NEGATIVE_TTL = 60

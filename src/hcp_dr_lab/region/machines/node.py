@@ -76,7 +76,7 @@ class NodeSpec:
 
 def command(spec: NodeSpec) -> tuple[str, ...]:
     """Write the specification and say how the node is started, inside the region. SIGKILL is its power switch."""
-    return (sys.executable, "-m", "hcp_dr_lab.region.node", str(spec.save()))
+    return (sys.executable, "-m", "hcp_dr_lab.region.machines.node", str(spec.save()))
 
 
 def cgroup(layout: Layout, node: str) -> str:
@@ -102,7 +102,13 @@ def main() -> None:
         "unshare",
         [
             *("unshare", "--mount", "--net", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"),
-            *(sys.executable, "-m", "hcp_dr_lab.region.node_inside", str(specification), str(unshared_from_inside)),
+            *(
+                sys.executable,
+                "-m",
+                "hcp_dr_lab.region.machines.node_inside",
+                str(specification),
+                str(unshared_from_inside),
+            ),
         ],
     )
 

@@ -25,10 +25,11 @@ from hcp_dr.errors import HcpDrError
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import HOSTED_CONTROL_PLANE, SECRET
-from hcp_dr_lab.region import cgroups, cloud, node
 from hcp_dr_lab.region import layout as region_layout
+from hcp_dr_lab.region.cloud import clients
 from hcp_dr_lab.region.layout import AVAILABILITY_ZONE, MANAGEMENT_CLUSTERS, RESOLVER, HostedClusterNames, Layout
-from hcp_dr_lab.region.management import write_kubeconfig
+from hcp_dr_lab.region.machines import cgroups, node
+from hcp_dr_lab.region.management.control_plane import write_kubeconfig
 from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.region.pki import CertificateAuthority
 
@@ -135,7 +136,7 @@ class Hypervisor:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._ec2 = cloud.ec2(layout)
+        self._ec2 = clients.ec2(layout)
         self._management = [connect(layout.inside_kubeconfig(one), one.name) for one in MANAGEMENT_CLUSTERS]
         self._workers = workers(layout)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -274,7 +275,7 @@ def part(layout: Layout) -> Part:
 
     return Part(
         name="hypervisor",
-        command=(sys.executable, "-m", "hcp_dr_lab.region.hypervisor", str(layout.root)),
+        command=(sys.executable, "-m", "hcp_dr_lab.region.machines.hypervisor", str(layout.root)),
         probe=probe,
         after=("aws",),
     )

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hcp_dr_lab.region.layout import AWS_ADDRESS, AWS_PORT, Layout
+from hcp_dr_lab.region.network.serving import not_answering
 from hcp_dr_lab.region.part import Part
-from hcp_dr_lab.region.serving import not_answering
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,6 @@ def publish(layout: Layout, seed: Seed) -> None:
 def part(layout: Layout) -> Part:
     return Part(
         name="aws",
-        command=(sys.executable, "-m", "hcp_dr_lab.region.aws_simulator", str(layout.root)),
+        command=(sys.executable, "-m", "hcp_dr_lab.region.cloud.aws_simulator", str(layout.root)),
         probe=lambda: not_answering(layout, f"https://{AWS_ADDRESS}:{AWS_PORT}/moto-api/"),
     )

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from hcp_dr_lab.region import layout as addresses
-from hcp_dr_lab.region.disks import await_socket, clone, snapshotter
 from hcp_dr_lab.region.host import CNI_FOLDER
-from hcp_dr_lab.region.images import tag
-from hcp_dr_lab.region.node import NodeSpec
+from hcp_dr_lab.region.machines.disks import await_socket, clone, snapshotter
+from hcp_dr_lab.region.machines.images import tag
+from hcp_dr_lab.region.machines.node import NodeSpec
 from hcp_dr_lab.region.processes import run_as_first_process
 
 _SOCKET = "/run/containerd/containerd.sock"

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hcp_dr_lab.region import cgroups, node, probe
+from hcp_dr_lab.region import probe
 from hcp_dr_lab.region.layout import Layout, ManagementCluster
+from hcp_dr_lab.region.machines import cgroups, node
 from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.region.pki import CertificateAuthority, KeyPair, signing_key, write_secret
 

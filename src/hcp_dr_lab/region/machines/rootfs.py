@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hcp_dr_lab.region.images import Image, Layer, closure, program
+from hcp_dr_lab.region.machines.images import Image, Layer, closure, program
 
 _SHELL = ("bash", "curl", "grep", "sed", "find", "gzip", "tar")
 _COREUTILS = (

@@ -26,13 +26,13 @@ from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import ENDPOINT_SLICE, ROUTE, SERVICE
 from hcp_dr_lab.region import layout as region_layout
-from hcp_dr_lab.region.client_hello import IncompleteError, NotClientHelloError, server_name
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
-from hcp_dr_lab.region.mirror import Mirror
+from hcp_dr_lab.region.network.client_hello import IncompleteError, NotClientHelloError, server_name
+from hcp_dr_lab.region.network.mirror import Mirror
+from hcp_dr_lab.region.network.relay import Stream, relay, reset
+from hcp_dr_lab.region.network.routing import Backend, Table, admissions, load_balancers_without_address, table
+from hcp_dr_lab.region.network.serving import log_to_stderr, not_listening
 from hcp_dr_lab.region.part import Part
-from hcp_dr_lab.region.relay import Stream, relay, reset
-from hcp_dr_lab.region.routing import Backend, Table, admissions, load_balancers_without_address, table
-from hcp_dr_lab.region.serving import log_to_stderr, not_listening
 
 ROUTE_PORT = 443
 LOAD_BALANCER_PORT = 6443
@@ -189,7 +189,7 @@ def part(layout: Layout, cluster: ManagementCluster, *, new_backend_delay: float
     return Part(
         name=f"{cluster.name}/balancer",
         command=(
-            sys.executable, "-m", "hcp_dr_lab.region.balancer", str(layout.root), str(cluster.number),
+            sys.executable, "-m", "hcp_dr_lab.region.network.balancer", str(layout.root), str(cluster.number),
             "--new-backend-delay", str(new_backend_delay),
         ),
         probe=lambda: not_listening(

@@ -31,7 +31,14 @@ from moto.route53.models import RecordSet as MotoRecordSet
 from werkzeug.serving import ThreadedWSGIServer
 
 from hcp_dr_lab.region import layout as region_layout
-from hcp_dr_lab.region.aws import Seed, publish, zones_file
+from hcp_dr_lab.region.cloud.aws import Seed, publish, zones_file
+from hcp_dr_lab.region.cloud.record_sets import (
+    InvalidChangeBatchError,
+    RecordSet,
+    changed,
+    full_name,
+    parse_change,
+)
 from hcp_dr_lab.region.layout import (
     AVAILABILITY_ZONE,
     AWS_ACCOUNT,
@@ -44,14 +51,7 @@ from hcp_dr_lab.region.layout import (
     WORKER_SUBNET_CIDR,
     Layout,
 )
-from hcp_dr_lab.region.record_sets import (
-    InvalidChangeBatchError,
-    RecordSet,
-    changed,
-    full_name,
-    parse_change,
-)
-from hcp_dr_lab.region.serving import server_context
+from hcp_dr_lab.region.network.serving import server_context
 
 PARTITION = "aws"
 HANDSHAKE_SECONDS = 10

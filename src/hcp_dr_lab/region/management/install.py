@@ -14,9 +14,9 @@ from hcp_dr.errors import AlreadyExists, KubernetesError
 from hcp_dr.kube import resources
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object, Resource
-from hcp_dr_lab.region import external_dns
 from hcp_dr_lab.region import layout as region_layout
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
+from hcp_dr_lab.region.management import external_dns
 from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.standin import install as standin
 
@@ -32,7 +32,7 @@ def part(layout: Layout, cluster: ManagementCluster) -> Part:
     """Serves when it has ended well."""
     return Part(
         name=f"{cluster.name}/install",
-        command=(sys.executable, "-m", "hcp_dr_lab.region.install", str(layout.root), str(cluster.number)),
+        command=(sys.executable, "-m", "hcp_dr_lab.region.management.install", str(layout.root), str(cluster.number)),
         probe=lambda: "it is not done yet",
         limit=_SECONDS + 30,
         after=(f"{cluster.name}/kube-apiserver",),

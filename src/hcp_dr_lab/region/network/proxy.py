@@ -19,9 +19,9 @@ import dns.inet
 
 from hcp_dr_lab.region import layout as region_layout
 from hcp_dr_lab.region.layout import POD_NETWORK, PROXY_PORT, RESOLVER, VPC_CIDR, Layout
+from hcp_dr_lab.region.network.relay import relay
+from hcp_dr_lab.region.network.serving import not_listening
 from hcp_dr_lab.region.part import Part
-from hcp_dr_lab.region.relay import relay
-from hcp_dr_lab.region.serving import not_listening
 
 HEAD_LIMIT = 16 * 1024
 HEAD_SECONDS = 10.0
@@ -127,7 +127,7 @@ async def serve(layout: Layout) -> None:
 def part(layout: Layout) -> Part:
     return Part(
         name="proxy",
-        command=(sys.executable, "-m", "hcp_dr_lab.region.proxy", str(layout.root)),
+        command=(sys.executable, "-m", "hcp_dr_lab.region.network.proxy", str(layout.root)),
         probe=lambda: not_listening((layout.region_address, PROXY_PORT)),
     )
 

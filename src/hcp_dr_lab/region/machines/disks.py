@@ -22,9 +22,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hcp_dr_lab.errors import LabError
-from hcp_dr_lab.region import images, rootfs
-from hcp_dr_lab.region.images import Image
 from hcp_dr_lab.region.layout import Layout
+from hcp_dr_lab.region.machines import images, rootfs
+from hcp_dr_lab.region.machines.images import Image
 from hcp_dr_lab.region.pki import CertificateAuthority, KeyPair
 
 _NEVER_CHANGED = ("io.containerd.content.v1.content/blobs", "io.containerd.snapshotter.v1.overlayfs/snapshots")
@@ -115,7 +115,7 @@ def _made(kept: Path, name: str, contents: Sequence[Image], programs: Path, say:
 def _import(programs: Path, archive: Path, target: Path) -> None:
     """By a containerd of its own, in namespaces that vanish with it."""
     unshare = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
-    command = (sys.executable, "-m", "hcp_dr_lab.region.disks", str(programs), str(archive), str(target))
+    command = (sys.executable, "-m", "hcp_dr_lab.region.machines.disks", str(programs), str(archive), str(target))
     done = subprocess.run([*unshare, *command], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise LabError(

@@ -23,9 +23,7 @@ from dns.rdatatype import RdataType
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.resources import ENDPOINT_SLICE
 from hcp_dr_lab.region import layout as region_layout
-from hcp_dr_lab.region.answers import Source, Step, respond
-from hcp_dr_lab.region.aws import zones_file
-from hcp_dr_lab.region.cluster_names import ClusterNames, cluster_names
+from hcp_dr_lab.region.cloud.aws import zones_file
 from hcp_dr_lab.region.layout import (
     MANAGEMENT_CLUSTERS,
     REGION_DOMAIN,
@@ -34,11 +32,13 @@ from hcp_dr_lab.region.layout import (
     Layout,
     ManagementCluster,
 )
-from hcp_dr_lab.region.mirror import Mirror
+from hcp_dr_lab.region.network.answers import Source, Step, respond
+from hcp_dr_lab.region.network.cluster_names import ClusterNames, cluster_names
+from hcp_dr_lab.region.network.mirror import Mirror
+from hcp_dr_lab.region.network.resolver import LONGEST_CACHED, Cache
+from hcp_dr_lab.region.network.serving import log_to_stderr
+from hcp_dr_lab.region.network.zones import PublishedZones, region_source
 from hcp_dr_lab.region.part import Part
-from hcp_dr_lab.region.resolver import LONGEST_CACHED, Cache
-from hcp_dr_lab.region.serving import log_to_stderr
-from hcp_dr_lab.region.zones import PublishedZones, region_source
 
 PORT = 53
 IDLE_SECONDS = 10.0
@@ -140,10 +140,11 @@ def part(layout: Layout, *, longest_cached: float = LONGEST_CACHED) -> Part:
     return Part(
         name="names",
         command=(
-            sys.executable, "-m", "hcp_dr_lab.region.names", str(layout.root), "--longest-cached", str(longest_cached),
+            *(sys.executable, "-m", "hcp_dr_lab.region.network.names", str(layout.root)),
+            *("--longest-cached", str(longest_cached)),
         ),
         probe=lambda: next((reason for address in addresses if (reason := _not_answering(address))), None),
-    )  # fmt: skip
+    )
 
 
 def main() -> None:
