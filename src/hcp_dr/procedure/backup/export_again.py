@@ -20,8 +20,9 @@ def machines_changed(facts: Facts) -> str | None:
     """A Machine that came or went since the export; those are already on the destination."""
     if facts.manifest is None:
         return None
-    before = {entry.name for kind in ("Machine", "AWSMachine") for entry in facts.manifest.of_kind(kind)}
-    after = {name_of(item) for item in facts.live if item["kind"] in ("Machine", "AWSMachine")}
+    kinds = ("Machine", "AWSMachine")
+    before = {f"{kind} {entry.name}" for kind in kinds for entry in facts.manifest.of_kind(kind)}
+    after = {f"{item['kind']} {name_of(item)}" for item in facts.live if item["kind"] in kinds}
     if before == after:
         return None
     return f"came: {', '.join(sorted(after - before)) or 'none'}; went: {', '.join(sorted(before - after)) or 'none'}"
