@@ -17,7 +17,7 @@ test: $(READY)
 
 ## The tests in the real region: needs Linux and root.
 test-region: $(READY) region-programs
-	HCP_DR_LAB_REGION_REQUIRED=1 HCP_DR_LAB_REGION_REQUIRED=1 $(BIN)/pytest -v tests/region
+	HCP_DR_LAB_REGION_REQUIRED=1 $(BIN)/pytest -v tests/region
 
 ## Style, types, layers.
 check: $(READY)
