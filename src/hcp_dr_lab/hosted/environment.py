@@ -37,6 +37,7 @@ def variables(layout: Layout, names: HostedClusterNames, *, zone_id: str, replic
         "CONTROL_PLANE_AVAILABILITY_POLICY": "SingleReplica",
         "AWS_SHARED_CREDENTIALS_FILE": credentials,
         "AWS_REGION": AWS_REGION,
+        "AWS_DEFAULT_REGION": AWS_REGION,  # the name that boto3 knows
         "AWS_CA_BUNDLE": str(layout.ca_file),
         "AWS_ENDPOINT_URL_S3": layout.s3_endpoint,
         "AWS_ENDPOINT_URL_EC2": layout.aws_endpoint,
