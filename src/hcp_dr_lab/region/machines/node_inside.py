@@ -35,7 +35,9 @@ _KERNEL_SETTINGS = {
     "kernel/keys/root_maxbytes": "25000000",
 }
 # Folders that kubelet, containerd and CNI use whatever they are told.
-_OWN_FOLDERS = ("/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/var/log/containers")
+_OWN_FOLDERS = ("/var/lib/cni", "/var/log/pods", "/var/log/containers")
+# The node's own folder appears here: the kubelet's sockets lie below, and the path of a socket may have 107 bytes.
+_KUBELET_ROOT = Path("/var/lib/kubelet")
 
 
 def main() -> int:
@@ -79,6 +81,9 @@ def _mounts(spec: NodeSpec) -> None:
     for folder in _OWN_FOLDERS:
         Path(folder).mkdir(parents=True, exist_ok=True)
         _do("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
+    for folder in (_KUBELET_ROOT, spec.folder / "kubelet"):
+        folder.mkdir(parents=True, exist_ok=True)
+    _do("mount", "--bind", str(spec.folder / "kubelet"), str(_KUBELET_ROOT))
     for setting, value in _KERNEL_SETTINGS.items():
         target = Path("/proc/sys") / setting
         if target.exists():
@@ -200,7 +205,7 @@ def _kubelet_command(spec: NodeSpec) -> Sequence[str | Path]:
         f"--kubeconfig={spec.kubeconfig}",
         f"--hostname-override={spec.name}",
         f"--node-ip={spec.address}",
-        f"--root-dir={spec.folder}/kubelet",
+        f"--root-dir={_KUBELET_ROOT}",
         f"--cert-dir={spec.folder}/kubelet-pki",
         *labels,
     )
