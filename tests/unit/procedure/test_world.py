@@ -113,3 +113,14 @@ def test_all_that_is_the_clusters_is_carried_and_nothing_else() -> None:
         "namespaces/clusters-one/awsm-w-2.yaml",
     ]
     assert "one2" not in {name_of(item) for item in live}
+
+
+def test_machine_objects_in_its_own_namespace_are_carried_only_if_they_are_its_own() -> None:
+    """Older templates bear neither label nor owner; a Machine that is of another Cluster is not this one's."""
+    world = relocatable()
+    world.source.put("AWSMachineTemplate clusters-one/of-old")
+    world.source.put({"Machine clusters-one/stray": {"spec": {"clusterName": "another"}}})
+    world.source.put("Cluster clusters-one/another")
+    carried_names = {(item["kind"], name_of(item)) for item in carried.look_at(world.source, CASE)}
+    assert ("AWSMachineTemplate", "of-old") in carried_names
+    assert not {("Machine", "stray"), ("Cluster", "another")} & carried_names
