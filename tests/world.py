@@ -138,6 +138,7 @@ def hosted_cluster(name: str) -> list[Any]:
         f"Namespace {own}",
         {f"Secret {own}/root-ca": authority},
         {f"Secret {own}/etcd-signer": authority},
+        {f"Secret {own}/sa-signing-key": {"data": {"service-account.key": "a2V5"}}},
         {f"Secret {own}/token-{name}-workers-1": {**pool, "data": {"token": "dA=="}}},
         {f"Secret {own}/builder-dockercfg": {"type": "kubernetes.io/dockercfg"}},
         {f"ConfigMap {own}/ignition-config": {"labels": {"hypershift.openshift.io/core-ignition-config": "true"}}},

@@ -72,6 +72,7 @@ def test_all_before_the_fence_is_carried_out_once_and_found_done_again(world: Wo
         "ConfigMap one-trust",
         "Secret root-ca",
         "Secret etcd-signer",
+        "Secret sa-signing-key",
         "ConfigMap ignition-config",
         "Cluster one-x7k2",
         "AWSCluster one",

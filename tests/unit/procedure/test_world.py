@@ -99,6 +99,7 @@ def test_all_that_is_the_clusters_is_carried_and_nothing_else() -> None:
         "namespaces/clusters/configmap-one-trust.yaml",
         "namespaces/clusters-one/secret-root-ca.yaml",
         "namespaces/clusters-one/secret-etcd-signer.yaml",
+        "namespaces/clusters-one/secret-sa-signing-key.yaml",
         "namespaces/clusters-one/secret-token-one-workers-1.yaml",
         "namespaces/clusters-one/configmap-ignition-config.yaml",
         "namespaces/clusters-one/hcp-one.yaml",

@@ -18,6 +18,8 @@ from hcp_dr.procedure import carried
 
 _MUST_BE_THERE = ("HostedCluster", "NodePool", "Secret", "Cluster", "AWSCluster", "Machine", "AWSMachine")
 _AUTHORITIES = ("root-ca", "etcd-signer")
+_ANCHORS = (*_AUTHORITIES, "sa-signing-key")
+"""Whatever of these is missing on the destination is made anew there, and nothing trusts the cluster any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 
 def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
-    """What makes a backup useless: an empty kind, something being deleted, an authority without its key (rule B1)."""
+    """What makes a backup useless: an empty kind, a missing anchor of trust, something being deleted, an authority
+    without its key (rule B1)."""
     live = tuple(live)
     for kind in _MUST_BE_THERE:
         if not any(item["kind"] == kind for item in live):
@@ -60,6 +63,14 @@ def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
                 reason=f"no {kind} of this hosted cluster was found, and an empty discovery is no backup",
                 todo="Check HC_CLUSTER_NS, HC_CLUSTER_NAME and the permissions of the kubeconfig.",
             )
+    secrets = {name_of(item) for item in live if item["kind"] == "Secret"}
+    missing = [name for name in _ANCHORS if name not in secrets]
+    if missing:
+        return ArchiveError(
+            folder=folder,
+            reason=f"no Secret {', '.join(missing)} was found in the control plane namespace; it would be made anew",
+            todo="Restore the Secret first.",
+        )
     for item in live:
         if is_deleting(item):
             return ArchiveError(
