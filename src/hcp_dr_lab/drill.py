@@ -85,6 +85,12 @@ def turned(environment: str, *, swap: bool, folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def surroundings(env_file: Path) -> dict[str, str]:
+    """The environment for the product: this process's own, but for what the env file says and what is AWS's."""
+    mine = {line.partition("=")[0] for line in env_file.read_text("utf-8").splitlines()}
+    return {name: value for name, value in os.environ.items() if name not in mine and not name.startswith("AWS_")}
+
+
 def relocate(env_file: Path) -> Relocation:
     """Run the product as an operator does. Its progress goes to our stderr, its result is parsed."""
     command = (
@@ -96,12 +102,14 @@ def relocate(env_file: Path) -> Relocation:
         "-o",
         "json",
     )
-    mine = {line.partition("=")[0] for line in env_file.read_text("utf-8").splitlines()}
-    around = os.environ.items()
-    environment = {name: value for name, value in around if name not in mine and not name.startswith("AWS_")}
     try:
         ended = subprocess.run(
-            command, stdout=subprocess.PIPE, env=environment, timeout=RELOCATE_SECONDS, check=False, text=True
+            command,
+            stdout=subprocess.PIPE,
+            env=surroundings(env_file),
+            timeout=RELOCATE_SECONDS,
+            check=False,
+            text=True,
         )
     except subprocess.TimeoutExpired:
         return Relocation(_TOO_LONG)

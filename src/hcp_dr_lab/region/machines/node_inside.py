@@ -81,8 +81,8 @@ def _mounts(spec: NodeSpec) -> None:
     for folder in _OWN_FOLDERS:
         Path(folder).mkdir(parents=True, exist_ok=True)
         _do("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
-    for folder in (_KUBELET_ROOT, spec.folder / "kubelet"):
-        folder.mkdir(parents=True, exist_ok=True)
+    for place in (_KUBELET_ROOT, spec.folder / "kubelet"):
+        place.mkdir(parents=True, exist_ok=True)
     _do("mount", "--bind", str(spec.folder / "kubelet"), str(_KUBELET_ROOT))
     for setting, value in _KERNEL_SETTINGS.items():
         target = Path("/proc/sys") / setting
