@@ -253,6 +253,22 @@ def test_arguments_of_external_dns_are_read_in_every_form(words: dict[str, Any])
     assert found.owner == ("x" if "--txt-owner-id=x" in words["args"] else "default")
 
 
+def test_flags_without_a_value_take_none_of_their_neighbours() -> None:
+    words = [
+        "external-dns",
+        "--once",
+        "--provider",
+        "aws",
+        "--domain-filter",
+        "--txt-owner-id=x",
+        "stray",
+        "--interval",
+    ]
+    deployment = {"spec": {"template": {"spec": {"containers": [{"args": words}]}}}}
+    found = external_dns.read_arguments(deployment, "source")
+    assert (found.provider, found.domain_filters, found.owner, found.ready) == ("aws", ("",), "x", 0)
+
+
 def test_a_deployment_without_containers_says_nothing() -> None:
     found = external_dns.read_arguments({}, "source")
     assert (found.there, found.ready, found.provider, found.domain_filters) == (True, 0, "", ())
