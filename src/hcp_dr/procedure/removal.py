@@ -154,9 +154,11 @@ def foresee(facts: Facts) -> Facts:
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if not isinstance(decision, Do):
         return replace(facts, items=())
-    if any(name in facts.dangerous for item in facts.items for name in item.finalizers):
+    if any(name in facts.dangerous for item in facts.items if not item.deleting for name in item.finalizers):
         safe = tuple(
-            replace(item, finalizers=tuple(name for name in item.finalizers if name not in facts.dangerous))
+            item
+            if item.deleting
+            else replace(item, finalizers=tuple(name for name in item.finalizers if name not in facts.dangerous))
             for item in facts.items
         )
         return replace(facts, items=safe)

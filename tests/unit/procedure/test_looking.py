@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
+from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Done, Refuse
+from hcp_dr.engine.step import Done, Refuse, Step
 from hcp_dr.errors import ArchiveError, ClusterUnreachable, Forbidden, HcpDrError
 from hcp_dr.kube.port import Completed
 from hcp_dr.kube.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE
 from hcp_dr.objects.archive import MANIFEST
 from hcp_dr.objects.reading import name_of
+from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure import fencing, records, removal
 from hcp_dr.procedure.backup import export_objects, mark_parent, protect_instances, release_dns, snapshot_etcd
 from hcp_dr.procedure.carried import MACHINERY
@@ -29,7 +31,10 @@ from hcp_dr.procedure.restore import (
     machines,
     node_pools,
 )
-from hcp_dr.procedure.teardown import leftovers, operator_back
+from hcp_dr.procedure.teardown import aws_machines, cluster, hosted_control_plane, leftovers, operator_back
+from hcp_dr.procedure.teardown import hosted_cluster as teardown_hosted_cluster
+from hcp_dr.procedure.teardown import machines as teardown_machines
+from hcp_dr.procedure.teardown import node_pools as teardown_node_pools
 from hcp_dr.procedure.verify import await_nodes, hosted_api, identity, placement, publish_api, source_clean
 from tests.cases.building import an_object
 from tests.ports import World
@@ -451,6 +456,37 @@ def test_whoever_could_terminate_is_seen_alive(moved: World) -> None:
         assert removal.guard(moved.ports, CASE, proven_memory()).alive, "its pod is still there"
         del moved.source.objects["Pod", place, pod]
     assert removal.guard(moved.ports, CASE, proven_memory()).alive == ()
+
+
+@pytest.mark.parametrize(
+    ("step", "names"),
+    [
+        (teardown_node_pools.STEP, {"one-workers"}),
+        (aws_machines.STEP, {"w-1", "w-2"}),
+        (teardown_machines.STEP, {"w-1", "w-2", "one-workers", "one-workers-abc"}),
+        (cluster.STEP, {"one-x7k2", "one", "one-workers-1a2b"}),
+        (hosted_control_plane.STEP, {"one"}),
+        (teardown_hosted_cluster.STEP, {"one"}),
+    ],
+    ids=lambda value: value.name if isinstance(value, Step) else "",
+)
+def test_only_what_is_this_clusters_is_removed(moved: World, step: Step[removal.Facts], names: set[str]) -> None:
+    """I5."""
+    items = step.observe(moved.ports, CASE, proven_memory()).items
+    assert {item.name for item in items} == names
+    assert {item.namespace for item in items} <= {"clusters", "clusters-one"}
+    assert {item.uid for item in items} == {f"uid-of-{name}" for name in names}
+
+
+def test_a_removal_is_foretold_to_the_last_finalizer(moved: World) -> None:
+    meta = moved.source.objects["HostedCluster", "clusters", "one"]["metadata"]
+    meta["finalizers"] = [OIDC_FINALIZER, "hypershift.openshift.io/finalizer"]
+    strip = "patch on source HostedCluster clusters/one: "
+    assert foretell(teardown_hosted_cluster.STEP, moved.ports, CASE, NOTHING).actions == (
+        strip + '{"metadata": {"finalizers": ["hypershift.openshift.io/finalizer"], "resourceVersion": "7"}}',
+        "delete on source HostedCluster clusters/one",
+        strip + '{"metadata": {"finalizers": null, "resourceVersion": "7"}}',
+    )
 
 
 def test_what_an_operator_would_act_upon_is_seen_and_the_neighbours_is_not(world: World) -> None:
