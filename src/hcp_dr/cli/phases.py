@@ -13,7 +13,6 @@ from hcp_dr.cli.session import (
     nothing_begun,
     open_session,
     show,
-    steps_of,
 )
 from hcp_dr.engine.examine import examine, stopping
 from hcp_dr.engine.journal import Journal
@@ -21,7 +20,7 @@ from hcp_dr.engine.run import Scribe
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import NothingToResume
 from hcp_dr.model import Case
-from hcp_dr.procedure import PREFLIGHT, Steps
+from hcp_dr.procedure import PHASES, PREFLIGHT, Steps
 from hcp_dr.report import checks as check_report
 from hcp_dr.report import outcome
 
@@ -71,7 +70,7 @@ def go_on(
         confirm(case.name, what=what, yes=confirmed)
     with closing(session.journal()) as journal:
         journal.write("begin", command=command, case=case.to_json())
-        checks = carry_out(session, case, journal, steps_of(command))
+        checks = carry_out(session, case, journal, PHASES[command])
     _show(session, journal, checks, output)
 
 
@@ -91,7 +90,7 @@ def resume_last(env_file: Path | None, backup: Path | None, output: Output) -> N
 
 def working_steps(command: str) -> Steps:
     """The steps of a command that are journaled: preflight has done its part before the journal begins."""
-    return tuple(step for step in steps_of(command) if step not in PREFLIGHT)
+    return tuple(step for step in PHASES[command] if step not in PREFLIGHT)
 
 
 def _show(session: Session, journal: Journal, checks: tuple[Check, ...], output: Output) -> None:

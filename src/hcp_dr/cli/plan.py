@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption, nothing_begun, open_session, show, steps_of
+from hcp_dr.cli.session import Backup, EnvFile, OutputOption, nothing_begun, open_session, show
 from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import SettingsError
@@ -28,5 +28,5 @@ def plan(
         story = session.story()
         memory = story.memory if story else Memory()
         case = session.discover()
-    steps = [foretell(step, session.ports, case, memory) for step in steps_of(phase)]
+    steps = [foretell(step, session.ports, case, memory) for step in PHASES[phase]]
     show(output, report.to_json(steps), report.to_text(steps))

@@ -32,7 +32,7 @@ from hcp_dr.errors import ConfirmationMissing, HcpDrError, JournalError, Nothing
 from hcp_dr.folder import BackupFolder
 from hcp_dr.kube.client import connect as connect_kube
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure import PHASES, Steps
+from hcp_dr.procedure import Steps
 from hcp_dr.procedure.case import Asked, discover
 
 Output = Literal["text", "json", "yaml"]
@@ -218,7 +218,3 @@ def show(output: Output, value: dict[str, Any], text: str) -> None:
             print(yaml.safe_dump(value, sort_keys=False), end="")
         case "text":
             print(text)
-
-
-def steps_of(command: str) -> Steps:
-    return PHASES[command]

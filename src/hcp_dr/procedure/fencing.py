@@ -8,7 +8,7 @@ replicas were asked for. etcd's revision is a witness, no proof: keys with a lea
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hcp_dr.engine.perform import ETCD_CONTAINER, ETCDCTL
 from hcp_dr.kube.port import Kubernetes
@@ -38,6 +38,11 @@ class Fence:
     @property
     def watched(self) -> tuple[Workload, ...]:
         return self.named((*KEEPERS, *WRITERS, *RESTLESS))
+
+    def made(self) -> Fence:
+        """As it will stand when it is made; for foreseeing what comes after."""
+        stopped = tuple(replace(item, replicas=0, pods=()) for item in self.workloads)
+        return Fence(paused=True, workloads=stopped)
 
     def breach(self) -> str | None:
         """Why it does not hold; None when it does."""

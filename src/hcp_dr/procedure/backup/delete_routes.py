@@ -57,8 +57,7 @@ def plan(facts: Facts) -> Decision:
 
 
 def foresee(facts: Facts) -> Facts:
-    stopped = tuple(replace(item, replicas=0, pods=()) for item in facts.fence.workloads)
-    return replace(facts, fence=Fence(paused=True, workloads=stopped))
+    return replace(facts, fence=facts.fence.made())
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

@@ -177,10 +177,9 @@ def _snapshot(facts: Facts, file: SnapshotFile) -> Snapshot:
 
 
 def foresee(facts: Facts) -> Facts:
-    stopped = tuple(replace(item, replicas=0, pods=()) for item in facts.fence.workloads)
     manifest = facts.manifest or Manifest({}, 0, None, ())
     fence_id = facts.fence_id or Later("<fence>")
-    return replace(facts, fence=Fence(paused=True, workloads=stopped), fence_id=fence_id, manifest=manifest)
+    return replace(facts, fence=facts.fence.made(), fence_id=fence_id, manifest=manifest)
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

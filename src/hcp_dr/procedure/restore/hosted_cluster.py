@@ -88,11 +88,10 @@ def plan(facts: Facts) -> Decision:
 
 
 def foresee(facts: Facts) -> Facts:
-    stopped = tuple(replace(item, replicas=0, pods=()) for item in facts.fence.workloads)
     snapshot = facts.snapshot or Snapshot("", "", 0, "", "", 0, 0, "")
     return replace(
         facts,
-        fence=Fence(paused=True, workloads=stopped),
+        fence=facts.fence.made(),
         snapshot=snapshot,
         stored=StoredObject(snapshot.key, snapshot.size, {"sha256": snapshot.sha256}, ""),
     )

@@ -96,9 +96,8 @@ def plan(facts: Facts) -> Decision:
 
 
 def foresee(facts: Facts) -> Facts:
-    stopped = tuple(replace(item, replicas=0, pods=()) for item in facts.fence.workloads)
     hosted_cluster = facts.hosted_cluster or _created(facts, {"pausedUntil": "true"})
-    return replace(facts, fence=Fence(paused=True, workloads=stopped), hosted_cluster=hosted_cluster)
+    return replace(facts, fence=facts.fence.made(), hosted_cluster=hosted_cluster)
 
 
 def _created(facts: Facts, spec: dict[str, str]) -> Object:
