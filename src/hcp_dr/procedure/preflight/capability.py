@@ -88,7 +88,6 @@ class Facts:
     platform: str
     region: str
     wanted_region: str
-    available: str | None
     etcd_members: int
     etcd_storage_class: str
     node_selector: dict[str, str]
@@ -98,7 +97,6 @@ class Facts:
     machines: int
     nodes_not_ready: tuple[str, ...]
     on_destination: bool
-    release: str
 
 
 def _url_count(definition: dict[str, object] | None) -> int:
@@ -149,7 +147,6 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         platform=str(dig(hosted_cluster, "spec", "platform", "type")),
         region=str(dig(hosted_cluster, "spec", "platform", "aws", "region")),
         wanted_region=case.aws_region,
-        available=condition(hosted_cluster, "Available"),
         etcd_members=3 if highly_available else 1,
         etcd_storage_class=str(storage.get("storageClassName") or ""),
         node_selector=dict(dig(hosted_cluster, "spec", "nodeSelector") or {}),
@@ -159,7 +156,6 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         machines=len(machines),
         nodes_not_ready=tuple(name_of(n) for n in ports.hosted.list(NODE).items if condition(n, "Ready") != "True"),
         on_destination=ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace) is not None,
-        release=str(dig(hosted_cluster, "spec", "release", "image")),
     )
 
 
