@@ -96,12 +96,21 @@ MANAGEMENT_CLUSTERS = (ManagementCluster(1), ManagementCluster(2))
 
 
 @dataclass(frozen=True, slots=True)
+class RegionOptions:
+    """What may differ from one region to the other, whatever hosted clusters are in it."""
+
+    realistic: bool = False  # the delays of the real DNS, load balancers and external-dns instead of a fast pace
+    crds: Path | None = None  # a folder of CustomResourceDefinitions to install instead of the rehearsal's own
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """One region of this host. `root` is its state folder, mode 0700."""
 
     name: str
     number: int  # 0..99: the third byte of the pair 10.77.N.1 (host) and 10.77.N.2 (region)
     root: Path
+    options: RegionOptions = RegionOptions()
 
     @property
     def host_address(self) -> str:
@@ -224,10 +233,18 @@ class HostedClusterNames:
 def save(layout: Layout) -> None:
     """Write what `load` needs."""
     layout.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    layout.state_file.write_text(json.dumps({"name": layout.name, "number": layout.number}) + "\n", "utf-8")
+    options = layout.options
+    state = {
+        "name": layout.name,
+        "number": layout.number,
+        "realistic": options.realistic,
+        "crds": str(options.crds) if options.crds is not None else None,
+    }
+    layout.state_file.write_text(json.dumps(state) + "\n", "utf-8")
 
 
 def load(root: Path) -> Layout:
     """The region whose state folder this is; FileNotFoundError where there is none."""
     state = json.loads((root / "region.json").read_text("utf-8"))
-    return Layout(name=state["name"], number=state["number"], root=root)
+    options = RegionOptions(state["realistic"], Path(state["crds"]) if state["crds"] is not None else None)
+    return Layout(state["name"], state["number"], root, options)

@@ -25,7 +25,7 @@ from hcp_dr_lab.errors import LabError, NoRegion, PartFailed
 from hcp_dr_lab.hosted.provision import provision
 from hcp_dr_lab.region import host, layout, supervisor
 from hcp_dr_lab.region.control import Control, PartStatus, Status
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
+from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, RegionOptions
 from hcp_dr_lab.region.machines import cgroups, disks
 from hcp_dr_lab.region.management import control_plane
 from hcp_dr_lab.tools import binaries
@@ -40,6 +40,7 @@ _LINES_OF_LOG = 20
 _DETACHED: list[subprocess.Popen[bytes]] = []  # regions that this process began and does not wait for
 
 Say = Callable[[str], None]
+_PLAIN = RegionOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +55,35 @@ class FirstProcess:
         return host.started_at(self.pid) == self.started
 
 
-def up(name: str, say: Say, *, keep: bool = False) -> Layout:
+def up(name: str, say: Say, *, options: RegionOptions = _PLAIN, keep: bool = False) -> Layout:
     """Bring the region up without a hosted cluster, or find it standing.
 
     On failure everything is taken down again unless `keep`.
     """
-    with _standing(name, say, keep=keep) as region:
+    with _standing(name, say, options, keep=keep) as region:
         return region
 
 
-def up_with_cluster(name: str, say: Say, *, keep: bool = False) -> tuple[Layout, str]:
+def up_with_cluster(name: str, say: Say, *, options: RegionOptions = _PLAIN, keep: bool = False) -> tuple[Layout, str]:
     """As `up`, with the hosted cluster `HOSTED_CLUSTER` in service on the first management cluster."""
-    with _standing(name, say, keep=keep) as region:
+    with _standing(name, say, options, keep=keep) as region:
         provision(region, HOSTED_CLUSTER, say)
         return region, HOSTED_CLUSTER
 
 
 @contextmanager
-def _standing(name: str, say: Say, *, keep: bool) -> Iterator[Layout]:
+def _standing(name: str, say: Say, options: RegionOptions, *, keep: bool) -> Iterator[Layout]:
     """The region, with nobody else changing it; a region made here does not outlive an error here."""
     host.require()
     root = folder(name)
     with _alone(root):
         standing = find(name)
         if standing is not None and Control(standing).status().state == "ready":
+            if standing.options != options:
+                raise LabError(
+                    f"The region {name} stands already, with other options. It was left as it is. Give it another "
+                    f"--name, or take it down first: `hcp-dr-lab down --name {name}`."
+                )
             say(f"the region {name} stands already")
             yield standing
             return
@@ -87,7 +93,7 @@ def _standing(name: str, say: Say, *, keep: bool) -> Iterator[Layout]:
         host.allow_watches(say)
         programs = binaries.find(say)
         try:
-            region = _create(name, root, programs, say)
+            region = _create(name, root, programs, options, say)
             _bring_up(region, say)
             yield region
         except BaseException:
@@ -166,11 +172,11 @@ def log_tail(region: Layout, part: str, lines: int = _LINES_OF_LOG) -> str:
     return "\n".join(content.splitlines()[-lines:]) or "(it wrote nothing)"
 
 
-def _create(name: str, root: Path, programs: dict[str, Path], say: Say) -> Layout:
+def _create(name: str, root: Path, programs: dict[str, Path], options: RegionOptions, say: Say) -> Layout:
     """The state folder with all that the parts read."""
     root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     root.mkdir(mode=0o700)
-    region = Layout(name, host.reserve_link(), root)
+    region = Layout(name, host.reserve_link(), root, options)
     layout.save(region)
     region.logs.mkdir()
     binaries.link(programs, root / "bin")
