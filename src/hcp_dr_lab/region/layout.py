@@ -16,6 +16,7 @@ HOSTED_DOMAIN = "hosted.rehearsal.example"  # EXTERNAL_DNS_DOMAIN: the Route53 z
 REGION_DOMAIN = "region.rehearsal.example"  # static names: load balancers, API servers of the management clusters
 HOSTED_CLUSTER_NAMESPACE = "clusters"
 BUCKET = "hcp-dr-rehearsal"
+OIDC_BUCKET = "hcp-dr-oidc"  # of the HyperShift operators of both management clusters
 AWS_ACCOUNT = "123456789012"  # what moto answers
 
 BRIDGE = "region0"
@@ -64,6 +65,11 @@ class ManagementCluster:
     def load_balancer_hostname(self) -> str:
         """routerCanonicalHostname of admitted Routes."""
         return f"router.{self.name}.{REGION_DOMAIN}"
+
+    @property
+    def load_balancer_domain(self) -> str:
+        """Under which the load balancers of its LoadBalancer Services get their names, as AWS gives them."""
+        return f"elb.{self.name}.{REGION_DOMAIN}"
 
     @property
     def name_server_address(self) -> str:

@@ -91,7 +91,154 @@ class RemoveFolder:
         return f"remove the folder {self.path}"
 
 
-Change = Create | Patch | Delete | RunInstance | TerminateInstance | DeleteHostedNode | RemoveFolder
+@dataclass(frozen=True, slots=True)
+class PutDocument:
+    """Put an object into the OIDC bucket, whoever's it was."""
+
+    key: str
+    content: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"upload the OIDC document {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteDocument:
+    """Delete an object of the OIDC bucket; harmless where it is absent."""
+
+    key: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"DELETE the OIDC document {self.key}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSecurityGroup:
+    """Create a security group in a VPC that lets these CIDRs in; its tag Name is its name."""
+
+    name: str
+    vpc: str
+    rules: tuple[str, ...]
+    tags: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"create the security group {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class AllowInto:
+    """Let these CIDRs into a security group."""
+
+    group_id: str
+    rules: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"let {', '.join(self.rules)} into the security group {self.group_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeRules:
+    """Take every rule away from a security group, those for what goes out too."""
+
+    group_id: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"REVOKE all rules of the security group {self.group_id}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteSecurityGroup:
+    """Delete a security group. AWS refuses (DependencyViolation) while something is in it: then it stays."""
+
+    group_id: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"DELETE the security group {self.group_id}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateEndpointService:
+    load_balancer: str
+    tags: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"create a VPC endpoint service of the load balancer {self.load_balancer}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteEndpointService:
+    service_id: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"delete the VPC endpoint service {self.service_id}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateEndpoint:
+    service_name: str
+    vpc: str
+    subnets: tuple[str, ...]
+    security_group: str
+    tags: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"create a VPC endpoint that leads to {self.service_name}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteEndpoint:
+    endpoint_id: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"DELETE the VPC endpoint {self.endpoint_id}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class PutPrivateRecord:
+    """Upsert a CNAME of 300 seconds in a private zone, which is made where it is absent."""
+
+    zone: str
+    name: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"private record {self.name} -> {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePrivateRecord:
+    """Delete a CNAME by its name, whatever it points to; harmless where it is absent."""
+
+    zone: str
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"DELETE the private record {self.name}: {self.why}"
+
+
+CloudChange = (
+    PutDocument
+    | DeleteDocument
+    | CreateSecurityGroup
+    | AllowInto
+    | RevokeRules
+    | DeleteSecurityGroup
+    | CreateEndpointService
+    | DeleteEndpointService
+    | CreateEndpoint
+    | DeleteEndpoint
+    | PutPrivateRecord
+    | DeletePrivateRecord
+)
+"""What changes the parts of the cloud that View has as documents, security groups, endpoints and private records."""
+
+Change = Create | Patch | Delete | RunInstance | TerminateInstance | DeleteHostedNode | RemoveFolder | CloudChange
 
 
 def place(resource: Resource, metadata: Mapping[str, str | None]) -> str:

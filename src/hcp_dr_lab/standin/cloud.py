@@ -1,4 +1,4 @@
-"""The instances of the region, as the AWS provider reads, runs and terminates them."""
+"""The region's AWS as the operators use it: instances, and the rest of the cloud's parts in `aws_fabric`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import boto3
 from botocore.config import Config
 
 from hcp_dr_lab.region.layout import AVAILABILITY_ZONE, AWS_REGION, Layout
+from hcp_dr_lab.standin.aws_fabric import AwsFabric
 from hcp_dr_lab.standin.change import RunInstance
 from hcp_dr_lab.standin.view import CloudInstance
 
@@ -22,14 +23,25 @@ class Cloud:
     def __init__(self, layout: Layout) -> None:
         session = boto3.Session(region_name=AWS_REGION)
         key_id, key = _credentials(layout)
-        self._client: EC2Client = session.client(
-            "ec2",
-            endpoint_url=layout.aws_endpoint,
-            verify=str(layout.ca_file),
-            config=Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=20, proxies={}),
-            aws_access_key_id=key_id,
-            aws_secret_access_key=key,
-        )
+
+        def client(service: Any) -> Any:
+            return session.client(
+                service,
+                endpoint_url=layout.s3_endpoint if service == "s3" else layout.aws_endpoint,
+                verify=str(layout.ca_file),
+                config=Config(
+                    retries={"total_max_attempts": 2},
+                    connect_timeout=5,
+                    read_timeout=20,
+                    proxies={},
+                    s3={"addressing_style": "path"},
+                ),
+                aws_access_key_id=key_id,
+                aws_secret_access_key=key,
+            )
+
+        self._client: EC2Client = client("ec2")
+        self.fabric = AwsFabric({"ec2": self._client} | {name: client(name) for name in ("route53", "s3", "elbv2")})
 
     def instances(self) -> dict[str, CloudInstance]:
         found: dict[str, CloudInstance] = {}

@@ -11,9 +11,9 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,7 +23,7 @@ from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr_lab.region.cloud import aws
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster, load
-from hcp_dr_lab.standin import aws_provider, cluster_api, control_plane_operator, hypershift_operator, volumes
+from hcp_dr_lab.standin import pace
 from hcp_dr_lab.standin.cache import Cache
 from hcp_dr_lab.standin.change import (
     Change,
@@ -38,26 +38,14 @@ from hcp_dr_lab.standin.change import (
 from hcp_dr_lab.standin.cloud import Cloud
 from hcp_dr_lab.standin.hosted_nodes import HostedNodes
 from hcp_dr_lab.standin.keys import Keys
+from hcp_dr_lab.standin.roles import RESOURCES, ROLES
 from hcp_dr_lab.standin.view import CloudInstance, View
 
 _LOG = logging.getLogger("standin")
 
-ROLES: tuple[tuple[str, Callable[[View], list[Change]]], ...] = (
-    ("storage", volumes.reconcile),
-    ("hypershift-operator", hypershift_operator.reconcile),
-    ("control-plane-operator", control_plane_operator.reconcile),
-    ("cluster-api", cluster_api.reconcile),
-    ("capi-provider", aws_provider.reconcile),
-)
-RESOURCES = (
-    *(r.NAMESPACE, r.SECRET, r.CONFIG_MAP, r.POD, r.SERVICE, r.SERVICE_ACCOUNT, r.PERSISTENT_VOLUME),
-    *(r.PERSISTENT_VOLUME_CLAIM, r.DEPLOYMENT, r.STATEFUL_SET, r.CLUSTER_ROLE, r.CLUSTER_ROLE_BINDING, r.ROUTE),
-    *(r.HOSTED_CLUSTER, r.NODE_POOL, r.HOSTED_CONTROL_PLANE, r.AWS_ENDPOINT_SERVICE, r.CLUSTER),
-    *(r.MACHINE_DEPLOYMENT, r.MACHINE_SET, r.MACHINE, r.MACHINE_HEALTH_CHECK),
-    *(r.AWS_CLUSTER, r.AWS_MACHINE, r.AWS_MACHINE_TEMPLATE),
-)
 _SETTLE_SECONDS = 0.03  # how long events are gathered before a round
 _TICK_SECONDS = 2.0  # a round even without events: dates pass and instances change
+_PARTS_SECONDS = 5.0
 _AFTER_FAILURE_SECONDS = 1.0
 
 
@@ -75,6 +63,10 @@ class Host:
         self._nodes = HostedNodes(self._cache, self._folder)
         self._instances: dict[str, CloudInstance] = {}
         self._instances_at = 0.0
+        self._parts: dict[str, Any] = {}
+        self._parts_at = 0.0
+        self._load_balancer_domain = cluster.load_balancer_domain
+        self._pace = pace.REALISTIC if layout.options.realistic else pace.FAST
 
     def run(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -108,6 +100,8 @@ class Host:
         objects = self._cache.snapshot()
         if objects[r.AWS_MACHINE] and time.monotonic() - self._instances_at > _TICK_SECONDS:
             self._look_at_instances()
+        if objects[r.HOSTED_CLUSTER] and time.monotonic() - self._parts_at > _PARTS_SECONDS:
+            self._look_at_parts()
         return View(
             objects=objects,
             now=datetime.now(UTC),
@@ -116,6 +110,9 @@ class Host:
             worker_security_group=self._seed.security_group_id,
             instances=self._instances,
             hosted_nodes=self._nodes.nodes,
+            pace=self._pace,
+            load_balancer_domain=self._load_balancer_domain,
+            **self._parts,
         )
 
     def _look_at_instances(self) -> None:
@@ -124,6 +121,13 @@ class Host:
             self._instances_at = time.monotonic()
         except (BotoCoreError, ClientError) as error:
             _LOG.warning("EC2 does not answer: %s", error)
+
+    def _look_at_parts(self) -> None:
+        try:
+            self._parts = self._cloud.fabric.parts()
+            self._parts_at = time.monotonic()
+        except (BotoCoreError, ClientError) as error:
+            _LOG.warning("AWS does not answer: %s", error)
 
     def _perform(self, role: str, change: Change) -> bool:
         try:
@@ -162,6 +166,9 @@ class Host:
                     self._nodes.delete(namespace, name, uid)
             case RemoveFolder(path):
                 self._remove(Path(path))
+            case _:
+                self._cloud.fabric.perform(change)
+                self._look_at_parts()
 
     def _remove(self, folder: Path) -> None:
         """Never anything but a volume of this cluster."""

@@ -15,6 +15,7 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr_lab.region.layout import HOSTED_CLUSTER_NAMESPACE
 from hcp_dr_lab.standin import volumes
+from hcp_dr_lab.standin.hypershift_operator.permissions import DASHBOARDS, ROUTER_NAMESPACES
 from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.shape import body, is_true
 from hcp_dr_lab.standin.workload import deployment
@@ -28,7 +29,7 @@ def install(cluster: Kubernetes, crds: Path = OWN_CRDS) -> None:
     definitions = [yaml.safe_load(file.read_text("utf-8")) for file in sorted(crds.glob("*.yaml"))]
     for definition in definitions:
         _create_if_absent(cluster, r.CUSTOM_RESOURCE_DEFINITION, definition)
-    for namespace in (OPERATOR_NAMESPACE, HOSTED_CLUSTER_NAMESPACE):
+    for namespace in (OPERATOR_NAMESPACE, HOSTED_CLUSTER_NAMESPACE, *ROUTER_NAMESPACES, DASHBOARDS):
         _create_if_absent(cluster, r.NAMESPACE, body(r.NAMESPACE, namespace))
     _create_if_absent(cluster, r.STORAGE_CLASS, volumes.storage_class())
     _create_if_absent(cluster, r.CONFIG_MAP, _supported_versions())

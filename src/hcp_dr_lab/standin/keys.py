@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import secrets
 import string
+from collections.abc import Mapping
 
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from hcp_dr_lab.region.pki import CertificateAuthority, signing_key
 from hcp_dr_lab.standin.view import Pair, Subject
@@ -37,5 +41,26 @@ class Keys:
         encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         return Pair(public.public_bytes(encoding, form), private)
 
+    def json_web_key(self, public: bytes) -> Mapping[str, str]:
+        key = serialization.load_pem_public_key(public)
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise TypeError("the rehearsal's keys for service account tokens are elliptic curve keys")
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        digest = hashlib.sha256(key.public_bytes(serialization.Encoding.DER, form)).digest()
+        point = key.public_numbers()
+        return {
+            "kty": "EC",
+            "crv": "P-256",
+            "alg": "ES256",
+            "use": "sig",
+            "kid": _base64url(digest),
+            "x": _base64url(point.x.to_bytes(32, "big")),
+            "y": _base64url(point.y.to_bytes(32, "big")),
+        }
+
     def word(self, length: int) -> str:
         return "".join(secrets.choice(_LETTERS) for _ in range(length))
+
+
+def _base64url(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

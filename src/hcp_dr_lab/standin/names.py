@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from hcp_dr.kube.port import Object
@@ -17,6 +18,8 @@ CAPI_PROVIDER = "capi-provider"
 
 FINALIZER = "hypershift.openshift.io/finalizer"
 COMPONENT_FINALIZER = "hypershift.openshift.io/component-finalizer"
+ENDPOINT_FINALIZER_OPERATOR = "hypershift.openshift.io/hypershift-operator-finalizer"
+ENDPOINT_FINALIZER_CONTROL_PLANE = "hypershift.openshift.io/control-plane-operator-finalizer"
 HOSTED_CLUSTER = "hypershift.openshift.io/cluster"  # annotation: <namespace>/<name>
 NODE_POOL = "hypershift.openshift.io/nodePool"  # annotation: <namespace>/<name>
 CONTROL_PLANE = "hypershift.openshift.io/hosted-control-plane"  # label
@@ -24,6 +27,8 @@ OWNER_NAMESPACE = "hypershift.openshift.io/owner.namespace"
 OWNER_NAME = "hypershift.openshift.io/owner.name"
 REFERENCED = "referenced-resource.hypershift.openshift.io"
 RESTORED = "hypershift.openshift.io/restored-from-backup"
+CLEANUP = "hypershift.openshift.io/cleanup-cloud-resources"
+TOPOLOGY = "hypershift.openshift.io/topology"
 CURRENT_CONFIG = "hypershift.openshift.io/nodePoolCurrentConfig"
 CURRENT_CONFIG_VERSION = "hypershift.openshift.io/nodePoolCurrentConfigVersion"
 CURRENT_TEMPLATE = "hypershift.openshift.io/nodePoolPlatformMachineTemplate"
@@ -35,8 +40,12 @@ CONTROL_PLANE_IMAGE = "docker.io/hcp-dr-lab/control-plane:1"
 CONTROL_PLANE_IMAGE_ETCD_36 = "docker.io/hcp-dr-lab/control-plane-etcd36:1"
 IDLE_IMAGE = "docker.io/hcp-dr-lab/idle:1"
 
+DISCOVERY = "/.well-known/openid-configuration"  # below the issuer's URL, and below <infra id> in the bucket
+KEY_SET = "/openid/v1/jwks"
+
 API_PORT = 6443
 PUBLISHED_PORT = 443
+_STRATEGIES = {"Route": "route", "LoadBalancer": "loadBalancer"}
 
 
 def control_plane_namespace(hosted_cluster: Object) -> str:
@@ -65,10 +74,28 @@ def short_hash(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def published_hostname(subject: Object, service: str) -> str | None:
-    """The fixed hostname under which a service of the control plane is published as a Route, by HC or HCP spec."""
+@dataclass(frozen=True, slots=True)
+class Published:
+    """How a service of the control plane is reached from outside under a fixed name."""
+
+    kind: str  # Route or LoadBalancer
+    hostname: str
+    port: int
+
+
+def published(subject: Object, service: str) -> Published | None:
+    """By the spec of an HC or HCP; None without a fixed hostname. A load balancer of the API listens on its own port
+    (control-plane-operator/controllers/hostedcontrolplane/kas/service.go; facts 2.7)."""
     for entry in subject["spec"].get("services") or ():
-        if entry["service"] == service:
-            hostname: str | None = (entry["servicePublishingStrategy"].get("route") or {}).get("hostname")
-            return hostname
+        strategy = entry["servicePublishingStrategy"]
+        kind = strategy.get("type", "")
+        hostname = (strategy.get(_STRATEGIES.get(kind, "")) or {}).get("hostname")
+        if entry["service"] == service and hostname:
+            by_load_balancer = kind == "LoadBalancer" and service == "APIServer"
+            return Published(kind, hostname, API_PORT if by_load_balancer else PUBLISHED_PORT)
     return None
+
+
+def published_hostname(subject: Object, service: str) -> str | None:
+    found = published(subject, service)
+    return found.hostname if found else None

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr.kube.resources import DEPLOYMENT, POD
+from hcp_dr_lab.standin.pace import FAST, Pace
 
 Key = tuple[str | None, str]  # namespace and name
 
@@ -30,6 +31,35 @@ class CloudInstance:
     @property
     def provider_id(self) -> str:
         return f"aws:///{self.zone}/{self.instance_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroup:
+    """A security group of the VPC. `rules` are what it lets in, as CIDRs; without any it lets nobody in."""
+
+    group_id: str
+    name: str
+    rules: tuple[str, ...]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointService:
+    """A VPC endpoint service of a management cluster: the private way to one of its load balancers, named by it."""
+
+    service_id: str
+    service_name: str
+    load_balancer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A VPC endpoint beside the workers: where the private way begins. `service_name` is where it leads."""
+
+    endpoint_id: str
+    service_name: str
+    dns_name: str
+    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +96,17 @@ class KeyMaker(Protocol):
         """Random lower case letters and digits."""
         ...
 
+    def json_web_key(self, public: bytes) -> Mapping[str, str]:
+        """The public half of a signing key as its JSON Web Key; its `kid` is a hash of the key."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One management cluster at one moment."""
+    """One management cluster at one moment, and what of the cloud its operators look at.
+
+    Of the cloud's parts that are None this host tells nothing, and the roles leave them alone.
+    """
 
     objects: Mapping[Resource, Mapping[Key, Object]]
     now: datetime
@@ -78,6 +115,13 @@ class View:
     worker_security_group: str = ""  # of the VPC, in which workers are put when a pool names none
     instances: Mapping[str, CloudInstance] = field(default_factory=dict)
     hosted_nodes: Mapping[str, Sequence[Object]] = field(default_factory=dict)  # by control plane namespace
+    pace: Pace = FAST  # see pace.of
+    load_balancer_domain: str = ""  # under which load balancers get their names; empty: somebody else names them
+    documents: Mapping[str, str] | None = None  # of the OIDC bucket, by key
+    security_groups: Mapping[str, SecurityGroup] | None = None  # by id
+    endpoint_services: Mapping[str, EndpointService] | None = None  # by id
+    endpoints: Mapping[str, Endpoint] | None = None  # by id
+    private_records: Mapping[str, str] | None = None  # CNAMEs of the private zones, by full name
 
     def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
         return self.objects.get(resource, {}).get((namespace, name))

@@ -11,7 +11,6 @@ from hcp_dr_lab.region.network.routing import (
     Backend,
     admissions,
     is_admitted,
-    load_balancers_without_address,
     table,
 )
 
@@ -138,11 +137,3 @@ def test_one_load_balancer_takes_all_and_several_are_told_apart_by_name() -> Non
     both = table([], [load_balancer("a", "a.example"), load_balancer("b", "B.example")], slices)
     assert both.for_load_balancer("b.example") == {Backend("10.88.1.6", 6443)}
     assert both.for_load_balancer(None) == frozenset()
-
-
-def test_load_balancers_are_given_their_host_name_once() -> None:
-    service = load_balancer("a")
-    cluster_ip = {**load_balancer("b"), "spec": {"type": "ClusterIP", "ports": []}}
-    assert load_balancers_without_address([service, cluster_ip], ROUTER) == [("clusters-demo", "a")]
-    service["status"] = {"loadBalancer": {"ingress": [{"hostname": ROUTER}]}}
-    assert load_balancers_without_address([service], ROUTER) == []

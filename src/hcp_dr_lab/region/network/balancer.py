@@ -1,6 +1,6 @@
 """The router and the load balancer of one management cluster.
 
-It admits Routes and gives LoadBalancer Services their host name; it forwards TCP on 443 to the Ready pods that the
+It admits Routes; it forwards TCP on 443 to the Ready pods that the
 server name of the ClientHello asks for, and on 6443 for LoadBalancer Services. TLS passes through untouched. Where no
 pod is Ready the connection is reset at once, and connections to a pod that is gone are reset when it goes.
 """
@@ -30,7 +30,7 @@ from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementClus
 from hcp_dr_lab.region.network.client_hello import IncompleteError, NotClientHelloError, server_name
 from hcp_dr_lab.region.network.mirror import Mirror
 from hcp_dr_lab.region.network.relay import Stream, relay, reset
-from hcp_dr_lab.region.network.routing import Backend, Table, admissions, load_balancers_without_address, table
+from hcp_dr_lab.region.network.routing import Backend, Table, admissions, table
 from hcp_dr_lab.region.network.serving import log_to_stderr, not_listening
 from hcp_dr_lab.region.part import Part
 
@@ -56,7 +56,7 @@ class Mirrors:
 
 
 class Admitter:
-    """Writes the statuses of Routes and LoadBalancer Services, in a thread of its own."""
+    """Writes the statuses of Routes, in a thread of its own."""
 
     def __init__(self, cluster: Kubernetes, hostname: str) -> None:
         self._cluster = cluster
@@ -87,9 +87,6 @@ class Admitter:
         for each in admissions(mirrors.routes.objects(), self._hostname, now):
             self._cluster.patch(ROUTE, each.name, each.namespace, {"status": each.status}, subresource="status")
             log.info("route %s/%s: %s", each.namespace, each.name, each.status["ingress"][0]["conditions"][0])
-        for namespace, name in load_balancers_without_address(mirrors.services.objects(), self._hostname):
-            status = {"status": {"loadBalancer": {"ingress": [{"hostname": self._hostname}]}}}
-            self._cluster.patch(SERVICE, name, namespace, status, subresource="status")
 
 
 class Balancer:

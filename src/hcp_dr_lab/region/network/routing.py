@@ -165,18 +165,3 @@ def _says_the_same(route: Object, ingress: Object) -> bool:
         return False
     seen, wanted = _admitted_condition(present[0]), _admitted_condition(ingress)
     return all(seen.get(key) == wanted.get(key) for key in ("status", "reason", "message"))
-
-
-def load_balancers_without_address(services: Iterable[Object], hostname: str) -> list[Service]:
-    """LoadBalancer Services that do not yet say by which host name they are reached."""
-    return [
-        (service["metadata"]["namespace"], service["metadata"]["name"])
-        for service in services
-        if is_load_balancer(service) and _address(service) != hostname
-    ]
-
-
-def _address(service: Object) -> str | None:
-    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
-    address: str | None = ingress[0].get("hostname")
-    return address

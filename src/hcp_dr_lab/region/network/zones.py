@@ -136,7 +136,7 @@ def static_zone() -> Zone:
     hosts = {"ns": ZONE_SERVER, "s3": S3_ADDRESS, "aws": AWS_ADDRESS}
     for cluster in MANAGEMENT_CLUSTERS:
         hosts[f"api.{cluster.name}"] = cluster.api_address
-        hosts[f"router.{cluster.name}"] = cluster.load_balancer_address
+        hosts[f"router.{cluster.name}"] = hosts[f"*.elb.{cluster.name}"] = cluster.load_balancer_address
         hosts[cluster.node_name] = cluster.node_address
     origin = dns.name.from_text(REGION_DOMAIN + ".")
     own = [start_of_authority(origin), records(origin, STATIC_TTL, "NS", f"ns.{REGION_DOMAIN}.")]

@@ -1,4 +1,5 @@
-"""The control plane operator: from a HostedControlPlane to its keys, etcd, API server and the rest, in that order."""
+"""The control plane operator: from a HostedControlPlane to its services, and when they can be reached, to its keys,
+etcd, API server and the rest, in that order (CPO:1124-1149)."""
 
 from __future__ import annotations
 
@@ -6,7 +7,15 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
 from hcp_dr_lab.standin import names
 from hcp_dr_lab.standin.change import Change
-from hcp_dr_lab.standin.control_plane_operator import components, etcd, pki, publishing, status
+from hcp_dr_lab.standin.control_plane_operator import (
+    components,
+    etcd,
+    pki,
+    private_link,
+    publishing,
+    security_group,
+    status,
+)
 from hcp_dr_lab.standin.pause import is_paused, reconciliation_active
 from hcp_dr_lab.standin.shape import add_finalizer, deleting, drop_finalizer, set_status
 from hcp_dr_lab.standin.view import View
@@ -22,15 +31,18 @@ def reconcile(view: View) -> list[Change]:
 
 def _reconcile(view: View, plane: Object) -> list[Change]:
     if deleting(plane):
-        return drop_finalizer(r.HOSTED_CONTROL_PLANE, plane, names.FINALIZER)
-    changes = add_finalizer(r.HOSTED_CONTROL_PLANE, plane, names.FINALIZER)
+        ways = private_link.finalizers(view, plane)
+        revoked = security_group.destroy(view, plane)
+        return ways + revoked + ([] if revoked else drop_finalizer(r.HOSTED_CONTROL_PLANE, plane, names.FINALIZER))
+    changes = add_finalizer(r.HOSTED_CONTROL_PLANE, plane, names.FINALIZER) + private_link.finalizers(view, plane)
     if is_paused(plane, view.now):
         condition = reconciliation_active(view, plane)
         return changes + set_status(r.HOSTED_CONTROL_PLANE, plane, {"conditions": [condition]})
-    changes += publishing.reconcile(view, plane)
-    secrets = pki.reconcile(view, plane)
-    changes += secrets
-    if not secrets:  # a component starts when all its secrets are as they should be
-        changes += etcd.reconcile(view, plane)
-        changes += components.reconcile(view, plane)
+    changes += publishing.reconcile(view, plane) + private_link.service(view, plane)
+    if publishing.ready(view, plane):
+        secrets = pki.reconcile(view, plane)
+        changes += secrets + security_group.reconcile(view, plane) + private_link.reconcile(view, plane)
+        if not secrets:  # a component starts when all its secrets are as they should be
+            changes += etcd.reconcile(view, plane)
+            changes += components.reconcile(view, plane)
     return changes + status.update(view, plane)

@@ -1,11 +1,15 @@
-"""How a control plane is reached: its Services, and a Route with the fixed hostname for each that is published."""
+"""How a control plane is reached: its Services, and for each that is published a Route with the fixed hostname, or, for
+the API only, a load balancer whose Service names it to external-dns."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.standin import names, pace
 from hcp_dr_lab.standin.change import Change
+from hcp_dr_lab.standin.load_balancers import hostname
 from hcp_dr_lab.standin.shape import body, ensure
 from hcp_dr_lab.standin.view import View
 
@@ -15,6 +19,8 @@ _PUBLISHED = (  # service of the spec, Route, Service behind it, port
     ("Konnectivity", "konnectivity-server", "konnectivity-server", 8091),
     ("Ignition", "ignition-server", "ignition-server", 9090),
 )
+INFRASTRUCTURE_READY = "InfrastructureReady"
+EXTERNAL_NAME = "external-dns.alpha.kubernetes.io/hostname"
 _INSIDE = (("openshift-apiserver", 8443), ("openshift-oauth-apiserver", 8443))
 
 
@@ -22,27 +28,56 @@ def reconcile(view: View, plane: Object) -> list[Change]:
     namespace = plane["metadata"]["namespace"]
     changes: list[Change] = []
     for service, route, backend, port in _PUBLISHED:
+        how = names.published(plane, service)
+        if how is not None and how.port == names.API_PORT:
+            changes += ensure(view, r.SERVICE, _load_balanced(plane, backend, port, how.hostname))
+            continue
         changes += ensure(view, r.SERVICE, _service(plane, backend, port))
-        hostname = names.published_hostname(plane, service)
-        if hostname is not None:
-            changes += ensure(view, r.ROUTE, _route(plane, route, backend, port, hostname))
+        if how is not None:
+            changes += ensure(view, r.ROUTE, _route(plane, route, backend, port, how.hostname))
     for name, port in _INSIDE:
         changes += ensure(view, r.SERVICE, _service(plane, name, port))
     account = body(r.SERVICE_ACCOUNT, names.CONTROL_PLANE_OPERATOR, namespace, owner=plane)
     return changes + ensure(view, r.SERVICE_ACCOUNT, account)
 
 
-def api_admitted(view: View, plane: Object) -> bool:
-    """Whether a router has taken up the API's Route; true where the API is not published as one."""
-    if names.published_hostname(plane, "APIServer") is None:
+def ready(view: View, plane: Object) -> bool:
+    """Whether the control plane operator goes on: it looks at once, and then once in a minute only (CPO:1142-1149)."""
+    if not api_reachable(view, plane):
+        return False
+    conditions = (plane.get("status") or {}).get("conditions") or ()
+    told = next((entry for entry in conditions if entry["type"] == INFRASTRUCTURE_READY), None)
+    if told is None or told["status"] == "True":
         return True
-    route = view.find(r.ROUTE, "kube-apiserver", plane["metadata"]["namespace"])
+    waited = (view.now - datetime.fromisoformat(told["lastTransitionTime"])).total_seconds()
+    return waited >= pace.of(view).infrastructure
+
+
+def api_reachable(view: View, plane: Object) -> bool:
+    """Whether a router has taken up the API's Route, or its load balancer has an address; true where the API has no
+    fixed hostname."""
+    how = names.published(plane, "APIServer")
+    if how is None:
+        return True
+    namespace = plane["metadata"]["namespace"]
+    if how.port == names.API_PORT:
+        service = view.find(r.SERVICE, "kube-apiserver", namespace)
+        return service is not None and hostname(service) is not None
+    route = view.find(r.ROUTE, "kube-apiserver", namespace)
     ingresses = ((route or {}).get("status") or {}).get("ingress") or ()
     return any(
         entry["type"] == "Admitted" and entry["status"] == "True"
         for ingress in ingresses
         for entry in ingress.get("conditions") or ()
     )
+
+
+def _load_balanced(plane: Object, name: str, port: int, hostname: str) -> Object:
+    """The annotation is what external-dns makes the record from (facts 2.7)."""
+    wanted = _service(plane, name, port)
+    wanted["metadata"]["annotations"] = {EXTERNAL_NAME: hostname}
+    wanted["spec"]["type"] = "LoadBalancer"
+    return wanted
 
 
 def _service(plane: Object, name: str, port: int) -> Object:

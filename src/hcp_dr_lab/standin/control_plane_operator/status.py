@@ -6,7 +6,8 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
 from hcp_dr_lab.standin import names
 from hcp_dr_lab.standin.change import Change
-from hcp_dr_lab.standin.control_plane_operator import components, etcd, publishing
+from hcp_dr_lab.standin.control_plane_operator import components, etcd, publishing, security_group
+from hcp_dr_lab.standin.hypershift_operator import documents
 from hcp_dr_lab.standin.pause import reconciliation_active
 from hcp_dr_lab.standin.shape import condition, is_true, set_status
 from hcp_dr_lab.standin.view import View
@@ -15,14 +16,24 @@ from hcp_dr_lab.standin.view import View
 def update(view: View, plane: Object) -> list[Change]:
     etcd_serves = etcd.is_available(view, plane)
     api_serves = components.is_available(view, plane, components.API_SERVER)
-    published = publishing.api_admitted(view, plane)
+    published = publishing.ready(view, plane)
+    trusted = documents.valid(view, plane)
     available = etcd_serves and api_serves and published
     conditions = [
         reconciliation_active(view, plane),
-        _said(view, "InfrastructureReady", published, "Routes are admitted", "Waiting for the routes to be admitted"),
+        _said(
+            view,
+            publishing.INFRASTRUCTURE_READY,
+            published,
+            "Services are reachable",
+            "Waiting for routes and load balancers",
+        ),
         _said(view, "EtcdAvailable", etcd_serves, "Etcd has a quorum of ready members", "Waiting for etcd"),
         _said(view, "KubeAPIServerAvailable", api_serves, "The API server is ready", "Waiting for kube-apiserver"),
         condition(view, "ValidHostedControlPlaneConfiguration", "True", "AsExpected", "Configuration is valid"),
+        _said(
+            view, "ValidAWSIdentityProvider", trusted, "AWS knows the tokens", "WebIdentityErr: no such key published"
+        ),
         _said(view, "Available", available, "The control plane is available", "The control plane is not yet available"),
     ]
     if etcd.restore_url(plane) is not None and not is_true(plane, "EtcdSnapshotRestored"):
@@ -38,11 +49,11 @@ def update(view: View, plane: Object) -> list[Change]:
         "externalManagedControlPlane": True,
         "version": names.release_version(image),
         "releaseImage": image,
-        "platform": {"aws": {"defaultWorkerSecurityGroupID": view.worker_security_group}},
+        "platform": {"aws": {"defaultWorkerSecurityGroupID": security_group.identity(view, plane)}},
     }
-    hostname = names.published_hostname(plane, "APIServer")
-    if hostname is not None and published:
-        status["controlPlaneEndpoint"] = {"host": hostname, "port": names.PUBLISHED_PORT}
+    api = names.published(plane, "APIServer")
+    if api is not None and published:
+        status["controlPlaneEndpoint"] = {"host": api.hostname, "port": api.port}
     if view.find(r.SECRET, "admin-kubeconfig", plane["metadata"]["namespace"]) is not None:
         status["kubeConfig"] = {"name": "admin-kubeconfig", "key": "kubeconfig"}
         status["kubeadminPassword"] = {"name": "kubeadmin-password"}

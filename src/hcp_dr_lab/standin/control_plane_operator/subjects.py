@@ -29,7 +29,8 @@ class Leaf:
 def leaves(plane: Object) -> Iterator[Leaf]:
     namespace = plane["metadata"]["namespace"]
     yield from _etcd(plane, namespace)
-    hostname = names.published_hostname(plane, "APIServer") or ""
+    api = names.published(plane, "APIServer")
+    hostname = api.hostname if api else ""
     inside = _service_names("kube-apiserver", namespace)
     in_cluster = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
     serving = Subject(
@@ -43,7 +44,7 @@ def leaves(plane: Object) -> Iterator[Leaf]:
     yield Leaf("kas-kubelet-client-crt", "kube-apiserver-to-kubelet-signer", _admin("system:kube-apiserver"))
     aggregator = Subject("system:openshift-aggregator")
     yield Leaf("kas-aggregator-crt", "kas-aggregator-client-signer", aggregator)
-    outside = f"https://{hostname}:{names.PUBLISHED_PORT}"
+    outside = f"https://{hostname}:{api.port if api else names.PUBLISHED_PORT}"
     service = f"https://kube-apiserver:{names.API_PORT}"
     local = f"https://localhost:{names.API_PORT}"
     admin = _admin("system:admin")

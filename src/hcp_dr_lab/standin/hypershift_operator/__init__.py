@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from hcp_dr.kube import resources as r
 from hcp_dr_lab.standin.change import Change
-from hcp_dr_lab.standin.hypershift_operator import deletion, hosted_cluster, janitor, node_pool
+from hcp_dr_lab.standin.hypershift_operator import (
+    deletion,
+    endpoint_services,
+    hosted_cluster,
+    janitor,
+    node_pool,
+)
 from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.shape import deleting
 from hcp_dr_lab.standin.view import View
@@ -19,4 +25,4 @@ def reconcile(view: View) -> list[Change]:
         changes += part(view, found)
     for found in view.all(r.NODE_POOL):
         changes += deletion.node_pool(view, found) if deleting(found) else node_pool.reconcile(view, found)
-    return changes + janitor.reconcile(view)
+    return changes + endpoint_services.reconcile(view) + janitor.reconcile(view)

@@ -6,19 +6,25 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr_lab.standin import names
 from hcp_dr_lab.standin.change import Change, Patch
+from hcp_dr_lab.standin.hypershift_operator import documents, permissions
 from hcp_dr_lab.standin.pause import PAUSED
-from hcp_dr_lab.standin.shape import annotation, delete, drop_finalizer, identity, label
+from hcp_dr_lab.standin.shape import annotation, delete, drop_finalizer, identity
 from hcp_dr_lab.standin.view import View
 
 _WHY = "its HostedCluster is being deleted"
 
 
 def hosted_cluster(view: View, hosted: Object) -> list[Change]:
-    """Each stage waits until the one before has left nothing."""
+    """HCc:3769-3965. Each stage waits until the one before has left nothing: machines, private ways, control plane,
+    OIDC documents, namespace. Where nothing is left of the cluster it begins with the documents."""
     namespace, name = names.control_plane_namespace(hosted), hosted["metadata"]["name"]
     cluster = view.find(r.CLUSTER, hosted["spec"]["infraID"], namespace)
     if cluster is not None and cluster["spec"].get("paused"):
         return [Patch(r.CLUSTER, *identity(cluster), {"spec": {"paused": False}}, why=f"un-paused: {_WHY}")]
+    plane = view.find(r.HOSTED_CONTROL_PLANE, name, namespace)
+    if plane is not None and annotation(hosted, names.CLEANUP) == "true" and annotation(plane, names.CLEANUP) != "true":
+        mark = {"metadata": {"annotations": {names.CLEANUP: "true"}}}
+        return [Patch(r.HOSTED_CONTROL_PLANE, name, namespace, mark, why=f"marked for cleanup: {_WHY}")]
     pools = [
         pool for pool in view.all(r.NODE_POOL, hosted["metadata"]["namespace"]) if pool["spec"]["clusterName"] == name
     ]
@@ -29,10 +35,13 @@ def hosted_cluster(view: View, hosted: Object) -> list[Change]:
     changes: list[Change] = []
     for deployment in view.all(r.DEPLOYMENT, namespace):
         changes += drop_finalizer(r.DEPLOYMENT, deployment, names.COMPONENT_FINALIZER)
-    plane = view.find(r.HOSTED_CONTROL_PLANE, name, namespace)
+    ways = list(view.all(r.AWS_ENDPOINT_SERVICE, namespace))
+    if ways:
+        return changes + _delete_each(r.AWS_ENDPOINT_SERVICE, ways)
     if plane is not None:
         return changes + delete(r.HOSTED_CONTROL_PLANE, plane, _WHY)
-    changes += _leftovers(view, hosted, namespace)
+    changes += documents.wipe(view, hosted)
+    changes += permissions.remove(view, hosted, namespace, _WHY)
     space = view.find(r.NAMESPACE, namespace)
     if space is not None:
         return changes + delete(r.NAMESPACE, space, _WHY)
@@ -72,19 +81,3 @@ def _owner_kinds(found: Object) -> set[str]:
 
 def _delete_each(resource: Resource, found: list[Object]) -> list[Change]:
     return [change for item in found for change in delete(resource, item, _WHY)]
-
-
-def _leftovers(view: View, hosted: Object, namespace: str) -> list[Change]:
-    changes: list[Change] = []
-    for resource in (r.CLUSTER_ROLE, r.CLUSTER_ROLE_BINDING):
-        changes += _delete_each(
-            resource,
-            [
-                found
-                for found in view.all(resource)
-                if label(found, names.OWNER_NAMESPACE) == hosted["metadata"]["namespace"]
-                and label(found, names.OWNER_NAME) == hosted["metadata"]["name"]
-            ],
-        )
-    binding = view.find(r.CLUSTER_ROLE_BINDING, f"hypershift-cluster-api-{namespace}")
-    return changes + (_delete_each(r.CLUSTER_ROLE_BINDING, [binding]) if binding is not None else [])

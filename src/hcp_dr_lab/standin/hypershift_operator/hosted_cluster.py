@@ -11,11 +11,12 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
 from hcp_dr_lab.standin import names
 from hcp_dr_lab.standin.change import Change, Patch
-from hcp_dr_lab.standin.hypershift_operator import inputs, status
+from hcp_dr_lab.standin.hypershift_operator import documents, inputs, permissions, status
 from hcp_dr_lab.standin.pause import is_paused, reconciliation_active
 from hcp_dr_lab.standin.shape import (
     ABSENT,
     add_finalizer,
+    annotation,
     body,
     deleting,
     ensure,
@@ -69,7 +70,7 @@ def _build(view: View, hosted: Object) -> list[Change]:
     plane = view.find(r.HOSTED_CONTROL_PLANE, hosted["metadata"]["name"], namespace)
     if plane is None:
         return changes
-    changes += _permissions(view, hosted, namespace)
+    changes += permissions.reconcile(view, hosted, namespace)
     changes += ensure(view, r.DEPLOYMENT, deployment(names.CONTROL_PLANE_OPERATOR, namespace))
     # The Cluster is set free before Cluster API is deployed: a pause of the Cluster alone protects no machine here.
     changes += ensure(view, r.AWS_CLUSTER, _aws_cluster(hosted, plane, namespace))
@@ -82,7 +83,7 @@ def _build(view: View, hosted: Object) -> list[Change]:
             wanted = deployment(name, namespace)
             wanted["metadata"]["finalizers"] = [names.COMPONENT_FINALIZER]
             changes += ensure(view, r.DEPLOYMENT, wanted)
-    return changes
+    return changes + documents.upload(view, hosted, plane)
 
 
 def _namespace(namespace: str) -> Object:
@@ -102,9 +103,9 @@ def _control_plane(hosted: Object, namespace: str) -> Object:
     if inputs.signing_key_name(hosted):
         spec["serviceAccountSigningKey"] = {"name": inputs.SIGNING_KEY}
     annotations: dict[str, str | None] = {names.HOSTED_CLUSTER: names.path_name(hosted)}
-    restored = (hosted["metadata"].get("annotations") or {}).get(names.RESTORED)
-    if restored is not None:
-        annotations[names.RESTORED] = restored
+    for key in (names.RESTORED, names.CLEANUP):
+        if (value := annotation(hosted, key)) is not None:
+            annotations[key] = value
     return body(
         r.HOSTED_CONTROL_PLANE,
         hosted["metadata"]["name"],
@@ -156,31 +157,5 @@ def _aws_cluster(hosted: Object, plane: Object, namespace: str) -> Object:
 
 
 def _endpoint(hosted: Object) -> Object:
-    return {"host": names.published_hostname(hosted, "APIServer") or "", "port": names.PUBLISHED_PORT}
-
-
-def _permissions(view: View, hosted: Object, namespace: str) -> list[Change]:
-    """Cluster-wide leftovers of a hosted cluster: a role and a binding of its own, a binding to a shared role."""
-    labels = {
-        names.OWNER_NAMESPACE: hosted["metadata"]["namespace"],
-        names.OWNER_NAME: hosted["metadata"]["name"],
-    }
-    own = f"{names.CONTROL_PLANE_OPERATOR}-{namespace}"
-    shared = "hypershift-cluster-api"
-    api_group = r.CLUSTER_ROLE.group
-    rules = [{"apiGroups": ["config.openshift.io"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]
-    machine_rules = [
-        {"apiGroups": [r.MACHINE.group, r.AWS_MACHINE.group], "resources": ["*"], "verbs": ["*"]},
-    ]
-
-    def binding(name: str, role: str, account: str, marks: dict[str, str]) -> Object:
-        subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
-        role_reference = {"apiGroup": api_group, "kind": "ClusterRole", "name": role}
-        return body(r.CLUSTER_ROLE_BINDING, name, labels=marks, roleRef=role_reference, subjects=[subject])
-
-    return [
-        *ensure(view, r.CLUSTER_ROLE, body(r.CLUSTER_ROLE, own, labels=labels, rules=rules)),
-        *ensure(view, r.CLUSTER_ROLE_BINDING, binding(own, own, names.CONTROL_PLANE_OPERATOR, labels)),
-        *ensure(view, r.CLUSTER_ROLE, body(r.CLUSTER_ROLE, shared, rules=machine_rules)),
-        *ensure(view, r.CLUSTER_ROLE_BINDING, binding(f"{shared}-{namespace}", shared, names.CLUSTER_API, {})),
-    ]
+    api = names.published(hosted, "APIServer")
+    return {"host": api.hostname, "port": api.port} if api else {"host": "", "port": names.PUBLISHED_PORT}

@@ -73,7 +73,7 @@ def target(view: View, hosted: Object, pool: Object) -> Target | None:
     config = names.short_hash(
         {
             "haproxy": _haproxy_image(hosted, pool),
-            "api": names.published_hostname(hosted, "APIServer"),
+            "api": repr(names.published(hosted, "APIServer")),
             "clusterID": hosted["spec"].get("clusterID"),
             "configs": configs,
             "pullSecret": hosted["spec"]["pullSecret"]["name"],

@@ -17,6 +17,7 @@ _PASSED_UP = (
     "KubeAPIServerAvailable",
     "ValidHostedControlPlaneConfiguration",
     "EtcdSnapshotRestored",
+    "ValidAWSIdentityProvider",
 )
 
 

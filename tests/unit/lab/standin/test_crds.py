@@ -9,8 +9,8 @@ import yaml
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Resource
-from hcp_dr_lab.standin.host import RESOURCES
 from hcp_dr_lab.standin.install import OWN_CRDS
+from hcp_dr_lab.standin.roles import RESOURCES
 
 CUSTOM = [resource for resource in RESOURCES if "." in resource.group]
 BUILT_IN = ("rbac.authorization.k8s.io",)

@@ -37,7 +37,7 @@ def carried(item: Object, owner: Object | None) -> Object:
 
 def moved(source: World, *, stale: bool = False, without_provider_id: bool = False) -> World:
     """The source's machines on another management cluster, the operators of the source gone."""
-    world = World(source.instances)
+    world = World(source.instances, source.fabric)
     for item in source.all(r.SECRET):
         if not item["metadata"]["name"].startswith(("token-", "user-data-")):
             world.create(r.SECRET, carried(item, None))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,22 +13,28 @@ from hcp_dr.kube.port import Object, Resource
 from hcp_dr_lab.hosted.cluster import Options, objects
 from hcp_dr_lab.region.cloud.aws import Seed
 from hcp_dr_lab.region.layout import HostedClusterNames
-from hcp_dr_lab.standin import aws_provider, cluster_api, control_plane_operator, hypershift_operator, volumes
-from hcp_dr_lab.standin.change import Change, Create, Delete, DeleteHostedNode, Patch, RemoveFolder, RunInstance
+from hcp_dr_lab.standin.change import (
+    Change,
+    Create,
+    Delete,
+    DeleteHostedNode,
+    Patch,
+    RemoveFolder,
+    RunInstance,
+    TerminateInstance,
+)
+from hcp_dr_lab.standin.fabric import Fabric
+from hcp_dr_lab.standin.hypershift_operator.permissions import DASHBOARDS, ROUTER_NAMESPACES
 from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr_lab.standin.pace import Pace
+from hcp_dr_lab.standin.roles import ROLES
 from hcp_dr_lab.standin.view import CloudInstance, Key, Pair, Subject, View
 from hcp_dr_lab.standin.workload import deployment
 
 NAMES = HostedClusterNames("shop")
 PLANE = NAMES.control_plane_namespace
 SEED = Seed(zone_id="Z1", vpc_id="vpc-1", subnet_id="subnet-1", security_group_id="sg-1", image_id="ami-1")
-ROLES: tuple[Callable[[View], list[Change]], ...] = (
-    volumes.reconcile,
-    hypershift_operator.reconcile,
-    control_plane_operator.reconcile,
-    cluster_api.reconcile,
-    aws_provider.reconcile,
-)
+AT_ONCE = Pace(load_balancer=0, load_balancer_cleanup=0, tuning=0)
 
 
 class Numbers:
@@ -49,17 +55,23 @@ class Numbers:
     def word(self, length: int) -> str:
         return f"{next(self._count):0{length}d}"
 
+    def json_web_key(self, public: bytes) -> Mapping[str, str]:
+        return {"kid": public.decode().strip()}
+
     def _pair(self, text: str) -> Pair:
         number = next(self._count)
         return Pair(f"{text} {number}\n".encode(), f"key {number}\n".encode())
 
 
 class World:
-    """One management cluster. `instances` may be shared with another World, as EC2 is."""
+    """One management cluster. `instances` and `fabric` may be shared with another World, as the cloud is."""
 
-    def __init__(self, instances: dict[str, CloudInstance] | None = None) -> None:
+    def __init__(self, instances: dict[str, CloudInstance] | None = None, fabric: Fabric | None = None) -> None:
+        self.fabric = fabric or Fabric()
+        self.pace = AT_ONCE
         self.objects: dict[Resource, dict[Key, Object]] = {}
         self.instances: dict[str, CloudInstance] = {} if instances is None else instances
+        self.groups_of: dict[str, tuple[str, ...]] = {}
         self.protected: set[str] = set()
         self.hosted_nodes: dict[str, Sequence[Object]] = {}
         self.done: list[Change] = []
@@ -67,7 +79,8 @@ class World:
         self.now = datetime(2026, 11, 22, 12, tzinfo=UTC)
         self.keys = Numbers()
         self._numbers = itertools.count(1)
-        self.create(r.NAMESPACE, {"metadata": {"name": OPERATOR_NAMESPACE}})
+        for namespace in (OPERATOR_NAMESPACE, *ROUTER_NAMESPACES, DASHBOARDS):
+            self.create(r.NAMESPACE, {"metadata": {"name": namespace}})
         self.create(r.DEPLOYMENT, deployment(OPERATOR, OPERATOR_NAMESPACE))
 
     def view(self) -> View:
@@ -75,9 +88,11 @@ class World:
             objects=self.objects,
             now=self.now,
             keys=self.keys,
-            worker_security_group="sg-1",
             instances=dict(self.instances),
             hosted_nodes=self.hosted_nodes,
+            pace=self.pace,
+            load_balancer_domain="elb.example",
+            **self.fabric.parts(),
         )
 
     def create(self, resource: Resource, wanted: Object) -> Object:
@@ -85,7 +100,8 @@ class World:
         number = next(self._numbers)
         metadata = item["metadata"]
         metadata.setdefault("uid", f"uid-{id(self)}-{number}")
-        metadata.setdefault("creationTimestamp", f"{number:09d}")
+        created = self.now - timedelta(seconds=1) + timedelta(microseconds=number)
+        metadata.setdefault("creationTimestamp", created.isoformat())
         metadata |= {"generation": 1, "resourceVersion": str(number)}
         key = (metadata.get("namespace"), metadata["name"])
         found = self.objects.setdefault(resource, {})
@@ -114,7 +130,7 @@ class World:
     def delete(self, resource: Resource, name: str, namespace: str | None = None) -> None:
         item = self.get(resource, name, namespace)
         if item["metadata"].get("finalizers"):
-            item["metadata"]["deletionTimestamp"] = "now"
+            item["metadata"].setdefault("deletionTimestamp", self.now.isoformat())
         else:
             del self.objects[resource][namespace, name]
 
@@ -122,7 +138,7 @@ class World:
         """Let everybody act until nobody wants anything more."""
         for _ in range(rounds):
             self._play_kubernetes()
-            wanted = [change for role in ROLES for change in self._perform(role(self.view()))]
+            wanted = [change for _, role in ROLES for change in self._perform(role(self.view()))]
             if not wanted:
                 return
         raise AssertionError(f"they never rest; the last wishes: {[str(change) for change in wanted]}")
@@ -142,21 +158,28 @@ class World:
                     self._run(change)
                 case DeleteHostedNode() | RemoveFolder():
                     pass
-                case _ if change.instance_id in self.protected:
+                case TerminateInstance(instance_id) if instance_id in self.protected:
                     self.refused.append(change)
                     continue
+                case TerminateInstance(instance_id):
+                    del self.instances[instance_id]
+                    self.groups_of.pop(instance_id, None)
                 case _:
-                    del self.instances[change.instance_id]
+                    in_use = [group for groups in self.groups_of.values() for group in groups]
+                    if not self.fabric.perform(change, groups_in_use=in_use):
+                        self.refused.append(change)
+                        continue
             done.append(change)
         self.done += done
         return done
 
     def _run(self, change: RunInstance) -> None:
-        number = next(self._numbers)
+        number = max((int(known.removeprefix("i-")) for known in self.instances), default=0) + 1
         made = CloudInstance(
             f"i-{number}", "running", f"10.78.2.{number % 250}", f"node-{number}", "us-east-1a", change.tags
         )
         self.instances[made.instance_id] = made
+        self.groups_of[made.instance_id] = change.security_groups
 
     def _patch(self, change: Patch) -> None:
         item = self.get(change.resource, change.name, change.namespace)

@@ -1,0 +1,148 @@
+"""The control plane operator's half of the private way: a VPC endpoint beside the workers, and the private names.
+
+The endpoint is found by its tags, which are the same on both management clusters. One that leads to another service is
+deleted and made anew, so that two operators that run at the same time fight for it (rule E1; PL:780-792,850). At the
+deletion of an AWSEndpointService the endpoint goes by its id, security group and records by their names, whoever lives
+on them by then, and no pause holds it back (facts 2.7).
+"""
+
+from __future__ import annotations
+
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Object
+from hcp_dr_lab.standin import load_balancers, names
+from hcp_dr_lab.standin.change import (
+    Change,
+    CreateEndpoint,
+    CreateSecurityGroup,
+    DeleteEndpoint,
+    DeletePrivateRecord,
+    DeleteSecurityGroup,
+    PutPrivateRecord,
+)
+from hcp_dr_lab.standin.control_plane_operator.security_group import group_named, owned_tags
+from hcp_dr_lab.standin.shape import add_finalizer, body, deleting, drop_finalizer, ensure, set_status
+from hcp_dr_lab.standin.view import Endpoint, View
+
+ROUTER = "private-router"
+_TAG = "AWSEndpointService"
+
+
+def is_private(plane: Object) -> bool:
+    return plane["spec"]["platform"]["aws"].get("endpointAccess") in ("Private", "PublicAndPrivate")
+
+
+def service(view: View, plane: Object) -> list[Change]:
+    """The router's own load balancer, and the AWSEndpointService that names it once it has an address."""
+    if view.endpoint_services is None or not is_private(plane):
+        return []
+    namespace = plane["metadata"]["namespace"]
+    ports = [{"name": "https", "port": names.PUBLISHED_PORT, "protocol": "TCP", "targetPort": 8443}]
+    annotations: dict[str, str | None] = {
+        "service.beta.kubernetes.io/aws-load-balancer-type": "nlb",
+        "service.beta.kubernetes.io/aws-load-balancer-internal": "true",
+    }
+    labels = {"app": ROUTER, "hypershift.openshift.io/route-visibility": "private"}
+    spec = {"type": "LoadBalancer", "selector": {"app": ROUTER}, "ports": ports}
+    wanted = body(r.SERVICE, ROUTER, namespace, labels=labels, annotations=annotations, owner=plane, spec=spec)
+    changes = ensure(view, r.SERVICE, wanted)
+    found = view.find(r.SERVICE, ROUTER, namespace)
+    address = load_balancers.hostname(found) if found is not None else None
+    if address is None:
+        return changes
+    tags = plane["spec"]["platform"]["aws"].get("resourceTags") or []
+    content = {"networkLoadBalancerName": load_balancers.load_balancer_name(address), "resourceTags": tags}
+    return changes + ensure(view, r.AWS_ENDPOINT_SERVICE, body(r.AWS_ENDPOINT_SERVICE, ROUTER, namespace, spec=content))
+
+
+def finalizers(view: View, plane: Object) -> list[Change]:
+    """What is done although the control plane is paused or being deleted: finalizers, and deletion."""
+    if view.endpoints is None:
+        return []
+    changes: list[Change] = []
+    for found in view.all(r.AWS_ENDPOINT_SERVICE, plane["metadata"]["namespace"]):
+        if deleting(found):
+            changes += _delete(view, plane, found)
+        else:
+            changes += add_finalizer(r.AWS_ENDPOINT_SERVICE, found, names.ENDPOINT_FINALIZER_CONTROL_PLANE)
+    return changes
+
+
+def reconcile(view: View, plane: Object) -> list[Change]:
+    changes: list[Change] = []
+    for found in view.all(r.AWS_ENDPOINT_SERVICE, plane["metadata"]["namespace"]):
+        leads_to = (found.get("status") or {}).get("endpointServiceName")
+        if view.endpoints is not None and leads_to and not deleting(found):
+            changes += _connect(view, plane, found, leads_to)
+    return changes
+
+
+def _connect(view: View, plane: Object, found: Object, leads_to: str) -> list[Change]:
+    aws, infra_id = plane["spec"]["platform"]["aws"], plane["spec"]["infraID"]
+    vpc = (aws.get("cloudProviderConfig") or {}).get("vpc", "")
+    group_name = _group_name(infra_id, found)
+    group = group_named(view, infra_id, group_name)
+    if group is None:
+        rules = tuple(entry["cidr"] for entry in plane["spec"]["networking"].get("machineNetwork") or ())
+        return [CreateSecurityGroup(group_name, vpc, rules, owned_tags(plane))]
+    endpoint = _endpoint(view, plane, found)
+    if endpoint is None:
+        subnets = tuple(found["spec"].get("subnetIDs") or ())
+        tags = {_TAG: found["metadata"]["name"], **owned_tags(plane)}
+        return [CreateEndpoint(leads_to, vpc, subnets, group.group_id, tags)]
+    if endpoint.service_name != leads_to:
+        return [DeleteEndpoint(endpoint.endpoint_id, f"it leads to {endpoint.service_name}, not to {leads_to}")]
+    zone, hostnames = _names(plane)
+    changes: list[Change] = [
+        PutPrivateRecord(zone, name, endpoint.dns_name)
+        for name in hostnames
+        if (view.private_records or {}).get(name) != endpoint.dns_name
+    ]
+    status = {
+        "endpointID": endpoint.endpoint_id,
+        "securityGroupID": group.group_id,
+        "dnsNames": list(hostnames),
+        "dnsZoneID": zone,
+    }
+    return changes + set_status(r.AWS_ENDPOINT_SERVICE, found, status)
+
+
+def _delete(view: View, plane: Object, found: Object) -> list[Change]:
+    if names.ENDPOINT_FINALIZER_CONTROL_PLANE not in (found["metadata"].get("finalizers") or ()):
+        return []
+    why = f"AWSEndpointService {names.path_name(found)} is being deleted"
+    status = found.get("status") or {}
+    changes: list[Change] = []
+    if (identity := status.get("endpointID")) in (view.endpoints or {}):
+        changes.append(DeleteEndpoint(str(identity), why))
+    group = group_named(view, plane["spec"]["infraID"], _group_name(plane["spec"]["infraID"], found))
+    if group is not None:
+        changes.append(DeleteSecurityGroup(group.group_id, why))
+    zone, _ = _names(plane)
+    changes += [
+        DeletePrivateRecord(zone, name, why)
+        for name in status.get("dnsNames") or ()
+        if name in (view.private_records or {})
+    ]
+    return changes or drop_finalizer(r.AWS_ENDPOINT_SERVICE, found, names.ENDPOINT_FINALIZER_CONTROL_PLANE)
+
+
+def _endpoint(view: View, plane: Object, found: Object) -> Endpoint | None:
+    """By the id in the status, else by tags."""
+    endpoints = view.endpoints or {}
+    known = endpoints.get((found.get("status") or {}).get("endpointID", ""))
+    wanted = {_TAG: found["metadata"]["name"], **owned_tags(plane)}
+    mine = (item for item in endpoints.values() if wanted.items() <= item.tags.items())
+    return known or next(mine, None)
+
+
+def _group_name(infra_id: str, found: Object) -> str:
+    return f"{infra_id}-vpce-{found['metadata']['name']}"
+
+
+def _names(plane: Object) -> tuple[str, tuple[str, ...]]:
+    """The zone, and the names in it: PL recordsForService."""
+    zone = f"{plane['metadata']['name']}.hypershift.local"
+    api = names.published(plane, "APIServer")
+    by_route = api is None or api.kind == "Route"
+    return zone, (f"api.{zone}", f"*.apps.{zone}") if by_route else (f"*.apps.{zone}",)

@@ -1,0 +1,74 @@
+"""The default security group of a hosted cluster's workers, `<infra id>-default-sg`, found by its tags.
+
+Its id in the status is part of what machine templates are made of, so that a NodePool waits for it. Once it is there
+the group's rules are never looked at again; at the deletion of an HCP that is marked for cleanup all of them are
+revoked, whoever's workers are in it by then, paused or not (rule E4).
+"""
+
+from __future__ import annotations
+
+from hcp_dr.kube.port import Object
+from hcp_dr_lab.standin import names
+from hcp_dr_lab.standin.change import AllowInto, Change, CreateSecurityGroup, DeleteSecurityGroup, RevokeRules
+from hcp_dr_lab.standin.hypershift_operator import documents
+from hcp_dr_lab.standin.shape import annotation
+from hcp_dr_lab.standin.view import SecurityGroup, View
+
+
+def known(plane: Object) -> str:
+    """The id in the HCP's status, or empty."""
+    aws = ((plane.get("status") or {}).get("platform") or {}).get("aws") or {}
+    found: str = aws.get("defaultWorkerSecurityGroupID", "")
+    return found
+
+
+def reconcile(view: View, plane: Object) -> list[Change]:
+    """CPO:2780-2860: made where it is absent; its rules are seen to before its id is in the status. AWS has to know the
+    operator's tokens for that."""
+    if view.security_groups is None or known(plane) or not documents.valid(view, plane):
+        return []
+    rules = tuple(entry["cidr"] for entry in plane["spec"]["networking"].get("machineNetwork") or ())
+    group = _default(view, plane)
+    if group is None:
+        vpc = (plane["spec"]["platform"]["aws"].get("cloudProviderConfig") or {}).get("vpc", "")
+        return [CreateSecurityGroup(_name(plane), vpc, rules, owned_tags(plane))]
+    missing = tuple(rule for rule in rules if rule not in group.rules)
+    return [AllowInto(group.group_id, missing)] if missing else []
+
+
+def identity(view: View, plane: Object) -> str:
+    """For the status; empty until it is found."""
+    if view.security_groups is None:
+        return view.worker_security_group
+    group = _default(view, plane) if documents.valid(view, plane) else None
+    return known(plane) or (group.group_id if group is not None and group.rules else "")
+
+
+def destroy(view: View, plane: Object) -> list[Change]:
+    """CPO:385-431,603,2943-2990. AWS refuses to delete the group while an instance is in it: without rules it stays."""
+    if view.security_groups is None or annotation(plane, names.CLEANUP) != "true" or not documents.valid(view, plane):
+        return []
+    group = _default(view, plane)
+    if group is None or not group.rules:
+        return []
+    why = f"HostedControlPlane {names.path_name(plane)} is being deleted and marked for the cleanup of cloud resources"
+    return [RevokeRules(group.group_id, why), DeleteSecurityGroup(group.group_id, why)]
+
+
+def owned_tags(plane: Object) -> dict[str, str]:
+    tags = {tag["key"]: tag["value"] for tag in plane["spec"]["platform"]["aws"].get("resourceTags") or ()}
+    return {f"kubernetes.io/cluster/{plane['spec']['infraID']}": "owned"} | tags
+
+
+def group_named(view: View, infra_id: str, name: str) -> SecurityGroup | None:
+    tag = f"kubernetes.io/cluster/{infra_id}"
+    groups = (view.security_groups or {}).values()
+    return next((item for item in groups if item.name == name and item.tags.get(tag) == "owned"), None)
+
+
+def _default(view: View, plane: Object) -> SecurityGroup | None:
+    return group_named(view, plane["spec"]["infraID"], _name(plane))
+
+
+def _name(plane: Object) -> str:
+    return f"{plane['spec']['infraID']}-default-sg"

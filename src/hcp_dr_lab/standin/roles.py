@@ -1,0 +1,34 @@
+"""All roles of a management cluster in the order in which they are asked, and the kinds that they look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hcp_dr.kube import resources as r
+from hcp_dr_lab.standin import (
+    aws_provider,
+    cluster_api,
+    control_plane_operator,
+    hypershift_operator,
+    load_balancers,
+    volumes,
+)
+from hcp_dr_lab.standin.change import Change
+from hcp_dr_lab.standin.view import View
+
+ROLES: tuple[tuple[str, Callable[[View], list[Change]]], ...] = (
+    ("storage", volumes.reconcile),
+    ("cloud-controller", load_balancers.reconcile),
+    ("hypershift-operator", hypershift_operator.reconcile),
+    ("control-plane-operator", control_plane_operator.reconcile),
+    ("cluster-api", cluster_api.reconcile),
+    ("capi-provider", aws_provider.reconcile),
+)
+RESOURCES = (
+    *(r.NAMESPACE, r.SECRET, r.CONFIG_MAP, r.POD, r.SERVICE, r.SERVICE_ACCOUNT, r.PERSISTENT_VOLUME),
+    *(r.PERSISTENT_VOLUME_CLAIM, r.DEPLOYMENT, r.STATEFUL_SET, r.CLUSTER_ROLE, r.CLUSTER_ROLE_BINDING, r.ROUTE),
+    *(r.NODE, r.ROLE, r.ROLE_BINDING),
+    *(r.HOSTED_CLUSTER, r.NODE_POOL, r.HOSTED_CONTROL_PLANE, r.AWS_ENDPOINT_SERVICE, r.CLUSTER),
+    *(r.MACHINE_DEPLOYMENT, r.MACHINE_SET, r.MACHINE, r.MACHINE_HEALTH_CHECK),
+    *(r.AWS_CLUSTER, r.AWS_MACHINE, r.AWS_MACHINE_TEMPLATE),
+)
