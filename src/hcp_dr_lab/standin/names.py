@@ -65,8 +65,17 @@ def release_version(image: str) -> str:
 
 def etcd_image(release_image: str) -> str:
     """Hosted releases before 4.21 carry etcd 3.5."""
+    return CONTROL_PLANE_IMAGE_ETCD_36 if _minor(release_image) >= (4, 21) else CONTROL_PLANE_IMAGE
+
+
+def restores_one_cluster(release_image: str) -> bool:
+    """Whether etcd-init tells each member of the others: hosted releases from 4.23 on (upstream pull request 9048)."""
+    return _minor(release_image) >= (4, 23)
+
+
+def _minor(release_image: str) -> tuple[int, int]:
     major, minor, _ = (int(part) for part in release_version(release_image).split("."))
-    return CONTROL_PLANE_IMAGE_ETCD_36 if (major, minor) >= (4, 21) else CONTROL_PLANE_IMAGE
+    return major, minor
 
 
 def short_hash(value: Any) -> str:

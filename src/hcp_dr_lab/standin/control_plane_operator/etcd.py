@@ -1,6 +1,8 @@
 """Etcd of a hosted cluster: the StatefulSet, its services, and the init container that restores a snapshot.
 
-Once the snapshot counts as restored the init container leaves the template, so that etcd rolls once more.
+Once the snapshot counts as restored the init container leaves the template, so that etcd rolls once more (rule C6;
+v2/etcd/statefulset.go:132-137). Which script it runs, and whether before or after a lost member is put back into its
+cluster, is the hosted release's (rule C4).
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from hcp_dr.kube.port import Object
 from hcp_dr_lab.standin import names
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.control_plane_operator.etcd_shape import member_count
-from hcp_dr_lab.standin.control_plane_operator.scripts import ETCD_INIT
+from hcp_dr_lab.standin.control_plane_operator.scripts import ETCD, ETCD_INIT, ETCD_INIT_FIXED, RESET_MEMBER
 from hcp_dr_lab.standin.shape import ABSENT, body, ensure, is_true
 from hcp_dr_lab.standin.view import View
 from hcp_dr_lab.standin.workload import Container, pod_spec
@@ -25,6 +27,8 @@ _ENVIRONMENT = [
     {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     {"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
 ]
+_TLS = "/etc/etcd/tls"
+_STATE_MOUNT = {"name": "cluster-state", "mountPath": "/etc/etcd/clusterstate"}
 _DATA_MOUNT = {"name": "data", "mountPath": DATA}
 
 
@@ -86,15 +90,11 @@ def _service(plane: Object, name: str, port: Object) -> Object:
 def _stateful_set(plane: Object) -> Object:
     image = names.etcd_image(plane["spec"]["releaseImage"])
     extra: dict[str, Any] = {"terminationGracePeriodSeconds": 30}
-    url = restore_url(plane)
-    if url is not None and not is_true(plane, "EtcdSnapshotRestored"):
-        init = Container(
-            "etcd-init",
-            ("/usr/bin/bash", "-c", ETCD_INIT),
-            image,
-            extra={"env": [{"name": "RESTORE_URL_ETCD", "value": url}], "volumeMounts": [_DATA_MOUNT]},
-        )
-        extra["initContainers"] = [init.manifest()]
+    first = _init_containers(plane, image)
+    if first:
+        extra["initContainers"] = [container.manifest() for container in first]
+    if _highly_available(plane):
+        extra["volumes"] = [{"name": "cluster-state", "emptyDir": {}}]
     storage = plane["spec"]["etcd"]["managed"]["storage"]
     return body(
         r.STATEFUL_SET,
@@ -114,12 +114,53 @@ def _stateful_set(plane: Object) -> Object:
     )
 
 
-def _member(plane: Object, image: str) -> Container:
+def _init_containers(plane: Object, image: str) -> list[Container]:
+    """etcd-init last in releases that are not fixed, before reset-member in those that are."""
+    fixed = names.restores_one_cluster(plane["spec"]["releaseImage"])
+    containers: list[Container] = []
+    if _highly_available(plane):
+        containers.append(
+            Container(
+                "reset-member",
+                ("/usr/bin/bash", "-c", RESET_MEMBER),
+                image,
+                secrets=(("etcd-server-tls", f"{_TLS}/server"),),
+                config_maps=(("etcd-ca", f"{_TLS}/etcd-ca"),),
+                extra={"env": _ENVIRONMENT, "volumeMounts": [_DATA_MOUNT, _STATE_MOUNT]},
+            )
+        )
+    url = restore_url(plane)
+    if url is not None and not is_true(plane, "EtcdSnapshotRestored"):
+        environment = [
+            {"name": "RESTORE_URL_ETCD", "value": url},
+            *([*_ENVIRONMENT, {"name": "INITIAL_CLUSTER", "value": _initial_cluster(plane)}] if fixed else ()),
+        ]
+        script = ETCD_INIT_FIXED if fixed else ETCD_INIT
+        init = Container(
+            "etcd-init",
+            ("/usr/bin/bash", "-c", script),
+            image,
+            extra={"env": environment, "volumeMounts": [_DATA_MOUNT]},
+        )
+        containers.insert(0 if fixed else len(containers), init)
+    return containers
+
+
+def _initial_cluster(plane: Object) -> str:
+    namespace = plane["metadata"]["namespace"]
     members = [f"etcd-{number}" for number in range(member_count(plane))]
+    return ",".join(f"{member}=https://{member}.etcd-discovery.{namespace}.svc:{_PEER}" for member in members)
+
+
+def _highly_available(plane: Object) -> bool:
+    return member_count(plane) > 1
+
+
+def _member(plane: Object, image: str) -> Container:
+    available = _highly_available(plane)
     discovery = "etcd-discovery.$(NAMESPACE).svc"
-    tls = "/etc/etcd/tls"
-    command = (
-        "/usr/bin/etcd",
+    tls = _TLS
+    arguments = (
         f"--data-dir={DATA}",
         "--name=$(POD_NAME)",
         f"--initial-advertise-peer-urls=https://$(POD_NAME).{discovery}:{_PEER}",
@@ -128,8 +169,7 @@ def _member(plane: Object, image: str) -> Container:
         f"--advertise-client-urls=https://$(POD_NAME).etcd-client.$(NAMESPACE).svc:{_CLIENT}",
         f"--listen-metrics-urls=http://0.0.0.0:{_METRICS}",
         "--initial-cluster-token=etcd-cluster",
-        "--initial-cluster=" + ",".join(f"{member}=https://{member}.{discovery}:{_PEER}" for member in members),
-        "--initial-cluster-state=new",
+        f"--initial-cluster={_initial_cluster(plane)}",
         f"--quota-backend-bytes={_QUOTA}",
         "--client-cert-auth=true",
         f"--cert-file={tls}/server/server.crt",
@@ -140,9 +180,10 @@ def _member(plane: Object, image: str) -> Container:
         f"--peer-key-file={tls}/peer/peer.key",
         f"--peer-trusted-ca-file={tls}/etcd-ca/ca.crt",
     )
+    alone = ("/usr/bin/etcd", *arguments, "--initial-cluster-state=new")
     return Container(
         "etcd",
-        command,
+        ("/usr/bin/bash", "-c", ETCD, "etcd", *arguments) if available else alone,
         image,
         secrets=(
             ("etcd-server-tls", f"{tls}/server"),
@@ -163,7 +204,7 @@ def _member(plane: Object, image: str) -> Container:
                 "timeoutSeconds": 3,
                 "failureThreshold": 3,
             },
-            "volumeMounts": [_DATA_MOUNT],
+            "volumeMounts": [_DATA_MOUNT, _STATE_MOUNT] if available else [_DATA_MOUNT],
         },
     )
 
