@@ -33,3 +33,9 @@ class NoRegion(LabError):
     """There is no region of that name, or its first process does not answer."""
 
     exit_code = 6
+
+
+class BadOptions(LabError):
+    """What was asked for contradicts itself or cannot be rehearsed; nothing was started."""
+
+    exit_code = 8

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import json
 import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr.objects import select
 from hcp_dr_lab.errors import LabError
-from hcp_dr_lab.region.cloud.aws import Seed
+from hcp_dr_lab.hosted import references
+from hcp_dr_lab.hosted.secret import opaque
+from hcp_dr_lab.region.cloud.aws import NO_KUBELET, Seed
 from hcp_dr_lab.region.layout import (
     AVAILABILITY_ZONE,
     AWS_ACCOUNT,
@@ -29,6 +33,8 @@ from hcp_dr_lab.region.layout import (
 )
 
 RELEASE = "registry.rehearsal.example/ocp-release:4.20.8-x86_64"
+ETCD_36_RELEASE = "registry.rehearsal.example/ocp-release:4.21.5-x86_64"  # the first minor release with etcd 3.6
+FIXED_RELEASE = "registry.rehearsal.example/ocp-release:4.23.1-x86_64"  # its etcd-init restores one cluster (rule C4)
 AVAILABLE_SECONDS = 120.0
 NODES_SECONDS = 120.0
 DELETE_SECONDS = 180.0
@@ -48,25 +54,75 @@ class Unready(LabError):
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """One NodePool; without a name it gets the cluster's."""
+    """One NodePool, named after the cluster: `<cluster>-<suffix>`.
+
+    Without kubelets its instances run and its Machines stand, but no worker serves them: they are there to be counted.
+    """
 
     replicas: int = 2
-    name: str = ""
+    suffix: str = "workers"
+    upgrade: str = "Replace"  # or InPlace
     auto_repair: bool = False
+    kubelets: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A hosted cluster as a user brought it, fitted to the rehearsal (`hosted/manifest.py`), but for the identifiers
+    of the region's network and zone.
+
+    `inputs` are its Namespace, Secrets and ConfigMaps; `changes` says in words what was fitted.
+    """
+
+    hosted_cluster: Object
+    node_pools: tuple[Object, ...]
+    inputs: tuple[Object, ...]
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What may differ from one hosted cluster to the other."""
+    """What may differ from one hosted cluster to the other. `words` says it for people."""
 
     release: str = RELEASE
-    availability: str = "SingleReplica"
+    availability: str = "SingleReplica"  # or HighlyAvailable: three members
     pools: tuple[Pool, ...] = (Pool(),)
+    publishing: str = "Route"  # of the API; or LoadBalancer
     encrypted: bool = False  # secrets in etcd, with a key of the cluster's own
+    references: bool = False  # everything that a HostedCluster and a NodePool can refer to
+    neighbour: bool = False  # a second hosted cluster in the same namespace and zone
+    etcd_ballast: int = 0  # bytes in etcd outside the API's prefix
+    secrets: int = 0  # Secrets in the control plane namespace that are there to be counted
     volume_size: str = "1Gi"
+    brought: Brought | None = None  # instead of all above but neighbour, etcd_ballast and secrets
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The shape, said for people and compared between one `up` and the next."""
+        given = (
+            ("a hosted cluster of one's own", self.brought is not None),
+            (f"release {_tag(self.release)}", self.release != RELEASE),
+            ("three etcd members", self.availability == "HighlyAvailable"),
+            (f"NodePools {', '.join(map(_said, self.pools))}", self.pools != (Pool(),)),
+            ("API behind a load balancer", self.publishing == "LoadBalancer"),
+            ("encrypted etcd", self.encrypted),
+            ("everything referenced", self.references),
+            ("a neighbour", self.neighbour),
+            (f"{self.etcd_ballast} bytes of ballast in etcd", self.etcd_ballast > 0),
+            (f"{self.secrets} Secrets more", self.secrets > 0),
+        )
+        return tuple(text for text, holds in given if holds)
 
 
 _PLAIN = Options()
+
+
+def _tag(image: str) -> str:
+    return image.rpartition(":")[2]
+
+
+def _said(pool: Pool) -> str:
+    return f"{pool.suffix} ({pool.upgrade}, {pool.replicas}{'' if pool.kubelets else ' without kubelets'})"
 
 
 def create(management: Kubernetes, names: HostedClusterNames, seed: Seed, options: Options = _PLAIN) -> Object:
@@ -79,16 +135,53 @@ def create(management: Kubernetes, names: HostedClusterNames, seed: Seed, option
     return management.get(r.HOSTED_CLUSTER, names.name, names.namespace)
 
 
+def population(name: str, options: Options = _PLAIN) -> tuple[tuple[HostedClusterNames, Options], ...]:
+    """The hosted cluster that is relocated, then its neighbour if any. `name` is for one that nobody brought."""
+    if options.brought is not None:
+        names = HostedClusterNames.of(options.brought.hosted_cluster, options.brought.node_pools)
+    else:
+        names = HostedClusterNames(
+            name,
+            api_port=6443 if options.publishing == "LoadBalancer" else 443,
+            node_pools=tuple(f"{name}-{pool.suffix}" for pool in options.pools),
+        )
+    first = (names, replace(options, neighbour=False))
+    if not options.neighbour:
+        return (first,)
+    beside = HostedClusterNames(f"{names.name}2", names.namespace)
+    return (first, (beside, Options(pools=(Pool(1),))))
+
+
+def workers(options: Options) -> int:
+    """How many nodes it has when it is in service."""
+    if options.brought is not None:
+        return sum(pool["spec"]["replicas"] for pool in options.brought.node_pools)
+    return sum(pool.replicas for pool in options.pools if pool.kubelets)
+
+
 def objects(names: HostedClusterNames, seed: Seed, options: Options = _PLAIN) -> Iterator[tuple[Resource, Object]]:
     """What is referred to comes first. The names of the secrets tell nothing about the cluster's."""
     yield r.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.namespace}}
+    if options.brought is not None:
+        yield from _brought(options.brought, seed)
+        return
     yield r.SECRET, _pull_secret(names)
-    yield r.SECRET, _secret(names, _ssh_name(names), {"id_rsa.pub": f"ssh-ed25519 {_random(33)} core@rehearsal"})
+    yield r.SECRET, opaque(names, _ssh_name(names), {"id_rsa.pub": f"ssh-ed25519 {_random(33)} core@rehearsal"})
     if options.encrypted:
-        yield r.SECRET, _secret(names, _encryption_name(names), {"key": secrets.token_bytes(32)})
+        yield r.SECRET, opaque(names, _encryption_name(names), {"key": secrets.token_bytes(32)})
+    if options.references:
+        yield from references.objects(names)
     yield r.HOSTED_CLUSTER, _hosted_cluster(names, seed, options)
     for pool in options.pools:
         yield r.NODE_POOL, _node_pool(names, seed, options, pool)
+
+
+def counted_secrets(names: HostedClusterNames, options: Options = _PLAIN) -> Iterator[Object]:
+    """Secrets of the control plane namespace that are there to be counted: a relocation carries each by itself,
+    while what lies in the hosted cluster travels in its etcd."""
+    for number in range(1, options.secrets + 1):
+        name = f"counted-{number:05}"
+        yield opaque(names, name, {"text": _random(64)}, namespace=names.control_plane_namespace)
 
 
 def await_available(management: Kubernetes, names: HostedClusterNames, seconds: float = AVAILABLE_SECONDS) -> Object:
@@ -136,16 +229,14 @@ def admin_kubeconfig_name(names: HostedClusterNames) -> str:
 
 def delete(management: Kubernetes, names: HostedClusterNames, seconds: float = DELETE_SECONDS) -> None:
     """Delete it the way its owner would: its instances go with it. Waits until nothing is left but the namespace."""
-    if management.find(r.HOSTED_CLUSTER, names.name, names.namespace) is not None:
+    found = management.find(r.HOSTED_CLUSTER, names.name, names.namespace)
+    if found is not None:
+        inputs = list(_inputs(management, found))
         _silence(management, names, seconds)
-    for resource, name in (
-        (r.HOSTED_CLUSTER, names.name),
-        (r.SECRET, _pull_name(names)),
-        (r.SECRET, _ssh_name(names)),
-        (r.SECRET, _encryption_name(names)),
-    ):
-        if management.find(resource, name, names.namespace) is not None:
-            management.delete(resource, name, names.namespace)
+        management.delete(r.HOSTED_CLUSTER, names.name, names.namespace)
+        for resource, name in inputs:
+            with contextlib.suppress(errors.NotFound):
+                management.delete(resource, name, names.namespace)
 
     def missing() -> str | None:
         left = [
@@ -161,6 +252,14 @@ def delete(management: Kubernetes, names: HostedClusterNames, seconds: float = D
         return f"the end of {', '.join(left)}" if left else None
 
     _await(missing, seconds, f"the hosted cluster {names.name} is gone")
+
+
+def _inputs(management: Kubernetes, hosted_cluster: Object) -> Iterator[tuple[Resource, str]]:
+    """The Secrets and ConfigMaps that it and its NodePools refer to."""
+    namespace = hosted_cluster["metadata"]["namespace"]
+    pools = select.node_pools_of(hosted_cluster, management.list(r.NODE_POOL, namespace).items)
+    yield from ((r.SECRET, name) for name in select.referenced_secrets(hosted_cluster))
+    yield from ((r.CONFIG_MAP, name) for name in select.referenced_config_maps(hosted_cluster, pools))
 
 
 def _silence(management: Kubernetes, names: HostedClusterNames, seconds: float) -> None:
@@ -265,15 +364,17 @@ def _hosted_cluster(names: HostedClusterNames, seed: Seed, options: Options) -> 
             },
         },
         "services": [
-            _route("APIServer", names.api_hostname),
-            _route("OAuthServer", f"oauth-{names.name}.{HOSTED_DOMAIN}"),
-            _route("Konnectivity", f"konnectivity-{names.name}.{HOSTED_DOMAIN}"),
-            _route("Ignition", f"ignition-{names.name}.{HOSTED_DOMAIN}"),
+            _published("APIServer", options.publishing, names.api_hostname),
+            _published("OAuthServer", "Route", f"oauth-{names.name}.{HOSTED_DOMAIN}"),
+            _published("Konnectivity", "Route", f"konnectivity-{names.name}.{HOSTED_DOMAIN}"),
+            _published("Ignition", "Route", f"ignition-{names.name}.{HOSTED_DOMAIN}"),
         ],
     }
     if options.encrypted:
         key = {"activeKey": {"name": _encryption_name(names)}}
         spec["secretEncryption"] = {"type": "aescbc", "aescbc": key}
+    if options.references:
+        spec |= references.of_hosted_cluster(names)
     return {
         "apiVersion": r.HOSTED_CLUSTER.api_version,
         "kind": r.HOSTED_CLUSTER.kind,
@@ -282,52 +383,61 @@ def _hosted_cluster(names: HostedClusterNames, seed: Seed, options: Options) -> 
     }
 
 
-def _route(service: str, hostname: str) -> Object:
-    return {"service": service, "servicePublishingStrategy": {"type": "Route", "route": {"hostname": hostname}}}
+def _published(service: str, kind: str, hostname: str) -> Object:
+    field = {"Route": "route", "LoadBalancer": "loadBalancer"}[kind]
+    return {"service": service, "servicePublishingStrategy": {"type": kind, field: {"hostname": hostname}}}
 
 
 def _node_pool(names: HostedClusterNames, seed: Seed, options: Options, pool: Pool) -> Object:
+    strategy: Object = {"replace": {"strategy": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}}
+    if pool.upgrade == "InPlace":
+        strategy = {"inPlace": {"maxUnavailable": 1}}
+    aws: Object = {
+        "instanceType": "m6i.large",
+        "instanceProfile": f"{names.infra_id}-worker",
+        "ami": seed.image_id,
+        "subnet": {"id": seed.subnet_id},
+        "rootVolume": {"size": 120, "type": "gp3"},
+    }
+    if not pool.kubelets:
+        aws |= {"subnet": {"id": seed.wide_subnet_id or seed.subnet_id}, "resourceTags": [NO_KUBELET]}
     return {
         "apiVersion": r.NODE_POOL.api_version,
         "kind": r.NODE_POOL.kind,
-        "metadata": {"name": pool.name or names.node_pool, "namespace": names.namespace},
+        "metadata": {"name": f"{names.name}-{pool.suffix}", "namespace": names.namespace},
         "spec": {
             "clusterName": names.name,
             "replicas": pool.replicas,
             "arch": "amd64",
             "release": {"image": options.release},
-            "management": {
-                "upgradeType": "Replace",
-                "autoRepair": pool.auto_repair,
-                "replace": {"strategy": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-            },
-            "platform": {
-                "type": "AWS",
-                "aws": {
-                    "instanceType": "m6i.large",
-                    "instanceProfile": f"{names.infra_id}-worker",
-                    "ami": seed.image_id,
-                    "subnet": {"id": seed.subnet_id},
-                    "rootVolume": {"size": 120, "type": "gp3"},
-                },
-            },
+            "management": {"upgradeType": pool.upgrade, "autoRepair": pool.auto_repair, **strategy},
+            "platform": {"type": "AWS", "aws": aws},
+            **(references.of_node_pool(names) if options.references else {}),
         },
     }
+
+
+def _brought(brought: Brought, seed: Seed) -> Iterator[tuple[Resource, Object]]:
+    """With the region's network and zone in the place of the user's own."""
+    kinds = {kind.kind: kind for kind in (r.NAMESPACE, r.SECRET, r.CONFIG_MAP)}
+    for item in brought.inputs:
+        yield kinds[item["kind"]], item
+    hosted_cluster = copy.deepcopy(brought.hosted_cluster)
+    spec = hosted_cluster["spec"]
+    spec["dns"] |= {"publicZoneID": seed.zone_id}
+    network = {"vpc": seed.vpc_id, "zone": AVAILABILITY_ZONE, "subnet": {"id": seed.subnet_id}}
+    spec["platform"]["aws"]["cloudProviderConfig"] = network
+    yield r.HOSTED_CLUSTER, hosted_cluster
+    for item in brought.node_pools:
+        pool = copy.deepcopy(item)
+        pool["spec"]["platform"]["aws"] |= {"ami": seed.image_id, "subnet": {"id": seed.subnet_id}}
+        yield r.NODE_POOL, pool
 
 
 def _pull_secret(names: HostedClusterNames) -> Object:
     login = base64.b64encode(f"rehearsal:{_random(18)}".encode()).decode()
     document = json.dumps({"auths": {"registry.rehearsal.example": {"auth": login}}})
-    return _secret(names, _pull_name(names), {".dockerconfigjson": document}, "kubernetes.io/dockerconfigjson")
-
-
-def _secret(names: HostedClusterNames, name: str, content: dict[str, str | bytes], kind: str = "Opaque") -> Object:
-    data = {
-        key: base64.b64encode(value if isinstance(value, bytes) else value.encode()).decode()
-        for key, value in content.items()
-    }
-    metadata = {"name": name, "namespace": names.namespace}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind, "data": data}
+    return opaque(names, _pull_name(names), {".dockerconfigjson": document}, kind="kubernetes.io/dockerconfigjson")
 
 
 def _random(length: int) -> str:

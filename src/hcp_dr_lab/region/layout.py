@@ -7,8 +7,10 @@ namespace of its own; `Layout.number` tells two regions on one host apart.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 AWS_REGION = "us-east-1"
 AVAILABILITY_ZONE = "us-east-1a"
@@ -24,6 +26,7 @@ BRIDGE_ADDRESS = "10.78.0.1"
 VPC_CIDR = "10.78.0.0/16"
 VPC_PREFIX_LENGTH = 16
 WORKER_SUBNET_CIDR = "10.78.2.0/24"
+WIDE_SUBNET_CIDR = "10.78.16.0/20"  # of instances without workers
 
 RESOLVER = "10.78.0.53"  # the caching resolver of the VPC, port 53: everything in the region but cluster pods asks it
 ZONE_SERVER = "10.78.0.52"  # the authoritative name server: the Route53 zone and the static names, port 53
@@ -210,30 +213,89 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class HostedClusterNames:
-    """The names that belong to one hosted cluster, by HyperShift's rules."""
+    """The names that belong to one hosted cluster. What is not given is named as the rehearsal names its own."""
 
     name: str
+    namespace: str = HOSTED_CLUSTER_NAMESPACE
+    infra_id: str = ""  # also the name of the Cluster object
+    api_hostname: str = ""
+    api_port: int = 443
+    node_pools: tuple[str, ...] = ()
 
-    @property
-    def namespace(self) -> str:
-        return HOSTED_CLUSTER_NAMESPACE
+    def __post_init__(self) -> None:
+        own = {
+            "infra_id": f"{self.name}-r7h2k",
+            "api_hostname": f"api-{self.name}.{HOSTED_DOMAIN}",
+            "node_pools": (f"{self.name}-workers",),
+        }
+        for field, value in own.items():
+            if not getattr(self, field):
+                object.__setattr__(self, field, value)
+
+    @classmethod
+    def of(cls, hosted_cluster: Mapping[str, Any], node_pools: Iterable[Mapping[str, Any]] = ()) -> HostedClusterNames:
+        """As its objects name it; the API's port is a load balancer's own, or the router's."""
+        metadata, spec = hosted_cluster["metadata"], hosted_cluster["spec"]
+        strategy: Mapping[str, Any] = next(
+            (one["servicePublishingStrategy"] for one in spec["services"] if one["service"] == "APIServer"), {}
+        )
+        balanced = strategy.get("type") == "LoadBalancer"
+        fixed = strategy.get("loadBalancer" if balanced else "route") or {}
+        return cls(
+            name=metadata["name"],
+            namespace=metadata["namespace"],
+            infra_id=spec["infraID"],
+            api_hostname=fixed.get("hostname", ""),
+            api_port=6443 if balanced else 443,
+            node_pools=tuple(pool["metadata"]["name"] for pool in node_pools),
+        )
 
     @property
     def control_plane_namespace(self) -> str:
         return f"{self.namespace}-{self.name}".replace(".", "-")
 
     @property
-    def infra_id(self) -> str:
-        """Also the name of the Cluster object."""
-        return f"{self.name}-r7h2k"
-
-    @property
-    def api_hostname(self) -> str:
-        return f"api-{self.name}.{HOSTED_DOMAIN}"
-
-    @property
     def node_pool(self) -> str:
-        return f"{self.name}-workers"
+        """The first one."""
+        return self.node_pools[0]
+
+
+@dataclass(frozen=True, slots=True)
+class HostedClusterRecord:
+    """What the region remembers of a hosted cluster in service: its names, and its shape in words.
+
+    `neighbour` is empty, or the name of the hosted cluster beside it that must notice nothing.
+    """
+
+    names: HostedClusterNames
+    shape: tuple[str, ...] = ()
+    neighbour: str = ""
+
+
+def record(layout: Layout, entry: HostedClusterRecord) -> None:
+    file = _record_file(layout, entry.names.name)
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    file.write_text(json.dumps(asdict(entry)) + "\n", "utf-8")
+
+
+def recorded(layout: Layout, name: str) -> HostedClusterRecord | None:
+    """None where no hosted cluster of that name is in service."""
+    try:
+        entry = json.loads(_record_file(layout, name).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    names = entry["names"] | {"node_pools": tuple(entry["names"]["node_pools"])}
+    return HostedClusterRecord(HostedClusterNames(**names), tuple(entry["shape"]), entry["neighbour"])
+
+
+def all_recorded(layout: Layout) -> tuple[HostedClusterRecord, ...]:
+    """Every hosted cluster in service, by name."""
+    names = sorted(file.stem for file in _record_file(layout, "").parent.glob("*.json"))
+    return tuple(entry for name in names if (entry := recorded(layout, name)) is not None)
+
+
+def _record_file(layout: Layout, name: str) -> Path:
+    return layout.root / "hosted-clusters" / f"{name}.json"
 
 
 def save(layout: Layout) -> None:

@@ -22,7 +22,7 @@ from hcp_dr_lab.standin.workload import deployment
 
 OWN_CRDS = Path(__file__).parent / "crds"
 _ESTABLISH_SECONDS = 60.0
-_SUPPORTED = '{"versions":["4.21","4.20","4.19","4.18"]}'
+_SUPPORTED = '{"versions":["4.23","4.22","4.21","4.20","4.19","4.18"]}'
 
 
 def install(cluster: Kubernetes, crds: Path = OWN_CRDS) -> None:
@@ -56,5 +56,5 @@ def _supported_versions() -> Object:
         "supported-versions",
         OPERATOR_NAMESPACE,
         labels={"hypershift.openshift.io/supported-versions": "true"},
-        data={"supported-versions": _SUPPORTED, "server-version": "4.21.0"},
+        data={"supported-versions": _SUPPORTED, "server-version": "4.23.0"},
     )

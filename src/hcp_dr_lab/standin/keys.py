@@ -37,9 +37,12 @@ class Keys:
 
     def signing_key(self) -> Pair:
         private = signing_key()
+        return Pair(self.public_key(private), private)
+
+    def public_key(self, private: bytes) -> bytes:
         public = serialization.load_pem_private_key(private, password=None).public_key()
         encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        return Pair(public.public_bytes(encoding, form), private)
+        return public.public_bytes(encoding, form)
 
     def json_web_key(self, public: bytes) -> Mapping[str, str]:
         key = serialization.load_pem_public_key(public)

@@ -92,6 +92,10 @@ class KeyMaker(Protocol):
         """A key for service account tokens; its public half, PEM, in place of a certificate."""
         ...
 
+    def public_key(self, private: bytes) -> bytes:
+        """The public half of a signing key, both PEM."""
+        ...
+
     def word(self, length: int) -> str:
         """Random lower case letters and digits."""
         ...

@@ -15,16 +15,23 @@ from hcp_dr_lab.region.layout import AWS_ADDRESS, AWS_PORT, Layout
 from hcp_dr_lab.region.network.serving import not_answering
 from hcp_dr_lab.region.part import Part
 
+NO_KUBELET = {"key": "rehearsal.example/kubelet", "value": "none"}
+"""An instance with this tag runs, but the hypervisor starts no worker for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """What is there from the start: the public zone HOSTED_DOMAIN, and a network in which workers can be launched."""
+    """What is there from the start: the public zone HOSTED_DOMAIN, and a network in which workers can be launched.
+
+    `wide_subnet_id` has room for thousands of instances; workers have the narrow one to themselves.
+    """
 
     zone_id: str
     vpc_id: str
     subnet_id: str
     security_group_id: str
     image_id: str
+    wide_subnet_id: str = ""
 
 
 def seed_file(layout: Layout) -> Path:

@@ -48,6 +48,7 @@ from hcp_dr_lab.region.layout import (
     HOSTED_DOMAIN,
     REGION_DOMAIN,
     VPC_CIDR,
+    WIDE_SUBNET_CIDR,
     WORKER_SUBNET_CIDR,
     Layout,
 )
@@ -150,6 +151,7 @@ def plant(route53: Route53Backend) -> Seed:
     ec2 = ec2_backends[AWS_ACCOUNT][AWS_REGION]
     vpc = ec2.create_vpc(VPC_CIDR)
     subnet = ec2.create_subnet(vpc.id, WORKER_SUBNET_CIDR, availability_zone=AVAILABILITY_ZONE)
+    wide = ec2.create_subnet(vpc.id, WIDE_SUBNET_CIDR, availability_zone=AVAILABILITY_ZONE)
     group = ec2.create_security_group("hosted-cluster-workers", "Workers of hosted clusters", vpc_id=vpc.id)
     image = ec2.register_image("rehearsal-worker", "What the hypervisor starts")
     zone = route53.create_hosted_zone(full_name(HOSTED_DOMAIN), private_zone=False)
@@ -158,7 +160,7 @@ def plant(route53: Route53Backend) -> Seed:
             record.records = [f"ns.{REGION_DOMAIN}. hostmaster.{REGION_DOMAIN}. 1 7200 900 1209600 86400"]
         if record.type == "NS":
             record.ttl, record.records = 172800, [f"ns.{REGION_DOMAIN}."]
-    return Seed(zone.resource_id, vpc.id, subnet.id, group.id, image.id)
+    return Seed(zone.resource_id, vpc.id, subnet.id, group.id, image.id, wide.id)
 
 
 class Handler(MotoRequestHandler):

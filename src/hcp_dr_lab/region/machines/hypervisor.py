@@ -27,11 +27,13 @@ from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import HOSTED_CONTROL_PLANE, SECRET
 from hcp_dr_lab.region import layout as region_layout
 from hcp_dr_lab.region.cloud import clients
-from hcp_dr_lab.region.layout import AVAILABILITY_ZONE, MANAGEMENT_CLUSTERS, RESOLVER, HostedClusterNames, Layout
+from hcp_dr_lab.region.cloud.aws import NO_KUBELET
+from hcp_dr_lab.region.layout import AVAILABILITY_ZONE, MANAGEMENT_CLUSTERS, RESOLVER, Layout
 from hcp_dr_lab.region.machines import cgroups, node
 from hcp_dr_lab.region.management.control_plane import write_kubeconfig
 from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.region.pki import CertificateAuthority
+from hcp_dr_lab.standin.names import published
 
 POLL_SECONDS = 0.3
 REBOOT_SECONDS = 3.0  # a worker that ended by itself is not started again sooner
@@ -49,6 +51,7 @@ class Instance:
     address: str
     name: str
     infra_id: str
+    kubelet: bool = True  # whether it is to have a worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,9 @@ def decide(instances: Iterable[Instance], alive: Mapping[str, bool]) -> Decision
     """`alive` says of each instance that ever had a worker whether it lives. Nothing but EC2's word ends one."""
     ordered = sorted(instances, key=lambda instance: instance.instance_id)
     return Decision(
-        launches=tuple(one for one in ordered if one.state == "running" and not alive.get(one.instance_id, False)),
+        launches=tuple(
+            one for one in ordered if one.kubelet and one.state == "running" and not alive.get(one.instance_id, False)
+        ),
         kills=tuple(one.instance_id for one in ordered if one.state in _ENDING and alive.get(one.instance_id, False)),
     )
 
@@ -109,6 +114,7 @@ def parse(description: Mapping[str, Any]) -> list[Instance]:
                         address=entry.get("PrivateIpAddress", ""),
                         name=entry.get("PrivateDnsName", ""),
                         infra_id=owners[0],
+                        kubelet=tags.get(NO_KUBELET["key"]) != NO_KUBELET["value"],
                     )
                 )
     return found
@@ -224,7 +230,10 @@ class Hypervisor:
         identity = CertificateAuthority.load(certificate, key).issue(
             f"system:node:{instance.name}", organizations=("system:nodes",), client=True
         )
-        server = f"https://{HostedClusterNames(metadata['name']).api_hostname}:443"
+        how = published(control_plane, "APIServer")
+        if how is None:
+            raise NotYetError(f"{cluster.name}: the API of {metadata['name']} has no fixed name")
+        server = f"https://{how.hostname}:{how.port}"
         write_kubeconfig(kubeconfig, metadata["name"], server, certificate, identity)
 
     def _control_plane(self, infra_id: str) -> tuple[Kubernetes, Object]:

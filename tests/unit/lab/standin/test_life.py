@@ -42,7 +42,7 @@ def test_machines_hang_on_their_owners() -> None:
 
 def test_several_pools_keep_their_machines_apart() -> None:
     world = World()
-    world.create_hosted_cluster(Options(pools=(Pool(1), Pool(2, "shop-more"))))
+    world.create_hosted_cluster(Options(pools=(Pool(1), Pool(2, "more"))))
     world.settle()
     assert {item["metadata"]["name"]: item["status"]["replicas"] for item in world.all(r.MACHINE_DEPLOYMENT)} == {
         "shop-workers": 1,

@@ -58,6 +58,9 @@ class Numbers:
     def json_web_key(self, public: bytes) -> Mapping[str, str]:
         return {"kid": public.decode().strip()}
 
+    def public_key(self, private: bytes) -> bytes:
+        return b"public " + private
+
     def _pair(self, text: str) -> Pair:
         number = next(self._count)
         return Pair(f"{text} {number}\n".encode(), f"key {number}\n".encode())

@@ -1,0 +1,102 @@
+"""The shapes of hosted clusters that a rehearsal can be told, by name; several make one cluster."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from enum import StrEnum
+
+from hcp_dr_lab.errors import BadOptions
+from hcp_dr_lab.hosted.cluster import ETCD_36_RELEASE, FIXED_RELEASE, Brought, Options, Pool
+
+MOST_MACHINES = 2000
+MOST_SECRETS = 20000
+MOST_BALLAST = 4 * 2**30  # half of etcd's quota: the rest is for the API's own content and for history
+
+_SIZE = re.compile(r"(\d+)(|B|KiB|MiB|GiB)")
+_UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+class Shape(StrEnum):
+    """What makes a hosted cluster harder to relocate than the plain one."""
+
+    THREE_MEMBERS = "three-members"  # of etcd, with a hosted release whose etcd-init makes one cluster of them
+    UNFIXED_MEMBERS = "three-members-unfixed"  # with one whose etcd-init makes three: not to be relocated
+    ETCD_36 = "etcd-3.6"
+    THREE_POOLS = "three-pools"  # Replace, InPlace, and one scaled to zero
+    LOAD_BALANCER = "load-balancer"  # the API published by a load balancer with a hostname
+    ENCRYPTED = "encrypted"
+    REFERENCES = "references"
+    NEIGHBOUR = "neighbour"
+
+
+_THREE_POOLS = (Pool(2), Pool(1, "in-place", upgrade="InPlace"), Pool(0, "spare"))
+
+_SHAPES: dict[Shape, Callable[[Options], Options]] = {
+    Shape.ETCD_36: lambda options: replace(options, release=ETCD_36_RELEASE),
+    Shape.THREE_MEMBERS: lambda options: replace(options, availability="HighlyAvailable", release=FIXED_RELEASE),
+    Shape.UNFIXED_MEMBERS: lambda options: replace(options, availability="HighlyAvailable"),
+    Shape.THREE_POOLS: lambda options: replace(options, pools=_THREE_POOLS),
+    Shape.LOAD_BALANCER: lambda options: replace(options, publishing="LoadBalancer"),
+    Shape.ENCRYPTED: lambda options: replace(options, encrypted=True),
+    Shape.REFERENCES: lambda options: replace(options, references=True),
+    Shape.NEIGHBOUR: lambda options: replace(options, neighbour=True),
+}
+"""In the order in which they apply: a fixed release carries etcd 3.6 as well."""
+
+
+def options(
+    shapes: Collection[Shape] = (),
+    *,
+    machines: int = 0,
+    secrets: int = 0,
+    etcd_ballast: int = 0,
+    brought: Brought | None = None,
+) -> Options:
+    """`etcd_ballast` is in bytes. Raises BadOptions for what contradicts itself or is too much."""
+    _refuse_contradictions(frozenset(shapes), machines=machines, brought=brought)
+    for what, number, most in (("--machines", machines, MOST_MACHINES), ("--secrets", secrets, MOST_SECRETS)):
+        if not 0 <= number <= most:
+            raise BadOptions(f"{what} {number}: from 0 to {most} can be rehearsed. Nothing was started.")
+    if not 0 <= etcd_ballast <= MOST_BALLAST:
+        raise BadOptions(
+            f"--etcd-ballast of {etcd_ballast} bytes: at most {MOST_BALLAST} fit beside the hosted cluster's own "
+            "content into etcd's quota of 8 GiB. Nothing was started."
+        )
+    result = Options(secrets=secrets, etcd_ballast=etcd_ballast, brought=brought)
+    for shape, applied in _SHAPES.items():
+        if shape in shapes:
+            result = applied(result)
+    if machines:
+        result = replace(result, pools=(*result.pools, Pool(machines, "machines", kubelets=False)))
+    return result
+
+
+def size(text: str) -> int:
+    """Bytes, from such as 500MiB. Raises BadOptions."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise BadOptions(
+            f"{text!r} is not a size: a whole number and B, KiB, MiB or GiB, such as 500MiB. Nothing was started."
+        )
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _refuse_contradictions(shapes: frozenset[Shape], *, machines: int, brought: Brought | None) -> None:
+    if {Shape.THREE_MEMBERS, Shape.UNFIXED_MEMBERS} <= shapes:
+        raise BadOptions(
+            f"--shape {Shape.THREE_MEMBERS} and --shape {Shape.UNFIXED_MEMBERS} contradict each other: the first has a "
+            "hosted release whose etcd-init is fixed, the second one whose is not. Nothing was started. Give one."
+        )
+    decided = [*sorted(shapes - {Shape.NEIGHBOUR}), *(["machines"] if machines else [])]
+    if brought is not None and decided:
+        raise BadOptions(
+            f"--hosted-cluster brings a shape of its own; it cannot have {_words(decided)} besides. Nothing was "
+            "started. Say it in the manifests, or leave --hosted-cluster out. --shape neighbour, --secrets and "
+            "--etcd-ballast go with it."
+        )
+
+
+def _words(shapes: Iterable[str]) -> str:
+    return " and ".join(shapes)
