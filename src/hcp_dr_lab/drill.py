@@ -58,6 +58,7 @@ def perform(layout: Layout, cluster: str, *, source: int = 1, began: float | Non
         relocation=relocation,
         verdict=verdict,
         duration_s=time.monotonic() - began,
+        region=layout.name,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from hcp_dr_lab.cli import options
 from hcp_dr_lab.cli.progress import Progress
 from hcp_dr_lab.drill import perform
 from hcp_dr_lab.observer.report import Outcome, as_object, as_text
@@ -26,6 +27,13 @@ class Form(StrEnum):
 def drill(
     name: Annotated[str, typer.Option("--name", help="Drill in this region, and leave it standing.")] = "",
     *,
+    shape: options.Shapes = None,
+    hosted_cluster: options.HostedCluster = None,
+    crds: options.Crds = None,
+    etcd_ballast: options.Ballast = "0",
+    machines: options.Machines = 0,
+    secrets: options.Secrets = 0,
+    realistic: options.Realistic = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the drill's own region standing, to look at it.")] = False,
     output: Annotated[Form, typer.Option("--output", "-o", help="What goes to stdout.")] = Form.TEXT,
 ) -> None:
@@ -33,11 +41,22 @@ def drill(
 
     Exit code 0 is passed, 1 is failed.
     """
+    asked = options.asked(
+        shape=shape,
+        hosted_cluster=hosted_cluster,
+        crds=crds,
+        etcd_ballast=etcd_ballast,
+        machines=machines,
+        secrets=secrets,
+        realistic=realistic,
+    )
     tell = Progress()
     region = name or f"drill-{os.getpid()}"
     began = time.monotonic()
     try:
-        outcome = perform(*lifecycle.up_with_cluster(region, tell), began=began, tell=tell)
+        outcome = perform(
+            *lifecycle.up_with_cluster(region, tell, options=asked.region, hosted=asked.hosted), began=began, tell=tell
+        )
         show(outcome, output)
     finally:
         if not name and not keep:

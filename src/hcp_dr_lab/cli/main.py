@@ -9,10 +9,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from hcp_dr.errors import HcpDrError
+from hcp_dr_lab.cli import options
 from hcp_dr_lab.cli.drill import drill
 from hcp_dr_lab.cli.progress import Progress
 from hcp_dr_lab.errors import LabError
 from hcp_dr_lab.region import lifecycle
+from hcp_dr_lab.region.layout import all_recorded
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,10 +30,26 @@ Name = Annotated[str, typer.Option("--name", help="Which region; several can sta
 def up(
     name: Name = "default",
     *,
+    shape: options.Shapes = None,
+    hosted_cluster: options.HostedCluster = None,
+    crds: options.Crds = None,
+    etcd_ballast: options.Ballast = "0",
+    machines: options.Machines = 0,
+    secrets: options.Secrets = 0,
+    realistic: options.Realistic = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave a region that failed as it is, to look at it.")] = False,
 ) -> None:
     """Bring the region up; prints the env file for hcp-dr as its last line."""
-    region, cluster = lifecycle.up_with_cluster(name, Progress(), keep=keep)
+    asked = options.asked(
+        shape=shape,
+        hosted_cluster=hosted_cluster,
+        crds=crds,
+        etcd_ballast=etcd_ballast,
+        machines=machines,
+        secrets=secrets,
+        realistic=realistic,
+    )
+    region, cluster = lifecycle.up_with_cluster(name, Progress(), options=asked.region, hosted=asked.hosted, keep=keep)
     print(f"env file: {region.env_file(cluster)}")
 
 
@@ -40,6 +58,10 @@ def status(name: Name = "default") -> None:
     """Say how each part of the region is. Exit code 1 when not all serve."""
     region, seen = lifecycle.status(name)
     print(f"region {region.name}: {seen.state}, {region.root}")
+    for said in region.options.words:
+        print(f"  {said}")
+    for entry in all_recorded(region):
+        print(f"  hosted cluster {entry.names.name}: {', '.join(entry.shape) or 'the plain one'}")
     for part in seen.parts:
         print(f"  {part.name:34} {part.state:9} {part.seconds:6.1f} s  {part.why}".rstrip())
     if seen.state != "ready":

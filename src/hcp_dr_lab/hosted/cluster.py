@@ -21,7 +21,7 @@ from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.objects import select
 from hcp_dr_lab.errors import LabError
 from hcp_dr_lab.hosted import references
-from hcp_dr_lab.hosted.secret import opaque
+from hcp_dr_lab.hosted.secret import secret
 from hcp_dr_lab.region.cloud.aws import NO_KUBELET, Seed
 from hcp_dr_lab.region.layout import (
     AVAILABILITY_ZONE,
@@ -35,6 +35,7 @@ from hcp_dr_lab.region.layout import (
 RELEASE = "registry.rehearsal.example/ocp-release:4.20.8-x86_64"
 ETCD_36_RELEASE = "registry.rehearsal.example/ocp-release:4.21.5-x86_64"  # the first minor release with etcd 3.6
 FIXED_RELEASE = "registry.rehearsal.example/ocp-release:4.23.1-x86_64"  # its etcd-init restores one cluster (rule C4)
+BALLAST_PREFIX = "/rehearsal/ballast/"  # of etcd's keys: the API's own begin with /kubernetes.io or /registry
 AVAILABLE_SECONDS = 120.0
 NODES_SECONDS = 120.0
 DELETE_SECONDS = 180.0
@@ -154,9 +155,15 @@ def population(name: str, options: Options = _PLAIN) -> tuple[tuple[HostedCluste
 
 def workers(options: Options) -> int:
     """How many nodes it has when it is in service."""
+    bare = sum(pool.replicas for pool in options.pools if not pool.kubelets)
+    return replicas(options) if options.brought is not None else replicas(options) - bare
+
+
+def replicas(options: Options) -> int:
+    """How many Machines its NodePools ask for together."""
     if options.brought is not None:
         return sum(pool["spec"]["replicas"] for pool in options.brought.node_pools)
-    return sum(pool.replicas for pool in options.pools if pool.kubelets)
+    return sum(pool.replicas for pool in options.pools)
 
 
 def objects(names: HostedClusterNames, seed: Seed, options: Options = _PLAIN) -> Iterator[tuple[Resource, Object]]:
@@ -166,9 +173,12 @@ def objects(names: HostedClusterNames, seed: Seed, options: Options = _PLAIN) ->
         yield from _brought(options.brought, seed)
         return
     yield r.SECRET, _pull_secret(names)
-    yield r.SECRET, opaque(names, _ssh_name(names), {"id_rsa.pub": f"ssh-ed25519 {_random(33)} core@rehearsal"})
+    yield (
+        r.SECRET,
+        secret(names.namespace, _ssh_name(names), {"id_rsa.pub": f"ssh-ed25519 {_random(33)} core@rehearsal"}),
+    )
     if options.encrypted:
-        yield r.SECRET, opaque(names, _encryption_name(names), {"key": secrets.token_bytes(32)})
+        yield r.SECRET, secret(names.namespace, _encryption_name(names), {"key": secrets.token_bytes(32)})
     if options.references:
         yield from references.objects(names)
     yield r.HOSTED_CLUSTER, _hosted_cluster(names, seed, options)
@@ -181,7 +191,7 @@ def counted_secrets(names: HostedClusterNames, options: Options = _PLAIN) -> Ite
     while what lies in the hosted cluster travels in its etcd."""
     for number in range(1, options.secrets + 1):
         name = f"counted-{number:05}"
-        yield opaque(names, name, {"text": _random(64)}, namespace=names.control_plane_namespace)
+        yield secret(names.control_plane_namespace, name, {"text": _random(64)})
 
 
 def await_available(management: Kubernetes, names: HostedClusterNames, seconds: float = AVAILABLE_SECONDS) -> Object:
@@ -219,8 +229,8 @@ def await_nodes(hosted: Kubernetes, count: int, seconds: float = NODES_SECONDS) 
 
 def admin_kubeconfig(management: Kubernetes, names: HostedClusterNames) -> bytes:
     """The administrator's kubeconfig by the API's public name, as HyperShift hands it out."""
-    secret = management.get(r.SECRET, admin_kubeconfig_name(names), names.namespace)
-    return base64.b64decode(secret["data"]["kubeconfig"])
+    found = management.get(r.SECRET, admin_kubeconfig_name(names), names.namespace)
+    return base64.b64decode(found["data"]["kubeconfig"])
 
 
 def admin_kubeconfig_name(names: HostedClusterNames) -> str:
@@ -437,7 +447,7 @@ def _brought(brought: Brought, seed: Seed) -> Iterator[tuple[Resource, Object]]:
 def _pull_secret(names: HostedClusterNames) -> Object:
     login = base64.b64encode(f"rehearsal:{_random(18)}".encode()).decode()
     document = json.dumps({"auths": {"registry.rehearsal.example": {"auth": login}}})
-    return opaque(names, _pull_name(names), {".dockerconfigjson": document}, kind="kubernetes.io/dockerconfigjson")
+    return secret(names.namespace, _pull_name(names), {".dockerconfigjson": document}, "kubernetes.io/dockerconfigjson")
 
 
 def _random(length: int) -> str:

@@ -48,7 +48,7 @@ def objects(cluster_id: str) -> Iterator[Object]:
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
                 "metadata": {"name": f"item-{item:02}", "namespace": namespace},
-                "data": {"text": f"{namespace}, item {item}: " + "ballast " * 32},
+                "data": {"text": f"{cluster_id}, {namespace}, item {item}: " + "ballast " * 32},
             }
 
 

@@ -12,8 +12,10 @@ from hcp_dr_lab.region.layout import (
 )
 
 
-def variables(layout: Layout, names: HostedClusterNames, *, zone_id: str, replicas: int) -> dict[str, str]:
-    """For a relocation from the first management cluster to the second."""
+def variables(
+    layout: Layout, names: HostedClusterNames, *, zone_id: str, replicas: int, availability: str = "SingleReplica"
+) -> dict[str, str]:
+    """For a relocation from the first management cluster to the second. `replicas` are those of all NodePools."""
     source, destination = MANAGEMENT_CLUSTERS
     credentials = str(layout.aws_credentials_file)
     folder = layout.root / "hosted" / names.name
@@ -32,9 +34,9 @@ def variables(layout: Layout, names: HostedClusterNames, *, zone_id: str, replic
         "AWS_CREDS": credentials,
         "AWS_ZONE_ID": zone_id,
         "EXTERNAL_DNS_DOMAIN": HOSTED_DOMAIN,
-        "NODEPOOLS": names.node_pool,
+        "NODEPOOLS": ",".join(names.node_pools),
         "NODE_POOL_REPLICAS": str(replicas),
-        "CONTROL_PLANE_AVAILABILITY_POLICY": "SingleReplica",
+        "CONTROL_PLANE_AVAILABILITY_POLICY": availability,
         "AWS_SHARED_CREDENTIALS_FILE": credentials,
         "AWS_REGION": AWS_REGION,
         "AWS_DEFAULT_REGION": AWS_REGION,  # the name that boto3 knows

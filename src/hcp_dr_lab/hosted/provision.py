@@ -1,4 +1,4 @@
-"""A hosted cluster in service: created on the first management cluster, filled, its workers Ready."""
+"""Hosted clusters in service: created on the first management cluster, filled, their workers Ready."""
 
 from __future__ import annotations
 
@@ -6,55 +6,121 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from hcp_dr.errors import KubernetesError
+from hcp_dr.errors import AlreadyExists, KubernetesError
 from hcp_dr.kube.client import connect
-from hcp_dr.kube.port import Kubernetes
-from hcp_dr.kube.resources import NAMESPACE
-from hcp_dr_lab.hosted import cluster, content, environment
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.resources import NAMESPACE, SECRET
+from hcp_dr_lab.errors import LabError
+from hcp_dr_lab.hosted import ballast, cluster, content, environment
+from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.region.cloud import aws
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout
+from hcp_dr_lab.region.layout import (
+    MANAGEMENT_CLUSTERS,
+    HostedClusterNames,
+    HostedClusterRecord,
+    Layout,
+    record,
+    recorded,
+)
 from hcp_dr_lab.region.pki import write_secret
 
 API_SECONDS = 150.0
 CONTENT_SECONDS = 150.0
 
 Say = Callable[[str], None]
+_PLAIN = Options()
 
 
-def provision(layout: Layout, name: str, say: Say) -> Path:
-    """The env file of the hosted cluster; one that stands already is left as it is."""
-    names = HostedClusterNames(name)
-    env_file = layout.env_file(name)
-    if env_file.exists():
-        say(f"the hosted cluster {name} stands already")
-        return env_file
-    first = MANAGEMENT_CLUSTERS[0]
-    seed = aws.seeded(layout)
-    options = cluster.Options()
-    workers = sum(pool.replicas for pool in options.pools)
+def provision(layout: Layout, name: str, say: Say, options: Options = _PLAIN) -> Path:
+    """The env file of the hosted cluster, with its neighbour in service beside it if it is to have one.
+
+    One that stands already is left as it is; LabError where that has another shape. `name` is for a hosted cluster
+    that nobody brought.
+    """
+    population = cluster.population(name, options)
+    first = population[0][0]
+    if (standing := recorded(layout, first.name)) is not None:
+        if standing.shape != options.words:
+            raise LabError(
+                f"The hosted cluster {first.name} stands already in the region {layout.name}, with another shape: "
+                f"{', '.join(standing.shape) or 'the plain one'}. It was left as it is. Give the region another "
+                f"--name, or take it down first: `hcp-dr-lab down --name {layout.name}`."
+            )
+        say(f"the hosted cluster {first.name} stands already")
+        return layout.env_file(first.name)
+    for change in options.brought.changes if options.brought is not None else ():
+        say(f"hosted cluster {first.name}: fitted: {change}")
     began = time.monotonic()
+    seed = aws.seeded(layout)
+    management_cluster = MANAGEMENT_CLUSTERS[0]
+    with closing(connect(layout.management_kubeconfig(management_cluster), management_cluster.name)) as management:
+        for names, own in population:
+            cluster.create(management, names, seed, own)
+            say(f"hosted cluster {names.name}: created on {management.name}")
+        for names, own in reversed(population):  # the neighbour first: it is in service when the other one is
+            _serve(_Work(layout, management, names, own, seed.zone_id, began, say))
+            beside = "".join(other.name for other, _ in population[1:]) if names == first else ""
+            record(layout, HostedClusterRecord(names, options.words if names == first else own.words, beside))
+    return layout.env_file(first.name)
 
-    def so_far(what: str) -> None:
-        say(f"hosted cluster {name}: {what} after {time.monotonic() - began:.0f} s")
 
-    with closing(connect(layout.management_kubeconfig(first), first.name)) as management:
-        cluster.create(management, names, seed, options)
-        say(f"hosted cluster {name}: created on {first.name}")
-        item = cluster.await_available(management, names)
-        so_far("its control plane is available")
-        write_hosted_kubeconfig(layout, names, management)
-    with closing(connect(layout.hosted_kubeconfig(name), f"hosted {name}")) as hosted:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One hosted cluster on its way into service."""
+
+    layout: Layout
+    management: Kubernetes
+    names: HostedClusterNames
+    options: Options
+    zone_id: str
+    began: float
+    say: Say
+
+    def so_far(self, what: str) -> None:
+        self.say(f"hosted cluster {self.names.name}: {what} after {time.monotonic() - self.began:.0f} s")
+
+
+def _serve(work: _Work) -> None:
+    names, options = work.names, work.options
+    item = cluster.await_available(work.management, names)
+    work.so_far("its control plane is available")
+    write_hosted_kubeconfig(work.layout, names, work.management)
+    _add(work.management, names, options, work.say)
+    with closing(connect(work.layout.hosted_kubeconfig(names.name), f"hosted {names.name}")) as hosted:
         _await_name(hosted)
-        so_far("its API answers by name")
-        version = item["status"]["version"]["history"][0]["version"]
-        content.apply(hosted, cluster_id=item["spec"]["clusterID"], version=version)
-        content.wait_ready(hosted, nodes=workers, seconds=CONTENT_SECONDS, tell=lambda text: say(f"{name}: {text}"))
-        so_far("in service")
-    values = environment.variables(layout, names, zone_id=seed.zone_id, replicas=workers)
-    write_secret(env_file, environment.text(values).encode())
-    return env_file
+        work.so_far("its API answers by name")
+        _fill(hosted, item, cluster.workers(options), work.say)
+        work.so_far("in service")
+    values = environment.variables(
+        work.layout,
+        names,
+        zone_id=work.zone_id,
+        replicas=cluster.replicas(options),
+        availability=item["spec"].get("controllerAvailabilityPolicy", "HighlyAvailable"),
+    )
+    write_secret(work.layout.env_file(names.name), environment.text(values).encode())
+
+
+def _add(management: Kubernetes, names: HostedClusterNames, options: Options, say: Say) -> None:
+    """What is there to be counted and carried only."""
+    for wanted in cluster.counted_secrets(names, options):
+        try:
+            management.create(SECRET, wanted)
+        except AlreadyExists:
+            continue
+    if options.etcd_ballast:
+        ballast.put(management, names, options.etcd_ballast, say)
+
+
+def _fill(hosted: Kubernetes, item: Object, nodes: int, say: Say) -> None:
+    version = item["status"]["version"]["history"][0]["version"]
+    content.apply(hosted, cluster_id=item["spec"]["clusterID"], version=version)
+    content.wait_ready(
+        hosted, nodes=nodes, seconds=CONTENT_SECONDS, tell=lambda text: say(f"{item['metadata']['name']}: {text}")
+    )
 
 
 def write_hosted_kubeconfig(layout: Layout, names: HostedClusterNames, management: Kubernetes) -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr_lab.hosted.secret import config_map, opaque
+from hcp_dr_lab.hosted.secret import config_map, secret
 from hcp_dr_lab.region.layout import HOSTED_DOMAIN, HostedClusterNames
 from hcp_dr_lab.region.pki import CertificateAuthority, signing_key
 
@@ -33,8 +33,8 @@ def objects(names: HostedClusterNames) -> Iterator[tuple[Resource, Object]]:
         "token-signing": {"key": _private_key()},
     }
     for name, content in secrets.items():
-        yield r.SECRET, opaque(names, _free(names, name), content)
-    yield r.SECRET, opaque(names, _free(names, "extra-certificate"), certificate, kind="kubernetes.io/tls")
+        yield r.SECRET, secret(names.namespace, _free(names, name), content)
+    yield r.SECRET, secret(names.namespace, _free(names, "extra-certificate"), certificate, "kubernetes.io/tls")
     config_maps = {
         "trusted": {"ca-bundle.crt": bundle},
         "directory-authority": {"ca.crt": bundle},
@@ -44,7 +44,7 @@ def objects(names: HostedClusterNames) -> Iterator[tuple[Resource, Object]]:
         "tuned": {"tuning": _tuned()},
     }
     for name, data in config_maps.items():
-        yield r.CONFIG_MAP, config_map(names, _free(names, name), data)
+        yield r.CONFIG_MAP, config_map(names.namespace, _free(names, name), data)
 
 
 def of_hosted_cluster(names: HostedClusterNames) -> Object:

@@ -129,7 +129,9 @@ def main() -> None:
     layout = region_layout.load(Path(root))
     files = Files(Path(folder))
     files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    observation = Observation(layout, HostedClusterNames(cluster), int(source), files)
+    known = region_layout.recorded(layout, cluster)
+    names = known.names if known is not None else HostedClusterNames(cluster)
+    observation = Observation(layout, names, int(source), files)
     signal.signal(signal.SIGTERM, observation.end)
     try:
         observation.perform()

@@ -20,7 +20,8 @@ class Relocation:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One relocation, judged by the observer. `duration_s` is the whole, from the first preparation on."""
+    """One relocation, judged by the observer. `duration_s` is the whole, from the first preparation on;
+    `region` is the region's name."""
 
     cluster: str
     source: str
@@ -28,6 +29,7 @@ class Outcome:
     relocation: Relocation
     verdict: Verdict
     duration_s: float
+    region: str = "real"
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -46,7 +48,7 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
     verdict, relocation = outcome.verdict, outcome.relocation
     return {
         "result": "passed" if outcome.passed else "failed",
-        "region": "real",
+        "region": outcome.region,
         "duration_s": round(outcome.duration_s, 1),
         "api_downtime_s": verdict.api_downtime_s,
         "writes": {"acknowledged": verdict.acknowledged, "lost": len(verdict.lost)},

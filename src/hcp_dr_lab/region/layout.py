@@ -111,6 +111,12 @@ class RegionOptions:
     realistic: bool = False  # the delays of the real DNS, load balancers and external-dns instead of a fast pace
     crds: Path | None = None  # a folder of CustomResourceDefinitions to install instead of the rehearsal's own
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Said for people; empty for the plain region."""
+        realistic = ("realistic delays",) if self.realistic else ()
+        return realistic if self.crds is None else (*realistic, f"kinds of {self.crds}")
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from hcp_dr_lab.errors import LabError, NoRegion, PartFailed
+from hcp_dr_lab.hosted.cluster import Options, population
 from hcp_dr_lab.hosted.provision import provision
 from hcp_dr_lab.region import host, layout, supervisor
 from hcp_dr_lab.region.control import Control, PartStatus, Status
@@ -41,6 +42,7 @@ _DETACHED: list[subprocess.Popen[bytes]] = []  # regions that this process began
 
 Say = Callable[[str], None]
 _PLAIN = RegionOptions()
+_PLAIN_CLUSTER = Options()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,14 @@ def up(name: str, say: Say, *, options: RegionOptions = _PLAIN, keep: bool = Fal
         return region
 
 
-def up_with_cluster(name: str, say: Say, *, options: RegionOptions = _PLAIN, keep: bool = False) -> tuple[Layout, str]:
-    """As `up`, with the hosted cluster `HOSTED_CLUSTER` in service on the first management cluster."""
+def up_with_cluster(
+    name: str, say: Say, *, options: RegionOptions = _PLAIN, hosted: Options = _PLAIN_CLUSTER, keep: bool = False
+) -> tuple[Layout, str]:
+    """As `up`, with a hosted cluster in service on the first management cluster, and its name: `HOSTED_CLUSTER` where
+    nobody brought one."""
     with _standing(name, say, options, keep=keep) as region:
-        provision(region, HOSTED_CLUSTER, say)
-        return region, HOSTED_CLUSTER
+        provision(region, HOSTED_CLUSTER, say, hosted)
+        return region, population(HOSTED_CLUSTER, hosted)[0][0].name
 
 
 @contextmanager

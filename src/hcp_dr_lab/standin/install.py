@@ -25,9 +25,17 @@ _ESTABLISH_SECONDS = 60.0
 _SUPPORTED = '{"versions":["4.23","4.22","4.21","4.20","4.19","4.18"]}'
 
 
-def install(cluster: Kubernetes, crds: Path = OWN_CRDS) -> None:
-    definitions = [yaml.safe_load(file.read_text("utf-8")) for file in sorted(crds.glob("*.yaml"))]
-    for definition in definitions:
+def definitions(crds: Path | None = None) -> dict[str, Object]:
+    """The CustomResourceDefinitions to install, by name: the rehearsal's own, with those of the folder in the place of
+    their namesakes. Raises OSError, yaml.YAMLError."""
+    files = [*sorted(OWN_CRDS.glob("*.yaml")), *(sorted(crds.glob("*.yaml")) if crds is not None else ())]
+    documents = (found for file in files for found in yaml.safe_load_all(file.read_text("utf-8")) if found)
+    return {found["metadata"]["name"]: found for found in documents}
+
+
+def install(cluster: Kubernetes, crds: Path | None = None) -> None:
+    kinds = list(definitions(crds).values())
+    for definition in kinds:
         _create_if_absent(cluster, r.CUSTOM_RESOURCE_DEFINITION, definition)
     for namespace in (OPERATOR_NAMESPACE, HOSTED_CLUSTER_NAMESPACE, *ROUTER_NAMESPACES, DASHBOARDS):
         _create_if_absent(cluster, r.NAMESPACE, body(r.NAMESPACE, namespace))
@@ -35,7 +43,7 @@ def install(cluster: Kubernetes, crds: Path = OWN_CRDS) -> None:
     _create_if_absent(cluster, r.CONFIG_MAP, _supported_versions())
     _create_if_absent(cluster, r.DEPLOYMENT, deployment(OPERATOR, OPERATOR_NAMESPACE))
     deadline = time.monotonic() + _ESTABLISH_SECONDS
-    for definition in definitions:
+    for definition in kinds:
         name = definition["metadata"]["name"]
         while not is_true(cluster.find(r.CUSTOM_RESOURCE_DEFINITION, name), "Established"):
             if time.monotonic() > deadline:

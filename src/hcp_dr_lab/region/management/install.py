@@ -64,7 +64,7 @@ def main() -> None:
     layout = region_layout.load(Path(sys.argv[1]))
     management = MANAGEMENT_CLUSTERS[int(sys.argv[2]) - 1]
     cluster = connect(layout.inside_kubeconfig(management), management.name)
-    standin.install(cluster, layout.options.crds or standin.OWN_CRDS)
+    standin.install(cluster, layout.options.crds)
     apply(cluster, external_dns.objects(layout, management))
 
 

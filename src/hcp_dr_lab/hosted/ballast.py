@@ -1,0 +1,51 @@
+"""Ballast in a hosted cluster's etcd: what makes its snapshot as heavy as a real one's.
+
+It goes straight into etcd, outside the API's prefix, so that the API server does not carry it in its caches. Random
+bytes: neither etcd nor anything between makes them smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr_lab.errors import LabError
+from hcp_dr_lab.hosted.cluster import BALLAST_PREFIX
+from hcp_dr_lab.region.layout import HostedClusterNames
+
+VALUE = 2**20  # bytes; etcd takes requests of 1.5 MiB at most
+_VALUES_EACH = 50
+_SECONDS_EACH = 120.0
+_TLS = "/etc/etcd/tls"
+_SCRIPT = """
+set -euo pipefail
+export ETCDCTL_API=3
+for number in $(seq {first} {last}); do
+  head -c {size} /dev/urandom | etcdctl --endpoints=https://localhost:2379 --command-timeout=60s \\
+    --cacert={tls}/etcd-ca/ca.crt --cert={tls}/client/etcd-client.crt --key={tls}/client/etcd-client.key \\
+    put {prefix}$number > /dev/null
+done
+"""
+
+
+def put(management: Kubernetes, names: HostedClusterNames, size: int, say: Callable[[str], None]) -> None:
+    """So many bytes, in values of 1 MiB and a smaller one; put again over what is there. Raises LabError."""
+    whole, rest = divmod(size, VALUE)
+    for first in range(1, whole + 1, _VALUES_EACH):
+        last = min(first + _VALUES_EACH - 1, whole)
+        _put(management, names, first, last, VALUE)
+        say(f"hosted cluster {names.name}: {last} of {whole} MiB of ballast are in etcd")
+    if rest:
+        _put(management, names, whole + 1, whole + 1, rest)
+
+
+def _put(management: Kubernetes, names: HostedClusterNames, first: int, last: int, size: int) -> None:
+    script = _SCRIPT.format(first=first, last=last, size=size, tls=_TLS, prefix=BALLAST_PREFIX)
+    place = names.control_plane_namespace
+    ended = management.execute(place, "etcd-0", "etcd", ("/usr/bin/bash", "-c", script), seconds=_SECONDS_EACH)
+    if ended.exit_code != 0:
+        said = ended.stderr.decode(errors="replace").strip()[-500:]
+        raise LabError(
+            f"The ballast could not be put into etcd of {names.name}: pod {place}/etcd-0 on {management.name} answered "
+            f"with exit code {ended.exit_code}: {said}. What went in before is there. Look at the pod's log."
+        )
