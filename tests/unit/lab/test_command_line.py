@@ -1,0 +1,55 @@
+"""What `hcp-dr-lab` refuses before it starts anything, and what it shares between its commands."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hcp_dr_lab.cli import options
+from hcp_dr_lab.cli.drill import drill
+from hcp_dr_lab.cli.main import up
+
+PROGRAM = Path(sys.executable).with_name("hcp-dr-lab")
+
+
+def test_up_and_drill_take_the_same_options() -> None:
+    shared = inspect.signature(options.asked).parameters.keys()
+    for command in (up, drill):
+        taken = inspect.signature(command).parameters
+        assert {name: taken[name].default for name in shared} == {
+            name: parameter.default for name, parameter in inspect.signature(options.asked).parameters.items()
+        }
+
+
+@pytest.mark.parametrize("command", ["up", "drill"])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--shape", "three-members", "--shape", "three-members-unfixed"), "contradict each other"),
+        (("--hosted-cluster", "/nowhere.yaml"), "cannot be read"),
+        (("--crds", "/nowhere"), "is no folder"),
+        (("--etcd-ballast", "500MB"), "is not a size"),
+    ],
+)
+def test_bad_options_are_a_paragraph_and_start_nothing(
+    tmp_path: Path, command: str, words: tuple[str, ...], said: str
+) -> None:
+    ended = subprocess.run(
+        (str(PROGRAM), command, *words),
+        env={"XDG_STATE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 8
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("hcp-dr-lab: ")
+    assert said in ended.stderr
+    assert "Nothing was started" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
