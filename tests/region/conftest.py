@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -18,6 +18,7 @@ from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr_lab import drill
 from hcp_dr_lab.hosted import cluster
+from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.hosted.provision import provision
 from hcp_dr_lab.region import lifecycle
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, ManagementCluster
@@ -64,16 +65,25 @@ class Hosted:
 
 @pytest.fixture
 def hosted(region: Layout) -> Iterator[Hosted]:
-    """A hosted cluster of the test's own, created on the first management cluster, deleted wherever it is then."""
-    names = HostedClusterNames(f"t{next(_numbers)}")
+    """The plain hosted cluster, a test's own."""
+    with in_service(region, Options()) as found:
+        yield found
+
+
+@contextmanager
+def in_service(layout: Layout, options: Options) -> Iterator[Hosted]:
+    """A hosted cluster of this shape, created on the first management cluster, deleted wherever it is at the end."""
+    name = f"t{next(_numbers)}"
+    population = [names for names, _ in cluster.population(name, options)]
     try:
-        provision(region, names.name, say)
-        yield Hosted(region, names)
+        provision(layout, name, say, options)
+        yield Hosted(layout, population[0])
     finally:
-        for each in MANAGEMENT_CLUSTERS:
-            with management(region, each) as holder:
-                if holder.find(HOSTED_CLUSTER, names.name, names.namespace) is not None:
-                    cluster.delete(holder, names)
+        for names in population:
+            for each in MANAGEMENT_CLUSTERS:
+                with management(layout, each) as holder:
+                    if holder.find(HOSTED_CLUSTER, names.name, names.namespace) is not None:
+                        cluster.delete(holder, names)
 
 
 def management(layout: Layout, which: ManagementCluster) -> AbstractContextManager[Kubernetes]:
