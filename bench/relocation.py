@@ -1,47 +1,145 @@
-"""How long a relocation keeps the hosted API away: several drills in regions of their own, minimum, median, maximum.
+"""How long a relocation keeps the hosted API away, shape by shape: drills in regions of their own.
 
-    .venv/bin/python bench/relocation.py [RUNS]
+    .venv/bin/python bench/relocation.py [-o json|table] [--runs N] [CASE…]
 
-Needs what `make drill` needs. It judges nothing; a drill that fails is printed and not counted.
+Without a case all of them. Needs what `make drill` needs. It judges nothing: a drill that fails is counted as failed,
+and none of its figures are.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 DRILL = Path(sys.executable).with_name("hcp-dr-lab")
+CASES: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "etcd-3.6": ("--shape", "etcd-3.6"),
+    "three-members": ("--shape", "three-members"),
+    "three-pools": ("--shape", "three-pools"),
+    "load-balancer": ("--shape", "load-balancer"),
+    "neighbour": ("--shape", "neighbour"),
+    "references": ("--shape", "references", "--shape", "encrypted"),
+    "ballast-100MiB": ("--etcd-ballast", "100MiB"),
+    "ballast-500MiB": ("--etcd-ballast", "500MiB"),
+    "objects-500": ("--secrets", "300", "--machines", "100"),  # a machine is a Machine and an AWSMachine
+}
+MIB = 2**20
+_CARRIED = ("restore.hosted_cluster_inputs", "restore.control_plane_secrets", "restore.machines")
+_CREATED = "create on destination "
 
 
-def drill() -> dict[str, Any] | None:
-    """The drill's own JSON; None where it did not pass."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One drill that passed. `transfer` is the snapshot's upload in MiB/s, None where it took no measurable time;
+    `objects` and `carrying` are how many objects were written on the destination before the fence, and in how many
+    seconds."""
+
+    downtime: float
+    whole: float
+    snapshot: int
+    transfer: float | None
+    objects: int
+    carrying: float
+
+
+def drill(words: Sequence[str]) -> Run | None:
+    """None where it did not pass."""
     done = subprocess.run(
-        [DRILL, "drill", "-o", "json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+        [DRILL, "drill", "-o", "json", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
     )
-    result: dict[str, Any] = json.loads(done.stdout) if done.stdout else {"result": f"exit code {done.returncode}"}
-    print(f"{result['result']}: API away {result.get('api_downtime_s', '?')} s", flush=True)
-    return result if result["result"] == "passed" else None
+    result: dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
+    if result.get("result") != "passed":
+        return None
+    folder = Path(result["backup_dir"])
+    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text("utf-8").splitlines()]
+    snapshot: int = json.loads((folder / "manifest.json").read_text("utf-8"))["snapshot"]["size"]
+    uploading = upload_seconds(lines)
+    objects, carrying = carried(lines)
+    return Run(
+        downtime=result["api_downtime_s"],
+        whole=result["duration_s"],
+        snapshot=snapshot,
+        transfer=snapshot / MIB / uploading if uploading else None,
+        objects=objects,
+        carrying=carrying,
+    )
 
 
-def row(name: str, values: list[float]) -> str:
-    return f"{name:24} {min(values):8.1f} {statistics.median(values):8.1f} {max(values):8.1f}"
+def upload_seconds(lines: Iterable[dict[str, Any]]) -> float:
+    """From the intents that upload the snapshot to their outcomes."""
+    seconds, began = 0.0, None
+    for line in lines:
+        match line:
+            case {"line": "intent", "at": at, "actions": actions} if any(
+                text.startswith("upload ") for text in actions
+            ):
+                began = at
+            case {"line": "outcome", "at": at} if began is not None:
+                seconds, began = seconds + at - began, None
+    return seconds
+
+
+def carried(lines: Iterable[dict[str, Any]]) -> tuple[int, float]:
+    """How many objects the steps before the fence wrote on the destination, and how long these steps took."""
+    objects, seconds = 0, 0.0
+    for line in lines:
+        if line.get("step") not in _CARRIED:
+            continue
+        match line:
+            case {"line": "intent", "actions": actions}:
+                objects += sum(text.startswith(_CREATED) for text in actions)
+            case {"line": "done", "seconds": took}:
+                seconds += took
+    return objects, seconds
+
+
+def summary(case: str, runs: Sequence[Run | None]) -> dict[str, Any]:
+    """Medians of those that passed."""
+    passed = [run for run in runs if run is not None]
+    row: dict[str, Any] = {"case": case, "passed": len(passed), "failed": len(runs) - len(passed)}
+    if not passed:
+        return row
+    transfers = [run.transfer for run in passed if run.transfer is not None]
+    rates = [run.objects / run.carrying for run in passed if run.carrying]
+    return row | {
+        "api_downtime_s": round(statistics.median(run.downtime for run in passed), 1),
+        "api_downtime_most_s": round(max(run.downtime for run in passed), 1),
+        "whole_s": round(statistics.median(run.whole for run in passed), 1),
+        "snapshot_mib": round(statistics.median(run.snapshot for run in passed) / MIB, 1),
+        "upload_mib_per_s": round(statistics.median(transfers), 1) if transfers else None,
+        "objects": round(statistics.median(run.objects for run in passed)),
+        "objects_per_s": round(statistics.median(rates), 1) if rates else None,
+    }
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    texts = [columns, *([str(row.get(name, "-")) for name in columns] for row in rows)]
+    widths = [max(len(text[index]) for text in texts) for index in range(len(columns))]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(text, widths, strict=True)) for text in texts)
 
 
 def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    passed = [result for _ in range(runs) if (result := drill()) is not None]
-    if not passed:
-        sys.exit("no drill passed")
-    print(f"\n{'seconds, ' + str(len(passed)) + ' drills':24} {'minimum':>8} {'median':>8} {'maximum':>8}")
-    print(row("API away", [result["api_downtime_s"] for result in passed]))
-    print(row("whole drill", [result["duration_s"] for result in passed]))
-    for phase in passed[0]["phases"]:
-        name = phase["name"]
-        print(row(name, [p["seconds"] for result in passed for p in result["phases"] if p["name"] == name]))
+    parser = argparse.ArgumentParser(description="How long a relocation keeps the hosted API away, shape by shape.")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.add_argument("--runs", type=int, default=1, help="drills of each case")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
+    given = parser.parse_args()
+    if unknown := [case for case in given.cases if case not in CASES]:
+        parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join(CASES)}")
+    rows = []
+    for case in given.cases or CASES:
+        rows.append(summary(case, [drill(CASES[case]) for _ in range(given.runs)]))
+        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    print(json.dumps(rows, indent=2) if given.output == "json" else table(rows))
 
 
 if __name__ == "__main__":

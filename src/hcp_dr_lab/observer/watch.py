@@ -177,7 +177,8 @@ class Watch:
 
     def _instances(self) -> Sight:
         wanted: FilterTypeDef = {"Name": f"tag:kubernetes.io/cluster/{self._names.infra_id}", "Values": ["owned"]}
-        seen = parse(self._ec2.describe_instances(Filters=[wanted]))
+        pages = self._ec2.get_paginator("describe_instances").paginate(Filters=[wanted])
+        seen = [instance for page in pages for instance in parse(page)]
         living = [worker for worker in workers(self._layout).values() if worker.infra_id == self._names.infra_id]
         return Sight(
             time.time(),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hcp_dr_lab.region.cloud.aws import NO_KUBELET
 from hcp_dr_lab.region.layout import Layout
 from hcp_dr_lab.region.machines.hypervisor import Decision, Instance, Worker, decide, free_number, parse, workers
 
@@ -48,6 +50,13 @@ def test_any_other_state_kills_nothing_and_launches_nothing(state: str) -> None:
 
 def test_an_instance_that_ec2_forgot_keeps_its_worker() -> None:
     assert decide([], {"i-1": True}) == Decision((), ())
+
+
+def test_an_instance_that_is_there_to_be_counted_gets_no_worker() -> None:
+    bare = entry(Tags=[*entry()["Tags"], {"Key": NO_KUBELET["key"], "Value": NO_KUBELET["value"]}])
+    found = parse({"Reservations": [{"Instances": [bare]}]})
+    assert found == [replace(instance("running"), kubelet=False)]
+    assert decide(found, {}) == Decision((), ())
 
 
 def test_each_worker_has_a_number_of_its_own() -> None:

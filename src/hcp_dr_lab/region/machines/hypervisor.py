@@ -98,7 +98,7 @@ def free_number(workers: Iterable[Worker]) -> int:
 
 
 def parse(description: Mapping[str, Any]) -> list[Instance]:
-    """The instances of hosted clusters in an answer of DescribeInstances."""
+    """The instances of hosted clusters in one page of what DescribeInstances answers."""
     found = []
     for reservation in description["Reservations"]:
         for entry in reservation["Instances"]:
@@ -151,7 +151,8 @@ class Hypervisor:
 
     def turn(self) -> None:
         """Look once, and do what follows."""
-        instances = parse(self._ec2.describe_instances())
+        pages = self._ec2.get_paginator("describe_instances").paginate()
+        instances = [instance for page in pages for instance in parse(page)]
         self._reap()
         decision = decide(instances, {name: _lives(self._layout, worker) for name, worker in self._workers.items()})
         for instance_id in decision.kills:
