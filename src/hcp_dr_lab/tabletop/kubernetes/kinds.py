@@ -1,0 +1,79 @@
+"""What a server knows of a kind: where its objects live, what is done to them before they are written, its rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hcp_dr.kube.port import Object, Resource
+
+Path = tuple[str, ...]
+Problems = list[str]
+Prepare = Callable[[Object, Object | None], None]
+Validate = Callable[[Object, Object | None], Problems]
+
+SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+SERVICE_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+SEGMENT = re.compile(r"(?!\.\.?$)[^/%]+")
+
+
+def _nothing(_new: Object, _old: Object | None) -> None:
+    """No defaults."""
+
+
+def _fine(_new: Object, _old: Object | None) -> Problems:
+    """No rules."""
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Where an object with the scale subresource keeps its numbers and its selector."""
+
+    wanted: Path = ("spec", "replicas")
+    actual: Path = ("status", "replicas")
+    selector: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`resource` is in the stored version. `prepare` changes an object that is about to be written (old is None at
+    creation) and `validate` gives its problems. `fields` are selectable besides metadata.name and .namespace.
+    `counted` says whether the server counts generations; `ignored` are the parts that do not count.
+    """
+
+    resource: Resource
+    status: bool = False
+    scale: Scale | None = None
+    fields: Mapping[str, Path] = field(default_factory=dict)
+    prepare: Prepare = _nothing
+    validate: Validate = _fine
+    counted: bool = False
+    custom: bool = False
+    names: re.Pattern[str] = SUBDOMAIN
+    longest_name: int = 253
+    served: tuple[str, ...] = ()
+    converted: bool = False
+
+    @property
+    def key(self) -> str:
+        return str(self.resource)
+
+
+def dig(item: Any, path: Path, absent: Any = None) -> Any:
+    """The value at a path, or `absent`."""
+    for word in path:
+        if not isinstance(item, Mapping) or word not in item:
+            return absent
+        item = item[word]
+    return item
+
+
+def plant(item: Object, path: Path, value: Any) -> None:
+    """Set the value at a path, making what is missing on the way."""
+    for word in path[:-1]:
+        item = item.setdefault(word, {})
+    item[path[-1]] = value

@@ -1,0 +1,127 @@
+"""metadata.managedFields: who wrote which field last, in the form of the API server (FieldsV1, operation Update)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hcp_dr.kube.port import Object
+
+Tree = dict[str, Any]
+
+_SYSTEM = frozenset({"apiVersion", "kind"})
+_SYSTEM_METADATA = frozenset(
+    {
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "generation",
+        "managedFields",
+        "name",
+        "namespace",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
+_LIST_KEYS = ("uid", "type", "name")
+
+
+def record(new: Object, old: Object | None, manager: str, subresource: str | None, time: str) -> None:
+    """Set managedFields of an object that is about to be written: what changed is the manager's from now on."""
+    changed, gone = _difference(_content(old), _content(new))
+    entries = [dict(entry) for entry in (old or {}).get("metadata", {}).get("managedFields") or ()]
+    if changed or gone:
+        for entry in entries:
+            entry["fieldsV1"] = _without(entry["fieldsV1"], changed, gone)
+    if changed:
+        known = (manager, new["apiVersion"], subresource or "")
+        mine = next((entry for entry in entries if _identity(entry) == known), None)
+        if mine is None:
+            mine = {
+                "manager": manager,
+                "operation": "Update",
+                "apiVersion": new["apiVersion"],
+                "fieldsType": "FieldsV1",
+            }
+            mine |= {"subresource": subresource} if subresource else {}
+            mine["fieldsV1"] = {}
+            entries.append(mine)
+        mine["fieldsV1"] = _union(mine["fieldsV1"], changed)
+        mine["time"] = time
+    entries = [entry for entry in entries if entry["fieldsV1"]]
+    if entries:
+        new["metadata"]["managedFields"] = entries
+    else:
+        new["metadata"].pop("managedFields", None)
+
+
+def _identity(entry: Object) -> tuple[str, str, str]:
+    return entry["manager"], entry["apiVersion"], entry.get("subresource", "")
+
+
+def _content(item: Object | None) -> Object:
+    if item is None:
+        return {}
+    metadata = {key: value for key, value in item["metadata"].items() if key not in _SYSTEM_METADATA}
+    rest = {key: value for key, value in item.items() if key not in _SYSTEM and key != "metadata"}
+    return {**rest, **({"metadata": metadata} if metadata else {})}
+
+
+def _difference(old: Any, new: Any) -> tuple[Tree, Tree]:
+    """Trees of what is new or other in `new`, and of what is no longer there."""
+    before, after = _children(old) or {}, _children(new) or {}
+    changed: Tree = {}
+    gone: Tree = {key: {} for key in before if key not in after}
+    for key, value in after.items():
+        if key not in before:
+            changed[key] = _tree(value)
+        elif before[key] != value:
+            if _children(value) is None or _children(before[key]) is None:
+                changed[key] = {}
+            else:
+                more, less = _difference(before[key], value)
+                if more:
+                    changed[key] = more
+                if less:
+                    gone[key] = less
+    return changed, gone
+
+
+def _tree(value: Any) -> Tree:
+    children = _children(value)
+    if children is None:
+        return {}
+    tree: Tree = {key: _tree(child) for key, child in children.items()}
+    return {".": {}, **tree} if tree else {}
+
+
+def _children(value: Any) -> dict[str, Any] | None:
+    """The parts of a map, and of a list whose items have a key; None for what is written as a whole."""
+    if isinstance(value, dict):
+        return {f"f:{key}": child for key, child in value.items()}
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        for key in _LIST_KEYS:
+            names = {item.get(key) for item in value if isinstance(item.get(key), str)}
+            if len(names) == len(value):
+                return {f'k:{{"{key}":"{item[key]}"}}': item for item in value}
+    return None
+
+
+def _union(one: Tree, other: Tree) -> Tree:
+    return {**one, **{key: _union(one.get(key, {}), tree) for key, tree in other.items()}}
+
+
+def _without(owned: Tree, changed: Tree, gone: Tree) -> Tree:
+    left: Tree = {}
+    for key, tree in owned.items():
+        if key in gone and not gone[key]:
+            continue
+        if key in changed and not changed[key]:
+            continue
+        if key in changed or key in gone:
+            rest = _without(tree, changed.get(key, {}), gone.get(key, {}))
+            if rest or not tree:
+                left[key] = rest
+        else:
+            left[key] = tree
+    return left

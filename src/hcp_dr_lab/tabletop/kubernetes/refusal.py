@@ -1,0 +1,76 @@
+"""What an API server answers when it refuses: a Status object with its HTTP code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hcp_dr.kube.port import Resource
+
+
+class Refusal(Exception):
+    """`status` is the body of the answer, kind Status."""
+
+    def __init__(self, code: int, reason: str, message: str, details: Mapping[str, Any] | None = None) -> None:
+        self.code = code
+        self.status: Mapping[str, Any] = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "status": "Failure",
+            "code": code,
+            "reason": reason,
+            "message": message,
+            "details": dict(details or {}),
+        }
+        super().__init__(message)
+
+
+def not_found(resource: Resource, name: str) -> Refusal:
+    return Refusal(404, "NotFound", f'{resource} "{name}" not found', {"name": name, "kind": resource.plural})
+
+
+def not_served() -> Refusal:
+    return Refusal(404, "NotFound", "the server could not find the requested resource")
+
+
+def already_exists(resource: Resource, name: str) -> Refusal:
+    return Refusal(409, "AlreadyExists", f'{resource} "{name}" already exists', {"name": name})
+
+
+def conflict(resource: Resource, name: str, why: str) -> Refusal:
+    message = f'Operation cannot be fulfilled on {resource} "{name}": {why}'
+    return Refusal(409, "Conflict", message, {"name": name, "kind": resource.plural})
+
+
+def bad_request(message: str) -> Refusal:
+    return Refusal(400, "BadRequest", message)
+
+
+def forbidden(resource: Resource, name: str, why: str, *causes: Mapping[str, str]) -> Refusal:
+    message = f'{resource} "{name}" is forbidden: {why}'
+    return Refusal(403, "Forbidden", message, {"name": name, "causes": list(causes)})
+
+
+def expired(message: str) -> Refusal:
+    return Refusal(410, "Expired", message)
+
+
+def internal(message: str) -> Refusal:
+    return Refusal(500, "InternalError", f"Internal error occurred: {message}")
+
+
+def invalid(resource: Resource, name: str, problems: Sequence[str]) -> Refusal:
+    """Each problem begins with the path of its field."""
+    said = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
+    message = f'{resource.kind}{"." + resource.group if resource.group else ""} "{name}" is invalid: {said}'
+    return Refusal(422, "Invalid", message, {"name": name, "group": resource.group, "kind": resource.kind})
+
+
+def webhook_away(name: str, why: str = "connect: connection refused") -> Refusal:
+    """A validating webhook with failurePolicy Fail that nobody answers for."""
+    return internal(f'failed calling webhook "{name}": failed to call webhook: {why}')
+
+
+def conversion_away(resource: Resource, why: str = "connect: connection refused") -> Refusal:
+    """A conversion webhook that nobody answers for."""
+    return internal(f"conversion webhook for {resource.api_version}, Kind={resource.kind} failed: {why}")

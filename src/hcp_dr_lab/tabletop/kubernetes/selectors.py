@@ -1,0 +1,62 @@
+"""Label selectors and field selectors, parsed once and asked often."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from hcp_dr_lab.tabletop.kubernetes.refusal import bad_request
+
+Labels = Mapping[str, str]
+Match = Callable[[Labels], bool]
+
+_KEY = r"(?P<key>[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?)"
+_SET = re.compile(rf"{_KEY}\s+(?P<how>in|notin)\s*\((?P<values>[^()]*)\)$")
+_EQUAL = re.compile(rf"{_KEY}\s*(?P<how>==|=|!=)\s*(?P<value>[-A-Za-z0-9_.]*)$")
+_EXISTS = re.compile(rf"(?P<not>!?)\s*{_KEY}$")
+
+
+@cache
+def labels(selector: str) -> Match:
+    """Raises Refusal (400) for what is no label selector."""
+    conditions = [_condition(part.strip(), selector) for part in re.split(r",(?![^(]*\))", selector) if part.strip()]
+    return lambda found: all(condition(found) for condition in conditions)
+
+
+def _condition(part: str, selector: str) -> Match:
+    if found := _SET.match(part):
+        key = found["key"]
+        values = frozenset(value.strip() for value in found["values"].split(","))
+        if found["how"] == "in":
+            return lambda labels: labels.get(key) in values
+        return lambda labels: labels.get(key) not in values
+    if found := _EQUAL.match(part):
+        key, value = found["key"], found["value"]
+        if found["how"] == "!=":
+            return lambda labels: labels.get(key) != value
+        return lambda labels: labels.get(key) == value
+    if found := _EXISTS.match(part):
+        key = found["key"]
+        return (lambda labels: key not in labels) if found["not"] else (lambda labels: key in labels)
+    raise bad_request(f"unable to parse requirement: {selector!r} is not a label selector")
+
+
+@cache
+def fields(selector: str) -> tuple[tuple[str, str, bool], ...]:
+    """(field, value, whether it must be equal) of each term. Raises Refusal (400) for what is no field selector."""
+    return tuple(_term(part) for part in re.split(r"(?<!\\),", selector) if part)
+
+
+def _term(part: str) -> tuple[str, str, bool]:
+    for how in ("!=", "==", "="):
+        field, found, value = part.partition(how)
+        if found:
+            return field, re.sub(r"\\([,=\\])", r"\1", value), how != "!="
+    raise bad_request(f"invalid field selector: '{part}'; can't understand '{part}'")
+
+
+def text(selector: Mapping[str, object]) -> str:
+    """A LabelSelector of a workload as the scale subresource tells it."""
+    found = selector.get("matchLabels")
+    return ",".join(f"{key}={value}" for key, value in sorted(found.items())) if isinstance(found, Mapping) else ""

@@ -1,0 +1,700 @@
+"""The API server: it decides what may be written, fills in what it owns, and keeps nothing itself but the store."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Completed, Event, Object, PatchBody, Propagation, Resource
+from hcp_dr_lab.tabletop.kubernetes import access, builtin, custom, managed, refusal, selectors
+from hcp_dr_lab.tabletop.kubernetes.access import ADMINISTRATOR, SUPERUSERS, Attributes, Caller
+from hcp_dr_lab.tabletop.kubernetes.kinds import Kind, Problems, dig, plant
+from hcp_dr_lab.tabletop.kubernetes.patch import PatchError, merged, patched, same
+from hcp_dr_lab.tabletop.kubernetes.refusal import Refusal
+from hcp_dr_lab.tabletop.kubernetes.store import Change, Entry, Key, Store
+
+SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+_LONGEST_PREFIX = 58  # five letters more are still a name
+
+Command = Callable[[Object, str, Sequence[str], bytes | None, float], Completed]
+"""Plays a command: pod, container, words, stdin, seconds. May raise Refusal or an error of hcp_dr.errors."""
+Convert = Callable[[Object, str], Object]
+"""Plays a CRD's conversion webhook: an object, and the apiVersion it is wanted in. Raises Refusal where it is away."""
+Rule = Callable[[Caller, Attributes], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What admission is asked about. `new` is None at deletion, `old` at creation; neither may be changed."""
+
+    verb: Literal["CREATE", "UPDATE", "DELETE"]
+    resource: Resource
+    namespace: str | None
+    name: str
+    new: Object | None
+    old: Object | None
+    caller: Caller
+    subresource: str | None = None
+
+
+Admit = Callable[[Write], None]
+"""Plays a validating webhook: raises Refusal. For one that is away with failurePolicy Fail: refusal.webhook_away."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What all that a write goes through has to know."""
+
+    kind: Kind
+    resource: Resource
+    caller: Caller
+    manager: str
+    subresource: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`token` asks for the next page; empty on the last one."""
+
+    items: tuple[Object, ...]
+    resource_version: str
+    token: str = ""
+
+
+class ApiServer:
+    """Any number of servers may stand on one store, one after the other or together. `now` and `chance` are injected;
+    `may` replaces the decision by RBAC objects. Safe for several threads. Methods raise Refusal.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        chance: random.Random | None = None,
+        execute: Command | None = None,
+        may: Rule | None = None,
+        admit: Admit | None = None,
+        convert: Convert | None = None,
+    ) -> None:
+        self.store = store
+        self.now = now
+        self.execute = execute
+        self.may = may
+        self.admit = admit
+        self.convert = convert
+        self.stopped = False
+        self._chance = chance or random.SystemRandom()
+        with store.lock:
+            for name in SYSTEM_NAMESPACES:
+                if store.get(Key("namespaces", "", name)) is None:
+                    self.create(r.NAMESPACE, None, {"metadata": {"name": name}})
+            self._oldest = store.revision
+
+    def stop(self) -> None:
+        """Its watches break off; the store stays as it is."""
+        self.stopped = True
+        self.store.wake()
+
+    # Kinds
+
+    def kind(self, resource: Resource) -> Kind:
+        """Raises Refusal (404) for what is not served."""
+        known = builtin.KINDS.get(str(resource))
+        if known is not None:
+            if known.resource.version != resource.version:
+                raise refusal.not_served()
+            return known
+        entry = self.store.get(Key(custom.DEFINITIONS, "", str(resource)))
+        if entry is None:
+            raise refusal.not_served()
+        kind = custom.kind(entry, resource.version)
+        if kind is None:
+            raise refusal.not_served()
+        return kind
+
+    def every_kind(self) -> list[Kind]:
+        """All kinds in the version that is stored."""
+        customs = [custom.stored_kind(entry) for entry in self.store.list(custom.DEFINITIONS)]
+        return [*builtin.KINDS.values(), *customs]
+
+    def versions(self, group: str) -> tuple[str, ...]:
+        """Served versions of a group, the preferred one first."""
+        found = {kind.resource.version for kind in builtin.KINDS.values() if kind.resource.group == group}
+        for entry in self.store.list(custom.DEFINITIONS):
+            if entry.object["spec"]["group"] == group:
+                found |= {version["name"] for version in entry.object["spec"]["versions"] if version["served"]}
+        return tuple(sorted(found, key=custom.version_order, reverse=True))
+
+    # Reading
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
+        kind = self.kind(resource)
+        return self._shown(kind, resource, self._entry(kind, namespace, name).copy())
+
+    def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str | None = None,
+        fields: str | None = None,
+        limit: int = 0,
+        token: str = "",
+    ) -> Page:
+        """At most `limit` objects (0: all); the pages that follow show the same moment as the first."""
+        kind = self.kind(resource)
+        wanted = self._filter(kind, labels, fields)
+        with self.store.lock:
+            if token:
+                revision, after = _from_token(token)
+                if revision < self.store.compacted:
+                    raise refusal.expired("The provided continue parameter is too old to display a consistent list")
+                found = [entry for entry in self.store.list_at(revision, kind.key, namespace) if entry.key > after]
+            else:
+                revision = self.store.revision
+                found = self.store.list(kind.key, namespace)
+        if labels or fields:
+            found = [entry for entry in found if wanted(entry.object)]
+        page = found[:limit] if limit else found
+        more = _token(revision, page[-1].key) if len(page) < len(found) else ""
+        items = tuple(self._shown(kind, resource, entry.copy()) for entry in page)
+        return Page(items, str(revision), more)
+
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        resource_version: str,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> Watch:
+        """Raises Refusal (410) where the history no longer reaches back so far."""
+        kind = self.kind(resource)
+        wanted = self._filter(kind, labels, fields)
+        return Watch(self, kind, resource, namespace, _revision(resource_version), wanted)
+
+    # Writing
+
+    def create(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        body: Object,
+        *,
+        caller: Caller = ADMINISTRATOR,
+        manager: str = "unknown",
+    ) -> Object:
+        """`body` is the server's own from now on."""
+        with self.store.lock:
+            kind = self.kind(resource)
+            self._agree(kind, resource, body)
+            metadata = body.setdefault("metadata", {})
+            if metadata.get("resourceVersion"):
+                raise refusal.internal("resourceVersion should not be set on objects to be created")
+            self._name(kind, metadata)
+            name = metadata["name"]
+            if kind.resource.namespaced:
+                metadata["namespace"] = namespace
+                self._room(kind, namespace or "", name)
+            for word in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation"):
+                metadata.pop(word, None)
+            metadata |= {"uid": self._uid(), "creationTimestamp": self._time()}
+            if kind.counted:
+                metadata["generation"] = 1
+            if kind.status:
+                body.pop("status", None)
+            body = self._prepared(kind, resource, body, None)
+            self._admitted(Write("CREATE", resource, namespace, name, body, None, caller))
+            self._checked(kind, body, None)
+            key = _key(kind, namespace, name)
+            if self.store.get(key) is not None:
+                raise refusal.already_exists(resource, name)
+            builtin.bind(self.store, body)
+            return self._put(_Request(kind, resource, caller, manager), key, body, None)
+
+    def replace(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        body: Object,
+        *,
+        subresource: str | None = None,
+        caller: Caller = ADMINISTRATOR,
+        manager: str = "unknown",
+    ) -> Object:
+        """PUT. `body` is the server's own from now on."""
+        with self.store.lock:
+            kind = self.kind(resource)
+            entry = self._entry(kind, namespace, name)
+            if kind.custom and subresource != "scale" and not dig(body, ("metadata", "resourceVersion")):
+                why = "metadata.resourceVersion: Invalid value: 0: must be specified for an update"
+                raise refusal.invalid(resource, name, [why])
+            return self._update(_Request(kind, resource, caller, manager, subresource), entry, body)
+
+    def patch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        patch: PatchBody,
+        *,
+        subresource: str | None = None,
+        caller: Caller = ADMINISTRATOR,
+        manager: str = "unknown",
+    ) -> Object:
+        """A mapping is a merge patch, a sequence a JSON patch. `patch` is the server's own from now on."""
+        with self.store.lock:
+            kind = self.kind(resource)
+            entry = self._entry(kind, namespace, name)
+            base = self._shown(kind, resource, entry.copy())
+            if subresource == "scale":
+                base = self._scale(kind, base)
+            try:
+                body = patched(base, patch) if isinstance(patch, list) else merged(base, patch)
+            except PatchError as error:
+                if error.failed:
+                    message = "the server rejected our request due to an error in our request"
+                    raise Refusal(422, "Invalid", message) from error
+                raise refusal.bad_request(str(error)) from error
+            if not isinstance(body, dict) or not isinstance(body.get("metadata"), dict):
+                raise refusal.bad_request("the patched object is not an object")
+            body["metadata"].setdefault("resourceVersion", entry.object["metadata"]["resourceVersion"])
+            return self._update(_Request(kind, resource, caller, manager, subresource), entry, body)
+
+    def delete(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        grace_seconds: int | None = None,
+        propagation: Propagation | None = None,
+        caller: Caller = ADMINISTRATOR,
+    ) -> None:
+        with self.store.lock:
+            kind = self.kind(resource)
+            entry = self._entry(kind, namespace, name)
+            old = entry.object
+            for word, wanted in (("uid", uid), ("resourceVersion", resource_version)):
+                if wanted is not None and wanted != old["metadata"][word]:
+                    title = "UID" if word == "uid" else "ResourceVersion"
+                    why = f"Precondition failed: {title} in precondition: {wanted}, {title} in object meta: "
+                    raise refusal.conflict(resource, name, why + old["metadata"][word])
+            self._admitted(Write("DELETE", resource, namespace, name, None, old, caller))
+            if kind.key == "namespaces" and name in SYSTEM_NAMESPACES[:1] + SYSTEM_NAMESPACES[2:]:
+                raise refusal.forbidden(resource, name, "this namespace may not be deleted")
+            self._delete(kind, entry, grace_seconds, propagation)
+
+    def _delete(self, kind: Kind, entry: Entry, grace_seconds: int | None, propagation: Propagation | None) -> None:
+        body = entry.copy()
+        metadata = body["metadata"]
+        grace = builtin.grace(kind, body, grace_seconds)
+        finalizers = [
+            word for word in metadata.get("finalizers") or () if propagation is None or word not in (FOREGROUND, ORPHAN)
+        ]
+        finalizers += [FOREGROUND] if propagation == "Foreground" else []
+        finalizers += [ORPHAN] if propagation == "Orphan" else []
+        metadata["finalizers"] = finalizers
+        if not finalizers:
+            del metadata["finalizers"]
+        if "deletionTimestamp" in metadata:
+            shorter = grace < metadata.get("deletionGracePeriodSeconds", 0)
+            if shorter:
+                left = metadata["deletionGracePeriodSeconds"] - grace
+                due = datetime.fromisoformat(metadata["deletionTimestamp"]) - timedelta(seconds=left)
+                metadata |= {"deletionTimestamp": _written(due), "deletionGracePeriodSeconds": grace}
+        else:
+            due = self.now() + timedelta(seconds=grace)
+            metadata |= {"deletionTimestamp": _written(due), "deletionGracePeriodSeconds": grace}
+            if metadata.get("generation"):
+                metadata["generation"] += 1
+            builtin.doom(kind, body)
+        if self._over(kind, body):
+            self.store.delete(entry.key)
+        elif body != entry.object:
+            self._stamp_and_put(entry.key, body)
+
+    # What a write goes through
+
+    def _update(self, asked: _Request, entry: Entry, body: Object) -> Object:
+        kind, resource, name = asked.kind, asked.resource, entry.key.name
+        if not _has_subresource(kind, asked.subresource):
+            raise refusal.not_served()
+        old = self._shown(kind, resource, entry.object)
+        self._same_object(resource, old, body)
+        if asked.subresource == "scale":
+            body = self._scaled(kind, self._shown(kind, resource, entry.copy()), body)
+        else:
+            self._agree(kind, resource, body)
+            _keep(kind, asked.subresource, entry, body)
+        metadata = body["metadata"]
+        for word in _SYSTEM:
+            if word in old["metadata"]:
+                metadata[word] = old["metadata"][word]
+            else:
+                metadata.pop(word, None)
+        body = self._prepared(kind, resource, body, old)
+        if kind.counted and asked.subresource != "status" and _counts(kind, old, body):
+            body["metadata"]["generation"] = metadata.get("generation", 0) + 1
+        space = entry.key.namespace or None
+        self._admitted(Write("UPDATE", resource, space, name, body, old, asked.caller, asked.subresource))
+        self._checked(kind, body, old)
+        written = self._put(asked, entry.key, body, old)
+        return self._scale(kind, written) if asked.subresource == "scale" else written
+
+    def _put(self, asked: _Request, key: Key, body: Object, old: Object | None) -> Object:
+        """What does not change is not written, and gets no new resourceVersion."""
+        if old is not None and same(body, old):
+            return body
+        managed.record(body, old, asked.manager, asked.subresource, self._time())
+        body = self._stored(asked.kind, body)
+        if old is not None and self._over(asked.kind, body):
+            self.store.delete(key)
+            return self._shown(asked.kind, asked.resource, body)
+        return self._shown(asked.kind, asked.resource, self._stamp_and_put(key, body).copy())
+
+    def _stamp_and_put(self, key: Key, body: Object) -> Entry:
+        body["metadata"]["resourceVersion"] = str(self.store.revision + 1)
+        return self.store.put(key, body)
+
+    def _over(self, kind: Kind, body: Object) -> bool:
+        """Whether nothing holds a deleted object any longer."""
+        metadata = body["metadata"]
+        return (
+            "deletionTimestamp" in metadata
+            and not metadata.get("finalizers")
+            and not metadata.get("deletionGracePeriodSeconds")
+            and not (kind.key == "namespaces" and dig(body, ("spec", "finalizers")))
+        )
+
+    def _prepared(self, kind: Kind, resource: Resource, body: Object, old: Object | None) -> Object:
+        body["apiVersion"], body["kind"] = resource.api_version, resource.kind
+        _tidy(body["metadata"])
+        kind.prepare(body, old)
+        return body
+
+    def _checked(self, kind: Kind, body: Object, old: Object | None) -> None:
+        problems: Problems = builtin.metadata_problems(kind, body["metadata"], old["metadata"] if old else None)
+        problems += kind.validate(body, old)
+        if problems:
+            raise refusal.invalid(kind.resource, body["metadata"]["name"], problems)
+
+    def _admitted(self, write: Write) -> None:
+        if self.admit is not None:
+            self.admit(write)
+
+    def _same_object(self, resource: Resource, old: Object, body: Object) -> None:
+        metadata = body.setdefault("metadata", {})
+        name = old["metadata"]["name"]
+        if metadata.get("name", name) != name:
+            raise refusal.bad_request(
+                f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
+            )
+        space = old["metadata"].get("namespace")
+        if metadata.get("namespace", space) != space:
+            raise refusal.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        if metadata.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
+            why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "
+            raise refusal.conflict(resource, name, why + old["metadata"]["uid"])
+        version = metadata.get("resourceVersion")
+        if version and version != old["metadata"]["resourceVersion"]:
+            why = "the object has been modified; please apply your changes to the latest version and try again"
+            raise refusal.conflict(resource, name, why)
+
+    def _agree(self, kind: Kind, resource: Resource, body: Object) -> None:
+        """apiVersion and kind of the body must be those of the request; built-in kinds take them from there."""
+        for word, wanted in (("kind", resource.kind), ("apiVersion", resource.api_version)):
+            told = body.get(word)
+            if told is None and not kind.custom:
+                continue
+            if told is None:
+                raise refusal.bad_request(f"Object '{word.capitalize()}' is missing")
+            if told != wanted:
+                raise refusal.bad_request(f"the {word} in the data ({told}) does not match the expected one ({wanted})")
+
+    def _name(self, kind: Kind, metadata: Object) -> None:
+        if not metadata.get("name") and metadata.get("generateName"):
+            suffix = "".join(self._chance.choice(_LETTERS) for _ in range(5))
+            metadata["name"] = metadata["generateName"][:_LONGEST_PREFIX] + suffix
+        if not metadata.get("name"):
+            why = "metadata.name: Required value: name or generateName is required"
+            raise refusal.invalid(kind.resource, "", [why])
+
+    def _room(self, kind: Kind, namespace: str, name: str) -> None:
+        space = self.store.get(Key("namespaces", "", namespace))
+        if space is None:
+            raise refusal.not_found(r.NAMESPACE, namespace)
+        if "deletionTimestamp" in space.object["metadata"]:
+            why = f"unable to create new content in namespace {namespace} because it is being terminated"
+            cause = {
+                "reason": "NamespaceTerminating",
+                "message": f"namespace {namespace} is being terminated",
+                "field": "metadata.namespace",
+            }
+            raise refusal.forbidden(kind.resource, name, why, cause)
+
+    def _entry(self, kind: Kind, namespace: str | None, name: str) -> Entry:
+        entry = self.store.get(_key(kind, namespace, name))
+        if entry is None:
+            raise refusal.not_found(kind.resource, name)
+        return entry
+
+    def _shown(self, kind: Kind, resource: Resource, item: Object) -> Object:
+        """In the version that is asked for."""
+        if item["apiVersion"] != resource.api_version:
+            item = self._convert(kind, item, resource.api_version)
+        return item
+
+    def _stored(self, kind: Kind, item: Object) -> Object:
+        if item["apiVersion"] != kind.resource.api_version:
+            item = self._convert(kind, item, kind.resource.api_version)
+        return item
+
+    def _convert(self, kind: Kind, item: Object, version: str) -> Object:
+        if kind.converted and self.convert is not None:
+            return self.convert(item, version)
+        return {**item, "apiVersion": version}
+
+    def _scaled(self, kind: Kind, item: Object, scale: Object) -> Object:
+        """The object with the replicas of a Scale."""
+        wanted = (scale.get("spec") or {}).get("replicas", 0)
+        if kind.scale is None:
+            raise refusal.not_served()
+        if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 0:
+            why = f"spec.replicas: Invalid value: {wanted}: must be greater than or equal to 0"
+            raise refusal.invalid(kind.resource, item["metadata"]["name"], [why])
+        plant(item, kind.scale.wanted, wanted)
+        return item
+
+    def _scale(self, kind: Kind, item: Object) -> Object:
+        if kind.scale is None:
+            raise refusal.not_served()
+        metadata = {key: value for key, value in item["metadata"].items() if key in _SCALE_METADATA}
+        selector = dig(item, kind.scale.selector) if kind.scale.selector else None
+        status: Object = {"replicas": dig(item, kind.scale.actual, 0)}
+        if selector:
+            status["selector"] = selectors.text(selector) if isinstance(selector, dict) else selector
+        replicas = dig(item, kind.scale.wanted, 0)
+        spec = {"replicas": replicas} if replicas else {}
+        return {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata, "spec": spec, "status": status}
+
+    def _filter(self, kind: Kind, labels: str | None, fields: str | None) -> Callable[[Object], bool]:
+        by_labels = selectors.labels(labels or "")
+        terms = [(_field(kind, name), value, equal) for name, value, equal in selectors.fields(fields or "")]
+
+        def wanted(item: Object) -> bool:
+            return by_labels(item["metadata"].get("labels") or {}) and all(
+                (_text(dig(item, path, "")) == value) == equal for path, value, equal in terms
+            )
+
+        return wanted
+
+    def _uid(self) -> str:
+        return str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
+
+    def _time(self) -> str:
+        return _written(self.now())
+
+    # Who may
+
+    def allows(self, caller: Caller, asked: Attributes) -> bool:
+        if self.may is not None:
+            return self.may(caller, asked)
+        return access.allowed(self.store, caller, asked)
+
+    def demand(self, caller: Caller, asked: Attributes, resource: Resource) -> None:
+        """Raises Refusal (403)."""
+        if SUPERUSERS in caller.groups and self.may is None:
+            return
+        if not self.allows(caller, asked):
+            place = f' in the namespace "{asked.namespace}"' if asked.namespace else " at the cluster scope"
+            part = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
+            why = f'User "{caller.user}" cannot {asked.verb} resource "{part}" in API group "{asked.group}"{place}'
+            raise refusal.forbidden(resource, asked.name, why)
+
+    def finalize(self, name: str, finalizers: Sequence[str]) -> None:
+        """The subresource of a namespace by which its controller says that all content is gone."""
+        self.patch(r.NAMESPACE, None, name, {"spec": {"finalizers": list(finalizers) or None}}, subresource="finalize")
+
+    # Commands
+
+    def run(  # noqa: PLR0917 - as the port has them
+        self, namespace: str, name: str, container: str, command: Sequence[str], stdin: bytes | None, seconds: float
+    ) -> Completed:
+        pod = self.get(r.POD, namespace, name)
+        builtin.runnable(pod, container)
+        if self.execute is None:
+            raise refusal.internal(f"error dialing backend: no kubelet runs {namespace}/{name}")
+        return self.execute(pod, container, command, stdin, seconds)
+
+
+class Watch:
+    """The changes of a kind from a revision on. `poll` gives those that are there by now, and never waits."""
+
+    def __init__(  # noqa: PLR0917 - made by the server only
+        self,
+        server: ApiServer,
+        kind: Kind,
+        resource: Resource,
+        namespace: str | None,
+        revision: int | None,
+        wanted: Callable[[Object], bool],
+    ) -> None:
+        self._server = server
+        self._kind = kind
+        self._resource = resource
+        self._namespace = namespace
+        self._wanted = wanted
+        store = server.store
+        with store.lock:
+            oldest = max(store.compacted, server._oldest)  # noqa: SLF001 - the server's other half
+            if revision is not None and revision < oldest:
+                raise refusal.expired(f"too old resource version: {revision} ({oldest})")
+            self._first = store.list(kind.key, namespace) if revision is None else []
+            self.revision = store.revision if revision is None else revision
+
+    def poll(self) -> list[Event]:
+        """Raises Refusal (410) where the history was compacted meanwhile."""
+        store = self._server.store
+        with store.lock:
+            if self.revision < store.compacted:
+                raise refusal.expired(f"too old resource version: {self.revision} ({store.compacted})")
+            changes, self.revision = store.since(self.revision), max(self.revision, store.revision)
+        first, self._first = self._first, []
+        events = [Event("ADDED", self._object(entry)) for entry in first if self._wanted(entry.object)]
+        for change in changes:
+            if change.key.kind == self._kind.key and self._namespace in (None, change.key.namespace):
+                event = self._event(change)
+                if event is not None:
+                    events.append(event)
+        return events
+
+    def bookmark(self) -> Event:
+        """That nothing up to here was left out."""
+        head = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
+        return Event("BOOKMARK", {**head, "metadata": {"resourceVersion": str(self.revision)}})
+
+    def _event(self, change: Change) -> Event | None:
+        was = change.before is not None and self._wanted(change.before.object)
+        now = change.after is not None and self._wanted(change.after.object)
+        if now and change.after is not None:
+            return Event("MODIFIED" if was else "ADDED", self._object(change.after))
+        if was and change.before is not None:
+            gone = self._object(change.before)
+            gone["metadata"]["resourceVersion"] = str(change.revision)
+            return Event("DELETED", gone)
+        return None
+
+    def _object(self, entry: Entry) -> Object:
+        return self._server._shown(self._kind, self._resource, entry.copy())  # noqa: SLF001
+
+
+_SYSTEM = (
+    *("name", "namespace", "uid", "creationTimestamp", "resourceVersion", "generation", "managedFields"),
+    *("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"),
+)
+_SCALE_METADATA = frozenset({"name", "namespace", "uid", "resourceVersion", "creationTimestamp"})
+
+
+def _key(kind: Kind, namespace: str | None, name: str) -> Key:
+    return Key(kind.key, (namespace or "") if kind.resource.namespaced else "", name)
+
+
+def _has_subresource(kind: Kind, subresource: str | None) -> bool:
+    match subresource:
+        case None:
+            return True
+        case "status":
+            return kind.status
+        case "scale":
+            return kind.scale is not None
+        case "finalize":
+            return kind.key == "namespaces"
+    return False
+
+
+def _keep(kind: Kind, subresource: str | None, entry: Entry, body: Object) -> None:
+    """What a request to this endpoint cannot write stays as it was."""
+    if subresource == "status":
+        kept = entry.copy()
+        for key in (body.keys() | kept.keys()) - {"status", "metadata", "apiVersion", "kind"}:
+            body.pop(key, None)
+            if key in kept:
+                body[key] = kept[key]
+        if kind.custom:
+            body["metadata"] = kept["metadata"]
+    elif kind.status:
+        body.pop("status", None)
+        if "status" in entry.object:
+            body["status"] = entry.copy()["status"]
+    if kind.key == "namespaces" and subresource != "finalize":
+        body["spec"] = {**(body.get("spec") or {}), "finalizers": list(dig(entry.object, ("spec", "finalizers"), ()))}
+
+
+def _counts(kind: Kind, old: Object, body: Object) -> bool:
+    if not kind.custom:
+        return bool(old.get("spec") != body.get("spec"))
+    left = {"metadata", "apiVersion", "status"} if kind.status else {"metadata", "apiVersion"}
+    return any(old.get(key) != body.get(key) for key in (old.keys() | body.keys()) - left)
+
+
+def _tidy(metadata: Object) -> None:
+    """Empty maps and lists, and nulls, do not come back from a server."""
+    for word in ("labels", "annotations", "finalizers", "ownerReferences", "generateName", "namespace"):
+        if word in metadata and not metadata[word]:
+            del metadata[word]
+
+
+def _field(kind: Kind, name: str) -> tuple[str, ...]:
+    if name in ("metadata.name", "metadata.namespace"):
+        return tuple(name.split("."))
+    if name not in kind.fields:
+        raise refusal.bad_request(f"field label not supported: {name}")
+    return kind.fields[name]
+
+
+def _text(value: Any) -> str:
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+
+
+def _written(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _revision(resource_version: str) -> int | None:
+    """None for "" and "0": the watch begins with what is there."""
+    if resource_version in ("", "0"):
+        return None
+    if not resource_version.isdigit():
+        raise refusal.bad_request(
+            f"resourceVersion: Invalid value: {resource_version!r}: strconv.ParseUint: parsing failed"
+        )
+    return int(resource_version)
+
+
+def _token(revision: int, key: Key) -> str:
+    return base64.urlsafe_b64encode(json.dumps([revision, *key]).encode()).decode()
+
+
+def _from_token(token: str) -> tuple[int, Key]:
+    try:
+        revision, kind, namespace, name = json.loads(base64.urlsafe_b64decode(token))
+    except ValueError as error:
+        raise refusal.bad_request("continue key is not valid") from error
+    return int(revision), Key(kind, namespace, name)
