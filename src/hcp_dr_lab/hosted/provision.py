@@ -85,14 +85,15 @@ class _Work:
 
 def _serve(work: _Work) -> None:
     names, options = work.names, work.options
-    item = cluster.await_available(work.management, names)
+    patience = work.layout.options.patience
+    item = cluster.await_available(work.management, names, cluster.AVAILABLE_SECONDS * patience)
     work.so_far("its control plane is available")
     write_hosted_kubeconfig(work.layout, names, work.management)
     _add(work.management, names, options, work.say)
     with closing(connect(work.layout.hosted_kubeconfig(names.name), f"hosted {names.name}")) as hosted:
-        _await_name(hosted)
+        _await_name(hosted, API_SECONDS * patience)
         work.so_far("its API answers by name")
-        _fill(hosted, item, cluster.workers(options), work.say)
+        _fill(hosted, item, cluster.workers(options), CONTENT_SECONDS * patience, work.say)
         work.so_far("in service")
     values = environment.variables(
         work.layout,
@@ -115,11 +116,11 @@ def _add(management: Kubernetes, names: HostedClusterNames, options: Options, sa
         ballast.put(management, names, options.etcd_ballast, say)
 
 
-def _fill(hosted: Kubernetes, item: Object, nodes: int, say: Say) -> None:
+def _fill(hosted: Kubernetes, item: Object, nodes: int, seconds: float, say: Say) -> None:
     version = item["status"]["version"]["history"][0]["version"]
     content.apply(hosted, cluster_id=item["spec"]["clusterID"], version=version)
     content.wait_ready(
-        hosted, nodes=nodes, seconds=CONTENT_SECONDS, tell=lambda text: say(f"{item['metadata']['name']}: {text}")
+        hosted, nodes=nodes, seconds=seconds, tell=lambda text: say(f"{item['metadata']['name']}: {text}")
     )
 
 
@@ -131,9 +132,9 @@ def write_hosted_kubeconfig(layout: Layout, names: HostedClusterNames, managemen
     write_secret(layout.hosted_kubeconfig(names.name), json.dumps(handed_out, indent=2).encode())
 
 
-def _await_name(hosted: Kubernetes) -> None:
+def _await_name(hosted: Kubernetes, seconds: float) -> None:
     """Until the API answers by its name, as everybody asks it."""
-    deadline = time.monotonic() + API_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         try:
             hosted.get(NAMESPACE, "default")
@@ -141,7 +142,7 @@ def _await_name(hosted: Kubernetes) -> None:
             if time.monotonic() > deadline:
                 raise cluster.Unready(
                     f"The API of {hosted.name} does not answer by its name {hosted.server} after "
-                    f"{API_SECONDS:.0f} s: {error} Everything was left as it is. Look at external-dns on the "
+                    f"{seconds:.0f} s: {error} Everything was left as it is. Look at external-dns on the "
                     "management cluster, and at the logs of the name server and the load balancer."
                 ) from error
             time.sleep(0.5)

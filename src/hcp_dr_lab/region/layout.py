@@ -112,6 +112,11 @@ class RegionOptions:
     crds: Path | None = None  # a folder of CustomResourceDefinitions to install instead of the rehearsal's own
 
     @property
+    def patience(self) -> int:
+        """How many times longer than in the plain region anything may take."""
+        return 8 if self.realistic else 1
+
+    @property
     def words(self) -> tuple[str, ...]:
         """Said for people; empty for the plain region."""
         realistic = ("realistic delays",) if self.realistic else ()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr_lab.standin import machine, machine_deployment, names
+from hcp_dr_lab.standin import health_check, machine, machine_deployment, names
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.machines import MACHINE_SET_FINALIZER, available, children, owned, ready, scale_status
 from hcp_dr_lab.standin.pause import machine_api_paused
@@ -43,6 +43,8 @@ def reconcile(view: View) -> list[Change]:
                 changes += _machine_set(view, cluster, found)
             for found in _free(view, cluster, r.MACHINE):
                 changes += machine.reconcile(view, cluster, found)
+            for found in _free(view, cluster, r.MACHINE_HEALTH_CHECK):
+                changes += health_check.reconcile(view, cluster, found)
     return changes
 
 
@@ -123,6 +125,10 @@ def _machine_set(view: View, cluster: Object, found: Object) -> list[Change]:
     for orphan in children(view, r.MACHINE, found):
         if not deleting(orphan):
             changes += add_owner(r.MACHINE, orphan, found)
+    sick = [item for item in machines if health_check.is_to_go(item)]
+    changes += [
+        change for item in sick for change in delete(r.MACHINE, item, "a health check found its node unhealthy")
+    ]
     counted = [item for item in children(view, r.MACHINE, found, with_owned=True) if not deleting(item)]
     missing = found["spec"].get("replicas", 1) - len(counted)
     if missing > 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
 from hcp_dr_lab.standin import names
@@ -36,7 +38,7 @@ def reconcile(view: View, cluster: Object, found: Object) -> list[Change]:
         if not deleting(orphan):
             changes += add_owner(r.MACHINE_SET, orphan, found)
     sets = [item for item in children(view, r.MACHINE_SET, found, with_owned=True) if not deleting(item)]
-    present = _present(found, sets)
+    present = _present(view, found, sets)
     if present is None:
         changes.append(_new_set(view, found, sets))
     else:
@@ -44,10 +46,20 @@ def reconcile(view: View, cluster: Object, found: Object) -> list[Change]:
     return changes + set_status(r.MACHINE_DEPLOYMENT, found, _status(found, sets, present))
 
 
-def _present(deployment: Object, sets: list[Object]) -> Object | None:
-    """The oldest of those with the same template."""
+def _present(view: View, deployment: Object, sets: list[Object]) -> Object | None:
+    """The oldest of those with the same template, that is not older than a rollout which was asked for by time
+    (mdutil/util.go:455-504)."""
     template = _comparable(deployment["spec"]["template"])
-    same = [item for item in sets if _comparable(item["spec"]["template"]) == template]
+    after = (deployment["spec"].get("rollout") or {}).get("after")
+    since = datetime.fromisoformat(after) if after else None
+    same = [
+        item
+        for item in sets
+        if _comparable(item["spec"]["template"]) == template
+        and (
+            since is None or since > view.now or datetime.fromisoformat(item["metadata"]["creationTimestamp"]) >= since
+        )
+    ]
     return min(same, key=lambda item: item["metadata"].get("creationTimestamp", ""), default=None)
 
 

@@ -6,11 +6,15 @@ from collections.abc import Callable
 
 from hcp_dr.kube import resources as r
 from hcp_dr_lab.standin import (
+    autoscaler,
     aws_provider,
     cluster_api,
     control_plane_operator,
     hypershift_operator,
+    ignition_server,
     load_balancers,
+    node_tuning,
+    pki_operator,
     volumes,
 )
 from hcp_dr_lab.standin.change import Change
@@ -21,6 +25,10 @@ ROLES: tuple[tuple[str, Callable[[View], list[Change]]], ...] = (
     ("cloud-controller", load_balancers.reconcile),
     ("hypershift-operator", hypershift_operator.reconcile),
     ("control-plane-operator", control_plane_operator.reconcile),
+    ("ignition-server", ignition_server.reconcile),
+    ("control-plane-pki-operator", pki_operator.reconcile),
+    ("cluster-node-tuning-operator", node_tuning.reconcile),
+    ("cluster-autoscaler", autoscaler.reconcile),
     ("cluster-api", cluster_api.reconcile),
     ("capi-provider", aws_provider.reconcile),
 )

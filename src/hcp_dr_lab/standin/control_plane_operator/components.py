@@ -26,6 +26,7 @@ IDLE_COMPONENTS = (
     "cluster-autoscaler",
     "control-plane-pki-operator",
     "hosted-cluster-config-operator",
+    "cluster-node-tuning-operator",
 )
 _ENCRYPTION = "kas-secret-encryption-config"
 _KEYS = "/etc/kubernetes/certs"

@@ -21,6 +21,12 @@ ISSUER_HASH = "hypershift.openshift.io/ca-hash"
 SIGNING_KEY = "sa-signing-key"
 KUBEADMIN_PASSWORD = "kubeadmin-password"  # noqa: S105 - the name of a Secret
 
+CORE_IGNITION_LABEL = "hypershift.openshift.io/core-ignition-config"
+CORE_IGNITION = {  # parts of every NodePool's configuration: while one is missing no pool goes on
+    "ignition-config-fips": "# MachineConfig 30-fips\nspec: {fips: false}\n",
+    "ignition-config-worker-ssh": "# MachineConfig 99-worker-ssh\n",
+}
+
 AUTHORITIES = (
     "root-ca",
     "etcd-signer",
@@ -83,6 +89,13 @@ def reconcile(view: View, plane: Object) -> list[Change]:
     for name, key, members in _BUNDLES:
         text = "".join(authorities[member].certificate.decode() for member in members)
         changes += ensure(view, r.CONFIG_MAP, body(r.CONFIG_MAP, name, namespace, owner=plane, data={key: text}))
+    for name, content in CORE_IGNITION.items():
+        labels = {CORE_IGNITION_LABEL: "true"}
+        changes += ensure(
+            view,
+            r.CONFIG_MAP,
+            body(r.CONFIG_MAP, name, namespace, labels=labels, owner=plane, data={"config": content}),
+        )
     for leaf in subjects.leaves(plane):
         changes += _leaf(ring, leaf)
     return changes + list(_others(ring))

@@ -1,0 +1,107 @@
+"""A MachineHealthCheck: it judges the nodes of its Machines as the hosted API of its own side tells of them, and marks
+those Machines that are to go; their MachineSet deletes them, and with them their instances.
+
+After a move the nodes report to the other side, so that a source whose API still serves sees all of them not Ready
+(rule A12). It acts on no more than a few at a time, which is all of a small pool.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Object
+from hcp_dr_lab.standin import machine
+from hcp_dr_lab.standin.change import Change
+from hcp_dr_lab.standin.pause import machine_api_paused
+from hcp_dr_lab.standin.shape import annotation, condition, deleting, set_status
+from hcp_dr_lab.standin.view import View, condition_status
+
+HEALTHY = "HealthCheckSucceeded"
+REMEDIATED = "OwnerRemediated"
+_SKIP = "cluster.x-k8s.io/skip-remediation"
+
+
+def reconcile(view: View, cluster: Object, check: Object) -> list[Change]:
+    """Nothing while the hosted API cannot be asked."""
+    namespace = check["metadata"]["namespace"]
+    if deleting(check) or namespace not in view.hosted_nodes:
+        return []
+    targets = [item for item in _selected(view, check) if not _spared(cluster, item)]
+    sick = {item["metadata"]["name"]: why for item in targets if (why := _sickness(view, check, item)) is not None}
+    limit = _limit(check, len(targets))
+    acts = len(sick) <= limit
+    changes = set_status(
+        r.MACHINE_HEALTH_CHECK,
+        check,
+        {
+            "expectedMachines": len(targets),
+            "currentHealthy": len(targets) - len(sick),
+            "remediationsAllowed": max(limit - len(sick), 0) if acts else 0,
+        },
+    )
+    for item in targets:
+        why = sick.get(item["metadata"]["name"])
+        if why is None and condition_status(item, HEALTHY) is not None:
+            changes += set_status(r.MACHINE, item, {"conditions": [condition(view, HEALTHY, "True", "Succeeded")]})
+        elif why is not None and acts:
+            told = [
+                condition(view, HEALTHY, "False", "NodeNotHealthy", why),
+                condition(view, REMEDIATED, "False", "WaitingForRemediation", why),
+            ]
+            changes += set_status(r.MACHINE, item, {"conditions": told})
+    return changes
+
+
+def is_to_go(found: Object) -> bool:
+    """Whether a health check has given a Machine to its owner for remediation."""
+    return condition_status(found, HEALTHY) == "False" and condition_status(found, REMEDIATED) == "False"
+
+
+def unready_seconds(view: View, node: Object) -> float:
+    """How long a Node is not Ready; 0 while it is."""
+    conditions = (node.get("status") or {}).get("conditions") or ()
+    told = next((entry for entry in conditions if entry["type"] == "Ready"), None)
+    if told is None or told["status"] == "True" or "lastTransitionTime" not in told:
+        return 0
+    return (view.now - datetime.fromisoformat(told["lastTransitionTime"])).total_seconds()
+
+
+def _selected(view: View, check: Object) -> list[Object]:
+    wanted: Mapping[str, str] = check["spec"]["selector"].get("matchLabels") or {}
+    return [
+        item
+        for item in view.all(r.MACHINE, check["metadata"]["namespace"])
+        if wanted.items() <= (item["metadata"].get("labels") or {}).items()
+    ]
+
+
+def _spared(cluster: Object, item: Object) -> bool:
+    return deleting(item) or annotation(item, _SKIP) is not None or machine_api_paused(cluster, item)
+
+
+def _sickness(view: View, check: Object, item: Object) -> str | None:
+    checks = check["spec"].get("checks") or {}
+    node = machine.node_of(view, item)
+    if node is None:
+        if (item.get("status") or {}).get("nodeRef") is not None:
+            return "its node is gone"
+        age = (view.now - datetime.fromisoformat(item["metadata"]["creationTimestamp"])).total_seconds()
+        limit = checks.get("nodeStartupTimeoutSeconds", 600)
+        return f"no node after {limit} s" if 0 < limit <= age else None
+    for entry in checks.get("unhealthyNodeConditions") or ():
+        if entry["type"] == "Ready" and condition_status(node, "Ready") == entry["status"]:
+            seconds = unready_seconds(view, node)
+            if seconds >= entry["timeoutSeconds"]:
+                return f"its node is not Ready for {seconds:.0f} s"
+    return None
+
+
+def _limit(check: Object, targets: int) -> int:
+    trigger = ((check["spec"].get("remediation") or {}).get("triggerIf") or {}).get("unhealthyLessThanOrEqualTo")
+    if trigger is None:
+        return targets
+    text = str(trigger)
+    return math.floor(targets * int(text[:-1]) / 100) if text.endswith("%") else int(text)
