@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +99,7 @@ def find(say: Say, environment: Mapping[str, str] = os.environ) -> dict[str, Pat
     """All programs by name; builds those that are nowhere to be found. Raises BuildFailed."""
     toolchain = go.choose(go.needed_version(MODULES))
     cache = cache_folder(environment)
-    elsewhere = {program.name: installed(program, environment, say) for program in PROGRAMS}
-    found = {program.name: elsewhere[program.name] or cached(program, cache, toolchain.version) for program in PROGRAMS}
+    found = _places(PROGRAMS, toolchain, environment, say)
     missing = [program for program in PROGRAMS if not found[program.name].exists()]
     if missing:
         with _only_builder(cache, say):
@@ -108,6 +107,24 @@ def find(say: Say, environment: Mapping[str, str] = os.environ) -> dict[str, Pat
             if missing:
                 build(missing, found, go.fetched(toolchain, cache, say), say)
     return found
+
+
+def built(names: Collection[str], environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
+    """Those of the programs that are there already, by name; builds and fetches nothing."""
+    wanted = [program for program in PROGRAMS if program.name in names]
+    places = _places(wanted, go.choose(go.needed_version(MODULES)), environment, lambda _: None)
+    return {name: path for name, path in places.items() if path.exists()}
+
+
+def _places(
+    programs: Iterable[Program], toolchain: go.Toolchain, environment: Mapping[str, str], say: Say
+) -> dict[str, Path]:
+    """Where each is, or will be once it is built."""
+    cache = cache_folder(environment)
+    return {
+        program.name: installed(program, environment, say) or cached(program, cache, toolchain.version)
+        for program in programs
+    }
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:

@@ -87,13 +87,12 @@ def write_kubeconfig(  # noqa: PLR0917 - a kubeconfig is these fields
 
 def parts(layout: Layout, cluster: ManagementCluster) -> tuple[Part, ...]:
     """In order of start; the node last."""
-    return (
-        _etcd(layout, cluster),
-        _api_server(layout, cluster),
-        _controller_manager(layout, cluster),
-        _scheduler(layout, cluster),
-        _node(layout, cluster),
-    )
+    return (*api(layout, cluster), _scheduler(layout, cluster), _node(layout, cluster))
+
+
+def api(layout: Layout, cluster: ManagementCluster) -> tuple[Part, ...]:
+    """What stores and decides, in order of start: etcd, API server, controller manager. These need no root."""
+    return (_etcd(layout, cluster), _api_server(layout, cluster), _controller_manager(layout, cluster))
 
 
 def _etcd(layout: Layout, cluster: ManagementCluster) -> Part:
