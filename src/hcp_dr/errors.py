@@ -128,9 +128,7 @@ class UnknownHostedCluster(SettingsError):
 
 class CannotMigrate(HcpDrError):
     exit_code = 10
-    template = (
-        "This hosted cluster cannot be relocated now: {count} preflight checks are blocked or unknown ({checks})."
-    )
+    template = "This hosted cluster cannot be relocated now: preflight is blocked by {checks}."
     left = "Nothing was changed anywhere, and the hosted cluster goes on as it was."
     todo = "Each blocked check above says what to do; then run `hcp-dr preflight` again."
 

@@ -34,4 +34,4 @@ def examine(run: Run, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
 def stopping(checks: Sequence[Check]) -> CannotMigrate | None:
     """The error that the checks amount to; None where nothing stops."""
     names = [check.name for check in checks if check.stops]
-    return CannotMigrate(count=len(names), checks=", ".join(names)) if names else None
+    return CannotMigrate(checks=", ".join(names)) if names else None

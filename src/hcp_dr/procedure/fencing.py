@@ -7,14 +7,12 @@ replicas were asked for. etcd's revision is a witness, no proof: keys with a lea
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.perform import ETCD_CONTAINER, ETCDCTL
 from hcp_dr.kube.port import Kubernetes
-from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, POD, STATEFUL_SET
+from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
 from hcp_dr.model import Case
-from hcp_dr.objects.reading import dig, is_ready_pod, name_of, pods_of
+from hcp_dr.objects.reading import dig
 from hcp_dr.procedure.workloads import Workload, workloads
 
 KEEPERS = ("control-plane-operator",)
@@ -22,7 +20,6 @@ KEEPERS = ("control-plane-operator",)
 WRITERS = ("kube-apiserver", "openshift-apiserver", "openshift-oauth-apiserver")
 RESTLESS = ("cluster-autoscaler", "control-plane-pki-operator", "karpenter-operator")
 """They pay no heed to the pause, so they stop with the keepers (rule G)."""
-_STILL_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +55,3 @@ def look_at(cluster: Kubernetes, case: Case) -> Fence:
         paused=dig(hosted_cluster, "spec", "pausedUntil") in ("true", "True"),
         workloads=workloads(cluster, case.control_plane_namespace, DEPLOYMENT),
     )
-
-
-def etcd_pod(cluster: Kubernetes, case: Case) -> str | None:
-    """The name of a Ready etcd pod, the first by name."""
-    etcd = cluster.find(STATEFUL_SET, "etcd", case.control_plane_namespace)
-    if etcd is None:
-        return None
-    pods = pods_of(etcd, cluster.list(POD, case.control_plane_namespace).items)
-    return min((name_of(pod) for pod in pods if is_ready_pod(pod)), default=None)
-
-
-def still_revision(cluster: Kubernetes, case: Case, pod: str) -> tuple[int, int]:
-    """etcd's revision twice, a second apart."""
-    status = f"{ETCDCTL} endpoint status -w json"
-    completed = cluster.execute(
-        case.control_plane_namespace,
-        pod,
-        ETCD_CONTAINER,
-        ["/bin/bash", "-c", f"{status} && sleep {_STILL_SECONDS} && {status}"],
-    )
-    lines = [line for line in completed.stdout.decode(errors="replace").splitlines() if line.startswith("[")]
-    revisions = [int(json.loads(line)[0]["Status"]["header"]["revision"]) for line in lines]
-    return (revisions[0], revisions[1]) if len(revisions) == 2 else (0, -1)

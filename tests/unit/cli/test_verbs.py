@@ -57,7 +57,7 @@ def test_preflight_that_finds_a_problem_shows_all_and_ends_with_its_code(hcp: Hc
     assert [line.split()[1] for line in lines if line.startswith("blocked")] == ["versions.destination", "instances"]
     assert lines[-1] == "verdict: blocked"
     assert "\nhcp-dr: This hosted cluster cannot be relocated now: " in ended.err
-    assert "(versions.destination, instances)" in ended.err
+    assert "blocked by versions.destination, instances." in ended.err
 
 
 @pytest.mark.parametrize("phase", sorted(PHASES))

@@ -88,5 +88,5 @@ def test_blocked_and_unknown_stop_and_a_warning_does_not() -> None:
     assert stopping((GOOD, ODD)) is None
     error = stopping((GOOD, BAD, ODD, DARK))
     assert isinstance(error, CannotMigrate)
-    assert error.values == {"count": 2, "checks": "bad, dark"}
+    assert error.values == {"checks": "bad, dark"}
     assert not isinstance(error, SettingsError)

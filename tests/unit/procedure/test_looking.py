@@ -18,7 +18,7 @@ from hcp_dr.kube.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE
 from hcp_dr.objects.archive import MANIFEST
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.scrub import OIDC_FINALIZER
-from hcp_dr.procedure import fencing, records, removal
+from hcp_dr.procedure import etcd, fencing, records, removal
 from hcp_dr.procedure.backup import export_objects, mark_parent, protect_instances, release_dns, snapshot_etcd
 from hcp_dr.procedure.carried import MACHINERY
 from hcp_dr.procedure.case import Asked, api_hostname, discover
@@ -37,7 +37,7 @@ from hcp_dr.procedure.teardown import machines as teardown_machines
 from hcp_dr.procedure.teardown import node_pools as teardown_node_pools
 from hcp_dr.procedure.verify import await_nodes, hosted_api, identity, placement, publish_api, source_clean
 from tests.cases.building import an_object
-from tests.ports import World
+from tests.ports import MemoryKubernetes, World
 from tests.unit.engine.toys import Table
 from tests.world import CASE, relocatable
 
@@ -148,12 +148,13 @@ def test_a_pause_that_ends_by_itself_is_no_pause(world: World, value: str | None
     assert fencing.look_at(world.source, CASE).paused is paused
 
 
-def test_etcds_pod_is_the_first_that_is_ready(world: World) -> None:
-    assert fencing.etcd_pod(world.source, CASE) == "etcd-0"
+def test_the_only_etcd_pod_is_the_truth_as_long_as_it_is_ready(world: World) -> None:
+    assert etcd.truth(world.source, CASE) == "etcd-0"
+    assert world.source.asked == [], "nobody has to be asked who leads"
     world.source.objects["Pod", "clusters-one", "etcd-0"]["status"] = {}
-    assert fencing.etcd_pod(world.source, CASE) is None
+    assert etcd.truth(world.source, CASE) is None
     del world.source.objects["StatefulSet", "clusters-one", "etcd"]
-    assert fencing.etcd_pod(world.source, CASE) is None
+    assert etcd.truth(world.source, CASE) is None
 
 
 def answering(world: World, text: str, code: int = 0) -> list[Sequence[str]]:
@@ -177,15 +178,57 @@ def status(revision: int) -> str:
 )
 def test_etcds_revision_is_read_twice(world: World, text: str, revisions: tuple[int, int]) -> None:
     asked = answering(world, text)
-    assert fencing.still_revision(world.source, CASE, "etcd-0") == revisions
+    assert etcd.still_revision(world.source, CASE, "etcd-0") == revisions
     assert asked[0][2].count("endpoint status") == 2
 
 
 @pytest.mark.parametrize("text", ["", f"{status(42)}\n", "no such command\n"])
 def test_a_revision_that_cannot_be_read_twice_does_not_stand_still(world: World, text: str) -> None:
     answering(world, text)
-    first, second = fencing.still_revision(world.source, CASE, "etcd-0")
+    first, second = etcd.still_revision(world.source, CASE, "etcd-0")
     assert first != second
+
+
+def three_members(cluster: MemoryKubernetes, *leaders: int | None) -> None:
+    """etcd with a pod for each of these; each says which member leads. None does not answer."""
+    cluster.put(
+        {"StatefulSet clusters-one/etcd": {"spec": {"replicas": 3, "selector": {"matchLabels": {"app": "etcd"}}}}}
+    )
+    for number in range(3):
+        pod = {"labels": {"app": "etcd"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+        cluster.put({f"Pod clusters-one/etcd-{number}": pod})
+    answers = iter(leaders)
+
+    def script(_command: Sequence[str], _stdin: bytes | None) -> Completed:
+        number, leads = len([call for call in cluster.asked if call[0] == "execute"]) - 1, next(answers)
+        if leads is None:
+            return Completed(1, b"", b"context deadline exceeded")
+        header = {"cluster_id": 11, "member_id": number, "revision": 40 + number}
+        voting: list[Any] = [{"name": f"etcd-{each}"} for each in (2, 0, 1)]
+        table = {"header": header, "members": [*voting, {"name": "learns", "isLearner": True}]}
+        return Completed(
+            0, f"{json.dumps([{'Status': {'header': header, 'leader': leads}}])}\n{json.dumps(table)}\n".encode(), b""
+        )
+
+    cluster.script = script
+
+
+@pytest.mark.parametrize(
+    ("leaders", "truth"),
+    [((1, 1, 1), "etcd-1"), ((1, 1, None), "etcd-1"), ((0, 1, 1), "etcd-1"), ((1, None, 1), None), ((9, 9, 9), None)],
+)
+def test_of_several_members_the_leader_is_the_truth(
+    world: World, leaders: tuple[int | None, ...], truth: str | None
+) -> None:
+    three_members(world.source, *leaders)
+    assert etcd.truth(world.source, CASE) == truth
+
+
+def test_each_member_tells_whom_it_knows_but_learners(world: World) -> None:
+    three_members(world.source, 1, 1, 1)
+    found = etcd.members(world.source, CASE)
+    assert found[0] == etcd.Member("etcd-0", "11", "0", "1", 40, ("etcd-0", "etcd-1", "etcd-2"))
+    assert [member.leads for member in found] == [False, True, False]
 
 
 FILE = '{"hash": 40762, "revision": 42, "totalKey": 700, "totalSize": 4096}\n4096\n5ad10e  -\nabcd  -\n'
@@ -369,6 +412,7 @@ def test_the_identity_of_before_is_compared_with_what_answers_now(world: World) 
     world.hosted.put({"ConfigMap default/hcp-dr-relocation": {"data": {"nonce": "mine"}}})
     before = identity.observe(world.ports, CASE, memory).now
     memory = memory.with_value("identity", json.loads(json.dumps(before.to_json())))
+    three_members(world.destination, *[0] * 6)
     assert isinstance(identity.plan(identity.observe(world.ports, CASE, memory)), Done)
     world.hosted.put({"Node w-2": {"uid": "another"}})
     assert isinstance(identity.plan(identity.observe(world.ports, CASE, memory)), Refuse)

@@ -1,5 +1,6 @@
-"""Deletes the Routes of the control plane namespace, so that the source's external-dns gives their names up. They are
-remembered whole, to be put back by an undo; nobody makes them again while the fence holds."""
+"""Takes away what the source's external-dns makes records from: the Routes of the control plane namespace are deleted,
+and the hostname annotation is taken off its Services, by which a load balancer's name is published. Both are
+remembered, to be put back by an undo; nobody makes them again while the fence holds."""
 
 from __future__ import annotations
 
@@ -8,16 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Delete, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Patch, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import FenceBroken
 from hcp_dr.kube.port import Object
-from hcp_dr.kube.resources import ROUTE
+from hcp_dr.kube.resources import ROUTE, SERVICE
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import is_deleting, name_of, uid_of
+from hcp_dr.objects.reading import annotations_of, is_deleting, name_of, uid_of
 from hcp_dr.objects.scrub import scrub
 from hcp_dr.procedure.fencing import Fence, look_at
 
 LIMIT = 120.0
+HOSTNAME = "external-dns.alpha.kubernetes.io/hostname"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +27,20 @@ class Facts:
     namespace: str
     fence: Fence
     routes: tuple[Object, ...]
-    before: Mapping[str, Any] | None  # remembered
+    services: tuple[Object, ...]  # those with a hostname for external-dns
+    routes_before: Mapping[str, Any] | None  # remembered
+    hostnames_before: Mapping[str, Any] | None  # remembered: by Service
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    services = ports.source.list(SERVICE, case.control_plane_namespace).items
     return Facts(
         namespace=case.control_plane_namespace,
         fence=look_at(ports.source, case),
         routes=ports.source.list(ROUTE, case.control_plane_namespace).items,
-        before=memory.mapping("routes"),
+        services=tuple(item for item in services if HOSTNAME in annotations_of(item)),
+        routes_before=memory.mapping("routes"),
+        hostnames_before=memory.mapping("service_hostnames"),
     )
 
 
@@ -41,19 +48,24 @@ def plan(facts: Facts) -> Decision:
     breach = facts.fence.breach()
     if breach:
         return Refuse(FenceBroken(what=f"The fence does not hold ({breach}), so the Routes would be made again."))
-    if facts.before is None:
-        return Do((Remember("routes", {name_of(route): scrub(route) for route in facts.routes}),))
-    actions = tuple(
+    if facts.routes_before is None or facts.hostnames_before is None:
+        hostnames = {name_of(item): annotations_of(item)[HOSTNAME] for item in facts.services}
+        routes = {name_of(route): scrub(route) for route in facts.routes}
+        return Do((Remember("routes", routes), Remember("service_hostnames", hostnames)))
+    actions: tuple[Action, ...] = tuple(
         Delete("source", ROUTE, name_of(route), facts.namespace, uid_of(route))
         for route in facts.routes
         if not is_deleting(route)
     )
+    silent = {"metadata": {"annotations": {HOSTNAME: None}}}
+    actions += tuple(Patch("source", SERVICE, name_of(item), facts.namespace, silent) for item in facts.services)
     if actions:
         return Do(actions)
     if facts.routes:
         names = ", ".join(name_of(route) for route in facts.routes)
         return Wait("the Routes are gone", f"still there: {names}", LIMIT, Topic("source", ROUTE, facts.namespace))
-    return Done(f"{len(facts.before)} Routes are gone from {facts.namespace}")
+    hostnames = f", and the hostnames of {len(facts.hostnames_before)} Services" if facts.hostnames_before else ""
+    return Done(f"{len(facts.routes_before)} Routes are gone from {facts.namespace}{hostnames}")
 
 
 def foresee(facts: Facts) -> Facts:
@@ -61,9 +73,9 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    if facts.before is None:
-        return replace(facts, before={})
-    return replace(facts, routes=())
+    if facts.routes_before is None or facts.hostnames_before is None:
+        return replace(facts, routes_before={}, hostnames_before={})
+    return replace(facts, routes=(), services=())
 
 
 STEP = Step(

@@ -16,7 +16,8 @@ from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Topic
 from hcp_dr.errors import FenceBroken
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Later, Ports
-from hcp_dr.procedure.fencing import KEEPERS, RESTLESS, WRITERS, Fence, etcd_pod, look_at, still_revision
+from hcp_dr.procedure import etcd
+from hcp_dr.procedure.fencing import KEEPERS, RESTLESS, WRITERS, Fence, look_at
 from hcp_dr.procedure.identity import Identity
 from hcp_dr.procedure.identity import look_at as look_inside
 from hcp_dr.procedure.workloads import Workload, still_there, stop
@@ -30,8 +31,8 @@ STILL_LIMIT = 120.0
 class Facts:
     namespace: str
     fence: Fence
-    etcd_pod: str | None
-    revisions: tuple[int, int] | None  # read only when the writers are gone
+    etcd_pod: str | None  # of the member that is the truth; looked for only when the writers are gone
+    revisions: tuple[int, int] | None  # of that member
     before: Mapping[str, Any] | None  # remembered: replicas by Deployment
     identity: Identity | None  # what the cluster is by uids; read while its API still answers
     remembered: Mapping[str, Any] | None  # the fence's id and revision
@@ -40,13 +41,12 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     fence = look_at(ports.source, case)
-    pod = etcd_pod(ports.source, case)
-    quiet = fence.breach() is None and pod is not None
+    pod = etcd.truth(ports.source, case) if fence.breach() is None else None
     return Facts(
         namespace=case.control_plane_namespace,
         fence=fence,
         etcd_pod=pod,
-        revisions=still_revision(ports.source, case, pod) if quiet and pod else None,
+        revisions=etcd.still_revision(ports.source, case, pod) if pod else None,
         before=memory.mapping("replicas_before"),
         identity=look_inside(ports.hosted) if memory.mapping("replicas_before") is None else None,
         remembered=memory.mapping("fence"),
@@ -70,7 +70,7 @@ def plan(facts: Facts) -> Decision:
 
 def _stand_still(facts: Facts) -> Decision:
     if facts.etcd_pod is None:
-        return _wait("a pod of etcd is Ready", "none is Ready", facts.namespace, GONE_LIMIT)
+        return _wait("a Ready pod of etcd leads", "none does", facts.namespace, GONE_LIMIT)
     if facts.revisions is None or facts.revisions[0] != facts.revisions[1]:
         return _wait("etcd's revision stands still", f"revisions {facts.revisions}", facts.namespace, STILL_LIMIT)
     if facts.remembered is None:

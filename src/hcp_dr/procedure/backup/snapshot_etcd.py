@@ -1,5 +1,6 @@
 """Saves the fenced etcd in its pod, verifies the file there, and sends it straight from the pod to the bucket by a
-presigned PUT: no AWS key enters the pod, and no URL a process list. One member is the truth.
+presigned PUT: no AWS key enters the pod, and no URL a process list. One member is the truth, and its file must reach
+at least as far as the fenced etcd did.
 
 The file bears the fence's id in its name, so that no snapshot of another fence can be taken for this one's.
 """
@@ -29,7 +30,8 @@ from hcp_dr.errors import FenceBroken, HcpDrError, SnapshotDoubtful
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, read_manifest
-from hcp_dr.procedure.fencing import Fence, etcd_pod, look_at
+from hcp_dr.procedure import etcd
+from hcp_dr.procedure.fencing import Fence, look_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Facts:
     manifest_key: str
     fence: Fence
     fence_id: str | None
+    fence_revision: int | None  # etcd's, when it stood still
     pod: str | None
     file: SnapshotFile | None
     stored: StoredObject | None
@@ -91,8 +94,8 @@ def read_file(cluster: Kubernetes, namespace: str, pod: str, path: str) -> Snaps
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    fence_id = (memory.mapping("fence") or {}).get("id")
-    pod = etcd_pod(ports.source, case)
+    remembered = memory.mapping("fence") or {}
+    pod = etcd.truth(ports.source, case)
     manifest_key = f"{case.key_prefix}/{MANIFEST}"
     facts = Facts(
         namespace=case.control_plane_namespace,
@@ -100,14 +103,15 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         key=case.snapshot_key,
         manifest_key=manifest_key,
         fence=look_at(ports.source, case),
-        fence_id=fence_id,
+        fence_id=remembered.get("id"),
+        fence_revision=remembered.get("revision"),
         pod=pod,
         file=None,
         stored=ports.bucket.head(case.snapshot_key),
         manifest=read_manifest(ports.archive),
         stored_manifest=ports.bucket.head(manifest_key),
     )
-    if pod is None or fence_id is None:
+    if pod is None or facts.fence_id is None:
         return facts
     return replace(facts, file=read_file(ports.source, facts.namespace, pod, facts.path))
 
@@ -125,6 +129,13 @@ def _doubt(facts: Facts) -> HcpDrError | None:
             left="It was not uploaded; the control plane stays fenced.",
             todo="Look at the volume's free space, delete the file in the pod, then run `hcp-dr resume`.",
         )
+    if facts.file and facts.file.revision < (facts.fence_revision or 0):
+        return SnapshotDoubtful(
+            what=f"The snapshot {facts.path} in pod {facts.namespace}/{facts.pod} ends at revision "
+            f"{facts.file.revision}, but etcd stood at {facts.fence_revision} when it was fenced: it lacks writes.",
+            left="It was not uploaded; the control plane stays fenced.",
+            todo="Look at etcd's members, delete the file in the pod, then run `hcp-dr resume`.",
+        )
     stored = facts.stored
     if facts.file and stored and (stored.size, stored.metadata.get("sha256")) != (facts.file.size, facts.file.sha256):
         return SnapshotDoubtful(
@@ -140,7 +151,7 @@ def plan(facts: Facts) -> Decision:
     if doubt is not None:
         return Refuse(doubt)
     if facts.pod is None:
-        return Wait("a pod of etcd is Ready", "none is Ready", 120)
+        return Wait("a Ready pod of etcd leads", "none does", 120)
     file, fence_id = facts.file, str(facts.fence_id)
     if file is None:
         return Do((SaveSnapshot("source", facts.namespace, facts.pod, facts.path),))
@@ -185,7 +196,8 @@ def foresee(facts: Facts) -> Facts:
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if facts.pod is None:
         return replace(facts, pod=Later("a pod of etcd"))
-    file = facts.file or SnapshotFile(0, Later("sha256"), Later("hash"), 0, 0, intact=True)
+    revision = facts.fence_revision or 0
+    file = facts.file or SnapshotFile(0, Later("sha256"), Later("hash"), revision, 0, intact=True)
     if facts.file is None:
         return replace(facts, file=file)
     stored = StoredObject(facts.key, file.size, {"sha256": file.sha256}, "")

@@ -14,5 +14,5 @@ def verdict(checks: Iterable[Check]) -> Decision:
     checks = tuple(checks)
     stopping = [check.name for check in checks if check.stops]
     if stopping:
-        return Refuse(CannotMigrate(count=len(stopping), checks=", ".join(stopping)), checks)
+        return Refuse(CannotMigrate(checks=", ".join(stopping)), checks)
     return Done(f"{len(checks)} checks, none blocked", checks)

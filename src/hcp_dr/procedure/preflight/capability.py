@@ -27,11 +27,13 @@ from hcp_dr.kube.resources import (
     POD,
     ROUTE,
     SECRET,
+    SERVICE,
     STATEFUL_SET,
     STORAGE_CLASS,
 )
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import condition, dig, is_deleting, is_ready_pod, labels_of, name_of, selects
+from hcp_dr.objects.release import ONE_CLUSTER_SINCE, control_plane_version, restores_one_cluster
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
 from hcp_dr.procedure.preflight import verdict
 
@@ -51,6 +53,7 @@ NEEDED: dict[Side, tuple[tuple[Resource, str | None, tuple[str, ...]], ...]] = {
         (POD, None, ("list", "delete")),
         (POD, "exec", ("create",)),
         (ROUTE, None, ("list", "delete")),
+        (SERVICE, None, ("list", "patch")),
         (NAMESPACE, None, ("get", "delete")),
     ),
     "destination": (
@@ -60,7 +63,10 @@ NEEDED: dict[Side, tuple[tuple[Resource, str | None, tuple[str, ...]], ...]] = {
         *((resource, None, ("list", "create", "patch")) for resource in _MACHINERY),
         (SECRET, None, ("list", "create")),
         (CONFIG_MAP, None, ("list", "create")),
+        (DEPLOYMENT, None, ("list",)),
+        (STATEFUL_SET, None, ("list",)),
         (POD, None, ("list", "delete")),
+        (POD, "exec", ("create",)),
         (NAMESPACE, None, ("get", "create")),
     ),
 }
@@ -88,7 +94,9 @@ class Facts:
     platform: str
     region: str
     wanted_region: str
+    etcd_managed: bool
     etcd_members: int
+    hosted_version: str  # of the release that the control plane runs; "" where it is not known
     etcd_storage_class: str
     node_selector: dict[str, str]
     paused: tuple[str, ...]
@@ -141,13 +149,14 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     machines = of_infrastructure(case.infra_id, ports.source.list(MACHINE, case.control_plane_namespace).items)
     objects = (hosted_cluster, *pools, *machines)
     storage = dig(hosted_cluster, "spec", "etcd", "managed", "storage", "persistentVolume") or {}
-    highly_available = dig(hosted_cluster, "spec", "controllerAvailabilityPolicy") == "HighlyAvailable"
     return Facts(
         clusters=(_look_at(ports, "source"), _look_at(ports, "destination")),
         platform=str(dig(hosted_cluster, "spec", "platform", "type")),
         region=str(dig(hosted_cluster, "spec", "platform", "aws", "region")),
         wanted_region=case.aws_region,
-        etcd_members=3 if highly_available else 1,
+        etcd_managed=dig(hosted_cluster, "spec", "etcd", "managementType") != "Unmanaged",
+        etcd_members=1 if dig(hosted_cluster, "spec", "controllerAvailabilityPolicy") == "SingleReplica" else 3,
+        hosted_version=control_plane_version(hosted_cluster),
         etcd_storage_class=str(storage.get("storageClassName") or ""),
         node_selector=dict(dig(hosted_cluster, "spec", "nodeSelector") or {}),
         paused=tuple(f"{o['kind']} {name_of(o)}" for o in objects[: 1 + len(pools)] if dig(o, "spec", "pausedUntil")),
@@ -291,13 +300,7 @@ def _check_hosted(facts: Facts) -> list[Check]:
             "instances and volumes do not leave their region",
             "choose a destination management cluster in the same region",
         ),
-        _blocked_if(
-            facts.etcd_members != 1,
-            "etcd_members",
-            f"etcd has {facts.etcd_members} members",
-            "a restore of several members from one snapshot can make several clusters of them",
-            "this release of hcp-dr relocates single-replica control planes only",
-        ),
+        _etcd(facts),
         _blocked_if(
             facts.deleting,
             "deletion",
@@ -334,6 +337,32 @@ def _check_hosted(facts: Facts) -> list[Check]:
             "look whose it is; a relocation of yours that stopped goes on with `hcp-dr resume`",
         ),
     ]
+
+
+def _etcd(facts: Facts) -> Check:
+    """Several members are restored as one cluster only by a hosted release that is fixed (rule C4)."""
+    if not facts.etcd_managed:
+        return Check(
+            "etcd_members",
+            "blocked",
+            "etcd is not managed by HyperShift (spec.etcd.managementType is Unmanaged)",
+            "its data is where its owner keeps it, and no snapshot of it is restored with the control plane",
+            "none here: such a hosted cluster is moved by pointing a new one at the same etcd",
+        )
+    if facts.etcd_members == 1:
+        return Check("etcd_members", "ok", "etcd has 1 member")
+    seen = f"etcd has {facts.etcd_members} members, the hosted release is {facts.hosted_version or 'not known'}"
+    fixed = restores_one_cluster(facts.hosted_version)
+    if fixed:
+        return Check("etcd_members", "ok", seen)
+    since = ".".join(str(part) for part in ONE_CLUSTER_SINCE)
+    return Check(
+        "etcd_members",
+        "unknown" if fixed is None else "blocked",
+        seen,
+        f"before release {since} each member is restored as a cluster of its own, and the three take different writes",
+        f"upgrade the hosted cluster to {since} or later first",
+    )
 
 
 def plan(facts: Facts) -> Decision:

@@ -1,8 +1,8 @@
 """Un-pauses the HostedCluster: the point of no return. From here the destination's API may accept writes, so that the
 source must never write again. The fence is looked at once more, right before.
 
-etcd rolls a second time when the restore is done, because the init container leaves its template (rule C6): the first
-readiness is not the end.
+etcd rolls a second time when the restore is done, because etcd-init leaves its template (rule C6): the first readiness
+is not the end, and with several members each has to come back.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from hcp_dr.objects.reading import dig, is_deleting
 from hcp_dr.procedure.fencing import Fence, look_at
 from hcp_dr.procedure.restoring import is_ours
 
+ETCD_INIT = "etcd-init"
 LIMIT = 1200.0
 """Seconds for the chain operator, control-plane-operator, etcd restore, kube-apiserver (rule D)."""
 
@@ -63,8 +64,9 @@ def rolled_out(workload: Object | None) -> bool:
 
 
 def _restores_still(etcd: Object | None) -> bool:
-    """Does the template still hold an init container? It leaves when the restore is done."""
-    return bool(dig(etcd, "spec", "template", "spec", "initContainers"))
+    """Does the template still hold etcd-init? It leaves when the restore is done; others stay."""
+    containers = dig(etcd, "spec", "template", "spec", "initContainers") or ()
+    return any(container.get("name") == ETCD_INIT for container in containers)
 
 
 def plan(facts: Facts) -> Decision:

@@ -1,0 +1,94 @@
+"""The hosted cluster's etcd, seen through its pods: who leads, how far it is, who belongs to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hcp_dr.engine.perform import ETCD_CONTAINER, ETCDCTL
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr.kube.resources import POD, STATEFUL_SET
+from hcp_dr.model import Case
+from hcp_dr.objects.reading import dig, is_ready_pod, name_of, pods_of
+
+_STATUS = f"{ETCDCTL} endpoint status -w json"
+_STILL_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member, as its own pod tells of it. Ids are etcd's, in decimals."""
+
+    pod: str
+    cluster_id: str
+    member_id: str
+    leader_id: str  # "0" where it knows of none
+    revision: int
+    knows: tuple[str, ...]  # names of all voting members, sorted; one that has not started yet has the name ""
+
+    @property
+    def leads(self) -> bool:
+        return self.leader_id == self.member_id
+
+
+def ready_pods(cluster: Kubernetes, case: Case) -> tuple[str, ...]:
+    """Names of etcd's Ready pods, sorted."""
+    etcd = cluster.find(STATEFUL_SET, "etcd", case.control_plane_namespace)
+    pods = pods_of(etcd, cluster.list(POD, case.control_plane_namespace).items) if etcd else ()
+    return tuple(sorted(name_of(pod) for pod in pods if is_ready_pod(pod)))
+
+
+def replicas(cluster: Kubernetes, case: Case) -> int:
+    """How many members etcd is asked to have; 0 where there is no etcd."""
+    etcd = cluster.find(STATEFUL_SET, "etcd", case.control_plane_namespace)
+    return int(dig(etcd, "spec", "replicas") or 0)
+
+
+def members(cluster: Kubernetes, case: Case) -> tuple[Member, ...]:
+    """What each Ready pod tells, one after the other; a pod that does not answer is not among them."""
+    found = (_member(cluster, case, pod) for pod in ready_pods(cluster, case))
+    return tuple(member for member in found if member is not None)
+
+
+def truth(cluster: Kubernetes, case: Case) -> str | None:
+    """The pod from which the one snapshot is taken: the only one, or among several the leader's, since a member that
+    lags behind may lack what was acknowledged. None while there is none."""
+    if replicas(cluster, case) == 1:
+        return next(iter(ready_pods(cluster, case)), None)
+    return leader(members(cluster, case))
+
+
+def leader(found: Iterable[Member]) -> str | None:
+    """The pod of the member that leads; of two that say so, one of them has not heard of its end: the farther one."""
+    return max(((member.revision, member.pod) for member in found if member.leads), default=(0, None))[1]
+
+
+def still_revision(cluster: Kubernetes, case: Case, pod: str) -> tuple[int, int]:
+    """etcd's revision twice, a second apart."""
+    lines = _lines(cluster, case, pod, f"{_STATUS} && sleep {_STILL_SECONDS} && {_STATUS}")
+    revisions = [int(line[0]["Status"]["header"]["revision"]) for line in lines]
+    return (revisions[0], revisions[1]) if len(revisions) == 2 else (0, -1)
+
+
+def _member(cluster: Kubernetes, case: Case, pod: str) -> Member | None:
+    lines = _lines(cluster, case, pod, f"{_STATUS}; {ETCDCTL} member list -w json")
+    if len(lines) != 2:
+        return None
+    status, table = lines[0][0]["Status"], lines[1]
+    return Member(
+        pod=pod,
+        cluster_id=str(status["header"]["cluster_id"]),
+        member_id=str(status["header"]["member_id"]),
+        leader_id=str(status.get("leader", 0)),
+        revision=int(status["header"]["revision"]),
+        knows=tuple(sorted(str(each.get("name", "")) for each in table["members"] if not each.get("isLearner"))),
+    )
+
+
+def _lines(cluster: Kubernetes, case: Case, pod: str, script: str) -> list[Any]:
+    """The JSON documents that the script prints, one a line; what else it says is passed over."""
+    completed = cluster.execute(case.control_plane_namespace, pod, ETCD_CONTAINER, ["/bin/bash", "-c", script])
+    text = completed.stdout.decode(errors="replace")
+    return [json.loads(line) for line in text.splitlines() if line.startswith(("[", "{"))]
