@@ -64,8 +64,8 @@ def plan(facts: Facts) -> Decision:
     if facts.routes:
         names = ", ".join(name_of(route) for route in facts.routes)
         return Wait("the Routes are gone", f"still there: {names}", LIMIT, Topic("source", ROUTE, facts.namespace))
-    hostnames = f", and the hostnames of {len(facts.hostnames_before)} Services" if facts.hostnames_before else ""
-    return Done(f"{len(facts.routes_before)} Routes are gone from {facts.namespace}{hostnames}")
+    silent_now = f", and the hostnames of {len(facts.hostnames_before)} Services" if facts.hostnames_before else ""
+    return Done(f"{len(facts.routes_before)} Routes are gone from {facts.namespace}{silent_now}")
 
 
 def foresee(facts: Facts) -> Facts:
