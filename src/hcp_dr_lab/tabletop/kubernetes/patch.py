@@ -49,7 +49,7 @@ def _apply(document: Any, operation: Any) -> Any:
         case "remove":
             return _remove(document, path)
         case "replace":
-            _look(document, path)
+            _look(document, path, absent=None)  # the server's library sets a field that was not there
             return _set(document, path, _value(operation))
         case "test":
             if not same(_look(document, path, absent=None), operation.get("value")):

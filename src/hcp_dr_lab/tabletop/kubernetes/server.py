@@ -207,7 +207,7 @@ class ApiServer:
             if kind.resource.namespaced:
                 metadata["namespace"] = namespace
                 self._room(kind, namespace or "", name)
-            for word in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation"):
+            for word in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"):
                 metadata.pop(word, None)
             metadata |= {"uid": self._uid(), "creationTimestamp": self._time()}
             if kind.counted:
@@ -241,6 +241,10 @@ class ApiServer:
             if kind.custom and subresource != "scale" and not dig(body, ("metadata", "resourceVersion")):
                 why = "metadata.resourceVersion: Invalid value: 0: must be specified for an update"
                 raise refusal.invalid(resource, name, [why])
+            uid = dig(body, ("metadata", "uid"), "")
+            if uid not in ("", entry.object["metadata"]["uid"]):
+                why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
+                raise refusal.conflict(resource, name, why + entry.object["metadata"]["uid"])
             return self._update(_Request(kind, resource, caller, manager, subresource), entry, body)
 
     def patch(
@@ -289,11 +293,8 @@ class ApiServer:
             kind = self.kind(resource)
             entry = self._entry(kind, namespace, name)
             old = entry.object
-            for word, wanted in (("uid", uid), ("resourceVersion", resource_version)):
-                if wanted is not None and wanted != old["metadata"][word]:
-                    title = "UID" if word == "uid" else "ResourceVersion"
-                    why = f"Precondition failed: {title} in precondition: {wanted}, {title} in object meta: "
-                    raise refusal.conflict(resource, name, why + old["metadata"][word])
+            _meets(resource, old, "UID", "uid", uid)
+            _meets(resource, old, "ResourceVersion", "resourceVersion", resource_version)
             self._admitted(Write("DELETE", resource, namespace, name, None, old, caller))
             if kind.key == "namespaces" and name in SYSTEM_NAMESPACES[:1] + SYSTEM_NAMESPACES[2:]:
                 raise refusal.forbidden(resource, name, "this namespace may not be deleted")
@@ -409,9 +410,9 @@ class ApiServer:
             raise refusal.bad_request(
                 "the namespace of the provided object does not match the namespace sent on the request"
             )
-        if metadata.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
-            why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "
-            raise refusal.conflict(resource, name, why + old["metadata"]["uid"])
+        uid = metadata.get("uid")
+        if uid and uid != old["metadata"]["uid"]:
+            raise refusal.invalid(resource, name, [f'metadata.uid: Invalid value: "{uid}": field is immutable'])
         version = metadata.get("resourceVersion")
         if version and version != old["metadata"]["resourceVersion"]:
             why = "the object has been modified; please apply your changes to the latest version and try again"
@@ -614,6 +615,16 @@ _SCALE_METADATA = frozenset({"name", "namespace", "uid", "resourceVersion", "cre
 
 def _key(kind: Kind, namespace: str | None, name: str) -> Key:
     return Key(kind.key, (namespace or "") if kind.resource.namespaced else "", name)
+
+
+def _meets(resource: Resource, item: Object, title: str, word: str, wanted: str | None) -> None:
+    """A precondition of a request."""
+    found = item["metadata"][word]
+    if wanted and wanted != found:
+        why = f"the {title} in the precondition ({wanted}) does not match the {title} in record ({found})"
+        if word == "uid":
+            why += ". The object might have been deleted and then recreated"
+        raise refusal.conflict(resource, item["metadata"]["name"], why)
 
 
 def _has_subresource(kind: Kind, subresource: str | None) -> bool:
