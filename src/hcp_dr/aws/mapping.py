@@ -49,7 +49,11 @@ def mapped(service: str, operation: str, subject: str) -> Iterator[None]:
     try:
         yield
     except exceptions.ClientError as error:
-        raise _from_answer(error, service, operation, subject) from error
+        message = str(error.response.get("Error", {}).get("Message", ""))
+        http = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        raise from_answer(
+            code_of(error), message, http, service=service, operation=operation, subject=subject
+        ) from error
     except _UNREACHABLE as error:
         raise errors.AwsUnreachable(service=service, operation=operation, object=subject, reason=_cut(error)) from error
     except _NO_CREDENTIALS as error:
@@ -62,10 +66,8 @@ def code_of(error: exceptions.ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _from_answer(error: exceptions.ClientError, service: str, operation: str, subject: str) -> errors.AwsError:
-    answer = error.response
-    code, http = code_of(error), int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    message = str(answer.get("Error", {}).get("Message", ""))
+def from_answer(code: str, message: str, http: int, *, service: str, operation: str, subject: str) -> errors.AwsError:
+    """The error that a refusal stands for: the service's error code and message, and the HTTP status."""
     values = {"service": service, "operation": operation, "object": subject, "reason": _cut(message or code, code)}
     if _BUSY.fullmatch(code) or http == 429 or http >= 500:
         return errors.AwsBusy(**values)

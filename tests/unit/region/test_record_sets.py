@@ -12,8 +12,13 @@ from hcp_dr_lab.region.cloud.record_sets import (
     Change,
     InvalidChangeBatchError,
     RecordSet,
+    all_of,
     changed,
+    escaped,
+    full_name,
+    listed,
     parse_change,
+    zone_of,
 )
 
 ZONE = "hosted.rehearsal.example"
@@ -27,7 +32,7 @@ TXT = RecordSet("cname-" + API, "TXT", 300, ('"owner=a"',))
 
 
 def after(*changes: Change) -> set[RecordSet]:
-    return set(changed(ZONE, (*APEX, CNAME, TXT), changes).values())
+    return set(all_of(changed(ZONE, zone_of((*APEX, CNAME, TXT)), changes)))
 
 
 def refusal(*changes: Change) -> str:
@@ -88,10 +93,36 @@ def test_alias_records_differ_by_their_target() -> None:
         body = {"Name": "a." + ZONE, "Type": "A", "AliasTarget": alias}
         return parse_change({"Action": action, "ResourceRecordSet": body})
 
-    records = changed(ZONE, APEX, [change("CREATE", "lb.example.")]).values()
+    records = changed(ZONE, zone_of(APEX), [change("CREATE", "lb.example.")])
     with pytest.raises(InvalidChangeBatchError, match="do not match"):
         changed(ZONE, records, [change("DELETE", "other.example.")])
-    assert set(changed(ZONE, records, [change("DELETE", "lb.example.")]).values()) == set(APEX)
+    assert changed(ZONE, records, [change("DELETE", "LB.example")]) == zone_of(APEX)
+
+
+def test_a_wildcard_is_one_name_escaped_or_not() -> None:
+    assert full_name(r"\052.Apps.example") == "*.apps.example."
+    assert escaped("*.apps.example.") == r"\052.apps.example."
+    created = after(parse_change(request("CREATE", f"*.{ZONE}", "A", "10.0.0.1")))
+    deleted = (request(action, rf"\052.{ZONE}", "A", "10.0.0.1") for action in ("CREATE", "DELETE"))
+    assert len(created) == 5
+    assert after(*map(parse_change, deleted)) == {*APEX, CNAME, TXT}
+
+
+def test_a_listing_goes_by_reversed_labels_with_their_dots() -> None:
+    names = [ZONE + ".", "b-1." + ZONE + ".", "b." + ZONE + ".", "a.b." + ZONE + ".", "*.b." + ZONE + "."]
+    zone = zone_of(RecordSet(name, "A", 60, ("10.0.0.1",)) for name in reversed(names))
+    assert [record.name for record in listed(zone)] == [names[0], names[1], names[2], names[4], names[3]]
+
+
+def test_a_batch_has_its_limits() -> None:
+    many = [RecordSet(f"n{number}.{ZONE}.", "A", 60, ("10.0.0.1",)) for number in range(1001)]
+    assert len(after(*(Change("CREATE", record) for record in many[:1000]))) == 1004
+    assert refusal(*(Change("CREATE", record) for record in many)) == "[Number of records limit of 1000 exceeded.]"
+    assert len(after(*(Change("UPSERT", record) for record in many[:500]))) == 504
+    assert "limit of 1000" in refusal(*(Change("UPSERT", record) for record in many[:501]))
+    texts = [RecordSet(f"n{number}.{ZONE}.", "TXT", 60, ('"' + "x" * 253 + '"',)) for number in range(126)]
+    assert len(after(*(Change("CREATE", record) for record in texts[:125]))) == 129
+    assert refusal(*(Change("CREATE", record) for record in texts)) == "[RDATA character limit of 32000 exceeded.]"
 
 
 @given(

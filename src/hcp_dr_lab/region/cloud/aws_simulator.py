@@ -6,12 +6,14 @@ follow `record_sets`, and TerminateInstances ends none of the instances when one
 
 from __future__ import annotations
 
+import bisect
 import json
 import os
 import ssl
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +36,15 @@ from hcp_dr_lab.region import layout as region_layout
 from hcp_dr_lab.region.cloud.aws import Seed, publish, zones_file
 from hcp_dr_lab.region.cloud.record_sets import (
     InvalidChangeBatchError,
+    Place,
     RecordSet,
+    Zone,
     changed,
+    escaped,
     full_name,
     parse_change,
+    place,
+    zone_of,
 )
 from hcp_dr_lab.region.layout import (
     AVAILABILITY_ZONE,
@@ -62,9 +69,20 @@ def record_set(record: MotoRecordSet) -> RecordSet:
     body: dict[str, Any] = {"Name": record.name, "Type": record.type, "TTL": record.ttl}
     body["ResourceRecords"] = record.resource_records
     body["SetIdentifier"] = record.set_identifier
-    if record.alias_target:
-        body["AliasTarget"] = record.alias_target
+    body["AliasTarget"] = record.alias_target
     return parse_change({"Action": "UPSERT", "ResourceRecordSet": body}).record_set
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of one of moto's zones as long as moto has the very list `given`. To read ten thousand records
+    takes a second, so that a batch costs only what it changes: `given` and `texts` (for the name server) in order."""
+
+    zone: Zone
+    rows: dict[Place, tuple[MotoRecordSet, str]]
+    given: list[MotoRecordSet]
+    order: list[Place]
+    texts: str
 
 
 class Zones:
@@ -74,43 +92,79 @@ class Zones:
         self._backend = backend
         self._path = path
         self._lock = threading.Lock()
+        self._known: dict[str, Known] = {}
 
     def change(self, zone_id: str, change_list: Sequence[Mapping[str, Any]]) -> None:
         with self._lock:
             zone: FakeZone = self._backend.get_hosted_zone(zone_id)
-            present = {record_set(record).key: record for record in zone.rrsets}
+            known = self._read(zone)
             changes = [parse_change(change) for change in change_list]
             try:
-                after = changed(zone.name, [record_set(record) for record in zone.rrsets], changes)
+                after = changed(zone.name, known.zone, changes)
             except InvalidChangeBatchError as error:
                 raise Route53ClientError("InvalidChangeBatch", str(error)) from error
-            for change, parsed in zip(change_list, changes, strict=True):
-                present[parsed.record_set.key] = MotoRecordSet(  # type: ignore[abstract]
-                    _as_moto_keeps_it(change["ResourceRecordSet"])
-                )
-            zone.rrsets = [present[key] for key in after]
-            self.write()
+            for request, change in zip(change_list, changes, strict=True):
+                record = change.record_set
+                known.rows.pop(_place(record), None)
+                if change.action != "DELETE":
+                    kept = MotoRecordSet(_as_moto_keeps_it(request["ResourceRecordSet"]))  # type: ignore[abstract]
+                    known.rows[_place(record)] = (kept, _text(record))
+            self._known[zone.id] = _known(after, known.rows)
+            zone.rrsets = self._known[zone.id].given
+            self._write()
+
+    def page(self, zone_id: str, kind: str, name: str, most: int) -> tuple[list[MotoRecordSet], str | None, str | None]:
+        """At most so many record sets from this name and type on, and with which the next page begins."""
+        with self._lock:
+            known = self._read(self._backend.get_hosted_zone(zone_id))
+        start = bisect.bisect_left(known.order, place(name, kind or "")) if name else 0
+        rest = known.given[start + most : start + most + 1]
+        return known.given[start : start + most], *((rest[0].name, rest[0].type) if rest else (None, None))
 
     def write(self) -> None:
+        with self._lock:
+            self._write()
+
+    def _read(self, zone: FakeZone) -> Known:
+        known = self._known.get(zone.id)
+        if known is None or known.given is not zone.rrsets:
+            found = [(record_set(kept), kept) for kept in zone.rrsets]
+            rows = {_place(record): (kept, _text(record)) for record, kept in found}
+            known = self._known[zone.id] = _known(zone_of(record for record, _ in found), rows)
+            zone.rrsets = known.given
+        return known
+
+    def _write(self) -> None:
         zones = [
-            {
-                "name": full_name(zone.name),
-                "private": bool(zone.private_zone),
-                "records": [
-                    {"name": record.name, "type": record.type, "ttl": record.ttl or 60, "values": record.values}
-                    for record in map(record_set, zone.rrsets)
-                    if record.values
-                ],
-            }
+            f'{{"name": {json.dumps(full_name(zone.name))}, "private": {json.dumps(bool(zone.private_zone))},'
+            f' "records": [{self._read(zone).texts}]}}'
             for zone in self._backend.zones.values()
         ]
         new = self._path.with_suffix(".new")
-        new.write_text(json.dumps(zones))
+        new.write_text(f"[{', '.join(zones)}]")
         new.replace(self._path)
 
 
+def _known(zone: Zone, rows: dict[Place, tuple[MotoRecordSet, str]]) -> Known:
+    order = sorted(rows)
+    texts = ",\n".join(text for text in (rows[key][1] for key in order) if text)
+    return Known(zone, rows, [rows[key][0] for key in order], order, texts)
+
+
+def _place(record: RecordSet) -> Place:
+    return place(record.name, record.type, record.set_identifier)
+
+
+def _text(record: RecordSet) -> str:
+    """For the name server; empty where a record has no values of its own."""
+    if not record.values:
+        return ""
+    written = {"name": record.name, "type": record.type, "ttl": record.ttl or 60, "values": record.values}
+    return json.dumps(written)
+
+
 def _as_moto_keeps_it(body: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {**body, "Name": full_name(body["Name"])}
+    kept = {**body, "Name": escaped(full_name(body["Name"]))}
     if "ResourceRecords" in body:
         kept["ResourceRecords"] = [record["Value"] for record in body["ResourceRecords"]]
     return kept
@@ -121,6 +175,10 @@ def follow_the_rules(zones: Zones) -> None:
 
     def change(_: Route53Backend, zoneid: str, change_list: list[dict[str, Any]]) -> None:
         zones.change(zoneid, change_list)
+
+    def page(_: Route53Backend, zone_id: str, start_type: str, start_name: str, max_items: int) -> Any:
+        found, next_name, next_type = zones.page(zone_id, start_type, start_name, max_items)
+        return found, next_name, next_type, next_name is not None
 
     def then_write(method: Callable[..., Any]) -> Callable[..., Any]:
         def method_and_write(*arguments: Any, **named: Any) -> Any:
@@ -140,6 +198,7 @@ def follow_the_rules(zones: Zones) -> None:
 
     for owner, name, method in (
         (Route53Backend, "change_resource_record_sets", change),
+        (Route53Backend, "list_resource_record_sets", page),
         (Route53Backend, "create_hosted_zone", then_write(Route53Backend.create_hosted_zone)),
         (Route53Backend, "delete_hosted_zone", then_write(Route53Backend.delete_hosted_zone)),
         (InstanceBackend, "terminate_instances", terminate_all_or_none),
@@ -160,6 +219,7 @@ def plant(route53: Route53Backend) -> Seed:
             record.records = [f"ns.{REGION_DOMAIN}. hostmaster.{REGION_DOMAIN}. 1 7200 900 1209600 86400"]
         if record.type == "NS":
             record.ttl, record.records = 172800, [f"ns.{REGION_DOMAIN}."]
+    zone.rrsets = list(zone.rrsets)  # another list, so that Zones reads it again
     return Seed(zone.resource_id, vpc.id, subnet.id, group.id, image.id, wide.id)
 
 

@@ -1,33 +1,40 @@
 """What Route53 does with a change batch, as a pure function.
 
-The AWS simulator takes a second CNAME for a name, deletes a record whose value was changed meanwhile, and stops in the
-middle of a bad batch. A relocation is safe only because the real service does none of this, so the rules are here.
+The AWS simulator takes a second CNAME for a name, deletes a record whose value was changed meanwhile, stops in the
+middle of a bad batch, and takes batches of any size. A relocation is safe only because the real service does none of
+this, so the rules are here, for the region and for the tabletop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
+MOST_VALUES = 1000
+MOST_CHARACTERS = 32_000
+"""Of one batch; those of an UPSERT count twice (Route53 developer guide, quotas on ChangeResourceRecordSets)."""
+
 Action = Literal["CREATE", "DELETE", "UPSERT"]
-Key = tuple[str, str, str]
+Place = tuple[str, str, str]
+Zone = Mapping[str, Mapping[tuple[str, str], "RecordSet"]]
+"""The record sets of one zone: by name, then by type and set identifier."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordSet:
-    """`name` is lower case and ends with a dot. `rest` holds what routing policies add (Weight, AliasTarget, ...)."""
+    """`name` is lower case and ends with a dot. `alias` is zone id, name and whether its health counts. `rest` holds
+    what routing policies add (Weight, Failover, ...)."""
 
     name: str
     type: str
     ttl: int | None = None
     values: tuple[str, ...] = ()
     set_identifier: str = ""
+    alias: tuple[str, str, bool] | None = None
     rest: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def key(self) -> Key:
-        return (self.name, self.type, self.set_identifier)
 
     @property
     def told(self) -> str:
@@ -48,14 +55,36 @@ class InvalidChangeBatchError(Exception):
         super().__init__(f"[{', '.join(self.problems)}]")
 
 
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+_TO_ESCAPE = re.compile(r"[^a-z0-9\-_.]")
+
+
 def full_name(name: str) -> str:
-    return name.lower().rstrip(".") + "."
+    r"""The one form of a name here: \052.Example.com is *.example.com."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), name).lower().rstrip(".") + "."
+
+
+def escaped(name: str) -> str:
+    r"""As Route53 answers: *.example.com. is \052.example.com."""
+    return _TO_ESCAPE.sub(lambda match: f"\\{ord(match[0]):03o}", name)
+
+
+@lru_cache(maxsize=65536)
+def place(name: str, kind: str, set_identifier: str = "") -> Place:
+    """Where a record set stands in a listing: by its labels reversed, with their dots, then by type."""
+    labels = escaped(full_name(name)).split(".")
+    return (".".join(reversed(labels[:-1])) + ".", kind, set_identifier)
+
+
+def listed(zone: Zone) -> list[RecordSet]:
+    """In the order in which Route53 lists them."""
+    return sorted(all_of(zone), key=lambda record: place(record.name, record.type, record.set_identifier))
 
 
 def parse_change(change: Mapping[str, Any]) -> Change:
     """From the request's own form."""
     body = change["ResourceRecordSet"]
-    known = {"Name", "Type", "TTL", "ResourceRecords", "SetIdentifier"}
+    known = {"Name", "Type", "TTL", "ResourceRecords", "SetIdentifier", "AliasTarget"}
     return Change(
         change["Action"],
         RecordSet(
@@ -64,61 +93,102 @@ def parse_change(change: Mapping[str, Any]) -> Change:
             ttl=None if body.get("TTL") is None else int(body["TTL"]),
             values=tuple(record["Value"] for record in body.get("ResourceRecords") or ()),
             set_identifier=body.get("SetIdentifier") or "",
+            alias=_alias(body.get("AliasTarget")),
             rest=tuple(sorted((key, str(value)) for key, value in body.items() if key not in known)),
         ),
     )
 
 
-def changed(zone: str, records: Iterable[RecordSet], changes: Sequence[Change]) -> dict[Key, RecordSet]:
-    """The records of the zone after the batch. Raises InvalidChangeBatchError, and then nothing of it counts."""
-    after = {record.key: record for record in records}
+def _alias(target: Mapping[str, Any] | None) -> tuple[str, str, bool] | None:
+    if not target:
+        return None
+    healthy = str(target.get("EvaluateTargetHealth")).lower() == "true"
+    return (target["HostedZoneId"], full_name(target["DNSName"]), healthy)
+
+
+def zone_of(records: Iterable[RecordSet]) -> Zone:
+    zone: dict[str, dict[tuple[str, str], RecordSet]] = {}
+    for record in records:
+        zone.setdefault(record.name, {})[record.type, record.set_identifier] = record
+    return zone
+
+
+def all_of(zone: Zone) -> Iterator[RecordSet]:
+    return (record for present in zone.values() for record in present.values())
+
+
+def changed(origin: str, zone: Zone, changes: Sequence[Change]) -> Zone:
+    """The zone `origin` after the batch; `zone` stays as it is. Costs one copy of the names, and the rest by the size
+    of the batch. Raises InvalidChangeBatchError, and then nothing of it counts."""
+    too_much = list(_too_much(changes))
+    if too_much:
+        raise InvalidChangeBatchError(too_much)
+    after = dict(zone)
     problems = []
     for change in changes:
-        problem = _problem(full_name(zone), after, change)
+        wanted = change.record_set
+        present = after.get(wanted.name, {})
+        problem = _problem(full_name(origin), present, change)
         if problem:
             problems.append(problem)
-        elif change.action == "DELETE":
-            del after[change.record_set.key]
+            continue
+        kept = {key: record for key, record in present.items() if key != (wanted.type, wanted.set_identifier)}
+        if change.action != "DELETE":
+            kept[wanted.type, wanted.set_identifier] = wanted
+        if kept:
+            after[wanted.name] = kept
         else:
-            after[change.record_set.key] = change.record_set
+            del after[wanted.name]
     if problems:
         raise InvalidChangeBatchError(problems)
     return after
 
 
-def _problem(zone: str, records: Mapping[Key, RecordSet], change: Change) -> str | None:
+def _too_much(changes: Sequence[Change]) -> Iterator[str]:
+    counted = [(2 if change.action == "UPSERT" else 1, change.record_set) for change in changes]
+    if sum(times * (len(record.values) or 1) for times, record in counted) > MOST_VALUES:
+        yield f"Number of records limit of {MOST_VALUES} exceeded."
+    if sum(times * len(value) for times, record in counted for value in record.values) > MOST_CHARACTERS:
+        yield f"RDATA character limit of {MOST_CHARACTERS} exceeded."
+
+
+def _problem(origin: str, present: Mapping[tuple[str, str], RecordSet], change: Change) -> str | None:
+    """`present` is what has the same name."""
     wanted = change.record_set
-    if wanted.name != zone and not wanted.name.endswith("." + zone):
-        return f"RRSet with DNS name {wanted.name} is not permitted in zone {zone}"
-    present = records.get(wanted.key)
+    if wanted.name != origin and not wanted.name.endswith("." + origin):
+        return f"RRSet with DNS name {wanted.name} is not permitted in zone {origin}"
+    same = present.get((wanted.type, wanted.set_identifier))
     if change.action == "DELETE":
-        return _problem_of_delete(zone, wanted, present)
-    if change.action == "CREATE" and present is not None:
+        return _problem_of_delete(origin, wanted, same)
+    if change.action == "CREATE" and same is not None:
         return f"Tried to create resource record set {wanted.told} but it already exists"
-    return _problem_beside_others(zone, records, wanted)
+    return _problem_beside_others(origin, present, wanted)
 
 
-def _problem_of_delete(zone: str, wanted: RecordSet, present: RecordSet | None) -> str | None:
-    if wanted.name == zone and wanted.type in {"NS", "SOA"}:
+def _problem_of_delete(origin: str, wanted: RecordSet, present: RecordSet | None) -> str | None:
+    if wanted.name == origin and wanted.type in {"NS", "SOA"}:
         return f"A HostedZone must contain its {wanted.type} record"
     if present is None:
         return f"Tried to delete resource record set {wanted.told} but it was not found"
-    same = (present.ttl, sorted(present.values), present.rest) == (wanted.ttl, sorted(wanted.values), wanted.rest)
-    if not same:
+    if _content(present) != _content(wanted):
         return (
             f"Tried to delete resource record set {wanted.told} but the values provided do not match the current values"
         )
     return None
 
 
-def _problem_beside_others(zone: str, records: Mapping[Key, RecordSet], wanted: RecordSet) -> str | None:
+def _content(record: RecordSet) -> tuple[Any, ...]:
+    return (record.ttl, sorted(record.values), record.alias, record.rest)
+
+
+def _problem_beside_others(origin: str, present: Mapping[tuple[str, str], RecordSet], wanted: RecordSet) -> str | None:
     """A CNAME stands alone at its name, and never at the zone's own."""
-    if wanted.type == "CNAME" and wanted.name == zone:
-        return f"RRSet of type CNAME with DNS name {wanted.name} is not permitted at apex in zone {zone}"
-    types = {type_ for name, type_, _ in records if name == wanted.name and type_ != wanted.type}
+    if wanted.type == "CNAME" and wanted.name == origin:
+        return f"RRSet of type CNAME with DNS name {wanted.name} is not permitted at apex in zone {origin}"
+    types = {type_ for type_, _ in present if type_ != wanted.type}
     if types and (wanted.type == "CNAME" or "CNAME" in types):
         return (
             f"RRSet of type {wanted.type} with DNS name {wanted.name} is not permitted as it conflicts with other "
-            f"records with the same DNS name in zone {zone}"
+            f"records with the same DNS name in zone {origin}"
         )
     return None
