@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from hcp_dr_lab.region.cloud import storage
 from hcp_dr_lab.region.layout import AWS_REGION, Layout
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_s3 import S3Client
 
 _CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1})
 
@@ -23,6 +25,19 @@ def ec2(layout: Layout) -> EC2Client:
 
 def route53(layout: Layout) -> Route53Client:
     return _client(layout, "route53")  # type: ignore[no-any-return]
+
+
+@cache
+def s3(layout: Layout) -> S3Client:
+    """With the region's own credentials, because this service looks at signatures."""
+    granted = storage.credentials(layout)
+    session = boto3.Session(granted.access_key_id, granted.secret_access_key, region_name=AWS_REGION)
+    return session.client(
+        "s3",
+        endpoint_url=layout.s3_endpoint,
+        verify=str(layout.ca_file),
+        config=_CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "path"})),
+    )
 
 
 @cache
