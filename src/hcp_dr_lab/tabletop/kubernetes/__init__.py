@@ -5,7 +5,8 @@
 
 from hcp_dr_lab.tabletop.kubernetes.client import Client
 from hcp_dr_lab.tabletop.kubernetes.collector import collect
-from hcp_dr_lab.tabletop.kubernetes.server import ApiServer, Command, Write
+from hcp_dr_lab.tabletop.kubernetes.refusal import Refusal, Unanswered
+from hcp_dr_lab.tabletop.kubernetes.server import ApiServer, Command
 from hcp_dr_lab.tabletop.kubernetes.store import CorruptSnapshot, Entry, Key, Store, Summary, summary
 
 __all__ = [
@@ -15,9 +16,10 @@ __all__ = [
     "CorruptSnapshot",
     "Entry",
     "Key",
+    "Refusal",
     "Store",
     "Summary",
-    "Write",
+    "Unanswered",
     "collect",
     "summary",
 ]

@@ -1,16 +1,28 @@
-"""The garbage collector, the namespace controller and the protection of volumes, played one round at a time."""
+"""kube-controller-manager, as much of it as keeps house: the garbage collector, the namespace controller, the protection
+of volumes, and what each namespace is furnished with. Played one round at a time.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import copy
 
-from hcp_dr.kube.port import Object, Propagation
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Object, Propagation, Resource
 from hcp_dr_lab.tabletop.kubernetes.kinds import dig
 from hcp_dr_lab.tabletop.kubernetes.refusal import Refusal
 from hcp_dr_lab.tabletop.kubernetes.server import FOREGROUND, ORPHAN, ApiServer
-from hcp_dr_lab.tabletop.kubernetes.store import Entry
+from hcp_dr_lab.tabletop.kubernetes.store import Entry, Key
 
 MANAGER = "kube-controller-manager"
+_FURNITURE: tuple[tuple[Resource, str, Object], ...] = (
+    (r.SERVICE_ACCOUNT, "default", {}),
+    (
+        r.CONFIG_MAP,
+        "kube-root-ca.crt",
+        {"data": {"ca.crt": "-----BEGIN CERTIFICATE-----\nrehearsal\n-----END CERTIFICATE-----\n"}},
+    ),
+)
 _CLAIM_IN_USE, _VOLUME_IN_USE = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
 
 
@@ -47,6 +59,8 @@ class _Round:
         for space in self._store.list("namespaces"):
             if _going(space):
                 self._empty(space)
+            else:
+                self._furnish(space.key.name)
         self._release_volumes()
 
     # The garbage collector
@@ -114,6 +128,14 @@ class _Round:
     def _content(self, space: Entry) -> list[Entry]:
         kinds = [key for key, resource in self._resources.items() if resource.namespaced]
         return [entry for kind in kinds for entry in self._store.list(kind, space.key.name)]
+
+    def _furnish(self, namespace: str) -> None:
+        """Not what anybody put there: whoever looks for foreign objects must know these two."""
+        for resource, name, parts in _FURNITURE:
+            if self._store.get(Key(resource.plural, namespace, name)) is None:
+                body = {"metadata": {"name": name, "namespace": namespace}, **parts}
+                with contextlib.suppress(Refusal):
+                    self._server.create(resource, namespace, copy.deepcopy(body), manager=MANAGER)
 
     # Volumes
 

@@ -39,15 +39,12 @@ def _kinds(value: bytes) -> Mapping[str, Kind]:
     stored = next(version["name"] for version in versions if version["storage"])
     served = tuple(version["name"] for version in versions if version["served"])
     resource = Resource(group, stored, names["plural"], names["kind"], spec["scope"] == "Namespaced")
-    converted = (spec.get("conversion") or {}).get("strategy") == "Webhook"
-    return {
-        version["name"]: _kind(resource, version, served, converted=converted)
-        for version in versions
-        if version["served"]
-    }
+    conversion = spec.get("conversion") or {}
+    client = conversion["webhook"]["clientConfig"] if conversion.get("strategy") == "Webhook" else None
+    return {version["name"]: _kind(resource, version, served, client) for version in versions if version["served"]}
 
 
-def _kind(resource: Resource, version: Mapping[str, Any], served: tuple[str, ...], *, converted: bool) -> Kind:
+def _kind(resource: Resource, version: Mapping[str, Any], served: tuple[str, ...], conversion: Object | None) -> Kind:
     schema = Schema((version.get("schema") or {}).get("openAPIV3Schema") or {})
     subresources = version.get("subresources") or {}
     scale = subresources.get("scale")
@@ -76,7 +73,7 @@ def _kind(resource: Resource, version: Mapping[str, Any], served: tuple[str, ...
         counted=True,
         custom=True,
         served=served,
-        converted=converted,
+        conversion=conversion,
     )
 
 

@@ -42,7 +42,8 @@ class Scale:
 class Kind:
     """`resource` is in the stored version. `prepare` changes an object that is about to be written (old is None at
     creation) and `validate` gives its problems. `fields` are selectable besides metadata.name and .namespace.
-    `counted` says whether the server counts generations; `ignored` are the parts that do not count.
+    `counted` says whether the server counts generations. `conversion` is the clientConfig of the webhook that converts
+    between versions; without one only apiVersion differs.
     """
 
     resource: Resource
@@ -56,7 +57,7 @@ class Kind:
     names: re.Pattern[str] = SUBDOMAIN
     longest_name: int = 253
     served: tuple[str, ...] = ()
-    converted: bool = False
+    conversion: Object | None = None
 
     @property
     def key(self) -> str:

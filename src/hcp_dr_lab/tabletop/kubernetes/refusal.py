@@ -25,6 +25,10 @@ class Refusal(Exception):
         super().__init__(message)
 
 
+class Unanswered(Exception):
+    """Nobody answers at the other end of a webhook; the text says how it failed, like `connection refused`."""
+
+
 def not_found(resource: Resource, name: str) -> Refusal:
     return Refusal(404, "NotFound", f'{resource} "{name}" not found', {"name": name, "kind": resource.plural})
 
@@ -59,18 +63,13 @@ def internal(message: str) -> Refusal:
     return Refusal(500, "InternalError", f"Internal error occurred: {message}")
 
 
+def internal_plain(message: str) -> Refusal:
+    """Where the server passes on an error that is no Status."""
+    return Refusal(500, "", message)
+
+
 def invalid(resource: Resource, name: str, problems: Sequence[str]) -> Refusal:
     """Each problem begins with the path of its field."""
     said = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
     message = f'{resource.kind}{"." + resource.group if resource.group else ""} "{name}" is invalid: {said}'
     return Refusal(422, "Invalid", message, {"name": name, "group": resource.group, "kind": resource.kind})
-
-
-def webhook_away(name: str, why: str = "connect: connection refused") -> Refusal:
-    """A validating webhook with failurePolicy Fail that nobody answers for."""
-    return internal(f'failed calling webhook "{name}": failed to call webhook: {why}')
-
-
-def conversion_away(resource: Resource, why: str = "connect: connection refused") -> Refusal:
-    """A conversion webhook that nobody answers for."""
-    return internal(f"conversion webhook for {resource.api_version}, Kind={resource.kind} failed: {why}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Any
 
 from hcp_dr_lab.tabletop.kubernetes.refusal import bad_request
 
@@ -40,6 +41,27 @@ def _condition(part: str, selector: str) -> Match:
         key = found["key"]
         return (lambda labels: key not in labels) if found["not"] else (lambda labels: key in labels)
     raise bad_request(f"unable to parse requirement: {selector!r} is not a label selector")
+
+
+def selected(selector: Mapping[str, Any], found: Labels) -> bool:
+    """Whether labels fit a LabelSelector; an empty one fits all."""
+    wanted = selector.get("matchLabels") or {}
+    expressions = selector.get("matchExpressions") or ()
+    return all(found.get(key) == value for key, value in wanted.items()) and all(
+        _fits(expression, found) for expression in expressions
+    )
+
+
+def _fits(expression: Mapping[str, Any], found: Labels) -> bool:
+    key, values = expression["key"], expression.get("values") or ()
+    match expression["operator"]:
+        case "In":
+            return found.get(key) in values
+        case "NotIn":
+            return found.get(key) not in values
+        case "Exists":
+            return key in found
+    return key not in found
 
 
 @cache

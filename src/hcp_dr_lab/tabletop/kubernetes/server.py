@@ -9,16 +9,18 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from hcp_dr.kube import resources as r
-from hcp_dr.kube.port import Completed, Event, Object, PatchBody, Propagation, Resource
-from hcp_dr_lab.tabletop.kubernetes import access, builtin, custom, managed, refusal, selectors
+from hcp_dr.kube.port import Completed, Object, PatchBody, Propagation, Resource
+from hcp_dr_lab.tabletop.kubernetes import access, builtin, custom, managed, refusal, selectors, webhooks
 from hcp_dr_lab.tabletop.kubernetes.access import ADMINISTRATOR, SUPERUSERS, Attributes, Caller
 from hcp_dr_lab.tabletop.kubernetes.kinds import Kind, Problems, dig, plant
 from hcp_dr_lab.tabletop.kubernetes.patch import PatchError, merged, patched, same
 from hcp_dr_lab.tabletop.kubernetes.refusal import Refusal
-from hcp_dr_lab.tabletop.kubernetes.store import Change, Entry, Key, Store
+from hcp_dr_lab.tabletop.kubernetes.store import Entry, Key, Store
+from hcp_dr_lab.tabletop.kubernetes.watch import Watch, revision_of
+from hcp_dr_lab.tabletop.kubernetes.webhooks import Write
 
 SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
@@ -27,27 +29,7 @@ _LONGEST_PREFIX = 58  # five letters more are still a name
 
 Command = Callable[[Object, str, Sequence[str], bytes | None, float], Completed]
 """Plays a command: pod, container, words, stdin, seconds. May raise Refusal or an error of hcp_dr.errors."""
-Convert = Callable[[Object, str], Object]
-"""Plays a CRD's conversion webhook: an object, and the apiVersion it is wanted in. Raises Refusal where it is away."""
 Rule = Callable[[Caller, Attributes], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """What admission is asked about. `new` is None at deletion, `old` at creation; neither may be changed."""
-
-    verb: Literal["CREATE", "UPDATE", "DELETE"]
-    resource: Resource
-    namespace: str | None
-    name: str
-    new: Object | None
-    old: Object | None
-    caller: Caller
-    subresource: str | None = None
-
-
-Admit = Callable[[Write], None]
-"""Plays a validating webhook: raises Refusal. For one that is away with failurePolicy Fail: refusal.webhook_away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +65,13 @@ class ApiServer:
         chance: random.Random | None = None,
         execute: Command | None = None,
         may: Rule | None = None,
-        admit: Admit | None = None,
-        convert: Convert | None = None,
+        webhook: webhooks.Call = webhooks.nobody,
     ) -> None:
         self.store = store
         self.now = now
         self.execute = execute
         self.may = may
-        self.admit = admit
-        self.convert = convert
+        self.webhook = webhook
         self.stopped = False
         self._chance = chance or random.SystemRandom()
         with store.lock:
@@ -167,8 +147,7 @@ class ApiServer:
             found = [entry for entry in found if wanted(entry.object)]
         page = found[:limit] if limit else found
         more = _token(revision, page[-1].key) if len(page) < len(found) else ""
-        items = tuple(self._shown(kind, resource, entry.copy()) for entry in page)
-        return Page(items, str(revision), more)
+        return Page(tuple(self._all_shown(kind, resource, page)), str(revision), more)
 
     def watch(
         self,
@@ -182,7 +161,15 @@ class ApiServer:
         """Raises Refusal (410) where the history no longer reaches back so far."""
         kind = self.kind(resource)
         wanted = self._filter(kind, labels, fields)
-        return Watch(self, kind, resource, namespace, _revision(resource_version), wanted)
+
+        def shown(entry: Entry) -> Object:
+            return self._shown(kind, resource, entry.copy())
+
+        revision = revision_of(resource_version)
+        with self.store.lock:
+            if revision is not None and revision < self._oldest:
+                raise refusal.expired(f"too old resource version: {revision} ({self._oldest})")
+            return Watch(self.store, resource, namespace, revision, wanted, shown)
 
     # Writing
 
@@ -215,8 +202,8 @@ class ApiServer:
             if kind.status:
                 body.pop("status", None)
             body = self._prepared(kind, resource, body, None)
-            self._admitted(Write("CREATE", resource, namespace, name, body, None, caller))
             self._checked(kind, body, None)
+            self._admitted(Write("CREATE", resource, namespace, name, body, None, caller))
             key = _key(kind, namespace, name)
             if self.store.get(key) is not None:
                 raise refusal.already_exists(resource, name)
@@ -352,8 +339,8 @@ class ApiServer:
         if kind.counted and asked.subresource != "status" and _counts(kind, old, body):
             body["metadata"]["generation"] = metadata.get("generation", 0) + 1
         space = entry.key.namespace or None
-        self._admitted(Write("UPDATE", resource, space, name, body, old, asked.caller, asked.subresource))
         self._checked(kind, body, old)
+        self._admitted(Write("UPDATE", resource, space, name, body, old, asked.caller, asked.subresource))
         written = self._put(asked, entry.key, body, old)
         return self._scale(kind, written) if asked.subresource == "scale" else written
 
@@ -362,7 +349,7 @@ class ApiServer:
         if old is not None and same(body, old):
             return body
         managed.record(body, old, asked.manager, asked.subresource, self._time())
-        body = self._stored(asked.kind, body)
+        body = self._shown(asked.kind, asked.kind.resource, body)
         if old is not None and self._over(asked.kind, body):
             self.store.delete(key)
             return self._shown(asked.kind, asked.resource, body)
@@ -395,8 +382,7 @@ class ApiServer:
             raise refusal.invalid(kind.resource, body["metadata"]["name"], problems)
 
     def _admitted(self, write: Write) -> None:
-        if self.admit is not None:
-            self.admit(write)
+        webhooks.admit(self.store, self.webhook, write, self._uid)
 
     def _same_object(self, resource: Resource, old: Object, body: Object) -> None:
         metadata = body.setdefault("metadata", {})
@@ -458,19 +444,24 @@ class ApiServer:
 
     def _shown(self, kind: Kind, resource: Resource, item: Object) -> Object:
         """In the version that is asked for."""
-        if item["apiVersion"] != resource.api_version:
-            item = self._convert(kind, item, resource.api_version)
-        return item
+        if item["apiVersion"] == resource.api_version:
+            return item
+        if kind.conversion is None:
+            return {**item, "apiVersion": resource.api_version}
+        return webhooks.converted(self.webhook, kind.conversion, resource, [item], self._uid())[0]
 
-    def _stored(self, kind: Kind, item: Object) -> Object:
-        if item["apiVersion"] != kind.resource.api_version:
-            item = self._convert(kind, item, kind.resource.api_version)
-        return item
-
-    def _convert(self, kind: Kind, item: Object, version: str) -> Object:
-        if kind.converted and self.convert is not None:
-            return self.convert(item, version)
-        return {**item, "apiVersion": version}
+    def _all_shown(self, kind: Kind, resource: Resource, entries: Sequence[Entry]) -> Sequence[Object]:
+        """A webhook is asked once for all."""
+        items = [entry.copy() for entry in entries]
+        if kind.conversion is None:
+            return [self._shown(kind, resource, item) for item in items]
+        others = [number for number, item in enumerate(items) if item["apiVersion"] != resource.api_version]
+        if others:
+            asked = [items[number] for number in others]
+            answer = webhooks.converted(self.webhook, kind.conversion, resource, asked, self._uid())
+            for number, item in zip(others, answer, strict=True):
+                items[number] = item
+        return items
 
     def _scaled(self, kind: Kind, item: Object, scale: Object) -> Object:
         """The object with the replicas of a Scale."""
@@ -543,67 +534,6 @@ class ApiServer:
         if self.execute is None:
             raise refusal.internal(f"error dialing backend: no kubelet runs {namespace}/{name}")
         return self.execute(pod, container, command, stdin, seconds)
-
-
-class Watch:
-    """The changes of a kind from a revision on. `poll` gives those that are there by now, and never waits."""
-
-    def __init__(  # noqa: PLR0917 - made by the server only
-        self,
-        server: ApiServer,
-        kind: Kind,
-        resource: Resource,
-        namespace: str | None,
-        revision: int | None,
-        wanted: Callable[[Object], bool],
-    ) -> None:
-        self._server = server
-        self._kind = kind
-        self._resource = resource
-        self._namespace = namespace
-        self._wanted = wanted
-        store = server.store
-        with store.lock:
-            oldest = max(store.compacted, server._oldest)  # noqa: SLF001 - the server's other half
-            if revision is not None and revision < oldest:
-                raise refusal.expired(f"too old resource version: {revision} ({oldest})")
-            self._first = store.list(kind.key, namespace) if revision is None else []
-            self.revision = store.revision if revision is None else revision
-
-    def poll(self) -> list[Event]:
-        """Raises Refusal (410) where the history was compacted meanwhile."""
-        store = self._server.store
-        with store.lock:
-            if self.revision < store.compacted:
-                raise refusal.expired(f"too old resource version: {self.revision} ({store.compacted})")
-            changes, self.revision = store.since(self.revision), max(self.revision, store.revision)
-        first, self._first = self._first, []
-        events = [Event("ADDED", self._object(entry)) for entry in first if self._wanted(entry.object)]
-        for change in changes:
-            if change.key.kind == self._kind.key and self._namespace in (None, change.key.namespace):
-                event = self._event(change)
-                if event is not None:
-                    events.append(event)
-        return events
-
-    def bookmark(self) -> Event:
-        """That nothing up to here was left out."""
-        head = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
-        return Event("BOOKMARK", {**head, "metadata": {"resourceVersion": str(self.revision)}})
-
-    def _event(self, change: Change) -> Event | None:
-        was = change.before is not None and self._wanted(change.before.object)
-        now = change.after is not None and self._wanted(change.after.object)
-        if now and change.after is not None:
-            return Event("MODIFIED" if was else "ADDED", self._object(change.after))
-        if was and change.before is not None:
-            gone = self._object(change.before)
-            gone["metadata"]["resourceVersion"] = str(change.revision)
-            return Event("DELETED", gone)
-        return None
-
-    def _object(self, entry: Entry) -> Object:
-        return self._server._shown(self._kind, self._resource, entry.copy())  # noqa: SLF001
 
 
 _SYSTEM = (
@@ -686,17 +616,6 @@ def _text(value: Any) -> str:
 
 def _written(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _revision(resource_version: str) -> int | None:
-    """None for "" and "0": the watch begins with what is there."""
-    if resource_version in ("", "0"):
-        return None
-    if not resource_version.isdigit():
-        raise refusal.bad_request(
-            f"resourceVersion: Invalid value: {resource_version!r}: strconv.ParseUint: parsing failed"
-        )
-    return int(resource_version)
 
 
 def _token(revision: int, key: Key) -> str:
