@@ -82,6 +82,20 @@ class DeleteHostedNode:
 
 
 @dataclass(frozen=True, slots=True)
+class RebootNode:
+    """Write these annotations to a Node inside the hosted cluster, and reboot the instance under it."""
+
+    namespace: str
+    name: str
+    instance_id: str
+    annotations: Mapping[str, str]
+    why: str
+
+    def __str__(self) -> str:
+        return f"REBOOT Node {self.name} of the hosted cluster in {self.namespace}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveFolder:
     """Remove the folder behind a volume."""
 
@@ -238,7 +252,17 @@ CloudChange = (
 )
 """What changes the parts of the cloud that View has as documents, security groups, endpoints and private records."""
 
-Change = Create | Patch | Delete | RunInstance | TerminateInstance | DeleteHostedNode | RemoveFolder | CloudChange
+Change = (
+    Create
+    | Patch
+    | Delete
+    | RunInstance
+    | TerminateInstance
+    | DeleteHostedNode
+    | RebootNode
+    | RemoveFolder
+    | CloudChange
+)
 
 
 def place(resource: Resource, metadata: Mapping[str, str | None]) -> str:

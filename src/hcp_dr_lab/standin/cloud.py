@@ -27,7 +27,7 @@ class Cloud:
         def client(service: Any) -> Any:
             return session.client(
                 service,
-                endpoint_url=layout.s3_endpoint if service == "s3" else layout.aws_endpoint,
+                endpoint_url=layout.inside_s3_endpoint if service == "s3" else layout.inside_aws_endpoint,
                 verify=str(layout.ca_file),
                 config=Config(
                     retries={"total_max_attempts": 2},

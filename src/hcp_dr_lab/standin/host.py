@@ -23,6 +23,7 @@ from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr_lab.region.cloud import aws
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster, load
+from hcp_dr_lab.region.machines.hypervisor import reboot
 from hcp_dr_lab.standin import pace
 from hcp_dr_lab.standin.cache import Cache
 from hcp_dr_lab.standin.change import (
@@ -31,6 +32,7 @@ from hcp_dr_lab.standin.change import (
     Delete,
     DeleteHostedNode,
     Patch,
+    RebootNode,
     RemoveFolder,
     RunInstance,
     TerminateInstance,
@@ -53,6 +55,7 @@ class Host:
     """One management cluster's stand-in. `run` never ends by itself."""
 
     def __init__(self, layout: Layout, cluster: ManagementCluster) -> None:
+        self._layout = layout
         self._folder = layout.root / "standin" / cluster.name
         self._kubernetes: Kubernetes = connect(layout.inside_kubeconfig(cluster), cluster.name)
         self._cloud = Cloud(layout)
@@ -164,6 +167,9 @@ class Host:
             case DeleteHostedNode(namespace, name, uid):
                 with contextlib.suppress(errors.KubernetesError):  # a machine's end does not wait for its API
                     self._nodes.delete(namespace, name, uid)
+            case RebootNode(namespace, name, instance_id, annotations):
+                self._nodes.annotate(namespace, name, annotations)
+                reboot(self._layout, instance_id)
             case RemoveFolder(path):
                 self._remove(Path(path))
             case _:

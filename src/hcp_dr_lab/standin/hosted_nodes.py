@@ -9,6 +9,7 @@ import base64
 import json
 import logging
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from hcp_dr import errors
@@ -42,6 +43,12 @@ class HostedNodes:
         known = self._clients.get(namespace)
         if known is not None:
             known[1].delete(NODE, name, uid=uid)
+
+    def annotate(self, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
+        """Raises the errors of the port; nothing where the hosted API is not reachable from here."""
+        known = self._clients.get(namespace)
+        if known is not None:
+            known[1].patch(NODE, name, None, {"metadata": {"annotations": dict(annotations)}})
 
     def _follow(self) -> None:
         while not self._cache.stop.wait(_EVERY_SECONDS):
@@ -97,9 +104,9 @@ class HostedNodes:
         return client
 
 
-def _seen(nodes: dict[str, tuple[Object, ...]]) -> list[tuple[str, str, str]]:
+def _seen(nodes: dict[str, tuple[Object, ...]]) -> list[tuple[str, ...]]:
     return [
-        (namespace, node["metadata"]["uid"], str(is_ready(node)))
+        (namespace, node["metadata"]["uid"], str(is_ready(node)), str(node["metadata"].get("annotations")))
         for namespace, found in sorted(nodes.items())
         for node in found
     ]

@@ -15,13 +15,15 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr_lab.region.layout import HOSTED_CLUSTER_NAMESPACE
 from hcp_dr_lab.standin import volumes
+from hcp_dr_lab.standin.hypershift_operator.configuration import OVERRIDES
 from hcp_dr_lab.standin.hypershift_operator.permissions import DASHBOARDS, ROUTER_NAMESPACES
-from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr_lab.standin.names import IDLE_IMAGE, OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.shape import body, is_true
-from hcp_dr_lab.standin.workload import deployment
+from hcp_dr_lab.standin.workload import Container, deployment
 
 OWN_CRDS = Path(__file__).parent / "crds"
 _ESTABLISH_SECONDS = 60.0
+_OVERRIDE = "quay.io/openshift=mirror.rehearsal.example/openshift"
 _SUPPORTED = '{"versions":["4.23","4.22","4.21","4.20","4.19","4.18"]}'
 
 
@@ -41,7 +43,7 @@ def install(cluster: Kubernetes, crds: Path | None = None) -> None:
         _create_if_absent(cluster, r.NAMESPACE, body(r.NAMESPACE, namespace))
     _create_if_absent(cluster, r.STORAGE_CLASS, volumes.storage_class())
     _create_if_absent(cluster, r.CONFIG_MAP, _supported_versions())
-    _create_if_absent(cluster, r.DEPLOYMENT, deployment(OPERATOR, OPERATOR_NAMESPACE))
+    _create_if_absent(cluster, r.DEPLOYMENT, operator())
     deadline = time.monotonic() + _ESTABLISH_SECONDS
     for definition in kinds:
         name = definition["metadata"]["name"]
@@ -49,6 +51,12 @@ def install(cluster: Kubernetes, crds: Path | None = None) -> None:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{name} on {cluster.name} is not established after {_ESTABLISH_SECONDS:.0f} s")
             time.sleep(0.05)
+
+
+def operator() -> Object:
+    """The HyperShift operator's Deployment: the same image and arguments on every management cluster."""
+    container = Container(OPERATOR, image=IDLE_IMAGE, extra={"args": ["operator", f"{OVERRIDES}{_OVERRIDE}"]})
+    return deployment(OPERATOR, OPERATOR_NAMESPACE, (container,))
 
 
 def _create_if_absent(cluster: Kubernetes, resource: Resource, wanted: Object) -> None:

@@ -12,20 +12,20 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
 from hcp_dr_lab.standin import pace
 from hcp_dr_lab.standin.change import Change
+from hcp_dr_lab.standin.machine_config import POOL, TUNED, TUNED_RESULT
 from hcp_dr_lab.standin.shape import body, deleting, ensure, label
 from hcp_dr_lab.standin.view import View
 
 NAME = "cluster-node-tuning-operator"
-TUNED = "hypershift.openshift.io/tuned-config"  # label of what a NodePool asks for
-GENERATED = "hypershift.openshift.io/nto-generated-machine-config"  # label of what is made of it
-POOL = "hypershift.openshift.io/nodePool"  # label: the pool's bare name
+_KERNEL = "[bootloader]"  # a profile's section of kernel arguments; all else is applied to the running node
 
 
 def reconcile(view: View) -> list[Change]:
     changes: list[Change] = []
     for asked in view.all(r.CONFIG_MAP):
         namespace = asked["metadata"]["namespace"]
-        if label(asked, TUNED) == "true" and not deleting(asked) and view.active(namespace, NAME):
+        wanted = label(asked, TUNED) == "true" and _KERNEL in (asked.get("data") or {}).get("tuning", "")
+        if wanted and not deleting(asked) and view.active(namespace, NAME):
             since = datetime.fromisoformat(asked["metadata"]["creationTimestamp"])
             if (view.now - since).total_seconds() >= pace.of(view).tuning:
                 changes += ensure(view, r.CONFIG_MAP, _made(asked))
@@ -34,6 +34,6 @@ def reconcile(view: View) -> list[Change]:
 
 def _made(asked: Object) -> Object:
     pool = label(asked, POOL) or ""
-    labels = {GENERATED: "true", POOL: pool}
+    labels = {TUNED_RESULT: "true", POOL: pool}
     content = f"# MachineConfig 50-nto-{pool}\n{(asked.get('data') or {}).get('tuning', '')}"
     return body(r.CONFIG_MAP, f"nto-mc-{pool}", asked["metadata"]["namespace"], labels=labels, data={"config": content})

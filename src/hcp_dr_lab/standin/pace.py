@@ -1,7 +1,8 @@
 """How long the operators and the cloud take. All durations are seconds; 0 means at once, and for rotations never.
 
 A ConfigMap `rehearsal-pace` in the operator's namespace changes any of them on one management cluster: its keys are the
-names of the fields. So a rehearsal can be told when a key is rotated or how patient a health check is.
+names of the fields. So a rehearsal can be told when a key is rotated or how patient a health check is. Another stop
+time of kube-apiserver is another template of its Deployment, which rolls.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class Pace:
     infrastructure: float = 0  # until the control plane operator looks again at services that were not ready
     load_balancer: float = 0.5  # from a LoadBalancer Service to its address
     load_balancer_cleanup: float = 1  # from its deletion to the load balancer's end
-    api_server_shutdown: float = 70  # how long kube-apiserver goes on serving after it was told to stop
-    api_server_grace: float = 135  # after which the kubelet ends it
+    api_server_shutdown: float = 15  # how long kube-apiserver goes on serving after it was told to stop
+    api_server_grace: float = 30  # after which the kubelet ends it
     node_unready: float = 60  # until a MachineHealthCheck deletes the Machine of a node that is not Ready
     node_startup: float = 1200  # until it deletes a Machine that got no node
     scale_down_unready: float = 120  # until cluster-autoscaler deletes the Machine of a node that is not Ready
@@ -41,6 +42,8 @@ REALISTIC = Pace(
     infrastructure=60,  # CPO:1142-1149
     load_balancer=150,  # some 2.5 minutes until a network load balancer is active
     load_balancer_cleanup=60,
+    api_server_shutdown=70,
+    api_server_grace=135,
     node_unready=480,  # nodepool/capi.go: 8 minutes
     scale_down_unready=1200,
     token_rotation=19800,  # ignition-server/controllers/tokensecret_controller.go: half of 11 hours

@@ -133,6 +133,14 @@ def workers(layout: Layout) -> dict[str, Worker]:
     return {name: Worker(**fields) for name, fields in json.loads(text or "{}").items()}
 
 
+def reboot(layout: Layout, instance_id: str) -> None:
+    """End the worker of an instance from within, as a reboot does; it comes back with another boot ID."""
+    worker = workers(layout).get(instance_id)
+    if worker is not None and _lives(layout, worker):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker.pid, signal.SIGKILL)
+
+
 class NotYetError(Exception):
     """A worker cannot be launched yet, and why."""
 

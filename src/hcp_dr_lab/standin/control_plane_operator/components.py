@@ -7,7 +7,7 @@ import json
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.standin import names, pace
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.control_plane_operator import etcd
 from hcp_dr_lab.standin.control_plane_operator.scripts import WAIT_FOR
@@ -30,8 +30,6 @@ IDLE_COMPONENTS = (
 )
 _ENCRYPTION = "kas-secret-encryption-config"
 _KEYS = "/etc/kubernetes/certs"
-_SHUTDOWN_SECONDS = 70  # how long the API server goes on serving after it was told to stop
-_GRACE_SECONDS = 135
 
 
 def reconcile(view: View, plane: Object) -> list[Change]:
@@ -79,7 +77,9 @@ def _encryption(view: View, plane: Object) -> list[Change]:
 
 
 def _api_server(view: View, plane: Object) -> Object:
-    namespace = plane["metadata"]["namespace"]
+    """Told to stop it goes on serving for a while, so that replicas 0 is no fence (rule C2; v2/kas/config.go:261,
+    v2/assets/kube-apiserver/deployment.yaml:160-166,339)."""
+    namespace, patience = plane["metadata"]["namespace"], pace.of(view)
     secrets = [
         ("kas-server-crt", "server"),
         ("kas-kubelet-client-crt", "kubelet-client"),
@@ -96,7 +96,9 @@ def _api_server(view: View, plane: Object) -> Object:
     ]
     container = Container(
         API_SERVER,
-        _api_server_command(plane, encrypted=secrets[-1][0] == _ENCRYPTION),
+        _api_server_command(
+            plane, encrypted=secrets[-1][0] == _ENCRYPTION, goes_on=round(patience.api_server_shutdown)
+        ),
         secrets=tuple((name, f"{_KEYS}/{folder}") for name, folder in secrets),
         config_maps=tuple((name, f"{_KEYS}/{folder}") for name, folder in config_maps),
         extra={
@@ -106,11 +108,11 @@ def _api_server(view: View, plane: Object) -> Object:
         },
     )
     wait = Container("wait-for-etcd", ("/usr/bin/bash", "-c", WAIT_FOR, "etcd-client", "2379"))
-    pod = {"terminationGracePeriodSeconds": _GRACE_SECONDS, "initContainers": [wait.manifest()]}
+    pod = {"terminationGracePeriodSeconds": round(patience.api_server_grace), "initContainers": [wait.manifest()]}
     return deployment(API_SERVER, namespace, (container,), owner=plane, pod=pod)
 
 
-def _api_server_command(plane: Object, *, encrypted: bool) -> tuple[str, ...]:
+def _api_server_command(plane: Object, *, encrypted: bool, goes_on: int) -> tuple[str, ...]:
     spec = plane["spec"]
     network = (spec.get("networking") or {}).get("serviceNetwork") or [{"cidr": "172.31.0.0/16"}]
     command = (
@@ -141,7 +143,7 @@ def _api_server_command(plane: Object, *, encrypted: bool) -> tuple[str, ...]:
         "--authorization-mode=RBAC,Node",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
-        f"--shutdown-delay-duration={_SHUTDOWN_SECONDS}s",
+        f"--shutdown-delay-duration={goes_on}s",
     )
     extra = (f"--encryption-provider-config={_KEYS}/encryption/config.yaml",) if encrypted else ()
     return command + extra

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
+from hcp_dr_lab.standin import machine_config
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.control_plane_operator import kubeconfigs, subjects
 from hcp_dr_lab.standin.control_plane_operator.subjects import Leaf
@@ -20,12 +21,6 @@ from hcp_dr_lab.standin.view import Pair, View
 ISSUER_HASH = "hypershift.openshift.io/ca-hash"
 SIGNING_KEY = "sa-signing-key"
 KUBEADMIN_PASSWORD = "kubeadmin-password"  # noqa: S105 - the name of a Secret
-
-CORE_IGNITION_LABEL = "hypershift.openshift.io/core-ignition-config"
-CORE_IGNITION = {  # parts of every NodePool's configuration: while one is missing no pool goes on
-    "ignition-config-fips": "# MachineConfig 30-fips\nspec: {fips: false}\n",
-    "ignition-config-worker-ssh": "# MachineConfig 99-worker-ssh\n",
-}
 
 AUTHORITIES = (
     "root-ca",
@@ -89,8 +84,8 @@ def reconcile(view: View, plane: Object) -> list[Change]:
     for name, key, members in _BUNDLES:
         text = "".join(authorities[member].certificate.decode() for member in members)
         changes += ensure(view, r.CONFIG_MAP, body(r.CONFIG_MAP, name, namespace, owner=plane, data={key: text}))
-    for name, content in CORE_IGNITION.items():
-        labels = {CORE_IGNITION_LABEL: "true"}
+    for name, content in machine_config.CORE_PIECES.items():
+        labels = {machine_config.CORE: "true"}
         changes += ensure(
             view,
             r.CONFIG_MAP,

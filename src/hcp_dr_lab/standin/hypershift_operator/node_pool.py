@@ -1,4 +1,5 @@
-"""One NodePool: its configuration's hash, its ignition secrets, machine template and MachineDeployment.
+"""One NodePool: its ignition secrets, its machine template, and its MachineDeployment, or, where machines are upgraded
+in place, a MachineSet that nothing is above.
 
 Two things happen before the pause is looked at, and they decide whether a restored pool rolls: a pool without
 status.version gets its images chosen anew, and the conditions say whether its configuration differs from the current.
@@ -8,12 +9,12 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
 
 from hcp_dr.kube import resources as r
-from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr.kube.port import Object, Resource
+from hcp_dr_lab.standin import autoscaler, in_place_upgrader, machine_config, names, pace
 from hcp_dr_lab.standin.change import Change
+from hcp_dr_lab.standin.hypershift_operator.configuration import Target, hosted_cluster_of, target
 from hcp_dr_lab.standin.hypershift_operator.status import worker_security_group
 from hcp_dr_lab.standin.pause import PAUSED, is_paused, reconciliation_active
 from hcp_dr_lab.standin.shape import (
@@ -29,58 +30,8 @@ from hcp_dr_lab.standin.shape import (
 )
 from hcp_dr_lab.standin.view import View
 
-TOKEN = "token-"  # noqa: S105 - how such a Secret's name begins
-USER_DATA = "user-data-"
 _MANAGEMENT = {"maxSurge": 1, "maxUnavailable": 0}
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a NodePool is to go: the version, the hash of the configuration alone, and of both."""
-
-    pool: str
-    version: str
-    config: str
-    config_version: str
-
-    @property
-    def token_secret(self) -> str:
-        return f"{TOKEN}{self.pool}-{self.config_version}"
-
-    @property
-    def user_data_secret(self) -> str:
-        return f"{USER_DATA}{self.pool}-{self.config_version}"
-
-
-def hosted_cluster_of(view: View, pool: Object) -> Object | None:
-    return view.find(r.HOSTED_CLUSTER, pool["spec"]["clusterName"], pool["metadata"]["namespace"])
-
-
-def target(view: View, hosted: Object, pool: Object) -> Target | None:
-    """None while the control plane does not yet give what the configuration is made of."""
-    namespace = names.control_plane_namespace(hosted)
-    if not (hosted.get("status") or {}).get("ignitionEndpoint"):
-        return None
-    if view.find(r.SECRET, "ignition-server-ca-cert", namespace) is None:
-        return None
-    version = names.release_version(pool["spec"]["release"]["image"])
-    configs = []
-    for entry in pool["spec"].get("config") or ():
-        found = view.find(r.CONFIG_MAP, entry["name"], pool["metadata"]["namespace"])
-        if found is None:
-            return None
-        configs.append(found.get("data") or {})
-    config = names.short_hash(
-        {
-            "haproxy": _haproxy_image(hosted, pool),
-            "api": repr(names.published(hosted, "APIServer")),
-            "clusterID": hosted["spec"].get("clusterID"),
-            "configs": configs,
-            "pullSecret": hosted["spec"]["pullSecret"]["name"],
-            "trustBundle": (hosted["spec"].get("additionalTrustBundle") or {}).get("name", ""),
-        }
-    )
-    return Target(pool["metadata"]["name"], version, config, names.short_hash(config + version))
+_MOST_UNHEALTHY = 2  # at once, or a health check does nothing
 
 
 def reconcile(view: View, pool: Object) -> list[Change]:
@@ -97,20 +48,20 @@ def reconcile(view: View, pool: Object) -> list[Change]:
     if not (pool.get("status") or {}).get("version"):
         changes += _annotate(view, pool, {names.CANONICAL_IMAGES: "true"})
     namespace = names.control_plane_namespace(hosted)
-    found = view.find(r.MACHINE_DEPLOYMENT, pool["metadata"]["name"], namespace)
+    found = view.find(machinery(pool), pool["metadata"]["name"], namespace)
     if is_paused(pool, view.now):
         if found is not None:
-            changes += _annotate_machines(view, found, "true")
+            changes += _pause(view, machinery(pool), found)
         return changes + set_status(r.NODE_POOL, pool, {"conditions": _conditions(view, pool, wanted, found)})
     return changes + _roll_out(view, hosted, pool, wanted)
 
 
 def _roll_out(view: View, hosted: Object, pool: Object, wanted: Target) -> list[Change]:
-    namespace, name = names.control_plane_namespace(hosted), pool["metadata"]["name"]
+    namespace, name, kind = names.control_plane_namespace(hosted), pool["metadata"]["name"], machinery(pool)
     space = view.find(r.NAMESPACE, namespace)
     plane = view.find(r.HOSTED_CONTROL_PLANE, hosted["metadata"]["name"], namespace)
     group = worker_security_group(plane) if plane is not None else ""
-    found = view.find(r.MACHINE_DEPLOYMENT, name, namespace)
+    found = view.find(kind, name, namespace)
     status: Object = {"conditions": _conditions(view, pool, wanted, found)}
     if space is None or deleting(space) or not group:
         return set_status(r.NODE_POOL, pool, status)
@@ -120,9 +71,11 @@ def _roll_out(view: View, hosted: Object, pool: Object, wanted: Target) -> list[
     marks: dict[str, str | None] = {names.NODE_POOL: names.path_name(pool)}
     made = body(r.AWS_MACHINE_TEMPLATE, template, namespace, annotations=marks, spec={"template": {"spec": spec}})
     changes += ensure(view, r.AWS_MACHINE_TEMPLATE, made)
-    changes += ensure(view, r.MACHINE_DEPLOYMENT, _deployment(hosted, pool, wanted, template))
+    shaped = _machine_set if kind is r.MACHINE_SET else _deployment
+    changes += ensure(view, kind, shaped(hosted, pool, wanted, template, found))
+    changes += _tuning(view, pool, namespace)
     if pool["spec"]["management"].get("autoRepair"):
-        changes += ensure(view, r.MACHINE_HEALTH_CHECK, _health_check(hosted, pool))
+        changes += ensure(view, r.MACHINE_HEALTH_CHECK, _health_check(view, hosted, pool))
     if found is not None:
         status["replicas"] = (found.get("status") or {}).get("availableReplicas", 0)
         if _complete(found, wanted, template):
@@ -139,12 +92,12 @@ def _roll_out(view: View, hosted: Object, pool: Object, wanted: Target) -> list[
     return changes + set_status(r.NODE_POOL, pool, status)
 
 
-def _conditions(view: View, pool: Object, wanted: Target, deployment: Object | None) -> list[Object]:
+def _conditions(view: View, pool: Object, wanted: Target, machines: Object | None) -> list[Object]:
     generation = pool["metadata"].get("generation", 0)
     current = annotation(pool, names.CURRENT_CONFIG)
     version = (pool.get("status") or {}).get("version")
-    status = (deployment or {}).get("status") or {}
-    ready = deployment is not None and status.get("readyReplicas", 0) >= pool["spec"].get("replicas", 0)
+    status = (machines or {}).get("status") or {}
+    ready = machines is not None and status.get("readyReplicas", 0) >= _replicas(pool, machines)
 
     def said(kind: str, *, true: bool, message: str = "") -> Object:
         reason = "AsExpected" if not kind.startswith("Updating") or not true else "Updating"
@@ -176,26 +129,30 @@ def _ignition(view: View, pool: Object, *, reached: bool) -> Object:
     )
 
 
-def _haproxy_image(hosted: Object, pool: Object) -> str:
-    """Pinned by annotation, or of the release; a pool with the mark of canonical images takes the origin's."""
-    pinned = annotation(pool, names.HAPROXY_IMAGE)
-    if pinned is not None:
-        return pinned
-    canonical = annotation(pool, names.CANONICAL_IMAGES) or not (pool.get("status") or {}).get("version")
-    release = names.release_version(hosted["spec"]["release"]["image"])
-    return f"{'origin' if canonical else 'mirror'}/haproxy-router:{release}"
-
-
 def _annotate(view: View, pool: Object, annotations: dict[str, str | None]) -> list[Change]:
     name, namespace = pool["metadata"]["name"], pool["metadata"]["namespace"]
     return ensure(view, r.NODE_POOL, body(r.NODE_POOL, name, namespace, annotations=annotations))
 
 
-def _annotate_machines(view: View, deployment: Object, value: str | None) -> list[Change]:
-    """The pause of a pool reaches its MachineDeployment and nothing below it."""
-    name, namespace = deployment["metadata"]["name"], deployment["metadata"]["namespace"]
-    mark = body(r.MACHINE_DEPLOYMENT, name, namespace, annotations={PAUSED: value})
-    return ensure(view, r.MACHINE_DEPLOYMENT, mark)
+def _pause(view: View, kind: Resource, found: Object) -> list[Change]:
+    """The pause of a pool reaches the topmost of its machine objects and nothing below it (NP/capi.go:389-397)."""
+    name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
+    return ensure(view, kind, body(kind, name, namespace, annotations={PAUSED: "true"}))
+
+
+def _tuning(view: View, pool: Object, namespace: str) -> list[Change]:
+    """What the node tuning operator is asked for."""
+    asked = [
+        found["data"].get("tuning", "")
+        for entry in pool["spec"].get("tuningConfig") or ()
+        if (found := view.find(r.CONFIG_MAP, entry["name"], pool["metadata"]["namespace"])) is not None
+    ]
+    if not asked:
+        return []
+    name = pool["metadata"]["name"]
+    labels = {machine_config.TUNED: "true", machine_config.POOL: name}
+    data = {"tuning": "\n---\n".join(asked)}
+    return ensure(view, r.CONFIG_MAP, body(r.CONFIG_MAP, f"tuned-{name}", namespace, labels=labels, data=data))
 
 
 def _ignition_secrets(view: View, hosted: Object, pool: Object, wanted: Target) -> list[Change]:
@@ -250,21 +207,45 @@ def pool_key(hosted: Object, pool: Object) -> str:
     return f"{hosted['spec']['infraID']}-{hosted['metadata']['name']}-{pool['metadata']['name']}"[:63].rstrip("-")
 
 
-def _deployment(hosted: Object, pool: Object, wanted: Target, template: str) -> Object:
+def _deployment(hosted: Object, pool: Object, wanted: Target, template: str, found: Object | None) -> Object:
+    strategy = (pool["spec"]["management"].get("replace") or {}).get("rollingUpdate") or _MANAGEMENT
+    made = _machines(r.MACHINE_DEPLOYMENT, hosted, pool, wanted, template)
+    made["metadata"]["annotations"] |= _bounds(pool)
+    made["spec"] |= {
+        "replicas": _replicas(pool, found),
+        "rollout": {"strategy": {"type": "RollingUpdate", "rollingUpdate": strategy}},
+    }
+    return made
+
+
+def _machine_set(hosted: Object, pool: Object, wanted: Target, template: str, found: Object | None) -> Object:
+    """Another template of it rolls nothing: the in-place upgrader brings each machine to the target, as it runs."""
+    made = _machines(r.MACHINE_SET, hosted, pool, wanted, template)
+    most = (pool["spec"]["management"].get("inPlace") or {}).get("maxUnavailable", 1)
+    marks = {
+        in_place_upgrader.TARGET: wanted.config_version,
+        in_place_upgrader.MOST_UNAVAILABLE: str(most),
+        **_bounds(pool),
+    }
+    if found is None:
+        marks[in_place_upgrader.CURRENT] = wanted.config_version
+    made["metadata"]["annotations"] |= marks
+    made["spec"] |= {"replicas": _replicas(pool, found)}
+    return made
+
+
+def _machines(kind: Resource, hosted: Object, pool: Object, wanted: Target, template: str) -> Object:
     infra_id, key = hosted["spec"]["infraID"], pool_key(hosted, pool)
     marks = {names.NODE_POOL: names.path_name(pool)}
-    strategy = (pool["spec"]["management"].get("replace") or {}).get("rollingUpdate") or _MANAGEMENT
     return body(
-        r.MACHINE_DEPLOYMENT,
+        kind,
         pool["metadata"]["name"],
         names.control_plane_namespace(hosted),
         labels={names.CLUSTER_NAME: infra_id},
         annotations={**marks, PAUSED: ABSENT},
         spec={
             "clusterName": infra_id,
-            "replicas": pool["spec"].get("replicas", 0),
             "selector": {"matchLabels": {key: key}},
-            "rollout": {"strategy": {"type": "RollingUpdate", "rollingUpdate": strategy}},
             "template": {
                 "metadata": {"labels": {key: key, names.CLUSTER_NAME: infra_id}, "annotations": marks},
                 "spec": {
@@ -282,9 +263,38 @@ def _deployment(hosted: Object, pool: Object, wanted: Target, template: str) -> 
     )
 
 
-def _health_check(hosted: Object, pool: Object) -> Object:
-    key = pool_key(hosted, pool)
-    unready = [{"type": "Ready", "status": status, "timeoutSeconds": 480} for status in ("False", "Unknown")]
+def machinery(pool: Object) -> Resource:
+    """The kind of the topmost of its machine objects, which has the pool's name."""
+    in_place = pool["spec"]["management"].get("upgradeType") == "InPlace"
+    return r.MACHINE_SET if in_place else r.MACHINE_DEPLOYMENT
+
+
+def _replicas(pool: Object, found: Object | None) -> int:
+    """As the pool says, or, with autoscaling, as they are within its bounds."""
+    scaling = pool["spec"].get("autoScaling")
+    if not scaling:
+        wanted: int = pool["spec"].get("replicas", 0)
+        return wanted
+    least, most = int(scaling["min"]), int(scaling["max"])
+    present: int = found["spec"].get("replicas", 0) if found is not None else least
+    return max(least, min(present, most))
+
+
+def _bounds(pool: Object) -> dict[str, str | None]:
+    scaling = pool["spec"].get("autoScaling") or {}
+    return {
+        autoscaler.LEAST: str(scaling["min"]) if scaling else ABSENT,
+        autoscaler.MOST: str(scaling["max"]) if scaling else ABSENT,
+    }
+
+
+def _health_check(view: View, hosted: Object, pool: Object) -> Object:
+    """NP/capi.go: 8 minutes, in realistic regions."""
+    key, patience = pool_key(hosted, pool), pace.of(view)
+    unready = [
+        {"type": "Ready", "status": status, "timeoutSeconds": round(patience.node_unready)}
+        for status in ("False", "Unknown")
+    ]
     return body(
         r.MACHINE_HEALTH_CHECK,
         pool["metadata"]["name"],
@@ -293,20 +303,25 @@ def _health_check(hosted: Object, pool: Object) -> Object:
         spec={
             "clusterName": hosted["spec"]["infraID"],
             "selector": {"matchLabels": {key: key}},
-            "checks": {"nodeStartupTimeoutSeconds": 1200, "unhealthyNodeConditions": unready},
-            "remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": 2}},
+            "checks": {
+                "nodeStartupTimeoutSeconds": round(patience.node_startup),
+                "unhealthyNodeConditions": unready,
+            },
+            "remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": _MOST_UNHEALTHY}},
         },
     )
 
 
-def _complete(deployment: Object, wanted: Target, template: str) -> bool:
-    spec, status = deployment["spec"], deployment.get("status") or {}
+def _complete(machines: Object, wanted: Target, template: str) -> bool:
+    spec, status = machines["spec"], machines.get("status") or {}
     machine = spec["template"]["spec"]
     replicas = spec.get("replicas", 0)
     counts = {status.get(field, 0) for field in ("replicas", "upToDateReplicas", "availableReplicas")}
+    upgraded = annotation(machines, in_place_upgrader.CURRENT) in (None, wanted.config_version)
     return (
-        counts == {replicas}
-        and status.get("observedGeneration") == deployment["metadata"].get("generation")
+        upgraded
+        and counts == {replicas}
+        and status.get("observedGeneration") == machines["metadata"].get("generation")
         and machine["infrastructureRef"]["name"] == template
         and machine["bootstrap"]["dataSecretName"] == wanted.user_data_secret
     )

@@ -45,8 +45,10 @@ def moved(source: World, *, stale: bool = False, without_provider_id: bool = Fal
         for item in source.all(resource):
             world.create(resource, carried(item, None))
     cluster = world.create(r.CLUSTER, carried(source.only(r.CLUSTER), None))
-    deployment = world.create(r.MACHINE_DEPLOYMENT, carried(source.only(r.MACHINE_DEPLOYMENT), cluster))
-    machine_set = world.create(r.MACHINE_SET, carried(source.only(r.MACHINE_SET), deployment))
+    above = [
+        world.create(r.MACHINE_DEPLOYMENT, carried(item, cluster)) for item in source.all(r.MACHINE_DEPLOYMENT)
+    ] or [cluster]
+    machine_set = world.create(r.MACHINE_SET, carried(source.only(r.MACHINE_SET), above[0]))
     owner = source.only(r.MACHINE_SET) if stale else machine_set
     for item in source.all(r.MACHINE):
         machine = world.create(r.MACHINE, carried(item, owner))

@@ -19,17 +19,18 @@ from hcp_dr_lab.standin.change import (
     Delete,
     DeleteHostedNode,
     Patch,
+    RebootNode,
     RemoveFolder,
     RunInstance,
     TerminateInstance,
 )
 from hcp_dr_lab.standin.fabric import Fabric
 from hcp_dr_lab.standin.hypershift_operator.permissions import DASHBOARDS, ROUTER_NAMESPACES
-from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr_lab.standin.install import operator
+from hcp_dr_lab.standin.names import OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.pace import Pace
 from hcp_dr_lab.standin.roles import ROLES
 from hcp_dr_lab.standin.view import CloudInstance, Key, Pair, Subject, View
-from hcp_dr_lab.standin.workload import deployment
 
 NAMES = HostedClusterNames("shop")
 PLANE = NAMES.control_plane_namespace
@@ -84,7 +85,7 @@ class World:
         self._numbers = itertools.count(1)
         for namespace in (OPERATOR_NAMESPACE, *ROUTER_NAMESPACES, DASHBOARDS):
             self.create(r.NAMESPACE, {"metadata": {"name": namespace}})
-        self.create(r.DEPLOYMENT, deployment(OPERATOR, OPERATOR_NAMESPACE))
+        self.create(r.DEPLOYMENT, operator())
 
     def view(self) -> View:
         return View(
@@ -161,6 +162,8 @@ class World:
                     self._run(change)
                 case DeleteHostedNode() | RemoveFolder():
                     pass
+                case RebootNode(_, name, _, annotations):
+                    self._reboot(name, annotations)
                 case TerminateInstance(instance_id) if instance_id in self.protected:
                     self.refused.append(change)
                     continue
@@ -175,6 +178,12 @@ class World:
             done.append(change)
         self.done += done
         return done
+
+    def _reboot(self, name: str, annotations: Mapping[str, str]) -> None:
+        for nodes in self.hosted_nodes.values():
+            for node in nodes:
+                if node["metadata"]["name"] == name:
+                    node["metadata"].setdefault("annotations", {}).update(annotations)
 
     def _run(self, change: RunInstance) -> None:
         number = max((int(known.removeprefix("i-")) for known in self.instances), default=0) + 1
@@ -261,10 +270,10 @@ def merge(target: Object, change: Object) -> None:
             target[key] = copy.deepcopy(value)
 
 
-def standing() -> World:
-    """A world with a hosted cluster in service and two nodes."""
+def standing(options: Options | None = None) -> World:
+    """A world with a hosted cluster in service, by default with two nodes."""
     world = World()
-    world.create_hosted_cluster()
+    world.create_hosted_cluster(options)
     world.settle()
     world.join_nodes()
     world.settle()

@@ -1,0 +1,56 @@
+"""The in-place upgrader of a hosted cluster, a part of hosted-cluster-config-operator: it brings the nodes of an
+InPlace pool to another configuration as they run, and reboots each. It asks for no pause: what was under way goes on
+(rule G; control-plane-operator/hostedclusterconfigoperator/controllers/inplaceupgrader/inplaceupgrader.go).
+"""
+
+from __future__ import annotations
+
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Object
+from hcp_dr_lab.standin import machine
+from hcp_dr_lab.standin.change import Change, RebootNode
+from hcp_dr_lab.standin.machines import owned
+from hcp_dr_lab.standin.shape import annotation, body, deleting, ensure
+from hcp_dr_lab.standin.view import View, is_ready
+
+NAME = "hosted-cluster-config-operator"
+TARGET = "hypershift.openshift.io/nodePoolTargetConfigVersion"  # annotation of an InPlace pool's MachineSet
+CURRENT = "hypershift.openshift.io/nodePoolCurrentConfigVersion"
+MOST_UNAVAILABLE = "hypershift.openshift.io/nodePoolMaxUnavailable"
+NODE_CURRENT = "machineconfiguration.openshift.io/currentConfig"  # annotation of a Node
+
+
+def reconcile(view: View) -> list[Change]:
+    changes: list[Change] = []
+    for found in view.all(r.MACHINE_SET):
+        wanted = annotation(found, TARGET)
+        apart = wanted is not None and annotation(found, CURRENT) != wanted
+        if wanted is not None and apart and not deleting(found) and view.active(found["metadata"]["namespace"], NAME):
+            changes += _upgrade(view, found, wanted)
+    return changes
+
+
+def _upgrade(view: View, found: Object, wanted: str) -> list[Change]:
+    """Some nodes at a time, once there is a token for the target; the set is upgraded when all of its nodes are."""
+    if view.find(r.SECRET, f"token-{found['metadata']['name']}-{wanted}", found["metadata"]["namespace"]) is None:
+        return []
+    machines = list(owned(view, r.MACHINE, found))
+    nodes = [(item, node) for item in machines if (node := machine.node_of(view, item)) is not None]
+    if len(nodes) < len(machines):
+        return []
+    old = [(item, node) for item, node in nodes if annotation(node, NODE_CURRENT) != wanted]
+    name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
+    if not old:
+        return ensure(view, r.MACHINE_SET, body(r.MACHINE_SET, name, namespace, annotations={CURRENT: wanted}))
+    unready = sum(not is_ready(node) for _, node in nodes)
+    room = max(int(annotation(found, MOST_UNAVAILABLE) or 1) - unready, 0)
+    return [
+        RebootNode(
+            namespace,
+            node["metadata"]["name"],
+            item["spec"]["providerID"].rsplit("/", 1)[-1],
+            {NODE_CURRENT: wanted},
+            f"MachineSet {name} is upgraded in place to {wanted}",
+        )
+        for item, node in old[:room]
+    ]

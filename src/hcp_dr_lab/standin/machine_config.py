@@ -1,0 +1,37 @@
+"""The ConfigMaps of a control plane namespace that are pieces of a NodePool's machine configuration, and so of its hash
+(facts 2.4; nodepool/config.go).
+
+Core pieces are counted: with one missing no pool goes on. Those that the node tuning operator makes are not: where
+one is missing nobody says so, the hash is another one, and the pool rolls (rule A9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import CONFIG_MAP
+from hcp_dr_lab.standin.shape import deleting, label
+from hcp_dr_lab.standin.view import View
+
+CORE = "hypershift.openshift.io/core-ignition-config"  # label
+CORE_PIECES = {
+    "ignition-config-fips": "# MachineConfig 30-fips\nspec: {fips: false}\n",
+    "ignition-config-worker-ssh": "# MachineConfig 99-worker-ssh\n",
+}
+TUNED = "hypershift.openshift.io/tuned-config"  # label of what a NodePool asks for
+TUNED_RESULT = "hypershift.openshift.io/nto-generated-machine-config"  # label of what is made of it
+POOL = "hypershift.openshift.io/nodePool"  # label: the pool's bare name
+
+
+def pieces(view: View, namespace: str, pool: str) -> list[Mapping[str, str]] | None:
+    """The contents in the order of their names; None while a core piece is missing."""
+    found = [item for item in view.all(CONFIG_MAP, namespace) if not deleting(item)]
+    core = [item for item in found if label(item, CORE) == "true"]
+    if len(core) != len(CORE_PIECES):
+        return None
+    return [item.get("data") or {} for item in (*core, *(item for item in found if _tuned(item, pool)))]
+
+
+def _tuned(found: Object, pool: str) -> bool:
+    return label(found, TUNED_RESULT) == "true" and label(found, POOL) == pool
