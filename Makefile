@@ -15,9 +15,9 @@ drill: $(READY) region-programs
 test: $(READY)
 	$(BIN)/pytest -n auto --dist loadfile tests --ignore=tests/region
 
-## The tests in the real region: needs Linux and root.
+## The tests in the real region, and the contract of what plays a part in memory with what is real: Linux and root.
 test-region: $(READY) region-programs
-	HCP_DR_LAB_REGION_REQUIRED=1 $(BIN)/pytest -v tests/region
+	HCP_DR_LAB_REGION_REQUIRED=1 $(BIN)/pytest -v tests/contract tests/region
 
 ## Style, types, layers.
 check: $(READY)
