@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hcp_dr.aws.port import Instance, Record, RecordChange, StoredObject
+from hcp_dr.aws.port import Instance, Record, RecordChange, StoredObject, UploadedPart
 from hcp_dr.errors import AlreadyExists, Conflict, NotFound
 from hcp_dr.kube.port import Completed, Event, Listing, Object, PatchBody, Propagation, Resource
 from hcp_dr.model import Case, Ports
@@ -201,7 +201,15 @@ class MemoryBucket:
         self.before("head")
         return self.objects.get(key)
 
-    def put(self, key: str, body: bytes, *, metadata: Mapping[str, str]) -> None:
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        metadata: Mapping[str, str],
+        if_absent: bool = False,
+        if_etag: str | None = None,
+    ) -> None:
         self.before("put")
         self.asked.append(("put", key, body, dict(metadata)))
         self.objects[key] = StoredObject(key, len(body), metadata, "etag")
@@ -218,13 +226,35 @@ class MemoryBucket:
         self.objects.pop(key, None)
 
     def presign_put(
-        self, key: str, *, seconds: int, sha256_hex: str, metadata: Mapping[str, str]
+        self, key: str, *, seconds: int, sha256_hex: str, metadata: Mapping[str, str], if_absent: bool = False
     ) -> tuple[str, Mapping[str, str]]:
         self.asked.append(("presign_put", key, seconds, sha256_hex, dict(metadata)))
         return f"https://{self.name}.example/{key}?signature=secret", {"x-amz-meta-sha256": sha256_hex}
 
     def presign_get(self, key: str, *, seconds: int) -> str:
         return f"https://{self.name}.example/{key}?signature=secret"
+
+    def begin_upload(self, key: str, *, metadata: Mapping[str, str]) -> str:
+        raise NotImplementedError
+
+    def unfinished(self, key: str) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def presign_part(
+        self, key: str, upload_id: str, number: int, *, seconds: int, sha256_hex: str
+    ) -> tuple[str, Mapping[str, str]]:
+        raise NotImplementedError
+
+    def parts(self, key: str, upload_id: str) -> tuple[UploadedPart, ...] | None:
+        raise NotImplementedError
+
+    def complete_upload(
+        self, key: str, upload_id: str, parts: Sequence[UploadedPart], *, if_absent: bool = False
+    ) -> None:
+        raise NotImplementedError
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        raise NotImplementedError
 
 
 @dataclass

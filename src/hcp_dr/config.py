@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     mgmt2_kubeconfig: Path
     hc_kubeconfig: Path
     bucket_name: str = Field(min_length=1)
+    bucket_encryption: str | None = None
     aws_zone_id: str = Field(min_length=1)
     external_dns_domain: str = Field(min_length=1)
     mgmt_cluster_name: str = Field(min_length=1)

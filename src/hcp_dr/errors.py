@@ -21,7 +21,8 @@
     │   ├── AwsDenied                41
     │   ├── BucketRefused            42
     │   ├── AwsBusy                  43  passing
-    │   └── AwsUnreachable           44  passing
+    │   ├── AwsUnreachable           44  passing
+    │   └── AwsConflict              45
     ├── ArchiveError                 50  the backup folder is not what its manifest says
     ├── JournalError                 55  the journal does not allow this
     │   ├── Unfinished               56
@@ -236,6 +237,13 @@ class AwsUnreachable(AwsError):
     passing = True
     template = "AWS {service} did not answer ({operation} on {object}: {reason})."
     todo = "Check the network and the AWS endpoint, then run the command again or `hcp-dr resume`."
+
+
+class AwsConflict(AwsError):
+    """A condition that was asked for does not hold, or a change starts from what is no longer so. Nothing was done."""
+
+    exit_code = 45
+    template = "{object} of AWS {service} was changed by somebody else meanwhile ({operation}: {reason})."
 
 
 class ArchiveError(HcpDrError):

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from hcp_dr.aws import checksum
 from hcp_dr.aws.mapping import code_of, mapped
-from hcp_dr.aws.port import StoredObject
+from hcp_dr.aws.port import Encryption, StoredObject, UploadedPart
 from hcp_dr.errors import ArchiveError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _ABSENT = ("404", "NoSuchKey", "NotFound")
+_NO_UPLOAD = "NoSuchUpload"
 
 
 class S3Bucket:
-    """Implements hcp_dr.aws.port.Bucket. `client` is for the region that the bucket is in."""
+    """Implements hcp_dr.aws.port.Bucket. `client` is for the region that the bucket is in; `encryption` is asked for
+    with everything that is written, None leaves it to the bucket."""
 
-    def __init__(self, client: S3Client, name: str) -> None:
+    def __init__(self, client: S3Client, name: str, *, encryption: Encryption | None = None) -> None:
         self._client = client
         self._name = name
+        self._encryption = encryption
 
     @property
     def name(self) -> str:
@@ -48,12 +50,22 @@ class S3Bucket:
             encryption=found.get("ServerSideEncryption"),
         )
 
-    def put(self, key: str, body: bytes, *, metadata: Mapping[str, str]) -> None:
-        checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        metadata: Mapping[str, str],
+        if_absent: bool = False,
+        if_etag: str | None = None,
+    ) -> None:
+        wanted = self._wanted(metadata) | {"ChecksumSHA256": checksum.of_body(body)}
+        if if_absent:
+            wanted["IfNoneMatch"] = "*"
+        if if_etag is not None:
+            wanted["IfMatch"] = if_etag
         with mapped("S3", f"PutObject {key}", self._name):
-            self._client.put_object(
-                Bucket=self._name, Key=key, Body=body, Metadata=dict(metadata), ChecksumSHA256=checksum
-            )
+            self._client.put_object(Bucket=self._name, Key=key, Body=body, **wanted)
 
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes:
         with mapped("S3", f"GetObject {key}", self._name):
@@ -85,17 +97,93 @@ class S3Bucket:
             self._client.delete_object(Bucket=self._name, Key=key)
 
     def presign_put(
-        self, key: str, *, seconds: int, sha256_hex: str, metadata: Mapping[str, str]
+        self, key: str, *, seconds: int, sha256_hex: str, metadata: Mapping[str, str], if_absent: bool = False
     ) -> tuple[str, Mapping[str, str]]:
-        checksum = base64.b64encode(bytes.fromhex(sha256_hex)).decode()
-        wanted = {"Bucket": self._name, "Key": key, "Metadata": dict(metadata), "ChecksumSHA256": checksum}
+        checked = checksum.to_base64(sha256_hex)
+        wanted = {"Bucket": self._name, "Key": key, "ChecksumSHA256": checked, **self._wanted(metadata)}
+        headers = {"x-amz-checksum-sha256": checked}
+        headers |= {f"x-amz-meta-{name.lower()}": value for name, value in metadata.items()}
+        if self._encryption is not None:
+            headers["x-amz-server-side-encryption"] = self._encryption
+        if if_absent:
+            wanted["IfNoneMatch"] = headers["if-none-match"] = "*"
         with mapped("S3", f"presigning {key}", self._name):
-            url = self._client.generate_presigned_url("put_object", Params=wanted, ExpiresIn=seconds)
-        headers = {f"x-amz-meta-{name.lower()}": value for name, value in metadata.items()}
-        return url, {"x-amz-checksum-sha256": checksum, **headers}
+            return self._client.generate_presigned_url("put_object", Params=wanted, ExpiresIn=seconds), headers
 
     def presign_get(self, key: str, *, seconds: int) -> str:
         with mapped("S3", f"presigning {key}", self._name):
             return self._client.generate_presigned_url(
                 "get_object", Params={"Bucket": self._name, "Key": key}, ExpiresIn=seconds
             )
+
+    def begin_upload(self, key: str, *, metadata: Mapping[str, str]) -> str:
+        with mapped("S3", f"CreateMultipartUpload {key}", self._name):
+            return self._client.create_multipart_upload(
+                Bucket=self._name, Key=key, ChecksumAlgorithm="SHA256", **self._wanted(metadata)
+            )["UploadId"]
+
+    def unfinished(self, key: str) -> tuple[str, ...]:
+        with mapped("S3", f"ListMultipartUploads {key}", self._name):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._name, Prefix=key)
+            found = [upload for page in pages for upload in page.get("Uploads", ()) if upload["Key"] == key]
+        return tuple(upload["UploadId"] for upload in sorted(found, key=lambda upload: upload["Initiated"]))
+
+    def presign_part(
+        self, key: str, upload_id: str, number: int, *, seconds: int, sha256_hex: str
+    ) -> tuple[str, Mapping[str, str]]:
+        checked = checksum.to_base64(sha256_hex)
+        wanted = {"Bucket": self._name, "Key": key, "UploadId": upload_id, "PartNumber": number}
+        with mapped("S3", f"presigning part {number} of {key}", self._name):
+            url = self._client.generate_presigned_url(
+                "upload_part", Params=wanted | {"ChecksumSHA256": checked}, ExpiresIn=seconds
+            )
+        return url, {"x-amz-checksum-sha256": checked}
+
+    def parts(self, key: str, upload_id: str) -> tuple[UploadedPart, ...] | None:
+        with mapped("S3", f"ListParts {key}", self._name):
+            try:
+                pages = self._client.get_paginator("list_parts").paginate(
+                    Bucket=self._name, Key=key, UploadId=upload_id
+                )
+                found = [part for page in pages for part in page.get("Parts", ())]
+            except ClientError as error:
+                if code_of(error) == _NO_UPLOAD:
+                    return None
+                raise
+        return tuple(
+            UploadedPart(
+                number=part["PartNumber"],
+                size=part["Size"],
+                etag=part["ETag"].strip('"'),
+                sha256_hex=checksum.to_hex(part["ChecksumSHA256"]),
+            )
+            for part in found
+        )
+
+    def complete_upload(
+        self, key: str, upload_id: str, parts: Sequence[UploadedPart], *, if_absent: bool = False
+    ) -> None:
+        chosen: Any = [
+            {"PartNumber": part.number, "ETag": part.etag, "ChecksumSHA256": checksum.to_base64(part.sha256_hex)}
+            for part in parts
+        ]
+        condition: Any = {"IfNoneMatch": "*"} if if_absent else {}
+        with mapped("S3", f"CompleteMultipartUpload {key}", self._name):
+            self._client.complete_multipart_upload(
+                Bucket=self._name, Key=key, UploadId=upload_id, MultipartUpload={"Parts": chosen}, **condition
+            )
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        with mapped("S3", f"AbortMultipartUpload {key}", self._name):
+            try:
+                self._client.abort_multipart_upload(Bucket=self._name, Key=key, UploadId=upload_id)
+            except ClientError as error:
+                if code_of(error) != _NO_UPLOAD:
+                    raise
+
+    def _wanted(self, metadata: Mapping[str, str]) -> dict[str, Any]:
+        """The parameters that all ways of writing share."""
+        wanted: dict[str, Any] = {"Metadata": dict(metadata)}
+        if self._encryption is not None:
+            wanted["ServerSideEncryption"] = self._encryption
+        return wanted

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import boto3
 import botocore.session
@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from hcp_dr.aws.bucket import S3Bucket
 from hcp_dr.aws.instances import Ec2Instances, StsIdentity
 from hcp_dr.aws.mapping import mapped
-from hcp_dr.aws.port import Bucket, HostedZone, Identity, Instances
+from hcp_dr.aws.port import Bucket, Encryption, HostedZone, Identity, Instances
 from hcp_dr.aws.zone import Route53Zone
 from hcp_dr.errors import SettingsError
 
@@ -49,11 +49,13 @@ class AwsSettings:
     keys: tuple[str, str, str | None] | None = field(default=None, repr=False)  # id, secret, session token
     endpoints: Mapping[Service, str] = field(default_factory=dict)
     ca_bundle: Path | None = None
+    encryption: Encryption | None = None  # None leaves it to the bucket's own default
 
 
 def settings_from(variables: Mapping[str, str], *, bucket: str, zone_id: str, region: str | None = None) -> AwsSettings:
-    """From AWS_CREDS and the variables that AWS tools know, whether they stood in a file or in the environment.
-    AWS_CREDS wins over keys; `region` is used where AWS_REGION and AWS_DEFAULT_REGION are not set."""
+    """From AWS_CREDS, BUCKET_ENCRYPTION and the variables that AWS tools know, whether they stood in a file or in the
+    environment. AWS_CREDS wins over keys; `region` is used where AWS_REGION and AWS_DEFAULT_REGION are not set. Raises
+    SettingsError."""
 
     def given(*names: str) -> str | None:
         return next((variables[name] for name in names if variables.get(name)), None)
@@ -71,7 +73,15 @@ def settings_from(variables: Mapping[str, str], *, bucket: str, zone_id: str, re
         keys=(key, secret, given("AWS_SESSION_TOKEN")) if key and secret and not given("AWS_CREDS") else None,
         endpoints={service: url for service, url in endpoints.items() if url},
         ca_bundle=Path(bundle).expanduser() if bundle else None,
+        encryption=_encryption(given("BUCKET_ENCRYPTION")),
     )
+
+
+def _encryption(asked: str | None) -> Encryption | None:
+    known = {word: word for word in get_args(Encryption)}
+    if asked is not None and asked not in known:
+        raise SettingsError(what=f"BUCKET_ENCRYPTION is {asked}, and must be one of {', '.join(known)}.")
+    return known[asked] if asked is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +98,7 @@ def connect(settings: AwsSettings) -> Aws:
     """Asks only where the bucket is. Raises SettingsError, AwsError."""
     maker = _ClientMaker(settings)
     return Aws(
-        bucket=S3Bucket(maker.s3(), settings.bucket),
+        bucket=S3Bucket(maker.s3(), settings.bucket, encryption=settings.encryption),
         zone=Route53Zone(maker.client("route53"), settings.zone_id),
         instances=Ec2Instances(maker.client("ec2"), maker.region),
         identity=StsIdentity(maker.client("sts")),

@@ -20,8 +20,10 @@ _CREDENTIALS = re.compile(
 _DENIED = re.compile("403|AccessDenied.*|AllAccessDisabled|Forbidden|UnauthorizedOperation")
 _BUSY = re.compile(
     ".*Thrott.*|.*LimitExceeded|Internal(Error|Failure|ServerError)|OperationAborted|PriorRequestNotComplete|"
-    "RequestTimeout.*|(Service)?Unavailable|SlowDown|TooManyRequests.*"
+    "ConditionalRequestConflict|RequestTimeout.*|(Service)?Unavailable|SlowDown|TooManyRequests.*"
 )
+_CONFLICT = re.compile("PreconditionFailed|412")
+_STALE_BATCH = re.compile("but it already exists|but it was not found|do not match the current values")
 _UNREACHABLE = (
     exceptions.HTTPClientError,  # also what lies below: connecting, timing out, TLS, proxies
     exceptions.ConnectionError,
@@ -73,6 +75,8 @@ def from_answer(code: str, message: str, http: int, *, service: str, operation: 
         return errors.AwsBusy(**values)
     if _CREDENTIALS.fullmatch(code):
         return errors.AwsDenied(**values)
+    if _CONFLICT.fullmatch(code) or (code == "InvalidChangeBatch" and _STALE_BATCH.search(message)):
+        return errors.AwsConflict(**values)
     if service == "S3":
         return errors.BucketRefused(**values)
     return errors.AwsDenied(**values) if _DENIED.fullmatch(code) or http == 403 else errors.AwsError(**values)

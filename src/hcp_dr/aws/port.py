@@ -22,8 +22,31 @@ class StoredObject:
     encryption: str | None = None
 
 
+Encryption = Literal["AES256", "aws:kms", "aws:kms:dsse"]
+"""S3's words for encryption at rest: with its own keys, or with the key of KMS that the bucket names."""
+SMALLEST_PART = 5 * 1024**2
+LARGEST_PART = 5 * 1024**3
+MOST_PARTS = 10_000
+"""S3's limits of a multipart upload, in bytes: the last part may be smaller. One PUT takes as much as one part."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedPart:
+    """A part of an unfinished upload. `number` counts from 1, `size` is in bytes."""
+
+    number: int
+    size: int
+    etag: str
+    sha256_hex: str
+
+
 class Bucket(Protocol):
-    """One S3 bucket."""
+    """One S3 bucket. What is written is encrypted as the settings ask; `head` tells what became of it.
+
+    An object is sent by hand with `put`, by somebody else with `presign_put`, or, when it is large, in parts:
+    `begin_upload`, an URL of `presign_part` for each part, `complete_upload`. Whoever goes on after a crash finds the
+    upload with `unfinished` and what arrived with `parts`. Nothing is at the key before it is complete.
+    """
 
     @property
     def name(self) -> str: ...
@@ -32,7 +55,17 @@ class Bucket(Protocol):
         """None where there is no such object."""
         ...
 
-    def put(self, key: str, body: bytes, *, metadata: Mapping[str, str]) -> None: ...
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        metadata: Mapping[str, str],
+        if_absent: bool = False,
+        if_etag: str | None = None,
+    ) -> None:
+        """Raises AwsConflict where there is an object already (`if_absent`), or another than that with `if_etag`."""
+        ...
 
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes: ...
 
@@ -41,13 +74,43 @@ class Bucket(Protocol):
     def delete(self, key: str) -> None: ...
 
     def presign_put(
-        self, key: str, *, seconds: int, sha256_hex: str, metadata: Mapping[str, str]
+        self, key: str, *, seconds: int, sha256_hex: str, metadata: Mapping[str, str], if_absent: bool = False
     ) -> tuple[str, Mapping[str, str]]:
-        """An URL for one PUT, and the headers that the PUT must carry (they are signed). A secret while it lives."""
+        """An URL for a PUT, and the headers that the PUT must carry (they are signed). A secret while it lives. With
+        `if_absent` the bucket answers 412 where there is an object already."""
         ...
 
     def presign_get(self, key: str, *, seconds: int) -> str:
         """An URL for GET. A secret while it lives."""
+        ...
+
+    def begin_upload(self, key: str, *, metadata: Mapping[str, str]) -> str:
+        """The id of a new multipart upload. It costs storage until it is completed or aborted."""
+        ...
+
+    def unfinished(self, key: str) -> tuple[str, ...]:
+        """The ids of the uploads to this key that were begun and neither completed nor aborted, the oldest first."""
+        ...
+
+    def presign_part(
+        self, key: str, upload_id: str, number: int, *, seconds: int, sha256_hex: str
+    ) -> tuple[str, Mapping[str, str]]:
+        """As `presign_put`, for one part. Sent again, a part replaces the one with its number."""
+        ...
+
+    def parts(self, key: str, upload_id: str) -> tuple[UploadedPart, ...] | None:
+        """What has arrived, by number; None where there is no such upload, or no more."""
+        ...
+
+    def complete_upload(
+        self, key: str, upload_id: str, parts: Sequence[UploadedPart], *, if_absent: bool = False
+    ) -> None:
+        """The object from these parts, in order; others of the upload are thrown away. Raises AwsConflict where
+        there is an object already (`if_absent`), and the upload stays."""
+        ...
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """The parts are thrown away; nothing where there is no such upload."""
         ...
 
 
@@ -84,7 +147,8 @@ class HostedZone(Protocol):
         ...
 
     def change(self, changes: Sequence[RecordChange]) -> None:
-        """One atomic change batch."""
+        """One atomic change batch. Raises AwsConflict where the records are no longer as the changes suppose, and
+        AwsError without asking where Route53 does not take so much at once."""
         ...
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from hcp_dr.aws.batch import describe, refuse_what_does_not_fit
 from hcp_dr.aws.mapping import mapped
+from hcp_dr.aws.paging import Listing
 from hcp_dr.aws.port import Record, RecordChange
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_route53.type_defs import ChangeTypeDef, ResourceRecordSetOutputTypeDef, ResourceRecordSetTypeDef
 
 _ESCAPED = re.compile(r"\\([0-7]{3})")
+_TO_ESCAPE = re.compile(r"[^a-z0-9\-_.*]")
 
 
 class Route53Zone:
@@ -22,6 +25,7 @@ class Route53Zone:
     def __init__(self, client: Route53Client, zone_id: str) -> None:
         self._client = client
         self._zone_id = zone_id.rpartition("/")[2]
+        self._listing = Listing(self._page)
 
     @property
     def zone_id(self) -> str:
@@ -32,18 +36,26 @@ class Route53Zone:
             return _plain(self._client.get_hosted_zone(Id=self._zone_id)["HostedZone"]["Name"])
 
     def records(self) -> tuple[Record, ...]:
-        with mapped("Route53", "ListResourceRecordSets", self._zone_id):
-            pages = self._client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=self._zone_id)
-            return tuple(_read(found) for page in pages for found in page["ResourceRecordSets"])
+        return self._listing.whole()
 
     def change(self, changes: Sequence[RecordChange]) -> None:
+        refuse_what_does_not_fit(changes, self._zone_id)
         batch: list[ChangeTypeDef] = [
             {"Action": change.action, "ResourceRecordSet": _written(change.record)} for change in changes
         ]
-        names = sorted({change.record.name for change in changes})
-        shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-        with mapped("Route53", f"ChangeResourceRecordSets ({shown})", self._zone_id):
+        with mapped("Route53", describe(changes), self._zone_id):
             self._client.change_resource_record_sets(HostedZoneId=self._zone_id, ChangeBatch={"Changes": batch})
+
+    def _page(self, start: Mapping[str, Any] | None) -> tuple[list[Record], Mapping[str, Any] | None]:
+        with mapped("Route53", "ListResourceRecordSets", self._zone_id):
+            page = self._client.list_resource_record_sets(HostedZoneId=self._zone_id, **(start or {}))
+        found = [_read(one) for one in page["ResourceRecordSets"]]
+        if not page["IsTruncated"]:
+            return found, None
+        following = {"StartRecordName": page["NextRecordName"], "StartRecordType": page["NextRecordType"]}
+        if "NextRecordIdentifier" in page:
+            following["StartRecordIdentifier"] = page["NextRecordIdentifier"]
+        return found, following
 
 
 def _read(found: ResourceRecordSetOutputTypeDef) -> Record:
@@ -58,10 +70,14 @@ def _read(found: ResourceRecordSetOutputTypeDef) -> Record:
 
 
 def _written(record: Record) -> ResourceRecordSetTypeDef:
-    written: ResourceRecordSetTypeDef = {"Name": record.name + ".", "Type": record.type}  # type: ignore[typeddict-item]
+    written: ResourceRecordSetTypeDef = {"Name": _escaped(record.name) + ".", "Type": record.type}  # type: ignore[typeddict-item]
     if record.alias is not None:
         zone_id, name, healthy = record.alias
-        written["AliasTarget"] = {"HostedZoneId": zone_id, "DNSName": name + ".", "EvaluateTargetHealth": healthy}
+        written["AliasTarget"] = {
+            "HostedZoneId": zone_id,
+            "DNSName": _escaped(name) + ".",
+            "EvaluateTargetHealth": healthy,
+        }
         return written
     if record.ttl is not None:
         written["TTL"] = record.ttl
@@ -72,3 +88,7 @@ def _written(record: Record) -> ResourceRecordSetTypeDef:
 def _plain(name: str) -> str:
     r"""Route53 writes * as \052."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), name).removesuffix(".").lower()
+
+
+def _escaped(name: str) -> str:
+    return _TO_ESCAPE.sub(lambda match: f"\\{ord(match[0]):03o}", name.lower())

@@ -17,13 +17,15 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.perform import perform
 from hcp_dr.engine.step import Action, Check, Do, Done, Refuse, Remember, Step, Wait, describe_all, fingerprint
 from hcp_dr.engine.wait import LOOK_AGAIN, Clock, mark_of
-from hcp_dr.errors import AlreadyExists, Conflict, Contested, HcpDrError, NotFound, ServerBusy, TimedOut
+from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, Contested, HcpDrError, NotFound, ServerBusy, TimedOut
 from hcp_dr.model import Case, Ports
 
 PASSING_LIMIT = 300.0
 """So many seconds may a cluster or AWS fail in a passing way before the step gives up."""
 STALE_LIMIT = 10
 """So many times in a row may a batch meet objects that changed under it."""
+STALE = (Conflict, AlreadyExists, NotFound, AwsConflict)
+"""What says that the world is no longer as it was observed."""
 HANDS = 8
 
 
@@ -162,7 +164,7 @@ class Run:
             seen.passing_since, seen.stale = None, 0
             return
         for _, error in failures:
-            if not (error.passing or isinstance(error, Conflict | AlreadyExists | NotFound)):
+            if not (error.passing or isinstance(error, STALE)):
                 raise error
         self._bear(step, failures[0][1], seen)
 
@@ -198,7 +200,7 @@ class Run:
             asked = error.retry_after if isinstance(error, ServerBusy) else None
             self.tell(Progress("again", step.name, error.what, now - seen.passing_since))
             self.clock.pause(min(asked or 1.0, 30.0))
-        elif isinstance(error, Conflict | AlreadyExists | NotFound):
+        elif isinstance(error, STALE):
             seen.stale += 1
             if seen.stale >= STALE_LIMIT:
                 raise error

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from hcp_dr import errors
+from hcp_dr.aws import checksum
+from hcp_dr.aws.batch import describe, refuse_what_does_not_fit
 from hcp_dr.aws.mapping import from_answer
-from hcp_dr.aws.port import Instance, Record, RecordChange, StoredObject
-from hcp_dr_lab.region.cloud.record_sets import Change, RecordSet, full_name
+from hcp_dr.aws.paging import Listing
+from hcp_dr.aws.port import Encryption, Instance, Record, RecordChange, StoredObject, UploadedPart
+from hcp_dr_lab.region.cloud.record_sets import Change, Place, RecordSet, full_name
 from hcp_dr_lab.tabletop.aws.machines import Machine, Machines
 from hcp_dr_lab.tabletop.aws.records import Records
 from hcp_dr_lab.tabletop.aws.refusal import Refusal, Silence
 from hcp_dr_lab.tabletop.aws.storage import Storage, Stored, Wanted
+
+_NO_UPLOAD = "NoSuchUpload"
 
 Moment = Literal["before", "after"]
 Interfere = Callable[[Moment, str, str, str], None]
@@ -54,8 +57,11 @@ class _Port:
 class MemoryBucket(_Port):
     """Implements hcp_dr.aws.port.Bucket."""
 
-    def __init__(self, storage: Storage, name: str, *, interfere: Interfere = _peace) -> None:
+    def __init__(
+        self, storage: Storage, name: str, *, encryption: Encryption | None = None, interfere: Interfere = _peace
+    ) -> None:
         super().__init__("S3", name, interfere)
+        self._encryption = encryption
         self._storage = storage
         self._name = name
 
@@ -72,8 +78,22 @@ class MemoryBucket(_Port):
                     return None
                 raise Refusal(str(refusal.http), _of_head(refusal), refusal.http) from refusal
 
-    def put(self, key: str, body: bytes, *, metadata: Mapping[str, str]) -> None:
-        wanted = Wanted(dict(metadata), base64.b64encode(hashlib.sha256(body).digest()).decode())
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        metadata: Mapping[str, str],
+        if_absent: bool = False,
+        if_etag: str | None = None,
+    ) -> None:
+        wanted = Wanted(
+            metadata=dict(metadata),
+            sha256=checksum.of_body(body),
+            encryption=self._encryption,
+            if_none_match="*" if if_absent else None,
+            if_match=if_etag,
+        )
         with self._asked(f"PutObject {key}"):
             self._storage.put(self._name, key, body, wanted)
 
@@ -100,14 +120,63 @@ class MemoryBucket(_Port):
             self._storage.delete(self._name, key)
 
     def presign_put(
-        self, key: str, *, seconds: int, sha256_hex: str, metadata: Mapping[str, str]
+        self, key: str, *, seconds: int, sha256_hex: str, metadata: Mapping[str, str], if_absent: bool = False
     ) -> tuple[str, Mapping[str, str]]:
-        headers = {"x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(sha256_hex)).decode()}
+        headers = {"x-amz-checksum-sha256": checksum.to_base64(sha256_hex)}
         headers |= {f"x-amz-meta-{name.lower()}": value for name, value in metadata.items()}
+        headers |= {"x-amz-server-side-encryption": self._encryption} if self._encryption else {}
+        headers |= {"if-none-match": "*"} if if_absent else {}
         return self._storage.presign("PUT", self._name, key, seconds=seconds, headers=headers), headers
 
     def presign_get(self, key: str, *, seconds: int) -> str:
         return self._storage.presign("GET", self._name, key, seconds=seconds)
+
+    def begin_upload(self, key: str, *, metadata: Mapping[str, str]) -> str:
+        with self._asked(f"CreateMultipartUpload {key}"):
+            wanted = Wanted(dict(metadata), encryption=self._encryption)
+            return self._storage.begin(self._name, key, wanted, checksummed=True)
+
+    def unfinished(self, key: str) -> tuple[str, ...]:
+        with self._asked(f"ListMultipartUploads {key}"):
+            found = self._storage.uploads(self._name, key)
+            return tuple(upload_id for upload_id, upload in found.items() if upload.key == key)
+
+    def presign_part(
+        self, key: str, upload_id: str, number: int, *, seconds: int, sha256_hex: str
+    ) -> tuple[str, Mapping[str, str]]:
+        headers = {"x-amz-checksum-sha256": checksum.to_base64(sha256_hex)}
+        query = {"partNumber": str(number), "uploadId": upload_id}
+        url = self._storage.presign("PUT", self._name, key, seconds=seconds, headers=headers, query=query)
+        return url, headers
+
+    def parts(self, key: str, upload_id: str) -> tuple[UploadedPart, ...] | None:
+        with self._asked(f"ListParts {key}"):
+            try:
+                found = self._storage.upload(self._name, key, upload_id).parts
+            except Refusal as refusal:
+                if refusal.code == _NO_UPLOAD:
+                    return None
+                raise
+            return tuple(
+                UploadedPart(number, len(part.body), part.etag, checksum.to_hex(part.sha256 or ""))
+                for number, part in sorted(found.items())
+            )
+
+    def complete_upload(
+        self, key: str, upload_id: str, parts: Sequence[UploadedPart], *, if_absent: bool = False
+    ) -> None:
+        with self._asked(f"CompleteMultipartUpload {key}"):
+            chosen = [(part.number, part.etag) for part in parts]
+            condition = "*" if if_absent else None
+            self._storage.complete(self._name, key, upload_id, chosen, if_none_match=condition)
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        with self._asked(f"AbortMultipartUpload {key}"):
+            try:
+                self._storage.abort(self._name, key, upload_id)
+            except Refusal as refusal:
+                if refusal.code != _NO_UPLOAD:
+                    raise
 
 
 class MemoryZone(_Port):
@@ -117,6 +186,7 @@ class MemoryZone(_Port):
         self._zone_id = zone_id.rpartition("/")[2]
         super().__init__("Route53", self._zone_id, interfere)
         self._records = records
+        self._listing = Listing(self._page)
 
     @property
     def zone_id(self) -> str:
@@ -127,19 +197,16 @@ class MemoryZone(_Port):
             return self._records.zone(self._zone_id).name.removesuffix(".")
 
     def records(self) -> tuple[Record, ...]:
+        return self._listing.whole()
+
+    def _page(self, start: Place | None) -> tuple[list[Record], Place | None]:
         with self._asked("ListResourceRecordSets"):
-            found: list[Record] = []
-            page = self._records.list(self._zone_id)
-            found += map(_record, page.records)
-            while page.next is not None:
-                page = self._records.list(self._zone_id, page.next)
-                found += map(_record, page.records)
-            return tuple(found)
+            page = self._records.list(self._zone_id, start)
+            return [_record(found) for found in page.records], page.next
 
     def change(self, changes: Sequence[RecordChange]) -> None:
-        names = sorted({change.record.name for change in changes})
-        shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-        with self._asked(f"ChangeResourceRecordSets ({shown})"):
+        refuse_what_does_not_fit(changes, self._zone_id)
+        with self._asked(describe(changes)):
             self._records.change(
                 self._zone_id, [Change(change.action, _record_set(change.record)) for change in changes]
             )

@@ -17,12 +17,11 @@ from typing import Self
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from hcp_dr.aws.port import MOST_PARTS, SMALLEST_PART
 from hcp_dr_lab.tabletop.aws.refusal import Refusal
 from hcp_dr_lab.tabletop.aws.signing import Keys, presigned, verify
 from hcp_dr_lab.tabletop.aws.twin import twin
 
-SMALLEST_PART = 5 * 1024 * 1024
-MOST_PARTS = 10_000
 ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 _META = "x-amz-meta-"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -64,12 +63,15 @@ class StoredPart:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A multipart upload that was begun and neither completed nor aborted."""
+    """A multipart upload. `completed` is the ETag of the object that it became: S3 remembers that for a while, so that
+    completing it once more is answered alike. Where `checksummed`, no part is taken without its sha256."""
 
     bucket: str
     key: str
     wanted: Wanted
     began: float
+    checksummed: bool
+    completed: str | None = None
     parts: Mapping[int, StoredPart] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -150,23 +152,20 @@ class Storage:
 
     # Multipart uploads
 
-    def begin(self, bucket: str, key: str, wanted: Wanted = Wanted()) -> str:
+    def begin(self, bucket: str, key: str, wanted: Wanted = Wanted(), *, checksummed: bool = False) -> str:
         """The id of a new upload. Conditions in `wanted` do not count, those of `complete` do."""
         _encryption(wanted.encryption)
         with self._lock:
             self._bucket(bucket)
             upload_id = f"{self._chance.getrandbits(128):032x}"
-            self._uploads[upload_id] = Upload(bucket, key, wanted, self.now())
+            self._uploads[upload_id] = Upload(bucket, key, wanted, self.now(), checksummed)
             return upload_id
 
     def upload(self, bucket: str, key: str, upload_id: str) -> Upload:
+        """An unfinished one."""
         found = self._uploads.get(upload_id)
-        if found is None or (found.bucket, found.key) != (bucket, key):
-            message = (
-                "The specified upload does not exist. The upload ID may be invalid, or the upload may have been "
-                "aborted or completed."
-            )
-            raise Refusal("NoSuchUpload", message, 404)
+        if found is None or found.completed is not None or (found.bucket, found.key) != (bucket, key):
+            raise _no_such_upload()
         return found
 
     def uploads(self, bucket: str, prefix: str = "") -> Mapping[str, Upload]:
@@ -176,7 +175,7 @@ class Storage:
             return {
                 upload_id: upload
                 for upload_id, upload in self._uploads.items()
-                if upload.bucket == bucket and upload.key.startswith(prefix)
+                if upload.completed is None and upload.bucket == bucket and upload.key.startswith(prefix)
             }
 
     def put_part(
@@ -187,6 +186,9 @@ class Storage:
         part = StoredPart(number, body, _md5(body).hexdigest(), _checked(body, sha256))
         with self._lock:
             upload = self.upload(bucket, key, upload_id)
+            if upload.checksummed and sha256 is None:
+                message = "Checksum Type mismatch occurred, expected checksum Type: SHA256, actual checksum Type: null"
+                raise Refusal("InvalidRequest", message)
             self._uploads[upload_id] = replace(upload, parts=MappingProxyType({**upload.parts, number: part}))
         return part
 
@@ -202,13 +204,17 @@ class Storage:
         """`parts` are numbers with ETags, in order; those left out are thrown away. Where it is refused, the upload
         is there still."""
         with self._lock:
+            present = self._bucket(bucket).get(key)
+            before = self._uploads.get(upload_id)
+            if present is not None and before is not None and before.completed == present.etag:
+                return present
             upload = self.upload(bucket, key, upload_id)
             chosen = _chosen(upload, parts)
             etag = f"{_md5(b''.join(bytes.fromhex(part.etag) for part in chosen)).hexdigest()}-{len(chosen)}"
             sha256 = _composed(chosen)
             wanted = replace(upload.wanted, if_none_match=if_none_match, if_match=None)
             stored = self._keep(bucket, key, b"".join(part.body for part in chosen), wanted, etag=etag, sha256=sha256)
-            del self._uploads[upload_id]
+            self._uploads[upload_id] = replace(upload, completed=etag, parts=MappingProxyType({}))
             return stored
 
     def abort(self, bucket: str, key: str, upload_id: str) -> None:
@@ -389,6 +395,14 @@ def ranged(asked: str | None, size: int) -> tuple[int, int]:
 
 def _no_such_key() -> Refusal:
     return Refusal("NoSuchKey", "The specified key does not exist.", 404)
+
+
+def _no_such_upload() -> Refusal:
+    message = (
+        "The specified multipart upload does not exist. The upload ID may be invalid, or the upload may have been "
+        "aborted or completed."
+    )
+    return Refusal("NoSuchUpload", message, 404)
 
 
 def _xml(refusal: Refusal) -> bytes:
