@@ -33,6 +33,14 @@ def finalizers_of(item: Object) -> tuple[str, ...]:
     return tuple(item["metadata"].get("finalizers") or ())
 
 
+def owner_kinds(item: Object) -> frozenset[str]:
+    return frozenset(str(owner.get("kind")) for owner in item["metadata"].get("ownerReferences") or ())
+
+
+def owned_by(item: Object, uid: str) -> bool:
+    return any(owner.get("uid") == uid for owner in item["metadata"].get("ownerReferences") or ())
+
+
 def is_deleting(item: Object) -> bool:
     return bool(item["metadata"].get("deletionTimestamp"))
 

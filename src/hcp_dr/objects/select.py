@@ -32,6 +32,7 @@ _SECRET_KEYS = frozenset(
         "tlsClientCert",
         "tlsClientKey",
         "credentials",
+        "servingCertKeyPairSecret",
         *("login", "error", "providerSelection"),  # OAuth templates
     }
 )
@@ -43,6 +44,7 @@ _CONFIG_MAP_KEYS = frozenset(
         "clientCA",
         "issuerCertificateAuthority",
         "oauthMetadata",
+        "policy",
         "trustedCA",
     }
 )

@@ -23,6 +23,7 @@ from hcp_dr.procedure.finish import restart_ovn, unprotect_instances
 from hcp_dr.procedure.preflight import aws, capability, external_dns
 from hcp_dr.procedure.restore import (
     adopt_machines,
+    carry_again,
     claim_namespaces,
     control_plane_secrets,
     hosted_cluster,
@@ -118,6 +119,7 @@ RELOCATE: Steps = (
     snapshot_etcd.STEP,
     delete_routes.STEP,
     release_dns.STEP,
+    carry_again.STEP,
     hosted_cluster.STEP,
     node_pools.STEP,
     refresh_external_dns.STEP,

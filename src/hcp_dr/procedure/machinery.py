@@ -10,7 +10,7 @@ from hcp_dr.engine.step import Patch
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import AWS_MACHINE, MACHINE, MACHINE_DEPLOYMENT, MACHINE_HEALTH_CHECK, MACHINE_SET
 from hcp_dr.model import Case, Side
-from hcp_dr.objects.reading import annotations_of, name_of, namespace_of
+from hcp_dr.objects.reading import annotations_of, name_of, namespace_of, owner_kinds
 from hcp_dr.objects.select import of_infrastructure
 
 PAUSED = "cluster.x-k8s.io/paused"
@@ -19,12 +19,14 @@ HELD = (MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE, AWS_MACHINE, MACHINE_HEALTH_CH
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One machine object, and whether its own annotation holds it."""
+    """One machine object, and whether its own annotation holds it. `top` are those that the HyperShift operator makes
+    of a NodePool: its MachineDeployment, or, where it is upgraded in place, its MachineSet."""
 
     resource: Resource
     namespace: str
     name: str
     paused: bool
+    top: bool = False
 
     def pause(self, side: Side, *, on: bool) -> Patch:
         value = "true" if on else None
@@ -33,7 +35,15 @@ class Held:
 
 def held(resource: Resource, items: Iterable[Object]) -> tuple[Held, ...]:
     return tuple(
-        Held(resource, namespace_of(item) or "", name_of(item), PAUSED in annotations_of(item)) for item in items
+        Held(
+            resource,
+            namespace_of(item) or "",
+            name_of(item),
+            PAUSED in annotations_of(item),
+            top=resource == MACHINE_DEPLOYMENT
+            or (resource == MACHINE_SET and MACHINE_DEPLOYMENT.kind not in owner_kinds(item)),
+        )
+        for item in items
     )
 
 

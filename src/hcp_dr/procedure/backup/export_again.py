@@ -1,27 +1,41 @@
-"""Looks once more after the fence: what changed between the export and the fence is written again, or stops the
-relocation (rule G). The manifest then names the fence it belongs to."""
+"""Looks once more after the fence: what changed between the export and the fence is written again, and what of it is on
+the destination by then is remembered, for `restore.carry_again`. A Machine that came or went stops the relocation (rule
+G). The manifest then names the fence it belongs to."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
-from hcp_dr.engine.step import Decision, Refuse, Step
-from hcp_dr.errors import MachineUnsafe, Refused
-from hcp_dr.model import Later
-from hcp_dr.objects.archive import Manifest, page, path_of
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Decision, Do, Refuse, Remember, Step
+from hcp_dr.errors import MachineUnsafe
+from hcp_dr.model import Case, Later, Ports
+from hcp_dr.objects.archive import Manifest, page
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.select import is_token_secret
 from hcp_dr.procedure.backup import export_objects
-from hcp_dr.procedure.backup.export_objects import Facts, afterwards, observe
 from hcp_dr.procedure.carried import MACHINERY
+
+
+@dataclass(frozen=True, slots=True)
+class Facts(export_objects.Facts):
+    changed: Mapping[str, Any] | None  # remembered: kind, namespace and name by file
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    seen = export_objects.observe(ports, case, memory)
+    return Facts(**{each.name: getattr(seen, each.name) for each in fields(seen)}, changed=memory.mapping("changed"))
 
 
 def machines_changed(facts: Facts) -> str | None:
     """A Machine that came or went since the export; those are already on the destination."""
-    if facts.manifest is None:
+    manifest = facts.manifest
+    if manifest is None:
         return None
     kinds = ("Machine", "AWSMachine")
-    before = {f"{kind} {entry.name}" for kind in kinds for entry in facts.manifest.of_kind(kind)}
+    before = {f"{kind} {entry.name}" for kind in kinds for entry in manifest.of_kind(kind)}
     after = {f"{item['kind']} {name_of(item)}" for item in facts.live if item["kind"] in kinds}
     if before == after:
         return None
@@ -31,50 +45,61 @@ def machines_changed(facts: Facts) -> str | None:
 _ALREADY_THERE = frozenset({"Secret", "ConfigMap", *(resource.kind for resource in MACHINERY)})
 
 
-def contents_changed(facts: Facts) -> tuple[str, ...]:
-    """Objects restored from the first export that are different now: a rotated authority, a changed machine. Tokens
-    rotate under the pause, and are restored last."""
+def contents_changed(facts: Facts) -> dict[str, list[str | None]]:
+    """Objects restored from the first export that came, went or differ now: a rotated authority, a changed machine, by
+    file. Tokens rotate under the pause, and are restored last."""
     if facts.manifest is None:
-        return ()
-    tokens = {path_of(item) for item in facts.live if item["kind"] == "Secret" and is_token_secret(item)}
-    before = {entry.file: entry.sha256 for entry in facts.manifest.entries if entry.kind in _ALREADY_THERE}
-    after = {entry.file: entry.sha256 for item in facts.live if (entry := page(item).entry).kind in _ALREADY_THERE}
-    return tuple(
-        sorted(file for file in {*before, *after} if before.get(file) != after.get(file) and file not in tokens)
-    )
+        return {}
+    live = [(item, page(item).entry) for item in facts.live if item["kind"] in _ALREADY_THERE]
+    tokens = {entry.file for item, entry in live if entry.kind == "Secret" and is_token_secret(item)}
+    before = {entry.file: entry for entry in facts.manifest.entries if entry.kind in _ALREADY_THERE}
+    after = {entry.file: entry for _, entry in live}
+    same = {file for file in {*before} & {*after} if before[file].sha256 == after[file].sha256}
+    return {
+        file: [entry.kind, entry.namespace, entry.name]
+        for file, entry in sorted({**before, **after}.items())
+        if file not in same | tokens
+    }
 
 
 def plan(facts: Facts) -> Decision:
-    changed = machines_changed(facts)
-    if changed:
+    moved = machines_changed(facts)
+    if moved:
         return Refuse(
             MachineUnsafe(
-                what=f"Machines changed between the export and the fence ({changed}).",
+                what=f"Machines changed between the export and the fence ({moved}).",
                 left="The control plane stays fenced, so the hosted API is away.",
                 todo="Find out who changed them; then lift the fence by hand or start over with a new BACKUP_DIR.",
             )
         )
-    files = contents_changed(facts)
-    if files and facts.manifest is not None and facts.manifest.fence is None:
-        return Refuse(
-            Refused(
-                what=f"Changed since the export, so older on the destination: {', '.join(files)}.",
-                left="The control plane stays fenced, so the hosted API is away.",
-                todo="Lift the fence by hand, delete what was restored, and start over with a new BACKUP_DIR.",
-            )
-        )
+    if export_objects.problem(facts.live, facts.folder) is None:
+        changed = {**(facts.changed or {}), **contents_changed(facts)}
+        if changed != (facts.changed or {}):
+            return Do((Remember("changed", changed),))
     return export_objects.plan(facts)
 
 
 def foresee(facts: Facts) -> Facts:
     """As if exported and fenced a moment ago."""
     for _ in range(2):
-        facts = afterwards(facts, plan(facts))
+        facts = replace(facts, **_exported(facts))
     return replace(facts, fence=Later("id of the fence"), manifest=_unfenced(facts.manifest))
+
+
+def _exported(facts: Facts) -> dict[str, Any]:
+    """What is written and in the manifest after one round of the export."""
+    after = export_objects.afterwards(facts, export_objects.plan(facts))
+    return {"written": after.written, "manifest": after.manifest}
 
 
 def _unfenced(manifest: Manifest | None) -> Manifest | None:
     return None if manifest is None else replace(manifest, fence=None)
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if isinstance(decision, Do) and isinstance(decision.actions[0], Remember):
+        return replace(facts, changed=decision.actions[0].value)
+    return replace(facts, **_exported(facts))
 
 
 STEP = Step(

@@ -1,10 +1,11 @@
 """Gives the machine objects back to Cluster API, from the bottom up: AWSMachines, Machines, MachineSets, then the
-NodePools, whose un-pausing lets the MachineDeployments go (rule A4). Only when nothing would roll and every instance
-runs."""
+NodePools, whose un-pausing lets the MachineDeployments go, and the MachineSets of those that are upgraded in place
+(rule A4). Only when the operator says that nothing would roll, every MachineSet has its machines and every machine its
+running instance."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,20 +16,24 @@ from hcp_dr.kube.port import Object, Resource
 from hcp_dr.kube.resources import (
     AWS_MACHINE,
     MACHINE,
+    MACHINE_DEPLOYMENT,
     MACHINE_SET,
     NODE_POOL,
 )
 from hcp_dr.model import Case, Later, Ports
-from hcp_dr.objects.reading import condition, dig, is_deleting, name_of
+from hcp_dr.objects.reading import condition, dig, is_deleting, name_of, owned_by, uid_of
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
 from hcp_dr.procedure import machinery
 from hcp_dr.procedure.instances import instance_id
 from hcp_dr.procedure.machinery import HELD, Held
 from hcp_dr.procedure.restoring import Restorable, to_restore
 
-ROLLING = ("UpdatingConfig", "UpdatingVersion", "UpdatingPlatformMachineTemplate")
+FORETOLD = ("UpdatingConfig", "UpdatingVersion")
+"""Conditions that the operator sets on a paused NodePool too (rule A9)."""
+ROLLING = (*FORETOLD, "UpdatingPlatformMachineTemplate")
 ORDER: tuple[Resource, ...] = (AWS_MACHINE, MACHINE, MACHINE_SET)
-"""MachineDeployments come after their NodePool: while that is paused, the operator would hold them again."""
+"""What is on top comes after its NodePool: while that is paused, the operator would hold it again."""
+FORETELL_LIMIT = 300.0
 ADOPT_LIMIT = 300.0
 
 
@@ -41,6 +46,7 @@ class PoolFact:
     paused: str | None
     paused_before: str | None
     rolling: tuple[str, ...]  # conditions that say that it would roll
+    silent: tuple[str, ...]  # conditions that should say so and do not yet, at this generation
     deleting: bool
 
 
@@ -56,10 +62,20 @@ class MachineFact:
 
 
 @dataclass(frozen=True, slots=True)
+class SetFact:
+    """A MachineSet of the destination: how many machines it asks for, and how many it owns."""
+
+    name: str
+    replicas: int
+    owned: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     pools: tuple[PoolFact, ...]
     held: tuple[Held, ...]
     machines: tuple[MachineFact, ...]
+    sets: tuple[SetFact, ...]
     backup: tuple[Restorable, ...]
     running: frozenset[str]
     namespace: str
@@ -79,12 +95,14 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         for resource in (MACHINE, AWS_MACHINE)
         for item in of_infrastructure(case.infra_id, destination.list(resource, case.control_plane_namespace).items)
     ]
+    sets = of_infrastructure(case.infra_id, destination.list(MACHINE_SET, case.control_plane_namespace).items)
     ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
     asked = (memory.mapping("paused_before") or {}).get("asked", {})
     return Facts(
         pools=tuple(_pool(item, asked) for item in pools),
         held=machinery.look_at(destination, case),
         machines=tuple(_machine(item) for item in machines),
+        sets=tuple(_set(item, machines) for item in sets),
         backup=to_restore(ports, case),
         running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
         namespace=case.control_plane_namespace,
@@ -98,8 +116,14 @@ def _pool(item: Object, asked: Mapping[str, Any]) -> PoolFact:
         paused=dig(item, "spec", "pausedUntil"),
         paused_before=asked.get(f"NodePool/{name_of(item)}"),
         rolling=tuple(kind for kind in ROLLING if condition(item, kind) == "True"),
+        silent=tuple(kind for kind in FORETOLD if condition(item, kind) not in ("True", "False")),
         deleting=is_deleting(item),
     )
+
+
+def _set(item: Object, machines: Iterable[Object]) -> SetFact:
+    owned = [machine for machine in machines if machine["kind"] == "Machine" and owned_by(machine, uid_of(item))]
+    return SetFact(name_of(item), int(dig(item, "spec", "replicas") or 0), len(owned))
 
 
 def _machine(item: Object) -> MachineFact:
@@ -121,8 +145,16 @@ def unsafe(facts: Facts) -> HcpDrError | None:
     if there != facts.wanted:
         odd = ", ".join(f"{kind} {name}" for kind, name in sorted(there ^ facts.wanted))
         problems.append(f"machines are not those of the backup: {odd}")
+    problems += [
+        f"MachineSet {item.name} asks for {item.replicas} machines and owns {item.owned}"
+        for item in facts.sets
+        if item.replicas != item.owned
+    ]
     providers = {item.name: item.provider_id for item in facts.machines if item.kind == "AWSMachine"}
+    known = {item.provider_id for item in facts.machines if item.kind == "Machine"}
     for name, provider in providers.items():
+        if provider and provider not in known:
+            problems.append(f"no Machine has the instance of AWSMachine {name} ({provider})")
         if provider is None or provider.rpartition("/")[2] not in facts.running:
             problems.append(f"AWSMachine {name} has no running instance ({provider})")
     if not problems:
@@ -138,8 +170,16 @@ def plan(facts: Facts) -> Decision:
     bad = unsafe(facts)
     if bad is not None:
         return Refuse(bad)
+    silent = [f"NodePool {pool.name}: {', '.join(pool.silent)}" for pool in facts.pools if pool.silent]
+    if silent and any(item.paused for item in facts.held):
+        return Wait(
+            "the destination's operator says whether the NodePools would roll",
+            f"it does not say yet: {'; '.join(silent)}",
+            FORETELL_LIMIT,
+            Topic("destination", NODE_POOL, facts.pools[0].namespace),
+        )
     for resource in ORDER:
-        held = tuple(item for item in facts.held if item.resource == resource and item.paused)
+        held = tuple(item for item in facts.held if item.resource == resource and item.paused and not item.top)
         if held:
             return Do(tuple(item.pause("destination", on=False) for item in held))
     pools: tuple[Action, ...] = tuple(
@@ -169,12 +209,19 @@ def foresee(facts: Facts) -> Facts:
         return facts
     bodies = [item.body for item in facts.backup]
     pools = [{**body, "spec": {**body["spec"], "pausedUntil": "true"}} for body in bodies if body["kind"] == "NodePool"]
+    tops = {item.entry.key for item in facts.backup if not {o.kind for o in item.entry.owners} & {"MachineDeployment"}}
     machines = tuple(_machine(body) for body in bodies if body["kind"] in ("Machine", "AWSMachine"))
     return replace(
         facts,
-        pools=tuple(_pool(pool, {}) for pool in pools),
+        pools=tuple(replace(_pool(pool, {}), rolling=(), silent=()) for pool in pools),
         held=tuple(
-            Held(resource, facts.namespace, name_of(body), paused=True)
+            Held(
+                resource,
+                facts.namespace,
+                name_of(body),
+                paused=True,
+                top=resource in (MACHINE_DEPLOYMENT, MACHINE_SET) and (resource.kind, name_of(body)) in tops,
+            )
             for resource in HELD
             for body in bodies
             if body["kind"] == resource.kind
@@ -185,12 +232,18 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if any(pool.silent for pool in facts.pools):
+        return replace(facts, pools=tuple(replace(pool, silent=()) for pool in facts.pools))
     if isinstance(decision, Wait):
         return replace(facts, machines=tuple(replace(item, node=Later("its node")) for item in facts.machines))
     patched = {a.resource for a in decision.actions if isinstance(a, Patch)} if isinstance(decision, Do) else set()
     if NODE_POOL in patched:
         return replace(facts, pools=tuple(replace(pool, paused=pool.paused_before) for pool in facts.pools))
-    held = tuple(replace(item, paused=item.paused and item.resource not in patched) for item in facts.held)
+    tops = not any(pool.paused != pool.paused_before for pool in facts.pools)
+    held = tuple(
+        replace(item, paused=item.paused and (item.resource not in patched or (item.top and not tops)))
+        for item in facts.held
+    )
     return replace(facts, held=held)
 
 

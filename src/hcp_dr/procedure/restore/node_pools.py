@@ -52,6 +52,11 @@ def paused_body(item: Restorable, facts: Facts) -> Object | None:
     return relink(body, owners, {("HostedCluster", name): uid} if uid else {})
 
 
+def status_of(item: Restorable) -> Object:
+    """What of its status is written back: not the conditions, which the source's operator said of the source."""
+    return {key: value for key, value in (item.body.get("status") or {}).items() if key != "conditions"}
+
+
 def plan(facts: Facts) -> Decision:
     name, uid = facts.hosted_cluster
     if uid is None:
@@ -77,7 +82,7 @@ def plan(facts: Facts) -> Decision:
     statuses = tuple(
         Patch("destination", NODE_POOL, item.entry.name, item.entry.namespace, {"status": status}, "status")
         for item in facts.pools
-        if (status := item.body.get("status"))
+        if (status := status_of(item))
         and dig(facts.found[item.entry.name], "status", "version") != status.get("version")
     )
     if statuses:

@@ -1,0 +1,137 @@
+"""Carries again what changed between the export and the fence and was on the destination by then: a rotated authority,
+a leaf certificate, the spec of a machine object (rule G).
+
+Nothing acts on these objects yet. So a Secret is deleted and made anew, which keeps its content out of every patch that
+is told; a machine object is patched, because what it owns would lose its owner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Action, Create, Decision, Delete, Do, Done, Patch, Refuse, Step
+from hcp_dr.errors import NotOurs
+from hcp_dr.kube.port import Object
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.difference import merge_patch
+from hcp_dr.objects.reading import annotations_of, labels_of, name_of, namespace_of, uid_of
+from hcp_dr.procedure.carried import MACHINERY, RESOURCES
+from hcp_dr.procedure.restore import machines
+from hcp_dr.procedure.restoring import Restorable, differing_keys, is_ours, marked, to_restore
+
+_MACHINERY = frozenset(resource.kind for resource in MACHINERY)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One object. `wanted` is None where it went from the source, `found` where the destination does not have it."""
+
+    kind: str
+    wanted: Restorable | None
+    found: Object | None
+
+    @property
+    def machinery(self) -> bool:
+        return self.kind in _MACHINERY
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    backup_id: str
+    changed: tuple[Changed, ...]
+    machines: machines.Facts | None  # looked at where a machine object changed
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    changed: Mapping[str, list[str]] = memory.mapping("changed") or {}
+    if not changed:
+        return Facts(case.backup_id, (), None)
+    wanted = {item.entry.file: item for item in to_restore(ports, case)}
+    items = tuple(
+        Changed(kind, wanted.get(file), ports.destination.find(RESOURCES[kind], name, namespace))
+        for file, (kind, namespace, name) in sorted(changed.items())
+    )
+    of_machines = machines.observe(ports, case, memory) if any(item.machinery for item in items) else None
+    return Facts(case.backup_id, items, of_machines)
+
+
+def plan(facts: Facts) -> Decision:
+    for item in facts.changed:
+        if item.found is not None and not is_ours(item.found, facts.backup_id) and _differs(item, facts.backup_id):
+            return Refuse(
+                NotOurs(
+                    what=f"{item.kind} {namespace_of(item.found)}/{name_of(item.found)} changed on the source since "
+                    "the export, and the one on the destination was not made by this relocation.",
+                    left="It was not touched. The control plane stays fenced, so the hosted API is away.",
+                    todo="Find out whose it is; bring it up to date by hand if it may be, then run `hcp-dr resume`.",
+                )
+            )
+    actions = tuple(action for item in facts.changed if (action := _correction(item, facts.backup_id)) is not None)
+    if actions:
+        return Do(actions)
+    if facts.machines is not None:
+        rest = machines.plan(facts.machines)
+        if not isinstance(rest, Done):
+            return rest
+    if not facts.changed:
+        return Done("nothing that was restored has changed since the export")
+    return Done(f"{len(facts.changed)} objects that changed since the export are on the destination as they are now")
+
+
+def _correction(item: Changed, backup_id: str) -> Action | None:
+    """The next act for one object, None where there is none. New machine objects need owners: `machines` makes them."""
+    wanted, found = item.wanted, item.found
+    resource = RESOURCES[item.kind]
+    if found is None:
+        make = wanted is not None and not item.machinery
+        return Create("destination", resource, marked(wanted.body, backup_id)) if make and wanted else None
+    if not _differs(item, backup_id):
+        return None
+    if item.machinery and wanted is not None:
+        patch = _patch(wanted, found, backup_id)
+        return Patch("destination", resource, name_of(found), namespace_of(found), patch)
+    return Delete("destination", resource, name_of(found), namespace_of(found), uid_of(found))
+
+
+def _differs(item: Changed, backup_id: str) -> bool:
+    if item.found is None or item.wanted is None:
+        return item.found is not None
+    if item.machinery:
+        return bool(_patch(item.wanted, item.found, backup_id))
+    body = item.wanted.body
+    told = ((annotations_of, body), (labels_of, body))
+    return (
+        bool(differing_keys(body, item.found))
+        or body.get("type") != item.found.get("type")
+        or any(not read(of).items() <= read(item.found).items() for read, of in told)
+    )
+
+
+def _patch(wanted: Restorable, found: Object, backup_id: str) -> dict[str, object]:
+    """Labels, annotations and spec; whatever else is the destination's."""
+    body = machines.held_body(wanted, backup_id)
+    return merge_patch(_part(found), _part(body))
+
+
+def _part(item: Object) -> dict[str, object]:
+    meta = {"labels": dict(labels_of(item)), "annotations": dict(annotations_of(item))}
+    return {"metadata": meta, "spec": item.get("spec") or {}}
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    """Deleted is made anew in the round after; patched and created is there."""
+    if not isinstance(decision, Do):
+        return replace(facts, machines=None)
+    deleted = {(action.resource.kind, action.name) for action in decision.actions if isinstance(action, Delete)}
+    items = []
+    for item in facts.changed:
+        gone = item.found is not None and (item.kind, name_of(item.found)) in deleted
+        there = item.wanted and (item.found is None or item.machinery)
+        body = machines.held_body(item.wanted, facts.backup_id) if there and item.wanted else item.found
+        items.append(replace(item, found=None if gone else body))
+    of_machines = machines.afterwards(facts.machines, decision) if facts.machines else None
+    return replace(facts, changed=tuple(items), machines=of_machines)
+
+
+STEP = Step(name="restore.carry_again", documented="8.6.3-3,4", observe=observe, plan=plan, afterwards=afterwards)
