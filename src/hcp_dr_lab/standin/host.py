@@ -40,8 +40,10 @@ from hcp_dr_lab.standin.change import (
 from hcp_dr_lab.standin.cloud import Cloud
 from hcp_dr_lab.standin.hosted_nodes import HostedNodes
 from hcp_dr_lab.standin.keys import Keys
+from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.roles import RESOURCES, ROLES
 from hcp_dr_lab.standin.view import CloudInstance, View
+from hcp_dr_lab.standin.webhook_server import WebhookServer
 
 _LOG = logging.getLogger("standin")
 
@@ -62,6 +64,7 @@ class Host:
         self._seed = aws.seeded(layout)
         self._volumes = layout.volumes(cluster)
         self._keys = Keys()
+        self._webhooks = WebhookServer(layout, cluster)
         self._cache = Cache(self._kubernetes, RESOURCES)
         self._nodes = HostedNodes(self._cache, self._folder)
         self._instances: dict[str, CloudInstance] = {}
@@ -90,6 +93,7 @@ class Host:
 
     def _round(self) -> tuple[bool, bool]:
         """Whether anything was done, and whether anything failed."""
+        self._webhooks.serve(wanted=self._view().active(OPERATOR_NAMESPACE, OPERATOR))
         acted = failed = False
         for name, decide in ROLES:
             for change in decide(self._view()):

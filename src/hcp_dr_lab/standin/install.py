@@ -14,7 +14,7 @@ from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr_lab.region.layout import HOSTED_CLUSTER_NAMESPACE
-from hcp_dr_lab.standin import volumes
+from hcp_dr_lab.standin import conversion, volumes, webhooks
 from hcp_dr_lab.standin.hypershift_operator.configuration import OVERRIDES
 from hcp_dr_lab.standin.hypershift_operator.permissions import DASHBOARDS, ROUTER_NAMESPACES
 from hcp_dr_lab.standin.names import IDLE_IMAGE, OPERATOR, OPERATOR_NAMESPACE
@@ -23,6 +23,7 @@ from hcp_dr_lab.standin.workload import Container, deployment
 
 OWN_CRDS = Path(__file__).parent / "crds"
 _ESTABLISH_SECONDS = 60.0
+_SEVERAL = 2
 _OVERRIDE = "quay.io/openshift=mirror.rehearsal.example/openshift"
 _SUPPORTED = '{"versions":["4.23","4.22","4.21","4.20","4.19","4.18"]}'
 
@@ -35,8 +36,9 @@ def definitions(crds: Path | None = None) -> dict[str, Object]:
     return {found["metadata"]["name"]: found for found in documents}
 
 
-def install(cluster: Kubernetes, crds: Path | None = None) -> None:
-    kinds = list(definitions(crds).values())
+def install(cluster: Kubernetes, crds: Path | None = None, webhook: webhooks.Address | None = None) -> None:
+    """Without webhooks kinds of several versions are not converted: what is the same in both is seen in both."""
+    kinds = [_converting(found, webhook) if webhook else found for found in definitions(crds).values()]
     for definition in kinds:
         _create_if_absent(cluster, r.CUSTOM_RESOURCE_DEFINITION, definition)
     for namespace in (OPERATOR_NAMESPACE, HOSTED_CLUSTER_NAMESPACE, *ROUTER_NAMESPACES, DASHBOARDS):
@@ -51,6 +53,17 @@ def install(cluster: Kubernetes, crds: Path | None = None) -> None:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{name} on {cluster.name} is not established after {_ESTABLISH_SECONDS:.0f} s")
             time.sleep(0.05)
+
+
+def _converting(definition: Object, webhook: webhooks.Address) -> Object:
+    """As `hypershift install` does it for the kinds of Cluster API: objects in another version than the stored one are
+    the operator's to convert."""
+    spec = definition["spec"]
+    if spec["group"] != conversion.GROUP or len(spec["versions"]) < _SEVERAL:
+        return definition
+    client = webhook.client_config(webhooks.CONVERT)
+    how = {"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": client}}
+    return {**definition, "spec": {**spec, "conversion": how}}
 
 
 def operator() -> Object:

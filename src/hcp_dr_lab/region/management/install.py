@@ -19,6 +19,7 @@ from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementClus
 from hcp_dr_lab.region.management import external_dns
 from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.standin import install as standin
+from hcp_dr_lab.standin import webhook_server
 
 _SECONDS = 60.0
 _KINDS = {
@@ -64,7 +65,7 @@ def main() -> None:
     layout = region_layout.load(Path(sys.argv[1]))
     management = MANAGEMENT_CLUSTERS[int(sys.argv[2]) - 1]
     cluster = connect(layout.inside_kubeconfig(management), management.name)
-    standin.install(cluster, layout.options.crds)
+    standin.install(cluster, layout.options.crds, webhook_server.address(layout, management))
     apply(cluster, external_dns.objects(layout, management))
 
 

@@ -26,8 +26,9 @@ def test_each_kind_is_defined_in_the_version_that_is_used(resource: Resource) ->
     found = definition(resource)
     assert found["metadata"]["name"] == str(resource)
     assert found["spec"]["names"]["kind"] == resource.kind
-    (version,) = found["spec"]["versions"]
+    (version,) = (entry for entry in found["spec"]["versions"] if entry["storage"])
     assert version["name"] == resource.version
+    assert version["served"]
     assert "status" in version["subresources"]
 
 
