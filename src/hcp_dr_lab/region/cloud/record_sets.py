@@ -37,6 +37,11 @@ class RecordSet:
     rest: tuple[tuple[str, str], ...] = ()
 
     @property
+    def wire_name(self) -> str:
+        """As Route53 writes it."""
+        return escaped(self.name)
+
+    @property
     def told(self) -> str:
         return f"[name='{self.name}', type='{self.type}']"
 

@@ -1,0 +1,250 @@
+"""The two sides of the contract. Tests see the product's ports, and what a test must do behind them."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.exceptions import ClientError
+
+from hcp_dr.aws.client import ENDPOINT_VARIABLES, Aws, connect, settings_from
+from hcp_dr.aws.port import Bucket, HostedZone, Identity, Instances
+from hcp_dr_lab.region.cloud.record_sets import parse_change
+from hcp_dr_lab.standin.change import RunInstance
+from hcp_dr_lab.tabletop.aws import (
+    REQUESTS_PER_SECOND,
+    Machines,
+    MemoryBucket,
+    MemoryIdentity,
+    MemoryInstances,
+    MemoryZone,
+    Records,
+    Refusal,
+    Storage,
+)
+from tests.contract.aws.real import KEY, REGION, SECRET, Simulator
+
+Headers = Mapping[str, str]
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`code` is S3's word in a refusal's body."""
+
+    status: int
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        return self.body.partition(b"<Code>")[2].partition(b"</Code>")[0].decode()
+
+
+class Storing(Protocol):
+    """S3, with a bucket that is new for each test."""
+
+    bucket: Bucket
+    absent: Bucket  # a bucket that is not there
+
+    def request(self, method: str, url: str, headers: Headers | None = None, body: bytes = b"") -> Answer:
+        """Over HTTP, as curl in a pod does it."""
+        ...
+
+    def earlier(self, seconds: float) -> AbstractContextManager[None]:
+        """What is signed inside was signed so long ago."""
+        ...
+
+
+class MemoryStoring:
+    def __init__(self) -> None:
+        self._now = 1_800_000_000.0
+        self._storage = Storage(now=lambda: self._now)
+        self._storage.create_bucket("contract")
+        self.bucket: Bucket = MemoryBucket(self._storage, "contract")
+        self.absent: Bucket = MemoryBucket(self._storage, "absent")
+
+    def request(self, method: str, url: str, headers: Headers | None = None, body: bytes = b"") -> Answer:
+        answer = self._storage.request(method, url, headers or {}, body)
+        return Answer(answer.status, answer.body)
+
+    @contextmanager
+    def earlier(self, seconds: float) -> Iterator[None]:
+        self._now -= seconds
+        try:
+            yield
+        finally:
+            self._now += seconds
+
+
+class RealStoring:
+    def __init__(self, endpoint: str) -> None:
+        name = f"contract-{next(_numbers)}"
+        client = boto3.client(
+            "s3", endpoint_url=endpoint, aws_access_key_id=KEY, aws_secret_access_key=SECRET, region_name=REGION
+        )
+        client.create_bucket(Bucket=name)
+        self.bucket: Bucket = _connected(endpoint, bucket=name).bucket
+        self.absent: Bucket = _connected(endpoint, bucket="absent").bucket
+
+    def request(self, method: str, url: str, headers: Headers | None = None, body: bytes = b"") -> Answer:
+        parts = urlsplit(url)
+        with closing(http.client.HTTPConnection(parts.netloc, timeout=10)) as connection:
+            connection.request(method, f"{parts.path}?{parts.query}", body or None, dict(headers or {}))
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.read())
+
+    @contextmanager
+    def earlier(self, seconds: float) -> Iterator[None]:
+        then = (datetime.now(UTC) - timedelta(seconds=seconds)).replace(tzinfo=None)
+        with patch("botocore.auth.get_current_datetime", lambda: then):
+            yield
+
+
+class Naming(Protocol):
+    """Route53, with a zone that is new for each test."""
+
+    zone: HostedZone
+    throttled: HostedZone  # the same zone, where five requests a second are taken
+    absent: HostedZone  # a zone that is not there
+
+    def raw(self, name: str) -> list[str]:
+        """The names of the zone's record sets as Route53 itself writes them."""
+        ...
+
+    def change_raw(self, *changes: Mapping[str, Any]) -> str:
+        """A batch in the request's own form; the error code, empty where it was done."""
+        ...
+
+
+class MemoryNaming:
+    def __init__(self) -> None:
+        self._records = Records(now=lambda: 0.0)
+        self._zone_id = self._records.create_zone("contract.example")
+        self.zone: HostedZone = MemoryZone(self._records, self._zone_id)
+        self.absent: HostedZone = MemoryZone(self._records, "ZABSENT")
+        self._ticks = itertools.count(1)
+
+    @property
+    def throttled(self) -> HostedZone:
+        """Its clock goes on by a fiftieth of a second at each look."""
+        slow = self._records.clone(now=lambda: next(self._ticks) / 50, per_second=REQUESTS_PER_SECOND)
+        return MemoryZone(slow, self._zone_id)
+
+    def raw(self, name: str) -> list[str]:
+        page = self._records.list(self._zone_id)
+        return [record.wire_name for record in page.records if name in record.wire_name]
+
+    def change_raw(self, *changes: Mapping[str, Any]) -> str:
+        try:
+            self._records.change(self._zone_id, [parse_change(change) for change in changes])
+        except Refusal as refusal:
+            return refusal.code
+        return ""
+
+
+class RealNaming:
+    def __init__(self, simulator: Simulator) -> None:
+        self._client = boto3.client(
+            "route53",
+            endpoint_url=simulator.plain,
+            aws_access_key_id=KEY,
+            aws_secret_access_key=SECRET,
+            region_name=REGION,
+        )
+        made = self._client.create_hosted_zone(Name="contract.example.", CallerReference=f"{next(_numbers)}")
+        self._zone_id = made["HostedZone"]["Id"]
+        self.zone: HostedZone = _connected(simulator.plain, zone_id=self._zone_id).zone
+        self.throttled: HostedZone = _connected(simulator.throttled, zone_id=self._zone_id).zone
+        self.absent: HostedZone = _connected(simulator.plain, zone_id="ZABSENT").zone
+
+    def raw(self, name: str) -> list[str]:
+        found = self._client.list_resource_record_sets(HostedZoneId=self._zone_id)["ResourceRecordSets"]
+        return [record["Name"] for record in found if name in record["Name"]]
+
+    def change_raw(self, *changes: Mapping[str, Any]) -> str:
+        batch: Any = {"Changes": list(changes)}
+        try:
+            self._client.change_resource_record_sets(HostedZoneId=self._zone_id, ChangeBatch=batch)
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return ""
+
+
+class Computing(Protocol):
+    """EC2 and STS."""
+
+    instances: Instances
+    identity: Identity
+
+    def launch(self, count: int, tags: Mapping[str, str]) -> list[str]:
+        """The ids of new instances that run."""
+        ...
+
+    def terminate(self, *instance_ids: str) -> str:
+        """In one request; the error code, empty where it was done."""
+        ...
+
+
+class MemoryComputing:
+    def __init__(self) -> None:
+        self._machines = Machines(now=lambda: 0.0)
+        self.instances: Instances = MemoryInstances(self._machines, REGION)
+        self.identity: Identity = MemoryIdentity()
+
+    def launch(self, count: int, tags: Mapping[str, str]) -> list[str]:
+        wanted = RunInstance("ami-12345678", "m5.large", "", (), "", tags)
+        return [self._machines.run(wanted).instance_id for _ in range(count)]
+
+    def terminate(self, *instance_ids: str) -> str:
+        try:
+            self._machines.terminate(*instance_ids)
+        except Refusal as refusal:
+            return refusal.code
+        return ""
+
+
+class RealComputing:
+    def __init__(self, simulator: Simulator) -> None:
+        self._client = boto3.client(
+            "ec2",
+            endpoint_url=simulator.plain,
+            aws_access_key_id=KEY,
+            aws_secret_access_key=SECRET,
+            region_name=REGION,
+        )
+        aws = _connected(simulator.plain)
+        self.instances: Instances = aws.instances
+        self.identity: Identity = aws.identity
+
+    def launch(self, count: int, tags: Mapping[str, str]) -> list[str]:
+        written: Any = [{"Key": key, "Value": value} for key, value in tags.items()]
+        made = self._client.run_instances(
+            ImageId="ami-12345678",
+            MinCount=count,
+            MaxCount=count,
+            TagSpecifications=[{"ResourceType": "instance", "Tags": written}],
+        )
+        return [one["InstanceId"] for one in made["Instances"]]
+
+    def terminate(self, *instance_ids: str) -> str:
+        wanted: Sequence[str] = list(instance_ids)
+        try:
+            self._client.terminate_instances(InstanceIds=wanted)
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return ""
+
+
+def _connected(endpoint: str, *, bucket: str = "none", zone_id: str = "none") -> Aws:
+    """The product's own adapters."""
+    variables = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": REGION}
+    variables |= dict.fromkeys(ENDPOINT_VARIABLES.values(), endpoint)
+    return connect(settings_from(variables, bucket=bucket, zone_id=zone_id))
