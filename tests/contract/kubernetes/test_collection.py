@@ -11,7 +11,7 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
 from tests.contract.kubernetes.sides import Side, an_object, new_namespace
 
-HELD = {"finalizers": ["a.example/held"]}
+HELD: dict[str, Any] = {"finalizers": ["a.example/held"]}
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -57,6 +57,7 @@ def test_foreground_waits_for_dependents_that_block(side: Side, namespace: str) 
     assert "deletionTimestamp" in metadata
     side.eventually(lambda: gone(side, namespace, "child"), "the dependent that blocks nothing is gone")
     blocking = side.eventually(lambda: doomed(side, namespace, "blocks"), "the blocking dependent is deleted")
+    assert blocking is not None
     assert blocking["metadata"]["finalizers"] == ["a.example/held"]
     assert not gone(side, namespace, "owner")
     side.admin.patch(r.CONFIG_MAP, "blocks", namespace, {"metadata": {"finalizers": None}})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,7 +18,7 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr_lab.tabletop.kubernetes import custom, refusal
 from hcp_dr_lab.tabletop.kubernetes.kinds import LABEL, SEGMENT, SERVICE_LABEL, Kind, Problems, Scale, dig
-from hcp_dr_lab.tabletop.kubernetes.store import Store
+from hcp_dr_lab.tabletop.kubernetes.store import Key, Store
 
 _SERVICES = ipaddress.ip_network("10.96.0.0/16")
 _ONE_LINE_KEY = re.compile(r"[-._a-zA-Z0-9]+")
@@ -241,19 +242,16 @@ def doom(kind: Kind, body: Object) -> None:
         body.setdefault("status", {})["phase"] = "Terminating"
 
 
-def runnable(pod: Object, container: str) -> None:
-    """Whether a command can be run there at all; raises Refusal."""
-    name = pod["metadata"]["name"]
-    spec = pod["spec"]
+def runnable(store: Store, pod: Object, container: str) -> None:
+    """Whether there is a kubelet to run a command there; raises Refusal. Whether the container runs, it knows alone."""
+    name, spec = pod["metadata"]["name"], pod["spec"]
     known = [each["name"] for word in ("containers", "initContainers") for each in spec.get(word) or ()]
-    if dig(pod, ("status", "phase")) in ("Succeeded", "Failed"):
-        raise refusal.internal(
-            "cannot exec into a container in a completed pod; current phase is " + pod["status"]["phase"]
-        )
     if container not in known:
         raise refusal.bad_request(f"container {container} is not valid for pod {name}")
     if not spec.get("nodeName"):
         raise refusal.bad_request(f"pod {name} does not have a host assigned")
+    if store.get(Key(r.NODE.plural, "", spec["nodeName"])) is None:
+        raise refusal.not_found(r.NODE, spec["nodeName"])
 
 
 # Services
@@ -454,7 +452,7 @@ def _validate_binding(new: Object, old: Object | None) -> Problems:
     if not new["roleRef"].get("name"):
         problems.append("roleRef.name: Required value")
     if old is not None and new["roleRef"] != old["roleRef"]:
-        problems.append(f"roleRef: Invalid value: {new['roleRef']}: cannot change roleRef")
+        problems.append(f"roleRef: Invalid value: {json.dumps(new['roleRef'])}: {_IMMUTABLE}")
     return problems
 
 

@@ -13,7 +13,7 @@ from hcp_dr.kube.mapping import from_status
 from hcp_dr.kube.port import Completed, Event, Listing, Object, PatchBody, Propagation, Resource
 from hcp_dr.kube.resources import POD
 from hcp_dr_lab.tabletop.kubernetes.access import ADMINISTRATOR, Attributes, Caller
-from hcp_dr_lab.tabletop.kubernetes.refusal import Refusal
+from hcp_dr_lab.tabletop.kubernetes.refusal import Refusal, forbidden
 from hcp_dr_lab.tabletop.kubernetes.server import ApiServer
 from hcp_dr_lab.tabletop.kubernetes.store import Store
 
@@ -179,6 +179,8 @@ class Client:
     ) -> Completed:
         with self._mapped(f"run {command[0]} in", f"Pod {namespace}/{pod} ({container})"):
             server = self._allowed("get", POD, namespace, pod, "exec")
+            if not server.allows(self._caller, Attributes("create", "", POD.plural, namespace, pod, "exec")):
+                raise forbidden(POD, pod, "")  # a second look of Kubernetes 1.35 and newer
             return server.run(namespace, pod, container, command, stdin, seconds)
 
     def may(

@@ -1,5 +1,5 @@
-"""kube-controller-manager, as much of it as keeps house: garbage collector, namespace controller, volume protection, and
-what each namespace is furnished with. Played one round at a time.
+"""kube-controller-manager, as much of it as keeps house: garbage collector, namespace controller, volume protection,
+and what each namespace is furnished with. Played one round at a time.
 """
 
 from __future__ import annotations

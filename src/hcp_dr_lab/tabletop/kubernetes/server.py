@@ -7,7 +7,7 @@ import json
 import random
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -511,9 +511,11 @@ class ApiServer:
         return access.allowed(self.store, caller, asked)
 
     def demand(self, caller: Caller, asked: Attributes, resource: Resource) -> None:
-        """Raises Refusal (403)."""
+        """Raises Refusal (403). A namespace is asked for in itself."""
         if SUPERUSERS in caller.groups and self.may is None:
             return
+        if resource.plural == "namespaces" and not resource.group and asked.name:
+            asked = replace(asked, namespace=asked.name)
         if not self.allows(caller, asked):
             place = f' in the namespace "{asked.namespace}"' if asked.namespace else " at the cluster scope"
             part = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
@@ -530,7 +532,7 @@ class ApiServer:
         self, namespace: str, name: str, container: str, command: Sequence[str], stdin: bytes | None, seconds: float
     ) -> Completed:
         pod = self.get(r.POD, namespace, name)
-        builtin.runnable(pod, container)
+        builtin.runnable(self.store, pod, container)
         if self.execute is None:
             raise refusal.internal(f"error dialing backend: no kubelet runs {namespace}/{name}")
         return self.execute(pod, container, command, stdin, seconds)

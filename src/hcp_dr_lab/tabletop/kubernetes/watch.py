@@ -73,7 +73,6 @@ def revision_of(resource_version: str) -> int | None:
     if resource_version in ("", "0"):
         return None
     if not resource_version.isdigit():
-        raise refusal.bad_request(
-            f"resourceVersion: Invalid value: {resource_version!r}: strconv.ParseUint: parsing failed"
-        )
+        why = f'strconv.ParseUint: parsing "{resource_version}": invalid syntax'
+        raise refusal.internal_plain(f'resourceVersion: Invalid value: "{resource_version}": {why}')
     return int(resource_version)
