@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from types import MappingProxyType
 from typing import Any, Protocol
 from unittest.mock import patch
 from urllib.parse import urlsplit
@@ -15,8 +17,10 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.exceptions import ClientError
 
+from hcp_dr.aws.bucket import S3Bucket
 from hcp_dr.aws.client import ENDPOINT_VARIABLES, Aws, connect, settings_from
 from hcp_dr.aws.port import Bucket, HostedZone, Identity, Instances
+from hcp_dr.aws.zone import Route53Zone
 from hcp_dr_lab.region.cloud.record_sets import parse_change
 from hcp_dr_lab.standin.change import RunInstance
 from hcp_dr_lab.tabletop.aws import (
@@ -33,6 +37,7 @@ from hcp_dr_lab.tabletop.aws import (
 from tests.contract.aws.real import KEY, REGION, SECRET, Simulator
 
 Headers = Mapping[str, str]
+WORKER: Mapping[str, str] = MappingProxyType({"Name": "worker"})
 _numbers = itertools.count(1)
 
 
@@ -87,12 +92,9 @@ class MemoryStoring:
 class RealStoring:
     def __init__(self, endpoint: str) -> None:
         name = f"contract-{next(_numbers)}"
-        client = boto3.client(
-            "s3", endpoint_url=endpoint, aws_access_key_id=KEY, aws_secret_access_key=SECRET, region_name=REGION
-        )
-        client.create_bucket(Bucket=name)
-        self.bucket: Bucket = _connected(endpoint, bucket=name).bucket
-        self.absent: Bucket = _connected(endpoint, bucket="absent").bucket
+        _client("s3", endpoint).create_bucket(Bucket=name)
+        self.bucket: Bucket = _bucket(endpoint, name)
+        self.absent: Bucket = _bucket(endpoint, "absent")
 
     def request(self, method: str, url: str, headers: Headers | None = None, body: bytes = b"") -> Answer:
         parts = urlsplit(url)
@@ -112,8 +114,11 @@ class Naming(Protocol):
     """Route53, with a zone that is new for each test."""
 
     zone: HostedZone
-    throttled: HostedZone  # the same zone, where five requests a second are taken
     absent: HostedZone  # a zone that is not there
+
+    def throttled(self) -> HostedZone:
+        """The same zone, where five requests a second are taken."""
+        ...
 
     def raw(self, name: str) -> list[str]:
         """The names of the zone's record sets as Route53 itself writes them."""
@@ -132,7 +137,6 @@ class MemoryNaming:
         self.absent: HostedZone = MemoryZone(self._records, "ZABSENT")
         self._ticks = itertools.count(1)
 
-    @property
     def throttled(self) -> HostedZone:
         """Its clock goes on by a fiftieth of a second at each look."""
         slow = self._records.clone(now=lambda: next(self._ticks) / 50, per_second=REQUESTS_PER_SECOND)
@@ -152,18 +156,15 @@ class MemoryNaming:
 
 class RealNaming:
     def __init__(self, simulator: Simulator) -> None:
-        self._client = boto3.client(
-            "route53",
-            endpoint_url=simulator.plain,
-            aws_access_key_id=KEY,
-            aws_secret_access_key=SECRET,
-            region_name=REGION,
-        )
+        self._simulator = simulator
+        self._client = _client("route53", simulator.plain)
         made = self._client.create_hosted_zone(Name="contract.example.", CallerReference=f"{next(_numbers)}")
         self._zone_id = made["HostedZone"]["Id"]
-        self.zone: HostedZone = _connected(simulator.plain, zone_id=self._zone_id).zone
-        self.throttled: HostedZone = _connected(simulator.throttled, zone_id=self._zone_id).zone
-        self.absent: HostedZone = _connected(simulator.plain, zone_id="ZABSENT").zone
+        self.zone: HostedZone = _zone(simulator.plain, self._zone_id)
+        self.absent: HostedZone = _zone(simulator.plain, "ZABSENT")
+
+    def throttled(self) -> HostedZone:
+        return _zone(self._simulator.throttled, self._zone_id)
 
     def raw(self, name: str) -> list[str]:
         found = self._client.list_resource_record_sets(HostedZoneId=self._zone_id)["ResourceRecordSets"]
@@ -184,7 +185,7 @@ class Computing(Protocol):
     instances: Instances
     identity: Identity
 
-    def launch(self, count: int, tags: Mapping[str, str]) -> list[str]:
+    def launch(self, count: int, tags: Mapping[str, str] = WORKER) -> list[str]:
         """The ids of new instances that run."""
         ...
 
@@ -199,7 +200,7 @@ class MemoryComputing:
         self.instances: Instances = MemoryInstances(self._machines, REGION)
         self.identity: Identity = MemoryIdentity()
 
-    def launch(self, count: int, tags: Mapping[str, str]) -> list[str]:
+    def launch(self, count: int, tags: Mapping[str, str] = WORKER) -> list[str]:
         wanted = RunInstance("ami-12345678", "m5.large", "", (), "", tags)
         return [self._machines.run(wanted).instance_id for _ in range(count)]
 
@@ -213,18 +214,12 @@ class MemoryComputing:
 
 class RealComputing:
     def __init__(self, simulator: Simulator) -> None:
-        self._client = boto3.client(
-            "ec2",
-            endpoint_url=simulator.plain,
-            aws_access_key_id=KEY,
-            aws_secret_access_key=SECRET,
-            region_name=REGION,
-        )
+        self._client = _client("ec2", simulator.plain)
         aws = _connected(simulator.plain)
         self.instances: Instances = aws.instances
         self.identity: Identity = aws.identity
 
-    def launch(self, count: int, tags: Mapping[str, str]) -> list[str]:
+    def launch(self, count: int, tags: Mapping[str, str] = WORKER) -> list[str]:
         written: Any = [{"Key": key, "Value": value} for key, value in tags.items()]
         made = self._client.run_instances(
             ImageId="ami-12345678",
@@ -243,8 +238,29 @@ class RealComputing:
         return ""
 
 
-def _connected(endpoint: str, *, bucket: str = "none", zone_id: str = "none") -> Aws:
-    """The product's own adapters."""
+@cache
+def _client(service: Any, endpoint: str) -> Any:
+    """For what a test must do behind the ports. Made once, since to make one costs a tenth of a second."""
+    return boto3.client(
+        service, endpoint_url=endpoint, aws_access_key_id=KEY, aws_secret_access_key=SECRET, region_name=REGION
+    )
+
+
+@cache
+def _connected(endpoint: str) -> Aws:
+    """The product's own adapters, with clients as the product makes them."""
     variables = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": REGION}
     variables |= dict.fromkeys(ENDPOINT_VARIABLES.values(), endpoint)
-    return connect(settings_from(variables, bucket=bucket, zone_id=zone_id))
+    return connect(settings_from(variables, bucket="none", zone_id="none"))
+
+
+def _bucket(endpoint: str, name: str) -> Bucket:
+    made = _connected(endpoint).bucket
+    assert isinstance(made, S3Bucket)
+    return S3Bucket(made._client, name)
+
+
+def _zone(endpoint: str, zone_id: str) -> HostedZone:
+    made = _connected(endpoint).zone
+    assert isinstance(made, Route53Zone)
+    return Route53Zone(made._client, zone_id)
