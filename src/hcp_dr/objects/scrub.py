@@ -23,8 +23,12 @@ _META_OF_THE_SOURCE = (
     "finalizers",
     "selfLink",
 )
+CLEANUP = "hypershift.openshift.io/cleanup-cloud-resources"
+"""A HostedControlPlane that is deleted with this takes the security group's rules and more along, paused or not (rule
+E4). It is an order for a deletion, given to the source's copy at most, and never carried."""
 _ANNOTATIONS_OF_THE_SOURCE = frozenset(
     {
+        CLEANUP,
         "kubectl.kubernetes.io/last-applied-configuration",
         *(
             f"hypershift.openshift.io/{name}"

@@ -18,6 +18,8 @@ from hcp_dr.procedure.workloads import Workload, workloads
 KEEPERS = ("control-plane-operator",)
 """Goes to zero first: it would bring the writers back."""
 WRITERS = ("kube-apiserver", "openshift-apiserver", "openshift-oauth-apiserver")
+ALWAYS_THERE = (*KEEPERS, "kube-apiserver")
+"""Without their Deployments a look proves nothing: it is the wrong place, or their pods are nobody's any more."""
 RESTLESS = ("cluster-autoscaler", "control-plane-pki-operator", "karpenter-operator")
 """They pay no heed to the pause, so they stop with the keepers (rule G)."""
 
@@ -36,6 +38,10 @@ class Fence:
     def watched(self) -> tuple[Workload, ...]:
         return self.named((*KEEPERS, *WRITERS, *RESTLESS))
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(name for name in ALWAYS_THERE if not self.named((name,)))
+
     def made(self) -> Fence:
         """As it will stand when it is made; for foreseeing what comes after."""
         stopped = tuple(replace(item, replicas=0, pods=()) for item in self.workloads)
@@ -46,7 +52,10 @@ class Fence:
         if not self.paused:
             return "the HostedCluster is not paused any more"
         running = [f"{item} (asked for {item.replicas})" for item in self.watched if not item.stopped]
-        return f"not stopped: {', '.join(running)}" if running else None
+        if running:
+            return f"not stopped: {', '.join(running)}"
+        missing = ", ".join(self.missing)
+        return f"zero pods prove nothing where there is no Deployment {missing}" if missing else None
 
 
 def look_at(cluster: Kubernetes, case: Case) -> Fence:

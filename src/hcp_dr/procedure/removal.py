@@ -16,7 +16,8 @@ from hcp_dr.errors import MachineUnsafe, NotProven
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import condition, finalizers_of, is_deleting, name_of, namespace_of, uid_of
+from hcp_dr.objects.reading import annotations_of, condition, finalizers_of, is_deleting, name_of, namespace_of, uid_of
+from hcp_dr.objects.scrub import CLEANUP
 from hcp_dr.procedure.identity import nonce_of
 from hcp_dr.procedure.workloads import Workload, workloads
 
@@ -39,11 +40,14 @@ class Removable:
     version: str
     deleting: bool
     finalizers: tuple[str, ...]
+    cleans: bool = False  # its deletion would take the cloud's resources along, which the live cluster uses (rule E4)
 
     def strip(self, keep: tuple[str, ...]) -> Patch:
         """Conditional on the version that was seen, so that a finalizer added meanwhile is not lost unseen."""
-        patch = {"metadata": {"finalizers": list(keep) or None, "resourceVersion": self.version}}
-        return Patch("source", self.resource, self.name, self.namespace, patch)
+        meta: dict[str, object] = {"finalizers": list(keep) or None, "resourceVersion": self.version}
+        if self.cleans:
+            meta["annotations"] = {CLEANUP: None}
+        return Patch("source", self.resource, self.name, self.namespace, {"metadata": meta})
 
 
 def removable(resource: Resource, item: Object) -> Removable:
@@ -55,6 +59,7 @@ def removable(resource: Resource, item: Object) -> Removable:
         version=str(item["metadata"].get("resourceVersion", "")),
         deleting=is_deleting(item),
         finalizers=finalizers_of(item),
+        cleans=CLEANUP in annotations_of(item),
     )
 
 
@@ -123,6 +128,10 @@ class Facts:
     dangerous: tuple[str, ...]  # finalizers whose work would harm the live cluster
 
 
+def _dangerous(item: Removable, facts: Facts) -> bool:
+    return item.cleans or any(name in facts.dangerous for name in item.finalizers)
+
+
 def plan(facts: Facts) -> Decision:
     if not facts.items:
         return Done("none is left on the source")
@@ -132,7 +141,7 @@ def plan(facts: Facts) -> Decision:
     dangerous = tuple(
         item.strip(tuple(name for name in item.finalizers if name not in facts.dangerous))
         for item in facts.items
-        if not item.deleting and any(name in facts.dangerous for name in item.finalizers)
+        if not item.deleting and _dangerous(item, facts)
     )
     if dangerous:
         return Do(dangerous)
@@ -154,11 +163,13 @@ def foresee(facts: Facts) -> Facts:
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if not isinstance(decision, Do):
         return replace(facts, items=())
-    if any(name in facts.dangerous for item in facts.items if not item.deleting for name in item.finalizers):
+    if any(_dangerous(item, facts) for item in facts.items if not item.deleting):
         safe = tuple(
             item
             if item.deleting
-            else replace(item, finalizers=tuple(name for name in item.finalizers if name not in facts.dangerous))
+            else replace(
+                item, finalizers=tuple(name for name in item.finalizers if name not in facts.dangerous), cleans=False
+            )
             for item in facts.items
         )
         return replace(facts, items=safe)

@@ -57,6 +57,15 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 def plan(facts: Facts) -> Decision:
     if not facts.fence.paused:
         return Refuse(FenceBroken(what="The HostedCluster is not paused, so whatever is stopped would come back."))
+    if facts.fence.missing:
+        return Refuse(
+            FenceBroken(
+                what=f"There is no Deployment {', '.join(facts.fence.missing)} in {facts.namespace} on the source, so "
+                "that nobody can say whether its pods are gone.",
+                left="Nothing was stopped.",
+                todo="Look at what runs there and who deleted it; then run `hcp-dr resume`.",
+            )
+        )
     if facts.before is None:
         replicas = {item.name: item.replicas for item in facts.fence.watched}
         identity = facts.identity.to_json() if facts.identity else {}

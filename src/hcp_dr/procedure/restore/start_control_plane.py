@@ -1,5 +1,6 @@
 """Un-pauses the HostedCluster: the point of no return. From here the destination's API may accept writes, so that the
-source must never write again. The fence is looked at once more, right before.
+source must never write again. The fence is looked at once more, right before, and so is whether anything is being
+deleted, which the controllers that start would finish (rule A2).
 
 etcd rolls a second time when the restore is done, because etcd-init leaves its template (rule C6): the first readiness
 is not the end, and with several members each has to come back.
@@ -11,11 +12,13 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
-from hcp_dr.errors import FenceBroken, NotOurs
+from hcp_dr.errors import FenceBroken, MachineUnsafe, NotOurs
 from hcp_dr.kube.port import Object
-from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, POD, STATEFUL_SET
+from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NODE_POOL, POD, STATEFUL_SET
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import dig, is_deleting
+from hcp_dr.objects.reading import dig, is_deleting, name_of
+from hcp_dr.objects.select import node_pools_of
+from hcp_dr.procedure.carried import MACHINERY
 from hcp_dr.procedure.fencing import Fence, look_at
 from hcp_dr.procedure.restoring import is_ours
 
@@ -34,10 +37,13 @@ class Facts:
     hosted_cluster: Object | None  # on the destination
     etcd: Object | None
     api_server: Object | None
+    deleting: tuple[str, ...]  # machine objects and NodePools of the destination on their way out
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     destination, namespace = ports.destination, case.control_plane_namespace
+    pools = node_pools_of({"metadata": {"name": case.name}}, destination.list(NODE_POOL, case.namespace).items)
+    machinery = [item for resource in MACHINERY for item in destination.list(resource, namespace).items]
     return Facts(
         backup_id=case.backup_id,
         namespace=case.namespace,
@@ -47,6 +53,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         hosted_cluster=destination.find(HOSTED_CLUSTER, case.name, case.namespace),
         etcd=destination.find(STATEFUL_SET, "etcd", namespace),
         api_server=destination.find(DEPLOYMENT, "kube-apiserver", namespace),
+        deleting=tuple(f"{item['kind']} {name_of(item)}" for item in (*pools, *machinery) if is_deleting(item)),
     )
 
 
@@ -81,7 +88,17 @@ def plan(facts: Facts) -> Decision:
                 todo="Stop whoever lifted it. The snapshot is void: start over with a new BACKUP_DIR.",
             )
         )
-    if dig(hosted_cluster, "spec", "pausedUntil") is not None:
+    paused = dig(hosted_cluster, "spec", "pausedUntil") is not None
+    if paused and facts.deleting:
+        return Refuse(
+            MachineUnsafe(
+                what=f"Being deleted on the destination: {', '.join(facts.deleting)}. Controllers that start now would "
+                "finish that and terminate instances.",
+                left="The HostedCluster stays paused there; the control plane stays fenced on the source.",
+                todo="Find out who deletes it. Let it go without its finalizers, then run `hcp-dr resume`.",
+            )
+        )
+    if paused:
         patch = {"spec": {"pausedUntil": None}}
         return Do((Patch("destination", HOSTED_CLUSTER, facts.name, facts.namespace, patch),))
     waiting = []

@@ -58,6 +58,15 @@ def plan(facts: Facts) -> Decision:
                 todo="Look at their instances and kubelets before anything else.",
             )
         )
+    strangers = [node.name for node in facts.nodes if node.name not in facts.before]
+    if strangers:
+        return Refuse(
+            MachineUnsafe(
+                what=f"Nodes that were not there before the fence: {', '.join(strangers)}.",
+                left="Nothing on the source was deleted.",
+                todo="Find out who made their instances: a NodePool that rolls makes one before it deletes another.",
+            )
+        )
     if facts.leases_before is None:
         return Do((Remember("leases", {node.name: node.renewed for node in facts.nodes}),))
     late = [
