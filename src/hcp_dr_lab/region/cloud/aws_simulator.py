@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
@@ -30,6 +31,7 @@ from moto.moto_server.werkzeug_app import (
 from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import FakeZone, Route53Backend, route53_backends
 from moto.route53.models import RecordSet as MotoRecordSet
+from moto.route53.responses import Route53
 from werkzeug.serving import ThreadedWSGIServer
 
 from hcp_dr_lab.region import layout as region_layout
@@ -40,7 +42,6 @@ from hcp_dr_lab.region.cloud.record_sets import (
     RecordSet,
     Zone,
     changed,
-    escaped,
     full_name,
     parse_change,
     place,
@@ -65,24 +66,60 @@ PARTITION = "aws"
 HANDSHAKE_SECONDS = 10
 
 
+_IN_ORDER = (
+    "Name Type SetIdentifier Weight Region GeoLocation Failover MultiValueAnswer TTL ResourceRecords AliasTarget"
+)
+_LISTING = (
+    '<?xml version="1.0" encoding="utf-8"?>\n'
+    '<ListResourceRecordSetsResponse xmlns="{}">{}</ListResourceRecordSetsResponse>'
+)
+_NAMESPACE = "https://route53.amazonaws.com/doc/2013-04-01/"
+
+
+def _body(record: MotoRecordSet) -> dict[str, Any]:
+    """In the request's own form."""
+    written = {
+        "Name": record.name,
+        "Type": record.type,
+        "SetIdentifier": record.set_identifier,
+        "TTL": record.ttl,
+        "ResourceRecords": record.resource_records,
+        "AliasTarget": record.alias_target,
+    }
+    return {key: value for key, value in written.items() if value is not None}
+
+
 def record_set(record: MotoRecordSet) -> RecordSet:
-    body: dict[str, Any] = {"Name": record.name, "Type": record.type, "TTL": record.ttl}
-    body["ResourceRecords"] = record.resource_records
-    body["SetIdentifier"] = record.set_identifier
-    body["AliasTarget"] = record.alias_target
-    return parse_change({"Action": "UPSERT", "ResourceRecordSet": body}).record_set
+    return parse_change({"Action": "UPSERT", "ResourceRecordSet": _body(record)}).record_set
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record set: as moto keeps it, for the name server (empty where it has no values of its own), and in the XML
+    of an answer."""
+
+    kept: MotoRecordSet
+    text: str
+    xml: str
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of one of moto's zones as long as moto has the very list `given`. To read ten thousand records
-    takes a second, so that a batch costs only what it changes: `given` and `texts` (for the name server) in order."""
+    """What is known of one of moto's zones as long as moto has the very list `given`.
+
+    To read or to write ten thousand records takes seconds, so that each is read and written once: a batch costs what
+    it changes, and a page of a listing is put together.
+    """
 
     zone: Zone
-    rows: dict[Place, tuple[MotoRecordSet, str]]
-    given: list[MotoRecordSet]
+    rows: dict[Place, Row]
     order: list[Place]
-    texts: str
+    given: list[MotoRecordSet]
+
+    @classmethod
+    def of(cls, zone: Zone, rows: dict[Place, Row]) -> Known:
+        order = sorted(rows)
+        return cls(zone, rows, order, [rows[place].kept for place in order])
 
 
 class Zones:
@@ -107,19 +144,19 @@ class Zones:
                 record = change.record_set
                 known.rows.pop(_place(record), None)
                 if change.action != "DELETE":
-                    kept = MotoRecordSet(_as_moto_keeps_it(request["ResourceRecordSet"]))  # type: ignore[abstract]
-                    known.rows[_place(record)] = (kept, _text(record))
-            self._known[zone.id] = _known(after, known.rows)
+                    known.rows[_place(record)] = _row(request["ResourceRecordSet"], record)
+            self._known[zone.id] = Known.of(after, known.rows)
             zone.rrsets = self._known[zone.id].given
             self._write()
 
-    def page(self, zone_id: str, kind: str, name: str, most: int) -> tuple[list[MotoRecordSet], str | None, str | None]:
-        """At most so many record sets from this name and type on, and with which the next page begins."""
+    def page(self, zone_id: str, start: Place | None, most: int) -> tuple[list[str], RecordSet | None]:
+        """The XML of at most so many record sets from `start` on, and the record set that the next page begins with."""
         with self._lock:
             known = self._read(self._backend.get_hosted_zone(zone_id))
-        start = bisect.bisect_left(known.order, place(name, kind or "")) if name else 0
-        rest = known.given[start + most : start + most + 1]
-        return known.given[start : start + most], *((rest[0].name, rest[0].type) if rest else (None, None))
+        first = bisect.bisect_left(known.order, start) if start else 0
+        last = first + most
+        following = record_set(known.given[last]) if last < len(known.given) else None
+        return [known.rows[place].xml for place in known.order[first:last]], following
 
     def write(self) -> None:
         with self._lock:
@@ -128,46 +165,59 @@ class Zones:
     def _read(self, zone: FakeZone) -> Known:
         known = self._known.get(zone.id)
         if known is None or known.given is not zone.rrsets:
-            found = [(record_set(kept), kept) for kept in zone.rrsets]
-            rows = {_place(record): (kept, _text(record)) for record, kept in found}
-            known = self._known[zone.id] = _known(zone_of(record for record, _ in found), rows)
+            rows = {}
+            for kept in zone.rrsets:
+                record = record_set(kept)
+                rows[_place(record)] = _row(_body(kept), record)
+            known = self._known[zone.id] = Known.of(zone_of(map(record_set, zone.rrsets)), rows)
             zone.rrsets = known.given
         return known
 
     def _write(self) -> None:
-        zones = [
-            f'{{"name": {json.dumps(full_name(zone.name))}, "private": {json.dumps(bool(zone.private_zone))},'
-            f' "records": [{self._read(zone).texts}]}}'
-            for zone in self._backend.zones.values()
-        ]
+        zones = []
+        for zone in self._backend.zones.values():
+            known = self._read(zone)
+            texts = (known.rows[place].text for place in known.order)
+            told = f'"name": {json.dumps(full_name(zone.name))}, "private": {json.dumps(bool(zone.private_zone))}'
+            zones.append(f'{{{told}, "records": [{", ".join(text for text in texts if text)}]}}')
         new = self._path.with_suffix(".new")
         new.write_text(f"[{', '.join(zones)}]")
         new.replace(self._path)
-
-
-def _known(zone: Zone, rows: dict[Place, tuple[MotoRecordSet, str]]) -> Known:
-    order = sorted(rows)
-    texts = ",\n".join(text for text in (rows[key][1] for key in order) if text)
-    return Known(zone, rows, [rows[key][0] for key in order], order, texts)
 
 
 def _place(record: RecordSet) -> Place:
     return place(record.name, record.type, record.set_identifier)
 
 
-def _text(record: RecordSet) -> str:
-    """For the name server; empty where a record has no values of its own."""
-    if not record.values:
-        return ""
-    written = {"name": record.name, "type": record.type, "ttl": record.ttl or 60, "values": record.values}
-    return json.dumps(written)
+def _row(body: Mapping[str, Any], record: RecordSet) -> Row:
+    """`body` in the request's own form."""
+    written = {**body, "Name": record.wire_name}
+    kept = {**written, "ResourceRecords": list(record.values)} if record.values else written
+    told = {"name": record.name, "type": record.type, "ttl": record.ttl or 60, "values": record.values}
+    text = json.dumps(told) if record.values else ""
+    return Row(MotoRecordSet(kept), text, _xml("ResourceRecordSet", written))  # type: ignore[abstract]
 
 
-def _as_moto_keeps_it(body: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {**body, "Name": escaped(full_name(body["Name"]))}
-    if "ResourceRecords" in body:
-        kept["ResourceRecords"] = [record["Value"] for record in body["ResourceRecords"]]
-    return kept
+def _xml(name: str, value: Any) -> str:
+    """In the form of Route53's answers, where each value is in a ResourceRecord."""
+    if isinstance(value, Mapping):
+        inside = "".join(_xml(key, value[key]) for key in sorted(value, key=_IN_ORDER.find) if value[key] is not None)
+    elif isinstance(value, list):
+        inside = "".join(_xml("ResourceRecord", one) for one in value)
+    elif isinstance(value, bool):
+        inside = str(value).lower()
+    else:
+        inside = escape(str(value))
+    return f"<{name}>{inside}</{name}>"
+
+
+def _page(rows: list[str], following: RecordSet | None, most: int) -> str:
+    told = f"<ResourceRecordSets>{''.join(rows)}</ResourceRecordSets>"
+    told += _xml("IsTruncated", following is not None)
+    if following is not None:
+        told += _xml("NextRecordName", following.wire_name) + _xml("NextRecordType", following.type)
+        told += _xml("NextRecordIdentifier", following.set_identifier) if following.set_identifier else ""
+    return _LISTING.format(_NAMESPACE, told + _xml("MaxItems", most))
 
 
 def follow_the_rules(zones: Zones) -> None:
@@ -176,9 +226,11 @@ def follow_the_rules(zones: Zones) -> None:
     def change(_: Route53Backend, zoneid: str, change_list: list[dict[str, Any]]) -> None:
         zones.change(zoneid, change_list)
 
-    def page(_: Route53Backend, zone_id: str, start_type: str, start_name: str, max_items: int) -> Any:
-        found, next_name, next_type = zones.page(zone_id, start_type, start_name, max_items)
-        return found, next_name, next_type, next_name is not None
+    def page(response: Route53) -> tuple[int, dict[str, str], str]:
+        asked = response._get_param  # noqa: SLF001 - as moto's own methods ask
+        name, most = asked("StartRecordName"), min(int(asked("MaxItems", 300)), 300)
+        start = place(name, asked("StartRecordType") or "", asked("StartRecordIdentifier") or "") if name else None
+        return 200, {"Content-Type": "application/xml"}, _page(*zones.page(asked("HostedZoneId"), start, most), most)
 
     def then_write(method: Callable[..., Any]) -> Callable[..., Any]:
         def method_and_write(*arguments: Any, **named: Any) -> Any:
@@ -198,7 +250,7 @@ def follow_the_rules(zones: Zones) -> None:
 
     for owner, name, method in (
         (Route53Backend, "change_resource_record_sets", change),
-        (Route53Backend, "list_resource_record_sets", page),
+        (Route53, "list_resource_record_sets", page),
         (Route53Backend, "create_hosted_zone", then_write(Route53Backend.create_hosted_zone)),
         (Route53Backend, "delete_hosted_zone", then_write(Route53Backend.delete_hosted_zone)),
         (InstanceBackend, "terminate_instances", terminate_all_or_none),
