@@ -25,6 +25,10 @@ from hcp_dr.objects.graph import Owner, owners_of
 from hcp_dr.objects.reading import finalizers_of, name_of, namespace_of, uid_of
 from hcp_dr.objects.scrub import scrub
 
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's, where PyYAML has it: ten times faster, and a backup of thousands of objects is read at every step."""
+
 MANIFEST = "manifest.json"
 FORMAT = 1
 
@@ -150,7 +154,7 @@ def path_of(item: Object) -> str:
 
 def page(item: Object) -> Page:
     """The file for one object."""
-    text = yaml.safe_dump(scrub(item), sort_keys=True, allow_unicode=True, width=1000)
+    text = yaml.dump(scrub(item), Dumper=_DUMPER, sort_keys=True, allow_unicode=True, width=1000)
     return Page(
         Entry(
             file=path_of(item),
@@ -194,5 +198,5 @@ def read_objects(archive: Archive, entries: Iterable[Entry]) -> dict[Entry, Obje
             raise ArchiveError(folder=archive.folder, reason=f"{entry.file} is missing")
         if sha256_of(data) != entry.sha256:
             raise ArchiveError(folder=archive.folder, reason=f"{entry.file} was changed after the backup (sha256)")
-        objects[entry] = yaml.safe_load(data)
+        objects[entry] = yaml.load(data, Loader=_LOADER)  # noqa: S506 - a safe one
     return objects

@@ -66,6 +66,26 @@ def condition(item: Object, kind: str) -> str | None:
     return None
 
 
+def first_container(workload: Object) -> Mapping[str, Any]:
+    """Of the pod template of a Deployment or the like; empty where there is none."""
+    containers: list[Mapping[str, Any]] = dig(workload, "spec", "template", "spec", "containers") or [{}]
+    return containers[0]
+
+
+def flags_of(container: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What its command and args say, as --flag=value or --flag value; "" for a flag without a value."""
+    words = [*(container.get("command") or ()), *(container.get("args") or ())]
+    flags: dict[str, list[str]] = {}
+    for index, word in enumerate(words):
+        if not word.startswith("--"):
+            continue
+        flag, equals, value = word[2:].partition("=")
+        if not equals and index + 1 < len(words) and not words[index + 1].startswith("--"):
+            value = words[index + 1]
+        flags.setdefault(flag, []).append(value)
+    return flags
+
+
 def is_ready_pod(pod: Object) -> bool:
     return not is_deleting(pod) and condition({"metadata": {}, "status": pod.get("status")}, "Ready") == "True"
 

@@ -21,6 +21,7 @@ from hcp_dr.procedure.backup import (
 )
 from hcp_dr.procedure.finish import restart_ovn, unprotect_instances
 from hcp_dr.procedure.preflight import aws, capability, external_dns
+from hcp_dr.procedure.preflight import hosted_cluster as preflight_hosted_cluster
 from hcp_dr.procedure.restore import (
     adopt_machines,
     carry_again,
@@ -46,6 +47,7 @@ Steps = tuple[Step[Any], ...]
 PREFLIGHT: Steps = (
     external_dns.STEP,
     capability.STEP,
+    preflight_hosted_cluster.STEP,
     aws.STEP,
 )
 

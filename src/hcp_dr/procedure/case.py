@@ -55,7 +55,8 @@ def discover(asked: Asked, source: Kubernetes, destination: Kubernetes, backup_i
         )
     pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, asked.namespace).items)
     names = tuple(sorted(name_of(pool) for pool in pools))
-    replicas = sum(int(dig(pool, "spec", "replicas") or 0) for pool in pools)
+    fixed = all(dig(pool, "spec", "autoScaling") is None for pool in pools)
+    replicas = sum(int(dig(pool, "spec", "replicas") or 0) for pool in pools) if fixed else None
     region = str(dig(hosted_cluster, "spec", "platform", "aws", "region") or "")
     problem = _contradiction(asked, names, replicas)
     if problem is not None:
@@ -76,13 +77,13 @@ def discover(asked: Asked, source: Kubernetes, destination: Kubernetes, backup_i
     )
 
 
-def _contradiction(asked: Asked, names: tuple[str, ...], replicas: int) -> HcpDrError | None:
+def _contradiction(asked: Asked, names: tuple[str, ...], replicas: int | None) -> HcpDrError | None:
     if asked.node_pools is not None and not set(asked.node_pools) <= set(names):
         return SettingsError(
             what=f"NODEPOOLS says {', '.join(asked.node_pools)}, the source has {', '.join(names) or 'none'}.",
             todo="Correct NODEPOOLS or leave it out: the NodePools are found by themselves.",
         )
-    if asked.replicas is not None and asked.replicas != replicas:
+    if None not in (asked.replicas, replicas) and asked.replicas != replicas:
         return SettingsError(
             what=f"NODE_POOL_REPLICAS says {asked.replicas}, the NodePools on the source ask for {replicas} together.",
             todo="Correct NODE_POOL_REPLICAS or leave it out: it is found by itself.",

@@ -23,6 +23,7 @@ from hcp_dr.procedure.backup import export_objects, mark_parent, protect_instanc
 from hcp_dr.procedure.carried import MACHINERY
 from hcp_dr.procedure.case import Asked, api_hostname, discover
 from hcp_dr.procedure.preflight import capability, external_dns
+from hcp_dr.procedure.preflight import hosted_cluster as preflight_hosted_cluster
 from hcp_dr.procedure.restore import (
     claim_namespaces,
     control_plane_secrets,
@@ -360,11 +361,31 @@ def test_what_stands_against_it_is_seen(world: World) -> None:
     world.source.put({"Machine clusters-one/w-3": {"spec": {"clusterName": "one-x7k2"}, "deleting": True}})
     world.hosted.objects["Node", None, "w-2"]["status"] = {}
     world.destination.put("HostedCluster clusters/one")
-    facts = capability.observe(world.ports, CASE, NOTHING)
+    facts = preflight_hosted_cluster.observe(world.ports, CASE, NOTHING)
     assert facts.paused == ("NodePool one-workers",)
     assert facts.deleting == ("Machine w-3",)
     assert (facts.replicas_asked, facts.machines, facts.nodes_not_ready) == (3, 3, ("w-2",))
     assert facts.on_destination
+
+
+def test_a_pool_that_scales_by_itself_asks_for_what_stands_for_it(world: World) -> None:
+    spec = world.source.objects["NodePool", "clusters", "one-workers"]["spec"]
+    del spec["replicas"]
+    spec["autoScaling"] = {"min": 1, "max": 9}
+    world.source.objects["MachineDeployment", "clusters-one", "one-workers"]["spec"] = {"replicas": 2}
+    facts = preflight_hosted_cluster.observe(world.ports, CASE, NOTHING)
+    assert (facts.replicas_asked, facts.machines) == (2, 2)
+    assert discover(replace(ASKED, replicas=7), world.source, world.destination, "b").name == "one"
+
+
+def test_what_the_operators_were_told_is_read_from_their_flags(world: World) -> None:
+    container = world.source.objects["Deployment", "hypershift", "operator"]["spec"]["template"]["spec"]["containers"][
+        0
+    ]
+    container["args"] = ["run", "--oidc-storage-provider-s3-bucket-name=documents", "--registry-overrides=a=b"]
+    source, destination = capability.observe(world.ports, CASE, NOTHING).clusters
+    assert (source.documents_bucket, source.registry_overrides) == ("documents", "a=b")
+    assert (destination.documents_bucket, destination.registry_overrides) == ("", "")
 
 
 ASKED = Asked("clusters", "one", "mgmt-1", "mgmt-2", None, "backups", "Z1", "hosted.example", None, None)

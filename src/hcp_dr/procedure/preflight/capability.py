@@ -1,5 +1,5 @@
-"""Can the two management clusters do this: are they two, do they speak the same versions, is this AWS and one region,
-may the given credentials do what the plan will need, and is the hosted cluster in a state that can be carried?"""
+"""Can the two management clusters do this: are they two, do they speak the same versions, may the given credentials do
+what the plan will need, and has the destination what the control plane asks for?"""
 
 from __future__ import annotations
 
@@ -32,9 +32,16 @@ from hcp_dr.kube.resources import (
     STORAGE_CLASS,
 )
 from hcp_dr.model import Case, Ports, Side
-from hcp_dr.objects.reading import condition, dig, is_deleting, is_ready_pod, labels_of, name_of, selects
-from hcp_dr.objects.release import ONE_CLUSTER_SINCE, control_plane_version, restores_one_cluster
-from hcp_dr.objects.select import node_pools_of, of_infrastructure
+from hcp_dr.objects.reading import (
+    dig,
+    first_container,
+    flags_of,
+    is_ready_pod,
+    labels_of,
+    name_of,
+    selects,
+)
+from hcp_dr.objects.scrub import keeps_oidc_documents
 from hcp_dr.procedure.preflight import verdict
 
 URL_CRD = "hostedclusters.hypershift.openshift.io"
@@ -81,6 +88,8 @@ class ClusterFacts:
     uid: str  # of namespace kube-system: tells two clusters apart
     missing_versions: tuple[str, ...]
     operator_image: str
+    registry_overrides: str  # as given to the operator
+    documents_bucket: str  # where the operator keeps OIDC documents, "" where it was not told
     operator_ready: bool
     storage_classes: tuple[str, ...]
     node_labels: tuple[dict[str, str], ...]
@@ -91,20 +100,9 @@ class ClusterFacts:
 @dataclass(frozen=True, slots=True)
 class Facts:
     clusters: tuple[ClusterFacts, ...]
-    platform: str
-    region: str
-    wanted_region: str
-    etcd_managed: bool
-    etcd_members: int
-    hosted_version: str  # of the release that the control plane runs; "" where it is not known
     etcd_storage_class: str
     node_selector: dict[str, str]
-    paused: tuple[str, ...]
-    deleting: tuple[str, ...]
-    replicas_asked: int
-    machines: int
-    nodes_not_ready: tuple[str, ...]
-    on_destination: bool
+    keeps_documents: bool  # its OIDC documents are in the operator's bucket, made from the control plane's own key
 
 
 def _url_count(definition: dict[str, object] | None) -> int:
@@ -123,13 +121,17 @@ def _look_at(ports: Ports, side: Side) -> ClusterFacts:
     cluster = ports.cluster(side)
     operator = cluster.find(DEPLOYMENT, "operator", "hypershift") or {}
     selector = dig(operator, "spec", "selector", "matchLabels") or {}
+    container = first_container(operator)
+    flags = flags_of(container)
     pods = [pod for pod in cluster.list(POD, "hypershift").items if selects(selector, pod)]
     return ClusterFacts(
         side=side,
         server=cluster.server,
         uid=str(dig(cluster.get(NAMESPACE, "kube-system"), "metadata", "uid")),
         missing_versions=tuple(r.api_version for r in _CARRIED if r.version not in cluster.versions(r.group)),
-        operator_image=str((dig(operator, "spec", "template", "spec", "containers") or [{}])[0].get("image", "")),
+        operator_image=str(container.get("image", "")),
+        registry_overrides=",".join(sorted(flags.get("registry-overrides", ()))),
+        documents_bucket=next(iter(flags.get("oidc-storage-provider-s3-bucket-name", ())), ""),
         operator_ready=any(is_ready_pod(pod) for pod in pods),
         storage_classes=tuple(name_of(item) for item in cluster.list(STORAGE_CLASS).items),
         node_labels=tuple(dict(labels_of(node)) for node in cluster.list(NODE).items),
@@ -145,26 +147,12 @@ def _look_at(ports: Ports, side: Side) -> ClusterFacts:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
-    pools = node_pools_of(hosted_cluster, ports.source.list(NODE_POOL, case.namespace).items)
-    machines = of_infrastructure(case.infra_id, ports.source.list(MACHINE, case.control_plane_namespace).items)
-    objects = (hosted_cluster, *pools, *machines)
     storage = dig(hosted_cluster, "spec", "etcd", "managed", "storage", "persistentVolume") or {}
     return Facts(
         clusters=(_look_at(ports, "source"), _look_at(ports, "destination")),
-        platform=str(dig(hosted_cluster, "spec", "platform", "type")),
-        region=str(dig(hosted_cluster, "spec", "platform", "aws", "region")),
-        wanted_region=case.aws_region,
-        etcd_managed=dig(hosted_cluster, "spec", "etcd", "managementType") != "Unmanaged",
-        etcd_members=1 if dig(hosted_cluster, "spec", "controllerAvailabilityPolicy") == "SingleReplica" else 3,
-        hosted_version=control_plane_version(hosted_cluster),
         etcd_storage_class=str(storage.get("storageClassName") or ""),
         node_selector=dict(dig(hosted_cluster, "spec", "nodeSelector") or {}),
-        paused=tuple(f"{o['kind']} {name_of(o)}" for o in objects[: 1 + len(pools)] if dig(o, "spec", "pausedUntil")),
-        deleting=tuple(f"{o['kind']} {name_of(o)}" for o in objects if is_deleting(o)),
-        replicas_asked=sum(int(dig(pool, "spec", "replicas") or 0) for pool in pools),
-        machines=len(machines),
-        nodes_not_ready=tuple(name_of(n) for n in ports.hosted.list(NODE).items if condition(n, "Ready") != "True"),
-        on_destination=ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace) is not None,
+        keeps_documents=keeps_oidc_documents(hosted_cluster),
     )
 
 
@@ -264,104 +252,35 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         )
     else:
         found.append(Check("two_clusters", "ok", f"{source.server} and {destination.server}"))
-    if source.operator_image != destination.operator_image:
+    builds = [(side.operator_image, side.registry_overrides) for side in facts.clusters]
+    if builds[0] != builds[1]:
+        told = [f"{image} with overrides {overrides or 'none'}" for image, overrides in builds]
         found.append(
             Check(
                 "operator_build",
                 "warning",
-                f"{source.operator_image} on the source, {destination.operator_image} on the destination",
+                f"{told[0]} on the source, {told[1]} on the destination",
                 "different builds may compute other machine templates and roll the NodePools",
-                "install the same HyperShift build on both",
+                "install the same HyperShift build on both, with the same registry overrides",
             )
         )
     for cluster in facts.clusters:
         found += _check_cluster(cluster, facts)
-    found += _check_hosted(facts)
+    found.append(_check_documents(facts))
     return tuple(found)
 
 
-def _blocked_if(bad: object, name: str, seen: str, why: str, todo: str) -> Check:
-    return Check(name, "blocked", seen, why, todo) if bad else Check(name, "ok", seen)
-
-
-def _check_hosted(facts: Facts) -> list[Check]:
-    return [
-        _blocked_if(
-            facts.platform != "AWS",
-            "platform",
-            f"platform is {facts.platform}",
-            "the procedure is for AWS",
-            "none here",
-        ),
-        _blocked_if(
-            facts.region != facts.wanted_region,
-            "region",
-            f"hosted cluster in {facts.region}, destination in {facts.wanted_region}",
-            "instances and volumes do not leave their region",
-            "choose a destination management cluster in the same region",
-        ),
-        _etcd(facts),
-        _blocked_if(
-            facts.deleting,
-            "deletion",
-            f"being deleted: {', '.join(facts.deleting) or 'nothing'}",
-            "a restored deletion terminates instances",
-            "let the deletion end first",
-        ),
-        _blocked_if(
-            facts.paused,
-            "paused_before",
-            f"paused already: {', '.join(facts.paused) or 'nothing'}",
-            "somebody else holds this cluster, perhaps a backup that runs now",
-            "find out who paused it and lift the pause first",
-        ),
-        _blocked_if(
-            facts.machines != facts.replicas_asked,
-            "scaling",
-            f"{facts.machines} machines for {facts.replicas_asked} asked",
-            "a pool that is being scaled would be carried half-made",
-            "wait until the NodePools have the replicas that they ask for",
-        ),
-        _blocked_if(
-            facts.nodes_not_ready,
-            "nodes_ready",
-            f"not ready: {', '.join(facts.nodes_not_ready) or 'none'}",
-            "what is broken before cannot be told from what the relocation broke",
-            "bring the nodes back or remove them first",
-        ),
-        _blocked_if(
-            facts.on_destination,
-            "destination_free",
-            "a HostedCluster of this name is on the destination" if facts.on_destination else "name is free there",
-            "deleting it there could terminate the instances of the live one",
-            "look whose it is; a relocation of yours that stopped goes on with `hcp-dr resume`",
-        ),
-    ]
-
-
-def _etcd(facts: Facts) -> Check:
-    """Several members are restored as one cluster only by a hosted release that is fixed (rule C4)."""
-    if not facts.etcd_managed:
-        return Check(
-            "etcd_members",
-            "blocked",
-            "etcd is not managed by HyperShift (spec.etcd.managementType is Unmanaged)",
-            "its data is where its owner keeps it, and no snapshot of it is restored with the control plane",
-            "none here: such a hosted cluster is moved by pointing a new one at the same etcd",
-        )
-    if facts.etcd_members == 1:
-        return Check("etcd_members", "ok", "etcd has 1 member")
-    seen = f"etcd has {facts.etcd_members} members, the hosted release is {facts.hosted_version or 'not known'}"
-    fixed = restores_one_cluster(facts.hosted_version)
-    if fixed:
-        return Check("etcd_members", "ok", seen)
-    since = ".".join(str(part) for part in ONE_CLUSTER_SINCE)
+def _check_documents(facts: Facts) -> Check:
+    """The issuer's URL names the bucket of the source's operator (rule E3)."""
+    source, destination = (side.documents_bucket or "(not told)" for side in facts.clusters)
+    if not facts.keeps_documents or source == destination:
+        return Check("oidc_documents", "ok", "the OIDC documents stay where they are")
     return Check(
-        "etcd_members",
-        "unknown" if fixed is None else "blocked",
-        seen,
-        f"before release {since} each member is restored as a cluster of its own, and the three take different writes",
-        f"upgrade the hosted cluster to {since} or later first",
+        "oidc_documents",
+        "blocked",
+        f"documents in bucket {source}, the destination's operator keeps its own in {destination}",
+        "its issuer's URL names the first one, and nobody would look after the documents there",
+        "give both operators the same bucket, or the hosted cluster a serviceAccountSigningKey of its own",
     )
 
 

@@ -10,7 +10,7 @@ from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports, Side
-from hcp_dr.objects.reading import dig
+from hcp_dr.objects.reading import dig, first_container, flags_of
 from hcp_dr.procedure.preflight import verdict
 
 NAMESPACE, NAME = "hypershift", "external-dns"
@@ -39,17 +39,9 @@ class Facts:
 
 
 def read_arguments(deployment: Object, side: Side) -> ExternalDns:
-    """From all containers' command and args, as --flag=value or --flag value."""
-    container = (dig(deployment, "spec", "template", "spec", "containers") or [{}])[0]
-    words = [*(container.get("command") or ()), *(container.get("args") or ())]
-    flags: dict[str, list[str]] = {}
-    for index, word in enumerate(words):
-        if not word.startswith("--"):
-            continue
-        flag, equals, value = word[2:].partition("=")
-        if not equals and index + 1 < len(words) and not words[index + 1].startswith("--"):
-            value = words[index + 1]
-        flags.setdefault(flag, []).append(value)
+    """From the first container's command, args and environment."""
+    container = first_container(deployment)
+    flags = flags_of(container)
     environment = {entry.get("name") for entry in container.get("env") or ()}
     return ExternalDns(
         side=side,

@@ -26,11 +26,11 @@ from hcp_dr.objects.select import node_pools_of, of_infrastructure
 from hcp_dr.procedure import machinery
 from hcp_dr.procedure.instances import instance_id
 from hcp_dr.procedure.machinery import HELD, Held
+from hcp_dr.procedure.preflight.hosted_cluster import ROLLING
 from hcp_dr.procedure.restoring import Restorable, to_restore
 
 FORETOLD = ("UpdatingConfig", "UpdatingVersion")
 """Conditions that the operator sets on a paused NodePool too (rule A9)."""
-ROLLING = (*FORETOLD, "UpdatingPlatformMachineTemplate")
 ORDER: tuple[Resource, ...] = (AWS_MACHINE, MACHINE, MACHINE_SET)
 """What is on top comes after its NodePool: while that is paused, the operator would hold it again."""
 FORETELL_LIMIT = 300.0
@@ -63,8 +63,9 @@ class MachineFact:
 
 @dataclass(frozen=True, slots=True)
 class SetFact:
-    """A MachineSet of the destination: how many machines it asks for, and how many it owns."""
+    """A MachineDeployment or MachineSet of the destination: how many machines it asks for, and how many it owns."""
 
+    kind: str
     name: str
     replicas: int
     owned: int
@@ -95,14 +96,17 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         for resource in (MACHINE, AWS_MACHINE)
         for item in of_infrastructure(case.infra_id, destination.list(resource, case.control_plane_namespace).items)
     ]
-    sets = of_infrastructure(case.infra_id, destination.list(MACHINE_SET, case.control_plane_namespace).items)
+    sets, deployments = (
+        of_infrastructure(case.infra_id, destination.list(resource, case.control_plane_namespace).items)
+        for resource in (MACHINE_SET, MACHINE_DEPLOYMENT)
+    )
     ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
     asked = (memory.mapping("paused_before") or {}).get("asked", {})
     return Facts(
         pools=tuple(_pool(item, asked) for item in pools),
         held=machinery.look_at(destination, case),
         machines=tuple(_machine(item) for item in machines),
-        sets=tuple(_set(item, machines) for item in sets),
+        sets=(*(_set(item, machines) for item in sets), *(_deployment(item, sets) for item in deployments)),
         backup=to_restore(ports, case),
         running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
         namespace=case.control_plane_namespace,
@@ -123,7 +127,16 @@ def _pool(item: Object, asked: Mapping[str, Any]) -> PoolFact:
 
 def _set(item: Object, machines: Iterable[Object]) -> SetFact:
     owned = [machine for machine in machines if machine["kind"] == "Machine" and owned_by(machine, uid_of(item))]
-    return SetFact(name_of(item), int(dig(item, "spec", "replicas") or 0), len(owned))
+    return SetFact(item["kind"], name_of(item), _replicas(item), len(owned))
+
+
+def _deployment(item: Object, sets: Iterable[Object]) -> SetFact:
+    owned = sum(_replicas(each) for each in sets if owned_by(each, uid_of(item)))
+    return SetFact(item["kind"], name_of(item), _replicas(item), owned)
+
+
+def _replicas(item: Object) -> int:
+    return int(dig(item, "spec", "replicas") or 0)
 
 
 def _machine(item: Object) -> MachineFact:
@@ -146,7 +159,7 @@ def unsafe(facts: Facts) -> HcpDrError | None:
         odd = ", ".join(f"{kind} {name}" for kind, name in sorted(there ^ facts.wanted))
         problems.append(f"machines are not those of the backup: {odd}")
     problems += [
-        f"MachineSet {item.name} asks for {item.replicas} machines and owns {item.owned}"
+        f"{item.kind} {item.name} asks for {item.replicas} machines and owns {item.owned}"
         for item in facts.sets
         if item.replicas != item.owned
     ]

@@ -1,0 +1,170 @@
+"""Is the hosted cluster of a kind and in a state that can be carried: AWS, one region, an etcd that is restored as one
+cluster, and nothing that is on the move?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import HOSTED_CLUSTER, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE, NODE_POOL
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import condition, dig, is_deleting, name_of
+from hcp_dr.objects.release import ONE_CLUSTER_SINCE, control_plane_version, restores_one_cluster
+from hcp_dr.objects.select import node_pools_of, of_infrastructure
+from hcp_dr.procedure.preflight import verdict
+
+ROLLING = ("UpdatingConfig", "UpdatingVersion", "UpdatingPlatformMachineTemplate")
+"""Conditions by which a NodePool says that it is being updated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    platform: str
+    region: str
+    wanted_region: str
+    etcd_managed: bool
+    etcd_members: int
+    hosted_version: str  # of the release that the control plane runs; "" where it is not known
+    paused: tuple[str, ...]
+    deleting: tuple[str, ...]
+    replicas_asked: int
+    machines: int
+    rolling: tuple[str, ...]  # NodePools that say that they are being updated
+    nodes_not_ready: tuple[str, ...]
+    on_destination: bool
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    source, own = ports.source, case.control_plane_namespace
+    hosted_cluster = source.get(HOSTED_CLUSTER, case.name, case.namespace)
+    pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, case.namespace).items)
+    machines = of_infrastructure(case.infra_id, source.list(MACHINE, own).items)
+    groups = [item for kind in (MACHINE_DEPLOYMENT, MACHINE_SET) for item in source.list(kind, own).items]
+    rolling = [f"{name_of(pool)} ({kind})" for pool in pools for kind in ROLLING if condition(pool, kind) == "True"]
+    objects = (hosted_cluster, *pools, *machines)
+    return Facts(
+        platform=str(dig(hosted_cluster, "spec", "platform", "type")),
+        region=str(dig(hosted_cluster, "spec", "platform", "aws", "region")),
+        wanted_region=case.aws_region,
+        etcd_managed=dig(hosted_cluster, "spec", "etcd", "managementType") != "Unmanaged",
+        etcd_members=1 if dig(hosted_cluster, "spec", "controllerAvailabilityPolicy") == "SingleReplica" else 3,
+        hosted_version=control_plane_version(hosted_cluster),
+        paused=tuple(f"{o['kind']} {name_of(o)}" for o in objects[: 1 + len(pools)] if dig(o, "spec", "pausedUntil")),
+        deleting=tuple(f"{o['kind']} {name_of(o)}" for o in objects if is_deleting(o)),
+        replicas_asked=sum(_replicas(pool, groups) for pool in pools),
+        machines=len(machines),
+        rolling=tuple(rolling),
+        nodes_not_ready=tuple(name_of(n) for n in ports.hosted.list(NODE).items if condition(n, "Ready") != "True"),
+        on_destination=ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace) is not None,
+    )
+
+
+def _replicas(pool: Object, groups: Iterable[Object]) -> int:
+    """How many machines a NodePool asks for; where it scales by itself, as many as what stands for it asks for now."""
+    if dig(pool, "spec", "autoScaling") is None:
+        return int(dig(pool, "spec", "replicas") or 0)
+    return max(
+        (int(dig(item, "spec", "replicas") or 0) for item in groups if name_of(item) == name_of(pool)), default=0
+    )
+
+
+def _blocked_if(bad: object, name: str, seen: str, why: str, todo: str) -> Check:
+    return Check(name, "blocked", seen, why, todo) if bad else Check(name, "ok", seen)
+
+
+def checks(facts: Facts) -> tuple[Check, ...]:
+    return (
+        _blocked_if(
+            facts.platform != "AWS",
+            "platform",
+            f"platform is {facts.platform}",
+            "the procedure is for AWS",
+            "none here",
+        ),
+        _blocked_if(
+            facts.region != facts.wanted_region,
+            "region",
+            f"hosted cluster in {facts.region}, destination in {facts.wanted_region}",
+            "instances and volumes do not leave their region",
+            "choose a destination management cluster in the same region",
+        ),
+        _etcd(facts),
+        _blocked_if(
+            facts.deleting,
+            "deletion",
+            f"being deleted: {', '.join(facts.deleting) or 'nothing'}",
+            "a restored deletion terminates instances",
+            "let the deletion end first",
+        ),
+        _blocked_if(
+            facts.paused,
+            "paused_before",
+            f"paused already: {', '.join(facts.paused) or 'nothing'}",
+            "somebody else holds this cluster, perhaps a backup that runs now",
+            "find out who paused it and lift the pause first",
+        ),
+        _blocked_if(
+            facts.machines != facts.replicas_asked,
+            "scaling",
+            f"{facts.machines} machines for {facts.replicas_asked} asked",
+            "a pool that is being scaled would be carried half-made",
+            "wait until the NodePools have the replicas that they ask for",
+        ),
+        _blocked_if(
+            facts.rolling,
+            "rolling",
+            f"being updated: {', '.join(facts.rolling) or 'no NodePool'}",
+            "machines come and go meanwhile, and a pool that rolls when it is let go replaces the rest of them",
+            "wait until the update has ended",
+        ),
+        _blocked_if(
+            facts.nodes_not_ready,
+            "nodes_ready",
+            f"not ready: {', '.join(facts.nodes_not_ready) or 'none'}",
+            "what is broken before cannot be told from what the relocation broke",
+            "bring the nodes back or remove them first",
+        ),
+        _blocked_if(
+            facts.on_destination,
+            "destination_free",
+            "a HostedCluster of this name is on the destination" if facts.on_destination else "name is free there",
+            "deleting it there could terminate the instances of the live one",
+            "look whose it is; a relocation of yours that stopped goes on with `hcp-dr resume`",
+        ),
+    )
+
+
+def _etcd(facts: Facts) -> Check:
+    """Several members are restored as one cluster only by a hosted release that is fixed (rule C4)."""
+    if not facts.etcd_managed:
+        return Check(
+            "etcd_members",
+            "blocked",
+            "etcd is not managed by HyperShift (spec.etcd.managementType is Unmanaged)",
+            "its data is where its owner keeps it, and no snapshot of it is restored with the control plane",
+            "none here: such a hosted cluster is moved by pointing a new one at the same etcd",
+        )
+    if facts.etcd_members == 1:
+        return Check("etcd_members", "ok", "etcd has 1 member")
+    seen = f"etcd has {facts.etcd_members} members, the hosted release is {facts.hosted_version or 'not known'}"
+    fixed = restores_one_cluster(facts.hosted_version)
+    if fixed:
+        return Check("etcd_members", "ok", seen)
+    since = ".".join(str(part) for part in ONE_CLUSTER_SINCE)
+    return Check(
+        "etcd_members",
+        "unknown" if fixed is None else "blocked",
+        seen,
+        f"before release {since} each member is restored as a cluster of its own, and the three take different writes",
+        f"upgrade the hosted cluster to {since} or later first",
+    )
+
+
+def plan(facts: Facts) -> Decision:
+    return verdict(checks(facts))
+
+
+STEP = Step(name="preflight.hosted_cluster", documented="-", observe=observe, plan=plan)
