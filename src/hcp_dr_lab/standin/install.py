@@ -38,7 +38,7 @@ def definitions(crds: Path | None = None) -> dict[str, Object]:
 
 def install(cluster: Kubernetes, crds: Path | None = None, webhook: webhooks.Address | None = None) -> None:
     """Without webhooks kinds of several versions are not converted: what is the same in both is seen in both."""
-    kinds = [_converting(found, webhook) if webhook else found for found in definitions(crds).values()]
+    kinds = [converting(found, webhook) if webhook else found for found in definitions(crds).values()]
     for definition in kinds:
         _create_if_absent(cluster, r.CUSTOM_RESOURCE_DEFINITION, definition)
     for namespace in (OPERATOR_NAMESPACE, HOSTED_CLUSTER_NAMESPACE, *ROUTER_NAMESPACES, DASHBOARDS):
@@ -55,7 +55,7 @@ def install(cluster: Kubernetes, crds: Path | None = None, webhook: webhooks.Add
             time.sleep(0.05)
 
 
-def _converting(definition: Object, webhook: webhooks.Address) -> Object:
+def converting(definition: Object, webhook: webhooks.Address) -> Object:
     """As `hypershift install` does it for the kinds of Cluster API: objects in another version than the stored one are
     the operator's to convert."""
     spec = definition["spec"]

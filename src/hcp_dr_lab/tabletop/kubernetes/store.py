@@ -194,6 +194,9 @@ class Store:
             }
             return type(self)(self._revision, self._compacted, kinds, self._history)
 
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.clone()
+
     def snapshot(self) -> bytes:
         """All keys at the revision of now, without history, and the hash of it at the end."""
         with self.lock:

@@ -1,0 +1,427 @@
+"""kube-controller-manager and the scheduler, played over one API server: workloads become pods with a node, Services
+EndpointSlices, claims get their volumes, nodes whose leases stand still are Unknown, garbage goes.
+
+A pod is made when there is a node for it, so that none is seen without one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Object, Resource
+from hcp_dr_lab.region.network.cluster_names import SERVICE_LABEL
+from hcp_dr_lab.standin.names import short_hash
+from hcp_dr_lab.standin.shape import body, controller_uid, deleting, difference, merged_conditions, reference
+from hcp_dr_lab.standin.view import is_ready
+from hcp_dr_lab.tabletop.clock import NEVER, Clock
+from hcp_dr_lab.tabletop.kubernetes import ApiServer, collect
+from hcp_dr_lab.tabletop.kubernetes.refusal import Refusal
+from hcp_dr_lab.tabletop.kubernetes.store import Change
+
+MANAGER = "kube-controller-manager"
+REPLICA_SET = Resource("apps", "v1", "replicasets", "ReplicaSet")
+NODE_LEASES = "kube-node-lease"
+PERIOD = 0.1  # between two turns; a change is seen at once when there was none for so long
+GARBAGE_SECONDS = 0.5
+LEASE_SECONDS = 40.0  # node-monitor-grace-period
+
+_TEMPLATE_HASH = "pod-template-hash"
+_REVISION_HASH = "controller-revision-hash"
+_POD_NAME = "statefulset.kubernetes.io/pod-name"
+_WORK = frozenset(
+    map(
+        str,
+        (
+            *(r.DEPLOYMENT, REPLICA_SET, r.STATEFUL_SET, r.DAEMON_SET, r.POD, r.NODE, r.SERVICE),
+            *(r.PERSISTENT_VOLUME, r.PERSISTENT_VOLUME_CLAIM),
+        ),
+    )
+)
+
+
+class Controllers:
+    """`server` gives the API server to work through, None while there is none or these controllers do not run."""
+
+    def __init__(self, clock: Clock, server: Callable[[], ApiServer | None]) -> None:
+        self._clock = clock
+        self._server = server
+        self._seen: tuple[int, int] = (0, 0)  # which store, and its revision
+        self._last = -PERIOD
+        self._garbage = NEVER
+        self._again = False
+
+    def due(self) -> float:
+        server = self._server()
+        if server is None:
+            return NEVER
+        if self._seen != (id(server.store), server.store.revision) or self._again:
+            return self._last + PERIOD
+        return min(self._garbage, self._stale(server))
+
+    def turn(self) -> None:
+        server = self._server()
+        if server is None:
+            return
+        store, before = server.store, self._seen
+        known = before[1] if before[0] == id(store) and before[1] >= store.compacted else None
+        changes = store.since(known) if known is not None else None
+        self._seen, self._last, self._again = (id(store), store.revision), self._clock.now(), False
+        if changes is None or any(change.key.kind in _WORK for change in changes):
+            with store.lock:
+                _Round(server, self._clock).play()
+        if changes is None or any(map(_leaves_garbage, changes)):
+            self._garbage = min(self._garbage, self._clock.now() + GARBAGE_SECONDS)
+        if self._garbage <= self._clock.now():
+            self._garbage = self._clock.now() + GARBAGE_SECONDS if collect(server) else NEVER
+        self._mark_stale_nodes(server)
+
+    def _stale(self, server: ApiServer) -> float:
+        """When the next node counts as lost, if nothing comes from it."""
+        ends = (ends for _, ready, ends in self._nodes(server) if ready)
+        return min(ends, default=NEVER)
+
+    def _mark_stale_nodes(self, server: ApiServer) -> None:
+        for node, ready, ends in list(self._nodes(server)):
+            if ready and ends <= self._clock.now():
+                time = _text(self._clock.date())
+                unknown = {
+                    "type": "Ready",
+                    "status": "Unknown",
+                    "reason": "NodeStatusUnknown",
+                    "message": "Kubelet stopped posting node status.",
+                    "lastTransitionTime": time,
+                }
+                set_status(server, r.NODE, node, {"conditions": [unknown]})
+
+    def _nodes(self, server: ApiServer) -> Iterator[tuple[Object, bool, float]]:
+        """Nodes with leases: each, whether it is Ready, and when its lease will have stood still for too long."""
+        leases = {entry.key.name: entry.object for entry in server.store.list(str(r.LEASE), NODE_LEASES)}
+        if not leases:
+            return
+        now = self._clock.date()
+        for entry in server.store.list(str(r.NODE)):
+            lease = leases.get(entry.key.name)
+            if lease is not None:
+                age = (now - datetime.fromisoformat(lease["spec"]["renewTime"])).total_seconds()
+                yield entry.object, is_ready(entry.object), self._clock.now() + LEASE_SECONDS - age
+
+
+class _Round:
+    """One look at everything, and what follows from it. What is refused is met again in the next round."""
+
+    def __init__(self, server: ApiServer, clock: Clock) -> None:
+        self._server = server
+        self._clock = clock
+        self._pods: dict[str, list[Object]] = defaultdict(list)
+        self._by_place: dict[str, list[Object]] = defaultdict(list)
+        for pod in self._all(r.POD):
+            self._pods[controller_uid(pod) or ""].append(pod)
+            self._by_place[pod["metadata"]["namespace"]].append(pod)
+        self._node_list = list(self._all(r.NODE))
+
+    def play(self) -> None:
+        sets: dict[str, list[Object]] = defaultdict(list)
+        for found in self._all(REPLICA_SET):
+            sets[controller_uid(found) or ""].append(found)
+        for found in self._all(r.DEPLOYMENT):
+            if not deleting(found):
+                self._deployment(found, sets[found["metadata"]["uid"]])
+        for found in self._all(REPLICA_SET):
+            if not deleting(found):
+                self._replica_set(found)
+        for found in self._all(r.STATEFUL_SET):
+            if not deleting(found):
+                self._stateful_set(found)
+        for found in self._all(r.DAEMON_SET):
+            if not deleting(found):
+                self._daemon_set(found)
+        self._endpoints()
+        self._volumes()
+
+    # Deployments
+
+    def _deployment(self, found: Object, sets: list[Object]) -> None:
+        replicas, template = found["spec"].get("replicas", 1), found["spec"]["template"]
+        mark = short_hash(template)
+        present = next((each for each in sets if each["metadata"]["labels"].get(_TEMPLATE_HASH) == mark), None)
+        older = [each for each in sets if each is not present]
+        if present is None:
+            self._create(REPLICA_SET, _replica_set_of(found, mark))
+        else:
+            self._scale(present, replicas)
+            if not replicas or len(self._ready(present)) >= replicas:
+                for each in older:
+                    self._scale(each, 0)
+        alive = [pod for each in sets for pod in self._alive(each)]
+        ready = sum(map(is_ready, alive))
+        updated = len(self._alive(present)) if present is not None else 0
+        self._tell(r.DEPLOYMENT, found, replicas=len(alive), updated=updated, ready=ready)
+
+    def _replica_set(self, found: Object) -> None:
+        alive = self._alive(found)
+        replicas = found["spec"].get("replicas", 1)
+        for _ in range(replicas - len(alive)):
+            node = self._node(found)
+            if node is not None:
+                metadata = {"generateName": f"{found['metadata']['name']}-"}
+                self._create(r.POD, _pod_of(found, metadata, node))
+        for pod in sorted(alive, key=is_ready)[: max(len(alive) - replicas, 0)]:
+            self._delete(r.POD, pod)
+        ready = len(self._ready(found))
+        status = {"replicas": len(alive), "readyReplicas": ready, "availableReplicas": ready}
+        generation = {"observedGeneration": found["metadata"].get("generation", 1)}
+        set_status(self._server, REPLICA_SET, found, status | generation)
+
+    def _scale(self, found: Object, replicas: int) -> None:
+        if found["spec"].get("replicas") != replicas:
+            self._patch(REPLICA_SET, found, {"spec": {"replicas": replicas}})
+
+    # StatefulSets
+
+    def _stateful_set(self, found: Object) -> None:
+        metadata, spec = found["metadata"], found["spec"]
+        replicas, mark = spec.get("replicas", 1), short_hash(spec["template"])
+        pods = {pod["metadata"]["name"]: pod for pod in self._pods[metadata["uid"]]}
+        wanted = [f"{metadata['name']}-{number}" for number in range(replicas)]
+        for name in wanted:
+            if name not in pods:
+                self._member(found, name, mark)
+        for name, pod in pods.items():
+            if name not in wanted and not deleting(pod):
+                self._delete(r.POD, pod)
+        self._roll(pods, wanted, mark)
+        alive = [pod for pod in pods.values() if not deleting(pod)]
+        updated = sum(pod["metadata"]["labels"].get(_REVISION_HASH) == mark for pod in alive)
+        self._tell(r.STATEFUL_SET, found, replicas=len(alive), updated=updated, ready=sum(map(is_ready, alive)))
+
+    def _member(self, found: Object, name: str, mark: str) -> None:
+        node = self._node(found)
+        if node is None:
+            return
+        claims = found["spec"].get("volumeClaimTemplates") or ()
+        namespace = found["metadata"]["namespace"]
+        for claim in claims:
+            made = body(
+                r.PERSISTENT_VOLUME_CLAIM,
+                f"{claim['metadata']['name']}-{name}",
+                namespace,
+                labels=found["spec"]["selector"].get("matchLabels"),
+                spec=claim["spec"],
+            )
+            self._create(r.PERSISTENT_VOLUME_CLAIM, made)
+        pod = _pod_of(found, {"name": name}, node, {_REVISION_HASH: mark, _POD_NAME: name})
+        pod["spec"] |= {"hostname": name, "subdomain": found["spec"].get("serviceName", "")}
+        mounted = [
+            {
+                "name": claim["metadata"]["name"],
+                "persistentVolumeClaim": {"claimName": f"{claim['metadata']['name']}-{name}"},
+            }
+            for claim in claims
+        ]
+        pod["spec"]["volumes"] = [*(pod["spec"].get("volumes") or ()), *mounted]
+        self._create(r.POD, pod)
+
+    def _roll(self, pods: dict[str, Object], wanted: list[str], mark: str) -> None:
+        """From the last to the first; one that is of the new template and not Ready yet is waited for."""
+        if any(deleting(pod) for pod in pods.values()) or len(pods) < len(wanted):
+            return
+        for name in reversed(wanted):
+            pod = pods[name]
+            if pod["metadata"]["labels"].get(_REVISION_HASH) != mark:
+                self._delete(r.POD, pod)
+                return
+            if not is_ready(pod):
+                return
+
+    # DaemonSets
+
+    def _daemon_set(self, found: Object) -> None:
+        pods = {pod["spec"]["nodeName"]: pod for pod in self._pods[found["metadata"]["uid"]]}
+        names = [node["metadata"]["name"] for node in self._node_list]
+        for name in names:
+            if name not in pods:
+                metadata = {"generateName": f"{found['metadata']['name']}-"}
+                self._create(r.POD, _pod_of(found, metadata, name))
+        alive = [pod for pod in pods.values() if not deleting(pod)]
+        ready = sum(map(is_ready, alive))
+        status = {
+            "desiredNumberScheduled": len(names),
+            "currentNumberScheduled": len(alive),
+            "updatedNumberScheduled": len(alive),
+            "numberMisscheduled": 0,
+            "numberReady": ready,
+            "numberAvailable": ready,
+            "observedGeneration": found["metadata"].get("generation", 1),
+        }
+        set_status(self._server, r.DAEMON_SET, found, status)
+
+    # Services
+
+    def _endpoints(self) -> None:
+        slices = {
+            (each["metadata"]["namespace"], (each["metadata"].get("labels") or {}).get(SERVICE_LABEL)): each
+            for each in self._all(r.ENDPOINT_SLICE)
+        }
+        for service in self._all(r.SERVICE):
+            place = service["metadata"]["namespace"], service["metadata"]["name"]
+            if service["spec"].get("selector") and not deleting(service):
+                self._slice(service, slices.get(place))
+
+    def _slice(self, service: Object, found: Object | None) -> None:
+        namespace, name = service["metadata"]["namespace"], service["metadata"]["name"]
+        chosen = service["spec"]["selector"].items()
+        endpoints = [
+            _endpoint(pod, always=bool(service["spec"].get("publishNotReadyAddresses")))
+            for pod in self._by_place[namespace]
+            if chosen <= (pod["metadata"].get("labels") or {}).items() and (pod.get("status") or {}).get("podIP")
+        ]
+        ports = [
+            {"name": port.get("name", ""), "port": port.get("targetPort", port["port"]), "protocol": "TCP"}
+            for port in service["spec"].get("ports") or ()
+        ]
+        if found is None:
+            wanted = body(r.ENDPOINT_SLICE, f"{name}-slice", namespace, labels={SERVICE_LABEL: name}, owner=service)
+            self._create(r.ENDPOINT_SLICE, wanted | {"addressType": "IPv4", "endpoints": endpoints, "ports": ports})
+        elif found.get("endpoints") != endpoints or found.get("ports") != ports:
+            self._patch(r.ENDPOINT_SLICE, found, {"endpoints": endpoints, "ports": ports})
+
+    # Volumes
+
+    def _volumes(self) -> None:
+        claims = {claim["metadata"]["uid"]: claim for claim in self._all(r.PERSISTENT_VOLUME_CLAIM)}
+        for volume in self._all(r.PERSISTENT_VOLUME):
+            claim = claims.get((volume["spec"].get("claimRef") or {}).get("uid"))
+            phase = (volume.get("status") or {}).get("phase")
+            if claim is None and phase == "Bound":
+                set_status(self._server, r.PERSISTENT_VOLUME, volume, {"phase": "Released"})
+            elif claim is not None and not deleting(volume):
+                set_status(self._server, r.PERSISTENT_VOLUME, volume, {"phase": "Bound"})
+                if claim["spec"].get("volumeName") is None:
+                    self._patch(r.PERSISTENT_VOLUME_CLAIM, claim, {"spec": {"volumeName": volume["metadata"]["name"]}})
+                set_status(self._server, r.PERSISTENT_VOLUME_CLAIM, claim, {"phase": "Bound"})
+
+    # What all share
+
+    def _all(self, resource: Resource) -> Iterator[Object]:
+        return (entry.object for entry in self._server.store.list(str(resource)))
+
+    def _alive(self, owner: Object) -> list[Object]:
+        return [pod for pod in self._pods[owner["metadata"]["uid"]] if not deleting(pod)]
+
+    def _ready(self, owner: Object) -> list[Object]:
+        return [pod for pod in self._alive(owner) if is_ready(pod)]
+
+    def _node(self, owner: Object) -> str | None:
+        """The Ready node with the fewest pods of this owner; None while there is none."""
+        ready = [node["metadata"]["name"] for node in self._node_list if is_ready(node)]
+        taken = [pod["spec"].get("nodeName") for pod in self._pods[owner["metadata"]["uid"]]]
+        return min(ready, key=lambda name: (taken.count(name), name), default=None)
+
+    def _tell(self, resource: Resource, found: Object, *, replicas: int, updated: int, ready: int) -> None:
+        wanted = {
+            "replicas": replicas,
+            "updatedReplicas": updated,
+            "readyReplicas": ready,
+            "availableReplicas": ready,
+            "observedGeneration": found["metadata"].get("generation", 1),
+        }
+        set_status(self._server, resource, found, wanted)
+
+    def _create(self, resource: Resource, wanted: Object) -> None:
+        with contextlib.suppress(Refusal):
+            namespace = wanted["metadata"].get("namespace")
+            made = self._server.create(resource, namespace, own(wanted), manager=MANAGER)
+            if resource is r.POD:
+                self._pods[controller_uid(made) or ""].append(made)
+
+    def _patch(self, resource: Resource, found: Object, change: Object) -> None:
+        metadata = found["metadata"]
+        with contextlib.suppress(Refusal):
+            self._server.patch(resource, metadata.get("namespace"), metadata["name"], own(change), manager=MANAGER)
+
+    def _delete(self, resource: Resource, found: Object) -> None:
+        metadata = found["metadata"]
+        with contextlib.suppress(Refusal):
+            self._server.delete(resource, metadata.get("namespace"), metadata["name"], uid=metadata["uid"])
+
+
+def _replica_set_of(deployment: Object, mark: str) -> Object:
+    metadata, spec = deployment["metadata"], deployment["spec"]
+    template = spec["template"]
+    labels = {**(template["metadata"].get("labels") or {}), _TEMPLATE_HASH: mark}
+    return body(
+        REPLICA_SET,
+        f"{metadata['name']}-{mark}",
+        metadata["namespace"],
+        labels=labels,
+        owner=deployment,
+        spec={
+            "replicas": spec.get("replicas", 1),
+            "selector": {"matchLabels": {**spec["selector"].get("matchLabels", {}), _TEMPLATE_HASH: mark}},
+            "template": {**template, "metadata": {**template["metadata"], "labels": labels}},
+        },
+    )
+
+
+def _pod_of(owner: Object, name: Object, node: str, labels: dict[str, str] | None = None) -> Object:
+    template = owner["spec"]["template"]
+    metadata = {
+        **{key: value for key, value in template["metadata"].items() if key in ("labels", "annotations")},
+        **name,
+        "namespace": owner["metadata"]["namespace"],
+        "ownerReferences": [reference(owner)],
+    }
+    if labels:
+        metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {**template["spec"], "nodeName": node},
+    }
+
+
+def _endpoint(pod: Object, *, always: bool) -> Object:
+    ready, going = is_ready(pod), deleting(pod)
+    conditions = {"ready": always or (ready and not going), "serving": ready, "terminating": going}
+    found: Object = {"addresses": [pod["status"]["podIP"]], "conditions": conditions}
+    found["targetRef"] = {"kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
+    if pod["spec"].get("hostname"):
+        found["hostname"] = pod["spec"]["hostname"]
+    return found
+
+
+def set_status(server: ApiServer, resource: Resource, found: Object, wanted: Object) -> None:
+    present: Object = found.get("status") or {}
+    if "conditions" in wanted:
+        conditions = merged_conditions(present.get("conditions") or (), wanted["conditions"])
+        wanted = {**wanted, "conditions": conditions}
+    change = difference(present, wanted)
+    if change:
+        metadata = found["metadata"]
+        with contextlib.suppress(Refusal):
+            place = metadata.get("namespace"), metadata["name"]
+            server.patch(resource, *place, own({"status": change}), subresource="status", manager=MANAGER)
+
+
+def _leaves_garbage(change: Change) -> bool:
+    if change.after is None:
+        return True
+    metadata = change.after.object["metadata"]
+    fresh = change.before is None and "ownerReferences" in metadata
+    return fresh or "deletionTimestamp" in metadata
+
+
+def own(value: Any) -> Any:
+    """A copy: what an API server is given is its own, and what its store holds is everybody's."""
+    return marshal.loads(marshal.dumps(value))  # noqa: S302 - just made
+
+
+def _text(date: datetime) -> str:
+    return date.strftime("%Y-%m-%dT%H:%M:%SZ")

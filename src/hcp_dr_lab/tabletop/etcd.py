@@ -1,0 +1,361 @@
+"""Hosted etcd: members on volumes that survive their pods, the clusters that they form, and the programs that act on
+them (etcd itself, etcdctl, etcdutl).
+
+A cluster keeps one store for all its members: they agree, as long as most of them run. What tells clusters apart is
+what real etcd computes from the members' addresses, so that three members restored without them bear one cluster ID and
+are three clusters all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from hcp_dr_lab.tabletop.keys import trusts
+from hcp_dr_lab.tabletop.kubernetes import CorruptSnapshot, Key, Store, summary
+from hcp_dr_lab.tabletop.shell import Call
+
+DATA_FILE = "member/snap/db"
+_TOKEN = "etcd-cluster"  # noqa: S105 - the name of a cluster
+_LOCAL = "http://localhost:2380"
+_BALLAST = "ballast"  # the kind under which keys outside the API's prefix are kept
+
+
+@dataclass(slots=True, eq=False)
+class Cluster:
+    """What members agree on. `members` by their ID; a removed one is not among them."""
+
+    cluster_id: int
+    store: Store
+    members: dict[int, Member] = field(default_factory=dict)
+    term: int = 2
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """`address` is its peer URL; `name` is empty until it starts for the first time."""
+
+    member_id: int
+    name: str
+    address: str
+    cluster: Cluster
+
+
+@dataclass(slots=True, eq=False)
+class Volume:
+    """A folder behind a PersistentVolume. `member` is etcd's data in it."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    member: Member | None = None
+
+    @property
+    def empty(self) -> bool:
+        return not self.files and self.member is None
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """An etcd that runs. `names` are the hosts under which its pod is reached, `certificate` is what it serves with."""
+
+    member: Member
+    names: frozenset[str]
+    certificate: bytes
+    release: str  # 3.5 or 3.6
+
+
+class Failed(Exception):
+    """etcd does not start, or a command of its programs is refused: it says why."""
+
+
+def member_id(addresses: Iterable[str], token: str = _TOKEN) -> int:
+    """As etcd computes it: a hash of the peer URLs and the cluster's token (membership/member.go)."""
+    return _hash("".join(sorted(addresses)) + token)
+
+
+def cluster_id(members: Iterable[int]) -> int:
+    """A hash of the member IDs (membership/cluster.go)."""
+    return _hash("".join(f"{number:016x}" for number in sorted(members)))
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha1(text.encode(), usedforsecurity=False).digest()[:8], "big")
+
+
+def started(words: Iterable[str], volume: Volume, peers: Iterable[Volume], running: Iterable[Process]) -> Member:
+    """The member as which etcd runs with these arguments. `peers` are the volumes of its cluster's other members, as
+    far as the network reaches them. Raises Failed."""
+    flags = _flags(words)
+    name, own = flags.get("name", "default"), flags.get("initial-advertise-peer-urls", _LOCAL)
+    initial = _initial_cluster(flags.get("initial-cluster", f"{name}={own}"))
+    if volume.member is None:
+        if flags.get("initial-cluster-state") == "existing":
+            volume.member = _joined(name, own, running)
+        else:
+            volume.member = _formed(name, initial, peers, flags.get("initial-cluster-token", _TOKEN))
+    member = volume.member
+    if member.member_id not in member.cluster.members:
+        raise Failed(f"the member has been permanently removed from the cluster ({member.member_id:x})")
+    _meet(member, peers)
+    member.name = name  # it publishes what it is called now
+    return member
+
+
+def _formed(name: str, initial: Mapping[str, str], peers: Iterable[Volume], token: str) -> Member:
+    """A new cluster of all that are named, or the one that another of them has formed."""
+    ids = {each: member_id([address], token) for each, address in initial.items()}
+    wanted = cluster_id(ids.values())
+    known = (peer.member.cluster for peer in peers if peer.member and peer.member.cluster.cluster_id == wanted)
+    cluster = next(known, None)
+    if cluster is None:
+        cluster = Cluster(wanted, Store())
+        for each, address in initial.items():
+            cluster.members[ids[each]] = Member(ids[each], "", address, cluster)
+    mine = cluster.members.get(ids[name])
+    if mine is None or mine.name:
+        raise Failed(f"member {ids[name]:x} has already been bootstrapped")
+    return mine
+
+
+def _joined(name: str, address: str, running: Iterable[Process]) -> Member:
+    """The place that somebody has made for this member in a cluster that runs."""
+    for process in running:
+        for member in process.member.cluster.members.values():
+            if member.address == address and not member.name:
+                member.name = name
+                return member
+    raise Failed(f"no cluster waits for a member at {address}")
+
+
+def _meet(member: Member, peers: Iterable[Volume]) -> None:
+    """Members restored each by itself, but as one cluster, are one from the first that runs."""
+    for peer in peers:
+        other = peer.member
+        same = other is not None and other.cluster.cluster_id == member.cluster.cluster_id
+        if same and other is not None and other.cluster is not member.cluster and len(member.cluster.members) > 1:
+            mine = other.cluster.members[member.member_id]
+            mine.name, member.cluster = mine.name or member.name, other.cluster
+            other.cluster.members[member.member_id] = member
+
+
+def restored(words: list[str], snapshot: bytes, volume: Volume) -> None:
+    """`snapshot restore` into a volume, with or without telling the member of the others. Raises Failed."""
+    flags = _flags(words)
+    if not volume.empty:
+        raise Failed(f'data-dir "{flags.get("data-dir", "")}" not empty or could not be read')
+    name, own = flags.get("name", "default"), flags.get("initial-advertise-peer-urls", _LOCAL)
+    initial = _initial_cluster(flags.get("initial-cluster", f"{name}={own}"))
+    if initial.get(name) != own:
+        raise Failed(f"--initial-cluster has {name} as {initial.get(name)}, not as {own}")
+    ids = {each: member_id([address], flags.get("initial-cluster-token", _TOKEN)) for each, address in initial.items()}
+    try:
+        store = Store.restored(snapshot, bump_revision=int(flags.get("bump-revision", "0")))
+    except CorruptSnapshot as error:
+        raise Failed(f"snapshot file is not intact: {error}") from error
+    cluster = Cluster(cluster_id(ids.values()), store)
+    for each, address in initial.items():
+        cluster.members[ids[each]] = Member(ids[each], each, address, cluster)
+    volume.member = cluster.members[ids[name]]
+
+
+def _initial_cluster(text: str) -> dict[str, str]:
+    pairs = (part.partition("=") for part in text.split(",") if part)
+    return {name: address for name, _, address in pairs}
+
+
+def _flags(words: Iterable[str]) -> dict[str, str]:
+    """--flag=value and --flag value; a flag without one is "true"."""
+    found: dict[str, str] = {}
+    last = ""
+    for word in words:
+        if word.startswith("-"):
+            last, equals, value = word.lstrip("-").partition("=")
+            found[last] = value if equals else "true"
+            last = "" if equals else last
+        elif last:
+            found[last] = word
+            last = ""
+    return found
+
+
+def _plain(words: Iterable[str], flags_with_value: Iterable[str]) -> list[str]:
+    """The words that are neither flags nor their values."""
+    plain, skip = [], False
+    for word in words:
+        if skip:
+            skip = False
+        elif word.startswith("-"):
+            skip = "=" not in word and word.lstrip("-") in flags_with_value
+        else:
+            plain.append(word)
+    return plain
+
+
+_WITH_VALUE = (
+    *("endpoints", "cacert", "cert", "key", "w", "write-out", "command-timeout", "dial-timeout", "peer-urls"),
+    *("data-dir", "name", "initial-cluster", "initial-cluster-token", "initial-advertise-peer-urls", "bump-revision"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """etcdctl and etcdutl in one container. `reach` gives the etcd processes behind a host name; `volume` is what is
+    mounted at `data`."""
+
+    release: str
+    reach: Callable[[str], Iterable[Process]]
+    quorum: Callable[[Cluster], bool]
+    data: str
+    volume: Volume
+
+    def programs(self) -> dict[str, Callable[[Call], int]]:
+        known: dict[str, Callable[[Call], int]] = {"etcdctl": self.etcdctl}
+        if self.release >= "3.6":
+            known["etcdutl"] = self.etcdutl
+        return known
+
+    def etcdctl(self, call: Call) -> int:
+        words = _plain(call.words[1:], _WITH_VALUE)
+        try:
+            if words[:1] == ["snapshot"] and words[1] != "save":
+                if self.release >= "3.6":
+                    raise Failed(f"unknown command {words[1]}: it is etcdutl's")
+                return self._offline(call, words)
+            return self._online(call, words)
+        except Failed as error:
+            return call.fail(f"Error: {error}")
+
+    def etcdutl(self, call: Call) -> int:
+        try:
+            return self._offline(call, _plain(call.words[1:], _WITH_VALUE))
+        except Failed as error:
+            return call.fail(f"Error: {error}")
+
+    def _offline(self, call: Call, words: list[str]) -> int:
+        match words:
+            case ["snapshot", "status", path]:
+                content = call.shell.files.get(path)
+                if content is None:
+                    raise Failed(f"stat {path}: no such file or directory")
+                try:
+                    seen = summary(content)
+                except CorruptSnapshot as error:
+                    raise Failed(f"snapshot file integrity check failed. {error}") from error
+                told = {
+                    "hash": seen.hash,
+                    "revision": seen.revision,
+                    "totalKey": seen.keys,
+                    "totalSize": seen.size,
+                }
+                call.say(json.dumps(told | ({"version": "3.6.0"} if self.release >= "3.6" else {})))
+            case ["snapshot", "restore", path]:
+                content = call.shell.files.get(path)
+                if content is None:
+                    raise Failed(f"stat {path}: no such file or directory")
+                if _flags(call.words).get("data-dir", "").rstrip("/") != self.data:
+                    raise Failed("only the mounted volume can be restored to here")
+                restored(list(call.words), content, self.volume)
+            case _:
+                raise Failed(f"unknown command {' '.join(words)}")
+        return 0
+
+    def _online(self, call: Call, words: list[str]) -> int:
+        flags = _flags(call.words)
+        process = self._connected(call, flags)
+        member = process.member
+        cluster = member.cluster
+        as_json = "json" in (flags.get("w"), flags.get("write-out"))
+        header = {
+            "cluster_id": cluster.cluster_id,
+            "member_id": member.member_id,
+            "raft_term": cluster.term,
+        }
+        match words:
+            case ["endpoint", "status"]:
+                self._status(call, flags, header | {"revision": cluster.store.revision}, process)
+            case ["endpoint", "health"]:
+                if not self.quorum(cluster):
+                    raise Failed("unhealthy cluster")
+                call.say(f"{flags.get('endpoints')} is healthy: successfully committed proposal")
+            case ["member", "list"]:
+                self._demand(cluster)
+                self._members(call, header, cluster, as_json=as_json)
+            case ["member", "remove", text]:
+                self._demand(cluster)
+                if cluster.members.pop(int(text, 16), None) is None:
+                    raise Failed("etcdserver: member not found")
+            case ["member", "add", _]:
+                self._demand(cluster)
+                address = flags["peer-urls"]
+                made = Member(_hash(f"{address}{cluster.store.revision}"), "", address, cluster)
+                cluster.members[made.member_id] = made
+            case ["snapshot", "save", path]:
+                call.shell.files[path] = cluster.store.snapshot()
+                call.say(f"Snapshot saved at {path}")
+            case _:
+                self._key(call, words, cluster)
+        return 0
+
+    def _key(self, call: Call, words: list[str], cluster: Cluster) -> None:
+        self._demand(cluster)
+        match words:
+            case ["put", key, *value]:
+                content = value[0].encode() if value else call.stdin
+                cluster.store.put(Key(_BALLAST, "", key), content)
+                call.say("OK")
+            case ["get", key]:
+                entry = cluster.store.get(Key(_BALLAST, "", key))
+                if entry is not None:
+                    call.say(key)
+                    call.out += bytes(entry.object) + b"\n"
+            case _:
+                raise Failed(f"unknown command {' '.join(words)}")
+
+    def _status(self, call: Call, flags: Mapping[str, str], header: Mapping[str, int], process: Process) -> None:
+        cluster = process.member.cluster
+        leader = min(cluster.members) if self.quorum(cluster) else 0
+        told = {
+            "Endpoint": flags.get("endpoints", ""),
+            "Status": {
+                "header": header,
+                "version": f"{process.release}.0",
+                "dbSize": 20480 + 512 * len(cluster.store),
+                "leader": leader,
+                "raftIndex": header["revision"],
+                "raftTerm": cluster.term,
+            },
+        }
+        call.say(json.dumps([told]))
+
+    def _members(self, call: Call, header: Mapping[str, int], cluster: Cluster, *, as_json: bool) -> None:
+        ordered = sorted(cluster.members.values(), key=lambda member: member.member_id)
+        if as_json:
+            told = [
+                {"ID": each.member_id, "peerURLs": [each.address]} | ({"name": each.name} if each.name else {})
+                for each in ordered
+            ]
+            call.say(json.dumps({"header": header, "members": told}))
+            return
+        for each in ordered:
+            state = "started" if each.name else "unstarted"
+            call.say(f"{each.member_id:x}, {state}, {each.name}, {each.address}, , false")
+
+    def _connected(self, call: Call, flags: Mapping[str, str]) -> Process:
+        """The etcd behind the endpoint, if both sides show the certificates that they need."""
+        endpoint = flags.get("endpoints", "http://127.0.0.1:2379").split(",")[0]
+        host = endpoint.partition("//")[2].partition(":")[0]
+        files = {name: call.shell.files.get(flags.get(name, "")) for name in ("cacert", "cert", "key")}
+        missing = [f"--{name}" for name, content in files.items() if content is None]
+        if missing:
+            raise Failed(f"{', '.join(missing)}: no such file or directory")
+        process = next(iter(self.reach(host)), None)
+        if process is None:
+            raise Failed(f"context deadline exceeded: {endpoint} does not answer")
+        if not trusts(files["cacert"] or b"", process.certificate):
+            raise Failed("x509: certificate signed by unknown authority")
+        return process
+
+    def _demand(self, cluster: Cluster) -> None:
+        if not self.quorum(cluster):
+            raise Failed("etcdserver: no leader")

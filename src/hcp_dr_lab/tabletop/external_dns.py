@@ -1,0 +1,214 @@
+"""external-dns of one management cluster: from Routes and Services to records that bear its owner's name.
+
+It takes its settings from the arguments of its Deployment, as the product reads them, and lives while a pod of that
+Deployment is Ready. Its memory of who owns what (`--txt-cache-interval`) ends with its pod.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Object
+from hcp_dr_lab.region.cloud.record_sets import Change, RecordSet
+from hcp_dr_lab.region.management.external_dns import NAME, NAMESPACE
+from hcp_dr_lab.region.network.routing import HOSTNAME_ANNOTATION, is_admitted
+from hcp_dr_lab.standin.shape import deleting
+from hcp_dr_lab.standin.view import is_ready
+from hcp_dr_lab.tabletop.aws import Records, Refusal
+from hcp_dr_lab.tabletop.clock import NEVER, Clock
+from hcp_dr_lab.tabletop.kubernetes import ApiServer, Key
+
+TTL = 300
+_OWNER = re.compile(r"external-dns/owner=([^,\"]+)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_TYPES = ("A", "AAAA", "CNAME")
+_PRIVATE = ("hypershift.openshift.io/route-visibility", "private")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """As its flags say; durations in seconds. `by_events` is the least time between two looks that a change causes,
+    None where it looks at intervals only."""
+
+    owner: str
+    domain: str
+    suffix: str
+    interval: float
+    by_events: float | None
+    cache: float
+    between_batches: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A name that is to be there, what it leads to, and for which object."""
+
+    name: str
+    target: str
+    resource: str
+
+
+class ExternalDns:
+    """One process at a time: what it knows belongs to the pod that it runs in."""
+
+    def __init__(self, server: ApiServer, records: Records, zone_id: str, clock: Clock) -> None:
+        self._server = server
+        self._records = records
+        self._zone_id = zone_id
+        self._clock = clock
+        self._seen = -1
+        self._pod = ""
+        self._settings: Settings | None = None
+        self._next = 0.0
+        self._last = 0.0
+        self._known: tuple[float, dict[str, str]] | None = None  # when it looked, and who owned which name then
+
+    def due(self) -> float:
+        changed = self._seen != self._server.store.revision
+        settings = self._settings
+        if settings is None:
+            return self._last + 0.5 if changed else NEVER
+        soon = self._last + settings.by_events if changed and settings.by_events is not None else NEVER
+        return min(self._next, soon)
+
+    def turn(self) -> None:
+        store, before, now = self._server.store, self._seen, self._clock.now()
+        self._seen, self._last = store.revision, now
+        pod = self._find_pod()
+        if pod is None:
+            self._settings, self._pod, self._known = None, "", None
+            return
+        if pod["metadata"]["uid"] != self._pod:
+            self._pod, self._known, self._settings = pod["metadata"]["uid"], None, settings(pod)
+        assert self._settings is not None  # noqa: S101 - set just now
+        due = now >= self._next
+        sources = {str(r.ROUTE), str(r.SERVICE)}
+        if not due and before >= 0 and not any(change.key.kind in sources for change in store.since(before)):
+            return
+        if due:
+            self._next = now + self._settings.interval
+        self._synchronize(self._settings)
+
+    def _find_pod(self) -> Object | None:
+        found = self._server.store.get(Key(str(r.DEPLOYMENT), NAMESPACE, NAME))
+        if found is None:
+            return None
+        chosen = found.object["spec"]["selector"].get("matchLabels", {}).items()
+        for entry in self._server.store.list(str(r.POD), NAMESPACE):
+            if chosen <= (entry.object["metadata"].get("labels") or {}).items() and is_ready(entry.object):
+                return entry.object if isinstance(entry.object, dict) else None
+        return None
+
+    def _synchronize(self, told: Settings) -> None:
+        zone = next(zone for zone in self._records.zones() if zone.zone_id == self._zone_id)
+        present = {record.name.removesuffix("."): record for record in zone.listing if record.type in _TYPES}
+        owners = self._owners(told, {record.name: record for record in zone.listing if record.type == "TXT"})
+        wanted = {each.name: each for each in self._wanted() if _under(each.name, told.domain)}
+        changes: list[Change] = []
+        for name, each in wanted.items():
+            if name not in present and name not in owners:
+                changes += [Change("CREATE", record) for record in _records(each, told)]
+            elif owners.get(name) == told.owner and name in present and present[name].values != (each.target,):
+                changes += [Change("UPSERT", record) for record in _records(each, told)]
+        for name, owner in owners.items():
+            if owner == told.owner and name not in wanted:
+                changes += _removal(name, told, zone.listing)
+        if not changes:
+            return
+        try:
+            self._records.change(self._zone_id, changes)
+        except Refusal:
+            self._known = None
+            return
+        if self._known is not None:
+            for name, each in wanted.items():
+                if any(change.record_set.name == f"{each.name}." for change in changes):
+                    self._known[1][name] = told.owner
+            for change in changes:
+                if change.action == "DELETE":
+                    self._known[1].pop(change.record_set.name.removesuffix("."), None)
+
+    def _owners(self, told: Settings, texts: Mapping[str, RecordSet]) -> dict[str, str]:
+        """Who owns which name; as long as its cache lives, as it was when it looked."""
+        now = self._clock.now()
+        if self._known is not None and told.cache and now - self._known[0] < told.cache:
+            return self._known[1]
+        owners = {}
+        for name, record in texts.items():
+            label, _, rest = name.removesuffix(".").partition(".")
+            found = _OWNER.search("".join(record.values))
+            if found and label.endswith(told.suffix):
+                label = label.removesuffix(told.suffix)
+                kind, _, bare = label.partition("-")
+                owners[f"{bare if kind.upper() in _TYPES and bare else label}.{rest}"] = found[1]
+        self._known = (now, owners)
+        return owners
+
+    def _wanted(self) -> Iterator[Wanted]:
+        store = self._server.store
+        for entry in store.list(str(r.ROUTE)):
+            route = entry.object
+            if _visible(route) and is_admitted(route):
+                target = route["status"]["ingress"][0]["routerCanonicalHostname"]
+                yield Wanted(route["spec"]["host"].lower(), target, f"route/{entry.key.namespace}/{entry.key.name}")
+        for entry in store.list(str(r.SERVICE)):
+            service = entry.object
+            name = (service["metadata"].get("annotations") or {}).get(HOSTNAME_ANNOTATION)
+            ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
+            target = ingress[0].get("hostname")
+            if name and target and _visible(service) and service["spec"].get("type") == "LoadBalancer":
+                yield Wanted(name.lower(), target, f"service/{entry.key.namespace}/{entry.key.name}")
+
+
+def settings(pod: Object) -> Settings:
+    """From the arguments of its container."""
+    flags: dict[str, str] = {}
+    for word in pod["spec"]["containers"][0].get("args") or ():
+        name, _, value = word.removeprefix("--").partition("=")
+        flags[name] = value
+    by_events = seconds(flags.get("min-event-sync-interval", "5s")) if "events" in flags else None
+    return Settings(
+        owner=flags.get("txt-owner-id", "default"),
+        domain=flags.get("domain-filter", ""),
+        suffix=flags.get("txt-suffix", ""),
+        interval=seconds(flags.get("interval", "1m")),
+        by_events=by_events,
+        cache=seconds(flags.get("txt-cache-interval", "0s")),
+        between_batches=seconds(flags.get("aws-batch-change-interval", "1s")),
+    )
+
+
+def seconds(duration: str) -> float:
+    """Of such as 1m30s."""
+    return sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(duration))
+
+
+def _visible(found: Object) -> bool:
+    label, value = _PRIVATE
+    return not deleting(found) and (found["metadata"].get("labels") or {}).get(label) != value
+
+
+def _under(name: str, domain: str) -> bool:
+    return name == domain or name.endswith(f".{domain}")
+
+
+def _records(wanted: Wanted, told: Settings) -> list[RecordSet]:
+    text = f'"heritage=external-dns,external-dns/owner={told.owner},external-dns/resource={wanted.resource}"'
+    return [
+        RecordSet(f"{wanted.name}.", "CNAME", TTL, (wanted.target,)),
+        RecordSet(f"{_text_name(wanted.name, told)}.", "TXT", TTL, (text,)),
+    ]
+
+
+def _text_name(name: str, told: Settings) -> str:
+    label, _, rest = name.partition(".")
+    return f"cname-{label}{told.suffix}.{rest}"
+
+
+def _removal(name: str, told: Settings, listing: list[RecordSet]) -> list[Change]:
+    names = {f"{name}.": _TYPES, f"{_text_name(name, told)}.": ("TXT",)}
+    return [Change("DELETE", record) for record in listing if record.type in names.get(record.name, ())]

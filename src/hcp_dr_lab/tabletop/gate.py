@@ -1,0 +1,93 @@
+"""The product's way into the world: each request takes a little time, and whoever wants to may interfere with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeVar, cast
+
+_Port = TypeVar("_Port")
+_LOCK = threading.RLock()
+
+WRITES = frozenset({"create", "replace", "patch", "delete", "execute", "put", "change", "protect", "write"})
+"""Verbs of the ports that change something; `execute` may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of a port: source, destination, hosted, bucket, zone, instances, identity or archive."""
+
+    port: str
+    verb: str
+    arguments: tuple[Any, ...]
+
+    @property
+    def writes(self) -> bool:
+        return self.verb in WRITES
+
+    def __str__(self) -> str:
+        words = [str(getattr(each, "kind", each))[:60] for each in self.arguments[:3]]
+        return f"{self.port} {self.verb} {' '.join(words)}"
+
+
+Hook = Callable[[Literal["before", "after"], Request], None]
+"""May raise: what it raises is what the product meets instead of an answer, or instead of having asked."""
+
+
+class Passed(Protocol):
+    """The world, as far as a request passes through it."""
+
+    hooks: list[Hook]
+    asking: float
+
+    @property
+    def clock(self) -> Any: ...
+
+
+def gated(port: _Port, name: str, world: Passed) -> _Port:
+    """The port behind its gate."""
+    return cast("_Port", _Gate(port, name, world))
+
+
+class _Gate:
+    def __init__(self, port: Any, name: str, world: Passed) -> None:
+        self._port = port
+        self._name = name
+        self._world = world
+
+    @property
+    def name(self) -> Any:
+        return self._port.name
+
+    @property
+    def server(self) -> Any:
+        return self._port.server
+
+    @property
+    def zone_id(self) -> Any:
+        return self._port.zone_id
+
+    @property
+    def region(self) -> Any:
+        return self._port.region
+
+    @property
+    def folder(self) -> Any:
+        return self._port.folder
+
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        asked = getattr(self._port, verb)
+
+        def ask(*arguments: Any, **named: Any) -> Any:
+            world, request = self._world, Request(self._name, verb, arguments)
+            with _LOCK:
+                world.clock.spend(world.asking)
+                for hook in world.hooks:
+                    hook("before", request)
+                answer = asked(*arguments, **named)
+                for hook in world.hooks:
+                    hook("after", request)
+                return answer
+
+        return ask

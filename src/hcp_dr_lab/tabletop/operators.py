@@ -1,0 +1,212 @@
+"""The host of the stand-in's roles for one management cluster: what `standin.host` is for a real one.
+
+It shows each role the objects of the store as they are, and performs what the role wants; rounds are had when
+something changed, and now and then for what only time changes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from hcp_dr import errors
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr_lab.standin.change import (
+    Change,
+    Create,
+    Delete,
+    DeleteHostedNode,
+    Patch,
+    RebootNode,
+    RemoveFolder,
+    RunInstance,
+    TerminateInstance,
+)
+from hcp_dr_lab.standin.fabric import Fabric
+from hcp_dr_lab.standin.pace import Pace
+from hcp_dr_lab.standin.roles import RESOURCES, ROLES
+from hcp_dr_lab.standin.view import Key, KeyMaker, View
+from hcp_dr_lab.tabletop.aws import Machines, Refusal
+from hcp_dr_lab.tabletop.clock import Clock
+from hcp_dr_lab.tabletop.kubernetes import ApiServer
+from hcp_dr_lab.tabletop.twin import sharing
+
+VOLUMES = "/var/lib/volumes"
+SETTLE = 0.3  # between two rounds while things change
+TICKS = (2.0, 60.0)  # after the last change a round is had once more, and then ever more rarely
+
+
+class Surroundings(Protocol):
+    """What of the management cluster is not in its API."""
+
+    def hosted_nodes(self, namespace: str) -> tuple[Object, ...] | None:
+        """As the hosted API server of this side tells them; None while it does not answer."""
+        ...
+
+    def delete_hosted_node(self, namespace: str, name: str, uid: str) -> None: ...
+
+    def annotate_hosted_node(self, namespace: str, name: str, annotations: Mapping[str, str]) -> None: ...
+
+    def remove_volume(self, path: str) -> None: ...
+
+
+@sharing("_nodes", "_pace")
+class Operators:
+    """All roles. `performed` is told of each change after it was made."""
+
+    def __init__(
+        self,
+        server: ApiServer,
+        kubernetes: Kubernetes,
+        surroundings: Surroundings,
+        *,
+        clock: Clock,
+        machines: Machines,
+        fabric: Fabric,
+        keys: KeyMaker,
+        pace: Pace,
+        worker_security_group: str,
+        load_balancer_domain: str,
+    ) -> None:
+        self.stopped = False
+        self.log: list[str] = []
+        self._server = server
+        self._kubernetes = kubernetes
+        self._surroundings = surroundings
+        self._clock = clock
+        self._machines = machines
+        self._fabric = fabric
+        self._keys = keys
+        self._pace = pace
+        self._worker_security_group = worker_security_group
+        self._load_balancer_domain = load_balancer_domain
+        self._mirror = Mirror(server)
+        self._nodes: dict[str, tuple[Object, ...]] = {}
+        self._seen: object = None
+        self._last = -SETTLE
+        self._tick = TICKS[0]
+
+    def due(self) -> float:
+        if self.stopped:
+            return float("inf")
+        if self._seen != self._server.store.revision:
+            return self._last + SETTLE
+        return self._last + self._tick
+
+    def turn(self) -> None:
+        before = self._seen
+        acted = self._round()
+        self._last = self._clock.now()
+        self._seen = self._server.store.revision if not acted else -1
+        self._tick = TICKS[0] if acted or before != self._seen else min(self._tick * 2, TICKS[1])
+
+    def _round(self) -> bool:
+        """Whether anything was done. A change that fails ends the round of its role: later ones may build on it."""
+        acted = False
+        self._look_at_nodes()
+        for name, decide in ROLES:
+            for change in decide(self._view()):
+                if not self._perform(name, change):
+                    break
+                acted = True
+        return acted
+
+    def _view(self) -> View:
+        return View(
+            objects=self._mirror.objects(),
+            now=self._clock.date(),
+            keys=self._keys,
+            volumes=VOLUMES,
+            worker_security_group=self._worker_security_group,
+            instances=self._machines.instances(),
+            hosted_nodes=self._nodes,
+            pace=self._pace,
+            load_balancer_domain=self._load_balancer_domain,
+            **self._fabric.parts(),
+        )
+
+    def _look_at_nodes(self) -> None:
+        found = {}
+        for namespace, _ in self._mirror.objects()[r.HOSTED_CONTROL_PLANE]:
+            nodes = self._surroundings.hosted_nodes(str(namespace))
+            nodes = self._nodes.get(str(namespace)) if nodes is None else nodes
+            if nodes is not None:
+                found[str(namespace)] = nodes
+        self._nodes = found
+
+    def _perform(self, role: str, change: Change) -> bool:
+        try:
+            self._do(change)
+        except errors.NotFound:
+            return True  # gone meanwhile: the next round sees it
+        except (errors.HcpDrError, Refusal) as error:
+            self.log.append(f"{self._clock.now():9.2f} {role}: {change}: FAILED: {error}")
+            return False
+        self.log.append(f"{self._clock.now():9.2f} {role}: {change}")
+        return True
+
+    def _do(self, change: Change) -> None:
+        match change:
+            case Create(resource, body):
+                self._kubernetes.create(resource, body)
+            case Patch(resource, name, namespace, body, subresource):
+                self._kubernetes.patch(resource, name, namespace, body, subresource=subresource)
+            case Delete(resource, name, namespace, uid, _, propagation):
+                self._kubernetes.delete(resource, name, namespace, uid=uid, propagation=propagation)
+            case RunInstance():
+                self._machines.run(change)
+            case TerminateInstance(instance_id):
+                self._machines.terminate(instance_id)
+            case DeleteHostedNode(namespace, name, uid):
+                with contextlib.suppress(errors.KubernetesError):  # a machine's end does not wait for its API
+                    self._surroundings.delete_hosted_node(namespace, name, uid)
+            case RebootNode(namespace, name, instance_id, annotations):
+                self._surroundings.annotate_hosted_node(namespace, name, annotations)
+                self._machines.reboot(instance_id)
+            case RemoveFolder(path):
+                self._surroundings.remove_volume(path)
+            case _:
+                self._fabric.perform(change, groups_in_use=self._machines.groups_in_use())
+
+
+class Mirror:
+    """The objects of a store as a View has them, kept up with its changes. Nothing is copied."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+        self._revision = -1
+        self._objects: dict[Resource, dict[Key, Object]] = {}
+        self._kinds = {str(resource): resource for resource in RESOURCES}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Mirror:
+        """Objects are shared."""
+        return Mirror(copy.deepcopy(self._server, memo))
+
+    def objects(self) -> dict[Resource, dict[Key, Object]]:
+        store = self._server.store
+        if self._revision < 0:
+            for kind, resource in self._kinds.items():
+                found = store.list(kind)
+                self._objects[resource] = {
+                    (entry.key.namespace or None, entry.key.name): self._shown(resource, entry.object)
+                    for entry in found
+                }
+        elif self._revision != store.revision:
+            for change in store.since(self._revision):
+                resource = self._kinds.get(change.key.kind)  # type: ignore[assignment]
+                if resource is not None:
+                    key = change.key.namespace or None, change.key.name
+                    if change.after is None:
+                        self._objects[resource].pop(key, None)
+                    else:
+                        self._objects[resource][key] = self._shown(resource, change.after.object)
+        self._revision = store.revision
+        return self._objects
+
+    def _shown(self, resource: Resource, found: Object) -> Object:
+        if found.get("apiVersion") == resource.api_version:
+            return found
+        return self._server.get(resource, found["metadata"].get("namespace"), found["metadata"]["name"])
