@@ -12,7 +12,8 @@ from pathlib import Path
 
 from hcp_dr_lab.errors import LabError
 from hcp_dr_lab.observer.files import Files, Progress
-from hcp_dr_lab.observer.judge import ENOUGH_WRITES, Verdict
+from hcp_dr_lab.observer.judge import Verdict
+from hcp_dr_lab.observer.measured import ENOUGH_WRITES
 from hcp_dr_lab.observer.report import Outcome, Relocation, parse_relocation
 from hcp_dr_lab.region.control import Control
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
@@ -42,8 +43,9 @@ def perform(layout: Layout, cluster: str, *, source: int = 1, began: float | Non
     `began` is when the preparations did, on the monotonic clock.
     """
     began = time.monotonic() if began is None else began
-    env_file = environment_file(layout, cluster, source)
-    observation = Observation(layout, cluster, source)
+    folder = kept_folder(layout, cluster)
+    env_file = environment_file(layout, cluster, source, folder)
+    observation = Observation(layout, cluster, source, folder / "evidence")
     observation.begin()
     tell(f"observer: {observation.await_writes()} writes acknowledged, relocating")
     relocation = relocate(env_file)
@@ -59,13 +61,21 @@ def perform(layout: Layout, cluster: str, *, source: int = 1, began: float | Non
         verdict=verdict,
         duration_s=time.monotonic() - began,
         region=layout.name,
+        evidence_dir=str(observation.folder),
     )
 
 
-def environment_file(layout: Layout, cluster: str, source: int) -> Path:
-    """The region's variables for a relocation away from `source`, with a new folder that outlives the region."""
-    given = layout.env_file(cluster).read_text("utf-8")
+def kept_folder(layout: Layout, cluster: str) -> Path:
+    """A new folder that outlives the region, for the backup and for what the observer sees."""
     folder = layout.root.parent / _BACKUPS / f"{layout.name}-{cluster}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def environment_file(layout: Layout, cluster: str, source: int, folder: Path | None = None) -> Path:
+    """The region's variables for a relocation away from `source`, with its backup in that folder or in a new one."""
+    given = layout.env_file(cluster).read_text("utf-8")
+    folder = folder or kept_folder(layout, cluster)
     file = layout.root / f"{cluster}.drill.env"
     write_secret(file, turned(given, swap=source != 1, folder=folder).encode())
     return file
@@ -126,14 +136,19 @@ def _document(text: str) -> Mapping[str, object]:
 
 
 class Observation:
-    """The observer of one relocation, seen from outside the region."""
+    """The observer of one relocation, seen from outside the region. `folder` takes the evidence; without one it lies in
+    the region's own folder, and goes with it."""
 
-    def __init__(self, layout: Layout, cluster: str, source: int) -> None:
+    def __init__(self, layout: Layout, cluster: str, source: int, folder: Path | None = None) -> None:
         self._layout = layout
         self._arguments = (cluster, str(source))
         started = time.strftime("%H%M%S")
         self._name = f"observer/{cluster}-{started}"
-        self._files = Files(layout.root / "observer" / f"{cluster}-{started}")
+        self._files = Files(folder or layout.root / "observer" / f"{cluster}-{started}")
+
+    @property
+    def folder(self) -> Path:
+        return self._files.folder
 
     def begin(self) -> None:
         command = (sys.executable, "-m", "hcp_dr_lab.observer", str(self._layout.root), *self._arguments)

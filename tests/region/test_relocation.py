@@ -7,7 +7,7 @@ from contextlib import closing
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.resources import CLUSTER_VERSION, HOSTED_CLUSTER, NODE, NODE_POOL
 from hcp_dr_lab import drill
-from hcp_dr_lab.observer.judge import ENOUGH_WRITES
+from hcp_dr_lab.observer.measured import ENOUGH_WRITES
 from hcp_dr_lab.observer.report import as_text
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS
 from tests.region.conftest import Hosted, management, say

@@ -11,6 +11,7 @@ import typer
 from hcp_dr.errors import HcpDrError
 from hcp_dr_lab.cli import options
 from hcp_dr_lab.cli.drill import drill
+from hcp_dr_lab.cli.judge import judge
 from hcp_dr_lab.cli.progress import Progress
 from hcp_dr_lab.errors import LabError
 from hcp_dr_lab.region import lifecycle
@@ -23,6 +24,7 @@ app = typer.Typer(
     help="A whole AWS region with two management clusters, in one Linux namespace, to rehearse relocations in.",
 )
 app.command()(drill)
+app.command()(judge)
 Name = Annotated[str, typer.Option("--name", help="Which region; several can stand side by side.")]
 
 

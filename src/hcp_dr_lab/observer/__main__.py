@@ -6,6 +6,7 @@ folder of the observation. It ends by order, by SIGTERM, or by itself after LONG
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -14,15 +15,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from hcp_dr.kube.client import connect
-from hcp_dr_lab.observer import leftovers
+from hcp_dr_lab.observer import belongings, leftovers
 from hcp_dr_lab.observer.api import HostedApi
-from hcp_dr_lab.observer.evidence import Recorder
+from hcp_dr_lab.observer.evidence import Closing, Recorder
 from hcp_dr_lab.observer.files import Files, Progress
 from hcp_dr_lab.observer.judge import judge
-from hcp_dr_lab.observer.watch import NAMESPACE, Watch
+from hcp_dr_lab.observer.watch import Neighbour, Watch
+from hcp_dr_lab.observer.writer import NAMESPACE, read_back
 from hcp_dr_lab.region import layout as region_layout
-from hcp_dr_lab.region.cloud import clients
-from hcp_dr_lab.region.layout import HOSTED_DOMAIN, MANAGEMENT_CLUSTERS, HostedClusterNames, Layout
+from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout
 
 LONGEST = 1800.0
 BEGIN_SECONDS = 60.0
@@ -32,17 +33,19 @@ _Read = TypeVar("_Read")
 
 
 class Observation:
-    """From the first whole sight to the verdict."""
+    """From the first whole sight to the verdict. `neighbour` is empty, or the name of the hosted cluster beside."""
 
-    def __init__(self, layout: Layout, names: HostedClusterNames, source: int, files: Files) -> None:
+    def __init__(self, layout: Layout, names: HostedClusterNames, source: int, files: Files, neighbour: str) -> None:
         self._layout = layout
         self._names = names
         self._source, self._destination = sorted(MANAGEMENT_CLUSTERS, key=lambda cluster: cluster.number != source)
         self._files = files
-        self._run = f"seen-{int(time.time())}"
+        self._run = f"seen-{int(time.time()) % 1_000_000}"
         self._recorder = Recorder(files.folder)
-        self._api = HostedApi(layout.hosted_kubeconfig(names.name), files.folder)
-        self._watch = Watch(layout, names, self._api, self._recorder)
+        self._api = _api(layout, names.name)
+        self._neighbour = neighbour
+        beside = _neighbour(layout, neighbour) if neighbour else None
+        self._watch = Watch(layout, names, self._api, self._recorder, run=self._run, neighbour=beside)
         self._ended = False
 
     def end(self, *_: object) -> None:
@@ -50,57 +53,69 @@ class Observation:
         self._ended = True
 
     def perform(self) -> None:
+        """Whatever comes, what was laid down is taken away again."""
         self._tell("waiting")
-        _insist(self._begin, BEGIN_SECONDS)
-        self._watch.start(self._run)
-        deadline = time.monotonic() + LONGEST
-        while not self._ended and not self._files.stop_ordered() and time.monotonic() < deadline:
-            self._tell("watching")
-            time.sleep(0.2)
-        self._watch.stop()
-        stopped = time.time()
-        self._tell("reading")
-        _quietly(self._watch.look)
-        evidence = self._recorder.evidence(
-            sides=(self._source.name, self._destination.name),
-            stopped=stopped,
-            read_back=_quietly(lambda: self._watch.read_back(self._run)),
-            source_left=_quietly(self._left),
-        )
-        self._files.conclude(judge(evidence))
+        try:
+            _insist(self._begin, BEGIN_SECONDS)
+            self._watch.start()
+            deadline = time.monotonic() + LONGEST
+            while not self._ended and not self._files.stop_ordered() and time.monotonic() < deadline:
+                self._tell("watching")
+                time.sleep(0.2)
+            self._watch.stop()
+            self._conclude(stopped=time.time())
+        finally:
+            _quietly(self._watch.sentinels.remove)
         self._tell("done")
 
     def fail(self, error: BaseException) -> None:
         self._tell("failed", f"{type(error).__name__}: {error}")
+
+    def _conclude(self, stopped: float) -> None:
+        self._tell("reading")
+        _quietly(self._watch.look)
+        evidence = self._recorder.close(
+            Closing(
+                source=self._source.name,
+                destination=self._destination.name,
+                stopped=stopped,
+                neighbour=self._neighbour,
+                read_back=_quietly(lambda: read_back(self._api, self._run)),
+                source_left=_quietly(self._left),
+            )
+        )
+        self._files.conclude(judge(evidence))
 
     def _begin(self) -> None:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         answer = self._api.ask("POST", "/api/v1/namespaces", body, timeout=5)
         if not answer.good and answer.status != 409:
             raise OSError(f"the hosted API does not take the namespace {NAMESPACE}: {answer.detail}")
-        if not self._watch.targets():
+        if not self._watch.is_something_probed():
             raise OSError("no workload pod of the hosted cluster is running")
+        self._watch.sentinels.place()
         self._watch.look()
 
     def _left(self) -> tuple[str, ...]:
         client = connect(self._layout.inside_kubeconfig(self._source), self._source.name)
         found = leftovers.on_cluster(client, self._names)
-        found += leftovers.in_zone(_zone(self._layout), self._source.external_dns_owner, self._names)
-        return tuple(found)
+        records = belongings.records(self._layout)
+        return (*found, *leftovers.in_zone(records, self._source.external_dns_owner, self._names))
 
     def _tell(self, phase: str, said: str = "") -> None:
         self._files.tell(Progress(phase, self._recorder.acknowledged(), said))
 
 
-def _zone(layout: Layout) -> list[tuple[str, str, tuple[str, ...]]]:
-    client = clients.route53(layout)
-    zones = client.list_hosted_zones_by_name(DNSName=HOSTED_DOMAIN)["HostedZones"]
-    pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zones[0]["Id"])
-    return [
-        (record["Name"], record["Type"], tuple(value["Value"] for value in record.get("ResourceRecords", ())))
-        for page in pages
-        for record in page["ResourceRecordSets"]
-    ]
+def _api(layout: Layout, name: str) -> HostedApi:
+    """What it writes down of the kubeconfig is in the region's folder, not with the evidence."""
+    return HostedApi(layout.hosted_kubeconfig(name), layout.root / "observer" / f"access-{name}-{os.getpid()}")
+
+
+def _neighbour(layout: Layout, name: str) -> Neighbour:
+    known = region_layout.recorded(layout, name)
+    api = _api(layout, name)
+    names = known.names if known is not None else HostedClusterNames(name)
+    return Neighbour(names, api, connect(api.kubeconfig, f"hosted {name}"))
 
 
 def _insist(work: Callable[[], _Read], seconds: float) -> _Read:
@@ -131,7 +146,7 @@ def main() -> None:
     files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     known = region_layout.recorded(layout, cluster)
     names = known.names if known is not None else HostedClusterNames(cluster)
-    observation = Observation(layout, names, int(source), files)
+    observation = Observation(layout, names, int(source), files, known.neighbour if known is not None else "")
     signal.signal(signal.SIGTERM, observation.end)
     try:
         observation.perform()

@@ -1,4 +1,4 @@
-"""Single HTTPS requests to a hosted cluster's API with a client certificate, each on a connection of its own.
+"""Single HTTPS requests to a hosted cluster's API with a client certificate, on connections that the caller decides on.
 
 An HTTP library would keep connections and try again behind our back, and both would hide what is measured here.
 """
@@ -9,6 +9,7 @@ import http.client
 import json
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,19 +80,58 @@ class HostedApi:
         timeout: float,
         at: tuple[str, int] | None = None,
     ) -> Answer:
-        """Never raises: no answer is an answer too. `at` goes to that address and port instead of to the name."""
-        address, port = at or (self.host, self.port)
-        connection = _Connection(self.host, port, address=address, context=self._context, timeout=timeout)
-        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        """On a connection of its own. Never raises: no answer is an answer too. `at` goes to that address and port
+        instead of to the name."""
+        connection = self._connect(at or (self.host, self.port), timeout)
         try:
-            connection.request(
-                method, path, body=None if body is None else json.dumps(body), headers={"Content-Type": kind}
-            )
-            response = connection.getresponse()
-            content = response.read()
-            detail = "" if response.status < 300 else content[:200].decode(errors="replace")
-            return Answer(response.status, content, detail)
-        except (OSError, http.client.HTTPException) as error:
-            return Answer(0, b"", f"{type(error).__name__}: {error}")
+            return _exchange(connection, method, path, body)
         finally:
             connection.close()
+
+    def line(self, at: tuple[str, int], *, timeout: float) -> Line:
+        """A connection to an address that is kept."""
+        return Line(lambda: self._connect(at, timeout))
+
+    def _connect(self, at: tuple[str, int], timeout: float) -> _Connection:
+        address, port = at
+        return _Connection(self.host, port, address=address, context=self._context, timeout=timeout)
+
+
+class Line:
+    """One connection, kept as long as both ends want it, and made anew after it broke. For one thread."""
+
+    def __init__(self, connect: Callable[[], http.client.HTTPConnection]) -> None:
+        self._connect = connect
+        self._connection: http.client.HTTPConnection | None = None
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[Answer, bool]:
+        """As HostedApi.ask, and whether the connection had served before."""
+        connection = self._connection
+        kept = connection is not None
+        if connection is None:
+            connection = self._connect()
+        answer = _exchange(connection, method, path, body)
+        if answer.status and connection.sock is not None:  # without a socket the server ended the connection
+            self._connection = connection
+        else:
+            connection.close()
+            self._connection = None
+        return answer, kept
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+def _exchange(connection: http.client.HTTPConnection, method: str, path: str, body: Any) -> Answer:
+    kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    try:
+        connection.request(
+            method, path, body=None if body is None else json.dumps(body), headers={"Content-Type": kind}
+        )
+        response = connection.getresponse()
+        content = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(0, b"", f"{type(error).__name__}: {error}")
+    detail = "" if response.status < 300 else content[:200].decode(errors="replace")
+    return Answer(response.status, content, detail)

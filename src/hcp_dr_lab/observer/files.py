@@ -21,7 +21,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """One observation's folder."""
+    """One observation's folder; its evidence lies beside."""
 
     folder: Path
 

@@ -1,26 +1,44 @@
-"""The rules by which a relocation is judged: what was seen goes in, the verdict and its reasons come out.
+"""How a relocation is judged: what was seen goes in, the verdict and its reasons come out.
 
-A rule whose evidence is missing fails: what was not measured is not passed.
+The rules are the invariants I1 (instances, nodes, containers), I2 (one control plane at a time), I3 (nothing
+acknowledged is lost) and I5 (nothing of others is touched). A rule whose evidence is missing fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from hcp_dr_lab.observer.evidence import Evidence, Probe, Readiness, Sight, Write
+from hcp_dr_lab.observer.evidence import Evidence
+from hcp_dr_lab.observer.measured import EXTERNAL_DNS, OPERATOR, not_measured
+from hcp_dr_lab.observer.rules import (
+    alive,
+    changed_boot_ids,
+    changed_things,
+    different,
+    failed_targets,
+    first_and_last,
+    of_topic,
+    replicas_of,
+    restarted,
+    split_brains,
+    stopped_for,
+    surplus,
+    terminated,
+)
+from hcp_dr_lab.observer.writes import Lost, longest_gap, lost_writes, some_names
 
-ENOUGH_WRITES = 100
-"""More than so many acknowledged writes must stand before a relocation starts, or a verdict says little."""
-
-OVN_NAMESPACE = "openshift-ovn-kubernetes"
-_ALIVE = frozenset({"pending", "running"})
+MOST_OPERATOR_STOPPED = 300.0
+"""Seconds for which the source's HyperShift operator may be stopped; other hosted clusters there are alone so long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The observer's words. `reasons` is empty exactly when the relocation passed."""
+    """The observer's words. `reasons` is empty exactly when the relocation passed.
+
+    acknowledged: writes by the API's public name. lost: names of ConfigMaps. instances_new: such as were not there
+    before. content_samples, foreign_watched: how many things were watched. operator_stopped_s: as in `stopped_for`.
+    """
 
     acknowledged: int
     lost: tuple[str, ...]
@@ -36,6 +54,17 @@ class Verdict:
     container_restarts: tuple[str, ...]
     split_brain: bool
     source_left: tuple[str, ...]
+    instances_new: tuple[str, ...] = ()
+    protection_changed: tuple[str, ...] = ()
+    content_samples: int = 0
+    content_changed: tuple[str, ...] = ()
+    cloud_changed: tuple[str, ...] = ()
+    neighbour: str = ""
+    neighbour_changed: tuple[str, ...] = ()
+    neighbour_failed: tuple[str, ...] = ()
+    foreign_watched: int = 0
+    foreign_changed: tuple[str, ...] = ()
+    operator_stopped_s: float = 0.0
     reasons: tuple[str, ...] = field(default=())
 
     @property
@@ -45,189 +74,90 @@ class Verdict:
 
 def judge(evidence: Evidence) -> Verdict:
     """Every rule over all that was seen."""
-    before, after = first_and_last(evidence.sights, "instances")
-    nodes_before, nodes_after = first_and_last(evidence.sights, "node_uids")
-    failed = tuple(failed_workloads(evidence.probes))
-    overlaps = tuple(overlapping(ready_windows(evidence.readiness)))
+    closing = evidence.closing
+    sights = sorted(evidence.sights, key=lambda sight: sight.at)
+    before, after = first_and_last(sights, "instances")
+    nodes_before, nodes_after = first_and_last(sights, "node_uids")
+    lost = tuple(lost_writes(evidence.writes, closing.read_back or {}))
+    brains = tuple(split_brains(evidence))
+    content, foreign = (of_topic(evidence.belongings, topic) for topic in ("content", "foreign"))
     verdict = Verdict(
-        acknowledged=sum(write.acknowledged for write in evidence.writes),
-        lost=tuple(lost_writes(evidence.writes, evidence.read_back or {})),
-        api_downtime_s=round(longest_gap(evidence.writes, evidence.stopped), 3),
-        instances_before=_alive(before),
-        instances_after=_alive(after),
-        instances_terminated=tuple(terminated(evidence.sights)),
+        acknowledged=sum(write.acknowledged and not write.side for write in evidence.writes),
+        lost=tuple(one.name for one in lost),
+        api_downtime_s=round(longest_gap(evidence.writes, closing.stopped), 3),
+        instances_before=alive(before),
+        instances_after=alive(after),
+        instances_terminated=tuple(terminated(sights)),
+        instances_new=tuple(surplus(sights)),
+        protection_changed=tuple(different(*first_and_last(sights, "protection"))),
         nodes_before=nodes_before,
         nodes_after=nodes_after,
-        boot_ids_changed=tuple(changed_boot_ids(evidence.sights)),
-        probes=len(evidence.probes),
-        failed=failed,
-        container_restarts=tuple(restarted(*first_and_last(evidence.sights, "containers"))),
-        split_brain=bool(overlaps),
-        source_left=evidence.source_left or (),
+        boot_ids_changed=tuple(changed_boot_ids(sights)),
+        probes=sum(probe.of == "workload" for probe in evidence.probes),
+        failed=tuple(failed_targets(evidence.probes, "workload")),
+        container_restarts=tuple(restarted(sights)),
+        split_brain=bool(brains),
+        source_left=closing.source_left or (),
+        content_samples=len(content[0].things) if content else 0,
+        content_changed=tuple(changed_things(content)),
+        cloud_changed=tuple(changed_things(of_topic(evidence.belongings, "cloud"))),
+        neighbour=closing.neighbour,
+        neighbour_changed=tuple(changed_things(of_topic(evidence.belongings, "neighbour"))),
+        neighbour_failed=tuple(failed_targets(evidence.probes, "neighbour")),
+        foreign_watched=len(foreign[0].things) if foreign else 0,
+        foreign_changed=tuple(changed_things(foreign)),
+        operator_stopped_s=round(stopped_for(replicas_of(evidence, closing.source, OPERATOR), closing.stopped), 3),
     )
-    reasons = (*_not_measured(evidence), *_violations(verdict, overlaps))
-    return Verdict(**{name: getattr(verdict, name) for name in Verdict.__slots__ if name != "reasons"}, reasons=reasons)
+    reasons = (*not_measured(evidence), *_violations(verdict, lost), *brains, *_not_as_before(evidence))
+    return replace(verdict, reasons=reasons)
 
 
-def lost_writes(writes: Iterable[Write], read_back: Mapping[str, int]) -> Iterator[str]:
-    """Names of acknowledged ConfigMaps that are absent, or older than the last acknowledged content."""
-    newest: dict[str, int] = {}
-    for write in writes:
-        if write.acknowledged:
-            newest[write.name] = max(write.sequence, newest.get(write.name, 0))
-    for name, sequence in sorted(newest.items()):
-        if read_back.get(name, 0) < sequence:
-            yield name
-
-
-def longest_gap(writes: Iterable[Write], stopped: float) -> float:
-    """Seconds of the longest time between two successful requests; the end of writing closes the last gap."""
-    moments = sorted([*(write.ended for write in writes if write.acknowledged), stopped])
-    return max((later - earlier for earlier, later in pairwise(moments)), default=0.0)
-
-
-def failed_workloads(probes: Iterable[Probe]) -> Iterator[str]:
-    """A target, once for each time that it gave no answer twice or more in a row."""
-    in_order = sorted(probes, key=lambda probe: (probe.target, probe.started))
-    for (target, answered), run in groupby(in_order, key=lambda probe: (probe.target, probe.answered)):
-        missed = list(run)
-        if not answered and len(missed) > 1:
-            yield f"{target} ({len(missed)} times in a row, {missed[-1].detail})"
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A kube-apiserver answered as ready from the first to the last of a run of answers."""
-
-    side: str
-    address: str
-    opened: float
-    closed: float
-
-
-def ready_windows(readiness: Iterable[Readiness]) -> list[Window]:
-    """The widest time that a run of ready answers may stand for: first question to last answer."""
-    in_order = sorted(readiness, key=lambda sample: (sample.side, sample.address, sample.started))
-    windows = []
-    for (side, address, ready), run in groupby(
-        in_order, key=lambda sample: (sample.side, sample.address, sample.ready)
-    ):
-        samples = list(run)
-        if ready:
-            windows.append(Window(side, address, samples[0].started, max(sample.ended for sample in samples)))
-    return windows
-
-
-def overlapping(windows: list[Window]) -> Iterator[tuple[Window, Window]]:
-    """Pairs of windows of different sides that share a moment."""
-    for number, one in enumerate(windows):
-        for other in windows[number + 1 :]:
-            if one.side != other.side and one.opened <= other.closed and other.opened <= one.closed:
-                yield one, other
-
-
-def terminated(sights: Iterable[Sight]) -> Iterator[str]:
-    """Instances that ran once, and were later anything else than running, or gone."""
-    seen: set[str] = set()
-    reported: set[str] = set()
-    for sight in sights:
-        if sight.instances is None:
-            continue
-        alive = set(_alive(sight.instances))
-        fallen = seen - alive - reported
-        yield from sorted(fallen)
-        reported |= fallen
-        seen |= alive
-
-
-def changed_boot_ids(sights: Iterable[Sight]) -> list[str]:
-    """Nodes with more than one boot ID over the time, by the hosted API or by the hypervisor."""
-    changed: set[str] = set()
-    first: dict[tuple[str, str], str] = {}
-    for sight in sights:
-        for told_by, boot_ids in (("api", sight.node_boot_ids), ("hypervisor", sight.worker_boot_ids)):
-            for node, boot_id in (boot_ids or {}).items():
-                if first.setdefault((told_by, node), boot_id) != boot_id:
-                    changed.add(node)
-    return sorted(changed)
-
-
-def restarted(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
-    """Containers of before whose ID is another or gone; the pods that the procedure itself restarts aside."""
-    for container, container_id in sorted(before.items()):
-        if not container.startswith(f"{OVN_NAMESPACE}/") and after.get(container) != container_id:
-            yield container
-
-
-def first_and_last(sights: Iterable[Sight], name: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """The first and the last of all readings of one field."""
-    readings = [getattr(sight, name) for sight in sights if getattr(sight, name) is not None]
-    return (readings[0], readings[-1]) if readings else ({}, {})
-
-
-def _alive(instances: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(sorted(name for name, state in instances.items() if state in _ALIVE))
-
-
-def _not_measured(evidence: Evidence) -> Iterator[str]:
-    if evidence.read_back is None:
-        yield "the acknowledged writes could not be read back through the hosted API at the end"
-    if evidence.source_left is None:
-        yield f"what is left on the source {evidence.source} could not be read"
-    if not evidence.probes:
-        yield "no workload pod was probed"
-    for side in (evidence.source, evidence.destination):
-        if not any(sample.side == side and sample.ready for sample in evidence.readiness):
-            yield f"no kube-apiserver of {side} was ever seen ready at its own address"
-    for name, words in _MEASURED.items():
-        readings = [sight for sight in evidence.sights if getattr(sight, name) is not None]
-        if not readings or not getattr(readings[0], name):
-            yield f"{words} were not read before"
-        elif readings[-1].at < evidence.stopped:
-            yield f"{words} were not read after"
-
-
-_MEASURED = {
-    "instances": "the EC2 instances",
-    "node_uids": "the nodes",
-    "node_boot_ids": "the boot IDs that the hosted API tells",
-    "worker_boot_ids": "the boot IDs that the hypervisor tells",
-    "containers": "the workload's containers",
-}
-
-
-def _violations(verdict: Verdict, overlaps: tuple[tuple[Window, Window], ...]) -> Iterator[str]:
-    if verdict.acknowledged <= ENOUGH_WRITES:
-        yield f"only {verdict.acknowledged} writes were acknowledged, more than {ENOUGH_WRITES} are needed"
-    if verdict.lost:
-        yield f"{len(verdict.lost)} acknowledged writes are lost: {_some(verdict.lost)}"
-    if verdict.instances_terminated:
-        yield f"instances did not stay running: {_some(verdict.instances_terminated)}"
-    if verdict.instances_before != verdict.instances_after:
-        ran, run = _some(verdict.instances_before), _some(verdict.instances_after)
-        yield f"the running instances were {ran} and are {run}"
+def _violations(verdict: Verdict, lost: Sequence[Lost]) -> Iterator[str]:
+    if lost:
+        yield f"{len(lost)} acknowledged writes are lost: {some_names([f'{one.name} ({one.why})' for one in lost])}"
     if verdict.nodes_before != verdict.nodes_after:
         yield f"the nodes were {_pairs(verdict.nodes_before)} and are {_pairs(verdict.nodes_after)}"
-    if verdict.boot_ids_changed:
-        yield f"nodes were rebooted: {_some(verdict.boot_ids_changed)}"
-    if verdict.failed:
-        yield f"workloads did not answer: {_some(verdict.failed)}"
-    if verdict.container_restarts:
-        yield f"containers were restarted or replaced: {_some(verdict.container_restarts)}"
-    for one, other in overlaps[:3]:
-        seconds = min(one.closed, other.closed) - max(one.opened, other.opened)
+    if verdict.operator_stopped_s > MOST_OPERATOR_STOPPED:
         yield (
-            f"split brain: {one.address} on {one.side} and {other.address} on {other.side} "
-            f"were both ready for up to {seconds:.1f} s"
+            f"the source's HyperShift operator was stopped for {verdict.operator_stopped_s:.0f} s, "
+            f"longer than {MOST_OPERATOR_STOPPED:.0f} s"
         )
-    if verdict.source_left:
-        yield f"on the source is left: {_some(verdict.source_left)}"
+    for names, words in (
+        (verdict.instances_terminated, "instances did not stay running"),
+        (verdict.instances_new, "instances appeared that nobody asked for"),
+        (verdict.protection_changed, "the termination protection is not as before"),
+        (verdict.boot_ids_changed, "nodes were rebooted"),
+        (verdict.failed, "workloads did not answer"),
+        (verdict.container_restarts, "containers were restarted or replaced"),
+        (verdict.content_changed, "the hosted cluster's content is not what it was"),
+        (verdict.cloud_changed, "what the hosted cluster needs in AWS is not what it was"),
+        (verdict.neighbour_changed, f"the neighbour {verdict.neighbour} was touched"),
+        (verdict.neighbour_failed, f"the neighbour {verdict.neighbour} did not answer"),
+        (verdict.foreign_changed, "what belongs to others was touched"),
+        (verdict.source_left, "on the source is left"),
+    ):
+        if names:
+            yield f"{words}: {some_names(names)}"
 
 
-def _some(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return (", ".join(names[:5]) or "none") + more
+def _not_as_before(evidence: Evidence) -> Iterator[str]:
+    """The operators and external-dns of both sides, which other hosted clusters there need."""
+    closing = evidence.closing
+    for side in (closing.source, closing.destination):
+        for deployment in (OPERATOR, EXTERNAL_DNS):
+            samples = replicas_of(evidence, side, deployment)
+            if not samples:
+                continue
+            first, last = samples[0], samples[-1]
+            if (last.asked, last.ready) != (first.asked, first.ready):
+                yield (
+                    f"the Deployment {deployment} of {side} had {first.ready} of {first.asked} pods Ready and has "
+                    f"{last.ready} of {last.asked}"
+                )
+    at_zero = [sample for sample in replicas_of(evidence, closing.destination, OPERATOR) if not sample.asked]
+    if at_zero:
+        yield f"the HyperShift operator of the destination {closing.destination} was stopped; nothing asks for that"
 
 
 def _pairs(nodes: Mapping[str, str]) -> str:
-    return _some(tuple(f"{name} ({uid})" for name, uid in sorted(nodes.items())))
+    return some_names(tuple(f"{name} ({uid})" for name, uid in sorted(nodes.items())))

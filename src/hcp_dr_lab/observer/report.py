@@ -21,7 +21,7 @@ class Relocation:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One relocation, judged by the observer. `duration_s` is the whole, from the first preparation on;
-    `region` is the region's name."""
+    `region` is the region's name, `evidence_dir` the folder with what the observer saw."""
 
     cluster: str
     source: str
@@ -30,6 +30,7 @@ class Outcome:
     verdict: Verdict
     duration_s: float
     region: str = "real"
+    evidence_dir: str = ""
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -56,6 +57,8 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
             "before": list(verdict.instances_before),
             "after": list(verdict.instances_after),
             "terminated": list(verdict.instances_terminated),
+            "new": list(verdict.instances_new),
+            "protection_changed": list(verdict.protection_changed),
         },
         "nodes": {
             "before": dict(verdict.nodes_before),
@@ -68,11 +71,25 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
             "container_restarts": len(verdict.container_restarts),
         },
         "split_brain": verdict.split_brain,
+        "content": {"sampled": verdict.content_samples, "changed": list(verdict.content_changed)},
+        "cloud": {"changed": list(verdict.cloud_changed)},
+        "neighbour": _neighbour(verdict),
+        "foreign": {"watched": verdict.foreign_watched, "changed": list(verdict.foreign_changed)},
+        "operator_stopped_s": verdict.operator_stopped_s,
         "source_left": list(verdict.source_left),
         "phases": [{"name": name, "seconds": seconds} for name, seconds in relocation.phases],
         "backup_dir": relocation.backup_dir,
+        "evidence_dir": outcome.evidence_dir,
         "reasons": list(outcome.reasons),
     }
+
+
+def _neighbour(verdict: Verdict) -> dict[str, Any] | None:
+    """None where there is none."""
+    if not verdict.neighbour:
+        return None
+    changed, failed = verdict.neighbour_changed, verdict.neighbour_failed
+    return {"name": verdict.neighbour, "changed": list(changed), "failed": len(failed)}
 
 
 def as_text(outcome: Outcome) -> str:
@@ -98,14 +115,26 @@ def as_text(outcome: Outcome) -> str:
             ),
         ),
         ("split brain", "YES" if verdict.split_brain else "no"),
+        ("others", _others(verdict)),
         ("left on source", ", ".join(verdict.source_left) or "nothing"),
         ("phases", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in relocation.phases) or "none"),
         ("backup", relocation.backup_dir or "none"),
+        ("evidence", outcome.evidence_dir or "none"),
     ]
     head = (
         f"{result}: {outcome.cluster} from {outcome.source} to {outcome.destination}, {outcome.duration_s:.0f} s in all"
     )
     return "\n".join([head, *_table(rows), *(f"  because {reason}" for reason in outcome.reasons)])
+
+
+def _others(verdict: Verdict) -> str:
+    touched = len(verdict.foreign_changed)
+    said = [f"{verdict.foreign_watched} foreign things watched, {touched} touched"]
+    if verdict.neighbour:
+        harmed = len(verdict.neighbour_changed) + len(verdict.neighbour_failed)
+        said.append(f"neighbour {verdict.neighbour} {'HARMED' if harmed else 'unharmed'}")
+    said.append(f"operator stopped {verdict.operator_stopped_s:.1f} s")
+    return "; ".join(said)
 
 
 def _table(rows: Sequence[tuple[str, str]]) -> Iterable[str]:

@@ -24,8 +24,20 @@ VERDICT = Verdict(
     container_restarts=(),
     split_brain=False,
     source_left=(),
+    content_samples=61,
+    neighbour="demo2",
+    foreign_watched=30,
+    operator_stopped_s=12.5,
 )
-OUTCOME = Outcome("demo", "mgmt-1", "mgmt-2", Relocation(0, "/backup", (("backup", 3.5),)), VERDICT, 61.04)
+OUTCOME = Outcome(
+    "demo",
+    "mgmt-1",
+    "mgmt-2",
+    Relocation(0, "/backup", (("backup", 3.5),)),
+    VERDICT,
+    61.04,
+    evidence_dir="/evidence",
+)
 
 
 def test_the_object_has_exactly_the_agreed_keys() -> None:
@@ -36,13 +48,25 @@ def test_the_object_has_exactly_the_agreed_keys() -> None:
         "duration_s": 61.0,
         "api_downtime_s": 12.345,
         "writes": {"acknowledged": 240, "lost": 0},
-        "instances": {"before": ["i-1", "i-2"], "after": ["i-1", "i-2"], "terminated": []},
+        "instances": {
+            "before": ["i-1", "i-2"],
+            "after": ["i-1", "i-2"],
+            "terminated": [],
+            "new": [],
+            "protection_changed": [],
+        },
         "nodes": {"before": {"a": "1", "b": "2"}, "after": {"a": "1", "b": "2"}, "boot_ids_changed": []},
         "workloads": {"probes": 99, "failed": 0, "container_restarts": 0},
         "split_brain": False,
+        "content": {"sampled": 61, "changed": []},
+        "cloud": {"changed": []},
+        "neighbour": {"name": "demo2", "changed": [], "failed": 0},
+        "foreign": {"watched": 30, "changed": []},
+        "operator_stopped_s": 12.5,
         "source_left": [],
         "phases": [{"name": "backup", "seconds": 3.5}],
         "backup_dir": "/backup",
+        "evidence_dir": "/evidence",
         "reasons": [],
     }
 
@@ -64,7 +88,19 @@ def test_a_relocation_with_warnings_is_done() -> None:
 
 
 def test_the_summary_is_short() -> None:
-    assert len(as_text(OUTCOME).splitlines()) == 9
+    assert len(as_text(OUTCOME).splitlines()) == 11
+
+
+def test_a_drill_without_a_neighbour_says_so() -> None:
+    alone = replace(OUTCOME, verdict=replace(VERDICT, neighbour=""))
+    assert as_object(alone)["neighbour"] is None
+    assert "neighbour" not in as_text(alone)
+
+
+def test_a_neighbour_that_was_harmed_is_told() -> None:
+    for harm in ({"neighbour_changed": ("Machine x is gone",)}, {"neighbour_failed": ("its API",)}):
+        harmed = replace(OUTCOME, verdict=replace(VERDICT, **harm))  # type: ignore[arg-type]
+        assert "neighbour demo2 HARMED" in as_text(harmed)
 
 
 def test_what_relocate_prints_is_parsed() -> None:

@@ -1,0 +1,176 @@
+"""Reading what a relocation has to leave as it is: each thing in words, with a fingerprint that tells no secret."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from hcp_dr.errors import NotFound
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr_lab.region.cloud import clients
+from hcp_dr_lab.region.cloud.aws import seeded
+from hcp_dr_lab.region.layout import HOSTED_DOMAIN, OIDC_BUCKET, HostedClusterNames, Layout
+from hcp_dr_lab.standin.pki_operator import SIGNERS
+
+Things = dict[str, str]
+
+_CONTENT = (r.CONFIG_MAP, r.SERVICE_ACCOUNT)
+_NOT_CUSTOMERS = ("default", "observer", "kube-", "openshift-")
+_OF_CONTROL_PLANE = (
+    r.HOSTED_CONTROL_PLANE,
+    r.CLUSTER,
+    r.MACHINE_DEPLOYMENT,
+    r.MACHINE_SET,
+    r.MACHINE,
+    r.MACHINE_HEALTH_CHECK,
+    r.AWS_CLUSTER,
+    r.AWS_MACHINE,
+    r.AWS_MACHINE_TEMPLATE,
+    r.AWS_ENDPOINT_SERVICE,
+    r.ROUTE,
+    r.DEPLOYMENT,
+    r.STATEFUL_SET,
+    r.PERSISTENT_VOLUME_CLAIM,
+    r.CONFIG_MAP,
+    r.SECRET,
+)
+_ROTATING = ("token-", "user-data-", *SIGNERS)
+"""Secrets that HyperShift itself changes at any time."""
+
+_VOLATILE = ("resourceVersion", "generation", "managedFields")
+
+
+def fingerprint(item: Object) -> str:
+    """uid, and a digest of everything but status and versions."""
+    metadata = {name: value for name, value in item["metadata"].items() if name not in _VOLATILE}
+    rest = {name: value for name, value in item.items() if name not in ("metadata", "status")}
+    return f"{item['metadata'].get('uid', '')} {digest([metadata, rest])}"
+
+
+def digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def words(side: str, kind: Resource, item: Object) -> str:
+    """Such as `mgmt-1 Secret clusters/pull`."""
+    metadata = item["metadata"]
+    place = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
+    return f"{side} {kind.kind} {place}{metadata['name']}"
+
+
+def content(hosted: Kubernetes) -> Things:
+    """What customers keep in the hosted cluster, its namespaces and its version; not the system's own namespaces."""
+    things = {
+        words("hosted", kind, item): fingerprint(item)
+        for kind in _CONTENT
+        for item in hosted.list(kind).items
+        if not item["metadata"]["namespace"].startswith(_NOT_CUSTOMERS)
+    }
+    for kind in (r.NAMESPACE, r.CLUSTER_VERSION, r.CUSTOM_RESOURCE_DEFINITION):
+        things |= {words("hosted", kind, item): item["metadata"]["uid"] for item in hosted.list(kind).items}
+    return things
+
+
+def cloud(layout: Layout, names: HostedClusterNames) -> Things:
+    """A hosted cluster's OIDC documents, and its workers' security groups with their rules."""
+    things = {f"s3 {key}": print_ for key, print_ in objects(layout, OIDC_BUCKET, f"{names.infra_id}/")}
+    wanted: Any = [{"Name": f"tag:kubernetes.io/cluster/{names.infra_id}", "Values": ["owned"]}]
+    for group in clients.ec2(layout).describe_security_groups(Filters=wanted)["SecurityGroups"]:
+        rules = sorted(map(digest, (*group.get("IpPermissions", ()), *group.get("IpPermissionsEgress", ()))))
+        things[f"security group {group['GroupId']}"] = digest(rules)
+    return things
+
+
+def neighbour(sides: Iterable[Kubernetes], hosted: Kubernetes, layout: Layout, names: HostedClusterNames) -> Things:
+    """Another hosted cluster wherever it is: objects, pods, instances, records, documents, and, as its own API
+    (`hosted`) tells, nodes and pods."""
+    things = cloud(layout, names) | dict(_instances(layout, names)) | dict(_records_of(layout, names))
+    for side in sides:
+        things |= _on_side(side, names)
+    if hosted is not None:
+        for node in hosted.list(r.NODE).items:
+            things[words(names.name, r.NODE, node)] = (
+                f"{node['metadata']['uid']} {node['status']['nodeInfo']['bootID']}"
+            )
+        things |= {words(names.name, r.POD, pod): _lived(pod) for pod in hosted.list(r.POD).items}
+    return things
+
+
+def records(layout: Layout) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """All records of the zone: name, type, values."""
+    pages = (
+        clients.route53(layout).get_paginator("list_resource_record_sets").paginate(HostedZoneId=seeded(layout).zone_id)
+    )
+    for page in pages:
+        for record in page["ResourceRecordSets"]:
+            yield record["Name"], record["Type"], tuple(entry["Value"] for entry in record.get("ResourceRecords", ()))
+
+
+def objects(layout: Layout, bucket: str, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Keys, as bucket/key, and a fingerprint of each; nothing for a bucket that is not there."""
+    client = clients.s3(layout)
+    try:
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for entry in page.get("Contents", ()):
+                yield f"{bucket}/{entry['Key']}", f"{entry['ETag']} {entry['Size']}"
+    except client.exceptions.NoSuchBucket:
+        return
+
+
+def _on_side(side: Kubernetes, names: HostedClusterNames) -> Things:
+    place = names.control_plane_namespace
+    found = {
+        words(side.name, kind, item): fingerprint(item)
+        for kind in (r.HOSTED_CLUSTER, r.NODE_POOL)
+        for item in _list(side, kind, names.namespace)
+        if names.name in (item["metadata"]["name"], item["spec"].get("clusterName"))
+    }
+    for kind in _OF_CONTROL_PLANE:
+        found |= {
+            words(side.name, kind, item): fingerprint(item)
+            for item in _list(side, kind, place)
+            if kind != r.SECRET or not item["metadata"]["name"].startswith(_ROTATING)
+        }
+    return found | {words(side.name, r.POD, pod): _lived(pod) for pod in _list(side, r.POD, place)}
+
+
+def _lived(pod: Object) -> str:
+    """Its uid, and how often its containers were restarted."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    restarts = sum(status.get("restartCount", 0) for status in statuses)
+    return f"{pod['metadata']['uid']} {restarts} restarts"
+
+
+def _instances(layout: Layout, names: HostedClusterNames) -> Iterator[tuple[str, str]]:
+    wanted: Any = [{"Name": f"tag:kubernetes.io/cluster/{names.infra_id}", "Values": ["owned"]}]
+    client = clients.ec2(layout)
+    for page in client.get_paginator("describe_instances").paginate(Filters=wanted):
+        for reservation in page["Reservations"]:
+            for entry in reservation["Instances"]:
+                protected = is_protected(layout, entry["InstanceId"])
+                yield f"instance {entry['InstanceId']}", f"{entry['State']['Name']} {protected}"
+
+
+def is_protected(layout: Layout, instance_id: str) -> bool:
+    """Whether EC2 would refuse to terminate it."""
+    answer = clients.ec2(layout).describe_instance_attribute(Attribute="disableApiTermination", InstanceId=instance_id)
+    return bool(answer["DisableApiTermination"].get("Value"))
+
+
+def _records_of(layout: Layout, names: HostedClusterNames) -> Iterator[tuple[str, str]]:
+    """Names under which its services are published: api-NAME, cname-api-NAME-external-dns, and so on."""
+    mine = re.compile(rf"[a-z-]*-{re.escape(names.name)}(-external-dns)?\.{re.escape(HOSTED_DOMAIN)}\.")
+    for name, kind, values in records(layout):
+        if mine.fullmatch(name):
+            yield f"record {name} {kind}", digest(values)
+
+
+def _list(side: Kubernetes, kind: Resource, namespace: str) -> tuple[Object, ...]:
+    try:
+        return side.list(kind, namespace).items
+    except NotFound:
+        return ()

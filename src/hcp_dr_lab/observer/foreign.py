@@ -1,0 +1,170 @@
+"""What the observer lays down under other owners before a relocation, named so that a careless tool takes it along.
+
+Everything bears a name that begins or ends almost like the hosted cluster's own things, because tools go astray by
+prefixes and suffixes. No operator of the region has a reason to touch any of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hcp_dr import errors
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr_lab.observer.belongings import Things, digest, fingerprint, objects, records, words
+from hcp_dr_lab.observer.leftovers import OWNER_NAME, OWNER_NAMESPACE
+from hcp_dr_lab.observer.writer import LABEL
+from hcp_dr_lab.region.cloud import clients
+from hcp_dr_lab.region.cloud.aws import seeded
+from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN, OIDC_BUCKET, HostedClusterNames, Layout
+from hcp_dr_lab.standin.hypershift_operator.permissions import ROUTER_NAMESPACES
+from hcp_dr_lab.standin.names import OPERATOR_NAMESPACE
+
+if TYPE_CHECKING:
+    from mypy_boto3_route53.literals import ChangeActionType
+
+STRANGER = "a-stranger"
+"""The external-dns owner of the records; none runs under it."""
+
+_RBAC = "rbac.authorization.k8s.io"
+_NAMESPACED: tuple[Resource, ...] = (r.CONFIG_MAP, r.SECRET, r.ROLE, r.ROLE_BINDING)
+_CLUSTER_WIDE: tuple[Resource, ...] = (r.NAMESPACE, r.CLUSTER_ROLE, r.CLUSTER_ROLE_BINDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record set of the zone; `name` without the domain."""
+
+    name: str
+    kind: str
+    value: str
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.name}.{HOSTED_DOMAIN}."
+
+
+@dataclass(frozen=True, slots=True)
+class Sentinels:
+    """Those of one observation; `run` is part of each name. `sides` are both management clusters."""
+
+    layout: Layout
+    names: HostedClusterNames
+    sides: Sequence[Kubernetes]
+    run: str
+
+    @property
+    def beside(self) -> str:
+        """A namespace whose name begins as the control plane's does."""
+        return f"{self.names.control_plane_namespace}-beside-{self.run}"
+
+    def place(self) -> None:
+        """Again is harmless."""
+        for side in self.sides:
+            for kind, wanted in self._objects(side):
+                with contextlib.suppress(errors.AlreadyExists):
+                    side.create(kind, wanted)
+        for bucket, key in self._keys():
+            clients.s3(self.layout).put_object(Bucket=bucket, Key=key, Body=f"laid down as {key}\n".encode())
+        self._change("UPSERT", self.records())
+
+    def look(self) -> Things:
+        """All that is there now. Raises what the adapters raise."""
+        things: Things = {}
+        for side in self.sides:
+            for kind in (*_NAMESPACED, *_CLUSTER_WIDE):
+                found = side.list(kind, labels=f"{LABEL}={self.run}").items
+                things |= {words(side.name, kind, item): fingerprint(item) for item in found}
+        for bucket in {bucket for bucket, _ in self._keys()}:
+            stored = objects(self.layout, bucket)
+            things |= {f"s3 {key}": print_ for key, print_ in stored if self.run in key}
+        there = {(name, kind): values for name, kind, values in records(self.layout)}
+        for record in self.records():
+            if (values := there.get((record.full_name, record.kind))) is not None:
+                things[f"record {record.full_name} {record.kind}"] = digest(values)
+        return things
+
+    def remove(self) -> None:
+        """As far as it is there, and ours."""
+        for side in self.sides:
+            for kind in (*_NAMESPACED, *_CLUSTER_WIDE):
+                for item in side.list(kind, labels=f"{LABEL}={self.run}").items:
+                    with contextlib.suppress(errors.NotFound, errors.Conflict):
+                        side.delete(kind, item["metadata"]["name"], item["metadata"].get("namespace"))
+        for bucket, key in self._keys():
+            clients.s3(self.layout).delete_object(Bucket=bucket, Key=key)
+        there = {(name, kind): values for name, kind, values in records(self.layout)}
+        self._change(
+            "DELETE",
+            tuple(record for record in self.records() if there.get((record.full_name, record.kind)) == (record.value,)),
+        )
+
+    def records(self) -> tuple[Record, ...]:
+        """Another cluster's API under another owner; a name that a stranger claims for a namespace that is called as
+        ours, in his own management cluster; a name that nobody claims."""
+        names = self.names
+        address = f"elsewhere.{HOSTED_DOMAIN}."
+        found = [Record(f"{names.name}-{self.run}", "CNAME", address)]
+        for host, place in (
+            (f"api-{names.name}-{self.run}", f"{names.control_plane_namespace}-beside"),
+            (f"twin-{names.name}-{self.run}", names.control_plane_namespace),
+        ):
+            resource = f"external-dns/resource=route/{place}/kube-apiserver"
+            claim = f'"heritage=external-dns,external-dns/owner={STRANGER},{resource}"'
+            found += [Record(host, "CNAME", address), Record(f"cname-{host}-external-dns", "TXT", claim)]
+        return tuple(found)
+
+    def _keys(self) -> Iterator[tuple[str, str]]:
+        names = self.names
+        yield BUCKET, f"hcp-dr/{names.namespace}/{names.name}-{self.run}/20200101-000000/snapshot.db"
+        yield BUCKET, f"{names.name}-{self.run}-etcd-0-snapshot.db"
+        if next(iter(objects(self.layout, OIDC_BUCKET)), None) is not None:  # made with the first document
+            yield OIDC_BUCKET, f"{names.infra_id}-{self.run}/.well-known/openid-configuration"
+
+    def _objects(self, side: Kubernetes) -> Iterator[tuple[Resource, Object]]:
+        """Names that begin as the hosted cluster's; roles of a cluster with almost its name."""
+        name = f"{self.names.name}-{self.run}"
+        yield r.NAMESPACE, self._body(r.NAMESPACE, self.beside)
+        places = [self.beside, OPERATOR_NAMESPACE, ROUTER_NAMESPACES[0]]
+        if side.find(r.NAMESPACE, self.names.namespace) is not None:
+            places.append(self.names.namespace)
+        for place in places:
+            yield r.CONFIG_MAP, self._body(r.CONFIG_MAP, name, place, data={"text": f"of {STRANGER}"})
+            yield r.SECRET, self._body(r.SECRET, name, place, stringData={"text": f"of {STRANGER}"})
+        role = f"control-plane-operator-{self.names.control_plane_namespace}-{self.run}"
+        rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]
+        subjects = [{"kind": "ServiceAccount", "name": "default", "namespace": self.beside}]
+        for kind, bound in ((r.ROLE, r.ROLE_BINDING), (r.CLUSTER_ROLE, r.CLUSTER_ROLE_BINDING)):
+            where = ROUTER_NAMESPACES[0] if kind.namespaced else None
+            yield kind, self._body(kind, role, where, rules=rules)
+            reference = {"apiGroup": _RBAC, "kind": kind.kind, "name": role}
+            yield bound, self._body(bound, role, where, subjects=subjects, roleRef=reference)
+
+    def _body(self, kind: Resource, name: str, namespace: str | None = None, **rest: Any) -> Object:
+        owner = {OWNER_NAMESPACE: self.names.namespace, OWNER_NAME: f"{self.names.name}-{self.run}"}
+        metadata: Object = {"name": name, "labels": {LABEL: self.run} | owner}
+        if namespace is not None:
+            metadata["namespace"] = namespace
+        return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **rest}
+
+    def _change(self, action: ChangeActionType, wanted: Sequence[Record]) -> None:
+        if not wanted:
+            return
+        changes: Any = [
+            {
+                "Action": action,
+                "ResourceRecordSet": {
+                    "Name": record.full_name,
+                    "Type": record.kind,
+                    "TTL": 60,
+                    "ResourceRecords": [{"Value": record.value}],
+                },
+            }
+            for record in wanted
+        ]
+        clients.route53(self.layout).change_resource_record_sets(
+            HostedZoneId=seeded(self.layout).zone_id, ChangeBatch={"Changes": changes}
+        )

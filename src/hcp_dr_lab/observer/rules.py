@@ -1,0 +1,173 @@
+"""The rules over everything but the writes: workers and workloads (I1), API servers (I2), what is others' (I5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+from hcp_dr_lab.observer.evidence import Belongings, Evidence, Owner, Probe, Readiness, Replicas, Sight, Topic
+from hcp_dr_lab.observer.writes import after_the_destination, after_the_snapshot, some_writes
+
+OVN_NAMESPACE = "openshift-ovn-kubernetes"
+_ALIVE = frozenset({"pending", "running"})
+
+
+def terminated(sights: Iterable[Sight]) -> Iterator[str]:
+    """Instances that ran once, and were later anything else than running, or gone."""
+    seen: set[str] = set()
+    reported: set[str] = set()
+    for sight in sights:
+        if sight.instances is None:
+            continue
+        living = set(alive(sight.instances))
+        fallen = seen - living - reported
+        yield from sorted(fallen)
+        reported |= fallen
+        seen |= living
+
+
+def surplus(sights: Iterable[Sight]) -> list[str]:
+    """Instances that were not there at first, whether they stayed or not: nobody asks for one during a relocation."""
+    readings = [sight.instances for sight in sights if sight.instances is not None]
+    if not readings:
+        return []
+    later = {name for reading in readings[1:] for name in (*alive(reading), *(reading.keys() - readings[0].keys()))}
+    return sorted(later - set(alive(readings[0])))
+
+
+def changed_boot_ids(sights: Iterable[Sight]) -> list[str]:
+    """Nodes with more than one boot ID over the time, by the hosted API or by the hypervisor."""
+    changed: set[str] = set()
+    first: dict[tuple[str, str], str] = {}
+    for sight in sights:
+        for told_by, boot_ids in (("api", sight.node_boot_ids), ("hypervisor", sight.worker_boot_ids)):
+            for node, boot_id in (boot_ids or {}).items():
+                if first.setdefault((told_by, node), boot_id) != boot_id:
+                    changed.add(node)
+    return sorted(changed)
+
+
+def restarted(sights: Sequence[Sight]) -> list[str]:
+    """Containers of before whose ID is another or gone, or that were restarted more often; the pods that the
+    procedure itself restarts aside."""
+    before, after = first_and_last(sights, "containers")
+    restarts_before, restarts_after = first_and_last(sights, "restarts")
+    replaced = {name for name, container_id in before.items() if after.get(name) != container_id}
+    counted = {name for name, restarts in restarts_before.items() if restarts_after.get(name) != restarts}
+    return sorted(name for name in replaced | counted if not name.startswith(f"{OVN_NAMESPACE}/"))
+
+
+def failed_targets(probes: Iterable[Probe], of: Owner) -> Iterator[str]:
+    """A target, once for each time that it gave no answer twice or more in a row."""
+    mine = [probe for probe in probes if probe.of == of]
+    in_order = sorted(mine, key=lambda probe: (probe.target, probe.started))
+    for (target, answered), run in groupby(in_order, key=lambda probe: (probe.target, probe.answered)):
+        missed = list(run)
+        if not answered and len(missed) > 1:
+            yield f"{target} ({len(missed)} times in a row, {missed[-1].detail})"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A kube-apiserver answered as ready from the first to the last of a run of answers."""
+
+    side: str
+    address: str
+    opened: float
+    closed: float
+
+
+def split_brains(evidence: Evidence) -> Iterator[str]:
+    """Every way in which both sides could take writes, in words."""
+    closing = evidence.closing
+    source, destination = closing.source, closing.destination
+    for one, other in list(overlapping(ready_windows(evidence.readiness)))[:3]:
+        seconds = min(one.closed, other.closed) - max(one.opened, other.opened)
+        yield (
+            f"split brain: {one.address} on {one.side} and {other.address} on {other.side} "
+            f"were both ready for up to {seconds:.1f} s"
+        )
+    first, late = after_the_destination(evidence.writes, source, destination)
+    if late:
+        seconds = max(write.ended for write in late) - first
+        yield (
+            f"split brain: the source {source} acknowledged {len(late)} writes ({some_writes(late)}) after the "
+            f"destination {destination} had taken its first, up to {seconds:.1f} s later"
+        )
+    missing = after_the_snapshot(evidence.writes, closing.read_back or {}, source)
+    served = first != float("inf") or any(sample.ready for sample in evidence.readiness if sample.side == destination)
+    if missing and served and closing.read_back is not None:
+        yield (
+            f"split brain: the source {source} acknowledged {len(missing)} writes ({some_writes(missing)}) after the "
+            f"snapshot from which the destination {destination} was made"
+        )
+
+
+def ready_windows(readiness: Iterable[Readiness]) -> list[Window]:
+    """The widest time that a run of ready answers may stand for: first question to last answer."""
+    in_order = sorted(readiness, key=lambda sample: (sample.side, sample.address, sample.started))
+    windows = []
+    for (side, address, ready), run in groupby(
+        in_order, key=lambda sample: (sample.side, sample.address, sample.ready)
+    ):
+        samples = list(run)
+        if ready:
+            windows.append(Window(side, address, samples[0].started, max(sample.ended for sample in samples)))
+    return windows
+
+
+def overlapping(windows: list[Window]) -> Iterator[tuple[Window, Window]]:
+    """Pairs of windows of different sides that share a moment."""
+    for number, one in enumerate(windows):
+        for other in windows[number + 1 :]:
+            if one.side != other.side and one.opened <= other.closed and other.opened <= one.closed:
+                yield one, other
+
+
+def changed_things(readings: Sequence[Belongings]) -> Iterator[str]:
+    """Things that are gone, another, or new at any reading after the first, each once."""
+    if not readings:
+        return
+    first, seen = readings[0].things, set[str]()
+    for reading in readings[1:]:
+        for thing in sorted({*first, *reading.things} - seen):
+            was, is_now = first.get(thing), reading.things.get(thing)
+            if was != is_now:
+                seen.add(thing)
+                yield f"{thing} is {'gone' if is_now is None else 'new' if was is None else 'another'}"
+
+
+def stopped_for(samples: Sequence[Replicas], stopped: float) -> float:
+    """Seconds for which fewer pods were asked for or Ready than at first: from the sample before to the one after, so
+    the longest that it can have been."""
+    if not samples:
+        return 0.0
+    first = samples[0]
+    whole = [sample.asked >= first.asked and sample.ready >= first.ready for sample in samples]
+    moments = [*(sample.at for sample in samples), max(stopped, samples[-1].at)]
+    ends = pairwise([*whole, whole[-1]])
+    return sum(moments[n + 1] - moments[n] for n, (here, there) in enumerate(ends) if not (here and there))
+
+
+def first_and_last(sights: Iterable[Sight], name: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The first and the last of all readings of one field."""
+    readings = [getattr(sight, name) for sight in sights if getattr(sight, name) is not None]
+    return (readings[0], readings[-1]) if readings else ({}, {})
+
+
+def alive(instances: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sorted(name for name, state in instances.items() if state in _ALIVE))
+
+
+def different(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+    return sorted(name for name, value in before.items() if after.get(name) != value)
+
+
+def of_topic(belongings: Iterable[Belongings], topic: Topic) -> list[Belongings]:
+    return sorted((reading for reading in belongings if reading.topic == topic), key=lambda reading: reading.at)
+
+
+def replicas_of(evidence: Evidence, side: str, deployment: str) -> list[Replicas]:
+    mine = (sample for sample in evidence.replicas if (sample.side, sample.deployment) == (side, deployment))
+    return sorted(mine, key=lambda sample: sample.at)

@@ -1,0 +1,117 @@
+"""One writer: it creates, updates and deletes ConfigMaps of its own in the hosted cluster, in turn, and tells each."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from hcp_dr_lab.observer.api import Answer, HostedApi
+from hcp_dr_lab.observer.evidence import Verb, Write
+
+NAMESPACE = "observer"
+LABEL = "observer"
+_PATH = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+_TURNS: tuple[Verb, ...] = ("create", "update", "create", "delete")
+_METHODS = {"create": "POST", "update": "PATCH", "delete": "DELETE"}
+
+
+class Ask(Protocol):
+    """Method, path, body; the answer, and whether it came on a connection that had served before."""
+
+    def __call__(self, method: str, path: str, body: Any = None) -> tuple[Answer, bool]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a writer writes: by name where `side` is empty, else at the address of an API server of that side."""
+
+    side: str = ""
+    address: str = ""
+
+
+class Writer:
+    """For one thread. `run` tells the ConfigMaps of this observation from others', `number` this writer's.
+
+    A name whose write was not acknowledged is never written again: that write may still arrive. After one, only new
+    names are written until the API answers, so that an outage does not use up all that was acknowledged.
+    """
+
+    def __init__(self, ask: Ask, tell: Callable[[Write], None], run: str, number: int, place: Place) -> None:
+        self._ask = ask
+        self._tell = tell
+        self._run = run
+        self._prefix = f"{run}-{number}"
+        self._place = place
+        self._kept: deque[tuple[str, int]] = deque()
+        self._turn = 0
+        self._answered = True
+
+    def write(self) -> None:
+        """The next write."""
+        self._turn += 1
+        verb = _TURNS[self._turn % len(_TURNS)] if self._answered and self._kept else "create"
+        name, sequence = (f"{self._prefix}-{self._turn}", 0) if verb == "create" else self._kept.popleft()
+        sequence += 1
+        started = time.time()
+        answer, kept = self._ask(_METHODS[verb], *self._request(verb, name, sequence))
+        self._answered = answer.good
+        if answer.good and verb != "delete":
+            self._kept.append((name, sequence))
+        place = self._place
+        self._tell(
+            Write(
+                name,
+                sequence,
+                started,
+                time.time(),
+                acknowledged=answer.good,
+                detail=answer.detail,
+                verb=verb,
+                side=place.side,
+                address=place.address,
+                kept=kept,
+                refused=400 <= answer.status < 500,
+            )
+        )
+
+    def _request(self, verb: Verb, name: str, sequence: int) -> tuple[str, Any]:
+        if verb == "delete":
+            return f"{_PATH}/{name}", None
+        data = content(name, sequence)
+        if verb == "update":
+            return f"{_PATH}/{name}", {"data": data}
+        metadata = {"name": name, "labels": {LABEL: self._run}}
+        return _PATH, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def content(name: str, sequence: int) -> dict[str, str]:
+    """The data of a ConfigMap after its write of that sequence."""
+    return {"sequence": str(sequence), "text": f"write {sequence} of {name}"}
+
+
+def sequence_of(name: str, data: dict[str, str]) -> int:
+    """Which write made this content; 0 where none did."""
+    number = int(data.get("sequence", "0")) if data.get("sequence", "").isdigit() else 0
+    return number if number and data == content(name, number) else 0
+
+
+def read_back(api: HostedApi, run: str) -> dict[str, int]:
+    """All ConfigMaps of this observation by name, with the sequence in each. Raises OSError where they are not told."""
+    return {item["metadata"]["name"]: sequence_of(item["metadata"]["name"], item["data"]) for item in _all(api, run)}
+
+
+def _all(api: HostedApi, run: str) -> Iterator[Any]:
+    token = ""
+    while True:
+        path = f"{_PATH}?labelSelector={LABEL}%3D{run}&limit=500"
+        answer = api.ask("GET", path + (f"&continue={token}" if token else ""), timeout=10)
+        if not answer.good:
+            raise OSError(f"the ConfigMaps cannot be listed: {answer.detail}")
+        page = answer.json()
+        yield from page["items"]
+        token = page["metadata"].get("continue", "")
+        if not token:
+            return
