@@ -27,7 +27,53 @@ _QUALIFIED = re.compile(
 )
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9])?")
 _STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
+_TEXTS = ("name", "generateName", "namespace", "uid", "resourceVersion")
+_MAPS = ("spec", "status", "data", "binaryData", "stringData", "roleRef")
+_EMPTY = 'Invalid value: ""'
+_NAME_PART = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "character"
+)
+_LABEL_WORDS = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
+    "end with an alphanumeric character"
+)
 _IMMUTABLE = "field is immutable"
+
+
+def check_types(kind: Kind, body: Object) -> None:
+    """Refuse what cannot be read as this kind at all. Raises Refusal (400)."""
+    metadata = body["metadata"]
+    wrong = [f"metadata.{word}" for word in _TEXTS if not isinstance(metadata.get(word, ""), (str, type(None)))]
+    wrong += [f"metadata.{word}" for word in ("labels", "annotations") if not _is_text_map(metadata.get(word))]
+    finalizers, owners = metadata.get("finalizers"), metadata.get("ownerReferences")
+    if not (finalizers is None or (isinstance(finalizers, list) and all(isinstance(word, str) for word in finalizers))):
+        wrong.append("metadata.finalizers")
+    if not (owners is None or (isinstance(owners, list) and all(_is_reference(owner) for owner in owners))):
+        wrong.append("metadata.ownerReferences")
+    if not kind.custom:
+        wrong += [word for word in _MAPS if not isinstance(body.get(word), (dict, type(None)))]
+        data = body.get("data")
+        if isinstance(data, dict) and not _is_text_map(data):
+            wrong.append("data")
+    if wrong:
+        name = kind.resource.kind
+        raise refusal.bad_request(
+            f'{name} in version "{kind.resource.version}" cannot be handled as a {name}: json: cannot unmarshal '
+            f"{', '.join(wrong)}: it is of another type"
+        )
+
+
+def _is_text_map(found: Any) -> bool:
+    return found is None or (
+        isinstance(found, dict) and all(isinstance(value, (str, type(None))) for value in found.values())
+    )
+
+
+def _is_reference(found: Any) -> bool:
+    return isinstance(found, dict) and all(
+        isinstance(found.get(word, ""), str) for word in ("apiVersion", "kind", "name", "uid")
+    )
 
 
 def metadata_problems(kind: Kind, new: Object, old: Object | None) -> Problems:
@@ -35,22 +81,21 @@ def metadata_problems(kind: Kind, new: Object, old: Object | None) -> Problems:
     problems: Problems = []
     name = new["name"]
     if old is None and (len(name) > kind.longest_name or not kind.names.fullmatch(name)):
-        problems.append(f"metadata.name: Invalid value: {name!r}: it is not a name that this kind may have")
+        problems.append(f'metadata.name: Invalid value: "{name}": it is not a name that this kind may have')
     for key, value in (new.get("labels") or {}).items():
         if not _QUALIFIED.fullmatch(key):
-            problems.append(
-                f"metadata.labels: Invalid value: {key!r}: name part must consist of alphanumeric characters"
-            )
-        if not isinstance(value, str) or not _LABEL_VALUE.fullmatch(value):
-            problems.append(f"metadata.labels: Invalid value: {value!r}: not a valid label")
+            problems.append(f'metadata.labels: Invalid value: "{key}": {_NAME_PART}')
+        if not _LABEL_VALUE.fullmatch(value):
+            problems.append(f'metadata.labels: Invalid value: "{value}": {_LABEL_WORDS}')
     problems += [
-        f"metadata.annotations: Invalid value: {key!r}: name part must consist of alphanumeric characters"
+        f'metadata.annotations: Invalid value: "{key}": {_NAME_PART}'
         for key in new.get("annotations") or ()
         if not _QUALIFIED.fullmatch(key.lower())
     ]
     finalizers = new.get("finalizers") or []
     problems += [
-        f"metadata.finalizers[{number}]: Invalid value: {word!r}: name is not fully qualified"
+        f'metadata.finalizers[{number}]: Invalid value: "{word}": name is neither a standard finalizer name nor is it '
+        "fully qualified"
         for number, word in enumerate(finalizers)
         if word not in _STANDARD_FINALIZERS and ("/" not in word or not _QUALIFIED.fullmatch(word)) and not kind.custom
     ]
@@ -74,7 +119,7 @@ def _owner_problems(references: Any) -> Problems:
     for number, reference in enumerate(references):
         place = f"metadata.ownerReferences[{number}]"
         problems += [
-            f'{place}.{word}: Invalid value: "": must not be empty'
+            f"{place}.{word}: {'Required value' if word == 'uid' else _EMPTY}: must not be empty"
             for word in ("apiVersion", "kind", "name", "uid")
             if not reference.get(word)
         ]
@@ -102,7 +147,7 @@ def _validate_secret(new: Object, old: Object | None) -> Problems:
             base64.b64decode(value or "", validate=True)
         except (binascii.Error, ValueError, TypeError) as error:
             raise refusal.bad_request(
-                f'Secret in version "v1" cannot be handled as a Secret: data[{key}]: illegal base64 data'
+                f'Secret in version "v1" cannot be handled as a Secret: illegal base64 data (data[{key}])'
             ) from error
     needed = {
         "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
@@ -112,24 +157,20 @@ def _validate_secret(new: Object, old: Object | None) -> Problems:
     }.get(new["type"], ())
     problems += [f"data[{key}]: Required value" for key in needed if key not in (new.get("data") or {})]
     if old is not None and old["type"] != new["type"]:
-        problems.append(f"type: Invalid value: {new['type']!r}: {_IMMUTABLE}")
+        problems.append(f'type: Invalid value: "{new["type"]}": {_IMMUTABLE}')
     return problems + _frozen(new, old, "data")
 
 
 def _validate_config_map(new: Object, old: Object | None) -> Problems:
-    for key, value in (new.get("data") or {}).items():
-        if not isinstance(value, str):
-            raise refusal.bad_request(
-                f'ConfigMap in version "v1" cannot be handled as a ConfigMap: data.{key}: not a string'
-            )
     both = set(new.get("data") or ()) & set(new.get("binaryData") or ())
-    problems = [f"data[{key}]: Invalid value: duplicate of key present in binaryData" for key in sorted(both)]
+    problems = [f'data[{key}]: Invalid value: "{key}": duplicate of key present in binaryData' for key in sorted(both)]
     return problems + _data_keys(new.get("data"), "data") + _frozen(new, old, "data", "binaryData")
 
 
 def _data_keys(data: Mapping[str, Any] | None, word: str) -> Problems:
     return [
-        f"{word}[{key}]: Invalid value: {key!r}: not a valid key"
+        f'{word}[{key}]: Invalid value: "{key}": a valid config key must consist of alphanumeric characters, '
+        "'-', '_' or '.'"
         for key in data or ()
         if not _ONE_LINE_KEY.fullmatch(key) or key in (".", "..") or len(key) > 253
     ]

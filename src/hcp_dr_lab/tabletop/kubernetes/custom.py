@@ -53,7 +53,7 @@ def _kind(resource: Resource, version: Mapping[str, Any], served: tuple[str, ...
         schema.fill(new, root=True)
 
     def validate(new: Object, old: Object | None) -> Problems:
-        return list(schema.problems(new) if old is None else schema.problems(new, old))
+        return schema.problems(new) if old is None else schema.problems(new, old)
 
     return Kind(
         resource,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -49,17 +49,16 @@ class Rule:
     def transition(self) -> bool:
         return bool(re.search(r"\boldSelf\b", self.text))
 
-    def problem(self, value: Any, old: Any, *, has_old: bool) -> str | None:
-        """What is wrong; None where the rule holds. A transition rule without an old value is not asked."""
-        data = {"self": value}
-        if self.transition:
-            if self.optional_old:
-                data["oldSelf"] = [old] if has_old else []
-            elif not has_old:
-                return None
-            else:
-                data["oldSelf"] = old
-        answer = compiled(self.text, optional_old=self.transition and self.optional_old).eval(data=data)
+    @cached_property
+    def optional(self) -> bool:
+        """Whether it is asked without an old value too, and sees it as an optional."""
+        return self.transition and self.optional_old
+
+    def problem(self, data: Mapping[str, Any], *, has_old: bool) -> str | None:
+        """What is wrong; None where the rule holds."""
+        if self.optional:
+            data = {**data, "oldSelf": [data["oldSelf"]] if has_old else []}
+        answer = compiled(self.text, optional_old=self.optional).eval(data=data)
         if answer.value() is True:
             return None
         if answer.type() != _BOOL:
@@ -68,10 +67,44 @@ class Rule:
 
     def _words(self, data: Mapping[str, Any]) -> str:
         if self.message_expression:
-            answer = compiled(self.message_expression).eval(data={"oldSelf": None, **data}).value()
+            answer = compiled(self.message_expression).eval(data=data).value()
             if isinstance(answer, str) and answer.strip():
                 return answer
         return self.message or f"failed rule: {self.text}"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All rules of one node. They are asked as one first: handing a value over costs more than most rules."""
+
+    each: tuple[Rule, ...]
+
+    @classmethod
+    def read(cls, raw: Sequence[Mapping[str, Any]]) -> Rules:
+        return cls(tuple(Rule.read(rule) for rule in raw))
+
+    def __bool__(self) -> bool:
+        return bool(self.each)
+
+    def broken(self, data: Mapping[str, Any], *, has_old: bool, unchanged: bool) -> Iterator[tuple[str, str]]:
+        """The field path and the words of each rule that does not hold. `data` has self and oldSelf. A transition rule
+        is not asked without an old value, and of an unchanged value nothing else is."""
+        asked = [
+            rule
+            for rule in self.each
+            if (rule.transition or not unchanged) and (has_old or not rule.transition or rule.optional)
+        ]
+        plain = [rule for rule in asked if not rule.optional]
+        if len(plain) > 1 and compiled(_together(plain)).eval(data=data).value() is True:
+            asked = [rule for rule in asked if rule.optional]
+        for rule in asked:
+            problem = rule.problem(data, has_old=has_old)
+            if problem:
+                yield rule.field_path, problem
+
+
+def _together(rules: Sequence[Rule]) -> str:
+    return " && ".join(f"({rule.text})" for rule in rules)
 
 
 @cache

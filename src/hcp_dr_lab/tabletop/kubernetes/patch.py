@@ -61,7 +61,7 @@ def _apply(document: Any, operation: Any) -> Any:
             source = _words(operation, "from")
             value = _look(document, source)
             return _add(_remove(document, source), path, value)
-    raise PatchError(f"Unexpected kind: {kind}", failed=False)
+    raise PatchError(f"Unexpected kind: {kind}", failed=True)
 
 
 def same(one: Any, other: Any) -> bool:

@@ -6,17 +6,24 @@ A node is read from its raw form when an object first has a value there: most of
 from __future__ import annotations
 
 import copy
+import json
+import marshal
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from datetime import datetime
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from hcp_dr_lab.tabletop.kubernetes.expressions import Rule, quantity
+from hcp_dr_lab.tabletop.kubernetes.expressions import Rules, quantity
 from hcp_dr_lab.tabletop.kubernetes.patch import same
 
 _RULES = "x-kubernetes-validations"
 _ABSENT = object()
+_MOST_KEPT = 1000
+_UNCHECKED = (
+    "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the "
+    "existing errors to complete validation"
+)
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -27,8 +34,15 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
+class Fault(NamedTuple):
+    """What is wrong with a value. While something `blocks`, rules are not asked."""
+
+    text: str
+    blocks: bool = False
+
+
 class Schema:
-    """One node. `transitional` is whether it, or anything in it, has a rule about old and new value."""
+    """One node."""
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self._raw = raw
@@ -40,14 +54,16 @@ class Schema:
         self._keys: Sequence[str] = raw.get("x-kubernetes-list-map-keys") or ()
         self._defaults = [name for name, child in self._properties.items() if "default" in child]
         self._embedded = bool(raw.get("x-kubernetes-embedded-resource"))
+        self._kept: set[bytes] = set()
 
     @cached_property
-    def transitional(self) -> bool:
-        return _transitional(self._raw)
+    def ruled(self) -> bool:
+        """Whether it, or anything in it, has a rule."""
+        return _ruled(self._raw)
 
     @cached_property
-    def rules(self) -> tuple[Rule, ...]:
-        return tuple(Rule.read(raw) for raw in self._raw.get(_RULES) or ())
+    def rules(self) -> Rules:
+        return Rules.read(self._raw.get(_RULES) or ())
 
     @cached_property
     def items(self) -> Schema | None:
@@ -72,17 +88,13 @@ class Schema:
         return name in self._properties or self._raw.get("additionalProperties") is True or self.additional is not None
 
     def fill(self, value: Any, *, root: bool = False) -> None:
-        """Prune what is not in the schema and set defaults, in place."""
+        """Prune what is not in the schema, and nulls where none may be, and set defaults, in place."""
         if isinstance(value, dict):
-            if not self.preserves:
-                for name in [
-                    name for name in value if not self.knows(name) and not _kept(name, root or self._embedded)
-                ]:
-                    del value[name]
+            for name in [name for name, part in value.items() if self._pruned(name, part, root=root)]:
+                del value[name]
             for name in self._defaults:
-                raw = self._properties[name]
-                if name not in value or (value[name] is None and not raw.get("nullable")):
-                    value[name] = copy.deepcopy(raw["default"])
+                if name not in value:
+                    value[name] = copy.deepcopy(self._properties[name]["default"])
             for name, part in value.items():
                 if isinstance(part, (dict, list)) and not (root and name == "metadata"):
                     child = self.property(name)
@@ -92,61 +104,91 @@ class Schema:
             for part in value:
                 self.items.fill(part)
 
-    def problems(self, value: Any, old: Any = _ABSENT, place: str = "") -> Iterator[str]:
-        """What is wrong with a value. What did not change is not judged again, but by rules that compare."""
-        unchanged = old is not _ABSENT and value == old and same(value, old)
-        if unchanged and not self.transitional:
-            return
-        if value is None:
-            if not self._raw.get("nullable") and not unchanged:
-                yield f'{place}: Invalid value: "null": {place} in body must be of type {self.type}: "null"'
-            return
-        if not unchanged:
-            wrong = list(self._shape(value, place))
-            if wrong:
-                yield from wrong
-                return
-        yield from self._inside(value, old, place)
-        for rule in self.rules:
-            if unchanged and not rule.transition:
-                continue
-            problem = rule.problem(_seen(value), None if old is _ABSENT else _seen(old), has_old=old is not _ABSENT)
-            if problem:
-                yield f"{place + rule.field_path or '<nil>'}: Invalid value: {_told(value)}: {problem}"
+    def _pruned(self, name: str, part: Any, *, root: bool) -> bool:
+        if part is None:
+            child = self.property(name)
+            return child is not None and not child._raw.get("nullable")  # noqa: SLF001 - of its own kind
+        if self.preserves or self.knows(name):
+            return False
+        return not ((root or self._embedded) and name in ("apiVersion", "kind", "metadata"))
 
-    def _inside(self, value: Any, old: Any, place: str) -> Iterator[str]:
+    def problems(self, value: Any, old: Any = _ABSENT) -> list[str]:
+        """What is wrong with an object. What did not change is not judged again, but by rules that compare."""
+        faults = list(self._faults(value, old, ""))
+        if not self.ruled:
+            return [fault.text for fault in faults]
+        if any(fault.blocks for fault in faults):
+            return [*(fault.text for fault in faults), _UNCHECKED]
+        return [*(fault.text for fault in faults), *self._broken(value, old, "")]
+
+    def _faults(self, value: Any, old: Any, place: str) -> Iterator[Fault]:
+        """Against limits."""
+        if old is not _ABSENT and _unchanged(value, old):
+            return
+        if value is None and self._raw.get("nullable"):
+            return
+        if not self._right_type(value):
+            yield self._wrong_type(value, place)
+            return
+        if isinstance(value, (dict, list)):
+            for child, part, before, where in self._parts(value, old, place):
+                yield from child._faults(part, before, where)  # noqa: SLF001 - of its own kind
+        yield from self._shape(value, place)
+
+    def _broken(self, value: Any, old: Any, place: str) -> Iterator[str]:
+        """Against rules. An unchanged value that kept them once keeps them: they see nothing else."""
+        if not self.ruled or value is None:
+            return
+        unchanged = old is not _ABSENT and _unchanged(value, old)
+        if unchanged:
+            packed = marshal.dumps(value)
+            if packed in self._kept:
+                return
+        found = list(self._all_broken(value, old, place, unchanged=unchanged))
+        if unchanged and not found and len(self._kept) < _MOST_KEPT:
+            self._kept.add(packed)
+        yield from found
+
+    def _all_broken(self, value: Any, old: Any, place: str, *, unchanged: bool) -> Iterator[str]:
+        if isinstance(value, (dict, list)):
+            for child, part, before, where in self._parts(value, old, place):
+                yield from child._broken(part, before, where)  # noqa: SLF001 - of its own kind
+        if self.rules:
+            has_old = old is not _ABSENT
+            data = {"self": _seen(value), "oldSelf": _seen(old) if has_old else None}
+            for field, problem in self.rules.broken(data, has_old=has_old, unchanged=unchanged):
+                told = "" if isinstance(value, (dict, list)) else f"{_told(value)}: "
+                yield f"{place + field or '<nil>'}: Invalid value: {told}{problem}"
+
+    def _parts(self, value: dict[str, Any] | list[Any], old: Any, place: str) -> Iterator[tuple[Schema, Any, Any, str]]:
+        """The schema, value, old value and place of each part that has a schema."""
         if isinstance(value, dict):
             before = old if isinstance(old, dict) else {}
             for name, part in value.items():
                 child = self.property(name)
                 if child is not None:
-                    path = (
-                        f"{place}.{name}"
-                        if place and name in self._properties
-                        else name
-                        if not place
-                        else f"{place}.{name}"
-                    )
-                    yield from child.problems(part, before.get(name, _ABSENT), path)
-        elif isinstance(value, list) and self.items is not None:
+                    yield child, part, before.get(name, _ABSENT), f"{place}.{name}" if place else name
+        elif self.items is not None:
             known = self._by_key(old) if self._list_type == "map" and isinstance(old, list) else {}
             for number, part in enumerate(value):
-                yield from self.items.problems(part, known.get(self._key(part), _ABSENT), f"{place}[{number}]")
+                yield self.items, part, known.get(self._key(part), _ABSENT), f"{place}[{number}]"
 
-    def _shape(self, value: Any, place: str) -> Iterator[str]:
+    def _wrong_type(self, value: Any, place: str) -> Fault:
+        told = {bool: "boolean", str: "string", int: "integer", float: "number", dict: "object", list: "array"}
+        wanted = "integer,string" if self._raw.get("x-kubernetes-int-or-string") else self.type
+        kind = told.get(type(value), "null")
+        return _blocking(f'{place}: Invalid value: "{kind}": {place} in body must be of type {wanted}: "{kind}"')
+
+    def _shape(self, value: Any, place: str) -> Iterator[Fault]:
         """The node's own limits, without those of its parts."""
         raw = self._raw
-        if not self._right_type(value):
-            told = {bool: "boolean", str: "string", int: "integer", float: "number", dict: "object", list: "array"}
-            wanted = "integer,string" if raw.get("x-kubernetes-int-or-string") else self.type
-            kind = told.get(type(value), "null")
-            yield f'{place}: Invalid value: "{kind}": {place} in body must be of type {wanted}: "{kind}"'
-            return
         if "enum" in raw and not any(same(value, known) for known in raw["enum"]):
             supported = ", ".join(f'"{known}"' for known in raw["enum"])
-            yield f"{place}: Unsupported value: {_told(value)}: supported values: {supported}"
+            yield _blocking(f"{place}: Unsupported value: {_told(value)}: supported values: {supported}")
         if isinstance(value, str):
-            yield from self._text(value, place)
+            fault = self._text(value, place)
+            if fault is not None:
+                yield fault
         elif isinstance(value, dict):
             yield from self._object(value, place)
         elif isinstance(value, list):
@@ -166,69 +208,77 @@ class Schema:
             return value.is_integer()
         return isinstance(value, _TYPES[self.type])
 
-    def _text(self, value: str, place: str) -> Iterator[str]:
+    def _text(self, value: str, place: str) -> Fault | None:
+        """The first limit that is broken."""
         raw = self._raw
         if len(value) > raw.get("maxLength", len(value)):
-            yield f"{place}: Too long: may not be more than {raw['maxLength']} bytes"
+            return _blocking(f"{place}: Too long: may not be more than {raw['maxLength']} bytes")
+        said = f'{place}: Invalid value: "{value}": {place} in body '
         if len(value) < raw.get("minLength", 0):
-            yield f'{place}: Invalid value: "{value}": {place} in body should be at least {raw["minLength"]} chars long'
+            return Fault(f"{said}should be at least {raw['minLength']} chars long")
         if "pattern" in raw and not _pattern(raw["pattern"]).search(value):
-            yield f"{place}: Invalid value: \"{value}\": {place} in body should match '{raw['pattern']}'"
+            return Fault(f"{said}should match '{raw['pattern']}'")
         if raw.get("format") in _FORMATS and not _FORMATS[raw["format"]](value):
-            yield f'{place}: Invalid value: "{value}": {place} in body must be of type {raw["format"]}: "{value}"'
+            return _blocking(f'{said}must be of type {raw["format"]}: "{value}"')
+        return None
 
-    def _number(self, value: float, place: str) -> Iterator[str]:
+    def _number(self, value: float, place: str) -> Iterator[Fault]:
         raw = self._raw
         low, high = raw.get("minimum"), raw.get("maximum")
+        said = f"{place}: Invalid value: {value}: {place} in body should be"
         if low is not None and (value < low or (value == low and raw.get("exclusiveMinimum"))):
-            yield f"{place}: Invalid value: {value}: {place} in body should be greater than or equal to {low}"
+            yield Fault(f"{said} greater than or equal to {low}")
         if high is not None and (value > high or (value == high and raw.get("exclusiveMaximum"))):
-            yield f"{place}: Invalid value: {value}: {place} in body should be less than or equal to {high}"
+            yield Fault(f"{said} less than or equal to {high}")
         if raw.get("multipleOf") and value % raw["multipleOf"]:
-            yield f"{place}: Invalid value: {value}: {place} in body should be a multiple of {raw['multipleOf']}"
+            yield Fault(f"{said} a multiple of {raw['multipleOf']}")
 
-    def _object(self, value: dict[str, Any], place: str) -> Iterator[str]:
+    def _object(self, value: dict[str, Any], place: str) -> Iterator[Fault]:
         raw = self._raw
         for name in raw.get("required") or ():
             if name not in value:
-                yield f"{place + '.' if place else ''}{name}: Required value"
+                yield _blocking(f"{place + '.' if place else ''}{name}: Required value")
         if len(value) < raw.get("minProperties", 0):
-            yield f"{place}: Invalid value: {len(value)}: at least {raw['minProperties']} properties"
+            least = raw["minProperties"]
+            yield Fault(
+                f"{place}: Invalid value: {len(value)}: {place} in body should have at least {least} properties"
+            )
         if len(value) > raw.get("maxProperties", len(value)):
-            yield f"{place}: Too many: {len(value)}: must have at most {raw['maxProperties']} items"
+            yield _too_many(value, place, raw["maxProperties"])
 
-    def _list(self, value: list[Any], place: str) -> Iterator[str]:
+    def _list(self, value: list[Any], place: str) -> Iterator[Fault]:
         raw = self._raw
         if len(value) > raw.get("maxItems", len(value)):
-            yield f"{place}: Too many: {len(value)}: must have at most {raw['maxItems']} items"
+            yield _too_many(value, place, raw["maxItems"])
         if len(value) < raw.get("minItems", 0):
-            yield f"{place}: Invalid value: {len(value)}: {place} in body should have at least {raw['minItems']} items"
+            least = raw["minItems"]
+            yield Fault(f"{place}: Invalid value: {len(value)}: {place} in body should have at least {least} items")
         if self._list_type in ("set", "map"):
             seen: list[Any] = []
             for number, part in enumerate(value):
-                key = self._key(part) if self._list_type == "map" else part
+                key = {name: part.get(name) for name in self._keys} if self._list_type == "map" else part
                 if key in seen:
-                    yield f"{place}[{number}]: Duplicate value: {_told(part)}"
+                    yield Fault(f"{place}[{number}]: Duplicate value: {json.dumps(key, separators=(',', ':'))}")
                 seen.append(key)
 
-    def _junctors(self, value: Any, place: str) -> Iterator[str]:
+    def _junctors(self, value: Any, place: str) -> Iterator[Fault]:
         raw = self._raw
         for part in raw.get("allOf") or ():
-            yield from _bare(part).fits(value, place)
-        if raw.get("anyOf") and not any(_bare(part).fit(value) for part in raw["anyOf"]):
-            yield f"{place}: Invalid value: {_told(value)}: {place} in body must validate at least one schema (anyOf)"
-        if raw.get("oneOf") and sum(_bare(part).fit(value) for part in raw["oneOf"]) != 1:
-            yield f"{place}: Invalid value: {_told(value)}: must validate one and only one schema (oneOf)"
-        if raw.get("not") and _bare(raw["not"]).fit(value):
-            yield f"{place}: Invalid value: {_told(value)}: {place} in body must not validate the schema (not)"
+            yield from Schema(part)._fits(value, place)  # noqa: SLF001 - of its own kind
+        said = f"{place}: Invalid value: {_told(value)}: {place} in body must"
+        if raw.get("anyOf") and not any(Schema(part).fit(value) for part in raw["anyOf"]):
+            yield Fault(f"{said} validate at least one schema (anyOf)")
+        if raw.get("oneOf") and sum(Schema(part).fit(value) for part in raw["oneOf"]) != 1:
+            yield Fault(f"{said} validate one and only one schema (oneOf)")
+        if raw.get("not") and Schema(raw["not"]).fit(value):
+            yield Fault(f"{said} not validate the schema (not)")
 
-    def fits(self, value: Any, place: str) -> Iterator[str]:
-        """The problems of a schema inside allOf, anyOf, oneOf or not: all limits, no rules."""
-        yield from self._shape(value, place)
-        yield from self._inside(value, _ABSENT, place)
+    def _fits(self, value: Any, place: str) -> Iterator[Fault]:
+        """Of a schema inside allOf, anyOf, oneOf or not: all limits, no rules."""
+        return self._faults(value, _ABSENT, place)
 
     def fit(self, value: Any) -> bool:
-        return not any(True for _ in self.fits(value, ""))
+        return not any(True for _ in self._fits(value, ""))
 
     def _key(self, item: Any) -> tuple[Any, ...]:
         return tuple(item.get(key) for key in self._keys) if isinstance(item, dict) else ()
@@ -237,22 +287,26 @@ class Schema:
         return {self._key(item): item for item in items}
 
 
-def _bare(raw: Mapping[str, Any]) -> Schema:
-    return Schema(raw)
+def _blocking(text: str) -> Fault:
+    return Fault(text, blocks=True)
 
 
-def _kept(name: str, resource: bool) -> bool:  # noqa: FBT001 - one word for two callers
-    return resource and name in ("apiVersion", "kind", "metadata")
+def _too_many(value: Sized, place: str, most: int) -> Fault:
+    return _blocking(f"{place}: Too many: {len(value)}: must have at most {most} item{'' if most == 1 else 's'}")
 
 
-def _transitional(raw: Any) -> bool:
+def _unchanged(value: Any, old: Any) -> bool:
+    """Equal as JSON; parts that nobody touched are equal to the byte, which is faster to see."""
+    return bool(value == old) and (marshal.dumps(value, 2) == marshal.dumps(old, 2) or same(value, old))
+
+
+def _ruled(raw: Any) -> bool:
     if isinstance(raw, Mapping):
-        if any(
-            "oldSelf" in rule["rule"] for rule in raw.get(_RULES) or () if isinstance(rule, Mapping) and "rule" in rule
-        ):
-            return True
-        return any(_transitional(value) for value in raw.values() if isinstance(value, (Mapping, list)))
-    return isinstance(raw, list) and any(_transitional(value) for value in raw)
+        rules = raw.get(_RULES)
+        return (isinstance(rules, list) and bool(rules)) or any(
+            _ruled(value) for value in raw.values() if isinstance(value, (Mapping, list))
+        )
+    return isinstance(raw, list) and any(_ruled(value) for value in raw)
 
 
 _RESERVED = frozenset(
@@ -264,19 +318,12 @@ _RESERVED = frozenset(
 
 
 def _seen(value: Any) -> Any:
-    """As rules name it: words of CEL are escaped, and so are dots and dashes."""
+    """As rules name it: words of CEL are escaped."""
     if isinstance(value, dict):
-        return {_escaped(name): _seen(part) for name, part in value.items()}
+        return {f"__{name}__" if name in _RESERVED else name: _seen(part) for name, part in value.items()}
     if isinstance(value, list):
         return [_seen(part) for part in value]
     return value
-
-
-@cache
-def _escaped(name: str) -> str:
-    if name in _RESERVED:
-        return f"__{name}__"
-    return name
 
 
 def _told(value: Any) -> str:

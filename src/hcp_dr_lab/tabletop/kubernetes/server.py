@@ -371,13 +371,20 @@ class ApiServer:
 
     def _prepared(self, kind: Kind, resource: Resource, body: Object, old: Object | None) -> Object:
         body["apiVersion"], body["kind"] = resource.api_version, resource.kind
+        builtin.check_types(kind, body)
         _tidy(body["metadata"])
-        kind.prepare(body, old)
+        try:
+            kind.prepare(body, old)
+        except (AttributeError, TypeError) as error:  # a built-in kind meets a part of a type that it does not have
+            raise refusal.bad_request(f"{resource.kind} cannot be handled as a {resource.kind}: {error}") from error
         return body
 
     def _checked(self, kind: Kind, body: Object, old: Object | None) -> None:
         problems: Problems = builtin.metadata_problems(kind, body["metadata"], old["metadata"] if old else None)
-        problems += kind.validate(body, old)
+        try:
+            problems += kind.validate(body, old)
+        except (AttributeError, TypeError) as error:  # as in _prepared
+            raise refusal.bad_request(f"{kind.resource.kind} cannot be handled as such: {error}") from error
         if problems:
             raise refusal.invalid(kind.resource, body["metadata"]["name"], problems)
 
@@ -400,6 +407,8 @@ class ApiServer:
         if uid and uid != old["metadata"]["uid"]:
             raise refusal.invalid(resource, name, [f'metadata.uid: Invalid value: "{uid}": field is immutable'])
         version = metadata.get("resourceVersion")
+        if version and not version.isdigit():
+            raise refusal.internal_plain(f'strconv.ParseUint: parsing "{version}": invalid syntax')
         if version and version != old["metadata"]["resourceVersion"]:
             why = "the object has been modified; please apply your changes to the latest version and try again"
             raise refusal.conflict(resource, name, why)
@@ -413,7 +422,10 @@ class ApiServer:
             if told is None:
                 raise refusal.bad_request(f"Object '{word.capitalize()}' is missing")
             if told != wanted:
-                raise refusal.bad_request(f"the {word} in the data ({told}) does not match the expected one ({wanted})")
+                what = "API version" if word == "apiVersion" else word
+                raise refusal.bad_request(
+                    f"the {what} in the data ({told}) does not match the expected {what} ({wanted})"
+                )
 
     def _name(self, kind: Kind, metadata: Object) -> None:
         if not metadata.get("name") and metadata.get("generateName"):
