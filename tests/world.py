@@ -72,9 +72,9 @@ def management(name: str, uid: str) -> MemoryKubernetes:
     return cluster
 
 
-def hosted_cluster(name: str) -> list[Any]:
+def hosted_cluster(name: str, infra: str = "") -> list[Any]:
     """A hosted cluster as it lives on its management cluster: what is shared and what is its own."""
-    infra, own = f"{name}-x7k2", f"clusters-{name}"
+    infra, own = infra or f"{name}-x7k2", f"clusters-{name}"
     label = {"cluster.x-k8s.io/cluster-name": infra}
     spec = {
         "infraID": infra,
@@ -193,16 +193,16 @@ def inside() -> MemoryKubernetes:
     )
 
 
-def relocatable() -> World:
+def relocatable(name: str = "one", beside: str = "one2", infra: str = "", infra_beside: str = "") -> World:
     source, destination = management("source", "uid-of-mgmt-1"), management("destination", "uid-of-mgmt-2")
-    for item in ("Namespace clusters", *hosted_cluster("one"), *hosted_cluster("one2")):
+    for item in ("Namespace clusters", *hosted_cluster(name, infra), *hosted_cluster(beside, infra_beside)):
         source.put(item)
-    ids = [f"i-{name}-{number}" for name in ("one", "one2") for number in ("1", "2")]
+    ids = [f"i-{each}-{number}" for each in (name, beside) for number in ("1", "2")]
     return World(
         source=source,
         destination=destination,
         hosted=inside(),
-        zone=MemoryZone((*records("one", "source"), *records("one2", "source"))),
+        zone=MemoryZone((*records(name, "source"), *records(beside, "source"))),
         instances=MemoryInstances(dict.fromkeys(ids, False)),
     )
 

@@ -44,7 +44,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Patch an object (merge patch for a mapping, JSON patch for a sequence). Never used on Secrets."""
+    """Patch an object (merge patch for a mapping, JSON patch for a sequence). On Secrets for annotations only."""
 
     side: Side
     resource: Resource

@@ -79,10 +79,15 @@ def referenced_config_maps(hosted_cluster: Object, pools: Iterable[Object]) -> f
     return frozenset((*_references(hosted_cluster.get("spec"), _CONFIG_MAP_KEYS), *configs))
 
 
+def reference_mark(name: str) -> str:
+    """The annotation that the HyperShift operator puts on what a HostedCluster of this name refers to."""
+    return f"referenced-resource.hypershift.openshift.io/{name}"
+
+
 def inputs_of(hosted_cluster: Object, referenced: frozenset[str], candidates: Iterable[Object]) -> tuple[Object, ...]:
     """Of the Secrets or ConfigMaps of the HostedCluster's namespace, those it refers to: named in its spec, or marked
     by the HyperShift operator with the referenced-resource annotation of this cluster."""
-    mark = f"referenced-resource.hypershift.openshift.io/{name_of(hosted_cluster)}"
+    mark = reference_mark(name_of(hosted_cluster))
     return tuple(item for item in candidates if name_of(item) in referenced or mark in annotations_of(item))
 
 

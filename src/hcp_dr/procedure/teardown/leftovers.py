@@ -1,32 +1,46 @@
-"""Removes what the operator would have removed and nobody else does: the control plane namespace with its volumes, and
-what this hosted cluster has outside of it (rules F4, F5). The namespaces go after the operator is back, because its
-conversion webhook is needed for that. The HostedCluster's namespace stays: it may be shared."""
+"""Removes what the operator would have removed and nobody else does: the control plane namespace with its volumes, what
+this hosted cluster has outside of it, the operator's marks on its inputs, and its hold on nodes (rules F4, F5). The
+namespaces go after the operator is back, because its conversion webhook is needed for that. The HostedCluster's
+namespace stays: it may be shared."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Refuse, Step, Topic, Wait
+from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.errors import NotOurs
-from hcp_dr.kube.port import Object, Resource
+from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import (
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
+    CONFIG_MAP,
     DEPLOYMENT,
     NAMESPACE,
+    NODE,
     ROLE,
     ROLE_BINDING,
+    SECRET,
 )
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import labels_of, name_of
+from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of
+from hcp_dr.objects.select import CLUSTER_ANNOTATION, reference_mark
 from hcp_dr.procedure.removal import Guard, Removable, proven, removable
 from hcp_dr.procedure.teardown.operator_back import left_on_source
 
 GONE_LIMIT = 600.0
 OWNER_NAMESPACE = "hypershift.openshift.io/owner.namespace"
 OWNER_NAME = "hypershift.openshift.io/owner.name"
-_INGRESS = ("openshift-ingress", "openshift-ingress-operator")
+_ROUTER = ("openshift-ingress", "openshift-ingress-operator")
+_OUTSIDE: tuple[tuple[Resource, tuple[str | None, ...]], ...] = (
+    (CLUSTER_ROLE, (None,)),
+    (CLUSTER_ROLE_BINDING, (None,)),
+    (ROLE_BINDING, _ROUTER),
+    (ROLE, _ROUTER),
+    (CONFIG_MAP, ("openshift-config-managed",)),  # its dashboard
+)
+_INPUTS = {resource.kind: resource for resource in (SECRET, CONFIG_MAP)}
+_HANGING = ("NamespaceFinalizersRemaining", "NamespaceContentRemaining")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,49 +48,69 @@ class Facts:
     guard: Guard
     left: tuple[str, ...]  # of what should be gone by now
     outside: tuple[Removable, ...]  # cluster-scoped and in other namespaces
+    nodes: tuple[Object, ...]  # taken for this hosted cluster's pods
+    inputs: tuple[Object, ...]  # Secrets and ConfigMaps, perhaps shared, that bear the operator's mark of this cluster
+    mark: str
     held: tuple[Removable, ...]  # Deployments on whose finalizers the namespace hangs
     namespace: Removable | None
+    hanging: str = ""  # what the namespace says that it waits for
 
 
 def outside_of(case: Case, resource: Resource, items: tuple[Object, ...]) -> tuple[Object, ...]:
-    """Roles and bindings of this hosted cluster: by owner labels, or by a name that holds the whole namespace name."""
+    """Of what is outside of its namespaces (rule F5): by owner labels, or by a name that holds the whole name of the
+    namespace; nodes that were taken for it by their label."""
     own = case.control_plane_namespace
-    names = {f"hypershift-cluster-api-{own}"} if resource == CLUSTER_ROLE_BINDING else set()
-    if resource in (ROLE, ROLE_BINDING):
-        names = {f"control-plane-operator-{own}"}
+    if resource == NODE:
+        return tuple(item for item in items if labels_of(item).get(CLUSTER_ANNOTATION) == own)
+    names = {
+        CLUSTER_ROLE_BINDING: f"hypershift-cluster-api-{own}",
+        ROLE: f"control-plane-operator-{own}",
+        ROLE_BINDING: f"control-plane-operator-{own}",
+        CONFIG_MAP: f"hc-{case.namespace}-{case.name}",
+    }
     return tuple(
         item
         for item in items
-        if name_of(item) in names
+        if name_of(item) == names.get(resource)
         or (labels_of(item).get(OWNER_NAMESPACE), labels_of(item).get(OWNER_NAME)) == (case.namespace, case.name)
     )
 
 
+def outside(source: Kubernetes, case: Case) -> tuple[tuple[Resource, Object], ...]:
+    """All of it that is to be deleted."""
+    return tuple(
+        (resource, item)
+        for resource, namespaces in _OUTSIDE
+        for namespace in namespaces
+        for item in outside_of(case, resource, source.list(resource, namespace).items)
+    )
+
+
+def taken_nodes(source: Kubernetes, case: Case) -> tuple[Object, ...]:
+    return outside_of(case, NODE, source.list(NODE).items)
+
+
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     source, own = ports.source, case.control_plane_namespace
-    outside = [
-        removable(resource, item)
-        for resource in (CLUSTER_ROLE, CLUSTER_ROLE_BINDING)
-        for item in outside_of(case, resource, source.list(resource).items)
-    ]
-    outside += [
-        removable(resource, item)
-        for resource in (ROLE_BINDING, ROLE)
-        for namespace in _INGRESS
-        for item in outside_of(case, resource, source.list(resource, namespace).items)
-    ]
     namespace = source.find(NAMESPACE, own)
+    mark = reference_mark(case.name)
+    inputs = (item for resource in (SECRET, CONFIG_MAP) for item in source.list(resource, case.namespace).items)
+    waiting = [c for c in dig(namespace, "status", "conditions") or () if c.get("status") == "True"]
     return Facts(
         guard=proven(ports, case, memory),
         left=left_on_source(ports, case),
-        outside=tuple(outside),
+        outside=tuple(removable(resource, item) for resource, item in outside(source, case)),
+        nodes=taken_nodes(source, case),
+        inputs=tuple(item for item in inputs if mark in annotations_of(item)),
+        mark=mark,
         held=tuple(removable(DEPLOYMENT, item) for item in source.list(DEPLOYMENT, own).items),
         namespace=removable(NAMESPACE, namespace) if namespace else None,
+        hanging="; ".join(str(c.get("message")) for c in waiting if c.get("type") in _HANGING),
     )
 
 
 def plan(facts: Facts) -> Decision:
-    if facts.namespace is None and not facts.outside:
+    if facts.namespace is None and not (facts.outside or facts.nodes or facts.inputs):
         return Done("the control plane namespace and what was outside of it are gone")
     refusal = facts.guard.refusal()
     if refusal is not None:
@@ -84,14 +118,30 @@ def plan(facts: Facts) -> Decision:
     if facts.left:
         return Refuse(NotOurs(what=f"Came back on the source: {', '.join(facts.left)}.", left="They were not touched."))
     actions: list[Action] = [_delete(item) for item in facts.outside if not item.deleting]
+    actions += [_give_back(node) for node in facts.nodes]
+    actions += [
+        Patch("source", _INPUTS[item["kind"]], name_of(item), namespace_of(item), _without(facts.mark))
+        for item in facts.inputs
+    ]
     actions += [item.strip(()) for item in facts.held if item.finalizers]
     if facts.namespace is not None and not facts.namespace.deleting:
         actions.append(_delete(facts.namespace))
     if actions:
         return Do(tuple(actions))
     name = facts.namespace.name if facts.namespace else "outside"
-    wake = Topic("source", NAMESPACE)
-    return Wait("the control plane namespace is gone", f"{name} is being deleted", GONE_LIMIT, wake)
+    seen = f"{name} is being deleted" + (f": {facts.hanging}" if facts.hanging else "")
+    return Wait("the control plane namespace is gone", seen, GONE_LIMIT, Topic("source", NAMESPACE))
+
+
+def _give_back(node: Object) -> Patch:
+    """Conditional on the version that was seen: taints are one list, of which others have their part."""
+    taints = [taint for taint in dig(node, "spec", "taints") or () if taint.get("key") != CLUSTER_ANNOTATION]
+    meta = {"labels": {CLUSTER_ANNOTATION: None}, "resourceVersion": node["metadata"].get("resourceVersion")}
+    return Patch("source", NODE, name_of(node), None, {"metadata": meta, "spec": {"taints": taints or None}})
+
+
+def _without(mark: str) -> dict[str, object]:
+    return {"metadata": {"annotations": {mark: None}}}
 
 
 def _delete(item: Removable) -> Delete:
@@ -103,7 +153,7 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    return replace(facts, outside=(), namespace=None)
+    return replace(facts, outside=(), nodes=(), inputs=(), namespace=None)
 
 
 STEP = Step(

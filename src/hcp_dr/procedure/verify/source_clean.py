@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Step, Wait
-from hcp_dr.kube.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, NAMESPACE, PERSISTENT_VOLUME
+from hcp_dr.kube.resources import NAMESPACE, PERSISTENT_VOLUME
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of
 from hcp_dr.procedure.preflight.external_dns import look_at
 from hcp_dr.procedure.records import owned
-from hcp_dr.procedure.teardown.leftovers import outside_of
+from hcp_dr.procedure.teardown.leftovers import outside, taken_nodes
 from hcp_dr.procedure.teardown.operator_back import left_on_source
 
 LIMIT = 300.0
@@ -26,17 +26,13 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     source, own = ports.source, case.control_plane_namespace
     namespace = source.find(NAMESPACE, own)
     volumes = source.list(PERSISTENT_VOLUME).items
-    roles = [
-        item
-        for resource in (CLUSTER_ROLE, CLUSTER_ROLE_BINDING)
-        for item in outside_of(case, resource, source.list(resource).items)
-    ]
     records = owned(ports.zone.records(), look_at(source, "source").owner, own)
     return Facts(
         (
             *left_on_source(ports, case),
             *([f"Namespace {own}"] if namespace else []),
-            *(f"{item['kind']} {name_of(item)}" for item in roles),
+            *(f"{resource.kind} {name_of(item)}" for resource, item in outside(source, case)),
+            *(f"Node {name_of(node)} taken for it" for node in taken_nodes(source, case)),
             *(
                 f"PersistentVolume {name_of(item)}"
                 for item in volumes
