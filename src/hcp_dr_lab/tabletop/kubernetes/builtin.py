@@ -281,6 +281,8 @@ def doom(kind: Kind, body: Object) -> None:
     """What besides the deletionTimestamp shows that an object goes."""
     if kind.key == "namespaces":
         body.setdefault("status", {})["phase"] = "Terminating"
+    elif kind.key == custom.DEFINITIONS:
+        body["metadata"]["finalizers"] = [*(body["metadata"].get("finalizers") or ()), custom.CLEANUP]
 
 
 def runnable(store: Store, pod: Object, container: str) -> None:

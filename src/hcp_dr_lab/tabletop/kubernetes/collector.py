@@ -9,6 +9,7 @@ import copy
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Propagation, Resource
+from hcp_dr_lab.tabletop.kubernetes import custom
 from hcp_dr_lab.tabletop.kubernetes.kinds import dig
 from hcp_dr_lab.tabletop.kubernetes.refusal import Refusal
 from hcp_dr_lab.tabletop.kubernetes.server import FOREGROUND, ORPHAN, ApiServer
@@ -61,6 +62,9 @@ class _Round:
                 self._empty(space)
             else:
                 self._furnish(space.key.name)
+        for definition in self._store.list(custom.DEFINITIONS):
+            if _held(definition, custom.CLEANUP):
+                self._empty_kind(definition)
         self._release_volumes()
 
     # The garbage collector
@@ -136,6 +140,16 @@ class _Round:
                 body = {"metadata": {"name": name, "namespace": namespace}, **parts}
                 with contextlib.suppress(Refusal):
                     self._server.create(resource, namespace, copy.deepcopy(body), manager=MANAGER)
+
+    # Kinds
+
+    def _empty_kind(self, definition: Entry) -> None:
+        entries = self._store.list(definition.key.name)
+        for entry in entries:
+            if not _going(entry):
+                self._delete(entry, "Background")
+        if not self._store.list(definition.key.name):
+            self._drop_finalizer(definition, custom.CLEANUP)
 
     # Volumes
 

@@ -13,6 +13,8 @@ from hcp_dr_lab.tabletop.kubernetes.schema import Schema
 from hcp_dr_lab.tabletop.kubernetes.store import Entry
 
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+"""The finalizer that a definition gets when it is deleted: all objects of the kind go first."""
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 
 
