@@ -5,7 +5,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 
-.PHONY: drill test test-region check format lock clean
+.PHONY: demo drill test test-region check format lock clean
+
+## The whole relocation on the tabletop, in memory: seconds, as any user, anywhere.
+demo: $(READY)
+	$(BIN)/hcp-dr-lab drill --tabletop
 
 ## The whole relocation in a real region: needs Linux and root. Builds the programs once, which takes a while.
 drill: $(READY) region-programs

@@ -1,4 +1,4 @@
-"""`hcp-dr-lab drill`: a whole relocation in a region of its own, judged by an observer."""
+"""`hcp-dr-lab drill`: a whole relocation in a region of its own or on the tabletop, judged by an observer."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import json
 import os
 import time
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from hcp_dr_lab.cli import options
 from hcp_dr_lab.cli.progress import Progress
 from hcp_dr_lab.drill import perform
+from hcp_dr_lab.errors import BadOptions
 from hcp_dr_lab.observer.report import Outcome, as_object, as_text
 from hcp_dr_lab.region import lifecycle
+from hcp_dr_lab.tabletop import drill as tabletop_drill
 
 
 class Form(StrEnum):
@@ -35,6 +37,10 @@ def drill(
     secrets: options.Secrets = 0,
     realistic: options.Realistic = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the drill's own region standing, to look at it.")] = False,
+    tabletop: Annotated[
+        bool,
+        typer.Option("--tabletop", help="In memory, in seconds, anywhere, without root: all but hcp-dr simulated."),
+    ] = False,
     output: Annotated[Form, typer.Option("--output", "-o", help="What goes to stdout.")] = Form.TEXT,
 ) -> None:
     """Relocate a hosted cluster in the region from one management cluster to the other, and judge it.
@@ -51,6 +57,8 @@ def drill(
         realistic=realistic,
     )
     tell = Progress()
+    if tabletop:
+        _on_tabletop(asked, output, tell, standing=bool(name) or keep)
     region = name or f"drill-{os.getpid()}"
     began = time.monotonic()
     try:
@@ -61,6 +69,21 @@ def drill(
     finally:
         if not name and not keep:
             lifecycle.down(region, tell)
+    raise typer.Exit(0 if outcome.passed else 1)
+
+
+def _on_tabletop(asked: options.Asked, output: Form, tell: Progress, *, standing: bool) -> NoReturn:
+    if standing:
+        raise BadOptions(
+            "--tabletop makes a region of its own in memory, which ends with the drill: --name and --keep mean nothing "
+            "there. Nothing was started. Leave them out."
+        )
+    folder = tabletop_drill.new_folder()
+    outcome = tabletop_drill.perform(asked.hosted, asked.region, folder, tell)
+    if output is Form.TEXT:
+        print(tabletop_drill.summary(outcome, folder))
+    else:
+        show(outcome, output)
     raise typer.Exit(0 if outcome.passed else 1)
 
 

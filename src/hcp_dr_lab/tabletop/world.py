@@ -24,8 +24,8 @@ from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.model import Ports
 from hcp_dr.objects.archive import Archive
 from hcp_dr_lab.errors import LabError
+from hcp_dr_lab.hosted import ballast, content
 from hcp_dr_lab.hosted import cluster as hosted_clusters
-from hcp_dr_lab.hosted import content
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.region.cloud.aws import Seed
 from hcp_dr_lab.region.layout import (
@@ -151,7 +151,8 @@ class World:
     # Hosted clusters
 
     def populate(self, options: Options, name: str = NAME) -> None:
-        """Hosted clusters of this shape on the first management cluster, in service. Raises Unready."""
+        """Hosted clusters of this shape on the first management cluster, in service. `name` is for one that nobody
+        brought. Raises Unready."""
         first = self.sides[0]
         management = first.client()
         population = hosted_clusters.population(name, options)
@@ -165,6 +166,8 @@ class World:
         self._await(lambda: self._is_available(side, names), f"the control plane of {names.name} is available")
         for wanted in hosted_clusters.counted_secrets(names, options):
             management.create(r.SECRET, wanted)
+        if options.etcd_ballast:
+            ballast.put(management, names, options.etcd_ballast, _say_nothing)
         self.residents[names.name] = self._resident(side, names, options)
         for each in self.sides:
             inside = Hosted(each, names.control_plane_namespace)
@@ -316,6 +319,10 @@ def welcomed(api: HostedApi, client: Credentials, where: dict[str, str]) -> ApiS
     if server is None:
         raise errors.ServerBusy(retry_after=None, **where, reason="etcdserver: request timed out")
     return server
+
+
+def _say_nothing(_text: str) -> None:
+    """Nobody waits long enough to want to hear."""
 
 
 def _demanded(side: Management, word: str) -> ApiServer:

@@ -1,0 +1,108 @@
+"""A drill on the tabletop: the whole relocation in a region in memory, judged by the observer's rules.
+
+What it writes outlives it in a folder of its own: the backup with its journal, and the evidence.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hcp_dr_lab.hosted.cluster import Options
+from hcp_dr_lab.observer.judge import judge
+from hcp_dr_lab.observer.report import Outcome, as_text, parse_relocation
+from hcp_dr_lab.region import lifecycle
+from hcp_dr_lab.region.layout import RegionOptions
+from hcp_dr_lab.tabletop.observation import BRISK, Observation, record, write_verdict
+from hcp_dr_lab.tabletop.operator import Operator
+from hcp_dr_lab.tabletop.world import NAME, World
+
+REGION = "tabletop"
+SETTLE_SECONDS = 10.0  # of the world's time, watched after the relocation
+_FOLDER = ".tabletop"
+_SIMULATED = (
+    "This was a rehearsal on the tabletop: Kubernetes, AWS, DNS, machines and time were simulated in one process, and "
+    "the seconds of the relocation are those of its clock. The procedure that ran is hcp-dr's own."
+)
+
+Tell = Callable[[str], None]
+
+
+def perform(hosted: Options, region: RegionOptions, folder: Path, tell: Tell, *, began: float | None = None) -> Outcome:
+    """Relocate a hosted cluster of this shape from mgmt-1 to mgmt-2 and judge it. `began` is on the monotonic clock."""
+    began = time.monotonic() if began is None else began
+    world = World(realistic=region.realistic, crds=region.crds)
+    for change in hosted.brought.changes if hosted.brought is not None else ():
+        tell(f"fitted: {change}")
+    tell("two management clusters and AWS stand, in memory")
+    world.populate(hosted, NAME)
+    name = next(iter(world.residents))
+    tell(f"hosted cluster {name} is in service after {world.clock.now():.0f} s of simulated time")
+    observation = Observation(world, name, source=1, pace=BRISK)
+    observation.begin()
+    operator = Operator(world, name, folder=folder / "backup")
+    before = world.clock.now()
+    tell("relocating")
+    ending = operator.relocate()
+    tell(f"the relocation ended after {world.clock.now() - before:.0f} s of simulated time")
+    if ending.error is not None:
+        tell(ending.error.paragraph())
+    world.clock.spend(SETTLE_SECONDS)
+    evidence = observation.conclude()
+    verdict = judge(evidence)
+    record(evidence, folder / "evidence")
+    write_verdict(verdict, folder / "evidence")
+    return Outcome(
+        cluster=name,
+        source=observation.source,
+        destination=observation.destination,
+        relocation=parse_relocation(ending.exit_code, operator.document(ending)),
+        verdict=verdict,
+        duration_s=time.monotonic() - began,
+        region=REGION,
+        evidence_dir=str(folder / "evidence"),
+    )
+
+
+def new_folder() -> Path:
+    """Below the user's state folder, readable by its owner only."""
+    parent = lifecycle.folder("x").parent / _FOLDER
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    names = (f"{stamp}{f'-{number}' if number else ''}" for number in range(1000))
+    for name in names:
+        try:
+            (parent / name).mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        return parent / name
+    raise FileExistsError(parent)
+
+
+def summary(outcome: Outcome, folder: Path) -> str:
+    """For people who see this for the first time."""
+    verdict = outcome.verdict
+    if outcome.passed:
+        said = (
+            f"The hosted cluster {outcome.cluster} has moved from {outcome.source} to {outcome.destination}. Its "
+            f"{len(verdict.nodes_before)} workers and their containers went on running, its API was away for "
+            f"{verdict.api_downtime_s:.0f} s, and each of the {verdict.acknowledged} writes that it had acknowledged "
+            "is there."
+        )
+    else:
+        said = f"The relocation of {outcome.cluster} failed the observer's rules; the reasons are above."
+    return "\n".join(
+        [
+            as_text(outcome),
+            "",
+            *textwrap.wrap(_SIMULATED, 100),
+            "",
+            *textwrap.wrap(said, 100),
+            "",
+            f"backup   {folder / 'backup'}  (objects as YAML, manifest.json)",
+            f"journal  {folder / 'backup' / 'journal.jsonl'}  (every action, with its reason)",
+            f"evidence {folder / 'evidence'}  (what the observer saw, and its verdict)",
+        ]
+    )
