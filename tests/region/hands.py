@@ -1,0 +1,129 @@
+"""What people do with kubectl and aws by hand, in the tests that provoke the region's dangers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from hcp_dr.errors import KubernetesError, NotFound
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr_lab.region.cloud.storage import credentials
+from hcp_dr_lab.region.layout import AWS_REGION, OIDC_BUCKET, HostedClusterNames, Layout
+from hcp_dr_lab.region.machines.hypervisor import Worker, workers
+from hcp_dr_lab.standin import names as standin_names
+from hcp_dr_lab.standin import pace
+from hcp_dr_lab.standin.hypershift_operator.documents import keys_of
+from tests.region.conftest import eventually
+
+OPERATOR = (standin_names.OPERATOR, standin_names.OPERATOR_NAMESPACE)
+
+
+def aws(layout: Layout, service: Any) -> Any:
+    """As somebody on this host asks the region's AWS, S3 among it."""
+    granted = credentials(layout)
+    return boto3.client(
+        service,
+        endpoint_url=layout.s3_endpoint if service == "s3" else layout.aws_endpoint,
+        verify=str(layout.ca_file),
+        region_name=AWS_REGION,
+        aws_access_key_id=granted.access_key_id,
+        aws_secret_access_key=granted.secret_access_key,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}) if service == "s3" else None,
+    )
+
+
+def scale(cluster: Kubernetes, name: str, namespace: str, replicas: int) -> None:
+    cluster.patch(r.DEPLOYMENT, name, namespace, {"spec": {"replicas": replicas}})
+
+
+def pods(cluster: Kubernetes, name: str, namespace: str) -> tuple[Object, ...]:
+    return tuple(cluster.list(r.POD, namespace, labels=f"app={name}").items)
+
+
+@contextmanager
+def without_operator(cluster: Kubernetes) -> Iterator[None]:
+    """While the HyperShift operator has no pod. It is back and ready afterwards."""
+    scale(cluster, *OPERATOR, 0)
+    eventually(lambda: not pods(cluster, *OPERATOR), 30, "the operator's pod has ended")
+    try:
+        yield
+    finally:
+        operator_back(cluster)
+
+
+def operator_back(cluster: Kubernetes) -> None:
+    scale(cluster, *OPERATOR, 1)
+
+    def ready() -> bool:
+        found = cluster.get(r.DEPLOYMENT, *OPERATOR).get("status") or {}
+        return bool(found.get("readyReplicas", 0) == found.get("replicas", 0) == 1)
+
+    eventually(ready, 30, "the operator is ready again")
+
+
+def pause(cluster: Kubernetes, resource: Resource, name: str, namespace: str, until: str | None = "true") -> None:
+    cluster.patch(resource, name, namespace, {"spec": {"pausedUntil": until}})
+
+
+def refused(act: Callable[[], object]) -> str:
+    """What the API server says against it; empty where it says nothing."""
+    try:
+        act()
+    except NotFound:
+        raise
+    except KubernetesError as error:
+        return str(error)
+    return ""
+
+
+@contextmanager
+def at_a_pace(cluster: Kubernetes, seconds: Mapping[str, float]) -> Iterator[None]:
+    """The operators and the cloud of this management cluster take that long meanwhile."""
+    metadata = {"name": pace.CONFIG_MAP_NAME, "namespace": pace.CONFIG_MAP_NAMESPACE}
+    told = {name: str(number) for name, number in seconds.items()}
+    cluster.create(r.CONFIG_MAP, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": told})
+    try:
+        yield
+    finally:
+        with suppress(NotFound):
+            cluster.delete(r.CONFIG_MAP, pace.CONFIG_MAP_NAME, pace.CONFIG_MAP_NAMESPACE)
+
+
+def copied(item: Object, **metadata: Any) -> Object:
+    """As somebody prepares it who has read the first half of the procedure: no uid, no status, no finalizers."""
+    made = copy.deepcopy(item)
+    made.pop("status", None)
+    kept = {key: made["metadata"][key] for key in ("name", "namespace", "labels") if key in made["metadata"]}
+    made["metadata"] = {**kept, **metadata}
+    return made
+
+
+def workers_of(layout: Layout, names: HostedClusterNames) -> dict[str, Worker]:
+    """The running workers of a hosted cluster, by instance."""
+    return {
+        instance: worker
+        for instance, worker in workers(layout).items()
+        if worker.infra_id == names.infra_id and worker.state != "terminated"
+    }
+
+
+def documents(layout: Layout, names: HostedClusterNames) -> dict[str, str]:
+    """The OIDC documents of a hosted cluster that are in the bucket."""
+    s3 = aws(layout, "s3")
+    found = {}
+    for key in keys_of(names.infra_id):
+        with suppress(s3.exceptions.NoSuchKey):
+            found[key] = s3.get_object(Bucket=OIDC_BUCKET, Key=key)["Body"].read().decode()
+    return found
+
+
+def told(item: Object, condition: str) -> str | None:
+    """The status of a condition."""
+    conditions = (item.get("status") or {}).get("conditions") or ()
+    return next((entry["status"] for entry in conditions if entry["type"] == condition), None)
