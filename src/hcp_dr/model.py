@@ -25,6 +25,11 @@ class Later(str):
         return f"Later({str(self)!r})"
 
 
+def control_plane_namespace(namespace: str, name: str) -> str:
+    """HyperShift's rule for a HostedCluster: <namespace>-<name>, dots in the name as dashes. It is not one to one."""
+    return f"{namespace}-{name.replace('.', '-')}"
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One hosted cluster on its way from one management cluster to another. Found out once, kept in the journal."""
@@ -44,8 +49,7 @@ class Case:
 
     @property
     def control_plane_namespace(self) -> str:
-        """HyperShift's rule: <namespace>-<name>, dots in the name as dashes."""
-        return f"{self.namespace}-{self.name.replace('.', '-')}"
+        return control_plane_namespace(self.namespace, self.name)
 
     @property
     def key_prefix(self) -> str:

@@ -63,8 +63,16 @@ SPEC: Object = {
         "authentication": {
             "oauthMetadata": reference("metadata"),
             "webhookTokenAuthenticator": {"kubeConfig": reference("authenticator")},
-            "oidcProviders": [{"issuer": {"issuerCertificateAuthority": reference("issuer-ca")}}],
+            "webhookTokenAuthenticators": [{"kubeConfig": reference("authenticator-of-old")}],
+            "oidcProviders": [
+                {
+                    "issuer": {"issuerCertificateAuthority": reference("issuer-ca")},
+                    "oidcClients": [{"componentName": "console", "clientSecret": reference("console-client")}],
+                }
+            ],
         },
+        "ingress": {"componentRoutes": [{"name": "console", "servingCertKeyPairSecret": reference("console-cert")}]},
+        "scheduler": {"policy": reference("policy")},
         "image": {"additionalTrustedCA": reference("image-ca")},
         "proxy": {"trustedCA": reference("proxy-ca")},
         "oauth": {
@@ -84,9 +92,21 @@ SPEC: Object = {
 }
 SECRETS = {
     *("one-pull", "a-free-name", "audit", "sa-key", "active", "backup", "etcd-client", "serving", "authenticator"),
-    *("htpasswd", "bind", "client", "cert", "key", "login-page", "error-page", "selection-page"),
+    *(
+        "authenticator-of-old",
+        "console-client",
+        "console-cert",
+        "htpasswd",
+        "bind",
+        "client",
+        "cert",
+        "key",
+        "login-page",
+        "error-page",
+        "selection-page",
+    ),
 }
-CONFIG_MAPS = {"trust", "client-ca", "metadata", "issuer-ca", "image-ca", "proxy-ca", "ldap-ca"}
+CONFIG_MAPS = {"policy", "trust", "client-ca", "metadata", "issuer-ca", "image-ca", "proxy-ca", "ldap-ca"}
 
 
 def test_secrets_are_those_the_spec_refers_to_whatever_their_names() -> None:

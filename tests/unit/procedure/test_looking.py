@@ -368,6 +368,16 @@ def test_what_stands_against_it_is_seen(world: World) -> None:
     assert facts.on_destination
 
 
+def test_whoever_shares_the_control_plane_namespace_is_seen_on_either_side(world: World) -> None:
+    world.source.put("HostedCluster clusters-on/e")
+    case = replace(CASE, name="on-e", infra_id="x")
+    world.source.put({"HostedCluster clusters/on-e": {"spec": {}}})
+    world.source.put("HostedCluster clusters/on.e")
+    world.destination.put("HostedCluster clusters-on/e")
+    facts = preflight_hosted_cluster.observe(world.ports, case, NOTHING)
+    assert facts.sharers == ("clusters-on/e", "clusters/on.e", "clusters-on/e")
+
+
 def test_a_pool_that_scales_by_itself_asks_for_what_stands_for_it(world: World) -> None:
     spec = world.source.objects["NodePool", "clusters", "one-workers"]["spec"]
     del spec["replicas"]

@@ -39,6 +39,7 @@ def test_preflight_finds_nothing_against_it() -> None:
         "scaling",
         "rolling",
         "nodes_ready",
+        "namespace_alone",
         "destination_free",
         "bucket",
         "restore_url",

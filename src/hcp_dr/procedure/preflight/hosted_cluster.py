@@ -10,8 +10,8 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE, NODE_POOL
-from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import condition, dig, is_deleting, name_of
+from hcp_dr.model import Case, Ports, control_plane_namespace
+from hcp_dr.objects.reading import condition, dig, is_deleting, name_of, namespace_of
 from hcp_dr.objects.release import ONE_CLUSTER_SINCE, control_plane_version, restores_one_cluster
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
 from hcp_dr.procedure.preflight import verdict
@@ -35,6 +35,7 @@ class Facts:
     rolling: tuple[str, ...]  # NodePools that say that they are being updated
     nodes_not_ready: tuple[str, ...]
     on_destination: bool
+    sharers: tuple[str, ...]  # other HostedClusters, on either side, whose control plane namespace has the same name
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -59,6 +60,13 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         rolling=tuple(rolling),
         nodes_not_ready=tuple(name_of(n) for n in ports.hosted.list(NODE).items if condition(n, "Ready") != "True"),
         on_destination=ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace) is not None,
+        sharers=tuple(
+            f"{namespace_of(item)}/{name_of(item)}"
+            for cluster in (source, ports.destination)
+            for item in cluster.list(HOSTED_CLUSTER).items
+            if control_plane_namespace(namespace_of(item) or "", name_of(item)) == own
+            and (namespace_of(item), name_of(item)) != (case.namespace, case.name)
+        ),
     )
 
 
@@ -76,6 +84,11 @@ def _blocked_if(bad: object, name: str, seen: str, why: str, todo: str) -> Check
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
+    return (*_kind(facts), *_state(facts), *_place(facts))
+
+
+def _kind(facts: Facts) -> tuple[Check, ...]:
+    """What it is, once and for all."""
     return (
         _blocked_if(
             facts.platform != "AWS",
@@ -92,6 +105,12 @@ def checks(facts: Facts) -> tuple[Check, ...]:
             "choose a destination management cluster in the same region",
         ),
         _etcd(facts),
+    )
+
+
+def _state(facts: Facts) -> tuple[Check, ...]:
+    """What it does at this moment."""
+    return (
         _blocked_if(
             facts.deleting,
             "deletion",
@@ -126,6 +145,19 @@ def checks(facts: Facts) -> tuple[Check, ...]:
             f"not ready: {', '.join(facts.nodes_not_ready) or 'none'}",
             "what is broken before cannot be told from what the relocation broke",
             "bring the nodes back or remove them first",
+        ),
+    )
+
+
+def _place(facts: Facts) -> tuple[Check, ...]:
+    """Whether its names are its own."""
+    return (
+        _blocked_if(
+            facts.sharers,
+            "namespace_alone",
+            f"in the same control plane namespace: {', '.join(facts.sharers) or 'none'}",
+            "what is in it could not be told apart, and would be carried and deleted with this one",
+            "move the other one away first, or give it another name",
         ),
         _blocked_if(
             facts.on_destination,
