@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -65,11 +66,15 @@ def _apply(document: Any, operation: Any) -> Any:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal as JSON: true is not 1."""
+    """Equal as JSON: true is not 1. What is equal to the byte, as most is, is seen at once."""
+    return bool(one == other) and (marshal.dumps(one, 2) == marshal.dumps(other, 2) or _same(one, other))
+
+
+def _same(one: Any, other: Any) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(same(*pair) for pair in zip(one, other, strict=True))
+        return len(one) == len(other) and all(_same(*pair) for pair in zip(one, other, strict=True))
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 

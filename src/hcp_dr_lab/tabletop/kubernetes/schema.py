@@ -5,6 +5,7 @@ A node is read from its raw form when an object first has a value there: most of
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import marshal
@@ -19,7 +20,7 @@ from hcp_dr_lab.tabletop.kubernetes.patch import same
 
 _RULES = "x-kubernetes-validations"
 _ABSENT = object()
-_MOST_KEPT = 1000
+_MOST_KEPT = 256
 _UNCHECKED = (
     "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the "
     "existing errors to complete validation"
@@ -54,7 +55,8 @@ class Schema:
         self._keys: Sequence[str] = raw.get("x-kubernetes-list-map-keys") or ()
         self._defaults = [name for name, child in self._properties.items() if "default" in child]
         self._embedded = bool(raw.get("x-kubernetes-embedded-resource"))
-        self._kept: set[bytes] = set()
+        self._kept: dict[bytes, None] = {}
+        self._filled: dict[bytes, None] = {}
 
     @cached_property
     def ruled(self) -> bool:
@@ -99,10 +101,16 @@ class Schema:
                 if isinstance(part, (dict, list)) and not (root and name == "metadata"):
                     child = self.property(name)
                     if child is not None:
-                        child.fill(part)
+                        child.fill_once(part) if root else child.fill(part)
         elif isinstance(value, list) and self.items is not None:
             for part in value:
                 self.items.fill(part)
+
+    def fill_once(self, value: Any) -> None:
+        """As fill; what it made once it would make again."""
+        if marshal.dumps(value, 2) not in self._filled:
+            self.fill(value)
+            _keep(self._filled, marshal.dumps(value, 2))
 
     def _pruned(self, name: str, part: Any, *, root: bool) -> bool:
         if part is None:
@@ -123,7 +131,7 @@ class Schema:
 
     def _faults(self, value: Any, old: Any, place: str) -> Iterator[Fault]:
         """Against limits."""
-        if old is not _ABSENT and _unchanged(value, old):
+        if old is not _ABSENT and same(value, old):
             return
         if value is None and self._raw.get("nullable"):
             return
@@ -139,14 +147,14 @@ class Schema:
         """Against rules. An unchanged value that kept them once keeps them: they see nothing else."""
         if not self.ruled or value is None:
             return
-        unchanged = old is not _ABSENT and _unchanged(value, old)
+        unchanged = old is not _ABSENT and same(value, old)
         if unchanged:
-            packed = marshal.dumps(value)
+            packed = marshal.dumps(value, 2)
             if packed in self._kept:
                 return
         found = list(self._all_broken(value, old, place, unchanged=unchanged))
-        if unchanged and not found and len(self._kept) < _MOST_KEPT:
-            self._kept.add(packed)
+        if unchanged and not found:
+            _keep(self._kept, packed)
         yield from found
 
     def _all_broken(self, value: Any, old: Any, place: str, *, unchanged: bool) -> Iterator[str]:
@@ -155,10 +163,30 @@ class Schema:
                 yield from child._broken(part, before, where)  # noqa: SLF001 - of its own kind
         if self.rules:
             has_old = old is not _ABSENT
-            data = {"self": _seen(value), "oldSelf": _seen(old) if has_old else None}
+            data = {"self": self.seen(value), "oldSelf": self.seen(old) if has_old else None}
             for field, problem in self.rules.broken(data, has_old=has_old, unchanged=unchanged):
                 told = "" if isinstance(value, (dict, list)) else f"{_told(value)}: "
                 yield f"{place + field or '<nil>'}: Invalid value: {told}{problem}"
+
+    @cached_property
+    def escapes(self) -> bool:
+        """Whether it, or anything in it, has a field that CEL has another use for the name of."""
+        return _escapes(self._raw)
+
+    def seen(self, value: Any) -> Any:
+        """As rules name it: fields whose names are words of CEL are escaped."""
+        if not self.escapes:
+            return value
+        if isinstance(value, dict):
+            return {
+                f"__{name}__" if name in _RESERVED and name in self._properties else name: (
+                    part if (child := self.property(name)) is None else child.seen(part)
+                )
+                for name, part in value.items()
+            }
+        if isinstance(value, list) and self.items is not None:
+            return [self.items.seen(part) for part in value]
+        return value
 
     def _parts(self, value: dict[str, Any] | list[Any], old: Any, place: str) -> Iterator[tuple[Schema, Any, Any, str]]:
         """The schema, value, old value and place of each part that has a schema."""
@@ -287,17 +315,20 @@ class Schema:
         return {self._key(item): item for item in items}
 
 
+def _keep(kept: dict[bytes, None], packed: bytes) -> None:
+    """The newest of them."""
+    if len(kept) >= _MOST_KEPT:
+        with contextlib.suppress(KeyError, StopIteration, RuntimeError):  # of another thread at the same
+            del kept[next(iter(kept))]
+    kept[packed] = None
+
+
 def _blocking(text: str) -> Fault:
     return Fault(text, blocks=True)
 
 
 def _too_many(value: Sized, place: str, most: int) -> Fault:
     return _blocking(f"{place}: Too many: {len(value)}: must have at most {most} item{'' if most == 1 else 's'}")
-
-
-def _unchanged(value: Any, old: Any) -> bool:
-    """Equal as JSON; parts that nobody touched are equal to the byte, which is faster to see."""
-    return bool(value == old) and (marshal.dumps(value, 2) == marshal.dumps(old, 2) or same(value, old))
 
 
 def _ruled(raw: Any) -> bool:
@@ -309,21 +340,18 @@ def _ruled(raw: Any) -> bool:
     return isinstance(raw, list) and any(_ruled(value) for value in raw)
 
 
+def _escapes(raw: Mapping[str, Any]) -> bool:
+    properties = raw.get("properties") or {}
+    inside = [*properties.values(), raw.get("items"), raw.get("additionalProperties")]
+    return not _RESERVED.isdisjoint(properties) or any(_escapes(one) for one in inside if isinstance(one, Mapping))
+
+
 _RESERVED = frozenset(
     (
         *("true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if"),
         *("import", "let", "loop", "package", "namespace", "return", "var", "void", "while"),
     )
 )
-
-
-def _seen(value: Any) -> Any:
-    """As rules name it: words of CEL are escaped."""
-    if isinstance(value, dict):
-        return {f"__{name}__" if name in _RESERVED else name: _seen(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_seen(part) for part in value]
-    return value
 
 
 def _told(value: Any) -> str:

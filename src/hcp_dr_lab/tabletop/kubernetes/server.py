@@ -6,7 +6,8 @@ import base64
 import json
 import random
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -357,7 +358,7 @@ class ApiServer:
 
     def _stamp_and_put(self, key: Key, body: Object) -> Entry:
         body["metadata"]["resourceVersion"] = str(self.store.revision + 1)
-        return self.store.put(key, body)
+        return self.store.adopt(key, body)
 
     def _over(self, kind: Kind, body: Object) -> bool:
         """Whether nothing holds a deleted object any longer."""
@@ -373,18 +374,14 @@ class ApiServer:
         body["apiVersion"], body["kind"] = resource.api_version, resource.kind
         builtin.check_types(kind, body)
         _tidy(body["metadata"])
-        try:
+        with _readable(kind):
             kind.prepare(body, old)
-        except (AttributeError, TypeError) as error:  # a built-in kind meets a part of a type that it does not have
-            raise refusal.bad_request(f"{resource.kind} cannot be handled as a {resource.kind}: {error}") from error
         return body
 
     def _checked(self, kind: Kind, body: Object, old: Object | None) -> None:
         problems: Problems = builtin.metadata_problems(kind, body["metadata"], old["metadata"] if old else None)
-        try:
+        with _readable(kind):
             problems += kind.validate(body, old)
-        except (AttributeError, TypeError) as error:  # as in _prepared
-            raise refusal.bad_request(f"{kind.resource.kind} cannot be handled as such: {error}") from error
         if problems:
             raise refusal.invalid(kind.resource, body["metadata"]["name"], problems)
 
@@ -557,6 +554,18 @@ _SYSTEM = (
 _SCALE_METADATA = frozenset({"name", "namespace", "uid", "resourceVersion", "creationTimestamp"})
 
 
+@contextmanager
+def _readable(kind: Kind) -> Iterator[None]:
+    """A built-in kind that meets a part of a type that it does not have cannot read the body at all."""
+    try:
+        yield
+    except (AttributeError, TypeError) as error:
+        if kind.custom:
+            raise
+        name = kind.resource.kind
+        raise refusal.bad_request(f"{name} cannot be handled as a {name}: json: cannot unmarshal: {error}") from error
+
+
 def _key(kind: Kind, namespace: str | None, name: str) -> Key:
     return Key(kind.key, (namespace or "") if kind.resource.namespaced else "", name)
 
@@ -587,14 +596,14 @@ def _has_subresource(kind: Kind, subresource: str | None) -> bool:
 def _keep(kind: Kind, subresource: str | None, entry: Entry, body: Object) -> None:
     """What a request to this endpoint cannot write stays as it was."""
     if subresource == "status":
-        kept = entry.copy()
-        for key in (body.keys() | kept.keys()) - {"status", "metadata", "apiVersion", "kind"}:
+        own = {"status", "apiVersion", "kind"} if kind.custom else {"status", "apiVersion", "kind", "metadata"}
+        changed = [key for key in body.keys() | entry.object.keys() if body.get(key) != entry.object.get(key)]
+        kept = entry.copy() if set(changed) - own else {}
+        for key in set(changed) - own:
             body.pop(key, None)
             if key in kept:
                 body[key] = kept[key]
-        if kind.custom:
-            body["metadata"] = kept["metadata"]
-    elif kind.status:
+    elif kind.status and body.get("status") != entry.object.get("status"):
         body.pop("status", None)
         if "status" in entry.object:
             body["status"] = entry.copy()["status"]

@@ -136,12 +136,16 @@ class Store:
 
     def put(self, key: Key, value: Any) -> Entry:
         """`value` is plain data (dict, list, str, int, float, bool, None, bytes); a copy of it is kept."""
+        return self.adopt(key, Entry.unpacked(marshal.dumps(value)))
+
+    def adopt(self, key: Key, value: Any) -> Entry:
+        """As put, but the value itself is kept: nobody may change it, or a part of it, from now on."""
         packed = marshal.dumps(value)
         with self.lock:
             before = self.get(key)
             self._revision += 1
             created = before.created if before else self._revision
-            entry = Entry(key, created, self._revision, packed, marshal.loads(packed))  # noqa: S302 - just packed
+            entry = Entry(key, created, self._revision, packed, value)
             self._kinds.setdefault(key.kind, {}).setdefault(key.namespace, {})[key.name] = entry
             self._record(Change(self._revision, key, before, entry))
             return entry
