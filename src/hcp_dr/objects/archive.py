@@ -15,6 +15,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import yaml
@@ -31,6 +32,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+_KEPT = 4096  # objects of a backup that are not read or written twice
 
 _PREFIXES = {
     "HostedCluster": "hc",
@@ -154,7 +156,7 @@ def path_of(item: Object) -> str:
 
 def page(item: Object) -> Page:
     """The file for one object."""
-    text = yaml.dump(scrub(item), Dumper=_DUMPER, sort_keys=True, allow_unicode=True, width=1000)
+    text = _written(json.dumps(scrub(item), sort_keys=True))
     return Page(
         Entry(
             file=path_of(item),
@@ -170,6 +172,18 @@ def page(item: Object) -> Page:
         ),
         text,
     )
+
+
+@lru_cache(maxsize=_KEPT)
+def _written(content: str) -> str:
+    """YAML from JSON. Every look at a backup writes each object anew, and most of them are as they were."""
+    return str(yaml.dump(json.loads(content), Dumper=_DUMPER, sort_keys=True, allow_unicode=True, width=1000))
+
+
+@lru_cache(maxsize=_KEPT)
+def _read(data: bytes) -> Object:
+    found: Object = yaml.load(data, Loader=_LOADER)  # noqa: S506 - a safe one
+    return found
 
 
 def sha256_of(data: bytes) -> str:
@@ -189,7 +203,7 @@ def read_manifest(archive: Archive) -> Manifest | None:
 
 
 def read_objects(archive: Archive, entries: Iterable[Entry]) -> dict[Entry, Object]:
-    """The objects as the files hold them, each checked against its sha256. Raises ArchiveError."""
+    """The objects as the files hold them, each checked against its sha256; read them only. Raises ArchiveError."""
 
     objects: dict[Entry, Object] = {}
     for entry in entries:
@@ -198,5 +212,5 @@ def read_objects(archive: Archive, entries: Iterable[Entry]) -> dict[Entry, Obje
             raise ArchiveError(folder=archive.folder, reason=f"{entry.file} is missing")
         if sha256_of(data) != entry.sha256:
             raise ArchiveError(folder=archive.folder, reason=f"{entry.file} was changed after the backup (sha256)")
-        objects[entry] = yaml.load(data, Loader=_LOADER)  # noqa: S506 - a safe one
+        objects[entry] = _read(data)
     return objects

@@ -14,7 +14,15 @@ from hcp_dr.kube.port import Object
 from hcp_dr.model import RELOCATION_ANNOTATION
 from hcp_dr.objects.archive import Manifest, Snapshot, page
 from hcp_dr.objects.scrub import OIDC_FINALIZER
-from hcp_dr.procedure.backup import delete_routes, export_objects, fence, pause, protect_instances, snapshot_etcd
+from hcp_dr.procedure.backup import (
+    delete_routes,
+    export_again,
+    export_objects,
+    fence,
+    pause,
+    protect_instances,
+    snapshot_etcd,
+)
 from hcp_dr.procedure.identity import Identity
 from hcp_dr.procedure.machinery import PAUSED
 from hcp_dr.procedure.restore import claim_namespaces, hosted_cluster, hosted_cluster_inputs, machines, node_pools
@@ -272,7 +280,29 @@ def test_routes_are_remembered_as_they_can_be_made_again() -> None:
 
 def test_the_operators_replicas_are_remembered() -> None:
     given = facts(stop_control_plane.STEP, "the-operators-replicas-are-remembered")
-    assert remembered(stop_control_plane.STEP, given) == {"operator_before": {"operator": 2}}
+    assert remembered(stop_control_plane.STEP, given) == {"operator_before": {"operator": 2}, "endpoint_services": {}}
+
+
+def test_what_rotated_before_the_fence_is_remembered_for_being_carried_again() -> None:
+    given = facts(export_again.STEP, "what-changes-after-a-first-look-is-remembered-too")
+    assert remembered(export_again.STEP, given) == {
+        "changed": {
+            "namespaces/clusters-one/secret-old.yaml": ["Secret", "clusters-one", "old"],
+            "namespaces/clusters-one/secret-root-ca.yaml": ["Secret", "clusters-one", "root-ca"],
+        }
+    }
+    went = facts(export_again.STEP, "a-secret-that-went-is-still-on-the-destination")
+    assert set(remembered(export_again.STEP, went)["changed"]) == {
+        "namespaces/clusters-one/secret-another.yaml",
+        "namespaces/clusters-one/secret-token-workers-1.yaml",
+    }
+
+
+def test_the_hostnames_of_services_are_remembered_with_the_routes() -> None:
+    given = facts(delete_routes.STEP, "a-load-balancers-name-is-taken-off-its-service")
+    told = remembered(delete_routes.STEP, replace(given, hostnames_before=None))
+    assert told["service_hostnames"] == {"kube-apiserver": "api-one.hosted.example"}
+    assert set(told["routes"]) == {"oauth"}
 
 
 def written(step: Step[Any], case: str) -> Manifest:

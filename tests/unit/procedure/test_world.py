@@ -33,6 +33,7 @@ def test_preflight_finds_nothing_against_it() -> None:
         "oidc_documents",
         "platform",
         "region",
+        "endpoint_access",
         "etcd_members",
         "deletion",
         "paused_before",

@@ -25,6 +25,7 @@ class Facts:
     platform: str
     region: str
     wanted_region: str
+    endpoint_access: str  # Public, PublicAndPrivate or Private
     etcd_managed: bool
     etcd_members: int
     hosted_version: str  # of the release that the control plane runs; "" where it is not known
@@ -50,6 +51,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         platform=str(dig(hosted_cluster, "spec", "platform", "type")),
         region=str(dig(hosted_cluster, "spec", "platform", "aws", "region")),
         wanted_region=case.aws_region,
+        endpoint_access=str(dig(hosted_cluster, "spec", "platform", "aws", "endpointAccess") or "Public"),
         etcd_managed=dig(hosted_cluster, "spec", "etcd", "managementType") != "Unmanaged",
         etcd_members=1 if dig(hosted_cluster, "spec", "controllerAvailabilityPolicy") == "SingleReplica" else 3,
         hosted_version=control_plane_version(hosted_cluster),
@@ -104,6 +106,7 @@ def _kind(facts: Facts) -> tuple[Check, ...]:
             "instances and volumes do not leave their region",
             "choose a destination management cluster in the same region",
         ),
+        _endpoint_access(facts),
         _etcd(facts),
     )
 
@@ -166,6 +169,19 @@ def _place(facts: Facts) -> tuple[Check, ...]:
             "deleting it there could terminate the instances of the live one",
             "look whose it is; a relocation of yours that stopped goes on with `hcp-dr resume`",
         ),
+    )
+
+
+def _endpoint_access(facts: Facts) -> Check:
+    if facts.endpoint_access == "Public":
+        return Check("endpoint_access", "ok", "Public")
+    return Check(
+        "endpoint_access",
+        "warning",
+        f"{facts.endpoint_access}: workers reach the API through a VPC endpoint",
+        "the destination makes a new one, for minutes nobody gets through; and the source's VPC endpoint service "
+        "is left, which keeps its load balancer",
+        "be ready to delete the source's VPC endpoint service when `teardown.leftovers` names it",
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Patch, Refuse, Step, Topic, Wait
+from hcp_dr.engine.step import Action, Check, Decision, Delete, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.errors import NotOurs
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import (
@@ -54,6 +54,7 @@ class Facts:
     held: tuple[Removable, ...]  # Deployments on whose finalizers the namespace hangs
     namespace: Removable | None
     hanging: str = ""  # what the namespace says that it waits for
+    endpoint_services: tuple[str, ...] = ()  # remembered: VPC endpoint services of its load balancers
 
 
 def outside_of(case: Case, resource: Resource, items: tuple[Object, ...]) -> tuple[Object, ...]:
@@ -105,13 +106,14 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         mark=mark,
         held=tuple(removable(DEPLOYMENT, item) for item in source.list(DEPLOYMENT, own).items),
         namespace=removable(NAMESPACE, namespace) if namespace else None,
+        endpoint_services=tuple((memory.mapping("endpoint_services") or {}).values()),
         hanging="; ".join(str(c.get("message")) for c in waiting if c.get("type") in _HANGING),
     )
 
 
 def plan(facts: Facts) -> Decision:
     if facts.namespace is None and not (facts.outside or facts.nodes or facts.inputs):
-        return Done("the control plane namespace and what was outside of it are gone")
+        return Done("the control plane namespace and what was outside of it are gone", _left_in_the_cloud(facts))
     refusal = facts.guard.refusal()
     if refusal is not None:
         return refusal
@@ -130,7 +132,27 @@ def plan(facts: Facts) -> Decision:
         return Do(tuple(actions))
     name = facts.namespace.name if facts.namespace else "outside"
     seen = f"{name} is being deleted" + (f": {facts.hanging}" if facts.hanging else "")
+    if facts.endpoint_services:
+        seen += (
+            " (AWS keeps a load balancer as long as a VPC endpoint service points at it; delete those of the source: "
+            f"{', '.join(facts.endpoint_services)})"
+        )
     return Wait("the control plane namespace is gone", seen, GONE_LIMIT, Topic("source", NAMESPACE))
+
+
+def _left_in_the_cloud(facts: Facts) -> tuple[Check, ...]:
+    """VPC endpoint services outlive a deletion without finalizers (rules F2, F5): their owner removes them."""
+    if not facts.endpoint_services:
+        return ()
+    return (
+        Check(
+            "vpc_endpoint_services",
+            "warning",
+            f"perhaps left in AWS: {', '.join(facts.endpoint_services)}",
+            "their AWSEndpointServices went without the work of their finalizers, which would harm the live cluster",
+            "delete those that are still there with `aws ec2 delete-vpc-endpoint-service-configurations`",
+        ),
+    )
 
 
 def _give_back(node: Object) -> Patch:

@@ -11,7 +11,7 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import Refused
-from hcp_dr.kube.resources import DEPLOYMENT, POD, STATEFUL_SET
+from hcp_dr.kube.resources import AWS_ENDPOINT_SERVICE, DEPLOYMENT, POD, STATEFUL_SET
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of
 from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE, Guard, proven
@@ -27,12 +27,14 @@ class Facts:
     operator: tuple[Workload, ...]
     own: tuple[Workload, ...]  # of the control plane namespace
     volumes_at_stake: tuple[str, ...]  # StatefulSets that delete their claims when they are scaled down
+    endpoint_services: Mapping[str, str]  # VPC endpoint services of its load balancers, by AWSEndpointService
     before: Mapping[str, Any] | None  # remembered: the operator's replicas
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     namespace = case.control_plane_namespace
     sets = ports.source.list(STATEFUL_SET, namespace).items
+    ways = ports.source.list(AWS_ENDPOINT_SERVICE, namespace).items
     policy = ("spec", "persistentVolumeClaimRetentionPolicy", "whenScaled")
     return Facts(
         namespace=namespace,
@@ -40,6 +42,9 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         operator=tuple(w for w in workloads(ports.source, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == OPERATOR),
         own=workloads(ports.source, namespace, DEPLOYMENT, STATEFUL_SET),
         volumes_at_stake=tuple(name_of(item) for item in sets if dig(item, *policy) == "Delete"),
+        endpoint_services={
+            name_of(way): str(service) for way in ways if (service := dig(way, "status", "endpointServiceName"))
+        },
         before=memory.mapping("operator_before"),
     )
 
@@ -60,7 +65,12 @@ def plan(facts: Facts) -> Decision:
             )
         )
     if facts.before is None:
-        return Do((Remember("operator_before", {item.name: item.replicas for item in facts.operator}),))
+        return Do(
+            (
+                Remember("operator_before", {item.name: item.replicas for item in facts.operator}),
+                Remember("endpoint_services", dict(facts.endpoint_services)),
+            )
+        )
     # The operator first: it would bring back what is stopped after it.
     for whose, group, namespace in (
         ("HyperShift operator", facts.operator, OPERATOR_NAMESPACE),
