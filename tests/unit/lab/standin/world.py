@@ -35,14 +35,15 @@ from hcp_dr_lab.standin.view import CloudInstance, Key, Pair, Subject, View
 NAMES = HostedClusterNames("shop")
 PLANE = NAMES.control_plane_namespace
 SEED = Seed(zone_id="Z1", vpc_id="vpc-1", subnet_id="subnet-1", security_group_id="sg-1", image_id="ami-1")
+_WORLDS = itertools.count(1)
 AT_ONCE = Pace(load_balancer=0, load_balancer_cleanup=0, tuning=0)
 
 
 class Numbers:
-    """A KeyMaker whose keys are numbers."""
+    """A KeyMaker whose keys are numbers; no two worlds make the same."""
 
     def __init__(self) -> None:
-        self._count = itertools.count(1)
+        self._count = itertools.count(1000 * next(_WORLDS))
 
     def authority(self, name: str) -> Pair:
         return self._pair(f"authority {name}")
@@ -141,11 +142,15 @@ class World:
     def settle(self, rounds: int = 60) -> None:
         """Let everybody act until nobody wants anything more."""
         for _ in range(rounds):
-            self._play_kubernetes()
-            wanted = [change for _, role in ROLES for change in self._perform(role(self.view()))]
+            wanted = self.play_once()
             if not wanted:
                 return
         raise AssertionError(f"they never rest; the last wishes: {[str(change) for change in wanted]}")
+
+    def play_once(self) -> list[Change]:
+        """Everybody acts once: what they wanted."""
+        self._play_kubernetes()
+        return [change for _, role in ROLES for change in self._perform(role(self.view()))]
 
     def _perform(self, changes: list[Change]) -> list[Change]:
         """What was done; a refusal of EC2 is kept apart, since it is asked again and again."""
