@@ -31,6 +31,7 @@ class Clock:
         self.seconds = 0.0
         self.parts: list[Part] = []
         self._turning = False
+        self._next = 0.0  # before which nobody is due, if nothing was changed
 
     def now(self) -> float:
         return self.seconds
@@ -44,6 +45,17 @@ class Clock:
 
     def spend(self, seconds: float) -> None:
         self.pass_until(self.seconds + seconds)
+
+    def idle(self, seconds: float) -> None:
+        """As `spend`, where nothing was changed since time passed last: nobody is asked whether he is due sooner."""
+        if self.seconds + seconds < self._next:
+            self.seconds += seconds
+        else:
+            self.spend(seconds)
+
+    def stir(self) -> None:
+        """Something was changed: whoever is concerned may be due at once."""
+        self._next = 0.0
 
     def pass_until(self, until: float, reached: Callable[[], bool] | None = None) -> bool:
         """Let every part have its turns up to a moment, or until something is reached; whether it was."""
@@ -64,7 +76,7 @@ class Clock:
                 if wanted < due:
                     first, due = part, wanted
             if first is None or due > until:
-                self.seconds = max(self.seconds, until)
+                self.seconds, self._next = max(self.seconds, until), due
                 return False
             turns = turns + 1 if due <= self.seconds else 0
             if turns > _MOST_TURNS_AT_ONCE:
@@ -72,4 +84,5 @@ class Clock:
             self.seconds = max(self.seconds, due)
             first.turn()
             if reached is not None and reached():
+                self._next = 0.0
                 return True

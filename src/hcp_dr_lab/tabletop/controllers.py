@@ -46,32 +46,36 @@ _WORK = frozenset(
 
 
 class Controllers:
-    """`server` gives the API server to work through, None while there is none or these controllers do not run."""
+    """`server` gives the API server to work through, None while there is none or these controllers do not run. With a
+    `period` they look every so many seconds; else whenever something changes."""
 
-    def __init__(self, clock: Clock, server: Callable[[], ApiServer | None]) -> None:
+    def __init__(self, clock: Clock, server: Callable[[], ApiServer | None], *, period: float | None = None) -> None:
         self._clock = clock
+        self._period = period
         self._server = server
         self._seen: tuple[int, int] = (0, 0)  # which store, and its revision
         self._last = -PERIOD
         self._garbage = NEVER
-        self._again = False
 
     def due(self) -> float:
+        if self._period is not None:
+            return self._last + self._period
         server = self._server()
         if server is None:
             return NEVER
-        if self._seen != (id(server.store), server.store.revision) or self._again:
+        if self._seen != (id(server.store), server.store.revision):
             return self._last + PERIOD
         return min(self._garbage, self._stale(server))
 
     def turn(self) -> None:
         server = self._server()
+        self._last = self._clock.now()
         if server is None:
             return
         store, before = server.store, self._seen
         known = before[1] if before[0] == id(store) and before[1] >= store.compacted else None
         changes = store.since(known) if known is not None else None
-        self._seen, self._last, self._again = (id(store), store.revision), self._clock.now(), False
+        self._seen = (id(store), store.revision)
         if changes is None or any(change.key.kind in _WORK for change in changes):
             with store.lock:
                 _Round(server, self._clock).play()

@@ -82,10 +82,15 @@ class _Gate:
         def ask(*arguments: Any, **named: Any) -> Any:
             world, request = self._world, Request(self._name, verb, arguments)
             with _LOCK:
-                world.clock.spend(world.asking)
+                if request.writes:
+                    world.clock.spend(world.asking)
+                else:
+                    world.clock.idle(world.asking)
                 for hook in world.hooks:
                     hook("before", request)
                 answer = asked(*arguments, **named)
+                if request.writes:
+                    world.clock.stir()
                 for hook in world.hooks:
                     hook("after", request)
                 return answer

@@ -60,6 +60,7 @@ from hcp_dr_lab.tabletop.workers import Hypervisor
 
 NAME = "shop"
 AVAILABLE_SECONDS = 600.0
+INSIDE_SECONDS = 0.5  # between two looks of the controllers of a hosted cluster
 ASKING_SECONDS = 0.005  # that one request of the product takes
 _PLAIN = Options()
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -139,6 +140,7 @@ class World:
         memo: dict[int, Any] = {}
         clock = Clock()
         clock.seconds = self.clock.seconds
+        clock.stir()
         chance = random.Random()  # noqa: S311 - a simulation
         chance.setstate(self.chance.getstate())
         memo[id(self.clock)], memo[id(self.chance)] = clock, chance
@@ -171,7 +173,7 @@ class World:
         self.residents[names.name] = self._resident(side, names, options)
         for each in self.sides:
             inside = Hosted(each, names.control_plane_namespace)
-            inside.controllers = Controllers(self.clock, inside.reached)
+            inside.controllers = Controllers(self.clock, inside.reached, period=INSIDE_SECONDS)
             self.clock.parts.append(inside.controllers)
         hosted = self.hosted_client(names.name)
         self._await(lambda: self._answers(names.name), f"the API of {names.name} answers by its name")
