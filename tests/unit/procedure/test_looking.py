@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,12 +20,20 @@ from hcp_dr.objects.archive import MANIFEST
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure import etcd, fencing, records, removal
-from hcp_dr.procedure.backup import export_objects, mark_parent, protect_instances, release_dns, snapshot_etcd
+from hcp_dr.procedure.backup import (
+    export_again,
+    export_objects,
+    mark_parent,
+    protect_instances,
+    release_dns,
+    snapshot_etcd,
+)
 from hcp_dr.procedure.carried import MACHINERY
 from hcp_dr.procedure.case import Asked, api_hostname, discover
 from hcp_dr.procedure.preflight import capability, external_dns
 from hcp_dr.procedure.preflight import hosted_cluster as preflight_hosted_cluster
 from hcp_dr.procedure.restore import (
+    carry_again,
     claim_namespaces,
     control_plane_secrets,
     hosted_cluster,
@@ -43,6 +52,7 @@ from tests.unit.engine.toys import Table
 from tests.world import CASE, relocatable
 
 NOTHING = Memory()
+LABEL = {"cluster.x-k8s.io/cluster-name": "one-x7k2"}
 BEFORE_THE_FENCE = (
     mark_parent.STEP,
     protect_instances.STEP,
@@ -97,6 +107,35 @@ def test_all_before_the_fence_is_carried_out_once_and_found_done_again(world: Wo
     assert world.written == before
     assert world.archive.files == files
     assert again.clock.pauses == []
+
+
+def test_what_changed_before_the_fence_is_carried_again(world: World) -> None:
+    """Rule G: rotated, made, gone and changed between the export and the fence."""
+    table = Table(world)
+    table.run().carry_out(BEFORE_THE_FENCE)
+    source, destination = world.source.objects, world.destination.objects
+    source["Secret", "clusters-one", "root-ca"]["data"] = {"ca.crt": "bmV3", "ca.key": "a2V5"}
+    source["MachineDeployment", "clusters-one", "one-workers"]["spec"] = {"replicas": 2, "paused": True}
+    world.source.put({"Secret clusters-one/fresh": {"data": {"x": "eA=="}}})
+    world.source.put({"MachineSet clusters-one/new": {"labels": LABEL, "owners": ["MachineDeployment one-workers"]}})
+    del source["ConfigMap", "clusters-one", "ignition-config"]
+    untouched = copy.deepcopy(destination["Secret", "clusters-one", "etcd-signer"])
+    uid = destination["MachineDeployment", "clusters-one", "one-workers"]["metadata"]["uid"]
+
+    table.run().carry_out((export_again.STEP, carry_again.STEP))
+    assert destination["Secret", "clusters-one", "root-ca"]["data"] == {"ca.crt": "bmV3", "ca.key": "a2V5"}
+    assert destination["Secret", "clusters-one", "fresh"]["data"] == {"x": "eA=="}
+    assert ("ConfigMap", "clusters-one", "ignition-config") not in destination
+    deployment = destination["MachineDeployment", "clusters-one", "one-workers"]
+    assert (deployment["spec"], deployment["metadata"]["uid"]) == ({"replicas": 2, "paused": True}, uid)
+    assert destination["MachineSet", "clusters-one", "new"]["metadata"]["ownerReferences"][0]["uid"] == uid
+    assert destination["Secret", "clusters-one", "etcd-signer"] == untouched
+    assert "bmV3" not in str(table.log.lines) + str(table.told), "I8"
+
+    before = list(world.written)
+    table.log.memory = replace(table.log.memory, done=frozenset())
+    table.run().carry_out((carry_again.STEP,))
+    assert world.written == before
 
 
 def test_what_is_restored_is_what_the_backup_holds(world: World) -> None:
