@@ -16,7 +16,7 @@ from hcp_dr import errors
 from hcp_dr.aws import client
 from hcp_dr.aws.client import ENDPOINT_VARIABLES, Aws, AwsSettings, connect, settings_from
 from hcp_dr.aws.mapping import mapped
-from hcp_dr.aws.port import Record, RecordChange
+from hcp_dr.aws.port import Record, RecordChange, UploadedPart
 from tests.unit.aws.conftest import KEYS
 from tests.unit.kube.api_server import Answer, Authority, Seen, Server
 
@@ -56,6 +56,8 @@ def xml(code: str) -> bytes:
         (Answer(503, xml("SlowDown")), errors.AwsBusy),
         (Answer(500, b""), errors.AwsBusy),
         (Answer(400, xml("RequestTimeout")), errors.AwsBusy),
+        (Answer(409, xml("ConditionalRequestConflict")), errors.AwsBusy),
+        (Answer(412, xml("PreconditionFailed")), errors.AwsConflict),
         (Answer(reset=True), errors.AwsUnreachable),
         (Answer(hang=True), errors.AwsUnreachable),
         (Answer(200, b"abc", cut=True), errors.AwsUnreachable),
@@ -96,6 +98,27 @@ def test_what_the_zone_says(server: Server, variables: dict[str, str], code: str
         open_aws(variables).zone.change([RecordChange("DELETE", Record("a.example", "A", 1, ("10.0.0.1",)))])
     assert type(caught.value) is error
     assert "Z1" in str(caught.value)
+    assert len(server.seen) == 1
+
+
+def test_encryption_is_asked_for_when_an_upload_begins(server: Server, variables: dict[str, str]) -> None:
+    server.answers(
+        Answer(200, b"<InitiateMultipartUploadResult><UploadId>7</UploadId></InitiateMultipartUploadResult>")
+    )
+    bucket = open_aws({**variables, "BUCKET_ENCRYPTION": "aws:kms"}).bucket
+    assert bucket.begin_upload("key", metadata={"Fence": "7"}) == "7"
+    headers = server.seen[0].headers
+    assert headers["x-amz-server-side-encryption"] == "aws:kms"
+    assert headers["x-amz-checksum-algorithm"] == "SHA256"
+    assert headers["x-amz-meta-fence"] == "7"
+
+
+def test_an_upload_that_fails_after_its_200_has_failed(server: Server, variables: dict[str, str]) -> None:
+    """S3 begins to answer before it has put the parts together, and says in the body how it ended."""
+    server.answers(Answer(200, xml("InternalError")))
+    part = UploadedPart(1, 1, "etag", "00" * 32)
+    with pytest.raises(errors.AwsBusy, match="CompleteMultipartUpload"):
+        open_aws(variables).bucket.complete_upload("key", "upload", [part])
     assert len(server.seen) == 1
 
 
@@ -202,6 +225,13 @@ def test_settings_from_variables(tmp_path: Path) -> None:
     keyed = settings_from(given, bucket="b", zone_id="Z", region="eu-west-1")
     assert (keyed.keys, keyed.region) == (("AKIA", "hidden", None), "eu-west-1")
     assert "hidden" not in repr(keyed)
+
+
+def test_encryption_is_one_that_s3_knows() -> None:
+    assert settings_from({}, bucket="b", zone_id="Z").encryption is None
+    assert settings_from({"BUCKET_ENCRYPTION": "aws:kms"}, bucket="b", zone_id="Z").encryption == "aws:kms"
+    with pytest.raises(errors.SettingsError, match=r"BUCKET_ENCRYPTION is kms, and must be one of AES256, aws:kms"):
+        settings_from({"BUCKET_ENCRYPTION": "kms"}, bucket="b", zone_id="Z")
 
 
 def test_the_credentials_file_wins_over_the_environment(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import boto3
 import pytest
 
 from hcp_dr import errors
-from hcp_dr.aws.client import Aws
+from hcp_dr.aws.client import ENDPOINT_VARIABLES, Aws, connect, settings_from
 from hcp_dr.aws.port import Record, RecordChange
+from tests.unit.aws.conftest import KEYS
 
 
 def test_objects_of_the_bucket(aws: Aws, tmp_path: Path) -> None:
@@ -29,6 +31,17 @@ def test_objects_of_the_bucket(aws: Aws, tmp_path: Path) -> None:
     bucket.delete("a/b")
     bucket.delete("a/b")
     assert bucket.head("a/b") is None
+
+
+def test_encryption_is_asked_for_and_told(simulator: str, aws: Aws) -> None:
+    variables = {**KEYS, **dict.fromkeys(ENDPOINT_VARIABLES.values(), simulator), "BUCKET_ENCRYPTION": "aws:kms"}
+    bucket = connect(settings_from(variables, bucket=aws.bucket.name, zone_id="Z1")).bucket
+    bucket.put("put", b"content", metadata={})
+    sha256 = hashlib.sha256(b"content").hexdigest()
+    url, headers = bucket.presign_put("presigned", seconds=60, sha256_hex=sha256, metadata={})
+    urlopen(Request(url, b"content", dict(headers), method="PUT")).close()  # noqa: S310 its own server
+    heads = [bucket.head(key) for key in ("put", "presigned")]
+    assert [head and head.encryption for head in heads] == ["aws:kms"] * 2
 
 
 def test_the_beginning_of_an_empty_object(aws: Aws) -> None:

@@ -12,8 +12,8 @@ from typing import Literal, Self
 
 from hcp_dr_lab.standin.change import RunInstance
 from hcp_dr_lab.standin.view import CloudInstance
+from hcp_dr_lab.tabletop.aws.chance import twin
 from hcp_dr_lab.tabletop.aws.refusal import Refusal
-from hcp_dr_lab.tabletop.aws.twin import twin
 
 State = Literal["pending", "running", "shutting-down", "terminated", "stopping", "stopped"]
 

@@ -22,8 +22,8 @@ from hcp_dr_lab.region.cloud.record_sets import (
     place,
     zone_of,
 )
+from hcp_dr_lab.tabletop.aws.chance import twin
 from hcp_dr_lab.tabletop.aws.refusal import Refusal
-from hcp_dr_lab.tabletop.aws.twin import twin
 
 REQUESTS_PER_SECOND = 5.0
 """What Route53 takes of one account (developer guide, quotas on API requests)."""

@@ -67,7 +67,7 @@ def verify(keys: Keys, method: str, url: str, headers: Mapping[str, str], *, now
     if access_key_id != keys.access_key_id:
         message = "The AWS Access Key Id you provided does not exist in our records."
         raise Refusal("InvalidAccessKeyId", message, 403)
-    begins = timegm(time.strptime(query["X-Amz-Date"], _TIME))
+    begins = _began(query["X-Amz-Date"])
     if now >= begins + int(query["X-Amz-Expires"]):
         raise Refusal(_DENIED, "Request has expired", 403)
     if now < begins - 900:
@@ -78,7 +78,7 @@ def verify(keys: Keys, method: str, url: str, headers: Mapping[str, str], *, now
         raise Refusal(_DENIED, "There were headers present in the request which were not signed", 403)
     wanted = {name: present.get(name, "") for name in signed}
     expected = _signature(keys, method, parts.path, query, wanted, scope=scope)
-    if not hmac.compare_digest(given, expected):
+    if not hmac.compare_digest(given.encode(), expected.encode()):
         message = (
             "The request signature we calculated does not match the signature you provided. "
             "Check your key and signing method."
@@ -95,6 +95,15 @@ def _check_form(query: Mapping[str, str]) -> None:
     if int(life) > LONGEST_LIFE:
         message = "X-Amz-Expires must be less than a week (in seconds) that is 604800"
         raise Refusal("AuthorizationQueryParametersError", message)
+
+
+def _began(stamp: str) -> int:
+    """Seconds since the epoch."""
+    try:
+        return timegm(time.strptime(stamp, _TIME))
+    except ValueError as error:
+        message = "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
+        raise Refusal("AuthorizationQueryParametersError", message) from error
 
 
 def _signature(

@@ -18,9 +18,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 from hcp_dr.aws.port import MOST_PARTS, SMALLEST_PART
+from hcp_dr_lab.tabletop.aws.chance import twin
 from hcp_dr_lab.tabletop.aws.refusal import Refusal
 from hcp_dr_lab.tabletop.aws.signing import Keys, presigned, verify
-from hcp_dr_lab.tabletop.aws.twin import twin
 
 ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 _META = "x-amz-meta-"
