@@ -35,6 +35,12 @@ class NoRegion(LabError):
     exit_code = 6
 
 
+class Refused(LabError):
+    """The region stands and will not do what it was told; nothing was done."""
+
+    exit_code = 9
+
+
 class BadOptions(LabError):
     """What was asked for contradicts itself or cannot be rehearsed; nothing was started."""
 

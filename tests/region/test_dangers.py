@@ -40,7 +40,7 @@ def test_deleting_a_machine_terminates_its_instance_and_worker(hosted: Hosted) -
         plane.delete(AWS_MACHINE, machines[0]["metadata"]["name"], names.control_plane_namespace)
 
     def state() -> str:
-        answer = clients.ec2(hosted.layout).describe_instances(InstanceIds=[victim])
+        answer = clients.ec2(hosted.layout, outside=True).describe_instances(InstanceIds=[victim])
         return answer["Reservations"][0]["Instances"][0]["State"]["Name"]
 
     eventually(lambda: state() == "terminated", 60, "the instance is terminated")
@@ -55,7 +55,7 @@ def test_deleting_a_machine_terminates_its_instance_and_worker(hosted: Hosted) -
 
 
 def test_termination_protection_is_honoured(region: Layout) -> None:
-    ec2 = clients.ec2(region)
+    ec2 = clients.ec2(region, outside=True)
     seed = seeded(region)
     started = ec2.run_instances(ImageId=seed.image_id, MinCount=1, MaxCount=1, SubnetId=seed.subnet_id)
     instance = started["Instances"][0]["InstanceId"]

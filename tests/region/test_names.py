@@ -54,7 +54,7 @@ def owners(region: Layout, host: str) -> list[str]:
     """Who claims the record, by the TXT beside it."""
     first, _, rest = host.partition(".")
     claim = f"cname-{first}-external-dns.{rest}."
-    records = clients.route53(region).list_resource_record_sets(HostedZoneId=seeded(region).zone_id)
+    records = clients.route53(region, outside=True).list_resource_record_sets(HostedZoneId=seeded(region).zone_id)
     values = [
         value["Value"]
         for record in records["ResourceRecordSets"]

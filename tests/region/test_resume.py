@@ -85,6 +85,6 @@ def identities(hosted: Hosted) -> dict[str, tuple[str, str]]:
 def running(hosted: Hosted) -> set[str]:
     """The ids of the hosted cluster's instances that run."""
     tag = f"tag:kubernetes.io/cluster/{hosted.names.infra_id}"
-    answer = clients.ec2(hosted.layout).describe_instances(Filters=[{"Name": tag, "Values": ["owned"]}])
+    answer = clients.ec2(hosted.layout, outside=True).describe_instances(Filters=[{"Name": tag, "Values": ["owned"]}])
     found = [instance for group in answer["Reservations"] for instance in group["Instances"]]
     return {instance["InstanceId"] for instance in found if instance["State"]["Name"] == "running"}

@@ -150,7 +150,7 @@ def restarts(pod: Object) -> int:
 
 def record_of(region: Layout, names: HostedClusterNames) -> str:
     """Where the API's name leads."""
-    answer = clients.route53(region).list_resource_record_sets(HostedZoneId=seeded(region).zone_id)
+    answer = clients.route53(region, outside=True).list_resource_record_sets(HostedZoneId=seeded(region).zone_id)
     (found,) = (
         record["ResourceRecords"][0]["Value"]
         for record in answer["ResourceRecordSets"]

@@ -1,16 +1,19 @@
-"""`hcp-dr-lab up`, `status`, `drill`, `down`: results to stdout, progress to stderr, errors as one paragraph."""
+"""`hcp-dr-lab`: results to stdout, progress to stderr, errors as one paragraph."""
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
+from dataclasses import asdict
 from typing import Annotated, NoReturn
 
 import typer
 
 from hcp_dr.errors import HcpDrError
-from hcp_dr_lab.cli import options
+from hcp_dr_lab.cli import fault, options, parts
 from hcp_dr_lab.cli.drill import drill
+from hcp_dr_lab.cli.form import Form, Name, Output
 from hcp_dr_lab.cli.judge import judge
 from hcp_dr_lab.cli.progress import Progress
 from hcp_dr_lab.errors import LabError
@@ -25,7 +28,9 @@ app = typer.Typer(
 )
 app.command()(drill)
 app.command()(judge)
-Name = Annotated[str, typer.Option("--name", help="Which region; several can stand side by side.")]
+app.command()(parts.stop)
+app.command()(parts.start)
+app.add_typer(fault.app, name="fault")
 
 
 @app.command()
@@ -56,17 +61,25 @@ def up(
 
 
 @app.command()
-def status(name: Name = "default") -> None:
-    """Say how each part of the region is. Exit code 1 when not all serve."""
+def status(name: Name = "default", output: Output = Form.TEXT) -> None:
+    """Ask each part of the region whether it serves, and tell the faults. Exit code 1 when not all serve."""
     region, seen = lifecycle.status(name)
-    print(f"region {region.name}: {seen.state}, {region.root}")
+    faults = lifecycle.faults(region)
+    state = seen.state if seen.serves or seen.state != "ready" else "impaired"
+    if output is Form.JSON:
+        rows = [asdict(part) for part in seen.parts]
+        print(json.dumps({"region": region.name, "state": state, "parts": rows, "faults": faults}, indent=2))
+        raise typer.Exit(0 if seen.serves else 1)
+    print(f"region {region.name}: {state}, {region.root}")
     for said in region.options.words:
         print(f"  {said}")
     for entry in all_recorded(region):
         print(f"  hosted cluster {entry.names.name}: {', '.join(entry.shape) or 'the plain one'}")
     for part in seen.parts:
         print(f"  {part.name:34} {part.state:9} {part.seconds:6.1f} s  {part.why}".rstrip())
-    if seen.state != "ready":
+    for row in faults or ():
+        print(f"  fault {fault.line(row)}")
+    if not seen.serves:
         raise typer.Exit(1)
 
 

@@ -11,20 +11,23 @@ import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from hcp_dr_lab.errors import LabError, NoRegion
+from hcp_dr_lab.errors import NoRegion, PartFailed, Refused
+from hcp_dr_lab.region.faults import Fault
 from hcp_dr_lab.region.layout import Layout
 
-_SECONDS = 30.0
+_SECONDS = 60.0
+_START_SECONDS = 400.0  # longer than any row of parts may take
 
 
 @dataclass(frozen=True, slots=True)
 class PartStatus:
-    """`state` is waiting, starting, serving, failed, stopped, ended (unasked) or done (a part with an end of its own);
-    `why` says why it does not serve."""
+    """`state` is waiting, starting, serving, failing (it runs and does not serve), failed, stopped, ended (unasked) or
+    done (a part with an end of its own); `why` says why it does not serve."""
 
     name: str
     state: str
@@ -41,8 +44,22 @@ class Status:
     state: str
     parts: tuple[PartStatus, ...] = field(default=())
 
+    @property
+    def serves(self) -> bool:
+        """Whether every part does that is to."""
+        return all(part.state in {"serving", "done"} for part in self.parts)
+
     def part(self, name: str) -> PartStatus | None:
         return next((part for part in self.parts if part.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """What an order to stop or start did: parts that it turned, those that were so already, and why others failed."""
+
+    done: tuple[str, ...] = ()
+    already: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 class Control:
@@ -51,24 +68,48 @@ class Control:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
 
-    def status(self) -> Status:
-        answer = self._ask("GET", "/status")
+    def status(self, *, probe: bool = False) -> Status:
+        """As each part was last seen, or, with `probe`, asked again."""
+        answer = self._ask("GET", "/status?probe" if probe else "/status")
         return Status(answer["state"], tuple(PartStatus(**part) for part in answer["parts"]))
 
     def run(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         """Start one more process in the region; it is then a part like the others, with a log of its own."""
         self._ask("POST", "/run", {"name": name, "command": list(command), "environment": dict(environment or {})})
 
-    def stop(self, part: str) -> None:
-        """SIGTERM, then SIGKILL after ten seconds; returns when the process is gone."""
-        self._ask("POST", "/stop", {"part": part})
+    def stop(self, part: str) -> Turned:
+        """Stop a part or a group of parts; returns when they are gone. Raises LabError where there is none."""
+        return Turned(**self._ask("POST", "/stop", {"part": part}))
 
-    def start(self, part: str) -> None:
-        """Start a stopped or ended part again; does not wait until it serves."""
-        self._ask("POST", "/start", {"part": part})
+    def start(self, part: str) -> Turned:
+        """Start those that are stopped or ended; returns when they serve. Raises LabError where there is none,
+        PartFailed where one does not serve."""
+        told = Turned(**self._ask("POST", "/start", {"part": part}, _START_SECONDS))
+        if told.failed:
+            said = " ".join(f"{name}: {why}." for name, why in told.failed.items())
+            raise PartFailed(
+                f"Not all parts of the region {self._layout.name} that were started serve. {said} The others were "
+                f"started. Look at their logs in {self._layout.logs}, and at `hcp-dr-lab status`."
+            )
+        return told
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        connection = _UnixConnection(self._layout.control_socket)
+    def faults(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """Those that are set, one row each as Faults.rows, and the targets that there are."""
+        answer = self._ask("GET", "/faults")
+        return answer["faults"], answer["targets"]
+
+    def set_fault(self, fault: Fault) -> int:
+        """Its number. Raises LabError where it cannot be."""
+        number: int = self._ask("POST", "/faults", asdict(fault))["number"]
+        return number
+
+    def clear_faults(self, which: str = "") -> list[int]:
+        """The numbers of those removed: all, the one of that number, or those of that target. Raises LabError."""
+        cleared: list[int] = self._ask("DELETE", f"/faults?which={quote(which)}")["cleared"]
+        return cleared
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, seconds: float = _SECONDS) -> Any:
+        connection = _UnixConnection(self._layout.control_socket, seconds)
         try:
             connection.request(method, path, json.dumps(body).encode() if body is not None else None)
             response = connection.getresponse()
@@ -81,7 +122,7 @@ class Control:
         finally:
             connection.close()
         if response.status != 200:
-            raise LabError(f"The region {self._layout.name} refused {method} {path}: {answer['error']}.")
+            raise Refused(f"{answer['error']} Nothing was done in the region {self._layout.name}.")
         return answer
 
 
@@ -96,8 +137,8 @@ def short_address(path: Path) -> Iterator[str]:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("region", timeout=_SECONDS)
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__("region", timeout=seconds)
         self._path = path
 
     def connect(self) -> None:

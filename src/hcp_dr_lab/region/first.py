@@ -6,6 +6,7 @@ control socket.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,10 @@ from hcp_dr_lab.region import host, parts
 from hcp_dr_lab.region import layout as addresses
 from hcp_dr_lab.region.control import short_address
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, load
+from hcp_dr_lab.region.network import fault_control
 from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.region.processes import run_as_first_process
+from hcp_dr_lab.region.roster import Roster
 from hcp_dr_lab.region.supervisor import Supervisor
 
 _LINK_SECONDS = 20.0
@@ -106,6 +110,7 @@ def bridge_addresses() -> tuple[str, ...]:
 class _ControlServer(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     supervisor: Supervisor
+    roster: Roster
 
 
 def _listen(layout: Layout, supervisor: Supervisor) -> _ControlServer:
@@ -113,37 +118,59 @@ def _listen(layout: Layout, supervisor: Supervisor) -> _ControlServer:
     with short_address(layout.control_socket) as address:
         server = _ControlServer(address, _Orders)
     server.supervisor = supervisor
+    server.roster = Roster(layout, supervisor)
     layout.control_socket.chmod(0o600)
     return server
 
 
 class _Orders(BaseHTTPRequestHandler):
-    """GET /status; POST /run, /stop, /start with a JSON body."""
+    """GET /status, or /status?probe for what is true at this moment; POST /run, /stop, /start with a JSON body; and
+    /faults, which goes on to the fault proxy."""
 
     server: _ControlServer
 
     def do_GET(self) -> None:
-        supervisor = self.server.supervisor
-        self._answer(200, {"parts": supervisor.describe(), "state": supervisor.state})
+        if self._of_faults():
+            self._fault(None)
+            return
+        probe = self.path == "/status?probe"
+        rows = self.server.roster.rows(probe=True) if probe else self.server.supervisor.describe()
+        self._answer(200, {"parts": rows, "state": self.server.supervisor.state})
+
+    def do_DELETE(self) -> None:
+        self._fault(None)
+
+    def _of_faults(self) -> bool:
+        return self.path.partition("?")[0] == fault_control.PATH
+
+    def _fault(self, body: dict[str, Any] | None) -> None:
+        try:
+            self._answer(*fault_control.ask(self.command, self.path, body))
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            self._answer(400, {"error": f"The part proxy, where faults are set, does not answer ({error})."})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-        supervisor = self.server.supervisor
+        if self._of_faults():
+            self._fault(body)
+            return
+        supervisor, roster = self.server.supervisor, self.server.roster
+        told: Mapping[str, object] = {}
         try:
             match self.path:
                 case "/run":
                     command, environment = tuple(body["command"]), body["environment"]
                     supervisor.run(Part(body["name"], command, lambda: None, environment, passing=True))
                 case "/start":
-                    supervisor.start(body["part"])
+                    told = roster.start(body["part"])
                 case "/stop":
-                    supervisor.stop(body["part"])
+                    told = roster.stop(body["part"])
                 case _:
                     raise KeyError(self.path)
-        except (KeyError, ValueError) as error:
+        except (LookupError, ValueError, OSError) as error:
             self._answer(400, {"error": str(error)})
             return
-        self._answer(200, {})
+        self._answer(200, told)
 
     def address_string(self) -> str:
         return "host"
@@ -151,7 +178,7 @@ class _Orders(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the base class gives
         """Orders are not worth a line."""
 
-    def _answer(self, status: int, body: dict[str, object]) -> None:
+    def _answer(self, status: int, body: Mapping[str, object]) -> None:
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))

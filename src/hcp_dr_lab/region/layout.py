@@ -30,9 +30,10 @@ WIDE_SUBNET_CIDR = "10.78.16.0/20"  # of instances without workers
 
 RESOLVER = "10.78.0.53"  # the caching resolver of the VPC, port 53: everything in the region but cluster pods asks it
 ZONE_SERVER = "10.78.0.52"  # the authoritative name server: the Route53 zone and the static names, port 53
-S3_ADDRESS, S3_PORT = "10.78.0.30", 7070  # also reached at Layout.region_address by host and pods
-AWS_ADDRESS, AWS_PORT = "10.78.0.31", 5000  # moto: EC2, Route53, STS
+S3_ADDRESS, S3_PORT = "10.78.0.30", 7070  # by way of the fault proxy also at Layout.region_address
+AWS_ADDRESS, AWS_PORT = "10.78.0.31", 5000  # moto: EC2, Route53, STS; by way of the fault proxy likewise
 PROXY_PORT = 3128  # the CONNECT proxy, at Layout.region_address
+FAULT_ADDRESS, FAULT_PORT = "127.0.0.1", 3129  # orders to the fault proxy, from inside only
 
 POD_NETWORK = "10.88.0.0/13"  # management nodes 10.88.N.0/24, workers 10.89.N.0/24
 
@@ -142,11 +143,23 @@ class Layout:
 
     @property
     def s3_endpoint(self) -> str:
+        """For whoever comes from outside, and for presigned URLs, by way of the fault proxy."""
         return f"https://{self.region_address}:{S3_PORT}"
 
     @property
     def aws_endpoint(self) -> str:
+        """For whoever comes from outside, by way of the fault proxy."""
         return f"https://{self.region_address}:{AWS_PORT}"
+
+    @property
+    def inside_s3_endpoint(self) -> str:
+        """For the parts of the region."""
+        return f"https://{S3_ADDRESS}:{S3_PORT}"
+
+    @property
+    def inside_aws_endpoint(self) -> str:
+        """For the parts of the region."""
+        return f"https://{AWS_ADDRESS}:{AWS_PORT}"
 
     @property
     def proxy_url(self) -> str:

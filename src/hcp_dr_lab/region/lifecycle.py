@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from hcp_dr_lab.errors import LabError, NoRegion, PartFailed
+from hcp_dr_lab.errors import LabError, NoRegion, PartFailed, Refused
 from hcp_dr_lab.hosted.cluster import Options, population
 from hcp_dr_lab.hosted.provision import provision
 from hcp_dr_lab.region import host, layout, supervisor
@@ -123,6 +123,20 @@ def down(name: str, say: Say) -> None:
 
 
 def status(name: str) -> tuple[Layout, Status]:
+    """Each part asked whether it serves. Raises NoRegion."""
+    region = standing(name)
+    return region, Control(region).status(probe=True)
+
+
+def faults(region: Layout) -> list[dict[str, Any]] | None:
+    """Those that are set, one row each; None where the fault proxy does not answer."""
+    try:
+        return Control(region).faults()[0]
+    except Refused:
+        return None
+
+
+def standing(name: str) -> Layout:
     """Raises NoRegion."""
     region = find(name)
     if region is None:
@@ -130,7 +144,7 @@ def status(name: str) -> tuple[Layout, Status]:
             f"There is no region {name} ({folder(name)}). Start it with `hcp-dr-lab up --name {name}`; "
             "`hcp-dr-lab down` clears what an earlier one may have left."
         )
-    return region, Control(region).status()
+    return region
 
 
 def find(name: str) -> Layout | None:

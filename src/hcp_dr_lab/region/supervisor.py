@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,9 +59,19 @@ class Supervisor:
             return "failed"
         return "starting" if states & {"waiting", "starting"} else "ready"
 
-    def describe(self) -> list[dict[str, object]]:
-        """One row for each part, as control.PartStatus."""
-        return [self._row(entry) for entry in self._entries()]
+    @property
+    def lasting(self) -> tuple[str, ...]:
+        """The names of all parts that are to serve for ever."""
+        return tuple(entry.part.name for entry in self._entries() if not entry.part.passing)
+
+    def describe(self, *, probe: bool = False) -> list[dict[str, object]]:
+        """One row for each part, as control.PartStatus. With `probe` those that serve are asked whether they still do:
+        one that does not is `failing`."""
+        entries = self._entries()
+        if not probe:
+            return [self._row(entry) for entry in entries]
+        with ThreadPoolExecutor(max(1, len(entries))) as pool:
+            return list(pool.map(self._probed, entries))
 
     def run(self, part: Part) -> None:
         """One more part. Raises ValueError where one of that name is alive."""
@@ -71,16 +82,34 @@ class Supervisor:
             self._processes[part.name] = _Process(part)
         threading.Thread(target=self._bring_up, args=(part.name,), name=part.name, daemon=True).start()
 
-    def start(self, name: str) -> None:
-        """Raises KeyError, ValueError."""
-        self.run(self._processes[name].part)
+    def start(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of them that do not live, each as soon as those before it serve; returns their names at once. Raises
+        KeyError."""
+        with self._lock:
+            dead = [entry for name in names if not _alive(entry := self._processes[name])]
+            self._processes |= {entry.part.name: _Process(entry.part) for entry in dead}
+        began = tuple(entry.part.name for entry in dead)
+        for name in began:
+            threading.Thread(target=self._bring_up, args=(name,), name=name, daemon=True).start()
+        return began
 
-    def stop(self, name: str) -> None:
-        """SIGTERM to the part's process group, SIGKILL when it takes too long. Raises KeyError."""
+    def settled(self, names: Iterable[str]) -> dict[str, str]:
+        """Wait until each of them serves or has failed, which each does within its limit; why not, of those that do
+        not serve."""
+        entries = [self._processes[name] for name in names]
+        for entry in entries:
+            entry.settled.wait()
+        return {entry.part.name: entry.why for entry in entries if entry.state != "serving"}
+
+    def stop(self, name: str) -> bool:
+        """SIGTERM to the part's process group, SIGKILL when it takes too long; whether it was not stopped before.
+        Raises KeyError."""
         entry = self._processes[name]
-        entry.state = "stopped"
+        fresh = entry.state != "stopped"
+        entry.state, entry.why = "stopped", ""
         if entry.process is not None:
             _end(entry.process)
+        return fresh
 
     def stop_all(self) -> None:
         """All at once."""
@@ -102,7 +131,7 @@ class Supervisor:
     def _bring_up(self, name: str) -> None:
         entry = self._processes[name]
         why_not = self._await_others(entry.part.after)
-        if why_not is not None:
+        if why_not is not None and entry.state == "waiting":
             entry.state, entry.why = "failed", why_not
         elif entry.state == "waiting":
             self._launch(entry)
@@ -161,6 +190,12 @@ class Supervisor:
             return
         entry.why = entry.why if code is None else f"it ended with exit code {code}"
         entry.state = "failed"
+
+    def _probed(self, entry: _Process) -> dict[str, object]:
+        row = self._row(entry)
+        if entry.state == "serving" and not entry.part.passing and (why_not := entry.part.probe()) is not None:
+            row |= {"state": "failing", "why": why_not}
+        return row
 
     @staticmethod
     def _row(entry: _Process) -> dict[str, object]:

@@ -112,17 +112,41 @@ def test_stop_and_start_again(supervisor: Supervisor) -> None:
     supervisor.start_all([Part("one", FOREVER, lambda: None)])
     await_that(lambda: supervisor.state == "ready")
     before = supervisor.describe()[0]["pid"]
-    supervisor.stop("one")
+    assert supervisor.stop("one")
+    assert not supervisor.stop("one")
     assert states(supervisor) == {"one": "stopped"}
-    supervisor.start("one")
-    await_that(lambda: states(supervisor) == {"one": "serving"})
+    assert supervisor.start(["one"]) == ("one",)
+    assert supervisor.settled(["one"]) == {}
+    assert states(supervisor) == {"one": "serving"}
+    assert supervisor.start(["one"]) == ()
     assert supervisor.describe()[0]["pid"] != before
+
+
+def test_a_group_starts_in_its_order_and_says_what_failed(supervisor: Supervisor) -> None:
+    supervisor.start_all([Part("after", FOREVER, lambda: None, after=("one",)), Part("one", FOREVER, lambda: None)])
+    await_that(lambda: supervisor.state == "ready")
+    for name in ("one", "after"):
+        supervisor.stop(name)
+    began = supervisor.start(["after"])
+    assert supervisor.settled(began) == {"after": "one, which it needs, does not serve"}
+    began = supervisor.start(["after", "one"])
+    assert supervisor.settled(began) == {}
+
+
+def test_asked_again_a_part_that_serves_no_more_is_failing(supervisor: Supervisor) -> None:
+    healthy = [True]
+    supervisor.start_all([Part("one", FOREVER, lambda: None if healthy else "its heartbeat is old")])
+    await_that(lambda: supervisor.state == "ready")
+    healthy.clear()
+    assert supervisor.describe()[0]["state"] == "serving"
+    row = supervisor.describe(probe=True)[0]
+    assert (row["state"], row["why"]) == ("failing", "its heartbeat is old")
 
 
 def test_a_name_that_is_alive_is_not_taken_twice(supervisor: Supervisor) -> None:
     supervisor.start_all([Part("one", FOREVER, lambda: None)])
     await_that(lambda: supervisor.state == "ready")
     with pytest.raises(ValueError, match="is running"):
-        supervisor.start("one")
+        supervisor.run(Part("one", FOREVER, lambda: None))
     with pytest.raises(KeyError):
         supervisor.stop("two")

@@ -288,7 +288,7 @@ class Server(ThreadedWSGIServer):
     """Shakes hands in the thread of the connection, so that a silent client holds up nobody else."""
 
     def __init__(self, application: Any, context: ssl.SSLContext) -> None:
-        super().__init__("0.0.0.0", AWS_PORT, application, Handler)  # noqa: S104 inside the region's own namespace
+        super().__init__(AWS_ADDRESS, AWS_PORT, application, Handler)
         self.ssl_context = self._context = context
 
     def finish_request(self, request: Any, client_address: Any) -> None:

@@ -1,4 +1,4 @@
-"""The region's AWS services as its own processes use them: the same endpoint and certificate as everybody's."""
+"""The region's AWS services as its own processes use them, or from outside by way of the fault proxy."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 _CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1})
 
 
-def ec2(layout: Layout) -> EC2Client:
-    return _client(layout, "ec2")  # type: ignore[no-any-return]
+def ec2(layout: Layout, *, outside: bool = False) -> EC2Client:
+    return _client(layout, "ec2", outside=outside)  # type: ignore[no-any-return]
 
 
-def route53(layout: Layout) -> Route53Client:
-    return _client(layout, "route53")  # type: ignore[no-any-return]
+def route53(layout: Layout, *, outside: bool = False) -> Route53Client:
+    return _client(layout, "route53", outside=outside)  # type: ignore[no-any-return]
 
 
 @cache
@@ -34,19 +34,19 @@ def s3(layout: Layout) -> S3Client:
     session = boto3.Session(granted.access_key_id, granted.secret_access_key, region_name=AWS_REGION)
     return session.client(
         "s3",
-        endpoint_url=layout.s3_endpoint,
+        endpoint_url=layout.inside_s3_endpoint,
         verify=str(layout.ca_file),
         config=_CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "path"})),
     )
 
 
 @cache
-def _client(layout: Layout, service: str) -> Any:
+def _client(layout: Layout, service: str, *, outside: bool) -> Any:
     """Made once in a process: to make one costs half a second."""
     session = boto3.Session(aws_access_key_id="region", aws_secret_access_key="region", region_name=AWS_REGION)  # noqa: S106
     return session.client(
         service,  # type: ignore[call-overload]
-        endpoint_url=layout.aws_endpoint,
+        endpoint_url=layout.aws_endpoint if outside else layout.inside_aws_endpoint,
         verify=str(layout.ca_file),
         config=_CONFIG,
     )

@@ -76,7 +76,7 @@ def serve(layout: Layout) -> None:
     certificate, key = server_certificate(layout, "s3", dns=(HOSTNAME,), addresses=(S3_ADDRESS, layout.region_address))
     if not (_folder(layout) / BUCKET).exists():
         _make_bucket(layout)
-    command = _command(layout, "--port", f":{S3_PORT}", "--cert", str(certificate), "--key", str(key))
+    command = _command(layout, "--port", f"{S3_ADDRESS}:{S3_PORT}", "--cert", str(certificate), "--key", str(key))
     os.execve(command[0], command, _environment(layout))  # noqa: S606 no shell is wanted
 
 

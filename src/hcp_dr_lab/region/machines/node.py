@@ -61,7 +61,7 @@ class NodeSpec:
     @property
     def link(self) -> str:
         """The region's end of the node's link."""
-        return f"n{zlib.crc32(self.name.encode()):08x}"
+        return link_name(self.name)
 
     @property
     def hardware_address(self) -> str:
@@ -72,6 +72,11 @@ class NodeSpec:
     def ready_file(self) -> Path:
         """There when containerd serves and the kubelet was started."""
         return self.folder / "started"
+
+
+def link_name(node: str) -> str:
+    """The region's end of the link of the node of that name."""
+    return f"n{zlib.crc32(node.encode()):08x}"
 
 
 def command(spec: NodeSpec) -> tuple[str, ...]:

@@ -144,7 +144,7 @@ def environment(layout: Layout, cluster: ManagementCluster) -> Mapping[str, str]
     return {
         "AWS_SHARED_CREDENTIALS_FILE": "/etc/provider/credentials",
         "AWS_REGION": AWS_REGION,
-        "AWS_ENDPOINT_URL": layout.aws_endpoint,
+        "AWS_ENDPOINT_URL": layout.inside_aws_endpoint,
         "AWS_CA_BUNDLE": AUTHORITIES,
         "KUBERNETES_SERVICE_HOST": cluster.api_address,
         "KUBERNETES_SERVICE_PORT": str(cluster.api_port),

@@ -1,16 +1,18 @@
-"""The way into the region from the host: a CONNECT proxy, which `proxy-url` of an ordinary kubeconfig names.
+"""The ways into the region from the host: a CONNECT proxy, which `proxy-url` of an ordinary kubeconfig names, and the
+AWS endpoints at the region's own address. On both the faults of `fault_control` strike; see `interception`.
 
-It resolves names by the region's resolver, so that the host's own resolv.conf is never touched, and connects to
-addresses of the region only, so that it is no way out.
+The CONNECT proxy resolves names by the region's resolver, so that the host's own resolv.conf is never touched, and
+connects to addresses of the region only, so that it is no way out.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
+import socket
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import dns.asyncresolver
@@ -18,14 +20,16 @@ import dns.exception
 import dns.inet
 
 from hcp_dr_lab.region import layout as region_layout
-from hcp_dr_lab.region.layout import POD_NETWORK, PROXY_PORT, RESOLVER, VPC_CIDR, Layout
-from hcp_dr_lab.region.network.relay import relay
-from hcp_dr_lab.region.network.serving import not_listening
+from hcp_dr_lab.region.layout import AWS_PORT, POD_NETWORK, PROXY_PORT, RESOLVER, S3_PORT, VPC_CIDR, Layout
+from hcp_dr_lab.region.network import fault_control
+from hcp_dr_lab.region.network.interception import CONNECT_SECONDS, Interception, Place, opened
+from hcp_dr_lab.region.network.relay import listen
+from hcp_dr_lab.region.network.serving import log_to_stderr, not_listening
 from hcp_dr_lab.region.part import Part
 
 HEAD_LIMIT = 16 * 1024
+HEAD_END = b"\r\n\r\n"
 HEAD_SECONDS = 10.0
-CONNECT_SECONDS = 10.0
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
@@ -87,50 +91,60 @@ async def _resolved(host: str) -> str:
     return str(answer[0])
 
 
-async def _serve(layout: Layout, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _head(client: socket.socket) -> bytes:
+    """All up to the empty line, after which a client of CONNECT waits for the answer. Raises RefusedError."""
+    loop = asyncio.get_running_loop()
+    head = b""
     try:
+        async with asyncio.timeout(HEAD_SECONDS):
+            while not head.endswith(HEAD_END):
+                more = await loop.sock_recv(client, HEAD_LIMIT)
+                head += more
+                if not more or len(head) > HEAD_LIMIT or HEAD_END in head[: -len(HEAD_END)]:
+                    raise RefusedError("400 Bad Request", "No whole request came, or more than one.")
+    except TimeoutError as error:
+        raise RefusedError("400 Bad Request", "No whole request came.") from error
+    return head
+
+
+async def _handle(interception: Interception, client: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    try:
+        target = parse_request(await _head(client))
+        place = Place(await _address(target.host, interception.layout), target.port)
         try:
-            async with asyncio.timeout(HEAD_SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
-        except (asyncio.LimitOverrunError, TimeoutError) as error:
-            raise RefusedError("400 Bad Request", "No whole request came.") from error
-        target = parse_request(head)
-        address = await _address(target.host, layout)
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                behind = await asyncio.open_connection(address, target.port)
-        except OSError as error:
+            behind = await opened(place)
+        except (OSError, TimeoutError) as error:
             raise RefusedError("502 Bad Gateway", f"{target.host}:{target.port}: {error}") from error
     except RefusedError as refused:
-        writer.write(f"HTTP/1.1 {refused.status}\r\nConnection: close\r\n\r\n{refused.reason}\n".encode())
+        with client:
+            said = f"HTTP/1.1 {refused.status}\r\nConnection: close\r\n\r\n{refused.reason}\n"
+            await loop.sock_sendall(client, said.encode())
         return
-    writer.write(ESTABLISHED)
-    await relay((reader, writer), behind)
-
-
-async def _handle(layout: Layout, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-        try:
-            await _serve(layout, reader, writer)
-        finally:
-            writer.close()
+    await loop.sock_sendall(client, ESTABLISHED)
+    await interception.from_connect(target.host, place, client, behind)
 
 
 async def serve(layout: Layout) -> None:
-    server = await asyncio.start_server(
-        lambda reader, writer: _handle(layout, reader, writer),
-        layout.region_address, PROXY_PORT, limit=HEAD_LIMIT,
-    )  # fmt: skip
-    await server.serve_forever()
+    interception = Interception(layout)
+    address = layout.region_address
+    await fault_control.serve(interception)
+    await asyncio.gather(
+        await listen(address, S3_PORT, partial(interception.from_outside, "s3")),
+        await listen(address, AWS_PORT, partial(interception.from_outside, "")),
+        await listen(address, PROXY_PORT, partial(_handle, interception)),
+    )
 
 
 def part(layout: Layout) -> Part:
+    address = layout.region_address
     return Part(
         name="proxy",
         command=(sys.executable, "-m", "hcp_dr_lab.region.network.proxy", str(layout.root)),
-        probe=lambda: not_listening((layout.region_address, PROXY_PORT)),
+        probe=lambda: not_listening((address, PROXY_PORT), (address, S3_PORT), (address, AWS_PORT)),
     )
 
 
 if __name__ == "__main__":
+    log_to_stderr()
     asyncio.run(serve(region_layout.load(Path(sys.argv[1]))))

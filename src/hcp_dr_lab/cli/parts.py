@@ -1,0 +1,42 @@
+"""`hcp-dr-lab stop`, `start`: any part of the region, or a whole group of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from hcp_dr_lab.cli.form import Form, Name, Output
+from hcp_dr_lab.region import lifecycle
+from hcp_dr_lab.region.control import Control, Turned
+
+Part = Annotated[
+    str,
+    typer.Argument(metavar="PART", help="A part as `status` names it, or a group: mgmt-1 is that whole cluster."),
+]
+
+
+def stop(part: Part, name: Name = "default", output: Output = Form.TEXT) -> None:
+    """Stop a part of the region: really gone until it is started again."""
+    show(Control(lifecycle.standing(name)).stop(part), "stopped", output)
+
+
+def start(part: Part, name: Name = "default", output: Output = Form.TEXT) -> None:
+    """Start a part of the region again, and wait until it serves."""
+    show(Control(lifecycle.standing(name)).start(part), "started", output)
+
+
+def show(turned: Turned, verb: str, output: Form) -> None:
+    if output is Form.JSON:
+        print(json.dumps({verb: list(turned.done), "already": list(turned.already)} | _failed(turned)))
+        return
+    for part in turned.done:
+        print(f"{part}: {verb}")
+    for part in turned.already:
+        print(f"{part}: nothing to do")
+
+
+def _failed(turned: Turned) -> dict[str, object]:
+    return {"failed": asdict(turned)["failed"]} if turned.failed else {}
