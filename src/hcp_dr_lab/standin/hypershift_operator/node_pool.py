@@ -12,7 +12,7 @@ import json
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr_lab.standin import autoscaler, in_place_upgrader, machine_config, names, pace
+from hcp_dr_lab.standin import autoscaler, ignition_server, in_place_upgrader, machine_config, names, pace
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.hypershift_operator.configuration import Target, hosted_cluster_of, target
 from hcp_dr_lab.standin.hypershift_operator.status import worker_security_group
@@ -163,7 +163,8 @@ def _ignition_secrets(view: View, hosted: Object, pool: Object, wanted: Target) 
     token = (present or {}).get("data", {}).get("token") or _encoded(view.keys.word(32))
     data = {"token": token, "config": _encoded(wanted.config)}
     if present is None:
-        changes += ensure(view, r.SECRET, body(r.SECRET, wanted.token_secret, namespace, annotations=marks, data=data))
+        mine = marks | {ignition_server.CONFIG: "true"}
+        changes += ensure(view, r.SECRET, body(r.SECRET, wanted.token_secret, namespace, annotations=mine, data=data))
     if view.find(r.SECRET, wanted.user_data_secret, namespace) is None:
         ignition = {
             "ignition": {

@@ -83,6 +83,7 @@ class World:
         self.refused: list[Change] = []
         self.now = datetime(2026, 11, 22, 12, tzinfo=UTC)
         self.keys = Numbers()
+        self._last_instance = 0
         self._numbers = itertools.count(1)
         for namespace in (OPERATOR_NAMESPACE, *ROUTER_NAMESPACES, DASHBOARDS):
             self.create(r.NAMESPACE, {"metadata": {"name": namespace}})
@@ -191,7 +192,8 @@ class World:
                     node["metadata"].setdefault("annotations", {}).update(annotations)
 
     def _run(self, change: RunInstance) -> None:
-        number = max((int(known.removeprefix("i-")) for known in self.instances), default=0) + 1
+        number = max((int(known.removeprefix("i-")) for known in self.instances), default=0)
+        number = self._last_instance = max(number, self._last_instance) + 1
         made = CloudInstance(
             f"i-{number}", "running", f"10.78.2.{number % 250}", f"node-{number}", "us-east-1a", change.tags
         )
