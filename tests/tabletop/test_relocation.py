@@ -1,17 +1,112 @@
-"""Whole relocations on the tabletop."""
+"""Whole relocations on the tabletop, of every shape, judged by the observer's rules."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from hcp_dr.kube import resources as r
+from hcp_dr_lab.hosted.shapes import Shape
+from hcp_dr_lab.tabletop.observation import EASY, Observation
 from hcp_dr_lab.tabletop.operator import Operator
-from hcp_dr_lab.tabletop.world import World
+from hcp_dr_lab.tabletop.world import NAME
+from tests.tabletop.scene import Scene, scene
+
+ALL_AT_ONCE = (
+    Shape.THREE_MEMBERS,
+    Shape.THREE_POOLS,
+    Shape.LOAD_BALANCER,
+    Shape.ENCRYPTED,
+    Shape.REFERENCES,
+    Shape.NEIGHBOUR,
+)
 
 
-def test_the_plain_hosted_cluster_moves() -> None:
-    world = World.prepared()
-    ending = Operator(world).relocate()
+@pytest.mark.parametrize(
+    "shapes",
+    [(), *((shape,) for shape in Shape if shape is not Shape.UNFIXED_MEMBERS), ALL_AT_ONCE],
+    ids=lambda shapes: "+".join(shapes) or "plain",
+)
+def test_every_shape_moves_and_nobody_is_harmed(shapes: tuple[Shape, ...]) -> None:
+    here = scene(*shapes)
+    ending = here.operator.relocate()
     assert ending.error is None
-    assert ending.story.ended
-    source, destination = (side.client() for side in world.sides)
-    assert source.find(r.HOSTED_CLUSTER, "shop", "clusters") is None
-    assert destination.find(r.HOSTED_CLUSTER, "shop", "clusters") is not None
+    assert here.verdict().reasons == ()
+    assert_it_lives_on(here, second=True)
+
+
+def assert_it_lives_on(here: Scene, *, second: bool) -> None:
+    first, other = (side.client() for side in here.world.sides)
+    holder, left = (other, first) if second else (first, other)
+    names = here.world.residents[NAME].names
+    assert holder.find(r.HOSTED_CLUSTER, names.name, names.namespace) is not None
+    assert left.find(r.HOSTED_CLUSTER, names.name, names.namespace) is None
+    assert left.find(r.NAMESPACE, names.control_plane_namespace) is None
+
+
+def test_there_and_back() -> None:
+    here = scene()
+    assert here.operator.relocate().error is None
+    there = here.verdict()
+    assert there.reasons == ()
+    back = Observation(here.world, NAME, source=2, pace=EASY, run="seen-again")
+    back.begin()
+    ending = Operator(here.world, source=2).relocate()
+    assert ending.error is None
+    again = here.verdict()
+    assert again.reasons == ()
+    assert again.nodes_before == there.nodes_after
+    assert_it_lives_on(here, second=False)
+
+
+def test_each_phase_by_itself() -> None:
+    here = scene()
+    assert here.operator.start("backup").error is None
+    for phase in ("restore", "verify", "teardown", "finish"):
+        ending = here.operator.go_on(phase)
+        assert ending.error is None, phase
+    assert here.verdict().reasons == ()
+
+
+def test_members_of_a_release_that_would_make_three_clusters_of_them_stay() -> None:
+    here = scene(Shape.UNFIXED_MEMBERS)
+    ending = here.operator.relocate()
+    assert ending.error is not None
+    assert "etcd_members" in ending.error.what
+    assert here.world.sides[1].client().find(r.NAMESPACE, "clusters-shop") is None
+
+
+def test_with_a_backup_folder_and_a_journal_on_disk(tmp_path: Path) -> None:
+    here = scene()
+    operator = Operator(here.world, folder=tmp_path / "backup")
+    assert operator.relocate().error is None
+    assert operator.story().ended
+    assert here.verdict().reasons == ()
+    assert (tmp_path / "backup" / "manifest.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_preflight_and_plan_change_nothing() -> None:
+    """Preflight alone puts one probe into the bucket and takes it away again."""
+    here = scene()
+    changed: list[str] = []
+
+    def listen(moment: str, request: object) -> None:
+        if moment == "before" and getattr(request, "writes", False):
+            changed.append(str(request))
+
+    here.world.hooks.append(listen)
+    assert not [check for check in here.operator.preflight() if check.stops]
+    assert {text.split()[0] for text in changed if "execute" not in text} == {"bucket"}
+    changed.clear()
+    assert len(here.operator.plan()) > 30
+    assert not [text for text in changed if "execute" not in text]
+
+
+def test_what_happens_is_the_same_each_time() -> None:
+    lines = []
+    for _ in range(2):
+        here = scene()
+        story = here.operator.relocate().story
+        lines.append([(line["line"], line.get("step")) for line in story.lines])
+    assert lines[0] == lines[1]

@@ -51,7 +51,6 @@ from hcp_dr_lab.tabletop.twin import shared, sharing
 if TYPE_CHECKING:
     from hcp_dr_lab.tabletop.world import World
 
-RUN = "seen"
 STRANGER = "a-stranger"
 FIRST_WRITES = 120
 _TURNS: tuple[Verb, ...] = ("create", "update", "create", "delete")
@@ -99,6 +98,7 @@ class Writer:
     """It creates, updates and deletes ConfigMaps of its own in turn. A name whose write was not acknowledged is never
     written again: that write may still arrive."""
 
+    run: str
     prefix: str
     turn: int = 0
     answered: bool = True
@@ -111,7 +111,7 @@ class Writer:
         sequence += 1
         detail, refused = "", False
         try:
-            _write(ask(), verb, name, sequence)
+            _write(ask(), verb, name, sequence, self.run)
         except errors.HcpDrError as error:
             detail = str(error)
         except Refusal as error:
@@ -124,11 +124,11 @@ class Writer:
         )
 
 
-def _write(server: ApiServer, verb: Verb, name: str, sequence: int) -> None:
+def _write(server: ApiServer, verb: Verb, name: str, sequence: int, run: str) -> None:
     data = content(name, sequence)
     match verb:
         case "create":
-            wanted = body(r.CONFIG_MAP, name, NAMESPACE, labels={LABEL: RUN}, data=data)
+            wanted = body(r.CONFIG_MAP, name, NAMESPACE, labels={LABEL: run}, data=data)
             server.create(r.CONFIG_MAP, NAMESPACE, wanted, manager="observer")
         case "update":
             server.patch(r.CONFIG_MAP, NAMESPACE, name, {"data": data}, manager="observer")
@@ -148,10 +148,11 @@ class Beside:
 
 @sharing("names", "neighbour", "pace")
 class Observation:
-    """From `begin` to `conclude`."""
+    """From `begin` to `conclude`. `run` tells what is its own from another's in the same world."""
 
-    def __init__(self, world: World, name: str, *, source: int, pace: Pace = BRISK) -> None:
+    def __init__(self, world: World, name: str, *, source: int, pace: Pace = BRISK, run: str = "seen") -> None:
         self.world = world
+        self.run = run
         self.name = name
         self.pace = pace
         self.names = world.residents[name].names
@@ -159,7 +160,7 @@ class Observation:
         here, there = world.sides if source == 1 else world.sides[::-1]
         self.source, self.destination = here.name, there.name
         self._seeing = Seeing()
-        self._writer = Writer(f"{RUN}-name")
+        self._writer = Writer(run, f"{run}-name")
         self._beside: dict[str, Beside] = {}
         self._due: dict[str, float] = {}  # when, by what is done then
         self._running = False
@@ -171,7 +172,8 @@ class Observation:
     def begin(self) -> None:
         """Raises the errors of the product where the hosted API does not answer."""
         hosted = self.world.hosted_client(self.name)
-        hosted.create(r.NAMESPACE, body(r.NAMESPACE, NAMESPACE))
+        if hosted.find(r.NAMESPACE, NAMESPACE) is None:
+            hosted.create(r.NAMESPACE, body(r.NAMESPACE, NAMESPACE))
         for instance_id, worker in self.world.hypervisor.workers.items():
             for uid, pod in worker.kubelet.pods.items():
                 if pod.namespace == WORKLOAD_NAMESPACE and worker.infra_id == self.names.infra_id:
@@ -256,8 +258,8 @@ class Observation:
     def _discover(self) -> None:
         for side, api in self.world.apis(self.names):
             if api.address not in self._beside:
-                prefix = f"{RUN}-{api.address.replace('.', '-')}"
-                writers = (Writer(f"{prefix}-new"), Writer(f"{prefix}-kept"))
+                prefix = f"{self.run}-{api.address.replace('.', '-')}"
+                writers = (Writer(self.run, f"{prefix}-new"), Writer(self.run, f"{prefix}-kept"))
                 self._beside[api.address] = Beside(side.name, api.address, api, writers)
 
     def _alive(self, found: Beside) -> bool:
@@ -401,41 +403,47 @@ class Observation:
 
     # What is not the hosted cluster's
 
+    @property
+    def _mark(self) -> str:
+        return f"beside-{self.run}"
+
     def _lay_down(self) -> None:
         """Things of others, named so that a careless tool takes them along."""
         cloud, names = self.world.cloud, self.names
-        beside = f"{names.control_plane_namespace}-beside"
+        beside = f"{names.control_plane_namespace}-{self._mark}"
         for side in self.world.sides:
             client = side.client()
-            client.create(r.NAMESPACE, body(r.NAMESPACE, beside, labels={LABEL: RUN}))
+            client.create(r.NAMESPACE, body(r.NAMESPACE, beside, labels={LABEL: self.run}))
             for place in (beside, OPERATOR_NAMESPACE):
                 text = {"text": f"of {STRANGER}"}
                 client.create(
-                    r.CONFIG_MAP, body(r.CONFIG_MAP, f"{names.name}-beside", place, labels={LABEL: RUN}, data=text)
+                    r.CONFIG_MAP,
+                    body(r.CONFIG_MAP, f"{names.name}-{self._mark}", place, labels={LABEL: self.run}, data=text),
                 )
                 client.create(
-                    r.SECRET, body(r.SECRET, f"{names.name}-beside", place, labels={LABEL: RUN}, stringData=text)
+                    r.SECRET,
+                    body(r.SECRET, f"{names.name}-{self._mark}", place, labels={LABEL: self.run}, stringData=text),
                 )
             for resource in (r.CLUSTER_ROLE,):
-                name = f"control-plane-operator-{names.control_plane_namespace}-beside"
-                client.create(resource, body(resource, name, labels={LABEL: RUN}, rules=[]))
+                name = f"control-plane-operator-{names.control_plane_namespace}-{self._mark}"
+                client.create(resource, body(resource, name, labels={LABEL: self.run}, rules=[]))
         for key in self._keys():
             cloud.storage.put(BUCKET, key, b"of a stranger")
-        host = f"api-{names.name}-beside.{HOSTED_DOMAIN}."
+        host = f"api-{names.name}-{self._mark}.{HOSTED_DOMAIN}."
         claim = f"external-dns/resource=route/{names.control_plane_namespace}/kube-apiserver"
         text_value = f'"heritage=external-dns,external-dns/owner={STRANGER},{claim}"'
         records = (
             RecordSet(host, "CNAME", 60, ("elsewhere.example.",)),
-            RecordSet(f"cname-api-{names.name}-beside-external-dns.{HOSTED_DOMAIN}.", "TXT", 60, (text_value,)),
-            RecordSet(f"{names.name}-beside.{HOSTED_DOMAIN}.", "CNAME", 60, ("elsewhere.example.",)),
+            RecordSet(f"cname-api-{names.name}-{self._mark}-external-dns.{HOSTED_DOMAIN}.", "TXT", 60, (text_value,)),
+            RecordSet(f"{names.name}-{self._mark}.{HOSTED_DOMAIN}.", "CNAME", 60, ("elsewhere.example.",)),
         )
         cloud.records.change(cloud.zone_id, [Change("CREATE", record) for record in records])
 
     def _keys(self) -> Sequence[str]:
         names = self.names
         return (
-            f"hcp-dr/{names.namespace}/{names.name}-beside/1/snapshot.db",
-            f"{names.name}-beside-etcd-0-snapshot.db",
+            f"hcp-dr/{names.namespace}/{names.name}-{self._mark}/1/snapshot.db",
+            f"{names.name}-{self._mark}-etcd-0-snapshot.db",
         )
 
     def _foreign(self) -> Things:
@@ -443,14 +451,14 @@ class Observation:
         for side in self.world.sides:
             for kind in (r.NAMESPACE, r.CONFIG_MAP, r.SECRET, r.CLUSTER_ROLE):
                 for entry in side.store.list(str(kind)):
-                    if (entry.object["metadata"].get("labels") or {}).get(LABEL) == RUN:
+                    if (entry.object["metadata"].get("labels") or {}).get(LABEL) == self.run:
                         things[f"{side.name} {kind} {entry.key.namespace}/{entry.key.name}"] = fingerprint(entry.object)
         storage = self.world.cloud.storage
         for key in storage.keys_of(BUCKET):
             if key in self._keys():
                 things[f"s3 {key}"] = storage.get(BUCKET, key).etag
         for record in self._records():
-            if "-beside" in record.name:
+            if f"-{self._mark}" in record.name:
                 things[f"record {record.name} {record.type}"] = digest(record.values)
         return things
 
@@ -462,7 +470,7 @@ class Observation:
 
     def _read_back(self) -> dict[str, int]:
         hosted = self.world.hosted_client(self.name)
-        found = hosted.list(r.CONFIG_MAP, NAMESPACE, labels=f"{LABEL}={RUN}").items
+        found = hosted.list(r.CONFIG_MAP, NAMESPACE, labels=f"{LABEL}={self.run}").items
         return {item["metadata"]["name"]: sequence_of(item["metadata"]["name"], item["data"]) for item in found}
 
     def _left(self) -> tuple[str, ...]:
@@ -470,6 +478,11 @@ class Observation:
         records = ((record.name, record.type, record.values) for record in self._records())
         owner = side.cluster.external_dns_owner
         return (*leftovers.on_cluster(side.client(), self.names), *leftovers.in_zone(records, owner, self.names))
+
+
+def of(world: World) -> Observation:
+    """The latest one of a world, such as a copy's."""
+    return [part for part in world.clock.parts if isinstance(part, Observation)][-1]
 
 
 def record(evidence: Evidence, folder: Path) -> None:

@@ -1,0 +1,47 @@
+"""What tests of the tabletop begin with: a world of a shape in service, observed, and somebody who relocates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from hcp_dr_lab.hosted import shapes
+from hcp_dr_lab.hosted.cluster import Options
+from hcp_dr_lab.hosted.shapes import Shape
+from hcp_dr_lab.observer.judge import Verdict
+from hcp_dr_lab.tabletop import observation
+from hcp_dr_lab.tabletop.observation import EASY, Observation
+from hcp_dr_lab.tabletop.operator import Operator
+from hcp_dr_lab.tabletop.world import NAME, World
+
+SETTLE = 12.0
+
+
+@dataclass(slots=True)
+class Scene:
+    """A world of a test's own. `observed` has judged nothing yet."""
+
+    world: World
+    operator: Operator
+
+    @property
+    def observed(self) -> Observation:
+        return observation.of(self.world)
+
+    def verdict(self, *, after: float = SETTLE) -> Verdict:
+        """After so many seconds more."""
+        self.world.clock.spend(after)
+        return self.observed.verdict()
+
+
+def scene(*asked: Shape) -> Scene:
+    world = observed(shapes.options(frozenset(asked))).clone()
+    return Scene(world, Operator(world))
+
+
+@cache
+def observed(options: Options) -> World:
+    """Nobody's own: clone it."""
+    world = World.prepared(options)
+    Observation(world, NAME, source=1, pace=EASY).begin()
+    return world
