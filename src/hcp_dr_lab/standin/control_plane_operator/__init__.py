@@ -22,7 +22,7 @@ from hcp_dr_lab.standin.view import View
 
 
 def reconcile(view: View) -> list[Change]:
-    changes: list[Change] = []
+    changes = private_link.finalizers(view)
     for plane in view.all(r.HOSTED_CONTROL_PLANE):
         if view.active(plane["metadata"]["namespace"], names.CONTROL_PLANE_OPERATOR):
             changes += _reconcile(view, plane)
@@ -31,10 +31,9 @@ def reconcile(view: View) -> list[Change]:
 
 def _reconcile(view: View, plane: Object) -> list[Change]:
     if deleting(plane):
-        ways = private_link.finalizers(view, plane)
         revoked = security_group.destroy(view, plane)
-        return ways + revoked + ([] if revoked else drop_finalizer(r.HOSTED_CONTROL_PLANE, plane, names.FINALIZER))
-    changes = add_finalizer(r.HOSTED_CONTROL_PLANE, plane, names.FINALIZER) + private_link.finalizers(view, plane)
+        return revoked or drop_finalizer(r.HOSTED_CONTROL_PLANE, plane, names.FINALIZER)
+    changes = add_finalizer(r.HOSTED_CONTROL_PLANE, plane, names.FINALIZER)
     if is_paused(plane, view.now):
         condition = reconciliation_active(view, plane)
         return changes + set_status(r.HOSTED_CONTROL_PLANE, plane, {"conditions": [condition]})

@@ -55,14 +55,16 @@ def service(view: View, plane: Object) -> list[Change]:
     return changes + ensure(view, r.AWS_ENDPOINT_SERVICE, body(r.AWS_ENDPOINT_SERVICE, ROUTER, namespace, spec=content))
 
 
-def finalizers(view: View, plane: Object) -> list[Change]:
-    """What is done although the control plane is paused or being deleted: finalizers, and deletion."""
+def finalizers(view: View) -> list[Change]:
+    """What is done whether the control plane is paused, being deleted or gone: finalizers, and deletion."""
     if view.endpoints is None:
         return []
     changes: list[Change] = []
-    for found in view.all(r.AWS_ENDPOINT_SERVICE, plane["metadata"]["namespace"]):
+    for found in view.all(r.AWS_ENDPOINT_SERVICE):
+        if not view.active(found["metadata"]["namespace"], names.CONTROL_PLANE_OPERATOR):
+            continue
         if deleting(found):
-            changes += _delete(view, plane, found)
+            changes += _delete(view, found)
         else:
             changes += add_finalizer(r.AWS_ENDPOINT_SERVICE, found, names.ENDPOINT_FINALIZER_CONTROL_PLANE)
     return changes
@@ -107,7 +109,8 @@ def _connect(view: View, plane: Object, found: Object, leads_to: str) -> list[Ch
     return changes + set_status(r.AWS_ENDPOINT_SERVICE, found, status)
 
 
-def _delete(view: View, plane: Object, found: Object) -> list[Change]:
+def _delete(view: View, found: Object) -> list[Change]:
+    """By what its status says; the security group is the one of that name, whose id both sides know."""
     if names.ENDPOINT_FINALIZER_CONTROL_PLANE not in (found["metadata"].get("finalizers") or ()):
         return []
     why = f"AWSEndpointService {names.path_name(found)} is being deleted"
@@ -115,12 +118,10 @@ def _delete(view: View, plane: Object, found: Object) -> list[Change]:
     changes: list[Change] = []
     if (identity := status.get("endpointID")) in (view.endpoints or {}):
         changes.append(DeleteEndpoint(str(identity), why))
-    group = group_named(view, plane["spec"]["infraID"], _group_name(plane["spec"]["infraID"], found))
-    if group is not None:
-        changes.append(DeleteSecurityGroup(group.group_id, why))
-    zone, _ = _names(plane)
+    elif (group := status.get("securityGroupID")) in (view.security_groups or {}):
+        changes.append(DeleteSecurityGroup(str(group), why))
     changes += [
-        DeletePrivateRecord(zone, name, why)
+        DeletePrivateRecord(status["dnsZoneID"], name, why)
         for name in status.get("dnsNames") or ()
         if name in (view.private_records or {})
     ]

@@ -331,3 +331,14 @@ def node(name: str) -> Object:
 def test_carried_objects_bring_no_finalizers() -> None:
     """What `moved` stands for."""
     assert "finalizers" not in carried(standing().only(r.CLUSTER), None)["metadata"]
+
+
+def test_a_private_cluster_goes_with_its_way() -> None:
+    """The control plane operator ends the private way although the HostedControlPlane is gone before it."""
+    world = private(standing())
+    assert world.fabric.endpoints
+    world.delete(r.HOSTED_CLUSTER, "shop", "clusters")
+    world.settle()
+    assert gone(world)
+    fabric = world.fabric
+    assert not (fabric.endpoints or fabric.endpoint_services or fabric.private_records)
