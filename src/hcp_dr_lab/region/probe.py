@@ -32,12 +32,16 @@ def answers_https(address: str, port: int, path: str, *, ca: Path, identity: Pat
     return get_https(address, port, path, ca=ca, identity=identity)[0]
 
 
-def node_ready(address: str, port: int, node: str, *, ca: Path, identity: Path) -> str | None:
-    """Whether a cluster's API says that the node is Ready."""
+def node_ready(address: str, port: int, node: str, *, ca: Path, identity: Path, boot_id: Path) -> str | None:
+    """Whether a cluster's API says that the node is Ready, and means the machine that started last (by the file with
+    its boot ID): what it said of the one before stands for most of a minute."""
     why_not, body = get_https(address, port, f"/api/v1/nodes/{node}", ca=ca, identity=identity)
     if why_not is not None:
         return why_not
-    conditions: list[dict[str, Any]] = json.loads(body).get("status", {}).get("conditions", [])
+    status = json.loads(body).get("status", {})
+    if not boot_id.exists() or status.get("nodeInfo", {}).get("bootID") != boot_id.read_text("ascii").strip():
+        return f"node {node} has not been heard of since it started"
+    conditions: list[dict[str, Any]] = status.get("conditions", [])
     ready = next((condition for condition in conditions if condition["type"] == "Ready"), None)
     if ready is None:
         return f"node {node} has no condition Ready"

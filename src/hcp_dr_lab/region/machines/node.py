@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Self
 
 from hcp_dr_lab.region import layout as addresses
 from hcp_dr_lab.region.layout import Layout
+from hcp_dr_lab.region.machines import cgroups
 
 _ATTACH_SECONDS = 15.0
 
@@ -33,7 +35,7 @@ class NodeSpec:
     pod_cidr: str
     cluster_dns: str
     kubeconfig: Path
-    boot_id: str
+    boot_id: str  # empty: a new one each time that it starts
     folder: Path
     cgroup: str
     programs: Path  # the folder of kubelet, containerd, its shim and ctr
@@ -69,6 +71,11 @@ class NodeSpec:
         return "02:00:" + ":".join(f"{int(byte):02x}" for byte in self.address.split("."))
 
     @property
+    def boot_id_file(self) -> Path:
+        """The boot ID that it has, since it started last."""
+        return self.folder / "boot-id"
+
+    @property
     def ready_file(self) -> Path:
         """There when containerd serves and the kubelet was started."""
         return self.folder / "started"
@@ -94,6 +101,9 @@ def main() -> None:
     specification = Path(sys.argv[1])
     spec = NodeSpec.load(specification)
     spec.ready_file.unlink(missing_ok=True)
+    spec.boot_id_file.write_text(f"{spec.boot_id or uuid.uuid4()}\n", "ascii")
+    cgroups.remove(spec.cgroup)  # a kubelet takes seconds for each group of a pod that ended with the power
+    cgroups.create(spec.cgroup)
     unshared, unshared_from_inside = os.pipe()
     os.set_inheritable(unshared_from_inside, True)  # noqa: FBT003
     namespace = os.getpid()

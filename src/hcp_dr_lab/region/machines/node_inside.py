@@ -88,7 +88,7 @@ def _mounts(spec: NodeSpec) -> None:
         target = Path("/proc/sys") / setting
         if target.exists():
             _bind(own / setting.replace("/", "-"), value + "\n", target)
-    _bind(own / "boot_id", spec.boot_id + "\n", Path("/proc/sys/kernel/random/boot_id"))
+    _bind(own / "boot_id", spec.boot_id_file.read_text("ascii"), Path("/proc/sys/kernel/random/boot_id"))
     resolver = Path("/etc/resolv.conf").resolve()
     if not resolver.exists():  # a link into the /run that was just hidden
         resolver.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import ipaddress
 import json
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -196,7 +195,7 @@ def _node(layout: Layout, cluster: ManagementCluster) -> Part:
         pod_cidr=cluster.pod_cidr,
         cluster_dns=cluster.name_server_address,
         kubeconfig=folder / "kubelet.kubeconfig",
-        boot_id=str(uuid.uuid4()),
+        boot_id="",
         folder=layout.node(cluster.node_name),
         cgroup=node.cgroup(layout, cluster.node_name),
         programs=layout.program("kubelet").parent,
@@ -212,6 +211,7 @@ def _node(layout: Layout, cluster: ManagementCluster) -> Part:
             cluster.node_name,
             ca=folder / "ca.crt",
             identity=folder / _ADMINISTRATOR,
+            boot_id=spec.boot_id_file,
         ),
         limit=120,
     )
