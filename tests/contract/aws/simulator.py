@@ -6,10 +6,10 @@ ends with its stdin.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def throttled(application: Application) -> Application:
-    throttle = Throttle(REQUESTS_PER_SECOND, time.monotonic)
+    """Its clock goes on by a fiftieth of a second at each request, so that a slow machine is throttled too."""
+    ticks = itertools.count()
+    throttle = Throttle(REQUESTS_PER_SECOND, lambda: next(ticks) / 50)
 
     def answer(environment: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         if environment["PATH_INFO"].startswith(ROUTE53):
