@@ -5,14 +5,11 @@ running instance."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.errors import HcpDrError, MachineUnsafe
-from hcp_dr.kube.port import Object, Resource
+from hcp_dr.kube.port import Resource
 from hcp_dr.kube.resources import (
     AWS_MACHINE,
     MACHINE,
@@ -20,133 +17,15 @@ from hcp_dr.kube.resources import (
     MACHINE_SET,
     NODE_POOL,
 )
-from hcp_dr.model import Case, Later, Ports
-from hcp_dr.objects.reading import condition, dig, is_deleting, name_of, owned_by, uid_of
-from hcp_dr.objects.select import node_pools_of, of_infrastructure
-from hcp_dr.procedure import machinery
-from hcp_dr.procedure.instances import instance_id
+from hcp_dr.model import Later
+from hcp_dr.objects.reading import name_of
+from hcp_dr.procedure.adoption import Facts, machine_fact, observe, pool_fact
 from hcp_dr.procedure.machinery import HELD, Held
-from hcp_dr.procedure.preflight.hosted_cluster import ROLLING
-from hcp_dr.procedure.restoring import Restorable, to_restore
 
-FORETOLD = ("UpdatingConfig", "UpdatingVersion")
-"""Conditions that the operator sets on a paused NodePool too (rule A9)."""
 ORDER: tuple[Resource, ...] = (AWS_MACHINE, MACHINE, MACHINE_SET)
 """What is on top comes after its NodePool: while that is paused, the operator would hold it again."""
 FORETELL_LIMIT = 300.0
 ADOPT_LIMIT = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class PoolFact:
-    """A NodePool of the destination. `paused_before` is the pausedUntil that it had before the relocation."""
-
-    name: str
-    namespace: str
-    paused: str | None
-    paused_before: str | None
-    rolling: tuple[str, ...]  # conditions that say that it would roll
-    silent: tuple[str, ...]  # conditions that should say so and do not yet, at this generation
-    deleting: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MachineFact:
-    """A Machine or AWSMachine of the destination."""
-
-    kind: str
-    name: str
-    deleting: bool
-    provider_id: str | None
-    node: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class SetFact:
-    """A MachineDeployment or MachineSet of the destination: how many machines it asks for, and how many it owns."""
-
-    kind: str
-    name: str
-    replicas: int
-    owned: int
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    pools: tuple[PoolFact, ...]
-    held: tuple[Held, ...]
-    machines: tuple[MachineFact, ...]
-    sets: tuple[SetFact, ...]
-    backup: tuple[Restorable, ...]
-    running: frozenset[str]
-    namespace: str
-
-    @property
-    def wanted(self) -> frozenset[tuple[str, str]]:
-        """Kind and name of the Machines and AWSMachines of the backup."""
-        return frozenset(item.entry.key for item in self.backup if item.entry.kind in ("Machine", "AWSMachine"))
-
-
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    destination = ports.destination
-    hosted_cluster = {"metadata": {"name": case.name}}
-    pools = node_pools_of(hosted_cluster, destination.list(NODE_POOL, case.namespace).items)
-    machines = [
-        item
-        for resource in (MACHINE, AWS_MACHINE)
-        for item in of_infrastructure(case.infra_id, destination.list(resource, case.control_plane_namespace).items)
-    ]
-    sets, deployments = (
-        of_infrastructure(case.infra_id, destination.list(resource, case.control_plane_namespace).items)
-        for resource in (MACHINE_SET, MACHINE_DEPLOYMENT)
-    )
-    ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
-    asked = (memory.mapping("paused_before") or {}).get("asked", {})
-    return Facts(
-        pools=tuple(_pool(item, asked) for item in pools),
-        held=machinery.look_at(destination, case),
-        machines=tuple(_machine(item) for item in machines),
-        sets=(*(_set(item, machines) for item in sets), *(_deployment(item, sets) for item in deployments)),
-        backup=to_restore(ports, case),
-        running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
-        namespace=case.control_plane_namespace,
-    )
-
-
-def _pool(item: Object, asked: Mapping[str, Any]) -> PoolFact:
-    return PoolFact(
-        name=name_of(item),
-        namespace=item["metadata"]["namespace"],
-        paused=dig(item, "spec", "pausedUntil"),
-        paused_before=asked.get(f"NodePool/{name_of(item)}"),
-        rolling=tuple(kind for kind in ROLLING if condition(item, kind) == "True"),
-        silent=tuple(kind for kind in FORETOLD if condition(item, kind) not in ("True", "False")),
-        deleting=is_deleting(item),
-    )
-
-
-def _set(item: Object, machines: Iterable[Object]) -> SetFact:
-    owned = [machine for machine in machines if machine["kind"] == "Machine" and owned_by(machine, uid_of(item))]
-    return SetFact(item["kind"], name_of(item), _replicas(item), len(owned))
-
-
-def _deployment(item: Object, sets: Iterable[Object]) -> SetFact:
-    owned = sum(_replicas(each) for each in sets if owned_by(each, uid_of(item)))
-    return SetFact(item["kind"], name_of(item), _replicas(item), owned)
-
-
-def _replicas(item: Object) -> int:
-    return int(dig(item, "spec", "replicas") or 0)
-
-
-def _machine(item: Object) -> MachineFact:
-    return MachineFact(
-        kind=item["kind"],
-        name=name_of(item),
-        deleting=is_deleting(item),
-        provider_id=dig(item, "spec", "providerID"),
-        node=dig(item, "status", "nodeRef", "name"),
-    )
 
 
 def unsafe(facts: Facts) -> HcpDrError | None:
@@ -223,10 +102,10 @@ def foresee(facts: Facts) -> Facts:
     bodies = [item.body for item in facts.backup]
     pools = [{**body, "spec": {**body["spec"], "pausedUntil": "true"}} for body in bodies if body["kind"] == "NodePool"]
     tops = {item.entry.key for item in facts.backup if not {o.kind for o in item.entry.owners} & {"MachineDeployment"}}
-    machines = tuple(_machine(body) for body in bodies if body["kind"] in ("Machine", "AWSMachine"))
+    machines = tuple(machine_fact(body) for body in bodies if body["kind"] in ("Machine", "AWSMachine"))
     return replace(
         facts,
-        pools=tuple(replace(_pool(pool, {}), rolling=(), silent=()) for pool in pools),
+        pools=tuple(replace(pool_fact(pool, {}), rolling=(), silent=()) for pool in pools),
         held=tuple(
             Held(
                 resource,
