@@ -18,6 +18,7 @@ LIMIT = 900.0
 class Facts:
     namespace: str
     available: str | None  # of the HostedCluster
+    trusted: str | None  # does AWS take its service accounts' tokens, which it knows by the OIDC documents (rule E3)?
     node_pools: tuple[str, ...]
     node_pools_wanted: tuple[str, ...]
     machines: int
@@ -32,6 +33,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     return Facts(
         namespace=case.namespace,
         available=condition(hosted_cluster, "Available") if hosted_cluster else None,
+        trusted=condition(hosted_cluster, "ValidAWSIdentityProvider") if hosted_cluster else None,
         node_pools=tuple(sorted(name_of(p) for p in node_pools_of({"metadata": {"name": case.name}}, pools))),
         node_pools_wanted=tuple(sorted(case.node_pools)),
         machines=len(of_infrastructure(case.infra_id, destination.list(MACHINE, namespace).items)),
@@ -48,6 +50,8 @@ def plan(facts: Facts) -> Decision:
     seen = []
     if facts.available != "True":
         seen.append(f"HostedCluster Available is {facts.available}")
+    if facts.trusted == "False":
+        seen.append("ValidAWSIdentityProvider is False: the OIDC documents are not those of its signing key")
     if missing:
         seen.append(f"NodePools missing: {', '.join(missing)}")
     if facts.not_ready:
@@ -61,7 +65,7 @@ def plan(facts: Facts) -> Decision:
 
 
 def foresee(facts: Facts) -> Facts:
-    return replace(facts, available="True", node_pools=facts.node_pools_wanted, not_ready=())
+    return replace(facts, available="True", trusted="True", node_pools=facts.node_pools_wanted, not_ready=())
 
 
 STEP = Step(
