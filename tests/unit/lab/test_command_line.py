@@ -33,6 +33,8 @@ def test_up_and_drill_take_the_same_options() -> None:
         (("--hosted-cluster", "/nowhere.yaml"), "cannot be read"),
         (("--crds", "/nowhere"), "is no folder"),
         (("--etcd-ballast", "500MB"), "is not a size"),
+        (("--delay", "new_backend=soon"), "is not NAME=SECONDS"),
+        (("--delay", "patience=5"), "is not NAME=SECONDS"),
     ],
 )
 def test_bad_options_are_a_paragraph_and_start_nothing(

@@ -340,5 +340,6 @@ def test_a_private_cluster_goes_with_its_way() -> None:
     world.delete(r.HOSTED_CLUSTER, "shop", "clusters")
     world.settle()
     assert gone(world)
-    fabric = world.fabric
-    assert not (fabric.endpoints or fabric.endpoint_services or fabric.private_records)
+    assert not world.fabric.endpoints
+    assert not world.fabric.endpoint_services
+    assert not world.fabric.private_records
