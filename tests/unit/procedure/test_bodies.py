@@ -300,7 +300,7 @@ def test_what_rotated_before_the_fence_is_remembered_for_being_carried_again() -
 
 def test_the_hostnames_of_services_are_remembered_with_the_routes() -> None:
     given = facts(delete_routes.STEP, "a-load-balancers-name-is-taken-off-its-service")
-    told = remembered(delete_routes.STEP, replace(given, hostnames_before=None))
+    told = remembered(delete_routes.STEP, replace(given, routes_before=None, hostnames_before=None))
     assert told["service_hostnames"] == {"kube-apiserver": "api-one.hosted.example"}
     assert set(told["routes"]) == {"oauth"}
 

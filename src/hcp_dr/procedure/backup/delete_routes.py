@@ -48,10 +48,14 @@ def plan(facts: Facts) -> Decision:
     breach = facts.fence.breach()
     if breach:
         return Refuse(FenceBroken(what=f"The fence does not hold ({breach}), so the Routes would be made again."))
-    if facts.routes_before is None or facts.hostnames_before is None:
+    memory = []
+    if facts.routes_before is None:
+        memory.append(Remember("routes", {name_of(route): scrub(route) for route in facts.routes}))
+    if facts.hostnames_before is None:
         hostnames = {name_of(item): annotations_of(item)[HOSTNAME] for item in facts.services}
-        routes = {name_of(route): scrub(route) for route in facts.routes}
-        return Do((Remember("routes", routes), Remember("service_hostnames", hostnames)))
+        memory.append(Remember("service_hostnames", hostnames))
+    if memory:
+        return Do(tuple(memory))
     actions: tuple[Action, ...] = tuple(
         Delete("source", ROUTE, name_of(route), facts.namespace, uid_of(route))
         for route in facts.routes
@@ -65,7 +69,7 @@ def plan(facts: Facts) -> Decision:
         names = ", ".join(name_of(route) for route in facts.routes)
         return Wait("the Routes are gone", f"still there: {names}", LIMIT, Topic("source", ROUTE, facts.namespace))
     silent_now = f", and the hostnames of {len(facts.hostnames_before)} Services" if facts.hostnames_before else ""
-    return Done(f"{len(facts.routes_before)} Routes are gone from {facts.namespace}{silent_now}")
+    return Done(f"{len(facts.routes_before or ())} Routes are gone from {facts.namespace}{silent_now}")
 
 
 def foresee(facts: Facts) -> Facts:
