@@ -18,7 +18,7 @@ from hcp_dr_lab.standin.control_plane_operator import pki
 from hcp_dr_lab.standin.hypershift_operator.documents import FINALIZER, keys_of
 from hcp_dr_lab.standin.pace import Pace
 from hcp_dr_lab.standin.shape import is_true
-from tests.unit.lab.standin.test_machines import carried, moved, stop
+from tests.unit.lab.standin.test_machines import moved, stop
 from tests.unit.lab.standin.world import NAMES, PLANE, World, standing
 
 KEYS = keys_of(NAMES.infra_id)[1]
@@ -328,9 +328,14 @@ def node(name: str) -> Object:
     return {"metadata": {"name": name, "labels": labels}, "spec": {}}
 
 
-def test_carried_objects_bring_no_finalizers() -> None:
-    """What `moved` stands for."""
-    assert "finalizers" not in carried(standing().only(r.CLUSTER), None)["metadata"]
+def test_deployments_of_cluster_api_wait_for_the_operator() -> None:
+    """Rule F4: a namespace does not end while nobody takes their finalizers away."""
+    world = standing()
+    stop(world, names.OPERATOR, names.OPERATOR_NAMESPACE)
+    for name in (names.CLUSTER_API, names.CAPI_PROVIDER):
+        world.delete(r.DEPLOYMENT, name, PLANE)
+        world.settle()
+        assert world.get(r.DEPLOYMENT, name, PLANE)["metadata"]["finalizers"] == [names.COMPONENT_FINALIZER]
 
 
 def test_a_private_cluster_goes_with_its_way() -> None:
