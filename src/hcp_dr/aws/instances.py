@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hcp_dr.aws.mapping import mapped
+from hcp_dr.aws.paging import FRESH
 from hcp_dr.aws.port import Instance
+from hcp_dr.errors import AwsError
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -18,11 +21,17 @@ _GONE = ("shutting-down", "terminated")  # EC2 no longer tells the attributes of
 
 
 class Ec2Instances:
-    """Implements hcp_dr.aws.port.Instances."""
+    """Implements hcp_dr.aws.port.Instances.
 
-    def __init__(self, client: EC2Client, region: str) -> None:
+    The protection of each instance costs a request, and EC2 takes some twenty a second. So what was told before a
+    request failed in a passing way counts for the next call, for a while, or many instances would never be described.
+    """
+
+    def __init__(self, client: EC2Client, region: str, *, now: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._region = region
+        self._now = now
+        self._told: dict[str, tuple[float, bool]] = {}  # when, and whether it is protected
 
     @property
     def region(self) -> str:
@@ -34,9 +43,16 @@ class Ec2Instances:
             for start in range(0, len(instance_ids), _FILTER_VALUES)
             for instance in self._page(instance_ids[start : start + _FILTER_VALUES])
         }
-        return tuple(self._read(found[instance_id]) for instance_id in instance_ids if instance_id in found)
+        told, self._told = self._told, {}
+        try:
+            return tuple(self._read(found[instance_id], told) for instance_id in instance_ids if instance_id in found)
+        except AwsError as error:
+            if error.passing:
+                self._told = told
+            raise
 
     def protect(self, instance_id: str, *, on: bool) -> None:
+        self._told = {}
         with mapped("EC2", "ModifyInstanceAttribute", instance_id):
             self._client.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": on})
 
@@ -47,20 +63,27 @@ class Ec2Instances:
             pages = self._client.get_paginator("describe_instances").paginate(Filters=wanted)  # type: ignore[arg-type]
             return [one for page in pages for group in page["Reservations"] for one in group["Instances"]]
 
-    def _read(self, found: InstanceTypeDef) -> Instance:
+    def _read(self, found: InstanceTypeDef, told: dict[str, tuple[float, bool]]) -> Instance:
         instance_id, state = found["InstanceId"], found["State"]["Name"]
         return Instance(
             instance_id=instance_id,
             state=state,
             spot=found.get("InstanceLifecycle") == "spot",
-            termination_protected=state not in _GONE and self._protected(instance_id),
+            termination_protected=state not in _GONE and self._protected(instance_id, told),
             tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", ())},
         )
 
-    def _protected(self, instance_id: str) -> bool:
-        with mapped("EC2", "DescribeInstanceAttribute", instance_id):
-            answer = self._client.describe_instance_attribute(InstanceId=instance_id, Attribute="disableApiTermination")
-            return bool(answer["DisableApiTermination"].get("Value", False))
+    def _protected(self, instance_id: str, told: dict[str, tuple[float, bool]]) -> bool:
+        now = self._now()
+        when, protected = told.get(instance_id, (now - 2 * FRESH, False))
+        if now - when > FRESH:
+            with mapped("EC2", "DescribeInstanceAttribute", instance_id):
+                answer = self._client.describe_instance_attribute(
+                    InstanceId=instance_id, Attribute="disableApiTermination"
+                )
+            protected = bool(answer["DisableApiTermination"].get("Value", False))
+            told[instance_id] = (now, protected)
+        return protected
 
 
 class StsIdentity:
