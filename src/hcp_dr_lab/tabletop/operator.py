@@ -130,15 +130,16 @@ class Operator:
         case = self.case(ports)
         return [foretell(step, ports, case, self.story().memory) for step in PHASES[phase]]
 
-    def relocate(self) -> Ending:
-        return self.start("relocate")
+    def relocate(self, *, blindly: bool = False) -> Ending:
+        return self.start("relocate", blindly=blindly)
 
-    def start(self, command: str) -> Ending:
-        """A command that begins a relocation: relocate or backup."""
+    def start(self, command: str, *, blindly: bool = False) -> Ending:
+        """A command that begins a relocation: relocate or backup. `blindly` passes over what preflight finds, which
+        the product itself never does."""
         try:
             ports = self.ports()
             case = self.case(ports)
-            checks = examine(self._run(ports, case, Scribe()), PREFLIGHT)
+            checks = () if blindly else examine(self._run(ports, case, Scribe()), PREFLIGHT)
             error = stopping(checks)
         except HcpDrError as stopped:
             return Ending(self.story(), error=stopped)
@@ -157,6 +158,24 @@ class Operator:
         if story.command is None or story.ended:
             raise NothingToResume(reason="the journal holds nothing that is not finished")
         return self._carry_out(self.ports(), self._known(), "", _working(story.command))
+
+    # What outlives a process
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """Of the backup folder in memory."""
+        return self._archive.files if isinstance(self._archive, MemoryArchive) else {}
+
+    def take_over(self, story: Story, files: Mapping[str, bytes]) -> None:
+        """Go on from what another one's journal and backup folder in memory hold."""
+        self._memory.story = story
+        self._archive = MemoryArchive(files=dict(files))
+
+    def pretend(self, step: str, **remembered: Any) -> None:
+        """Make the product believe that it has done a step, to see what comes of leaving it out."""
+        for key, value in remembered.items():
+            self._memory.write("remember", key=key, value=value)
+        self._memory.write("done", step=step, because="pretended", seconds=0.0)
 
     # What they share
 

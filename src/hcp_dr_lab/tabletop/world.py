@@ -59,7 +59,7 @@ from hcp_dr_lab.tabletop.twin import shared
 from hcp_dr_lab.tabletop.workers import Hypervisor
 
 NAME = "shop"
-AVAILABLE_SECONDS = 600.0
+AVAILABLE_SECONDS = 3600.0  # a resolver may keep an absence for a quarter of an hour
 INSIDE_SECONDS = 0.5  # between two looks of the controllers of a hosted cluster
 ASKING_SECONDS = 0.005  # that one request of the product takes
 _PLAIN = Options()

@@ -1,0 +1,211 @@
+"""The dangers bite where a guard of the product is switched off by hand, and the observer's rules catch each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+
+from hcp_dr.errors import FenceBroken, NotProven, TimedOut
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.procedure import verify
+from hcp_dr.procedure.fencing import Fence
+from hcp_dr_lab.hosted.shapes import Shape
+from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr_lab.tabletop.gate import Request
+from tests.tabletop.scene import Scene, scene
+
+OWN = "clusters-shop"
+HELD = (r.AWS_MACHINE, r.MACHINE, r.MACHINE_SET, r.MACHINE_DEPLOYMENT)
+
+
+class Killed(BaseException):
+    """The product's process is gone."""
+
+
+def sides(here: Scene) -> tuple[Kubernetes, Kubernetes]:
+    """Source and destination as somebody with kubectl reaches them."""
+    first, second = here.world.sides
+    return first.client(), second.client()
+
+
+def just_before(here: Scene, step: str, act: Callable[[], None]) -> None:
+    """Once, when the product asks something for the first time in this step."""
+    done: list[str] = []
+
+    def listen(moment: Literal["before", "after"], request: Request) -> None:
+        del request
+        if moment == "before" and not done and here.operator.story().current == step:
+            done.append(step)
+            act()
+
+    here.world.hooks.append(listen)
+
+
+def stop_before(here: Scene, step: str) -> None:
+    """The product is killed there, and somebody goes on by hand."""
+
+    def kill() -> None:
+        raise Killed
+
+    just_before(here, step, kill)
+    with pytest.raises(Killed):
+        here.operator.relocate()
+    here.world.hooks.clear()
+
+
+def scale(cluster: Kubernetes, namespace: str, deployment: str, replicas: int) -> None:
+    cluster.patch(r.DEPLOYMENT, deployment, namespace, {"spec": {"replicas": replicas}})
+
+
+def test_without_fence_writes_are_lost_and_two_control_planes_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fence, "breach", lambda _fence: None)
+    here = scene()
+    here.operator.pretend("backup.fence", fence={"id": "none", "revision": 1}, replicas_before={})
+    here.operator.relocate()
+    verdict = here.verdict()
+    assert verdict.lost
+    assert verdict.split_brain
+
+
+def test_with_the_pause_alone_a_deletion_costs_every_instance_its_life() -> None:
+    here = scene()
+    source, _ = sides(here)
+    for resource, name in ((r.HOSTED_CLUSTER, "shop"), (r.NODE_POOL, "shop-workers")):
+        source.patch(resource, name, "clusters", {"spec": {"pausedUntil": "true"}})
+    here.world.clock.spend(5)
+    source.delete(r.HOSTED_CLUSTER, "shop", "clusters")
+    verdict = here.verdict(after=60)
+    assert verdict.instances_terminated == verdict.instances_before
+    assert verdict.failed
+
+
+def test_termination_protection_stands_behind_all_else() -> None:
+    here = scene()
+    source, _ = sides(here)
+    machines = here.world.cloud.machines
+    for instance_id in machines.instances():
+        machines.protect(instance_id, on=True)
+    source.delete(r.HOSTED_CLUSTER, "shop", "clusters")
+    assert here.verdict(after=60).instances_terminated == ()
+
+
+def test_an_aws_machine_deleted_on_the_source_while_its_provider_lives_is_an_instance_terminated() -> None:
+    """As somebody tears down who has not stopped the controllers, nor held the machines, nor protected instances."""
+    here = scene()
+    stop_before(here, "teardown.stop_control_plane")
+    source, _ = sides(here)
+    let_go(here, source)
+    source.delete(r.HOSTED_CLUSTER, "shop", "clusters")
+    verdict = here.verdict(after=60)
+    assert verdict.instances_terminated == verdict.instances_before
+
+
+def let_go(here: Scene, cluster: Kubernetes) -> None:
+    """Nothing holds the machine objects, and nothing protects the instances."""
+    for resource in HELD:
+        for item in cluster.list(resource, OWN).items:
+            change = {"metadata": {"annotations": {"cluster.x-k8s.io/paused": None}}}
+            cluster.patch(resource, item["metadata"]["name"], OWN, change)
+    for instance_id in here.world.cloud.machines.instances():
+        here.world.cloud.machines.protect(instance_id, on=False)
+
+
+def test_a_machine_with_a_stale_owner_is_replaced() -> None:
+    here = scene()
+    stop_before(here, "restore.adopt_machines")
+    _, destination = sides(here)
+    let_go(here, destination)
+    destination.patch(r.NODE_POOL, "shop-workers", "clusters", {"spec": {"pausedUntil": None}})
+    machine = destination.list(r.MACHINE, OWN).items[0]
+    stale = [
+        {**owner, "uid": "00000000-0000-4000-8000-000000000000"} for owner in machine["metadata"]["ownerReferences"]
+    ]
+    destination.patch(r.MACHINE, machine["metadata"]["name"], OWN, {"metadata": {"ownerReferences": stale}})
+    verdict = here.verdict(after=60)
+    assert verdict.instances_new
+    assert len(verdict.instances_terminated) == 1
+
+
+def test_held_machines_are_not_replaced_whoever_owns_them() -> None:
+    """What the paused annotations are for: with them, the same mistake makes no machine."""
+    here = scene()
+    stop_before(here, "restore.adopt_machines")
+    _, destination = sides(here)
+    machine_set = destination.list(r.MACHINE_SET, OWN).items[0]
+    destination.patch(r.MACHINE_SET, machine_set["metadata"]["name"], OWN, {"spec": {"replicas": 4}})
+    here.world.clock.spend(60)
+    assert len(destination.list(r.MACHINE, OWN).items) == 2
+    let_go(here, destination)
+    assert here.verdict(after=60).instances_new
+
+
+def test_an_authority_that_is_not_restored_is_a_dead_cluster() -> None:
+    here = scene()
+    _, destination = sides(here)
+    just_before(here, "restore.start_control_plane", lambda: destination.delete(r.SECRET, "root-ca", OWN))
+    ending = here.operator.relocate()
+    assert isinstance(ending.error, TimedOut)
+    assert "not trusted" in ending.error.what
+    verdict = here.verdict()
+    assert "the acknowledged writes could not be read back through the hosted API at the end" in verdict.reasons
+
+
+def test_a_source_that_is_un_paused_meanwhile_is_a_second_control_plane() -> None:
+    here = scene()
+    source, _ = sides(here)
+
+    def un_pause() -> None:
+        source.patch(r.HOSTED_CLUSTER, "shop", "clusters", {"spec": {"pausedUntil": None}})
+        scale(source, OWN, "control-plane-operator", 1)
+        here.world.clock.spend(10)
+
+    just_before(here, "verify.await_nodes", un_pause)
+    here.operator.relocate()
+    assert here.verdict(after=60).split_brain
+
+
+def test_a_pause_that_is_lifted_before_the_snapshot_voids_it() -> None:
+    here = scene()
+    source, _ = sides(here)
+    lift: Object = {"spec": {"pausedUntil": None}}
+    just_before(here, "backup.snapshot_etcd", lambda: source.patch(r.HOSTED_CLUSTER, "shop", "clusters", lift) and None)
+    ending = here.operator.relocate()
+    assert isinstance(ending.error, FenceBroken)
+    verdict = here.verdict(after=60)
+    assert verdict.lost == ()
+    assert not verdict.split_brain
+
+
+def test_members_restored_each_by_itself_are_three_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = scene(Shape.UNFIXED_MEMBERS)
+    stopped = here.operator.relocate(blindly=True)
+    assert isinstance(stopped.error, NotProven)
+    assert "etcd-0 knows etcd-0; etcd-1 knows etcd-1; etcd-2 knows etcd-2" in stopped.error.what
+    monkeypatch.setattr(verify.identity, "checks", lambda _facts: ())
+    assert here.operator.resume().error is None
+    _, destination = sides(here)
+    destination.delete(r.POD, "etcd-0", OWN)
+    verdict = here.verdict(after=30)
+    assert verdict.lost
+
+
+def test_an_operator_that_comes_back_to_a_half_deleted_cluster_wipes_its_oidc_documents() -> None:
+    here = scene()
+    stop_before(here, "teardown.hosted_cluster")
+    source, _ = sides(here)
+    scale(source, OPERATOR_NAMESPACE, OPERATOR, 1)
+    source.delete(r.HOSTED_CLUSTER, "shop", "clusters")
+    verdict = here.verdict(after=60)
+    assert any("openid" in thing for thing in verdict.cloud_changed)
+
+
+def test_killed_by_hand_and_resumed_the_same_places_are_harmless() -> None:
+    """The counterpart of the tests above: where nobody interferes, the product goes on from each of these places."""
+    for step in ("teardown.stop_control_plane", "restore.adopt_machines", "teardown.hosted_cluster"):
+        here = scene()
+        stop_before(here, step)
+        assert here.operator.resume().error is None
+        assert here.verdict().reasons == (), step
