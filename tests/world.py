@@ -111,6 +111,7 @@ def hosted_cluster(name: str, infra: str = "") -> list[Any]:
                     "labels": label,
                     "owners": [f"MachineSet {name}-workers-abc"],
                     "spec": {"clusterName": infra, "providerID": f"aws:///us-east-1a/i-{name}-{number}"},
+                    "status": {"nodeRef": {"name": f"w-{number}"}},
                 }
             },
             {
@@ -173,7 +174,10 @@ def records(name: str, owner: str) -> tuple[Record, ...]:
 
 def inside() -> MemoryKubernetes:
     """The hosted cluster from inside."""
-    nodes: list[Any] = [{f"Node w-{number}": {"status": READY}} for number in ("1", "2")]
+    nodes: list[Any] = [
+        {f"Node w-{number}": {"status": READY, "spec": {"providerID": f"aws:///us-east-1a/i-one-{number}"}}}
+        for number in ("1", "2")
+    ]
     leases: list[Any] = [
         {f"Lease kube-node-lease/w-{number}": {"spec": {"renewTime": "10:00:00"}}} for number in ("1", "2")
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hcp_dr.kube.port import Object
@@ -39,6 +39,12 @@ def owner_kinds(item: Object) -> frozenset[str]:
 
 def owned_by(item: Object, uid: str) -> bool:
     return any(owner.get("uid") == uid for owner in item["metadata"].get("ownerReferences") or ())
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """For messages: the first few, and how many more."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def is_deleting(item: Object) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.kube.port import Object
-from hcp_dr.kube.resources import AWS_MACHINE, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE_POOL
+from hcp_dr.kube.resources import AWS_MACHINE, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE, NODE_POOL
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import condition, dig, is_deleting, name_of, owned_by, uid_of
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
@@ -65,6 +65,7 @@ class Facts:
     sets: tuple[SetFact, ...]
     backup: tuple[Restorable, ...]
     running: frozenset[str]
+    nodes: frozenset[str]  # provider ids of the hosted cluster's nodes
     namespace: str
 
     @property
@@ -95,6 +96,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         sets=(*(_set(item, machines) for item in sets), *(_deployment(item, sets) for item in deployments)),
         backup=to_restore(ports, case),
         running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
+        nodes=frozenset(str(dig(node, "spec", "providerID")) for node in ports.hosted.list(NODE).items),
         namespace=case.control_plane_namespace,
     )
 

@@ -39,6 +39,7 @@ def test_preflight_finds_nothing_against_it() -> None:
         "paused_before",
         "scaling",
         "rolling",
+        "machines_with_node",
         "nodes_ready",
         "namespace_alone",
         "destination_free",

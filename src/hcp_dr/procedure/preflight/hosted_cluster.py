@@ -11,7 +11,7 @@ from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE, NODE_POOL
 from hcp_dr.model import Case, Ports, control_plane_namespace
-from hcp_dr.objects.reading import condition, dig, is_deleting, name_of, namespace_of
+from hcp_dr.objects.reading import condition, dig, is_deleting, name_of, namespace_of, some
 from hcp_dr.objects.release import ONE_CLUSTER_SINCE, control_plane_version, restores_one_cluster
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
 from hcp_dr.procedure.preflight import verdict
@@ -33,6 +33,7 @@ class Facts:
     deleting: tuple[str, ...]
     replicas_asked: int
     machines: int
+    without_node: tuple[str, ...]  # Machines that know of no node
     rolling: tuple[str, ...]  # NodePools that say that they are being updated
     nodes_not_ready: tuple[str, ...]
     on_destination: bool
@@ -59,6 +60,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         deleting=tuple(f"{o['kind']} {name_of(o)}" for o in objects if is_deleting(o)),
         replicas_asked=sum(_replicas(pool, groups) for pool in pools),
         machines=len(machines),
+        without_node=tuple(name_of(item) for item in machines if not dig(item, "status", "nodeRef", "name")),
         rolling=tuple(rolling),
         nodes_not_ready=tuple(name_of(n) for n in ports.hosted.list(NODE).items if condition(n, "Ready") != "True"),
         on_destination=ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace) is not None,
@@ -141,6 +143,13 @@ def _state(facts: Facts) -> tuple[Check, ...]:
             f"being updated: {', '.join(facts.rolling) or 'no NodePool'}",
             "machines come and go meanwhile, and a pool that rolls when it is let go replaces the rest of them",
             "wait until the update has ended",
+        ),
+        Check(
+            "machines_with_node",
+            "warning" if facts.without_node else "ok",
+            f"Machines without a node: {some(facts.without_node) or 'none'}",
+            "nobody can see whether they are well afterwards" if facts.without_node else "",
+            "find out why they have none" if facts.without_node else "",
         ),
         _blocked_if(
             facts.nodes_not_ready,

@@ -18,7 +18,7 @@ from hcp_dr.kube.resources import (
     NODE_POOL,
 )
 from hcp_dr.model import Later
-from hcp_dr.objects.reading import name_of
+from hcp_dr.objects.reading import name_of, some
 from hcp_dr.procedure.adoption import Facts, machine_fact, observe, pool_fact
 from hcp_dr.procedure.machinery import HELD, Held
 
@@ -84,11 +84,15 @@ def plan(facts: Facts) -> Decision:
     rest = tuple(item for item in facts.held if item.paused)
     if rest:
         return Do(tuple(item.pause("destination", on=False) for item in rest))
-    unadopted = [item.name for item in facts.machines if item.kind == "Machine" and item.node is None]
+    unadopted = [
+        item.name
+        for item in facts.machines
+        if item.kind == "Machine" and item.node is None and item.provider_id in facts.nodes
+    ]
     if unadopted:
         return Wait(
-            "every Machine knows its node again",
-            f"without node: {', '.join(unadopted)}",
+            "every Machine that has a node knows it again",
+            f"without node: {some(unadopted)}",
             ADOPT_LIMIT,
             Topic("destination", MACHINE, facts.namespace),
         )
