@@ -132,12 +132,20 @@ def _owner_problems(references: Any) -> Problems:
 # Secrets and ConfigMaps
 
 
-def _prepare_secret(new: Object, _old: Object | None) -> None:
+def _without_empty(new: Object, _old: Object | None) -> None:
+    """Empty maps do not come back."""
+    for word in ("data", "binaryData"):
+        if word in new and not new[word]:
+            del new[word]
+
+
+def _prepare_secret(new: Object, old: Object | None) -> None:
     plain = new.pop("stringData", None) or {}
     if plain:
         data = new.setdefault("data", {})
         data |= {key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()}
     new["type"] = new.get("type") or "Opaque"
+    _without_empty(new, old)
 
 
 def _validate_secret(new: Object, old: Object | None) -> Problems:
@@ -537,7 +545,7 @@ KINDS: Mapping[str, Kind] = {
             longest_name=63,
         ),
         Kind(r.SECRET, prepare=_prepare_secret, validate=_validate_secret, fields={"type": ("type",)}),
-        Kind(r.CONFIG_MAP, validate=_validate_config_map),
+        Kind(r.CONFIG_MAP, prepare=_without_empty, validate=_validate_config_map),
         Kind(r.POD, status=True, prepare=_prepare_pod, validate=_validate_pod, fields=_POD_FIELDS, counted=True),
         Kind(r.NODE, status=True, fields={"spec.unschedulable": ("spec", "unschedulable")}),
         Kind(

@@ -160,12 +160,14 @@ class Client:
                 if server.stopped:
                     reason = "the answer ended in the middle"
                     raise errors.ClusterUnreachable(cluster=self._name, verb="watch", object=where, reason=reason)
-                yield from watch.poll()
+                events = watch.poll()
+                yield from events
                 left = (until - server.now()).total_seconds()
                 if left <= 0:
                     yield watch.bookmark()
                     return
-                self._rest(server.store, watch.revision, left)
+                if not events:
+                    self._rest(server.store, watch.revision, left)
 
     def execute(
         self,

@@ -82,6 +82,7 @@ class Store:
     ) -> None:
         self.lock = threading.RLock()
         self._changed = threading.Condition(self.lock)
+        self._calls = 0
         self._revision = revision
         self._compacted = compacted
         self._kinds = {} if kinds is None else kinds
@@ -175,19 +176,21 @@ class Store:
             self._compacted = max(self._compacted, limit)
 
     def wait(self, revision: int, seconds: float) -> bool:
-        """Wait, in real time, for a change after `revision`; whether there is one."""
+        """Wait, in real time, for a change after `revision`, or to be woken; whether there is a change."""
         deadline = time.monotonic() + seconds
         with self._changed:
-            while self._revision <= revision:
+            calls = self._calls
+            while self._revision <= revision and self._calls == calls:
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    return False
+                    break
                 self._changed.wait(left)
-            return True
+            return self._revision > revision
 
     def wake(self) -> None:
         """Let everybody who waits look again."""
         with self._changed:
+            self._calls += 1
             self._changed.notify_all()
 
     def clone(self) -> Self:
