@@ -30,7 +30,7 @@ from tests.unit.observer.staged import (
 from hcp_dr_lab.observer.evidence import Evidence, Sight, Topic
 from hcp_dr_lab.observer.judge import MOST_OPERATOR_STOPPED, judge
 from hcp_dr_lab.observer.rules import stopped_for
-from hcp_dr_lab.observer.writes import longest_gap
+from hcp_dr_lab.observer.writes import longest_gap, some_names
 
 
 def without(kind: str, keep: object) -> Evidence:
@@ -407,10 +407,22 @@ def test_a_write_that_the_source_took_after_the_snapshot_is_a_split_brain_and_lo
     )
 
 
+def test_a_delete_that_the_source_took_after_the_snapshot_comes_back() -> None:
+    late = replace(direct(SOURCE, 20, f"{SOURCE}-4.0-new"), sequence=2, verb="delete")
+    verdict = judge(more(writes=(late,)))
+    assert verdict.lost == (late.name,)
+    assert verdict.split_brain
+
+
 def test_a_write_of_the_source_that_is_lost_in_the_middle_was_before_the_snapshot() -> None:
-    verdict = judge(read_back(**{f"{SOURCE}-2.0-new": None}))
-    assert verdict.lost == (f"{SOURCE}-2.0-new",)
+    verdict = judge(more(writes=(direct(SOURCE, 3, "middle"),)))
+    assert verdict.lost == ("middle",)
     assert not verdict.split_brain
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "none"), (5, "a, b, c, d, e"), (7, "a, b, c, d, e and 2 more")])
+def test_a_few_names_are_told(count: int, said: str) -> None:
+    assert some_names("abcdefg"[:count]) == said
 
 
 def test_downtime_is_the_longest_gap_between_writes_by_name() -> None:
