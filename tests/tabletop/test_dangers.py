@@ -9,7 +9,7 @@ import pytest
 
 from hcp_dr.errors import FenceBroken, NotProven, TimedOut
 from hcp_dr.kube import resources as r
-from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.port import Kubernetes
 from hcp_dr.procedure import verify
 from hcp_dr.procedure.fencing import Fence
 from hcp_dr_lab.hosted.shapes import Shape
@@ -170,8 +170,11 @@ def test_a_source_that_is_un_paused_meanwhile_is_a_second_control_plane() -> Non
 def test_a_pause_that_is_lifted_before_the_snapshot_voids_it() -> None:
     here = scene()
     source, _ = sides(here)
-    lift: Object = {"spec": {"pausedUntil": None}}
-    just_before(here, "backup.snapshot_etcd", lambda: source.patch(r.HOSTED_CLUSTER, "shop", "clusters", lift) and None)
+
+    def lift() -> None:
+        source.patch(r.HOSTED_CLUSTER, "shop", "clusters", {"spec": {"pausedUntil": None}})
+
+    just_before(here, "backup.snapshot_etcd", lift)
     ending = here.operator.relocate()
     assert isinstance(ending.error, FenceBroken)
     verdict = here.verdict(after=60)
