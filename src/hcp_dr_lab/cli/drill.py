@@ -36,6 +36,7 @@ def drill(
     machines: options.Machines = 0,
     secrets: options.Secrets = 0,
     realistic: options.Realistic = False,
+    delay: options.Delays = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the drill's own region standing, to look at it.")] = False,
     tabletop: Annotated[
         bool,
@@ -55,6 +56,7 @@ def drill(
         machines=machines,
         secrets=secrets,
         realistic=realistic,
+        delay=delay,
     )
     tell = Progress()
     if tabletop:

@@ -44,6 +44,7 @@ def up(
     machines: options.Machines = 0,
     secrets: options.Secrets = 0,
     realistic: options.Realistic = False,
+    delay: options.Delays = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave a region that failed as it is, to look at it.")] = False,
 ) -> None:
     """Bring the region up; prints the env file for hcp-dr as its last line."""
@@ -55,6 +56,7 @@ def up(
         machines=machines,
         secrets=secrets,
         realistic=realistic,
+        delay=delay,
     )
     region, cluster = lifecycle.up_with_cluster(name, Progress(), options=asked.region, hosted=asked.hosted, keep=keep)
     print(f"env file: {region.env_file(cluster)}")

@@ -9,11 +9,14 @@ from typing import Annotated
 
 import typer
 
+from hcp_dr_lab.errors import BadOptions
 from hcp_dr_lab.hosted import manifest, shapes
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.region import crds as kinds
+from hcp_dr_lab.region import delays
 from hcp_dr_lab.region.layout import RegionOptions
+from hcp_dr_lab.standin import pace
 
 Shapes = Annotated[list[Shape] | None, typer.Option("--shape", help="How the hosted cluster is made; may be repeated.")]
 HostedCluster = Annotated[
@@ -38,6 +41,12 @@ Realistic = Annotated[
 ]
 
 
+Delays = Annotated[
+    list[str] | None,
+    typer.Option("--delay", metavar="NAME=SECONDS", help="One of the region's delays, whatever the others are."),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What was asked for, and can be had."""
@@ -55,6 +64,7 @@ def asked(
     machines: int = 0,
     secrets: int = 0,
     realistic: bool = False,
+    delay: Sequence[str] | None = None,
 ) -> Asked:
     """Raises BadOptions."""
     hosted = shapes.options(
@@ -64,4 +74,19 @@ def asked(
         etcd_ballast=shapes.size(etcd_ballast),
         brought=manifest.read(hosted_cluster) if hosted_cluster is not None else None,
     )
-    return Asked(hosted, RegionOptions(realistic=realistic, crds=kinds.checked(crds) if crds is not None else None))
+    checked = kinds.checked(crds) if crds is not None else None
+    return Asked(hosted, RegionOptions(realistic=realistic, crds=checked, changed=_delays(delay or ())))
+
+
+def _delays(asked: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """Sorted by name. Raises BadOptions."""
+    found = {}
+    for text in asked:
+        name, _, seconds = text.partition("=")
+        if name not in (*delays.NAMES, *pace.NAMES) or not seconds.replace(".", "", 1).isdecimal():
+            raise BadOptions(
+                f"--delay {text} is not NAME=SECONDS. The names are {', '.join(sorted((*delays.NAMES, *pace.NAMES)))}. "
+                "Nothing was started."
+            )
+        found[name] = float(seconds)
+    return tuple(sorted(found.items()))

@@ -12,6 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hcp_dr_lab.region import delays
+from hcp_dr_lab.region.delays import Delays
+
 AWS_REGION = "us-east-1"
 AVAILABILITY_ZONE = "us-east-1a"
 HOSTED_DOMAIN = "hosted.rehearsal.example"  # EXTERNAL_DNS_DOMAIN: the Route53 zone, under external-dns's filter
@@ -111,6 +114,11 @@ class RegionOptions:
 
     realistic: bool = False  # the delays of the real DNS, load balancers and external-dns instead of a fast pace
     crds: Path | None = None  # a folder of CustomResourceDefinitions to install instead of the rehearsal's own
+    changed: tuple[tuple[str, float], ...] = ()  # delays by name, of `delays` and of the operators' pace, in seconds
+
+    @property
+    def delays(self) -> Delays:
+        return delays.chosen(realistic=self.realistic, changed=dict(self.changed))
 
     @property
     def patience(self) -> int:
@@ -121,7 +129,8 @@ class RegionOptions:
     def words(self) -> tuple[str, ...]:
         """Said for people; empty for the plain region."""
         realistic = ("realistic delays",) if self.realistic else ()
-        return realistic if self.crds is None else (*realistic, f"kinds of {self.crds}")
+        changed = tuple(f"{name} {seconds:g} s" for name, seconds in self.changed)
+        return (*realistic, *changed, *([f"kinds of {self.crds}"] if self.crds is not None else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +340,7 @@ def save(layout: Layout) -> None:
         "number": layout.number,
         "realistic": options.realistic,
         "crds": str(options.crds) if options.crds is not None else None,
+        "changed": dict(options.changed),
     }
     layout.state_file.write_text(json.dumps(state) + "\n", "utf-8")
 
@@ -338,5 +348,6 @@ def save(layout: Layout) -> None:
 def load(root: Path) -> Layout:
     """The region whose state folder this is; FileNotFoundError where there is none."""
     state = json.loads((root / "region.json").read_text("utf-8"))
-    options = RegionOptions(state["realistic"], Path(state["crds"]) if state["crds"] is not None else None)
+    crds = Path(state["crds"]) if state["crds"] is not None else None
+    options = RegionOptions(state["realistic"], crds, tuple(state["changed"].items()))
     return Layout(state["name"], state["number"], root, options)

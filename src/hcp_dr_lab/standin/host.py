@@ -72,7 +72,7 @@ class Host:
         self._parts: dict[str, Any] = {}
         self._parts_at = 0.0
         self._load_balancer_domain = cluster.load_balancer_domain
-        self._pace = pace.REALISTIC if layout.options.realistic else pace.FAST
+        self._pace = pace.chosen(realistic=layout.options.realistic, changed=dict(layout.options.changed))
 
     def run(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

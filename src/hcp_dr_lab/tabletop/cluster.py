@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
+from hcp_dr_lab.region import delays
 from hcp_dr_lab.region.layout import ManagementCluster
 from hcp_dr_lab.region.management import external_dns as installed_dns
 from hcp_dr_lab.standin import install, webhooks
@@ -43,8 +44,13 @@ class Pace:
     longest_cached: float
 
 
-FAST = Pace(standin_pace.FAST, installed_dns.FAST, names.Pace(), 5.0)
-REALISTIC = Pace(standin_pace.REALISTIC, installed_dns.REALISTIC, names.Pace(new_backend=30.0), 900.0)
+FAST = Pace(standin_pace.FAST, installed_dns.pace(delays.FAST), names.Pace(), delays.FAST.longest_cached)
+REALISTIC = Pace(
+    standin_pace.REALISTIC,
+    installed_dns.pace(delays.REALISTIC),
+    names.Pace(new_backend=delays.REALISTIC.new_backend),
+    delays.REALISTIC.longest_cached,
+)
 
 
 @dataclass(frozen=True, slots=True)

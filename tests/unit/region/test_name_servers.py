@@ -65,6 +65,21 @@ def test_a_chain_leads_from_the_hosted_zone_to_the_load_balancer_of_the_moment(t
     assert ask(of, "www.elsewhere.example") == ("NXDOMAIN", [])
 
 
+def test_a_change_counts_when_it_has_reached_the_name_servers(tmp_path: Path) -> None:
+    path, late = tmp_path / "zones.json", [0.0]
+    of = region_source(PublishedZones(path, 30, lambda: path.stat().st_mtime + late[0]))
+    path.write_text(json.dumps(published((API, "CNAME", 300, ROUTER))))
+    assert ask(of, API)[1][-1] == "10.78.0.21"
+    new = tmp_path / "new"
+    new.write_text(json.dumps(published((API, "CNAME", 300, ROUTER.replace("mgmt-1", "mgmt-2")))))
+    new.replace(path)
+    assert ask(of, API)[1][-1] == "10.78.0.21"
+    late[0] = 29.9
+    assert ask(of, API)[1][-1] == "10.78.0.21"
+    late[0] = 30.1
+    assert ask(of, API)[1][-1] == "10.78.0.22"
+
+
 def test_static_names_and_instances(tmp_path: Path) -> None:
     of = region_source(PublishedZones(tmp_path / "absent"))
     assert ask(of, "api.mgmt-2.region.rehearsal.example")[1] == ["10.78.0.12"]

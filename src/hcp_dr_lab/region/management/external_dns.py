@@ -1,8 +1,8 @@
 """external-dns on a management cluster, installed as `hypershift install` does, with real external-dns in the image.
 
-Only its pace differs: `REALISTIC` is what HyperShift installs. One of its values is a trap of its own: with
+Only its pace differs: what `delays.REALISTIC` says is what HyperShift installs. One value is a trap of its own: with
 `--txt-cache-interval=1h` an external-dns goes on seeing a record of another owner for up to an hour after that owner
-gave it up, and so does not write its own. `FAST` spares a rehearsal this and the other waits.
+gave it up, and so does not write its own. The plain region is spared this and the other waits.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from hcp_dr.kube.port import Object
 from hcp_dr_lab.region.cloud import storage
+from hcp_dr_lab.region.delays import Delays
 from hcp_dr_lab.region.layout import AWS_REGION, HOSTED_DOMAIN, Layout, ManagementCluster
 from hcp_dr_lab.region.machines.images import tag
 
@@ -44,11 +45,25 @@ class Pace:
         ]
 
 
-REALISTIC = Pace("1m", None, txt_cache="1h", between_batches="10s", zones_cache="1h")
-FAST = Pace("2s", "1s", txt_cache="0s", between_batches="100ms", zones_cache="1h")
+def pace(delays: Delays) -> Pace:
+    """In external-dns's own words."""
+    return Pace(
+        _duration(delays.external_dns_interval),
+        _duration(delays.external_dns_events) if delays.external_dns_events else None,
+        txt_cache=_duration(delays.external_dns_txt_cache),
+        between_batches=_duration(delays.external_dns_between_batches),
+        zones_cache="1h",
+    )
 
 
-def objects(layout: Layout, cluster: ManagementCluster, pace: Pace = FAST) -> tuple[Object, ...]:
+def _duration(seconds: float) -> str:
+    """In the largest unit that makes it a whole number."""
+    whole = ((size, unit) for size, unit in ((3600, "h"), (60, "m"), (1, "s")) if seconds % size == 0)
+    size, unit = next(whole, (1, "s")) if seconds else (1, "s")
+    return f"{seconds / size:g}{unit}"
+
+
+def objects(layout: Layout, cluster: ManagementCluster) -> tuple[Object, ...]:
     """In order of creation; the namespace first."""
     return (
         _object("v1", "Namespace", NAMESPACE, namespaced=False),
@@ -56,7 +71,7 @@ def objects(layout: Layout, cluster: ManagementCluster, pace: Pace = FAST) -> tu
         _cluster_role(),
         _cluster_role_binding(),
         _credentials(layout),
-        _deployment(layout, cluster, pace),
+        _deployment(layout, cluster, pace(layout.options.delays)),
     )
 
 

@@ -26,6 +26,7 @@ from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import ENDPOINT_SLICE, ROUTE, SERVICE
 from hcp_dr_lab.region import layout as region_layout
+from hcp_dr_lab.region.delays import Delays
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
 from hcp_dr_lab.region.network.client_hello import IncompleteError, NotClientHelloError, server_name
 from hcp_dr_lab.region.network.mirror import Mirror
@@ -39,7 +40,6 @@ LOAD_BALANCER_PORT = 6443
 HELLO_SECONDS = 10.0
 CONNECT_SECONDS = 2.0
 RETRY_SECONDS = 1.0
-NEW_BACKEND_DELAY = 0.0  # an AWS load balancer takes some 30 s and more until a new target serves
 
 log = logging.getLogger(__name__)
 
@@ -92,9 +92,9 @@ class Admitter:
 class Balancer:
     """Forwards connections by the table of the moment. All but `changed` runs in the event loop."""
 
-    def __init__(self, mirrors: Callable[[], Mirrors], new_backend_delay: float) -> None:
+    def __init__(self, mirrors: Callable[[], Mirrors], delays: Delays) -> None:
         self._mirrors = mirrors
-        self._delay = new_backend_delay
+        self._delays = delays
         self._table = Table()
         self._first_seen: dict[Backend, float] = {}
         self._open: dict[str, set[tuple[Stream, Stream]]] = defaultdict(set)
@@ -122,15 +122,16 @@ class Balancer:
                     reset(writer)
 
     async def handle_route(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._handle((reader, writer), self._table.for_route)
+        await self._handle((reader, writer), self._table.for_route, self._delays.router_reload)
 
     async def handle_load_balancer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._handle((reader, writer), self._table.for_load_balancer)
+        await self._handle((reader, writer), self._table.for_load_balancer, self._delays.new_backend)
 
-    async def _handle(self, client: Stream, choose: Callable[[str | None], frozenset[Backend]]) -> None:
+    async def _handle(self, client: Stream, choose: Callable[[str | None], frozenset[Backend]], delay: float) -> None:
+        """`delay` is how long a backend has to be known before it is used."""
         try:
             hello, name = await _read_hello(client[0])
-            backend, behind = await self._connect(choose(name))
+            backend, behind = await self._connect(choose(name), delay)
         except (OSError, TimeoutError, EOFError, NotClientHelloError):
             reset(client[1])
             return
@@ -142,9 +143,9 @@ class Balancer:
         finally:
             opened.discard((client, behind))
 
-    async def _connect(self, backends: frozenset[Backend]) -> tuple[Backend, Stream]:
+    async def _connect(self, backends: frozenset[Backend], delay: float) -> tuple[Backend, Stream]:
         """One of the backends at random, the next when it does not answer."""
-        served_before = self._loop.time() - self._delay
+        served_before = self._loop.time() - delay
         usable = [each for each in sorted(backends) if self._first_seen.get(each, served_before) <= served_before]
         random.shuffle(usable)
         for backend in usable:
@@ -166,10 +167,10 @@ async def _read_hello(reader: asyncio.StreamReader) -> tuple[bytes, str | None]:
                 return data, server_name(data)
 
 
-async def serve(layout: Layout, cluster: ManagementCluster, new_backend_delay: float) -> None:
+async def serve(layout: Layout, cluster: ManagementCluster) -> None:
     connection = connect(layout.inside_kubeconfig(cluster), cluster.name)
     admitter = Admitter(connection, cluster.load_balancer_hostname)
-    balancer = Balancer(lambda: mirrors, new_backend_delay)
+    balancer = Balancer(lambda: mirrors, layout.options.delays)
 
     def changed() -> None:
         admitter.wake()
@@ -182,12 +183,11 @@ async def serve(layout: Layout, cluster: ManagementCluster, new_backend_delay: f
     await asyncio.Event().wait()
 
 
-def part(layout: Layout, cluster: ManagementCluster, *, new_backend_delay: float = NEW_BACKEND_DELAY) -> Part:
+def part(layout: Layout, cluster: ManagementCluster) -> Part:
     return Part(
         name=f"{cluster.name}/balancer",
         command=(
             sys.executable, "-m", "hcp_dr_lab.region.network.balancer", str(layout.root), str(cluster.number),
-            "--new-backend-delay", str(new_backend_delay),
         ),
         probe=lambda: not_listening(
             (cluster.load_balancer_address, ROUTE_PORT), (cluster.load_balancer_address, LOAD_BALANCER_PORT)
@@ -199,11 +199,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("root", type=Path)
     parser.add_argument("number", type=int, choices=[cluster.number for cluster in MANAGEMENT_CLUSTERS])
-    parser.add_argument("--new-backend-delay", type=float, default=NEW_BACKEND_DELAY)
     arguments = parser.parse_args()
     log_to_stderr()
     layout = region_layout.load(arguments.root)
-    asyncio.run(serve(layout, ManagementCluster(arguments.number), arguments.new_backend_delay))
+    asyncio.run(serve(layout, ManagementCluster(arguments.number)))
 
 
 if __name__ == "__main__":

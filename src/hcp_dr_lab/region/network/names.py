@@ -4,7 +4,6 @@ each management cluster, each on its own address, over UDP and TCP.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import struct
@@ -35,7 +34,7 @@ from hcp_dr_lab.region.layout import (
 from hcp_dr_lab.region.network.answers import Source, Step, respond
 from hcp_dr_lab.region.network.cluster_names import ClusterNames, cluster_names
 from hcp_dr_lab.region.network.mirror import Mirror
-from hcp_dr_lab.region.network.resolver import LONGEST_CACHED, Cache
+from hcp_dr_lab.region.network.resolver import Cache
 from hcp_dr_lab.region.network.serving import log_to_stderr
 from hcp_dr_lab.region.network.zones import PublishedZones, region_source
 from hcp_dr_lab.region.part import Part
@@ -104,9 +103,10 @@ class ClusterServer:
         return self._known[1].step(name, kind) or self._resolver(name, kind)
 
 
-def name_servers(layout: Layout, longest_cached: float) -> list[NameServer]:
-    region = region_source(PublishedZones(zones_file(layout)))
-    resolver = Cache(region, time.monotonic, longest_cached).step
+def name_servers(layout: Layout) -> list[NameServer]:
+    delays = layout.options.delays
+    region = region_source(PublishedZones(zones_file(layout), delays.record_propagation))
+    resolver = Cache(region, time.monotonic, delays.longest_cached).step
     return [NameServer(ZONE_SERVER, region, authoritative=True), NameServer(RESOLVER, resolver)] + [
         NameServer(cluster.name_server_address, ClusterServer(layout, cluster, resolver).step)
         for cluster in MANAGEMENT_CLUSTERS
@@ -120,8 +120,8 @@ async def _listen(server: NameServer) -> None:
     await asyncio.start_server(lambda reader, writer: _serve_stream(server, reader, writer), server.address, PORT)
 
 
-async def serve(layout: Layout, longest_cached: float) -> None:
-    for server in name_servers(layout, longest_cached):
+async def serve(layout: Layout) -> None:
+    for server in name_servers(layout):
         await _listen(server)
     await asyncio.Event().wait()
 
@@ -135,26 +135,15 @@ def _not_answering(address: str) -> str | None:
     return None
 
 
-def part(layout: Layout, *, longest_cached: float = LONGEST_CACHED) -> Part:
+def part(layout: Layout) -> Part:
     addresses = (ZONE_SERVER, RESOLVER, *(cluster.name_server_address for cluster in MANAGEMENT_CLUSTERS))
     return Part(
         name="names",
-        command=(
-            *(sys.executable, "-m", "hcp_dr_lab.region.network.names", str(layout.root)),
-            *("--longest-cached", str(longest_cached)),
-        ),
+        command=(sys.executable, "-m", "hcp_dr_lab.region.network.names", str(layout.root)),
         probe=lambda: next((reason for address in addresses if (reason := _not_answering(address))), None),
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("root", type=Path)
-    parser.add_argument("--longest-cached", type=float, default=LONGEST_CACHED)
-    arguments = parser.parse_args()
-    log_to_stderr()
-    asyncio.run(serve(region_layout.load(arguments.root), arguments.longest_cached))
-
-
 if __name__ == "__main__":
-    main()
+    log_to_stderr()
+    asyncio.run(serve(region_layout.load(Path(sys.argv[1]))))

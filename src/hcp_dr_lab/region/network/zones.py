@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,23 +109,38 @@ def parse_zones(published: Sequence[Mapping[str, Any]]) -> Zones:
 
 
 class PublishedZones:
-    """The zones of a file that is replaced at every change; read again when it is another file."""
+    """The zones of a file that is replaced at every change; read again when it is another file.
 
-    def __init__(self, path: Path) -> None:
+    A change counts `propagation` seconds after it was written, as Route53's name servers learn of it; `clock` is the
+    time of day, as files have it.
+    """
+
+    def __init__(self, path: Path, propagation: float = 0, clock: Callable[[], float] = time.time) -> None:
         self._path = path
+        self._propagation = propagation
+        self._clock = clock
         self._seen: tuple[int, int] | None = None
         self._zones: Zones | None = None
+        self._coming: deque[tuple[float, Zones]] = deque()
 
     def current(self) -> Zones | None:
         """None before the file is there."""
+        self._read()
+        while self._coming and self._coming[0][0] <= self._clock():
+            self._zones = self._coming.popleft()[1]
+        return self._zones
+
+    def _read(self) -> None:
         try:
             status = self._path.stat()
-            if (status.st_ino, status.st_mtime_ns) != self._seen:
-                self._zones = parse_zones(json.loads(self._path.read_text()))
-                self._seen = (status.st_ino, status.st_mtime_ns)
+            if (status.st_ino, status.st_mtime_ns) == self._seen:
+                return
+            zones = parse_zones(json.loads(self._path.read_text()))
         except FileNotFoundError:
-            return self._zones
-        return self._zones
+            return
+        at = status.st_mtime + self._propagation if self._seen is not None and self._propagation else 0.0
+        self._seen = (status.st_ino, status.st_mtime_ns)
+        self._coming.append((at, zones))
 
 
 def start_of_authority(origin: Name) -> RRset:
