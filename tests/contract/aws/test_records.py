@@ -133,6 +133,8 @@ def test_one_bad_change_leaves_all_untouched(
         naming.zone.change([*good[:place], *bad, *good[place:]])
     assert type(refused.value) is error
     assert naming.zone.records() == before
+    naming.zone.change(good)
+    assert seen(naming) == {API, ADDRESS}
 
 
 def test_every_problem_is_told(naming: Naming) -> None:

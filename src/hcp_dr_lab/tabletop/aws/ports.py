@@ -239,7 +239,7 @@ class MemoryInstances(_Port):
             instance_id=found.instance_id,
             state=self._machines.state(found.instance_id),
             spot=found.spot,
-            termination_protected=found.protected and found.told != "terminate",
+            termination_protected=found.protected,
             tags=dict(found.tags),
         )
 
