@@ -6,11 +6,13 @@ groups. The link pair is made before the namespace is, because its name is what 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hcp_dr_lab import tools
@@ -55,12 +57,39 @@ def require() -> None:
         )
 
 
-def allow_watches(say: Callable[[str], None]) -> None:
-    """A region holds some sixty inotify instances, all of one user; the kernel's default of 128 is soon used up."""
-    allowed = int(_WATCHES.read_text("ascii"))
-    if allowed < _WATCHES_NEEDED:
-        _WATCHES.write_text(str(_WATCHES_NEEDED), "ascii")
-        say(f"raised fs.inotify.max_user_instances of this machine from {allowed} to {_WATCHES_NEEDED}")
+def allow_watches(base: Path, say: Callable[[str], None], setting: Path = _WATCHES) -> None:
+    """A region holds some sixty inotify instances, all of one user; the kernel's default of 128 is soon used up.
+
+    What it was is written down in `base`, where the regions' folders are, before it is raised, so that whichever
+    region goes last can put it back, however the one that raised it ended.
+    """
+    with _watches_alone(base) as memory:
+        allowed = int(setting.read_text("ascii"))
+        if allowed < _WATCHES_NEEDED:
+            memory.write_text(f"{allowed}\n", "ascii")
+            setting.write_text(str(_WATCHES_NEEDED), "ascii")
+            say(f"raised fs.inotify.max_user_instances of this machine from {allowed} to {_WATCHES_NEEDED}")
+
+
+def restore_watches(base: Path, say: Callable[[str], None], setting: Path = _WATCHES) -> None:
+    """Put the limit back when no region is left; one that somebody else has changed since is theirs."""
+    with _watches_alone(base) as memory:
+        if not memory.exists() or any(base.glob("[a-z0-9]*/region.json")):
+            return
+        before = int(memory.read_text("ascii"))
+        if int(setting.read_text("ascii")) == _WATCHES_NEEDED:
+            setting.write_text(str(before), "ascii")
+            say(f"put fs.inotify.max_user_instances of this machine back to {before}")
+        memory.unlink()
+
+
+@contextmanager
+def _watches_alone(base: Path) -> Iterator[Path]:
+    """The file that remembers the limit, while nobody else looks at it."""
+    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (base / ".inotify.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield base / ".inotify"
 
 
 def environment() -> dict[str, str]:

@@ -95,10 +95,10 @@ def _standing(name: str, say: Say, options: RegionOptions, *, keep: bool) -> Ite
         if root.exists():
             say(f"clearing what is left of an earlier region {name}")
         clear(root)
-        host.allow_watches(say)
         programs = binaries.find(say)
         try:
             region = _create(name, root, programs, options, say)
+            host.allow_watches(root.parent, say)
             _bring_up(region, say)
             yield region
         except BaseException:
@@ -107,6 +107,7 @@ def _standing(name: str, say: Say, options: RegionOptions, *, keep: bool) -> Ite
             else:
                 say(f"taking the region {name} down again; --keep would leave it")
                 clear(root)
+                host.restore_watches(root.parent, say)
             raise
 
 
@@ -115,11 +116,12 @@ def down(name: str, say: Say) -> None:
     host.require()
     root = folder(name)
     with _alone(root):
-        if not root.exists():
+        if root.exists():
+            clear(root)
+            say(f"the region {name} is gone")
+        else:
             say(f"there is no region {name}")
-            return
-        clear(root)
-        say(f"the region {name} is gone")
+        host.restore_watches(root.parent, say)
 
 
 def status(name: str) -> tuple[Layout, Status]:
