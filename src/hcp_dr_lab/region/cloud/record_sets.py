@@ -128,7 +128,7 @@ def changed(origin: str, zone: Zone, changes: Sequence[Change]) -> Zone:
     too_much = list(_too_much(changes))
     if too_much:
         raise InvalidChangeBatchError(too_much)
-    after = zone
+    after = dict(zone)
     problems = []
     for change in changes:
         wanted = change.record_set
