@@ -10,6 +10,7 @@ from hcp_dr.kube.port import Object
 from hcp_dr_lab.region.network.routing import (
     Backend,
     admissions,
+    called,
     is_admitted,
     table,
 )
@@ -137,3 +138,7 @@ def test_one_load_balancer_takes_all_and_several_are_told_apart_by_name() -> Non
     both = table([], [load_balancer("a", "a.example"), load_balancer("b", "B.example")], slices)
     assert both.for_load_balancer("b.example") == {Backend("10.88.1.6", 6443)}
     assert both.for_load_balancer(None) == frozenset()
+    unnamed = [load_balancer("a"), load_balancer("b", "b.example")]
+    assert table([], unnamed, slices).for_load_balancer("a.example") == frozenset()
+    before = called([load_balancer("a", "a.example"), load_balancer("b", "b.example")], {})
+    assert table([], unnamed, slices, before=before).for_load_balancer("a.example") == {Backend("10.88.1.5", 6443)}

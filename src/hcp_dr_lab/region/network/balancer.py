@@ -31,7 +31,7 @@ from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementClus
 from hcp_dr_lab.region.network.client_hello import IncompleteError, NotClientHelloError, server_name
 from hcp_dr_lab.region.network.mirror import Mirror
 from hcp_dr_lab.region.network.relay import Stream, relay, reset
-from hcp_dr_lab.region.network.routing import Backend, Table, admissions, table
+from hcp_dr_lab.region.network.routing import Backend, Called, Table, admissions, called, table
 from hcp_dr_lab.region.network.serving import log_to_stderr, not_listening
 from hcp_dr_lab.region.part import Part
 
@@ -96,6 +96,7 @@ class Balancer:
         self._mirrors = mirrors
         self._delays = delays
         self._table = Table()
+        self._called: Called = {}
         self._first_seen: dict[Backend, float] = {}
         self._open: dict[str, set[tuple[Stream, Stream]]] = defaultdict(set)
         self._loop = asyncio.get_running_loop()
@@ -113,7 +114,9 @@ class Balancer:
     def _update(self) -> None:
         self._due = False
         mirrors = self._mirrors()
-        self._table = table(mirrors.routes.objects(), mirrors.services.objects(), mirrors.slices.objects())
+        services = mirrors.services.objects()
+        self._called = called(services, self._called)
+        self._table = table(mirrors.routes.objects(), services, mirrors.slices.objects(), before=self._called)
         now = self._loop.time()
         self._first_seen = {backend: self._first_seen.get(backend, now) for backend in self._table.backends}
         for address in [address for address in self._open if address not in self._table.present]:

@@ -38,10 +38,12 @@ class Backends:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Where new connections go: by server name for Routes (443), by server name or alone for LoadBalancers (6443)."""
+    """Where new connections go: by server name for Routes (443), by server name for LoadBalancers (6443), or to the
+    only one of those whatever the name."""
 
     routes: Mapping[str, frozenset[Backend]] = field(default_factory=dict)
     load_balancers: Mapping[str, frozenset[Backend]] = field(default_factory=dict)
+    only: frozenset[Backend] | None = None
     present: frozenset[str] = frozenset()
 
     def for_route(self, server_name: str | None) -> frozenset[Backend]:
@@ -49,16 +51,42 @@ class Table:
 
     def for_load_balancer(self, server_name: str | None) -> frozenset[Backend]:
         """A single LoadBalancer Service takes whatever comes, as its own address would."""
-        if len(self.load_balancers) == 1:
-            return next(iter(self.load_balancers.values()))
-        return self.load_balancers.get(server_name or "", frozenset())
+        return self.only if self.only is not None else self.load_balancers.get(server_name or "", frozenset())
 
     @property
     def backends(self) -> frozenset[Backend]:
-        return frozenset().union(*self.routes.values(), *self.load_balancers.values())
+        return frozenset().union(*self.routes.values(), *self.load_balancers.values(), self.only or frozenset())
 
 
-def table(routes: Iterable[Object], services: Iterable[Object], slices: Iterable[Object]) -> Table:
+Called = Mapping[str, frozenset[str]]
+"""The host names that each LoadBalancer Service, by its uid, ever had."""
+
+
+def called(services: Iterable[Object], before: Called) -> Called:
+    """The region has one address for all load balancers of a management cluster and tells them apart by server name. A
+    load balancer has its own address in AWS and goes on serving whoever still knows it when its Service loses its
+    name; so here it keeps every name that it had."""
+    found = {}
+    for service in services:
+        if is_load_balancer(service):
+            metadata = service["metadata"]
+            host = (metadata.get("annotations") or {}).get(HOSTNAME_ANNOTATION)
+            uid = _uid(service)
+            found[uid] = before.get(uid, frozenset()) | ({host.lower()} if host else frozenset())
+    return found
+
+
+def _uid(service: Object) -> str:
+    metadata = service["metadata"]
+    return str(metadata.get("uid") or f"{metadata['namespace']}/{metadata['name']}")
+
+
+def table(
+    routes: Iterable[Object], services: Iterable[Object], slices: Iterable[Object], *, before: Called | None = None
+) -> Table:
+    """`before` are the names that load balancers had."""
+    services = tuple(services)
+    names = called(services, before or {})
     behind = _backends_by_service(slices)
     none = Backends()
     by_host = {}
@@ -68,14 +96,15 @@ def table(routes: Iterable[Object], services: Iterable[Object], slices: Iterable
             found = behind.get((route["metadata"]["namespace"], spec["to"]["name"]), none)
             by_host[spec["host"].lower()] = found.at((spec.get("port") or {}).get("targetPort"))
     by_name = {}
+    balanced = []
     for service in services:
         if is_load_balancer(service):
             namespace, name = service["metadata"]["namespace"], service["metadata"]["name"]
-            host = (service["metadata"].get("annotations") or {}).get(HOSTNAME_ANNOTATION, f"{name}.{namespace}")
             first_port = service["spec"]["ports"][0].get("name", "")
-            by_name[host.lower()] = behind.get((namespace, name), none).at(first_port)
+            balanced.append(behind.get((namespace, name), none).at(first_port))
+            by_name.update(dict.fromkeys(names[_uid(service)], balanced[-1]))
     present = frozenset().union(*(found.present for found in behind.values()))
-    return Table(by_host, by_name, present)
+    return Table(by_host, by_name, balanced[0] if len(balanced) == 1 else None, present)
 
 
 def _backends_by_service(slices: Iterable[Object]) -> dict[Service, Backends]:
