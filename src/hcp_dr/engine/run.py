@@ -15,6 +15,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.perform import perform
+from hcp_dr.engine.recall import recalling
 from hcp_dr.engine.step import Action, Check, Do, Done, Refuse, Remember, Step, Wait, describe_all, fingerprint
 from hcp_dr.engine.wait import LOOK_AGAIN, Clock, mark_of
 from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, Contested, HcpDrError, NotFound, ServerBusy, TimedOut
@@ -106,13 +107,14 @@ class Run:
 
     def _rounds(self, step: Step[Any], seen: _Pass) -> Iterator[Done]:
         wake = None
+        looking = recalling(self.ports)
         while True:
             if self.stop.is_set():
                 self.journal.write("stopped", step=step.name)
                 raise StopRequested
             mark = mark_of(self.ports, wake)
             try:
-                facts = step.observe(self.ports, self.case, self.journal.memory)
+                facts = step.observe(looking, self.case, self.journal.memory)
             except HcpDrError as error:
                 self._bear(step, error, seen)
                 continue

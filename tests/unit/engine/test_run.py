@@ -22,7 +22,9 @@ from hcp_dr.errors import (
     ServerBusy,
     TimedOut,
 )
+from hcp_dr.kube.port import Resource
 from hcp_dr.kube.resources import CONFIG_MAP, POD
+from hcp_dr.model import Case, Ports
 from tests.cases.building import an_object
 from tests.unit.engine.toys import Table, create, patch, step
 
@@ -146,6 +148,41 @@ def test_a_passing_error_that_does_not_pass_is_raised_at_its_limit(verb: str) ->
     assert caught.value is error
     assert table.clock.seconds == PASSING_LIMIT
     assert table.log.story[-1] == "failed"
+
+
+def test_what_a_cluster_says_of_itself_is_asked_once_however_often_it_is_too_busy() -> None:
+    """Of a hundred questions every tenth meets a busy server: each is asked until it is answered, and no more."""
+    table = Table()
+    asked: list[str] = []
+
+    def before(verb: str) -> None:
+        asked.append(verb)
+        if len(asked) % 10 == 0:
+            raise ServerBusy(retry_after=None, **VALUES)
+
+    def look(ports: Ports, _case: Case, _memory: Memory) -> int:
+        kinds = [Resource("", "v1", f"kind-{number}", "Kind") for number in range(100)]
+        return sum(ports.source.may("list", kind) for kind in kinds) + len(ports.destination.versions("apps"))
+
+    table.world.source.before = before
+    table.run().carry_out_one(step(lambda allowed: Done(f"{allowed} allowed"), look))
+    assert table.log.lines[-1]["because"] == "100 allowed"
+    assert len(asked) == 111
+
+
+def test_what_is_said_of_objects_is_asked_each_time() -> None:
+    table = Table()
+    table.world.source.before = failing(ServerBusy(retry_after=None, **VALUES), on="get", times=1)
+
+    def look(ports: Ports, _case: Case, _memory: Memory) -> int:
+        found = ports.source.list(CONFIG_MAP).items
+        ports.source.find(CONFIG_MAP, "a", "n")
+        return len(found)
+
+    listed: list[int] = []
+    table.clock.meanwhile = lambda: listed.append(len(table.world.source.put("ConfigMap n/a")))
+    table.run().carry_out_one(step(lambda count: Done(str(count)), look))
+    assert table.log.lines[-1]["because"] == "1", "what came meanwhile is seen"
 
 
 def test_before_anything_has_begun_patience_is_shorter() -> None:

@@ -1,0 +1,50 @@
+"""What a cluster says of itself, asked once: what it serves and what it allows.
+
+One step of preflight asks more than a hundred such questions. Where the server refuses one of twenty for being busy, a
+look that began anew each time would never end. Answers about objects are not kept: they must be of now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+
+from hcp_dr.kube.port import Kubernetes, Resource
+from hcp_dr.model import Ports
+
+Answer = TypeVar("Answer")
+
+
+def recalling(ports: Ports) -> Ports:
+    """The same ports, whose management clusters need not say the same about themselves twice."""
+    return replace(
+        ports,
+        source=cast("Kubernetes", _Recalling(ports.source)),
+        destination=cast("Kubernetes", _Recalling(ports.destination)),
+    )
+
+
+class _Recalling:
+    def __init__(self, cluster: Kubernetes) -> None:
+        self._cluster = cluster
+        self._answers: dict[tuple[Any, ...], Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    def may(
+        self, verb: str, resource: Resource, namespace: str | None = None, *, subresource: str | None = None
+    ) -> bool:
+        return self._asked(
+            ("may", verb, resource, namespace, subresource),
+            lambda: self._cluster.may(verb, resource, namespace, subresource=subresource),
+        )
+
+    def versions(self, group: str) -> tuple[str, ...]:
+        return self._asked(("versions", group), lambda: self._cluster.versions(group))
+
+    def _asked(self, question: tuple[Any, ...], ask: Callable[[], Answer]) -> Answer:
+        if question not in self._answers:
+            self._answers[question] = ask()
+        return cast("Answer", self._answers[question])
