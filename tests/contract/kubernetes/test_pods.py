@@ -97,7 +97,7 @@ def test_a_pod_keeps_its_spec_but_for_images(side: Side, pods: str) -> None:
 def test_a_command_where_none_can_run(  # noqa: PLR0917 - a table
     side: Side, pods: str, pod: str, container: str, kind: type[errors.KubernetesError], words: str | None
 ) -> None:
-    """What a kubelet says of a command that runs is shown in the region: tests/region/test_contract.py."""
+    """What a kubelet says of a command that runs: tests/contract/commands.py."""
     make(side, pods, "waits")
     make(side, pods, "runs", nodeName="nowhere")
     with pytest.raises(kind, match=words):
