@@ -22,6 +22,7 @@ ALWAYS_THERE = (*KEEPERS, "kube-apiserver")
 """Without their Deployments a look proves nothing: it is the wrong place, or their pods are nobody's any more."""
 RESTLESS = ("cluster-autoscaler", "control-plane-pki-operator", "karpenter-operator")
 """They pay no heed to the pause, so they stop with the keepers (rule G)."""
+FENCED = (*KEEPERS, *WRITERS, *RESTLESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Fence:
 
     @property
     def watched(self) -> tuple[Workload, ...]:
-        return self.named((*KEEPERS, *WRITERS, *RESTLESS))
+        return self.named(FENCED)
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hcp_dr.engine.perform import SHORT_GRACE
 from hcp_dr.engine.step import Action, Hurry, Patch
@@ -11,6 +11,9 @@ from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import DEPLOYMENT, POD, STATEFUL_SET
 from hcp_dr.model import Side
 from hcp_dr.objects.reading import dig, is_deleting, name_of, namespace_of, pods_of, uid_of
+
+_USUAL_GRACE = 30
+"""Seconds that a deletion allows a pod that asks for nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,21 @@ def stop(side: Side, items: Iterable[Workload]) -> tuple[Action, ...]:
             if pod.grace is not None and pod.grace > SHORT_GRACE
         ]
     return tuple(actions)
+
+
+def stopping(items: Iterable[Workload]) -> tuple[Workload, ...]:
+    """As one round of `stop`, or the wait after it, leaves them: asked for none, hurried, gone. For foreseeing."""
+    items = tuple(items)
+    if any(item.replicas for item in items):
+        return tuple(
+            replace(item, replicas=0, pods=tuple(replace(pod, grace=_USUAL_GRACE) for pod in item.pods))
+            if item.replicas
+            else item
+            for item in items
+        )
+    if any(pod.grace is not None and pod.grace > SHORT_GRACE for item in items for pod in item.pods):
+        return tuple(replace(i, pods=tuple(replace(pod, grace=SHORT_GRACE) for pod in i.pods)) for i in items)
+    return tuple(replace(item, pods=()) for item in items)
 
 
 def scale(side: Side, item: Workload, replicas: int) -> Patch:

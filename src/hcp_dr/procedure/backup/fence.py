@@ -20,7 +20,7 @@ from hcp_dr.procedure import etcd
 from hcp_dr.procedure.fencing import KEEPERS, RESTLESS, WRITERS, Fence, look_at
 from hcp_dr.procedure.identity import Identity
 from hcp_dr.procedure.identity import look_at as look_inside
-from hcp_dr.procedure.workloads import Workload, still_there, stop
+from hcp_dr.procedure.workloads import Workload, still_there, stop, stopping
 
 GONE_LIMIT = 180.0
 """Seconds for a kubelet to prove that a pod is gone."""
@@ -110,16 +110,11 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
         return replace(facts, remembered={"id": Later("id of the fence")})
     for names in ((*KEEPERS, *RESTLESS), WRITERS):
         group = facts.fence.named(names)
-        if any(item.replicas for item in group):
-            return _changed(facts, names, lambda item: replace(item, replicas=0))
-        if any(item.pods for item in group):
-            return _changed(facts, names, lambda item: replace(item, pods=()))
+        if any(not item.stopped for item in group):
+            stopped = {item.name: item for item in stopping(group)}
+            items = tuple(stopped.get(item.name, item) for item in facts.fence.workloads)
+            return replace(facts, fence=replace(facts.fence, workloads=items))
     return replace(facts, etcd_pod=facts.etcd_pod or Later("a pod of etcd"), revisions=(0, 0))
-
-
-def _changed(facts: Facts, names: tuple[str, ...], change: Any) -> Facts:
-    items = tuple(change(item) if item.name in names else item for item in facts.fence.workloads)
-    return replace(facts, fence=replace(facts.fence, workloads=items))
 
 
 STEP = Step(

@@ -8,20 +8,29 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Step
-from hcp_dr.model import Case, Later, Ports
+from hcp_dr.model import Case, Ports
 from hcp_dr.procedure.backup.protect_instances import put_back
+from hcp_dr.procedure.instances import aws_machines, instance_ids
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     before: Mapping[str, Any]  # remembered
     protected: Mapping[str, bool]
+    foreseen: tuple[str, ...] = ()  # before anything is remembered: instances that would be protected meanwhile
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    before = memory.mapping("protection") or {}
-    found = ports.instances.describe(tuple(before))
-    return Facts(before, {instance.instance_id: instance.termination_protected for instance in found})
+    before = memory.mapping("protection")
+    wanted = tuple(before) if before is not None else instance_ids(aws_machines(ports.source, case))
+    found = ports.instances.describe(wanted)
+    return Facts(
+        before=before or {},
+        protected={instance.instance_id: instance.termination_protected for instance in found},
+        foreseen=tuple(i.instance_id for i in found if not i.termination_protected and not i.spot)
+        if before is None
+        else (),
+    )
 
 
 def plan(facts: Facts) -> Decision:
@@ -29,8 +38,10 @@ def plan(facts: Facts) -> Decision:
 
 
 def foresee(facts: Facts) -> Facts:
-    name = Later("each instance that was not protected before")
-    return replace(facts, before=facts.before or {name: False}, protected=facts.protected or {name: True})
+    if not facts.foreseen:
+        return facts
+    protected = {**facts.protected, **dict.fromkeys(facts.foreseen, True)}
+    return replace(facts, before=dict.fromkeys(facts.foreseen, False), protected=protected)
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

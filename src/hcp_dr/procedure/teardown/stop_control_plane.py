@@ -14,8 +14,9 @@ from hcp_dr.errors import Refused
 from hcp_dr.kube.resources import AWS_ENDPOINT_SERVICE, DEPLOYMENT, POD, STATEFUL_SET
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of
+from hcp_dr.procedure.fencing import FENCED
 from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE, Guard, proven
-from hcp_dr.procedure.workloads import Workload, still_there, stop, workloads
+from hcp_dr.procedure.workloads import Workload, still_there, stop, stopping, workloads
 
 GONE_LIMIT = 300.0
 
@@ -87,19 +88,17 @@ def plan(facts: Facts) -> Decision:
 
 
 def foresee(facts: Facts) -> Facts:
-    return replace(facts, guard=Guard((), (), destination_serves=True))
+    """The fence has stopped its part."""
+    own = tuple(replace(item, replicas=0, pods=()) if item.name in FENCED else item for item in facts.own)
+    return replace(facts, guard=Guard((), (), destination_serves=True), own=own)
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if facts.before is None:
         return replace(facts, before={})
-    if any(item.replicas for item in facts.operator):
-        return replace(facts, operator=tuple(replace(item, replicas=0) for item in facts.operator))
-    if any(item.pods for item in facts.operator):
-        return replace(facts, operator=tuple(replace(item, pods=()) for item in facts.operator))
-    if any(item.replicas for item in facts.own):
-        return replace(facts, own=tuple(replace(item, replicas=0) for item in facts.own))
-    return replace(facts, own=tuple(replace(item, pods=()) for item in facts.own))
+    if any(not item.stopped for item in facts.operator):
+        return replace(facts, operator=stopping(facts.operator))
+    return replace(facts, own=stopping(facts.own))
 
 
 STEP = Step(
