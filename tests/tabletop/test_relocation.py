@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from hcp_dr.kube import resources as r
+from hcp_dr_lab.hosted import manifest, shapes
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.tabletop.observation import EASY, Observation
 from hcp_dr_lab.tabletop.operator import Operator
-from hcp_dr_lab.tabletop.world import NAME
+from hcp_dr_lab.tabletop.world import NAME, World
 from tests.tabletop.scene import Scene, scene
 
 ALL_AT_ONCE = (
@@ -24,12 +25,12 @@ ALL_AT_ONCE = (
 
 
 @pytest.mark.parametrize(
-    "shapes",
+    "asked",
     [(), *((shape,) for shape in Shape if shape is not Shape.UNFIXED_MEMBERS), ALL_AT_ONCE],
-    ids=lambda shapes: "+".join(shapes) or "plain",
+    ids=lambda asked: "+".join(asked) or "plain",
 )
-def test_every_shape_moves_and_nobody_is_harmed(shapes: tuple[Shape, ...]) -> None:
-    here = scene(*shapes)
+def test_every_shape_moves_and_nobody_is_harmed(asked: tuple[Shape, ...]) -> None:
+    here = scene(*asked)
     ending = here.operator.relocate()
     assert ending.error is None
     assert here.verdict().reasons == ()
@@ -110,3 +111,26 @@ def test_what_happens_is_the_same_each_time() -> None:
         story = here.operator.relocate().story
         lines.append([(line["line"], line.get("step")) for line in story.lines])
     assert lines[0] == lines[1]
+
+
+def test_a_users_own_manifest_moves() -> None:
+    brought = manifest.read(Path(__file__).parents[2] / "docs" / "hosted-cluster.example.yaml")
+    world = World()
+    world.populate(shapes.options((), brought=brought))
+    name = next(iter(world.residents))
+    Observation(world, name, source=1, pace=EASY).begin()
+    here = Scene(world, Operator(world, name))
+    ending = here.operator.relocate()
+    assert ending.error is None
+    assert here.verdict().reasons == ()
+
+
+def test_realistic_delays_only_take_longer() -> None:
+    world = World.prepared(realistic=True)
+    Observation(world, NAME, source=1, pace=EASY).begin()
+    here = Scene(world, Operator(world))
+    ending = here.operator.relocate()
+    assert ending.error is None
+    verdict = here.verdict()
+    assert verdict.reasons == ()
+    assert verdict.api_downtime_s > 60

@@ -110,6 +110,7 @@ class Shell:
         self._options: set[str] = set()
         self._guarded = 0  # inside a condition, where a failure ends nothing
         self._code = 0
+        self._last = 0  # $?
 
     def run(self, script: str, arguments: Sequence[str] = (), stdin: bytes = b"") -> Result:
         """`bash -c script $0 $1 …`. Raises NotYet, NotUnderstood."""
@@ -242,7 +243,7 @@ class Shell:
     # One command
 
     def _simple(self, command: Simple, streams: _Streams) -> None:
-        self._code = 0
+        self._last, self._code = self._code, 0
         values = {
             name: [self._one(word, streams) for word in value]
             if value and isinstance(value[0], tuple)
@@ -348,7 +349,7 @@ class Shell:
                 self._apart(Group(script, (), apart=False), inner)
                 return [inner.out.decode(errors="replace").rstrip("\n")]
             case Variable(name="?"):
-                return [str(self._code)]
+                return [str(self._last)]
             case Variable(name="!"):
                 return ["1"]
             case Variable(name, _, cut, pattern, _, default):
