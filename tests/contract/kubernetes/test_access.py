@@ -17,7 +17,6 @@ RULES = [
     {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"], "resourceNames": ["mine"]},
     {"apiGroups": ["apps"], "resources": ["deployments/scale", "*/status"], "verbs": ["patch"]},
     {"apiGroups": ["route.openshift.io"], "resources": ["*"], "verbs": ["get", "watch"]},
-    {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get"]},
     {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
 ]
 
@@ -105,16 +104,22 @@ def test_a_binding_keeps_its_role(side: Side, namespace: str) -> None:
         side.admin.patch(r.ROLE_BINDING, "keeper", namespace, {"roleRef": {"name": "other"}})
 
 
-def test_a_command_needs_the_right_to_create_it(side: Side, namespace: str) -> None:
-    """Of Kubernetes 1.35 and newer: `get` alone no longer runs commands."""
+@pytest.mark.parametrize("verb", ["get", "create"])
+def test_a_command_needs_two_rights(side: Side, namespace: str, verb: str) -> None:
+    """`get`, since the connection begins with a GET, and of Kubernetes 1.35 and newer `create` as well."""
     side.eventually(lambda: side.admin.find(r.SERVICE_ACCOUNT, "default", namespace), "a default service account")
     pod = an_object(r.POD, "a", namespace, spec={"containers": [{"name": "a", "image": "image:1"}]})
     side.admin.create(r.POD, pod)
-    user = grant(side, namespace, "runner")
+    role = f"{verb}-only"
+
+    def rules(*verbs: str) -> list[Object]:
+        return [RULES[0], {"apiGroups": [""], "resources": ["pods/exec"], "verbs": list(verbs)}]
+
+    user = grant(side, namespace, role, rules(verb))
     with pytest.raises(errors.Forbidden, match='pods "a" is forbidden'):
         user.execute(namespace, "a", "a", ["true"])
-    both = [*RULES, {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}]
-    side.admin.patch(r.ROLE, "runner", namespace, {"rules": both})
-    side.eventually(lambda: user.may("create", r.POD, namespace, subresource="exec"), "the server knows the Role")
+    side.admin.patch(r.ROLE, role, namespace, {"rules": rules("get", "create")})
+    other = "create" if verb == "get" else "get"
+    side.eventually(lambda: user.may(other, r.POD, namespace, subresource="exec"), "the server knows the Role")
     with pytest.raises(errors.Invalid, match="does not have a host assigned"):
         user.execute(namespace, "a", "a", ["true"])
