@@ -66,7 +66,7 @@ NEEDED: dict[Side, tuple[tuple[Resource, str | None, tuple[str, ...]], ...]] = {
         (DEPLOYMENT, None, ("list", "patch")),
         (STATEFUL_SET, None, ("list", "patch")),
         (POD, None, ("list", "delete")),
-        (POD, "exec", ("create",)),
+        (POD, "exec", ("get", "create")),  # the connection begins with a GET; Kubernetes 1.35 asks for both
         (ROUTE, None, ("list", "delete")),
         (SERVICE, None, ("list", "patch")),
         (NAMESPACE, None, ("get", "delete")),
@@ -88,7 +88,7 @@ NEEDED: dict[Side, tuple[tuple[Resource, str | None, tuple[str, ...]], ...]] = {
         (DEPLOYMENT, None, ("list",)),
         (STATEFUL_SET, None, ("list",)),
         (POD, None, ("list", "delete")),
-        (POD, "exec", ("create",)),
+        (POD, "exec", ("get", "create")),  # the connection begins with a GET; Kubernetes 1.35 asks for both
         (NAMESPACE, None, ("get", "create")),
     ),
 }
