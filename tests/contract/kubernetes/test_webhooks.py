@@ -185,3 +185,18 @@ def test_a_kind_goes_with_all_its_objects(side: Side, namespace: str, things: Ca
     side.eventually(lambda: side.admin.versions(OLD.group) == (), "its group is gone")
     things({"strategy": "None"})
     assert side.admin.list(OLD, namespace).items == ()
+
+
+def test_a_kind_that_goes_takes_nothing_in_and_waits_for_finalizers(
+    side: Side, namespace: str, things: Callable[[Object], None]
+) -> None:
+    things({"strategy": "None"})
+    side.admin.create(OLD, an_object(OLD, "a", namespace, metadata={"finalizers": ["a.example/held"]}))
+    side.admin.delete(r.CUSTOM_RESOURCE_DEFINITION, str(OLD))
+    side.eventually(
+        lambda: "deletionTimestamp" in side.admin.get(OLD, "a", namespace)["metadata"], "its objects are deleted"
+    )
+    with pytest.raises(errors.KubernetesError, match="custom resource definition is terminating"):
+        side.admin.create(OLD, an_object(OLD, "b", namespace))
+    side.admin.patch(OLD, "a", namespace, {"metadata": {"finalizers": None}})
+    side.eventually(lambda: side.admin.find(r.CUSTOM_RESOURCE_DEFINITION, str(OLD)) is None, "the kind is gone")

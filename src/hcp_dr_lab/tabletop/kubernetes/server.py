@@ -95,13 +95,16 @@ class ApiServer:
             if known.resource.version != resource.version:
                 raise refusal.not_served()
             return known
-        entry = self.store.get(Key(custom.DEFINITIONS, "", str(resource)))
-        if entry is None:
-            raise refusal.not_served()
-        kind = custom.kind(entry, resource.version)
+        kind = custom.kind(self._definition(resource), resource.version)
         if kind is None:
             raise refusal.not_served()
         return kind
+
+    def _definition(self, resource: Resource) -> Entry:
+        entry = self.store.get(Key(custom.DEFINITIONS, "", str(resource)))
+        if entry is None:
+            raise refusal.not_served()
+        return entry
 
     def every_kind(self) -> list[Kind]:
         """All kinds in the version that is stored."""
@@ -192,6 +195,9 @@ class ApiServer:
                 raise refusal.internal("resourceVersion should not be set on objects to be created")
             self._name(kind, metadata)
             name = metadata["name"]
+            if kind.custom and "deletionTimestamp" in self._definition(resource).object["metadata"]:
+                why = "create not allowed while custom resource definition is terminating"
+                raise Refusal(405, "MethodNotAllowed", why)
             if kind.resource.namespaced:
                 metadata["namespace"] = namespace
                 self._room(kind, namespace or "", name)
