@@ -83,10 +83,17 @@ def _body(record: MotoRecordSet) -> dict[str, Any]:
         "Type": record.type,
         "SetIdentifier": record.set_identifier,
         "TTL": record.ttl,
-        "ResourceRecords": record.resource_records,
+        "ResourceRecords": record.resource_records and [{"Value": _plain(one)} for one in record.resource_records],
         "AliasTarget": record.alias_target,
     }
     return {key: value for key, value in written.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    """The text of a value: moto wraps that of a new zone's SOA once more."""
+    while isinstance(value, Mapping):
+        value = value["Value"]
+    return value
 
 
 def record_set(record: MotoRecordSet) -> RecordSet:
