@@ -116,12 +116,14 @@ class Watch:
             thread.join(ANSWER_TIMEOUT + 1)
 
     def look(self) -> None:
-        """Everything once, recorded whatever it was; raises when something cannot be read."""
-        self._recorder.add(replace(self._instances(), at=time.time(), protection=self._protection(), **self._nodes()))
+        """Everything once, recorded whatever it was; raises when something cannot be read. What only the hosted API
+        tells comes last, so that without it the rest is known."""
+        self._recorder.add(replace(self._instances(), protection=self._protection()))
         for side in self._sides:
             self._count(side)
         for topic in self._readers():
             self._look_at(topic)
+        self._recorder.add(Sight(time.time(), **self._nodes()))
 
     def targets(self, hosted: Kubernetes) -> dict[str, str]:
         """The workload's running pods, and their addresses."""
@@ -227,13 +229,12 @@ class Watch:
 
     def _readers(self) -> dict[Topic, Callable[[], Things]]:
         readers: dict[Topic, Callable[[], Things]] = {
-            "content": partial(belongings.content, self._hosted),
             "cloud": partial(belongings.cloud, self._layout, self._names),
             "foreign": self.sentinels.look,
         }
         if (beside := self._neighbour) is not None:
             readers["neighbour"] = partial(belongings.neighbour, self._sides, beside.hosted, self._layout, beside.names)
-        return readers
+        return readers | {"content": partial(belongings.content, self._hosted)}
 
     def _add_unless_same(self, topic: str, seen: Sight | Belongings) -> None:
         last = self._last.get(topic)
