@@ -81,8 +81,8 @@ def reset_socket(accepted: socket.socket) -> None:
 
 def reset(writer: asyncio.StreamWriter) -> None:
     """End a connection with RST: the other side knows at once that nobody serves it."""
-    connection: socket.socket | None = writer.get_extra_info("socket")
-    if connection is not None:
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, AttributeError):  # asyncio's TLS knows no socket of a connection that is lost
+        connection: socket.socket | None = writer.get_extra_info("socket")
+        if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
     writer.transport.abort()
