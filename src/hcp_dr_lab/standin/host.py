@@ -1,7 +1,6 @@
 """The process that hosts the roles for one management cluster: watch, let them decide, perform, and say so.
 
-Level-triggered: each round shows the whole state to every role. A change that fails ends the round of its role, because
-later changes may build on it; the next round decides anew.
+Level-triggered: each round (`turn`) shows the whole state to every role.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from hcp_dr.kube.port import Kubernetes
 from hcp_dr_lab.region.cloud import aws
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster, load
 from hcp_dr_lab.region.machines.hypervisor import reboot
-from hcp_dr_lab.standin import pace
+from hcp_dr_lab.standin import pace, turn
 from hcp_dr_lab.standin.cache import Cache
 from hcp_dr_lab.standin.change import (
     Change,
@@ -41,7 +40,7 @@ from hcp_dr_lab.standin.cloud import Cloud
 from hcp_dr_lab.standin.hosted_nodes import HostedNodes
 from hcp_dr_lab.standin.keys import Keys
 from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
-from hcp_dr_lab.standin.roles import RESOURCES, ROLES
+from hcp_dr_lab.standin.roles import RESOURCES
 from hcp_dr_lab.standin.view import CloudInstance, View
 from hcp_dr_lab.standin.webhook_server import WebhookServer
 
@@ -94,14 +93,7 @@ class Host:
     def _round(self) -> tuple[bool, bool]:
         """Whether anything was done, and whether anything failed."""
         self._webhooks.serve(wanted=self._view().active(OPERATOR_NAMESPACE, OPERATOR))
-        acted = failed = False
-        for name, decide in ROLES:
-            for change in decide(self._view()):
-                if not self._perform(name, change):
-                    failed = True
-                    break
-                acted = True
-        return acted, failed
+        return turn.play(self._view, self._do, _LOG.info, (BotoCoreError, ClientError, OSError))
 
     def _view(self) -> View:
         objects = self._cache.snapshot()
@@ -135,20 +127,6 @@ class Host:
             self._parts_at = time.monotonic()
         except (BotoCoreError, ClientError) as error:
             _LOG.warning("AWS does not answer: %s", error)
-
-    def _perform(self, role: str, change: Change) -> bool:
-        try:
-            self._do(change)
-        except errors.NotFound:
-            return True  # gone meanwhile: the next round sees it
-        except (errors.Conflict, errors.AlreadyExists) as error:
-            _LOG.info("%s: %s: decided on an old state: %s", role, change, error)
-            return False
-        except (errors.HcpDrError, BotoCoreError, ClientError, OSError) as error:
-            _LOG.warning("%s: %s: FAILED: %s", role, change, error)
-            return False
-        _LOG.info("%s: %s", role, change)
-        return True
 
     def _do(self, change: Change) -> None:
         match change:

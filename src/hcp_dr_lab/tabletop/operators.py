@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr_lab.standin import turn
 from hcp_dr_lab.standin.change import (
     Change,
     Create,
@@ -27,7 +28,7 @@ from hcp_dr_lab.standin.change import (
 )
 from hcp_dr_lab.standin.fabric import Fabric
 from hcp_dr_lab.standin.pace import Pace
-from hcp_dr_lab.standin.roles import RESOURCES, ROLES
+from hcp_dr_lab.standin.roles import RESOURCES
 from hcp_dr_lab.standin.view import Key, KeyMaker, View
 from hcp_dr_lab.tabletop.aws import Machines, Refusal
 from hcp_dr_lab.tabletop.clock import Clock
@@ -55,7 +56,7 @@ class Surroundings(Protocol):
 
 @sharing("_nodes", "_pace")
 class Operators:
-    """All roles. `performed` is told of each change after it was made."""
+    """All roles. `log` has what they did, in words."""
 
     def __init__(
         self,
@@ -104,15 +105,13 @@ class Operators:
         self._tick = TICKS[0] if acted or before != self._seen else min(self._tick * 2, TICKS[1])
 
     def _round(self) -> bool:
-        """Whether anything was done. A change that fails ends the round of its role: later ones may build on it."""
-        acted = False
+        """Whether anything was done."""
         self._look_at_nodes()
-        for name, decide in ROLES:
-            for change in decide(self._view()):
-                if not self._perform(name, change):
-                    break
-                acted = True
+        acted, _ = turn.play(self._view, self._do, self._tell, (Refusal,))
         return acted
+
+    def _tell(self, text: str) -> None:
+        self.log.append(f"{self._clock.now():9.2f} {text}")
 
     def _view(self) -> View:
         return View(
@@ -136,17 +135,6 @@ class Operators:
             if nodes is not None:
                 found[str(namespace)] = nodes
         self._nodes = found
-
-    def _perform(self, role: str, change: Change) -> bool:
-        try:
-            self._do(change)
-        except errors.NotFound:
-            return True  # gone meanwhile: the next round sees it
-        except (errors.HcpDrError, Refusal) as error:
-            self.log.append(f"{self._clock.now():9.2f} {role}: {change}: FAILED: {error}")
-            return False
-        self.log.append(f"{self._clock.now():9.2f} {role}: {change}")
-        return True
 
     def _do(self, change: Change) -> None:
         match change:
