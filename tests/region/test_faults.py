@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hcp_dr import errors
 from hcp_dr.errors import KubernetesError
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NODE
 from hcp_dr_lab import drill
@@ -105,8 +106,11 @@ def test_a_source_that_dies_and_comes_back_and_an_s3_that_is_away(hosted: Hosted
         assert ended not in {0, 2}, said
     with stopped(layout, EXTERNAL_DNS):
         eventually(lambda: not external_dns_ready(layout), 30, "the source's external-dns is not Ready")
-        assert product(("resume",), env_file).wait(timeout=600) == 0
+        ended, said = told(("resume",), env_file)
+        assert ended == errors.Refused.exit_code, said
+        assert "external-dns on the source" in said
     eventually(lambda: external_dns_ready(layout), 30, "the source's external-dns is Ready again")
+    assert product(("resume",), env_file).wait(timeout=600) == 0
 
     assert identities(hosted) == nodes
     assert running(hosted) == instances
