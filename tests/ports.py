@@ -94,11 +94,11 @@ class MemoryKubernetes:
     ) -> Listing:
         self.before("list")
         assert labels is None
-        assert fields is None
+        assert fields in (None, "metadata.name=-")
         items = [
             copy.deepcopy(item)
             for (kind, place, _), item in self.objects.items()
-            if kind == resource.kind and namespace in (None, place)
+            if kind == resource.kind and namespace in (None, place) and fields is None
         ]
         return Listing(tuple(items), str(len(self.asked)))
 

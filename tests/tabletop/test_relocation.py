@@ -35,6 +35,7 @@ def test_every_shape_moves_and_nobody_is_harmed(asked: tuple[Shape, ...]) -> Non
     assert ending.error is None
     assert here.verdict().reasons == ()
     assert_it_lives_on(here, second=True)
+    assert_what_was_lent_is_untouched(here)
 
 
 def assert_it_lives_on(here: Scene, *, second: bool) -> None:
@@ -44,6 +45,15 @@ def assert_it_lives_on(here: Scene, *, second: bool) -> None:
     assert holder.find(r.HOSTED_CLUSTER, names.name, names.namespace) is not None
     assert left.find(r.HOSTED_CLUSTER, names.name, names.namespace) is None
     assert left.find(r.NAMESPACE, names.control_plane_namespace) is None
+
+
+def assert_what_was_lent_is_untouched(here: Scene) -> None:
+    """The API servers of the tabletop lend their objects instead of copying them."""
+    stores = [side.store for side in here.world.sides]
+    servers = [api.server() for _, api in here.world.apis(here.world.residents[NAME].names)]
+    stores += [server.store for server in servers if server is not None]
+    assert len(stores) == 3
+    assert [key for store in stores for key in store.tampered()] == []
 
 
 def test_there_and_back() -> None:

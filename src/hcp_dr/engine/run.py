@@ -78,6 +78,7 @@ class Run:
     tell: Callable[[Progress], None]
     stop: threading.Event = field(default_factory=threading.Event)
     patience: float = PASSING_LIMIT
+    hands: int = HANDS  # how many independent actions go out at a time
     last_refusal: Refuse | None = None  # with the checks that led to it
 
     def carry_out(self, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
@@ -178,10 +179,11 @@ class Run:
                 return error
             return None
 
-        if len(actions) == 1:
-            results = [one(actions[0])]
+        hands = min(self.hands, len(actions))
+        if hands == 1:
+            results = [one(action) for action in actions]
         else:
-            with ThreadPoolExecutor(max_workers=HANDS) as pool:
+            with ThreadPoolExecutor(max_workers=hands) as pool:
                 results = list(pool.map(one, actions))
         failures = []
         for action, error in zip(actions, results, strict=True):

@@ -6,8 +6,6 @@ garbage collector delete what was restored, and a restored finalizer with a dele
 
 from __future__ import annotations
 
-import copy
-
 from hcp_dr.kube.port import Object
 from hcp_dr.objects.reading import annotations_of, finalizers_of
 
@@ -48,15 +46,14 @@ OIDC_FINALIZER = "hypershift.io/aws-oidc-discovery"
 
 
 def scrub(item: Object) -> Object:
-    """A copy without what the source gave it; status kept on NodePools only (rule A8)."""
-    clean = copy.deepcopy(item)
-    meta = clean["metadata"]
-    for key in _META_OF_THE_SOURCE:
-        meta.pop(key, None)
+    """Without what the source gave it; status kept on NodePools only (rule A8). What is kept is shared with the item:
+    read it only."""
+    meta = {key: value for key, value in item["metadata"].items() if key not in _META_OF_THE_SOURCE}
     annotations = {k: v for k, v in annotations_of(item).items() if k not in _ANNOTATIONS_OF_THE_SOURCE}
     meta.pop("annotations", None)
     if annotations:
         meta["annotations"] = annotations
+    clean = {**item, "metadata": meta}
     if clean.get("kind") != "NodePool":
         clean.pop("status", None)
     return clean

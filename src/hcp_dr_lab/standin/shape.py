@@ -153,6 +153,8 @@ def difference(existing: Any, wanted: Mapping[str, Any]) -> Object:
         if value is ABSENT:
             if isinstance(existing, dict) and key in existing:
                 change[key] = None
+        elif present == value:
+            continue
         elif isinstance(value, Mapping) and isinstance(present, dict):
             inner = difference(present, value)
             if inner:
@@ -211,6 +213,8 @@ def is_true(subject: Object | None, kind: str) -> bool:
 
 
 def _covers(present: Any, wanted: Any) -> bool:
+    if present == wanted:
+        return True
     if isinstance(wanted, Mapping):
         return isinstance(present, dict) and all(
             key not in present if value is ABSENT else _covers(present.get(key), value) for key, value in wanted.items()
@@ -218,7 +222,7 @@ def _covers(present: Any, wanted: Any) -> bool:
     if isinstance(wanted, list | tuple):
         same_length = isinstance(present, list | tuple) and len(present) == len(wanted)
         return same_length and all(map(_covers, present, wanted))
-    return bool(present == wanted)
+    return False
 
 
 def _missing_links(existing: Object, owners: Sequence[Object], finalizers: Sequence[str]) -> Object:

@@ -93,7 +93,7 @@ class Management:
             fetch=fetch,
         )
         self.server = ApiServer(
-            self.store, now=clock.date, chance=chance, execute=self.kubelet.execute, webhook=self._webhook
+            self.store, now=clock.date, chance=chance, execute=self.kubelet.execute, webhook=self._webhook, lends=True
         )
         self.controllers = Controllers(clock, self.reached)
         self.router = Router(cluster, self.server, clock, pace.router)

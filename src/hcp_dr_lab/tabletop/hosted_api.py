@@ -88,7 +88,7 @@ class HostedApi:
         if self._server is None or self._server.store is not store:
             if self._server is not None:
                 self._server.stop()
-            self._server = ApiServer(store, now=self._clock.date, chance=self._chance, execute=_no_exec)
+            self._server = ApiServer(store, now=self._clock.date, chance=self._chance, execute=_no_exec, lends=True)
         return self._server
 
     def end(self) -> None:

@@ -211,7 +211,7 @@ class Operator:
         return Case.from_json(dict(case))
 
     def _run(self, ports: Ports, case: Case, journal: Any) -> Run:
-        return Run(ports, case, journal, JumpingClock(self.world.clock), self.told.append)
+        return Run(ports, case, journal, JumpingClock(self.world.clock), self.told.append, hands=1)
 
     def _carry_out(self, ports: Ports, case: Case, command: str, steps: Steps, checks: Sequence[Check] = ()) -> Ending:
         journal = self._memory if self.folder is None else Journal(self.folder, now=self.world.clock.epoch)

@@ -92,6 +92,7 @@ def test_label_selectors(side: Side, namespace: str, labels: str, expected: list
     ("fields", "expected"),
     [
         ("metadata.name=a", ["a"]),
+        ("metadata.name=-", []),
         ("metadata.name!=a", ["b"]),
         ("type=Opaque", ["b"]),
         ("type=kubernetes.io/basic-auth,metadata.name=a", ["a"]),

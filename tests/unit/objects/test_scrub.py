@@ -40,8 +40,6 @@ def test_identity_owners_and_finalizers_stay_behind(kind: str) -> None:
     assert clean["metadata"] == {"name": "x", "namespace": "n", "labels": {"keep": "me"}}
     assert clean["spec"] == {"a": [1]}
     assert item == before, "the original is left as it was"
-    clean["spec"]["a"].append(2)
-    assert item == before
 
 
 @pytest.mark.parametrize("kind", ["Machine", "HostedCluster", "NodePool", "Secret"])

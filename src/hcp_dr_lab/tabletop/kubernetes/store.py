@@ -162,6 +162,12 @@ class Store:
             self._record(Change(self._revision, key, before, None))
             return before
 
+    def tampered(self) -> builtins.list[Key]:
+        """Whose object is no longer what was written: somebody changed what he was only lent."""
+        with self.lock:
+            places = [place for kind in self._kinds.values() for place in kind.values()]
+            return [each.key for place in places for each in place.values() if each.object != each.copy()]
+
     def since(self, revision: int) -> builtins.list[Change]:
         """All changes after a revision, the oldest first."""
         with self.lock:

@@ -50,6 +50,18 @@ def test_what_is_put_is_kept_as_it_was() -> None:
     assert entry.copy() == {"list": [1]}
 
 
+def test_who_changes_what_was_lent_is_found() -> None:
+    store = Store()
+    kept, changed = (Key("secrets", "a", name) for name in ("kept", "changed"))
+    for key in (kept, changed):
+        store.put(key, {"data": {"word": "one"}})
+    assert store.tampered() == []
+    entry = store.get(changed)
+    assert entry is not None
+    entry.object["data"]["word"] = "two"
+    assert store.tampered() == [changed]
+
+
 def test_a_moment_is_shown_until_it_is_compacted() -> None:
     store = filled()
     store.delete(NODE)
