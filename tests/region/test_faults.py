@@ -101,6 +101,7 @@ def test_a_source_that_dies_and_comes_back_and_an_s3_that_is_away(hosted: Hosted
         assert ended not in {0, 2}, said
     back_in_service(hosted)
 
+    killed_in(("resume",), env_file, folder, "backup.snapshot_etcd")
     with stopped(layout, "s3"):
         ended, said = told(("resume",), env_file)
         assert ended not in {0, 2}, said

@@ -23,6 +23,8 @@ from hcp_dr.model import Case, Ports
 
 PASSING_LIMIT = 300.0
 """So many seconds may a cluster or AWS fail in a passing way before the step gives up."""
+FIRST_LIMIT = 20.0
+"""As long as nothing has answered in this run: it is rather gone than busy, and whoever asked wants to know."""
 STALE_LIMIT = 10
 """So many times in a row may a batch meet objects that changed under it."""
 STALE = (Conflict, AlreadyExists, NotFound, AwsConflict)
@@ -79,6 +81,7 @@ class Run:
     stop: threading.Event = field(default_factory=threading.Event)
     patience: float = PASSING_LIMIT
     hands: int = HANDS  # how many independent actions go out at a time
+    answered: bool = False  # whether a look has ever been answered in this run
     last_refusal: Refuse | None = None  # with the checks that led to it
 
     def carry_out(self, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
@@ -119,6 +122,7 @@ class Run:
             except HcpDrError as error:
                 self._bear(step, error, seen)
                 continue
+            self.answered = True
             decision = step.plan(facts)
             match decision:
                 case Done():
@@ -199,7 +203,8 @@ class Run:
         if error.passing:
             if seen.passing_since is None:
                 seen.passing_since = now
-            if now - seen.passing_since >= self.patience:
+            patience = self.patience if self.answered else min(self.patience, FIRST_LIMIT)
+            if now - seen.passing_since >= patience:
                 raise error
             asked = error.retry_after if isinstance(error, ServerBusy) else None
             self.tell(Progress("again", step.name, error.what, now - seen.passing_since))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.run import HANDS, PASSING_LIMIT, STALE_LIMIT, StopRequested
+from hcp_dr.engine.run import FIRST_LIMIT, HANDS, PASSING_LIMIT, STALE_LIMIT, StopRequested
 from hcp_dr.engine.step import Check, Decision, Delete, Do, Done, Refuse, Remember, Topic, Wait
 from hcp_dr.errors import (
     ClusterUnreachable,
@@ -138,15 +138,16 @@ def test_a_passing_error_is_borne_until_it_passes(verb: str) -> None:
     assert [progress.seconds for progress in table.told if progress.kind == "again"] == [0.0, 1.0, 2.0]
 
 
-@pytest.mark.parametrize("verb", ["list", "create"])
-def test_a_passing_error_that_does_not_pass_is_raised_at_its_limit(verb: str) -> None:
+@pytest.mark.parametrize(("verb", "limit"), [("list", FIRST_LIMIT), ("create", PASSING_LIMIT)])
+def test_a_passing_error_that_does_not_pass_is_raised_at_its_limit(verb: str, limit: float) -> None:
+    """The first look of a run is not waited for long."""
     table = Table()
     error = ClusterUnreachable(**VALUES)
     table.world.source.before = failing(error, on=verb)
     with pytest.raises(ClusterUnreachable) as caught:
         table.run().carry_out_one(step(make_a))
     assert caught.value is error
-    assert table.clock.seconds == PASSING_LIMIT
+    assert table.clock.seconds == limit
     assert table.log.story[-1] == "failed"
 
 
@@ -185,14 +186,24 @@ def test_what_is_said_of_objects_is_asked_each_time() -> None:
     assert table.log.lines[-1]["because"] == "1", "what came meanwhile is seen"
 
 
-def test_before_anything_has_begun_patience_is_shorter() -> None:
+def test_once_answered_a_run_is_patient_with_every_step() -> None:
+    table = Table()
+    run = table.run()
+    run.carry_out_one(step(lambda _found: Done("nothing to do")))
+    table.world.source.before = failing(ClusterUnreachable(**VALUES), on="list")
+    with pytest.raises(ClusterUnreachable):
+        run.carry_out_one(step(make_a))
+    assert table.clock.seconds == PASSING_LIMIT
+
+
+def test_in_preflight_patience_is_shorter() -> None:
     table = Table()
     table.world.source.before = failing(ClusterUnreachable(**VALUES), on="list")
     run = table.run()
-    run.patience = 20.0
+    run.patience = 10.0
     with pytest.raises(ClusterUnreachable):
         run.carry_out_one(step(make_a))
-    assert table.clock.seconds == 20.0
+    assert table.clock.seconds == 10.0
 
 
 def test_time_that_passed_before_a_success_does_not_count() -> None:
