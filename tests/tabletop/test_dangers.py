@@ -7,12 +7,16 @@ from typing import Literal
 
 import pytest
 
+from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.errors import FenceBroken, NotProven, TimedOut
 from hcp_dr.kube import resources as r
-from hcp_dr.kube.port import Kubernetes
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.objects.reading import is_ready_pod
 from hcp_dr.procedure import verify
 from hcp_dr.procedure.fencing import Fence
+from hcp_dr_lab.hosted.content import OVN_NAMESPACE
 from hcp_dr_lab.hosted.shapes import Shape
+from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS
 from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.tabletop.gate import Request
 from tests.tabletop.scene import Scene, scene
@@ -68,6 +72,46 @@ def test_without_fence_writes_are_lost_and_two_control_planes_serve(monkeypatch:
     verdict = here.verdict()
     assert verdict.lost
     assert verdict.split_brain
+
+
+def test_pods_go_on_talking_to_the_old_control_plane_while_it_answers() -> None:
+    """A node's own way to its API leads to where the name led when it started; the kubelet's follows the name."""
+    here = scene()
+    source, _ = sides(here)
+    scale(source, "hypershift", "external-dns", 0)
+    here.world.clock.spend(5)
+    resident = here.world.residents["shop"]
+    moved = Record(resident.server[0], "CNAME", 300, (MANAGEMENT_CLUSTERS[1].load_balancer_hostname,))
+    here.operator.ports().zone.change((RecordChange("UPSERT", moved),))
+    here.world.clock.spend(60)
+    workers = here.world.hypervisor.workers.values()
+    assert {worker.reached() for worker in workers} == {None}
+    assert {worker.proxy.reached() for worker in workers} == {here.world.sides[0].api(OWN)}
+    for worker in workers:
+        worker.proxy.restart()
+    here.world.clock.spend(5)
+    assert {worker.proxy.reached() for worker in workers} == {None}
+
+
+def test_a_nodes_way_to_its_api_restarts_itself_only_when_the_old_one_is_dead() -> None:
+    """Until then no pod of OVN is Ready, however long the API answers by its name."""
+    here = scene()
+    stop_before(here, "finish.restart_ovn")
+    here.world.clock.spend(60)
+    workers = here.world.hypervisor.workers.values()
+    destination = here.world.sides[1].api(OWN)
+    assert {worker.proxy.reached() for worker in workers} == {destination}
+    assert all(worker.proxy.restarts for worker in workers)
+    for worker in workers:
+        worker.proxy.address = here.world.sides[0].router.address
+    here.world.clock.spend(3)
+    assert not any(map(is_ready_pod, ovn_pods(here)))
+    here.world.clock.spend(15)
+    assert all(map(is_ready_pod, ovn_pods(here)))
+
+
+def ovn_pods(here: Scene) -> tuple[Object, ...]:
+    return tuple(here.world.hosted_client().list(r.POD, OVN_NAMESPACE).items)
 
 
 def test_with_the_pause_alone_a_deletion_costs_every_instance_its_life() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -36,9 +37,10 @@ BALLAST_EACH = 10
 _KINDS = {kind.kind: kind for kind in (CUSTOM_RESOURCE_DEFINITION, NAMESPACE, DAEMON_SET, DEPLOYMENT, CLUSTER_VERSION)}
 
 
-def objects(cluster_id: str) -> Iterator[Object]:
-    """Everything, each object after the one that it needs."""
-    text = (Path(__file__).parent / "content.yaml").read_text().replace("{cluster_id}", cluster_id)
+def objects(cluster_id: str, api: str) -> Iterator[Object]:
+    """Everything, each object after the one that it needs. `api` is the name of its API."""
+    text = (Path(__file__).parent / "content.yaml").read_text()
+    text = text.replace("{cluster_id}", cluster_id).replace("{api}", api)
     yield from yaml.safe_load_all(text)
     for number in range(1, BALLAST_NAMESPACES + 1):
         namespace = f"ballast-{number}"
@@ -55,7 +57,7 @@ def objects(cluster_id: str) -> Iterator[Object]:
 def apply(hosted: Kubernetes, *, cluster_id: str, version: str, seconds: float = 60) -> None:
     """Create what is not there and leave what is there; passing refusals of a young API server are tried again."""
     deadline = time.monotonic() + seconds
-    for wanted in objects(cluster_id):
+    for wanted in objects(cluster_id, urlsplit(hosted.server).hostname or ""):
         _create(hosted, wanted, deadline)
     hosted.patch(CLUSTER_VERSION, "version", None, {"status": version_status(version)}, subresource="status")
 

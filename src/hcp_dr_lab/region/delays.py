@@ -22,6 +22,8 @@ class Delays:
     external_dns_events: float = 1  # least time between two looks because something happened
     external_dns_txt_cache: float = 0  # for so long it goes on seeing another owner's record that is given up
     external_dns_between_batches: float = 0.1
+    api_proxy_check: float = 3  # between two looks of a worker's API proxy at whether its address still answers
+    container_back_off: float = 2  # the longest that a worker's kubelet waits before it restarts a container
 
 
 FAST = Delays()
@@ -34,6 +36,8 @@ REALISTIC = Delays(
     external_dns_events=0,
     external_dns_txt_cache=3600,
     external_dns_between_batches=10,
+    api_proxy_check=120,  # hypershift-operator/controllers/nodepool/apiserver-haproxy/haproxy.go
+    container_back_off=300,
 )
 
 NAMES = tuple(field.name for field in fields(Delays))

@@ -36,20 +36,29 @@ _AUTHORITY = b"the operator's own"  # of its webhooks' certificate; nobody verif
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long what surrounds the product takes. `longest_cached` is the resolver's, in seconds."""
+    """How long what surrounds the product takes. `longest_cached` is the resolver's, `api_proxy_check`
+    the period of the liveness probe of a worker's own way to its API, both in seconds."""
 
     operators: standin_pace.Pace
     external_dns: installed_dns.Pace
     router: names.Pace
     longest_cached: float
+    api_proxy_check: float
 
 
-FAST = Pace(standin_pace.FAST, installed_dns.pace(delays.FAST), names.Pace(), delays.FAST.longest_cached)
+FAST = Pace(
+    standin_pace.FAST,
+    installed_dns.pace(delays.FAST),
+    names.Pace(),
+    delays.FAST.longest_cached,
+    delays.FAST.api_proxy_check,
+)
 REALISTIC = Pace(
     standin_pace.REALISTIC,
     installed_dns.pace(delays.REALISTIC),
     names.Pace(new_backend=delays.REALISTIC.new_backend),
     delays.REALISTIC.longest_cached,
+    delays.REALISTIC.api_proxy_check,
 )
 
 

@@ -70,7 +70,8 @@ class Pod:
 
 
 class Kubelet:
-    """`reach` gives the API server, None while it cannot be reached. `volumes` are the folders of its node, by path."""
+    """`reach` gives the API server, None while it cannot be reached. `volumes` are the folders of its node, by path.
+    `networked` says whether its pods reach their own API by the node's way to it; None where there is none."""
 
     def __init__(
         self,
@@ -82,6 +83,7 @@ class Kubelet:
         reach: Callable[[], ApiServer | None],
         fetch: Fetch,
         period: float = PERIOD,
+        networked: Callable[[], bool] | None = None,
     ) -> None:
         self.node = node
         self.pods: dict[str, Pod] = {}
@@ -93,6 +95,7 @@ class Kubelet:
         self._reach = reach
         self._fetch = fetch
         self._period = period
+        self._networked = networked
         self._seen: tuple[int, int] = (0, -1)
         self._last = -period
 
@@ -387,6 +390,8 @@ class Kubelet:
             return False
         if pod.etcd is not None:
             return self.quorum(pod.etcd.member.cluster)
+        if self._networked is not None and any("network" in spec.get("command", ()) for spec in _containers(pod)):
+            return self._networked()
         return pod.api is None or pod.api.ready
 
     # What runs on the node
@@ -479,6 +484,11 @@ class Kubelet:
             tools = etcd.Programs(release, reach, self.quorum, container.files.data, container.files.volume)
             programs |= tools.programs()
         return Tools(programs, connects)
+
+
+def _containers(pod: Pod) -> Iterable[Object]:
+    found: Iterable[Object] = pod.object["spec"]["containers"]
+    return found
 
 
 def _volumes(pod: Object) -> Iterable[Object]:

@@ -17,6 +17,7 @@ from hcp_dr_lab.region.cloud.aws import NO_KUBELET
 from hcp_dr_lab.standin.names import published
 from hcp_dr_lab.standin.shape import body
 from hcp_dr_lab.standin.view import KeyMaker, Pair, Subject, is_ready
+from hcp_dr_lab.tabletop.api_proxy import ApiProxy, Names
 from hcp_dr_lab.tabletop.aws import Machine, Machines
 from hcp_dr_lab.tabletop.clock import NEVER, Clock
 from hcp_dr_lab.tabletop.containers import Fetch
@@ -34,7 +35,7 @@ _OWNED = "kubernetes.io/cluster/"
 _ENDING = ("shutting-down", "terminated")
 
 
-class Network(Protocol):
+class Network(Names, Protocol):
     """How a worker finds its API, and a launch the control plane of its cluster."""
 
     def connect(self, hostname: str, port: int, client: Credentials) -> ApiServer:
@@ -62,6 +63,7 @@ class Worker:
         chance: random.Random,
         network: Network,
         fetch: Fetch,
+        api_proxy_check: float,
     ) -> None:
         self.instance_id = machine.instance_id
         self.name = machine.private_name
@@ -77,6 +79,8 @@ class Worker:
         self._renewed = -LEASE_SECONDS
         self._reached: ApiServer | None = None
         self._next = clock.now() + BOOT_SECONDS
+        self.proxy = ApiProxy(*server, clock=clock, names=network, check=api_proxy_check)
+        self._networked = False
         self.kubelet = Kubelet(
             self.name,
             f"10.89.{number}",
@@ -85,6 +89,7 @@ class Worker:
             reach=self.reached,
             fetch=fetch,
             period=POLL_SECONDS,
+            networked=self.networked,
         )
 
     def due(self) -> float:
@@ -99,11 +104,17 @@ class Worker:
                 self._report(self._reached)
             except (errors.HcpDrError, Refusal):
                 self._reached = None
+            self.proxy.turn()
+            self._networked = self.proxy.reached() is not None
         self.kubelet.turn()
 
     def reached(self) -> ApiServer | None:
         """As it was when it was asked last."""
         return self._reached
+
+    def networked(self) -> bool:
+        """Whether its own way led to the API when it was asked last."""
+        return self._networked
 
     def _report(self, server: ApiServer) -> None:
         node = server.store.get(Key(str(r.NODE), "", self.name))
@@ -155,7 +166,15 @@ class Hypervisor:
     """Looks at EC2 again and again: nothing but its word launches or ends a worker."""
 
     def __init__(
-        self, machines: Machines, network: Network, keys: KeyMaker, *, clock: Clock, chance: random.Random, fetch: Fetch
+        self,
+        machines: Machines,
+        network: Network,
+        keys: KeyMaker,
+        *,
+        clock: Clock,
+        chance: random.Random,
+        fetch: Fetch,
+        api_proxy_check: float,
     ) -> None:
         self.workers: dict[str, Worker] = {}
         self.known: dict[str, Worker] = {}  # every one that ever lived
@@ -165,6 +184,7 @@ class Hypervisor:
         self._clock = clock
         self._chance = chance
         self._fetch = fetch
+        self._api_proxy_check = api_proxy_check
         self._credentials: dict[str, tuple[tuple[str, int], Credentials]] = {}
         self._next = 0.0
 
@@ -208,6 +228,7 @@ class Hypervisor:
             chance=self._chance,
             network=self._network,
             fetch=self._fetch,
+            api_proxy_check=self._api_proxy_check,
         )
         self.workers[machine.instance_id] = self.known[machine.instance_id] = worker
 

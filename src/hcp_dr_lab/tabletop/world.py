@@ -121,7 +121,13 @@ class World:
         )
         self.resolver = Resolver(records, self.clock, pace.longest_cached)
         self.hypervisor = Hypervisor(
-            machines, self, self.keys, clock=self.clock, chance=self.chance, fetch=storage.request
+            machines,
+            self,
+            self.keys,
+            clock=self.clock,
+            chance=self.chance,
+            fetch=storage.request,
+            api_proxy_check=pace.api_proxy_check,
         )
         self.clock.parts.append(self.hypervisor)
         self.residents: dict[str, Resident] = {}
@@ -234,15 +240,26 @@ class World:
     def process(self, hostname: str, port: int, client: Credentials) -> tuple[HostedApi, ApiServer]:
         """The very process behind the name. Raises the errors of the product."""
         where = {"cluster": "hosted", "verb": "reach", "object": f"https://{hostname}:{port}"}
-        address = self.resolver.address(hostname)
+        address = self.address(hostname)
         if address is None:
             raise errors.ClusterUnreachable(**where, reason="its name cannot be resolved: Name or service not known")
+        api = self.behind(address, hostname, port)
+        if api is None:
+            raise errors.ClusterUnreachable(**where, reason="Connection reset by peer")
+        return api, welcomed(api, client, where)
+
+    def address(self, hostname: str) -> str | None:
+        """Implements api_proxy.Names."""
+        return self.resolver.address(hostname)
+
+    def behind(self, address: str, hostname: str, port: int) -> HostedApi | None:
+        """Implements api_proxy.Names."""
         side = next((side for side in self.sides if side.router.address == address), None)
         for backend in side.router.backends(hostname, port) if side is not None else ():
             pod = side.kubelet.at(backend.address) if side is not None else None
             if pod is not None and pod.api is not None:
-                return pod.api, welcomed(pod.api, client, where)
-        raise errors.ClusterUnreachable(**where, reason="Connection reset by peer")
+                return pod.api
+        return None
 
     def control_plane(self, infra_id: str) -> tuple[Object, Mapping[str, str]] | None:
         """Implements workers.Network."""

@@ -17,7 +17,7 @@ def deployment(ready: int) -> Object:
 
 def test_every_object_comes_after_its_namespace() -> None:
     namespaces: set[str] = set()
-    for item in objects("id"):
+    for item in objects("id", "api.shop"):
         if item["kind"] == "Namespace":
             namespaces.add(item["metadata"]["name"])
         elif "namespace" in item["metadata"]:
@@ -25,23 +25,25 @@ def test_every_object_comes_after_its_namespace() -> None:
 
 
 def test_the_version_comes_after_its_definition_and_has_the_cluster_id() -> None:
-    kinds = [item["kind"] for item in objects("the-id")]
+    kinds = [item["kind"] for item in objects("the-id", "api.shop")]
     assert kinds.index("CustomResourceDefinition") < kinds.index("ClusterVersion")
-    (version,) = (item for item in objects("the-id") if item["kind"] == "ClusterVersion")
+    (version,) = (item for item in objects("the-id", "api.shop") if item["kind"] == "ClusterVersion")
     assert version["spec"]["clusterID"] == "the-id"
 
 
 def test_there_is_ballast_to_count() -> None:
     names = [
         (item["metadata"]["namespace"], item["metadata"]["name"])
-        for item in objects("id")
+        for item in objects("id", "api.shop")
         if item["kind"] == "ConfigMap"
     ]
     assert len(set(names)) == len(names) == BALLAST_NAMESPACES * BALLAST_EACH
 
 
 def test_all_images_are_on_the_workers() -> None:
-    pods = [item["spec"]["template"]["spec"] for item in objects("id") if "template" in item.get("spec", {})]
+    pods = [
+        item["spec"]["template"]["spec"] for item in objects("id", "api.shop") if "template" in item.get("spec", {})
+    ]
     containers = [container for pod in pods for container in pod["containers"]]
     assert {container["image"] for container in containers} == {"docker.io/hcp-dr-lab/workload:1"}
     assert {container["imagePullPolicy"] for container in containers} == {"Never"}

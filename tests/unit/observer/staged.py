@@ -147,6 +147,16 @@ def last_seen(**changes: Any) -> Evidence:
     return replace(CLEAN, sights=(*CLEAN.sights[:-1], sight(STOPPED + 1, **changes)))
 
 
+def with_proxy(at: float, container_id: str, restarts: int) -> Sight:
+    """A sight of a node's API proxy too."""
+    name, seen = "kube-system/kube-apiserver-proxy-node-1/haproxy", sight(at)
+    return replace(
+        seen,
+        containers={**(seen.containers or {}), name: container_id},
+        restarts={**(seen.restarts or {}), name: restarts},
+    )
+
+
 def last_things(topic: Topic, **changes: Any) -> Evidence:
     """With another last reading of a topic."""
     others = tuple(one for one in CLEAN.belongings if one.topic != topic or one.at < STOPPED)

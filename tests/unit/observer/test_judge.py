@@ -25,6 +25,7 @@ from tests.unit.observer.staged import (
     replicas,
     sight,
     things,
+    with_proxy,
 )
 
 from hcp_dr_lab.observer.evidence import Evidence, Sight, Topic
@@ -122,6 +123,10 @@ VIOLATIONS: dict[str, tuple[Evidence, str]] = {
     "a container was restarted": (
         last_seen(restarts={"workload/hello-1/hello": 1}),
         "containers were restarted or replaced: workload/hello-1/hello",
+    ),
+    "a node's API proxy is gone": (
+        replace(CLEAN, sights=(with_proxy(-1, "c-7", 0), *CLEAN.sights)),
+        "containers were restarted or replaced: kube-system/kube-apiserver-proxy-node-1/haproxy",
     ),
     "a workload gave no answer twice in a row": (
         more(probes=(probe(50.3, answered=False), probe(50.6, answered=False))),
@@ -239,6 +244,9 @@ HARMLESS: dict[str, Evidence] = {
     "protection is on in between": more(sights=(Sight(55, protection={"i-1": True, "i-2": True}),)),
     "the procedure's own restart of the network": last_seen(
         containers={"workload/hello-1/hello": "c-1"}, restarts={"workload/hello-1/hello": 0}
+    ),
+    "a node's API proxy that restarted itself": replace(
+        CLEAN, sights=(with_proxy(-1, "c-7", 0), *CLEAN.sights, with_proxy(STOPPED + 2, "c-8", 3))
     ),
     "a container more": last_seen(
         containers={**(sight(0).containers or {}), "workload/hello-9/hello": "c-9"},

@@ -1,5 +1,10 @@
 """Deletes the pods of openshift-ovn-kubernetes in the hosted cluster, so that OVN connects to the new control plane,
-and waits until as many are Ready again and none of the old ones is left."""
+and waits until as many are Ready again and none of the old ones is left.
+
+They reach their API through the kube-apiserver-proxy of their node, which resolves the API's name only when it starts.
+Where the old API no longer answers, its liveness probe (three failures, 120 seconds apart) restarts it 6 to 8 minutes
+after it started last, and the kubelet may hold the restart back for a while.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,7 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import is_deleting, is_ready_pod, name_of, uid_of
 
 NAMESPACE = "openshift-ovn-kubernetes"
-LIMIT = 600.0
+LIMIT = 900.0  # seconds: 8 minutes of the proxies, and as much again for held back restarts and for OVN itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,11 @@ def plan(facts: Facts) -> Decision:
     ready = [pod for pod in facts.pods if pod.ready and pod.uid not in facts.old]
     if left or len(ready) < len(facts.old):
         seen = f"{len(left)} old ones left, {len(ready)} new ones Ready"
-        return Wait(f"{len(facts.old)} new OVN pods are Ready", seen, LIMIT, Topic("hosted", POD, NAMESPACE))
+        until = (
+            f"{len(facts.old)} new OVN pods are Ready, which takes until the kube-apiserver-proxy of their nodes "
+            "has restarted and found the new control plane: 8 minutes after its last start, if not more"
+        )
+        return Wait(until, seen, LIMIT, Topic("hosted", POD, NAMESPACE))
     return Done(f"{len(ready)} OVN pods were restarted and are Ready")
 
 

@@ -29,7 +29,7 @@ from hcp_dr_lab.region import layout as region_layout
 from hcp_dr_lab.region.cloud import clients
 from hcp_dr_lab.region.cloud.aws import NO_KUBELET
 from hcp_dr_lab.region.layout import AVAILABILITY_ZONE, MANAGEMENT_CLUSTERS, RESOLVER, Layout
-from hcp_dr_lab.region.machines import cgroups, node
+from hcp_dr_lab.region.machines import api_proxy, cgroups, node
 from hcp_dr_lab.region.management.control_plane import write_kubeconfig
 from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.region.pki import CertificateAuthority
@@ -206,6 +206,7 @@ class Hypervisor:
         self.say(instance.instance_id, f"{instance.instance_id}: worker {worker.name} {how}, boot ID {worker.boot_id}")
 
     def _start(self, worker: Worker, kubeconfig: Path) -> int:
+        delays = self._layout.options.delays
         spec = node.NodeSpec(
             name=worker.name,
             address=worker.address,
@@ -218,6 +219,12 @@ class Hypervisor:
             programs=self._layout.program("kubelet").parent,
             disk=self._layout.disk("worker"),
             provider_id=f"aws:///{AVAILABILITY_ZONE}/{worker.instance_id}",
+            kubelet=(
+                ("staticPodPath", str(self._static_pods(worker.instance_id))),
+                ("featureGates", {"KubeletCrashLoopBackOffMax": True}),
+                ("crashLoopBackOff", {"maxContainerRestartPeriod": f"{delays.container_back_off:.0f}s"}),
+            ),
+            own_addresses=(api_proxy.ADDRESS,),
         )
         cgroups.create(spec.cgroup)
         with (self._layout.logs / f"worker--{worker.name}.log").open("ab") as log:
@@ -229,7 +236,8 @@ class Hypervisor:
         return child.pid
 
     def _sign(self, instance: Instance, kubeconfig: Path) -> None:
-        """The kubelet's identity, from the authority of the control plane that is there at this moment."""
+        """What a machine is launched with: the pod of its way to the API, and the kubelet's identity, from the
+        authority of the control plane that is there at this moment."""
         cluster, control_plane = self._control_plane(instance.infra_id)
         metadata = control_plane["metadata"]
         secret = cluster.find(SECRET, ROOT_CA, metadata["namespace"])
@@ -242,8 +250,15 @@ class Hypervisor:
         how = published(control_plane, "APIServer")
         if how is None:
             raise NotYetError(f"{cluster.name}: the API of {metadata['name']} has no fixed name")
+        static_pods = self._static_pods(instance.instance_id)
+        static_pods.mkdir(mode=0o700, parents=True, exist_ok=True)
+        pod = api_proxy.manifest(how.hostname, how.port, self._layout.options.delays.api_proxy_check)
+        (static_pods / f"{api_proxy.NAME}.json").write_text(json.dumps(pod, indent=2) + "\n", "utf-8")
         server = f"https://{how.hostname}:{how.port}"
         write_kubeconfig(kubeconfig, metadata["name"], server, certificate, identity)
+
+    def _static_pods(self, instance_id: str) -> Path:
+        return self._layout.instance(instance_id) / "static-pods"
 
     def _control_plane(self, infra_id: str) -> tuple[Kubernetes, Object]:
         why_not = []

@@ -16,7 +16,7 @@ import uuid
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from hcp_dr_lab.region import layout as addresses
 from hcp_dr_lab.region.layout import Layout
@@ -42,7 +42,8 @@ class NodeSpec:
     disk: Path
     provider_id: str = ""
     labels: tuple[str, ...] = ()  # key=value
-    kubelet: tuple[tuple[str, str], ...] = ()  # more fields of the kubelet's configuration
+    kubelet: tuple[tuple[str, Any], ...] = ()  # more fields of the kubelet's configuration
+    own_addresses: tuple[str, ...] = ()  # that nobody else reaches
 
     def save(self) -> Path:
         """Write it where `command`'s process reads it."""
@@ -58,6 +59,7 @@ class NodeSpec:
             values[name] = Path(values[name])
         values["labels"] = tuple(values["labels"])
         values["kubelet"] = tuple((name, value) for name, value in values["kubelet"])
+        values["own_addresses"] = tuple(values["own_addresses"])
         return cls(**values)
 
     @property

@@ -104,6 +104,8 @@ def _network(spec: NodeSpec) -> None:
             raise TimeoutError(f"node {spec.name} got no link in {_LINK_SECONDS:.0f} s")
         time.sleep(0.02)
     _do("ip", "link", "set", "lo", "up")
+    for address in spec.own_addresses:
+        _do("ip", "address", "add", f"{address}/32", "dev", "lo")
     _do("ip", "address", "add", f"{spec.address}/{addresses.VPC_PREFIX_LENGTH}", "dev", "eth0")
     _do("ip", "link", "set", "eth0", "up")
     _do("ip", "route", "add", "default", "via", addresses.BRIDGE_ADDRESS)

@@ -1,0 +1,64 @@
+"""A worker's own way to its API (`region.machines.api_proxy`), in memory: the name resolved once, when it starts."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from hcp_dr_lab.region.machines.api_proxy import FAILURES
+from hcp_dr_lab.tabletop.clock import Clock
+from hcp_dr_lab.tabletop.hosted_api import HostedApi
+
+BACK_OFF_SECONDS = 2.0
+
+
+class Names(Protocol):
+    """What it finds its API by."""
+
+    def address(self, hostname: str) -> str | None:
+        """None while the name cannot be resolved."""
+        ...
+
+    def behind(self, address: str, hostname: str, port: int) -> HostedApi | None:
+        """The API server that a new connection to that address reaches when it asks for this name."""
+        ...
+
+
+class ApiProxy:
+    """`check` is the period of its liveness probe, in seconds."""
+
+    def __init__(self, hostname: str, port: int, *, clock: Clock, names: Names, check: float) -> None:
+        self.address: str | None = None  # None while it does not run
+        self.restarts = 0
+        self._server = (hostname, port)
+        self._clock = clock
+        self._names = names
+        self._check = check
+        self._failures = 0
+        self._next = clock.now()
+
+    def turn(self) -> None:
+        """Start it, or probe whether it is alive, as far as that is due."""
+        now = self._clock.now()
+        if now < self._next:
+            return
+        if self.address is None:
+            self.address = self._names.address(self._server[0])
+            self._next = now + (BACK_OFF_SECONDS if self.address is None else self._check)
+            return
+        self._failures = 0 if self.reached() is not None else self._failures + 1
+        self._next = now + self._check
+        if self._failures >= FAILURES:
+            self.restart()
+
+    def restart(self) -> None:
+        """End it; it starts again after a while."""
+        self.address, self._failures = None, 0
+        self.restarts += 1
+        self._next = self._clock.now() + BACK_OFF_SECONDS
+
+    def reached(self) -> HostedApi | None:
+        """The API server that whoever takes this way talks to."""
+        if self.address is None:
+            return None
+        found = self._names.behind(self.address, *self._server)
+        return found if found is not None and found.server() is not None else None
