@@ -197,9 +197,15 @@ def read_manifest(archive: Archive) -> Manifest | None:
     if data is None:
         return None
     try:
-        return Manifest.from_text(data)
+        return _manifest(data)
     except (ValueError, KeyError, TypeError) as error:
         raise ArchiveError(folder=archive.folder, reason=f"{MANIFEST} is not readable ({error})") from error
+
+
+@lru_cache(maxsize=1)
+def _manifest(data: bytes) -> Manifest:
+    """Every look at a backup reads it anew, and most of the time it is as it was."""
+    return Manifest.from_text(data)
 
 
 def read_objects(archive: Archive, entries: Iterable[Entry]) -> dict[Entry, Object]:
