@@ -95,7 +95,7 @@ def test_a_source_that_dies_and_comes_back_and_an_s3_that_is_away(hosted: Hosted
             assert destination.find(HOSTED_CLUSTER, names.name, names.namespace) is None
     back_in_service(hosted)
 
-    killed_in(("relocate", "--yes"), env_file, folder, "restore.machines")
+    killed_in(("relocate", "--yes"), env_file, folder, "backup.export_objects")
     with stopped(layout, FIRST.name):
         ended, said = told(("resume",), env_file)
         assert ended not in {0, 2}, said
