@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,11 @@ from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, La
 REGION = f"test-{os.getpid()}"
 REQUIRED = "HCP_DR_LAB_REGION_REQUIRED"
 
+_BROKEN_HANDSHAKES = pytest.mark.filterwarnings(
+    r"ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
+)
+"""A server that is stopped while TLS begins leaves httpcore2 with a socket that only the garbage collector closes."""
+
 _numbers = itertools.count(1)
 
 
@@ -33,7 +39,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All tests here need the region. Where it cannot be, they are skipped, or fail if the caller insists on them."""
     unfit = "" if sys.platform == "linux" and os.geteuid() == 0 else "the region needs Linux and root"
     for item in items:
+        if not item.path.is_relative_to(Path(__file__).parent):
+            continue
         item.add_marker(pytest.mark.region)
+        item.add_marker(_BROKEN_HANDSHAKES)
         if unfit and not os.environ.get(REQUIRED):
             item.add_marker(pytest.mark.skip(reason=unfit))
 

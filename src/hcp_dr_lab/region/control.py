@@ -79,12 +79,12 @@ class Control:
 
     def stop(self, part: str) -> Turned:
         """Stop a part or a group of parts; returns when they are gone. Raises LabError where there is none."""
-        return Turned(**self._ask("POST", "/stop", {"part": part}))
+        return _turned(self._ask("POST", "/stop", {"part": part}))
 
     def start(self, part: str) -> Turned:
         """Start those that are stopped or ended; returns when they serve. Raises LabError where there is none,
         PartFailed where one does not serve."""
-        told = Turned(**self._ask("POST", "/start", {"part": part}, _START_SECONDS))
+        told = _turned(self._ask("POST", "/start", {"part": part}, _START_SECONDS))
         if told.failed:
             said = " ".join(f"{name}: {why}." for name, why in told.failed.items())
             raise PartFailed(
@@ -146,3 +146,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.settimeout(self.timeout)
         with short_address(self._path) as address:
             self.sock.connect(address)
+
+
+def _turned(answer: Mapping[str, Any]) -> Turned:
+    return Turned(tuple(answer["done"]), tuple(answer["already"]), answer.get("failed", {}))
