@@ -16,16 +16,13 @@ from hcp_dr.cli.session import (
 )
 from hcp_dr.engine.examine import examine, stopping
 from hcp_dr.engine.journal import Journal
-from hcp_dr.engine.run import Scribe
+from hcp_dr.engine.run import FIRST_LIMIT, Scribe
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import NothingToResume
 from hcp_dr.model import Case
 from hcp_dr.procedure import PHASES, PREFLIGHT, Steps
 from hcp_dr.report import checks as check_report
 from hcp_dr.report import outcome
-
-_PREFLIGHT_PATIENCE = 20.0
-"""Seconds for a passing error."""
 
 
 def start(command: str, env_file: Path | None, backup: Path | None, output: Output, *, yes: bool) -> None:
@@ -55,7 +52,7 @@ def start(command: str, env_file: Path | None, backup: Path | None, output: Outp
 def examined(session: Session, case: Case) -> tuple[Check, ...]:
     """All checks of preflight. Nobody waits long for an answer before anything has begun."""
     run = session.run(case, Scribe())
-    run.patience = _PREFLIGHT_PATIENCE
+    run.patience = FIRST_LIMIT
     return examine(run, PREFLIGHT)
 
 

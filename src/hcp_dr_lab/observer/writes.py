@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from hcp_dr.objects.reading import some
 from hcp_dr_lab.observer.evidence import Write
 
 
@@ -67,8 +68,7 @@ def some_writes(writes: Iterable[Write]) -> str:
 
 def some_names(names: Sequence[str]) -> str:
     """The first few, in words."""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return (", ".join(names[:5]) or "none") + more
+    return some(names) or "none"
 
 
 def _by_name(writes: Iterable[Write]) -> dict[str, list[Write]]:

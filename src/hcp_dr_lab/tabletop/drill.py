@@ -11,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hcp_dr_lab.hosted.cluster import Options
+from hcp_dr_lab.observer.evidence import save
+from hcp_dr_lab.observer.files import Files
 from hcp_dr_lab.observer.judge import judge
 from hcp_dr_lab.observer.report import Outcome, as_text, parse_relocation
 from hcp_dr_lab.region import lifecycle
 from hcp_dr_lab.region.layout import RegionOptions
-from hcp_dr_lab.tabletop.observation import BRISK, Observation, record, write_verdict
+from hcp_dr_lab.tabletop.observation import BRISK, Observation
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME, World
 
@@ -52,8 +54,8 @@ def perform(hosted: Options, region: RegionOptions, folder: Path, tell: Tell, *,
     world.clock.spend(SETTLE_SECONDS)
     evidence = observation.conclude()
     verdict = judge(evidence)
-    record(evidence, folder / "evidence")
-    write_verdict(verdict, folder / "evidence")
+    save(folder / "evidence", evidence)
+    Files(folder / "evidence").conclude(verdict)
     return Outcome(
         cluster=name,
         source=observation.source,

@@ -7,11 +7,9 @@ the region knows of it.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hcp_dr import errors
@@ -26,7 +24,6 @@ from hcp_dr_lab.observer.evidence import (
     Evidence,
     Probe,
     Readiness,
-    Recorder,
     Replicas,
     Seen,
     Sight,
@@ -483,26 +480,6 @@ class Observation:
 def of(world: World) -> Observation:
     """The latest one of a world, such as a copy's."""
     return [part for part in world.clock.parts if isinstance(part, Observation)][-1]
-
-
-def record(evidence: Evidence, folder: Path) -> None:
-    """All of it as JSON lines in a folder, as the region's observer leaves it."""
-    recorder = Recorder(folder)
-    for values in (
-        evidence.writes,
-        evidence.readiness,
-        evidence.probes,
-        evidence.sights,
-        evidence.belongings,
-        evidence.replicas,
-    ):
-        for value in values:
-            recorder.add(value)
-    recorder.close(evidence.closing)
-
-
-def write_verdict(verdict: Verdict, folder: Path) -> None:
-    (folder / "verdict.json").write_text(json.dumps(asdict(verdict), indent=1) + "\n", "utf-8")
 
 
 def _of(values: Sequence[Seen], kind: type) -> tuple[Any, ...]:
