@@ -300,6 +300,15 @@ def test_an_operator_of_another_build_rolls_the_pools(ground: Hosted, source: Ku
         eventually(newcomers, 30, "a new machine is made")
     finally:
         image_of_operator(source, standin_names.IDLE_IMAGE)
+    eventually(lambda: settled(ground, source), 120, "the pools have gone back to a machine each")
+
+
+def settled(ground: Hosted, source: Kubernetes) -> bool:
+    """Each pool has its one machine with a node, nothing is on its way out, and the workers are the machines'."""
+    machines = [item for pool in ground.names.node_pools for item in machines_of(source, ground.names, pool)]
+    instances = {item["spec"].get("providerID", "").rpartition("/")[2] for item in machines}
+    known = all((item.get("status") or {}).get("nodeRef") and not deleting(item) for item in machines)
+    return known and len(machines) == 2 and instances == set(hands.workers_of(ground.layout, ground.names))
 
 
 def image_of_operator(source: Kubernetes, image: str) -> None:
