@@ -28,7 +28,9 @@ def prepared() -> Store:
 @pytest.fixture(params=["memory", "real"])
 def side(request: pytest.FixtureRequest, prepared: Store) -> Iterator[sides.Side]:
     if request.param == "memory":
-        yield sides.Memory(prepared)
+        memory = sides.Memory(prepared)
+        yield memory
+        assert memory.server.store.tampered() == []
         return
     found = sides.Real(request.getfixturevalue("control_plane"))
     try:

@@ -77,12 +77,16 @@ def _is_reference(found: Any) -> bool:
 
 
 def metadata_problems(kind: Kind, new: Object, old: Object | None) -> Problems:
-    """Names, labels, finalizers and owner references, as for every kind."""
+    """Names, labels, finalizers and owner references, as for every kind. Labels that were there before were judged
+    before."""
     problems: Problems = []
     name = new["name"]
     if old is None and (len(name) > kind.longest_name or not kind.names.fullmatch(name)):
         problems.append(f'metadata.name: Invalid value: "{name}": it is not a name that this kind may have')
+    known = (old or {}).get("labels") or {}
     for key, value in (new.get("labels") or {}).items():
+        if (key, value) in known.items():
+            continue
         if not _QUALIFIED.fullmatch(key):
             problems.append(f'metadata.labels: Invalid value: "{key}": {_NAME_PART}')
         if not _LABEL_VALUE.fullmatch(value):
@@ -142,8 +146,8 @@ def _without_empty(new: Object, _old: Object | None) -> None:
 def _prepare_secret(new: Object, old: Object | None) -> None:
     plain = new.pop("stringData", None) or {}
     if plain:
-        data = new.setdefault("data", {})
-        data |= {key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()}
+        encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()}
+        new["data"] = {**(new.get("data") or {}), **encoded}
     new["type"] = new.get("type") or "Opaque"
     _without_empty(new, old)
 

@@ -41,9 +41,9 @@ class Scale:
 @dataclass(frozen=True, slots=True)
 class Kind:
     """`resource` is in the stored version. `prepare` changes an object that is about to be written (old is None at
-    creation) and `validate` gives its problems. `fields` are selectable besides metadata.name and .namespace.
-    `counted` says whether the server counts generations. `conversion` is the clientConfig of the webhook that converts
-    between versions; without one only apiVersion differs.
+    creation), but not in place what of it was prepared before; `validate` gives its problems. `fields` are selectable
+    besides metadata.name and .namespace. `counted` says whether the server counts generations. `conversion` is the
+    clientConfig of the webhook that converts between versions; without one only apiVersion differs.
     """
 
     resource: Resource

@@ -108,6 +108,8 @@ def _children(value: Any) -> dict[str, Any] | None:
 
 
 def _union(one: Tree, other: Tree) -> Tree:
+    if not one:
+        return other
     return {**one, **{key: _union(one.get(key, {}), tree) for key, tree in other.items()}}
 
 

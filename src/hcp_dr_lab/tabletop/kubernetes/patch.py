@@ -78,6 +78,8 @@ def _apply(document: Any, operation: Any) -> Any:
 
 def same(one: Any, other: Any) -> bool:
     """Equal as JSON: true is not 1. What is equal to the byte, as most is, is seen at once."""
+    if one is other:
+        return True
     return bool(one == other) and (marshal.dumps(one, 2) == marshal.dumps(other, 2) or _same(one, other))
 
 

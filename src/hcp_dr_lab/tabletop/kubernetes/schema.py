@@ -90,7 +90,8 @@ class Schema:
         return name in self._properties or self._raw.get("additionalProperties") is True or self.additional is not None
 
     def fill(self, value: Any, *, root: bool = False) -> None:
-        """Prune what is not in the schema, and nulls where none may be, and set defaults, in place."""
+        """Prune what is not in the schema, and nulls where none may be, and set defaults, in place; of a whole object
+        (`root`) the parts are replaced."""
         if isinstance(value, dict):
             for name in [name for name, part in value.items() if self._pruned(name, part, root=root)]:
                 del value[name]
@@ -100,17 +101,23 @@ class Schema:
             for name, part in value.items():
                 if isinstance(part, (dict, list)) and not (root and name == "metadata"):
                     child = self.property(name)
-                    if child is not None:
-                        child.fill_once(part) if root else child.fill(part)
+                    if child is not None and root:
+                        value[name] = child.filled(part)
+                    elif child is not None:
+                        child.fill(part)
         elif isinstance(value, list) and self.items is not None:
             for part in value:
                 self.items.fill(part)
 
-    def fill_once(self, value: Any) -> None:
-        """As fill; what it made once it would make again."""
-        if marshal.dumps(value, 2) not in self._filled:
-            self.fill(value)
-            _keep(self._filled, marshal.dumps(value, 2))
+    def filled(self, value: Any) -> Any:
+        """A copy as fill leaves it, or the value itself where it once made the same."""
+        packed = marshal.dumps(value, 2)
+        if packed in self._filled:
+            return value
+        made = marshal.loads(packed)  # noqa: S302 - just made
+        self.fill(made)
+        _keep(self._filled, marshal.dumps(made, 2))
+        return made
 
     def _pruned(self, name: str, part: Any, *, root: bool) -> bool:
         if part is None:

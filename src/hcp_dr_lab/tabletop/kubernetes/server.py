@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import random
 import uuid
@@ -257,11 +258,13 @@ class ApiServer:
         caller: Caller = ADMINISTRATOR,
         manager: str = "unknown",
     ) -> Object:
-        """A mapping is a merge patch, a sequence a JSON patch. `patch` is the server's own from now on."""
+        """A mapping is a merge patch, a sequence a JSON patch. `patch` is the server's own from now on. What it leaves
+        as it was is shared with the object before it.
+        """
         with self.store.lock:
             kind = self.kind(resource)
             entry = self._entry(kind, namespace, name)
-            base = self._shown(kind, resource, entry.copy())
+            base = self._shown(kind, resource, entry.object)
             if subresource == "scale":
                 base = self._scale(kind, base)
             try:
@@ -341,7 +344,7 @@ class ApiServer:
         else:
             self._agree(kind, resource, body)
             _keep(kind, asked.subresource, entry, body)
-        metadata = body["metadata"]
+        metadata = body["metadata"] = dict(body["metadata"])
         for word in _SYSTEM:
             if word in old["metadata"]:
                 metadata[word] = old["metadata"][word]
@@ -359,12 +362,12 @@ class ApiServer:
     def _put(self, asked: _Request, key: Key, body: Object, old: Object | None) -> Object:
         """What does not change is not written, and gets no new resourceVersion."""
         if old is not None and same(body, old):
-            return body
+            return self._answered(body)
         managed.record(body, old, asked.manager, asked.subresource, self._time())
         body = self._shown(asked.kind, asked.kind.resource, body)
         if old is not None and self._over(asked.kind, body):
             self.store.delete(key)
-            return self._shown(asked.kind, asked.resource, body)
+            return self._shown(asked.kind, asked.resource, self._answered(body))
         return self._shown(asked.kind, asked.resource, self._given(self._stamp_and_put(key, body)))
 
     def _stamp_and_put(self, key: Key, body: Object) -> Entry:
@@ -465,6 +468,10 @@ class ApiServer:
     def _given(self, entry: Entry) -> Object:
         item: Object = entry.object if self.lends else entry.copy()
         return item
+
+    def _answered(self, body: Object) -> Object:
+        """A written object that is in no entry; parts of it may be in one."""
+        return body if self.lends else copy.deepcopy(body)
 
     def _shown(self, kind: Kind, resource: Resource, item: Object) -> Object:
         """In the version that is asked for."""

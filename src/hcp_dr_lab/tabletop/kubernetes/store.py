@@ -112,11 +112,8 @@ class Store:
         with self.lock:
             spaces = self._kinds.get(kind, {})
             wanted = sorted(spaces) if namespace is None else [namespace]
-            return [
-                entry
-                for space in wanted
-                for _, entry in sorted(spaces.get(space, {}).items(), key=lambda pair: pair[0])
-            ]
+            places = [spaces[space] for space in wanted if space in spaces]
+            return [names[name] for names in places for name in sorted(names)]
 
     def list_at(self, revision: int, kind: str, namespace: str | None = None) -> builtins.list[Entry]:
         """As it was at a revision that is not compacted."""

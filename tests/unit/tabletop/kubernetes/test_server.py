@@ -142,6 +142,44 @@ def test_a_command_is_played_for_a_container_of_a_node() -> None:
         client(ApiServer(asked._reach().store)).execute("default", "a", "c", ["x"])
 
 
+def test_a_patch_leaves_the_object_before_it_alone() -> None:
+    server = ApiServer(Store(), lends=True)
+    asked = client(server)
+    before = asked.create(r.SECRET, {**secret("one"), "data": {"kept": "b25l"}})
+    after = asked.patch(r.SECRET, "one", "default", {"stringData": {"more": "two"}})
+    assert (before["data"], after["data"]) == ({"kept": "b25l"}, {"kept": "b25l", "more": "dHdv"})
+    assert server.store.tampered() == []
+
+
+def test_an_answer_is_the_callers_own_even_where_nothing_was_written() -> None:
+    server = ApiServer(Store())
+    asked = client(server)
+    asked.create(r.SECRET, {**secret("one"), "data": {"kept": "b25l"}})
+    asked.patch(r.SECRET, "one", "default", {"data": {"kept": "b25l"}})["data"].clear()
+    assert asked.get(r.SECRET, "one", "default")["data"] == {"kept": "b25l"}
+
+
+def test_a_kind_that_changed_leaves_what_was_written_before_it_alone() -> None:
+    def version(**properties: Object) -> Object:
+        spec = {"type": "object", "properties": properties}
+        schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}
+        return {"name": "v1", "served": True, "storage": True, "schema": schema}
+
+    server = ApiServer(Store(), lends=True)
+    admin, number = client(server), {"type": "integer"}
+    names = {"kind": "Thing", "plural": "things"}
+    spec = {"group": "x.org", "scope": "Namespaced", "names": names, "versions": [version(one=number, two=number)]}
+    definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "spec": spec}
+    admin.create(r.CUSTOM_RESOURCE_DEFINITION, {**definition, "metadata": {"name": "things.x.org"}})
+    thing = Resource("x.org", "v1", "things", "Thing")
+    made = admin.create(thing, {**secret("a"), "apiVersion": "x.org/v1", "kind": "Thing", "spec": {"one": 1, "two": 2}})
+    changed = [version(one=number, three={**number, "default": 3})]
+    admin.patch(r.CUSTOM_RESOURCE_DEFINITION, "things.x.org", None, {"spec": {"versions": changed}})
+    after = admin.patch(thing, "a", "default", {"metadata": {"labels": {"x": "y"}}})
+    assert (made["spec"], after["spec"]) == ({"one": 1, "two": 2}, {"one": 1, "three": 3})
+    assert server.store.tampered() == []
+
+
 def test_a_rule_may_stand_in_place_of_rbac() -> None:
     def may(caller: Caller, asked: Attributes) -> bool:
         return caller.user == "root" and asked.verb != "delete"
