@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import gc
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -366,4 +367,6 @@ def _read(crds: Path | None) -> Mapping[str, Object]:
 def _prepared(options: Options, realistic: bool, crds: Path | None) -> World:  # noqa: FBT001 - a key of the cache
     world = World(realistic=realistic, crds=crds)
     world.populate(options)
+    gc.collect()
+    gc.freeze()  # it stays until the process ends: its objects need not be looked through for garbage again and again
     return world
