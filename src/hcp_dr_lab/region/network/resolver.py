@@ -13,7 +13,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import dns.rrset
 from dns.name import Name
 from dns.rcode import Rcode
 from dns.rdatatype import RdataType
@@ -78,5 +77,6 @@ def _aged(entry: Entry, now: float) -> Step:
     kept = entry.step.records
     if kept.ttl <= left:
         return entry.step
-    younger: RRset = dns.rrset.from_rdata_list(kept.name, left, list(kept))
+    younger: RRset = kept.copy()  # type: ignore[no-untyped-call]
+    younger.ttl = left
     return dataclasses.replace(entry.step, records=younger)
