@@ -32,6 +32,7 @@ GARBAGE_SECONDS = 0.5
 LEASE_SECONDS = 40.0  # node-monitor-grace-period
 
 _TEMPLATE_HASH = "pod-template-hash"
+_LEASE, _NODE = str(r.LEASE), str(r.NODE)
 _REVISION_HASH = "controller-revision-hash"
 _POD_NAME = "statefulset.kubernetes.io/pod-name"
 _WORK = frozenset(
@@ -105,11 +106,11 @@ class Controllers:
 
     def _nodes(self, server: ApiServer) -> Iterator[tuple[Object, bool, float]]:
         """Nodes with leases: each, whether it is Ready, and when its lease will have stood still for too long."""
-        leases = {entry.key.name: entry.object for entry in server.store.list(str(r.LEASE), NODE_LEASES)}
+        leases = {entry.key.name: entry.object for entry in server.store.list(_LEASE, NODE_LEASES)}
         if not leases:
             return
         now = self._clock.date()
-        for entry in server.store.list(str(r.NODE)):
+        for entry in server.store.list(_NODE):
             lease = leases.get(entry.key.name)
             if lease is not None:
                 age = (now - datetime.fromisoformat(lease["spec"]["renewTime"])).total_seconds()
@@ -152,11 +153,10 @@ class _Round:
 
     def _deployment(self, found: Object, sets: list[Object]) -> None:
         replicas, template = found["spec"].get("replicas", 1), found["spec"]["template"]
-        mark = short_hash(template)
-        present = next((each for each in sets if each["metadata"]["labels"].get(_TEMPLATE_HASH) == mark), None)
+        present = next((each for each in sets if _is_of(each, template)), None)
         older = [each for each in sets if each is not present]
         if present is None:
-            self._create(REPLICA_SET, _replica_set_of(found, mark))
+            self._create(REPLICA_SET, _replica_set_of(found, short_hash(template)))
         else:
             self._scale(present, replicas)
             if not replicas or len(self._ready(present)) >= replicas:
@@ -353,6 +353,17 @@ class _Round:
         metadata = found["metadata"]
         with contextlib.suppress(Refusal):
             self._server.delete(resource, metadata.get("namespace"), metadata["name"], uid=metadata["uid"])
+
+
+def _is_of(replica_set: Object, template: Object) -> bool:
+    """Whether it was made from this template: they differ by the label of its hash alone."""
+    own = replica_set["spec"]["template"]
+    metadata, labels = own["metadata"], {**own["metadata"]["labels"]}
+    labels.pop(_TEMPLATE_HASH, None)
+    return {**own, "metadata": {**metadata, "labels": labels}} == {
+        **template,
+        "metadata": {**template["metadata"], "labels": template["metadata"].get("labels") or {}},
+    }
 
 
 def _replica_set_of(deployment: Object, mark: str) -> Object:
