@@ -23,8 +23,10 @@ def play(
     """
     acted = failed = False
     refused: tuple[type[Exception], ...] = (errors.HcpDrError, *refusals)
+    seen = view()
     for role, decide in ROLES:
-        for change in decide(view()):
+        changes = decide(seen)
+        for change in changes:
             try:
                 perform(change)
             except errors.NotFound:
@@ -40,4 +42,6 @@ def play(
             else:
                 tell(f"{role}: {change}")
                 acted = True
+        if changes:
+            seen = view()
     return acted, failed

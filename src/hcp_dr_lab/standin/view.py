@@ -133,9 +133,9 @@ class View:
     def all(self, resource: Resource, namespace: str | None = None) -> Iterator[Object]:
         """In the order of their names; namespace None means everywhere."""
         found = self.objects.get(resource, {})
-        for key in sorted(found, key=lambda key: (key[0] or "", key[1])):
-            if namespace is None or key[0] == namespace:
-                yield found[key]
+        keys = [key for key in found if namespace is None or key[0] == namespace]
+        for key in sorted(keys, key=lambda key: (key[0] or "", key[1])):
+            yield found[key]
 
     def active(self, namespace: str, deployment: str) -> bool:
         """Whether a process of this Deployment lives: a Ready pod of it, also one that is about to stop."""
