@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -114,7 +114,7 @@ class Manifest:
         return tuple(entry for entry in self.entries if entry.kind == kind)
 
     def to_text(self) -> str:
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+        return json.dumps({"format": FORMAT, **_fields_of(self)}, default=_fields_of, indent=1, sort_keys=True) + "\n"
 
     @classmethod
     def from_text(cls, text: str | bytes) -> Manifest:
@@ -148,6 +148,10 @@ class Page:
 
     entry: Entry
     text: str
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
 def path_of(item: Object) -> str:

@@ -98,8 +98,7 @@ def is_ready_pod(pod: Object) -> bool:
 
 def selects(selector: Mapping[str, str], item: Object) -> bool:
     """Does a matchLabels selector choose the object? An empty one chooses nothing here."""
-    labels = labels_of(item)
-    return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
+    return bool(selector) and selector.items() <= labels_of(item).items()
 
 
 def pods_of(workload: Object, pods: Iterable[Object]) -> tuple[Object, ...]:

@@ -12,7 +12,7 @@ from hcp_dr.engine.step import Action, Decision, Do, Done, Refuse, Step, WriteFi
 from hcp_dr.errors import ArchiveError, HcpDrError
 from hcp_dr.kube.port import Object
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.archive import MANIFEST, Entry, Manifest, Page, page, read_manifest, sha256_of
+from hcp_dr.objects.archive import MANIFEST, Entry, Manifest, Page, page, path_of, read_manifest, sha256_of
 from hcp_dr.objects.reading import dig, is_deleting, name_of
 from hcp_dr.procedure import carried
 
@@ -37,7 +37,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     live = carried.look_at(ports.source, case)
     written = {}
     for item in live:
-        path = page(item).entry.file
+        path = path_of(item)
         data = ports.archive.read(path)
         if data is not None:
             written[path] = sha256_of(data)
