@@ -46,7 +46,7 @@ class Resolver:
 
     def address(self, name: str) -> str | None:
         """None where the name is not there, or has no address."""
-        answer = follow(self._cache.step, dns.name.from_text(name), dns.rdatatype.A)
+        answer = follow(self._cache.kept, dns.name.from_text(name), dns.rdatatype.A)
         if answer.rcode != Rcode.NOERROR or not answer.records or answer.records[-1].rdtype != dns.rdatatype.A:
             return None
         return str(answer.records[-1][0])

@@ -40,12 +40,19 @@ class Cache:
         self._entries: dict[tuple[Name, RdataType], Entry] = {}
 
     def step(self, name: Name, kind: RdataType) -> Step:
-        key = (name.canonicalize(), kind)
         now = self._clock()
+        return _aged(self._entry(name, kind, now), now)
+
+    def kept(self, name: Name, kind: RdataType) -> Step:
+        """With the TTL that it came with: for whoever keeps nothing himself."""
+        return self._entry(name, kind, self._clock()).step
+
+    def _entry(self, name: Name, kind: RdataType, now: float) -> Entry:
+        key = (name.canonicalize(), kind)
         entry = self._entries.get(key)
         if entry is None or entry.expires <= now:
             entry = self._ask(key, now)
-        return _aged(entry, now)
+        return entry
 
     def _ask(self, key: tuple[Name, RdataType], now: float) -> Entry:
         step = self._source(*key)
