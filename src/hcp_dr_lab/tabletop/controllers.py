@@ -57,6 +57,7 @@ class Controllers:
         self._seen: tuple[int, int] = (0, 0)  # which store, and its revision
         self._last = -PERIOD
         self._garbage = NEVER
+        self._lost = NEVER  # when the next node counts as lost, if nothing comes from it
 
     def due(self) -> float:
         if self._period is not None:
@@ -66,7 +67,7 @@ class Controllers:
             return NEVER
         if self._seen != (id(server.store), server.store.revision):
             return self._last + PERIOD
-        return min(self._garbage, self._stale(server))
+        return min(self._garbage, self._lost)
 
     def turn(self) -> None:
         server = self._server()
@@ -85,11 +86,7 @@ class Controllers:
         if self._garbage <= self._clock.now():
             self._garbage = self._clock.now() + GARBAGE_SECONDS if collect(server) else NEVER
         self._mark_stale_nodes(server)
-
-    def _stale(self, server: ApiServer) -> float:
-        """When the next node counts as lost, if nothing comes from it."""
-        ends = (ends for _, ready, ends in self._nodes(server) if ready)
-        return min(ends, default=NEVER)
+        self._lost = min((ends for _, ready, ends in self._nodes(server) if ready), default=NEVER)
 
     def _mark_stale_nodes(self, server: ApiServer) -> None:
         for node, ready, ends in list(self._nodes(server)):
