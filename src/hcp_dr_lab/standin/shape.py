@@ -148,10 +148,11 @@ def delete(resource: Resource, existing: Object, why: str) -> list[Change]:
 def difference(existing: Any, wanted: Mapping[str, Any]) -> Object:
     """The merge patch that gives `existing` the fields of `wanted`."""
     change: Object = {}
+    known: Object = existing if isinstance(existing, dict) else {}
     for key, value in wanted.items():
-        present = existing.get(key) if isinstance(existing, dict) else None
+        present = known.get(key)
         if value is ABSENT:
-            if isinstance(existing, dict) and key in existing:
+            if key in known:
                 change[key] = None
         elif present == value:
             continue

@@ -28,7 +28,7 @@ _LIST_KEYS = ("uid", "type", "name")
 
 def record(new: Object, old: Object | None, manager: str, subresource: str | None, time: str) -> None:
     """Set managedFields of an object that is about to be written: what changed is the manager's from now on."""
-    changed, gone = _difference(_content(old), _content(new))
+    changed, gone = _difference(_children(_content(old)) or {}, _children(_content(new)) or {})
     entries = [dict(entry) for entry in (old or {}).get("metadata", {}).get("managedFields") or ()]
     if changed or gone:
         for entry in entries:
@@ -67,19 +67,19 @@ def _content(item: Object | None) -> Object:
     return {**rest, **({"metadata": metadata} if metadata else {})}
 
 
-def _difference(old: Any, new: Any) -> tuple[Tree, Tree]:
-    """Trees of what is new or other in `new`, and of what is no longer there."""
-    before, after = _children(old) or {}, _children(new) or {}
+def _difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[Tree, Tree]:
+    """Of the parts of two values: trees of what is new or other in `after`, and of what is no longer there."""
     changed: Tree = {}
     gone: Tree = {key: {} for key in before if key not in after}
     for key, value in after.items():
         if key not in before:
             changed[key] = _tree(value)
         elif before[key] != value:
-            if _children(value) is None or _children(before[key]) is None:
+            old, new = _children(before[key]), _children(value)
+            if old is None or new is None:
                 changed[key] = {}
             else:
-                more, less = _difference(before[key], value)
+                more, less = _difference(old, new)
                 if more:
                     changed[key] = more
                 if less:

@@ -483,11 +483,11 @@ class ApiServer:
 
     def _all_shown(self, kind: Kind, resource: Resource, entries: Sequence[Entry]) -> Sequence[Object]:
         """A webhook is asked once for all."""
-        items = [self._given(entry) for entry in entries]
-        if kind.conversion is None:
+        items, wanted = [self._given(entry) for entry in entries], resource.api_version
+        others = [number for number, item in enumerate(items) if item["apiVersion"] != wanted]
+        if others and kind.conversion is None:
             return [self._shown(kind, resource, item) for item in items]
-        others = [number for number, item in enumerate(items) if item["apiVersion"] != resource.api_version]
-        if others:
+        if others and kind.conversion is not None:
             asked = [items[number] for number in others]
             answer = webhooks.converted(self.webhook, kind.conversion, resource, asked, self._uid())
             for number, item in zip(others, answer, strict=True):
