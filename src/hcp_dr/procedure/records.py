@@ -16,6 +16,10 @@ _OWNER = re.compile(r"external-dns/owner=([^,\"]+)")
 _RESOURCE = re.compile(r"external-dns/resource=([^,\"]+)")
 
 
+Published = Mapping[str, frozenset[str]]
+"""The hostnames that an object published, by kind/namespace/name as external-dns writes it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ownership:
     """What a TXT record says: who keeps which name, on behalf of which object (kind/namespace/name)."""
@@ -56,27 +60,27 @@ def ownerships(records: Iterable[Record]) -> tuple[Ownership, ...]:
 
 
 def owned(
-    records: Iterable[Record], owner: str, namespace: str, hostnames: Collection[str] | None = None
+    records: Iterable[Record], owner: str, namespace: str, published: Published | None = None
 ) -> tuple[Record, ...]:
     """The records that this owner keeps for objects of this namespace: the TXT records and what they are about. A name
     that a TXT record of somebody else may be about, in whichever form, is theirs.
 
-    With `hostnames`, those that the control plane published, nothing but what is at these names counts: so sure must be
-    who takes records away. A TXT record that can be read in both forms is then about the name that was published."""
+    With `published`, only that counts for which the object that the TXT record names has published the very name: so
+    sure must be who takes records away. It also tells in which form a TXT record is meant that can be read in both."""
     records = tuple(records)
     claims = ownerships(records)
     mine = [o for o in claims if o.owner == owner and o.namespace == namespace]
     theirs = {name for o in claims if o not in mine for name in o.names}
-    about = {o.txt: _about(o, hostnames) for o in mine}
+    about = {o.txt: _about(o, published) for o in mine}
     names = set(about.values()) - theirs - {None}
-    texts = (o.txt for o in mine if hostnames is None or about[o.txt] in names)
+    texts = (o.txt for o in mine if published is None or about[o.txt] in names)
     return (*texts, *(r for r in records if r.name in names and r.type.lower() in _TYPES))
 
 
-def _about(claim: Ownership, hostnames: Collection[str] | None) -> str | None:
-    if hostnames is None:
+def _about(claim: Ownership, published: Published | None) -> str | None:
+    if published is None:
         return claim.names[0]
-    return next((name for name in claim.names if name in hostnames), None)
+    return next((name for name in claim.names if name in published.get(claim.resource, ())), None)
 
 
 def owners_of(records: Iterable[Record], hostname: str) -> frozenset[str]:

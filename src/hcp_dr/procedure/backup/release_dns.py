@@ -8,7 +8,7 @@ records from. What was deleted is remembered whole, to be put back by an undo.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from hcp_dr.procedure.backup.delete_routes import HOSTNAME
 from hcp_dr.procedure.fencing import Fence, look_at
 from hcp_dr.procedure.preflight.external_dns import look_at as look_at_external_dns
 from hcp_dr.procedure.preflight.external_dns import source_owner
-from hcp_dr.procedure.records import from_json, owned, strangers_at, to_json
+from hcp_dr.procedure.records import Published, from_json, owned, strangers_at, to_json
 
 LIMIT = 400.0
 """The documented 40 tries, 10 seconds apart."""
@@ -52,10 +52,11 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     routes = ports.source.list(ROUTE, case.control_plane_namespace).items
     services = ports.source.list(SERVICE, case.control_plane_namespace).items
     services = tuple(item for item in services if HOSTNAME in annotations_of(item))
-    hostnames = _hostnames(case, memory, routes, services)
+    published = _published(case, memory, routes, services)
+    hostnames = frozenset({case.api_hostname}).union(*published.values())
     takeover = memory.text(DNS) == TAKEOVER
     owner = source_owner(ports, case, records) or str((image or {}).get("owner", ""))
-    left = owned(records, owner, case.control_plane_namespace, hostnames if takeover else None) if owner else ()
+    left = owned(records, owner, case.control_plane_namespace, published if takeover else None) if owner else ()
     taken = {(record.name, record.type) for record in _records(image)}
     return Facts(
         takeover=takeover,
@@ -70,15 +71,20 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     )
 
 
-def _hostnames(case: Case, memory: Memory, routes: tuple[Object, ...], services: tuple[Object, ...]) -> frozenset[str]:
-    """The names under which the control plane was published: as remembered, or as they still are."""
-    before = (memory.mapping("routes") or {}).values()
-    hosts = [str(dig(route, "spec", "host") or "") for route in (*routes, *before)]
-    annotated = [annotations_of(item)[HOSTNAME] for item in services]
-    annotated += [str(value) for value in (memory.mapping("service_hostnames") or {}).values()]
-    several = [name for text in annotated for name in text.split(",")]
-    names = (name.strip().rstrip(".").lower() for name in (case.api_hostname, *hosts, *several))
-    return frozenset(name for name in names if name)
+def _published(case: Case, memory: Memory, routes: Iterable[Object], services: Iterable[Object]) -> Published:
+    """What the control plane published, as it is remembered, and as it still is where nothing was taken away yet."""
+    hosts = {name_of(route): str(dig(route, "spec", "host") or "") for route in routes}
+    hosts |= {name: str(dig(route, "spec", "host") or "") for name, route in (memory.mapping("routes") or {}).items()}
+    annotated = {name_of(item): annotations_of(item)[HOSTNAME] for item in services}
+    annotated |= memory.mapping("service_hostnames") or {}
+    by_kind = {"route": hosts, "service": annotated}
+    return {
+        f"{kind}/{case.control_plane_namespace}/{name}": frozenset(
+            plain for each in str(text).split(",") if (plain := each.strip().rstrip(".").lower())
+        )
+        for kind, texts in by_kind.items()
+        for name, text in texts.items()
+    }
 
 
 def _records(image: Mapping[str, Any] | None) -> tuple[Record, ...]:
