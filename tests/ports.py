@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hcp_dr.aws.port import Instance, Record, RecordChange, StoredObject, UploadedPart
+from hcp_dr.aws.port import Encryption, Instance, Record, RecordChange, StoredObject, UploadedPart
 from hcp_dr.errors import AlreadyExists, Conflict, NotFound
 from hcp_dr.kube.port import Completed, Event, Listing, Object, PatchBody, Propagation, Resource
 from hcp_dr.model import Case, Ports
@@ -193,6 +193,7 @@ class MemoryKubernetes:
 @dataclass
 class MemoryBucket:
     name: str = "backups"
+    encryption: Encryption | None = None
     objects: dict[str, StoredObject] = field(default_factory=dict)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     before: Callable[[str], None] = lambda verb: None
@@ -234,8 +235,14 @@ class MemoryBucket:
     def presign_get(self, key: str, *, seconds: int) -> str:
         return f"https://{self.name}.example/{key}?signature=secret"
 
+    def size_behind(self, url: str) -> int:
+        self.before("size_behind")
+        stored = self.objects.get(url.removeprefix(f"https://{self.name}.example/").partition("?")[0])
+        return stored.size if stored else 0
+
     def begin_upload(self, key: str, *, metadata: Mapping[str, str]) -> str:
-        raise NotImplementedError
+        self.asked.append(("begin_upload", key, dict(metadata)))
+        return "upload-1"
 
     def unfinished(self, key: str) -> tuple[str, ...]:
         raise NotImplementedError
@@ -243,7 +250,8 @@ class MemoryBucket:
     def presign_part(
         self, key: str, upload_id: str, number: int, *, seconds: int, sha256_hex: str
     ) -> tuple[str, Mapping[str, str]]:
-        raise NotImplementedError
+        self.asked.append(("presign_part", key, upload_id, number, seconds, sha256_hex))
+        return f"https://{self.name}.example/{key}?part={number}&signature=secret", {"x-amz-checksum-sha256": "c2hh"}
 
     def parts(self, key: str, upload_id: str) -> tuple[UploadedPart, ...] | None:
         raise NotImplementedError
@@ -251,10 +259,10 @@ class MemoryBucket:
     def complete_upload(
         self, key: str, upload_id: str, parts: Sequence[UploadedPart], *, if_absent: bool = False
     ) -> None:
-        raise NotImplementedError
+        self.asked.append(("complete_upload", key, upload_id, tuple(parts), if_absent))
 
     def abort_upload(self, key: str, upload_id: str) -> None:
-        raise NotImplementedError
+        self.asked.append(("abort_upload", key, upload_id))
 
 
 @dataclass
@@ -297,6 +305,9 @@ class MemoryInstances:
 class MemoryIdentity:
     def arn(self) -> str:
         return "arn:aws:iam::1:user/relocator"
+
+    def lasts(self, seconds: int) -> bool | None:
+        return True
 
 
 @dataclass

@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     hc_kubeconfig: Path
     bucket_name: str = Field(min_length=1)
     bucket_encryption: str | None = None
+    snapshot_part_mib: int = Field(default=128, ge=5, le=4096)
     aws_zone_id: str = Field(min_length=1)
     external_dns_domain: str = Field(min_length=1)
     mgmt_cluster_name: str = Field(min_length=1)

@@ -11,6 +11,11 @@ from hcp_dr.kube.port import Kubernetes
 from hcp_dr.objects.archive import Archive
 
 Side = Literal["source", "destination", "hosted"]
+Dns = Literal["release", "takeover"]
+"""How the names become free: the source's external-dns releases its records, or they are taken from it."""
+DNS = "dns"
+"""Under which the journal remembers what was said of it."""
+TAKEOVER: Dns = "takeover"
 
 RELOCATION_ANNOTATION = "hcp-dr.openshift.io/relocation"
 """On what the tool creates: the backup id of the relocation that created it, so that it knows its own."""
@@ -46,6 +51,7 @@ class Case:
     zone_id: str
     domain: str  # external-dns's filter
     backup_id: str
+    part_mib: int = 128  # a snapshot that is larger goes to the bucket in parts of so many MiB
 
     @property
     def control_plane_namespace(self) -> str:

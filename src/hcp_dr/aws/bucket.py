@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
+from botocore.httpsession import URLLib3Session
+from botocore.utils import get_environ_proxies
 
 from hcp_dr.aws import checksum
-from hcp_dr.aws.mapping import code_of, mapped
+from hcp_dr.aws.mapping import code_of, from_page, mapped
 from hcp_dr.aws.port import Encryption, StoredObject, UploadedPart
 from hcp_dr.errors import ArchiveError
 
@@ -19,20 +22,29 @@ if TYPE_CHECKING:
 
 _ABSENT = ("404", "NoSuchKey", "NotFound")
 _NO_UPLOAD = "NoSuchUpload"
+_PLAIN_SECONDS = 30
 
 
 class S3Bucket:
     """Implements hcp_dr.aws.port.Bucket. `client` is for the region that the bucket is in; `encryption` is asked for
-    with everything that is written, None leaves it to the bucket."""
+    with everything that is written, None leaves it to the bucket. `authorities` is a file of those that servers are
+    trusted by, beside the usual ones."""
 
-    def __init__(self, client: S3Client, name: str, *, encryption: Encryption | None = None) -> None:
+    def __init__(
+        self, client: S3Client, name: str, *, encryption: Encryption | None = None, authorities: Path | None = None
+    ) -> None:
         self._client = client
         self._name = name
         self._encryption = encryption
+        self._authorities = authorities
 
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def encryption(self) -> Encryption | None:
+        return self._encryption
 
     def head(self, key: str) -> StoredObject | None:
         with mapped("S3", f"HeadObject {key}", self._name):
@@ -115,6 +127,23 @@ class S3Bucket:
             return self._client.generate_presigned_url(
                 "get_object", Params={"Bucket": self._name, "Key": key}, ExpiresIn=seconds
             )
+
+    def size_behind(self, url: str) -> int:
+        request = AWSRequest("GET", url, headers={"Range": "bytes=0-0"})
+        operation = "GET of a presigned URL"
+        authorities: Any = str(self._authorities) if self._authorities else True
+        with mapped("S3", operation, self._name):
+            session = URLLib3Session(
+                verify=authorities,
+                proxies=get_environ_proxies(url),
+                timeout=_PLAIN_SECONDS,
+            )
+            answer = session.send(request.prepare())
+            body = answer.content
+        if answer.status_code >= 300:
+            raise from_page(body, answer.status_code, service="S3", operation=operation, subject=self._name)
+        told = answer.headers.get("content-range", "").rpartition("/")[2] or answer.headers.get("content-length", "")
+        return int(told) if told.isdigit() else 0
 
     def begin_upload(self, key: str, *, metadata: Mapping[str, str]) -> str:
         with mapped("S3", f"CreateMultipartUpload {key}", self._name):

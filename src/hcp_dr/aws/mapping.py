@@ -23,6 +23,8 @@ _BUSY = re.compile(
     "ConditionalRequestConflict|RequestTimeout.*|(Service)?Unavailable|SlowDown|TooManyRequests.*"
 )
 _CONFLICT = re.compile("PreconditionFailed|412")
+_CODE = re.compile("<Code>([^<]*)</Code>")
+_MESSAGE = re.compile("<Message>([^<]*)</Message>")
 _STALE_BATCH = re.compile("but it already exists|but it was not found|do not match the current values")
 _UNREACHABLE = (
     exceptions.HTTPClientError,  # also what lies below: connecting, timing out, TLS, proxies
@@ -80,6 +82,13 @@ def from_answer(code: str, message: str, http: int, *, service: str, operation: 
     if service == "S3":
         return errors.BucketRefused(**values)
     return errors.AwsDenied(**values) if _DENIED.fullmatch(code) or http == 403 else errors.AwsError(**values)
+
+
+def from_page(body: bytes, http: int, *, service: str, operation: str, subject: str) -> errors.AwsError:
+    """As `from_answer`, of a refusal in XML that no library has read."""
+    text = body.decode(errors="replace")
+    code, message = (found[1] if (found := wanted.search(text)) else "" for wanted in (_CODE, _MESSAGE))
+    return from_answer(code or str(http), message, http, service=service, operation=operation, subject=subject)
 
 
 def _cut(error: object, code: str = "") -> str:

@@ -51,6 +51,11 @@ class Bucket(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def encryption(self) -> Encryption | None:
+        """What is asked for with everything that is written; None leaves it to the bucket."""
+        ...
+
     def head(self, key: str) -> StoredObject | None:
         """None where there is no such object."""
         ...
@@ -82,6 +87,11 @@ class Bucket(Protocol):
 
     def presign_get(self, key: str, *, seconds: int) -> str:
         """An URL for GET. A secret while it lives."""
+        ...
+
+    def size_behind(self, url: str) -> int:
+        """How many bytes the object behind a presigned URL has, by a GET of its first byte without credentials. Raises
+        BucketRefused where the URL is expired, signed wrongly, or leads to nothing."""
         ...
 
     def begin_upload(self, key: str, *, metadata: Mapping[str, str]) -> str:
@@ -182,3 +192,8 @@ class Identity(Protocol):
     """Whose credentials these are."""
 
     def arn(self) -> str: ...
+
+    def lasts(self, seconds: int) -> bool | None:
+        """Whether what is signed now holds for so long. Keys of a user have no end; a session ends. None where the
+        session does not say when."""
+        ...

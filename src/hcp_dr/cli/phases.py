@@ -15,23 +15,26 @@ from hcp_dr.cli.session import (
     show,
 )
 from hcp_dr.engine.examine import examine, stopping
-from hcp_dr.engine.journal import Journal
+from hcp_dr.engine.journal import FILE_NAME, Journal, Memory
 from hcp_dr.engine.run import FIRST_LIMIT, Scribe
 from hcp_dr.engine.step import Check
-from hcp_dr.errors import NothingToResume
-from hcp_dr.model import Case
+from hcp_dr.errors import JournalError, NothingToResume
+from hcp_dr.model import DNS, TAKEOVER, Case, Dns
 from hcp_dr.procedure import PHASES, PREFLIGHT, Steps
+from hcp_dr.procedure.backup import release_dns
 from hcp_dr.report import checks as check_report
 from hcp_dr.report import outcome
 
 
-def start(command: str, env_file: Path | None, backup: Path | None, output: Output, *, yes: bool) -> None:
+def start(
+    command: str, env_file: Path | None, backup: Path | None, output: Output, *, yes: bool, dns: Dns = "release"
+) -> None:
     """A command that begins a relocation: preflight first, whole, before anything is written anywhere."""
     with nothing_begun():
         session = open_session(env_file, backup, new=True)
         session.must_be_new()
         case = session.discover()
-        checks = examined(session, case)
+        checks = examined(session, case, dns)
         error = stopping(checks)
         if error is not None:
             show(output, check_report.to_json(checks), check_report.to_text(checks))
@@ -45,13 +48,15 @@ def start(command: str, env_file: Path | None, backup: Path | None, output: Outp
     session.folder.make()
     with closing(session.journal()) as journal:
         journal.write("begin", command=command, case=case.to_json())
+        if dns == TAKEOVER:
+            journal.write("remember", key=DNS, value=dns)
         found = (*checks, *carry_out(session, case, journal, working_steps(command)))
     _show(session, journal, found, output)
 
 
-def examined(session: Session, case: Case) -> tuple[Check, ...]:
+def examined(session: Session, case: Case, dns: Dns = "release") -> tuple[Check, ...]:
     """All checks of preflight. Nobody waits long for an answer before anything has begun."""
-    run = session.run(case, Scribe())
+    run = session.run(case, Scribe(Memory().with_value(DNS, dns)))
     run.patience = FIRST_LIMIT
     return examine(run, PREFLIGHT)
 
@@ -71,16 +76,25 @@ def go_on(
     _show(session, journal, checks, output)
 
 
-def resume_last(env_file: Path | None, backup: Path | None, output: Output) -> None:
-    """The command that the journal says is not finished."""
+def resume_last(env_file: Path | None, backup: Path | None, output: Output, *, dns: Dns | None = None) -> None:
+    """The command that the journal says is not finished. `dns` is given where it is to be another than was said."""
     session = open_session(env_file, backup)
     story = session.story()
     if story is None or story.case is None or story.command is None:
         raise NothingToResume(reason=f"{session.folder.path} holds no journal")
     if story.ended:
         raise NothingToResume(reason=f"the {story.command} in {session.folder.path} is finished", todo="")
+    if dns is not None and release_dns.STEP.name in story.memory.done:
+        raise JournalError(
+            path=session.folder.path / FILE_NAME,
+            reason=f"the hosted cluster's names are free already, so that --dns {dns} has nothing to decide",
+            left="Nothing was changed by this command.",
+            todo="Run `hcp-dr resume` without it.",
+        )
     with closing(session.journal()) as journal:
         journal.write("resumed")
+        if dns is not None:
+            journal.write("remember", key=DNS, value=dns)
         checks = carry_out(session, Case.from_json(dict(story.case)), journal, working_steps(story.command))
     _show(session, journal, checks, output)
 

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption, nothing_begun, open_session, show
+from hcp_dr.cli.session import Backup, DnsOption, EnvFile, OutputOption, nothing_begun, open_session, show
 from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import SettingsError
+from hcp_dr.model import DNS, TAKEOVER
 from hcp_dr.procedure import PHASES
 from hcp_dr.report import plan as report
 
@@ -19,6 +20,7 @@ def plan(
     env_file: EnvFile = None,
     backup: Backup = None,
     output: OutputOption = "text",
+    dns: DnsOption = "release",
 ) -> None:
     """Print what each step would do. Nothing is written anywhere."""
     if phase not in PHASES:
@@ -27,6 +29,7 @@ def plan(
         session = open_session(env_file, backup, new=True)
         story = session.story()
         memory = story.memory if story else Memory()
+        memory = memory.with_value(DNS, dns) if dns == TAKEOVER else memory
         case = session.discover()
     steps = [foretell(step, session.ports, case, memory) for step in PHASES[phase]]
     show(output, report.to_json(steps), report.to_text(steps))

@@ -31,7 +31,7 @@ from hcp_dr.engine.wait import SystemClock
 from hcp_dr.errors import ConfirmationMissing, HcpDrError, JournalError, NothingToResume, Unfinished
 from hcp_dr.folder import BackupFolder
 from hcp_dr.kube.client import connect as connect_kube
-from hcp_dr.model import Case, Ports
+from hcp_dr.model import Case, Dns, Ports
 from hcp_dr.procedure import Steps
 from hcp_dr.procedure.case import Asked, discover
 
@@ -39,6 +39,14 @@ Output = Literal["text", "json", "yaml"]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file with the documented variables.")]
 Backup = Annotated[Path | None, typer.Option("--backup", help="The backup folder; else BACKUP_DIR.")]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="text, json or yaml, on stdout.")]
+DnsOption = Annotated[
+    Dns,
+    typer.Option(
+        "--dns",
+        help="release: wait until the source's external-dns has removed its records. takeover: delete exactly those, "
+        "where it is dead.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the hosted cluster's name.")]
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
@@ -71,6 +79,7 @@ class Session:
             domain=settings.external_dns_domain.rstrip(".").lower(),
             node_pools=pools,
             replicas=settings.node_pool_replicas,
+            part_mib=settings.snapshot_part_mib,
         )
         return discover(asked, self.ports.source, self.ports.destination, self.folder.path.name + "-" + fresh_id()[:6])
 

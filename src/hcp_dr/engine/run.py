@@ -145,7 +145,7 @@ class Run:
         waited = now - seen.waiting[wait.until]
         self.tell(Progress("wait", step.name, f"until {wait.until}; seen: {wait.seen}", waited))
         if waited >= wait.limit:
-            raise TimedOut(step=step.name, seconds=waited, until=wait.until, seen=wait.seen)
+            raise TimedOut(step=step.name, seconds=waited, until=wait.until, seen=wait.seen, todo=wait.todo)
         seen.passing_since, seen.stale = None, 0
         if wait.wake is not None and mark is None:
             return self.clock.pause(0.05)

@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from hcp_dr.aws.port import RecordChange
 from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.transfer import Transfer
 from hcp_dr.errors import HcpDrError
 from hcp_dr.kube.port import Object, PatchBody, Propagation, Resource
 from hcp_dr.model import Case, Ports, Side
@@ -144,35 +145,6 @@ class Protect:
 
 
 @dataclass(frozen=True, slots=True)
-class SaveSnapshot:
-    """Save etcd's snapshot inside its pod, to a name that appears only when the file is whole."""
-
-    side: Side
-    namespace: str
-    pod: str
-    path: str
-
-    def describe(self) -> str:
-        return f"save etcd snapshot in pod {self.namespace}/{self.pod} as {self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class UploadSnapshot:
-    """Send the snapshot from the pod straight to the bucket by a presigned PUT that the pod gets on stdin."""
-
-    side: Side
-    namespace: str
-    pod: str
-    path: str
-    key: str
-    sha256: str
-    metadata: Mapping[str, str]
-
-    def describe(self) -> str:
-        return f"upload {self.path} of pod {self.namespace}/{self.pod} to {self.key}"
-
-
-@dataclass(frozen=True, slots=True)
 class Remember:
     """Keep in the journal what the clusters cannot show afterwards. Written before the other actions of its batch."""
 
@@ -193,8 +165,7 @@ Action = (
     | DeleteObject
     | ChangeRecords
     | Protect
-    | SaveSnapshot
-    | UploadSnapshot
+    | Transfer
     | Remember
 )
 
@@ -246,12 +217,14 @@ class Do:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do but wait. `limit` in seconds is the deadline for `until`, counted from its first appearance."""
+    """Nothing to do but wait. `limit` in seconds is the deadline for `until`, counted from its first appearance;
+    `todo` is what to do when it has passed, where more can be said than to look at why."""
 
     until: str
     seen: str
     limit: float
     wake: Topic | None = None
+    todo: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

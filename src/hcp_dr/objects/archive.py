@@ -90,7 +90,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The etcd snapshot in the bucket. `hash` is etcd's own, size in bytes, sha256 of the file as hex."""
+    """The etcd snapshot in the bucket. `hash` is etcd's own, size in bytes, sha256 of the file as hex; `encryption` is
+    what the bucket told of it, None where it told nothing."""
 
     bucket: str
     key: str
@@ -100,6 +101,7 @@ class Snapshot:
     revision: int
     total_keys: int
     fence: str
+    encryption: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class Asked:
     domain: str
     node_pools: tuple[str, ...] | None
     replicas: int | None
+    part_mib: int = 128
 
 
 def api_hostname(hosted_cluster: Object) -> str:
@@ -74,6 +75,7 @@ def discover(asked: Asked, source: Kubernetes, destination: Kubernetes, backup_i
         zone_id=asked.zone_id,
         domain=asked.domain,
         backup_id=backup_id,
+        part_mib=asked.part_mib,
     )
 
 

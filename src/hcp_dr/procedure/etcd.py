@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from hcp_dr.engine.perform import ETCD_CONTAINER, ETCDCTL
+from hcp_dr.engine.transfer import ETCD_CONTAINER, ETCDCTL
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import POD, STATEFUL_SET
 from hcp_dr.model import Case

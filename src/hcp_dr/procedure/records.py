@@ -4,8 +4,9 @@ name, never by counting lines."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from hcp_dr.aws.port import Record
 
@@ -13,6 +14,10 @@ SUFFIX = "-external-dns"
 _TYPES = ("a", "aaaa", "cname")
 _OWNER = re.compile(r"external-dns/owner=([^,\"]+)")
 _RESOURCE = re.compile(r"external-dns/resource=([^,\"]+)")
+
+
+Published = Mapping[str, frozenset[str]]
+"""The hostnames that an object published, by kind/namespace/name as external-dns writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,51 @@ def ownerships(records: Iterable[Record]) -> tuple[Ownership, ...]:
     return tuple(found)
 
 
-def owned(records: Iterable[Record], owner: str, namespace: str) -> tuple[Record, ...]:
+def owned(
+    records: Iterable[Record], owner: str, namespace: str, published: Published | None = None
+) -> tuple[Record, ...]:
     """The records that this owner keeps for objects of this namespace: the TXT records and what they are about. A name
-    that a TXT record of somebody else may be about, in whichever form, is theirs."""
+    that a TXT record of somebody else may be about, in whichever form, is theirs.
+
+    With `published`, only that counts for which the object that the TXT record names has published the very name: so
+    sure must be who takes records away. It also tells in which form a TXT record is meant that can be read in both."""
     records = tuple(records)
     claims = ownerships(records)
     mine = [o for o in claims if o.owner == owner and o.namespace == namespace]
-    names = {o.names[0] for o in mine} - {name for o in claims if o not in mine for name in o.names}
-    return (*(o.txt for o in mine), *(r for r in records if r.name in names and r.type.lower() in _TYPES))
+    theirs = {name for o in claims if o not in mine for name in o.names}
+    about = {o.txt: _about(o, published) for o in mine}
+    names = set(about.values()) - theirs - {None}
+    texts = (o.txt for o in mine if published is None or about[o.txt] in names)
+    return (*texts, *(r for r in records if r.name in names and r.type.lower() in _TYPES))
+
+
+def _about(claim: Ownership, published: Published | None) -> str | None:
+    if published is None:
+        return claim.names[0]
+    return next((name for name in claim.names if name in published.get(claim.resource, ())), None)
+
+
+def owners_of(records: Iterable[Record], hostname: str) -> frozenset[str]:
+    """The owner ids that TXT records claim this very name for."""
+    return frozenset(o.owner for o in ownerships(records) if hostname in o.names)
+
+
+def strangers_at(records: Iterable[Record], kept: Collection[Record], hostnames: Collection[str]) -> tuple[Record, ...]:
+    """Address records at these names that are not among `kept`: somebody else's, or nobody's."""
+    return tuple(r for r in records if r.name in hostnames and r.type.lower() in _TYPES and r not in kept)
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    return asdict(record)
+
+
+def from_json(value: Mapping[str, Any]) -> Record:
+    """Of a record that the journal kept."""
+    alias = value.get("alias")
+    return Record(
+        name=value["name"],
+        type=value["type"],
+        ttl=value.get("ttl"),
+        values=tuple(value.get("values", ())),
+        alias=(alias[0], alias[1], alias[2]) if alias else None,
+    )

@@ -15,6 +15,9 @@ from hcp_dr.objects.reading import annotations_of, name_of
 from hcp_dr.objects.scrub import scrub
 from hcp_dr.procedure import carried
 
+STARTED = "restore.start_control_plane"
+"""The step after which the destination's own state is younger than the backup: nothing is restored over it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Restorable:

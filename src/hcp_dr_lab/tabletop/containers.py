@@ -164,6 +164,9 @@ def curl(fetch: Fetch) -> Program:
         if upload and upload not in call.shell.files:
             return call.fail(f"curl: cannot open '{upload}'", 26)
         headers = dict(_header(text) for text in settings.get("header", ()))
+        headers = {name: value for name, value in headers.items() if value}
+        if upload.startswith("/dev/fd/") and headers.pop("content-length", "") != str(len(call.shell.files[upload])):
+            return call.fail("curl: (22) The requested URL returned error: 501", 22)  # S3 takes no chunks
         if "range" in settings:
             headers["range"] = f"bytes={settings['range'][0]}"
         method = "HEAD" if "head" in settings else "PUT" if upload else "GET"
@@ -189,7 +192,10 @@ _SHORT = {
     "T": "upload-file",
     "K": "config",
 }
-_WITH_VALUE = ("output", "header", "upload-file", "config", "url", "range", "max-time", "retry", "request")
+_WITH_VALUE = (
+    *("output", "header", "upload-file", "config", "url", "range", "max-time", "retry", "request"),
+    *("speed-limit", "speed-time"),
+)
 
 
 def _settings(call: Call) -> dict[str, list[str]]:

@@ -49,6 +49,13 @@ class Volume:
 
     files: dict[str, bytes] = field(default_factory=dict)
     member: Member | None = None
+    room: int = 8 * 1024**3  # in bytes
+
+    @property
+    def free(self) -> int:
+        """What is left of it beside etcd's data and the files."""
+        data = len(self.member.cluster.store.snapshot()) if self.member is not None else 0
+        return self.room - data - sum(len(content) for content in self.files.values())
 
     @property
     def empty(self) -> bool:
@@ -210,10 +217,17 @@ class Programs:
     volume: Volume
 
     def programs(self) -> dict[str, Callable[[Call], int]]:
-        known: dict[str, Callable[[Call], int]] = {"etcdctl": self.etcdctl}
+        known: dict[str, Callable[[Call], int]] = {"etcdctl": self.etcdctl, "df": self.free}
         if self.release >= "3.6":
             known["etcdutl"] = self.etcdutl
         return known
+
+    def free(self, call: Call) -> int:
+        """df -Pk FOLDER"""
+        call.say("Filesystem 1024-blocks Used Available Capacity Mounted on")
+        room, free = self.volume.room // 1024, max(0, self.volume.free) // 1024
+        call.say(f"/dev/nvme1n1 {room} {room - free} {free} 1% {self.data}")
+        return 0
 
     def etcdctl(self, call: Call) -> int:
         words = _plain(call.words[1:], _WITH_VALUE)
@@ -291,7 +305,10 @@ class Programs:
                 made = Member(_hash(f"{address}{cluster.store.revision}"), "", address, cluster)
                 cluster.members[made.member_id] = made
             case ["snapshot", "save", path]:
-                call.shell.files[path] = cluster.store.snapshot()
+                content = cluster.store.snapshot()
+                call.shell.files[path] = content[: max(0, self.volume.free)]
+                if self.volume.free <= 0:
+                    raise Failed(f"write {path}: no space left on device")
                 call.say(f"Snapshot saved at {path}")
             case _:
                 self._key(call, words, cluster)

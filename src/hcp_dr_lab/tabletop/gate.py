@@ -78,6 +78,10 @@ class _Gate:
         return self._port.region
 
     @property
+    def encryption(self) -> Any:
+        return self._port.encryption
+
+    @property
     def folder(self) -> Any:
         return self._port.folder
 

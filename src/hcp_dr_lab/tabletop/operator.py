@@ -20,7 +20,7 @@ from hcp_dr.engine.step import Check, Topic
 from hcp_dr.engine.wait import LOOK_AGAIN
 from hcp_dr.errors import CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
-from hcp_dr.model import Case, Ports
+from hcp_dr.model import DNS, Case, Dns, Ports
 from hcp_dr.objects.archive import Archive
 from hcp_dr.procedure import PHASES, PREFLIGHT, Steps
 from hcp_dr.procedure.case import Asked, discover
@@ -114,6 +114,7 @@ class Operator:
         self.name = name
         self.source = source
         self.folder = folder
+        self.part_mib = 128  # as SNAPSHOT_PART_MIB says
         self.told: list[Progress] = []
         self._archive: Archive = MemoryArchive() if folder is None else BackupFolder(folder)
         self._memory = MemoryJournal(world.clock)
@@ -130,16 +131,17 @@ class Operator:
         case = self.case(ports)
         return [foretell(step, ports, case, self.story().memory) for step in PHASES[phase]]
 
-    def relocate(self, *, blindly: bool = False) -> Ending:
-        return self.start("relocate", blindly=blindly)
+    def relocate(self, *, blindly: bool = False, dns: Dns = "release") -> Ending:
+        return self.start("relocate", blindly=blindly, dns=dns)
 
-    def start(self, command: str, *, blindly: bool = False) -> Ending:
+    def start(self, command: str, *, blindly: bool = False, dns: Dns = "release") -> Ending:
         """A command that begins a relocation: relocate or backup. `blindly` passes over what preflight finds, which
         the product itself never does."""
         try:
             ports = self.ports()
             case = self.case(ports)
-            checks = () if blindly else examine(self._run(ports, case, Scribe()), PREFLIGHT)
+            scribe = Scribe(Memory().with_value(DNS, dns))
+            checks = () if blindly else examine(self._run(ports, case, scribe), PREFLIGHT)
             error = stopping(checks)
         except HcpDrError as stopped:
             return Ending(self.story(), error=stopped)
@@ -147,17 +149,17 @@ class Operator:
             return Ending(self.story(), checks, error)
         if isinstance(self._archive, BackupFolder):
             self._archive.make()
-        return self._carry_out(ports, case, command, _working(command), checks)
+        return self._carry_out(ports, case, command, _working(command), checks, dns=dns)
 
     def go_on(self, phase: str) -> Ending:
         """A phase that follows others."""
         return self._carry_out(self.ports(), self._known(), phase, PHASES[phase])
 
-    def resume(self) -> Ending:
+    def resume(self, *, dns: Dns | None = None) -> Ending:
         story = self.story()
         if story.command is None or story.ended:
             raise NothingToResume(reason="the journal holds nothing that is not finished")
-        return self._carry_out(self.ports(), self._known(), "", _working(story.command))
+        return self._carry_out(self.ports(), self._known(), "", _working(story.command), dns=dns)
 
     # What outlives a process
 
@@ -200,6 +202,7 @@ class Operator:
             domain=HOSTED_DOMAIN,
             node_pools=None,
             replicas=None,
+            part_mib=self.part_mib,
         )
         number = "".join(self.world.chance.choices("0123456789", k=6))
         return discover(asked, ports.source, ports.destination, f"{self.name}-{number}")
@@ -213,13 +216,24 @@ class Operator:
     def _run(self, ports: Ports, case: Case, journal: Any) -> Run:
         return Run(ports, case, journal, JumpingClock(self.world.clock), self.told.append, hands=1)
 
-    def _carry_out(self, ports: Ports, case: Case, command: str, steps: Steps, checks: Sequence[Check] = ()) -> Ending:
+    def _carry_out(
+        self,
+        ports: Ports,
+        case: Case,
+        command: str,
+        steps: Steps,
+        checks: Sequence[Check] = (),
+        *,
+        dns: Dns | None = None,
+    ) -> Ending:
         journal = self._memory if self.folder is None else Journal(self.folder, now=self.world.clock.epoch)
         with closing(journal):
             if command:
                 journal.write("begin", command=command, case=case.to_json())
             else:
                 journal.write("resumed")
+            if dns is not None:
+                journal.write("remember", key=DNS, value=dns)
             try:
                 found = (*checks, *self._run(ports, case, journal).carry_out(steps))
             except HcpDrError as error:

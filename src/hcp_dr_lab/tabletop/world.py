@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hcp_dr import errors
-from hcp_dr.aws.port import Bucket, HostedZone, Identity, Instances
+from hcp_dr.aws.port import Bucket, Encryption, HostedZone, Identity, Instances
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.model import Ports
@@ -109,6 +109,7 @@ class World:
         self.keys = CannedKeys(self.chance)
         self.hooks: list[Hook] = []
         self.asking = ASKING_SECONDS
+        self.encryption: Encryption | None = None  # as BUCKET_ENCRYPTION says
         records = Records(now=self.clock.epoch, chance=self.chance)
         zone_id = records.create_zone(HOSTED_DOMAIN)
         storage = Storage(now=self.clock.epoch, chance=self.chance)
@@ -292,7 +293,7 @@ class World:
             return gated(client, word, self)
 
         hosted = self._client(lambda: self.connect(*resident.server, resident.client), "hosted", resident.server)
-        bucket: Bucket = gated(MemoryBucket(cloud.storage, BUCKET), "bucket", self)
+        bucket: Bucket = gated(MemoryBucket(cloud.storage, BUCKET, encryption=self.encryption), "bucket", self)
         zone: HostedZone = gated(MemoryZone(cloud.records, cloud.zone_id), "zone", self)
         instances: Instances = gated(MemoryInstances(cloud.machines), "instances", self)
         identity: Identity = gated(MemoryIdentity(), "identity", self)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hcp_dr.aws.port import Record
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse
+from hcp_dr.model import DNS, TAKEOVER
+from hcp_dr.procedure.backup import release_dns
 from hcp_dr.procedure.records import names_kept_by, owned, ownerships
+from tests.world import CASE, relocatable
 
 DOMAIN = "hosted.example"
 
@@ -75,7 +81,7 @@ class Kept:
 
     @property
     def records(self) -> tuple[Record, ...]:
-        said = text(self.owner, f"route/{self.namespace}/api")
+        said = text(self.owner, f"route/{self.namespace}/{self.label}")
         names = {"old": self.label, "new": f"{self.type.lower()}-{self.label}"}
         texts = (txt(f"{names[form]}-external-dns.{DOMAIN}", said) for form in self.forms)
         return (Record(f"{self.label}.{DOMAIN}", self.type, 60, ("x",)), *texts)
@@ -120,3 +126,91 @@ def test_other_types_of_a_name_that_is_kept_are_not_its_records() -> None:
     kept = Kept("api", "A", "mgmt-1", "clusters-one", ("new",))
     other = Record(f"api.{DOMAIN}", "MX")
     assert set(owned([*kept.records, other], "mgmt-1", "clusters-one")) == set(kept.records)
+
+
+# What a takeover takes
+
+ADDRESSES = ("A", "AAAA", "CNAME")
+
+
+@dataclass(frozen=True)
+class Loose:
+    """A record that nobody keeps."""
+
+    label: str
+    type: str
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return (Record(f"{self.label}.{DOMAIN}", self.type, 60, ("nobody's",)),)
+
+
+def taken(zone: Sequence[Kept | Loose], published: frozenset[str]) -> tuple[list[Record], Decision]:
+    """The zone, and what is planned over it where `source` keeps names for clusters-one."""
+    records = [record for each in zone for record in each.records]
+    places = [(record.name, record.type) for record in records]
+    assume(len(set(places)) == len(places))
+    claimed = {each.label for each in zone if isinstance(each, Kept) and each.forms}
+    unclaimed = {each.label for each in zone if each.type in ADDRESSES and not (isinstance(each, Kept) and each.forms)}
+    assume(not claimed & unclaimed)  # external-dns claims a name, not a type: nobody could tell them apart
+    world = relocatable()
+    world.zone.kept = tuple(records)
+    hosts = {label: {"spec": {"host": f"{label.upper()}.{DOMAIN}."}} for label in sorted(published)}
+    memory = Memory().with_value(DNS, TAKEOVER).with_value("routes", hosts)
+    facts = release_dns.observe(world.ports, CASE, memory)
+    return records, release_dns.plan(replace(facts, fence=facts.fence.made(), published=()))
+
+
+SOURCE_KEPT = st.builds(
+    Kept,
+    st.sampled_from(LABELS),
+    st.sampled_from(("A", "AAAA", "CNAME")),
+    st.sampled_from(("source", "source", "destination", "source2")),
+    st.sampled_from(("clusters-one", "clusters-one", "clusters-one2", "clusters-on")),
+    st.sampled_from((("old",), ("new",), ("old", "new"), ())),
+)
+LOOSE = st.builds(
+    Loose, st.sampled_from((*LABELS, "one", "cname-api-one")), st.sampled_from(("A", "CNAME", "MX", "TXT"))
+)
+ZONES = st.lists(st.one_of(SOURCE_KEPT, LOOSE), max_size=8)
+PUBLISHED = st.frozensets(st.sampled_from(LABELS), max_size=4)
+
+
+@settings(max_examples=400, deadline=None)
+@given(ZONES, PUBLISHED)
+def test_a_takeover_takes_what_is_owned_and_leaves_every_other_byte(
+    zone: list[Kept | Loose], published: frozenset[str]
+) -> None:
+    """I5. Other owners, the neighbour, look-alikes, nobody's records, names that can be read in both forms."""
+    records, decision = taken(zone, published)
+    names = {f"{label}.{DOMAIN}" for label in (*published, "api-one")}
+    mine = {
+        record
+        for kept in zone
+        if isinstance(kept, Kept) and kept.forms and (kept.owner, kept.namespace) == ("source", "clusters-one")
+        for record in kept.records
+    }
+    if isinstance(decision, Do):
+        [_, change] = decision.actions
+        assert isinstance(change, ChangeRecords)
+        assert {each.action for each in change.changes} == {"DELETE"}
+        gone = {each.record for each in change.changes}
+        hosts = {f"route/clusters-one/{label}": frozenset({f"{label}.{DOMAIN}"}) for label in published}
+        assert gone == set(owned(records, "source", "clusters-one", hosts))
+        assert gone <= mine
+        left = [record for record in records if record not in gone]
+        assert {record for record in left if record.name in names and record.type in ADDRESSES} == set()
+        assert len(left) == len(records) - len(gone)
+    else:
+        assert isinstance(decision, (Done, Refuse))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(SOURCE_KEPT, min_size=1, max_size=5, unique_by=lambda kept: kept.label))
+def test_a_takeover_takes_all_that_this_cluster_has_at_its_names(zone: list[Kept]) -> None:
+    zone = [replace(each, owner="source", namespace="clusters-one", forms=each.forms or ("old",)) for each in zone]
+    records, decision = taken(zone, frozenset(each.label for each in zone))
+    assert isinstance(decision, Do)
+    [_, change] = decision.actions
+    assert isinstance(change, ChangeRecords)
+    assert {each.record for each in change.changes} == set(records)

@@ -1,39 +1,103 @@
-"""Waits until the zone holds no record that the source's external-dns keeps for this hosted cluster. The documented
-count of lines is wrong where a zone is shared; ownership by TXT is not."""
+"""Frees the hosted cluster's names: waits until the zone holds no record that the source's external-dns keeps for it,
+or, where that is dead and `--dns takeover` was said, deletes exactly those records in one atomic batch. The documented
+count of lines is wrong where a zone is shared; ownership by TXT is not.
+
+A takeover comes after the Routes and hostnames are gone, so that an external-dns that comes back finds nothing to make
+records from. What was deleted is remembered whole, to be put back by an undo.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
-from hcp_dr.errors import Refused
-from hcp_dr.model import Case, Later, Ports
-from hcp_dr.procedure.preflight.external_dns import look_at
-from hcp_dr.procedure.records import owned
+from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse, Remember, Step, Wait
+from hcp_dr.errors import FenceBroken, NotOurs, Refused
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import ROUTE, SERVICE
+from hcp_dr.model import DNS, TAKEOVER, Case, Later, Ports
+from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
+from hcp_dr.procedure.backup.delete_routes import HOSTNAME
+from hcp_dr.procedure.fencing import Fence, look_at
+from hcp_dr.procedure.preflight.external_dns import look_at as look_at_external_dns
+from hcp_dr.procedure.preflight.external_dns import source_owner
+from hcp_dr.procedure.records import Published, from_json, owned, strangers_at, to_json
 
 LIMIT = 400.0
 """The documented 40 tries, 10 seconds apart."""
+_TAKE = (
+    "To have exactly these records deleted instead, now that nothing publishes them: `hcp-dr resume --dns takeover`."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    owner: str  # "" where the source has no external-dns
+    takeover: bool  # remembered: what was said with --dns
+    owner: str  # "" where nobody can say any more
     external_dns_ready: bool
-    left: tuple[str, ...]  # type and name of each record that is still there
+    left: tuple[Record, ...]  # that the owner keeps for this hosted cluster; for a takeover, at its names only
+    strangers: tuple[Record, ...]  # address records at its names that somebody else keeps, or nobody
+    published: tuple[str, ...]  # what the source still makes records from
+    fence: Fence
+    image: Mapping[str, Any] | None  # remembered: the owner, and the records that were taken from it
+    again: tuple[Record, ...]  # what the zone has now at the names and types of the image
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    external_dns = look_at(ports.source, "source")
-    records = owned(ports.zone.records(), external_dns.owner, case.control_plane_namespace)
+    records = ports.zone.records()
+    image = memory.mapping("dns_image")
+    routes = ports.source.list(ROUTE, case.control_plane_namespace).items
+    services = ports.source.list(SERVICE, case.control_plane_namespace).items
+    services = tuple(item for item in services if HOSTNAME in annotations_of(item))
+    published = _published(case, memory, routes, services)
+    hostnames = frozenset({case.api_hostname}).union(*published.values())
+    takeover = memory.text(DNS) == TAKEOVER
+    owner = source_owner(ports, case, records) or str((image or {}).get("owner", ""))
+    left = owned(records, owner, case.control_plane_namespace, published if takeover else None) if owner else ()
+    taken = {(record.name, record.type) for record in _records(image)}
     return Facts(
-        owner=external_dns.owner,
-        external_dns_ready=external_dns.ready > 0,
-        left=tuple(f"{record.type} {record.name}" for record in records),
+        takeover=takeover,
+        owner=owner,
+        external_dns_ready=look_at_external_dns(ports.source, "source").ready > 0,
+        left=left,
+        strangers=strangers_at(records, left, hostnames) if takeover else (),
+        published=tuple(f"{item['kind']} {name_of(item)}" for item in (*routes, *services) if not is_deleting(item)),
+        fence=look_at(ports.source, case),
+        image=image,
+        again=tuple(record for record in records if (record.name, record.type) in taken),
     )
 
 
+def _published(case: Case, memory: Memory, routes: Iterable[Object], services: Iterable[Object]) -> Published:
+    """What the control plane published, as it is remembered, and as it still is where nothing was taken away yet."""
+    hosts = {name_of(route): str(dig(route, "spec", "host") or "") for route in routes}
+    hosts |= {name: str(dig(route, "spec", "host") or "") for name, route in (memory.mapping("routes") or {}).items()}
+    annotated = {name_of(item): annotations_of(item)[HOSTNAME] for item in services}
+    annotated |= memory.mapping("service_hostnames") or {}
+    by_kind = {"route": hosts, "service": annotated}
+    return {
+        f"{kind}/{case.control_plane_namespace}/{name}": frozenset(
+            plain for each in str(text).split(",") if (plain := each.strip().rstrip(".").lower())
+        )
+        for kind, texts in by_kind.items()
+        for name, text in texts.items()
+    }
+
+
+def _records(image: Mapping[str, Any] | None) -> tuple[Record, ...]:
+    return tuple(from_json(value) for value in (image or {}).get("records", ()))
+
+
+def _told(records: tuple[Record, ...]) -> str:
+    return ", ".join(f"{record.type} {record.name}" for record in records)
+
+
 def plan(facts: Facts) -> Decision:
+    if facts.takeover:
+        return _take_over(facts)
     if not facts.owner:
         return Refuse(
             Refused(
@@ -47,16 +111,87 @@ def plan(facts: Facts) -> Decision:
     if not facts.external_dns_ready:
         return Refuse(
             Refused(
-                what=f"The source's external-dns is not running: nobody removes {', '.join(facts.left)} from the zone.",
+                what=f"The source's external-dns is not running: nobody removes {_told(facts.left)} from the zone.",
                 left="The records are as they were; the hosted API stays away.",
-                todo="Start Deployment hypershift/external-dns on the source, then run `hcp-dr resume`.",
+                todo=f"Start Deployment hypershift/external-dns on the source, then run `hcp-dr resume`. {_TAKE}",
             )
         )
-    return Wait("the zone is free of this hosted cluster's records", f"still there: {', '.join(facts.left)}", LIMIT)
+    return Wait(
+        until="the zone is free of this hosted cluster's records",
+        seen=f"still there: {_told(facts.left)}",
+        limit=LIMIT,
+        todo=f"Look at the log of the source's external-dns, then run `hcp-dr resume`: it waits again. {_TAKE}",
+    )
+
+
+def _take_over(facts: Facts) -> Decision:
+    breach = facts.fence.breach()
+    if breach:
+        return Refuse(FenceBroken(what=f"The fence does not hold ({breach}), so the records would be made again."))
+    if facts.published:
+        return Refuse(
+            Refused(
+                what=f"The source publishes names still, or again: {', '.join(facts.published)}. An external-dns that "
+                "comes back would make their records again.",
+                left="No record was taken over.",
+                todo="Find out who makes them while the fence holds; delete them, then run `hcp-dr resume`.",
+            )
+        )
+    if facts.strangers:
+        return Refuse(
+            NotOurs(
+                what=f"At the hosted cluster's names are records that the source's external-dns does not keep: "
+                f"{_told(facts.strangers)}.",
+                left="No record was taken over.",
+                todo="Find out whose they are. The destination's external-dns writes none beside them: delete them by "
+                "hand if they may go, then run `hcp-dr resume`.",
+            )
+        )
+    if facts.left:
+        image = {(record.name, record.type): record for record in (*_records(facts.image), *facts.left)}
+        kept = {"owner": facts.owner, "records": [to_json(record) for record in image.values()]}
+        changes = tuple(RecordChange("DELETE", record) for record in facts.left)
+        return Do((Remember("dns_image", kept), ChangeRecords(changes)))
+    if facts.image:
+        return Done(f"{len(_records(facts.image))} records were taken from owner {facts.owner}")
+    return Done("no record is at the hosted cluster's names")
+
+
+def revert(facts: Facts) -> Decision:
+    """For an undo: exactly what was taken is put back, all or nothing."""
+    again = {(record.name, record.type): record for record in facts.again}
+    taken = _records(facts.image)
+    others = tuple(again[place] for record in taken if (place := (record.name, record.type)) in again)
+    others = tuple(record for record in others if record not in taken)
+    if others:
+        return Refuse(
+            NotOurs(
+                what=f"Where records were taken from owner {facts.owner} there are others now: {_told(others)}.",
+                left="They were not touched, and none was put back.",
+                todo="Find out who wrote them; delete them by hand if they may go, then run the command again.",
+            )
+        )
+    missing = tuple(record for record in taken if record not in facts.again)
+    if missing:
+        return Do((ChangeRecords(tuple(RecordChange("CREATE", record) for record in missing)),))
+    return Done(f"{len(taken)} records that were taken are there as they were")
 
 
 def foresee(facts: Facts) -> Facts:
-    return replace(facts, owner=facts.owner or Later("owner"), left=())
+    left = facts.left if facts.takeover else ()
+    return replace(facts, owner=facts.owner or Later("owner"), left=left, published=(), fence=facts.fence.made())
 
 
-STEP = Step(name="backup.release_dns", documented="8.6.2-6", observe=observe, plan=plan, foresee=foresee)
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    return replace(facts, left=())
+
+
+STEP = Step(
+    name="backup.release_dns",
+    documented="8.6.2-6",
+    observe=observe,
+    plan=plan,
+    foresee=foresee,
+    afterwards=afterwards,
+    revert=revert,
+)

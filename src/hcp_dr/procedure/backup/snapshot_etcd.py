@@ -1,50 +1,40 @@
-"""Saves the fenced etcd in its pod, verifies the file there, and sends it straight from the pod to the bucket by a
-presigned PUT: no AWS key enters the pod, and no URL a process list. One member is the truth, and its file must reach
-at least as far as the fenced etcd did.
+"""Saves the fenced etcd in its pod, verifies the file there, and sends it straight from the pod to the bucket: no AWS
+key enters the pod, and no URL a process list. One member is the truth, and its file must reach at least as far as the
+fenced etcd did. A large file goes in parts, so that a resume sends only what has not arrived.
 
-The file bears the fence's id in its name, so that no snapshot of another fence can be taken for this one's.
+The file bears the fence's id in its name, and the object in its metadata, so that no snapshot of another fence can be
+taken for this one's. At the end the file is removed from etcd's volume, which an abort would serve from.
 """
 
 from __future__ import annotations
 
-import json
-import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from hcp_dr.aws.port import StoredObject
+from hcp_dr.aws.port import StoredObject, UploadedPart
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.perform import ETCD_CONTAINER
-from hcp_dr.engine.step import (
-    Decision,
-    Do,
-    Done,
-    PutObject,
-    Refuse,
+from hcp_dr.engine.step import Action, Check, Decision, Do, Done, PutObject, Refuse, Remember, Step, Wait, WriteFile
+from hcp_dr.engine.transfer import (
+    MEBIBYTE,
+    AbortUpload,
+    BeginUpload,
+    CompleteUpload,
+    RemoveSnapshot,
     SaveSnapshot,
-    Step,
+    UploadPart,
     UploadSnapshot,
-    Wait,
-    WriteFile,
 )
-from hcp_dr.errors import FenceBroken, HcpDrError, SnapshotDoubtful
-from hcp_dr.kube.port import Kubernetes
+from hcp_dr.errors import FenceBroken, HcpDrError, Refused, SnapshotDoubtful
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, read_manifest
-from hcp_dr.procedure import etcd
+from hcp_dr.procedure import etcd, restore_url
 from hcp_dr.procedure.fencing import Fence, look_at
+from hcp_dr.procedure.restore_url import RestoreUrl
+from hcp_dr.procedure.snapshot import FOLDER, SnapshotFile, glance, path_of, read_file
 
-
-@dataclass(frozen=True, slots=True)
-class SnapshotFile:
-    """The file in the pod. `hash`, `revision` and `total_keys` are etcd's words for it; `intact` says that the sha256
-    at its end, which etcd appends to a whole snapshot, is that of the rest."""
-
-    size: int
-    sha256: str
-    hash: str
-    revision: int
-    total_keys: int
-    intact: bool
+AT_A_TIME = 4
+"""Parts that go out together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,67 +43,91 @@ class Facts:
     bucket: str
     key: str
     manifest_key: str
+    part_size: int  # in bytes; what is larger goes in parts of so much
+    encryption: str | None  # asked for; None leaves it to the bucket
     fence: Fence
     fence_id: str | None
     fence_revision: int | None  # etcd's, when it stood still
     pod: str | None
+    lacking: int  # bytes of room in its volume, where nothing is saved yet
+    expected: int  # bytes of the file, where nothing is saved yet: not more than etcd's database has
     file: SnapshotFile | None
+    known: SnapshotFile | None  # remembered: as it was read whole
+    upload: Mapping[str, Any] | None  # remembered: for what an upload in parts was begun
+    unfinished: tuple[str, ...]  # ids of uploads, the oldest first
+    parts: tuple[UploadedPart, ...]  # that have arrived of the oldest
     stored: StoredObject | None
     manifest: Manifest | None
     stored_manifest: StoredObject | None
+    url: RestoreUrl | None  # looked at when the object is there
+    left: tuple[tuple[str, str], ...]  # pod and path of what this fence saved, in whichever member's volume
 
     @property
     def path(self) -> str:
-        return f"/var/lib/data/snapshot-{self.fence_id}.db"
-
-
-def read_file(cluster: Kubernetes, namespace: str, pod: str, path: str) -> SnapshotFile | None:
-    """None where there is no such file. etcd 3.6 moved `snapshot status` from etcdctl to etcdutl."""
-    quoted = shlex.quote(path)
-    script = (
-        f"set -e; f={quoted}; test -e $f || exit 0; "
-        "if command -v etcdutl >/dev/null; then etcdutl snapshot status $f -w json; "
-        "else ETCDCTL_API=3 etcdctl snapshot status $f -w json; fi; "
-        "stat -c %s $f; sha256sum < $f; head -c -32 $f | sha256sum; tail -c 32 $f | od -An -v -tx1 | tr -d ' \\n'; echo"
-    )
-    completed = cluster.execute(namespace, pod, ETCD_CONTAINER, ["/bin/bash", "-c", script], seconds=600)
-    lines = completed.stdout.decode(errors="replace").splitlines()
-    if not lines:
-        return None
-    if completed.exit_code or len(lines) < 5:
-        return SnapshotFile(0, "", "", 0, 0, intact=False)
-    status = json.loads(lines[0])
-    return SnapshotFile(
-        size=int(lines[1]),
-        sha256=lines[2].split()[0],
-        hash=f"{int(status['hash']):x}",
-        revision=int(status["revision"]),
-        total_keys=int(status["totalKey"]),
-        intact=lines[3].split()[0] == lines[4].strip(),
-    )
+        return path_of(str(self.fence_id))
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     remembered = memory.mapping("fence") or {}
-    pod = etcd.truth(ports.source, case)
+    known = memory.mapping("snapshot_file")
     manifest_key = f"{case.key_prefix}/{MANIFEST}"
     facts = Facts(
         namespace=case.control_plane_namespace,
         bucket=ports.bucket.name,
         key=case.snapshot_key,
         manifest_key=manifest_key,
+        part_size=case.part_mib * MEBIBYTE,
+        encryption=ports.bucket.encryption,
         fence=look_at(ports.source, case),
         fence_id=remembered.get("id"),
         fence_revision=remembered.get("revision"),
-        pod=pod,
+        pod=etcd.truth(ports.source, case),
+        lacking=0,
+        expected=0,
         file=None,
+        known=SnapshotFile.from_json(known) if known else None,
+        upload=memory.mapping("upload"),
+        unfinished=(),
+        parts=(),
         stored=ports.bucket.head(case.snapshot_key),
         manifest=read_manifest(ports.archive),
         stored_manifest=ports.bucket.head(manifest_key),
+        url=None,
+        left=(),
     )
-    if pod is None or facts.fence_id is None:
+    return _with_url(_with_upload(_with_file(facts, ports, case), ports), ports)
+
+
+def _with_file(facts: Facts, ports: Ports, case: Case) -> Facts:
+    """What was read whole and verified is read no second time while it is that very file."""
+    source, path = ports.source, facts.path
+    seen = {pod: glance(source, facts.namespace, pod, path) for pod in etcd.ready_pods(source, case)}
+    facts = replace(facts, left=tuple((pod, f"{FOLDER}/{name}") for pod in seen for name in seen[pod].of_save(path)))
+    there = seen.get(facts.pod or "")
+    if there is None or facts.pod is None:
         return facts
-    return replace(facts, file=read_file(ports.source, facts.namespace, pod, facts.path))
+    if not there.stamp:
+        return replace(facts, lacking=there.lacking, expected=there.database or 0)
+    if facts.known and facts.known.stamp == there.stamp:
+        return replace(facts, file=facts.known)
+    file = read_file(source, facts.namespace, facts.pod, path, part_size=facts.part_size, stamp=there.stamp)
+    return replace(facts, file=file)
+
+
+def _with_upload(facts: Facts, ports: Ports) -> Facts:
+    """Asked only where parts are sent, or were."""
+    if facts.upload is None and not (facts.file and facts.file.parts):
+        return facts
+    unfinished = ports.bucket.unfinished(facts.key)
+    parts = ports.bucket.parts(facts.key, unfinished[0]) if unfinished else None
+    return replace(facts, unfinished=unfinished, parts=parts or ())
+
+
+def _with_url(facts: Facts, ports: Ports) -> Facts:
+    if facts.stored is None:
+        return facts
+    url = ports.bucket.presign_get(facts.key, seconds=restore_url.SECONDS)
+    return replace(facts, url=restore_url.tried(ports, url, fresh=True))
 
 
 def _doubt(facts: Facts) -> HcpDrError | None:
@@ -136,12 +150,35 @@ def _doubt(facts: Facts) -> HcpDrError | None:
             left="It was not uploaded; the control plane stays fenced.",
             todo="Look at etcd's members, delete the file in the pod, then run `hcp-dr resume`.",
         )
-    stored = facts.stored
-    if facts.file and stored and (stored.size, stored.metadata.get("sha256")) != (facts.file.size, facts.file.sha256):
+    return _doubt_of_object(facts)
+
+
+def _doubt_of_object(facts: Facts) -> HcpDrError | None:
+    stored, file = facts.stored, facts.file or facts.known
+    if stored is None:
+        return None
+    wanted = {"fence": facts.fence_id} | ({"sha256": file.sha256} if file else {})
+    there = {name: stored.metadata.get(name) for name in wanted}
+    if there != wanted or (file and stored.size != file.size):
         return SnapshotDoubtful(
             what=f"The object {facts.key} in bucket {facts.bucket} is not the snapshot of this fence.",
             left="It was not overwritten.",
             todo="Find out who wrote it; start over with a new BACKUP_DIR, which has a key of its own.",
+        )
+    if facts.encryption and stored.encryption != facts.encryption:
+        return SnapshotDoubtful(
+            what=f"The object {facts.key} in bucket {facts.bucket} is encrypted with {stored.encryption or 'nothing'} "
+            f"instead of {facts.encryption}, which BUCKET_ENCRYPTION asks for.",
+            left="It is in the bucket as it is; the control plane stays fenced.",
+            todo="Look at the bucket's encryption and policy, delete the object, then run `hcp-dr resume`, which sends "
+            "it again.",
+        )
+    fault = facts.url.fault(stored.size) if facts.url else None
+    if fault:
+        return SnapshotDoubtful(
+            what=f"The snapshot {facts.key} in bucket {facts.bucket} cannot be fetched by a presigned URL: {fault}.",
+            left="It is in the bucket; the control plane stays fenced, and nothing of it was begun on the destination.",
+            todo="Look at AWS_CREDS and the bucket's policy, then run `hcp-dr resume`: it makes another URL.",
         )
     return None
 
@@ -152,29 +189,121 @@ def plan(facts: Facts) -> Decision:
         return Refuse(doubt)
     if facts.pod is None:
         return Wait("a Ready pod of etcd leads", "none does", 120)
-    file, fence_id = facts.file, str(facts.fence_id)
+    file = facts.file or (facts.known if facts.stored else None)
     if file is None:
-        return Do((SaveSnapshot("source", facts.namespace, facts.pod, facts.path),))
+        return _save(facts, facts.pod)
+    if file != facts.known:
+        return Do((Remember("snapshot_file", file.to_json()),))
     if facts.stored is None:
-        metadata = {"fence": fence_id, "sha256": file.sha256, "revision": str(file.revision)}
-        return Do(
-            (
-                UploadSnapshot(
-                    "source", facts.namespace, facts.pod, facts.path, facts.key, sha256=file.sha256, metadata=metadata
-                ),
+        return _send_in_parts(facts, facts.pod, file) if file.parts else _send(facts, facts.pod, file)
+    return _write_down(facts, file, facts.stored)
+
+
+def _save(facts: Facts, pod: str) -> Decision:
+    if facts.lacking:
+        return Refuse(
+            Refused(
+                what=f"The volume of pod {facts.namespace}/{pod} lacks {-(-facts.lacking // MEBIBYTE)} MiB of room for "
+                "etcd's snapshot: etcd would stop when its disk is full.",
+                left="No snapshot was saved; the control plane stays fenced.",
+                todo="Remove what others left in that volume, or enlarge its PersistentVolumeClaim, then run `hcp-dr "
+                "resume`.",
             )
         )
+    return Do((SaveSnapshot("source", facts.namespace, pod, facts.path),))
+
+
+def _metadata(facts: Facts, file: SnapshotFile) -> dict[str, str]:
+    return {"fence": str(facts.fence_id), "sha256": file.sha256, "revision": str(file.revision)}
+
+
+def _send(facts: Facts, pod: str, file: SnapshotFile) -> Decision:
+    return Do(
+        (
+            UploadSnapshot(
+                "source",
+                facts.namespace,
+                pod,
+                facts.path,
+                facts.key,
+                sha256=file.sha256,
+                metadata=_metadata(facts, file),
+            ),
+        )
+    )
+
+
+def _send_in_parts(facts: Facts, pod: str, file: SnapshotFile) -> Decision:
+    """What is begun before the journal says for what is not ours to complete: its metadata cannot be seen."""
+    begun = {"fence": facts.fence_id, "sha256": file.sha256}
+    if facts.upload != begun or not facts.unfinished:
+        if facts.unfinished:
+            return Do(tuple(AbortUpload(facts.key, upload_id) for upload_id in facts.unfinished))
+        return Do((Remember("upload", begun), BeginUpload(facts.key, _metadata(facts, file))))
+    upload_id, *others = facts.unfinished
+    if others:
+        return Do(tuple(AbortUpload(facts.key, other) for other in others))
+    arrived = {part.number: part for part in facts.parts}
+    sent: list[UploadPart] = []
+    for number, sha256 in enumerate(file.parts, start=1):
+        offset = (number - 1) * facts.part_size
+        size = min(facts.part_size, file.size - offset)
+        if number not in arrived or (arrived[number].size, arrived[number].sha256_hex) != (size, sha256):
+            sent.append(
+                UploadPart(
+                    side="source",
+                    namespace=facts.namespace,
+                    pod=pod,
+                    path=facts.path,
+                    key=facts.key,
+                    upload_id=upload_id,
+                    number=number,
+                    offset=offset // MEBIBYTE,
+                    size=size,
+                    sha256=sha256,
+                )
+            )
+    if sent:
+        return Do(tuple(sent[:AT_A_TIME]))
+    return Do((CompleteUpload(facts.key, upload_id, tuple(arrived[n] for n in range(1, len(file.parts) + 1))),))
+
+
+def _write_down(facts: Facts, file: SnapshotFile, stored: StoredObject) -> Decision:
     if facts.manifest is None:
         return Refuse(SnapshotDoubtful(what="The backup folder has lost its manifest."))
-    manifest = replace(facts.manifest, snapshot=_snapshot(facts, file))
+    manifest = replace(facts.manifest, snapshot=_snapshot(facts, file, stored))
     if facts.manifest.snapshot != manifest.snapshot:
         return Do((WriteFile(MANIFEST, manifest.to_text()),))
     if facts.stored_manifest is None:
-        return Do((PutObject(facts.manifest_key, manifest.to_text().encode(), {"fence": fence_id}),))
-    return Done(f"{file.size} bytes, revision {file.revision}, {file.total_keys} keys, sha256 {file.sha256[:12]}…")
+        return Do((PutObject(facts.manifest_key, manifest.to_text().encode(), {"fence": str(facts.fence_id)}),))
+    tidied = _tidied(facts)
+    if tidied:
+        return Do(tidied)
+    seen = f"{file.size} bytes, revision {file.revision}, {file.total_keys} keys, sha256 {file.sha256[:12]}…"
+    return Done(seen, checks(facts, stored))
 
 
-def _snapshot(facts: Facts, file: SnapshotFile) -> Snapshot:
+def _tidied(facts: Facts) -> tuple[Action, ...]:
+    """What takes away all that the transfer needed and nobody needs any more."""
+    return (
+        *(AbortUpload(facts.key, upload_id) for upload_id in facts.unfinished),
+        *(RemoveSnapshot("source", facts.namespace, pod, path) for pod, path in facts.left),
+    )
+
+
+def checks(facts: Facts, stored: StoredObject) -> tuple[Check, ...]:
+    kept = f"the snapshot is kept with {stored.encryption or 'no encryption that the bucket tells of'}"
+    if stored.encryption:
+        encryption = Check("snapshot_encryption", "ok", kept)
+    else:
+        why = "the snapshot holds every Secret of the hosted cluster"
+        encryption = Check(
+            "snapshot_encryption", "warning", kept, why, "set BUCKET_ENCRYPTION, or the bucket's default"
+        )
+    return (encryption, *((restore_url.check(facts.url),) if facts.url else ()))
+
+
+def _snapshot(facts: Facts, file: SnapshotFile, stored: StoredObject) -> Snapshot:
     return Snapshot(
         bucket=facts.bucket,
         key=facts.key,
@@ -184,7 +313,14 @@ def _snapshot(facts: Facts, file: SnapshotFile) -> Snapshot:
         revision=file.revision,
         total_keys=file.total_keys,
         fence=str(facts.fence_id),
+        encryption=stored.encryption,
     )
+
+
+def revert(facts: Facts) -> Decision:
+    """For an undo: the object stays as a backup; etcd gets its room back."""
+    tidied = _tidied(facts)
+    return Do(tidied) if tidied else Done("nothing of the snapshot is left in etcd's volume")
 
 
 def foresee(facts: Facts) -> Facts:
@@ -196,17 +332,44 @@ def foresee(facts: Facts) -> Facts:
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if facts.pod is None:
         return replace(facts, pod=Later("a pod of etcd"))
-    revision = facts.fence_revision or 0
-    file = facts.file or SnapshotFile(0, Later("sha256"), Later("hash"), revision, 0, intact=True)
-    if facts.file is None:
-        return replace(facts, file=file)
-    stored = StoredObject(facts.key, file.size, {"sha256": file.sha256}, "")
+    file = facts.file or (facts.known if facts.stored else None)
+    if file is None:
+        count = -(-facts.expected // facts.part_size) if facts.expected > facts.part_size else 0
+        parts = tuple(Later("sha256") for _ in range(count))
+        revision = facts.fence_revision or 0
+        return replace(
+            facts, file=SnapshotFile(facts.expected, Later("sha256"), "", revision, 0, intact=True, parts=parts)
+        )
+    if file != facts.known:
+        return replace(facts, known=file)
     if facts.stored is None:
-        return replace(facts, stored=stored)
-    manifest = facts.manifest and replace(facts.manifest, snapshot=_snapshot(facts, file))
-    if manifest != facts.manifest:
-        return replace(facts, manifest=manifest)
-    return replace(facts, stored_manifest=stored)
+        return _afterwards_of_parts(facts, file, decision)
+    snapshot = _snapshot(facts, file, facts.stored)
+    if facts.manifest and facts.manifest.snapshot != snapshot:
+        return replace(facts, manifest=replace(facts.manifest, snapshot=snapshot))
+    if facts.stored_manifest is None:
+        return replace(facts, stored_manifest=facts.stored)
+    return replace(facts, unfinished=(), left=())
+
+
+def _afterwards_of_parts(facts: Facts, file: SnapshotFile, decision: Decision) -> Facts:
+    action = decision.actions[-1] if isinstance(decision, Do) else None
+    match action:
+        case BeginUpload():
+            begun = {"fence": facts.fence_id, "sha256": file.sha256}
+            return replace(facts, upload=begun, unfinished=(Later("upload"),), parts=())
+        case AbortUpload():
+            ours = facts.upload == {"fence": facts.fence_id, "sha256": file.sha256}
+            return replace(facts, unfinished=facts.unfinished[:1] if ours else ())
+        case UploadPart():
+            assert isinstance(decision, Do)  # noqa: S101 - it is, where there is an action
+            sent = [each for each in decision.actions if isinstance(each, UploadPart)]
+            arrived = {part.number: part for part in facts.parts}
+            arrived |= {each.number: UploadedPart(each.number, each.size, "", each.sha256) for each in sent}
+            return replace(facts, parts=tuple(arrived[number] for number in sorted(arrived)))
+    metadata = {"fence": str(facts.fence_id), "sha256": file.sha256}
+    stored = StoredObject(facts.key, file.size, metadata, "", facts.encryption)
+    return replace(facts, stored=stored, unfinished=(), left=((str(facts.pod), facts.path),))
 
 
 STEP = Step(
@@ -216,4 +379,5 @@ STEP = Step(
     plan=plan,
     foresee=foresee,
     afterwards=afterwards,
+    revert=revert,
 )

@@ -10,13 +10,10 @@ from hcp_dr.engine.step import Check, Decision, DeleteObject, Do, PutObject, Rem
 from hcp_dr.model import Case, Ports
 from hcp_dr.procedure.instances import aws_machines, instance_id, instance_ids
 from hcp_dr.procedure.preflight import verdict
-from hcp_dr.procedure.preflight.external_dns import look_at, under
+from hcp_dr.procedure.preflight.external_dns import source_owner, under
 from hcp_dr.procedure.records import owned
-
-URL_LIMIT = 1024
-"""Characters that the HostedCluster schema takes for restoreSnapshotURL."""
-URL_SECONDS = 24 * 3600
-"""How long the restore URL lives. STS credentials may end sooner."""
+from hcp_dr.procedure.restore_url import LIMIT as URL_LIMIT
+from hcp_dr.procedure.restore_url import SECONDS as URL_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     wanted = instance_ids(machines)
     found = {instance.instance_id: instance for instance in ports.instances.describe(wanted)}
     records = ports.zone.records()
-    owner = look_at(ports.source, "source").owner
+    owner = source_owner(ports, case, records)
     return Facts(
         caller=ports.identity.arn(),
         probe_key=key,

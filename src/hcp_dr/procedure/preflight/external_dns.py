@@ -3,15 +3,18 @@ published, so that its name can move. Without that a hosted cluster cannot be mi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
-from hcp_dr.model import Case, Ports, Side
+from hcp_dr.model import DNS, TAKEOVER, Case, Ports, Side
 from hcp_dr.objects.reading import dig, first_container, flags_of
 from hcp_dr.procedure.preflight import verdict
+from hcp_dr.procedure.records import owners_of
 
 NAMESPACE, NAME = "hypershift", "external-dns"
 _NEEDED_SERVICES = ("APIServer", "OAuthServer", "Konnectivity", "Ignition")
@@ -35,6 +38,7 @@ class ExternalDns:
 class Facts:
     sides: tuple[ExternalDns, ...]
     domain: str
+    takeover: bool  # remembered: what was said with --dns
     hostnames: tuple[tuple[str, str, str], ...]  # service, how it is published, hostname or ""
 
 
@@ -61,6 +65,16 @@ def look_at(cluster: Kubernetes, side: Side) -> ExternalDns:
     return ExternalDns(side, there=False) if deployment is None else read_arguments(deployment, side)
 
 
+def source_owner(ports: Ports, case: Case, records: Iterable[Record]) -> str:
+    """The owner id under which the source keeps its names: as its external-dns says, and where that is gone, as the
+    API's own record does. "" where nobody can say."""
+    found = look_at(ports.source, "source")
+    if found.there:
+        return found.owner
+    claimed = owners_of(records, case.api_hostname) - {look_at(ports.destination, "destination").owner}
+    return next(iter(claimed)) if len(claimed) == 1 else ""
+
+
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     services = {entry.get("service"): entry for entry in dig(hosted_cluster, "spec", "services") or ()}
@@ -73,6 +87,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     return Facts(
         sides=(look_at(ports.source, "source"), look_at(ports.destination, "destination")),
         domain=case.domain,
+        takeover=memory.text(DNS) == TAKEOVER,
         hostnames=tuple(hostnames),
     )
 
@@ -81,12 +96,18 @@ def under(hostname: str, domain: str) -> bool:
     return hostname == domain or hostname.endswith("." + domain)
 
 
-def _check_side(side: ExternalDns, domain: str) -> Check:
+def _check_side(side: ExternalDns, domain: str, *, takeover: bool) -> Check:
     name = f"external_dns.{side.side}"
     why = "without external-dns on both sides the API's name cannot move, and the hosted cluster cannot be migrated"
     where = f"Deployment {NAMESPACE}/{NAME} of the {side.side} management cluster"
+    if takeover and side.side == "source" and not side.ready:
+        seen = f"{where} {'runs no pod that is ready' if side.there else 'does not exist'}"
+        return Check(name, "warning", seen, "its records are taken over, as --dns takeover says", "")
+    instead = "; or, where it cannot be mended, have its records taken over with --dns takeover"
+    instead = instead if side.side == "source" else ""
     if not side.there:
-        return Check(name, "blocked", f"{where} does not exist", why, "install HyperShift there with external-dns")
+        todo = f"install HyperShift there with external-dns{instead}"
+        return Check(name, "blocked", f"{where} does not exist", why, todo)
     problems = []
     if side.provider != "aws":
         problems.append(f"provider is {side.provider or 'not set'} instead of aws")
@@ -97,12 +118,13 @@ def _check_side(side: ExternalDns, domain: str) -> Check:
     if not side.ready:
         problems.append("no pod of it is ready")
     if problems:
-        return Check(name, "blocked", f"{where}: {'; '.join(problems)}", why, "correct it and wait until it is ready")
+        todo = "correct it and wait until it is ready" + (instead if not side.ready else "")
+        return Check(name, "blocked", f"{where}: {'; '.join(problems)}", why, todo)
     return Check(name, "ok", f"provider aws, filter {', '.join(side.domain_filters)}, owner {side.owner}")
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
-    found = [_check_side(side, facts.domain) for side in facts.sides]
+    found = [_check_side(side, facts.domain, takeover=facts.takeover) for side in facts.sides]
     owners = [side.owner for side in facts.sides if side.there]
     if len(owners) == 2 and owners[0] == owners[1]:
         found.append(

@@ -1,7 +1,8 @@
 """Creates the HostedCluster on the destination, paused, with the one URL of the verified snapshot. The
 HostedControlPlane is left to the operator, which builds it wholly from this (rule B3).
 
-The URL is always a new one: a cluster that was restored before still bears its old, expired one (rule C7). The
+The URL is always a new one: a cluster that was restored before still bears its old, expired one (rule C7). It is tried
+right before, because it cannot be replaced in a HostedCluster that exists. The
 finalizer that says that the OIDC documents are uploaded is kept, so that they are not made anew (rule E3).
 """
 
@@ -20,9 +21,10 @@ from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import Snapshot, read_manifest
 from hcp_dr.objects.reading import is_deleting
 from hcp_dr.objects.scrub import OIDC_FINALIZER
+from hcp_dr.procedure import restore_url
 from hcp_dr.procedure.fencing import Fence, look_at
-from hcp_dr.procedure.preflight.aws import URL_SECONDS
-from hcp_dr.procedure.restoring import Restorable, is_ours, marked, to_restore
+from hcp_dr.procedure.restore_url import RestoreUrl
+from hcp_dr.procedure.restoring import STARTED, Restorable, is_ours, marked, to_restore
 
 RESTORED = "hypershift.openshift.io/restored-from-backup"
 
@@ -30,25 +32,33 @@ RESTORED = "hypershift.openshift.io/restored-from-backup"
 @dataclass(frozen=True, slots=True)
 class Facts:
     backup_id: str
-    fence: Fence
+    fence: Fence | None  # looked at where the HostedCluster is not there yet
+    fence_id: str | None
+    started: bool  # remembered: it was un-paused there, and served
     wanted: Restorable
     found: Object | None
     snapshot: Snapshot | None
     stored: StoredObject | None
     url: str  # presigned GET; a secret while it lives
+    tried: RestoreUrl | None  # where the HostedCluster is not there yet
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     manifest = read_manifest(ports.archive)
     snapshot = manifest.snapshot if manifest else None
+    found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    url = ports.bucket.presign_get(snapshot.key, seconds=restore_url.SECONDS) if snapshot else Later("presigned URL")
     return Facts(
         backup_id=case.backup_id,
-        fence=look_at(ports.source, case),
+        fence=look_at(ports.source, case) if found is None else None,
+        fence_id=(memory.mapping("fence") or {}).get("id"),
+        started=STARTED in memory.done,
         wanted=next(item for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind),
-        found=ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace),
+        found=found,
         snapshot=snapshot,
         stored=ports.bucket.head(snapshot.key) if snapshot else None,
-        url=ports.bucket.presign_get(snapshot.key, seconds=URL_SECONDS) if snapshot else Later("presigned URL"),
+        url=url,
+        tried=restore_url.tried(ports, url, fresh=True) if snapshot and found is None else None,
     )
 
 
@@ -74,26 +84,56 @@ def plan(facts: Facts) -> Decision:
                 )
             )
         return Done("the HostedCluster is there, made by this relocation")
-    breach = facts.fence.breach()
+    if facts.started:
+        return Refuse(
+            NotOurs(
+                what="The HostedCluster was started on the destination, and is not there any more.",
+                left="It was not made again: the snapshot is older than what was written there since.",
+                todo="Find out who deleted it before anything else.",
+            )
+        )
+    breach = facts.fence.breach() if facts.fence else None
     if breach:
         return Refuse(FenceBroken(what=f"The fence on the source does not hold ({breach}); the snapshot is void."))
-    snapshot, stored = facts.snapshot, facts.stored
-    if snapshot is None or stored is None:
-        return Refuse(SnapshotDoubtful(what="There is no snapshot of this fence in the bucket."))
-    if (stored.size, stored.metadata.get("sha256")) != (snapshot.size, snapshot.sha256):
-        return Refuse(SnapshotDoubtful(what=f"The object {snapshot.key} is not the snapshot that the manifest names."))
+    doubt = _doubt(facts)
+    if doubt is not None:
+        return Refuse(doubt)
     return Do(
         (Create("destination", HOSTED_CLUSTER, paused_body(facts.wanted, backup_id=facts.backup_id, url=facts.url)),)
     )
+
+
+def _doubt(facts: Facts) -> SnapshotDoubtful | None:
+    snapshot, stored = facts.snapshot, facts.stored
+    if snapshot is None or stored is None:
+        return SnapshotDoubtful(what="There is no snapshot of this fence in the bucket.")
+    there = (stored.size, stored.metadata.get("sha256"), stored.metadata.get("fence"))
+    if there != (snapshot.size, snapshot.sha256, snapshot.fence):
+        return SnapshotDoubtful(what=f"The object {snapshot.key} is not the snapshot that the manifest names.")
+    if facts.fence_id is not None and snapshot.fence != facts.fence_id:
+        return SnapshotDoubtful(
+            what=f"The snapshot that the manifest names is of fence {snapshot.fence}, and the source is fenced by "
+            f"{facts.fence_id}: writes in between would be lost.",
+        )
+    fault = facts.tried.fault(snapshot.size) if facts.tried else None
+    if fault:
+        return SnapshotDoubtful(
+            what=f"The snapshot {snapshot.key} cannot be fetched by a presigned URL: {fault}.",
+            left="The HostedCluster was not made; the control plane stays fenced on the source.",
+            todo="Look at AWS_CREDS and the bucket's policy, then run `hcp-dr resume`: it makes another URL.",
+        )
+    return None
 
 
 def foresee(facts: Facts) -> Facts:
     snapshot = facts.snapshot or Snapshot("", "", 0, "", "", 0, 0, "")
     return replace(
         facts,
-        fence=facts.fence.made(),
+        fence=facts.fence.made() if facts.fence else None,
+        fence_id=None,
         snapshot=snapshot,
-        stored=StoredObject(snapshot.key, snapshot.size, {"sha256": snapshot.sha256}, ""),
+        stored=StoredObject(snapshot.key, snapshot.size, {"sha256": snapshot.sha256, "fence": snapshot.fence}, ""),
+        tried=None,
     )
 
 
@@ -108,4 +148,5 @@ STEP = Step(
     plan=plan,
     foresee=foresee,
     afterwards=afterwards,
+    proof=True,  # so that a resume makes it anew where it had to be removed because its URL expired
 )

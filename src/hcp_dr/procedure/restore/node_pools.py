@@ -16,7 +16,7 @@ from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.graph import relink
 from hcp_dr.objects.reading import dig, is_deleting, uid_of
 from hcp_dr.objects.select import is_token_secret
-from hcp_dr.procedure.restoring import DataFacts, Restorable, existing, is_ours, marked, to_restore
+from hcp_dr.procedure.restoring import STARTED, DataFacts, Restorable, existing, is_ours, marked, to_restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,12 @@ class Facts:
     pools: tuple[Restorable, ...]
     found: Mapping[str, Object]  # NodePools on the destination by name
     tokens: DataFacts
+    started: bool  # remembered: the control plane was started since, and serves
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    if STARTED in memory.done:
+        return Facts(case.backup_id, (case.name, None), (), {}, DataFacts(case.backup_id, (), {}), started=True)
     restorable = to_restore(ports, case)
     hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     pools = tuple(item for item in restorable if item.entry.kind == "NodePool")
@@ -39,6 +42,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         pools=pools,
         found={name: item for (_, name), item in existing(ports.destination, pools).items()},
         tokens=DataFacts(case.backup_id, tokens, existing(ports.destination, tokens)),
+        started=False,
     )
 
 
@@ -59,6 +63,8 @@ def status_of(item: Restorable) -> Object:
 
 def plan(facts: Facts) -> Decision:
     name, uid = facts.hosted_cluster
+    if facts.started:
+        return Done("the control plane was started with them")
     if uid is None:
         return Refuse(
             NotOurs(
@@ -117,4 +123,5 @@ STEP = Step(
     plan=plan,
     foresee=foresee,
     afterwards=afterwards,
+    proof=True,  # they go with a HostedCluster that had to be removed because its URL expired
 )

@@ -4,6 +4,9 @@ deleted, which the controllers that start would finish (rule A2).
 
 etcd rolls a second time when the restore is done, because etcd-init leaves its template (rule C6): the first readiness
 is not the end, and with several members each has to come back.
+
+The restore URL cannot be replaced any more, so that its life is looked at before the HostedCluster is un-paused, and
+while etcd has not fetched by it.
 """
 
 from __future__ import annotations
@@ -12,14 +15,17 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
-from hcp_dr.errors import FenceBroken, MachineUnsafe, NotOurs
+from hcp_dr.errors import FenceBroken, MachineUnsafe, NotOurs, SnapshotDoubtful
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NODE_POOL, POD, STATEFUL_SET
 from hcp_dr.model import Case, Ports
+from hcp_dr.objects.archive import read_manifest
 from hcp_dr.objects.reading import dig, is_deleting, name_of
 from hcp_dr.objects.select import node_pools_of
+from hcp_dr.procedure import restore_url
 from hcp_dr.procedure.carried import MACHINERY
 from hcp_dr.procedure.fencing import Fence, look_at
+from hcp_dr.procedure.restore_url import RestoreUrl
 from hcp_dr.procedure.restoring import is_ours
 
 ETCD_INIT = "etcd-init"
@@ -38,23 +44,41 @@ class Facts:
     etcd: Object | None
     api_server: Object | None
     deleting: tuple[str, ...]  # machine objects and NodePools of the destination on their way out
+    url: RestoreUrl | None  # that etcd restores from; tried while the HostedCluster is paused
+    size: int  # of the snapshot, in bytes
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     destination, namespace = ports.destination, case.control_plane_namespace
     pools = node_pools_of({"metadata": {"name": case.name}}, destination.list(NODE_POOL, case.namespace).items)
     machinery = [item for resource in MACHINERY for item in destination.list(resource, namespace).items]
+    hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    manifest = read_manifest(ports.archive)
     return Facts(
         backup_id=case.backup_id,
         namespace=case.namespace,
         control_plane_namespace=namespace,
         name=case.name,
         fence=look_at(ports.source, case),
-        hosted_cluster=destination.find(HOSTED_CLUSTER, case.name, case.namespace),
+        hosted_cluster=hosted_cluster,
         etcd=destination.find(STATEFUL_SET, "etcd", namespace),
         api_server=destination.find(DEPLOYMENT, "kube-apiserver", namespace),
         deleting=tuple(f"{item['kind']} {name_of(item)}" for item in (*pools, *machinery) if is_deleting(item)),
+        url=_look_at_url(ports, hosted_cluster),
+        size=manifest.snapshot.size if manifest and manifest.snapshot else 0,
     )
+
+
+def _look_at_url(ports: Ports, hosted_cluster: Object | None) -> RestoreUrl | None:
+    found = dig(hosted_cluster, "spec", "etcd", "managed", "storage", "restoreSnapshotURL") or ()
+    url = next(iter(found), None)
+    if url is None:
+        return None
+    return restore_url.tried(ports, url, fresh=False) if _is_paused(hosted_cluster) else restore_url.read(ports, url)
+
+
+def _is_paused(hosted_cluster: Object | None) -> bool:
+    return dig(hosted_cluster, "spec", "pausedUntil") is not None
 
 
 def rolled_out(workload: Object | None) -> bool:
@@ -88,7 +112,7 @@ def plan(facts: Facts) -> Decision:
                 todo="Stop whoever lifted it. The snapshot is void: start over with a new BACKUP_DIR.",
             )
         )
-    paused = dig(hosted_cluster, "spec", "pausedUntil") is not None
+    paused = _is_paused(hosted_cluster)
     if paused and facts.deleting:
         return Refuse(
             MachineUnsafe(
@@ -98,6 +122,9 @@ def plan(facts: Facts) -> Decision:
                 todo="Find out who deletes it. Let it go without its finalizers, then run `hcp-dr resume`.",
             )
         )
+    late = _url_too_late(facts, paused=paused)
+    if late is not None:
+        return Refuse(late)
     if paused:
         patch = {"spec": {"pausedUntil": None}}
         return Do((Patch("destination", HOSTED_CLUSTER, facts.name, facts.namespace, patch),))
@@ -114,9 +141,36 @@ def plan(facts: Facts) -> Decision:
     return Done("etcd and kube-apiserver serve on the destination")
 
 
+def _url_too_late(facts: Facts, *, paused: bool) -> SnapshotDoubtful | None:
+    url, name = facts.url, f"HostedCluster {facts.namespace}/{facts.name}"
+    fault = url.fault(facts.size) if url and paused else None
+    if fault:
+        return SnapshotDoubtful(
+            what=f"The restore URL of {name} on the destination is of no use: {fault}. It is immutable.",
+            left="The HostedCluster was never un-paused there; the control plane stays fenced on the source.",
+            todo="Remove it from the destination while its operator is stopped: deleted by a running operator, it "
+            "takes the OIDC documents of the living cluster with it. So: scale Deployment hypershift/operator there to "
+            f"0 and see its pods gone; delete {name} and its NodePools there without waiting, and take all their "
+            "finalizers off; scale the operator back. `hcp-dr resume` then makes them anew with another URL.",
+        )
+    fetched = int(dig(facts.etcd, "status", "readyReplicas") or 0) > 0 or (
+        facts.etcd is not None and not _restores_still(facts.etcd)
+    )
+    if url is None or not url.ended or paused or fetched:
+        return None
+    return SnapshotDoubtful(
+        what=f"etcd of {name} on the destination has not restored yet, and its restore URL has expired: it never will.",
+        left="It is un-paused there, and its etcd is empty; the control plane stays fenced on the source.",
+        todo="Never delete it while its controllers run: that can terminate the running instances. Look at the log of "
+        "etcd-init first: where it says that the volume is not empty, `hcp-dr resume` waits on. Else every Deployment "
+        f"of {facts.control_plane_namespace} and Deployment hypershift/operator there must be at zero pods before the "
+        f"finalizers of {name} and all that is its own are taken off and they are deleted; then run `hcp-dr resume`.",
+    )
+
+
 def foresee(facts: Facts) -> Facts:
     hosted_cluster = facts.hosted_cluster or _created(facts, {"pausedUntil": "true"})
-    return replace(facts, fence=facts.fence.made(), hosted_cluster=hosted_cluster)
+    return replace(facts, fence=facts.fence.made(), hosted_cluster=hosted_cluster, url=None)
 
 
 def _created(facts: Facts, spec: dict[str, str]) -> Object:

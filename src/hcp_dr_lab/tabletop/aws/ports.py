@@ -10,7 +10,7 @@ from typing import Literal
 from hcp_dr import errors
 from hcp_dr.aws import checksum
 from hcp_dr.aws.batch import describe, refuse_what_does_not_fit
-from hcp_dr.aws.mapping import from_answer
+from hcp_dr.aws.mapping import from_answer, from_page
 from hcp_dr.aws.paging import Listing
 from hcp_dr.aws.port import Encryption, Instance, Record, RecordChange, StoredObject, UploadedPart
 from hcp_dr_lab.region.cloud.record_sets import Change, Place, RecordSet, full_name
@@ -68,6 +68,10 @@ class MemoryBucket(_Port):
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def encryption(self) -> Encryption | None:
+        return self._encryption
 
     def head(self, key: str) -> StoredObject | None:
         with self._asked(f"HeadObject {key}"):
@@ -130,6 +134,14 @@ class MemoryBucket(_Port):
 
     def presign_get(self, key: str, *, seconds: int) -> str:
         return self._storage.presign("GET", self._name, key, seconds=seconds)
+
+    def size_behind(self, url: str) -> int:
+        operation = "GET of a presigned URL"
+        with self._asked(operation):
+            answer = self._storage.request("GET", url, {"range": "bytes=0-0"})
+        if answer.status >= 300:
+            raise from_page(answer.body, answer.status, service="S3", operation=operation, subject=self._name)
+        return int(answer.headers["content-range"].rpartition("/")[2])
 
     def begin_upload(self, key: str, *, metadata: Mapping[str, str]) -> str:
         with self._asked(f"CreateMultipartUpload {key}"):
@@ -254,6 +266,10 @@ class MemoryIdentity(_Port):
     def arn(self) -> str:
         with self._asked("GetCallerIdentity"):
             return self._arn
+
+    def lasts(self, seconds: int) -> bool | None:
+        del seconds
+        return True
 
 
 def _object(key: str, stored: Stored) -> StoredObject:

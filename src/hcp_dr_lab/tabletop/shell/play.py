@@ -17,6 +17,7 @@ from hcp_dr_lab.tabletop.shell.read import (
     NotUnderstood,
     Output,
     Pipeline,
+    Reading,
     Redirect,
     Script,
     Simple,
@@ -111,6 +112,7 @@ class Shell:
         self._guarded = 0  # inside a condition, where a failure ends nothing
         self._code = 0
         self._last = 0  # $?
+        self._handles = 62  # the next of a process substitution is one more
 
     def run(self, script: str, arguments: Sequence[str] = (), stdin: bytes = b"") -> Result:
         """`bash -c script $0 $1 …`. Raises NotYet, NotUnderstood."""
@@ -340,8 +342,15 @@ class Shell:
                     open_field = True
         return fields
 
-    def _values(self, part: Text | Variable | Output, streams: _Streams) -> list[str]:
+    def _values(self, part: Text | Variable | Output | Reading, streams: _Streams) -> list[str]:
         match part:
+            case Reading(script):
+                inner = _Streams(b"", bytearray(), streams.err)
+                self._apart(Group(script, (), apart=False), inner)
+                self._handles += 1
+                path = f"/dev/fd/{self._handles}"
+                self.files[path] = bytes(inner.out)
+                return [path]
             case Text(text):
                 return [text]
             case Output(script):

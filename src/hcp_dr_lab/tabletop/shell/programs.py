@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+import zlib
 from collections.abc import Mapping
 
 from hcp_dr_lab.tabletop.shell.play import Call, Program
@@ -122,7 +123,21 @@ def _stat(call: Call) -> int:
     for path in (word for word in words if word not in ("-c", form)):
         if path not in call.shell.files:
             return call.fail(f"stat: cannot statx '{path}': No such file or directory")
-        call.say(form.replace("%s", str(len(call.shell.files[path]))).replace("%n", path))
+        content = call.shell.files[path]
+        made = zlib.crc32(content)  # files have no times here: other content, another one
+        call.say(form.replace("%s", str(len(content))).replace("%n", path).replace("%Y", str(made)))
+    return 0
+
+
+def _copy_blocks(call: Call) -> int:
+    """dd if= bs= skip= count="""
+    settings = dict(word.split("=", 1) for word in call.words[1:])
+    if settings["if"] not in call.shell.files:
+        return call.fail(f"dd: failed to open '{settings['if']}': No such file or directory")
+    size = int(settings["bs"])
+    first = int(settings.get("skip", "0")) * size
+    last = first + int(settings["count"]) * size if "count" in settings else None
+    call.out += call.shell.files[settings["if"]][first:last]
     return 0
 
 
@@ -193,6 +208,7 @@ def _sleep(call: Call) -> int:
 
 PROGRAMS: Mapping[str, Program] = {
     "cat": _cat,
+    "dd": _copy_blocks,
     "echo": _echo,
     "grep": _search,
     "head": _head,

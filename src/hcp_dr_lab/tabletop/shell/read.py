@@ -41,7 +41,15 @@ class Output:
     quoted: bool = False
 
 
-Word = tuple[Text | Variable | Output, ...]
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """<(script): a file that holds what the script says."""
+
+    script: Script
+    quoted: bool = True
+
+
+Word = tuple[Text | Variable | Output | Reading, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +335,7 @@ class _Reader:
 
     def _redirect(self) -> Redirect | None:
         found = _REDIRECT.match(self._text, self._place)
-        if found is None:
+        if found is None or self._at("<("):
             return None
         self._place = found.end()
         self.space()
@@ -336,8 +344,12 @@ class _Reader:
 
     def _word(self, *, loose: bool = False) -> Word:
         """`loose`: inside [[ ]], where < and > are words."""
-        parts: list[Text | Variable | Output] = []
+        parts: list[Text | Variable | Output | Reading] = []
         ends = " \t\n" if loose else " \t\n;&|()<>"
+        if self._at("<(") and not loose:
+            self._place += 2
+            parts.append(Reading(self.script(())))
+            self._expect(")")
         while not self.ended and self._text[self._place] not in ends:
             letter = self._text[self._place]
             if letter == "'":

@@ -1,0 +1,246 @@
+"""The snapshot's way from etcd's pod to the bucket: the actions, and how each is carried out.
+
+Whatever goes to the bucket goes straight from the pod, by a presigned URL that is made at that moment. An URL is a key
+to the bucket while it lives: it goes in by stdin and is in no process list, here or there. What became of an action is
+seen by the next look.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hcp_dr.aws.port import UploadedPart
+from hcp_dr.errors import AwsBusy, AwsConflict, AwsUnreachable, BucketRefused, CommandFailed, HcpDrError
+from hcp_dr.kube.port import Completed
+from hcp_dr.model import Ports, Side
+
+ETCD_CONTAINER = "etcd"
+ETCDCTL = (
+    "ETCDCTL_API=3 etcdctl --endpoints=https://localhost:2379"
+    " --cert /etc/etcd/tls/client/etcd-client.crt --key /etc/etcd/tls/client/etcd-client.key"
+    " --cacert /etc/etcd/tls/etcd-ca/ca.crt"
+)
+"""The documented path of the CA is that of hosted releases before 4.12; since then it is this one."""
+MEBIBYTE = 1024 * 1024
+
+_URL_SECONDS = 3600
+_STREAM_SECONDS = 3600.0
+_CURL = "curl --silent --show-error --fail --speed-limit 1024 --speed-time 60 --config -"
+"""One that stalls for a minute ends."""
+_HTTP_REFUSAL = 22
+_HTTP_STATUS = re.compile(r"returned error: (\d{3})")
+_NO_ANSWER = (5, 6, 7, 18, 28, 35, 52, 55, 56)
+"""curl's exit codes for what the network does: names, connections, stalls, cuts (curl(1), EXIT CODES)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSnapshot:
+    """Save etcd's snapshot inside its pod, to a name that appears only when the file is whole."""
+
+    side: Side
+    namespace: str
+    pod: str
+    path: str
+
+    def describe(self) -> str:
+        return f"save etcd snapshot in pod {self.namespace}/{self.pod} as {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveSnapshot:
+    """Remove a file of `SaveSnapshot` from the pod's volume, whole or not."""
+
+    side: Side
+    namespace: str
+    pod: str
+    path: str
+
+    def describe(self) -> str:
+        return f"remove {self.path} from pod {self.namespace}/{self.pod}"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSnapshot:
+    """Send the snapshot in one piece, where the bucket has nothing of that name."""
+
+    side: Side
+    namespace: str
+    pod: str
+    path: str
+    key: str
+    sha256: str
+    metadata: Mapping[str, str]
+
+    def describe(self) -> str:
+        return f"upload {self.path} of pod {self.namespace}/{self.pod} to {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class BeginUpload:
+    """Begin to send an object in parts."""
+
+    key: str
+    metadata: Mapping[str, str]
+
+    def describe(self) -> str:
+        return f"begin to upload {self.key} in parts"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPart:
+    """Send one part of the snapshot. `number` counts from 1; `offset`, in MiB, and `size`, in bytes, are of the file;
+    `sha256` is that of the part."""
+
+    side: Side
+    namespace: str
+    pod: str
+    path: str
+    key: str
+    upload_id: str
+    number: int
+    offset: int
+    size: int
+    sha256: str
+
+    def describe(self) -> str:
+        return f"upload part {self.number} of {self.path} of pod {self.namespace}/{self.pod} to {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteUpload:
+    """Make the object from its parts, where the bucket has nothing of that name."""
+
+    key: str
+    upload_id: str
+    parts: tuple[UploadedPart, ...]
+
+    def describe(self) -> str:
+        return f"complete the upload of {self.key} from {len(self.parts)} parts"
+
+
+@dataclass(frozen=True, slots=True)
+class AbortUpload:
+    """Throw away the parts of an upload that was never completed."""
+
+    key: str
+    upload_id: str
+
+    def describe(self) -> str:
+        return f"abort an unfinished upload of {self.key}"
+
+
+Transfer = SaveSnapshot | RemoveSnapshot | UploadSnapshot | BeginUpload | UploadPart | CompleteUpload | AbortUpload
+
+
+def carry_out(action: Transfer, ports: Ports) -> None:
+    """Raises the classes of `hcp_dr.errors`."""
+    match action:
+        case SaveSnapshot():
+            _save(action, ports)
+        case RemoveSnapshot(path=path):
+            _in_pod(action, ports, f"rm -f {shlex.quote(path)}", shown="rm")
+        case UploadSnapshot():
+            _upload(action, ports)
+        case BeginUpload(key, metadata):
+            ports.bucket.begin_upload(key, metadata=metadata)
+        case UploadPart():
+            _upload_part(action, ports)
+        case CompleteUpload(key, upload_id, parts):
+            ports.bucket.complete_upload(key, upload_id, parts, if_absent=True)
+        case AbortUpload(key, upload_id):
+            ports.bucket.abort_upload(key, upload_id)
+
+
+InPod = SaveSnapshot | RemoveSnapshot | UploadSnapshot | UploadPart
+
+
+def _execute(action: InPod, ports: Ports, script: str, stdin: bytes | None = None) -> Completed:
+    return ports.cluster(action.side).execute(
+        action.namespace,
+        action.pod,
+        ETCD_CONTAINER,
+        ["/bin/bash", "-c", script],
+        stdin=stdin,
+        seconds=_STREAM_SECONDS,
+    )
+
+
+def _failure(action: InPod, ports: Ports, completed: Completed, shown: str) -> CommandFailed:
+    return CommandFailed(
+        command=shown,
+        object=f"Pod {action.namespace}/{action.pod}",
+        cluster=ports.cluster(action.side).name,
+        code=completed.exit_code,
+        reason=_said(completed),
+    )
+
+
+def _said(completed: Completed) -> str:
+    return completed.stderr.decode(errors="replace").strip()[-256:] or "it said nothing"
+
+
+def _in_pod(action: InPod, ports: Ports, script: str, *, shown: str) -> None:
+    completed = _execute(action, ports, script)
+    if completed.exit_code:
+        raise _failure(action, ports, completed, shown)
+
+
+def _save(action: SaveSnapshot, ports: Ports) -> None:
+    """A file that could not be saved whole leaves nothing behind: etcd needs the room."""
+    path, part = shlex.quote(action.path), shlex.quote(action.path + ".part")
+    script = f"rm -f {part}; if {ETCDCTL} snapshot save {part} >/dev/null; then mv {part} {path}; "
+    script += f"else rm -f {part}; exit 1; fi"
+    _in_pod(action, ports, script, shown="etcdctl snapshot save")
+
+
+def _upload(action: UploadSnapshot, ports: Ports) -> None:
+    url, headers = ports.bucket.presign_put(
+        action.key, seconds=_URL_SECONDS, sha256_hex=action.sha256, metadata=action.metadata, if_absent=True
+    )
+    _put(action, ports, [f'url = "{url}"', f'upload-file = "{action.path}"'], headers)
+
+
+def _upload_part(action: UploadPart, ports: Ports) -> None:
+    """Cut on its way out: neither disk nor memory is needed for it. curl would send what has no end in chunks, which
+    S3 does not take; so it is told how much there is."""
+    url, headers = ports.bucket.presign_part(
+        action.key, action.upload_id, action.number, seconds=_URL_SECONDS, sha256_hex=action.sha256
+    )
+    blocks = -(-action.size // MEBIBYTE)
+    cut = f"dd if={shlex.quote(action.path)} bs={MEBIBYTE} skip={action.offset} count={blocks} status=none"
+    lines = [f'url = "{url}"', 'header = "Transfer-Encoding:"', f'header = "Content-Length: {action.size}"']
+    _put(action, ports, lines, headers, f" --upload-file <({cut})")
+
+
+def _put(
+    action: UploadSnapshot | UploadPart, ports: Ports, lines: list[str], headers: Mapping[str, str], source: str = ""
+) -> None:
+    lines = [*lines, *(f'header = "{name}: {value}"' for name, value in headers.items())]
+    config = ("\n".join(lines) + "\n").encode()
+    # Older API servers cannot close stdin, so that the pod is told how much to read.
+    script = f"set -o pipefail; head -c {len(config)} | {_CURL}{source}"
+    completed = _execute(action, ports, script, config)
+    if completed.exit_code:
+        raise _refusal(action, ports, completed)
+
+
+def _refusal(action: UploadSnapshot | UploadPart, ports: Ports, completed: Completed) -> HcpDrError:
+    """What the bucket answered to the pod, or that it did not."""
+    values = {
+        "service": "S3",
+        "operation": f"PUT {action.key} from Pod {action.namespace}/{action.pod}",
+        "object": ports.bucket.name,
+        "reason": _said(completed),
+    }
+    if completed.exit_code in _NO_ANSWER:
+        return AwsUnreachable(**values)
+    found = _HTTP_STATUS.search(values["reason"])
+    if completed.exit_code != _HTTP_REFUSAL or found is None:
+        return _failure(action, ports, completed, "curl (presigned PUT)")
+    status = int(found[1])
+    if status == 412:
+        return AwsConflict(**values)
+    return AwsBusy(**values) if status == 429 or status >= 500 else BucketRefused(**values)

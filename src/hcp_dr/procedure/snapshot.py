@@ -1,0 +1,120 @@
+"""etcd's snapshot as a file in its pod: the room for it, what is there, whether it is whole. Reading commands only."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hcp_dr.engine.transfer import ETCD_CONTAINER, MEBIBYTE
+from hcp_dr.kube.port import Kubernetes
+
+FOLDER = "/var/lib/data"
+DATABASE = f"{FOLDER}/member/snap/db"
+SPARE = 64 * MEBIBYTE
+"""Bytes that a save must leave free: etcd writes its log in pieces of so much, and stops where there is no room."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFile:
+    """A file that was read whole. `hash`, `revision` and `total_keys` are etcd's words for it; `intact` says that the
+    sha256 at its end, which etcd appends to a whole snapshot, is that of the rest. `parts` has the sha256 of each part
+    in which it is sent, none where one is enough. `stamp` tells whether it is that very file still."""
+
+    size: int
+    sha256: str
+    hash: str
+    revision: int
+    total_keys: int
+    intact: bool
+    parts: tuple[str, ...] = ()
+    stamp: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> SnapshotFile:
+        return cls(**{**value, "parts": tuple(value["parts"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What can be told without reading the file. In bytes; None where the pod does not tell. `stamp` is that of the
+    file, "" where there is none; `names` are the files beside it."""
+
+    free: int | None
+    database: int | None
+    stamp: str
+    names: tuple[str, ...]
+
+    @property
+    def lacking(self) -> int:
+        """How many bytes of room a save lacks. It writes as much as the database has, at most."""
+        if self.free is None or self.database is None:
+            return 0
+        return max(0, self.database + SPARE - self.free)
+
+    def of_save(self, path: str) -> tuple[str, ...]:
+        """Names of what a save to this path left, whole or not."""
+        name = path.removeprefix(f"{FOLDER}/")
+        return tuple(each for each in self.names if each in (name, f"{name}.part"))
+
+
+def path_of(fence_id: str) -> str:
+    """The name says of which fence it is."""
+    return f"{FOLDER}/snapshot-{fence_id}.db"
+
+
+def glance(cluster: Kubernetes, namespace: str, pod: str, path: str) -> Glance:
+    script = (
+        f"f={shlex.quote(path)}; "
+        f'echo "room $(df -Pk {FOLDER} 2>/dev/null | tail -n 1)"; '
+        f'echo "database $(stat -c %s {DATABASE} 2>/dev/null)"; '
+        'echo "file $(stat -c \'%s %Y\' "$f" 2>/dev/null)"; '
+        f"ls {FOLDER}"
+    )
+    completed = cluster.execute(namespace, pod, ETCD_CONTAINER, ["/bin/bash", "-c", script])
+    told = completed.stdout.decode(errors="replace").splitlines()
+    words = {line.partition(" ")[0]: line.split()[1:] for line in told[:3]}
+    room, database, stamp = (words.get(word, []) for word in ("room", "database", "file"))
+    return Glance(
+        free=int(room[3]) * 1024 if len(room) > 3 and room[3].isdigit() else None,
+        database=int(database[0]) if database and database[0].isdigit() else None,
+        stamp=f"{pod} {' '.join(stamp)}" if stamp else "",
+        names=tuple(told[3:]),
+    )
+
+
+def read_file(cluster: Kubernetes, namespace: str, pod: str, path: str, *, part_size: int, stamp: str) -> SnapshotFile:
+    """The file read whole. etcd 3.6 moved `snapshot status` from etcdctl to etcdutl."""
+    quoted, blocks = shlex.quote(path), part_size // MEBIBYTE
+    size = int(stamp.split()[1])
+    count = -(-size // part_size) if size > part_size else 0
+    offsets = " ".join(str(number * blocks) for number in range(count))
+    script = (
+        f"set -e; f={quoted}; "
+        "if command -v etcdutl >/dev/null; then etcdutl snapshot status $f -w json; "
+        "else ETCDCTL_API=3 etcdctl snapshot status $f -w json; fi; "
+        "sha256sum < $f; head -c -32 $f | sha256sum; tail -c 32 $f | od -An -v -tx1 | tr -d ' \\n'; echo"
+    )
+    if count:
+        part = f"dd if=$f bs={MEBIBYTE} skip=$n count={blocks} status=none | sha256sum"
+        script += f"; for n in {offsets}; do {part}; done"
+    completed = cluster.execute(namespace, pod, ETCD_CONTAINER, ["/bin/bash", "-c", script], seconds=1800)
+    lines = completed.stdout.decode(errors="replace").splitlines()
+    if completed.exit_code or len(lines) < 4 + count:
+        return SnapshotFile(size, "", "", 0, 0, intact=False, stamp=stamp)
+    status = json.loads(lines[0])
+    return SnapshotFile(
+        size=size,
+        sha256=lines[1].split()[0],
+        hash=f"{int(status['hash']):x}",
+        revision=int(status["revision"]),
+        total_keys=int(status["totalKey"]),
+        intact=lines[2].split()[0] == lines[3].strip(),
+        parts=tuple(line.split()[0] for line in lines[4 : 4 + count]),
+        stamp=stamp,
+    )
