@@ -298,6 +298,9 @@ class MemoryIdentity:
     def arn(self) -> str:
         return "arn:aws:iam::1:user/relocator"
 
+    def lasts(self, seconds: int) -> bool | None:
+        return True
+
 
 @dataclass
 class MemoryArchive:

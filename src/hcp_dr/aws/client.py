@@ -101,7 +101,7 @@ def connect(settings: AwsSettings) -> Aws:
         bucket=S3Bucket(maker.s3(), settings.bucket, encryption=settings.encryption),
         zone=Route53Zone(maker.client("route53"), settings.zone_id),
         instances=Ec2Instances(maker.client("ec2"), maker.region),
-        identity=StsIdentity(maker.client("sts")),
+        identity=StsIdentity(maker.client("sts"), maker.credentials),
     )
 
 
@@ -112,6 +112,7 @@ class _ClientMaker:
         if not self._session.region_name:
             raise SettingsError(what="The AWS region is not known: AWS_REGION is not set.")
         self.region: str = self._session.region_name
+        self.credentials = self._session.get_credentials()
 
     def client(self, service: Service, region: str | None = None) -> Any:
         endpoint, bundle = self._settings.endpoints.get(service), self._settings.ca_bundle

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from botocore.credentials import Credentials, RefreshableCredentials
+
 from hcp_dr.aws.mapping import mapped
 from hcp_dr.aws.paging import FRESH
 from hcp_dr.aws.port import Instance
@@ -87,11 +89,19 @@ class Ec2Instances:
 
 
 class StsIdentity:
-    """Implements hcp_dr.aws.port.Identity."""
+    """Implements hcp_dr.aws.port.Identity. `credentials` are those that everything is signed with."""
 
-    def __init__(self, client: STSClient) -> None:
+    def __init__(self, client: STSClient, credentials: Credentials | None) -> None:
         self._client = client
+        self._credentials = credentials
 
     def arn(self) -> str:
         with mapped("STS", "GetCallerIdentity", "the credentials"):
             return self._client.get_caller_identity()["Arn"]
+
+    def lasts(self, seconds: int) -> bool | None:
+        if isinstance(self._credentials, RefreshableCredentials):
+            with mapped("STS", "refreshing", "the credentials"):
+                self._credentials.get_frozen_credentials()
+                return not self._credentials.refresh_needed(seconds)
+        return None if self._credentials is not None and self._credentials.token else True

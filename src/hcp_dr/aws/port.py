@@ -182,3 +182,8 @@ class Identity(Protocol):
     """Whose credentials these are."""
 
     def arn(self) -> str: ...
+
+    def lasts(self, seconds: int) -> bool | None:
+        """Whether what is signed now holds for so long. Keys of a user have no end; a session ends. None where the
+        session does not say when."""
+        ...

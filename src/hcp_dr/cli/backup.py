@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from hcp_dr.cli.phases import start
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption, Yes
+from hcp_dr.cli.session import Accept, Backup, EnvFile, OutputOption, Reason, Yes, reasons_of
 
 
-def backup(env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text", *, yes: Yes = False) -> None:
+def backup(
+    env_file: EnvFile = None,
+    backup: Backup = None,
+    output: OutputOption = "text",
+    accept: Accept = None,
+    reason: Reason = None,
+    *,
+    yes: Yes = False,
+) -> None:
     """Pause, export, fence and snapshot the hosted cluster, and free its names (8.6.2)."""
-    start("backup", env_file, backup, output, yes=yes)
+    start("backup", env_file, backup, output, yes=yes, reasons=reasons_of(accept, reason))

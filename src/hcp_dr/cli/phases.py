@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from hcp_dr.cli.session import (
     nothing_begun,
     open_session,
     show,
+    who,
 )
-from hcp_dr.engine.examine import examine, stopping
+from hcp_dr.engine.examine import examine, journal_accepted, stopping
 from hcp_dr.engine.journal import Journal
 from hcp_dr.engine.run import FIRST_LIMIT, Scribe
 from hcp_dr.engine.step import Check
@@ -25,13 +27,15 @@ from hcp_dr.report import checks as check_report
 from hcp_dr.report import outcome
 
 
-def start(command: str, env_file: Path | None, backup: Path | None, output: Output, *, yes: bool) -> None:
+def start(
+    command: str, env_file: Path | None, backup: Path | None, output: Output, *, yes: bool, reasons: Mapping[str, str]
+) -> None:
     """A command that begins a relocation: preflight first, whole, before anything is written anywhere."""
     with nothing_begun():
         session = open_session(env_file, backup, new=True)
         session.must_be_new()
         case = session.discover()
-        checks = examined(session, case)
+        checks = examined(session, case, reasons)
         error = stopping(checks)
         if error is not None:
             show(output, check_report.to_json(checks), check_report.to_text(checks))
@@ -42,18 +46,20 @@ def start(command: str, env_file: Path | None, backup: Path | None, output: Outp
             f"on {case.destination}.",
             yes=yes,
         )
+        accepting = who(session.ports) if reasons else ""
     session.folder.make()
     with closing(session.journal()) as journal:
         journal.write("begin", command=command, case=case.to_json())
+        journal_accepted(journal, checks, accepting)
         found = (*checks, *carry_out(session, case, journal, working_steps(command)))
     _show(session, journal, found, output)
 
 
-def examined(session: Session, case: Case) -> tuple[Check, ...]:
+def examined(session: Session, case: Case, reasons: Mapping[str, str]) -> tuple[Check, ...]:
     """All checks of preflight. Nobody waits long for an answer before anything has begun."""
     run = session.run(case, Scribe())
     run.patience = FIRST_LIMIT
-    return examine(run, PREFLIGHT)
+    return examine(run, PREFLIGHT, reasons)
 
 
 def go_on(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from hcp_dr.cli.phases import start
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption, Yes
+from hcp_dr.cli.session import Accept, Backup, EnvFile, OutputOption, Reason, Yes, reasons_of
 
 
 def relocate(
-    env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text", *, yes: Yes = False
+    env_file: EnvFile = None,
+    backup: Backup = None,
+    output: OutputOption = "text",
+    accept: Accept = None,
+    reason: Reason = None,
+    *,
+    yes: Yes = False,
 ) -> None:
     """Carry the hosted cluster from the source to the destination management cluster."""
-    start("relocate", env_file, backup, output, yes=yes)
+    start("relocate", env_file, backup, output, yes=yes, reasons=reasons_of(accept, reason))

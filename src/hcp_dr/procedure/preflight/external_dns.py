@@ -3,14 +3,14 @@ published, so that its name can move. Without that a hosted cluster cannot be mi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.kube.port import Kubernetes, Object
-from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
+from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, POD
 from hcp_dr.model import Case, Ports, Side
-from hcp_dr.objects.reading import dig, first_container, flags_of
+from hcp_dr.objects.reading import dig, first_container, flags_of, is_ready_pod, pods_of
 from hcp_dr.procedure.preflight import verdict
 
 NAMESPACE, NAME = "hypershift", "external-dns"
@@ -39,14 +39,13 @@ class Facts:
 
 
 def read_arguments(deployment: Object, side: Side) -> ExternalDns:
-    """From the first container's command, args and environment."""
+    """From the first container's command, args and environment. Whether it lives its pods tell."""
     container = first_container(deployment)
     flags = flags_of(container)
     environment = {entry.get("name") for entry in container.get("env") or ()}
     return ExternalDns(
         side=side,
         there=True,
-        ready=int(dig(deployment, "status", "readyReplicas") or 0),
         provider=next(iter(flags.get("provider", ())), ""),
         domain_filters=tuple(flags.get("domain-filter", ())),
         owner=next(iter(flags.get("txt-owner-id", ())), "default"),
@@ -58,7 +57,10 @@ def read_arguments(deployment: Object, side: Side) -> ExternalDns:
 def look_at(cluster: Kubernetes, side: Side) -> ExternalDns:
     """The external-dns of one management cluster."""
     deployment = cluster.find(DEPLOYMENT, NAME, NAMESPACE)
-    return ExternalDns(side, there=False) if deployment is None else read_arguments(deployment, side)
+    if deployment is None:
+        return ExternalDns(side, there=False)
+    pods = pods_of(deployment, cluster.list(POD, NAMESPACE).items)
+    return replace(read_arguments(deployment, side), ready=sum(map(is_ready_pod, pods)))
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -94,6 +96,16 @@ def _check_side(side: ExternalDns, domain: str) -> Check:
         problems.append(f"domain filter is {', '.join(side.domain_filters) or 'not set'}, which misses {domain}")
     if not side.credentials:
         problems.append("no AWS credentials are given to it")
+    if not side.ready and not problems and side.side == "source":
+        return Check(
+            name,
+            "blocked",
+            f"{where}: no pod of it is ready",
+            "nobody would take the API's records away, so that the destination cannot set its own while the API is away",
+            "bring it up; or let hcp-dr take exactly this hosted cluster's records over: give `--dns takeover` and accept "
+            "this check",
+            acceptable=True,
+        )
     if not side.ready:
         problems.append("no pod of it is ready")
     if problems:

@@ -255,6 +255,10 @@ class MemoryIdentity(_Port):
         with self._asked("GetCallerIdentity"):
             return self._arn
 
+    def lasts(self, seconds: int) -> bool | None:
+        del seconds
+        return True
+
 
 def _object(key: str, stored: Stored) -> StoredObject:
     return StoredObject(key, len(stored.body), dict(stored.metadata), stored.etag, stored.encryption)
