@@ -10,7 +10,7 @@ from hcp_dr.cli.session import Backup, EnvFile, OutputOption, nothing_begun, ope
 from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import SettingsError
-from hcp_dr.procedure import PHASES
+from hcp_dr.procedure import PHASES, downtime
 from hcp_dr.report import plan as report
 
 
@@ -29,4 +29,5 @@ def plan(
         memory = story.memory if story else Memory()
         case = session.discover()
     steps = [foretell(step, session.ports, case, memory) for step in PHASES[phase]]
-    show(output, report.to_json(steps), report.to_text(steps))
+    estimate = downtime.estimate(downtime.observe(session.ports, case)) if phase == "relocate" else None
+    show(output, report.to_json(steps, estimate), report.to_text(steps, estimate))

@@ -20,10 +20,10 @@ from hcp_dr.procedure.backup import (
     snapshot_etcd,
 )
 from hcp_dr.procedure.finish import restart_ovn, unprotect_instances
-from hcp_dr.procedure.preflight import aws, capability, capacity, carried, destination, external_dns, keys, owners
+from hcp_dr.procedure.preflight import aws, capability, capacity, destination, external_dns, keys, owners, webhooks
+from hcp_dr.procedure.preflight import carried as preflight_carried
 from hcp_dr.procedure.preflight import hosted_cluster as preflight_hosted_cluster
 from hcp_dr.procedure.preflight import machines as preflight_machines
-from hcp_dr.procedure.preflight import webhooks
 from hcp_dr.procedure.restore import (
     adopt_machines,
     carry_again,
@@ -53,7 +53,7 @@ PREFLIGHT: Steps = (
     aws.STEP,
     owners.STEP,
     preflight_machines.STEP,
-    carried.STEP,
+    preflight_carried.STEP,
     keys.STEP,
     webhooks.STEP,
     destination.STEP,

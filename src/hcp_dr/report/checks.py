@@ -41,7 +41,9 @@ def to_text(checks: Sequence[Check]) -> str:
         verdict = "accepted" if check.accepted else check.verdict
         lines.append(f"{verdict:8} {check.name:{width}}  {check.seen}")
         if check.verdict != "ok":
-            lines += [f"{'':8} {'':{width}}  {f'{label}: ' if label else ''}{text}" for label, text in _more(check) if text]
+            lines += [
+                f"{'':8} {'':{width}}  {f'{label}: ' if label else ''}{text}" for label, text in _more(check) if text
+            ]
     lines.append(f"\nverdict: {overall(checks)}")
     return "\n".join(lines)
 

@@ -1,5 +1,5 @@
-"""Has the destination room for the control plane? Its pods ask there for what they ask for here: CPU, memory, nodes with
-certain labels, taints that they bear, and several nodes or zones for those that must not stand together."""
+"""Has the destination room for the control plane? Its pods ask there for what they ask for here: CPU, memory, nodes
+with certain labels, taints that they bear, and several nodes or zones for those that must not stand together."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _asked(pod: Object, resource: str) -> float | None:
 
 def _need(pod: Object) -> Need:
     required = dig(pod, "spec", "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution") or ()
-    owner = next(iter(pod["metadata"].get("ownerReferences") or ()), {})
+    owner: Mapping[str, object] = next(iter(pod["metadata"].get("ownerReferences") or ()), {})
     return Need(
         name=name_of(pod),
         cpu=_asked(pod, "cpu"),
@@ -139,8 +139,13 @@ def checks(facts: Facts) -> tuple[Check, ...]:
     return (_nodes(facts), _room_for_all(facts), _apart(facts))
 
 
+def _homeless(facts: Facts) -> tuple[str, ...]:
+    """Pods that may stand on no node at all."""
+    return tuple(need.name for need in facts.needs if not _open_to(need, facts))
+
+
 def _nodes(facts: Facts) -> Check:
-    homeless = [need.name for need in facts.needs if not _open_to(need, facts)]
+    homeless = _homeless(facts)
     selector = ", ".join(f"{key}={value}" for key, value in facts.node_selector.items())
     return bad_if(
         homeless or not facts.rooms,
@@ -160,7 +165,7 @@ def _room_for_all(facts: Facts) -> Check:
     cpu, memory = (sum(getattr(need, word) or 0.0 for need in facts.needs) for word in ("cpu", "memory"))
     wanted = f"{len(facts.needs)} pods ask for {cpu:.1f} cores and {gibibytes(memory)}"
     todo = "add nodes to the destination; accept this when its autoscaler does so, or when they share what they ask for"
-    left = _left_over(facts)
+    left = [name for name in _left_over(facts) if name not in _homeless(facts)]
     if left:
         seen = f"{wanted}; no room on the destination for {some(left)}"
         return Check(name, "blocked", seen, why, todo, acceptable=True)
@@ -205,7 +210,7 @@ def _apart(facts: Facts) -> Check:
     lacking = []
     for (kind, key), wanted in sorted(count.items()):
         places = {room.labels[key] for room in _open_to(first[kind], facts) if key in room.labels}
-        if len(places) < wanted:
+        if len(places) < wanted and first[kind].name not in _homeless(facts):
             lacking.append(f"{wanted} pods of {kind} need as many values of {key}, there are {len(places)}")
     return bad_if(
         lacking,

@@ -101,13 +101,15 @@ def checks(facts: Facts) -> tuple[Check, ...]:
             f"namespace {facts.namespace} of the destination {facts.namespace_there}"
             if facts.namespace_there
             else f"namespace {facts.namespace} is free there",
-            "what is in it could not be told from what is restored, and a volume of etcd in it would keep its old state",
+            "what is in it could not be told from what is restored, and a volume of etcd in it keeps its old state",
             "look whose it is; what an earlier relocation left goes when its own `hcp-dr resume` or removal has ended",
         ),
         bad_if(
             facts.shared_going,
             "destination.shared_namespace",
-            "the HostedCluster's namespace is being deleted there" if facts.shared_going else "its namespace can be used",
+            "the HostedCluster's namespace is being deleted there"
+            if facts.shared_going
+            else "its namespace can be used",
             "nothing can be created in it, and what is restored into it would be deleted",
             "find out who deletes it, and let the deletion end",
         ),

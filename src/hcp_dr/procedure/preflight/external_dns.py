@@ -28,6 +28,7 @@ class ExternalDns:
     domain_filters: tuple[str, ...] = ()
     owner: str = ""
     cache: str = ""  # --txt-cache-interval
+    interval: str = ""
     credentials: bool = False
 
 
@@ -50,6 +51,7 @@ def read_arguments(deployment: Object, side: Side) -> ExternalDns:
         domain_filters=tuple(flags.get("domain-filter", ())),
         owner=next(iter(flags.get("txt-owner-id", ())), "default"),
         cache=next(iter(flags.get("txt-cache-interval", ())), ""),
+        interval=next(iter(flags.get("interval", ())), ""),
         credentials=bool(environment & {"AWS_SHARED_CREDENTIALS_FILE", "AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"}),
     )
 
@@ -101,9 +103,9 @@ def _check_side(side: ExternalDns, domain: str) -> Check:
             name,
             "blocked",
             f"{where}: no pod of it is ready",
-            "nobody would take the API's records away, so that the destination cannot set its own while the API is away",
-            "bring it up; or let hcp-dr take exactly this hosted cluster's records over: give `--dns takeover` and accept "
-            "this check",
+            "nobody would take the API's records away, so that the destination could not set its own",
+            "bring it up; or let hcp-dr take exactly this hosted cluster's records over: give `--dns takeover`, and "
+            "accept this check",
             acceptable=True,
         )
     if not side.ready:

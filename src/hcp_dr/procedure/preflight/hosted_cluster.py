@@ -73,7 +73,9 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         etcd_members=1 if dig(hosted_cluster, "spec", "controllerAvailabilityPolicy") == "SingleReplica" else 3,
         hosted_version=control_plane_version(hosted_cluster),
         paused=tuple(
-            f"{o['kind']} {name_of(o)}{who_paused(o)}" for o in (hosted_cluster, *pools) if dig(o, "spec", "pausedUntil")
+            f"{o['kind']} {name_of(o)}{who_paused(o)}"
+            for o in (hosted_cluster, *pools)
+            if dig(o, "spec", "pausedUntil")
         ),
         deleting=tuple(f"{o['kind']} {name_of(o)}" for o in going if is_deleting(o)),
         replicas_asked=sum(_replicas(pool, groups) for pool in pools),
@@ -153,7 +155,7 @@ def _state(facts: Facts) -> tuple[Check, ...]:
             "paused_before",
             f"paused already: {', '.join(facts.paused) or 'nothing'}",
             "somebody else holds this cluster, perhaps a backup that runs now",
-            "find out who paused it and lift the pause first; or accept this when it is yours: the destination lifts it",
+            "find out who paused it and lift the pause first; accept this when it is yours: the destination lifts it",
             acceptable=True,
         ),
         bad_if(
@@ -251,7 +253,6 @@ def _etcd(facts: Facts) -> Check:
         seen,
         f"before release {since} each member is restored as a cluster of its own, and the three take different writes",
         f"upgrade the hosted cluster to {since} or later first",
-        acceptable=fixed is None,  # whoever knows the release; the members are looked at before anything is removed
     )
 
 

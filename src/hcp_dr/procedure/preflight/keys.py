@@ -49,9 +49,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     hosted_cluster = source.get(HOSTED_CLUSTER, case.name, case.namespace)
     anchors = {name: source.find(SECRET, name, own) for name in ANCHORS}
     kms = dig(hosted_cluster, "spec", "secretEncryption", "kms") or {}
-    storage_class = dig(
-        hosted_cluster, "spec", "etcd", "managed", "storage", "persistentVolume", "storageClassName"
-    )
+    storage_class = dig(hosted_cluster, "spec", "etcd", "managed", "storage", "persistentVolume", "storageClassName")
     chosen = ports.destination.find(STORAGE_CLASS, str(storage_class)) if storage_class else None
     documents = documents_bucket_of(source)
     key_set = f"{case.infra_id}{KEY_SET}"
@@ -110,7 +108,7 @@ def checks(facts: Facts) -> tuple[Check, ...]:
                 "keys.etcd_volume",
                 "warning",
                 f"the destination's storage class encrypts etcd's volume with KMS key {facts.volume_key}",
-                "without the right to use the key no volume is made, and etcd's pod stays pending while the API is away",
+                "without the right to use it no volume is made, and etcd's pod stays pending while the API is away",
                 f"see that the role of the destination's EBS CSI driver is allowed {VOLUME_ACTIONS} on it",
             )
         )
@@ -120,7 +118,9 @@ def checks(facts: Facts) -> tuple[Check, ...]:
 def _signing_key(facts: Facts) -> Check:
     """The documents are looked at where they can be read, else the control plane operator's word is what there is."""
     name = "keys.signing_key"
-    why = "AWS takes the tokens of a key that it knows only: else no volume is attached, no load balancer made, and the "
+    why = (
+        "AWS takes the tokens of a key that it knows only: else no volume is attached, no load balancer made, and the "
+    )
     why += "NodePools never become ready (rule E3)"
     match facts.published:
         case "same":
@@ -142,7 +142,9 @@ def _signing_key(facts: Facts) -> Check:
                 "publish the documents again: the destination will not, since their finalizer says that they are there",
                 acceptable=True,
             )
-    where = "by the cluster's owner" if facts.own_signing_key else f"in {facts.documents or 'a bucket that is not told'}"
+    where = (
+        "by the cluster's owner" if facts.own_signing_key else f"in {facts.documents or 'a bucket that is not told'}"
+    )
     seen = f"the documents that are kept {where} could not be compared with Secret {SIGNING_KEY}; "
     seen += f"ValidAWSIdentityProvider is {facts.identity_provider or 'not told'}"
     todo = "compare the key set below the issuer's URL (openid/v1/jwks) with service-account.pub of the Secret"
@@ -168,8 +170,8 @@ def _kms(facts: Facts) -> Check:
         name,
         "warning",
         f"etcd's content is encrypted with KMS key {', '.join(facts.keys)}, used by role {facts.role or '(none)'}",
-        "without the right to use the key from the destination kube-apiserver cannot read what was restored; that it is "
-        "allowed cannot be tried beforehand",
+        "without the right to use it from the destination kube-apiserver cannot read what was restored; whether it is "
+        "allowed there cannot be tried beforehand",
         f"see that the role is allowed {KMS_ACTIONS} on the key, and that the key's policy does not name the source's "
         "network or VPC endpoint",
     )

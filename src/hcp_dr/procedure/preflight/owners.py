@@ -1,5 +1,5 @@
-"""Who else writes these objects? Whoever lifts the pause between the fence and the teardown makes a second control plane;
-whoever makes the HostedCluster anew on the source makes a second cluster (rule C3)."""
+"""Who else writes these objects? Whoever lifts the pause between the fence and the teardown makes a second control
+plane; whoever makes the HostedCluster anew on the source makes a second cluster (rule C3)."""
 
 from __future__ import annotations
 
@@ -167,7 +167,9 @@ def checks(facts: Facts) -> tuple[Check, ...]:
             verdict="warning",
         ),
         _klusterlets(facts),
-        Check("owners.writers", "ok", f"the HostedCluster's spec was written by {some(facts.writers) or 'nobody told'}"),
+        Check(
+            "owners.writers", "ok", f"the HostedCluster's spec was written by {some(facts.writers) or 'nobody told'}"
+        ),
     )
 
 

@@ -81,7 +81,9 @@ def _refusing(configuration: Object) -> Iterator[tuple[str, bool]]:
             continue
         by_url = bool(dig(webhook, "clientConfig", "url"))
         text = f"{webhook.get('name')} of {configuration['kind']} {name_of(configuration)}"
-        if dig(webhook, "clientConfig", "service", "namespace") == OPERATOR_NAMESPACE or (by_url and _concerns(webhook)):
+        if dig(webhook, "clientConfig", "service", "namespace") == OPERATOR_NAMESPACE or (
+            by_url and _concerns(webhook)
+        ):
             yield text, by_url
 
 
@@ -111,7 +113,7 @@ def _versions(facts: Facts) -> Check:
         "webhooks.stored_versions",
         f"stored in other versions than they are read in: {'; '.join(mixed)}"
         if mixed
-        else f"each kind is stored in the one version it is read in; the operator converts {converted} of them for others",
+        else f"each kind is stored in the one version it is read in; a webhook converts {converted} of them for others",
         "while the operator is stopped nobody converts: such objects can neither be read nor deleted, the garbage "
         "collector and the deletion of namespaces stop, and Cluster API of other hosted clusters with them",
         "end the migration of stored versions first (ConfigMap hypershift/capi-migration-status says where it is), and "
