@@ -22,6 +22,7 @@ def nested(*path: str, value: Any) -> dict[str, Any]:
 
 URL_CRD = {
     "CustomResourceDefinition hostedclusters.hypershift.openshift.io": {
+        "status": {"storedVersions": ["v1beta1"]},
         "spec": {
             "versions": [
                 nested(
@@ -30,7 +31,7 @@ URL_CRD = {
                     value=URL_FIELD,
                 )
             ]
-        }
+        },
     }
 }
 
@@ -58,7 +59,8 @@ def management(name: str, uid: str) -> MemoryKubernetes:
         {"Namespace kube-system": {"uid": uid}},
         "Namespace hypershift",
         "StorageClass gp3",
-        {"Node host": {"labels": {"role": "infra"}}},
+        {"Node host": {"labels": {"role": "infra"}, "status": READY}},
+        {"ConfigMap hypershift/supported-versions": {"data": {"supported-versions": '{"versions":["4.21","4.20"]}'}}},
         URL_CRD,
         *deployment("hypershift/operator", "operator-a", image="quay.example/hypershift:1"),
         *deployment(
@@ -99,7 +101,7 @@ def hosted_cluster(name: str, infra: str = "") -> list[Any]:
             )
         ],
     }
-    available = {"conditions": [{"type": "Available", "status": "True"}]}
+    available = {"conditions": [{"type": kind, "status": "True"} for kind in ("Available", "ValidAWSIdentityProvider")]}
     authority = {"data": {"ca.crt": "Y2VydA==", "ca.key": "a2V5"}}
     pool = {"annotations": {"hypershift.openshift.io/nodePool": f"clusters/{name}-workers"}}
     machines: list[Any] = [

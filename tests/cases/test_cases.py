@@ -8,7 +8,8 @@ A case says `facts` (by the fields of the step's Facts, see building.py), or `ba
     decision: done      because
     decision: refuse    error (its class) and says; left and todo where they are not the class's own
 
-and `checks`, where the decision has some that are not ok: "verdict name" to what was seen, why it matters, what to do.
+and `checks`, where the decision has some that are not ok: "verdict name" to what was seen, why it matters, what to do;
+"acceptable, " before it where an engineer may take it upon herself.
 Preflight's refusals say nothing else.
 """
 
@@ -69,8 +70,12 @@ def _told_error(error: HcpDrError) -> dict[str, str]:
 
 
 def _told_checks(checks: tuple[Check, ...]) -> dict[str, Any]:
-    found = {f"{c.verdict} {c.name}": [c.seen, c.why, c.todo] for c in checks if c.verdict != "ok"}
+    found = {f"{_told_verdict(c)} {c.name}": [c.seen, c.why, c.todo] for c in checks if c.verdict != "ok"}
     return {"checks": found} if found else {}
+
+
+def _told_verdict(check: Check) -> str:
+    return f"acceptable, {check.verdict}" if check.acceptable else check.verdict
 
 
 def test_every_step_has_cases_of_its_own() -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from hcp_dr.cli.phases import start
-from hcp_dr.cli.session import Backup, DnsOption, EnvFile, OutputOption, Yes
+from hcp_dr.cli.session import Accept, Backup, DnsOption, EnvFile, OutputOption, Reason, Yes, reasons_of
 
 
 def backup(
     env_file: EnvFile = None,
     backup: Backup = None,
     output: OutputOption = "text",
-    dns: DnsOption = "release",
     *,
+    dns: DnsOption = "release",
+    accept: Accept = None,
+    reason: Reason = None,
     yes: Yes = False,
 ) -> None:
     """Pause, export, fence and snapshot the hosted cluster, and free its names (8.6.2)."""
-    start("backup", env_file, backup, output, yes=yes, dns=dns)
+    start("backup", env_file, backup, output, yes=yes, dns=dns, reasons=reasons_of(accept, reason))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from hcp_dr.cli.session import (
     nothing_begun,
     open_session,
     show,
+    who,
 )
-from hcp_dr.engine.examine import examine, stopping
+from hcp_dr.engine.examine import examine, journal_accepted, stopping
 from hcp_dr.engine.journal import FILE_NAME, Journal, Memory
 from hcp_dr.engine.run import FIRST_LIMIT, Scribe
 from hcp_dr.engine.step import Check
@@ -27,14 +29,21 @@ from hcp_dr.report import outcome
 
 
 def start(
-    command: str, env_file: Path | None, backup: Path | None, output: Output, *, yes: bool, dns: Dns = "release"
+    command: str,
+    env_file: Path | None,
+    backup: Path | None,
+    output: Output,
+    *,
+    yes: bool,
+    dns: Dns,
+    reasons: Mapping[str, str],
 ) -> None:
     """A command that begins a relocation: preflight first, whole, before anything is written anywhere."""
     with nothing_begun():
         session = open_session(env_file, backup, new=True)
         session.must_be_new()
         case = session.discover()
-        checks = examined(session, case, dns)
+        checks = examined(session, case, dns, reasons)
         error = stopping(checks)
         if error is not None:
             show(output, check_report.to_json(checks), check_report.to_text(checks))
@@ -45,20 +54,22 @@ def start(
             f"on {case.destination}.",
             yes=yes,
         )
+        accepting = who(session.ports) if reasons else ""
     session.folder.make()
     with closing(session.journal()) as journal:
         journal.write("begin", command=command, case=case.to_json())
         if dns == TAKEOVER:
             journal.write("remember", key=DNS, value=dns)
+        journal_accepted(journal, checks, accepting)
         found = (*checks, *carry_out(session, case, journal, working_steps(command)))
     _show(session, journal, found, output)
 
 
-def examined(session: Session, case: Case, dns: Dns = "release") -> tuple[Check, ...]:
+def examined(session: Session, case: Case, dns: Dns, reasons: Mapping[str, str]) -> tuple[Check, ...]:
     """All checks of preflight. Nobody waits long for an answer before anything has begun."""
     run = session.run(case, Scribe(Memory().with_value(DNS, dns)))
     run.patience = FIRST_LIMIT
-    return examine(run, PREFLIGHT)
+    return examine(run, PREFLIGHT, reasons)
 
 
 def go_on(

@@ -11,7 +11,7 @@ from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import SettingsError
 from hcp_dr.model import DNS, TAKEOVER
-from hcp_dr.procedure import PHASES
+from hcp_dr.procedure import PHASES, downtime
 from hcp_dr.report import plan as report
 
 
@@ -32,4 +32,5 @@ def plan(
         memory = memory.with_value(DNS, dns) if dns == TAKEOVER else memory
         case = session.discover()
     steps = [foretell(step, session.ports, case, memory) for step in PHASES[phase]]
-    show(output, report.to_json(steps), report.to_text(steps))
+    estimate = downtime.estimate(downtime.observe(session.ports, case)) if phase == "relocate" else None
+    show(output, report.to_json(steps, estimate), report.to_text(steps, estimate))

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from hcp_dr.cli.phases import examined
-from hcp_dr.cli.session import DnsOption, EnvFile, OutputOption, nothing_begun, open_session, show
+from hcp_dr.cli.session import (
+    Accept,
+    DnsOption,
+    EnvFile,
+    OutputOption,
+    Reason,
+    nothing_begun,
+    open_session,
+    reasons_of,
+    show,
+)
 from hcp_dr.engine.examine import stopping
 from hcp_dr.report import checks as report
 
 
-def preflight(env_file: EnvFile = None, output: OutputOption = "text", dns: DnsOption = "release") -> None:
+def preflight(
+    env_file: EnvFile = None,
+    output: OutputOption = "text",
+    dns: DnsOption = "release",
+    accept: Accept = None,
+    reason: Reason = None,
+) -> None:
     """Find out whether the hosted cluster can be relocated."""
     with nothing_begun():
+        reasons = reasons_of(accept, reason)
         session = open_session(env_file, new=True)
-        checks = examined(session, session.discover(), dns)
+        checks = examined(session, session.discover(), dns, reasons)
         show(output, report.to_json(checks), report.to_text(checks))
         error = stopping(checks)
         if error is not None:

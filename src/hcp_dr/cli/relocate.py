@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from hcp_dr.cli.phases import start
-from hcp_dr.cli.session import Backup, DnsOption, EnvFile, OutputOption, Yes
+from hcp_dr.cli.session import Accept, Backup, DnsOption, EnvFile, OutputOption, Reason, Yes, reasons_of
 
 
 def relocate(
     env_file: EnvFile = None,
     backup: Backup = None,
     output: OutputOption = "text",
-    dns: DnsOption = "release",
     *,
+    dns: DnsOption = "release",
+    accept: Accept = None,
+    reason: Reason = None,
     yes: Yes = False,
 ) -> None:
     """Carry the hosted cluster from the source to the destination management cluster."""
-    start("relocate", env_file, backup, output, yes=yes, dns=dns)
+    start("relocate", env_file, backup, output, yes=yes, dns=dns, reasons=reasons_of(accept, reason))

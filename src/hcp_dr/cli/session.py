@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
+import platform
 import secrets
 import signal
 import string
@@ -28,7 +30,7 @@ from hcp_dr.engine.journal import Journal, Story
 from hcp_dr.engine.run import Run, StopRequested
 from hcp_dr.engine.step import Check
 from hcp_dr.engine.wait import SystemClock
-from hcp_dr.errors import ConfirmationMissing, HcpDrError, JournalError, NothingToResume, Unfinished
+from hcp_dr.errors import ConfirmationMissing, HcpDrError, JournalError, NothingToResume, SettingsError, Unfinished
 from hcp_dr.folder import BackupFolder
 from hcp_dr.kube.client import connect as connect_kube
 from hcp_dr.model import Case, Dns, Ports
@@ -48,6 +50,13 @@ DnsOption = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the hosted cluster's name.")]
+Accept = Annotated[
+    list[str] | None,
+    typer.Option("--accept", metavar="CHECK", help="Go on although this check stops, with a --reason; repeatable."),
+]
+Reason = Annotated[
+    list[str] | None, typer.Option("--reason", metavar="TEXT", help="Why, for the --accept in the same place.")
+]
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 
@@ -205,6 +214,22 @@ def _stoppable(stop: threading.Event) -> Iterator[Callable[[], int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def reasons_of(accept: list[str] | None, reason: list[str] | None) -> dict[str, str]:
+    """The reasons by the check that they are for. Raises SettingsError."""
+    names, texts = accept or [], [text.strip() for text in reason or []]
+    if len(names) != len(texts) or len(set(names)) != len(names) or not all(texts):
+        raise SettingsError(
+            what=f"--accept is given {len(names)} times and --reason {len(texts)} times, or one of them says nothing.",
+            todo="Give each accepted check once, and a reason for each, in the same order.",
+        )
+    return dict(zip(names, texts, strict=True))
+
+
+def who(ports: Ports) -> str:
+    """Who runs this, for the journal: the user of this machine, and as whom AWS knows the credentials."""
+    return f"{getpass.getuser()}@{platform.node()}, {ports.identity.arn()}"
 
 
 def confirm(name: str, *, what: str, yes: bool) -> None:

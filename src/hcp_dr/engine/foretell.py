@@ -24,6 +24,32 @@ class PlannedStep:
     actions: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of the time, in seconds, and what it was reckoned from."""
+
+    name: str
+    least: float
+    most: float
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The parts follow each other."""
+
+    parts: tuple[Part, ...]
+    not_known: tuple[str, ...]
+
+    @property
+    def least(self) -> float:
+        return sum(part.least for part in self.parts)
+
+    @property
+    def most(self) -> float:
+        return sum(part.most for part in self.parts)
+
+
 def foretell(step: Step[Any], ports: Ports, case: Case, memory: Memory) -> PlannedStep:
     """All rounds of a step, as if the steps before were done and every wait ended well."""
     actions: list[str] = []

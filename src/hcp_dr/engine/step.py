@@ -186,17 +186,22 @@ def fingerprint(action: Action) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding of preflight or verify: what was seen, why it matters, what to do."""
+    """One finding of preflight or verify: what was seen, why it matters, what to do.
+
+    `acceptable` says that what it found endangers nothing that cannot be mended, so that whoever knows better may take
+    it upon herself. `accepted` is the reason that she gave."""
 
     name: str
     verdict: Literal["ok", "warning", "blocked", "unknown"]
     seen: str
     why: str = ""
     todo: str = ""
+    acceptable: bool = False
+    accepted: str = ""
 
     @property
     def stops(self) -> bool:
-        return self.verdict in ("blocked", "unknown")
+        return self.verdict in ("blocked", "unknown") and not self.accepted
 
 
 @dataclass(frozen=True, slots=True)

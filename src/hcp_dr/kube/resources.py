@@ -49,3 +49,23 @@ AWS_MACHINE = Resource("infrastructure.cluster.x-k8s.io", "v1beta2", "awsmachine
 AWS_MACHINE_TEMPLATE = Resource(
     "infrastructure.cluster.x-k8s.io", "v1beta2", "awsmachinetemplates", "AWSMachineTemplate"
 )
+
+VALIDATING_WEBHOOK_CONFIGURATION = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
+)
+MUTATING_WEBHOOK_CONFIGURATION = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    namespaced=False,
+)
+CRON_JOB = Resource("batch", "v1", "cronjobs", "CronJob")
+APPLIED_MANIFEST_WORK = Resource(
+    "work.open-cluster-management.io", "v1", "appliedmanifestworks", "AppliedManifestWork", namespaced=False
+)
+KLUSTERLET = Resource("operator.open-cluster-management.io", "v1", "klusterlets", "Klusterlet", namespaced=False)

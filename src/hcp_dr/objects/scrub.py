@@ -24,22 +24,24 @@ _META_OF_THE_SOURCE = (
 CLEANUP = "hypershift.openshift.io/cleanup-cloud-resources"
 """A HostedControlPlane that is deleted with this takes the security group's rules and more along, paused or not (rule
 E4). It is an order for a deletion, given to the source's copy at most, and never carried."""
+PLACED = tuple(
+    f"hypershift.openshift.io/{name}"
+    for name in (
+        "cluster-scheduled",
+        "aws-load-balancer-subnets",
+        "aws-load-balancer-target-node-labels",
+        "kube-apiserver-gomemlimit",
+        "request-serving-node-additional-selector",
+    )
+)
+"""What the source says of its own nodes, subnets and sizes: it stays behind, and means nothing elsewhere."""
 _ANNOTATIONS_OF_THE_SOURCE = frozenset(
     {
         CLEANUP,
+        *PLACED,
         "kubectl.kubernetes.io/last-applied-configuration",
-        *(
-            f"hypershift.openshift.io/{name}"
-            for name in (
-                "cluster-scheduled",
-                "aws-load-balancer-subnets",
-                "aws-load-balancer-target-node-labels",
-                "kube-apiserver-gomemlimit",
-                "request-serving-node-additional-selector",
-                "restart-date",
-                "HasBeenAvailable",
-            )
-        ),
+        "hypershift.openshift.io/restart-date",
+        "hypershift.openshift.io/HasBeenAvailable",
     }
 )
 OIDC_FINALIZER = "hypershift.io/aws-oidc-discovery"

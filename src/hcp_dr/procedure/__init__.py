@@ -20,8 +20,10 @@ from hcp_dr.procedure.backup import (
     snapshot_etcd,
 )
 from hcp_dr.procedure.finish import restart_ovn, unprotect_instances
-from hcp_dr.procedure.preflight import aws, capability, external_dns
+from hcp_dr.procedure.preflight import aws, capability, capacity, destination, external_dns, keys, owners, webhooks
+from hcp_dr.procedure.preflight import carried as preflight_carried
 from hcp_dr.procedure.preflight import hosted_cluster as preflight_hosted_cluster
+from hcp_dr.procedure.preflight import machines as preflight_machines
 from hcp_dr.procedure.restore import (
     adopt_machines,
     carry_again,
@@ -49,6 +51,13 @@ PREFLIGHT: Steps = (
     capability.STEP,
     preflight_hosted_cluster.STEP,
     aws.STEP,
+    owners.STEP,
+    preflight_machines.STEP,
+    preflight_carried.STEP,
+    keys.STEP,
+    webhooks.STEP,
+    destination.STEP,
+    capacity.STEP,
 )
 
 BACKUP: Steps = (

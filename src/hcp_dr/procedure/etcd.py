@@ -15,6 +15,7 @@ from hcp_dr.objects.reading import dig, is_ready_pod, name_of, pods_of
 
 _STATUS = f"{ETCDCTL} endpoint status -w json"
 _STILL_SECONDS = 1
+_FETCH_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,30 @@ def still_revision(cluster: Kubernetes, case: Case, pod: str) -> tuple[int, int]
     lines = _lines(cluster, case, pod, f"{_STATUS} && sleep {_STILL_SECONDS} && {_STATUS}")
     revisions = [int(line[0]["Status"]["header"]["revision"]) for line in lines]
     return (revisions[0], revisions[1]) if len(revisions) == 2 else (0, -1)
+
+
+def size(cluster: Kubernetes, case: Case) -> int | None:
+    """How large the database of the member is from which the snapshot is taken, in bytes; None where nobody tells. A
+    snapshot is that large, with what was deleted and not given back."""
+    pod = truth(cluster, case)
+    lines = _lines(cluster, case, pod, _STATUS) if pod else []
+    told = dig(lines[0][0], "Status", "dbSize") if lines and lines[0] else None
+    return int(told) if told else None
+
+
+def cannot_fetch(cluster: Kubernetes, case: Case, pod: str, url: str) -> str | None:
+    """Why the pod does not get what is behind a presigned URL; None where it does. Nothing of it is kept. The URL goes
+    in by stdin and is in no process list."""
+    config = f'url = "{url}"\n'.encode()
+    script = (
+        f"set -o pipefail; head -c {len(config)} | curl --silent --show-error --fail --max-time {_FETCH_SECONDS}"
+        " --output /dev/null --config -"
+    )
+    command = ["/bin/bash", "-c", script]
+    completed = cluster.execute(case.control_plane_namespace, pod, ETCD_CONTAINER, command, stdin=config)
+    if completed.exit_code == 0:
+        return None
+    return completed.stderr.decode(errors="replace").strip()[-256:] or f"curl ended with {completed.exit_code}"
 
 
 def _member(cluster: Kubernetes, case: Case, pod: str) -> Member | None:

@@ -38,6 +38,11 @@ def to_json(story: Story, *, backup_dir: str, result: str, checks: Sequence[Chec
             for name, seconds in story.seconds_of_steps().items()
         ],
         "warnings": [f"{check.name}: {check.seen}" for check in checks if check.verdict == "warning"],
+        "accepted": [
+            {key: line.get(key) for key in ("check", "seen", "reason", "who")}
+            for line in story.lines
+            if line.get("line") == "accepted"
+        ],
     }
 
 
@@ -47,6 +52,7 @@ def to_text(outcome: dict[str, Any]) -> str:
         lines.append(f"the hosted API was away for {outcome['api_away_s']:.1f} s (by the journal)")
     lines += [f"  {phase['name']:10} {phase['seconds']:7.1f} s" for phase in outcome["phases"]]
     lines += [f"warning: {warning}" for warning in outcome["warnings"]]
+    lines += [f"accepted by {each['who']}: {each['check']} ({each['reason']})" for each in outcome["accepted"]]
     lines.append(f"backup and journal: {outcome['backup_dir']}")
     return "\n".join(lines)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hcp_dr.engine.examine import examine, stopping
+from hcp_dr.engine.examine import NOTHING, examine, journal_accepted, stopping
 from hcp_dr.engine.foretell import PlannedStep, foretell
 from hcp_dr.engine.journal import Journal, Memory, Story, read
 from hcp_dr.engine.run import Progress, Run, Scribe
@@ -122,26 +122,30 @@ class Operator:
 
     # Commands
 
-    def preflight(self) -> tuple[Check, ...]:
+    def preflight(self, reasons: Mapping[str, str] = NOTHING) -> tuple[Check, ...]:
         ports = self.ports()
-        return examine(self._run(ports, self.case(ports), Scribe()), PREFLIGHT)
+        return examine(self._run(ports, self.case(ports), Scribe()), PREFLIGHT, reasons)
 
     def plan(self, phase: str = "relocate") -> list[PlannedStep]:
         ports = self.ports()
         case = self.case(ports)
         return [foretell(step, ports, case, self.story().memory) for step in PHASES[phase]]
 
-    def relocate(self, *, blindly: bool = False, dns: Dns = "release") -> Ending:
-        return self.start("relocate", blindly=blindly, dns=dns)
+    def relocate(
+        self, *, blindly: bool = False, dns: Dns = "release", reasons: Mapping[str, str] = NOTHING
+    ) -> Ending:
+        return self.start("relocate", blindly=blindly, dns=dns, reasons=reasons)
 
-    def start(self, command: str, *, blindly: bool = False, dns: Dns = "release") -> Ending:
+    def start(
+        self, command: str, *, blindly: bool = False, dns: Dns = "release", reasons: Mapping[str, str] = NOTHING
+    ) -> Ending:
         """A command that begins a relocation: relocate or backup. `blindly` passes over what preflight finds, which
-        the product itself never does."""
+        the product itself never does; `reasons` accept what may be accepted."""
         try:
             ports = self.ports()
             case = self.case(ports)
             scribe = Scribe(Memory().with_value(DNS, dns))
-            checks = () if blindly else examine(self._run(ports, case, scribe), PREFLIGHT)
+            checks = () if blindly else examine(self._run(ports, case, scribe), PREFLIGHT, reasons)
             error = stopping(checks)
         except HcpDrError as stopped:
             return Ending(self.story(), error=stopped)
@@ -230,6 +234,7 @@ class Operator:
         with closing(journal):
             if command:
                 journal.write("begin", command=command, case=case.to_json())
+                journal_accepted(journal, checks, "the tabletop's operator")
             else:
                 journal.write("resumed")
             if dns is not None:

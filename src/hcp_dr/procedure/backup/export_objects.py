@@ -17,8 +17,8 @@ from hcp_dr.objects.reading import dig, is_deleting, name_of
 from hcp_dr.procedure import carried
 
 _MUST_BE_THERE = ("HostedCluster", "NodePool", "Secret", "Cluster", "AWSCluster", "Machine", "AWSMachine")
-_AUTHORITIES = ("root-ca", "etcd-signer")
-_ANCHORS = (*_AUTHORITIES, "sa-signing-key")
+AUTHORITIES = ("root-ca", "etcd-signer")
+ANCHORS = (*AUTHORITIES, "sa-signing-key")
 """Whatever of these is missing on the destination is made anew there, and nothing trusts the cluster any more."""
 
 
@@ -64,7 +64,7 @@ def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
                 todo="Check HC_CLUSTER_NS, HC_CLUSTER_NAME and the permissions of the kubeconfig.",
             )
     secrets = {name_of(item) for item in live if item["kind"] == "Secret"}
-    missing = [name for name in _ANCHORS if name not in secrets]
+    missing = [name for name in ANCHORS if name not in secrets]
     if missing:
         return ArchiveError(
             folder=folder,
@@ -78,7 +78,7 @@ def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
                 reason=f"{item['kind']} {name_of(item)} is being deleted, and a restored deletion terminates instances",
                 todo="Let the deletion end, then run `hcp-dr resume`.",
             )
-        if item["kind"] == "Secret" and name_of(item) in _AUTHORITIES:
+        if item["kind"] == "Secret" and name_of(item) in AUTHORITIES:
             data = dig(item, "data") or {}
             if not (data.get("ca.crt") and data.get("ca.key")):
                 return ArchiveError(

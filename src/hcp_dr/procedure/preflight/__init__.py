@@ -1,12 +1,18 @@
 """Before anything is touched: can this hosted cluster be relocated? Each module looks at one part of the world and says
-what it found as checks; one run finds all problems."""
+what it found as checks; one run finds all problems.
+
+What endangers an invariant is blocked, what could not be looked at is unknown, and both stop; what costs comfort is a
+warning. Where an engineer may know better than the check, it is acceptable.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from hcp_dr.engine.step import Check, Decision, Done, Refuse
-from hcp_dr.errors import CannotMigrate
+from hcp_dr.errors import CannotMigrate, Forbidden, NotFound
+from hcp_dr.kube.port import Kubernetes, Object, Resource
 
 
 def verdict(checks: Iterable[Check]) -> Decision:
@@ -16,3 +22,33 @@ def verdict(checks: Iterable[Check]) -> Decision:
     if stopping:
         return Refuse(CannotMigrate(checks=", ".join(stopping)), checks)
     return Done(f"{len(checks)} checks, none blocked", checks)
+
+
+def bad_if(
+    bad: object,
+    name: str,
+    seen: str,
+    why: str,
+    todo: str,
+    *,
+    verdict: Literal["warning", "blocked", "unknown"] = "blocked",
+    acceptable: bool = False,
+) -> Check:
+    """The check where something is bad, else the same as ok."""
+    return Check(name, verdict, seen, why, todo, acceptable) if bad else Check(name, "ok", seen)
+
+
+def not_seen(name: str, what: str, why: str) -> Check:
+    """For what these credentials may not look at. Whoever looks at it in another way may accept it."""
+    todo = "allow these credentials to list it, or look with others and accept what you see"
+    return Check(name, "unknown", f"not looked at: {what} may not be listed", why, todo, acceptable=True)
+
+
+def look_for(cluster: Kubernetes, resource: Resource, namespace: str | None = None) -> tuple[Object, ...] | None:
+    """What is there; nothing where the kind is not known, and None where these credentials may not look."""
+    try:
+        return cluster.list(resource, namespace).items
+    except NotFound:
+        return ()
+    except Forbidden:
+        return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
-from hcp_dr.kube.port import Resource
+from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
     AWS_ENDPOINT_SERVICE,
@@ -49,8 +49,10 @@ from hcp_dr.objects.reading import (
     selects,
 )
 from hcp_dr.objects.scrub import keeps_oidc_documents
-from hcp_dr.procedure.preflight import verdict
+from hcp_dr.procedure.preflight import bad_if, verdict
 
+_SETTINGS = ("IMAGE_SHARED_INGRESS_HAPROXY",)
+"""What of the operator's environment changes the configuration of machines (hypershift pull request 8698)."""
 URL_CRD = "hostedclusters.hypershift.openshift.io"
 _CARRIED = (HOSTED_CLUSTER, CLUSTER, AWS_CLUSTER, ROUTE)  # one resource for each API group that is needed
 _MACHINERY = (CLUSTER, AWS_CLUSTER, AWS_MACHINE_TEMPLATE, MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE, AWS_MACHINE)
@@ -110,6 +112,8 @@ class ClusterFacts:
     node_labels: tuple[dict[str, str], ...]
     snapshot_urls: int  # how many the schema of restoreSnapshotURL takes; 0 where it has no such field
     denied: tuple[str, ...]
+    operator_digest: str = ""  # of the image that runs; "" where no pod tells
+    operator_settings: str = ""  # environment that goes into machine configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,12 @@ class Facts:
     etcd_storage_class: str
     node_selector: dict[str, str]
     keeps_documents: bool  # its OIDC documents are in the operator's bucket, made from the control plane's own key
+
+
+def documents_bucket_of(cluster: Kubernetes) -> str:
+    """Where the HyperShift operator keeps OIDC documents, "" where it was not told."""
+    operator = cluster.find(DEPLOYMENT, "operator", "hypershift") or {}
+    return next(iter(flags_of(first_container(operator)).get("oidc-storage-provider-s3-bucket-name", ())), "")
 
 
 def _url_count(definition: dict[str, object] | None) -> int:
@@ -130,6 +140,11 @@ def _url_count(definition: dict[str, object] | None) -> int:
         if field is not None:
             return int(field.get("maxItems", 100))
     return 0
+
+
+def _digest(pod: Object) -> str:
+    statuses = dig(pod, "status", "containerStatuses") or [{}]
+    return str(statuses[0].get("imageID", "")).rpartition("@")[2] if is_ready_pod(pod) else ""
 
 
 def _look_at(ports: Ports, side: Side) -> ClusterFacts:
@@ -156,6 +171,12 @@ def _look_at(ports: Ports, side: Side) -> ClusterFacts:
             for resource, subresource, verbs in NEEDED[side]
             for verb in verbs
             if not cluster.may(verb, resource, subresource=subresource)
+        ),
+        operator_digest=next(filter(None, map(_digest, pods)), ""),
+        operator_settings=", ".join(
+            f"{entry['name']}={entry.get('value', '')}"
+            for entry in container.get("env") or ()
+            if entry.get("name") in _SETTINGS
         ),
     )
 
@@ -267,22 +288,33 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         )
     else:
         found.append(Check("two_clusters", "ok", f"{source.server} and {destination.server}"))
-    builds = [(side.operator_image, side.registry_overrides) for side in facts.clusters]
-    if builds[0] != builds[1]:
-        told = [f"{image} with overrides {overrides or 'none'}" for image, overrides in builds]
-        found.append(
-            Check(
-                "operator_build",
-                "warning",
-                f"{told[0]} on the source, {told[1]} on the destination",
-                "different builds may compute other machine templates and roll the NodePools",
-                "install the same HyperShift build on both, with the same registry overrides",
-            )
-        )
+    found.append(_check_build(facts))
     for cluster in facts.clusters:
         found += _check_cluster(cluster, facts)
     found.append(_check_documents(facts))
     return tuple(found)
+
+
+def _check_build(facts: Facts) -> Check:
+    """The same image by digest, where both tell it, else by name; the same overrides and settings (rule A9)."""
+    digests = [side.operator_digest for side in facts.clusters]
+    builds = [
+        (digest if all(digests) else side.operator_image, side.registry_overrides, side.operator_settings)
+        for side, digest in zip(facts.clusters, digests, strict=True)
+    ]
+    told = [
+        f"{build} with overrides {overrides or 'none'}{f' and {settings}' if settings else ''}"
+        for build, overrides, settings in builds
+    ]
+    return bad_if(
+        builds[0] != builds[1],
+        "operator_build",
+        f"{told[0]} on the source, {told[1]} on the destination" if builds[0] != builds[1] else f"{told[0]} on both",
+        "another build or other overrides may compute another machine configuration, and roll every NodePool",
+        "install the same HyperShift build on both, with the same registry overrides; or accept this: machines are let "
+        "go only when the destination says that it would not roll them",
+        acceptable=True,
+    )
 
 
 def _check_documents(facts: Facts) -> Check:

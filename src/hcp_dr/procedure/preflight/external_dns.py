@@ -4,15 +4,15 @@ published, so that its name can move. Without that a hosted cluster cannot be mi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.kube.port import Kubernetes, Object
-from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
+from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, POD
 from hcp_dr.model import DNS, TAKEOVER, Case, Ports, Side
-from hcp_dr.objects.reading import dig, first_container, flags_of
+from hcp_dr.objects.reading import dig, first_container, flags_of, is_ready_pod, pods_of
 from hcp_dr.procedure.preflight import verdict
 from hcp_dr.procedure.records import owners_of
 
@@ -31,6 +31,7 @@ class ExternalDns:
     domain_filters: tuple[str, ...] = ()
     owner: str = ""
     cache: str = ""  # --txt-cache-interval
+    interval: str = ""
     credentials: bool = False
 
 
@@ -43,18 +44,18 @@ class Facts:
 
 
 def read_arguments(deployment: Object, side: Side) -> ExternalDns:
-    """From the first container's command, args and environment."""
+    """From the first container's command, args and environment. Whether it lives its pods tell."""
     container = first_container(deployment)
     flags = flags_of(container)
     environment = {entry.get("name") for entry in container.get("env") or ()}
     return ExternalDns(
         side=side,
         there=True,
-        ready=int(dig(deployment, "status", "readyReplicas") or 0),
         provider=next(iter(flags.get("provider", ())), ""),
         domain_filters=tuple(flags.get("domain-filter", ())),
         owner=next(iter(flags.get("txt-owner-id", ())), "default"),
         cache=next(iter(flags.get("txt-cache-interval", ())), ""),
+        interval=next(iter(flags.get("interval", ())), ""),
         credentials=bool(environment & {"AWS_SHARED_CREDENTIALS_FILE", "AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"}),
     )
 
@@ -62,7 +63,10 @@ def read_arguments(deployment: Object, side: Side) -> ExternalDns:
 def look_at(cluster: Kubernetes, side: Side) -> ExternalDns:
     """The external-dns of one management cluster."""
     deployment = cluster.find(DEPLOYMENT, NAME, NAMESPACE)
-    return ExternalDns(side, there=False) if deployment is None else read_arguments(deployment, side)
+    if deployment is None:
+        return ExternalDns(side, there=False)
+    pods = pods_of(deployment, cluster.list(POD, NAMESPACE).items)
+    return replace(read_arguments(deployment, side), ready=sum(map(is_ready_pod, pods)))
 
 
 def source_owner(ports: Ports, case: Case, records: Iterable[Record]) -> str:

@@ -9,12 +9,23 @@ from dataclasses import dataclass
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.kube.port import Object
-from hcp_dr.kube.resources import HOSTED_CLUSTER, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE, NODE_POOL
+from hcp_dr.kube.resources import (
+    AWS_MACHINE,
+    CLUSTER,
+    HOSTED_CLUSTER,
+    HOSTED_CONTROL_PLANE,
+    MACHINE,
+    MACHINE_DEPLOYMENT,
+    MACHINE_SET,
+    NODE,
+    NODE_POOL,
+)
 from hcp_dr.model import Case, Ports, control_plane_namespace
 from hcp_dr.objects.reading import condition, dig, is_deleting, name_of, namespace_of, some
 from hcp_dr.objects.release import ONE_CLUSTER_SINCE, control_plane_version, restores_one_cluster
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
-from hcp_dr.procedure.preflight import verdict
+from hcp_dr.procedure.preflight import bad_if, verdict
+from hcp_dr.procedure.preflight.owners import who_paused
 
 ROLLING = ("UpdatingConfig", "UpdatingVersion", "UpdatingPlatformMachineTemplate")
 """Conditions by which a NodePool says that it is being updated."""
@@ -38,6 +49,7 @@ class Facts:
     nodes_not_ready: tuple[str, ...]
     on_destination: bool
     sharers: tuple[str, ...]  # other HostedClusters, on either side, whose control plane namespace has the same name
+    upgrading: str = ""  # from which version to which; "" where no upgrade goes on
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -48,6 +60,10 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     groups = [item for kind in (MACHINE_DEPLOYMENT, MACHINE_SET) for item in source.list(kind, own).items]
     rolling = [f"{name_of(pool)} ({kind})" for pool in pools for kind in ROLLING if condition(pool, kind) == "True"]
     objects = (hosted_cluster, *pools, *machines)
+    cluster = source.find(CLUSTER, case.infra_id, own)
+    aws_machines = of_infrastructure(case.infra_id, source.list(AWS_MACHINE, own).items)
+    plane = source.find(HOSTED_CONTROL_PLANE, case.name, own)
+    going = (*objects, *groups, *aws_machines, *(item for item in (cluster, plane) if item is not None))
     return Facts(
         platform=str(dig(hosted_cluster, "spec", "platform", "type")),
         region=str(dig(hosted_cluster, "spec", "platform", "aws", "region")),
@@ -56,8 +72,12 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         etcd_managed=dig(hosted_cluster, "spec", "etcd", "managementType") != "Unmanaged",
         etcd_members=1 if dig(hosted_cluster, "spec", "controllerAvailabilityPolicy") == "SingleReplica" else 3,
         hosted_version=control_plane_version(hosted_cluster),
-        paused=tuple(f"{o['kind']} {name_of(o)}" for o in objects[: 1 + len(pools)] if dig(o, "spec", "pausedUntil")),
-        deleting=tuple(f"{o['kind']} {name_of(o)}" for o in objects if is_deleting(o)),
+        paused=tuple(
+            f"{o['kind']} {name_of(o)}{who_paused(o)}"
+            for o in (hosted_cluster, *pools)
+            if dig(o, "spec", "pausedUntil")
+        ),
+        deleting=tuple(f"{o['kind']} {name_of(o)}" for o in going if is_deleting(o)),
         replicas_asked=sum(_replicas(pool, groups) for pool in pools),
         machines=len(machines),
         without_node=tuple(name_of(item) for item in machines if not dig(item, "status", "nodeRef", "name")),
@@ -71,7 +91,18 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
             if control_plane_namespace(namespace_of(item) or "", name_of(item)) == own
             and (namespace_of(item), name_of(item)) != (case.namespace, case.name)
         ),
+        upgrading=_upgrade(hosted_cluster),
     )
+
+
+def _upgrade(hosted_cluster: Object) -> str:
+    """Of the control plane: what the newest entry of its history says that is not completed."""
+    history = dig(hosted_cluster, "status", "version", "history") or [{}]
+    newest = history[0]
+    if newest.get("state", "Completed") == "Completed":
+        return ""
+    before = next((entry.get("version") for entry in history[1:] if entry.get("state") == "Completed"), "nothing")
+    return f"{before} to {newest.get('version') or newest.get('image', '?')}"
 
 
 def _replicas(pool: Object, groups: Iterable[Object]) -> int:
@@ -83,10 +114,6 @@ def _replicas(pool: Object, groups: Iterable[Object]) -> int:
     )
 
 
-def _blocked_if(bad: object, name: str, seen: str, why: str, todo: str) -> Check:
-    return Check(name, "blocked", seen, why, todo) if bad else Check(name, "ok", seen)
-
-
 def checks(facts: Facts) -> tuple[Check, ...]:
     return (*_kind(facts), *_state(facts), *_place(facts))
 
@@ -94,14 +121,14 @@ def checks(facts: Facts) -> tuple[Check, ...]:
 def _kind(facts: Facts) -> tuple[Check, ...]:
     """What it is, once and for all."""
     return (
-        _blocked_if(
+        bad_if(
             facts.platform != "AWS",
             "platform",
             f"platform is {facts.platform}",
             "the procedure is for AWS",
             "none here",
         ),
-        _blocked_if(
+        bad_if(
             facts.region != facts.wanted_region,
             "region",
             f"hosted cluster in {facts.region}, destination in {facts.wanted_region}",
@@ -116,33 +143,42 @@ def _kind(facts: Facts) -> tuple[Check, ...]:
 def _state(facts: Facts) -> tuple[Check, ...]:
     """What it does at this moment."""
     return (
-        _blocked_if(
+        bad_if(
             facts.deleting,
             "deletion",
             f"being deleted: {', '.join(facts.deleting) or 'nothing'}",
             "a restored deletion terminates instances",
             "let the deletion end first",
         ),
-        _blocked_if(
+        bad_if(
             facts.paused,
             "paused_before",
             f"paused already: {', '.join(facts.paused) or 'nothing'}",
             "somebody else holds this cluster, perhaps a backup that runs now",
-            "find out who paused it and lift the pause first",
+            "find out who paused it and lift the pause first; accept this when it is yours: the destination lifts it",
+            acceptable=True,
         ),
-        _blocked_if(
+        bad_if(
             facts.machines != facts.replicas_asked,
             "scaling",
             f"{facts.machines} machines for {facts.replicas_asked} asked",
             "a pool that is being scaled would be carried half-made",
             "wait until the NodePools have the replicas that they ask for",
         ),
-        _blocked_if(
+        bad_if(
             facts.rolling,
             "rolling",
             f"being updated: {', '.join(facts.rolling) or 'no NodePool'}",
             "machines come and go meanwhile, and a pool that rolls when it is let go replaces the rest of them",
             "wait until the update has ended",
+        ),
+        bad_if(
+            facts.upgrading,
+            "upgrade",
+            f"the control plane is being upgraded from {facts.upgrading}" if facts.upgrading else "no upgrade goes on",
+            "what was half upgraded goes on there by another operator, with other content in etcd than it began with",
+            "wait until it has ended; accept this when it hangs and cannot end on the source",
+            acceptable=True,
         ),
         Check(
             "machines_with_node",
@@ -151,7 +187,7 @@ def _state(facts: Facts) -> tuple[Check, ...]:
             "nobody can see whether they are well afterwards" if facts.without_node else "",
             "find out why they have none" if facts.without_node else "",
         ),
-        _blocked_if(
+        bad_if(
             facts.nodes_not_ready,
             "nodes_ready",
             f"not ready: {', '.join(facts.nodes_not_ready) or 'none'}",
@@ -164,14 +200,14 @@ def _state(facts: Facts) -> tuple[Check, ...]:
 def _place(facts: Facts) -> tuple[Check, ...]:
     """Whether its names are its own."""
     return (
-        _blocked_if(
+        bad_if(
             facts.sharers,
             "namespace_alone",
             f"in the same control plane namespace: {', '.join(facts.sharers) or 'none'}",
             "what is in it could not be told apart, and would be carried and deleted with this one",
             "move the other one away first, or give it another name",
         ),
-        _blocked_if(
+        bad_if(
             facts.on_destination,
             "destination_free",
             "a HostedCluster of this name is on the destination" if facts.on_destination else "name is free there",
