@@ -276,8 +276,8 @@ FILE = f"{STATUS}\n5ad10e  -\nabcd  -\n"
 STAMP = "etcd-0 4096 1700000000"
 
 
-def read(world: World, path: str, **how: Any) -> snapshot.SnapshotFile:
-    how = {"part_size": 5 * 1024**2, "stamp": STAMP} | how
+def read(world: World, path: str, **given: Any) -> snapshot.SnapshotFile:
+    how: dict[str, Any] = {"part_size": 5 * 1024**2, "stamp": STAMP} | given
     return snapshot.read_file(world.source, "clusters-one", "etcd-0", path, **how)
 
 
