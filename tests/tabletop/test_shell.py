@@ -34,10 +34,12 @@ def run(script: str, files: dict[str, bytes] | None = None, stdin: bytes = b"", 
         ("set -o pipefail; false | cat || echo failed", "failed"),
         ("command -v nothing || echo absent", "absent"),
         ("(exit 3); echo $?", "3"),
+        ("cat <(echo one | tr -d n) <(echo two)", "oe\ntwo"),
+        ("f=/bin/x; cat <(dd if=$f bs=2 skip=1 count=2 status=none)", "cdef"),
     ],
 )
 def test_scripts_do_what_bash_does(script: str, out: str) -> None:
-    assert run(script).out.decode().strip() == out
+    assert run(script, {"/bin/x": b"abcdefg"}).out.decode().strip() == out
 
 
 def test_files_are_written_moved_and_measured() -> None:

@@ -129,7 +129,7 @@ class AbortUpload:
     upload_id: str
 
     def describe(self) -> str:
-        return f"abort an unfinished upload of {self.key}"
+        return f"abort the unfinished upload {self.upload_id} of {self.key}"
 
 
 Transfer = SaveSnapshot | RemoveSnapshot | UploadSnapshot | BeginUpload | UploadPart | CompleteUpload | AbortUpload

@@ -9,6 +9,7 @@ import pytest
 
 from hcp_dr import errors
 from hcp_dr.aws.port import SMALLEST_PART, UploadedPart
+from hcp_dr.aws.presigned import ends_at
 from tests.contract.aws.sides import Storing
 
 KEY = "hcp-dr/clusters/one two/snapshot.db"
@@ -182,6 +183,25 @@ def test_an_url_is_read_whole_or_in_ranges(storing: Storing) -> None:
     assert (beyond.status, beyond.code) == (416, "InvalidRange")
     gone = storing.bucket.presign_get("gone", seconds=60)
     assert (storing.request("GET", gone).status, storing.request("GET", gone).code) == (404, "NoSuchKey")
+
+
+def test_what_is_behind_an_url_is_measured_without_credentials(storing: Storing) -> None:
+    bucket = storing.bucket
+    bucket.put(KEY, CONTENT, metadata={})
+    url = bucket.presign_get(KEY, seconds=60)
+    assert bucket.size_behind(url) == len(CONTENT)
+    ends = ends_at(url)
+    assert ends is not None
+    with storing.earlier(61):
+        expired = bucket.presign_get(KEY, seconds=60)
+    assert abs(ends - (ends_at(expired) or 0) - 61) <= 2
+    with pytest.raises(errors.BucketRefused, match="Request has expired"):
+        bucket.size_behind(expired)
+    with pytest.raises(errors.BucketRefused, match="NoSuchKey"):
+        bucket.size_behind(bucket.presign_get("gone", seconds=60))
+    with pytest.raises(errors.AwsDenied, match="SignatureDoesNotMatch") as refused:
+        bucket.size_behind(url[:-1] + ("0" if url[-1] != "0" else "1"))
+    assert url[-20:-1] not in refused.value.paragraph()
 
 
 # In parts

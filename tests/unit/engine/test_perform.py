@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from hcp_dr.aws.port import Record, RecordChange
+from hcp_dr.aws.port import Record, RecordChange, UploadedPart
 from hcp_dr.engine.perform import SHORT_GRACE, perform
 from hcp_dr.engine.step import (
     Action,
@@ -19,12 +19,27 @@ from hcp_dr.engine.step import (
     Protect,
     PutObject,
     Remember,
-    SaveSnapshot,
-    UploadSnapshot,
     WriteFile,
     fingerprint,
 )
-from hcp_dr.errors import ClusterUnreachable, CommandFailed
+from hcp_dr.engine.transfer import (
+    AbortUpload,
+    BeginUpload,
+    CompleteUpload,
+    RemoveSnapshot,
+    SaveSnapshot,
+    UploadPart,
+    UploadSnapshot,
+)
+from hcp_dr.errors import (
+    AwsBusy,
+    AwsConflict,
+    AwsUnreachable,
+    BucketRefused,
+    ClusterUnreachable,
+    CommandFailed,
+    HcpDrError,
+)
 from hcp_dr.kube.port import Completed
 from hcp_dr.kube.resources import CONFIG_MAP, POD, SECRET
 from tests.cases.building import an_object
@@ -35,6 +50,9 @@ SECRET_BODY = an_object({"Secret n/s": {"data": {"key": HIDDEN}}})
 CHANGE = RecordChange("DELETE", Record("api.example", "A", 60, ("10.0.0.1",)))
 SAVE = SaveSnapshot("source", "n", "etcd-0", "/var/lib/data/snapshot.db")
 UPLOAD = UploadSnapshot("source", "n", "etcd-0", "/var/lib/data/snapshot.db", "key", "5ad10e", {"fence": "f"})
+PATH = "/var/lib/data/snapshot.db"
+PART = UploadPart("source", "n", "etcd-0", PATH, "key", "up", 3, offset=10, size=3 * 1024**2 - 7, sha256="5ad10e")
+PARTS = (UploadedPart(1, 7, "etag", "5ad10e"),)
 HURRY = Hurry("source", "n", "kas", "u", "kube-apiserver")
 
 
@@ -117,15 +135,18 @@ def test_a_snapshot_gets_its_name_only_when_it_is_whole(world: World) -> None:
     [(verb, namespace, pod, container, command, stdin)] = world.written
     assert (verb, namespace, pod, container, stdin) == ("execute", "n", "etcd-0", "etcd", None)
     assert command[:2] == ("/bin/bash", "-c")
-    words = command[2].split("; ")
-    assert words[0] == "set -e"
-    assert "snapshot save /var/lib/data/snapshot.db.part" in words[2]
-    assert words[-1] == "mv /var/lib/data/snapshot.db.part /var/lib/data/snapshot.db"
+    remove, save, move, otherwise, end, _ = command[2].split("; ")
+    assert remove == "rm -f /var/lib/data/snapshot.db.part"
+    assert "snapshot save /var/lib/data/snapshot.db.part" in save
+    assert move == "then mv /var/lib/data/snapshot.db.part /var/lib/data/snapshot.db"
+    assert (otherwise, end) == ("else rm -f /var/lib/data/snapshot.db.part", "exit 1"), "etcd needs the room"
 
 
 def test_a_path_is_quoted_in_the_pods_shell(world: World) -> None:
     perform(SaveSnapshot("source", "n", "etcd-0", "/tmp/a b; rm -rf x"), world.ports)  # noqa: S108
     assert "mv '/tmp/a b; rm -rf x.part' '/tmp/a b; rm -rf x'" in world.written[0][4][2]
+    perform(RemoveSnapshot("source", "n", "etcd-0", "/tmp/a b; rm -rf x"), world.ports)  # noqa: S108
+    assert world.written[1][4][2] == "rm -f '/tmp/a b; rm -rf x'"
 
 
 def test_the_presigned_url_goes_in_by_stdin_and_is_in_no_process_list(world: World) -> None:
@@ -142,15 +163,68 @@ def test_the_presigned_url_goes_in_by_stdin_and_is_in_no_process_list(world: Wor
     assert "--fail" in command[2], "a refusal by S3 is a failure"
 
 
+def test_a_part_is_cut_on_its_way_out(world: World) -> None:
+    perform(PART, world.ports)
+    assert world.bucket.asked == [("presign_part", "key", "up", 3, 3600, "5ad10e")]
+    [(_, _, _, _, command, stdin)] = world.source.asked
+    assert "signature" not in " ".join(command)
+    assert stdin.decode().splitlines() == [
+        'url = "https://backups.example/key?part=3&signature=secret"',
+        'header = "Transfer-Encoding:"',
+        'header = "Content-Length: 3145721"',
+        'header = "x-amz-checksum-sha256: c2hh"',
+    ]
+    assert "--upload-file <(dd if=/var/lib/data/snapshot.db bs=1048576 skip=10 count=3 status=none)" in command[2]
+
+
+def test_an_upload_in_parts_is_begun_completed_and_aborted(world: World) -> None:
+    for action in (BeginUpload("key", {"fence": "f"}), CompleteUpload("key", "up", PARTS), AbortUpload("key", "up")):
+        perform(action, world.ports)
+    assert world.bucket.asked == [
+        ("begin_upload", "key", {"fence": "f"}),
+        ("complete_upload", "key", "up", PARTS, True),
+        ("abort_upload", "key", "up"),
+    ]
+
+
+def refused(status: int) -> bytes:
+    return f"curl: (22) The requested URL returned error: {status}".encode()
+
+
+@pytest.mark.parametrize("action", [UPLOAD, PART], ids=["whole", "part"])
+@pytest.mark.parametrize(
+    ("code", "stderr", "kind"),
+    [
+        (22, refused(503), AwsBusy),
+        (22, refused(429), AwsBusy),
+        (22, refused(412), AwsConflict),
+        (22, refused(403), BucketRefused),
+        (22, refused(400), BucketRefused),
+        (6, b"curl: (6) Could not resolve host", AwsUnreachable),
+        (28, b"curl: (28) Operation too slow", AwsUnreachable),
+        (26, b"curl: (26) Failed to open", CommandFailed),
+        (1, b"", CommandFailed),
+    ],
+)
+def test_what_the_bucket_answers_the_pod_is_an_error_of_its_kind(
+    world: World, action: UploadSnapshot | UploadPart, code: int, stderr: bytes, kind: type[HcpDrError]
+) -> None:
+    world.source.script = lambda *_: Completed(code, b"", stderr)
+    with pytest.raises(kind) as caught:
+        perform(action, world.ports)
+    assert type(caught.value) is kind
+    assert "signature" not in caught.value.paragraph()
+
+
 @pytest.mark.parametrize("action", [SAVE, UPLOAD], ids=["save", "upload"])
 @pytest.mark.parametrize(("stderr", "said"), [(b" no space\xff \n", "no space\ufffd"), (b"", "it said nothing")])
 def test_a_command_that_fails_is_an_error_without_the_url(
     world: World, action: SaveSnapshot | UploadSnapshot, stderr: bytes, said: str
 ) -> None:
-    world.source.script = lambda *_: Completed(7, b"", stderr)
+    world.source.script = lambda *_: Completed(2, b"", stderr)
     with pytest.raises(CommandFailed) as caught:
         perform(action, world.ports)
-    assert caught.value.what.endswith(f"in Pod n/etcd-0 on the source cluster ended with exit code 7: {said}.")
+    assert caught.value.what.endswith(f"in Pod n/etcd-0 on the source cluster ended with exit code 2: {said}.")
     assert "signature" not in caught.value.paragraph()
 
 
@@ -167,7 +241,12 @@ ACTIONS: dict[type[Any], Action] = {
         ChangeRecords((CHANGE,)),
         Protect("i-1", on=True),
         SAVE,
+        RemoveSnapshot("source", "n", "etcd-0", PATH),
         UPLOAD,
+        BeginUpload("key", {"m": "f"}),
+        PART,
+        CompleteUpload("key", "up", PARTS),
+        AbortUpload("key", "up"),
         Remember("key", HIDDEN),
     )
 }
@@ -196,7 +275,12 @@ def test_how_each_action_is_told() -> None:
         "change DNS DELETE A api.example",
         "set termination protection of instance i-1",
         "save etcd snapshot in pod n/etcd-0 as /var/lib/data/snapshot.db",
+        "remove /var/lib/data/snapshot.db from pod n/etcd-0",
         "upload /var/lib/data/snapshot.db of pod n/etcd-0 to key",
+        "begin to upload key in parts",
+        "upload part 3 of /var/lib/data/snapshot.db of pod n/etcd-0 to key",
+        "complete the upload of key from 1 parts",
+        "abort the unfinished upload up of key",
         "remember key",
     ]
     assert Protect("i-1", on=False).describe() == "clear termination protection of instance i-1"

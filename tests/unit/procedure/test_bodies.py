@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hcp_dr.aws.port import StoredObject
-from hcp_dr.engine.step import Create, Do, Patch, PutObject, Remember, Step, UploadSnapshot, WriteFile
+from hcp_dr.engine.step import Create, Do, Patch, PutObject, Remember, Step, WriteFile
+from hcp_dr.engine.transfer import UploadSnapshot
 from hcp_dr.kube.port import Object
 from hcp_dr.model import RELOCATION_ANNOTATION
 from hcp_dr.objects.archive import Manifest, Snapshot, page
@@ -328,7 +329,7 @@ def test_files_hold_what_their_line_in_the_manifest_says() -> None:
 def test_the_snapshot_gets_its_line_in_the_manifest() -> None:
     snapshot = written(snapshot_etcd.STEP, "the-manifest-gets-its-line").snapshot
     key = "hcp-dr/clusters/one/backup-1/snapshot.db"
-    assert snapshot == Snapshot("backups", key, 4096, "5ad10e99aa55bb66cc77", "9f3a", 42, 700, "fence-1")
+    assert snapshot == Snapshot("backups", key, 4096, "5ad10e99aa55bb66cc77", "9f3a", 42, 700, "fence-1", "AES256")
 
 
 def test_the_upload_bears_fence_and_hash_as_metadata() -> None:
@@ -337,7 +338,7 @@ def test_the_upload_bears_fence_and_hash_as_metadata() -> None:
     assert isinstance(action, UploadSnapshot)
     assert action.sha256 == "5ad10e99aa55bb66cc77"
     assert action.metadata == {"fence": "fence-1", "sha256": action.sha256, "revision": "42"}
-    stored = StoredObject(given.key, given.file.size, action.metadata, "etag")
+    stored = StoredObject(given.key, given.file.size, action.metadata, "etag", "AES256")
     [following] = planned(snapshot_etcd.STEP, replace(given, stored=stored))
     assert isinstance(following, WriteFile), "what it uploads is what it recognizes"
 

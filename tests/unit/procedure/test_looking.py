@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hcp_dr.aws.port import Record
 from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Done, Refuse, Step
@@ -19,14 +20,13 @@ from hcp_dr.kube.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE
 from hcp_dr.objects.archive import MANIFEST
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.scrub import OIDC_FINALIZER
-from hcp_dr.procedure import etcd, fencing, records, removal
+from hcp_dr.procedure import etcd, fencing, records, removal, snapshot
 from hcp_dr.procedure.backup import (
     export_again,
     export_objects,
     mark_parent,
     protect_instances,
     release_dns,
-    snapshot_etcd,
 )
 from hcp_dr.procedure.carried import MACHINERY
 from hcp_dr.procedure.case import Asked, api_hostname, discover
@@ -271,35 +271,68 @@ def test_each_member_tells_whom_it_knows_but_learners(world: World) -> None:
     assert [member.leads for member in found] == [False, True, False]
 
 
-FILE = '{"hash": 40762, "revision": 42, "totalKey": 700, "totalSize": 4096}\n4096\n5ad10e  -\nabcd  -\n'
+STATUS = '{"hash": 40762, "revision": 42, "totalKey": 700, "totalSize": 4096}'
+FILE = f"{STATUS}\n5ad10e  -\nabcd  -\n"
+STAMP = "etcd-0 4096 1700000000"
+
+
+def read(world: World, path: str, **given: Any) -> snapshot.SnapshotFile:
+    how: dict[str, Any] = {"part_size": 5 * 1024**2, "stamp": STAMP} | given
+    return snapshot.read_file(world.source, "clusters-one", "etcd-0", path, **how)
 
 
 def test_a_snapshot_is_told_by_etcds_own_words_and_its_checksum(world: World) -> None:
     answering(world, f"{FILE}abcd\n")
-    found = snapshot_etcd.read_file(world.source, "clusters-one", "etcd-0", "/var/lib/data/a b.db")
-    assert found == snapshot_etcd.SnapshotFile(4096, "5ad10e", "9f3a", 42, 700, intact=True)
+    found = read(world, "/var/lib/data/a b.db")
+    assert found == snapshot.SnapshotFile(4096, "5ad10e", "9f3a", 42, 700, intact=True, stamp=STAMP)
+    assert snapshot.SnapshotFile.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_what_is_larger_than_a_part_is_summed_part_by_part(world: World) -> None:
+    asked = answering(world, f"{FILE}abcd\n01  -\n02  -\n03  -\n")
+    found = read(world, "/x", stamp=f"etcd-0 {11 * 1024**2} 1700000000")
+    assert found.parts == ("01", "02", "03")
+    assert "for n in 0 5 10; do dd if=$f bs=1048576 skip=$n count=5 status=none | sha256sum; done" in asked[0][2]
+    answering(world, f"{FILE}abcd\n01  -\n02  -\n")
+    assert not read(world, "/x", stamp=f"etcd-0 {11 * 1024**2} 1700000000").intact
 
 
 def test_a_snapshot_whose_checksum_is_wrong_is_damaged(world: World) -> None:
     answering(world, f"{FILE}dcba\n")
-    found = snapshot_etcd.read_file(world.source, "clusters-one", "etcd-0", "/x")
-    assert found is not None
-    assert not found.intact
+    assert not read(world, "/x").intact
 
 
-def test_a_snapshot_that_is_not_there_is_none_and_one_that_cannot_be_read_is_damaged(world: World) -> None:
-    answering(world, "")
-    assert snapshot_etcd.read_file(world.source, "clusters-one", "etcd-0", "/x") is None
+def test_a_snapshot_that_cannot_be_read_is_damaged(world: World) -> None:
     answering(world, "{}\n", code=1)
-    found = snapshot_etcd.read_file(world.source, "clusters-one", "etcd-0", "/x")
-    assert found is not None
-    assert not found.intact
+    assert not read(world, "/x").intact
 
 
 def test_a_path_is_quoted(world: World) -> None:
     asked = answering(world, "")
-    snapshot_etcd.read_file(world.source, "clusters-one", "etcd-0", "/x; rm -rf y")
+    read(world, "/x; rm -rf y")
     assert "f='/x; rm -rf y'" in asked[0][2]
+
+
+ROOM = "room /dev/nvme1n1 8125880 1000000 90000 2% /var/lib/data\n"
+
+
+@pytest.mark.parametrize(
+    ("told", "seen"),
+    [
+        (
+            f"{ROOM}database 52428800\nfile 4096 1700000000\nmember\nsnapshot-f.db\nsnapshot-f.db.part\n",
+            snapshot.Glance(92160000, 52428800, STAMP, ("member", "snapshot-f.db", "snapshot-f.db.part")),
+        ),
+        (f"{ROOM}database 52428800\nfile \nmember\n", snapshot.Glance(92160000, 52428800, "", ("member",))),
+        ("room \ndatabase \nfile \n", snapshot.Glance(None, None, "", ())),
+        ("", snapshot.Glance(None, None, "", ())),
+    ],
+)
+def test_a_glance_tells_the_room_and_what_is_there(world: World, told: str, seen: snapshot.Glance) -> None:
+    answering(world, told)
+    assert snapshot.glance(world.source, "clusters-one", "etcd-0", "/var/lib/data/snapshot-f.db") == seen
+    assert seen.lacking == (0 if seen.free is None else 52428800 + 64 * 1024**2 - 92160000)
+    assert set(seen.of_save("/var/lib/data/snapshot-f.db")) <= {"snapshot-f.db", "snapshot-f.db.part"}
 
 
 # names
@@ -307,7 +340,7 @@ def test_a_path_is_quoted(world: World) -> None:
 
 def test_only_this_clusters_records_are_awaited(world: World) -> None:
     facts = release_dns.observe(world.ports, CASE, NOTHING)
-    assert sorted(facts.left) == [
+    assert sorted(f"{record.type} {record.name}" for record in facts.left) == [
         "A api-one.hosted.example",
         "TXT a-api-one-external-dns.hosted.example",
         "TXT api-one-external-dns.hosted.example",
@@ -315,8 +348,22 @@ def test_only_this_clusters_records_are_awaited(world: World) -> None:
     assert (facts.owner, facts.external_dns_ready) == ("source", True)
 
 
-def test_without_external_dns_nobody_knows_the_owner(world: World) -> None:
+def test_without_external_dns_the_apis_record_tells_the_owner(world: World) -> None:
     del world.source.objects["Deployment", "hypershift", "external-dns"]
+    facts = release_dns.observe(world.ports, CASE, NOTHING)
+    assert (facts.owner, len(facts.left), facts.external_dns_ready) == ("source", 3, False)
+    assert isinstance(release_dns.plan(facts), Refuse)
+
+
+@pytest.mark.parametrize("owners", [(), ("destination",), ("one", "two")])
+def test_an_owner_that_the_apis_record_does_not_tell_is_nobody(world: World, owners: tuple[str, ...]) -> None:
+    del world.source.objects["Deployment", "hypershift", "external-dns"]
+    said = "heritage=external-dns,external-dns/owner={},external-dns/resource=route/clusters-one/api"
+    labels = ("api-one", "a-api-one")
+    world.zone.kept = tuple(
+        Record(f"{label}-external-dns.hosted.example", "TXT", 60, (said.format(owner),))
+        for label, owner in zip(labels, owners, strict=False)
+    )
     facts = release_dns.observe(world.ports, CASE, NOTHING)
     assert (facts.owner, facts.left) == ("", ())
     assert isinstance(release_dns.plan(facts), Refuse)

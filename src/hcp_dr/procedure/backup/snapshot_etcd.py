@@ -99,7 +99,10 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 
 def _with_file(facts: Facts, ports: Ports, case: Case) -> Facts:
-    """What was read whole and verified is read no second time while it is that very file."""
+    """What was read whole and verified is read no second time while it is that very file. Before the fence there is
+    nothing to look at."""
+    if facts.fence_id is None:
+        return facts
     source, path = ports.source, facts.path
     seen = {pod: glance(source, facts.namespace, pod, path) for pod in etcd.ready_pods(source, case)}
     facts = replace(facts, left=tuple((pod, f"{FOLDER}/{name}") for pod in seen for name in seen[pod].of_save(path)))
