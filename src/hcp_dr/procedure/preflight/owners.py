@@ -77,9 +77,8 @@ def _marks(item: Object) -> Iterator[str]:
         for key in sorted(keys):
             yield from (f"{word} {key} ({who})" for prefix, who in _APPLIERS.items() if key.startswith(prefix))
     for writer in writers(item, "spec"):
-        for name, who in _MANAGERS.items():
-            if writer.manager == name or writer.manager.startswith(f"{name}-"):
-                yield f"field manager {writer} ({who})"
+        known = (who for name, who in _MANAGERS.items() if f"{writer.manager}-".startswith(f"{name}-"))
+        yield from (f"field manager {writer} ({who})" for who in list(known)[:1])
     if _WORK in owner_kinds(item):
         yield f"owned by an {_WORK} (ACM)"
 
