@@ -11,6 +11,7 @@ from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import ClusterUnreachable, Forbidden
 from hcp_dr.kube.port import Completed, Listing, Object, Resource
+from hcp_dr.kube.resources import CRON_JOB
 from hcp_dr.procedure import downtime
 from hcp_dr.procedure.preflight import (
     aws,
@@ -123,13 +124,37 @@ def test_what_may_not_be_listed_is_not_nothing(world: World) -> None:
     assert (unseen.webhooks, unseen.elsewhere) == (None, None)
 
 
+def test_who_may_look_at_little_is_told_what_was_not_looked_at(world: World) -> None:
+    """Rights for one namespace each: nothing of a cluster's other places."""
+
+    class Narrow(MemoryKubernetes):
+        def list(self, resource: Resource, namespace: str | None = None, **named: Any) -> Listing:
+            if resource.kind == "Pod" and namespace is None:
+                raise Forbidden(cluster="destination", verb="list", object="pods", reason="no")
+            return super().list(resource, namespace, **named)
+
+        def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+            if resource.kind in ("StorageClass", "ConfigMap"):
+                raise Forbidden(cluster="destination", verb="get", object=name, reason="no")
+            return super().find(resource, name, namespace)
+
+    narrow = Narrow("destination")
+    narrow.objects = world.destination.objects
+    node = narrow.objects["Node", None, "host"]
+    node["status"] = {**node["status"], "allocatable": {"cpu": "4", "memory": "8Gi"}}
+    world.destination = narrow
+    assert [room.cpu for room in capacity.observe(world.ports, CASE, NOTHING).rooms] == [None]
+    assert destination.observe(world.ports, CASE, NOTHING).supported == ()
+    assert keys.observe(world.ports, CASE, NOTHING).volume_key == ""
+
+
 def test_a_failing_cluster_is_not_taken_for_a_closed_one(world: World) -> None:
     def before(_: str) -> None:
         raise ClusterUnreachable(cluster="source", verb="list", object="x", reason="gone")
 
     world.source.before = before
     with pytest.raises(ClusterUnreachable):
-        look_for(world.source, owners.CRON_JOB)
+        look_for(world.source, CRON_JOB)
 
 
 def test_who_paused_and_since_when_is_told(world: World) -> None:

@@ -98,16 +98,6 @@ def _check_side(side: ExternalDns, domain: str) -> Check:
         problems.append(f"domain filter is {', '.join(side.domain_filters) or 'not set'}, which misses {domain}")
     if not side.credentials:
         problems.append("no AWS credentials are given to it")
-    if not side.ready and not problems and side.side == "source":
-        return Check(
-            name,
-            "blocked",
-            f"{where}: no pod of it is ready",
-            "nobody would take the API's records away, so that the destination could not set its own",
-            "bring it up; or let hcp-dr take exactly this hosted cluster's records over: give `--dns takeover`, and "
-            "accept this check",
-            acceptable=True,
-        )
     if not side.ready:
         problems.append("no pod of it is ready")
     if problems:
