@@ -17,9 +17,9 @@ def test_an_operator_of_another_build_would_roll_and_gets_no_machine() -> None:
     template = {"spec": {"containers": [{**container, "image": "quay.example/hypershift:other"}]}}
     destination.patch(r.DEPLOYMENT, "operator", "hypershift", {"spec": {"template": template}})
 
-    warned = {check.name for check in here.operator.preflight() if check.verdict == "warning"}
-    assert warned == {"operator_build"}
-    ending = here.operator.relocate()
+    stopping = [check for check in here.operator.preflight() if check.stops]
+    assert [(check.name, check.acceptable) for check in stopping] == [("operator_build", True)]
+    ending = here.operator.relocate(reasons={"operator_build": "to see what it does"})
     assert isinstance(ending.error, MachineUnsafe)
     assert "would roll (UpdatingConfig)" in ending.error.what
     held = [item for kind in (r.AWS_MACHINE, r.MACHINE) for item in destination.list(kind).items]

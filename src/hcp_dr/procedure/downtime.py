@@ -1,10 +1,10 @@
-"""How long the hosted API will be away, from the fence to the first answer by its name: a range, made of what this hosted
-cluster says of itself and of the figures below. It promises nothing, and says what it does not know."""
+"""How long the hosted API will be away, from the fence to the first answer by its name: a range, made of what this
+hosted cluster says of itself and of the figures below. It promises nothing, and says what it does not know."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -50,7 +50,7 @@ FIGURES = Figures()
 NOT_KNOWN = (
     "how long your nodes pull images that they do not have yet",
     "how long clients, and resolvers that overrule a TTL, keep an answer",
-    "when pods on the workers reach it again: their node's own way restarts up to 8 minutes later, by its liveness probe",
+    "when pods on the workers reach it again: their node's own way restarts up to 8 minutes later, by its probe",
 )
 
 
@@ -74,7 +74,7 @@ def observe(ports: Ports, case: Case) -> Facts:
     hosted_cluster = _or_none(lambda: ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)) or {}
     records = _or_none(ports.zone.records) or ()
     services = dig(hosted_cluster, "spec", "services") or ()
-    api = next((each for each in services if each.get("service") == "APIServer"), {})
+    api: Mapping[str, object] = next((each for each in services if each.get("service") == "APIServer"), {})
     intervals = (
         _or_none(lambda: look_at(ports.source, "source").interval),
         _or_none(lambda: look_at(ports.destination, "destination").interval),

@@ -43,8 +43,8 @@ def test_preflight_says_what_it_found(hcp: Hcp, folder: Path) -> None:
     ended = hcp("preflight", "-o", "json")
     assert ended.code == 0, ended.err
     found = json.loads(ended.out)
-    assert found["verdict"] == "ok"
-    assert set(found["checks"][0]) == {"name", "verdict", "seen", "why", "todo"}
+    assert found["verdict"] == "warning"
+    assert set(found["checks"][0]) == {"name", "verdict", "seen", "why", "todo", "acceptable", "accepted"}
     assert not folder.exists()
 
 
@@ -60,14 +60,96 @@ def test_preflight_that_finds_a_problem_shows_all_and_ends_with_its_code(hcp: Hc
     assert "blocked by versions.destination, instances." in ended.err
 
 
+def test_a_plan_estimates_how_long_the_api_would_be_away(hcp: Hcp) -> None:
+    estimate = json.loads(hcp("plan", "-o", "json").out)["estimate"]
+    assert estimate["api_away_least_s"] < estimate["api_away_most_s"]
+    assert set(estimate["parts"][0]) == {"name", "least_s", "most_s", "because"}
+    assert estimate["not_known"]
+    told = hcp("plan").out
+    assert f"the hosted API would be away for {estimate['api_away_least_s']} to {estimate['api_away_most_s']} s" in told
+
+
+GITOPS = {"argocd.argoproj.io/tracking-id": "shop:hypershift.openshift.io/HostedCluster:clusters/one"}
+
+
+@pytest.fixture
+def owned(world: World) -> None:
+    world.source.objects["HostedCluster", "clusters", "one"]["metadata"]["annotations"] = GITOPS
+
+
+@pytest.mark.usefixtures("owned")
+def test_what_may_be_accepted_says_how(hcp: Hcp) -> None:
+    ended = hcp("preflight")
+    assert ended.code == 10
+    assert 'or, knowing better: --accept owners.gitops --reason "..."' in ended.out
+
+
+@pytest.mark.usefixtures("owned", "short")
+def test_an_accepted_check_is_shown_journaled_and_in_the_result(hcp: Hcp, folder: Path) -> None:
+    words = ("--accept", "owners.gitops", "--reason", "sync is off since noon")
+    seen = hcp("preflight", *words, "-o", "json")
+    assert seen.code == 0, seen.err
+    found = json.loads(seen.out)
+    assert found["verdict"] == "warning"
+    [check] = [check for check in found["checks"] if check["accepted"]]
+    assert (check["name"], check["verdict"], check["accepted"]) == (
+        "owners.gitops",
+        "blocked",
+        "sync is off since noon",
+    )
+    assert "blocked, and accepted: sync is off since noon" in hcp("preflight", *words).out
+    assert not folder.exists()
+
+    ended = hcp("backup", "--yes", *words, "-o", "json")
+    assert ended.code == 0, ended.err
+    [accepted] = json.loads(ended.out)["accepted"]
+    story = journal.read(folder)
+    assert story is not None
+    assert [line["line"] for line in story.lines][:2] == ["begin", "accepted"]
+    line = story.lines[1]
+    assert (line["check"], line["reason"]) == ("owners.gitops", "sync is off since noon")
+    assert line["seen"].startswith("blocked: applied by somebody again and again: HostedCluster one: annotation argocd")
+    assert line["who"].endswith("arn:aws:iam::1:user/relocator")
+    assert accepted == {key: line[key] for key in ("check", "seen", "reason", "who")}
+    text = hcp("status", "-o", "json")
+    assert text.code == 0
+
+
+@pytest.mark.usefixtures("owned")
+@pytest.mark.parametrize("verb", ["preflight", "relocate", "backup"])
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--accept", "owners.gitops"], "--accept is given 1 times and --reason 0 times"),
+        (["--accept", "owners.gitops", "--reason", "  "], "or one of them says nothing"),
+        (["--reason", "because"], "--accept is given 0 times and --reason 1 times"),
+        (["--accept", "a", "--accept", "a", "--reason", "b", "--reason", "c"], "Give each accepted check once"),
+        (["--accept", "instances", "--reason", "I know"], "Acceptable here: owners.gitops."),
+        (["--accept", "no.such", "--reason", "I know"], "--accept no.such: no check of this run"),
+    ],
+)
+def test_nothing_else_can_be_accepted(
+    hcp: Hcp, world: World, folder: Path, *, verb: str, words: list[str], told: str
+) -> None:
+    world.instances.running.clear()
+    ended = hcp(verb, *words)
+    assert ended.code == 3
+    assert told in ended.paragraph
+    assert "Nothing was changed anywhere." in ended.paragraph
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize("phase", sorted(PHASES))
 def test_a_plan_is_printed_and_nothing_is_written(hcp: Hcp, world: World, folder: Path, phase: str) -> None:
     ended = hcp("plan", phase, "-o", "yaml")
     assert (ended.code, ended.err) == (0, "")
-    steps = yaml.safe_load(ended.out)["steps"]
+    told = yaml.safe_load(ended.out)
+    steps = told["steps"]
+    assert (told["estimate"] is not None) is (phase == "relocate")
     assert [step["name"] for step in steps] == [step.name for step in PHASES[phase]]
     assert all(set(step) == {"name", "documented", "decision", "text", "actions"} for step in steps)
-    assert world.written == []
+    read = [call for call in world.written if call[0] == "execute" and call[4][-1].endswith("endpoint status -w json")]
+    assert world.written == read
     assert not folder.exists()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from hcp_dr.engine.examine import examine, stopping
+from hcp_dr.engine.examine import accepting, examine, stopping
 from hcp_dr.engine.run import FIRST_LIMIT
 from hcp_dr.engine.step import Check, Do, Done, PutObject, Step
 from hcp_dr.errors import (
@@ -91,3 +93,37 @@ def test_blocked_and_unknown_stop_and_a_warning_does_not() -> None:
     assert isinstance(error, CannotMigrate)
     assert error.values == {"checks": "bad, dark"}
     assert not isinstance(error, SettingsError)
+
+
+MAY = Check("may", "blocked", "strange", acceptable=True)
+
+
+def test_an_accepted_check_does_not_stop() -> None:
+    checks = examine(Table().run(), [finding(GOOD, MAY)], {"may": "I know"})
+    assert checks == (GOOD, replace(MAY, accepted="I know"))
+    assert stopping(checks) is None
+
+
+def test_what_needs_no_acceptance_may_be_named() -> None:
+    """The same command again, after the trouble has gone."""
+    assert examine(Table().run(), [finding(GOOD, ODD)], {"good": "I know", "odd": "I know"}) == (GOOD, ODD)
+
+
+@pytest.mark.parametrize("name", ["bad", "other"])
+def test_only_what_is_acceptable_is_accepted(name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        examine(Table().run(), [finding(GOOD, BAD, MAY)], {name: "I know", "may": "I know"})
+    assert caught.value.what.startswith(f"--accept {name}: ")
+    assert caught.value.next == "Acceptable here: may."
+
+
+def test_nothing_to_accept_is_said() -> None:
+    with pytest.raises(SettingsError) as caught:
+        accepting((BAD,), {"bad": "I know"})
+    assert caught.value.next == "Nothing that this run found may be accepted."
+
+
+def test_a_check_that_could_not_be_made_is_not_taken_for_an_unknown_name() -> None:
+    """The step that would have made it could not look: that is what is to be told."""
+    with pytest.raises(BucketRefused):
+        examine(Table().run(), [finding(GOOD), failing(REFUSED)], {"may": "I know"})

@@ -143,8 +143,10 @@ def _url_count(definition: dict[str, object] | None) -> int:
 
 
 def _digest(pod: Object) -> str:
+    """Of the image that its first container runs, as the registry knows it; "" for one that came from none."""
     statuses = dig(pod, "status", "containerStatuses") or [{}]
-    return str(statuses[0].get("imageID", "")).rpartition("@")[2] if is_ready_pod(pod) else ""
+    _, at, digest = str(statuses[0].get("imageID", "")).rpartition("@")
+    return digest if at and is_ready_pod(pod) else ""
 
 
 def _look_at(ports: Ports, side: Side) -> ClusterFacts:

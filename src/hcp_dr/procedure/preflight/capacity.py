@@ -14,7 +14,7 @@ from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.quantity import gibibytes, number
 from hcp_dr.objects.reading import condition, dig, labels_of, name_of, some
-from hcp_dr.procedure.preflight import bad_if, verdict
+from hcp_dr.procedure.preflight import bad_if, look_for, verdict
 
 _REPELLING = ("NoSchedule", "NoExecute")
 _ENDED = ("Succeeded", "Failed")
@@ -56,7 +56,7 @@ class Facts:
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     pods = ports.source.list(POD, case.control_plane_namespace).items
-    placed = ports.destination.list(POD).items
+    placed = look_for(ports.destination, POD)
     return Facts(
         needs=tuple(_need(pod) for pod in pods if not _ended(pod)),
         rooms=tuple(_room(node, placed) for node in ports.destination.list(NODE).items if _takes_pods(node)),
@@ -101,12 +101,13 @@ def _takes_pods(node: Object) -> bool:
     return condition(node, "Ready") == "True" and not dig(node, "spec", "unschedulable")
 
 
-def _room(node: Object, pods: Iterable[Object]) -> Room:
-    here = [pod for pod in pods if dig(pod, "spec", "nodeName") == name_of(node) and not _ended(pod)]
+def _room(node: Object, pods: Iterable[Object] | None) -> Room:
+    """`pods` are all that stand anywhere; None where nobody may look, so that nothing is known to be free."""
+    here = [pod for pod in pods or () if dig(pod, "spec", "nodeName") == name_of(node) and not _ended(pod)]
     has = dig(node, "status", "allocatable") or {}
 
     def free(resource: str) -> float | None:
-        if resource not in has:
+        if resource not in has or pods is None:
             return None
         return number(has[resource]) - sum(_asked(pod, resource) or 0.0 for pod in here)
 

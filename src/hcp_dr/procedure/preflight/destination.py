@@ -14,7 +14,7 @@ from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of, some
 from hcp_dr.objects.release import control_plane_version
 from hcp_dr.objects.select import inputs_of, node_pools_of, referenced_config_maps, referenced_secrets
-from hcp_dr.procedure.preflight import bad_if, verdict
+from hcp_dr.procedure.preflight import bad_if, look_at_one, verdict
 from hcp_dr.procedure.removal import OPERATOR_NAMESPACE
 from hcp_dr.procedure.restoring import differing_keys
 
@@ -42,7 +42,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     there = destination.list(NODE_POOL, case.namespace).items
     return Facts(
         version=control_plane_version(hosted_cluster),
-        supported=_supported(destination.find(CONFIG_MAP, SUPPORTED, OPERATOR_NAMESPACE)),
+        supported=_supported(look_at_one(destination, CONFIG_MAP, SUPPORTED, OPERATOR_NAMESPACE)),
         namespace=case.control_plane_namespace,
         namespace_there=_what_is(destination.find(NAMESPACE, case.control_plane_namespace)),
         shared_going=shared is not None and is_deleting(shared),

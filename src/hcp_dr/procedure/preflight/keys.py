@@ -14,11 +14,11 @@ from hcp_dr.errors import AwsDenied, BucketRefused
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, SECRET, STORAGE_CLASS
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import condition, dig
+from hcp_dr.objects.reading import condition, dig, name_of
 from hcp_dr.objects.scrub import keeps_oidc_documents
 from hcp_dr.objects.signing import KEY_SET, publishes
 from hcp_dr.procedure.backup.export_objects import ANCHORS, AUTHORITIES
-from hcp_dr.procedure.preflight import bad_if, verdict
+from hcp_dr.procedure.preflight import bad_if, look_at_one, verdict
 from hcp_dr.procedure.preflight.capability import documents_bucket_of
 
 SIGNING_KEY = "sa-signing-key"
@@ -47,10 +47,11 @@ class Facts:
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     source, own = ports.source, case.control_plane_namespace
     hosted_cluster = source.get(HOSTED_CLUSTER, case.name, case.namespace)
-    anchors = {name: source.find(SECRET, name, own) for name in ANCHORS}
+    secrets = {name_of(secret): secret for secret in source.list(SECRET, own).items}
+    anchors = {name: secrets.get(name) for name in ANCHORS}
     kms = dig(hosted_cluster, "spec", "secretEncryption", "kms") or {}
     storage_class = dig(hosted_cluster, "spec", "etcd", "managed", "storage", "persistentVolume", "storageClassName")
-    chosen = ports.destination.find(STORAGE_CLASS, str(storage_class)) if storage_class else None
+    chosen = look_at_one(ports.destination, STORAGE_CLASS, str(storage_class)) if storage_class else None
     documents = documents_bucket_of(source)
     key_set = f"{case.infra_id}{KEY_SET}"
     arns = (dig(kms, "aws", which, "arn") for which in ("activeKey", "backupKey"))

@@ -18,10 +18,10 @@ from hcp_dr.kube.resources import (
     NODE_POOL,
 )
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.managers import writers
+from hcp_dr.objects.field_owners import writers
 from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of, owner_kinds, some
 from hcp_dr.objects.select import node_pools_of
-from hcp_dr.procedure.preflight import bad_if, look_for, not_seen, verdict
+from hcp_dr.procedure.preflight import bad_if, look_at_one, look_for, not_seen, verdict
 from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE
 
 _APPLIERS = {
@@ -77,9 +77,8 @@ def _marks(item: Object) -> Iterator[str]:
         for key in sorted(keys):
             yield from (f"{word} {key} ({who})" for prefix, who in _APPLIERS.items() if key.startswith(prefix))
     for writer in writers(item, "spec"):
-        for name, who in _MANAGERS.items():
-            if writer.manager == name or writer.manager.startswith(f"{name}-"):
-                yield f"field manager {writer} ({who})"
+        known = (who for name, who in _MANAGERS.items() if f"{writer.manager}-".startswith(f"{name}-"))
+        yield from (f"field manager {writer} ({who})" for who in list(known)[:1])
     if _WORK in owner_kinds(item):
         yield f"owned by an {_WORK} (ACM)"
 
@@ -122,7 +121,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         operator_appliers=marks_of(operator) if operator else (),
         addon=operator is not None
         and annotations_of(operator).get(_NOT_BY_ADDON) != "true"
-        and source.find(DEPLOYMENT, *_ADDON) is not None,
+        and look_at_one(source, DEPLOYMENT, *_ADDON) is not None,
         works=None if works is None else tuple(name_of(work) for work in works if _holds(work, items)),
         appliers_of_pause=tuple(text for writer, text in of_pause if writer.operation == "Apply"),
         writers_of_pause=tuple(text for writer, text in of_pause if writer.operation != "Apply"),

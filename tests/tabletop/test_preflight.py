@@ -1,0 +1,192 @@
+"""What stands against a relocation is found before anything is touched: provoked in a whole world, by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hcp_dr.engine.step import Check
+from hcp_dr.errors import CannotMigrate, SettingsError
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr.procedure import downtime
+from hcp_dr.report import outcome
+from hcp_dr_lab.hosted import shapes as known
+from hcp_dr_lab.hosted.shapes import Shape
+from hcp_dr_lab.region.layout import BUCKET
+from hcp_dr_lab.standin import webhooks
+from hcp_dr_lab.tabletop.cluster import webhook_address
+from hcp_dr_lab.tabletop.gate import Request
+from hcp_dr_lab.tabletop.operator import Operator
+from hcp_dr_lab.tabletop.world import World
+from tests.tabletop.scene import Scene, scene
+
+OWN = "clusters-shop"
+USUAL = {"keys.signing_key", "capacity.room"}
+"""Warnings of every rehearsal: its documents are in no bucket that can be read here, and its pods ask for nothing."""
+
+
+def sides(here: Scene) -> tuple[Kubernetes, Kubernetes]:
+    return here.world.sides[0].client(), here.world.sides[1].client()
+
+
+def found(here: Scene) -> dict[str, Check]:
+    """What is not ok, and not usual."""
+    return {
+        check.name: check for check in here.operator.preflight() if check.verdict != "ok" and check.name not in USUAL
+    }
+
+
+def annotate(cluster: Kubernetes, annotations: dict[str, str]) -> None:
+    cluster.patch(r.HOSTED_CLUSTER, "shop", "clusters", {"metadata": {"annotations": annotations}})
+
+
+def gitops(here: Scene) -> None:
+    annotate(sides(here)[0], {"argocd.argoproj.io/tracking-id": "shop:hypershift.openshift.io/HostedCluster:x"})
+
+
+def dead_external_dns(here: Scene) -> None:
+    sides(here)[0].patch(r.DEPLOYMENT, "external-dns", "hypershift", {"spec": {"replicas": 0}})
+    here.world.clock.spend(5)
+
+
+def mixed_versions(here: Scene) -> None:
+    status = {"status": {"storedVersions": ["v1beta1", "v1beta2"]}}
+    definition = "machines.cluster.x-k8s.io"
+    sides(here)[0].patch(r.CUSTOM_RESOURCE_DEFINITION, definition, None, status, subresource="status")
+
+
+def own_webhook(here: Scene) -> None:
+    body = webhooks.validating_configuration(webhook_address(here.world.sides[0].cluster))
+    sides(here)[0].create(r.VALIDATING_WEBHOOK_CONFIGURATION, body)
+
+
+def unsupported_version(here: Scene) -> None:
+    data = {"data": {"supported-versions": '{"versions":["4.23","4.22"]}'}}
+    sides(here)[1].patch(r.CONFIG_MAP, "supported-versions", "hypershift", data)
+
+
+def documents_in_the_bucket(here: Scene, content: str | None) -> None:
+    """As where the operators keep their documents in the bucket of the backups."""
+    for side in sides(here):
+        operator = side.get(r.DEPLOYMENT, "operator", "hypershift")
+        [container] = operator["spec"]["template"]["spec"]["containers"]
+        args = [*container["args"], f"--oidc-storage-provider-s3-bucket-name={BUCKET}"]
+        template = {"spec": {"containers": [{**container, "args": args}]}}
+        side.patch(r.DEPLOYMENT, "operator", "hypershift", {"spec": {"template": template}})
+    here.world.clock.spend(10)
+    [(key, published)] = [
+        (key, text) for key, text in here.world.cloud.fabric.documents.items() if key.endswith("/openid/v1/jwks")
+    ]
+    here.operator.ports().bucket.put(key, (published if content is None else content).encode(), metadata={})
+
+
+def other_keys(here: Scene) -> None:
+    documents_in_the_bucket(here, '{"keys": []}')
+
+
+def volumes_at_stake(here: Scene) -> None:
+    here.world.sides[0].operators.stopped = True  # its control plane operator would put it back at once
+    policy = {"spec": {"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"}}}
+    sides(here)[0].patch(r.STATEFUL_SET, "etcd", OWN, policy)
+
+
+def somebodys_namespace(here: Scene) -> None:
+    body: dict[str, Any] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OWN}}
+    sides(here)[1].create(r.NAMESPACE, body)
+
+
+def put_off_rollout(here: Scene) -> None:
+    source, _ = sides(here)
+    [deployment] = source.list(r.MACHINE_DEPLOYMENT, OWN).items
+    later = {"spec": {"rollout": {"after": "2027-01-01T00:00:00Z"}}}
+    source.patch(r.MACHINE_DEPLOYMENT, deployment["metadata"]["name"], OWN, later)
+
+
+PROVOKED: dict[Callable[[Scene], None], tuple[str, str]] = {
+    gitops: ("blocked", "owners.gitops"),
+    dead_external_dns: ("blocked", "external_dns.source"),
+    mixed_versions: ("blocked", "webhooks.stored_versions"),
+    own_webhook: ("unknown", "webhooks.refusing"),
+    unsupported_version: ("blocked", "destination.supported_version"),
+    volumes_at_stake: ("warning", "carried.volumes"),
+    somebodys_namespace: ("blocked", "destination.namespace"),
+}
+
+
+@pytest.mark.parametrize("provoke", PROVOKED, ids=lambda provoke: provoke.__name__)
+def test_what_stands_against_it_is_found(provoke: Callable[[Scene], None]) -> None:
+    here = scene()
+    provoke(here)
+    seen = found(here)
+    verdict, name = PROVOKED[provoke]
+    assert {name: check.verdict for name, check in seen.items()} == {name: verdict}
+    assert seen[name].why
+    assert seen[name].todo
+
+
+def test_a_signing_key_that_is_not_published_is_found_where_the_documents_can_be_read() -> None:
+    """Rule E3."""
+    here = scene()
+    documents_in_the_bucket(here, None)
+    [check] = [check for check in here.operator.preflight() if check.name == "keys.signing_key"]
+    assert check.verdict == "ok"
+    other_keys(here)
+    [check] = [check for check in here.operator.preflight() if check.name == "keys.signing_key"]
+    assert (check.verdict, check.acceptable) == ("blocked", False)
+
+
+def test_one_run_finds_all_problems_and_nothing_is_written() -> None:
+    """I9: but the one probe object, and commands that read."""
+    here = scene()
+    for provoke in PROVOKED:
+        provoke(here)
+    written: list[str] = []
+
+    def listen(moment: str, request: Request) -> None:
+        if moment == "before" and request.writes:
+            command = request.arguments[3][-1] if request.verb == "execute" else ""
+            reads = "endpoint status" in command or "--output /dev/null" in command
+            written.append("a reading command" if reads else f"{request.port} {request.verb}")
+
+    here.world.hooks.append(listen)
+    ending = here.operator.relocate()
+    assert isinstance(ending.error, CannotMigrate)
+    assert {name for verdict, name in PROVOKED.values() if verdict != "warning"} <= {
+        check.name for check in ending.checks if check.stops
+    }
+    assert set(written) == {"bucket put", "bucket delete", "a reading command"}
+    assert written.count("bucket put") == 1
+    assert ending.story.lines == ()
+
+
+def test_what_is_accepted_goes_on_and_is_journaled() -> None:
+    here = scene()
+    gitops(here)
+    with_reason = {"owners.gitops": "the Application is suspended"}
+    ending = here.operator.relocate(reasons=with_reason)
+    assert ending.error is None
+    [line] = [line for line in ending.story.lines if line["line"] == "accepted"]
+    assert (line["check"], line["reason"]) == ("owners.gitops", "the Application is suspended")
+    assert here.operator.document(ending)["accepted"][0]["check"] == "owners.gitops"
+    assert here.verdict().reasons == ()
+
+
+def test_what_endangers_an_invariant_cannot_be_accepted() -> None:
+    here = scene()
+    mixed_versions(here)
+    ending = here.operator.relocate(reasons={"webhooks.stored_versions": "I know"})
+    assert isinstance(ending.error, SettingsError)
+    assert ending.story.lines == ()
+
+
+@pytest.mark.parametrize("shapes", [(), (Shape.THREE_MEMBERS, Shape.LOAD_BALANCER)], ids=["plain", "members, balancer"])
+def test_the_estimate_holds_where_the_delays_are_realistic(shapes: tuple[Shape, ...]) -> None:
+    operator = Operator(World.prepared(known.options(frozenset(shapes)), realistic=True))
+    ports = operator.ports()
+    estimate = downtime.estimate(downtime.observe(ports, operator.case(ports)))
+    away = outcome.api_away(operator.relocate().story)
+    assert away is not None
+    assert estimate.least <= away <= estimate.most
