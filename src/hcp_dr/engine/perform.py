@@ -12,6 +12,7 @@ from hcp_dr.engine.step import (
     Create,
     Delete,
     DeleteObject,
+    DropSnapshot,
     Hurry,
     Patch,
     Protect,
@@ -33,6 +34,9 @@ ETCDCTL = (
     " --cacert /etc/etcd/tls/etcd-ca/ca.crt"
 )
 """The documented path of the CA is that of hosted releases before 4.12; since then it is this one."""
+
+PART = ".part"
+"""What a snapshot's name ends with until the file is whole."""
 
 SHORT_GRACE = 1
 """Seconds. Never 0: that drops the pod's object without the kubelet's proof that its processes are gone."""
@@ -64,8 +68,8 @@ def perform(action: Action, ports: Ports) -> None:
             ports.zone.change(changes)
         case Protect(instance_id, on):
             ports.instances.protect(instance_id, on=on)
-        case SaveSnapshot():
-            _save(action, ports)
+        case SaveSnapshot() | DropSnapshot():
+            _file(action, ports)
         case UploadSnapshot():
             _upload(action, ports)
         case Remember():
@@ -80,7 +84,12 @@ def _hurry(action: Hurry, ports: Ports) -> None:
 
 
 def _in_pod(
-    action: SaveSnapshot | UploadSnapshot, ports: Ports, script: str, *, shown: str, stdin: bytes | None = None
+    action: SaveSnapshot | UploadSnapshot | DropSnapshot,
+    ports: Ports,
+    script: str,
+    *,
+    shown: str,
+    stdin: bytes | None = None,
 ) -> Completed:
     cluster = ports.cluster(action.side)
     completed = cluster.execute(
@@ -102,9 +111,12 @@ def _in_pod(
     return completed
 
 
-def _save(action: SaveSnapshot, ports: Ports) -> None:
+def _file(action: SaveSnapshot | DropSnapshot, ports: Ports) -> None:
     path = shlex.quote(action.path)
-    part = shlex.quote(action.path + ".part")
+    part = shlex.quote(action.path + PART)
+    if isinstance(action, DropSnapshot):
+        _in_pod(action, ports, f"rm -f {path} {part}", shown="rm")
+        return
     script = f"set -e; rm -f {part}; {ETCDCTL} snapshot save {part} >/dev/null; mv {part} {path}"
     _in_pod(action, ports, script, shown="etcdctl snapshot save")
 

@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.perform import ETCD_CONTAINER
+from hcp_dr.engine.perform import ETCD_CONTAINER, PART
 from hcp_dr.engine.step import (
+    Check,
     Decision,
     Do,
     Done,
+    DropSnapshot,
     PutObject,
     Refuse,
     SaveSnapshot,
@@ -64,7 +66,11 @@ class Facts:
 
     @property
     def path(self) -> str:
-        return f"/var/lib/data/snapshot-{self.fence_id}.db"
+        return path_of(self.fence_id)
+
+
+def path_of(fence_id: str | None) -> str:
+    return f"/var/lib/data/snapshot-{fence_id}.db"
 
 
 def read_file(cluster: Kubernetes, namespace: str, pod: str, path: str) -> SnapshotFile | None:
@@ -209,6 +215,43 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, stored_manifest=stored)
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Pods of the source's etcd on whose volume the snapshot's file is. `unseen` are those that could not be asked."""
+
+    namespace: str
+    path: str
+    pods: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+
+def look_back(ports: Ports, case: Case, memory: Memory) -> Left:
+    fence_id = (memory.mapping("fence") or {}).get("id")
+    namespace, path = case.control_plane_namespace, path_of(fence_id)
+    quoted, part = shlex.quote(path), shlex.quote(path + PART)
+    script = f"test ! -e {quoted} && test ! -e {part} || echo there"
+    there, unseen = [], []
+    for pod in etcd.ready_pods(ports.source, case) if fence_id else ():
+        try:
+            completed = ports.source.execute(namespace, pod, ETCD_CONTAINER, ["/bin/bash", "-c", script])
+        except HcpDrError:  # a file that is left must not keep the hosted API away
+            unseen.append(pod)
+            continue
+        if completed.stdout.strip():
+            there.append(pod)
+    return Left(namespace, path, tuple(there), tuple(unseen))
+
+
+def revert(facts: Left) -> Decision:
+    """The copy in the bucket is a backup like any other, and stays."""
+    if facts.pods:
+        return Do(tuple(DropSnapshot("source", facts.namespace, pod, facts.path) for pod in facts.pods))
+    seen = f"perhaps left in {', '.join(facts.unseen)} of {facts.namespace}: {facts.path}"
+    why = "those pods could not be asked, and the file takes room on etcd's volume"
+    checks = (Check("snapshot_file", "warning", seen, why, "delete it by hand"),) if facts.unseen else ()
+    return Done("no snapshot is left on the source's volumes", checks)
+
+
 STEP = Step(
     name="backup.snapshot_etcd",
     documented="8.6.2-3",
@@ -216,4 +259,6 @@ STEP = Step(
     plan=plan,
     foresee=foresee,
     afterwards=afterwards,
+    look_back=look_back,
+    revert=revert,
 )
