@@ -83,8 +83,8 @@ def call_off(env_file: Path | None, backup: Path | None, output: Output, *, yes:
     calling_off.must_be_returnable(run, story)
     confirm(
         case.name,
-        what=f"The relocation of hosted cluster {case.namespace}/{case.name} is called off: {case.source} serves it again "
-        f"as before, and what was made of it on {case.destination} is taken away.",
+        what=f"The relocation of hosted cluster {case.namespace}/{case.name} is called off: {case.source} serves it "
+        f"again, and what was made of it on {case.destination} is taken away.",
         yes=yes,
     )
     with closing(session.journal()) as journal:

@@ -18,6 +18,6 @@ def must_be_returnable(run: Run, story: Story) -> None:
         raise NothingToResume(reason="nothing was begun that could be undone", todo="Start with `hcp-dr relocate`.")
 
 
-def call_off(run: Run, steps: Steps = UNDO) -> tuple[Check, ...]:
+def call_off(run: Run, steps: Steps) -> tuple[Check, ...]:
     """Undo the steps, and prove that the source is in service. Raises as `Run.carry_out`."""
     return (*run.undo(steps), *run.carry_out(IN_SERVICE))

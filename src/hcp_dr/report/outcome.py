@@ -46,7 +46,7 @@ def to_json(story: Story, *, backup_dir: str, result: str, checks: Sequence[Chec
 def _warnings(story: Story, checks: Sequence[Check]) -> list[str]:
     """Those of now, and those that an undoing left in the journal before it was resumed."""
     now = [f"{check.name}: {check.seen}" for check in checks if check.verdict == "warning"]
-    journaled = [str(text) for line in story.lines if line.get("line") == "undone" for text in line["warnings"]]
+    journaled = [str(text) for line in story.lines if line.get("line") == "undone" for text in line.get("warnings", ())]
     return list(dict.fromkeys((*journaled, *now)))
 
 

@@ -14,6 +14,7 @@ from hcp_dr.engine.step import (
     Create,
     Delete,
     DeleteObject,
+    DropSnapshot,
     Hurry,
     Patch,
     Protect,
@@ -123,6 +124,12 @@ def test_a_snapshot_gets_its_name_only_when_it_is_whole(world: World) -> None:
     assert words[-1] == "mv /var/lib/data/snapshot.db.part /var/lib/data/snapshot.db"
 
 
+def test_a_snapshot_goes_with_what_an_interrupted_save_left_of_it(world: World) -> None:
+    perform(DropSnapshot("source", "n", "etcd-0", "/var/lib/data/snapshot.db"), world.ports)
+    [(_, _, _, _, command, _)] = world.written
+    assert command[2] == "rm -f /var/lib/data/snapshot.db /var/lib/data/snapshot.db.part"
+
+
 def test_a_path_is_quoted_in_the_pods_shell(world: World) -> None:
     perform(SaveSnapshot("source", "n", "etcd-0", "/tmp/a b; rm -rf x"), world.ports)  # noqa: S108
     assert "mv '/tmp/a b; rm -rf x.part' '/tmp/a b; rm -rf x'" in world.written[0][4][2]
@@ -168,6 +175,7 @@ ACTIONS: dict[type[Any], Action] = {
         Protect("i-1", on=True),
         SAVE,
         UPLOAD,
+        DropSnapshot("source", "n", "etcd-0", "/var/lib/data/snapshot.db"),
         Remember("key", HIDDEN),
     )
 }
@@ -197,6 +205,7 @@ def test_how_each_action_is_told() -> None:
         "set termination protection of instance i-1",
         "save etcd snapshot in pod n/etcd-0 as /var/lib/data/snapshot.db",
         "upload /var/lib/data/snapshot.db of pod n/etcd-0 to key",
+        "delete /var/lib/data/snapshot.db in pod n/etcd-0",
         "remember key",
     ]
     assert Protect("i-1", on=False).describe() == "clear termination protection of instance i-1"

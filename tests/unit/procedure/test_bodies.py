@@ -234,6 +234,7 @@ def test_the_pause_before_is_remembered_value_by_value() -> None:
     assert remembered(pause.STEP, facts(pause.STEP, "the-values-before-are-remembered-first")) == {
         "paused_before": {
             "asked": {"HostedCluster/one": None, "NodePool/workers": None},
+            "reached": {"HostedControlPlane/one": None, "Cluster/one-x7k2": None},
             "machines": {"MachineDeployment/workers": False, "Machine/worker-1": False, "AWSMachine/worker-1": True},
         }
     }

@@ -54,7 +54,7 @@ class Pausable:
     def paused(self) -> bool:
         return self.value in _PAUSED
 
-    def patch(self, value: str | None = "true") -> Patch:
+    def set_to(self, value: str | None = "true") -> Patch:
         spec = {"paused": value in _PAUSED} if self.resource == CLUSTER else {"pausedUntil": value}
         return Patch("source", self.resource, self.name, self.namespace, {"spec": spec})
 
@@ -124,10 +124,10 @@ def plan(facts: Facts) -> Decision:
         return Do((Remember("paused_before", _values(facts)),))
     running = [item for item in facts.asked if not item.paused]
     if running:
-        return Do((*_late(facts, "asked", running), *(item.patch() for item in running)))
+        return Do((*_late(facts, "asked", running), *(item.set_to() for item in running)))
     open_ = [item for item in facts.reached if not item.paused]
     if open_ and not facts.operator_alive:
-        return Do(tuple(item.patch() for item in open_))
+        return Do(tuple(item.set_to() for item in open_))
     if open_ or (facts.operator_alive and facts.reconciling != "False"):
         seen = ", ".join(f"{item.resource.kind} {item.name} not paused" for item in open_)
         return Wait(
@@ -143,8 +143,11 @@ def plan(facts: Facts) -> Decision:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    if facts.before is None:
-        return replace(facts, before=_values(facts))
+    if isinstance(decision, Do):
+        remembered = [action.value for action in decision.actions if isinstance(action, Remember)]
+        facts = replace(facts, before=remembered[0] if remembered else facts.before)
+        if len(decision.actions) == len(remembered):
+            return facts
     if any(not item.paused for item in facts.asked):
         return replace(facts, asked=tuple(replace(item, value="true") for item in facts.asked))
     if any(not item.paused for item in facts.reached) or (facts.operator_alive and facts.reconciling != "False"):
@@ -158,7 +161,7 @@ def revert(facts: Facts) -> Decision:
     last. What is no longer as this relocation left it is somebody's decision."""
     if facts.before is None:
         return Done("nothing was paused")
-    asked, was_held = facts.before["asked"], facts.before["machines"]
+    asked, was_held = facts.before.get("asked", {}), facts.before.get("machines", {})
     held = [item for item in facts.machines if item.paused and was_held.get(item.key) is False]
     for resource in (AWS_MACHINE, MACHINE, MACHINE_SET):
         group = [item for item in held if item.resource == resource and not item.top]
@@ -166,12 +169,14 @@ def revert(facts: Facts) -> Decision:
             return _let_go(group)
     ours = [item for item in facts.asked if item.paused and asked.get(item.key, item.value) not in _PAUSED]
     if ours:
-        return Do(tuple(item.patch(asked[item.key]) for item in ours))
+        return Do(tuple(item.set_to(asked[item.key]) for item in ours))
     spreading = _spreading(facts) if facts.asked[0].value in _RUNNING else None
     if spreading is not None:
         return spreading
+    still_paused = {item.name for item in facts.asked[1:] if item.value not in _RUNNING}
+    free = [item for item in held if not (item.top and item.name in still_paused)]  # the operator holds the others
     for health in (False, True):
-        group = [item for item in held if (item.resource == MACHINE_HEALTH_CHECK) is health]
+        group = [item for item in free if (item.resource == MACHINE_HEALTH_CHECK) is health]
         if group:
             return _let_go(group)
     odd = [item for item in facts.asked if asked.get(item.key, item.value) != item.value]
@@ -190,7 +195,7 @@ def _spreading(facts: Facts) -> Decision | None:
     before = (facts.before or {}).get("reached", {})
     still = [item for item in facts.reached if item.paused and before.get(item.key) not in _PAUSED]
     if still and not facts.operator_alive:
-        return Do(tuple(item.patch(before.get(item.key)) for item in still))
+        return Do(tuple(item.set_to(before.get(item.key)) for item in still))
     if not still and (not facts.operator_alive or facts.reconciling == "True"):
         return None
     seen = ", ".join(f"{item.resource.kind} {item.name} still paused" for item in still)

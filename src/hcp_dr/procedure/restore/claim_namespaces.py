@@ -119,7 +119,7 @@ def revert(facts: tuple[Claimed, ...]) -> Decision:
             "warning",
             f"left on the destination, because it holds {', '.join(each.holds)}",
             "this relocation made the namespace, but not that",
-            "find out whose it is; delete the namespace when it may go, before you relocate again",
+            "find out whose it is; delete the namespace when it may go",
         )
         for each in facts
     )

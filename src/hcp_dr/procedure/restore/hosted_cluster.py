@@ -115,7 +115,7 @@ def revert(facts: Governed) -> Decision:
     seen = ", ".join(f"{item.name} is asked for {item.replicas}, had {before[item.name]}" for item in odd)
     why = "somebody scaled the destination's HyperShift operator meanwhile, which is left as it is"
     checks = (Check("operator.destination", "warning", seen, why),) if odd else ()
-    return Done("the destination has no HostedCluster of this relocation, and its operator", checks)
+    return Done("the destination has no HostedCluster of this relocation, and has its operator", checks)
 
 
 STEP = Step(
