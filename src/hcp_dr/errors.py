@@ -260,7 +260,7 @@ class JournalError(HcpDrError):
 
 class Unfinished(JournalError):
     exit_code = 56
-    template = "The backup folder {folder} holds the journal of a {command} that is not finished (next: {step})."
+    template = "The backup folder {folder} holds the journal of an unfinished {command} (next: {step})."
     todo = "Go on with `hcp-dr resume`, or choose another BACKUP_DIR."
 
 

@@ -18,8 +18,10 @@ import pytest
 from hcp_dr.errors import ClusterUnreachable, HcpDrError, NothingToResume, PastNoReturn
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
+from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure import POINT_OF_NO_RETURN
 from hcp_dr_lab.hosted.shapes import Shape
+from hcp_dr_lab.standin.names import OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.shape import body
 from hcp_dr_lab.tabletop import observation
 from hcp_dr_lab.tabletop.cluster import Management
@@ -34,6 +36,8 @@ _MOVING = frozenset(map(str, (r.POD, r.LEASE, r.ENDPOINT_SLICE)))
 """They are made anew, or renewed all the time."""
 _BY_THE_SERVER = ("resourceVersion", "generation", "managedFields", "observedGeneration", "lastTransitionTime")
 _MADE_ANEW = ("uid", "creationTimestamp")
+
+_GOVERNED = (r.HOSTED_CLUSTER, r.NODE_POOL)
 
 Things = dict[str, Any]
 
@@ -219,6 +223,27 @@ def test_called_off_with_everything_made_on_the_destination() -> None:
     world, operator = taken_over(furthest(Shape.NEIGHBOUR))
     assert operator.abort().error is None
     assert_as_before(world, (Shape.NEIGHBOUR,))
+
+
+def test_nobody_is_there_to_finish_a_deletion_on_the_destination() -> None:
+    """Rule A1: the operator would un-pause, delete machines and wipe the live cluster's OIDC documents."""
+    world, operator = taken_over(furthest())
+    other = world.sides[1].client()
+    deleted: list[str] = []
+
+    def look(moment: Literal["before", "after"], request: Request) -> None:
+        kind = request.arguments[0]
+        if (request.port, request.verb, moment) == ("destination", "delete", "before") and kind in _GOVERNED:
+            deleted.append(kind.kind)
+            pods = [pod["metadata"]["name"] for pod in other.list(r.POD, OPERATOR_NAMESPACE).items]
+            assert not [name for name in pods if name.startswith("operator-")]
+            hosted_cluster = other.get(r.HOSTED_CLUSTER, "shop", "clusters")
+            assert kind == r.NODE_POOL or OIDC_FINALIZER not in hosted_cluster["metadata"]["finalizers"]
+
+    assert OIDC_FINALIZER in other.get(r.HOSTED_CLUSTER, "shop", "clusters")["metadata"]["finalizers"]
+    world.hooks.append(look)
+    assert operator.abort().error is None
+    assert deleted == ["NodePool", "HostedCluster"]
 
 
 def test_killed_at_its_own_actions_and_resumed_it_ends_the_same() -> None:

@@ -277,6 +277,7 @@ def test_routes_are_remembered_as_they_can_be_made_again() -> None:
     routes = remembered(delete_routes.STEP, given)["routes"]
     assert routes["kube-apiserver"]["spec"] == {"host": "api-one.hosted.example"}
     assert "uid" not in routes["kube-apiserver"]["metadata"]
+    assert routes["kube-apiserver"]["metadata"]["ownerReferences"][0]["uid"] == "uid-of-one", "it is made again there"
 
 
 def test_the_operators_replicas_are_remembered() -> None:
