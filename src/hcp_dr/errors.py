@@ -35,7 +35,8 @@
         ├── SnapshotDoubtful         73
         ├── MachineUnsafe            74
         ├── NotProven                75
-        └── ConfirmationMissing      76
+        ├── ConfirmationMissing      76
+        └── PastNoReturn             77
 
 Each class says what happened (`template`, filled from keyword values), what was left as it was (`left`) and what to do
 next (`todo`). Passing errors may be tried again by the engine; nothing else is.
@@ -259,7 +260,7 @@ class JournalError(HcpDrError):
 
 class Unfinished(JournalError):
     exit_code = 56
-    template = "The backup folder {folder} holds the journal of a {command} that is not finished (next: {step})."
+    template = "The backup folder {folder} holds the journal of an unfinished {command} (next: {step})."
     todo = "Go on with `hcp-dr resume`, or choose another BACKUP_DIR."
 
 
@@ -312,3 +313,13 @@ class ConfirmationMissing(Refused):
     exit_code = 76
     left = "Nothing was changed anywhere."
     todo = "Run again and type the hosted cluster's name, or give --yes."
+
+
+class PastNoReturn(Refused):
+    exit_code = 77
+    template = "The point of no return is passed: {why}. The destination may have accepted writes since."
+    left = "Nothing was changed by this command; the source stays fenced and the machines stay as they are."
+    todo = (
+        "Run `hcp-dr resume` to bring the relocation to its end. To have the hosted cluster on the source again, "
+        "relocate it back afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR."
+    )

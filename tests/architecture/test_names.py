@@ -13,7 +13,7 @@ import pytest
 import hcp_dr
 from hcp_dr import procedure
 from hcp_dr.engine.step import Step
-from hcp_dr.procedure import PHASES, PREFLIGHT, RELOCATE
+from hcp_dr.procedure import PHASES, PREFLIGHT, RELOCATE, UNDO, returning
 
 DOCS = Path(__file__).parents[2] / "docs" / "procedure.md"
 STEPS: dict[str, Step[Any]] = {step.name: step for steps in PHASES.values() for step in steps}
@@ -60,6 +60,24 @@ def test_the_point_of_no_return_is_after_the_fence_and_before_the_proof() -> Non
         "restore.adopt_machines",
     )
     assert [order.index(name) for name in marks] == sorted(order.index(name) for name in marks)
+
+
+def test_everything_before_the_point_of_no_return_that_can_be_undone_is_undone_by_an_abort() -> None:
+    """I7."""
+    before = RELOCATE[: [step.name for step in RELOCATE].index(procedure.POINT_OF_NO_RETURN)]
+    assert {step.name for step in UNDO} == {step.name for step in before if step.revert is not None}
+    assert {step.name for step in RELOCATE if step.revert is not None} == {step.name for step in UNDO}
+    names = (returning.CREATES, returning.UNPAUSES)
+    assert names == ("restore.hosted_cluster", procedure.POINT_OF_NO_RETURN)
+
+
+def test_an_abort_takes_the_second_control_plane_away_before_the_first_comes_back() -> None:
+    """I2; and protection stands until no machine object is to be deleted any more."""
+    order = [step.name for step in UNDO]
+    marks = ("restore.hosted_cluster", "backup.fence", "backup.pause", "restore.machines", "backup.protect_instances")
+    assert [order.index(name) for name in marks] == sorted(order.index(name) for name in marks)
+    assert order.index("backup.delete_routes") < order.index("backup.fence"), "the fence is lifted by name"
+    assert order[-1] == "backup.mark_parent", "the nonce proves the way back"
 
 
 def test_nothing_is_removed_before_all_is_proven() -> None:

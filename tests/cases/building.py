@@ -6,7 +6,7 @@ Common values have short forms:
                   "Machine ns/name", or {"Machine ns/name": {...}} with more of the object. Beside spec, data, status
                   it may say labels, annotations, finalizers, uid, owners ("Kind name", as controller), by (the
                   relocation that made it), held (by the paused annotation) and deleting. A Restorable or an Entry is
-                  written as the source's object that it was exported from.
+                  written as the source's object that it was exported from. A Removable may say its side.
     Workload      "kube-apiserver 2 pod-a pod-b:70": replicas asked for and pods there, :70 for one on its way out with
                   a grace of 70 seconds. With "StatefulSet " before it, or "namespace/", where that differs.
     Fence         "holds"
@@ -44,7 +44,11 @@ _META = ("labels", "annotations", "finalizers", "uid")
 
 def facts_type(step: Step[Any]) -> type:
     """The type of facts that a step plans over, by its plan's own annotation."""
-    hints = get_type_hints(step.plan)
+    return taken_by(step.plan)
+
+
+def taken_by(plan: Callable[[Any], Any]) -> type:
+    hints = get_type_hints(plan)
     return next(hint for name, hint in hints.items() if name != "return")  # type: ignore[no-any-return]
 
 
@@ -86,7 +90,7 @@ def _restorable(value: Any) -> Restorable:
 
 def _removable(value: Any) -> Removable:
     item = an_object(value)
-    return removable(RESOURCES[item["kind"]], item)
+    return removable(RESOURCES[item["kind"]], item, item.pop("side", "source"))
 
 
 def _held(value: Any) -> Held:

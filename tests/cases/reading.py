@@ -10,6 +10,7 @@ import yaml
 
 FOLDER = Path(__file__).parent
 PATHS = sorted(FOLDER.glob("*/*.yaml"))
+UNDO_PATHS = sorted(FOLDER.glob("*/undo/*.yaml"))
 
 
 class _As:

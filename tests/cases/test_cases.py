@@ -11,6 +11,8 @@ A case says `facts` (by the fields of the step's Facts, see building.py), or `ba
 and `checks`, where the decision has some that are not ok: "verdict name" to what was seen, why it matters, what to do;
 "acceptable, " before it where an engineer may take it upon herself.
 Preflight's refusals say nothing else.
+
+tests/cases/<phase>.<step>/undo/<case>.yaml holds the facts over which the step is undone, and that decision.
 """
 
 from __future__ import annotations
@@ -25,9 +27,9 @@ from hcp_dr.engine.foretell import PlannedStep, foretell
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step, Wait, describe_all
 from hcp_dr.errors import CannotMigrate, HcpDrError
-from hcp_dr.procedure import PHASES
-from tests.cases.building import build, facts_type
-from tests.cases.reading import PATHS, read
+from hcp_dr.procedure import PHASES, UNDO
+from tests.cases.building import build, facts_type, taken_by
+from tests.cases.reading import PATHS, UNDO_PATHS, read
 
 STEPS: dict[str, Step[Any]] = {step.name: step for steps in PHASES.values() for step in steps}
 every_case = pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -44,6 +46,23 @@ def test_case(path: Path) -> None:
     before = copy.deepcopy(facts)
     assert told(STEPS[path.parent.name].plan(facts)) == {k: v for k, v in case.items() if k not in ("facts", "why")}
     assert facts == before, "a plan changes nothing, not even its facts"
+
+
+@pytest.mark.parametrize("path", UNDO_PATHS, ids=lambda path: f"{path.parent.parent.name}/{path.stem}")
+def test_undo_case(path: Path) -> None:
+    case, step = read(path), STEPS[path.parent.parent.name]
+    assert step.revert is not None
+    facts = build(taken_by(step.revert), case["facts"])
+    before = copy.deepcopy(facts)
+    assert told(step.revert(facts)) == {k: v for k, v in case.items() if k not in ("facts", "why")}
+    assert facts == before
+
+
+def test_every_step_that_is_undone_has_cases_of_its_own_in_which_it_acts_and_ends() -> None:
+    assert {path.parent.parent.name for path in UNDO_PATHS} == {step.name for step in UNDO}
+    for step in UNDO:
+        kinds = {read(path)["decision"] for path in UNDO_PATHS if path.parent.parent.name == step.name}
+        assert {"do", "done"} <= kinds, step.name
 
 
 def told(decision: Decision) -> dict[str, Any]:

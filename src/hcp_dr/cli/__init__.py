@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from hcp_dr.cli.abort import abort
 from hcp_dr.cli.backup import backup
 from hcp_dr.cli.finish import finish
 from hcp_dr.cli.plan import plan
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (preflight, plan, relocate, backup, restore, verify, teardown, finish, resume, status):
+for command in (preflight, plan, relocate, backup, restore, verify, teardown, finish, resume, abort, status):
     app.command()(command)
 
 

@@ -17,12 +17,12 @@ from hcp_dr.cli.session import (
     who,
 )
 from hcp_dr.engine.examine import examine, journal_accepted, stopping
-from hcp_dr.engine.journal import FILE_NAME, Journal, Memory
+from hcp_dr.engine.journal import ABORT, FILE_NAME, Journal, Memory
 from hcp_dr.engine.run import FIRST_LIMIT, Scribe
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import JournalError, NothingToResume
 from hcp_dr.model import DNS, TAKEOVER, Case, Dns
-from hcp_dr.procedure import PHASES, PREFLIGHT, Steps
+from hcp_dr.procedure import PHASES, PREFLIGHT, UNDO, Steps, calling_off
 from hcp_dr.procedure.backup import release_dns
 from hcp_dr.report import checks as check_report
 from hcp_dr.report import outcome
@@ -87,6 +87,28 @@ def go_on(
     _show(session, journal, checks, output)
 
 
+def call_off(env_file: Path | None, backup: Path | None, output: Output, *, yes: bool) -> None:
+    """Undo what the folder's relocation did. Whether that may be is looked at before anything is written."""
+    session = open_session(env_file, backup)
+    story = session.story()
+    if story is None or story.case is None:
+        raise NothingToResume(reason=f"{session.folder.path} holds no journal")
+    case = Case.from_json(dict(story.case))
+    run = session.run(case, Scribe(story.memory))
+    run.patience = FIRST_LIMIT
+    calling_off.must_be_returnable(run, story)
+    confirm(
+        case.name,
+        what=f"The relocation of hosted cluster {case.namespace}/{case.name} is called off: {case.source} serves it "
+        f"again, and what was made of it on {case.destination} is taken away.",
+        yes=yes,
+    )
+    with closing(session.journal()) as journal:
+        journal.write("begin", command=ABORT, case=case.to_json())
+        checks = carry_out(session, case, journal, UNDO, carry=calling_off.call_off)
+    _show(session, journal, checks, output)
+
+
 def resume_last(env_file: Path | None, backup: Path | None, output: Output, *, dns: Dns | None = None) -> None:
     """The command that the journal says is not finished. `dns` is given where it is to be another than was said."""
     session = open_session(env_file, backup)
@@ -102,11 +124,15 @@ def resume_last(env_file: Path | None, backup: Path | None, output: Output, *, d
             left="Nothing was changed by this command.",
             todo="Run `hcp-dr resume` without it.",
         )
+    case = Case.from_json(dict(story.case))
     with closing(session.journal()) as journal:
         journal.write("resumed")
         if dns is not None:
             journal.write("remember", key=DNS, value=dns)
-        checks = carry_out(session, Case.from_json(dict(story.case)), journal, working_steps(story.command))
+        if story.called_off:
+            checks = carry_out(session, case, journal, UNDO, carry=calling_off.call_off)
+        else:
+            checks = carry_out(session, case, journal, working_steps(story.command))
     _show(session, journal, checks, output)
 
 

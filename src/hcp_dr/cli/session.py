@@ -49,6 +49,7 @@ DnsOption = Annotated[
         "where it is dead.",
     ),
 ]
+Carry = Callable[[Run, Steps], tuple[Check, ...]]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the hosted cluster's name.")]
 Accept = Annotated[
     list[str] | None,
@@ -118,6 +119,13 @@ class Session:
             raise NothingToResume(reason=f"{self.folder.path} holds no journal")
         if not story.ended and story.command != command:
             raise self._unfinished(story)
+        if story.called_off:
+            raise JournalError(
+                path=self.folder.path / journals.FILE_NAME,
+                reason=f"its relocation was called off, and {command} would begin it again",
+                left="Nothing was changed anywhere.",
+                todo="Choose another BACKUP_DIR and start with `hcp-dr relocate` or `hcp-dr backup`.",
+            )
         return Case.from_json(dict(story.case))
 
     def _unfinished(self, story: Story) -> Unfinished:
@@ -172,11 +180,13 @@ def open_session(env_file: Path | None, backup: Path | None = None, *, new: bool
     return Session(settings, ports, folder, threading.Event())
 
 
-def carry_out(session: Session, case: Case, journal: Journal, steps: Steps) -> tuple[Check, ...]:
+def carry_out(
+    session: Session, case: Case, journal: Journal, steps: Steps, *, carry: Carry = Run.carry_out
+) -> tuple[Check, ...]:
     """Runs the steps; the first SIGINT or SIGTERM ends it after the current action."""
     with _stoppable(session.stop) as signalled:
         try:
-            checks = session.run(case, journal).carry_out(steps)
+            checks = carry(session.run(case, journal), steps)
         except StopRequested:
             name = signal.Signals(signalled()).name
             print(

@@ -20,15 +20,20 @@ from typing import Any
 from hcp_dr.errors import JournalError
 
 FILE_NAME = "journal.jsonl"
+ABORT = "abort"
+"""The command after which no other begins in a folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The journal as the steps see it: values remembered, and the names of steps that are done. Lines are its stored
-    form; `fold` makes one from the other."""
+    """The journal as the steps see it: values remembered, and the names of steps that were begun, that meant to act,
+    that are done, and that are undone (and so not done). Lines are its stored form; `fold` makes one from the other."""
 
     values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     done: frozenset[str] = frozenset()
+    begun: frozenset[str] = frozenset()
+    acted: frozenset[str] = frozenset()
+    undone: frozenset[str] = frozenset()
 
     def text(self, key: str) -> str | None:
         value = self.values.get(key)
@@ -39,10 +44,36 @@ class Memory:
         return dict(value) if isinstance(value, Mapping) else None
 
     def with_value(self, key: str, value: Any) -> Memory:
-        return Memory(MappingProxyType({**self.values, key: value}), self.done)
+        return replace(self, values=MappingProxyType({**self.values, key: value}))
+
+    def with_begun(self, step: str) -> Memory:
+        return replace(self, begun=self.begun | {step})
+
+    def with_acted(self, step: str) -> Memory:
+        return replace(self, acted=self.acted | {step})
 
     def with_done(self, step: str) -> Memory:
-        return Memory(self.values, self.done | {step})
+        return replace(self, done=self.done | {step})
+
+    def with_undone(self, step: str) -> Memory:
+        return replace(self, done=self.done - {step}, undone=self.undone | {step})
+
+    def after(self, line: str, values: Mapping[str, Any]) -> Memory:
+        """The memory with one line more. Total: other lines change nothing."""
+        step = str(values.get("step"))
+        match line:
+            case "remember":
+                return self.with_value(str(values.get("key")), values.get("value"))
+            case "step":
+                return self.with_begun(step)
+            case "intent":
+                return self.with_acted(step)
+            case "done":
+                return self.with_done(step)
+            case "undone":
+                return self.with_undone(step)
+            case _:
+                return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +83,31 @@ class Story:
     command: str | None = None
     case: Mapping[str, Any] | None = None
     memory: Memory = field(default_factory=Memory)
-    current: str | None = None  # the step that was begun and is not done
+    current: str | None = None  # the step that was begun and is not done, or is being undone
     ended: bool = False
     lines: tuple[Mapping[str, Any], ...] = ()
 
     def after(self, line: Mapping[str, Any]) -> Story:
         """The story with one line more. Total: an unknown line is kept and changes nothing."""
-        told = replace(self, lines=(*self.lines, line))
+        memory = self.memory.after(str(line.get("line")), line)
+        told = replace(self, lines=(*self.lines, line), memory=memory)
         match line.get("line"):
             case "begin":
                 case = line.get("case") or self.case
                 return replace(told, command=line.get("command"), case=case, ended=False)
-            case "step":
+            case "step" | "undo":
                 return replace(told, current=line.get("step"))
-            case "remember":
-                return replace(told, memory=self.memory.with_value(str(line.get("key")), line.get("value")))
-            case "done":
-                return replace(told, memory=self.memory.with_done(str(line.get("step"))), current=None)
+            case "done" | "undone":
+                return replace(told, current=None)
             case "end":
                 return replace(told, ended=True)
             case _:
                 return told
+
+    @property
+    def called_off(self) -> bool:
+        """An abort was begun: the relocation of this folder is over, or will be when that has ended."""
+        return self.command == ABORT
 
     def seconds_of_steps(self) -> dict[str, float]:
         """Step to seconds, for steps that are done."""

@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
@@ -53,10 +53,7 @@ class Scribe:
         self.memory = memory or Memory()
 
     def write(self, line: str, **values: Any) -> None:
-        if line == "remember":
-            self.memory = self.memory.with_value(values["key"], values["value"])
-        elif line == "done":
-            self.memory = self.memory.with_done(values["step"])
+        self.memory = self.memory.after(line, values)
 
 
 @dataclass(slots=True)
@@ -94,9 +91,29 @@ class Run:
         return tuple(checks)
 
     def carry_out_one(self, step: Step[Any]) -> tuple[Check, ...]:
+        done, seconds = self._see_through(step, "step", step.name)
+        self.journal.write("done", step=step.name, because=done.because, seconds=seconds)
+        return done.checks
+
+    def undo(self, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
+        """What was begun of these steps and is not undone yet is taken back, in the order given. Their warnings are
+        journaled: a resumed abort does not look again. Raises as `carry_out`."""
+        checks: list[Check] = []
+        for step in steps:
+            memory = self.journal.memory
+            if step.revert is not None and step.name in memory.begun - memory.undone:
+                back = replace(step, observe=step.look_back or step.observe, plan=step.revert)
+                done, seconds = self._see_through(back, "undo", f"undo {step.name}")
+                warnings = [f"{check.name}: {check.seen}" for check in done.checks if check.verdict == "warning"]
+                self.journal.write("undone", step=step.name, because=done.because, seconds=seconds, warnings=warnings)
+                checks += done.checks
+        return tuple(checks)
+
+    def _see_through(self, step: Step[Any], line: str, heading: str) -> tuple[Done, float]:
+        """Its rounds to the end, and the seconds that they took. `line` is how the journal says that it begins."""
         began = self.clock.now()
-        self.journal.write("step", step=step.name)
-        self.tell(Progress("begin", step.name, step.documented))
+        self.journal.write(line, step=step.name)
+        self.tell(Progress("begin", heading, step.documented))
         seen = _Pass()
         try:
             done = next(self._rounds(step, seen))
@@ -105,9 +122,8 @@ class Run:
             self.tell(Progress("refused", step.name, error.what, self.clock.now() - began))
             raise
         seconds = self.clock.now() - began
-        self.journal.write("done", step=step.name, because=done.because, seconds=round(seconds, 3))
         self.tell(Progress("done", step.name, done.because, seconds))
-        return done.checks
+        return done, round(seconds, 3)
 
     def _rounds(self, step: Step[Any], seen: _Pass) -> Iterator[Done]:
         wake = None

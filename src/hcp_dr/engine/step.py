@@ -259,7 +259,8 @@ class Step(Generic[Facts]):
 
     `observe` reads the world and `plan` decides over what was read. `foresee` turns facts of now into facts as if the
     steps before were done; `afterwards` turns facts and a decision into facts as if that was carried out, so that a
-    step of several rounds can be printed whole. `revert` undoes; None where nothing needs undoing.
+    step of several rounds can be printed whole. `revert` takes back what the step did, over facts of `look_back`, or of
+    `observe` where that sees all of it; None where nothing needs undoing.
     """
 
     name: str
@@ -268,7 +269,8 @@ class Step(Generic[Facts]):
     plan: Callable[[Facts], Decision]
     foresee: Callable[[Facts], Facts] = _as_they_are
     afterwards: Callable[[Facts, Decision], Facts] | None = None
-    revert: Callable[[Facts], Decision] | None = None
+    look_back: Callable[[Ports, Case, Memory], Any] | None = None
+    revert: Callable[[Any], Decision] | None = None
     proof: bool = False  # looked at again by a resume, whatever the journal says
 
     @property

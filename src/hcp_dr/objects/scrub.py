@@ -61,6 +61,14 @@ def scrub(item: Object) -> Object:
     return clean
 
 
+def anew(item: Object) -> Object:
+    """As it can be created again on its own cluster: with its owners there, without what a server gives. Shared as in
+    `scrub`."""
+    kept = {"ownerReferences", "finalizers"}
+    meta = {key: value for key, value in item["metadata"].items() if key in kept or key not in _META_OF_THE_SOURCE}
+    return {**{key: value for key, value in item.items() if key != "status"}, "metadata": meta}
+
+
 def keeps_oidc_documents(hosted_cluster: Object) -> bool:
     """True where the finalizer says that the documents are in the bucket already: the restored HostedCluster keeps it,
     so that they are not made anew (rule E3)."""

@@ -147,6 +147,28 @@ RELOCATE: Steps = (
     *FINISH,
 )
 
+UNDO: Steps = (
+    # Backwards: first what could become a second control plane ...
+    node_pools.STEP,
+    hosted_cluster.STEP,
+    delete_routes.STEP,
+    snapshot_etcd.STEP,
+    fence.STEP,
+    # ... here the hosted API is back on the source, and then its operators ...
+    pause.STEP,
+    # ... and last what nothing acts upon: a destination that does not answer must not keep the source paused.
+    machines.STEP,
+    control_plane_secrets.STEP,
+    hosted_cluster_inputs.STEP,
+    claim_namespaces.STEP,
+    protect_instances.STEP,  # until no machine object is to be deleted any more
+    mark_parent.STEP,
+)
+"""What is taken back, in this order, where it was begun."""
+
+IN_SERVICE: Steps = (hosted_api.STEP,)
+"""The proof at the end of an abort."""
+
 PHASES: dict[str, Steps] = {
     "preflight": PREFLIGHT,
     "backup": BACKUP,

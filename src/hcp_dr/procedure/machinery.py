@@ -28,6 +28,10 @@ class Held:
     paused: bool
     top: bool = False
 
+    @property
+    def key(self) -> str:
+        return f"{self.resource.kind}/{self.name}"
+
     def pause(self, side: Side, *, on: bool) -> Patch:
         value = "true" if on else None
         return Patch(side, self.resource, self.name, self.namespace, {"metadata": {"annotations": {PAUSED: value}}})

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Patch, Refuse, Step, Wait
 from hcp_dr.errors import MachineUnsafe, NotProven
-from hcp_dr.kube.port import Object, Resource
+from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
-from hcp_dr.model import Case, Ports
+from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import annotations_of, condition, finalizers_of, is_deleting, name_of, namespace_of, uid_of
 from hcp_dr.objects.scrub import CLEANUP
 from hcp_dr.procedure.identity import nonce_of
@@ -31,7 +31,7 @@ GONE_LIMIT = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Removable:
-    """One object on the source."""
+    """One object, on the source unless `side` says otherwise."""
 
     resource: Resource
     namespace: str | None
@@ -41,16 +41,20 @@ class Removable:
     deleting: bool
     finalizers: tuple[str, ...]
     cleans: bool = False  # its deletion would take the cloud's resources along, which the live cluster uses (rule E4)
+    side: Side = "source"
 
     def strip(self, keep: tuple[str, ...]) -> Patch:
         """Conditional on the version that was seen, so that a finalizer added meanwhile is not lost unseen."""
         meta: dict[str, object] = {"finalizers": list(keep) or None, "resourceVersion": self.version}
         if self.cleans:
             meta["annotations"] = {CLEANUP: None}
-        return Patch("source", self.resource, self.name, self.namespace, {"metadata": meta})
+        return Patch(self.side, self.resource, self.name, self.namespace, {"metadata": meta})
+
+    def delete(self) -> Delete:
+        return Delete(self.side, self.resource, self.name, self.namespace, self.uid)
 
 
-def removable(resource: Resource, item: Object) -> Removable:
+def removable(resource: Resource, item: Object, side: Side = "source") -> Removable:
     return Removable(
         resource=resource,
         namespace=namespace_of(item),
@@ -60,6 +64,7 @@ def removable(resource: Resource, item: Object) -> Removable:
         deleting=is_deleting(item),
         finalizers=finalizers_of(item),
         cleans=CLEANUP in annotations_of(item),
+        side=side,
     )
 
 
@@ -81,15 +86,19 @@ class Guard:
                     todo="Run `hcp-dr verify`; when it passes, run `hcp-dr resume`.",
                 )
             )
-        if self.alive:
-            return Refuse(
-                MachineUnsafe(
-                    what=f"Controllers that could terminate instances live on the source: {', '.join(self.alive)}.",
-                    left="Nothing was deleted while they are.",
-                    todo="Find out who started them, scale them to 0, then run `hcp-dr resume`.",
-                )
-            )
+        return dangerous_alive("source", self.alive)
+
+
+def dangerous_alive(side: Side, alive: tuple[str, ...]) -> Refuse | None:
+    if not alive:
         return None
+    return Refuse(
+        MachineUnsafe(
+            what=f"Controllers that could terminate instances live on the {side}: {', '.join(alive)}.",
+            left="Nothing was deleted while they are.",
+            todo="Find out who started them, scale them to 0, then run `hcp-dr resume`.",
+        )
+    )
 
 
 def proven(ports: Ports, case: Case, memory: Memory) -> Guard:
@@ -104,18 +113,20 @@ def proven(ports: Ports, case: Case, memory: Memory) -> Guard:
     return Guard(tuple(step for step in PROOF if step not in memory.done), (), serves)
 
 
-def terminators(ports: Ports, case: Case) -> tuple[Workload, ...]:
-    """The source's HyperShift operator and the dangerous Deployments of the control plane namespace."""
-    operator = workloads(ports.source, OPERATOR_NAMESPACE, DEPLOYMENT)
-    own = workloads(ports.source, case.control_plane_namespace, DEPLOYMENT)
-    return (
-        *(item for item in operator if item.name == OPERATOR),
-        *(item for item in own if item.name in TERMINATORS),
-    )
+def operator_of(cluster: Kubernetes) -> tuple[Workload, ...]:
+    """The HyperShift operator of a management cluster."""
+    return tuple(item for item in workloads(cluster, OPERATOR_NAMESPACE, DEPLOYMENT) if item.name == OPERATOR)
+
+
+def terminators(cluster: Kubernetes, case: Case) -> tuple[Workload, ...]:
+    """The dangerous Deployments of the control plane namespace."""
+    own = workloads(cluster, case.control_plane_namespace, DEPLOYMENT)
+    return tuple(item for item in own if item.name in TERMINATORS)
 
 
 def guard(ports: Ports, case: Case, memory: Memory) -> Guard:
-    alive = tuple(str(item) for item in terminators(ports, case) if not item.stopped)
+    dangerous = (*operator_of(ports.source), *terminators(ports.source, case))
+    alive = tuple(str(item) for item in dangerous if not item.stopped)
     return replace(proven(ports, case, memory), alive=alive)
 
 
@@ -128,8 +139,8 @@ class Facts:
     dangerous: tuple[str, ...]  # finalizers whose work would harm the live cluster
 
 
-def _dangerous(item: Removable, facts: Facts) -> bool:
-    return item.cleans or any(name in facts.dangerous for name in item.finalizers)
+def _dangerous(item: Removable, dangerous: tuple[str, ...]) -> bool:
+    return item.cleans or any(name in dangerous for name in item.finalizers)
 
 
 def plan(facts: Facts) -> Decision:
@@ -138,22 +149,25 @@ def plan(facts: Facts) -> Decision:
     refusal = facts.guard.refusal()
     if refusal is not None:
         return refusal
-    dangerous = tuple(
-        item.strip(tuple(name for name in item.finalizers if name not in facts.dangerous))
-        for item in facts.items
-        if not item.deleting and _dangerous(item, facts)
+    return remove(facts.items, facts.dangerous)
+
+
+def remove(items: tuple[Removable, ...], dangerous: tuple[str, ...] = ()) -> Do | Wait:
+    """The next round of the protocol for these objects of one side, the guard of which holds."""
+    harmless = tuple(
+        item.strip(tuple(name for name in item.finalizers if name not in dangerous))
+        for item in items
+        if not item.deleting and _dangerous(item, dangerous)
     )
-    if dangerous:
-        return Do(dangerous)
+    if harmless:
+        return Do(harmless)
     actions: tuple[Action, ...] = tuple(
-        item.strip(()) if item.deleting else Delete("source", item.resource, item.name, item.namespace, item.uid)
-        for item in facts.items
-        if item.finalizers or not item.deleting
+        item.strip(()) if item.deleting else item.delete() for item in items if item.finalizers or not item.deleting
     )
     if actions:
         return Do(actions)
-    names = ", ".join(f"{item.resource.kind} {item.name}" for item in facts.items)
-    return Wait("they are gone from the source", f"still there: {names}", GONE_LIMIT)
+    names = ", ".join(f"{item.resource.kind} {item.name}" for item in items)
+    return Wait(f"they are gone from the {items[0].side}", f"still there: {names}", GONE_LIMIT)
 
 
 def foresee(facts: Facts) -> Facts:
@@ -163,7 +177,7 @@ def foresee(facts: Facts) -> Facts:
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if not isinstance(decision, Do):
         return replace(facts, items=())
-    if any(_dangerous(item, facts) for item in facts.items if not item.deleting):
+    if any(_dangerous(item, facts.dangerous) for item in facts.items if not item.deleting):
         safe = tuple(
             item
             if item.deleting

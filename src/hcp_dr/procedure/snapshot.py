@@ -1,4 +1,5 @@
-"""etcd's snapshot as a file in its pod: the room for it, what is there, whether it is whole. Reading commands only."""
+"""etcd's snapshot as a file in its pod: the room for it, what is there, whether it is whole, and
+what an undo takes away of it. Reading commands only."""
 
 from __future__ import annotations
 
@@ -8,8 +9,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hcp_dr.engine.transfer import ETCD_CONTAINER, MEBIBYTE
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Check, Decision, Do, Done
+from hcp_dr.engine.transfer import ETCD_CONTAINER, MEBIBYTE, AbortUpload, RemoveSnapshot
+from hcp_dr.errors import HcpDrError
 from hcp_dr.kube.port import Kubernetes
+from hcp_dr.model import Case, Ports
+from hcp_dr.procedure import etcd
 
 FOLDER = "/var/lib/data"
 DATABASE = f"{FOLDER}/member/snap/db"
@@ -118,3 +124,43 @@ def read_file(cluster: Kubernetes, namespace: str, pod: str, path: str, *, part_
         parts=tuple(line.split()[0] for line in lines[4 : 4 + count]),
         stamp=stamp,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the transfer left on the source and in the bucket. `unseen` are pods that could not be asked."""
+
+    namespace: str
+    key: str
+    files: tuple[tuple[str, str], ...]  # pod and path
+    unfinished: tuple[str, ...]  # uploads to the key
+    unseen: tuple[str, ...]
+
+
+def look_back(ports: Ports, case: Case, memory: Memory) -> Left:
+    fence_id = (memory.mapping("fence") or {}).get("id")
+    path = path_of(str(fence_id))
+    files, unseen = [], []
+    for pod in etcd.ready_pods(ports.source, case) if fence_id else ():
+        try:
+            names = glance(ports.source, case.control_plane_namespace, pod, path).of_save(path)
+        except HcpDrError:  # a file that is left must not keep the hosted API away
+            unseen.append(pod)
+            continue
+        files += [(pod, f"{FOLDER}/{name}") for name in names]
+    unfinished = ports.bucket.unfinished(case.snapshot_key) if memory.mapping("upload") else ()
+    return Left(case.control_plane_namespace, case.snapshot_key, tuple(files), unfinished, tuple(unseen))
+
+
+def revert(facts: Left) -> Decision:
+    """The copy in the bucket is a backup like any other, and stays; etcd gets its room back."""
+    actions = (
+        *(AbortUpload(facts.key, upload_id) for upload_id in facts.unfinished),
+        *(RemoveSnapshot("source", facts.namespace, pod, path) for pod, path in facts.files),
+    )
+    if actions:
+        return Do(actions)
+    seen = f"a snapshot is perhaps left in {', '.join(facts.unseen)} of {facts.namespace}, in {FOLDER}"
+    why = "those pods could not be asked, and the file takes room on etcd's volume"
+    checks = (Check("snapshot_file", "warning", seen, why, "delete it by hand"),) if facts.unseen else ()
+    return Done("nothing of the snapshot is left in etcd's volume", checks)

@@ -22,6 +22,7 @@ def api_away(story: Story) -> float | None:
     """Seconds from the fence's first order to the name's first answer, by the journal; None where it has not both."""
     began = next((x["at"] for x in story.lines if x.get("line") == "intent" and x.get("step") == "backup.fence"), None)
     back = [x["at"] for x in story.lines if x.get("line") == "done" and x.get("step") == "verify.publish_api"]
+    back += [x["at"] for x in story.lines if x.get("line") == "remember" and x.get("key") == "leases_at_undo"]
     return round(float(back[0]) - float(began), 3) if began is not None and back else None
 
 
@@ -37,7 +38,8 @@ def to_json(story: Story, *, backup_dir: str, result: str, checks: Sequence[Chec
             {"name": name, "seconds": seconds, "because": because.get(name, "")}
             for name, seconds in story.seconds_of_steps().items()
         ],
-        "warnings": [f"{check.name}: {check.seen}" for check in checks if check.verdict == "warning"],
+        "undone": [str(line["step"]) for line in story.lines if line.get("line") == "undone"],
+        "warnings": _warnings(story, checks),
         "accepted": [
             {key: line.get(key) for key in ("check", "seen", "reason", "who")}
             for line in story.lines
@@ -46,11 +48,21 @@ def to_json(story: Story, *, backup_dir: str, result: str, checks: Sequence[Chec
     }
 
 
+def _warnings(story: Story, checks: Sequence[Check]) -> list[str]:
+    """Those of now, and those that an undoing left in the journal before it was resumed."""
+    now = [f"{check.name}: {check.seen}" for check in checks if check.verdict == "warning"]
+    journaled = [str(text) for line in story.lines if line.get("line") == "undone" for text in line.get("warnings", ())]
+    return list(dict.fromkeys((*journaled, *now)))
+
+
 def to_text(outcome: dict[str, Any]) -> str:
     lines = [f"{outcome['command']}: {outcome['result']}"]
     if outcome["api_away_s"] is not None:
         lines.append(f"the hosted API was away for {outcome['api_away_s']:.1f} s (by the journal)")
-    lines += [f"  {phase['name']:10} {phase['seconds']:7.1f} s" for phase in outcome["phases"]]
+    if outcome["undone"]:
+        lines.append(f"undone: {', '.join(outcome['undone'])}")
+    else:
+        lines += [f"  {phase['name']:10} {phase['seconds']:7.1f} s" for phase in outcome["phases"]]
     lines += [f"warning: {warning}" for warning in outcome["warnings"]]
     lines += [f"accepted by {each['who']}: {each['check']} ({each['reason']})" for each in outcome["accepted"]]
     lines.append(f"backup and journal: {outcome['backup_dir']}")
@@ -60,12 +72,14 @@ def to_text(outcome: dict[str, Any]) -> str:
 def status(story: Story, *, backup_dir: str) -> dict[str, Any]:
     """Where a command is, from its journal."""
     last = story.lines[-1] if story.lines else {}
+    undone = story.memory.undone
     failed = [line for line in story.lines if line.get("line") in ("failed", "stopped")]
     return {
         "command": story.command,
         "state": "ended" if story.ended else "unfinished",
         "step": story.current,
-        "done": [str(line["step"]) for line in story.lines if line.get("line") == "done"],
+        "done": [s for line in story.lines if line.get("line") == "done" and (s := str(line["step"])) not in undone],
+        "undone": [str(line["step"]) for line in story.lines if line.get("line") == "undone"],
         "last_line_at": last.get("at"),
         "last_error": failed[-1].get("text") if failed and not story.ended else None,
         "backup_dir": backup_dir,

@@ -14,7 +14,7 @@ from typing import Any
 
 from hcp_dr.engine.examine import NOTHING, examine, journal_accepted, stopping
 from hcp_dr.engine.foretell import PlannedStep, foretell
-from hcp_dr.engine.journal import Journal, Memory, Story, read
+from hcp_dr.engine.journal import ABORT, Journal, Memory, Story, read
 from hcp_dr.engine.run import Progress, Run, Scribe
 from hcp_dr.engine.step import Check, Topic
 from hcp_dr.engine.wait import LOOK_AGAIN
@@ -22,7 +22,7 @@ from hcp_dr.errors import CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import DNS, Case, Dns, Ports
 from hcp_dr.objects.archive import Archive
-from hcp_dr.procedure import PHASES, PREFLIGHT, Steps
+from hcp_dr.procedure import PHASES, PREFLIGHT, UNDO, Steps, calling_off
 from hcp_dr.procedure.case import Asked, discover
 from hcp_dr.report import outcome
 from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
@@ -131,9 +131,7 @@ class Operator:
         case = self.case(ports)
         return [foretell(step, ports, case, self.story().memory) for step in PHASES[phase]]
 
-    def relocate(
-        self, *, blindly: bool = False, dns: Dns = "release", reasons: Mapping[str, str] = NOTHING
-    ) -> Ending:
+    def relocate(self, *, blindly: bool = False, dns: Dns = "release", reasons: Mapping[str, str] = NOTHING) -> Ending:
         return self.start("relocate", blindly=blindly, dns=dns, reasons=reasons)
 
     def start(
@@ -163,7 +161,17 @@ class Operator:
         story = self.story()
         if story.command is None or story.ended:
             raise NothingToResume(reason="the journal holds nothing that is not finished")
-        return self._carry_out(self.ports(), self._known(), "", _working(story.command), dns=dns)
+        steps = UNDO if story.called_off else _working(story.command)
+        return self._carry_out(self.ports(), self._known(), "", steps, dns=dns)
+
+    def abort(self) -> Ending:
+        """As `hcp-dr abort`: nothing is written before it is known that the relocation can be called off."""
+        ports, case, story = self.ports(), self._known(), self.story()
+        try:
+            calling_off.must_be_returnable(self._run(ports, case, Scribe(story.memory)), story)
+        except HcpDrError as refused:
+            return Ending(story, error=refused)
+        return self._carry_out(ports, case, ABORT, UNDO)
 
     # What outlives a process
 
@@ -240,7 +248,8 @@ class Operator:
             if dns is not None:
                 journal.write("remember", key=DNS, value=dns)
             try:
-                found = (*checks, *self._run(ports, case, journal).carry_out(steps))
+                carry = calling_off.call_off if journal.story.called_off else Run.carry_out
+                found = (*checks, *carry(self._run(ports, case, journal), steps))
             except HcpDrError as error:
                 return Ending(journal.story, tuple(checks), error)
             journal.write("end")

@@ -45,7 +45,7 @@ def test_a_missing_variable(refused: Refused, monkeypatch: pytest.MonkeyPatch, v
     assert refused(3, verb).startswith(f"A variable is missing: {name}. ")
 
 
-@pytest.mark.parametrize("verb", ["restore", "verify", "teardown", "finish", "resume", "status"])
+@pytest.mark.parametrize("verb", ["restore", "verify", "teardown", "finish", "resume", "abort", "status"])
 def test_a_missing_variable_of_a_later_verb(refused: Refused, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
     monkeypatch.delenv("BUCKET_NAME")
     assert refused(3, verb).startswith("A variable is missing: BUCKET_NAME. ")
@@ -163,7 +163,7 @@ def test_a_cluster_that_does_not_answer(refused: Refused, connected: World, verb
     )
 
 
-@pytest.mark.parametrize("verb", ["restore", "verify", "teardown", "finish", "resume", "status"])
+@pytest.mark.parametrize("verb", ["restore", "verify", "teardown", "finish", "resume", "abort", "status"])
 @pytest.mark.usefixtures("connected")
 def test_a_folder_without_a_journal(hcp: Hcp, world: World, folder: Path, verb: str) -> None:
     ended = hcp(verb)

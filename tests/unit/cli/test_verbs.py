@@ -8,17 +8,20 @@ import os
 import signal
 import stat
 import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from hcp_dr.cli import phases
 from hcp_dr.engine import journal
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step
 from hcp_dr.errors import Refused
-from hcp_dr.procedure import PHASES, PREFLIGHT
-from tests.ports import World
+from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, calling_off
+from tests.ports import CASE, World
 from tests.unit.cli.conftest import Hcp
 
 pytestmark = pytest.mark.usefixtures("connected")
@@ -225,7 +228,7 @@ def test_what_stopped_goes_on_where_it_was(hcp: Hcp, monkeypatch: pytest.MonkeyP
     for words in (["backup", "--yes"], ["teardown", "--yes"]):
         again = hcp(*words)
         assert again.code == 56, words
-        assert "holds the journal of a backup that is not finished (next: backup.two)" in again.paragraph
+        assert "holds the journal of an unfinished backup (next: backup.two)" in again.paragraph
 
     status = json.loads(hcp("status", "-o", "json").out)
     assert (status["state"], status["step"], status["done"]) == ("unfinished", "backup.two", ["backup.one"])
@@ -293,3 +296,80 @@ def test_preflight_is_no_part_of_the_journal_and_comes_first_everywhere() -> Non
 def test_a_wrong_word_is_a_usage_error(hcp: Hcp) -> None:
     assert hcp("relocate", "--dry").code == 2
     assert hcp("plan", "-o", "xml").code == 2
+
+
+# abort
+
+
+def taking_back(memory: Any) -> Decision:
+    return Done("it is as it was") if memory.text("back") else Do((Remember("back", "yes"),))
+
+
+@pytest.fixture
+def returnable(short: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the short backup the second step is undone, and nothing is asked of the world."""
+    two = replace(PHASES["backup"][1], revert=taking_back)
+    monkeypatch.setitem(PHASES, "backup", (PHASES["backup"][0], two))
+    for module in (phases, calling_off):
+        monkeypatch.setattr(module, "UNDO", (two,))
+    monkeypatch.setattr(calling_off, "IN_SERVICE", (toy("verify.one"),))
+    assert short is None
+
+
+@pytest.mark.usefixtures("returnable")
+def test_a_finished_backup_is_called_off_and_its_folder_is_over(hcp: Hcp, folder: Path) -> None:
+    hcp("backup", "--yes")
+    unconfirmed = hcp("abort")
+    assert unconfirmed.code == 76
+    assert "hosted cluster clusters/one is called off: mgmt-1 serves it again, and" in unconfirmed.paragraph
+    ended = hcp("abort", "--yes", "-o", "json")
+    assert ended.code == 0, ended.err
+    result = json.loads(ended.out)
+    assert (result["result"], result["command"], result["undone"]) == ("done", "abort", ["backup.two"])
+    status = json.loads(hcp("status", "-o", "json").out)
+    assert (status["command"], status["state"]) == ("abort", "ended")
+    assert (status["done"], status["undone"]) == (["backup.one", "verify.one"], ["backup.two"])
+    for words, code in ((["abort", "--yes"], 57), (["resume"], 57), (["teardown", "--yes"], 55), (["backup"], 55)):
+        refused = hcp(*words)
+        assert refused.code == code, words
+    assert "its relocation was called off, and teardown would begin it again" in hcp("teardown", "--yes").paragraph
+    assert "undone: backup.two" in hcp("status").out
+    story = journal.read(folder)
+    assert story is not None
+    assert [line["line"] for line in story.lines][-7:] == ["begin", "undo", "remember", "undone", "step", "done", "end"]
+
+
+@pytest.mark.usefixtures("returnable")
+def test_an_abort_that_stopped_goes_on_as_an_abort(hcp: Hcp, monkeypatch: pytest.MonkeyPatch) -> None:
+    hcp("backup", "--yes")
+    monkeypatch.setattr(calling_off, "IN_SERVICE", (toy("verify.one", lambda _: Refuse(Refused(what="Not yet."))),))
+    assert hcp("abort", "--yes").code == 70
+    status = json.loads(hcp("status", "-o", "json").out)
+    assert (status["command"], status["state"], status["step"]) == ("abort", "unfinished", "verify.one")
+    assert "holds the journal of an unfinished abort" in hcp("teardown", "--yes").paragraph
+    monkeypatch.setattr(calling_off, "IN_SERVICE", (toy("verify.one"),))
+    resumed = hcp("resume")
+    assert resumed.code == 0, resumed.err
+    assert "> undo backup.two" not in resumed.err
+    assert resumed.out.startswith("abort: done\nundone: backup.two\n")
+
+
+@pytest.mark.usefixtures("returnable")
+def test_nothing_is_called_off_where_nothing_was_begun_or_the_point_of_no_return_is_passed(
+    hcp: Hcp, folder: Path
+) -> None:
+    assert hcp("abort", "--yes").code == 57
+    folder.mkdir()
+    case = CASE.to_json()
+    with closing(journal.Journal(folder, now=lambda: 0.0)) as writer:
+        writer.write("begin", command="relocate", case=case)
+    assert "nothing was begun that could be undone" in hcp("abort", "--yes").paragraph
+    with closing(journal.Journal(folder, now=lambda: 0.0)) as writer:
+        writer.write("step", step="backup.two")
+        writer.write("intent", step=POINT_OF_NO_RETURN, actions=[])
+        story = writer.story
+    refused = hcp("abort", "--yes")
+    assert refused.code == 77
+    assert "The point of no return is passed: the journal says" in refused.paragraph
+    assert "hcp-dr resume" in refused.paragraph
+    assert journal.read(folder) == story

@@ -96,6 +96,21 @@ def test_a_command_begins_again_in_the_same_folder_and_knows_what_was_done(tmp_p
     assert story.memory.done == {"backup.pause"}
 
 
+def test_an_abort_takes_steps_back_and_ends_the_story(tmp_path: Path) -> None:
+    begins = {"line": "begin", "command": "abort", "case": None}
+    write_all(tmp_path, [*LINES, begins, {"line": "undo", "step": "backup.fence"}])
+    assert (story := journal.read(tmp_path)) is not None
+    assert (story.called_off, story.ended, story.current) == (True, False, "backup.fence")
+    assert story.memory.begun == {"backup.pause", "backup.fence"}
+    assert story.memory.acted == {"backup.pause"}
+    write_all(tmp_path, [{"line": "undone", "step": step} for step in ("backup.fence", "backup.pause")])
+    write_all(tmp_path, [{"line": "end"}])
+    assert (story := journal.read(tmp_path)) is not None
+    assert (story.called_off, story.ended, story.current) == (True, True, None)
+    assert story.memory.done == set()
+    assert story.memory.undone == {"backup.pause", "backup.fence"}
+
+
 def test_a_remembered_value_may_be_replaced(tmp_path: Path) -> None:
     write_all(tmp_path, [{"line": "remember", "key": "k", "value": value} for value in ("old", {"new": [1, None]})])
     assert (story := journal.read(tmp_path)) is not None
@@ -134,7 +149,19 @@ def test_reading_is_total(data: bytes) -> None:
 
 @given(st.lists(st.dictionaries(st.sampled_from(["step", "key", "value", "command", "case"]), st.none() | st.text())))
 def test_lines_of_any_kind_and_content_can_be_told(lines: list[dict[str, Any]]) -> None:
-    kinds = ("begin", "step", "remember", "intent", "outcome", "done", "end", "failed", "something-new")
+    kinds = (
+        "begin",
+        "step",
+        "remember",
+        "intent",
+        "outcome",
+        "done",
+        "end",
+        "failed",
+        "undo",
+        "undone",
+        "something-new",
+    )
     told = [{**line, "line": kind} for line in lines for kind in kinds]
     assert len(fold(told).lines) == len(told)
 

@@ -11,7 +11,7 @@ import pytest
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.run import FIRST_LIMIT, HANDS, PASSING_LIMIT, STALE_LIMIT, StopRequested
-from hcp_dr.engine.step import Check, Decision, Delete, Do, Done, Refuse, Remember, Topic, Wait
+from hcp_dr.engine.step import Check, Decision, Delete, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import (
     ClusterUnreachable,
     Contested,
@@ -454,3 +454,66 @@ def test_the_checks_of_all_steps_come_together() -> None:
     one, two = Check("one", "ok", "1"), Check("two", "warning", "2")
     steps = [step(lambda _: Done("", (one,))), step(lambda _: Done("", (two,)), name="toy.other")]
     assert Table().run().carry_out(steps) == (one, two)
+
+
+# taking back
+
+
+def undoable(name: str, put_back: Callable[[dict[str, Any]], Decision]) -> Step[Any]:
+    return replace(step(make_a, name=name), revert=put_back)
+
+
+def make_b_back(found: dict[str, Any]) -> Decision:
+    warning = Check("odd", "warning", "it is odd")
+    return Done("b is back", (warning,)) if "b" in found else Do((create("b"),))
+
+
+def begun(*names: str) -> Table:
+    table = Table()
+    for name in names:
+        table.log.write("step", step=name)
+        table.log.write("done", step=name)
+    table.log.lines.clear()
+    return table
+
+
+def test_what_was_begun_is_taken_back_in_the_order_given_and_counts_as_done_no_more() -> None:
+    table = begun("toy.one", "toy.two", "toy.plain")
+    steps = [undoable(name, make_b_back) for name in ("toy.never", "toy.two", "toy.one")]
+    checks = table.run().undo([*steps, step(make_a, name="toy.plain")])
+    assert [check.name for check in checks] == ["odd", "odd"]
+    assert [(line["line"], line.get("step")) for line in table.log.lines] == [
+        ("undo", "toy.two"),
+        ("intent", "toy.two"),
+        ("outcome", "toy.two"),
+        ("undone", "toy.two"),
+        ("undo", "toy.one"),
+        ("undone", "toy.one"),
+    ]
+    assert table.log.lines[-1]["warnings"] == ["odd: it is odd"]
+    assert [progress.step for progress in table.told if progress.kind == "begin"] == ["undo toy.two", "undo toy.one"]
+    assert table.log.memory.done == {"toy.plain"}
+    assert table.log.memory.undone == {"toy.one", "toy.two"}
+
+
+def test_what_is_undone_is_not_undone_again() -> None:
+    table = begun("toy.one")
+    for _ in range(2):
+        table.run().undo([undoable("toy.one", make_b_back)])
+    assert table.log.story.count("undo") == 1
+
+
+def test_a_look_back_sees_what_undoing_asks_for() -> None:
+    table = begun("toy.one")
+    back = replace(undoable("toy.one", lambda seen: Done(str(seen))), look_back=lambda *_: "what was done")
+    table.run().undo([back])
+    assert table.log.lines[-1]["because"] == "what was done"
+
+
+def test_undoing_that_is_refused_is_journaled_and_goes_on_later() -> None:
+    table = begun("toy.one")
+    with pytest.raises(Refused):
+        table.run().undo([undoable("toy.one", lambda _: Refuse(Refused(what="Not now.")))])
+    assert table.log.story == ["undo", "failed"]
+    table.run().undo([undoable("toy.one", make_b_back)])
+    assert table.log.memory.undone == {"toy.one"}

@@ -235,6 +235,7 @@ def test_the_pause_before_is_remembered_value_by_value() -> None:
     assert remembered(pause.STEP, facts(pause.STEP, "the-values-before-are-remembered-first")) == {
         "paused_before": {
             "asked": {"HostedCluster/one": None, "NodePool/workers": None},
+            "reached": {"HostedControlPlane/one": None, "Cluster/one-x7k2": None},
             "machines": {"MachineDeployment/workers": False, "Machine/worker-1": False, "AWSMachine/worker-1": True},
         }
     }
@@ -277,6 +278,7 @@ def test_routes_are_remembered_as_they_can_be_made_again() -> None:
     routes = remembered(delete_routes.STEP, given)["routes"]
     assert routes["kube-apiserver"]["spec"] == {"host": "api-one.hosted.example"}
     assert "uid" not in routes["kube-apiserver"]["metadata"]
+    assert routes["kube-apiserver"]["metadata"]["ownerReferences"][0]["uid"] == "uid-of-one", "it is made again there"
 
 
 def test_the_operators_replicas_are_remembered() -> None:

@@ -9,13 +9,27 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Patch, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.engine.step import (
+    Action,
+    Check,
+    Create,
+    Decision,
+    Delete,
+    Do,
+    Done,
+    Patch,
+    Refuse,
+    Remember,
+    Step,
+    Topic,
+    Wait,
+)
 from hcp_dr.errors import FenceBroken
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import ROUTE, SERVICE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, is_deleting, name_of, uid_of
-from hcp_dr.objects.scrub import scrub
+from hcp_dr.objects.scrub import anew
 from hcp_dr.procedure.fencing import Fence, look_at
 
 LIMIT = 120.0
@@ -50,7 +64,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(FenceBroken(what=f"The fence does not hold ({breach}), so the Routes would be made again."))
     memory = []
     if facts.routes_before is None:
-        memory.append(Remember("routes", {name_of(route): scrub(route) for route in facts.routes}))
+        memory.append(Remember("routes", {name_of(route): anew(route) for route in facts.routes}))
     if facts.hostnames_before is None:
         hostnames = {name_of(item): annotations_of(item)[HOSTNAME] for item in facts.services}
         memory.append(Remember("service_hostnames", hostnames))
@@ -82,6 +96,58 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, routes=(), services=())
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the names are made from, now and before."""
+
+    namespace: str
+    routes: tuple[Object, ...]
+    hostnames: Mapping[str, str | None]  # by Service, None for one without
+    routes_before: Mapping[str, Any]  # remembered
+    hostnames_before: Mapping[str, Any]  # remembered
+
+
+def look_back(ports: Ports, case: Case, memory: Memory) -> Published:
+    services = ports.source.list(SERVICE, case.control_plane_namespace).items
+    return Published(
+        namespace=case.control_plane_namespace,
+        routes=ports.source.list(ROUTE, case.control_plane_namespace).items,
+        hostnames={name_of(item): annotations_of(item).get(HOSTNAME) for item in services},
+        routes_before=memory.mapping("routes") or {},
+        hostnames_before=memory.mapping("service_hostnames") or {},
+    )
+
+
+def revert(facts: Published) -> Decision:
+    there = {name_of(route): route for route in facts.routes}
+    actions: tuple[Action, ...] = tuple(
+        Create("source", ROUTE, body) for name, body in facts.routes_before.items() if name not in there
+    )
+    actions += tuple(
+        Patch("source", SERVICE, name, facts.namespace, {"metadata": {"annotations": {HOSTNAME: hostname}}})
+        for name, hostname in facts.hostnames_before.items()
+        if name in facts.hostnames and facts.hostnames[name] is None
+    )
+    if actions:
+        return Do(actions)
+    going = [name for name, route in there.items() if name in facts.routes_before and is_deleting(route)]
+    if going:
+        wake = Topic("source", ROUTE, facts.namespace)
+        return Wait("the old Routes are gone", f"being deleted: {', '.join(going)}", LIMIT, wake)
+    odd = [
+        f"Route {name}"
+        for name, body in facts.routes_before.items()
+        if anew(there[name]).get("spec") != body.get("spec")
+    ]
+    odd += [
+        f"Service {name}" for name, hostname in facts.hostnames_before.items() if facts.hostnames.get(name) != hostname
+    ]
+    seen = f"other than before on the source: {', '.join(odd)}"
+    why = "somebody made or changed them meanwhile; they were left as they are"
+    checks = (Check("names", "warning", seen, why, "see that the hosted cluster's names lead to it"),) if odd else ()
+    return Done("the Routes and hostnames are there again", checks)
+
+
 STEP = Step(
     name="backup.delete_routes",
     documented="8.6.2-5",
@@ -89,4 +155,6 @@ STEP = Step(
     plan=plan,
     foresee=foresee,
     afterwards=afterwards,
+    look_back=look_back,
+    revert=revert,
 )

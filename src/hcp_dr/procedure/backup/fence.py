@@ -17,6 +17,7 @@ from hcp_dr.errors import FenceBroken
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.procedure import etcd
+from hcp_dr.procedure.back_in_service import look_back, revert
 from hcp_dr.procedure.fencing import KEEPERS, RESTLESS, WRITERS, Fence, look_at
 from hcp_dr.procedure.identity import Identity
 from hcp_dr.procedure.identity import look_at as look_inside
@@ -118,5 +119,12 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 
 STEP = Step(
-    name="backup.fence", documented="8.6.2-2", observe=observe, plan=plan, foresee=foresee, afterwards=afterwards
+    name="backup.fence",
+    documented="8.6.2-2",
+    observe=observe,
+    plan=plan,
+    foresee=foresee,
+    afterwards=afterwards,
+    look_back=look_back,
+    revert=revert,
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Create, Decision, Do, Done, Patch, Remember, Step
+from hcp_dr.engine.step import Action, Check, Create, Decision, Delete, Do, Done, Patch, Remember, Step
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CONFIG_MAP
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import dig
+from hcp_dr.objects.reading import dig, uid_of
 from hcp_dr.procedure.identity import NONCE, PARENT, WHERE
 
 
@@ -21,6 +22,11 @@ class Facts:
     proposed_nonce: str
     nonce: str | None  # remembered
     marks: Mapping[str, Object]  # ConfigMaps of namespace default in the hosted cluster, by name
+    before: Mapping[str, Any] | None = None  # remembered: their data before, None for one that was not there
+
+    @property
+    def wanted(self) -> dict[str, dict[str, str]]:
+        return {PARENT: {"from": self.source}, NONCE: {"nonce": self.nonce or self.proposed_nonce}}
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -30,16 +36,17 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         proposed_nonce=ports.fresh_id(),
         nonce=memory.text("nonce"),
         marks={name: item for name, item in marks.items() if item is not None},
+        before=memory.mapping("marks_before"),
     )
 
 
 def plan(facts: Facts) -> Decision:
     if facts.nonce is None:
-        return Do((Remember("nonce", facts.proposed_nonce),))
-    wanted = {PARENT: {"from": facts.source}, NONCE: {"nonce": facts.nonce}}
+        before = {name: dig(facts.marks.get(name), "data") for name in facts.wanted}
+        return Do((Remember("marks_before", before), Remember("nonce", facts.proposed_nonce)))
     actions = tuple(
         _mark(name, data, facts.marks.get(name))
-        for name, data in wanted.items()
+        for name, data in facts.wanted.items()
         if not data.items() <= (dig(facts.marks.get(name), "data") or {}).items()
     )
     return Do(actions) if actions else Done(f"{WHERE}/{PARENT} says {facts.source}, and the nonce is there")
@@ -55,8 +62,34 @@ def _mark(name: str, data: dict[str, str], found: Object | None) -> Create | Pat
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if facts.nonce is None:
         return replace(facts, nonce=facts.proposed_nonce)
-    wanted = {PARENT: {"from": facts.source}, NONCE: {"nonce": facts.nonce}}
-    return replace(facts, marks={name: {"data": data} for name, data in wanted.items()})
+    return replace(facts, marks={name: {"data": data} for name, data in facts.wanted.items()})
 
 
-STEP = Step(name="backup.mark_parent", documented="8.6.2-1", observe=observe, plan=plan, afterwards=afterwards)
+def revert(facts: Facts) -> Decision:
+    if facts.nonce is None:
+        return Done("nothing was marked")
+    actions: list[Action] = []
+    odd: list[str] = []
+    for name, data in facts.wanted.items():
+        found, before = facts.marks.get(name), (facts.before or {}).get(name)
+        now = dig(found, "data") or {}
+        former = {key: (before or {}).get(key) for key in data}
+        if found is None or former == {key: now.get(key) for key in data}:
+            continue
+        if not data.items() <= now.items():
+            odd.append(name)
+        elif before is None and now == data:
+            actions.append(Delete("hosted", CONFIG_MAP, name, WHERE, uid_of(found)))
+        else:
+            actions.append(Patch("hosted", CONFIG_MAP, name, WHERE, {"data": former}))
+    if actions:
+        return Do(tuple(actions))
+    seen = f"ConfigMaps of {WHERE} that say something else by now: {', '.join(odd)}"
+    why = "somebody changed them since this relocation wrote them; they were left as they are"
+    checks = (Check("marks", "warning", seen, why),) if odd else ()
+    return Done("the hosted cluster bears no mark of this relocation", checks)
+
+
+STEP = Step(
+    name="backup.mark_parent", documented="8.6.2-1", observe=observe, plan=plan, afterwards=afterwards, revert=revert
+)

@@ -6,20 +6,33 @@ pausedUntil is the word true and never a date: a date ends by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Remember, Step, Topic, Wait
+from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Patch, Remember, Step, Topic, Wait
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr.kube.resources import CLUSTER, DEPLOYMENT, HOSTED_CLUSTER, HOSTED_CONTROL_PLANE, NODE_POOL, POD
+from hcp_dr.kube.resources import (
+    AWS_MACHINE,
+    CLUSTER,
+    DEPLOYMENT,
+    HOSTED_CLUSTER,
+    HOSTED_CONTROL_PLANE,
+    MACHINE,
+    MACHINE_HEALTH_CHECK,
+    MACHINE_SET,
+    NODE_POOL,
+    POD,
+)
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import condition, dig, is_ready_pod, name_of, selects
 from hcp_dr.objects.select import node_pools_of
 from hcp_dr.procedure import machinery
 from hcp_dr.procedure.machinery import Held
 
+_PAUSED = ("true", "True")
+_RUNNING = (None, "false", "False")
 SPREAD_LIMIT = 60.0
 """Seconds for a living HyperShift operator to spread the pause."""
 
@@ -34,11 +47,15 @@ class Pausable:
     value: str | None
 
     @property
-    def paused(self) -> bool:
-        return self.value in ("true", "True")
+    def key(self) -> str:
+        return f"{self.resource.kind}/{self.name}"
 
-    def patch(self) -> Patch:
-        spec = {"paused": True} if self.resource == CLUSTER else {"pausedUntil": "true"}
+    @property
+    def paused(self) -> bool:
+        return self.value in _PAUSED
+
+    def set_to(self, value: str | None = "true") -> Patch:
+        spec = {"paused": value in _PAUSED} if self.resource == CLUSTER else {"pausedUntil": value}
         return Patch("source", self.resource, self.name, self.namespace, {"spec": spec})
 
 
@@ -88,20 +105,29 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 def _values(facts: Facts) -> dict[str, Any]:
     return {
-        "asked": {f"{item.resource.kind}/{item.name}": item.value for item in facts.asked},
-        "machines": {f"{item.resource.kind}/{item.name}": item.paused for item in facts.machines},
+        "asked": {item.key: item.value for item in facts.asked},
+        "reached": {item.key: item.value for item in facts.reached},
+        "machines": {item.key: item.paused for item in facts.machines},
     }
+
+
+def _late(facts: Facts, kind: str, items: Iterable[Pausable | Held]) -> tuple[Action, ...]:
+    """What came after the values were remembered is remembered before it is paused."""
+    before = facts.before or {}
+    known = before.get(kind, {})
+    missing = {item.key: _values(facts)[kind][item.key] for item in items if item.key not in known}
+    return (Remember("paused_before", {**before, kind: {**known, **missing}}),) if missing else ()
 
 
 def plan(facts: Facts) -> Decision:
     if facts.before is None:
         return Do((Remember("paused_before", _values(facts)),))
-    actions: tuple[Action, ...] = tuple(item.patch() for item in facts.asked if not item.paused)
-    if actions:
-        return Do(actions)
+    running = [item for item in facts.asked if not item.paused]
+    if running:
+        return Do((*_late(facts, "asked", running), *(item.set_to() for item in running)))
     open_ = [item for item in facts.reached if not item.paused]
     if open_ and not facts.operator_alive:
-        return Do(tuple(item.patch() for item in open_))
+        return Do(tuple(item.set_to() for item in open_))
     if open_ or (facts.operator_alive and facts.reconciling != "False"):
         seen = ", ".join(f"{item.resource.kind} {item.name} not paused" for item in open_)
         return Wait(
@@ -112,13 +138,16 @@ def plan(facts: Facts) -> Decision:
         )
     loose = [item for item in facts.machines if not item.paused]
     if loose:
-        return Do(tuple(item.pause("source", on=True) for item in loose))
+        return Do((*_late(facts, "machines", loose), *(item.pause("source", on=True) for item in loose)))
     return Done(f"HostedCluster, {len(facts.asked) - 1} NodePools and {len(facts.machines)} machine objects are held")
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    if facts.before is None:
-        return replace(facts, before=_values(facts))
+    if isinstance(decision, Do):
+        remembered = [action.value for action in decision.actions if isinstance(action, Remember)]
+        facts = replace(facts, before=remembered[0] if remembered else facts.before)
+        if len(decision.actions) == len(remembered):
+            return facts
     if any(not item.paused for item in facts.asked):
         return replace(facts, asked=tuple(replace(item, value="true") for item in facts.asked))
     if any(not item.paused for item in facts.reached) or (facts.operator_alive and facts.reconciling != "False"):
@@ -127,4 +156,55 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, machines=tuple(replace(item, paused=True) for item in facts.machines))
 
 
-STEP = Step(name="backup.pause", documented="8.6.2-2", observe=observe, plan=plan, afterwards=afterwards)
+def revert(facts: Facts) -> Decision:
+    """From the bottom up, as machines are given back on the destination (rule A4); what looks after their health comes
+    last. What is no longer as this relocation left it is somebody's decision."""
+    if facts.before is None:
+        return Done("nothing was paused")
+    asked, was_held = facts.before.get("asked", {}), facts.before.get("machines", {})
+    held = [item for item in facts.machines if item.paused and was_held.get(item.key) is False]
+    for resource in (AWS_MACHINE, MACHINE, MACHINE_SET):
+        group = [item for item in held if item.resource == resource and not item.top]
+        if group:
+            return _let_go(group)
+    ours = [item for item in facts.asked if item.paused and asked.get(item.key, item.value) not in _PAUSED]
+    if ours:
+        return Do(tuple(item.set_to(asked[item.key]) for item in ours))
+    spreading = _spreading(facts) if facts.asked[0].value in _RUNNING else None
+    if spreading is not None:
+        return spreading
+    still_paused = {item.name for item in facts.asked[1:] if item.value not in _RUNNING}
+    free = [item for item in held if not (item.top and item.name in still_paused)]  # the operator holds the others
+    for health in (False, True):
+        group = [item for item in free if (item.resource == MACHINE_HEALTH_CHECK) is health]
+        if group:
+            return _let_go(group)
+    odd = [item for item in facts.asked if asked.get(item.key, item.value) != item.value]
+    seen = ", ".join(f"pausedUntil of {item.key} is {item.value}, was {asked[item.key]}" for item in odd)
+    why = "somebody set it since this relocation did; it was left as it is"
+    checks = (Check("paused", "warning", seen, why, "put it back by hand where nobody wants it so"),) if odd else ()
+    return Done("HostedCluster, NodePools and machine objects are paused or not as they were", checks)
+
+
+def _let_go(group: Iterable[Held]) -> Do:
+    return Do(tuple(item.pause("source", on=False) for item in group))
+
+
+def _spreading(facts: Facts) -> Decision | None:
+    """A living operator un-pauses what it has paused; for a dead one that is done here."""
+    before = (facts.before or {}).get("reached", {})
+    still = [item for item in facts.reached if item.paused and before.get(item.key) not in _PAUSED]
+    if still and not facts.operator_alive:
+        return Do(tuple(item.set_to(before.get(item.key)) for item in still))
+    if not still and (not facts.operator_alive or facts.reconciling == "True"):
+        return None
+    seen = ", ".join(f"{item.resource.kind} {item.name} still paused" for item in still)
+    return Wait(
+        until="the HyperShift operator reconciles again",
+        seen=seen or f"ReconciliationActive is {facts.reconciling}",
+        limit=SPREAD_LIMIT,
+        wake=Topic("source", HOSTED_CLUSTER, facts.asked[0].namespace),
+    )
+
+
+STEP = Step(name="backup.pause", documented="8.6.2-2", observe=observe, plan=plan, afterwards=afterwards, revert=revert)

@@ -23,7 +23,15 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    wanted = instance_ids(aws_machines(ports.source, case))
+    return _look_at(ports, instance_ids(aws_machines(ports.source, case)), memory)
+
+
+def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
+    """At those of before, whatever the AWSMachines name by now."""
+    return _look_at(ports, tuple(memory.mapping("protection") or ()), memory)
+
+
+def _look_at(ports: Ports, wanted: tuple[str, ...], memory: Memory) -> Facts:
     found = ports.instances.describe(wanted)
     return Facts(
         wanted=wanted,
@@ -72,5 +80,6 @@ STEP = Step(
     observe=observe,
     plan=plan,
     afterwards=afterwards,
+    look_back=look_back,
     revert=revert,
 )

@@ -31,7 +31,7 @@ from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, read_manifest
 from hcp_dr.procedure import etcd, restore_url
 from hcp_dr.procedure.fencing import Fence, look_at
 from hcp_dr.procedure.restore_url import RestoreUrl
-from hcp_dr.procedure.snapshot import FOLDER, SnapshotFile, glance, path_of, read_file
+from hcp_dr.procedure.snapshot import FOLDER, SnapshotFile, glance, look_back, path_of, read_file, revert
 
 AT_A_TIME = 4
 """Parts that go out together."""
@@ -320,12 +320,6 @@ def _snapshot(facts: Facts, file: SnapshotFile, stored: StoredObject) -> Snapsho
     )
 
 
-def revert(facts: Facts) -> Decision:
-    """For an undo: the object stays as a backup; etcd gets its room back."""
-    tidied = _tidied(facts)
-    return Do(tidied) if tidied else Done("nothing of the snapshot is left in etcd's volume")
-
-
 def foresee(facts: Facts) -> Facts:
     manifest = facts.manifest or Manifest({}, 0, None, ())
     fence_id = facts.fence_id or Later("<fence>")
@@ -382,5 +376,6 @@ STEP = Step(
     plan=plan,
     foresee=foresee,
     afterwards=afterwards,
+    look_back=look_back,
     revert=revert,
 )

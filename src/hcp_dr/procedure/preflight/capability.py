@@ -29,6 +29,7 @@ from hcp_dr.kube.resources import (
     NODE,
     NODE_POOL,
     PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
     POD,
     ROLE,
     ROLE_BINDING,
@@ -69,7 +70,8 @@ NEEDED: dict[Side, tuple[tuple[Resource, str | None, tuple[str, ...]], ...]] = {
         (STATEFUL_SET, None, ("list", "patch")),
         (POD, None, ("list", "delete")),
         (POD, "exec", ("get", "create")),  # the connection begins with a GET; Kubernetes 1.35 asks for both
-        (ROUTE, None, ("list", "delete")),
+        (ROUTE, None, ("list", "create", "delete")),
+        (ROUTE, "custom-host", ("create",)),  # a Route that is made anew with its hostname
         (SERVICE, None, ("list", "patch")),
         (NAMESPACE, None, ("get", "delete")),
         (NODE, None, ("list", "patch")),
@@ -80,18 +82,20 @@ NEEDED: dict[Side, tuple[tuple[Resource, str | None, tuple[str, ...]], ...]] = {
         ),
     ),
     "destination": (
-        (HOSTED_CLUSTER, None, ("get", "create", "patch")),
-        (NODE_POOL, None, ("list", "create", "patch")),
+        (HOSTED_CLUSTER, None, ("get", "list", "create", "patch", "delete")),
+        (HOSTED_CONTROL_PLANE, None, ("get", "list")),
+        (NODE_POOL, None, ("list", "create", "patch", "delete")),
         (NODE_POOL, "status", ("patch",)),
         *((resource, None, ("list", "create", "patch", "delete")) for resource in _MACHINERY),
         (MACHINE_HEALTH_CHECK, None, ("list", "patch")),
-        (SECRET, None, ("list", "create", "delete")),
-        (CONFIG_MAP, None, ("list", "create", "delete")),
-        (DEPLOYMENT, None, ("list",)),
+        (SECRET, None, ("list", "create", "patch", "delete")),
+        (CONFIG_MAP, None, ("list", "create", "patch", "delete")),
+        (DEPLOYMENT, None, ("list", "patch")),
         (STATEFUL_SET, None, ("list",)),
         (POD, None, ("list", "delete")),
         (POD, "exec", ("get", "create")),  # the connection begins with a GET; Kubernetes 1.35 asks for both
-        (NAMESPACE, None, ("get", "create")),
+        (NAMESPACE, None, ("get", "create", "delete")),
+        *((resource, None, ("list",)) for resource in (SERVICE, PERSISTENT_VOLUME_CLAIM)),
     ),
 }
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Step
+from hcp_dr.kube.resources import CONFIG_MAP, SECRET
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.select import is_token_secret
 from hcp_dr.procedure.restore.hosted_cluster_inputs import afterwards, plan
 from hcp_dr.procedure.restoring import DataFacts, existing, to_restore
+from hcp_dr.procedure.withdrawal import Made, made, revert
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> DataFacts:
@@ -26,6 +28,17 @@ def observe(ports: Ports, case: Case, memory: Memory) -> DataFacts:
     return DataFacts(case.backup_id, wanted, existing(ports.destination, wanted))
 
 
+def look_back(ports: Ports, case: Case, memory: Memory) -> Made:
+    """With the token-* and user-data-* secrets that came later."""
+    return Made(made(ports, case, (SECRET, CONFIG_MAP), case.control_plane_namespace))
+
+
 STEP = Step(
-    name="restore.control_plane_secrets", documented="8.6.3-4", observe=observe, plan=plan, afterwards=afterwards
+    name="restore.control_plane_secrets",
+    documented="8.6.3-4",
+    observe=observe,
+    plan=plan,
+    afterwards=afterwards,
+    look_back=look_back,
+    revert=revert,
 )

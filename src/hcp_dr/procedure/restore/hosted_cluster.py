@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Create, Decision, Do, Done, Refuse, Step
+from hcp_dr.engine.step import Check, Create, Decision, Do, Done, Refuse, Step
 from hcp_dr.errors import FenceBroken, NotOurs, SnapshotDoubtful
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
@@ -25,6 +25,7 @@ from hcp_dr.procedure import restore_url
 from hcp_dr.procedure.fencing import Fence, look_at
 from hcp_dr.procedure.restore_url import RestoreUrl
 from hcp_dr.procedure.restoring import STARTED, Restorable, is_ours, marked, to_restore
+from hcp_dr.procedure.withdrawal import Governed, bring_operator_back, governed, remove_governed
 
 RESTORED = "hypershift.openshift.io/restored-from-backup"
 
@@ -141,6 +142,22 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, found=marked(facts.wanted.body, facts.backup_id))
 
 
+def look_back(ports: Ports, case: Case, memory: Memory) -> Governed:
+    return governed(ports, case, memory, HOSTED_CLUSTER)
+
+
+def revert(facts: Governed) -> Decision:
+    next_round = remove_governed(facts, dangerous=(OIDC_FINALIZER,)) or bring_operator_back(facts)
+    if next_round is not None:
+        return next_round
+    before = facts.operator_before or {}
+    odd = [item for item in facts.operator if before.get(item.name, item.replicas) != item.replicas]
+    seen = ", ".join(f"{item.name} is asked for {item.replicas}, had {before[item.name]}" for item in odd)
+    why = "somebody scaled the destination's HyperShift operator meanwhile, which is left as it is"
+    checks = (Check("operator.destination", "warning", seen, why),) if odd else ()
+    return Done("the destination has no HostedCluster of this relocation, and has its operator", checks)
+
+
 STEP = Step(
     name="restore.hosted_cluster",
     documented="8.6.3-6",
@@ -148,5 +165,7 @@ STEP = Step(
     plan=plan,
     foresee=foresee,
     afterwards=afterwards,
+    look_back=look_back,
+    revert=revert,
     proof=True,  # so that a resume makes it anew where it had to be removed because its URL expired
 )

@@ -7,8 +7,14 @@ from dataclasses import replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER, NODE_POOL, SECRET
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure.restoring import DataFacts, existing, to_restore
+from hcp_dr.objects.reading import name_of
+from hcp_dr.objects.select import inputs_of, node_pools_of, referenced_config_maps, referenced_secrets
+from hcp_dr.procedure.removal import removable
+from hcp_dr.procedure.restoring import DataFacts, existing, is_ours, to_restore
+from hcp_dr.procedure.withdrawal import Made, revert
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> DataFacts:
@@ -32,6 +38,37 @@ def afterwards(facts: DataFacts, decision: Decision) -> DataFacts:
     return replace(facts, found=facts.completed())
 
 
+def look_back(ports: Ports, case: Case, memory: Memory) -> Made:
+    """The namespace may be shared: another HostedCluster there may use by now what this relocation made."""
+    destination, namespace = ports.destination, case.namespace
+    pools = destination.list(NODE_POOL, namespace).items
+    others = [item for item in destination.list(HOSTED_CLUSTER, namespace).items if name_of(item) != case.name]
+    ours = {
+        resource: [item for item in destination.list(resource, namespace).items if is_ours(item, case.backup_id)]
+        for resource in (SECRET, CONFIG_MAP)
+    }
+    used: list[Object] = []
+    for other in others:
+        used += inputs_of(other, referenced_secrets(other), ours[SECRET])
+        config_maps = referenced_config_maps(other, node_pools_of(other, pools))
+        used += inputs_of(other, config_maps, ours[CONFIG_MAP])
+    return Made(
+        items=tuple(
+            removable(resource, item, "destination")
+            for resource, items in ours.items()
+            for item in items
+            if item not in used
+        ),
+        kept=tuple(sorted({f"{item['kind']} {name_of(item)}" for item in used})),
+    )
+
+
 STEP = Step(
-    name="restore.hosted_cluster_inputs", documented="8.6.3-3", observe=observe, plan=plan, afterwards=afterwards
+    name="restore.hosted_cluster_inputs",
+    documented="8.6.3-3",
+    observe=observe,
+    plan=plan,
+    afterwards=afterwards,
+    look_back=look_back,
+    revert=revert,
 )

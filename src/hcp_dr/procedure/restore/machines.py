@@ -13,7 +13,15 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Create, Decision, Do, Done, Refuse, Step
 from hcp_dr.errors import MachineUnsafe, NotOurs
 from hcp_dr.kube.port import Object
-from hcp_dr.kube.resources import CLUSTER
+from hcp_dr.kube.resources import (
+    AWS_CLUSTER,
+    AWS_MACHINE,
+    AWS_MACHINE_TEMPLATE,
+    CLUSTER,
+    MACHINE,
+    MACHINE_DEPLOYMENT,
+    MACHINE_SET,
+)
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.graph import Owner, relink
 from hcp_dr.objects.reading import is_deleting, uid_of
@@ -21,8 +29,11 @@ from hcp_dr.procedure.carried import MACHINERY, RESOURCES
 from hcp_dr.procedure.instances import instance_id
 from hcp_dr.procedure.machinery import PAUSED
 from hcp_dr.procedure.restoring import Restorable, existing, is_ours, marked, to_restore
+from hcp_dr.procedure.withdrawal import Made, alive, made, revert
 
 Key = tuple[str, str]
+BACKWARDS = (AWS_MACHINE, MACHINE, MACHINE_SET, MACHINE_DEPLOYMENT, AWS_MACHINE_TEMPLATE, AWS_CLUSTER, CLUSTER)
+"""Rule F3: as they go at teardown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +123,16 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, found=found)
 
 
-STEP = Step(name="restore.machines", documented="8.6.3-4,5", observe=observe, plan=plan, afterwards=afterwards)
+def look_back(ports: Ports, case: Case, memory: Memory) -> Made:
+    return Made(made(ports, case, BACKWARDS, case.control_plane_namespace), alive(ports, case))
+
+
+STEP = Step(
+    name="restore.machines",
+    documented="8.6.3-4,5",
+    observe=observe,
+    plan=plan,
+    afterwards=afterwards,
+    look_back=look_back,
+    revert=revert,
+)

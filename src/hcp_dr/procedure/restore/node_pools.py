@@ -17,6 +17,7 @@ from hcp_dr.objects.graph import relink
 from hcp_dr.objects.reading import dig, is_deleting, uid_of
 from hcp_dr.objects.select import is_token_secret
 from hcp_dr.procedure.restoring import STARTED, DataFacts, Restorable, existing, is_ours, marked, to_restore
+from hcp_dr.procedure.withdrawal import Governed, governed, remove_governed
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,15 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, tokens=replace(facts.tokens, found=facts.tokens.completed()))
 
 
+def look_back(ports: Ports, case: Case, memory: Memory) -> Governed:
+    return governed(ports, case, memory, NODE_POOL)
+
+
+def revert(facts: Governed) -> Decision:
+    """The operator stays stopped until the HostedCluster is gone too. The token secrets go with the others."""
+    return remove_governed(facts) or Done("the destination has no NodePool of this relocation")
+
+
 STEP = Step(
     name="restore.node_pools",
     documented="8.6.3-7",
@@ -123,5 +133,7 @@ STEP = Step(
     plan=plan,
     foresee=foresee,
     afterwards=afterwards,
+    look_back=look_back,
+    revert=revert,
     proof=True,  # they go with a HostedCluster that had to be removed because its URL expired
 )

@@ -167,7 +167,7 @@ def _without(mark: str) -> dict[str, object]:
 
 
 def _delete(item: Removable) -> Delete:
-    return Delete("source", item.resource, item.name, item.namespace, item.uid)
+    return item.delete()
 
 
 def foresee(facts: Facts) -> Facts:

@@ -16,7 +16,6 @@ from hcp_dr.kube.resources import (
     AWS_ENDPOINT_SERVICE,
     AWS_MACHINE,
     CLUSTER,
-    DEPLOYMENT,
     HOSTED_CLUSTER,
     HOSTED_CONTROL_PLANE,
     MACHINE,
@@ -28,8 +27,8 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.select import node_pools_of
-from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE
-from hcp_dr.procedure.workloads import Workload, scale, workloads
+from hcp_dr.procedure.removal import OPERATOR_NAMESPACE, operator_of
+from hcp_dr.procedure.workloads import Workload, scale
 
 LIMIT = 300.0
 _OWN: tuple[Resource, ...] = (
@@ -63,7 +62,7 @@ def left_on_source(ports: Ports, case: Case) -> tuple[str, ...]:
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     return Facts(
         left=left_on_source(ports, case),
-        operator=tuple(w for w in workloads(ports.source, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == OPERATOR),
+        operator=operator_of(ports.source),
         before=memory.mapping("operator_before") or {},
     )
 

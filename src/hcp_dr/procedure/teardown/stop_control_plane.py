@@ -15,7 +15,7 @@ from hcp_dr.kube.resources import AWS_ENDPOINT_SERVICE, DEPLOYMENT, POD, STATEFU
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of
 from hcp_dr.procedure.fencing import FENCED
-from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE, Guard, proven
+from hcp_dr.procedure.removal import OPERATOR_NAMESPACE, Guard, operator_of, proven
 from hcp_dr.procedure.workloads import Workload, still_there, stop, stopping, workloads
 
 GONE_LIMIT = 300.0
@@ -40,7 +40,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     return Facts(
         namespace=namespace,
         guard=proven(ports, case, memory),
-        operator=tuple(w for w in workloads(ports.source, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == OPERATOR),
+        operator=operator_of(ports.source),
         own=workloads(ports.source, namespace, DEPLOYMENT, STATEFUL_SET),
         volumes_at_stake=tuple(name_of(item) for item in sets if dig(item, *policy) == "Delete"),
         endpoint_services={

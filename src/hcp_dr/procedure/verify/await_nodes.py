@@ -10,6 +10,7 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import MachineUnsafe
+from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import LEASE, NODE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import condition, dig, name_of, uid_of
@@ -34,17 +35,17 @@ class Facts:
     leases_before: Mapping[str, Any] | None  # remembered when this step looked first
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    leases = {name_of(x): str(dig(x, "spec", "renewTime") or "") for x in ports.hosted.list(LEASE, LEASES).items}
-    identity = memory.mapping("identity") or {}
-    return Facts(
-        before=identity.get("nodes", {}),
-        nodes=tuple(
-            NodeFact(name_of(node), uid_of(node), condition(node, "Ready") == "True", leases.get(name_of(node), ""))
-            for node in ports.hosted.list(NODE).items
-        ),
-        leases_before=memory.mapping("leases"),
+def look_at(hosted: Kubernetes) -> tuple[NodeFact, ...]:
+    leases = {name_of(x): str(dig(x, "spec", "renewTime") or "") for x in hosted.list(LEASE, LEASES).items}
+    return tuple(
+        NodeFact(name_of(node), uid_of(node), condition(node, "Ready") == "True", leases.get(name_of(node), ""))
+        for node in hosted.list(NODE).items
     )
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    identity = memory.mapping("identity") or {}
+    return Facts(before=identity.get("nodes", {}), nodes=look_at(ports.hosted), leases_before=memory.mapping("leases"))
 
 
 def plan(facts: Facts) -> Decision:

@@ -63,8 +63,8 @@ class Watch:
             return Event("MODIFIED" if was else "ADDED", self._shown(change.after))
         if was and change.before is not None:
             gone = self._shown(change.before)
-            gone["metadata"]["resourceVersion"] = str(change.revision)
-            return Event("DELETED", gone)
+            metadata = {**gone["metadata"], "resourceVersion": str(change.revision)}
+            return Event("DELETED", {**gone, "metadata": metadata})
         return None
 
 

@@ -82,6 +82,19 @@ def test_a_watch_hears_what_happens_while_time_passes() -> None:
     assert times == ["2026-01-01T00:00:20Z", "2026-01-01T00:00:40Z"]
 
 
+def test_hearing_of_a_deletion_leaves_what_was_deleted_as_it_was() -> None:
+    """Copies of a world share it, and in another one it is still there."""
+    server = ApiServer(Store(), lends=True)
+    asked = client(server)
+    asked.create(r.SECRET, secret("a"))
+    version = asked.list(r.SECRET).resource_version
+    [entry] = server.store.list(str(r.SECRET))
+    asked.delete(r.SECRET, "a", "default")
+    [event] = [each for each in asked.watch(r.SECRET, resource_version=version, seconds=1) if each.type == "DELETED"]
+    assert event.object["metadata"]["resourceVersion"] == str(server.store.revision)
+    assert entry.object == entry.copy()
+
+
 def test_a_server_that_stops_breaks_its_watches_off() -> None:
     server = ApiServer(Store())
     asked = client(server)

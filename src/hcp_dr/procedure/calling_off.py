@@ -1,0 +1,23 @@
+"""Calling a relocation off: whether it may be, and all that it takes."""
+
+from __future__ import annotations
+
+from hcp_dr.engine.journal import Story
+from hcp_dr.engine.run import Run
+from hcp_dr.engine.step import Check
+from hcp_dr.errors import NothingToResume
+from hcp_dr.procedure import IN_SERVICE, UNDO, Steps, returning
+
+
+def must_be_returnable(run: Run, story: Story) -> None:
+    """Raises PastNoReturn, NothingToResume. `run` writes into no journal."""
+    if story.called_off and story.ended:
+        raise NothingToResume(reason="the relocation was called off, and that is finished", todo="")
+    run.carry_out_one(returning.CHECK)
+    if not any(step.name in story.memory.begun for step in UNDO):
+        raise NothingToResume(reason="nothing was begun that could be undone", todo="Start with `hcp-dr relocate`.")
+
+
+def call_off(run: Run, steps: Steps) -> tuple[Check, ...]:
+    """Undo the steps, and prove that the source is in service. Raises as `Run.carry_out`."""
+    return (*run.undo(steps), *run.carry_out(IN_SERVICE))
