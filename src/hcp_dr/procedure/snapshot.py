@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, Do, Done
+from hcp_dr.engine.step import Action, Check, Decision, Do, Done
 from hcp_dr.engine.transfer import ETCD_CONTAINER, MEBIBYTE, AbortUpload, RemoveSnapshot
 from hcp_dr.errors import HcpDrError
 from hcp_dr.kube.port import Kubernetes
@@ -154,7 +154,7 @@ def look_back(ports: Ports, case: Case, memory: Memory) -> Left:
 
 def revert(facts: Left) -> Decision:
     """The copy in the bucket is a backup like any other, and stays; etcd gets its room back."""
-    actions = (
+    actions: tuple[Action, ...] = (
         *(AbortUpload(facts.key, upload_id) for upload_id in facts.unfinished),
         *(RemoveSnapshot("source", facts.namespace, pod, path) for pod, path in facts.files),
     )
