@@ -151,6 +151,7 @@ UNDO: Steps = (
     # Backwards: first what could become a second control plane ...
     node_pools.STEP,
     hosted_cluster.STEP,
+    release_dns.STEP,  # records before Routes: who lives and finds no Route for them makes them again afterwards
     delete_routes.STEP,
     snapshot_etcd.STEP,
     fence.STEP,
