@@ -91,8 +91,8 @@ def main() -> None:
     if given.output == "json":
         print(json.dumps(rows))
         return
-    for row in rows:
-        print("  ".join(f"{name} {value}" for name, value in row.items()))
+    for each in rows:
+        print("  ".join(f"{name} {value}" for name, value in each.items()))
     if len(rows) < len(given.part):
         print(f"{len(given.part) - len(rows)} drills did not pass")
 
