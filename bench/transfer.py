@@ -91,8 +91,8 @@ def main() -> None:
     if given.output == "json":
         print(json.dumps(rows))
         return
-    for told in rows:
-        print("  ".join(f"{name} {value}" for name, value in told.items()))
+    for each in rows:
+        print("  ".join(f"{name} {value}" for name, value in each.items()))
     if len(rows) < len(given.part):
         print(f"{len(given.part) - len(rows)} drills did not pass")
 

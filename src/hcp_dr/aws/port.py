@@ -90,9 +90,8 @@ class Bucket(Protocol):
         ...
 
     def size_behind(self, url: str) -> int:
-        """How many bytes the object behind a presigned URL has, by a GET of its first byte without credentials.
-        Raises BucketRefused where the URL is expired or leads to nothing, AwsDenied where its keys or session are not
-        valid."""
+        """How many bytes the object behind a presigned URL has, by a GET of its first byte without credentials. Raises
+        BucketRefused where the URL is expired or leads to nothing, AwsDenied where its keys or session do not hold."""
         ...
 
     def begin_upload(self, key: str, *, metadata: Mapping[str, str]) -> str:
