@@ -33,10 +33,7 @@ class Figures:
     interval: float = 60  # external-dns's own, where it is not told
     propagation: Range = (0, 60)  # Route53's promise
     restart: Range = (2, 30)  # of external-dns, which looks at once when it starts
-    start: Range = (
-        60,
-        300,
-    )  # one requeue of the control plane operator (CPO:1142-1149); HyperShift's goal of 5 minutes
+    start: Range = (60, 300)  # a requeue of the control plane operator (CPO:1142-1149); HyperShift's goal
     load_balancer: Range = (120, 180)  # a new network load balancer is active after some 2.5 minutes (hypershift 686)
     new_backend: Range = (0, 30)  # three health checks, ten seconds apart
     endpoint: Range = (30, 60)  # a VPC endpoint to it (hypershift 686)
