@@ -51,7 +51,7 @@ def start(
         confirm(
             case.name,
             what=f"The API of hosted cluster {case.namespace}/{case.name} goes away from {case.source} until it serves "
-            f"on {case.destination}.",
+            f"on {case.destination}.{_accepted(checks)}",
             yes=yes,
         )
         accepting = who(session.ports) if reasons else ""
@@ -63,6 +63,11 @@ def start(
         journal_accepted(journal, checks, accepting)
         found = (*checks, *carry_out(session, case, journal, working_steps(command)))
     _show(session, journal, found, output)
+
+
+def _accepted(checks: tuple[Check, ...]) -> str:
+    names = [check.name for check in checks if check.accepted]
+    return f" Accepted by you: {', '.join(names)}." if names else ""
 
 
 def examined(session: Session, case: Case, dns: Dns, reasons: Mapping[str, str]) -> tuple[Check, ...]:

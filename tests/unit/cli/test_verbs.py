@@ -103,6 +103,8 @@ def test_an_accepted_check_is_shown_journaled_and_in_the_result(hcp: Hcp, folder
     assert "blocked, and accepted: sync is off since noon" in hcp("preflight", *words).out
     assert not folder.exists()
 
+    assert "on mgmt-2. Accepted by you: owners.gitops. Nobody is there" in hcp("backup", *words).err
+    assert not folder.exists()
     ended = hcp("backup", "--yes", *words, "-o", "json")
     assert ended.code == 0, ended.err
     [accepted] = json.loads(ended.out)["accepted"]
