@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hcp_dr.cli.phases import examined
-from hcp_dr.cli.session import EnvFile, OutputOption, nothing_begun, open_session, show
+from hcp_dr.cli.session import EnvFile, OutputOption, end, nothing_begun, open_session, show
 from hcp_dr.engine.examine import stopping
 from hcp_dr.report import checks as report
 
@@ -17,3 +17,4 @@ def preflight(env_file: EnvFile = None, output: OutputOption = "text") -> None:
         error = stopping(checks)
         if error is not None:
             raise error
+    end(checks)

@@ -18,7 +18,7 @@ from hcp_dr.engine.journal import Journal, Memory, Story, read
 from hcp_dr.engine.run import Progress, Run, Scribe
 from hcp_dr.engine.step import Check, Topic
 from hcp_dr.engine.wait import LOOK_AGAIN
-from hcp_dr.errors import CannotMigrate, HcpDrError, NothingToResume
+from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Archive
@@ -103,7 +103,7 @@ class Ending:
     def exit_code(self) -> int:
         if self.error is not None:
             return self.error.exit_code
-        return 0
+        return DONE_WITH_WARNINGS if any(check.verdict == "warning" for check in self.checks) else DONE
 
 
 class Operator:
