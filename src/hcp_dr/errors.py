@@ -314,7 +314,7 @@ class SnapshotDoubtful(Refused):
 
 
 class MachineUnsafe(Refused):
-    """An instance could be terminated, replaced or made: machines, their controllers or NodePools are not as they must be."""
+    """An instance could be terminated, replaced or made: machines or what controls them are not as they must be."""
 
     exit_code = 74
 

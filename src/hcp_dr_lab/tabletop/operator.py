@@ -27,6 +27,7 @@ from hcp_dr.procedure.case import Asked, discover
 from hcp_dr.report import outcome
 from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
 from hcp_dr_lab.tabletop.clock import Clock
+from hcp_dr_lab.tabletop.kubernetes.access import ADMINISTRATOR, Caller
 from hcp_dr_lab.tabletop.world import NAME, World
 
 _IDLE_SECONDS = 0.5
@@ -109,8 +110,17 @@ class Ending:
 class Operator:
     """One relocation of one hosted cluster, from management cluster `source` to the other one."""
 
-    def __init__(self, world: World, name: str = NAME, *, source: int = 1, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        name: str = NAME,
+        *,
+        source: int = 1,
+        folder: Path | None = None,
+        caller: Caller = ADMINISTRATOR,
+    ) -> None:
         self.world = world
+        self.caller = caller
         self.name = name
         self.source = source
         self.folder = folder
@@ -180,7 +190,7 @@ class Operator:
     # What they share
 
     def ports(self) -> Ports:
-        return self.world.ports(self._archive, self.name, source=self.source)
+        return self.world.ports(self._archive, self.name, source=self.source, caller=self.caller)
 
     def story(self) -> Story:
         if self.folder is None:

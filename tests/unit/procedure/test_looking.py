@@ -383,7 +383,8 @@ def test_the_apis_fixed_name_is_read_from_how_it_is_published(strategy: dict[str
 def test_missing_permissions_are_named_by_verb_and_resource(world: World) -> None:
     world.source.forbidden = {("create", "pods/exec"), ("patch", "machines.cluster.x-k8s.io")}
     source, destination = capability.observe(world.ports, CASE, NOTHING).clusters
-    assert source.denied == ("patch machines.cluster.x-k8s.io", "create pods/exec")
+    where = "in clusters-one"
+    assert source.denied == (f"patch machines.cluster.x-k8s.io {where}", f"create pods/exec {where}")
     assert destination.denied == ()
 
 

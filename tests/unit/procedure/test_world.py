@@ -30,6 +30,7 @@ def test_preflight_finds_nothing_against_it() -> None:
         "versions.destination",
         "permissions.destination",
         "operator.destination",
+        "permissions.hosted",
         "oidc_documents",
         "platform",
         "region",
