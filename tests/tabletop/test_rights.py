@@ -8,7 +8,7 @@ import pytest
 
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
-from hcp_dr.kube.port import Resource
+from hcp_dr.kube.port import Kubernetes, Resource
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Side
 from hcp_dr.procedure.permissions import SIDES, permissions
 from hcp_dr_lab import rights
@@ -21,6 +21,7 @@ from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME, World
 from tests.tabletop.scene import Scene
 from tests.tabletop.test_relocation import ALL_AT_ONCE, assert_it_lives_on
+from tests.tabletop.test_rotation import NEW, before_the_fence
 
 USER = Caller(rights.USER)
 MOVING = [(), *((shape,) for shape in Shape if shape is not Shape.UNFIXED_MEMBERS), ALL_AT_ONCE]
@@ -122,6 +123,44 @@ def test_there_and_back_each_time_with_the_roles_of_that_way() -> None:
     back = Operator(here.world, source=2, caller=USER)
     assert back.relocate().error is None
     assert_it_lives_on(here, second=False)
+
+
+def test_trouble_needs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead operator on the source, an authority that rotates and a machine object that changes before the fence, an
+    external-dns with a cache on the destination, and the marks of an earlier relocation."""
+    here = restricted(Shape.THREE_POOLS)
+    own = here.world.residents[NAME].names.control_plane_namespace
+    first, second = (side.client() for side in here.world.sides)
+    found = second.get(r.DEPLOYMENT, "external-dns", "hypershift")
+    [container] = found["spec"]["template"]["spec"]["containers"]
+    container["args"] = [*(each for each in container["args"] if "cache" not in each), "--txt-cache-interval=1h"]
+    second.replace(r.DEPLOYMENT, found)
+    first.patch(r.DEPLOYMENT, "operator", "hypershift", {"spec": {"replicas": 0}})
+    mark = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "mgmt-parent-cluster", "namespace": "default"},
+    }
+    here.world.hosted_client().create(r.CONFIG_MAP, {**mark, "data": {"from": "mgmt-0"}})
+    here.world.clock.spend(30)
+
+    def rotate(source: Kubernetes) -> None:
+        source.patch(r.SECRET, "etcd-signer", own, {"data": {"rotated": NEW}})
+        for each in source.list(r.MACHINE_DEPLOYMENT, own).items:
+            source.patch(r.MACHINE_DEPLOYMENT, each["metadata"]["name"], own, {"metadata": {"labels": {"late": "yes"}}})
+
+    before_the_fence(here, rotate)
+    seen = listening(here.world, monkeypatch)
+    ending = here.operator.relocate()
+    assert ending.error is None
+    assert seen.refused <= BORNE
+    assert {
+        ("destination", own, "delete", "secrets"),
+        ("destination", own, "patch", "machinedeployments.cluster.x-k8s.io"),
+        ("destination", "hypershift", "delete", "pods"),
+        ("hosted", "default", "patch", "configmaps"),
+        ("source", own, "patch", "hostedcontrolplanes.hypershift.openshift.io"),
+    } <= seen.granted
 
 
 def test_without_the_roles_preflight_names_each_verb_that_is_missing() -> None:

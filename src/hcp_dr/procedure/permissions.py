@@ -65,6 +65,12 @@ WEBHOOKS = Resource(
 UNDO = "for undoing"
 LEASE_HELD = "for the lease against a second relocation"
 TROUBLE = "for what only trouble asks for"
+WAITS = "for waits that last"
+PRIVATE = "for a hosted cluster that is not public"
+DEDICATED = "for the topology with dedicated nodes"
+REPAIRED = "for NodePools that repair themselves"
+CACHED = "for an external-dns that keeps a cache"
+AGAIN = "for a hosted cluster that was relocated before"
 OWNERS = "where the admission plugin OwnerReferencesPermissionEnforcement asks for it, as OpenShift's does"
 _MARKS = (PARENT, NONCE)
 _CRDS = "hostedclusters.hypershift.openshift.io"
@@ -123,28 +129,36 @@ _SOURCE = (
     *_each(EVERYWHERE, _OUTLIVING, "list"),
     *_each(EVERYWHERE, (NAMESPACE,), "list watch"),
     *_each(EVERYWHERE, (NAMESPACE,), "delete", names=(OWN,)),
-    *_each(EVERYWHERE, (NODE,), "patch"),
+    *_each(EVERYWHERE, (NODE,), "patch", beyond=DEDICATED),
     *_each(EVERYWHERE, (PERSISTENT_VOLUME,), "list"),
     *_each(EVERYWHERE, (CLUSTER_ROLE, CLUSTER_ROLE_BINDING), "list delete"),
     *(right for place in ROUTER for right in _each(place, (ROLE, ROLE_BINDING), "list delete")),
     *_each(DASHBOARDS, (CONFIG_MAP,), "list delete"),
-    *_each(SHARED, (HOSTED_CLUSTER,), "get list watch patch delete"),
+    *_each(SHARED, (HOSTED_CLUSTER,), "get list patch delete"),
+    *_each(SHARED, (HOSTED_CLUSTER,), "watch", beyond=WAITS),
     *_each(SHARED, (NODE_POOL,), "list patch delete"),
     *_each(SHARED, (SECRET, CONFIG_MAP), "list patch"),
-    *_each(OWN, (*_MACHINERY, MACHINE_HEALTH_CHECK), "list patch delete"),
+    *_each(OWN, _MACHINERY, "list delete"),
+    *_each(OWN, (CLUSTER, MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE, AWS_MACHINE), "patch"),
+    *_each(OWN, (AWS_CLUSTER, AWS_MACHINE_TEMPLATE), "patch", beyond=TROUBLE),
+    *_each(OWN, (MACHINE_HEALTH_CHECK,), "list"),
+    *_each(OWN, (MACHINE_HEALTH_CHECK,), "patch delete", beyond=REPAIRED),
     *_each(OWN, (CLUSTER,), "get"),
     *_each(OWN, (HOSTED_CONTROL_PLANE,), "get list patch delete"),
-    *_each(OWN, (AWS_ENDPOINT_SERVICE,), "list patch delete"),
+    *_each(OWN, (AWS_ENDPOINT_SERVICE,), "list"),
+    *_each(OWN, (AWS_ENDPOINT_SERVICE,), "patch delete", beyond=PRIVATE),
     *_each(OWN, (SECRET, CONFIG_MAP), "list"),
     *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "list patch"),
     *_each(OWN, (STATEFUL_SET,), "get"),
     *_each(OWN, (POD,), "list watch delete"),
     *_each(OWN, (POD,), "get create", part="exec"),  # the connection begins with a GET; Kubernetes 1.35 asks for both
-    *_each(OWN, (ROUTE,), "list watch delete"),
+    *_each(OWN, (ROUTE,), "list delete"),
+    *_each(OWN, (ROUTE,), "watch", beyond=WAITS),
     *_each(OWN, (ROUTE,), "create", beyond=UNDO),
     *_each(OWN, (SERVICE,), "list patch"),
     *_each(OPERATOR, (DEPLOYMENT,), "patch"),
-    *_each(OPERATOR, (POD,), "watch delete"),
+    *_each(OPERATOR, (POD,), "delete"),
+    *_each(OPERATOR, (POD,), "watch", beyond=WAITS),
 )
 _DESTINATION = (
     *_MANAGEMENT,
@@ -156,8 +170,9 @@ _DESTINATION = (
     *_each(EVERYWHERE, (NODE,), "patch", beyond=UNDO),
     *(right for place in ROUTER for right in _each(place, (ROLE, ROLE_BINDING), "list delete", beyond=UNDO)),
     *_each(DASHBOARDS, (CONFIG_MAP,), "list delete", beyond=UNDO),
-    *_each(SHARED, (HOSTED_CLUSTER,), "get list watch create patch"),
-    *_each(SHARED, (NODE_POOL,), "list watch create patch"),
+    *_each(SHARED, (HOSTED_CLUSTER,), "get list create patch"),
+    *_each(SHARED, (NODE_POOL,), "list create patch"),
+    *_each(SHARED, (HOSTED_CLUSTER, NODE_POOL), "watch", beyond=WAITS),
     *_each(SHARED, (NODE_POOL,), "patch", part="status"),
     *_each(SHARED, (HOSTED_CLUSTER, NODE_POOL), "delete", beyond=UNDO),
     *_each(SHARED, (HOSTED_CLUSTER,), "update", part="finalizers", beyond=OWNERS),
@@ -165,9 +180,9 @@ _DESTINATION = (
     *_each(SHARED, (SECRET, CONFIG_MAP), "get delete", beyond=TROUBLE),
     *_each(SHARED, (SECRET, CONFIG_MAP), "patch", beyond=UNDO),
     *_each(OWN, _MACHINERY, "list create"),
-    *_each(OWN, (MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE, AWS_MACHINE), "patch"),
-    *_each(OWN, (CLUSTER, AWS_CLUSTER, AWS_MACHINE_TEMPLATE), "patch", beyond=TROUBLE),
-    *_each(OWN, (MACHINE,), "watch"),
+    *_each(OWN, (MACHINE_SET, MACHINE, AWS_MACHINE), "patch"),
+    *_each(OWN, (CLUSTER, AWS_CLUSTER, AWS_MACHINE_TEMPLATE, MACHINE_DEPLOYMENT), "patch", beyond=TROUBLE),
+    *_each(OWN, (MACHINE,), "watch", beyond=WAITS),
     *_each(OWN, _MACHINERY, "get", beyond=TROUBLE),
     *_each(OWN, _MACHINERY, "delete", beyond=TROUBLE),
     *_each(OWN, (CLUSTER, MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE), "update", part="finalizers", beyond=OWNERS),
@@ -185,14 +200,14 @@ _DESTINATION = (
     *_each(OWN, (POD,), "delete", beyond=UNDO),
     *_each(OWN, (POD,), "get create", part="exec"),
     *_each(OPERATOR, (DEPLOYMENT,), "patch", beyond=UNDO),
-    *_each(OPERATOR, (POD,), "delete"),
+    *_each(OPERATOR, (POD,), "delete", beyond=CACHED),
     *_each(OPERATOR, (POD,), "watch", beyond=UNDO),
 )
 _HOSTED = (
     *_each(EVERYWHERE, (NAMESPACE, NODE, CONFIG_MAP), "list"),
     *_each(EVERYWHERE, (CLUSTER_VERSION,), "get", names=("version",)),
     *_each("default", (CONFIG_MAP,), "get create"),
-    *_each("default", (CONFIG_MAP,), "patch", names=_MARKS),
+    *_each("default", (CONFIG_MAP,), "patch", names=_MARKS, beyond=AGAIN),
     *_each("default", (CONFIG_MAP,), "delete", names=_MARKS, beyond=UNDO),
     *_each("kube-node-lease", (LEASE,), "list watch"),
     *_each("openshift-ovn-kubernetes", (POD,), "list watch delete"),
