@@ -1,4 +1,4 @@
-"""The product's user has what `hcp-dr rbac` prints and nothing else, and what it asks is written down by the servers."""
+"""The product's user has what `hcp-dr rbac` prints and nothing else, and the servers write down what it asks."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ def hcp_dr(env_file: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def since(hosted: Hosted, act: Callable[[], None]) -> list[Line]:
-    before = len(written_down(hosted)), {line.entry["auditID"] for line in written_down(hosted)}
+    before = {line.entry["auditID"] for line in written_down(hosted)}
     act()
-    return [line for line in written_down(hosted) if line.entry["auditID"] not in before[1]]
+    return [line for line in written_down(hosted) if line.entry["auditID"] not in before]
 
 
 def in_the_cloud(hosted: Hosted) -> tuple[Any, ...]:

@@ -388,6 +388,16 @@ def test_missing_permissions_are_named_by_verb_and_resource(world: World) -> Non
     assert destination.denied == ()
 
 
+def test_who_may_make_no_namespaces_needs_them_prepared(world: World) -> None:
+    world.destination.forbidden = {("create", "namespaces")}
+    _, destination = capability.observe(world.ports, CASE, NOTHING).clusters
+    assert "create namespace clusters-one" in destination.denied
+    for name in ("clusters", "clusters-one"):
+        world.destination.put({f"Namespace {name}": {}})
+    _, destination = capability.observe(world.ports, CASE, NOTHING).clusters
+    assert destination.denied == ()
+
+
 def test_a_schema_without_the_url_takes_none(world: World) -> None:
     name = "hostedclusters.hypershift.openshift.io"
     world.destination.put({f"CustomResourceDefinition {name}": {"spec": {"versions": [{"schema": {}}]}}})
