@@ -33,6 +33,7 @@ from hcp_dr.kube.resources import (
     NODE,
     NODE_POOL,
     PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
     POD,
     ROLE,
     ROLE_BINDING,
@@ -53,17 +54,22 @@ OPERATOR: Place = "hypershift"
 LEASES: Place = "default"
 ROUTER: tuple[Place, ...] = ("openshift-ingress", "openshift-ingress-operator")
 DASHBOARDS: Place = "openshift-config-managed"
-MANIFEST_WORK = Resource("work.open-cluster-management.io", "v1", "manifestworks", "ManifestWork")
-WEBHOOKS = Resource(
-    "admissionregistration.k8s.io",
-    "v1",
-    "validatingwebhookconfigurations",
-    "ValidatingWebhookConfiguration",
-    namespaced=False,
+_ADMISSION, _WORK = "admissionregistration.k8s.io", "work.open-cluster-management.io"
+WEBHOOKS = (
+    Resource(_ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", namespaced=False),
+    Resource(_ADMISSION, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", namespaced=False),
 )
+KEEPERS = (
+    Resource(_WORK, "v1", "manifestworks", "ManifestWork"),
+    Resource(_WORK, "v1", "appliedmanifestworks", "AppliedManifestWork", namespaced=False),
+    Resource("operator.open-cluster-management.io", "v1", "klusterlets", "Klusterlet", namespaced=False),
+    Resource("batch", "v1", "cronjobs", "CronJob"),
+)
+"""Who may lift a pause: what keeps objects as somebody elsewhere wants them, and what runs at its hour."""
 
 UNDO = "for undoing"
 LEASE_HELD = "for the lease against a second relocation"
+LOOKS = "for what preflight looks at where it can"
 TROUBLE = "for what only trouble asks for"
 WAITS = "for waits that last"
 PRIVATE = "for a hosted cluster that is not public"
@@ -73,7 +79,6 @@ CACHED = "for an external-dns that keeps a cache"
 AGAIN = "for a hosted cluster that was relocated before"
 OWNERS = "where the admission plugin OwnerReferencesPermissionEnforcement asks for it, as OpenShift's does"
 _MARKS = (PARENT, NONCE)
-_CRDS = "hostedclusters.hypershift.openshift.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +123,17 @@ _OUTLIVING = (
 _MANAGEMENT = (
     *_each(EVERYWHERE, (HOSTED_CLUSTER, STORAGE_CLASS, NODE), "list"),
     *_each(EVERYWHERE, (NAMESPACE,), "get", names=("kube-system", SHARED, OWN)),
-    *_each(EVERYWHERE, (CUSTOM_RESOURCE_DEFINITION,), "get", names=(_CRDS,)),
-    *_each(EVERYWHERE, (CUSTOM_RESOURCE_DEFINITION, WEBHOOKS, MANIFEST_WORK), "list", beyond=TROUBLE),
+    *_each(EVERYWHERE, (CUSTOM_RESOURCE_DEFINITION,), "get"),
+    *_each(EVERYWHERE, (CUSTOM_RESOURCE_DEFINITION, *WEBHOOKS, *KEEPERS), "list", beyond=LOOKS),
+    *_each(EVERYWHERE, (STORAGE_CLASS,), "get", beyond=LOOKS),
     *_each(OPERATOR, (DEPLOYMENT,), "get list"),
     *_each(OPERATOR, (POD,), "list"),
     *_each(LEASES, (LEASE,), "get create patch update", beyond=LEASE_HELD),
 )
 _SOURCE = (
     *_MANAGEMENT,
+    *_each(EVERYWHERE, (DEPLOYMENT,), "get", names=("hypershift-addon-agent",), beyond=LOOKS),
+    *_each(OWN, (SECRET,), "get", beyond=LOOKS),
     *_each(EVERYWHERE, _OUTLIVING, "list"),
     *_each(EVERYWHERE, (NAMESPACE,), "list watch"),
     *_each(EVERYWHERE, (NAMESPACE,), "delete", names=(OWN,)),
@@ -162,6 +170,9 @@ _SOURCE = (
 )
 _DESTINATION = (
     *_MANAGEMENT,
+    *_each(EVERYWHERE, (POD,), "list", beyond=LOOKS),  # what is taken of its nodes
+    *_each(OPERATOR, (CONFIG_MAP,), "get", names=("supported-versions",), beyond=LOOKS),
+    *_each(OWN, (SERVICE, PERSISTENT_VOLUME_CLAIM), "list", beyond=UNDO),
     *_each(EVERYWHERE, (NAMESPACE,), "patch", names=(OWN,)),
     *_each(EVERYWHERE, (NAMESPACE,), "list watch", beyond=UNDO),
     *_each(EVERYWHERE, (NAMESPACE,), "delete", names=(OWN,), beyond=UNDO),
@@ -230,10 +241,12 @@ def permissions(side: Side, namespace: str, name: str) -> tuple[Permission, ...]
 
 
 def denied(cluster: Kubernetes, side: Side, namespace: str, name: str) -> tuple[str, ...]:
-    """What of it the caller may not, each verb by itself, as the cluster answers."""
+    """What of it the caller may not, each verb by itself, as the cluster answers. What preflight looks at where it can
+    says by itself where it cannot."""
     found = [
         str(replace(right, verbs=(verb,), names=(only,) if only else ()))
         for right in permissions(side, namespace, name)
+        if right.beyond != LOOKS
         for verb in right.verbs
         for only in right.names or ("",)
         if not cluster.may(verb, right.resource, right.place or None, subresource=right.part or None, name=only or None)
