@@ -102,8 +102,7 @@ def test_every_shape_moves_with_nothing_but_the_printed_roles(
 
 
 def test_no_verb_is_granted_that_no_relocation_uses(used: set[Used]) -> None:
-    """Unless the table says what for. A verb for one kind in one place may be used in another role's name: cluster-wide
-    and in a namespace are both counted where both are granted."""
+    """Unless the table says what for."""
     unused = []
     for side in SIDES:
         for right in permissions(side, "clusters", NAME):
