@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 
-.PHONY: demo drill test test-region check format lock clean
+.PHONY: demo drill test test-region check docs format lock clean
 
 ## The whole relocation on the tabletop, in memory: seconds, as any user, anywhere.
 demo: $(READY)
@@ -29,6 +29,10 @@ check: $(READY)
 	$(BIN)/ruff check src tests bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+## What of the documents is made from the code.
+docs: $(READY)
+	$(BIN)/python -c 'from hcp_dr.report import exit_codes; print(exit_codes.document(), end="")' > docs/exit-codes.md
 
 format: $(READY)
 	$(BIN)/ruff format src tests bench

@@ -177,7 +177,13 @@ class MemoryKubernetes:
         return self.script(command, stdin)
 
     def may(
-        self, verb: str, resource: Resource, namespace: str | None = None, *, subresource: str | None = None
+        self,
+        verb: str,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        subresource: str | None = None,
+        name: str | None = None,
     ) -> bool:
         self.before("may")
         return (verb, f"{resource}{'/' + subresource if subresource else ''}") not in self.forbidden

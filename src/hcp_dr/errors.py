@@ -47,6 +47,9 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Self
 
+DONE, DONE_WITH_WARNINGS = 0, 1
+"""How a command ends well; with the second when a check of its own run is a warning."""
+
 _SIGNED = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+", re.IGNORECASE)
 
 
@@ -91,6 +94,8 @@ def _rebuild(kind: type[HcpDrError], left: str, todo: str, values: dict[str, obj
 
 
 class SettingsError(HcpDrError):
+    """A variable, a file or a flag is missing, or contradicts another or what is there."""
+
     exit_code = 3
     left = "Nothing was changed anywhere."
     todo = "Set it in the environment or in the file given with --env-file, and run the command again."
@@ -285,31 +290,45 @@ class Contested(HcpDrError):
 
 
 class Refused(HcpDrError):
+    """A guard does not hold, so that the step does not act."""
+
     exit_code = 70
     todo = "Settle this, then run `hcp-dr resume`."
 
 
 class FenceBroken(Refused):
+    """The source may write, or may begin to: its pause was lifted, or a writer of etcd has pods."""
+
     exit_code = 71
 
 
 class NotOurs(Refused):
+    """Something is in the way, or is gone, that this relocation did not make: it is named and left alone."""
+
     exit_code = 72
 
 
 class SnapshotDoubtful(Refused):
+    """The snapshot is damaged, lacks writes, or is not that of this fence."""
+
     exit_code = 73
 
 
 class MachineUnsafe(Refused):
+    """An instance could be terminated, replaced or made: machines or what controls them are not as they must be."""
+
     exit_code = 74
 
 
 class NotProven(Refused):
+    """The destination is not proven to serve this very cluster, so that nothing may be deleted."""
+
     exit_code = 75
 
 
 class ConfirmationMissing(Refused):
+    """Something would be taken away, and nobody confirmed it."""
+
     exit_code = 76
     left = "Nothing was changed anywhere."
     todo = "Run again and type the hosted cluster's name, or give --yes."

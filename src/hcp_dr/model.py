@@ -20,6 +20,9 @@ TAKEOVER: Dns = "takeover"
 RELOCATION_ANNOTATION = "hcp-dr.openshift.io/relocation"
 """On what the tool creates: the backup id of the relocation that created it, so that it knows its own."""
 
+PREPARED_ANNOTATION = "hcp-dr.openshift.io/prepared"
+"""On a control plane namespace that an administrator made for a relocation, with the roles in it: it may be claimed."""
+
 
 class Later(str):
     """A value that is known only when the steps before were done; `plan` prints it as what it will be."""

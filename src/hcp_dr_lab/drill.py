@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from hcp_dr_lab.errors import LabError
+from hcp_dr_lab.hosted.provision import grant
 from hcp_dr_lab.observer.files import Files, Progress
 from hcp_dr_lab.observer.judge import Verdict
 from hcp_dr_lab.observer.measured import ENOUGH_WRITES
 from hcp_dr_lab.observer.report import Outcome, Relocation, parse_relocation
 from hcp_dr_lab.region.control import Control
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
+from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, recorded
 from hcp_dr_lab.region.pki import write_secret
 
 Tell = Callable[[str], None]
@@ -73,7 +74,10 @@ def kept_folder(layout: Layout, cluster: str) -> Path:
 
 
 def environment_file(layout: Layout, cluster: str, source: int, folder: Path | None = None) -> Path:
-    """The region's variables for a relocation away from `source`, with its backup in that folder or in a new one."""
+    """The region's variables for a relocation away from `source`, with its backup in that folder or in a new one. Its
+    kubeconfigs are those of a user who has what `hcp-dr rbac` prints for this way."""
+    if (standing := recorded(layout, cluster)) is not None:
+        grant(layout, standing.names, source=source)
     given = layout.env_file(cluster).read_text("utf-8")
     folder = folder or kept_folder(layout, cluster)
     file = layout.root / f"{cluster}.drill.env"

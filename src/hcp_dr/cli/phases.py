@@ -11,6 +11,7 @@ from hcp_dr.cli.session import (
     Session,
     carry_out,
     confirm,
+    end,
     nothing_begun,
     open_session,
     show,
@@ -149,3 +150,4 @@ def working_steps(command: str) -> Steps:
 def _show(session: Session, journal: Journal, checks: tuple[Check, ...], output: Output) -> None:
     value = outcome.to_json(journal.story, backup_dir=session.folder.folder, result="done", checks=checks)
     show(output, value, outcome.to_text(value))
+    end(checks)

@@ -9,6 +9,7 @@ from hcp_dr.cli.session import (
     EnvFile,
     OutputOption,
     Reason,
+    end,
     nothing_begun,
     open_session,
     reasons_of,
@@ -34,3 +35,4 @@ def preflight(
         error = stopping(checks)
         if error is not None:
             raise error
+    end(checks)

@@ -12,7 +12,7 @@ import string
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,15 @@ from hcp_dr.engine.journal import Journal, Story
 from hcp_dr.engine.run import Run, StopRequested
 from hcp_dr.engine.step import Check
 from hcp_dr.engine.wait import SystemClock
-from hcp_dr.errors import ConfirmationMissing, HcpDrError, JournalError, NothingToResume, SettingsError, Unfinished
+from hcp_dr.errors import (
+    DONE_WITH_WARNINGS,
+    ConfirmationMissing,
+    HcpDrError,
+    JournalError,
+    NothingToResume,
+    SettingsError,
+    Unfinished,
+)
 from hcp_dr.folder import BackupFolder
 from hcp_dr.kube.client import connect as connect_kube
 from hcp_dr.model import Case, Dns, Ports
@@ -262,3 +270,9 @@ def show(output: Output, value: dict[str, Any], text: str) -> None:
             print(yaml.safe_dump(value, sort_keys=False), end="")
         case "text":
             print(text)
+
+
+def end(checks: Sequence[Check]) -> None:
+    """The last word of a command that went well. Raises typer.Exit where a check of its run is a warning."""
+    if any(check.verdict == "warning" for check in checks):
+        raise typer.Exit(DONE_WITH_WARNINGS)

@@ -17,11 +17,12 @@ Answer = TypeVar("Answer")
 
 
 def recalling(ports: Ports) -> Ports:
-    """The same ports, whose management clusters need not say the same about themselves twice."""
+    """The same ports, whose clusters need not say the same about themselves twice."""
     return replace(
         ports,
         source=cast("Kubernetes", _Recalling(ports.source)),
         destination=cast("Kubernetes", _Recalling(ports.destination)),
+        hosted=cast("Kubernetes", _Recalling(ports.hosted)),
     )
 
 
@@ -34,11 +35,17 @@ class _Recalling:
         return getattr(self._cluster, name)
 
     def may(
-        self, verb: str, resource: Resource, namespace: str | None = None, *, subresource: str | None = None
+        self,
+        verb: str,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        subresource: str | None = None,
+        name: str | None = None,
     ) -> bool:
         return self._asked(
-            ("may", verb, resource, namespace, subresource),
-            lambda: self._cluster.may(verb, resource, namespace, subresource=subresource),
+            ("may", verb, resource, namespace, subresource, name),
+            lambda: self._cluster.may(verb, resource, namespace, subresource=subresource, name=name),
         )
 
     def versions(self, group: str) -> tuple[str, ...]:

@@ -172,7 +172,13 @@ class Cluster:
             return run(self._transport, path, parameters, stdin, seconds)
 
     def may(
-        self, verb: str, resource: Resource, namespace: str | None = None, *, subresource: str | None = None
+        self,
+        verb: str,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        subresource: str | None = None,
+        name: str | None = None,
     ) -> bool:
         attributes = {
             "verb": verb,
@@ -182,6 +188,7 @@ class Cluster:
         }
         attributes |= {"namespace": namespace} if namespace else {}
         attributes |= {"subresource": subresource} if subresource else {}
+        attributes |= {"name": name} if name else {}
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",

@@ -151,9 +151,15 @@ class Kubernetes(Protocol):
         ...
 
     def may(
-        self, verb: str, resource: Resource, namespace: str | None = None, *, subresource: str | None = None
+        self,
+        verb: str,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        subresource: str | None = None,
+        name: str | None = None,
     ) -> bool:
-        """A SelfSubjectAccessReview of the caller."""
+        """A SelfSubjectAccessReview of the caller, for all objects or for the one of that name."""
         ...
 
     def versions(self, group: str) -> tuple[str, ...]:

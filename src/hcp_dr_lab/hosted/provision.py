@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from hcp_dr.errors import AlreadyExists, KubernetesError
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import NAMESPACE, SECRET
+from hcp_dr.model import Side
+from hcp_dr_lab import rights
 from hcp_dr_lab.errors import LabError
 from hcp_dr_lab.hosted import ballast, cluster, content, environment
 from hcp_dr_lab.hosted.cluster import Options
@@ -25,8 +28,9 @@ from hcp_dr_lab.region.layout import (
     record,
     recorded,
 )
-from hcp_dr_lab.region.pki import write_secret
+from hcp_dr_lab.region.pki import CertificateAuthority, write_secret
 
+SIGNER = "customer-system-admin-signer"
 API_SECONDS = 150.0
 CONTENT_SECONDS = 150.0
 
@@ -94,7 +98,9 @@ def _serve(work: _Work) -> None:
         _await_name(hosted, API_SECONDS * patience)
         work.so_far("its API answers by name")
         _fill(hosted, item, cluster.workers(options), CONTENT_SECONDS * patience, work.say)
+        rights.grant(hosted, "hosted", names.namespace, names.name)
         work.so_far("in service")
+    grant(work.layout, names, source=1)
     values = environment.variables(
         work.layout,
         names,
@@ -125,11 +131,27 @@ def _fill(hosted: Kubernetes, item: Object, nodes: int, seconds: float, say: Say
 
 
 def write_hosted_kubeconfig(layout: Layout, names: HostedClusterNames, management: Kubernetes) -> None:
-    """What HyperShift hands out, with the way into the region."""
+    """What HyperShift hands out, with the way into the region; and the same for the product's user, signed by the
+    authority for the customer's own people."""
     handed_out = json.loads(cluster.admin_kubeconfig(management, names))
     for entry in handed_out["clusters"]:
         entry["cluster"]["proxy-url"] = layout.proxy_url
     write_secret(layout.hosted_kubeconfig(names.name), json.dumps(handed_out, indent=2).encode())
+    signer = management.get(SECRET, SIGNER, names.control_plane_namespace)["data"]
+    authority = CertificateAuthority.load(*(base64.b64decode(signer[key]) for key in ("ca.crt", "ca.key")))
+    identity = authority.issue(rights.USER, client=True)
+    for entry in handed_out["users"]:
+        pair = {"client-certificate-data": identity.cert_pem, "client-key-data": identity.key_pem}
+        entry["user"] = {key: base64.b64encode(value).decode() for key, value in pair.items()}
+    write_secret(layout.product_kubeconfig(names.name), json.dumps(handed_out, indent=2).encode())
+
+
+def grant(layout: Layout, names: HostedClusterNames, *, source: int) -> None:
+    """To the product's user, on the management clusters, for a relocation away from management cluster `source`."""
+    sides: tuple[Side, Side] = ("source", "destination")
+    for side, management in zip(sides, MANAGEMENT_CLUSTERS[:: 1 if source == 1 else -1], strict=True):
+        with closing(connect(layout.management_kubeconfig(management), management.name)) as administrator:
+            rights.grant(administrator, side, names.namespace, names.name)
 
 
 def _await_name(hosted: Kubernetes, seconds: float) -> None:

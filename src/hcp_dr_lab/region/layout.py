@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hcp_dr_lab import rights
 from hcp_dr_lab.region import delays
 from hcp_dr_lab.region.delays import Delays
 
@@ -226,6 +227,14 @@ class Layout:
     def hosted_kubeconfig(self, hosted_cluster: str) -> Path:
         """For the host, by the fixed API name through the proxy; written when the hosted cluster stands."""
         return self.root / "kubeconfig" / f"{hosted_cluster}.kubeconfig"
+
+    def product_kubeconfig(self, cluster: str) -> Path:
+        """For the host, of the user who has what `hcp-dr rbac` prints: of a management or a hosted cluster."""
+        return self.root / "kubeconfig" / f"{cluster}.{rights.USER}.kubeconfig"
+
+    def audit_log(self, cluster: ManagementCluster) -> Path:
+        """What that user asked of its API server, one JSON object a line."""
+        return self.root / "audit" / f"{cluster.name}.jsonl"
 
     def volumes(self, cluster: ManagementCluster) -> Path:
         """The folders behind PersistentVolumes, one by the claim's UID."""

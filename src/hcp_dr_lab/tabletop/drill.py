@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from hcp_dr_lab import rights
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.observer.evidence import save
 from hcp_dr_lab.observer.files import Files
@@ -17,6 +18,7 @@ from hcp_dr_lab.observer.judge import judge
 from hcp_dr_lab.observer.report import Outcome, as_text, parse_relocation
 from hcp_dr_lab.region import lifecycle
 from hcp_dr_lab.region.layout import RegionOptions
+from hcp_dr_lab.tabletop.kubernetes.access import Caller
 from hcp_dr_lab.tabletop.observation import BRISK, Observation
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME, World
@@ -42,9 +44,10 @@ def perform(hosted: Options, region: RegionOptions, folder: Path, tell: Tell, *,
     world.populate(hosted, NAME)
     name = next(iter(world.residents))
     tell(f"hosted cluster {name} is in service after {world.clock.now():.0f} s of simulated time")
+    world.grant(name)
     observation = Observation(world, name, source=1, pace=BRISK)
     observation.begin()
-    operator = Operator(world, name, folder=folder / "backup")
+    operator = Operator(world, name, folder=folder / "backup", caller=Caller(rights.USER))
     before = world.clock.now()
     tell("relocating")
     ending = operator.relocate()

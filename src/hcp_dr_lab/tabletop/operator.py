@@ -18,7 +18,7 @@ from hcp_dr.engine.journal import ABORT, Journal, Memory, Story, read
 from hcp_dr.engine.run import Progress, Run, Scribe
 from hcp_dr.engine.step import Check, Topic
 from hcp_dr.engine.wait import LOOK_AGAIN
-from hcp_dr.errors import CannotMigrate, HcpDrError, NothingToResume
+from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import DNS, Case, Dns, Ports
 from hcp_dr.objects.archive import Archive
@@ -27,6 +27,7 @@ from hcp_dr.procedure.case import Asked, discover
 from hcp_dr.report import outcome
 from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
 from hcp_dr_lab.tabletop.clock import Clock
+from hcp_dr_lab.tabletop.kubernetes.access import ADMINISTRATOR, Caller
 from hcp_dr_lab.tabletop.world import NAME, World
 
 _IDLE_SECONDS = 0.5
@@ -103,14 +104,23 @@ class Ending:
     def exit_code(self) -> int:
         if self.error is not None:
             return self.error.exit_code
-        return 0
+        return DONE_WITH_WARNINGS if any(check.verdict == "warning" for check in self.checks) else DONE
 
 
 class Operator:
     """One relocation of one hosted cluster, from management cluster `source` to the other one."""
 
-    def __init__(self, world: World, name: str = NAME, *, source: int = 1, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        name: str = NAME,
+        *,
+        source: int = 1,
+        folder: Path | None = None,
+        caller: Caller = ADMINISTRATOR,
+    ) -> None:
         self.world = world
+        self.caller = caller
         self.name = name
         self.source = source
         self.folder = folder
@@ -194,7 +204,7 @@ class Operator:
     # What they share
 
     def ports(self) -> Ports:
-        return self.world.ports(self._archive, self.name, source=self.source)
+        return self.world.ports(self._archive, self.name, source=self.source, caller=self.caller)
 
     def story(self) -> Story:
         if self.folder is None:

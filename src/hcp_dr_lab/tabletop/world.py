@@ -24,6 +24,7 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.model import Ports
 from hcp_dr.objects.archive import Archive
+from hcp_dr_lab import rights
 from hcp_dr_lab.errors import LabError
 from hcp_dr_lab.hosted import ballast, content
 from hcp_dr_lab.hosted import cluster as hosted_clusters
@@ -55,6 +56,7 @@ from hcp_dr_lab.tabletop.gate import Hook, gated
 from hcp_dr_lab.tabletop.hosted_api import Credentials, HostedApi
 from hcp_dr_lab.tabletop.keys import CannedKeys
 from hcp_dr_lab.tabletop.kubernetes import ApiServer, Client, Key
+from hcp_dr_lab.tabletop.kubernetes.access import ADMINISTRATOR, Caller
 from hcp_dr_lab.tabletop.names import Resolver
 from hcp_dr_lab.tabletop.twin import shared
 from hcp_dr_lab.tabletop.workers import Hypervisor
@@ -280,19 +282,20 @@ class World:
         resident = self.residents[name]
         return self._client(lambda: self.connect(*resident.server, resident.client), "hosted", resident.server)
 
-    def ports(self, archive: Archive, name: str = NAME, *, source: int = 1) -> Ports:
-        """For the product: each request takes time, and goes through the hooks."""
+    def ports(self, archive: Archive, name: str = NAME, *, source: int = 1, caller: Caller = ADMINISTRATOR) -> Ports:
+        """For the product, as `caller`: each request takes time, and goes through the hooks."""
         here, there = self.sides if source == 1 else self.sides[::-1]
         resident = self.residents[name]
         cloud = self.cloud
 
         def kubernetes(side: Management, word: str) -> Kubernetes:
-            client = Client(
-                lambda: _demanded(side, word), word, f"https://{side.cluster.api_hostname}:6443", rest=self._rest
-            )
+            server = f"https://{side.cluster.api_hostname}:6443"
+            client = Client(lambda: _demanded(side, word), word, server, caller=caller, rest=self._rest)
             return gated(client, word, self)
 
-        hosted = self._client(lambda: self.connect(*resident.server, resident.client), "hosted", resident.server)
+        hosted = self._client(
+            lambda: self.connect(*resident.server, resident.client), "hosted", resident.server, caller
+        )
         bucket: Bucket = gated(MemoryBucket(cloud.storage, BUCKET, encryption=self.encryption), "bucket", self)
         zone: HostedZone = gated(MemoryZone(cloud.records, cloud.zone_id), "zone", self)
         instances: Instances = gated(MemoryInstances(cloud.machines), "instances", self)
@@ -310,8 +313,18 @@ class World:
             now=self.clock.epoch,
         )
 
-    def _client(self, reach: Callable[[], ApiServer], name: str, server: tuple[str, int]) -> Client:
-        return Client(reach, name, f"https://{server[0]}:{server[1]}", rest=self._rest)
+    def _client(
+        self, reach: Callable[[], ApiServer], name: str, server: tuple[str, int], caller: Caller = ADMINISTRATOR
+    ) -> Client:
+        return Client(reach, name, f"https://{server[0]}:{server[1]}", caller=caller, rest=self._rest)
+
+    def grant(self, name: str = NAME, *, source: int = 1) -> None:
+        """The administrators give the product's user what it needs for a relocation from this side, and no more."""
+        names = self.residents[name].names
+        here, there = self.sides if source == 1 else self.sides[::-1]
+        rights.grant(here.client(), "source", names.namespace, names.name)
+        rights.grant(there.client(), "destination", names.namespace, names.name)
+        rights.grant(self.hosted_client(name), "hosted", names.namespace, names.name)
 
     def _rest(self, store: Any, revision: int, seconds: float) -> bool:
         """For watches: time passes until the store is beyond the revision."""

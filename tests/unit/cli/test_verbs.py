@@ -18,8 +18,9 @@ import yaml
 
 from hcp_dr.cli import phases
 from hcp_dr.engine import journal
-from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step
 from hcp_dr.errors import Refused
+from hcp_dr.kube.resources import DEPLOYMENT
 from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, calling_off
 from tests.ports import CASE, World
 from tests.unit.cli.conftest import Hcp
@@ -49,6 +50,35 @@ def test_preflight_says_what_it_found(hcp: Hcp, folder: Path) -> None:
     assert found["verdict"] == "warning"
     assert set(found["checks"][0]) == {"name", "verdict", "seen", "why", "todo", "acceptable", "accepted"}
     assert not folder.exists()
+
+
+WARNED = (Check("spot_instances", "warning", "i-1 is a Spot instance"),)
+
+
+def test_preflight_with_nothing_but_warnings_passes_and_says_so(hcp: Hcp, world: World) -> None:
+    operator = {"containers": [{"name": "operator", "image": "another-build"}]}
+    world.destination.patch(DEPLOYMENT, "operator", "hypershift", {"spec": {"template": {"spec": operator}}})
+    ended = hcp("preflight", "-o", "json")
+    assert (ended.code, json.loads(ended.out)["verdict"]) == (1, "warning")
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("verb", ["backup", "teardown", "resume"])
+def test_done_with_warnings_is_an_exit_code_of_its_own(hcp: Hcp, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    warned = toy("backup.two", lambda _: Done("done", WARNED))
+    words = {"resume": ["resume"]}.get(verb, [verb, "--yes"])
+    if verb == "teardown":
+        assert hcp("backup", "--yes").code == 0
+        monkeypatch.setitem(PHASES, "teardown", (toy("teardown.one", lambda _: Done("done", WARNED)),))
+    if verb == "resume":
+        stuck = toy("backup.two", lambda _: Refuse(Refused(what="Not yet.")))
+        monkeypatch.setitem(PHASES, "backup", (PHASES["backup"][0], stuck))
+        assert hcp("backup", "--yes").code == 70
+    monkeypatch.setitem(PHASES, "backup", (PHASES["backup"][0], warned))
+    ended = hcp(*words, "-o", "json")
+    assert ended.code == 1, ended.err
+    assert json.loads(ended.out)["warnings"] == ["spot_instances: i-1 is a Spot instance"]
+    assert json.loads(hcp("status", "-o", "json").out)["state"] == "ended"
 
 
 def test_preflight_that_finds_a_problem_shows_all_and_ends_with_its_code(hcp: Hcp, world: World) -> None:

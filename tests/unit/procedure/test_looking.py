@@ -430,7 +430,18 @@ def test_the_apis_fixed_name_is_read_from_how_it_is_published(strategy: dict[str
 def test_missing_permissions_are_named_by_verb_and_resource(world: World) -> None:
     world.source.forbidden = {("create", "pods/exec"), ("patch", "machines.cluster.x-k8s.io")}
     source, destination = capability.observe(world.ports, CASE, NOTHING).clusters
-    assert source.denied == ("patch machines.cluster.x-k8s.io", "create pods/exec")
+    where = "in clusters-one"
+    assert source.denied == (f"patch machines.cluster.x-k8s.io {where}", f"create pods/exec {where}")
+    assert destination.denied == ()
+
+
+def test_who_may_make_no_namespaces_needs_them_prepared(world: World) -> None:
+    world.destination.forbidden = {("create", "namespaces")}
+    _, destination = capability.observe(world.ports, CASE, NOTHING).clusters
+    assert "create namespace clusters-one" in destination.denied
+    for name in ("clusters", "clusters-one"):
+        world.destination.put({f"Namespace {name}": {}})
+    _, destination = capability.observe(world.ports, CASE, NOTHING).clusters
     assert destination.denied == ()
 
 

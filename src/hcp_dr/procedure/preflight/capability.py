@@ -7,36 +7,17 @@ from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
-from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
-    AWS_ENDPOINT_SERVICE,
-    AWS_MACHINE,
-    AWS_MACHINE_TEMPLATE,
     CLUSTER,
-    CLUSTER_ROLE,
-    CLUSTER_ROLE_BINDING,
-    CONFIG_MAP,
     CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
     HOSTED_CLUSTER,
-    HOSTED_CONTROL_PLANE,
-    MACHINE,
-    MACHINE_DEPLOYMENT,
-    MACHINE_HEALTH_CHECK,
-    MACHINE_SET,
     NAMESPACE,
     NODE,
-    NODE_POOL,
-    PERSISTENT_VOLUME,
-    PERSISTENT_VOLUME_CLAIM,
     POD,
-    ROLE,
-    ROLE_BINDING,
     ROUTE,
-    SECRET,
-    SERVICE,
-    STATEFUL_SET,
     STORAGE_CLASS,
 )
 from hcp_dr.model import Case, Ports, Side
@@ -50,54 +31,13 @@ from hcp_dr.objects.reading import (
     selects,
 )
 from hcp_dr.objects.scrub import keeps_oidc_documents
+from hcp_dr.procedure.permissions import denied
 from hcp_dr.procedure.preflight import bad_if, verdict
 
 _SETTINGS = ("IMAGE_SHARED_INGRESS_HAPROXY",)
 """What of the operator's environment changes the configuration of machines (hypershift pull request 8698)."""
 URL_CRD = "hostedclusters.hypershift.openshift.io"
 _CARRIED = (HOSTED_CLUSTER, CLUSTER, AWS_CLUSTER, ROUTE)  # one resource for each API group that is needed
-_MACHINERY = (CLUSTER, AWS_CLUSTER, AWS_MACHINE_TEMPLATE, MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE, AWS_MACHINE)
-NEEDED: dict[Side, tuple[tuple[Resource, str | None, tuple[str, ...]], ...]] = {
-    "source": (
-        (HOSTED_CLUSTER, None, ("get", "patch", "delete")),
-        (NODE_POOL, None, ("get", "list", "patch", "delete")),
-        (HOSTED_CONTROL_PLANE, None, ("get", "patch", "delete")),
-        *((resource, None, ("list", "patch", "delete")) for resource in (*_MACHINERY, MACHINE_HEALTH_CHECK)),
-        (AWS_ENDPOINT_SERVICE, None, ("list", "patch", "delete")),
-        (SECRET, None, ("list", "patch")),
-        (CONFIG_MAP, None, ("list", "patch", "delete")),
-        (DEPLOYMENT, None, ("list", "patch")),
-        (STATEFUL_SET, None, ("list", "patch")),
-        (POD, None, ("list", "delete")),
-        (POD, "exec", ("get", "create")),  # the connection begins with a GET; Kubernetes 1.35 asks for both
-        (ROUTE, None, ("list", "create", "delete")),
-        (ROUTE, "custom-host", ("create",)),  # a Route that is made anew with its hostname
-        (SERVICE, None, ("list", "patch")),
-        (NAMESPACE, None, ("get", "delete")),
-        (NODE, None, ("list", "patch")),
-        (PERSISTENT_VOLUME, None, ("list",)),
-        *(
-            (resource, None, ("list", "delete"))
-            for resource in (CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING)
-        ),
-    ),
-    "destination": (
-        (HOSTED_CLUSTER, None, ("get", "list", "create", "patch", "delete")),
-        (HOSTED_CONTROL_PLANE, None, ("get", "list")),
-        (NODE_POOL, None, ("list", "create", "patch", "delete")),
-        (NODE_POOL, "status", ("patch",)),
-        *((resource, None, ("list", "create", "patch", "delete")) for resource in _MACHINERY),
-        (MACHINE_HEALTH_CHECK, None, ("list", "patch")),
-        (SECRET, None, ("list", "create", "patch", "delete")),
-        (CONFIG_MAP, None, ("list", "create", "patch", "delete")),
-        (DEPLOYMENT, None, ("list", "patch")),
-        (STATEFUL_SET, None, ("list",)),
-        (POD, None, ("list", "delete")),
-        (POD, "exec", ("get", "create")),  # the connection begins with a GET; Kubernetes 1.35 asks for both
-        (NAMESPACE, None, ("get", "create", "delete")),
-        *((resource, None, ("list",)) for resource in (SERVICE, PERSISTENT_VOLUME_CLAIM)),
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +66,7 @@ class Facts:
     etcd_storage_class: str
     node_selector: dict[str, str]
     keeps_documents: bool  # its OIDC documents are in the operator's bucket, made from the control plane's own key
+    denied_inside: tuple[str, ...] = ()  # in the hosted cluster
 
 
 def documents_bucket_of(cluster: Kubernetes) -> str:
@@ -153,7 +94,7 @@ def _digest(pod: Object) -> str:
     return digest if at and is_ready_pod(pod) else ""
 
 
-def _look_at(ports: Ports, side: Side) -> ClusterFacts:
+def _look_at(ports: Ports, case: Case, side: Side) -> ClusterFacts:
     cluster = ports.cluster(side)
     operator = cluster.find(DEPLOYMENT, "operator", "hypershift") or {}
     selector = dig(operator, "spec", "selector", "matchLabels") or {}
@@ -172,12 +113,7 @@ def _look_at(ports: Ports, side: Side) -> ClusterFacts:
         storage_classes=tuple(name_of(item) for item in cluster.list(STORAGE_CLASS).items),
         node_labels=tuple(dict(labels_of(node)) for node in cluster.list(NODE).items),
         snapshot_urls=_url_count(cluster.find(CUSTOM_RESOURCE_DEFINITION, URL_CRD)),
-        denied=tuple(
-            f"{verb} {resource}{'/' + subresource if subresource else ''}"
-            for resource, subresource, verbs in NEEDED[side]
-            for verb in verbs
-            if not cluster.may(verb, resource, subresource=subresource)
-        ),
+        denied=denied(cluster, side, case.namespace, case.name),
         operator_digest=next(filter(None, map(_digest, pods)), ""),
         operator_settings=", ".join(
             f"{entry['name']}={entry.get('value', '')}"
@@ -191,10 +127,11 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     storage = dig(hosted_cluster, "spec", "etcd", "managed", "storage", "persistentVolume") or {}
     return Facts(
-        clusters=(_look_at(ports, "source"), _look_at(ports, "destination")),
+        clusters=(_look_at(ports, case, "source"), _look_at(ports, case, "destination")),
         etcd_storage_class=str(storage.get("storageClassName") or ""),
         node_selector=dict(dig(hosted_cluster, "spec", "nodeSelector") or {}),
         keeps_documents=keeps_oidc_documents(hosted_cluster),
+        denied_inside=denied(ports.hosted, "hosted", case.namespace, case.name),
     )
 
 
@@ -213,21 +150,22 @@ def _check_cluster(cluster: ClusterFacts, facts: Facts) -> list[Check]:
         )
     else:
         found.append(Check(f"versions.{side}", "ok", "all API versions are served"))
-    if cluster.denied:
-        found.append(
-            Check(
-                f"permissions.{side}",
-                "blocked",
-                f"not allowed: {', '.join(cluster.denied)}",
-                "the relocation would stop half-way",
-                f"give the user of the {side} kubeconfig these permissions",
-            )
-        )
-    else:
-        found.append(Check(f"permissions.{side}", "ok", "every verb the plan uses is allowed"))
+    found.append(_check_permissions(side, cluster.denied))
     if side == "destination":
         found += _check_destination(cluster, facts)
     return found
+
+
+def _check_permissions(side: Side, refused: tuple[str, ...]) -> Check:
+    if not refused:
+        return Check(f"permissions.{side}", "ok", "every verb the plan uses is allowed")
+    return Check(
+        f"permissions.{side}",
+        "blocked",
+        f"not allowed: {', '.join(refused)}",
+        "the relocation would stop half-way",
+        f"give the user of the {side} kubeconfig the roles that `hcp-dr rbac {side}` prints",
+    )
 
 
 def _check_destination(cluster: ClusterFacts, facts: Facts) -> list[Check]:
@@ -297,6 +235,7 @@ def checks(facts: Facts) -> tuple[Check, ...]:
     found.append(_check_build(facts))
     for cluster in facts.clusters:
         found += _check_cluster(cluster, facts)
+    found.append(_check_permissions("hosted", facts.denied_inside))
     found.append(_check_documents(facts))
     return tuple(found)
 

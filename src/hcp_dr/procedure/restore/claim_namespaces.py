@@ -1,17 +1,20 @@
 """Creates the two namespaces on the destination. The documented way deletes them first, with whatever they hold; here
-the control plane namespace must be absent or made by this very relocation, and the other one is shared."""
+the control plane namespace must be absent, made by this very relocation, or prepared for it and empty, and the other
+one is shared."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Create, Decision, Do, Done, Refuse, Step, Topic, Wait
+from hcp_dr.engine.step import Action, Check, Create, Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.errors import NotOurs
-from hcp_dr.kube.port import Object
-from hcp_dr.kube.resources import NAMESPACE
-from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import dig, is_deleting
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NAMESPACE, NODE_POOL, POD, STATEFUL_SET
+from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
+from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of, some
+from hcp_dr.objects.select import travels
+from hcp_dr.procedure.carried import RESOURCES
 from hcp_dr.procedure.removal import Removable, removable
 from hcp_dr.procedure.restoring import is_ours, marked
 from hcp_dr.procedure.withdrawal import strangers
@@ -26,25 +29,51 @@ class Facts:
     shared_found: Object | None
     own: str
     own_found: Object | None
+    inside: tuple[str, ...] = ()  # what a prepared one holds beside what Kubernetes itself puts into every namespace
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     own = case.control_plane_namespace
+    found = ports.destination.find(NAMESPACE, own)
+    prepared = found is not None and _is_prepared(found)
     return Facts(
         backup_id=case.backup_id,
         shared=case.namespace,
         shared_found=ports.destination.find(NAMESPACE, case.namespace),
         own=own,
-        own_found=ports.destination.find(NAMESPACE, own),
+        own_found=found,
+        inside=_inside(ports.destination, own) if prepared else (),
+    )
+
+
+def _is_prepared(found: Object) -> bool:
+    """An administrator made it for a relocation, together with the roles in it, and no relocation has taken it."""
+    marks = annotations_of(found)
+    return PREPARED_ANNOTATION in marks and RELOCATION_ANNOTATION not in marks
+
+
+def _inside(cluster: Kubernetes, namespace: str) -> tuple[str, ...]:
+    kinds = (*RESOURCES.values(), DEPLOYMENT, STATEFUL_SET, POD)
+    own = [resource for resource in kinds if resource not in (HOSTED_CLUSTER, NODE_POOL)]
+    items = (item for resource in own for item in cluster.list(resource, namespace).items)
+    return tuple(f"{item['kind']} {name_of(item)}" for item in items if not _comes_by_itself(item))
+
+
+def _comes_by_itself(item: Object) -> bool:
+    return (item["kind"] == "Secret" and not travels(item)) or (
+        item["kind"] == "ConfigMap" and name_of(item) in ("kube-root-ca.crt", "openshift-service-ca.crt")
     )
 
 
 def plan(facts: Facts) -> Decision:
     found = facts.own_found
-    if found is not None and (is_deleting(found) or not is_ours(found, facts.backup_id)):
-        why = (
-            "is being deleted there" if is_deleting(found) else "is there already, and this relocation did not make it"
-        )
+    prepared = found is not None and _is_prepared(found) and not facts.inside
+    if found is not None and (is_deleting(found) or not (prepared or is_ours(found, facts.backup_id))):
+        why = "is there already, and this relocation did not make it"
+        if is_deleting(found):
+            why = "is being deleted there"
+        elif facts.inside:
+            why = f"was prepared for a relocation, and is not empty: {some(facts.inside)}"
         return Refuse(
             NotOurs(
                 what=f"Namespace {facts.own} of the destination {why}.",
@@ -60,12 +89,23 @@ def plan(facts: Facts) -> Decision:
                 todo="Find out who deletes it and what of it is needed; when it is gone, run `hcp-dr resume`.",
             )
         )
-    actions = []
+    actions: list[Action] = []
     if facts.shared_found is None:
         actions.append(Create("destination", NAMESPACE, _namespace(facts.shared, facts.backup_id)))
     if found is None:
         actions.append(Create("destination", NAMESPACE, _namespace(facts.own, facts.backup_id)))
+    elif not is_ours(found, facts.backup_id):
+        actions.append(_claim(found, facts.backup_id))
     return Do(tuple(actions)) if actions else Done(f"{facts.shared} and {facts.own} are there")
+
+
+def _claim(found: Object, backup_id: str) -> Patch:
+    """Conditional on the version that was seen, so that of two relocations one takes it."""
+    meta = {
+        "resourceVersion": found["metadata"].get("resourceVersion"),
+        "annotations": {RELOCATION_ANNOTATION: backup_id},
+    }
+    return Patch("destination", NAMESPACE, name_of(found), None, {"metadata": meta})
 
 
 def _namespace(name: str, backup_id: str) -> Object:
@@ -82,9 +122,10 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A namespace that this relocation made on the destination."""
+    """A namespace that this relocation made on the destination, or took where it was prepared."""
 
     namespace: Removable
+    prepared: bool  # by an administrator, with the roles in it: it is given back, and never deleted
     holds: tuple[str, ...]  # what is not this hosted cluster's
     says: str  # what it is waiting for while it is being deleted
 
@@ -93,7 +134,10 @@ def look_back(ports: Ports, case: Case, memory: Memory) -> tuple[Claimed, ...]:
     found = (ports.destination.find(NAMESPACE, name) for name in (case.control_plane_namespace, case.namespace))
     return tuple(
         Claimed(
-            removable(NAMESPACE, item, "destination"), strangers(ports, case, item["metadata"]["name"]), _says(item)
+            removable(NAMESPACE, item, "destination"),
+            PREPARED_ANNOTATION in annotations_of(item),
+            strangers(ports, case, name_of(item)),
+            _says(item),
         )
         for item in found
         if item is not None and is_ours(item, case.backup_id)
@@ -106,9 +150,13 @@ def _says(namespace: Object) -> str:
 
 
 def revert(facts: tuple[Claimed, ...]) -> Decision:
-    deletions = tuple(each.namespace.delete() for each in facts if not (each.holds or each.namespace.deleting))
-    if deletions:
-        return Do(deletions)
+    actions: tuple[Action, ...] = tuple(
+        _give_back(each.namespace) if each.prepared else each.namespace.delete()
+        for each in facts
+        if not (each.holds or each.namespace.deleting)
+    )
+    if actions:
+        return Do(actions)
     going = [each for each in facts if each.namespace.deleting]
     if going:
         seen = "; ".join(f"{each.namespace.name} is being deleted {each.says}".strip() for each in going)
@@ -124,6 +172,11 @@ def revert(facts: tuple[Claimed, ...]) -> Decision:
         for each in facts
     )
     return Done("no namespace is left that this relocation made and nobody else uses", checks)
+
+
+def _give_back(namespace: Removable) -> Patch:
+    meta = {"resourceVersion": namespace.version, "annotations": {RELOCATION_ANNOTATION: None}}
+    return Patch("destination", NAMESPACE, namespace.name, None, {"metadata": meta})
 
 
 STEP = Step(

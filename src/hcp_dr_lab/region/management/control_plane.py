@@ -12,11 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hcp_dr_lab import rights
 from hcp_dr_lab.region import probe
 from hcp_dr_lab.region.layout import Layout, ManagementCluster
 from hcp_dr_lab.region.machines import cgroups, node
 from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.region.pki import CertificateAuthority, KeyPair, signing_key, write_secret
+from hcp_dr_lab.standin import audit
 
 _ADMINISTRATOR = "admin"
 
@@ -48,14 +50,15 @@ def prepare(layout: Layout, cluster: ManagementCluster) -> None:
         identity.write(folder / name)
         target = layout.inside_kubeconfig(cluster) if name == _ADMINISTRATOR else folder / f"{name}.kubeconfig"
         write_kubeconfig(target, cluster.name, inside, authority.cert_pem, identity)
-    write_kubeconfig(
-        layout.management_kubeconfig(cluster),
-        cluster.name,
-        f"https://{cluster.api_hostname}:{cluster.api_port}",
-        authority.cert_pem,
-        clients[_ADMINISTRATOR],
-        layout.proxy_url,
-    )
+    outside = f"https://{cluster.api_hostname}:{cluster.api_port}"
+    for target, identity in (
+        (layout.management_kubeconfig(cluster), clients[_ADMINISTRATOR]),
+        (layout.product_kubeconfig(cluster.name), authority.issue(rights.USER, client=True)),
+    ):
+        write_kubeconfig(target, cluster.name, outside, authority.cert_pem, identity, layout.proxy_url)
+    log = layout.audit_log(cluster)
+    log.parent.mkdir(mode=0o700, exist_ok=True)
+    (folder / audit.FILE).write_text(audit.policy(), "ascii")
 
 
 def write_kubeconfig(  # noqa: PLR0917 - a kubeconfig is these fields
@@ -133,7 +136,8 @@ def _api_server(layout: Layout, cluster: ManagementCluster) -> Part:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-cluster-ip-range={cluster.service_cidr}",
             "--authorization-mode=Node,RBAC",
-            "--enable-admission-plugins=NodeRestriction",
+            "--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement",
+            *audit.flags(f"{folder}/{audit.FILE}", str(layout.audit_log(cluster))),
             "--allow-privileged=true",
             "--kubelet-preferred-address-types=InternalIP",
             "--profiling=false",

@@ -7,7 +7,7 @@ import json
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names, pace
+from hcp_dr_lab.standin import audit, names, pace
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.control_plane_operator import etcd
 from hcp_dr_lab.standin.control_plane_operator.scripts import WAIT_FOR
@@ -33,7 +33,7 @@ _KEYS = "/etc/kubernetes/certs"
 
 
 def reconcile(view: View, plane: Object) -> list[Change]:
-    changes = _encryption(view, plane)
+    changes = [*_encryption(view, plane), *_audit(view, plane)]
     if changes or not etcd.is_available(view, plane):
         return changes
     changes += ensure(view, r.DEPLOYMENT, _api_server(view, plane))
@@ -76,6 +76,12 @@ def _encryption(view: View, plane: Object) -> list[Change]:
     return ensure(view, r.SECRET, body(r.SECRET, _ENCRYPTION, namespace, owner=plane, data=data))
 
 
+def _audit(view: View, plane: Object) -> list[Change]:
+    data = {audit.FILE: audit.policy()}
+    wanted = body(r.CONFIG_MAP, audit.CONFIG_MAP, plane["metadata"]["namespace"], owner=plane, data=data)
+    return ensure(view, r.CONFIG_MAP, wanted)
+
+
 def _api_server(view: View, plane: Object) -> Object:
     """Told to stop it goes on serving for a while, so that replicas 0 is no fence (rule C2; v2/kas/config.go:261,
     v2/assets/kube-apiserver/deployment.yaml:160-166,339)."""
@@ -94,21 +100,27 @@ def _api_server(view: View, plane: Object) -> Object:
         ("aggregator-client-ca", "aggregator-ca"),
         ("etcd-ca", "etcd-ca"),
     ]
+    folders = [(name, f"{_KEYS}/{folder}") for name, folder in config_maps]
     container = Container(
         API_SERVER,
         _api_server_command(
             plane, encrypted=secrets[-1][0] == _ENCRYPTION, goes_on=round(patience.api_server_shutdown)
         ),
         secrets=tuple((name, f"{_KEYS}/{folder}") for name, folder in secrets),
-        config_maps=tuple((name, f"{_KEYS}/{folder}") for name, folder in config_maps),
+        config_maps=(*folders, (audit.CONFIG_MAP, audit.FOLDER)),
         extra={
+            "volumeMounts": [{"name": "logs", "mountPath": audit.LOGS}],
             "ports": [{"name": "client", "containerPort": names.API_PORT}],
             "readinessProbe": _probe("/readyz", names.API_PORT, 1, 3),
             "livenessProbe": _probe("/livez", names.API_PORT, 10, 6) | {"initialDelaySeconds": 60},
         },
     )
     wait = Container("wait-for-etcd", ("/usr/bin/bash", "-c", WAIT_FOR, "etcd-client", "2379"))
-    pod = {"terminationGracePeriodSeconds": round(patience.api_server_grace), "initContainers": [wait.manifest()]}
+    pod = {
+        "terminationGracePeriodSeconds": round(patience.api_server_grace),
+        "initContainers": [wait.manifest()],
+        "volumes": [{"name": "logs", "emptyDir": {}}],
+    }
     return deployment(API_SERVER, namespace, (container,), owner=plane, pod=pod)
 
 
@@ -144,6 +156,7 @@ def _api_server_command(plane: Object, *, encrypted: bool, goes_on: int) -> tupl
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
         f"--shutdown-delay-duration={goes_on}s",
+        *audit.flags(f"{audit.FOLDER}/{audit.FILE}", audit.LOG),
     )
     extra = (f"--encryption-provider-config={_KEYS}/encryption/config.yaml",) if encrypted else ()
     return command + extra

@@ -186,9 +186,15 @@ class Client:
             return server.run(namespace, pod, container, command, stdin, seconds)
 
     def may(
-        self, verb: str, resource: Resource, namespace: str | None = None, *, subresource: str | None = None
+        self,
+        verb: str,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        subresource: str | None = None,
+        name: str | None = None,
     ) -> bool:
-        asked = Attributes(verb, resource.group, resource.plural, namespace or "", "", subresource or "")
+        asked = Attributes(verb, resource.group, resource.plural, namespace or "", name or "", subresource or "")
         return self._reach().allows(self._caller, asked)
 
     def versions(self, group: str) -> tuple[str, ...]:

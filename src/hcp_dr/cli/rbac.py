@@ -1,0 +1,72 @@
+"""`hcp-dr rbac`: the least that the product's user must be allowed, for whoever grants it. Asks no cluster."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast
+
+import typer
+
+from hcp_dr import config
+from hcp_dr.cli.session import EnvFile, OutputOption, show
+from hcp_dr.errors import SettingsError
+from hcp_dr.kube.port import Object
+from hcp_dr.model import Side
+from hcp_dr.procedure import iam, roles
+from hcp_dr.procedure.permissions import SIDES
+
+Part = Literal["source", "destination", "hosted", "iam", "all"]
+DEFAULT_USER = "hcp-dr"
+
+
+def rbac(
+    part: Annotated[Part, typer.Argument(help="Which cluster's roles, or the AWS policy.")] = "all",
+    env_file: EnvFile = None,
+    *,
+    user: Annotated[str | None, typer.Option(help=f"Bind to this user; else to {DEFAULT_USER}.")] = None,
+    group: Annotated[str | None, typer.Option(help="Bind to this group instead.")] = None,
+    service_account: Annotated[
+        str | None, typer.Option(help="Bind to this service account instead: NAMESPACE/NAME.")
+    ] = None,
+    output: OutputOption = "text",
+) -> None:
+    """Print the least roles and the AWS policy that a relocation needs. Nothing is asked, and nothing is written."""
+    settings = config.load(config.variables(env_file))
+    subject = _subject(user, group, service_account)
+    namespace, name = settings.hc_cluster_ns, settings.hc_cluster_name
+    values: dict[str, Any] = {
+        side: roles.listed(roles.manifests(side, namespace, name, subject)) for side in SIDES if part in (side, "all")
+    }
+    texts = [roles.text(side, namespace, name) for side in SIDES if part in (side, "all")]
+    if part in ("iam", "all"):
+        values["iam"] = iam.policy(
+            iam.Scope(
+                namespace=namespace,
+                name=name,
+                bucket=settings.bucket_name,
+                zone_id=settings.aws_zone_id,
+                domain=settings.external_dns_domain.rstrip(".").lower(),
+                region=settings.mgmt2_region or "",
+                encryption=settings.bucket_encryption or "",
+            )
+        )
+        texts.append(iam.text(values["iam"]))
+    value = values if part == "all" else values[cast("Side", part)]
+    show(output, value, "\n".join(texts))
+
+
+def _subject(user: str | None, group: str | None, service_account: str | None) -> Object:
+    if sum(given is not None for given in (user, group, service_account)) > 1:
+        raise SettingsError(
+            what="Roles are bound to one subject: --user, --group and --service-account exclude each other.",
+            todo="Give one of them.",
+        )
+    if group is not None:
+        return roles.group(group)
+    if service_account is not None:
+        namespace, slash, name = service_account.partition("/")
+        if not (namespace and slash and name):
+            raise SettingsError(
+                what=f"{service_account} is no service account.", todo="Give --service-account as NAMESPACE/NAME."
+            )
+        return roles.service_account(namespace, name)
+    return roles.user(user or DEFAULT_USER)

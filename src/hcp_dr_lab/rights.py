@@ -1,0 +1,33 @@
+"""The administrators of the rehearsal: they give the product's user what `hcp-dr rbac` prints, and nothing else."""
+
+from __future__ import annotations
+
+from hcp_dr.errors import AlreadyExists
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.model import Side
+from hcp_dr.procedure import roles
+
+USER = "hcp-dr"
+_KINDS = {each.kind: each for each in (r.NAMESPACE, r.CLUSTER_ROLE, r.CLUSTER_ROLE_BINDING, r.ROLE, r.ROLE_BINDING)}
+
+
+def grant(cluster: Kubernetes, side: Side, namespace: str, name: str) -> None:
+    """As `hcp-dr rbac SIDE | kubectl apply` does, for the hosted cluster `namespace`/`name`."""
+    for wanted in roles.manifests(side, namespace, name, roles.user(USER)):
+        place = wanted["metadata"].get("namespace")
+        if place and cluster.find(r.NAMESPACE, place) is None:
+            # a management cluster of OpenShift has the places of the router and of the dashboards
+            cluster.create(r.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}})
+        _apply(cluster, wanted)
+
+
+def _apply(cluster: Kubernetes, wanted: Object) -> None:
+    resource, meta = _KINDS[wanted["kind"]], wanted["metadata"]
+    try:
+        cluster.create(resource, wanted)
+    except AlreadyExists:
+        rest = {key: value for key, value in wanted.items() if key in ("rules", "subjects")}
+        marks = {"metadata": {"annotations": meta["annotations"]}} if "annotations" in meta else {}
+        if rest or marks:
+            cluster.patch(resource, meta["name"], meta.get("namespace"), {**rest, **marks})

@@ -1,0 +1,121 @@
+"""The printed rights: manifests that an API server takes, for one subject, and a policy for one prefix."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from hcp_dr.procedure.permissions import EVERYWHERE, SIDES, permissions
+from tests.unit.cli.conftest import Hcp
+
+RBAC = "rbac.authorization.k8s.io"
+
+
+def printed(hcp: Hcp, *words: str) -> Any:
+    ended = hcp("rbac", *words, "-o", "json")
+    assert (ended.code, ended.err) == (0, "")
+    return json.loads(ended.out)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_every_right_is_in_a_role_of_its_place_and_no_other_is(hcp: Hcp, side: str) -> None:
+    items = printed(hcp, side)["items"]
+    granted = {
+        (item["metadata"].get("namespace", ""), group, kind, verb, name)
+        for item in items
+        if item["kind"] in ("Role", "ClusterRole")
+        for rule in item["rules"]
+        for group in rule["apiGroups"]
+        for kind in rule["resources"]
+        for verb in rule["verbs"]
+        for name in rule.get("resourceNames", [""])
+    }
+    assert granted == {
+        (right.place, right.resource.group, f"{right.resource.plural}/{right.part}".rstrip("/"), verb, name)
+        for each in SIDES
+        if each == side
+        for right in permissions(each, "clusters", "one")
+        for verb in right.verbs
+        for name in right.names or ("",)
+    }
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_nothing_is_granted_by_a_star_and_no_secret_everywhere(side: str) -> None:
+    for each in SIDES:
+        for right in permissions(each, "clusters", "one") if each == side else ():
+            assert "*" not in (*right.verbs, right.resource.plural, *right.names)
+            if right.place == EVERYWHERE:
+                assert right.resource.plural not in ("secrets", "roles", "rolebindings")
+                assert right.resource.plural != "pods" or right.verbs == ("list",)
+                assert right.resource.kind != "Namespace" or right.names or set(right.verbs) <= {"list", "watch"}
+
+
+@pytest.mark.parametrize(
+    ("words", "subject"),
+    [
+        ((), {"kind": "User", "apiGroup": RBAC, "name": "hcp-dr"}),
+        (("--user", "night"), {"kind": "User", "apiGroup": RBAC, "name": "night"}),
+        (("--group", "sre"), {"kind": "Group", "apiGroup": RBAC, "name": "sre"}),
+        (("--service-account", "ops/mover"), {"kind": "ServiceAccount", "namespace": "ops", "name": "mover"}),
+    ],
+)
+def test_each_role_is_bound_to_whom_it_is_for(hcp: Hcp, words: tuple[str, ...], subject: dict[str, str]) -> None:
+    items = printed(hcp, "source", *words)["items"]
+    roles = [item for item in items if item["kind"] in ("Role", "ClusterRole")]
+    bindings = [item for item in items if item["kind"].endswith("Binding")]
+    assert [item["metadata"] for item in roles] == [item["metadata"] for item in bindings]
+    for role, binding in zip(roles, bindings, strict=True):
+        assert binding["subjects"] == [subject]
+        assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) == (role["kind"], role["metadata"]["name"])
+
+
+def test_the_destination_gets_its_namespaces_before_their_roles(hcp: Hcp) -> None:
+    items = printed(hcp, "destination")["items"]
+    assert [(item["kind"], item["metadata"]["name"]) for item in items[:2]] == [
+        ("Namespace", "clusters"),
+        ("Namespace", "clusters-one"),
+    ]
+    assert "annotations" not in items[0]["metadata"]
+    assert items[1]["metadata"]["annotations"] == {"hcp-dr.openshift.io/prepared": "true"}
+
+
+def test_one_subject_and_a_whole_one(hcp: Hcp) -> None:
+    both = hcp("rbac", "--user", "a", "--group", "b")
+    assert both.code == 3
+    assert "exclude each other" in both.paragraph
+    half = hcp("rbac", "--service-account", "mover")
+    assert half.code == 3
+    assert "NAMESPACE/NAME" in half.paragraph
+    assert hcp("rbac", "everything").code == 2
+
+
+def test_the_policy_is_for_one_prefix_one_zone_and_no_termination(hcp: Hcp, environment: dict[str, str]) -> None:
+    policy = printed(hcp, "iam")
+    statements = {each["Sid"]: each for each in policy["Statement"]}
+    bucket = f"arn:aws:s3:::{environment['BUCKET_NAME']}"
+    assert statements["Backups"]["Resource"] == f"{bucket}/hcp-dr/clusters/one/*"
+    assert statements["MoveNames"]["Resource"].endswith(environment["AWS_ZONE_ID"])
+    actions = {action for each in statements.values() for action in each["Action"]}
+    assert not [action for action in actions if "*" in action or "Terminate" in action]
+    assert "EncryptBackups" not in statements
+
+
+def test_a_key_of_kms_is_used_through_s3_only(hcp: Hcp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUCKET_ENCRYPTION", "aws:kms")
+    [statement] = [each for each in printed(hcp, "iam")["Statement"] if each["Sid"] == "EncryptBackups"]
+    assert "kms:ViaService" in statement["Condition"]["StringLike"]
+
+
+def test_all_of_it_for_people_and_as_yaml(hcp: Hcp) -> None:
+    text = hcp("rbac").out
+    assert [line for line in text.splitlines() if not line.startswith(" ")] == [
+        *(f"{side}:" for side in SIDES),
+        "iam:",
+    ]
+    whole = yaml.safe_load(hcp("rbac", "-o", "yaml").out)
+    assert list(whole) == [*SIDES, "iam"]
+    assert "&id" not in hcp("rbac", "-o", "yaml").out
