@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from hcp_dr.cli.session import (
     Output,
     Session,
-    carry_out,
     confirm,
     nothing_begun,
     open_session,
     show,
+    stoppable,
 )
 from hcp_dr.engine.examine import examine, stopping
 from hcp_dr.engine.journal import Journal
+from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.run import FIRST_LIMIT, Scribe
 from hcp_dr.engine.step import Check
-from hcp_dr.errors import NothingToResume
 from hcp_dr.model import Case
 from hcp_dr.procedure import PHASES, PREFLIGHT, Steps
+from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.report import checks as check_report
 from hcp_dr.report import outcome
 
@@ -31,27 +32,40 @@ def start(command: str, env_file: Path | None, backup: Path | None, output: Outp
         session = open_session(env_file, backup, new=True)
         session.must_be_new()
         case = session.discover()
-        checks = examined(session, case)
-        error = stopping(checks)
-        if error is not None:
-            show(output, check_report.to_json(checks), check_report.to_text(checks))
-            raise error
+        lease = session.lease(case)
+        lease.look()
+        checks = passed(session, case, output)
         confirm(
             case.name,
             what=f"The API of hosted cluster {case.namespace}/{case.name} goes away from {case.source} until it serves "
             f"on {case.destination}.",
             yes=yes,
         )
-    session.folder.make()
-    with closing(session.journal()) as journal:
-        journal.write("begin", command=command, case=case.to_json())
-        found = (*checks, *carry_out(session, case, journal, working_steps(command)))
+    with stoppable(session), ExitStack() as stack:
+        with nothing_begun():
+            if not stack.enter_context(lease.held()):  # somebody was at work meanwhile
+                checks = passed(session, case, output, lease)
+        session.folder.make()
+        journal = stack.enter_context(closing(session.journal()))
+        work = session.undertaking(case, journal, lease)
+        found = (*checks, *work.carry_out("begin", working_steps(command), command=command, case=case.to_json()))
     _show(session, journal, found, output)
 
 
-def examined(session: Session, case: Case) -> tuple[Check, ...]:
+def passed(session: Session, case: Case, output: Output, lease: Lease | None = None) -> tuple[Check, ...]:
+    """All checks of preflight, none of which stops. Raises CannotMigrate."""
+    checks = examined(session, case, lease)
+    error = stopping(checks)
+    if error is not None:
+        show(output, check_report.to_json(checks), check_report.to_text(checks))
+        raise error
+    return checks
+
+
+def examined(session: Session, case: Case, lease: Lease | None = None) -> tuple[Check, ...]:
     """All checks of preflight. Nobody waits long for an answer before anything has begun."""
     run = session.run(case, Scribe())
+    run.lease = lease
     run.patience = FIRST_LIMIT
     return examine(run, PREFLIGHT)
 
@@ -65,23 +79,25 @@ def go_on(
     if confirmed is not None:
         what = f"Hosted cluster {case.namespace}/{case.name} is removed from {case.source}; its instances live on."
         confirm(case.name, what=what, yes=confirmed)
-    with closing(session.journal()) as journal:
-        journal.write("begin", command=command, case=case.to_json())
-        checks = carry_out(session, case, journal, PHASES[command])
+    lease = session.lease(case)
+    with stoppable(session), closing(session.journal()) as journal, lease.held():
+        work = session.undertaking(case, journal, lease)
+        checks = work.catch_up(REFILL)
+        session.known_case(command)
+        checks += work.carry_out("begin", PHASES[command], command=command, case=case.to_json())
     _show(session, journal, checks, output)
 
 
 def resume_last(env_file: Path | None, backup: Path | None, output: Output) -> None:
-    """The command that the journal says is not finished."""
-    session = open_session(env_file, backup)
-    story = session.story()
-    if story is None or story.case is None or story.command is None:
-        raise NothingToResume(reason=f"{session.folder.path} holds no journal")
-    if story.ended:
-        raise NothingToResume(reason=f"the {story.command} in {session.folder.path} is finished", todo="")
-    with closing(session.journal()) as journal:
-        journal.write("resumed")
-        checks = carry_out(session, Case.from_json(dict(story.case)), journal, working_steps(story.command))
+    """The command that the journal says is not finished, be it this machine's or another's."""
+    session = open_session(env_file, backup, new=True)
+    case = session.unfinished_case()
+    lease = session.lease(case)
+    with stoppable(session), closing(session.journal()) as journal, lease.held():
+        work = session.undertaking(case, journal, lease)
+        checks = work.catch_up(REFILL)
+        session.unfinished_case()
+        checks += work.carry_out("resumed", working_steps(str(journal.story.command)))
     _show(session, journal, checks, output)
 
 

@@ -6,24 +6,30 @@ A journal and a backup folder in memory outlive the run as files would; with a f
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Mapping, Sequence
+from concurrent import futures
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hcp_dr.engine.examine import examine, stopping
 from hcp_dr.engine.foretell import PlannedStep, foretell
-from hcp_dr.engine.journal import Journal, Memory, Story, read
+from hcp_dr.engine.around import Around, ask_around
+from hcp_dr.engine.journal import Journal, Memory, Story, fold, parse, read
+from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.process import Process
 from hcp_dr.engine.run import Progress, Run, Scribe
 from hcp_dr.engine.step import Check, Topic
+from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import LOOK_AGAIN
 from hcp_dr.errors import CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Archive
-from hcp_dr.procedure import PHASES, PREFLIGHT, Steps
+from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, Steps
 from hcp_dr.procedure.case import Asked, discover
+from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.report import outcome
 from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
 from hcp_dr_lab.tabletop.clock import Clock
@@ -43,6 +49,10 @@ class JumpingClock:
 
     def pause(self, seconds: float) -> None:
         self._clock.spend(seconds)
+
+    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+        """What one action takes of the tabletop's time has passed when it is done."""
+        futures.wait(works)
 
     def await_change(self, ports: Ports, topic: Topic | None, mark: str | None, seconds: float) -> None:
         if topic is None or mark is None:
@@ -72,6 +82,12 @@ class MemoryJournal:
     def write(self, line: str, **values: Any) -> None:
         record = json.loads(json.dumps({"at": round(self._clock.epoch(), 3), "line": line, **values}, default=str))
         self.story = self.story.after(record)
+
+    def data(self) -> bytes:
+        return b"".join(json.dumps(line, sort_keys=True).encode() + b"\n" for line in self.story.lines)
+
+    def adopt(self, data: bytes) -> None:
+        self.story = fold(parse(data))
 
     def close(self) -> None:
         """Nothing is open."""
@@ -107,16 +123,21 @@ class Ending:
 
 
 class Operator:
-    """One relocation of one hosted cluster, from management cluster `source` to the other one."""
+    """One relocation of one hosted cluster, from management cluster `source` to the other one, by the processes that
+    somebody starts on `machine`, one after the other."""
 
-    def __init__(self, world: World, name: str = NAME, *, source: int = 1, folder: Path | None = None) -> None:
+    def __init__(
+        self, world: World, name: str = NAME, *, source: int = 1, folder: Path | None = None, machine: str = "bastion"
+    ) -> None:
         self.world = world
+        self.machine = machine
         self.name = name
         self.source = source
         self.folder = folder
         self.told: list[Progress] = []
         self._archive: Archive = MemoryArchive() if folder is None else BackupFolder(folder)
         self._memory = MemoryJournal(world.clock)
+        self._processes = 0
         self._sides = [side.name for side in (world.sides if source == 1 else world.sides[::-1])]
 
     # Commands
@@ -139,25 +160,62 @@ class Operator:
         try:
             ports = self.ports()
             case = self.case(ports)
+            lease = self._lease(ports, case)
+            lease.look()
             checks = () if blindly else examine(self._run(ports, case, Scribe()), PREFLIGHT)
             error = stopping(checks)
         except HcpDrError as stopped:
             return Ending(self.story(), error=stopped)
         if error is not None:
             return Ending(self.story(), checks, error)
-        if isinstance(self._archive, BackupFolder):
-            self._archive.make()
-        return self._carry_out(ports, case, command, _working(command), checks)
+        return self._begin(ports, case, lease, command, checks, blindly=blindly)
+
+    def _begin(
+        self, ports: Ports, case: Case, lease: Lease, command: str, checks: tuple[Check, ...], *, blindly: bool
+    ) -> Ending:
+        with ExitStack() as stack:
+            try:
+                undisturbed = stack.enter_context(lease.held())
+                if not undisturbed and not blindly:
+                    checks = examine(self._run(ports, case, Scribe()), PREFLIGHT)
+            except HcpDrError as stopped:
+                return Ending(self.story(), error=stopped)
+            error = stopping(checks)
+            if error is not None:
+                return Ending(self.story(), checks, error)
+            if isinstance(self._archive, BackupFolder):
+                self._archive.make()
+            journal = stack.enter_context(closing(self._journal()))
+            work = self._undertaking(ports, case, journal, lease)
+            try:
+                begun = work.carry_out("begin", _working(command), command=command, case=case.to_json())
+            except HcpDrError as stopped:
+                return Ending(journal.story, checks, stopped)
+            return Ending(journal.story, (*checks, *begun))
 
     def go_on(self, phase: str) -> Ending:
         """A phase that follows others."""
-        return self._carry_out(self.ports(), self._known(), phase, PHASES[phase])
+        return self._follow(self._known(), phase)
 
     def resume(self) -> Ending:
+        """What this machine's journal says is not finished, or else what was at work last on any."""
+        if self.story().command is None:
+            found = self.around().journal()
+            if isinstance(self._archive, BackupFolder):
+                self._archive.make()
+            with closing(self._journal()) as journal:
+                journal.adopt(found.data)
         story = self.story()
         if story.command is None or story.ended:
             raise NothingToResume(reason="the journal holds nothing that is not finished")
-        return self._carry_out(self.ports(), self._known(), "", _working(story.command))
+        return self._follow(self._known(), None)
+
+    def around(self) -> Around:
+        """What the world tells of the relocation."""
+        names, ports = self.world.residents[self.name].names, self.ports()
+        return ask_around(
+            lambda: ports.source, lambda: ports.destination, lambda: ports.bucket, names.namespace, names.name
+        )
 
     # What outlives a process
 
@@ -213,19 +271,41 @@ class Operator:
     def _run(self, ports: Ports, case: Case, journal: Any) -> Run:
         return Run(ports, case, journal, JumpingClock(self.world.clock), self.told.append, hands=1)
 
-    def _carry_out(self, ports: Ports, case: Case, command: str, steps: Steps, checks: Sequence[Check] = ()) -> Ending:
-        journal = self._memory if self.folder is None else Journal(self.folder, now=self.world.clock.epoch)
-        with closing(journal):
-            if command:
-                journal.write("begin", command=command, case=case.to_json())
-            else:
-                journal.write("resumed")
+    def _journal(self) -> Any:
+        return self._memory if self.folder is None else Journal(self.folder, now=self.world.clock.epoch)
+
+    def _lease(self, ports: Ports, case: Case) -> Lease:
+        """Each command is a process of its own, and whoever starts the next on this machine knows that it is gone."""
+        self._processes += 1
+        mark = f"{self.machine}/{self._processes}/{self.world.clock.now()}"
+        process = Process(f"engineer@{self.machine}", self._processes, mark)
+        clock = JumpingClock(self.world.clock)
+        here = f"{self.machine}/"
+        return Lease(
+            ports, case, clock, self.told.append, process=process, is_gone=lambda other: other.startswith(here)
+        )
+
+    def _undertaking(self, ports: Ports, case: Case, journal: Any, lease: Lease) -> Undertaking:
+        return Undertaking(self._run(ports, case, journal), lease, no_return=POINT_OF_NO_RETURN)
+
+    def _follow(self, case: Case, command: str | None) -> Ending:
+        """Another command in the folder of those before, or, without a command, the one that is not finished."""
+        ports = self.ports()
+        with closing(self._journal()) as journal:
+            lease = self._lease(ports, case)
+            checks: tuple[Check, ...] = ()
             try:
-                found = (*checks, *self._run(ports, case, journal).carry_out(steps))
-            except HcpDrError as error:
-                return Ending(journal.story, tuple(checks), error)
-            journal.write("end")
-            return Ending(journal.story, found)
+                with lease.held():
+                    work = self._undertaking(ports, case, journal, lease)
+                    checks = work.catch_up(REFILL)
+                    if command is None:
+                        checks += work.carry_out("resumed", _working(journal.story.command))
+                    else:
+                        begun = {"command": command, "case": case.to_json()}
+                        checks += work.carry_out("begin", PHASES[command], **begun)
+            except HcpDrError as stopped:
+                return Ending(journal.story, checks, stopped)
+            return Ending(journal.story, checks)
 
     def document(self, ending: Ending) -> Mapping[str, Any]:
         """As `hcp-dr relocate -o json` prints it."""
