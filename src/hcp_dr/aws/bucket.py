@@ -72,7 +72,7 @@ class S3Bucket:
             wanted["IfMatch"] = if_etag
         with mapped("S3", f"PutObject {key}", self._name):
             written = self._client.put_object(Bucket=self._name, Key=key, Body=body, **wanted)
-        return written["ETag"].strip('"')
+        return written.get("ETag", "").strip('"')
 
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes:
         with mapped("S3", f"GetObject {key}", self._name):

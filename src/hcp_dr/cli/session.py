@@ -119,7 +119,7 @@ class Session:
             lambda: ports.bucket,
             settings.hc_cluster_ns,
             settings.hc_cluster_name,
-        ).journal()
+        ).journal(where)
         case = self._still(found.story, f"s3://{self.ports.bucket.name}/{found.prefix}")
         self.folder.make()
         with closing(self.journal()) as journal:

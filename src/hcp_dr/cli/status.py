@@ -30,9 +30,9 @@ def status(env_file: EnvFile = None, backup: Backup = None, output: OutputOption
     settings = config.load(given)
     try:
         folder = backup_folder(settings, backup, new=False)
-        story = journal.read(folder.path)
     except NothingToResume:
-        folder, story = None, None
+        folder = backup_folder(settings, backup, new=True)
+    story = journal.read(folder.path)
     mine = str((story.case or {}).get("backup_id")) if backup is not None and story is not None else None
     around = ask_around(
         lambda: connected(settings, "source"),
@@ -42,23 +42,24 @@ def status(env_file: EnvFile = None, backup: Backup = None, output: OutputOption
         settings.hc_cluster_name,
         mine,
     )
-    newest = newest_of(story, around, bucket_prefix(settings.hc_cluster_ns, settings.hc_cluster_name))
+    newest = newest_of(story, folder.folder, around, bucket_prefix(settings.hc_cluster_ns, settings.hc_cluster_name))
     steps = [step.name for step in PHASES.get(newest.command or "", ()) if step not in PREFLIGHT]
-    here = str(folder.path) if folder is not None and story is not None else None
+    here = folder.folder if story is not None else None
     now = time.time()
     seen = report.Seen(newest, here, newest is story, around, steps, POINT_OF_NO_RETURN, now)
     value = report.to_json(seen)
     show(output, value, report.to_text(value, now))
 
 
-def newest_of(story: Story | None, around: Around, root: str) -> Story:
+def newest_of(story: Story | None, folder: str, around: Around, root: str) -> Story:
     """Of the journal here and the one in the bucket. Raises NothingToResume where there is neither."""
     mirror = around.mirror
     here = story if story is not None and story.command is not None else None
     if mirror is None or isinstance(mirror, HcpDrError):
         if here is None:
             unasked = "; ".join(f"the {word} was not asked: {error.what}" for word, error in around.unasked.items())
-            raise NothingToResume(reason=f"no journal is here and none was found in the bucket. {unasked}".strip(". "))
+            there = f"not everything could be asked: {unasked}" if unasked else "none of this hosted cluster is in the bucket"
+            raise NothingToResume(reason=f"{folder} holds no journal, and {there}".rstrip("."))
         return here
     if here is None:
         return mirror.story

@@ -34,8 +34,9 @@ class Around:
     def sightings(self) -> tuple[Sighting, ...]:
         return tuple(seen for seen in (self.source, self.destination) if isinstance(seen, Sighting))
 
-    def journal(self) -> Found:
-        """Of the relocation that was at work last. Raises NothingToResume, JournalError, the error of the bucket."""
+    def journal(self, folder: object) -> Found:
+        """Of the relocation that was at work last; `folder` is the one here, which has none. Raises NothingToResume,
+        JournalError, the error of the bucket."""
         if isinstance(self.mirror, HcpDrError):
             raise self.mirror
         if self.mirror is not None:
@@ -48,7 +49,7 @@ class Around:
                 left="Nothing was changed by this command.",
                 todo="Go on where it ran, or bring its folder here and name it with --backup.",
             )
-        raise NothingToResume(reason="no journal is here, and none of this hosted cluster is in the bucket")
+        raise NothingToResume(reason=f"{folder} holds no journal, and none of this hosted cluster is in the bucket")
 
 
 def ask_around(

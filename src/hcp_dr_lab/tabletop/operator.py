@@ -200,7 +200,7 @@ class Operator:
     def resume(self) -> Ending:
         """What this machine's journal says is not finished, or else what was at work last on any."""
         if self.story().command is None:
-            found = self.around().journal()
+            found = self.around().journal(self._archive.folder)
             if isinstance(self._archive, BackupFolder):
                 self._archive.make()
             with closing(self._journal()) as journal:

@@ -21,6 +21,7 @@ from hcp_dr.kube.resources import (
     DEPLOYMENT,
     HOSTED_CLUSTER,
     HOSTED_CONTROL_PLANE,
+    LEASE,
     MACHINE,
     MACHINE_DEPLOYMENT,
     MACHINE_HEALTH_CHECK,
@@ -72,6 +73,7 @@ NEEDED: dict[Side, tuple[tuple[Resource, str | None, tuple[str, ...]], ...]] = {
         (NAMESPACE, None, ("get", "delete")),
         (NODE, None, ("list", "patch")),
         (PERSISTENT_VOLUME, None, ("list",)),
+        (LEASE, None, ("get", "create", "update", "patch")),
         *(
             (resource, None, ("list", "delete"))
             for resource in (CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING)
@@ -90,6 +92,7 @@ NEEDED: dict[Side, tuple[tuple[Resource, str | None, tuple[str, ...]], ...]] = {
         (POD, None, ("list", "delete")),
         (POD, "exec", ("get", "create")),  # the connection begins with a GET; Kubernetes 1.35 asks for both
         (NAMESPACE, None, ("get", "create")),
+        (LEASE, None, ("get", "create", "update", "patch")),
     ),
 }
 
