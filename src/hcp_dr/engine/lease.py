@@ -131,7 +131,7 @@ class _Held:
     due: float = 0.0
     first: Sighting | None = None
     first_at: float = 0.0
-    before: str | None = None  # the version that was seen before preflight
+    before: str | None = None  # the version that was seen before preflight; None where it was held
     trouble: HcpDrError | None = None
 
     def object(self, name: str) -> str:
@@ -174,7 +174,7 @@ class Lease:
         for held in self._sides:
             with suppress(HcpDrError):  # preflight says what is wrong there
                 seen = look_at(held.cluster, self.case.namespace, self.case.name)
-                held.before = seen.version if seen else ""
+                held.before = None if seen is not None and seen.holder else seen.version if seen else ""
 
     @contextmanager
     def held(self) -> Iterator[bool]:

@@ -2,6 +2,7 @@
 
     hcp-dr/<namespace>/<name>/<backup id>/journal.jsonl
                                           folder/manifest.json      what the objects of the backup are known by
+                                          folder/namespaces/…       its NodePools, whose status the source changes on
 
 Written whole, and only over what this run wrote or read: before a batch that remembers something acts, at the end of a
 step, and when the run ends. What is remembered is never acted upon unseen by the mirror, unless the bucket fails; then
@@ -20,7 +21,7 @@ from hcp_dr.engine.run import Progress
 from hcp_dr.engine.wait import Clock
 from hcp_dr.errors import AwsConflict, AwsError, BucketRefused, JournalError
 from hcp_dr.model import bucket_prefix
-from hcp_dr.objects.archive import MANIFEST, Archive
+from hcp_dr.objects.archive import MANIFEST, Archive, Entry, read_manifest, sha256_of
 
 FOLDER = "folder/"
 OFTEN = 5.0
@@ -105,6 +106,12 @@ def _was_acted_upon(tail: Lines) -> bool:
     return any(remembered and not all(kinds[place:]) for place, remembered in enumerate(kinds))
 
 
+def _living(archive: Archive) -> tuple[Entry, ...]:
+    """Of the manifest: NodePools, which hold no secret, and whose status goes on changing where they come from."""
+    manifest = read_manifest(archive)
+    return manifest.of_kind("NodePool") if manifest else ()
+
+
 @dataclass(slots=True)
 class Mirror:
     """The mirror of one journal and of the manifest beside it. `prefix` is the backup's folder in the bucket."""
@@ -119,6 +126,7 @@ class Mirror:
     _sent: bytes = field(default=b"", init=False)
     _sent_at: float = field(default=float("-inf"), init=False)
     _manifest: bytes | None = field(default=None, init=False)
+    _files: dict[str, str] = field(default_factory=dict, init=False)  # sha256 of those sent
     _failed_at: float | None = field(default=None, init=False)
 
     @property
@@ -131,9 +139,19 @@ class Mirror:
         self._etag = found.etag if found else None
         return found
 
-    def read_manifest(self) -> bytes | None:
-        """Raises AwsError."""
-        key = f"{self.prefix}/{FOLDER}{MANIFEST}"
+    def fetch_folder(self) -> None:
+        """The manifest and the files mirrored with it, into the folder. Raises AwsError, ArchiveError."""
+        manifest = self._folder(MANIFEST)
+        if manifest is None:
+            return
+        self.archive.write(MANIFEST, manifest.decode())
+        for entry in _living(self.archive):
+            data = self._folder(entry.file)
+            if data is not None and sha256_of(data) == entry.sha256:
+                self.archive.write(entry.file, data.decode())
+
+    def _folder(self, path: str) -> bytes | None:
+        key = f"{self.prefix}/{FOLDER}{path}"
         return self.bucket.get(key) if self.bucket.head(key) else None
 
     def send_in_time(self) -> None:
@@ -164,9 +182,15 @@ class Mirror:
 
     def _send_manifest(self) -> None:
         manifest = self.archive.read(MANIFEST)
-        if manifest is not None and manifest != self._manifest:
-            self.bucket.put(f"{self.prefix}/{FOLDER}{MANIFEST}", manifest, metadata={})
-            self._manifest = manifest
+        if manifest is None or manifest == self._manifest:
+            return
+        for entry in _living(self.archive):
+            data = self.archive.read(entry.file)
+            if data is not None and self._files.get(entry.file) != entry.sha256:
+                self.bucket.put(f"{self.prefix}/{FOLDER}{entry.file}", data, metadata={})
+                self._files[entry.file] = entry.sha256
+        self.bucket.put(f"{self.prefix}/{FOLDER}{MANIFEST}", manifest, metadata={})
+        self._manifest = manifest
 
     def _send_journal(self) -> None:
         data = self.journal.data()

@@ -40,9 +40,7 @@ class Undertaking:
             if found and adopted:
                 journal.adopt(found.data)
             if adopted or archive.read(MANIFEST) is None:
-                manifest = self._mirror.read_manifest()
-                if manifest is not None and manifest != archive.read(MANIFEST):
-                    archive.write(MANIFEST, manifest.decode())
+                self._mirror.fetch_folder()
         except AwsError as error:
             self._run.tell(Progress("again", "mirror", f"the bucket's copy of the journal was not read: {error.what}"))
         unknown = sorted(self._lease.last_runs - journal.story.runs)

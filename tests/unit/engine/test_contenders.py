@@ -1,0 +1,170 @@
+"""Two runs that want the same hosted cluster, on clusters that answer when they like: never do both act at once.
+
+Each run is a thread that goes on only when it is given a turn: at each request, before it is heard and before it is
+answered, at each pause, and while it acts. Hypothesis says whose turn it is and how much time has passed; only within
+an action, which follows `keep` at once, no more passes than the holder leaves to others.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+from concurrent import futures
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hcp_dr.engine.lease import DURATION, TRUSTED
+from hcp_dr.engine.step import Topic
+from hcp_dr.errors import HcpDrError
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr.model import Ports
+from tests.unit.engine.leasing import Clusters
+from tests.unit.engine.toys import JumpingClock
+
+ACTS = 3
+PIECES = 2  # turns that an action takes
+Turn = tuple[Literal[0, 1], float, bool]
+
+
+class Killed(BaseException):
+    """The process of a contender is gone."""
+
+
+@dataclass
+class Ring:
+    """Who acts, and what time it is. `turns` are drawn; None as a turn ends everybody."""
+
+    clock: JumpingClock = field(default_factory=JumpingClock)
+    acting: set[int] = field(default_factory=set)
+    worst: int = 0
+    acted: int = 0
+
+
+class Slow:
+    """A cluster that takes its time to hear a request, and to answer it."""
+
+    def __init__(self, cluster: Kubernetes, rest: Callable[[], None]) -> None:
+        self._cluster, self._rest = cluster, rest
+
+    def __getattr__(self, verb: str) -> Any:
+        def ask(*arguments: Any, **named: Any) -> Any:
+            self._rest()
+            try:
+                return getattr(self._cluster, verb)(*arguments, **named)
+            finally:
+                self._rest()
+
+        return ask
+
+
+class Contender:
+    """A machine of its own, whose clock began at another time."""
+
+    def __init__(self, number: int, ring: Ring, clusters: Clusters) -> None:
+        self.number, self.ring = number, ring
+        self.killed = self.done = False
+        self._mine, self._theirs = threading.Semaphore(0), threading.Semaphore(0)
+        ports = clusters.ports(f"run{number}", now=lambda: 1_000_000.0 - 5000 * number + ring.clock.now())
+        source, destination = (Slow(clusters.client(side), self.rest) for side in ("source", "destination"))
+        ports = replace(ports, source=cast("Kubernetes", source), destination=cast("Kubernetes", destination))
+        self.lease = clusters.lease(f"run{number}", ports=ports, clock=self)
+        self.thread = threading.Thread(target=self._live)
+        self.thread.start()
+
+    # A clock, as the lease has it
+
+    def now(self) -> float:
+        return self.ring.clock.now() + 777 * self.number
+
+    def pause(self, seconds: float) -> None:
+        until = self.now() + seconds
+        self.rest()
+        while self.now() < until:
+            self.rest()
+
+    def await_change(self, ports: Ports, topic: Topic | None, mark: str | None, seconds: float) -> None:
+        self.pause(seconds)
+
+    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+        raise AssertionError("nothing has hands here")
+
+    # Turns
+
+    def rest(self) -> None:
+        self._theirs.release()
+        self._mine.acquire()
+        if self.killed:
+            raise Killed
+
+    def turn(self, *, kill: bool) -> None:
+        if self.done:
+            return
+        self.killed = self.killed or kill
+        self._mine.release()
+        self._theirs.acquire()
+
+    def _live(self) -> None:
+        self._mine.acquire()
+        try:
+            if not self.killed:
+                self._contend()
+        except (HcpDrError, Killed):
+            pass
+        finally:
+            self.ring.acting.discard(self.number)
+            self.done = True
+            self._theirs.release()
+
+    def _contend(self) -> None:
+        with self.lease.held():
+            for _ in range(ACTS):
+                self.lease.keep()
+                self.ring.acting.add(self.number)
+                self.ring.worst = max(self.ring.worst, len(self.ring.acting))
+                self.ring.acted += 1
+                for _ in range(PIECES):
+                    self.rest()
+                self.ring.acting.discard(self.number)
+                self.rest()
+
+
+def play(turns: Sequence[Turn]) -> Ring:
+    clusters, ring = Clusters(), Ring()
+    contenders = [Contender(number, ring, clusters) for number in (0, 1)]
+    spent = 0.0
+    for number, seconds, kill in turns:
+        most = DURATION - TRUSTED - spent - 0.5 if ring.acting else seconds
+        passed = max(0.0, min(seconds, most))
+        spent = spent + passed if ring.acting else 0.0
+        ring.clock.seconds += passed
+        contenders[number].turn(kill=kill)
+    for contender in contenders:
+        contender.killed = True
+        contender.turn(kill=True)
+        contender.thread.join(10)
+        assert not contender.thread.is_alive()
+    return ring
+
+
+turns = st.lists(
+    st.tuples(st.sampled_from((0, 1)), st.sampled_from((0.0, 0.5, 3.0, 21.0, 49.0, 61.0)), st.sampled_from((False,) * 15 + (True,))),
+    min_size=10,
+    max_size=120,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(turns)
+def test_two_never_act_at_once(turns: list[Turn]) -> None:
+    assert play(turns).worst <= 1
+
+
+def test_one_alone_acts_and_the_next_follows_when_it_is_dead() -> None:
+    """That the play above is one in which both can act."""
+    first: list[Turn] = [(0, 0.5, False)] * 40
+    assert play(first).acted == ACTS
+    dead: list[Turn] = [*first[:16], (0, 0.0, True), *([(1, 3.0, False)] * 100)]
+    assert play(dead).acted > ACTS
