@@ -37,7 +37,7 @@ def is_gone(mark: str) -> bool:
     """True where the process of this mark ran here and runs no more. Everything else is no proof: another machine or
     container, a reboot since, a system that does not tell."""
     place, pid, began = ([*mark.split("/"), "", "", ""])[:3]
-    if not place or place != _place() or not pid.isdigit():
+    if not place or place != _place() or not pid.isdigit() or not began:
         return False
     try:
         os.kill(int(pid), 0)

@@ -229,6 +229,10 @@ class Operator:
         self._memory.story = story
         self._archive = MemoryArchive(files=dict(files))
 
+    def journal_data(self) -> bytes:
+        """Of the journal in memory, as its file would hold it."""
+        return self._memory.data()
+
     def pretend(self, step: str, **remembered: Any) -> None:
         """Make the product believe that it has done a step, to see what comes of leaving it out."""
         for key, value in remembered.items():

@@ -10,13 +10,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent import futures
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcp_dr.engine.lease import DURATION, TRUSTED
+from hcp_dr.engine.lease import DURATION, TRUSTED, Lease
 from hcp_dr.engine.step import Topic
 from hcp_dr.errors import HcpDrError
 from hcp_dr.kube.port import Kubernetes
@@ -25,7 +26,8 @@ from tests.unit.engine.leasing import Clusters
 from tests.unit.engine.toys import JumpingClock
 
 ACTS = 3
-PIECES = 2  # turns that an action takes
+RUNS = 3
+PIECES = 6  # turns that an action takes
 Turn = tuple[Literal[0, 1], float, bool]
 
 
@@ -61,16 +63,12 @@ class Slow:
 
 
 class Contender:
-    """A machine of its own, whose clock began at another time."""
+    """A machine of its own, whose clock began at another time, and its runs one after the other."""
 
     def __init__(self, number: int, ring: Ring, clusters: Clusters) -> None:
-        self.number, self.ring = number, ring
+        self.number, self.ring, self.clusters = number, ring, clusters
         self.killed = self.done = False
         self._mine, self._theirs = threading.Semaphore(0), threading.Semaphore(0)
-        ports = clusters.ports(f"run{number}", now=lambda: 1_000_000.0 - 5000 * number + ring.clock.now())
-        source, destination = (Slow(clusters.client(side), self.rest) for side in ("source", "destination"))
-        ports = replace(ports, source=cast("Kubernetes", source), destination=cast("Kubernetes", destination))
-        self.lease = clusters.lease(f"run{number}", ports=ports, clock=self)
         self.thread = threading.Thread(target=self._live)
         self.thread.start()
 
@@ -109,19 +107,27 @@ class Contender:
     def _live(self) -> None:
         self._mine.acquire()
         try:
-            if not self.killed:
-                self._contend()
-        except (HcpDrError, Killed):
+            for run in range(0 if self.killed else RUNS):
+                with suppress(HcpDrError):
+                    self._contend(self._lease(f"{self.number}{run}"))
+                self.ring.acting.discard(self.number)
+        except Killed:
             pass
         finally:
             self.ring.acting.discard(self.number)
             self.done = True
             self._theirs.release()
 
-    def _contend(self) -> None:
-        with self.lease.held():
+    def _lease(self, word: str) -> Lease:
+        ports = self.clusters.ports(word, now=lambda: 1_000_000.0 - 5000 * self.number + self.ring.clock.now())
+        source, destination = (Slow(self.clusters.client(side), self.rest) for side in ("source", "destination"))
+        ports = replace(ports, source=cast("Kubernetes", source), destination=cast("Kubernetes", destination))
+        return self.clusters.lease(word, ports=ports, clock=self, machine=f"machine{self.number}")
+
+    def _contend(self, lease: Lease) -> None:
+        with lease.held():
             for _ in range(ACTS):
-                self.lease.keep()
+                lease.keep()
                 self.ring.acting.add(self.number)
                 self.ring.worst = max(self.ring.worst, len(self.ring.acting))
                 self.ring.acted += 1
@@ -149,14 +155,14 @@ def play(turns: Sequence[Turn]) -> Ring:
     return ring
 
 
-turns = st.lists(
-    st.tuples(st.sampled_from((0, 1)), st.sampled_from((0.0, 0.5, 3.0, 21.0, 49.0, 61.0)), st.sampled_from((False,) * 15 + (True,))),
-    min_size=10,
-    max_size=120,
+bursts = st.tuples(st.sampled_from((0, 1)), st.integers(1, 24), st.sampled_from((0.0, 3.0, 12.0, 31.0)), st.integers(0, 9))
+turns = st.lists(bursts, min_size=3, max_size=24).map(
+    lambda found: [(who, seconds, luck == 9 and not left) for who, count, seconds, luck in found for left in range(count)]
 )
+"""A contender goes on for a while before it is another's turn; each of its turns takes so many seconds."""
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=200)
 @given(turns)
 def test_two_never_act_at_once(turns: list[Turn]) -> None:
     assert play(turns).worst <= 1
@@ -164,7 +170,7 @@ def test_two_never_act_at_once(turns: list[Turn]) -> None:
 
 def test_one_alone_acts_and_the_next_follows_when_it_is_dead() -> None:
     """That the play above is one in which both can act."""
-    first: list[Turn] = [(0, 0.5, False)] * 40
-    assert play(first).acted == ACTS
-    dead: list[Turn] = [*first[:16], (0, 0.0, True), *([(1, 3.0, False)] * 100)]
-    assert play(dead).acted > ACTS
+    assert play([(0, 0.5, False)] * 200).acted == RUNS * ACTS
+    dead: list[Turn] = [*([(0, 0.5, False)] * 12), (0, 0.0, True)]
+    assert play(dead).acted == 1
+    assert play([*dead, *([(1, 3.0, False)] * 100)]).acted > 1

@@ -221,6 +221,21 @@ def test_it_is_lost_before_another_may_take_it_when_it_cannot_be_renewed(side: S
     assert "could not be renewed for 50 s (The API server" in caught.value.what
 
 
+def test_an_answer_that_comes_too_late_is_no_renewal() -> None:
+    """Somebody else may have seen the Lease stand still meanwhile."""
+    clusters = Clusters()
+
+    def slowly(moment: str, request: object) -> None:
+        if moment == "after" and "source patch" in str(request) and clusters.clock.seconds == RENEWED_EVERY:
+            clusters.clock.seconds += DURATION
+
+    lease = clusters.lease(ports=clusters.ports("mine", Gate([slowly])))
+    with pytest.raises(LeaseLost) as caught, lease.held():
+        clusters.clock.seconds += RENEWED_EVERY
+        lease.keep()
+    assert "could not be renewed for 60 s" in caught.value.what
+
+
 def test_whoever_slept_and_was_not_replaced_goes_on() -> None:
     clusters = Clusters()
     lease = clusters.lease()
