@@ -292,7 +292,9 @@ class LeaseHeld(HcpDrError):
         "somebody is at work on this hosted cluster."
     )
     left = "Nothing was changed by this command."
-    todo = "Wait until that one ends, or stop it where it runs (`hcp-dr status` says where); then run the command again."
+    todo = (
+        "Wait until that one ends, or stop it where it runs (`hcp-dr status` says where); then run the command again."
+    )
 
 
 class LeaseLost(HcpDrError):

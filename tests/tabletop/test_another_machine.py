@@ -89,6 +89,7 @@ def test_a_torn_mirror_is_read_as_far_as_it_is_whole() -> None:
 
 
 def without_bucket(moment: str, request: Request) -> None:
+    del moment
     if request.port == "bucket" and FILE_NAME in str(request.arguments[0]):
         raise AwsUnreachable(service="S3", operation=request.verb, object="bucket", reason="timed out")
 

@@ -77,7 +77,8 @@ class Bucket(Protocol):
         if_absent: bool = False,
         if_etag: str | None = None,
     ) -> str:
-        """The new object's ETag. Raises AwsConflict where there is an object already (`if_absent`), or another than that with `if_etag`."""
+        """The new object's ETag. Raises AwsConflict where there is an object already (`if_absent`), or another than
+        that with `if_etag`."""
         ...
 
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes: ...

@@ -117,8 +117,8 @@ class Session:
             lambda: ports.source,
             lambda: ports.destination,
             lambda: ports.bucket,
-            settings.hc_cluster_ns,
-            settings.hc_cluster_name,
+            namespace=settings.hc_cluster_ns,
+            name=settings.hc_cluster_name,
         ).journal(where)
         case = self._still(found.story, f"s3://{self.ports.bucket.name}/{found.prefix}")
         self.folder.make()

@@ -38,9 +38,9 @@ def status(env_file: EnvFile = None, backup: Backup = None, output: OutputOption
         lambda: connected(settings, "source"),
         lambda: connected(settings, "destination"),
         lambda: connected_aws(settings, given).bucket,
-        settings.hc_cluster_ns,
-        settings.hc_cluster_name,
-        mine,
+        namespace=settings.hc_cluster_ns,
+        name=settings.hc_cluster_name,
+        backup_id=mine,
     )
     newest = newest_of(story, folder.folder, around, bucket_prefix(settings.hc_cluster_ns, settings.hc_cluster_name))
     steps = [step.name for step in PHASES.get(newest.command or "", ()) if step not in PREFLIGHT]
@@ -58,7 +58,11 @@ def newest_of(story: Story | None, folder: str, around: Around, root: str) -> St
     if mirror is None or isinstance(mirror, HcpDrError):
         if here is None:
             unasked = "; ".join(f"the {word} was not asked: {error.what}" for word, error in around.unasked.items())
-            there = f"not everything could be asked: {unasked}" if unasked else "none of this hosted cluster is in the bucket"
+            there = (
+                f"not everything could be asked: {unasked}"
+                if unasked
+                else "none of this hosted cluster is in the bucket"
+            )
             raise NothingToResume(reason=f"{folder} holds no journal, and {there}".rstrip("."))
         return here
     if here is None:

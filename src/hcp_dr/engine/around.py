@@ -56,12 +56,13 @@ def ask_around(
     source: Callable[[], Kubernetes],
     destination: Callable[[], Kubernetes],
     bucket: Callable[[], Bucket],
+    *,
     namespace: str,
     name: str,
     backup_id: str | None = None,
 ) -> Around:
-    """Of the ports are given ways to have them, since one may not even open. `backup_id` is for somebody who knows which
-    relocation he means; else it is the one that the Leases name, or the last in the bucket."""
+    """Of the ports are given ways to have them, since one may not even open. `backup_id` is for somebody who knows
+    which relocation he means; else it is the one that the Leases name, or the last in the bucket."""
     seen = [_asked(partial(_looked, each, namespace, name)) for each in (source, destination)]
     named = {each.relocation for each in seen if isinstance(each, Sighting) and each.last_run}
     ids = {backup_id} if backup_id else named

@@ -26,7 +26,7 @@ from hcp_dr.errors import AlreadyExists, Conflict, HcpDrError, LeaseHeld, LeaseL
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import LEASE
 from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports, Side
-from hcp_dr.objects.reading import annotations_of, dig
+from hcp_dr.objects.reading import annotations_of
 
 NAMESPACE = "default"
 DURATION = 60
@@ -134,9 +134,6 @@ class _Held:
     before: str | None = None  # the version that was seen before preflight; None where it was held
     trouble: HcpDrError | None = None
 
-    def object(self, name: str) -> str:
-        return f"Lease {NAMESPACE}/{name}"
-
 
 @dataclass(slots=True)
 class Lease:
@@ -166,6 +163,10 @@ class Lease:
     @property
     def name(self) -> str:
         return lease_name(self.case.namespace, self.case.name)
+
+    @property
+    def _object(self) -> str:
+        return f"Lease {NAMESPACE}/{self.name}"
 
     # Taking
 
@@ -213,21 +214,17 @@ class Lease:
 
     def _settled(self, held: _Held, seen: Sighting | None) -> bool:
         """Whether the Lease is ours now. Raises LeaseHeld, Conflict, AlreadyExists, NotFound."""
-        match self._verdict(held, seen):
-            case "alive":
-                assert seen is not None
-                raise LeaseHeld(
-                    object=held.object(self.name), cluster=held.side, holder=seen.holder, since=seen.since or "?"
-                )
-            case "wait":
-                assert seen is not None
-                waited = self.clock.now() - held.first_at
-                text = (
-                    f"until {held.object(self.name)} on the {held.side} cluster is free; seen: held by {seen.holder} "
-                    f"since {seen.since or '?'}; it is taken when it is not renewed for {DURATION} s"
-                )
-                self.tell(Progress("wait", "lease", text, waited))
-                return False
+        verdict = self._verdict(held, seen)
+        if seen is not None and verdict == "alive":
+            since = seen.since or "?"
+            raise LeaseHeld(object=self._object, cluster=held.side, holder=seen.holder, since=since)
+        if seen is not None and verdict == "wait":
+            text = (
+                f"until {self._object} on the {held.side} cluster is free; seen: held by {seen.holder} "
+                f"since {seen.since or '?'}; it is taken when it is not renewed for {DURATION} s"
+            )
+            self.tell(Progress("wait", "lease", text, self.clock.now() - held.first_at))
+            return False
         self._write(held, seen)
         return True
 
@@ -360,7 +357,7 @@ class Lease:
 
     def _lost(self, held: _Held, reason: str) -> LeaseLost:
         held.version = None
-        return LeaseLost(object=held.object(self.name), cluster=held.side, reason=reason.rstrip("."))
+        return LeaseLost(object=self._object, cluster=held.side, reason=reason.rstrip("."))
 
     # Telling and giving back
 
@@ -379,7 +376,7 @@ class Lease:
             try:
                 self._patch(held, held.version, {"spec": {"holderIdentity": "", "renewTime": self._time()}})
             except HcpDrError as error:
-                text = f"{held.object(self.name)} on the {held.side} cluster was not given back: {error.what}"
+                text = f"{self._object} on the {held.side} cluster was not given back: {error.what}"
                 self.tell(Progress("again", "lease", text))
             held.version = None
 

@@ -52,7 +52,7 @@ def is_gone(mark: str) -> bool:
 def _place() -> str:
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
-        space = os.readlink(_PROC / "self/ns/pid")
+        space = str((_PROC / "self/ns/pid").readlink())
     except OSError:
         return ""
     return f"{boot}.{''.join(filter(str.isdigit, space))}"

@@ -102,7 +102,10 @@ def to_text(value: dict[str, Any], now: float) -> str:
     if not ended:
         step = value["step"] or "between two steps"
         tell("step", step + (f", since {_clock(value['since'])}" if value["since"] else ""))
-        tell("next", f"{value['next'] or 'nothing more'} ({len(set(value['done']))} steps done, {value['steps_left']} left)")
+        tell(
+            "next",
+            f"{value['next'] or 'nothing more'} ({len(set(value['done']))} steps done, {value['steps_left']} left)",
+        )
     passed = "passed: only forward from here" if value["past_point_of_no_return"] else "not passed"
     tell("point of no return", passed)
     if value["last_error"]:

@@ -6,16 +6,16 @@ A journal and a backup folder in memory outlive the run as files would; with a f
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from concurrent import futures
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hcp_dr.engine.around import Around, ask_around
 from hcp_dr.engine.examine import examine, stopping
 from hcp_dr.engine.foretell import PlannedStep, foretell
-from hcp_dr.engine.around import Around, ask_around
 from hcp_dr.engine.journal import Journal, Memory, Story, fold, parse, read
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.process import Process
@@ -52,6 +52,7 @@ class JumpingClock:
 
     def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
         """What one action takes of the tabletop's time has passed when it is done."""
+        del seconds
         futures.wait(works)
 
     def await_change(self, ports: Ports, topic: Topic | None, mark: str | None, seconds: float) -> None:
@@ -214,7 +215,11 @@ class Operator:
         """What the world tells of the relocation."""
         names, ports = self.world.residents[self.name].names, self.ports()
         return ask_around(
-            lambda: ports.source, lambda: ports.destination, lambda: ports.bucket, names.namespace, names.name
+            lambda: ports.source,
+            lambda: ports.destination,
+            lambda: ports.bucket,
+            namespace=names.namespace,
+            name=names.name,
         )
 
     # What outlives a process

@@ -1,4 +1,4 @@
-"""`status` and `resume` on a machine that has nothing but the settings, and what they say when the world is half dead."""
+"""`status` and `resume` on a machine that has nothing but the settings, and what they say of a half dead world."""
 
 from __future__ import annotations
 
@@ -65,7 +65,12 @@ def status(hcp: Hcp) -> dict[str, Any]:
 
 def test_status_elsewhere_tells_where_it_is_and_what_to_do(hcp: Hcp, stopped: str, moved: Path) -> None:
     told = status(hcp)
-    assert (told["command"], told["state"], told["step"], told["next"]) == ("backup", "unfinished", "backup.three", None)
+    assert (told["command"], told["state"], told["step"], told["next"]) == (
+        "backup",
+        "unfinished",
+        "backup.three",
+        None,
+    )
     assert (told["hosted_cluster"], told["from"], told["to"]) == ("clusters/one", "mgmt-1", "mgmt-2")
     assert told["done"] == ["backup.one", "backup.two"]
     assert told["last_error"].startswith("The world is not as it should be.")

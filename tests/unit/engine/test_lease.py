@@ -1,3 +1,4 @@
+# ruff: noqa: PT012 - what is raised while a Lease is held is raised in a block of several statements
 """The Lease: who may take it when, how it is kept, lost and given back."""
 
 from __future__ import annotations
@@ -53,7 +54,11 @@ AGAIN = replace(SEEN, version="6", renewed="10:02")
     ],
 )
 def test_who_may_take_it(
-    seen: Sighting | None, first: Sighting | None, unchanged: float, gone: bool, verdict: Verdict
+    seen: Sighting | None,
+    first: Sighting | None,
+    unchanged: float,
+    gone: bool,  # noqa: FBT001 - a column of the table
+    verdict: Verdict,
 ) -> None:
     assert decide(seen, first, me=ME, unchanged=unchanged, gone=gone) == verdict
 
@@ -73,7 +78,7 @@ def test_it_is_made_held_and_given_back_and_says_who_and_for_what() -> None:
     with lease.held() as undisturbed:
         assert undisturbed
         for side in ("source", "destination"):
-            found = clusters.client(side).get(LEASE, "hcp-dr-clusters-one", NAMESPACE)  # type: ignore[arg-type]
+            found = clusters.client(side).get(LEASE, "hcp-dr-clusters-one", NAMESPACE)
             assert found["spec"] == {
                 "holderIdentity": "someone@mine pid 7 run mine backup backup-1",
                 "leaseDurationSeconds": 60,

@@ -75,7 +75,9 @@ def test_short_steps_are_mirrored_together_but_a_new_manifest_at_once() -> None:
     desk.journal.add("step")
     mirror.send_in_time()
     assert desk.puts == ["journal.jsonl"]
-    desk.archive.write(MANIFEST, '{"format": 1, "case": {}, "made_at": 0, "fence": null, "entries": [], "snapshot": null}')
+    desk.archive.write(
+        MANIFEST, '{"format": 1, "case": {}, "made_at": 0, "fence": null, "entries": [], "snapshot": null}'
+    )
     mirror.send_in_time()
     assert desk.puts == ["journal.jsonl", "folder/manifest.json", "journal.jsonl"]
     desk.journal.add("done")
@@ -99,7 +101,7 @@ def test_a_dead_bucket_is_told_once_and_asked_again_later() -> None:
         desk.clock.seconds += 1
     assert len(asked) == 100 // AGAIN + 1
     assert len(desk.told) == 1
-    desk.bucket.before = lambda verb: None
+    desk.bucket.before = asked.append
     desk.clock.seconds += AGAIN
     mirror.send()
     assert desk.bucket.bodies[KEY] == desk.journal.text
@@ -173,9 +175,7 @@ BEGUN = ("begin", "step", "a=1", "intent")
         pytest.param(
             (*BEGUN, "outcome", "b=1", "intent"), (*BEGUN, "resumed", "stopped"), "ours", id="they-only-looked"
         ),
-        pytest.param(
-            (*BEGUN, "outcome", "b=1", "intent"), (*BEGUN, "resumed", "b=2", "intent"), None, id="forked"
-        ),
+        pytest.param((*BEGUN, "outcome", "b=1", "intent"), (*BEGUN, "resumed", "b=2", "intent"), None, id="forked"),
     ],
 )
 def test_which_journal_goes_on(ours: tuple[str, ...], theirs: tuple[str, ...], which: str | None) -> None:

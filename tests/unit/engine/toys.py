@@ -33,6 +33,7 @@ class JumpingClock:
         self.meanwhile()
 
     def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+        del seconds
         futures.wait(works, timeout=10)
 
     def await_change(self, ports: Ports, topic: Topic | None, mark: str | None, seconds: float) -> None:
