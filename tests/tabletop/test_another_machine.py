@@ -110,6 +110,38 @@ def test_a_dead_bucket_stops_nobody_and_what_it_missed_cannot_be_gone_on_with_el
     assert_whole(here.world)
 
 
+def test_what_a_bucket_that_died_on_the_way_missed_is_missed_elsewhere_until_it_has_it() -> None:
+    here = scene()
+    just_before(here, "backup.fence", lambda: here.world.hooks.append(without_bucket))
+    just_before(here, "backup.delete_routes", kill)
+    with pytest.raises(Killed):
+        here.operator.relocate()
+    here.world.hooks.clear()
+    ending = elsewhere(here.world).resume()
+    assert isinstance(ending.error, JournalError)
+    assert "not mirrored since line" in ending.error.what
+    just_before(here, "restore.hosted_cluster", kill)
+    with pytest.raises(Killed):
+        here.operator.resume()
+    assert elsewhere(here.world).resume().error is None
+    assert_whole(here.world)
+
+
+def test_the_point_of_no_return_is_known_elsewhere_before_it_is_passed() -> None:
+    here = scene()
+
+    def stop(moment: str, request: Request) -> None:
+        at_it = here.operator.story().current == "restore.start_control_plane"
+        if moment == "before" and at_it and request.port == "destination" and request.verb == "patch":
+            raise Killed
+
+    here.world.hooks.append(stop)
+    with pytest.raises(Killed):
+        here.operator.relocate()
+    here.world.hooks.clear()
+    assert elsewhere(here.world).around().journal("").story.acted_in("restore.start_control_plane")
+
+
 def kill() -> None:
     raise Killed
 

@@ -153,7 +153,7 @@ class Lease:
     me: str = field(init=False)
     last_runs: frozenset[str] = field(init=False, default=frozenset())
     _sides: tuple[_Held, ...] = field(init=False)
-    _signed: bool = field(init=False, default=False)
+    _signed: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         run = self.ports.fresh_id()[:6]
@@ -326,7 +326,7 @@ class Lease:
     def _renewed(self, held: _Held) -> bool:
         """False where the Lease is not as this run left it."""
         asked = self.clock.now()
-        signed = {"metadata": {"annotations": {LAST_RUN_ANNOTATION: self.me}}} if self._signed else {}
+        signed = {"metadata": {"annotations": {LAST_RUN_ANNOTATION: self._signed}}} if self._signed else {}
         try:
             made = self._patch(held, str(held.version), {**signed, "spec": {"renewTime": self._time()}})
         except (Conflict, NotFound):
@@ -361,9 +361,9 @@ class Lease:
 
     # Telling and giving back
 
-    def sign(self) -> None:
-        """Say in the Leases that this run begins to write: whoever goes on needs its journal. Raises LeaseLost."""
-        self._signed = True
+    def sign(self, word: str) -> None:
+        """Say in the Leases who writes now: whoever goes on needs a journal with this word. Raises LeaseLost."""
+        self._signed = word
         for held in self._sides:
             held.due = self.clock.now()
         self.keep()

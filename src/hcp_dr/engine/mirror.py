@@ -4,9 +4,9 @@
                                           folder/manifest.json      what the objects of the backup are known by
                                           folder/namespaces/…       its NodePools, whose status the source changes on
 
-Written whole, and only over what this run wrote or read: before a batch that remembers something acts, at the end of a
-step, and when the run ends. What is remembered is never acted upon unseen by the mirror, unless the bucket fails; then
-the run goes on without it, says so once, and writes it again later.
+Written whole, and only over what this run wrote or read: before a batch that remembers something acts, before the
+point of no return, at the end of a step, and when the run ends. What is remembered is never acted upon unseen by the
+mirror, unless the bucket fails; then the run goes on without it, says so once, and writes it again later.
 """
 
 from __future__ import annotations
@@ -122,6 +122,7 @@ class Mirror:
     archive: Archive
     clock: Clock
     tell: Callable[[Progress], None]
+    announced: str = ""  # the step whose actions are announced here before they are carried out
     _etag: str | None = field(default=None, init=False)
     _sent: bytes = field(default=b"", init=False)
     _sent_at: float = field(default=float("-inf"), init=False)
@@ -132,6 +133,11 @@ class Mirror:
     @property
     def key(self) -> str:
         return f"{self.prefix}/{FILE_NAME}"
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the bucket lacks what the journal has, because it fails."""
+        return self._failed_at is not None
 
     def read(self) -> Found | None:
         """What is there, which may be written over from now on. Raises AwsError."""

@@ -121,7 +121,7 @@ class Run:
         seconds = self.clock.now() - began
         self.journal.write("done", step=step.name, because=done.because, seconds=round(seconds, 3))
         self.tell(Progress("done", step.name, done.because, seconds))
-        self._mirror()
+        self.send_mirror()
         return done.checks
 
     def _rounds(self, step: Step[Any], seen: _Pass) -> Iterator[Done]:
@@ -174,12 +174,14 @@ class Run:
             if isinstance(action, Remember):
                 self.journal.write("remember", key=action.key, value=action.value)
         if any(isinstance(action, Remember) for action in actions):
-            self._mirror(now=True)
+            self.send_mirror(now=True)
         acts = [action for action in actions if not isinstance(action, Remember)]
         if not acts:
             return
         self._keep()
         self.journal.write("intent", step=step.name, actions=describe_all(acts))
+        if self.mirror is not None and step.name == self.mirror.announced:
+            self.send_mirror(now=True)
         self.tell(Progress("act", step.name, "; ".join(describe_all(acts)[:3]) + _more(len(acts) - 3)))
         failures = self._perform(acts, seen)
         self.journal.write(
@@ -235,9 +237,16 @@ class Run:
         if self.lease is not None:
             self.lease.keep()
 
-    def _mirror(self, *, now: bool = False) -> None:
-        if self.mirror is not None:
-            self._together([self.mirror.send if now else self.mirror.send_in_time])
+    def send_mirror(self, *, now: bool = False) -> None:
+        """Where the bucket fails, the Leases say before anything else that the mirror lacks what this journal has."""
+        if self.mirror is None:
+            return
+        failed_before = self.mirror.is_failing
+        self._together([self.mirror.send if now else self.mirror.send_in_time])
+        if self.mirror.is_failing and not failed_before and self.lease is not None:
+            word = f"{self.lease.me}, not mirrored since line {len(self.journal.story.lines)}"
+            self.journal.write("unmirrored", by=word)
+            self.lease.sign(word)
 
     def _pause(self, seconds: float) -> None:
         """In pieces, where a lease wants to be kept meanwhile."""

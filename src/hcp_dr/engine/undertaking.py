@@ -24,7 +24,7 @@ class Undertaking:
         self._run = run
         self._lease = run.lease = lease
         self._mirror = run.mirror = Mirror(
-            run.ports.bucket, run.case.key_prefix, run.journal, run.ports.archive, run.clock, run.tell
+            run.ports.bucket, run.case.key_prefix, run.journal, run.ports.archive, run.clock, run.tell, no_return
         )
         lease.does_without = lambda side: side == "source" and run.journal.story.acted_in(no_return)
 
@@ -65,18 +65,19 @@ class Undertaking:
 
     def carry_out(self, line: str, steps: Sequence[Step[Any]], **values: Any) -> tuple[Check, ...]:
         """Journals the line that begins it, and everything else; raises what `Run.carry_out` raises."""
-        journal, mirror = self._run.journal, self._mirror
+        run, journal = self._run, self._run.journal
         journal.write(line, by=self._lease.me, **values)
-        mirror.send()
-        self._lease.sign()
+        run.send_mirror(now=True)
+        if not self._mirror.is_failing:
+            self._lease.sign(self._lease.me)
         try:
-            checks = self._run.carry_out(steps)
+            checks = run.carry_out(steps)
         except LeaseLost:
             raise  # somebody else may be writing the mirror
         except (HcpDrError, StopRequested):
             with suppress(HcpDrError):
-                mirror.send()
+                run.send_mirror(now=True)
             raise
         journal.write("end")
-        mirror.send()
+        run.send_mirror(now=True)
         return checks

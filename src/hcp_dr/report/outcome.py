@@ -49,18 +49,3 @@ def to_text(outcome: dict[str, Any]) -> str:
     lines += [f"warning: {warning}" for warning in outcome["warnings"]]
     lines.append(f"backup and journal: {outcome['backup_dir']}")
     return "\n".join(lines)
-
-
-def status(story: Story, *, backup_dir: str) -> dict[str, Any]:
-    """Where a command is, from its journal."""
-    last = story.lines[-1] if story.lines else {}
-    failed = [line for line in story.lines if line.get("line") in ("failed", "stopped")]
-    return {
-        "command": story.command,
-        "state": "ended" if story.ended else "unfinished",
-        "step": story.current,
-        "done": [str(line["step"]) for line in story.lines if line.get("line") == "done"],
-        "last_line_at": last.get("at"),
-        "last_error": failed[-1].get("text") if failed and not story.ended else None,
-        "backup_dir": backup_dir,
-    }

@@ -313,7 +313,7 @@ def test_the_last_run_that_wrote_is_known_to_the_next() -> None:
     first = clusters.lease("first")
     with first.held():
         assert clusters.seen("source").last_run == ""
-        first.sign()
+        first.sign(first.me)
         assert clusters.seen("source").last_run == first.me
     second = clusters.lease("second")
     with second.held():
