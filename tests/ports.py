@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hcp_dr.aws.port import Encryption, Instance, Record, RecordChange, StoredObject, UploadedPart
-from hcp_dr.errors import AlreadyExists, Conflict, NotFound
+from hcp_dr.aws.port import Encryption, Instance, ListedObject, Record, RecordChange, StoredObject, UploadedPart
+from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, NotFound
 from hcp_dr.kube.port import Completed, Event, Listing, Object, PatchBody, Propagation, Resource
 from hcp_dr.model import Case, Ports
 from tests.cases.building import an_object
@@ -201,6 +201,7 @@ class MemoryBucket:
     name: str = "backups"
     encryption: Encryption | None = None
     objects: dict[str, StoredObject] = field(default_factory=dict)
+    bodies: dict[str, bytes] = field(default_factory=dict)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     before: Callable[[str], None] = lambda verb: None
 
@@ -216,13 +217,24 @@ class MemoryBucket:
         metadata: Mapping[str, str],
         if_absent: bool = False,
         if_etag: str | None = None,
-    ) -> None:
+    ) -> str:
         self.before("put")
+        there = self.objects.get(key)
+        if (if_absent and there is not None) or (if_etag is not None and there is not None and there.etag != if_etag):
+            raise AwsConflict(service="S3", operation="PutObject", object=key, reason="by the test")
         self.asked.append(("put", key, body, dict(metadata)))
-        self.objects[key] = StoredObject(key, len(body), metadata, "etag")
+        self.objects[key] = StoredObject(key, len(body), metadata, f"etag-{len(self.asked)}")
+        self.bodies[key] = body
+        return self.objects[key].etag
+
+    def list(self, prefix: str) -> tuple[ListedObject, ...]:
+        self.before("list")
+        found = sorted(key for key in self.objects if key.startswith(prefix))
+        return tuple(ListedObject(key, self.objects[key].size, 1000.0) for key in found)
 
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes:
-        raise NotImplementedError
+        self.before("get")
+        return self.bodies[key]
 
     def get_to_file(self, key: str, path: Path) -> None:
         raise NotImplementedError

@@ -29,6 +29,8 @@
     │   └── NothingToResume          57
     ├── TimedOut                     60  a wait reached its limit
     ├── Contested                    61  somebody undoes what was done
+    ├── LeaseHeld                    62  somebody else is at work on this hosted cluster
+    ├── LeaseLost                    63  it is no longer sure that nobody else is
     └── Refused                      70  a guard does not hold
         ├── FenceBroken              71
         ├── NotOurs                  72
@@ -287,6 +289,25 @@ class Contested(HcpDrError):
     template = "{step}: somebody undoes this: `{action}` succeeded twice and is needed again. {suspects}"
     left = "What was done so far stays as it is; nothing was undone."
     todo = "Find and stop whoever writes that object, then run `hcp-dr resume`."
+
+
+class LeaseHeld(HcpDrError):
+    exit_code = 62
+    template = (
+        "{object} on the {cluster} management cluster is held by {holder} since {since} and is being renewed: "
+        "somebody is at work on this hosted cluster."
+    )
+    left = "Nothing was changed by this command."
+    todo = (
+        "Wait until that one ends, or stop it where it runs (`hcp-dr status` says where); then run the command again."
+    )
+
+
+class LeaseLost(HcpDrError):
+    exit_code = 63
+    template = "{object} on the {cluster} management cluster is no longer held by this run: {reason}."
+    left = "Nothing was begun after that; what was done so far stays as it is."
+    todo = "Look with `hcp-dr status` whether somebody else is at work; if nobody is, run `hcp-dr resume`."
 
 
 class Refused(HcpDrError):

@@ -38,6 +38,11 @@ def control_plane_namespace(namespace: str, name: str) -> str:
     return f"{namespace}-{name.replace('.', '-')}"
 
 
+def bucket_prefix(namespace: str, name: str) -> str:
+    """Below which the backups of a hosted cluster are in the bucket, one folder for each backup id."""
+    return f"hcp-dr/{namespace}/{name}/"
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One hosted cluster on its way from one management cluster to another. Found out once, kept in the journal."""
@@ -63,7 +68,7 @@ class Case:
     @property
     def key_prefix(self) -> str:
         """Where this backup is in the bucket."""
-        return f"hcp-dr/{self.namespace}/{self.name}/{self.backup_id}"
+        return bucket_prefix(self.namespace, self.name) + self.backup_id
 
     @property
     def snapshot_key(self) -> str:

@@ -14,7 +14,7 @@ from botocore.utils import get_environ_proxies
 
 from hcp_dr.aws import checksum
 from hcp_dr.aws.mapping import code_of, from_page, mapped
-from hcp_dr.aws.port import Encryption, StoredObject, UploadedPart
+from hcp_dr.aws.port import Encryption, ListedObject, StoredObject, UploadedPart
 from hcp_dr.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -62,6 +62,12 @@ class S3Bucket:
             encryption=found.get("ServerSideEncryption"),
         )
 
+    def list(self, prefix: str) -> tuple[ListedObject, ...]:
+        with mapped("S3", f"ListObjectsV2 {prefix}", self._name):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
+            found = [item for page in pages for item in page.get("Contents", ())]
+        return tuple(ListedObject(item["Key"], item["Size"], item["LastModified"].timestamp()) for item in found)
+
     def put(
         self,
         key: str,
@@ -70,14 +76,15 @@ class S3Bucket:
         metadata: Mapping[str, str],
         if_absent: bool = False,
         if_etag: str | None = None,
-    ) -> None:
+    ) -> str:
         wanted = self._wanted(metadata) | {"ChecksumSHA256": checksum.of_body(body)}
         if if_absent:
             wanted["IfNoneMatch"] = "*"
         if if_etag is not None:
             wanted["IfMatch"] = if_etag
         with mapped("S3", f"PutObject {key}", self._name):
-            self._client.put_object(Bucket=self._name, Key=key, Body=body, **wanted)
+            written = self._client.put_object(Bucket=self._name, Key=key, Body=body, **wanted)
+        return written.get("ETag", "").strip('"')
 
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes:
         with mapped("S3", f"GetObject {key}", self._name):

@@ -22,6 +22,15 @@ class StoredObject:
     encryption: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An object of the bucket as a listing shows it. `size` in bytes, `modified` in seconds since the epoch."""
+
+    key: str
+    size: int
+    modified: float
+
+
 Encryption = Literal["AES256", "aws:kms", "aws:kms:dsse"]
 """S3's words for encryption at rest: with its own keys, or with the key of KMS that the bucket names."""
 SMALLEST_PART = 5 * 1024**2
@@ -60,6 +69,10 @@ class Bucket(Protocol):
         """None where there is no such object."""
         ...
 
+    def list(self, prefix: str) -> tuple[ListedObject, ...]:
+        """Every object whose key begins so, by key; of all pages."""
+        ...
+
     def put(
         self,
         key: str,
@@ -68,8 +81,9 @@ class Bucket(Protocol):
         metadata: Mapping[str, str],
         if_absent: bool = False,
         if_etag: str | None = None,
-    ) -> None:
-        """Raises AwsConflict where there is an object already (`if_absent`), or another than that with `if_etag`."""
+    ) -> str:
+        """The new object's ETag. Raises AwsConflict where there is an object already (`if_absent`), or another than
+        that with `if_etag`."""
         ...
 
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes: ...

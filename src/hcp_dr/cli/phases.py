@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from hcp_dr.cli.session import (
     Output,
     Session,
-    carry_out,
     confirm,
     end,
     nothing_begun,
     open_session,
     show,
+    stoppable,
     who,
 )
 from hcp_dr.engine.examine import examine, journal_accepted, stopping
 from hcp_dr.engine.journal import ABORT, FILE_NAME, Journal, Memory
+from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.run import FIRST_LIMIT, Scribe
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import JournalError, NothingToResume
 from hcp_dr.model import DNS, TAKEOVER, Case, Dns
 from hcp_dr.procedure import PHASES, PREFLIGHT, UNDO, Steps, calling_off
 from hcp_dr.procedure.backup import release_dns
+from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.report import checks as check_report
 from hcp_dr.report import outcome
 
@@ -44,11 +46,9 @@ def start(
         session = open_session(env_file, backup, new=True)
         session.must_be_new()
         case = session.discover()
-        checks = examined(session, case, dns, reasons)
-        error = stopping(checks)
-        if error is not None:
-            show(output, check_report.to_json(checks), check_report.to_text(checks))
-            raise error
+        lease = session.lease(case)
+        lease.look()
+        checks = passed(session, case, output, dns, reasons)
         confirm(
             case.name,
             what=f"The API of hosted cluster {case.namespace}/{case.name} goes away from {case.source} until it serves "
@@ -56,13 +56,18 @@ def start(
             yes=yes,
         )
         accepting = who(session.ports) if reasons else ""
-    session.folder.make()
-    with closing(session.journal()) as journal:
-        journal.write("begin", command=command, case=case.to_json())
+    with stoppable(session), ExitStack() as stack:
+        with nothing_begun():
+            if not stack.enter_context(lease.held()):  # somebody was at work meanwhile
+                checks = passed(session, case, output, dns, reasons, lease=lease)
+        session.folder.make()
+        journal = stack.enter_context(closing(session.journal()))
+        work = session.undertaking(case, journal, lease)
+        work.begin("begin", command=command, case=case.to_json())
         if dns == TAKEOVER:
             journal.write("remember", key=DNS, value=dns)
         journal_accepted(journal, checks, accepting)
-        found = (*checks, *carry_out(session, case, journal, working_steps(command)))
+        found = (*checks, *work.carry_out(working_steps(command)))
     _show(session, journal, found, output)
 
 
@@ -71,9 +76,30 @@ def _accepted(checks: tuple[Check, ...]) -> str:
     return f" Accepted by you: {', '.join(names)}." if names else ""
 
 
-def examined(session: Session, case: Case, dns: Dns, reasons: Mapping[str, str]) -> tuple[Check, ...]:
+def passed(
+    session: Session,
+    case: Case,
+    output: Output,
+    dns: Dns,
+    reasons: Mapping[str, str],
+    *,
+    lease: Lease | None = None,
+) -> tuple[Check, ...]:
+    """All checks of preflight, none of which stops. Raises CannotMigrate."""
+    checks = examined(session, case, dns, reasons, lease=lease)
+    error = stopping(checks)
+    if error is not None:
+        show(output, check_report.to_json(checks), check_report.to_text(checks))
+        raise error
+    return checks
+
+
+def examined(
+    session: Session, case: Case, dns: Dns, reasons: Mapping[str, str], *, lease: Lease | None = None
+) -> tuple[Check, ...]:
     """All checks of preflight. Nobody waits long for an answer before anything has begun."""
     run = session.run(case, Scribe(Memory().with_value(DNS, dns)))
+    run.lease = lease
     run.patience = FIRST_LIMIT
     return examine(run, PREFLIGHT, reasons)
 
@@ -87,58 +113,73 @@ def go_on(
     if confirmed is not None:
         what = f"Hosted cluster {case.namespace}/{case.name} is removed from {case.source}; its instances live on."
         confirm(case.name, what=what, yes=confirmed)
-    with closing(session.journal()) as journal:
-        journal.write("begin", command=command, case=case.to_json())
-        checks = carry_out(session, case, journal, PHASES[command])
+    lease = session.lease(case)
+    with stoppable(session), closing(session.journal()) as journal, lease.held():
+        work = session.undertaking(case, journal, lease)
+        checks = work.catch_up(REFILL)
+        session.known_case(command)
+        work.begin("begin", command=command, case=case.to_json())
+        checks += work.carry_out(PHASES[command])
     _show(session, journal, checks, output)
 
 
 def call_off(env_file: Path | None, backup: Path | None, output: Output, *, yes: bool) -> None:
-    """Undo what the folder's relocation did. Whether that may be is looked at before anything is written."""
-    session = open_session(env_file, backup)
-    story = session.story()
-    if story is None or story.case is None:
-        raise NothingToResume(reason=f"{session.folder.path} holds no journal")
-    case = Case.from_json(dict(story.case))
-    run = session.run(case, Scribe(story.memory))
-    run.patience = FIRST_LIMIT
-    calling_off.must_be_returnable(run, story)
+    """Undo what a relocation did, begun on this machine or another. Whether that may be is looked at before anything
+    is written."""
+    session = None
+    with suppress(NothingToResume):
+        session = open_session(env_file, backup)
+    session = session or open_session(env_file, backup, new=True)
+    case = session.journaled_case()
+    _must_be_returnable(session, case)
     confirm(
         case.name,
         what=f"The relocation of hosted cluster {case.namespace}/{case.name} is called off: {case.source} serves it "
         f"again, and what was made of it on {case.destination} is taken away.",
         yes=yes,
     )
-    with closing(session.journal()) as journal:
-        journal.write("begin", command=ABORT, case=case.to_json())
-        checks = carry_out(session, case, journal, UNDO, carry=calling_off.call_off)
+    lease = session.lease(case)
+    with stoppable(session), closing(session.journal()) as journal, lease.held():
+        work = session.undertaking(case, journal, lease)
+        checks = work.catch_up(REFILL)
+        _must_be_returnable(session, case)
+        work.begin("begin", command=ABORT, case=case.to_json())
+        checks += work.carry_out(UNDO, carry=calling_off.call_off)
     _show(session, journal, checks, output)
 
 
+def _must_be_returnable(session: Session, case: Case) -> None:
+    story = session.told()
+    run = session.run(case, Scribe(story.memory))
+    run.patience = FIRST_LIMIT
+    calling_off.must_be_returnable(run, story)
+
+
 def resume_last(env_file: Path | None, backup: Path | None, output: Output, *, dns: Dns | None = None) -> None:
-    """The command that the journal says is not finished. `dns` is given where it is to be another than was said."""
-    session = open_session(env_file, backup)
-    story = session.story()
-    if story is None or story.case is None or story.command is None:
-        raise NothingToResume(reason=f"{session.folder.path} holds no journal")
-    if story.ended:
-        raise NothingToResume(reason=f"the {story.command} in {session.folder.path} is finished", todo="")
-    if dns is not None and release_dns.STEP.name in story.memory.done:
-        raise JournalError(
-            path=session.folder.path / FILE_NAME,
-            reason=f"the hosted cluster's names are free already, so that --dns {dns} has nothing to decide",
-            left="Nothing was changed by this command.",
-            todo="Run `hcp-dr resume` without it.",
-        )
-    case = Case.from_json(dict(story.case))
-    with closing(session.journal()) as journal:
-        journal.write("resumed")
+    """The command that the journal says is not finished, be it this machine's or another's. `dns` is given where it is
+    to be another than was said."""
+    session = open_session(env_file, backup, new=True)
+    case = session.unfinished_case()
+    lease = session.lease(case)
+    with stoppable(session), closing(session.journal()) as journal, lease.held():
+        work = session.undertaking(case, journal, lease)
+        checks = work.catch_up(REFILL)
+        session.unfinished_case()
+        story = journal.story
+        if dns is not None and release_dns.STEP.name in story.memory.done:
+            raise JournalError(
+                path=session.folder.path / FILE_NAME,
+                reason=f"the hosted cluster's names are free already, so that --dns {dns} has nothing to decide",
+                left="Nothing was changed by this command.",
+                todo="Run `hcp-dr resume` without it.",
+            )
+        work.begin("resumed")
         if dns is not None:
             journal.write("remember", key=DNS, value=dns)
         if story.called_off:
-            checks = carry_out(session, case, journal, UNDO, carry=calling_off.call_off)
+            checks += work.carry_out(UNDO, carry=calling_off.call_off)
         else:
-            checks = carry_out(session, case, journal, working_steps(story.command))
+            checks += work.carry_out(working_steps(str(story.command)))
     _show(session, journal, checks, output)
 
 

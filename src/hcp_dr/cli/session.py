@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,13 +22,16 @@ import typer
 import yaml
 
 from hcp_dr import config
+from hcp_dr.aws.client import Aws, settings_from
 from hcp_dr.aws.client import connect as connect_aws
-from hcp_dr.aws.client import settings_from
 from hcp_dr.cli.progress import Teller
 from hcp_dr.engine import journal as journals
+from hcp_dr.engine.around import ask_around
 from hcp_dr.engine.journal import Journal, Story
+from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.run import Run, StopRequested
 from hcp_dr.engine.step import Check
+from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import SystemClock
 from hcp_dr.errors import (
     DONE_WITH_WARNINGS,
@@ -41,8 +44,9 @@ from hcp_dr.errors import (
 )
 from hcp_dr.folder import BackupFolder
 from hcp_dr.kube.client import connect as connect_kube
-from hcp_dr.model import Case, Dns, Ports
-from hcp_dr.procedure import Steps
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr.model import Case, Dns, Ports, Side
+from hcp_dr.procedure import POINT_OF_NO_RETURN
 from hcp_dr.procedure.case import Asked, discover
 
 Output = Literal["text", "json", "yaml"]
@@ -57,7 +61,6 @@ DnsOption = Annotated[
         "where it is dead.",
     ),
 ]
-Carry = Callable[[Run, Steps], tuple[Check, ...]]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the hosted cluster's name.")]
 Accept = Annotated[
     list[str] | None,
@@ -110,15 +113,16 @@ class Session:
     def must_be_new(self) -> None:
         """Raises Unfinished, JournalError where the folder has a journal already."""
         story = self.story()
-        if story is not None and not story.ended:
+        if story is None or story.command is None:
+            return
+        if not story.ended:
             raise self._unfinished(story)
-        if story is not None:
-            raise JournalError(
-                path=self.folder.path / journals.FILE_NAME,
-                reason=f"the folder holds a finished {story.command}",
-                left="Nothing was changed anywhere.",
-                todo="Choose another BACKUP_DIR for a new relocation.",
-            )
+        raise JournalError(
+            path=self.folder.path / journals.FILE_NAME,
+            reason=f"the folder holds a finished {story.command}",
+            left="Nothing was changed anywhere.",
+            todo="Choose another BACKUP_DIR for a new relocation.",
+        )
 
     def known_case(self, command: str) -> Case:
         """The case of the folder's journal, for a phase that follows others. Raises NothingToResume, Unfinished."""
@@ -134,7 +138,63 @@ class Session:
                 left="Nothing was changed anywhere.",
                 todo="Choose another BACKUP_DIR and start with `hcp-dr relocate` or `hcp-dr backup`.",
             )
-        return Case.from_json(dict(story.case))
+        return self._fitting(story)
+
+    def journaled_case(self) -> Case:
+        """The case of the folder's journal, finished or not; where the folder has no journal, of what was at work last
+        on any machine, whose journal is then fetched into it. Raises NothingToResume, JournalError."""
+        story, where = self.story(), str(self.folder.path)
+        if story is None or story.case is None:
+            story, where = self._fetched(where)
+        if story.case is None or story.command is None:
+            raise NothingToResume(reason=f"{where} holds no journal")
+        return self._fitting(story)
+
+    def unfinished_case(self) -> Case:
+        """As `journaled_case`, of what the journal says is not finished."""
+        case = self.journaled_case()
+        story = self.told()
+        if story.ended:
+            raise NothingToResume(reason=f"the {story.command} in {self.folder.path} is finished", todo="")
+        return case
+
+    def told(self) -> Story:
+        """What the folder's journal tells; nothing where there is none."""
+        return self.story() or Story()
+
+    def _fetched(self, where: str) -> tuple[Story, str]:
+        ports, settings = self.ports, self.settings
+        found = ask_around(
+            lambda: ports.source,
+            lambda: ports.destination,
+            lambda: ports.bucket,
+            namespace=settings.hc_cluster_ns,
+            name=settings.hc_cluster_name,
+        ).journal(where)
+        self._fitting(found.story)
+        self.folder.make()
+        with closing(self.journal()) as journal:
+            journal.adopt(found.data)
+        print(f"Going on with {found.prefix}, whose journal is now in {where}.", file=sys.stderr)
+        return found.story, f"s3://{ports.bucket.name}/{found.prefix}"
+
+    def _fitting(self, story: Story) -> Case:
+        """Raises SettingsError where the settings are those of another relocation."""
+        case = Case.from_json(dict(story.case or {}))
+        given = self.settings
+        for variable, ours, theirs in (
+            ("HC_CLUSTER_NS", given.hc_cluster_ns, case.namespace),
+            ("HC_CLUSTER_NAME", given.hc_cluster_name, case.name),
+            ("MGMT_CLUSTER_NAME", given.mgmt_cluster_name, case.source),
+            ("MGMT2_CLUSTER_NAME", given.mgmt2_cluster_name, case.destination),
+            ("BUCKET_NAME", given.bucket_name, case.bucket),
+        ):
+            if ours != theirs:
+                raise SettingsError(
+                    what=f"The journal is of a relocation with {variable}={theirs}, and the settings say {ours}.",
+                    todo="Use the settings that it was begun with.",
+                )
+        return case
 
     def _unfinished(self, story: Story) -> Unfinished:
         folder = self.folder.path
@@ -142,6 +202,12 @@ class Session:
 
     def run(self, case: Case, journal: Any) -> Run:
         return Run(self.ports, case, journal, SystemClock(self.stop), Teller(), self.stop)
+
+    def lease(self, case: Case) -> Lease:
+        return Lease(self.ports, case, SystemClock(self.stop), Teller(), self.stop.is_set)
+
+    def undertaking(self, case: Case, journal: Journal, lease: Lease) -> Undertaking:
+        return Undertaking(self.run(case, journal), lease, no_return=POINT_OF_NO_RETURN)
 
 
 def backup_folder(settings: config.Settings, backup: Path | None, *, new: bool) -> BackupFolder:
@@ -163,16 +229,30 @@ def backup_folder(settings: config.Settings, backup: Path | None, *, new: bool) 
     return BackupFolder(unfinished[-1] if unfinished else root / time.strftime("%Y%m%d-%H%M%S", time.gmtime()))
 
 
+def connected(settings: config.Settings, side: Side) -> Kubernetes:
+    """Raises UnreadableKubeconfig."""
+    match side:
+        case "source":
+            return connect_kube(settings.mgmt_kubeconfig, "source", variable="MGMT_KUBECONFIG")
+        case "destination":
+            return connect_kube(settings.mgmt2_kubeconfig, "destination", variable="MGMT2_KUBECONFIG")
+        case "hosted":
+            return connect_kube(settings.hc_kubeconfig, "hosted", variable="HC_KUBECONFIG")
+
+
+def connected_aws(settings: config.Settings, given: dict[str, str]) -> Aws:
+    """Raises SettingsError."""
+    region = settings.mgmt2_region
+    return connect_aws(settings_from(given, bucket=settings.bucket_name, zone_id=settings.aws_zone_id, region=region))
+
+
 def open_session(env_file: Path | None, backup: Path | None = None, *, new: bool = False) -> Session:
     given = config.variables(env_file)
     settings = config.load(given)
     folder = backup_folder(settings, backup, new=new)
-    source = connect_kube(settings.mgmt_kubeconfig, "source", variable="MGMT_KUBECONFIG")
-    destination = connect_kube(settings.mgmt2_kubeconfig, "destination", variable="MGMT2_KUBECONFIG")
-    hosted = connect_kube(settings.hc_kubeconfig, "hosted", variable="HC_KUBECONFIG")
-    aws = connect_aws(
-        settings_from(given, bucket=settings.bucket_name, zone_id=settings.aws_zone_id, region=settings.mgmt2_region)
-    )
+    source, destination = connected(settings, "source"), connected(settings, "destination")
+    hosted = connected(settings, "hosted")
+    aws = connected_aws(settings, given)
     ports = Ports(
         source=source,
         destination=destination,
@@ -188,23 +268,18 @@ def open_session(env_file: Path | None, backup: Path | None = None, *, new: bool
     return Session(settings, ports, folder, threading.Event())
 
 
-def carry_out(
-    session: Session, case: Case, journal: Journal, steps: Steps, *, carry: Carry = Run.carry_out
-) -> tuple[Check, ...]:
-    """Runs the steps; the first SIGINT or SIGTERM ends it after the current action."""
-    with _stoppable(session.stop) as signalled:
+@contextmanager
+def stoppable(session: Session) -> Iterator[None]:
+    """Inside, the first SIGINT or SIGTERM ends the work after the current action."""
+    with _signals(session.stop) as signalled:
         try:
-            checks = carry(session.run(case, journal), steps)
+            yield
         except StopRequested:
             name = signal.Signals(signalled()).name
-            print(
-                f"\nStopped by {name} after the current action; nothing was undone. Go on with:\n"
-                f"    hcp-dr resume --backup {session.folder.path}",
-                file=sys.stderr,
-            )
+            begun = session.story() is not None
+            told = f" Go on with:\n    hcp-dr resume --backup {session.folder.path}" if begun else ""
+            print(f"\nStopped by {name} after the current action; nothing was undone.{told}", file=sys.stderr)
             raise typer.Exit(128 + signalled()) from None
-    journal.write("end")
-    return checks
 
 
 @contextmanager
@@ -217,7 +292,7 @@ def nothing_begun() -> Iterator[None]:
 
 
 @contextmanager
-def _stoppable(stop: threading.Event) -> Iterator[Callable[[], int]]:
+def _signals(stop: threading.Event) -> Iterator[Callable[[], int]]:
     received: list[int] = []
 
     def on_signal(number: int, _frame: object) -> None:

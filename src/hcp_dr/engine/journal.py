@@ -86,11 +86,13 @@ class Story:
     current: str | None = None  # the step that was begun and is not done, or is being undone
     ended: bool = False
     lines: tuple[Mapping[str, Any], ...] = ()
+    runs: frozenset[str] = frozenset()  # the words for themselves of all runs that wrote it
 
     def after(self, line: Mapping[str, Any]) -> Story:
         """The story with one line more. Total: an unknown line is kept and changes nothing."""
         memory = self.memory.after(str(line.get("line")), line)
-        told = replace(self, lines=(*self.lines, line), memory=memory)
+        runs = self.runs | {str(line["by"])} if "by" in line else self.runs
+        told = replace(self, lines=(*self.lines, line), memory=memory, runs=runs)
         match line.get("line"):
             case "begin":
                 case = line.get("case") or self.case
@@ -108,6 +110,10 @@ class Story:
     def called_off(self) -> bool:
         """An abort was begun: the relocation of this folder is over, or will be when that has ended."""
         return self.command == ABORT
+
+    def acted_in(self, step: str) -> bool:
+        """Whether an action of the step was ever begun."""
+        return any(line.get("line") == "intent" and line.get("step") == step for line in self.lines)
 
     def seconds_of_steps(self) -> dict[str, float]:
         """Step to seconds, for steps that are done."""
@@ -158,6 +164,28 @@ class Journal:
     def memory(self) -> Memory:
         return self.story.memory
 
+    def data(self) -> bytes:
+        """The file as it is."""
+        with _mapped(self.path):
+            return self.path.read_bytes()
+
+    def adopt(self, data: bytes) -> None:
+        """Go on from what the mirror has; what was in the file is kept beside it."""
+        with _mapped(self.path):
+            if self.path.stat().st_size:
+                kept = self.path.with_name(self.path.name + ".before")
+                _write_whole(kept, self.path.read_bytes())
+            part = self.path.with_name(self.path.name + ".part")
+            _write_whole(part, data)
+            handle = os.open(part, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.replace(self.path)
+        os.close(self._handle)
+        self._handle = handle
+        if data and not data.endswith(b"\n"):
+            self._append(b"\n")
+        self.story = fold(parse(data))
+
     def write(self, line: str, **values: Any) -> None:
         """Append one line and flush it to disk before returning."""
         record = {"at": round(self._now(), 3), "line": line, **values}
@@ -173,6 +201,14 @@ class Journal:
 
     def close(self) -> None:
         os.close(self._handle)
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read(folder: Path) -> Story | None:

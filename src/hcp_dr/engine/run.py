@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.perform import perform
@@ -20,6 +21,12 @@ from hcp_dr.engine.step import Action, Check, Do, Done, Refuse, Remember, Step, 
 from hcp_dr.engine.wait import LOOK_AGAIN, Clock, mark_of
 from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, Contested, HcpDrError, NotFound, ServerBusy, TimedOut
 from hcp_dr.model import Case, Ports
+
+if TYPE_CHECKING:
+    from hcp_dr.engine.lease import Lease
+    from hcp_dr.engine.mirror import Mirror
+
+Answer = TypeVar("Answer")
 
 PASSING_LIMIT = 300.0
 """So many seconds may a cluster or AWS fail in a passing way before the step gives up."""
@@ -68,7 +75,8 @@ class _Pass:
 
 @dataclass(slots=True)
 class Run:
-    """Carries steps out in order. `journal` is a Journal or a Scribe."""
+    """Carries steps out in order. `journal` is a Journal or a Scribe. What writes has a lease, and stops where it is
+    lost; its journal has a mirror."""
 
     ports: Ports
     case: Case
@@ -80,6 +88,12 @@ class Run:
     hands: int = HANDS  # how many independent actions go out at a time
     answered: bool = False  # whether a look has ever been answered in this run
     last_refusal: Refuse | None = None  # with the checks that led to it
+    lease: Lease | None = None
+    mirror: Mirror | None = None
+    _pool: ThreadPoolExecutor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=self.hands)  # a thread is made when one is needed
 
     def carry_out(self, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
         """Every step that the journal does not call done, in order; a proof is looked at again whatever it says.
@@ -93,6 +107,7 @@ class Run:
     def carry_out_one(self, step: Step[Any]) -> tuple[Check, ...]:
         done, seconds = self._see_through(step, "step", step.name)
         self.journal.write("done", step=step.name, because=done.because, seconds=seconds)
+        self.send_mirror()
         return done.checks
 
     def undo(self, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
@@ -106,6 +121,7 @@ class Run:
                 done, seconds = self._see_through(back, "undo", f"undo {step.name}")
                 warnings = [f"{check.name}: {check.seen}" for check in done.checks if check.verdict == "warning"]
                 self.journal.write("undone", step=step.name, because=done.because, seconds=seconds, warnings=warnings)
+                self.send_mirror()
                 checks += done.checks
         return tuple(checks)
 
@@ -134,7 +150,7 @@ class Run:
                 raise StopRequested
             mark = mark_of(self.ports, wake)
             try:
-                facts = step.observe(looking, self.case, self.journal.memory)
+                [facts] = self._together([partial(step.observe, looking, self.case, self.journal.memory)])
             except HcpDrError as error:
                 self._bear(step, error, seen)
                 continue
@@ -174,10 +190,15 @@ class Run:
         for action in actions:
             if isinstance(action, Remember):
                 self.journal.write("remember", key=action.key, value=action.value)
+        if any(isinstance(action, Remember) for action in actions):
+            self.send_mirror(now=True)
         acts = [action for action in actions if not isinstance(action, Remember)]
         if not acts:
             return
+        self._keep()
         self.journal.write("intent", step=step.name, actions=describe_all(acts))
+        if self.mirror is not None and step.name == self.mirror.announced:
+            self.send_mirror(now=True)
         self.tell(Progress("act", step.name, "; ".join(describe_all(acts)[:3]) + _more(len(acts) - 3)))
         failures = self._perform(acts, seen)
         self.journal.write(
@@ -199,12 +220,7 @@ class Run:
                 return error
             return None
 
-        hands = min(self.hands, len(actions))
-        if hands == 1:
-            results = [one(action) for action in actions]
-        else:
-            with ThreadPoolExecutor(max_workers=hands) as pool:
-                results = list(pool.map(one, actions))
+        results = self._together([partial(one, action) for action in actions])
         failures = []
         for action, error in zip(actions, results, strict=True):
             if error is None:
@@ -212,6 +228,50 @@ class Run:
             else:
                 failures.append((action, error))
         return failures
+
+    def _together(self, works: Sequence[Callable[[], Answer]]) -> list[Answer]:
+        """What all of them return, in their order. They go through the hands, so that this thread can keep the lease
+        however long one takes; once it is lost, or one raised, none is begun any more."""
+        if self.lease is None and (len(works) == 1 or self.hands == 1):
+            return [work() for work in works]
+        self._keep()
+        halted = threading.Event()
+        futures = [self._pool.submit(_unless, halted, work) for work in works]
+        try:
+            self._keep_while(futures)
+        except BaseException:
+            halted.set()
+            self.clock.await_hands(futures, None)
+            raise
+        return [future.result() for future in futures]
+
+    def _keep_while(self, futures: Sequence[Future[Any]]) -> None:
+        while not all(future.done() for future in futures):
+            self.clock.await_hands(futures, self.lease.due_in() if self.lease else None)
+            self._keep()
+
+    def _keep(self) -> None:
+        if self.lease is not None:
+            self.lease.keep()
+
+    def send_mirror(self, *, now: bool = False) -> None:
+        """Where the bucket fails, the Leases say before anything else that the mirror lacks what this journal has."""
+        if self.mirror is None:
+            return
+        failed_before = self.mirror.is_failing
+        self._together([self.mirror.send if now else self.mirror.send_in_time])
+        if self.mirror.is_failing and not failed_before and self.lease is not None:
+            word = f"{self.lease.me}, not mirrored since line {len(self.journal.story.lines)}"
+            self.journal.write("unmirrored", by=word)
+            self.lease.sign(word)
+
+    def _pause(self, seconds: float) -> None:
+        """In pieces, where a lease wants to be kept meanwhile."""
+        until = self.clock.now() + seconds
+        while self.lease is not None and self.lease.due_in() < until - self.clock.now() and not self.stop.is_set():
+            self.clock.pause(max(self.lease.due_in(), 0.05))
+            self._keep()
+        self.clock.pause(max(0.0, until - self.clock.now()))
 
     def _bear(self, step: Step[Any], error: HcpDrError, seen: _Pass) -> None:
         """Wait a little and let the caller look again, or raise when that has gone on too long."""
@@ -224,7 +284,7 @@ class Run:
                 raise error
             asked = error.retry_after if isinstance(error, ServerBusy) else None
             self.tell(Progress("again", step.name, error.what, now - seen.passing_since))
-            self.clock.pause(min(asked or 1.0, 30.0))
+            self._pause(min(asked or 1.0, 30.0))
         elif isinstance(error, STALE):
             seen.stale += 1
             if seen.stale >= STALE_LIMIT:
@@ -244,6 +304,16 @@ class Run:
             return ""
         managers = {entry.get("manager", "?") for entry in (found or {}).get("metadata", {}).get("managedFields", ())}
         return f"Who writes it: {', '.join(sorted(managers))}." if managers else ""
+
+
+def _unless(halted: threading.Event, work: Callable[[], Answer]) -> Answer:
+    if halted.is_set():
+        raise RuntimeError("nothing is begun any more")
+    try:
+        return work()
+    except BaseException:
+        halted.set()
+        raise
 
 
 def _more(count: int) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Protocol
+from collections.abc import Collection
+from concurrent import futures
+from typing import Any, Protocol
 
 from hcp_dr.engine.step import Topic
 from hcp_dr.errors import HcpDrError
@@ -31,6 +33,10 @@ class Clock(Protocol):
         """Return when an object of the topic changed after `mark`, at the latest after so many seconds."""
         ...
 
+    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+        """Return when all are done, at the latest after so many seconds."""
+        ...
+
 
 def mark_of(ports: Ports, topic: Topic | None) -> str | None:
     """The present of a topic, taken before observing, so that no change is slept through."""
@@ -49,10 +55,14 @@ class SystemClock:
         self._stop = stop
 
     def now(self) -> float:
-        return time.monotonic()
+        """Time that the machine slept counts: meanwhile the Leases were not renewed."""
+        return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
     def pause(self, seconds: float) -> None:
         self._stop.wait(seconds)
+
+    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+        futures.wait(works, timeout=seconds)
 
     def await_change(self, ports: Ports, topic: Topic | None, mark: str | None, seconds: float) -> None:
         if topic is None or mark is None:

@@ -32,6 +32,10 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+_WHOLE = (
+    "Bring the folder of the machine that made the backup here, and run `hcp-dr resume --backup` with it; without it, "
+    "make the backup again."
+)
 _KEPT = 4096  # objects of a backup that are not read or written twice
 
 _PREFIXES = {
@@ -221,8 +225,9 @@ def read_objects(archive: Archive, entries: Iterable[Entry]) -> dict[Entry, Obje
     for entry in entries:
         data = archive.read(entry.file)
         if data is None:
-            raise ArchiveError(folder=archive.folder, reason=f"{entry.file} is missing")
+            raise ArchiveError(folder=archive.folder, reason=f"{entry.file} is missing", todo=_WHOLE)
         if sha256_of(data) != entry.sha256:
-            raise ArchiveError(folder=archive.folder, reason=f"{entry.file} was changed after the backup (sha256)")
+            reason = f"{entry.file} was changed after the backup (sha256)"
+            raise ArchiveError(folder=archive.folder, reason=reason, todo=_WHOLE)
         objects[entry] = _read(data)
     return objects

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from hcp_dr.engine.journal import Story
 from hcp_dr.engine.run import Run
-from hcp_dr.engine.step import Check
+from hcp_dr.engine.step import Check, Step
 from hcp_dr.errors import NothingToResume
-from hcp_dr.procedure import IN_SERVICE, UNDO, Steps, returning
+from hcp_dr.procedure import IN_SERVICE, UNDO, returning
 
 
 def must_be_returnable(run: Run, story: Story) -> None:
@@ -18,6 +21,6 @@ def must_be_returnable(run: Run, story: Story) -> None:
         raise NothingToResume(reason="nothing was begun that could be undone", todo="Start with `hcp-dr relocate`.")
 
 
-def call_off(run: Run, steps: Steps) -> tuple[Check, ...]:
+def call_off(run: Run, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
     """Undo the steps, and prove that the source is in service. Raises as `Run.carry_out`."""
     return (*run.undo(steps), *run.carry_out(IN_SERVICE))

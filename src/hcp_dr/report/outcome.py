@@ -67,20 +67,3 @@ def to_text(outcome: dict[str, Any]) -> str:
     lines += [f"accepted by {each['who']}: {each['check']} ({each['reason']})" for each in outcome["accepted"]]
     lines.append(f"backup and journal: {outcome['backup_dir']}")
     return "\n".join(lines)
-
-
-def status(story: Story, *, backup_dir: str) -> dict[str, Any]:
-    """Where a command is, from its journal."""
-    last = story.lines[-1] if story.lines else {}
-    undone = story.memory.undone
-    failed = [line for line in story.lines if line.get("line") in ("failed", "stopped")]
-    return {
-        "command": story.command,
-        "state": "ended" if story.ended else "unfinished",
-        "step": story.current,
-        "done": [s for line in story.lines if line.get("line") == "done" and (s := str(line["step"])) not in undone],
-        "undone": [str(line["step"]) for line in story.lines if line.get("line") == "undone"],
-        "last_line_at": last.get("at"),
-        "last_error": failed[-1].get("text") if failed and not story.ended else None,
-        "backup_dir": backup_dir,
-    }

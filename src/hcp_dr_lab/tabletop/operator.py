@@ -6,24 +6,30 @@ A journal and a backup folder in memory outlive the run as files would; with a f
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Mapping
+from concurrent import futures
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hcp_dr.engine.around import Around, ask_around
 from hcp_dr.engine.examine import NOTHING, examine, journal_accepted, stopping
 from hcp_dr.engine.foretell import PlannedStep, foretell
-from hcp_dr.engine.journal import ABORT, Journal, Memory, Story, read
+from hcp_dr.engine.journal import ABORT, Journal, Memory, Story, fold, parse, read
+from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.process import Process
 from hcp_dr.engine.run import Progress, Run, Scribe
 from hcp_dr.engine.step import Check, Topic
+from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import LOOK_AGAIN
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import DNS, Case, Dns, Ports
 from hcp_dr.objects.archive import Archive
-from hcp_dr.procedure import PHASES, PREFLIGHT, UNDO, Steps, calling_off
+from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, UNDO, Steps, calling_off
 from hcp_dr.procedure.case import Asked, discover
+from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.report import outcome
 from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
 from hcp_dr_lab.tabletop.clock import Clock
@@ -44,6 +50,11 @@ class JumpingClock:
 
     def pause(self, seconds: float) -> None:
         self._clock.spend(seconds)
+
+    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+        """What one action takes of the tabletop's time has passed when it is done."""
+        del seconds
+        futures.wait(works)
 
     def await_change(self, ports: Ports, topic: Topic | None, mark: str | None, seconds: float) -> None:
         if topic is None or mark is None:
@@ -73,6 +84,12 @@ class MemoryJournal:
     def write(self, line: str, **values: Any) -> None:
         record = json.loads(json.dumps({"at": round(self._clock.epoch(), 3), "line": line, **values}, default=str))
         self.story = self.story.after(record)
+
+    def data(self) -> bytes:
+        return b"".join(json.dumps(line, sort_keys=True).encode() + b"\n" for line in self.story.lines)
+
+    def adopt(self, data: bytes) -> None:
+        self.story = fold(parse(data))
 
     def close(self) -> None:
         """Nothing is open."""
@@ -108,7 +125,8 @@ class Ending:
 
 
 class Operator:
-    """One relocation of one hosted cluster, from management cluster `source` to the other one."""
+    """One relocation of one hosted cluster, from management cluster `source` to the other one, by the processes that
+    somebody starts on `machine`, one after the other."""
 
     def __init__(
         self,
@@ -117,9 +135,11 @@ class Operator:
         *,
         source: int = 1,
         folder: Path | None = None,
+        machine: str = "bastion",
         caller: Caller = ADMINISTRATOR,
     ) -> None:
         self.world = world
+        self.machine = machine
         self.caller = caller
         self.name = name
         self.source = source
@@ -128,6 +148,7 @@ class Operator:
         self.told: list[Progress] = []
         self._archive: Archive = MemoryArchive() if folder is None else BackupFolder(folder)
         self._memory = MemoryJournal(world.clock)
+        self._processes = 0
         self._sides = [side.name for side in (world.sides if source == 1 else world.sides[::-1])]
 
     # Commands
@@ -152,36 +173,95 @@ class Operator:
         try:
             ports = self.ports()
             case = self.case(ports)
-            scribe = Scribe(Memory().with_value(DNS, dns))
-            checks = () if blindly else examine(self._run(ports, case, scribe), PREFLIGHT, reasons)
+            lease = self._lease(ports, case)
+            lease.look()
+            checks = () if blindly else self._examined(ports, case, dns, reasons)
             error = stopping(checks)
         except HcpDrError as stopped:
             return Ending(self.story(), error=stopped)
         if error is not None:
             return Ending(self.story(), checks, error)
-        if isinstance(self._archive, BackupFolder):
-            self._archive.make()
-        return self._carry_out(ports, case, command, _working(command), checks, dns=dns)
+        return self._begin(ports, case, lease, command, checks, blindly=blindly, dns=dns, reasons=reasons)
+
+    def _examined(self, ports: Ports, case: Case, dns: Dns, reasons: Mapping[str, str]) -> tuple[Check, ...]:
+        return examine(self._run(ports, case, Scribe(Memory().with_value(DNS, dns))), PREFLIGHT, reasons)
+
+    def _begin(
+        self,
+        ports: Ports,
+        case: Case,
+        lease: Lease,
+        command: str,
+        checks: tuple[Check, ...],
+        *,
+        blindly: bool,
+        dns: Dns,
+        reasons: Mapping[str, str],
+    ) -> Ending:
+        with ExitStack() as stack:
+            try:
+                undisturbed = stack.enter_context(lease.held())
+                if not undisturbed and not blindly:
+                    checks = self._examined(ports, case, dns, reasons)
+            except HcpDrError as stopped:
+                return Ending(self.story(), error=stopped)
+            error = stopping(checks)
+            if error is not None:
+                return Ending(self.story(), checks, error)
+            if isinstance(self._archive, BackupFolder):
+                self._archive.make()
+            journal = stack.enter_context(closing(self._journal()))
+            work = self._undertaking(ports, case, journal, lease)
+            try:
+                work.begin("begin", command=command, case=case.to_json())
+                journal.write("remember", key=DNS, value=dns)
+                journal_accepted(journal, checks, "the tabletop's operator")
+                begun = work.carry_out(_working(command))
+            except HcpDrError as stopped:
+                return Ending(journal.story, checks, stopped)
+            return Ending(journal.story, (*checks, *begun))
 
     def go_on(self, phase: str) -> Ending:
         """A phase that follows others."""
-        return self._carry_out(self.ports(), self._known(), phase, PHASES[phase])
+        return self._follow(self._known(), phase)
 
     def resume(self, *, dns: Dns | None = None) -> Ending:
+        """What this machine's journal says is not finished, or else what was at work last on any."""
+        self._find()
         story = self.story()
         if story.command is None or story.ended:
             raise NothingToResume(reason="the journal holds nothing that is not finished")
-        steps = UNDO if story.called_off else _working(story.command)
-        return self._carry_out(self.ports(), self._known(), "", steps, dns=dns)
+        return self._follow(self._known(), None, dns=dns)
 
     def abort(self) -> Ending:
         """As `hcp-dr abort`: nothing is written before it is known that the relocation can be called off."""
+        self._find()
         ports, case, story = self.ports(), self._known(), self.story()
         try:
             calling_off.must_be_returnable(self._run(ports, case, Scribe(story.memory)), story)
         except HcpDrError as refused:
             return Ending(story, error=refused)
-        return self._carry_out(ports, case, ABORT, UNDO)
+        return self._follow(case, ABORT)
+
+    def _find(self) -> None:
+        """The journal of another machine, where this one has none."""
+        if self.story().command is None:
+            found = self.around().journal(self._archive.folder)
+            if isinstance(self._archive, BackupFolder):
+                self._archive.make()
+            with closing(self._journal()) as journal:
+                journal.adopt(found.data)
+
+    def around(self) -> Around:
+        """What the world tells of the relocation."""
+        names, ports = self.world.residents[self.name].names, self.ports()
+        return ask_around(
+            lambda: ports.source,
+            lambda: ports.destination,
+            lambda: ports.bucket,
+            namespace=names.namespace,
+            name=names.name,
+        )
 
     # What outlives a process
 
@@ -194,6 +274,10 @@ class Operator:
         """Go on from what another one's journal and backup folder in memory hold."""
         self._memory.story = story
         self._archive = MemoryArchive(files=dict(files))
+
+    def journal_data(self) -> bytes:
+        """Of the journal in memory, as its file would hold it."""
+        return self._memory.data()
 
     def pretend(self, step: str, **remembered: Any) -> None:
         """Make the product believe that it has done a step, to see what comes of leaving it out."""
@@ -238,32 +322,48 @@ class Operator:
     def _run(self, ports: Ports, case: Case, journal: Any) -> Run:
         return Run(ports, case, journal, JumpingClock(self.world.clock), self.told.append, hands=1)
 
-    def _carry_out(
-        self,
-        ports: Ports,
-        case: Case,
-        command: str,
-        steps: Steps,
-        checks: Sequence[Check] = (),
-        *,
-        dns: Dns | None = None,
-    ) -> Ending:
-        journal = self._memory if self.folder is None else Journal(self.folder, now=self.world.clock.epoch)
-        with closing(journal):
-            if command:
-                journal.write("begin", command=command, case=case.to_json())
-                journal_accepted(journal, checks, "the tabletop's operator")
-            else:
-                journal.write("resumed")
-            if dns is not None:
-                journal.write("remember", key=DNS, value=dns)
+    def _journal(self) -> Any:
+        return self._memory if self.folder is None else Journal(self.folder, now=self.world.clock.epoch)
+
+    def _lease(self, ports: Ports, case: Case) -> Lease:
+        """Each command is a process of its own, and whoever starts the next on this machine knows that it is gone."""
+        self._processes += 1
+        mark = f"{self.machine}/{self._processes}/{self.world.clock.now()}"
+        process = Process(f"engineer@{self.machine}", self._processes, mark)
+        clock = JumpingClock(self.world.clock)
+        here = f"{self.machine}/"
+        return Lease(
+            ports, case, clock, self.told.append, process=process, is_gone=lambda other: other.startswith(here)
+        )
+
+    def _undertaking(self, ports: Ports, case: Case, journal: Any, lease: Lease) -> Undertaking:
+        return Undertaking(self._run(ports, case, journal), lease, no_return=POINT_OF_NO_RETURN)
+
+    def _follow(self, case: Case, command: str | None, *, dns: Dns | None = None) -> Ending:
+        """Another command in the folder of those before, or, without a command, the one that is not finished."""
+        ports = self.ports()
+        with closing(self._journal()) as journal:
+            lease = self._lease(ports, case)
+            checks: tuple[Check, ...] = ()
             try:
-                carry = calling_off.call_off if journal.story.called_off else Run.carry_out
-                found = (*checks, *carry(self._run(ports, case, journal), steps))
-            except HcpDrError as error:
-                return Ending(journal.story, tuple(checks), error)
-            journal.write("end")
-            return Ending(journal.story, found)
+                with lease.held():
+                    work = self._undertaking(ports, case, journal, lease)
+                    checks = work.catch_up(REFILL)
+                    if command is None:
+                        work.begin("resumed")
+                    else:
+                        work.begin("begin", command=command, case=case.to_json())
+                    if dns is not None:
+                        journal.write("remember", key=DNS, value=dns)
+                    if journal.story.called_off:
+                        checks += work.carry_out(UNDO, carry=calling_off.call_off)
+                    elif command is None:
+                        checks += work.carry_out(_working(journal.story.command))
+                    else:
+                        checks += work.carry_out(PHASES[command])
+            except HcpDrError as stopped:
+                return Ending(journal.story, checks, stopped)
+            return Ending(journal.story, checks)
 
     def document(self, ending: Ending) -> Mapping[str, Any]:
         """As `hcp-dr relocate -o json` prints it."""

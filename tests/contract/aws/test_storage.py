@@ -69,6 +69,27 @@ def test_what_is_not_there(storing: Storing, tmp_path: Path) -> None:
         storing.absent.put(KEY, CONTENT, metadata={})
 
 
+def test_a_listing_has_every_object_of_a_prefix_and_no_other(storing: Storing) -> None:
+    bucket = storing.bucket
+    keys = ["hcp-dr/a/one two/journal.jsonl", "hcp-dr/a/one/b/journal.jsonl", "hcp-dr/a/one/c", "hcp-dr/ab/c"]
+    for key in keys:
+        bucket.put(key, CONTENT, metadata={"a": "b"})
+    listed = bucket.list("hcp-dr/a/")
+    assert [(item.key, item.size) for item in listed] == [(key, len(CONTENT)) for key in keys[:3]]
+    assert all(item.modified > 1_600_000_000 for item in listed)
+    assert [item.key for item in bucket.list("hcp-dr/a/one/")] == keys[1:3]
+    assert bucket.list("nothing/") == ()
+    with pytest.raises(errors.BucketRefused, match="NoSuchBucket"):
+        storing.absent.list("hcp-dr/")
+
+
+def test_a_listing_goes_over_all_pages(storing: Storing) -> None:
+    keys = [f"page/{number:04}" for number in range(1003)]
+    for key in keys:
+        storing.bucket.put(key, b"", metadata={})
+    assert [item.key for item in storing.bucket.list("page/")] == keys
+
+
 def test_a_put_on_condition(storing: Storing) -> None:
     bucket = storing.bucket
     with pytest.raises(errors.BucketRefused, match="NoSuchKey"):
@@ -81,8 +102,10 @@ def test_a_put_on_condition(storing: Storing) -> None:
     assert bucket.get(KEY) == CONTENT
     head = bucket.head(KEY)
     assert head is not None
-    bucket.put(KEY, OTHER, metadata={}, if_etag=head.etag)
+    written = bucket.put(KEY, OTHER, metadata={}, if_etag=head.etag)
     assert bucket.get(KEY) == OTHER
+    bucket.put(KEY, CONTENT, metadata={}, if_etag=written)
+    assert bucket.get(KEY) == CONTENT
 
 
 # By presigned URL, as a pod without credentials

@@ -174,6 +174,15 @@ def test_nothing_else_can_be_accepted(
     assert not folder.exists()
 
 
+def test_preflight_asks_for_leases_on_both_sides(hcp: Hcp, world: World) -> None:
+    for cluster, verb in ((world.source, "update"), (world.destination, "patch")):
+        cluster.forbidden.add((verb, "leases.coordination.k8s.io"))
+    ended = hcp("preflight")
+    assert ended.code == 10
+    assert "not allowed: update leases.coordination.k8s.io" in ended.out
+    assert "not allowed: patch leases.coordination.k8s.io" in ended.out
+
+
 @pytest.mark.parametrize("phase", sorted(PHASES))
 def test_a_plan_is_printed_and_nothing_is_written(hcp: Hcp, world: World, folder: Path, phase: str) -> None:
     ended = hcp("plan", phase, "-o", "yaml")

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent import futures
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.run import FIRST_LIMIT, HANDS, PASSING_LIMIT, STALE_LIMIT, StopRequested
+from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.run import FIRST_LIMIT, HANDS, PASSING_LIMIT, STALE_LIMIT, Run, StopRequested
 from hcp_dr.engine.step import Check, Decision, Delete, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import (
     ClusterUnreachable,
     Contested,
     Forbidden,
     HcpDrError,
+    LeaseLost,
     NotFound,
     Refused,
     ServerBusy,
     TimedOut,
 )
 from hcp_dr.kube.port import Resource
-from hcp_dr.kube.resources import CONFIG_MAP, POD
+from hcp_dr.kube.resources import CONFIG_MAP, LEASE, POD
 from hcp_dr.model import Case, Ports
 from tests.cases.building import an_object
-from tests.unit.engine.toys import Table, create, patch, step
+from tests.ports import CASE
+from tests.unit.engine.leasing import Clusters
+from tests.unit.engine.toys import JumpingClock, Table, create, patch, step
 
 VALUES = {"cluster": "source", "verb": "get", "object": "ConfigMap n/a", "reason": "so it is"}
 
@@ -517,3 +522,91 @@ def test_undoing_that_is_refused_is_journaled_and_goes_on_later() -> None:
     assert table.log.story == ["undo", "failed"]
     table.run().undo([undoable("toy.one", make_b_back)])
     assert table.log.memory.undone == {"toy.one"}
+
+
+# Under a lease
+
+
+class LongActions(JumpingClock):
+    """Whoever waits for hands waits until he has something else to do; the action goes on when time has passed."""
+
+    def __init__(self, until: float) -> None:
+        super().__init__()
+        self.until, self.enough = until, threading.Event()
+
+    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+        if seconds is None or self.seconds >= self.until:
+            self.enough.set()
+            super().await_hands(works, None)
+        elif futures.wait(works, timeout=0.001).not_done:
+            self.seconds += seconds
+
+
+def under_lease(table: Table, clusters: Clusters, *, hands: int = HANDS) -> tuple[Run, Lease]:
+    lease = clusters.lease()
+    run = Run(table.world.ports, CASE, table.log, clusters.clock, table.told.append, lease=lease, hands=hands)
+    return run, lease
+
+
+@pytest.mark.parametrize("hands", [1, HANDS])
+@pytest.mark.parametrize("slow", ["create", "list"])
+def test_the_lease_is_kept_while_an_action_or_a_look_lasts_an_hour(hands: int, slow: str) -> None:
+    table, clock = Table(), LongActions(3600)
+    clusters = Clusters(clock=clock)
+    table.world.source.before = lambda verb: None if verb != slow or clock.enough.wait(10) else pytest.fail("too long")
+    run, lease = under_lease(table, clusters, hands=hands)
+    with lease.held():
+        first = clusters.seen("source").version
+        run.carry_out_one(step(make_a))
+        renewals = int(clusters.seen("source").version) - int(first)
+    assert 3600 <= clock.seconds < 3700
+    assert 3600 / 20 <= renewals <= 3700 / 20 + 2
+
+
+def stolen(clusters: Clusters) -> None:
+    change = {"spec": {"holderIdentity": "a thief"}}
+    clusters.client("destination").patch(LEASE, "hcp-dr-clusters-one", "default", change)
+
+
+def test_a_lost_lease_ends_the_run_before_its_next_action() -> None:
+    table, clusters = Table(), Clusters()
+    run, lease = under_lease(table, clusters)
+
+    def plan(found: dict[str, Any]) -> Decision:
+        if found:
+            stolen(clusters)
+            clusters.clock.seconds += 20
+        return Do((create("b" if found else "a"),))
+
+    with pytest.raises(LeaseLost), lease.held():
+        run.carry_out_one(step(plan))
+    assert [call[3] for call in table.world.source.asked] == ["a"]
+    assert table.log.story == ["step", "intent", "outcome", "failed"]
+    assert clusters.seen("destination").holder == "a thief"
+
+
+def test_a_lease_that_is_lost_during_a_batch_lets_nothing_more_of_it_begin() -> None:
+    table, clock = Table(), LongActions(20)
+    clusters = Clusters(clock=clock)
+    run, lease = under_lease(table, clusters, hands=2)
+
+    def before(verb: str) -> None:
+        if verb == "create":
+            if clusters.seen("destination").holder != "a thief":
+                stolen(clusters)
+            assert clock.enough.wait(10)
+
+    table.world.source.before = before
+    with pytest.raises(LeaseLost), lease.held():
+        run.carry_out_one(step(lambda _: Do(tuple(create(f"c{number}") for number in range(20)))))
+    assert len(table.world.source.asked) <= 2
+
+
+def test_a_long_pause_is_interrupted_to_keep_the_lease() -> None:
+    table, clusters = Table(), Clusters()
+    run, lease = under_lease(table, clusters)
+    table.world.source.before = failing(ServerBusy(retry_after=30.0, **VALUES), on="create", times=4)
+    with lease.held():
+        run.carry_out_one(step(make_a))
+        assert clusters.clock.seconds - 1e-6 <= 120
+        assert max(clusters.clock.pauses) <= 20

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent import futures
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,10 @@ class JumpingClock:
         self.pauses.append(seconds)
         self.seconds += seconds
         self.meanwhile()
+
+    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+        del seconds
+        futures.wait(works, timeout=10)
 
     def await_change(self, ports: Ports, topic: Topic | None, mark: str | None, seconds: float) -> None:
         assert ports is not None

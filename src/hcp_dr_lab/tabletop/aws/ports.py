@@ -12,7 +12,7 @@ from hcp_dr.aws import checksum
 from hcp_dr.aws.batch import describe, refuse_what_does_not_fit
 from hcp_dr.aws.mapping import from_answer, from_page
 from hcp_dr.aws.paging import Listing
-from hcp_dr.aws.port import Encryption, Instance, Record, RecordChange, StoredObject, UploadedPart
+from hcp_dr.aws.port import Encryption, Instance, ListedObject, Record, RecordChange, StoredObject, UploadedPart
 from hcp_dr_lab.region.cloud.record_sets import Change, Place, RecordSet, full_name
 from hcp_dr_lab.tabletop.aws.machines import Machine, Machines
 from hcp_dr_lab.tabletop.aws.records import Records
@@ -82,6 +82,11 @@ class MemoryBucket(_Port):
                     return None
                 raise Refusal(str(refusal.http), _of_head(refusal), refusal.http) from refusal
 
+    def list(self, prefix: str) -> tuple[ListedObject, ...]:
+        with self._asked(f"ListObjectsV2 {prefix}"):
+            found = {key: self._storage.get(self._name, key) for key in self._storage.keys_of(self._name, prefix)}
+        return tuple(ListedObject(key, len(item.body), item.modified) for key, item in found.items())
+
     def put(
         self,
         key: str,
@@ -90,7 +95,7 @@ class MemoryBucket(_Port):
         metadata: Mapping[str, str],
         if_absent: bool = False,
         if_etag: str | None = None,
-    ) -> None:
+    ) -> str:
         wanted = Wanted(
             metadata=dict(metadata),
             sha256=checksum.of_body(body),
@@ -99,7 +104,7 @@ class MemoryBucket(_Port):
             if_match=if_etag,
         )
         with self._asked(f"PutObject {key}"):
-            self._storage.put(self._name, key, body, wanted)
+            return self._storage.put(self._name, key, body, wanted).etag
 
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes:
         with self._asked(f"GetObject {key}"):

@@ -26,6 +26,7 @@ _QUALIFIED = re.compile(
     r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)"
 )
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9])?")
+_MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[-+]\d\d:\d\d)")
 _STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
 _TEXTS = ("name", "generateName", "namespace", "uid", "resourceVersion")
 _MAPS = ("spec", "status", "data", "binaryData", "stringData", "roleRef")
@@ -491,6 +492,26 @@ def _validate_claim(new: Object, old: Object | None) -> Problems:
     return problems
 
 
+# Leases
+
+
+def _validate_lease(new: Object, _old: Object | None) -> Problems:
+    spec = new.get("spec") or {}
+    for word in ("acquireTime", "renewTime"):
+        if spec.get(word) is not None and not _MICRO_TIME.fullmatch(str(spec[word])):
+            raise refusal.bad_request(
+                f'Lease in version "v1" cannot be handled as a Lease: parsing time "{spec[word]}" as '
+                '"2006-01-02T15:04:05.000000Z07:00": cannot parse it'
+            )
+    problems: Problems = []
+    duration, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
+    if duration is not None and duration <= 0:
+        problems.append(f"spec.leaseDurationSeconds: Invalid value: {duration}: must be greater than 0")
+    if transitions is not None and transitions < 0:
+        problems.append(f"spec.leaseTransitions: Invalid value: {transitions}: must be greater than or equal to 0")
+    return problems
+
+
 # Access
 
 
@@ -566,7 +587,7 @@ KINDS: Mapping[str, Kind] = {
         Kind(r.PERSISTENT_VOLUME, status=True, prepare=_prepare_volume),
         Kind(r.ENDPOINT_SLICE),
         Kind(r.STORAGE_CLASS),
-        Kind(r.LEASE),
+        Kind(r.LEASE, validate=_validate_lease),
         Kind(
             r.DEPLOYMENT,
             status=True,

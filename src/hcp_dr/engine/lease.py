@@ -1,0 +1,384 @@
+"""One relocation at a time: a Lease on each management cluster, held by every command that writes.
+
+A Lease is taken where nobody holds it, where its holder's process is proven to be gone, or where it stood still for a
+whole duration of our own clock; the clock of another machine is never believed. The holder counts from the moment in
+which it asked for its last renewal, and trusts that for less than the duration, so that it has stopped before anybody
+else may begin. Every change is conditional on what was seen. A Lease is given back by name, never deleted.
+
+Its annotations let another machine find the relocation: the backup id, and the last run that wrote anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from hcp_dr.engine.process import Process
+from hcp_dr.engine.process import current as this_process
+from hcp_dr.engine.process import is_gone as is_gone_here
+from hcp_dr.engine.run import FIRST_LIMIT, Progress, StopRequested
+from hcp_dr.engine.wait import LOOK_AGAIN, Clock
+from hcp_dr.errors import AlreadyExists, Conflict, HcpDrError, LeaseHeld, LeaseLost, NotFound, SettingsError
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.resources import LEASE
+from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports, Side
+from hcp_dr.objects.reading import annotations_of
+
+NAMESPACE = "default"
+DURATION = 60
+"""Seconds that a Lease has to stand still before somebody else may take it."""
+RENEWED_EVERY = DURATION / 3
+RETRIED_EVERY = 5.0
+TRUSTED = DURATION - 10.0
+"""So long the holder believes in its last renewal; the rest is for what is under way then."""
+
+_LONGEST_NAME = 63
+HOSTED_CLUSTER_ANNOTATION = "hcp-dr.openshift.io/hosted-cluster"
+SIDE_ANNOTATION = "hcp-dr.openshift.io/side"
+PROCESS_ANNOTATION = "hcp-dr.openshift.io/process"
+LAST_RUN_ANNOTATION = "hcp-dr.openshift.io/last-run"
+
+Verdict = Literal["take", "ours", "wait", "alive"]
+
+
+def lease_name(namespace: str, name: str) -> str:
+    """Of a hosted cluster's Leases. A long name is cut, and told from others by its hash."""
+    whole = f"hcp-dr-{namespace}-{name}"
+    if len(whole) <= _LONGEST_NAME:
+        return whole
+    digest = hashlib.sha256(f"{namespace}/{name}".encode()).hexdigest()[:10]
+    return f"{whole[: _LONGEST_NAME - 11].rstrip('-.')}-{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A Lease as it was seen. `holder` is "" where nobody holds it; times are the holder's own, as RFC 3339."""
+
+    holder: str
+    process: str
+    since: str
+    renewed: str
+    duration: float
+    transitions: int
+    version: str
+    relocation: str  # the backup id of the relocation it was held for last
+    last_run: str  # the last holder that wrote anything in it
+    side: str
+
+    @property
+    def renewed_at(self) -> float | None:
+        """Seconds since the epoch, by the holder's clock: for people, never for a decision."""
+        try:
+            return datetime.fromisoformat(self.renewed).timestamp()
+        except ValueError:
+            return None
+
+    @classmethod
+    def of(cls, found: Object) -> Sighting:
+        spec, annotations = found.get("spec") or {}, annotations_of(found)
+        return cls(
+            holder=str(spec.get("holderIdentity") or ""),
+            process=annotations.get(PROCESS_ANNOTATION, ""),
+            since=str(spec.get("acquireTime") or ""),
+            renewed=str(spec.get("renewTime") or ""),
+            duration=float(spec.get("leaseDurationSeconds") or DURATION),
+            transitions=int(spec.get("leaseTransitions") or 0),
+            version=str(found["metadata"].get("resourceVersion", "")),
+            relocation=annotations.get(RELOCATION_ANNOTATION, ""),
+            last_run=annotations.get(LAST_RUN_ANNOTATION, ""),
+            side=annotations.get(SIDE_ANNOTATION, ""),
+        )
+
+
+def stamp(at: float) -> str:
+    """Seconds since the epoch as Kubernetes writes the times of a Lease."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def look_at(cluster: Kubernetes, namespace: str, name: str) -> Sighting | None:
+    """The Lease of a hosted cluster on one management cluster; None where it has never been held."""
+    found = cluster.find(LEASE, lease_name(namespace, name), NAMESPACE)
+    return None if found is None else Sighting.of(found)
+
+
+def decide(seen: Sighting | None, first: Sighting | None, *, me: str, unchanged: float, gone: bool) -> Verdict:
+    """`first` is how the Lease was when its holder was seen first, `unchanged` the seconds since then on our clock;
+    `gone` says that the holder's process is proven to be no more."""
+    if seen is None or not seen.holder:
+        return "take"
+    if seen.holder == me:
+        return "ours"
+    if gone:
+        return "take"
+    if first is not None and seen.version != first.version:
+        return "alive"
+    return "take" if unchanged >= max(float(DURATION), seen.duration) else "wait"
+
+
+@dataclass(slots=True)
+class _Held:
+    """The Lease of one side, as this run knows it. `version` is that of our last write, None while it is not ours;
+    `asked_at` is when that write was asked for, and `due` when the next is."""
+
+    side: Side
+    cluster: Kubernetes
+    version: str | None = None
+    asked_at: float = 0.0
+    due: float = 0.0
+    first: Sighting | None = None
+    first_at: float = 0.0
+    before: str | None = None  # the version that was seen before preflight; None where it was held
+    trouble: HcpDrError | None = None
+
+
+@dataclass(slots=True)
+class Lease:
+    """Both Leases of one hosted cluster, for one run. `me` is this run's own word for itself, different for each.
+
+    `does_without` says of a side whether the work may go on although that cluster does not answer.
+    """
+
+    ports: Ports
+    case: Case
+    clock: Clock
+    tell: Callable[[Progress], None]
+    is_stopped: Callable[[], bool] = lambda: False
+    does_without: Callable[[Side], bool] = lambda _side: False
+    process: Process = field(default_factory=this_process)
+    is_gone: Callable[[str], bool] = is_gone_here
+    me: str = field(init=False)
+    last_runs: frozenset[str] = field(init=False, default=frozenset())
+    _sides: tuple[_Held, ...] = field(init=False)
+    _signed: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        run = self.ports.fresh_id()[:6]
+        self.me = f"{self.process.who} pid {self.process.pid} run {run} backup {self.case.backup_id}"
+        self._sides = (_Held("source", self.ports.source), _Held("destination", self.ports.destination))
+
+    @property
+    def name(self) -> str:
+        return lease_name(self.case.namespace, self.case.name)
+
+    @property
+    def _object(self) -> str:
+        return f"Lease {NAMESPACE}/{self.name}"
+
+    # Taking
+
+    def look(self) -> None:
+        """Remember what is there, so that `held` can tell whether anybody was at work since."""
+        for held in self._sides:
+            with suppress(HcpDrError):  # preflight says what is wrong there
+                seen = look_at(held.cluster, self.case.namespace, self.case.name)
+                held.before = None if seen is not None and seen.holder else seen.version if seen else ""
+
+    @contextmanager
+    def held(self) -> Iterator[bool]:
+        """Inside, both Leases are ours; True where nobody else held one since `look`. Given back at the end, also after
+        an error, and not by a process that is killed. Raises LeaseHeld, StopRequested, the port's errors."""
+        try:
+            undisturbed = [self._take(held) for held in self._sides]
+            yield all(undisturbed)
+        except Exception:
+            self._give_back()
+            raise
+        self._give_back()
+
+    def _take(self, held: _Held) -> bool:
+        """Whether it was as `look` saw it. Waits for at most one duration."""
+        began = self.clock.now()
+        while True:
+            if self.is_stopped():
+                raise StopRequested
+            try:
+                seen = look_at(held.cluster, self.case.namespace, self.case.name)
+                if self._settled(held, seen):
+                    return (seen.version if seen else "") == held.before
+            except (Conflict, AlreadyExists, NotFound):
+                continue  # somebody was faster: look again
+            except HcpDrError as error:
+                if not error.passing:
+                    raise
+                if self.clock.now() - began >= FIRST_LIMIT:
+                    if not self.does_without(held.side):
+                        raise
+                    self._go_without(held, error)
+                    return False
+                self.tell(Progress("again", "lease", error.what))
+            self._rest()
+
+    def _settled(self, held: _Held, seen: Sighting | None) -> bool:
+        """Whether the Lease is ours now. Raises LeaseHeld, Conflict, AlreadyExists, NotFound."""
+        verdict = self._verdict(held, seen)
+        if seen is not None and verdict == "alive":
+            since = seen.since or "?"
+            raise LeaseHeld(object=self._object, cluster=held.side, holder=seen.holder, since=since)
+        if seen is not None and verdict == "wait":
+            text = (
+                f"until {self._object} on the {held.side} cluster is free; seen: held by {seen.holder} "
+                f"since {seen.since or '?'}; it is taken when it is not renewed for {DURATION} s"
+            )
+            self.tell(Progress("wait", "lease", text, self.clock.now() - held.first_at))
+            return False
+        self._write(held, seen)
+        return True
+
+    def _verdict(self, held: _Held, seen: Sighting | None) -> Verdict:
+        if seen is not None and seen.relocation == self.case.backup_id and seen.side not in ("", held.side):
+            raise SettingsError(
+                what=f"For backup {self.case.backup_id} this management cluster was the {seen.side}, "
+                f"and the settings make it the {held.side}.",
+                todo="MGMT_KUBECONFIG and MGMT2_KUBECONFIG are swapped: correct them and run again.",
+            )
+        now = self.clock.now()
+        if seen is None or not seen.holder:
+            held.first = None
+        elif held.first is None:
+            held.first, held.first_at = seen, now
+        gone = seen is not None and bool(seen.process) and self.is_gone(seen.process)
+        return decide(seen, held.first, me=self.me, unchanged=now - held.first_at, gone=gone)
+
+    def _write(self, held: _Held, seen: Sighting | None) -> None:
+        """Make it ours, or renew it, on condition that it is as it was seen."""
+        asked, now = self.clock.now(), self._time()
+        spec: dict[str, Any] = {"holderIdentity": self.me, "leaseDurationSeconds": DURATION, "renewTime": now}
+        if seen is None or seen.holder != self.me:
+            spec |= {"acquireTime": now, "leaseTransitions": seen.transitions + 1 if seen else 0}
+        annotations: dict[str, str | None] = {
+            HOSTED_CLUSTER_ANNOTATION: f"{self.case.namespace}/{self.case.name}",
+            RELOCATION_ANNOTATION: self.case.backup_id,
+            SIDE_ANNOTATION: held.side,
+            PROCESS_ANNOTATION: self.process.mark,
+        }
+        metadata: dict[str, Any] = {"annotations": annotations}
+        if seen is None:
+            metadata |= {"name": self.name, "namespace": NAMESPACE}
+            body = {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": metadata, "spec": spec}
+            made = held.cluster.create(LEASE, body)
+        else:
+            if seen.relocation != self.case.backup_id:
+                annotations[LAST_RUN_ANNOTATION] = None
+            elif seen.last_run:
+                self.last_runs |= {seen.last_run}
+            made = self._patch(held, seen.version, {"metadata": metadata, "spec": spec})
+        self._is_ours(held, made, asked)
+
+    def _patch(self, held: _Held, version: str, change: dict[str, Any]) -> Object:
+        metadata = {**change.get("metadata", {}), "resourceVersion": version}
+        return held.cluster.patch(LEASE, self.name, NAMESPACE, {**change, "metadata": metadata})
+
+    def _is_ours(self, held: _Held, made: Object, asked: float) -> None:
+        held.version = Sighting.of(made).version
+        held.asked_at, held.due, held.trouble, held.first = asked, asked + RENEWED_EVERY, None, None
+
+    def _go_without(self, held: _Held, error: HcpDrError) -> None:
+        held.due = self.clock.now() + RENEWED_EVERY
+        if held.trouble is None:
+            text = (
+                f"without the Lease of the {held.side} cluster, which does not answer, since the point of no return "
+                f"has passed and the API must come back: {error.what}"
+            )
+            self.tell(Progress("again", "lease", text))
+        held.trouble = error
+
+    def _rest(self) -> None:
+        """A moment, in which what is held already is kept."""
+        self.clock.pause(LOOK_AGAIN)
+        self.keep(only_held=True)
+
+    # Keeping
+
+    def due_in(self) -> float:
+        """Seconds until `keep` has something to do."""
+        return max(0.0, min(held.due for held in self._sides) - self.clock.now())
+
+    def keep(self, *, only_held: bool = False) -> None:
+        """Renew what is due. Raises LeaseLost when this run may not act any more."""
+        for held in sorted(self._sides, key=lambda each: each.trouble is not None):
+            if only_held and held.version is None:
+                continue
+            if self.clock.now() >= held.due:
+                self._renew(held)
+            if held.version is not None and self.clock.now() - held.asked_at >= TRUSTED:
+                self._mistrust(held)
+
+    def _renew(self, held: _Held) -> None:
+        try:
+            if held.version is None or not self._renewed(held):
+                self._regain(held)
+        except (Conflict, AlreadyExists, NotFound):
+            held.due = self.clock.now()  # changed again meanwhile: at the next look
+        except (LeaseLost, SettingsError):
+            raise
+        except HcpDrError as error:
+            held.due = self.clock.now() + RETRIED_EVERY
+            if held.version is None or self.does_without(held.side):
+                self._go_without(held, error)
+            else:
+                held.trouble = error
+                self.tell(Progress("again", "lease", error.what, self.clock.now() - held.asked_at))
+
+    def _renewed(self, held: _Held) -> bool:
+        """False where the Lease is not as this run left it."""
+        asked = self.clock.now()
+        signed = {"metadata": {"annotations": {LAST_RUN_ANNOTATION: self._signed}}} if self._signed else {}
+        try:
+            made = self._patch(held, str(held.version), {**signed, "spec": {"renewTime": self._time()}})
+        except (Conflict, NotFound):
+            return False
+        self._is_ours(held, made, asked)
+        return True
+
+    def _regain(self, held: _Held) -> None:
+        """Ours still, although somebody touched it; or one that the work went on without. Raises LeaseLost."""
+        seen = look_at(held.cluster, self.case.namespace, self.case.name)
+        without = held.version is None or self.does_without(held.side)
+        verdict = self._verdict(held, seen)
+        if seen is not None and verdict != "ours" and not without:
+            raise self._lost(held, f"now {seen.holder or 'nobody'} holds it")
+        if verdict == "alive":
+            raise self._lost(held, f"{seen.holder if seen else '?'} renews it")
+        if verdict == "wait":
+            held.version, held.due = None, self.clock.now() + RETRIED_EVERY
+        else:
+            self._write(held, seen)
+
+    def _mistrust(self, held: _Held) -> None:
+        trouble = held.trouble
+        if trouble is not None and self.does_without(held.side):
+            return
+        seconds = self.clock.now() - held.asked_at
+        raise self._lost(held, f"it could not be renewed for {seconds:.0f} s ({trouble.what if trouble else 'late'})")
+
+    def _lost(self, held: _Held, reason: str) -> LeaseLost:
+        held.version = None
+        return LeaseLost(object=self._object, cluster=held.side, reason=reason.rstrip("."))
+
+    # Telling and giving back
+
+    def sign(self, word: str) -> None:
+        """Say in the Leases who writes now: whoever goes on needs a journal with this word. Raises LeaseLost."""
+        self._signed = word
+        for held in self._sides:
+            held.due = self.clock.now()
+        self.keep()
+
+    def _give_back(self) -> None:
+        """As far as it is ours; whatever does not answer lets it expire."""
+        for held in self._sides:
+            if held.version is None:
+                continue
+            try:
+                self._patch(held, held.version, {"spec": {"holderIdentity": "", "renewTime": self._time()}})
+            except HcpDrError as error:
+                text = f"{self._object} on the {held.side} cluster was not given back: {error.what}"
+                self.tell(Progress("again", "lease", text))
+            held.version = None
+
+    def _time(self) -> str:
+        return stamp(self.ports.now())

@@ -1,0 +1,90 @@
+"""One command that writes, from the line that begins it to the one that ends it: under its lease, and mirrored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from hcp_dr.engine.journal import FILE_NAME, parse
+from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.mirror import Mirror, reconciled
+from hcp_dr.engine.run import FIRST_LIMIT, Progress, Run, Scribe, StopRequested
+from hcp_dr.engine.step import Check, Step
+from hcp_dr.errors import AwsError, HcpDrError, JournalError, KubernetesError, LeaseLost
+from hcp_dr.objects.archive import MANIFEST
+
+Carry = Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]
+
+
+class Undertaking:
+    """`run` has a real journal. After the step `no_return` has acted, the work goes on without a source that does not
+    answer: the API is away until the destination has it."""
+
+    def __init__(self, run: Run, lease: Lease, *, no_return: str) -> None:
+        self._run = run
+        self._lease = run.lease = lease
+        self._mirror = run.mirror = Mirror(
+            run.ports.bucket, run.case.key_prefix, run.journal, run.ports.archive, run.clock, run.tell, no_return
+        )
+        lease.does_without = lambda side: side == "source" and run.journal.story.acted_in(no_return)
+
+    def catch_up(self, refill: Step[Any]) -> tuple[Check, ...]:
+        """Before going on, with the lease held: the newest journal that any machine wrote, its manifest, and, by
+        `refill`, the files that the folder lacks. Raises JournalError where the newest is not to be had."""
+        archive, journal = self._run.ports.archive, self._run.journal
+        path = f"{archive.folder}/{FILE_NAME}"
+        try:
+            found = self._mirror.read()
+            theirs = parse(found.data) if found else []
+            adopted = reconciled(journal.story.lines, theirs, path) is theirs
+            if found and adopted:
+                journal.adopt(found.data)
+            if adopted or archive.read(MANIFEST) is None:
+                self._mirror.fetch_folder()
+        except AwsError as error:
+            self._run.tell(Progress("again", "mirror", f"the bucket's copy of the journal was not read: {error.what}"))
+        unknown = sorted(self._lease.last_runs - journal.story.runs)
+        if unknown:
+            raise JournalError(
+                path=path,
+                reason=f"another machine went on with this relocation ({', '.join(unknown)}), and neither this journal "
+                "nor the bucket knows what it did",
+                left="Nothing was changed by this command.",
+                todo="Make the bucket reachable and run again, or bring that machine's folder here and name it with "
+                "--backup.",
+            )
+        return self._refilled(refill)
+
+    def _refilled(self, refill: Step[Any]) -> tuple[Check, ...]:
+        run = replace(self._run, journal=Scribe(self._run.journal.memory), mirror=None, patience=FIRST_LIMIT)
+        try:
+            return run.carry_out_one(refill)
+        except KubernetesError as error:
+            self._run.tell(Progress("again", refill.name, f"files of the backup may be missing: {error.what}"))
+            return ()
+
+    def begin(self, line: str, **values: Any) -> None:
+        """Journal the line that begins it, or that goes on with it."""
+        journal = self._run.journal
+        journal.write(line, by=self._lease.me, **values)
+        self._run.send_mirror(now=True)
+        if not self._mirror.is_failing:
+            self._lease.sign(self._lease.me)
+
+    def carry_out(self, steps: Sequence[Step[Any]], *, carry: Carry = Run.carry_out) -> tuple[Check, ...]:
+        """To the line that ends it; raises what `Run.carry_out` raises. `carry` may be another way to go through the
+        steps."""
+        run = self._run
+        try:
+            checks = carry(run, steps)
+        except LeaseLost:
+            raise  # somebody else may be writing the mirror
+        except (HcpDrError, StopRequested):
+            with suppress(HcpDrError):
+                run.send_mirror(now=True)
+            raise
+        run.journal.write("end")
+        run.send_mirror(now=True)
+        return checks

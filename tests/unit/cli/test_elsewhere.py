@@ -1,0 +1,182 @@
+"""`status` and `resume` on a machine that has nothing but the settings, and what they say of a half dead world."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hcp_dr.engine import journal
+from hcp_dr.engine.lease import stamp
+from hcp_dr.engine.step import Done, Refuse
+from hcp_dr.errors import AwsUnreachable, ClusterUnreachable, Refused
+from hcp_dr.procedure import PHASES
+from tests.ports import MemoryKubernetes, World
+from tests.unit.cli.conftest import Hcp
+from tests.unit.cli.test_verbs import remembering, toy
+
+pytestmark = pytest.mark.usefixtures("connected")
+LEASE = ("Lease", "default", "hcp-dr-clusters-one")
+WHOLE = (toy("backup.one"), toy("backup.two", remembering), toy("backup.three"))
+
+
+@pytest.fixture
+def stopped(hcp: Hcp, connected: World, monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
+    """A backup that stopped at its third step on another machine; the backup id."""
+    assert connected
+    broken = toy("backup.three", lambda _: Refuse(Refused(what="The world is not as it should be.")))
+    monkeypatch.setitem(PHASES, "backup", (*WHOLE[:2], broken))
+    assert hcp("backup", "--yes").code == 70
+    story = journal.read(folder)
+    assert story is not None
+    assert story.case is not None
+    monkeypatch.setitem(PHASES, "backup", WHOLE)
+    return str(story.case["backup_id"])
+
+
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """From here on, another machine: its own folder, which is not there yet."""
+    monkeypatch.setenv("BACKUP_DIR", str(tmp_path / "other" / "backup"))
+    return tmp_path / "other" / "backup"
+
+
+def dead(cluster: MemoryKubernetes) -> None:
+    def refuse(_verb: str) -> None:
+        raise ClusterUnreachable(cluster=cluster.name, verb="get", object="Lease", reason="timed out")
+
+    cluster.before = refuse
+
+
+def hold(world: World, *, renewed_s_ago: float) -> None:
+    for cluster in (world.source, world.destination):
+        spec = {"holderIdentity": "ada@far pid 1 run x backup b", "acquireTime": stamp(time.time() - 300)}
+        cluster.objects[LEASE]["spec"] |= {**spec, "renewTime": stamp(time.time() - renewed_s_ago)}
+
+
+def status(hcp: Hcp) -> dict[str, Any]:
+    ended = hcp("status", "-o", "json")
+    assert ended.code == 0, ended.err
+    return json.loads(ended.out)  # type: ignore[no-any-return]
+
+
+def test_status_elsewhere_tells_where_it_is_and_what_to_do(hcp: Hcp, stopped: str, moved: Path) -> None:
+    told = status(hcp)
+    assert (told["command"], told["state"], told["step"], told["next"]) == (
+        "backup",
+        "unfinished",
+        "backup.three",
+        None,
+    )
+    assert (told["hosted_cluster"], told["from"], told["to"]) == ("clusters/one", "mgmt-1", "mgmt-2")
+    assert told["done"] == ["backup.one", "backup.two"]
+    assert told["last_error"].startswith("The world is not as it should be.")
+    assert (told["journal"], told["backup_dir"], told["backup_id"]) == ("bucket", None, stopped)
+    assert told["past_point_of_no_return"] is False
+    assert told["lease"]["source"] == {"state": "free", "holder": None, "since": None, "renewed_s_ago": None}
+    assert told["mirror"]["lines_behind"] == 0
+    assert (told["not_asked"], told["todo"]) == ({}, "hcp-dr resume")
+    assert not moved.exists()
+
+
+@pytest.mark.usefixtures("stopped", "moved")
+def test_status_for_people(hcp: Hcp) -> None:
+    lines = hcp("status").out.splitlines()
+    assert lines[0] == "backup of clusters/one from mgmt-1 to mgmt-2: not finished"
+    assert lines[1].startswith("  step             backup.three, since 20")
+    assert lines[2] == "  next             nothing more (2 steps done, 1 left)"
+    assert lines[3] == "  point of no return not passed"
+    assert lines[4].startswith("  last error       The world is not as it should be.")
+    assert lines[5:7] == ["  lease, source    free", "  lease, destination free"]
+    assert lines[-1] == "  do now           hcp-dr resume"
+
+
+@pytest.mark.usefixtures("stopped")
+@pytest.mark.parametrize(("ago", "state"), [(5, "held"), (500, "expired")])
+def test_status_says_who_is_at_work_and_whether_he_lives(hcp: Hcp, world: World, ago: int, state: str) -> None:
+    hold(world, renewed_s_ago=ago)
+    told = status(hcp)
+    lease = told["lease"]["destination"]
+    assert (lease["state"], lease["holder"]) == (state, "ada@far pid 1 run x backup b")
+    assert lease["renewed_s_ago"] == pytest.approx(ago, abs=5)
+    assert told["todo"].startswith("wait: ada@far" if state == "held" else "hcp-dr resume --backup ")
+    text = hcp("status").out
+    assert ("expired, unless its clock is wrong" in text) is (state == "expired")
+
+
+@pytest.mark.usefixtures("stopped")
+def test_status_says_what_it_could_not_ask(hcp: Hcp, world: World) -> None:
+    def no_bucket(_verb: str) -> None:
+        raise AwsUnreachable(service="S3", operation="ListObjectsV2", object="backups", reason="timed out")
+
+    dead(world.source)
+    world.bucket.before = no_bucket
+    told = status(hcp)
+    assert set(told["not_asked"]) == {"source", "bucket"}
+    assert (told["journal"], told["mirror"], told["lease"]["source"]) == ("local", None, None)
+    assert told["lease"]["destination"]["state"] == "free"
+    assert "not asked        source: The API server of the source cluster did not answer" in hcp("status").out
+
+
+@pytest.mark.usefixtures("moved")
+def test_status_without_anything_says_what_it_could_not_ask(hcp: Hcp, world: World) -> None:
+    dead(world.destination)
+    ended = hcp("status")
+    assert ended.code == 57
+    assert "not everything could be asked: the destination was not asked: The API server" in ended.paragraph
+
+
+def test_resume_elsewhere_fetches_the_journal_and_goes_on(hcp: Hcp, stopped: str, moved: Path, world: World) -> None:
+    ended = hcp("resume")
+    assert ended.code == 0, ended.err
+    assert f"Going on with backup {stopped}, whose journal is now in {moved}." in ended.err
+    assert "> backup.one" not in ended.err
+    story = journal.read(moved)
+    assert story is not None
+    assert story.ended
+    assert story.memory.text("seen") == "yes"
+    assert world.source.objects[LEASE]["spec"]["holderIdentity"] == ""
+    assert status(hcp)["state"] == "ended"
+    assert status(hcp)["todo"] == "hcp-dr restore"
+
+
+@pytest.mark.usefixtures("stopped")
+def test_the_first_machine_then_sees_that_it_ended(hcp: Hcp, moved: Path, folder: Path) -> None:
+    assert hcp("resume").code == 0
+    assert status(hcp)["state"] == "ended"
+    assert moved.exists()
+    again = hcp("resume", "--backup", str(folder))
+    assert again.code == 57
+    assert "is finished" in again.err.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("stopped", "moved")
+def test_settings_of_another_relocation_are_refused(hcp: Hcp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MGMT_CLUSTER_NAME", "mgmt-2")
+    ended = hcp("resume")
+    assert ended.code == 3
+    assert "MGMT_CLUSTER_NAME=mgmt-1, and the settings say mgmt-2" in ended.paragraph
+
+
+@pytest.mark.usefixtures("stopped")
+@pytest.mark.parametrize("verb", [["resume"], ["teardown", "--yes"]])
+def test_every_verb_that_writes_holds_the_leases(
+    hcp: Hcp, world: World, monkeypatch: pytest.MonkeyPatch, verb: list[str]
+) -> None:
+    seen: list[str] = []
+
+    def look(_: Any) -> Any:
+        seen.extend(str(each.objects[LEASE]["spec"]["holderIdentity"]) for each in (world.source, world.destination))
+        return Done("looked")
+
+    monkeypatch.setitem(PHASES, "teardown", (toy("teardown.one", look),))
+    monkeypatch.setitem(PHASES, "backup", (*WHOLE, toy("backup.four", look)))
+    if verb[0] == "teardown":
+        assert hcp("resume").code == 0
+        seen.clear()
+    assert hcp(*verb).code == 0
+    assert len(seen) == 2
+    assert all(" run " in holder for holder in seen)

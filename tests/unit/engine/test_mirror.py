@@ -1,0 +1,194 @@
+"""The journal's mirror: what is written when, what a dead bucket costs, and which of two journals goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from hcp_dr.engine.journal import Story, fold, parse
+from hcp_dr.engine.mirror import AGAIN, OFTEN, Mirror, fetch, newest, reconciled
+from hcp_dr.errors import AwsUnreachable, JournalError
+from hcp_dr.objects.archive import MANIFEST
+from tests.ports import MemoryArchive, MemoryBucket
+from tests.unit.engine.toys import JumpingClock
+
+PREFIX = "hcp-dr/clusters/one/backup-1"
+KEY = f"{PREFIX}/journal.jsonl"
+DEAD = AwsUnreachable(service="S3", operation="PutObject", object=KEY, reason="timed out")
+
+
+@dataclass
+class Lines:
+    """A journal of nothing but bytes."""
+
+    text: bytes = b'{"line": "begin"}\n'
+
+    @property
+    def story(self) -> Story:
+        return fold(parse(self.text))
+
+    def data(self) -> bytes:
+        return self.text
+
+    def add(self, line: str) -> None:
+        self.text += b'{"line": "%s"}\n' % line.encode()
+
+
+@dataclass
+class Desk:
+    bucket: MemoryBucket = field(default_factory=MemoryBucket)
+    journal: Lines = field(default_factory=Lines)
+    archive: MemoryArchive = field(default_factory=MemoryArchive)
+    clock: JumpingClock = field(default_factory=JumpingClock)
+    told: list[str] = field(default_factory=list)
+
+    def mirror(self) -> Mirror:
+        tell = lambda progress: self.told.append(progress.text)  # noqa: E731
+        return Mirror(self.bucket, PREFIX, self.journal, self.archive, self.clock, tell)
+
+    @property
+    def puts(self) -> list[str]:
+        return [call[1].removeprefix(f"{PREFIX}/") for call in self.bucket.asked]
+
+
+def test_it_is_written_whole_and_only_where_it_is_new() -> None:
+    desk = Desk()
+    mirror = desk.mirror()
+    mirror.send()
+    mirror.send()
+    assert desk.puts == ["journal.jsonl"]
+    desk.journal.add("step")
+    mirror.send()
+    assert desk.bucket.bodies[KEY] == desk.journal.text
+    found = fetch(desk.bucket, PREFIX)
+    assert found is not None
+    assert [line["line"] for line in found.story.lines] == ["begin", "step"]
+
+
+def test_short_steps_are_mirrored_together_but_a_new_manifest_at_once() -> None:
+    desk = Desk()
+    mirror = desk.mirror()
+    mirror.send()
+    desk.journal.add("step")
+    mirror.send_in_time()
+    assert desk.puts == ["journal.jsonl"]
+    desk.archive.write(
+        MANIFEST, '{"format": 1, "case": {}, "made_at": 0, "fence": null, "entries": [], "snapshot": null}'
+    )
+    mirror.send_in_time()
+    assert desk.puts == ["journal.jsonl", "folder/manifest.json", "journal.jsonl"]
+    desk.journal.add("done")
+    desk.clock.seconds += OFTEN
+    mirror.send_in_time()
+    assert desk.puts[3:] == ["journal.jsonl"]
+
+
+def test_a_dead_bucket_is_told_once_and_asked_again_later() -> None:
+    desk = Desk()
+    mirror, asked = desk.mirror(), []
+
+    def dead(verb: str) -> None:
+        asked.append(verb)
+        raise DEAD
+
+    desk.bucket.before = dead
+    for _ in range(100):
+        desk.journal.add("step")
+        mirror.send()
+        desk.clock.seconds += 1
+    assert len(asked) == 100 // AGAIN + 1
+    assert len(desk.told) == 1
+    desk.bucket.before = asked.append
+    desk.clock.seconds += AGAIN
+    mirror.send()
+    assert desk.bucket.bodies[KEY] == desk.journal.text
+    assert desk.told[1:] == ["the bucket has a copy of the journal again"]
+
+
+def test_an_answer_that_was_lost_is_no_other_machine() -> None:
+    desk = Desk()
+    mirror = desk.mirror()
+    mirror.send()
+    desk.bucket.put(KEY, desk.journal.text, metadata={})  # as if the first answer had not come
+    desk.journal.add("step")
+    mirror.send()
+    assert desk.bucket.bodies[KEY] == desk.journal.text
+
+
+def test_what_another_machine_wrote_is_not_written_over() -> None:
+    desk = Desk()
+    mirror = desk.mirror()
+    mirror.send()
+    theirs = desk.journal.text + b'{"line": "resumed"}\n'
+    desk.bucket.put(KEY, theirs, metadata={})
+    desk.journal.add("step")
+    with pytest.raises(JournalError) as caught:
+        mirror.send()
+    assert "another machine went on" in caught.value.what
+    assert desk.bucket.bodies[KEY] == theirs
+
+
+def test_the_last_one_written_is_found() -> None:
+    bucket = MemoryBucket()
+    for name in ("a/journal.jsonl", "b/journal.jsonl", "b/folder/journal.jsonl", "c/snapshot.db"):
+        bucket.put(f"hcp-dr/clusters/one/{name}", b'{"line": "begin"}\n', metadata={})
+    bucket.put("hcp-dr/clusters/one2/z/journal.jsonl", b"", metadata={})
+    found = newest(bucket, "clusters", "one")
+    assert found is not None
+    assert (found.prefix, found.modified) == ("hcp-dr/clusters/one/b", 1000.0)
+    named = newest(bucket, "clusters", "one", {"a", "gone"})
+    assert named is not None
+    assert named.prefix == "hcp-dr/clusters/one/a"
+    assert newest(bucket, "clusters", "one", {"gone"}) is None
+    assert newest(bucket, "clusters", "two") is None
+
+
+def lines(*words: str) -> list[Mapping[str, Any]]:
+    """`a=1` is remembered, another word is a line of that kind."""
+    found: list[Mapping[str, Any]] = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        found.append({"line": "remember", "key": key, "value": value} if equals else {"line": word})
+    return found
+
+
+BEGUN = ("begin", "step", "a=1", "intent")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "which"),
+    [
+        pytest.param((), BEGUN, "theirs", id="nothing-here"),
+        pytest.param(BEGUN, (), "ours", id="nothing-there"),
+        pytest.param(BEGUN, BEGUN, "ours", id="the-same"),
+        pytest.param(BEGUN, (*BEGUN, "outcome", "resumed", "b=2", "step"), "theirs", id="another-machine-went-on"),
+        pytest.param((*BEGUN, "outcome", "b=2", "done"), BEGUN, "ours", id="the-bucket-was-dead"),
+        pytest.param(
+            (*BEGUN, "outcome", "done"), (*BEGUN, "resumed", "b=2", "step"), "theirs", id="killed-between-two-mirrors"
+        ),
+        pytest.param(
+            (*BEGUN, "outcome", "b=1"), (*BEGUN, "resumed", "b=2", "step"), "theirs", id="killed-before-it-acted"
+        ),
+        pytest.param(
+            (*BEGUN, "outcome", "b=1", "intent"), (*BEGUN, "resumed", "stopped"), "ours", id="they-only-looked"
+        ),
+        pytest.param((*BEGUN, "outcome", "b=1", "intent"), (*BEGUN, "resumed", "b=2", "intent"), None, id="forked"),
+    ],
+)
+def test_which_journal_goes_on(ours: tuple[str, ...], theirs: tuple[str, ...], which: str | None) -> None:
+    here, there = lines(*ours), lines(*theirs)
+    if which is None:
+        with pytest.raises(JournalError, match="tell different things"):
+            reconciled(here, there, "journal")
+    else:
+        assert reconciled(here, there, "journal") is {"ours": here, "theirs": there}[which]
+
+
+@pytest.mark.parametrize("torn", [b'{"line": "st', b"\xff\x00", b"\n\n"])
+def test_a_torn_line_in_either_is_passed_over(torn: bytes) -> None:
+    whole = b'{"line": "begin"}\n'
+    for ours, theirs in ((whole + torn, whole), (whole, whole + torn)):
+        assert list(reconciled(parse(ours), parse(theirs), "journal")) == parse(whole)
