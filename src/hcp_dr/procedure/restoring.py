@@ -9,7 +9,7 @@ from typing import Any
 from hcp_dr.engine.step import Create
 from hcp_dr.errors import NotOurs
 from hcp_dr.kube.port import Kubernetes, Object
-from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports
+from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.archive import Entry, page, read_manifest, read_objects
 from hcp_dr.objects.reading import annotations_of, name_of
 from hcp_dr.objects.scrub import scrub
@@ -54,6 +54,12 @@ def marked(body: Object, backup_id: str, **annotations: str) -> Object:
 
 def is_ours(found: Object, backup_id: str) -> bool:
     return annotations_of(found).get(RELOCATION_ANNOTATION) == backup_id
+
+
+def is_prepared(found: Object) -> bool:
+    """An administrator made it for a relocation, together with the roles in it, and no relocation has taken it."""
+    marks = annotations_of(found)
+    return PREPARED_ANNOTATION in marks and RELOCATION_ANNOTATION not in marks
 
 
 def differing_keys(wanted: Object, found: Object) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from hcp_dr.objects.release import control_plane_version
 from hcp_dr.objects.select import inputs_of, node_pools_of, referenced_config_maps, referenced_secrets
 from hcp_dr.procedure.preflight import bad_if, look_at_one, verdict
 from hcp_dr.procedure.removal import OPERATOR_NAMESPACE
-from hcp_dr.procedure.restoring import differing_keys
+from hcp_dr.procedure.restoring import differing_keys, is_prepared
 
 SUPPORTED = "supported-versions"
 """ConfigMap of the HyperShift operator's namespace, and its key: which minor versions the operator supports."""
@@ -63,8 +63,8 @@ def _supported(found: Object | None) -> tuple[str, ...]:
 
 
 def _what_is(found: Object | None) -> str:
-    if found is None:
-        return ""
+    if found is None or (is_prepared(found) and not is_deleting(found)):
+        return ""  # what a prepared one holds is looked at when it is claimed
     relocation = annotations_of(found).get(RELOCATION_ANNOTATION)
     whose = f"was made by relocation {relocation}" if relocation else "was not made by a relocation"
     return f"{whose}, and is being deleted" if is_deleting(found) else whose

@@ -16,7 +16,7 @@ from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of, so
 from hcp_dr.objects.select import travels
 from hcp_dr.procedure.carried import RESOURCES
 from hcp_dr.procedure.removal import Removable, removable
-from hcp_dr.procedure.restoring import is_ours, marked
+from hcp_dr.procedure.restoring import is_ours, is_prepared, marked
 from hcp_dr.procedure.withdrawal import strangers
 
 GONE_LIMIT = 300.0
@@ -35,7 +35,7 @@ class Facts:
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     own = case.control_plane_namespace
     found = ports.destination.find(NAMESPACE, own)
-    prepared = found is not None and _is_prepared(found)
+    prepared = found is not None and is_prepared(found)
     return Facts(
         backup_id=case.backup_id,
         shared=case.namespace,
@@ -44,12 +44,6 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         own_found=found,
         inside=_inside(ports.destination, own) if prepared else (),
     )
-
-
-def _is_prepared(found: Object) -> bool:
-    """An administrator made it for a relocation, together with the roles in it, and no relocation has taken it."""
-    marks = annotations_of(found)
-    return PREPARED_ANNOTATION in marks and RELOCATION_ANNOTATION not in marks
 
 
 def _inside(cluster: Kubernetes, namespace: str) -> tuple[str, ...]:
@@ -67,7 +61,7 @@ def _comes_by_itself(item: Object) -> bool:
 
 def plan(facts: Facts) -> Decision:
     found = facts.own_found
-    prepared = found is not None and _is_prepared(found) and not facts.inside
+    prepared = found is not None and is_prepared(found) and not facts.inside
     if found is not None and (is_deleting(found) or not (prepared or is_ours(found, facts.backup_id))):
         why = "is there already, and this relocation did not make it"
         if is_deleting(found):
