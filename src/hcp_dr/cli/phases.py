@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from hcp_dr.cli.session import (
     Output,
@@ -17,10 +19,10 @@ from hcp_dr.cli.session import (
 from hcp_dr.engine.examine import examine, stopping
 from hcp_dr.engine.journal import Journal
 from hcp_dr.engine.run import FIRST_LIMIT, Scribe
-from hcp_dr.engine.step import Check
+from hcp_dr.engine.step import Check, Watch
 from hcp_dr.errors import NothingToResume
 from hcp_dr.model import Case
-from hcp_dr.procedure import PHASES, PREFLIGHT, Steps
+from hcp_dr.procedure import PHASES, PREFLIGHT, WATCHES, Steps
 from hcp_dr.report import checks as check_report
 from hcp_dr.report import outcome
 
@@ -45,7 +47,7 @@ def start(command: str, env_file: Path | None, backup: Path | None, output: Outp
     session.folder.make()
     with closing(session.journal()) as journal:
         journal.write("begin", command=command, case=case.to_json())
-        found = (*checks, *carry_out(session, case, journal, working_steps(command)))
+        found = (*checks, *carry_out(session, case, journal, working_steps(command), WATCHES))
     _show(session, journal, found, output)
 
 
@@ -67,7 +69,7 @@ def go_on(
         confirm(case.name, what=what, yes=confirmed)
     with closing(session.journal()) as journal:
         journal.write("begin", command=command, case=case.to_json())
-        checks = carry_out(session, case, journal, PHASES[command])
+        checks = carry_out(session, case, journal, PHASES[command], watches_of(command))
     _show(session, journal, checks, output)
 
 
@@ -81,13 +83,19 @@ def resume_last(env_file: Path | None, backup: Path | None, output: Output) -> N
         raise NothingToResume(reason=f"the {story.command} in {session.folder.path} is finished", todo="")
     with closing(session.journal()) as journal:
         journal.write("resumed")
-        checks = carry_out(session, Case.from_json(dict(story.case)), journal, working_steps(story.command))
+        case = Case.from_json(dict(story.case))
+        checks = carry_out(session, case, journal, working_steps(story.command), watches_of(story.command))
     _show(session, journal, checks, output)
 
 
 def working_steps(command: str) -> Steps:
     """The steps of a command that are journaled: preflight has done its part before the journal begins."""
     return tuple(step for step in PHASES[command] if step not in PREFLIGHT)
+
+
+def watches_of(command: str) -> Sequence[Watch[Any]]:
+    """`verify` alone changes nothing, so that it has none."""
+    return () if command == "verify" else WATCHES
 
 
 def _show(session: Session, journal: Journal, checks: tuple[Check, ...], output: Output) -> None:

@@ -10,7 +10,7 @@ import string
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from hcp_dr.cli.progress import Teller
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.journal import Journal, Story
 from hcp_dr.engine.run import Run, StopRequested
-from hcp_dr.engine.step import Check
+from hcp_dr.engine.step import Check, Watch
 from hcp_dr.engine.wait import SystemClock
 from hcp_dr.errors import ConfirmationMissing, HcpDrError, JournalError, NothingToResume, Unfinished
 from hcp_dr.folder import BackupFolder
@@ -154,11 +154,15 @@ def open_session(env_file: Path | None, backup: Path | None = None, *, new: bool
     return Session(settings, ports, folder, threading.Event())
 
 
-def carry_out(session: Session, case: Case, journal: Journal, steps: Steps) -> tuple[Check, ...]:
+def carry_out(
+    session: Session, case: Case, journal: Journal, steps: Steps, watches: Sequence[Watch[Any]] = ()
+) -> tuple[Check, ...]:
     """Runs the steps; the first SIGINT or SIGTERM ends it after the current action."""
     with _stoppable(session.stop) as signalled:
         try:
-            checks = session.run(case, journal).carry_out(steps)
+            run = session.run(case, journal)
+            run.watches = watches
+            checks = run.carry_out(steps)
         except StopRequested:
             name = signal.Signals(signalled()).name
             print(

@@ -44,6 +44,11 @@ class Memory:
     def with_done(self, step: str) -> Memory:
         return Memory(self.values, self.done | {step})
 
+    def without(self, steps: Iterable[str], keys: Iterable[str]) -> Memory:
+        dropped = frozenset(keys)
+        kept = {key: value for key, value in self.values.items() if key not in dropped}
+        return Memory(MappingProxyType(kept), self.done - frozenset(steps))
+
 
 @dataclass(frozen=True, slots=True)
 class Story:
@@ -69,6 +74,9 @@ class Story:
                 return replace(told, memory=self.memory.with_value(str(line.get("key")), line.get("value")))
             case "done":
                 return replace(told, memory=self.memory.with_done(str(line.get("step"))), current=None)
+            case "forget":
+                memory = self.memory.without(line.get("steps") or (), line.get("keys") or ())
+                return replace(told, memory=memory, current=None)
             case "end":
                 return replace(told, ended=True)
             case _:

@@ -12,6 +12,7 @@ from hcp_dr.engine.step import (
     Create,
     Delete,
     DeleteObject,
+    Forget,
     Hurry,
     Patch,
     Protect,
@@ -68,7 +69,7 @@ def perform(action: Action, ports: Ports) -> None:
             _save(action, ports)
         case UploadSnapshot():
             _upload(action, ports)
-        case Remember():
+        case Remember() | Forget():
             raise AssertionError("the journal remembers before the hands move")
 
 

@@ -16,13 +16,13 @@ from hcp_dr.engine.examine import examine, stopping
 from hcp_dr.engine.foretell import PlannedStep, foretell
 from hcp_dr.engine.journal import Journal, Memory, Story, read
 from hcp_dr.engine.run import Progress, Run, Scribe
-from hcp_dr.engine.step import Check, Topic
+from hcp_dr.engine.step import Check, Topic, Watch
 from hcp_dr.engine.wait import LOOK_AGAIN
 from hcp_dr.errors import CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Archive
-from hcp_dr.procedure import PHASES, PREFLIGHT, Steps
+from hcp_dr.procedure import PHASES, PREFLIGHT, WATCHES, Steps
 from hcp_dr.procedure.case import Asked, discover
 from hcp_dr.report import outcome
 from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
@@ -117,6 +117,7 @@ class Operator:
         self.told: list[Progress] = []
         self._archive: Archive = MemoryArchive() if folder is None else BackupFolder(folder)
         self._memory = MemoryJournal(world.clock)
+        self.watches: Sequence[Watch[Any]] = WATCHES
         self._sides = [side.name for side in (world.sides if source == 1 else world.sides[::-1])]
 
     # Commands
@@ -211,7 +212,8 @@ class Operator:
         return Case.from_json(dict(case))
 
     def _run(self, ports: Ports, case: Case, journal: Any) -> Run:
-        return Run(ports, case, journal, JumpingClock(self.world.clock), self.told.append, hands=1)
+        clock = JumpingClock(self.world.clock)
+        return Run(ports, case, journal, clock, self.told.append, hands=1, watches=self.watches)
 
     def _carry_out(self, ports: Ports, case: Case, command: str, steps: Steps, checks: Sequence[Check] = ()) -> Ending:
         journal = self._memory if self.folder is None else Journal(self.folder, now=self.world.clock.epoch)

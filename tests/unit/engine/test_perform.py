@@ -14,6 +14,7 @@ from hcp_dr.engine.step import (
     Create,
     Delete,
     DeleteObject,
+    Forget,
     Hurry,
     Patch,
     Protect,
@@ -24,7 +25,7 @@ from hcp_dr.engine.step import (
     WriteFile,
     fingerprint,
 )
-from hcp_dr.errors import ClusterUnreachable, CommandFailed
+from hcp_dr.errors import ClusterUnreachable, CommandFailed, Refused
 from hcp_dr.kube.port import Completed
 from hcp_dr.kube.resources import CONFIG_MAP, POD, SECRET
 from tests.cases.building import an_object
@@ -169,6 +170,7 @@ ACTIONS: dict[type[Any], Action] = {
         SAVE,
         UPLOAD,
         Remember("key", HIDDEN),
+        Forget(("a.b", "a.c"), ("key",), Refused(what=HIDDEN)),
     )
 }
 
@@ -198,6 +200,7 @@ def test_how_each_action_is_told() -> None:
         "save etcd snapshot in pod n/etcd-0 as /var/lib/data/snapshot.db",
         "upload /var/lib/data/snapshot.db of pod n/etcd-0 to key",
         "remember key",
+        "forget that these are done: a.b, a.c",
     ]
     assert Protect("i-1", on=False).describe() == "clear termination protection of instance i-1"
 

@@ -16,6 +16,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.perform import ETCD_CONTAINER
 from hcp_dr.engine.step import (
     Decision,
+    DeleteObject,
     Do,
     Done,
     PutObject,
@@ -31,7 +32,7 @@ from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, read_manifest
 from hcp_dr.procedure import etcd
-from hcp_dr.procedure.fencing import Fence, look_at
+from hcp_dr.procedure.fencing import BREACHES, Fence, look_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Facts:
     stored: StoredObject | None
     manifest: Manifest | None
     stored_manifest: StoredObject | None
+    void: tuple[str, ...] = ()  # remembered: ids of fences that were lifted
 
     @property
     def path(self) -> str:
@@ -102,7 +104,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         bucket=ports.bucket.name,
         key=case.snapshot_key,
         manifest_key=manifest_key,
-        fence=look_at(ports.source, case),
+        fence=look_at(ports.source, case, memory),
         fence_id=remembered.get("id"),
         fence_revision=remembered.get("revision"),
         pod=pod,
@@ -110,6 +112,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         stored=ports.bucket.head(case.snapshot_key),
         manifest=read_manifest(ports.archive),
         stored_manifest=ports.bucket.head(manifest_key),
+        void=tuple(str(breach.get("fence")) for breach in memory.values.get(BREACHES) or ()),
     )
     if pod is None or facts.fence_id is None:
         return facts
@@ -121,7 +124,7 @@ def _doubt(facts: Facts) -> HcpDrError | None:
     if breach or facts.fence_id is None:
         return FenceBroken(
             what=f"The fence does not hold ({breach or 'it was never made'}): a snapshot would not be the whole truth.",
-            todo="Find out who lifted it, then start over with a new BACKUP_DIR.",
+            todo="Find out who lifted it, then run `hcp-dr resume`: the source is fenced anew.",
         )
     if facts.file and not facts.file.intact:
         return SnapshotDoubtful(
@@ -137,6 +140,8 @@ def _doubt(facts: Facts) -> HcpDrError | None:
             todo="Look at etcd's members, delete the file in the pod, then run `hcp-dr resume`.",
         )
     stored = facts.stored
+    if _thrown_away(facts):
+        return None
     if facts.file and stored and (stored.size, stored.metadata.get("sha256")) != (facts.file.size, facts.file.sha256):
         return SnapshotDoubtful(
             what=f"The object {facts.key} in bucket {facts.bucket} is not the snapshot of this fence.",
@@ -146,10 +151,21 @@ def _doubt(facts: Facts) -> HcpDrError | None:
     return None
 
 
+def _thrown_away(facts: Facts) -> tuple[DeleteObject, ...]:
+    """What this relocation stored under an earlier fence, by its metadata. The key must stay as it is: the URL that a
+    HostedCluster restores from is immutable."""
+    there = ((facts.key, facts.stored), (facts.manifest_key, facts.stored_manifest))
+    void = {*facts.void} - {str(facts.fence_id)}
+    return tuple(DeleteObject(key) for key, stored in there if stored and stored.metadata.get("fence") in void)
+
+
 def plan(facts: Facts) -> Decision:
     doubt = _doubt(facts)
     if doubt is not None:
         return Refuse(doubt)
+    void = _thrown_away(facts)
+    if void:
+        return Do(void)
     if facts.pod is None:
         return Wait("a Ready pod of etcd leads", "none does", 120)
     file, fence_id = facts.file, str(facts.fence_id)
@@ -194,6 +210,8 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if _thrown_away(facts):
+        return replace(facts, stored=None, stored_manifest=None)
     if facts.pod is None:
         return replace(facts, pod=Later("a pod of etcd"))
     revision = facts.fence_revision or 0

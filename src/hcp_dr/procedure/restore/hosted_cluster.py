@@ -18,7 +18,7 @@ from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import Snapshot, read_manifest
-from hcp_dr.objects.reading import is_deleting
+from hcp_dr.objects.reading import dig, is_deleting
 from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure.fencing import Fence, look_at
 from hcp_dr.procedure.preflight.aws import URL_SECONDS
@@ -36,6 +36,7 @@ class Facts:
     snapshot: Snapshot | None
     stored: StoredObject | None
     url: str  # presigned GET; a secret while it lives
+    fence_id: str | None  # remembered: of the fence that stands
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -43,12 +44,13 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     snapshot = manifest.snapshot if manifest else None
     return Facts(
         backup_id=case.backup_id,
-        fence=look_at(ports.source, case),
+        fence=look_at(ports.source, case, memory),
         wanted=next(item for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind),
         found=ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace),
         snapshot=snapshot,
         stored=ports.bucket.head(snapshot.key) if snapshot else None,
         url=ports.bucket.presign_get(snapshot.key, seconds=URL_SECONDS) if snapshot else Later("presigned URL"),
+        fence_id=(memory.mapping("fence") or {}).get("id"),
     )
 
 
@@ -73,18 +75,32 @@ def plan(facts: Facts) -> Decision:
                     todo="Find out whose it is. Never delete it by hand: that can terminate the running instances.",
                 )
             )
-        return Done("the HostedCluster is there, made by this relocation")
+        doubt = _doubt(facts) if dig(found, "spec", "pausedUntil") is not None else None
+        return Refuse(doubt) if doubt else Done("the HostedCluster is there, made by this relocation")
     breach = facts.fence.breach()
     if breach:
         return Refuse(FenceBroken(what=f"The fence on the source does not hold ({breach}); the snapshot is void."))
-    snapshot, stored = facts.snapshot, facts.stored
-    if snapshot is None or stored is None:
-        return Refuse(SnapshotDoubtful(what="There is no snapshot of this fence in the bucket."))
-    if (stored.size, stored.metadata.get("sha256")) != (snapshot.size, snapshot.sha256):
-        return Refuse(SnapshotDoubtful(what=f"The object {snapshot.key} is not the snapshot that the manifest names."))
+    doubt = _doubt(facts)
+    if doubt:
+        return Refuse(doubt)
     return Do(
         (Create("destination", HOSTED_CLUSTER, paused_body(facts.wanted, backup_id=facts.backup_id, url=facts.url)),)
     )
+
+
+def _doubt(facts: Facts) -> SnapshotDoubtful | None:
+    """The URL is immutable and names a key: what lies there must be the snapshot of the fence that stands."""
+    snapshot, stored = facts.snapshot, facts.stored
+    if snapshot is None or stored is None:
+        return SnapshotDoubtful(what="There is no snapshot of this fence in the bucket.")
+    if snapshot.fence != facts.fence_id:
+        return SnapshotDoubtful(
+            what="The snapshot is of a fence that was lifted since: it is void.",
+            todo="Start over with `hcp-dr backup` or `hcp-dr relocate` and a new BACKUP_DIR.",
+        )
+    if (stored.size, stored.metadata.get("sha256")) != (snapshot.size, snapshot.sha256):
+        return SnapshotDoubtful(what=f"The object {snapshot.key} is not the snapshot that the manifest names.")
+    return None
 
 
 def foresee(facts: Facts) -> Facts:
@@ -94,6 +110,7 @@ def foresee(facts: Facts) -> Facts:
         fence=facts.fence.made(),
         snapshot=snapshot,
         stored=StoredObject(snapshot.key, snapshot.size, {"sha256": snapshot.sha256}, ""),
+        fence_id=snapshot.fence,
     )
 
 
