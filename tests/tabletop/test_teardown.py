@@ -56,7 +56,11 @@ def test_who_lets_the_volumes_go_again_and_again_is_named_and_nothing_is_scaled(
         ):
             let_volumes_go(here)
 
-    before_teardown(here, lambda: (let_volumes_go(here), here.world.hooks.append(contest)))
+    def begin() -> None:
+        let_volumes_go(here)
+        here.world.hooks.append(contest)
+
+    before_teardown(here, begin)
     ending = here.operator.relocate()
     assert isinstance(ending.error, Contested)
     assert "someone" in ending.error.what

@@ -229,12 +229,15 @@ def fingerprint(action: Action) -> str:
     return _print_of(type(action).__name__, action)
 
 
+Verdict = Literal["ok", "warning", "blocked", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One finding of preflight or verify: what was seen, why it matters, what to do."""
 
     name: str
-    verdict: Literal["ok", "warning", "blocked", "unknown"]
+    verdict: Verdict
     seen: str
     why: str = ""
     todo: str = ""

@@ -144,8 +144,8 @@ def plan(facts: Facts) -> Decision:
         )
     if not facts.converted:
         seen += (
-            " (the source's HyperShift operator has no pod: a namespace whose kinds its webhook converts may hang until it "
-            "runs again; it was at zero before, and whether it may run is yours to say)"
+            " (the source's HyperShift operator has no pod: a namespace whose kinds its webhook converts may hang "
+            "until it runs again; it was at zero before, and whether it may run is yours to say)"
         )
     return Wait("the control plane namespace is gone", seen, GONE_LIMIT, Topic("source", NAMESPACE))
 

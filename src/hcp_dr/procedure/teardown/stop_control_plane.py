@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Remember, Step, Topic, Wait
+from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.errors import FenceBroken
 from hcp_dr.kube.resources import (
     AWS_ENDPOINT_SERVICE,
     DEPLOYMENT,
@@ -26,7 +27,7 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import annotations_of, dig, name_of, namespace_of
 from hcp_dr.objects.scrub import CLEANUP
-from hcp_dr.procedure.fencing import FENCED, KEEPERS
+from hcp_dr.procedure.fencing import FENCED, KEEPERS, is_paused
 from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE, Guard, proven
 from hcp_dr.procedure.workloads import Workload, still_there, stop, stopping, workloads
 
@@ -48,12 +49,14 @@ class Facts:
     before: Mapping[str, Any] | None  # remembered: the operator's replicas
     cleaning: tuple[Patch, ...] = ()  # what takes off the orders to clean the cloud, on both sides
     now: float = 0.0  # seconds since the epoch
+    lifted: bool = False  # the source's HostedCluster is there and not paused
     retained: float | None = None  # remembered: when the StatefulSets were told to retain their volumes
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     namespace = case.control_plane_namespace
     sets = ports.source.list(STATEFUL_SET, namespace).items
+    hosted_cluster = ports.source.find(HOSTED_CLUSTER, case.name, case.namespace)
     ways = ports.source.list(AWS_ENDPOINT_SERVICE, namespace).items
     return Facts(
         namespace=namespace,
@@ -67,6 +70,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         before=memory.mapping("operator_before"),
         cleaning=(*_cleaning(ports, case, "source"), *_cleaning(ports, case, "destination")),
         now=ports.now(),
+        lifted=hosted_cluster is not None and not is_paused(hosted_cluster),
         retained=memory.values.get("volumes_retained"),
     )
 
@@ -89,6 +93,14 @@ def plan(facts: Facts) -> Decision:
     refusal = facts.guard.refusal()
     if refusal is not None:
         return refusal
+    if facts.lifted:
+        return Refuse(
+            FenceBroken(
+                what="The HostedCluster is not paused on the source: whatever is stopped there would come back.",
+                left="Nothing was deleted on the source; two control planes may be taking writes.",
+                todo="Find out who lifted the pause, then run `hcp-dr resume`: it closes the source again.",
+            )
+        )
     if facts.before is None:
         return Do(
             (
@@ -132,7 +144,7 @@ def _retain(facts: Facts) -> Do:
 def foresee(facts: Facts) -> Facts:
     """The fence has stopped its part."""
     own = tuple(replace(item, replicas=0, pods=()) if item.name in FENCED else item for item in facts.own)
-    return replace(facts, guard=Guard((), (), destination_serves=True), own=own)
+    return replace(facts, guard=Guard((), (), destination_serves=True), own=own, lifted=False)
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
