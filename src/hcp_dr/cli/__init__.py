@@ -11,6 +11,7 @@ from hcp_dr.cli.finish import finish
 from hcp_dr.cli.plan import plan
 from hcp_dr.cli.preflight import preflight
 from hcp_dr.cli.relocate import relocate
+from hcp_dr.cli.report import report
 from hcp_dr.cli.restore import restore
 from hcp_dr.cli.resume import resume
 from hcp_dr.cli.status import status
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (preflight, plan, relocate, backup, restore, verify, teardown, finish, resume, status):
+for command in (preflight, plan, relocate, backup, restore, verify, teardown, finish, resume, status, report):
     app.command()(command)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from hcp_dr.errors import NothingToResume
 from hcp_dr.model import Case
 from hcp_dr.procedure import PHASES, PREFLIGHT, WATCHES, Steps
 from hcp_dr.report import checks as check_report
-from hcp_dr.report import outcome
+from hcp_dr.report import outcome, relocation
 
 
 def start(command: str, env_file: Path | None, backup: Path | None, output: Output, *, yes: bool) -> None:
@@ -47,6 +49,7 @@ def start(command: str, env_file: Path | None, backup: Path | None, output: Outp
     session.folder.make()
     with closing(session.journal()) as journal:
         journal.write("begin", command=command, case=case.to_json())
+        journal.write("checked", step="preflight", checks=[asdict(check) for check in checks])
         found = (*checks, *carry_out(session, case, journal, working_steps(command), WATCHES))
     _show(session, journal, found, output)
 
@@ -101,3 +104,6 @@ def watches_of(command: str) -> Sequence[Watch[Any]]:
 def _show(session: Session, journal: Journal, checks: tuple[Check, ...], output: Output) -> None:
     value = outcome.to_json(journal.story, backup_dir=session.folder.folder, result="done", checks=checks)
     show(output, value, outcome.to_text(value))
+    report = relocation.to_json(journal.story, backup_dir=session.folder.folder)
+    session.folder.write("report.json", json.dumps(report, indent=1) + "\n")
+    session.folder.write("report.txt", relocation.to_text(report) + "\n")

@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
@@ -139,7 +139,10 @@ class Run:
                     self.journal.write("failed", step=None, error=type(error).__name__, text=error.paragraph())
                     raise error from None
                 continue
-            return (*checks, *self._told_by_watches())
+            told = self._told_by_watches()
+            if told:
+                self.journal.write("checked", step="watches", checks=[asdict(check) for check in told])
+            return (*checks, *told)
 
     def carry_out_one(self, step: Step[Any]) -> tuple[Check, ...]:
         began = self.clock.now()
@@ -153,7 +156,9 @@ class Run:
             self.tell(Progress("refused", step.name, error.what, self.clock.now() - began))
             raise
         seconds = self.clock.now() - began
-        self.journal.write("done", step=step.name, because=done.because, seconds=round(seconds, 3))
+        checks = [asdict(check) for check in done.checks]
+        more = {"checks": checks} if checks else {}
+        self.journal.write("done", step=step.name, because=done.because, seconds=round(seconds, 3), **more)
         self.tell(Progress("done", step.name, done.because, seconds))
         return done.checks
 
