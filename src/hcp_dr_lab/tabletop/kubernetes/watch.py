@@ -63,8 +63,9 @@ class Watch:
             return Event("MODIFIED" if was else "ADDED", self._shown(change.after))
         if was and change.before is not None:
             gone = self._shown(change.before)
-            gone["metadata"]["resourceVersion"] = str(change.revision)
-            return Event("DELETED", gone)
+            # What is shown may be lent, and clones of the world still hold it.
+            stamped = {**gone["metadata"], "resourceVersion": str(change.revision)}
+            return Event("DELETED", {**gone, "metadata": stamped})
         return None
 
 
