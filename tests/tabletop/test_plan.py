@@ -32,8 +32,8 @@ BY_ITSELF = re.compile(
     r"patch on \w+ Machine(Deployment|Set) .*cluster.x-k8s.io/paused|hurry on \w+ Pod "
     r"|delete on source HostedControlPlane"
 )
-"""Others may be sooner: an operator that lives holds and lets go what belongs to a NodePool, a pod leaves by itself, and
-a HostedControlPlane is collected with the Cluster that owns it."""
+"""Others may be sooner: an operator that lives holds and lets go what belongs to a NodePool, a pod leaves by itself,
+and a HostedControlPlane is collected with the Cluster that owns it."""
 
 
 @pytest.mark.parametrize("shapes", [(), (Shape.THREE_POOLS, Shape.LOAD_BALANCER)], ids=["plain", "pools and balancer"])
