@@ -67,6 +67,7 @@ def scale(cluster: Kubernetes, namespace: str, deployment: str, replicas: int) -
 def test_without_fence_writes_are_lost_and_two_control_planes_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Fence, "breach", lambda _fence: None)
     here = scene()
+    here.operator.watches = ()
     here.operator.pretend("backup.fence", fence={"id": "none", "revision": 1}, replicas_before={})
     here.operator.relocate()
     verdict = here.verdict()
@@ -197,8 +198,9 @@ def test_an_authority_that_is_not_restored_is_a_dead_cluster() -> None:
     assert "the acknowledged writes could not be read back through the hosted API at the end" in verdict.reasons
 
 
-def test_a_source_that_is_un_paused_meanwhile_is_a_second_control_plane() -> None:
+def test_a_source_that_is_un_paused_meanwhile_and_not_watched_is_a_second_control_plane() -> None:
     here = scene()
+    here.operator.watches = ()
     source, _ = sides(here)
 
     def un_pause() -> None:
@@ -213,6 +215,7 @@ def test_a_source_that_is_un_paused_meanwhile_is_a_second_control_plane() -> Non
 
 def test_a_pause_that_is_lifted_before_the_snapshot_voids_it() -> None:
     here = scene()
+    here.operator.watches = ()
     source, _ = sides(here)
 
     def lift() -> None:

@@ -28,8 +28,12 @@ def settled(action: str) -> str:
     return re.sub(r"shop-\d{6}", "shop-……", action)
 
 
-BY_ITSELF = re.compile(r"patch on \w+ Machine(Deployment|Set) .*cluster.x-k8s.io/paused")
-"""An operator that lives holds and lets go what belongs to a NodePool, and may be sooner."""
+BY_ITSELF = re.compile(
+    r"patch on \w+ Machine(Deployment|Set) .*cluster.x-k8s.io/paused|hurry on \w+ Pod "
+    r"|delete on source HostedControlPlane"
+)
+"""Others may be sooner: an operator that lives holds and lets go what belongs to a NodePool, a pod leaves by itself,
+and a HostedControlPlane is collected with the Cluster that owns it."""
 
 
 @pytest.mark.parametrize("shapes", [(), (Shape.THREE_POOLS, Shape.LOAD_BALANCER)], ids=["plain", "pools and balancer"])

@@ -13,6 +13,7 @@ from hcp_dr.cli.plan import plan
 from hcp_dr.cli.preflight import preflight
 from hcp_dr.cli.rbac import rbac
 from hcp_dr.cli.relocate import relocate
+from hcp_dr.cli.report import report
 from hcp_dr.cli.restore import restore
 from hcp_dr.cli.resume import resume
 from hcp_dr.cli.status import status
@@ -27,7 +28,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (preflight, plan, relocate, backup, restore, verify, teardown, finish, resume, abort, status, rbac):
+for command in (
+    preflight,
+    plan,
+    relocate,
+    backup,
+    restore,
+    verify,
+    teardown,
+    finish,
+    resume,
+    abort,
+    status,
+    report,
+    rbac,
+):
     app.command()(command)
 
 

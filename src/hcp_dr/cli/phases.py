@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from hcp_dr.cli.session import (
     Output,
@@ -21,14 +24,14 @@ from hcp_dr.engine.examine import examine, journal_accepted, stopping
 from hcp_dr.engine.journal import ABORT, FILE_NAME, Journal, Memory
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.run import FIRST_LIMIT, Scribe
-from hcp_dr.engine.step import Check
+from hcp_dr.engine.step import Check, Watch
 from hcp_dr.errors import JournalError, NothingToResume
 from hcp_dr.model import DNS, TAKEOVER, Case, Dns
-from hcp_dr.procedure import PHASES, PREFLIGHT, UNDO, Steps, calling_off
+from hcp_dr.procedure import PHASES, PREFLIGHT, UNDO, WATCHES, Steps, calling_off
 from hcp_dr.procedure.backup import release_dns
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.report import checks as check_report
-from hcp_dr.report import outcome
+from hcp_dr.report import outcome, relocation
 
 
 def start(
@@ -62,11 +65,12 @@ def start(
                 checks = passed(session, case, output, dns, reasons, lease=lease)
         session.folder.make()
         journal = stack.enter_context(closing(session.journal()))
-        work = session.undertaking(case, journal, lease)
+        work = session.undertaking(case, journal, lease, WATCHES)
         work.begin("begin", command=command, case=case.to_json())
         if dns == TAKEOVER:
             journal.write("remember", key=DNS, value=dns)
         journal_accepted(journal, checks, accepting)
+        journal.write("checked", step="preflight", checks=[asdict(check) for check in checks])
         found = (*checks, *work.carry_out(working_steps(command)))
     _show(session, journal, found, output)
 
@@ -115,7 +119,7 @@ def go_on(
         confirm(case.name, what=what, yes=confirmed)
     lease = session.lease(case)
     with stoppable(session), closing(session.journal()) as journal, lease.held():
-        work = session.undertaking(case, journal, lease)
+        work = session.undertaking(case, journal, lease, watches_of(command))
         checks = work.catch_up(REFILL)
         session.known_case(command)
         work.begin("begin", command=command, case=case.to_json())
@@ -162,7 +166,7 @@ def resume_last(env_file: Path | None, backup: Path | None, output: Output, *, d
     case = session.unfinished_case()
     lease = session.lease(case)
     with stoppable(session), closing(session.journal()) as journal, lease.held():
-        work = session.undertaking(case, journal, lease)
+        work = session.undertaking(case, journal, lease, watches_of(str(session.told().command)))
         checks = work.catch_up(REFILL)
         session.unfinished_case()
         story = journal.story
@@ -188,7 +192,15 @@ def working_steps(command: str) -> Steps:
     return tuple(step for step in PHASES[command] if step not in PREFLIGHT)
 
 
+def watches_of(command: str) -> Sequence[Watch[Any]]:
+    """`verify` alone changes nothing, so that it has none."""
+    return () if command == "verify" else WATCHES
+
+
 def _show(session: Session, journal: Journal, checks: tuple[Check, ...], output: Output) -> None:
     value = outcome.to_json(journal.story, backup_dir=session.folder.folder, result="done", checks=checks)
     show(output, value, outcome.to_text(value))
+    report = relocation.to_json(journal.story, backup_dir=session.folder.folder)
+    session.folder.write("report.json", json.dumps(report, indent=1) + "\n")
+    session.folder.write("report.txt", relocation.to_text(report) + "\n")
     end(checks)

@@ -34,6 +34,8 @@ class Teller:
                 return f"  done in {progress.seconds:.1f} s: {progress.text}"
             case "wait":
                 return f"  waiting {progress.seconds:.0f} s {progress.text}"
+            case "warned":
+                return f"! {progress.step}: {progress.text}"
             case "again":
                 return f"  trying again: {progress.text}"
             case "refused":

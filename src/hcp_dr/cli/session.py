@@ -30,7 +30,7 @@ from hcp_dr.engine.around import ask_around
 from hcp_dr.engine.journal import Journal, Story
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.run import Run, StopRequested
-from hcp_dr.engine.step import Check
+from hcp_dr.engine.step import Check, Watch
 from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import SystemClock
 from hcp_dr.errors import (
@@ -206,8 +206,12 @@ class Session:
     def lease(self, case: Case) -> Lease:
         return Lease(self.ports, case, SystemClock(self.stop), Teller(), self.stop.is_set)
 
-    def undertaking(self, case: Case, journal: Journal, lease: Lease) -> Undertaking:
-        return Undertaking(self.run(case, journal), lease, no_return=POINT_OF_NO_RETURN)
+    def undertaking(
+        self, case: Case, journal: Journal, lease: Lease, watches: Sequence[Watch[Any]] = ()
+    ) -> Undertaking:
+        run = self.run(case, journal)
+        run.watches = watches
+        return Undertaking(run, lease, no_return=POINT_OF_NO_RETURN)
 
 
 def backup_folder(settings: config.Settings, backup: Path | None, *, new: bool) -> BackupFolder:

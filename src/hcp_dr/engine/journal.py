@@ -72,8 +72,15 @@ class Memory:
                 return self.with_done(step)
             case "undone":
                 return self.with_undone(step)
+            case "forget":
+                return self.without(values.get("steps") or (), values.get("keys") or ())
             case _:
                 return self
+
+    def without(self, steps: Iterable[str], keys: Iterable[str]) -> Memory:
+        dropped = frozenset(keys)
+        kept = {key: value for key, value in self.values.items() if key not in dropped}
+        return replace(self, values=MappingProxyType(kept), done=self.done - frozenset(steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ class Story:
                 return replace(told, command=line.get("command"), case=case, ended=False)
             case "step" | "undo":
                 return replace(told, current=line.get("step"))
-            case "done" | "undone":
+            case "done" | "undone" | "forget":
                 return replace(told, current=None)
             case "end":
                 return replace(told, ended=True)

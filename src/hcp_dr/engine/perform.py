@@ -12,6 +12,7 @@ from hcp_dr.engine.step import (
     Create,
     Delete,
     DeleteObject,
+    Forget,
     Hurry,
     Patch,
     Protect,
@@ -50,7 +51,7 @@ def perform(action: Action, ports: Ports) -> None:
             ports.zone.change(changes)
         case Protect(instance_id, on):
             ports.instances.protect(instance_id, on=on)
-        case Remember():
+        case Remember() | Forget():
             raise AssertionError("the journal remembers before the hands move")
         case _:
             transfer.carry_out(action, ports)

@@ -10,16 +10,40 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.perform import perform
 from hcp_dr.engine.recall import recalling
-from hcp_dr.engine.step import Action, Check, Do, Done, Refuse, Remember, Step, Wait, describe_all, fingerprint
+from hcp_dr.engine.step import (
+    Action,
+    Check,
+    Do,
+    Done,
+    Forget,
+    Refuse,
+    Remember,
+    Step,
+    Wait,
+    Watch,
+    describe_all,
+    fingerprint,
+)
 from hcp_dr.engine.wait import LOOK_AGAIN, Clock, mark_of
-from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, Contested, HcpDrError, NotFound, ServerBusy, TimedOut
+from hcp_dr.engine.watching import PATIENCE, Lookout
+from hcp_dr.errors import (
+    AlreadyExists,
+    AwsConflict,
+    Conflict,
+    Contested,
+    HcpDrError,
+    NotFound,
+    Refused,
+    ServerBusy,
+    TimedOut,
+)
 from hcp_dr.model import Case, Ports
 
 if TYPE_CHECKING:
@@ -43,9 +67,17 @@ class StopRequested(Exception):
     """The run ended between two actions because it was asked to. The journal is whole; resume goes on."""
 
 
+class _StartOver(Exception):
+    """Steps that were done are to be done again."""
+
+    def __init__(self, forgotten: Forget) -> None:
+        super().__init__()
+        self.forgotten = forgotten
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One thing worth telling: kind is begin, act, wait, done, again or refused."""
+    """One thing worth telling: kind is begin, act, wait, done, again, warned or refused."""
 
     kind: str
     step: str
@@ -65,7 +97,10 @@ class Scribe:
 
 @dataclass(slots=True)
 class _Pass:
-    """What one step has been through in this run."""
+    """What one step, or one alarm of a watch, has been through in this run."""
+
+    patience: float
+    watched: bool = True  # whether the run looks after its watches meanwhile
 
     succeeded: Counter[str] = field(default_factory=Counter)
     waiting: dict[str, float] = field(default_factory=dict)
@@ -90,23 +125,39 @@ class Run:
     last_refusal: Refuse | None = None  # with the checks that led to it
     lease: Lease | None = None
     mirror: Mirror | None = None
+    watches: Sequence[Watch[Any]] = ()
+    lookouts: dict[str, Lookout] = field(default_factory=dict)  # by the name of the watch
     _pool: ThreadPoolExecutor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=self.hands)  # a thread is made when one is needed
 
     def carry_out(self, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
-        """Every step that the journal does not call done, in order; a proof is looked at again whatever it says.
-        Raises the step's error, StopRequested."""
+        """Every step that the journal does not call done, in order; a proof is looked at again whatever it says. What a
+        watch calls void is done again. Raises the step's error, StopRequested."""
         checks: list[Check] = []
-        for step in steps:
-            if step.name not in self.journal.memory.done or step.proof:
-                checks += self.carry_out_one(step)
-        return tuple(checks)
+        while True:
+            try:
+                for step in steps:
+                    if step.name not in self.journal.memory.done or step.proof:
+                        checks += self.carry_out_one(step)
+            except _StartOver as over:
+                forgotten = over.forgotten
+                if not forgotten.again or not {*forgotten.steps} <= {step.name for step in steps}:
+                    error = forgotten.error
+                    self.journal.write("failed", step=None, error=type(error).__name__, text=error.paragraph())
+                    raise error from None
+                continue
+            told = self._told_by_watches()
+            if told:
+                self.journal.write("checked", step="watches", checks=[asdict(check) for check in told])
+            return (*checks, *told)
 
     def carry_out_one(self, step: Step[Any]) -> tuple[Check, ...]:
         done, seconds = self._see_through(step, "step", step.name)
-        self.journal.write("done", step=step.name, because=done.because, seconds=seconds)
+        checks = [asdict(check) for check in done.checks]
+        more = {"checks": checks} if checks else {}
+        self.journal.write("done", step=step.name, because=done.because, seconds=seconds, **more)
         self.send_mirror()
         return done.checks
 
@@ -130,7 +181,7 @@ class Run:
         began = self.clock.now()
         self.journal.write(line, step=step.name)
         self.tell(Progress("begin", heading, step.documented))
-        seen = _Pass()
+        seen = _Pass(self.patience)
         try:
             done = next(self._rounds(step, seen))
         except HcpDrError as error:
@@ -148,6 +199,8 @@ class Run:
             if self.stop.is_set():
                 self.journal.write("stopped", step=step.name)
                 raise StopRequested
+            if seen.watched:
+                self._look_after_watches()
             mark = mark_of(self.ports, wake)
             try:
                 [facts] = self._together([partial(step.observe, looking, self.case, self.journal.memory)])
@@ -161,6 +214,8 @@ class Run:
                     yield decision
                     return
                 case Refuse():
+                    if seen.watched and self._look_after_watches(at_once=True):
+                        continue  # what a watch has put right by now may be what was in the way
                     self.last_refusal = decision
                     raise decision.error
                 case Wait():
@@ -168,6 +223,50 @@ class Run:
                     wake = decision.wake
                 case Do(actions):
                     self._act(step, actions, seen)
+
+    def _look_after_watches(self, *, at_once: bool = False) -> bool:
+        """Those whose time has come, or all. One that cannot be kept holds no step up; what it refuses stops the run.
+        Tells whether one of them had something to put right, and did."""
+        righted = False
+        for watch in self.watches:
+            lookout = self.lookouts.setdefault(watch.page.name, Lookout())
+            early = self.clock.now() < lookout.next and not at_once
+            if early or not watch.in_force(self.journal.memory):
+                continue
+            try:
+                righted |= self._look_after(watch)
+            except Refused:
+                raise
+            except HcpDrError as error:
+                if lookout.missed(self.clock.now(), error.what):
+                    self.journal.write("unwatched", watch=watch.page.name, text=error.what)
+                    self.tell(Progress("warned", watch.page.name, f"this cannot be watched: {error.what}"))
+                continue
+            if lookout.saw(self.clock.now()):
+                self.journal.write("watched", watch=watch.page.name)
+        return righted
+
+    def _look_after(self, watch: Watch[Any]) -> bool:
+        name = watch.page.name
+        alarm = watch.alarm(watch.page.observe(self.ports, self.case, self.journal.memory))
+        if alarm is None:
+            return False
+        self.journal.write("alarm", watch=name, text=alarm)
+        self.tell(Progress("warned", name, alarm))
+        done = next(self._rounds(watch.page, _Pass(min(self.patience, PATIENCE), watched=False)))
+        self.journal.write("calm", watch=name, because=done.because)
+        self.tell(Progress("done", name, done.because))
+        return True
+
+    def _told_by_watches(self) -> tuple[Check, ...]:
+        return tuple(
+            check
+            for watch in self.watches
+            for check in (
+                *watch.told(self.journal.memory),
+                *self.lookouts.get(watch.page.name, Lookout()).told(watch.page.name, self.clock.now()),
+            )
+        )
 
     def _await(self, step: Step[Any], wait: Wait, seen: _Pass, mark: str | None) -> None:
         now = self.clock.now()
@@ -192,9 +291,17 @@ class Run:
                 self.journal.write("remember", key=action.key, value=action.value)
         if any(isinstance(action, Remember) for action in actions):
             self.send_mirror(now=True)
-        acts = [action for action in actions if not isinstance(action, Remember)]
-        if not acts:
+        acts = [action for action in actions if not isinstance(action, Remember | Forget)]
+        if acts and not self._act_outside(step, acts, seen):
             return
+        for action in actions:
+            if isinstance(action, Forget):
+                self.journal.write("forget", steps=list(action.steps), keys=list(action.keys))
+                self.send_mirror(now=True)
+                raise _StartOver(action)
+
+    def _act_outside(self, step: Step[Any], acts: Sequence[Action], seen: _Pass) -> bool:
+        """Whether all of it went well; where not, the world is to be looked at again."""
         self._keep()
         self.journal.write("intent", step=step.name, actions=describe_all(acts))
         if self.mirror is not None and step.name == self.mirror.announced:
@@ -206,11 +313,12 @@ class Run:
         )
         if not failures:
             seen.passing_since, seen.stale = None, 0
-            return
+            return True
         for _, error in failures:
             if not (error.passing or isinstance(error, STALE)):
                 raise error
         self._bear(step, failures[0][1], seen)
+        return False
 
     def _perform(self, actions: Sequence[Action], seen: _Pass) -> list[tuple[Action, HcpDrError]]:
         def one(action: Action) -> HcpDrError | None:
@@ -279,7 +387,7 @@ class Run:
         if error.passing:
             if seen.passing_since is None:
                 seen.passing_since = now
-            patience = self.patience if self.answered else min(self.patience, FIRST_LIMIT)
+            patience = seen.patience if self.answered else min(seen.patience, FIRST_LIMIT)
             if now - seen.passing_since >= patience:
                 raise error
             asked = error.retry_after if isinstance(error, ServerBusy) else None

@@ -155,6 +155,21 @@ class Remember:
         return f"remember {self.key}"
 
 
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Take steps and remembered values out of the journal's memory, because what they stand for is void. Written after
+    the other actions of its batch. The run does those steps again; it ends with `error` instead where `again` is False
+    or where one of them is none of its command."""
+
+    steps: tuple[str, ...]
+    keys: tuple[str, ...]
+    error: HcpDrError
+    again: bool = True
+
+    def describe(self) -> str:
+        return f"forget that these are done: {', '.join(self.steps)}"
+
+
 Action = (
     Create
     | Patch
@@ -167,6 +182,7 @@ Action = (
     | Protect
     | Transfer
     | Remember
+    | Forget
 )
 
 
@@ -184,6 +200,9 @@ def fingerprint(action: Action) -> str:
     return _print_of(type(action).__name__, action)
 
 
+Verdict = Literal["ok", "warning", "blocked", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One finding of preflight or verify: what was seen, why it matters, what to do.
@@ -192,7 +211,7 @@ class Check:
     it upon herself. `accepted` is the reason that she gave."""
 
     name: str
-    verdict: Literal["ok", "warning", "blocked", "unknown"]
+    verdict: Verdict
     seen: str
     why: str = ""
     todo: str = ""
@@ -276,6 +295,24 @@ class Step(Generic[Facts]):
     @property
     def phase(self) -> str:
         return self.name.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch(Generic[Facts]):
+    """What must stay so while other steps are carried out: from when the step `after` is done until `until` is.
+
+    `alarm` says what is wrong, None while nothing is; then `page` is carried out like a step. `told` says afterwards,
+    from the journal alone, what became of it.
+    """
+
+    page: Step[Facts]
+    after: str
+    until: str
+    alarm: Callable[[Facts], str | None]
+    told: Callable[[Memory], tuple[Check, ...]]
+
+    def in_force(self, memory: Memory) -> bool:
+        return self.after in memory.done and self.until not in memory.done
 
 
 def describe_all(actions: Sequence[Action]) -> list[str]:

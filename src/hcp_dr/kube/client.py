@@ -15,10 +15,19 @@ from hcp_dr import errors
 from hcp_dr.kube import kubeconfig
 from hcp_dr.kube.command import run
 from hcp_dr.kube.mapping import AnswerError, StatusError, mapped
-from hcp_dr.kube.port import Completed, Event, Kubernetes, Listing, Object, PatchBody, Propagation, Resource
+from hcp_dr.kube.port import (
+    FIELD_MANAGER,
+    Completed,
+    Event,
+    Kubernetes,
+    Listing,
+    Object,
+    PatchBody,
+    Propagation,
+    Resource,
+)
 from hcp_dr.kube.transport import Call, Transport, parse
 
-FIELD_MANAGER = "hcp-dr"
 PAGE = 500
 LIST_ATTEMPTS = 3  # a list whose pages expire in the middle begins anew so often
 

@@ -14,6 +14,9 @@ Object = dict[str, Any]
 PatchBody = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 Propagation = Literal["Foreground", "Background", "Orphan"]
 
+FIELD_MANAGER = "hcp-dr"
+"""As whom the product writes, in managedFields."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Resource:

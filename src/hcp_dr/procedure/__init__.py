@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hcp_dr.engine.step import Step
+from hcp_dr.engine.step import Step, Watch
+from hcp_dr.procedure import fence_watch
 from hcp_dr.procedure.backup import (
     delete_routes,
     export_again,
@@ -179,5 +180,8 @@ PHASES: dict[str, Steps] = {
     "finish": FINISH,
     "relocate": RELOCATE,
 }
+
+WATCHES: tuple[Watch[Any], ...] = (fence_watch.WATCH,)
+"""What the commands that change something look after between their rounds. `verify` alone only reads."""
 
 POINT_OF_NO_RETURN = start_control_plane.STEP.name

@@ -9,8 +9,9 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.kube.port import Object
-from hcp_dr.kube.resources import AWS_MACHINE, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE, NODE_POOL
+from hcp_dr.kube.resources import AWS_MACHINE, CONFIG_MAP, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE, NODE_POOL
 from hcp_dr.model import Case, Ports
+from hcp_dr.objects.archive import Entry
 from hcp_dr.objects.reading import condition, dig, is_deleting, name_of, owned_by, uid_of
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
 from hcp_dr.procedure import machinery
@@ -67,6 +68,7 @@ class Facts:
     running: frozenset[str]
     nodes: frozenset[str]  # provider ids of the hosted cluster's nodes
     namespace: str
+    lacking: tuple[str, ...] = ()  # ConfigMaps of the backup that go into the NodePools' hash and are not there
 
     @property
     def wanted(self) -> frozenset[tuple[str, str]]:
@@ -89,16 +91,26 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     )
     ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
     asked = (memory.mapping("paused_before") or {}).get("asked", {})
+    backup = to_restore(ports, case)
+    config_maps = {name_of(item) for item in destination.list(CONFIG_MAP, case.control_plane_namespace).items}
+    hashed = [e.name for e in (item.entry for item in backup) if _goes_into_the_hash(e, case.control_plane_namespace)]
     return Facts(
         pools=tuple(pool_fact(item, asked) for item in pools),
         held=machinery.look_at(destination, case),
         machines=tuple(machine_fact(item) for item in machines),
         sets=(*(_set(item, machines) for item in sets), *(_deployment(item, sets) for item in deployments)),
-        backup=to_restore(ports, case),
+        backup=backup,
         running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
         nodes=frozenset(str(dig(node, "spec", "providerID")) for node in ports.hosted.list(NODE).items),
         namespace=case.control_plane_namespace,
+        lacking=tuple(name for name in hashed if name not in config_maps),
     )
+
+
+def _goes_into_the_hash(entry: Entry, namespace: str) -> bool:
+    """Of the control plane namespace, ConfigMaps are carried for nothing else. One of node tuning that is missing
+    changes the hash without a word (NP/config.go)."""
+    return entry.kind == "ConfigMap" and entry.namespace == namespace
 
 
 def pool_fact(item: Object, asked: Mapping[str, Any]) -> PoolFact:

@@ -19,6 +19,7 @@ from hcp_dr.kube.resources import (
     SECRET,
 )
 from hcp_dr.model import Case
+from hcp_dr.objects.closing import place_of
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.select import (
     control_plane_config_maps,
@@ -57,26 +58,38 @@ RESOURCES: dict[str, Resource] = {
 
 def look_at(cluster: Kubernetes, case: Case) -> tuple[Object, ...]:
     """All of it. An empty kind is the plan's matter; an unreadable one raises."""
+    return chosen_and_aside(cluster, case)[0]
+
+
+def chosen_and_aside(cluster: Kubernetes, case: Case) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
+    """All of it, and what else of these kinds is in the control plane namespace, which is this cluster's alone."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
     pools = node_pools_of(hosted_cluster, cluster.list(NODE_POOL, case.namespace).items)
     secrets = cluster.list(SECRET, case.namespace).items
     config_maps = cluster.list(CONFIG_MAP, case.namespace).items
     namespace = case.control_plane_namespace
+    own_secrets, own_config_maps = cluster.list(SECRET, namespace).items, cluster.list(CONFIG_MAP, namespace).items
     control_plane = cluster.find(HOSTED_CONTROL_PLANE, case.name, namespace)
-    return (
+    machinery = [(resource, cluster.list(resource, namespace).items) for resource in MACHINERY]
+    own = (
+        *(secret for secret in own_secrets if travels(secret)),
+        *control_plane_config_maps(own_config_maps),
+        *((control_plane,) if control_plane else ()),
+        *(item for resource, items in machinery for item in _of_this_cluster(case, resource, items)),
+    )
+    there = (*own_secrets, *own_config_maps, *(item for _, items in machinery for item in items))
+    chosen = {place_of(item) for item in own}
+    aside = tuple(item for item in there if place_of(item) not in chosen)
+    inputs = (
         hosted_cluster,
         *pools,
         *inputs_of(hosted_cluster, referenced_secrets(hosted_cluster), secrets),
         *inputs_of(hosted_cluster, referenced_config_maps(hosted_cluster, pools), config_maps),
-        *(secret for secret in cluster.list(SECRET, namespace).items if travels(secret)),
-        *control_plane_config_maps(cluster.list(CONFIG_MAP, namespace).items),
-        *((control_plane,) if control_plane else ()),
-        *(item for resource in MACHINERY for item in _machine_objects(cluster, case, resource)),
     )
+    return (*inputs, *own), (*aside, *cluster.list(MACHINE_HEALTH_CHECK, namespace).items)
 
 
-def _machine_objects(cluster: Kubernetes, case: Case, resource: Resource) -> tuple[Object, ...]:
-    items = cluster.list(resource, case.control_plane_namespace).items
+def _of_this_cluster(case: Case, resource: Resource, items: tuple[Object, ...]) -> tuple[Object, ...]:
     if resource == CLUSTER:
         return tuple(item for item in items if name_of(item) == case.infra_id)
     if resource in (AWS_CLUSTER, AWS_MACHINE_TEMPLATE):

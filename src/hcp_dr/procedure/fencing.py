@@ -7,9 +7,11 @@ replicas were asked for. etcd's revision is a witness, no proof: keys with a lea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from hcp_dr.kube.port import Kubernetes
+from hcp_dr.engine.journal import Memory
+from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
 from hcp_dr.model import Case
 from hcp_dr.objects.reading import dig
@@ -23,6 +25,8 @@ ALWAYS_THERE = (*KEEPERS, "kube-apiserver")
 RESTLESS = ("cluster-autoscaler", "control-plane-pki-operator", "karpenter-operator")
 """They pay no heed to the pause, so they stop with the keepers (rule G)."""
 FENCED = (*KEEPERS, *WRITERS, *RESTLESS)
+BREACHES = "fence_breaches"
+"""Remembered: each time that the fence was lifted, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Fence:
 
     paused: bool  # the HostedCluster's pausedUntil
     workloads: tuple[Workload, ...]
+    known: Mapping[str, int] = field(default_factory=dict)  # remembered: generations when the fence was made, by name
 
     def named(self, names: tuple[str, ...]) -> tuple[Workload, ...]:
         return tuple(item for item in self.workloads if item.name in names)
@@ -42,6 +47,17 @@ class Fence:
     @property
     def missing(self) -> tuple[str, ...]:
         return tuple(name for name in ALWAYS_THERE if not self.named((name,)))
+
+    @property
+    def generations(self) -> dict[str, int]:
+        """Of what is fenced, by name: nobody can start it without another one."""
+        return {item.name: item.generation for item in self.watched}
+
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """What was changed since the fence was made, whatever it is now."""
+        now = self.generations
+        return tuple(name for name in sorted(self.known) if now.get(name) != self.known[name])
 
     def made(self) -> Fence:
         """As it will stand when it is made; for foreseeing what comes after."""
@@ -55,13 +71,26 @@ class Fence:
         running = [f"{item} (asked for {item.replicas})" for item in self.watched if not item.stopped]
         if running:
             return f"not stopped: {', '.join(running)}"
+        if self.touched:
+            return f"changed since the fence was made: {', '.join(self.touched)}"
         missing = ", ".join(self.missing)
         return f"zero pods prove nothing where there is no Deployment {missing}" if missing else None
 
 
-def look_at(cluster: Kubernetes, case: Case) -> Fence:
+def known(memory: Memory) -> Mapping[str, int]:
+    generations: Mapping[str, int] = (memory.mapping("fence") or {}).get("generations") or {}
+    return generations
+
+
+def is_paused(hosted_cluster: Object) -> bool:
+    return dig(hosted_cluster, "spec", "pausedUntil") in ("true", "True")
+
+
+def look_at(cluster: Kubernetes, case: Case, memory: Memory | None = None) -> Fence:
+    """As it stands; beside what was remembered when it was made, where there is a memory."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
     return Fence(
-        paused=dig(hosted_cluster, "spec", "pausedUntil") in ("true", "True"),
+        paused=is_paused(hosted_cluster),
         workloads=workloads(cluster, case.control_plane_namespace, DEPLOYMENT),
+        known=known(memory) if memory else {},
     )

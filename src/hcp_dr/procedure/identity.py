@@ -3,42 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from hcp_dr.kube.port import Kubernetes
-from hcp_dr.kube.resources import CLUSTER_VERSION, CONFIG_MAP, NAMESPACE, NODE
+from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr.kube.resources import (
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
+    CLUSTER_VERSION,
+    CONFIG_MAP,
+    CUSTOM_RESOURCE_DEFINITION,
+    DAEMON_SET,
+    DEPLOYMENT,
+    NAMESPACE,
+    NODE,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+)
 from hcp_dr.objects.reading import dig, name_of, uid_of
+from hcp_dr.objects.sample import Sample, samples
 
 WHERE = "default"
 PARENT = "mgmt-parent-cluster"
 """The documented ConfigMap; its key `from` names the management cluster that the hosted cluster comes from."""
 NONCE = "hcp-dr-relocation"
+SAMPLED: tuple[Resource, ...] = (
+    CONFIG_MAP,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    DEPLOYMENT,
+    DAEMON_SET,
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
+    CUSTOM_RESOURCE_DEFINITION,
+)
+"""Kinds whose content stands for all: made by customers and by the product, in every namespace and outside of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """uids by name; counts of all objects of a kind."""
+    """uids by name; how many objects there are of a kind, and some of them, by kind and place."""
 
     cluster_id: str
     namespaces: Mapping[str, str]
     nodes: Mapping[str, str]
     config_maps: int
+    counts: Mapping[str, int] = field(default_factory=dict)
+    samples: Mapping[str, Sample] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Identity:
-        return cls(**value)
+        taken = {place: Sample(**sample) for place, sample in (value.get("samples") or {}).items()}
+        return cls(**{**value, "samples": taken})
 
 
-def look_at(hosted: Kubernetes) -> Identity:
+def look_at(hosted: Kubernetes, wanted: Mapping[str, Sample] | None = None) -> Identity:
+    """As it is now. Samples are chosen anew, or looked for where some are `wanted`."""
+    found: dict[str, tuple[Object, ...]] = {resource.kind: hosted.list(resource).items for resource in SAMPLED}
     return Identity(
         cluster_id=str(dig(hosted.find(CLUSTER_VERSION, "version"), "spec", "clusterID") or ""),
         namespaces={name_of(item): uid_of(item) for item in hosted.list(NAMESPACE).items},
         nodes={name_of(item): uid_of(item) for item in hosted.list(NODE).items},
-        config_maps=len(hosted.list(CONFIG_MAP).items),
+        config_maps=len(found[CONFIG_MAP.kind]),
+        counts={kind: len(items) for kind, items in found.items()},
+        samples={place: each for items in found.values() for place, each in samples(items, wanted).items()},
     )
 
 

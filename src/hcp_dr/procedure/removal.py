@@ -23,7 +23,14 @@ from hcp_dr.procedure.workloads import Workload, workloads
 
 OPERATOR_NAMESPACE = "hypershift"
 OPERATOR = "operator"
-TERMINATORS = ("capi-provider", "cluster-api", "control-plane-operator", "cluster-autoscaler", "karpenter-operator")
+TERMINATORS = (
+    "capi-provider",
+    "cluster-api",
+    "control-plane-operator",
+    "cluster-autoscaler",
+    "karpenter",
+    "karpenter-operator",
+)
 """What could terminate instances or bring such a thing back, in the control plane namespace."""
 PROOF = ("verify.publish_api", "verify.identity", "verify.await_nodes", "verify.placement", "verify.hosted_api")
 GONE_LIMIT = 120.0

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hcp_dr.engine.step import Create
+from hcp_dr.engine.step import Create, Delete
 from hcp_dr.errors import NotOurs
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.archive import Entry, page, read_manifest, read_objects
-from hcp_dr.objects.reading import annotations_of, name_of
+from hcp_dr.objects.reading import annotations_of, name_of, uid_of
 from hcp_dr.objects.scrub import scrub
 from hcp_dr.procedure import carried
 
@@ -93,6 +93,16 @@ class DataFacts:
                     todo="Find out whose it is; remove or rename it if it may go, then run `hcp-dr resume`.",
                 )
         return None
+
+    def outdated(self) -> tuple[Delete, ...]:
+        """Those that this relocation made and that have another content by now: they are made anew."""
+        return tuple(
+            Delete("destination", carried.RESOURCES[entry.kind], entry.name, entry.namespace, uid_of(found))
+            for item in self.wanted
+            if (found := self.found.get((entry := item.entry).key)) is not None
+            and is_ours(found, self.backup_id)
+            and differing_keys(item.body, found)
+        )
 
     def missing(self) -> tuple[Create, ...]:
         return tuple(

@@ -34,6 +34,7 @@ class Workload:
     name: str
     replicas: int
     pods: tuple[PodFact, ...]
+    generation: int = 0  # the server counts each change of its spec
 
     @property
     def stopped(self) -> bool:
@@ -55,6 +56,7 @@ def workload(item: Object, pods: Iterable[Object]) -> Workload:
         name=name_of(item),
         replicas=int(dig(item, "spec", "replicas") if dig(item, "spec", "replicas") is not None else 1),
         pods=tuple(_pod(pod) for pod in pods_of(item, pods)),
+        generation=int(dig(item, "metadata", "generation") or 0),
     )
 
 

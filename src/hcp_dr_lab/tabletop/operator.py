@@ -6,7 +6,7 @@ A journal and a backup folder in memory outlive the run as files would; with a f
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent import futures
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -20,14 +20,14 @@ from hcp_dr.engine.journal import ABORT, Journal, Memory, Story, fold, parse, re
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.process import Process
 from hcp_dr.engine.run import Progress, Run, Scribe
-from hcp_dr.engine.step import Check, Topic
+from hcp_dr.engine.step import Check, Topic, Watch
 from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import LOOK_AGAIN
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import DNS, Case, Dns, Ports
 from hcp_dr.objects.archive import Archive
-from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, UNDO, Steps, calling_off
+from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, UNDO, WATCHES, Steps, calling_off
 from hcp_dr.procedure.case import Asked, discover
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.report import outcome
@@ -149,6 +149,7 @@ class Operator:
         self._archive: Archive = MemoryArchive() if folder is None else BackupFolder(folder)
         self._memory = MemoryJournal(world.clock)
         self._processes = 0
+        self.watches: Sequence[Watch[Any]] = WATCHES
         self._sides = [side.name for side in (world.sides if source == 1 else world.sides[::-1])]
 
     # Commands
@@ -320,7 +321,8 @@ class Operator:
         return Case.from_json(dict(case))
 
     def _run(self, ports: Ports, case: Case, journal: Any) -> Run:
-        return Run(ports, case, journal, JumpingClock(self.world.clock), self.told.append, hands=1)
+        clock = JumpingClock(self.world.clock)
+        return Run(ports, case, journal, clock, self.told.append, hands=1, watches=self.watches)
 
     def _journal(self) -> Any:
         return self._memory if self.folder is None else Journal(self.folder, now=self.world.clock.epoch)
@@ -337,7 +339,9 @@ class Operator:
         )
 
     def _undertaking(self, ports: Ports, case: Case, journal: Any, lease: Lease) -> Undertaking:
-        return Undertaking(self._run(ports, case, journal), lease, no_return=POINT_OF_NO_RETURN)
+        run = self._run(ports, case, journal)
+        run.watches = self.watches
+        return Undertaking(run, lease, no_return=POINT_OF_NO_RETURN)
 
     def _follow(self, case: Case, command: str | None, *, dns: Dns | None = None) -> Ending:
         """Another command in the folder of those before, or, without a command, the one that is not finished."""

@@ -243,7 +243,14 @@ def test_a_command_is_journaled_carried_out_and_reported(hcp: Hcp, folder: Path)
     assert story.ended
     assert story.case is not None
     assert story.case["infra_id"] == "one-x7k2"
-    assert [line["line"] for line in story.lines] == ["begin", "step", "done", "step", "remember", "done", "end"]
+    assert [line["line"] for line in story.lines] == [
+        *("begin", "checked", "step", "done", "step", "remember", "done", "end")
+    ]
+    assert json.loads((folder / "report.json").read_text())["state"] == "done"
+    told = json.loads(hcp("report", "-o", "json").out)
+    assert (told["hosted_cluster"], told["from"], told["to"]) == ("clusters/one", "mgmt-1", "mgmt-2")
+    assert {check["step"] for check in told["checks"]} == {"preflight"}
+    assert hcp("report").out == (folder / "report.txt").read_text()
 
 
 @pytest.mark.usefixtures("short")

@@ -14,6 +14,7 @@ from hcp_dr.engine.step import (
     Create,
     Delete,
     DeleteObject,
+    Forget,
     Hurry,
     Patch,
     Protect,
@@ -39,6 +40,7 @@ from hcp_dr.errors import (
     ClusterUnreachable,
     CommandFailed,
     HcpDrError,
+    Refused,
 )
 from hcp_dr.kube.port import Completed
 from hcp_dr.kube.resources import CONFIG_MAP, POD, SECRET
@@ -248,6 +250,7 @@ ACTIONS: dict[type[Any], Action] = {
         CompleteUpload("key", "up", PARTS),
         AbortUpload("key", "up"),
         Remember("key", HIDDEN),
+        Forget(("a.b", "a.c"), ("key",), Refused(what=HIDDEN)),
     )
 }
 
@@ -282,6 +285,7 @@ def test_how_each_action_is_told() -> None:
         "complete the upload of key from 1 parts",
         "abort the unfinished upload up of key",
         "remember key",
+        "forget that these are done: a.b, a.c",
     ]
     assert Protect("i-1", on=False).describe() == "clear termination protection of instance i-1"
 

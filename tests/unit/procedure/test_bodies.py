@@ -24,6 +24,7 @@ from hcp_dr.procedure.backup import (
     protect_instances,
     snapshot_etcd,
 )
+from hcp_dr.procedure.fencing import KEEPERS, WRITERS
 from hcp_dr.procedure.identity import Identity
 from hcp_dr.procedure.machinery import PAUSED
 from hcp_dr.procedure.restore import claim_namespaces, hosted_cluster, hosted_cluster_inputs, machines, node_pools
@@ -270,7 +271,10 @@ def test_the_fence_remembers_who_ran_and_what_the_cluster_is() -> None:
 
 def test_the_fence_gets_an_id_that_nobody_used() -> None:
     given = facts(fence.STEP, "the-fence-gets-its-id-when-etcd-stands-still")
-    assert remembered(fence.STEP, given) == {"fence": {"id": "fence-1", "revision": 42}}
+    stopped = (*KEEPERS, *WRITERS, "cluster-autoscaler")
+    assert remembered(fence.STEP, given) == {
+        "fence": {"id": "fence-1", "revision": 42, "at": 0.0, "generations": dict.fromkeys(stopped, 0)}
+    }
 
 
 def test_routes_are_remembered_as_they_can_be_made_again() -> None:

@@ -50,7 +50,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     services = ports.source.list(SERVICE, case.control_plane_namespace).items
     return Facts(
         namespace=case.control_plane_namespace,
-        fence=look_at(ports.source, case),
+        fence=look_at(ports.source, case, memory),
         routes=ports.source.list(ROUTE, case.control_plane_namespace).items,
         services=tuple(item for item in services if HOSTNAME in annotations_of(item)),
         routes_before=memory.mapping("routes"),

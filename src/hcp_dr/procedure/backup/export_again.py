@@ -19,7 +19,7 @@ from hcp_dr.procedure.backup import export_objects
 from hcp_dr.procedure.carried import MACHINERY
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(export_objects.Facts):
     changed: Mapping[str, Any] | None  # remembered: kind, namespace and name by file
 

@@ -8,21 +8,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Action, Decision, Do, Done, Refuse, Step, WriteFile
+from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Refuse, Step, WriteFile
 from hcp_dr.errors import ArchiveError, HcpDrError
 from hcp_dr.kube.port import Object
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import MANIFEST, Entry, Manifest, Page, page, path_of, read_manifest, sha256_of
-from hcp_dr.objects.reading import dig, is_deleting, name_of
+from hcp_dr.objects.closing import told_not_carried, unaccounted, unwritten
+from hcp_dr.objects.reading import dig, is_deleting, name_of, some
 from hcp_dr.procedure import carried
 
-_MUST_BE_THERE = ("HostedCluster", "NodePool", "Secret", "Cluster", "AWSCluster", "Machine", "AWSMachine")
+_MUST_BE_THERE = (
+    *("HostedCluster", "NodePool", "Secret", "Cluster", "AWSCluster", "AWSMachineTemplate", "MachineSet"),
+    *("Machine", "AWSMachine"),
+)
 AUTHORITIES = ("root-ca", "etcd-signer")
 ANCHORS = (*AUTHORITIES, "sa-signing-key")
 """Whatever of these is missing on the destination is made anew there, and nothing trusts the cluster any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     case: Mapping[str, Any]
     now: float
@@ -31,10 +35,11 @@ class Facts:
     written: Mapping[str, str]  # sha256 of the files that are there, by path
     manifest: Manifest | None
     folder: str
+    aside: tuple[Object, ...] = ()  # what else is in the control plane namespace, of the kinds that are carried
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    live = carried.look_at(ports.source, case)
+    live, aside = carried.chosen_and_aside(ports.source, case)
     written = {}
     for item in live:
         path = path_of(item)
@@ -49,6 +54,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         written=written,
         manifest=read_manifest(ports.archive),
         folder=ports.archive.folder,
+        aside=aside,
     )
 
 
@@ -90,7 +96,7 @@ def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
 
 
 def plan(facts: Facts) -> Decision:
-    bad = problem(facts.live, facts.folder)
+    bad = problem(facts.live, facts.folder) or _unaccounted(facts)
     if bad is not None:
         return Refuse(bad)
     pages = tuple(page(item) for item in facts.live)
@@ -103,7 +109,24 @@ def plan(facts: Facts) -> Decision:
         return Do(actions)
     if facts.manifest is None or not _same(facts.manifest, pages, facts.fence):
         return Do((WriteFile(MANIFEST, _manifest(facts, pages).to_text()),))
-    return Done(f"{len(pages)} objects are in {facts.folder}")
+    missing = unwritten(facts.live, facts.manifest.entries)
+    if missing:
+        return Refuse(ArchiveError(folder=facts.folder, reason=f"found, and not in its manifest: {some(missing)}"))
+    check = Check(
+        "selection", "ok", f"{len(pages)} objects are carried; not: {told_not_carried(facts.aside) or 'none'}"
+    )
+    return Done(f"{len(pages)} objects are in {facts.folder}", (check,))
+
+
+def _unaccounted(facts: Facts) -> ArchiveError | None:
+    odd = unaccounted(facts.aside)
+    if not odd:
+        return None
+    return ArchiveError(
+        folder=facts.folder,
+        reason=f"in the control plane namespace, and neither this hosted cluster's nor known to be left: {some(odd)}",
+        todo="Find out whose they are: teardown deletes that namespace. Move or label them, then run `hcp-dr resume`.",
+    )
 
 
 def _manifest(facts: Facts, pages: tuple[Page, ...]) -> Manifest:

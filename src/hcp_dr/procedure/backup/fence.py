@@ -38,6 +38,7 @@ class Facts:
     identity: Identity | None  # what the cluster is by uids; read while its API still answers
     remembered: Mapping[str, Any] | None  # the fence's id and revision
     proposed_id: str
+    now: float = 0.0  # seconds since the epoch
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -52,6 +53,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         identity=look_inside(ports.hosted) if memory.mapping("replicas_before") is None else None,
         remembered=memory.mapping("fence"),
         proposed_id=ports.fresh_id(),
+        now=ports.now(),
     )
 
 
@@ -84,7 +86,13 @@ def _stand_still(facts: Facts) -> Decision:
     if facts.revisions is None or facts.revisions[0] != facts.revisions[1]:
         return _wait("etcd's revision stands still", f"revisions {facts.revisions}", facts.namespace, STILL_LIMIT)
     if facts.remembered is None:
-        return Do((Remember("fence", {"id": facts.proposed_id, "revision": facts.revisions[1]}),))
+        fence = {
+            "id": facts.proposed_id,
+            "revision": facts.revisions[1],
+            "at": facts.now,
+            "generations": facts.fence.generations,
+        }
+        return Do((Remember("fence", fence),))
     return Done(f"no pod can write; etcd stands at revision {facts.revisions[1]}")
 
 

@@ -14,7 +14,20 @@ from typing import Any
 
 from hcp_dr.aws.port import StoredObject, UploadedPart
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Action, Check, Decision, Do, Done, PutObject, Refuse, Remember, Step, Wait, WriteFile
+from hcp_dr.engine.step import (
+    Action,
+    Check,
+    Decision,
+    DeleteObject,
+    Do,
+    Done,
+    PutObject,
+    Refuse,
+    Remember,
+    Step,
+    Wait,
+    WriteFile,
+)
 from hcp_dr.engine.transfer import (
     MEBIBYTE,
     AbortUpload,
@@ -29,7 +42,7 @@ from hcp_dr.errors import FenceBroken, HcpDrError, Refused, SnapshotDoubtful
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, read_manifest
 from hcp_dr.procedure import etcd, restore_url
-from hcp_dr.procedure.fencing import Fence, look_at
+from hcp_dr.procedure.fencing import BREACHES, Fence, look_at
 from hcp_dr.procedure.restore_url import RestoreUrl
 from hcp_dr.procedure.snapshot import FOLDER, SnapshotFile, glance, look_back, path_of, read_file, revert
 
@@ -61,6 +74,7 @@ class Facts:
     stored_manifest: StoredObject | None
     url: RestoreUrl | None  # looked at when the object is there
     left: tuple[tuple[str, str], ...]  # pod and path of what this fence saved, in whichever member's volume
+    void: tuple[str, ...] = ()  # remembered: ids of fences that were lifted
 
     @property
     def path(self) -> str:
@@ -78,7 +92,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         manifest_key=manifest_key,
         part_size=case.part_mib * MEBIBYTE,
         encryption=ports.bucket.encryption,
-        fence=look_at(ports.source, case),
+        fence=look_at(ports.source, case, memory),
         fence_id=remembered.get("id"),
         fence_revision=remembered.get("revision"),
         pod=etcd.truth(ports.source, case),
@@ -94,6 +108,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         stored_manifest=ports.bucket.head(manifest_key),
         url=None,
         left=(),
+        void=tuple(str(breach.get("fence")) for breach in memory.values.get(BREACHES) or ()),
     )
     return _with_url(_with_upload(_with_file(facts, ports, case), ports), ports)
 
@@ -138,7 +153,7 @@ def _doubt(facts: Facts) -> HcpDrError | None:
     if breach or facts.fence_id is None:
         return FenceBroken(
             what=f"The fence does not hold ({breach or 'it was never made'}): a snapshot would not be the whole truth.",
-            todo="Find out who lifted it, then start over with a new BACKUP_DIR.",
+            todo="Find out who lifted it, then run `hcp-dr resume`: the source is fenced anew.",
         )
     if facts.file and not facts.file.intact:
         return SnapshotDoubtful(
@@ -158,7 +173,7 @@ def _doubt(facts: Facts) -> HcpDrError | None:
 
 def _doubt_of_object(facts: Facts) -> HcpDrError | None:
     stored, file = facts.stored, facts.file or facts.known
-    if stored is None:
+    if stored is None or _thrown_away(facts):
         return None
     wanted = {"fence": facts.fence_id} | ({"sha256": file.sha256} if file else {})
     there = {name: stored.metadata.get(name) for name in wanted}
@@ -186,10 +201,21 @@ def _doubt_of_object(facts: Facts) -> HcpDrError | None:
     return None
 
 
+def _thrown_away(facts: Facts) -> tuple[DeleteObject, ...]:
+    """What this relocation stored under an earlier fence, by its metadata. The key must stay as it is: the URL that a
+    HostedCluster restores from is immutable."""
+    there = ((facts.key, facts.stored), (facts.manifest_key, facts.stored_manifest))
+    void = {*facts.void} - {str(facts.fence_id)}
+    return tuple(DeleteObject(key) for key, stored in there if stored and stored.metadata.get("fence") in void)
+
+
 def plan(facts: Facts) -> Decision:
     doubt = _doubt(facts)
     if doubt is not None:
         return Refuse(doubt)
+    void = _thrown_away(facts)
+    if void:
+        return Do(void)
     if facts.pod is None:
         return Wait("a Ready pod of etcd leads", "none does", 120)
     file = facts.file or (facts.known if facts.stored else None)
@@ -327,6 +353,8 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if _thrown_away(facts):
+        return replace(facts, stored=None, stored_manifest=None)
     if facts.pod is None:
         return replace(facts, pod=Later("a pod of etcd"))
     file = facts.file or (facts.known if facts.stored else None)

@@ -12,6 +12,7 @@ from hcp_dr.errors import HcpDrError, MachineUnsafe
 from hcp_dr.kube.port import Resource
 from hcp_dr.kube.resources import (
     AWS_MACHINE,
+    CONFIG_MAP,
     MACHINE,
     MACHINE_DEPLOYMENT,
     MACHINE_SET,
@@ -59,6 +60,13 @@ def unsafe(facts: Facts) -> HcpDrError | None:
 
 
 def plan(facts: Facts) -> Decision:
+    if facts.lacking and any(item.paused for item in facts.held):
+        return Wait(
+            "the ConfigMaps that go into the NodePools' configuration are there",
+            f"missing: {some(facts.lacking)}",
+            FORETELL_LIMIT,
+            Topic("destination", CONFIG_MAP, facts.namespace),
+        )
     bad = unsafe(facts)
     if bad is not None:
         return Refuse(bad)
@@ -101,6 +109,7 @@ def plan(facts: Facts) -> Decision:
 
 def foresee(facts: Facts) -> Facts:
     """As if all of the backup was restored, held, and its nodes were back."""
+    facts = replace(facts, lacking=())
     if facts.pools:
         return facts
     bodies = [item.body for item in facts.backup]
@@ -128,6 +137,8 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if facts.lacking:
+        return replace(facts, lacking=())
     if any(pool.silent for pool in facts.pools):
         return replace(facts, pools=tuple(replace(pool, silent=()) for pool in facts.pools))
     if isinstance(decision, Wait):

@@ -19,7 +19,7 @@ from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import Snapshot, read_manifest
-from hcp_dr.objects.reading import is_deleting
+from hcp_dr.objects.reading import dig, is_deleting
 from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure import restore_url
 from hcp_dr.procedure.fencing import Fence, look_at
@@ -51,7 +51,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     url = ports.bucket.presign_get(snapshot.key, seconds=restore_url.SECONDS) if snapshot else Later("presigned URL")
     return Facts(
         backup_id=case.backup_id,
-        fence=look_at(ports.source, case) if found is None else None,
+        fence=look_at(ports.source, case, memory) if found is None else None,
         fence_id=(memory.mapping("fence") or {}).get("id"),
         started=STARTED in memory.done,
         wanted=next(item for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind),
@@ -84,7 +84,8 @@ def plan(facts: Facts) -> Decision:
                     todo="Find out whose it is. Never delete it by hand: that can terminate the running instances.",
                 )
             )
-        return Done("the HostedCluster is there, made by this relocation")
+        doubt = _doubt(facts) if dig(found, "spec", "pausedUntil") is not None else None
+        return Refuse(doubt) if doubt else Done("the HostedCluster is there, made by this relocation")
     if facts.started:
         return Refuse(
             NotOurs(
@@ -105,6 +106,7 @@ def plan(facts: Facts) -> Decision:
 
 
 def _doubt(facts: Facts) -> SnapshotDoubtful | None:
+    """The URL is immutable and names a key: what lies there must be the snapshot of the fence that stands."""
     snapshot, stored = facts.snapshot, facts.stored
     if snapshot is None or stored is None:
         return SnapshotDoubtful(what="There is no snapshot of this fence in the bucket.")
@@ -115,6 +117,7 @@ def _doubt(facts: Facts) -> SnapshotDoubtful | None:
         return SnapshotDoubtful(
             what=f"The snapshot that the manifest names is of fence {snapshot.fence}, and the source is fenced by "
             f"{facts.fence_id}: writes in between would be lost.",
+            todo="Start over with `hcp-dr backup` or `hcp-dr relocate` and a new BACKUP_DIR.",
         )
     fault = facts.tried.fault(snapshot.size) if facts.tried else None
     if fault:

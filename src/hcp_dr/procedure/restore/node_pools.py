@@ -94,6 +94,9 @@ def plan(facts: Facts) -> Decision:
     )
     if statuses:
         return Do(statuses)
+    outdated = facts.tokens.outdated()
+    if outdated:
+        return Do(outdated)
     foreign = facts.tokens.foreign()
     if foreign is not None:
         return Refuse(foreign)
@@ -114,7 +117,9 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
         return replace(facts, found=created)
     if isinstance(decision, Do) and isinstance(decision.actions[0], Patch):
         return replace(facts, found={i.entry.name: marked(i.body, facts.backup_id) for i in facts.pools})
-    return replace(facts, tokens=replace(facts.tokens, found=facts.tokens.completed()))
+    gone = {action.name for action in facts.tokens.outdated()}
+    left = {key: item for key, item in facts.tokens.found.items() if key[1] not in gone}
+    return replace(facts, tokens=replace(facts.tokens, found=left if gone else facts.tokens.completed()))
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Governed:

@@ -19,7 +19,7 @@ from hcp_dr.errors import FenceBroken, MachineUnsafe, NotOurs, SnapshotDoubtful
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NODE_POOL, POD, STATEFUL_SET
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.archive import read_manifest
+from hcp_dr.objects.archive import Manifest, read_manifest
 from hcp_dr.objects.reading import dig, is_deleting, name_of
 from hcp_dr.objects.select import node_pools_of
 from hcp_dr.procedure import restore_url
@@ -39,18 +39,21 @@ class Facts:
     namespace: str
     control_plane_namespace: str
     name: str
-    fence: Fence
+    fence: Fence | None  # looked at until the HostedCluster is un-paused; afterwards it is the watch's
     hosted_cluster: Object | None  # on the destination
     etcd: Object | None
     api_server: Object | None
     deleting: tuple[str, ...]  # machine objects and NodePools of the destination on their way out
     url: RestoreUrl | None  # that etcd restores from; tried while the HostedCluster is paused
     size: int  # of the snapshot, in bytes
+    void: bool = False  # the backup's snapshot is not of the fence that stands
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     destination, namespace = ports.destination, case.control_plane_namespace
     pools = node_pools_of({"metadata": {"name": case.name}}, destination.list(NODE_POOL, case.namespace).items)
+    hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    paused = dig(hosted_cluster, "spec", "pausedUntil") is not None
     machinery = [item for resource in MACHINERY for item in destination.list(resource, namespace).items]
     hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     manifest = read_manifest(ports.archive)
@@ -59,14 +62,20 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         namespace=case.namespace,
         control_plane_namespace=namespace,
         name=case.name,
-        fence=look_at(ports.source, case),
+        fence=look_at(ports.source, case, memory) if paused else None,
         hosted_cluster=hosted_cluster,
         etcd=destination.find(STATEFUL_SET, "etcd", namespace),
         api_server=destination.find(DEPLOYMENT, "kube-apiserver", namespace),
         deleting=tuple(f"{item['kind']} {name_of(item)}" for item in (*pools, *machinery) if is_deleting(item)),
         url=_look_at_url(ports, hosted_cluster),
         size=manifest.snapshot.size if manifest and manifest.snapshot else 0,
+        void=paused and _void(manifest, memory),
     )
+
+
+def _void(manifest: Manifest | None, memory: Memory) -> bool:
+    snapshot = manifest.snapshot if manifest else None
+    return snapshot is None or snapshot.fence != (memory.mapping("fence") or {}).get("id")
 
 
 def _look_at_url(ports: Ports, hosted_cluster: Object | None) -> RestoreUrl | None:
@@ -104,12 +113,21 @@ def plan(facts: Facts) -> Decision:
     hosted_cluster = facts.hosted_cluster
     if hosted_cluster is None or is_deleting(hosted_cluster) or not is_ours(hosted_cluster, facts.backup_id):
         return Refuse(NotOurs(what="The destination's HostedCluster is gone, being deleted, or not this relocation's."))
-    breach = facts.fence.breach()
+    breach = facts.fence.breach() if facts.fence else None
     if breach:
         return Refuse(
             FenceBroken(
                 what=f"The fence on the source does not hold ({breach}): two control planes would accept writes.",
-                todo="Stop whoever lifted it. The snapshot is void: start over with a new BACKUP_DIR.",
+                todo="Stop whoever lifted it, then run `hcp-dr resume`: the source is fenced anew, and a new snapshot "
+                "is taken. After `hcp-dr restore` alone, start over with a new BACKUP_DIR.",
+            )
+        )
+    if facts.void:
+        return Refuse(
+            SnapshotDoubtful(
+                what="The backup's snapshot is not of the fence that stands on the source: it is void.",
+                left="The HostedCluster stays paused there; the control plane stays fenced on the source.",
+                todo="Start over with `hcp-dr backup` or `hcp-dr relocate` and a new BACKUP_DIR.",
             )
         )
     paused = _is_paused(hosted_cluster)
@@ -170,7 +188,8 @@ def _url_too_late(facts: Facts, *, paused: bool) -> SnapshotDoubtful | None:
 
 def foresee(facts: Facts) -> Facts:
     hosted_cluster = facts.hosted_cluster or _created(facts, {"pausedUntil": "true"})
-    return replace(facts, fence=facts.fence.made(), hosted_cluster=hosted_cluster, url=None)
+    fence = facts.fence and facts.fence.made()
+    return replace(facts, fence=fence, hosted_cluster=hosted_cluster, url=None, void=False)
 
 
 def _created(facts: Facts, spec: dict[str, str]) -> Object:

@@ -25,12 +25,15 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of
 from hcp_dr.objects.select import CLUSTER_ANNOTATION, reference_mark
-from hcp_dr.procedure.removal import Guard, Removable, proven, removable
+from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE, Guard, Removable, proven, removable
 from hcp_dr.procedure.teardown.operator_back import left_on_source
+from hcp_dr.procedure.workloads import workloads
 
 GONE_LIMIT = 600.0
 OWNER_NAMESPACE = "hypershift.openshift.io/owner.namespace"
 OWNER_NAME = "hypershift.openshift.io/owner.name"
+TAKEN = (CLUSTER_ANNOTATION, f"{CLUSTER_ANNOTATION}-namespace", f"{CLUSTER_ANNOTATION}-name")
+"""Labels of a node that was taken for one hosted cluster; its taint has the first one's key."""
 _ROUTER = ("openshift-ingress", "openshift-ingress-operator")
 _OUTSIDE: tuple[tuple[Resource, tuple[str | None, ...]], ...] = (
     (CLUSTER_ROLE, (None,)),
@@ -55,6 +58,7 @@ class Facts:
     namespace: Removable | None
     hanging: str = ""  # what the namespace says that it waits for
     endpoint_services: tuple[str, ...] = ()  # remembered: VPC endpoint services of its load balancers
+    converted: bool = True  # whether the source's HyperShift operator has a pod, whose webhook converts versions
 
 
 def outside_of(case: Case, resource: Resource, items: tuple[Object, ...]) -> tuple[Object, ...]:
@@ -107,6 +111,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         held=tuple(removable(DEPLOYMENT, item) for item in source.list(DEPLOYMENT, own).items),
         namespace=removable(NAMESPACE, namespace) if namespace else None,
         endpoint_services=tuple((memory.mapping("endpoint_services") or {}).values()),
+        converted=any(w.pods for w in workloads(source, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == OPERATOR),
         hanging="; ".join(str(c.get("message")) for c in waiting if c.get("type") in _HANGING),
     )
 
@@ -137,6 +142,11 @@ def plan(facts: Facts) -> Decision:
             " (AWS keeps a load balancer as long as a VPC endpoint service points at it; delete those of the source: "
             f"{', '.join(facts.endpoint_services)})"
         )
+    if not facts.converted:
+        seen += (
+            " (the source's HyperShift operator has no pod: a namespace whose kinds its webhook converts may hang "
+            "until it runs again; it was at zero before, and whether it may run is yours to say)"
+        )
     return Wait("the control plane namespace is gone", seen, GONE_LIMIT, Topic("source", NAMESPACE))
 
 
@@ -157,8 +167,9 @@ def _left_in_the_cloud(facts: Facts) -> tuple[Check, ...]:
 
 def _give_back(node: Object) -> Patch:
     """Conditional on the version that was seen: taints are one list, of which others have their part."""
+    labels = {label: None for label in TAKEN if label in labels_of(node)}
     taints = [taint for taint in dig(node, "spec", "taints") or () if taint.get("key") != CLUSTER_ANNOTATION]
-    meta = {"labels": {CLUSTER_ANNOTATION: None}, "resourceVersion": node["metadata"].get("resourceVersion")}
+    meta = {"labels": labels, "resourceVersion": node["metadata"].get("resourceVersion")}
     return Patch("source", NODE, name_of(node), None, {"metadata": meta, "spec": {"taints": taints or None}})
 
 

@@ -86,6 +86,8 @@ def plan(facts: Facts) -> Decision:
     if any(len(item.pods) < item.replicas for item in facts.operator):
         wake = Topic("source", POD, OPERATOR_NAMESPACE)
         return Wait("the operator's pods are back", "some are missing", LIMIT, wake)
+    if facts.before and not any(facts.before.values()):
+        return Done("the source's HyperShift operator was at zero before, and stays so")
     return Done("the source's HyperShift operator has its replicas back")
 
 

@@ -1,6 +1,11 @@
-"""Stops the source's HyperShift operator and everything in the control plane namespace, and sees them gone, before
+"""Stops everything in the control plane namespace and the source's HyperShift operator, and sees them gone, before
 anything is deleted: deleting un-pauses and terminates while they live. The operator serves other hosted clusters too,
-so it is away for the shortest time, and comes back in `operator_back`."""
+so it goes last, when nothing else is left to be waited for, and comes back in `operator_back`: the pause keeps it from
+bringing back what is stopped before it.
+
+A StatefulSet that would delete its volumes when it is scaled down is told to retain them first, with
+control-plane-operator gone, and is seen to keep that for a while. Orders to clean the cloud are taken off both sides
+before any deletion (rule E4)."""
 
 from __future__ import annotations
 
@@ -9,16 +14,28 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
-from hcp_dr.errors import Refused
-from hcp_dr.kube.resources import AWS_ENDPOINT_SERVICE, DEPLOYMENT, POD, STATEFUL_SET
-from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import dig, name_of
-from hcp_dr.procedure.fencing import FENCED
+from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.errors import FenceBroken
+from hcp_dr.kube.resources import (
+    AWS_ENDPOINT_SERVICE,
+    DEPLOYMENT,
+    HOSTED_CLUSTER,
+    HOSTED_CONTROL_PLANE,
+    POD,
+    STATEFUL_SET,
+)
+from hcp_dr.model import Case, Ports, Side
+from hcp_dr.objects.reading import annotations_of, dig, name_of, namespace_of
+from hcp_dr.objects.scrub import CLEANUP
+from hcp_dr.procedure.fencing import FENCED, KEEPERS, is_paused
 from hcp_dr.procedure.removal import OPERATOR_NAMESPACE, Guard, operator_of, proven
 from hcp_dr.procedure.workloads import Workload, still_there, stop, stopping, workloads
 
 GONE_LIMIT = 300.0
+STAYS = 10.0
+"""Seconds for which a StatefulSet is seen to retain its volumes before it is scaled down."""
+STAYS_LIMIT = 60.0
+_POLICY = ("spec", "persistentVolumeClaimRetentionPolicy", "whenScaled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +47,45 @@ class Facts:
     volumes_at_stake: tuple[str, ...]  # StatefulSets that delete their claims when they are scaled down
     endpoint_services: Mapping[str, str]  # VPC endpoint services of its load balancers, by AWSEndpointService
     before: Mapping[str, Any] | None  # remembered: the operator's replicas
+    cleaning: tuple[Patch, ...] = ()  # what takes off the orders to clean the cloud, on both sides
+    now: float = 0.0  # seconds since the epoch
+    lifted: bool = False  # the source's HostedCluster is there and not paused
+    retained: float | None = None  # remembered: when the StatefulSets were told to retain their volumes
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     namespace = case.control_plane_namespace
     sets = ports.source.list(STATEFUL_SET, namespace).items
+    hosted_cluster = ports.source.find(HOSTED_CLUSTER, case.name, case.namespace)
     ways = ports.source.list(AWS_ENDPOINT_SERVICE, namespace).items
-    policy = ("spec", "persistentVolumeClaimRetentionPolicy", "whenScaled")
     return Facts(
         namespace=namespace,
         guard=proven(ports, case, memory),
         operator=operator_of(ports.source),
         own=workloads(ports.source, namespace, DEPLOYMENT, STATEFUL_SET),
-        volumes_at_stake=tuple(name_of(item) for item in sets if dig(item, *policy) == "Delete"),
+        volumes_at_stake=tuple(name_of(item) for item in sets if dig(item, *_POLICY) == "Delete"),
         endpoint_services={
             name_of(way): str(service) for way in ways if (service := dig(way, "status", "endpointServiceName"))
         },
         before=memory.mapping("operator_before"),
+        cleaning=(*_cleaning(ports, case, "source"), *_cleaning(ports, case, "destination")),
+        now=ports.now(),
+        lifted=hosted_cluster is not None and not is_paused(hosted_cluster),
+        retained=memory.values.get("volumes_retained"),
+    )
+
+
+def _cleaning(ports: Ports, case: Case, side: Side) -> tuple[Patch, ...]:
+    cluster, namespace = ports.cluster(side), case.control_plane_namespace
+    there = (
+        (HOSTED_CLUSTER, cluster.find(HOSTED_CLUSTER, case.name, case.namespace)),
+        (HOSTED_CONTROL_PLANE, cluster.find(HOSTED_CONTROL_PLANE, case.name, namespace)),
+    )
+    without = {"metadata": {"annotations": {CLEANUP: None}}}
+    return tuple(
+        Patch(side, resource, name_of(item), namespace_of(item), without)
+        for resource, item in there
+        if item is not None and CLEANUP in annotations_of(item)
     )
 
 
@@ -54,15 +93,12 @@ def plan(facts: Facts) -> Decision:
     refusal = facts.guard.refusal()
     if refusal is not None:
         return refusal
-    if facts.volumes_at_stake:
+    if facts.lifted:
         return Refuse(
-            Refused(
-                what=(
-                    f"StatefulSets {', '.join(facts.volumes_at_stake)} of {facts.namespace} on the source delete their "
-                    "volumes when they are scaled down (whenScaled is Delete)."
-                ),
-                left="Nothing was scaled down on the source.",
-                todo="Set persistentVolumeClaimRetentionPolicy.whenScaled to Retain, see that it stays, then resume.",
+            FenceBroken(
+                what="The HostedCluster is not paused on the source: whatever is stopped there would come back.",
+                left="Nothing was deleted on the source; two control planes may be taking writes.",
+                todo="Find out who lifted the pause, then run `hcp-dr resume`: it closes the source again.",
             )
         )
     if facts.before is None:
@@ -72,10 +108,20 @@ def plan(facts: Facts) -> Decision:
                 Remember("endpoint_services", dict(facts.endpoint_services)),
             )
         )
-    # The operator first: it would bring back what is stopped after it.
+    if facts.cleaning:
+        return Do(facts.cleaning)
+    keepers = tuple(item for item in facts.own if item.name in KEEPERS)
+    sets = [item for item in facts.own if item.kind == STATEFUL_SET.kind and item.replicas]
+    if all(item.stopped for item in keepers) and sets:
+        if facts.volumes_at_stake:
+            return _retain(facts)
+        if facts.retained is not None and facts.now - facts.retained < STAYS:
+            until = "whenScaled stays Retain, whoever else may write it"
+            return Wait(until, f"since {facts.now - facts.retained:.0f} of {STAYS:.0f} s", STAYS_LIMIT)
     for whose, group, namespace in (
-        ("HyperShift operator", facts.operator, OPERATOR_NAMESPACE),
+        ("control-plane-operator", keepers, facts.namespace),
         ("control plane", facts.own, facts.namespace),
+        ("HyperShift operator", facts.operator, OPERATOR_NAMESPACE),
     ):
         if all(item.stopped for item in group):
             continue
@@ -87,18 +133,36 @@ def plan(facts: Facts) -> Decision:
     return Done("the operator and everything in the control plane namespace have zero pods")
 
 
+def _retain(facts: Facts) -> Do:
+    """Whoever puts it back between two looks has us here again, and is named when it happens a third time."""
+    patch = {"spec": {"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Retain"}}}
+    actions: list[Action] = [Remember("volumes_retained", facts.now)]
+    actions += [Patch("source", STATEFUL_SET, name, facts.namespace, patch) for name in facts.volumes_at_stake]
+    return Do(tuple(actions))
+
+
 def foresee(facts: Facts) -> Facts:
     """The fence has stopped its part."""
     own = tuple(replace(item, replicas=0, pods=()) if item.name in FENCED else item for item in facts.own)
-    return replace(facts, guard=Guard((), (), destination_serves=True), own=own)
+    return replace(facts, guard=Guard((), (), destination_serves=True), own=own, lifted=False)
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if facts.before is None:
         return replace(facts, before={})
-    if any(not item.stopped for item in facts.operator):
-        return replace(facts, operator=stopping(facts.operator))
-    return replace(facts, own=stopping(facts.own))
+    if facts.cleaning:
+        return replace(facts, cleaning=())
+    keepers = tuple(item for item in facts.own if item.name in KEEPERS)
+    if any(not item.stopped for item in keepers):
+        stopped = {item.name: item for item in stopping(keepers)}
+        return replace(facts, own=tuple(stopped.get(item.name, item) for item in facts.own))
+    if isinstance(decision, Do) and any(isinstance(action, Remember) for action in decision.actions):
+        return replace(facts, volumes_at_stake=(), retained=facts.now)
+    if isinstance(decision, Wait) and facts.retained is not None and facts.now - facts.retained < STAYS:
+        return replace(facts, retained=None)
+    if any(not item.stopped for item in facts.own):
+        return replace(facts, own=stopping(facts.own))
+    return replace(facts, operator=stopping(facts.operator))
 
 
 STEP = Step(

@@ -1,7 +1,10 @@
-"""Is it this very cluster, and one? Nonce, cluster ID, and the uids of its nodes and namespaces, against what was
-remembered right before the fence; and what each member of etcd says of the others, asked in each pod, because members
-that were restored apart serve as clusters of their own (rule C4). EtcdSnapshotRestored=True would prove nothing:
-etcd-init leaves a non-empty volume alone."""
+"""Is it this very cluster, and one? Nonce, cluster ID, the uids of its nodes and namespaces, and samples of what it
+holds, by uid and content, against what was remembered right before the fence; and what each member of etcd says of the
+others, asked in each pod, because members that were restored apart serve as clusters of their own (rule C4).
+EtcdSnapshotRestored=True would prove nothing: etcd-init leaves a non-empty volume alone.
+
+It is looked at again by each `verify` and `resume`. By then, or where the source served for a while after it was
+remembered, people may have changed what is in it: that is told and stops nothing."""
 
 from __future__ import annotations
 
@@ -9,14 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Topic, Wait
+from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Topic, Verdict, Wait
 from hcp_dr.errors import NotProven
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import some
 from hcp_dr.procedure import etcd
 from hcp_dr.procedure.etcd import Member
+from hcp_dr.procedure.fencing import BREACHES
 from hcp_dr.procedure.identity import Identity, look_at, nonce_of
 
+MOST_LOST = 0.1
+"""The share of samples that may be gone: controllers remove things in the minute in which the API is back."""
+MOST_CHANGED = 0.25
 MEMBERS_LIMIT = 300.0
 """Seconds for every etcd pod to be Ready and to answer."""
 
@@ -30,18 +38,22 @@ class Facts:
     now: Identity
     members_wanted: int  # as the destination's StatefulSet asks for
     members: tuple[Member, ...]
+    strict: bool = True  # nobody can have changed anything since it was remembered
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    before = memory.mapping("identity")
+    remembered = memory.mapping("identity")
+    before = Identity.from_json(remembered) if remembered else None
+    served = any(breach.get("wrote") for breach in memory.values.get(BREACHES) or ())
     return Facts(
         namespace=case.control_plane_namespace,
         nonce_wanted=memory.text("nonce"),
         nonce=nonce_of(ports.hosted),
-        before=Identity.from_json(before) if before else None,
-        now=look_at(ports.hosted),
+        before=before,
+        now=look_at(ports.hosted, before.samples if before else {}),
         members_wanted=etcd.replicas(ports.destination, case),
         members=etcd.members(ports.destination, case),
+        strict=STEP.name not in memory.done and not served,
     )
 
 
@@ -69,10 +81,38 @@ def checks(facts: Facts) -> tuple[Check, ...]:
     ):
         lost = _missing(old, new)
         seen = f"{len(old)} with the same uid" if not lost else f"lost or other uid: {', '.join(lost)}"
-        found.append(Check(name, "blocked" if lost else "ok", seen, why))
+        found.append(Check(name, _verdict(facts, lost=bool(lost)), seen, why))
     found.append(_members(facts))
     seen = f"{facts.now.config_maps}, {before.config_maps} before the fence"
-    found.append(Check("config_maps", "ok" if facts.now.config_maps >= before.config_maps else "warning", seen, why))
+    fewer = facts.now.config_maps < before.config_maps * (1 - MOST_LOST)  # people go on deleting and making them
+    found.append(Check("config_maps", "warning" if fewer else "ok", seen, why))
+    return (*found, *_samples(before, facts))
+
+
+def _verdict(facts: Facts, *, lost: bool) -> Verdict:
+    if not lost:
+        return "ok"
+    return "blocked" if facts.strict else "warning"
+
+
+def _samples(before: Identity, facts: Facts) -> tuple[Check, ...]:
+    """Of each kind that was sampled: are they there, the same objects, and do they say the same?"""
+    found = []
+    for kind in before.counts:
+        places = [place for place in before.samples if place.partition(" ")[0] == kind]
+        now, then = facts.now.samples, before.samples
+        lost = [place for place in places if place not in now or now[place].uid != then[place].uid]
+        changed = [place for place in places if place not in lost and now[place].content != then[place].content]
+        seen = (
+            f"{len(places) - len(lost)} of {len(places)} samples with the same uid, {len(changed)} of them changed; "
+            f"{facts.now.counts.get(kind, 0)} objects, {before.counts[kind]} before the fence"
+        )
+        if lost:
+            seen += f"; lost or other uid: {some(lost)}"
+        verdict = _verdict(facts, lost=len(lost) > MOST_LOST * len(places))
+        if verdict == "ok" and (lost or len(changed) > MOST_CHANGED * len(places)):
+            verdict = "warning"
+        found.append(Check(f"samples.{kind}", verdict, seen, "counts are a hint, the same objects are a proof"))
     return tuple(found)
 
 
@@ -114,4 +154,4 @@ def foresee(facts: Facts) -> Facts:
     return replace(facts, nonce_wanted="nonce", nonce="nonce", before=facts.now, members_wanted=1, members=(member,))
 
 
-STEP = Step(name="verify.identity", documented="-", observe=observe, plan=plan, foresee=foresee)
+STEP = Step(name="verify.identity", documented="-", observe=observe, plan=plan, foresee=foresee, proof=True)

@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Done, Step, Topic, Wait
-from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, MACHINE, NODE_POOL, STATEFUL_SET
+from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Topic, Verdict, Wait
+from hcp_dr.errors import NotProven
+from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, MACHINE, NODE_POOL, SECRET, STATEFUL_SET
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import condition, dig, name_of
+from hcp_dr.objects.archive import Entry, read_manifest, read_objects
+from hcp_dr.objects.closing import Place, place_of, told_restored, unrestored
+from hcp_dr.objects.reading import condition, dig, name_of, some
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
+from hcp_dr.procedure.carried import RESOURCES
+from hcp_dr.procedure.restoring import differing_keys
 
 LIMIT = 900.0
+SIGNING_KEY = "sa-signing-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,11 @@ class Facts:
     node_pools_wanted: tuple[str, ...]
     machines: int
     not_ready: tuple[str, ...]  # Deployments and StatefulSets of the control plane namespace
+    entries: tuple[Entry, ...] = ()  # of the backup
+    unrestored: tuple[str, ...] = ()
+    documents: str | None = None  # what the operator says of the OIDC documents
+    signing_key_kept: bool = True  # the service account key is that of the backup, which the documents carry
+    strict: bool = True  # nobody can have changed anything since it was restored
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -30,6 +41,8 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     pools = destination.list(NODE_POOL, case.namespace).items
     workloads = [item for kind in (DEPLOYMENT, STATEFUL_SET) for item in destination.list(kind, namespace).items]
+    manifest = read_manifest(ports.archive)
+    entries = manifest.entries if manifest else ()
     return Facts(
         namespace=case.namespace,
         available=condition(hosted_cluster, "Available") if hosted_cluster else None,
@@ -42,6 +55,26 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
             for item in workloads
             if int(dig(item, "status", "readyReplicas") or 0) < int(dig(item, "spec", "replicas") or 0)
         ),
+        entries=entries,
+        unrestored=unrestored(entries, _there(ports, entries)),
+        documents=condition(hosted_cluster, "ValidOIDCConfiguration") if hosted_cluster else None,
+        signing_key_kept=_signing_key_kept(ports, namespace, entries),
+        strict=STEP.name not in memory.done,
+    )
+
+
+def _signing_key_kept(ports: Ports, namespace: str, entries: tuple[Entry, ...]) -> bool:
+    """True where there is no backup to compare with."""
+    wanted = [e for e in entries if (e.kind, e.namespace, e.name) == ("Secret", namespace, SIGNING_KEY)]
+    found = ports.destination.find(SECRET, SIGNING_KEY, namespace)
+    backup = read_objects(ports.archive, wanted)
+    return all(found is not None and not differing_keys(body, found) for body in backup.values())
+
+
+def _there(ports: Ports, entries: tuple[Entry, ...]) -> frozenset[Place]:
+    kinds = sorted({(entry.kind, entry.namespace) for entry in entries}, key=str)
+    return frozenset(
+        place_of(item) for kind, namespace in kinds for item in ports.destination.list(RESOURCES[kind], namespace).items
     )
 
 
@@ -52,6 +85,8 @@ def plan(facts: Facts) -> Decision:
         seen.append(f"HostedCluster Available is {facts.available}")
     if facts.trusted == "False":
         seen.append("ValidAWSIdentityProvider is False: the OIDC documents are not those of its signing key")
+    if facts.documents == "False":
+        seen.append("ValidOIDCConfiguration is False: the OIDC documents are not in their bucket")
     if missing:
         seen.append(f"NodePools missing: {', '.join(missing)}")
     if facts.not_ready:
@@ -59,13 +94,43 @@ def plan(facts: Facts) -> Decision:
     if seen:
         wake = Topic("destination", HOSTED_CLUSTER, facts.namespace)
         return Wait("the destination holds the whole hosted cluster", "; ".join(seen), LIMIT, wake)
+    if not facts.signing_key_kept:
+        return Refuse(
+            NotProven(
+                what=f"Secret {SIGNING_KEY} of the destination is not that of the backup: the published OIDC documents "
+                "carry another key, and AWS takes no token of this hosted cluster (rule E3).",
+                left="Nothing on the source was deleted; its control plane stays fenced.",
+                todo="Find out who made it anew. Put the backup's key back, then run `hcp-dr resume`.",
+            )
+        )
+    verdict: Verdict = ("blocked" if facts.strict else "warning") if facts.unrestored else "ok"
+    check = Check("restored", verdict, told_restored(facts.entries, facts.unrestored), "what is missing is made anew")
+    if check.stops:
+        return Refuse(
+            NotProven(
+                what=f"Not all of the backup is on the destination: {some(facts.unrestored)}.",
+                left="Nothing on the source was deleted; its control plane stays fenced.",
+                todo="Find out who removed it there and what is made in its place; then run `hcp-dr resume`.",
+            ),
+            (check,),
+        )
     return Done(
-        f"available, {len(facts.node_pools)} NodePools, {facts.machines} machines, all control plane pods ready"
+        f"available, {len(facts.node_pools)} NodePools, {facts.machines} machines, all control plane pods ready",
+        (check,),
     )
 
 
 def foresee(facts: Facts) -> Facts:
-    return replace(facts, available="True", trusted="True", node_pools=facts.node_pools_wanted, not_ready=())
+    return replace(
+        facts,
+        available="True",
+        trusted="True",
+        node_pools=facts.node_pools_wanted,
+        not_ready=(),
+        unrestored=(),
+        documents=None,
+        signing_key_kept=True,
+    )
 
 
 STEP = Step(

@@ -10,7 +10,7 @@ from typing import Any
 from hcp_dr import errors
 from hcp_dr.kube import client as wire
 from hcp_dr.kube.mapping import from_status
-from hcp_dr.kube.port import Completed, Event, Listing, Object, PatchBody, Propagation, Resource
+from hcp_dr.kube.port import FIELD_MANAGER, Completed, Event, Listing, Object, PatchBody, Propagation, Resource
 from hcp_dr.kube.resources import POD
 from hcp_dr_lab.tabletop.kubernetes.access import ADMINISTRATOR, Attributes, Caller
 from hcp_dr_lab.tabletop.kubernetes.refusal import Refusal, forbidden
@@ -33,7 +33,7 @@ class Client:
         server: str,
         *,
         caller: Caller = ADMINISTRATOR,
-        manager: str = wire.FIELD_MANAGER,
+        manager: str = FIELD_MANAGER,
         rest: Rest = Store.wait,
     ) -> None:
         self._reach = reach

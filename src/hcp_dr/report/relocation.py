@@ -1,0 +1,109 @@
+"""The end report: what was done and what was verified, with values, from the journal alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hcp_dr.engine.journal import Story
+from hcp_dr.objects.moments import utc
+from hcp_dr.report.outcome import api_away
+
+_STAYS = (
+    "the backup folder holds secrets: keep it where only you can read it, or delete it",
+    "the snapshot stays in the bucket until you delete it",
+    "the HostedCluster's namespace stays on the source, with the inputs that you put there: it may be shared",
+)
+
+
+def to_json(story: Story, *, backup_dir: str) -> dict[str, Any]:
+    """Moments are RFC 3339 in UTC, durations seconds. `checks` has the last word of each step on each matter."""
+    case = dict(story.case or {})
+    checks = list(_checks(story))
+    begun = [line for line in story.lines if line.get("line") == "begin"]
+    ended = [line for line in story.lines if line.get("line") == "end"]
+    warned = [check for check in checks if check["verdict"] != "ok"]
+    return {
+        "hosted_cluster": f"{case.get('namespace')}/{case.get('name')}",
+        "from": case.get("source"),
+        "to": case.get("destination"),
+        "command": story.command,
+        "state": _state(story, warned),
+        "began": _moment(begun[0]) if begun else None,
+        "ended": _moment(ended[-1]) if ended and story.ended else None,
+        "api_away_s": api_away(story),
+        "backup": {"folder": backup_dir, "bucket": case.get("bucket"), "key": _key(case)},
+        "steps": [
+            {
+                "name": line["step"],
+                "done": _moment(line),
+                "seconds": line.get("seconds"),
+                "because": line.get("because"),
+            }
+            for line in _last(story, "done").values()
+        ],
+        "alarms": [
+            {"at": _moment(line), "watch": line["watch"], "text": line["text"]}
+            for line in story.lines
+            if line.get("line") in ("alarm", "unwatched")
+        ],
+        "checks": checks,
+        "to_do": [*(check["todo"] for check in warned if check.get("todo")), *_STAYS],
+    }
+
+
+def _state(story: Story, warned: list[dict[str, Any]]) -> str:
+    if not story.ended:
+        return "unfinished"
+    return "done with warnings" if warned else "done"
+
+
+def _key(case: Mapping[str, Any]) -> str:
+    return f"hcp-dr/{case.get('namespace')}/{case.get('name')}/{case.get('backup_id')}/"
+
+
+def _moment(line: Mapping[str, Any]) -> str:
+    return utc(float(line.get("at") or 0))
+
+
+def _last(story: Story, kind: str) -> dict[str, Mapping[str, Any]]:
+    """By step, its last line of this kind; steps in the order in which they first had one."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for line in story.lines:
+        if line.get("line") == kind:
+            found[str(line["step"])] = line
+    return found
+
+
+def _checks(story: Story) -> Iterator[dict[str, Any]]:
+    """Of what was examined before, of each step, and of the watches."""
+    told = (*_last(story, "checked").values(), *_last(story, "done").values())
+    for line in sorted(told, key=lambda line: float(line.get("at") or 0)):
+        for check in line.get("checks") or ():
+            yield {"step": line["step"], **check}
+
+
+def to_text(report: dict[str, Any]) -> str:
+    away = report["api_away_s"]
+    lines = [
+        f"{report['hosted_cluster']}: {report['command']} from {report['from']} to {report['to']}: {report['state']}",
+        f"began {report['began']}, ended {report['ended'] or '-'}",
+        f"the hosted API was away for {away:.1f} s" if away is not None else "the hosted API was not away, or still is",
+        "",
+        "What was verified",
+    ]
+    width = max((len(f"{c['step']} {c['name']}") for c in report["checks"]), default=0)
+    for check in report["checks"]:
+        lines.append(f"  {check['verdict']:8} {check['step'] + ' ' + check['name']:{width}}  {check['seen']}")
+        if check["verdict"] != "ok" and check.get("why"):
+            lines.append(f"  {'':8} {'':{width}}  why it matters: {check['why']}")
+    lines += ["", "What was done"]
+    lines += [f"  {step['done']} {step['name']}: {step['because']}" for step in report["steps"]]
+    if report["alarms"]:
+        lines += ["", "Alarms"]
+        lines += [f"  {alarm['at']} {alarm['watch']}: {alarm['text']}" for alarm in report["alarms"]]
+    lines += ["", "What remains to be done by hand"]
+    lines += [f"  - {text}" for text in report["to_do"]]
+    backup = report["backup"]
+    lines += ["", f"backup: {backup['folder']}, and {backup['key']} in bucket {backup['bucket']}"]
+    return "\n".join(lines)

@@ -1,0 +1,221 @@
+"""Somebody lifts the fence (rule C3): before the point of no return the snapshot is void, after it the source is closed
+again at once. Without the watch the same acts are dangers (test_dangers)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pytest
+
+from hcp_dr.engine.step import Check
+from hcp_dr.errors import ClusterUnreachable, FenceBroken, SnapshotDoubtful
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr.objects.archive import Manifest
+from hcp_dr.procedure import fence_watch
+from hcp_dr.procedure.fencing import BREACHES
+from hcp_dr_lab.tabletop.gate import Request
+from hcp_dr_lab.tabletop.operator import Ending
+from tests.tabletop.scene import Scene, scene
+
+OWN = "clusters-shop"
+
+
+class Killed(BaseException):
+    """The product's process is gone."""
+
+
+def source(here: Scene) -> Kubernetes:
+    return here.world.sides[0].client(manager="gitops")
+
+
+def lift(here: Scene) -> None:
+    """As GitOps does it: the pause away, the keeper back, whose operator brings back the rest."""
+    source(here).patch(r.HOSTED_CLUSTER, "shop", "clusters", {"spec": {"pausedUntil": None}})
+    scale(here, "control-plane-operator", 1)
+
+
+def scale(here: Scene, deployment: str, replicas: int) -> None:
+    source(here).patch(r.DEPLOYMENT, deployment, OWN, {"spec": {"replicas": replicas}})
+
+
+def during(here: Scene, step: str, act: Callable[[], None], *, times: int = 1) -> None:
+    """When the product asks something in this step; each time that it is begun anew, so many times."""
+    done: list[int] = []
+
+    def listen(moment: Literal["before", "after"], request: Request) -> None:
+        story = here.operator.story()
+        begun = sum(1 for line in story.lines if line["line"] == "step" and line["step"] == step)
+        if moment == "before" and request.port != "archive" and story.current == step and begun > len(done) < times:
+            done.append(begun)
+            act()
+
+    here.world.hooks.append(listen)
+
+
+def replicas(here: Scene) -> dict[str, int]:
+    found = source(here).list(r.DEPLOYMENT, OWN).items
+    return {item["metadata"]["name"]: item["spec"]["replicas"] for item in found}
+
+
+def breaches(ending: Ending) -> list[dict[str, Any]]:
+    return list(ending.story.memory.values.get(BREACHES) or ())
+
+
+def warned(ending: Ending) -> list[Check]:
+    return [check for check in ending.checks if check.name == fence_watch.NAME]
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["backup.snapshot_etcd", "backup.release_dns", "restore.node_pools", "restore.start_control_plane"],
+)
+def test_before_the_point_of_no_return_all_since_the_pause_is_done_anew(step: str) -> None:
+    here = scene()
+    during(here, step, lambda: lift(here))
+    ending = here.operator.relocate()
+    assert ending.error is None
+    [breach] = breaches(ending)
+    assert breach["released"] is False
+    assert breach["closed"] > breach["seen"]
+    [check] = warned(ending)
+    assert check.verdict == "warning"
+    assert "its HostedCluster is not paused any more" in check.seen
+    assert "gitops at" in check.seen
+    fence = ending.story.memory.mapping("fence")
+    assert fence is not None
+    assert fence["id"] != breach["fence"]
+    manifest = Manifest.from_text(here.operator.files["manifest.json"])
+    assert manifest.fence == fence["id"]
+    assert manifest.snapshot is not None
+    assert manifest.snapshot.fence == fence["id"]
+    verdict = here.verdict()
+    assert verdict.lost == ()
+    assert verdict.reasons == ()
+
+
+def test_after_it_the_source_is_closed_again_at_once() -> None:
+    here = scene()
+    during(here, "verify.await_nodes", lambda: lift(here))
+    ending = here.operator.relocate()
+    assert ending.error is None
+    [breach] = breaches(ending)
+    assert breach["released"] is True
+    [check] = warned(ending)
+    assert "lost" in check.why or "nothing was written" in check.seen
+    told = [(progress.kind, progress.text) for progress in here.operator.told if progress.step == fence_watch.NAME]
+    assert told[0][0] == "warned"
+    assert "gitops at" in told[0][1]
+    verdict = here.verdict()
+    assert not verdict.split_brain
+    assert verdict.lost == ()
+
+
+def test_a_source_that_took_writes_meanwhile_is_told_with_its_window() -> None:
+    """The product is away for as long as a control plane needs to come up."""
+    here = scene()
+
+    def lift_for_long() -> None:
+        lift(here)
+        here.world.clock.spend(20)
+
+    during(here, "verify.await_nodes", lift_for_long)
+    ending = here.operator.relocate()
+    assert ending.error is None
+    [check] = warned(ending)
+    assert "its API was up" in check.seen
+    assert "lost, and nothing can tell what it was" in check.why
+    assert "Z, when the fence was made last" in check.why
+
+
+def test_a_writer_that_came_and_went_between_two_looks_is_known() -> None:
+    here = scene()
+
+    def up_and_down() -> None:
+        scale(here, "kube-apiserver", 1)
+        scale(here, "kube-apiserver", 0)
+
+    during(here, "restore.start_control_plane", up_and_down)
+    ending = here.operator.relocate()
+    assert ending.error is None
+    [breach] = breaches(ending)
+    assert "changed since the fence: kube-apiserver" in breach["what"]
+    assert breach["released"] is False
+    assert here.verdict().reasons == ()
+
+
+def test_who_lifts_it_again_and_again_has_to_be_stopped() -> None:
+    here = scene()
+    during(here, "backup.snapshot_etcd", lambda: lift(here), times=fence_watch.MOST)
+    ending = here.operator.relocate()
+    assert isinstance(ending.error, FenceBroken)
+    assert "gitops at" in ending.error.what
+    assert f"(time {fence_watch.MOST})" in ending.error.what
+    assert replicas(here)["kube-apiserver"] == 0
+    assert here.operator.resume().error is None
+    assert here.verdict().reasons == ()
+
+
+def test_a_restore_alone_cannot_fence_anew_and_never_starts_from_a_void_snapshot() -> None:
+    here = scene()
+    assert here.operator.start("backup").error is None
+    during(here, "restore.start_control_plane", lambda: lift(here))
+    ending = here.operator.go_on("restore")
+    assert isinstance(ending.error, FenceBroken)
+    again = here.operator.go_on("restore")
+    assert isinstance(again.error, SnapshotDoubtful)
+    paused = here.world.sides[1].client().get(r.HOSTED_CLUSTER, "shop", "clusters")["spec"]["pausedUntil"]
+    assert paused == "true"
+    assert not here.verdict().split_brain
+
+
+def test_a_source_that_dies_after_the_point_of_no_return_keeps_no_api_away() -> None:
+    here = scene()
+    dead: list[bool] = []
+
+    def die(moment: Literal["before", "after"], request: Request) -> None:
+        if (moment, request.port, request.verb) == ("after", "destination", "patch") and request.arguments[:1] == (
+            r.HOSTED_CLUSTER,
+        ):
+            dead.append(True)
+        if dead and moment == "before" and request.port == "source":
+            raise ClusterUnreachable(cluster="source", verb="get", object="its API", reason="connection refused")
+
+    here.world.hooks.append(die)
+    ending = here.operator.relocate()
+    assert isinstance(ending.error, ClusterUnreachable)
+    assert ending.story.current == "teardown.stop_control_plane"
+    assert "verify.hosted_api" in ending.story.memory.done
+    told = [progress.text for progress in here.operator.told if progress.kind == "warned"]
+    assert told == [
+        "this cannot be watched: The API server of the source cluster did not answer (get its API: connection refused)."
+    ]
+    here.world.hooks.remove(die)
+    assert here.operator.resume().error is None
+    assert here.verdict().reasons == ()
+
+
+def test_killed_while_the_source_is_closed_again_and_resumed() -> None:
+    for place in range(1, 40, 6):
+        here = scene()
+        during(here, "verify.await_nodes", lambda here=here: lift(here))  # type: ignore[misc]
+        left = [place]
+
+        def kill(
+            moment: Literal["before", "after"], request: Request, here: Scene = here, left: list[int] = left
+        ) -> None:
+            if moment == "before" and here.operator.story().memory.values.get(BREACHES) and request.writes:
+                left[0] -= 1
+                if left[0] == 0:
+                    raise Killed
+
+        here.world.hooks.append(kill)
+        try:
+            here.operator.relocate()
+        except Killed:
+            here.world.hooks.remove(kill)
+            assert here.operator.resume().error is None, place
+        verdict = here.verdict()
+        assert verdict.lost == (), place
+        assert not verdict.split_brain, place

@@ -1,0 +1,33 @@
+"""Samples: the same objects are found again, and no secret is in what is kept."""
+
+from __future__ import annotations
+
+from hcp_dr.objects.sample import EACH, sample, samples
+from tests.cases.building import an_object
+
+
+def test_a_secret_is_known_by_its_uid_alone() -> None:
+    secret = an_object({"Secret n/s": {"data": {"password": "c2VjcmV0"}}})
+    assert sample(secret).content == ""
+    assert sample(secret).uid == "uid-of-s"
+
+
+def test_what_the_server_counts_is_no_content() -> None:
+    first, later = (an_object({"ConfigMap n/c": {"data": {"a": "b"}}}) for _ in range(2))
+    later["metadata"] |= {"resourceVersion": "9", "generation": 2}
+    later["status"] = {"x": "y"}
+    assert sample(first) == sample(later)
+    later["data"] = {"a": "c"}
+    assert sample(first) != sample(later)
+
+
+def test_some_are_chosen_from_all_over_and_found_again() -> None:
+    items = [an_object(f"ConfigMap n/c{number:03}") for number in range(95)]
+    lock = an_object({"ConfigMap n/lock": {"annotations": {"control-plane.alpha.kubernetes.io/leader": "{}"}}})
+    chosen = samples([*items, lock])
+    assert 10 < len(chosen) <= EACH
+    assert min(chosen) == "ConfigMap n/c000"
+    assert max(chosen) > "ConfigMap n/c080"
+    assert samples(reversed([*items, lock]), chosen) == chosen
+    assert samples(items[1:], chosen).keys() == chosen.keys() - {"ConfigMap n/c000"}
+    assert samples([lock]) == {}
