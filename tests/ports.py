@@ -220,6 +220,14 @@ class MemoryBucket:
     def get_to_file(self, key: str, path: Path) -> None:
         raise NotImplementedError
 
+    def stream(self, key: str) -> Iterator[bytes]:
+        raise NotImplementedError
+
+    def copy(self, source: str, key: str, *, metadata: Mapping[str, str], if_etag: str) -> None:
+        self.before("copy")
+        self.asked.append(("copy", source, key, dict(metadata), if_etag))
+        self.objects[key] = replace(self.objects[source], key=key, metadata=metadata)
+
     def delete(self, key: str) -> None:
         self.before("delete")
         self.asked.append(("delete", key))

@@ -23,7 +23,7 @@ FORBIDDEN = frozenset(
 )
 BUILTINS = frozenset({"open", "input", "print", "exec", "eval", "__import__"})
 
-WRITES = frozenset({"create", "patch", "delete", "put", "change", "protect", "write", "presign_put", "perform"})
+WRITES = frozenset({"create", "patch", "delete", "put", "copy", "change", "protect", "write", "presign_put", "perform"})
 """Methods of ports, but `replace`, which str and dataclasses have too. Without arguments none of them writes."""
 
 
