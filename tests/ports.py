@@ -190,7 +190,7 @@ class MemoryKubernetes:
         pass
 
 
-@dataclass
+@dataclass(eq=False)
 class MemoryBucket:
     name: str = "backups"
     objects: dict[str, StoredObject] = field(default_factory=dict)
@@ -317,6 +317,9 @@ class MemoryArchive:
 
     def write(self, path: str, text: str) -> None:
         self.files[path] = text
+
+    def paths(self, below: str) -> tuple[str, ...]:
+        return tuple(sorted(path for path in self.files if path.rpartition("/")[0] == below))
 
 
 @dataclass

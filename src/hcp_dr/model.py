@@ -46,6 +46,7 @@ class Case:
     zone_id: str
     domain: str  # external-dns's filter
     backup_id: str
+    documented_key: bool = False  # the snapshot goes under the documented key too
 
     @property
     def control_plane_namespace(self) -> str:

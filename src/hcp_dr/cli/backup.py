@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from hcp_dr.cli.phases import start
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption, Yes
+from hcp_dr.cli.session import Backup, DocumentedKey, EnvFile, OutputOption, Yes
 
 
-def backup(env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text", *, yes: Yes = False) -> None:
+def backup(
+    env_file: EnvFile = None,
+    backup: Backup = None,
+    output: OutputOption = "text",
+    *,
+    documented_key: DocumentedKey = False,
+    yes: Yes = False,
+) -> None:
     """Pause, export, fence and snapshot the hosted cluster, and free its names (8.6.2)."""
-    start("backup", env_file, backup, output, yes=yes)
+    start("backup", env_file, backup, output, yes=yes, documented_key=documented_key)

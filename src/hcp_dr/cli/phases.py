@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from hcp_dr.cli.session import (
@@ -25,12 +26,14 @@ from hcp_dr.report import checks as check_report
 from hcp_dr.report import outcome
 
 
-def start(command: str, env_file: Path | None, backup: Path | None, output: Output, *, yes: bool) -> None:
+def start(
+    command: str, env_file: Path | None, backup: Path | None, output: Output, *, yes: bool, documented_key: bool = False
+) -> None:
     """A command that begins a relocation: preflight first, whole, before anything is written anywhere."""
     with nothing_begun():
         session = open_session(env_file, backup, new=True)
         session.must_be_new()
-        case = session.discover()
+        case = replace(session.discover(), documented_key=documented_key)
         checks = examined(session, case)
         error = stopping(checks)
         if error is not None:

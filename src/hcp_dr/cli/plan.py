@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from hcp_dr.cli import by_hand
 from hcp_dr.cli.session import Backup, EnvFile, OutputOption, nothing_begun, open_session, show
 from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
@@ -28,5 +29,7 @@ def plan(
         story = session.story()
         memory = story.memory if story else Memory()
         case = session.discover()
+    if phase == "restore" and by_hand.is_by_hand(session):
+        phase = by_hand.COMMAND
     steps = [foretell(step, session.ports, case, memory) for step in PHASES[phase]]
     show(output, report.to_json(steps), report.to_text(steps))

@@ -40,6 +40,9 @@ EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file with th
 Backup = Annotated[Path | None, typer.Option("--backup", help="The backup folder; else BACKUP_DIR.")]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="text, json or yaml, on stdout.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the hosted cluster's name.")]
+DocumentedKey = Annotated[
+    bool, typer.Option("--documented-key", help="Also put the snapshot under <cluster>-etcd-0-snapshot.db.")
+]
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 

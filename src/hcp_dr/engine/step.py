@@ -123,6 +123,19 @@ class DeleteObject:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyObject:
+    """Copy an object within the bucket, if it is still the one with this ETag."""
+
+    source: str
+    key: str
+    metadata: Mapping[str, str]
+    etag: str
+
+    def describe(self) -> str:
+        return f"copy object {self.source} to {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeRecords:
     """One atomic change batch in the hosted zone."""
 
@@ -191,6 +204,7 @@ Action = (
     | WriteFile
     | PutObject
     | DeleteObject
+    | CopyObject
     | ChangeRecords
     | Protect
     | SaveSnapshot

@@ -9,6 +9,7 @@ from typing import Any
 
 from hcp_dr.engine.step import Step
 from hcp_dr.procedure.backup import (
+    copy_snapshot,
     delete_routes,
     export_again,
     export_objects,
@@ -19,6 +20,7 @@ from hcp_dr.procedure.backup import (
     release_dns,
     snapshot_etcd,
 )
+from hcp_dr.procedure.by_hand import accept_backup, judge_backup, recognize
 from hcp_dr.procedure.finish import restart_ovn, unprotect_instances
 from hcp_dr.procedure.preflight import aws, capability, external_dns
 from hcp_dr.procedure.preflight import hosted_cluster as preflight_hosted_cluster
@@ -61,6 +63,7 @@ BACKUP: Steps = (
     snapshot_etcd.STEP,
     delete_routes.STEP,
     release_dns.STEP,
+    copy_snapshot.STEP,  # where it is asked for, and last: it may take minutes, and the API is away
 )
 
 RESTORE: Steps = (
@@ -134,9 +137,26 @@ RELOCATE: Steps = (
     adopt_machines.STEP,
     placement.STEP,
     hosted_api.STEP,
+    copy_snapshot.STEP,
     *TEARDOWN,
     *FINISH,
 )
+
+RESTORE_BY_HAND: Steps = (
+    judge_backup.STEP,
+    accept_backup.STEP,
+    # What `hcp-dr backup` does and the documented commands leave out, or may have left half done.
+    protect_instances.STEP,
+    pause.STEP,
+    delete_routes.STEP,
+    release_dns.STEP,
+    *(step for step in RESTORE if RESTORE.index(step) < RESTORE.index(publish_api.STEP)),
+    # Nothing was remembered before that fence: the cluster is recognized first, then marked, and proven as usual.
+    recognize.STEP,
+    mark_parent.STEP,
+    *(step for step in RESTORE if RESTORE.index(step) >= RESTORE.index(publish_api.STEP)),
+)
+"""A backup that was made with the documented commands, restored. The journal calls it restore-by-hand."""
 
 PHASES: dict[str, Steps] = {
     "preflight": PREFLIGHT,
@@ -146,6 +166,7 @@ PHASES: dict[str, Steps] = {
     "teardown": TEARDOWN,
     "finish": FINISH,
     "relocate": RELOCATE,
+    "restore-by-hand": RESTORE_BY_HAND,
 }
 
 POINT_OF_NO_RETURN = start_control_plane.STEP.name

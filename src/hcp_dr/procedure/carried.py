@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hcp_dr.kube.port import Kubernetes, Object, Resource
+from typing import Protocol
+
+from hcp_dr.kube.port import Listing, Object, Resource
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
     AWS_MACHINE,
@@ -55,7 +57,17 @@ RESOURCES: dict[str, Resource] = {
 }
 
 
-def look_at(cluster: Kubernetes, case: Case) -> tuple[Object, ...]:
+class Shelf(Protocol):
+    """Where objects can be looked up: a management cluster, or a backup folder that was made by hand."""
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object: ...
+
+    def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None: ...
+
+    def list(self, resource: Resource, namespace: str | None = None) -> Listing: ...
+
+
+def look_at(cluster: Shelf, case: Case) -> tuple[Object, ...]:
     """All of it. An empty kind is the plan's matter; an unreadable one raises."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
     pools = node_pools_of(hosted_cluster, cluster.list(NODE_POOL, case.namespace).items)
@@ -75,7 +87,7 @@ def look_at(cluster: Kubernetes, case: Case) -> tuple[Object, ...]:
     )
 
 
-def _machine_objects(cluster: Kubernetes, case: Case, resource: Resource) -> tuple[Object, ...]:
+def _machine_objects(cluster: Shelf, case: Case, resource: Resource) -> tuple[Object, ...]:
     items = cluster.list(resource, case.control_plane_namespace).items
     if resource == CLUSTER:
         return tuple(item for item in items if name_of(item) == case.infra_id)

@@ -90,6 +90,9 @@ class MemoryArchive:
     def write(self, path: str, text: str) -> None:
         self.files[path] = text.encode()
 
+    def paths(self, below: str) -> tuple[str, ...]:
+        return tuple(sorted(path for path in self.files if path.rpartition("/")[0] == below))
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:

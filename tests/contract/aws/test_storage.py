@@ -56,8 +56,7 @@ def test_a_second_put_replaces_body_and_metadata(storing: Storing) -> None:
 
 
 def test_when_an_object_was_written(storing: Storing) -> None:
-    with storing.earlier(0):
-        storing.bucket.put(KEY, CONTENT, metadata={})
+    storing.bucket.put(KEY, CONTENT, metadata={})
     first = storing.bucket.head(KEY)
     storing.bucket.put(KEY, OTHER, metadata={})
     second = storing.bucket.head(KEY)
