@@ -9,17 +9,13 @@ from hcp_dr.engine.examine import examine, stopping
 from hcp_dr.engine.run import FIRST_LIMIT, Scribe
 from hcp_dr.engine.step import Check
 from hcp_dr.model import Case
-from hcp_dr.procedure import PHASES, RESTORE_BY_HAND
-from hcp_dr.procedure.by_hand import judge_backup
+from hcp_dr.procedure import PHASES, PREFLIGHT_BY_HAND, RESTORE_BY_HAND
 from hcp_dr.procedure.hand_made import is_made_by_hand
 from hcp_dr.procedure.hand_snapshot import WHOLE
-from hcp_dr.procedure.preflight import capability, external_dns
 from hcp_dr.report import checks as check_report
 from hcp_dr.report import outcome
 
 COMMAND = next(name for name, steps in PHASES.items() if steps is RESTORE_BY_HAND)
-EXAMINED = (external_dns.STEP, capability.STEP, judge_backup.STEP)
-"""What preflight looks at, as far as it can be looked at while the hosted API is away."""
 
 
 def is_by_hand(session: Session) -> bool:
@@ -56,4 +52,4 @@ def start(session: Session, output: Output, *, yes: bool) -> None:
 def judged(session: Session, case: Case, scribe: Scribe) -> tuple[Check, ...]:
     run = session.run(case, scribe)
     run.patience = FIRST_LIMIT
-    return examine(run, EXAMINED)
+    return examine(run, PREFLIGHT_BY_HAND)

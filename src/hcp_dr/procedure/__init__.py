@@ -142,6 +142,9 @@ RELOCATE: Steps = (
     *FINISH,
 )
 
+PREFLIGHT_BY_HAND: Steps = (external_dns.STEP, capability.STEP, judge_backup.STEP)
+"""What can be looked at while the hosted API is away, before a backup that was made by hand is restored."""
+
 RESTORE_BY_HAND: Steps = (
     judge_backup.STEP,
     accept_backup.STEP,

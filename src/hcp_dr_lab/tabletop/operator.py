@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from hcp_dr.engine.examine import examine, stopping
@@ -22,7 +23,7 @@ from hcp_dr.errors import CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Archive
-from hcp_dr.procedure import PHASES, PREFLIGHT, Steps
+from hcp_dr.procedure import PHASES, PREFLIGHT, PREFLIGHT_BY_HAND, RESTORE_BY_HAND, Steps
 from hcp_dr.procedure.case import Asked, discover
 from hcp_dr.report import outcome
 from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
@@ -136,12 +137,12 @@ class Operator:
     def relocate(self, *, blindly: bool = False) -> Ending:
         return self.start("relocate", blindly=blindly)
 
-    def start(self, command: str, *, blindly: bool = False) -> Ending:
+    def start(self, command: str, *, blindly: bool = False, documented_key: bool = False) -> Ending:
         """A command that begins a relocation: relocate or backup. `blindly` passes over what preflight finds, which
         the product itself never does."""
         try:
             ports = self.ports()
-            case = self.case(ports)
+            case = replace(self.case(ports), documented_key=documented_key)
             checks = () if blindly else examine(self._run(ports, case, Scribe()), PREFLIGHT)
             error = stopping(checks)
         except HcpDrError as stopped:
@@ -155,6 +156,20 @@ class Operator:
     def go_on(self, phase: str) -> Ending:
         """A phase that follows others."""
         return self._carry_out(self.ports(), self._known(), phase, PHASES[phase])
+
+    def restore_by_hand(self) -> Ending:
+        """`hcp-dr restore` of a folder that was made by hand, where whoever is asked says yes."""
+        ports = self.ports()
+        case, scribe = self.case(ports), Scribe()
+        try:
+            checks = examine(self._run(ports, case, scribe), PREFLIGHT_BY_HAND)
+        except HcpDrError as stopped:
+            return Ending(self.story(), error=stopped)
+        error = stopping(checks)
+        if error is not None:
+            return Ending(self.story(), checks, error)
+        known = scribe.memory.values
+        return self._carry_out(ports, case, "restore-by-hand", RESTORE_BY_HAND, checks, known)
 
     def resume(self) -> Ending:
         story = self.story()
@@ -216,13 +231,23 @@ class Operator:
     def _run(self, ports: Ports, case: Case, journal: Any) -> Run:
         return Run(ports, case, journal, JumpingClock(self.world.clock), self.told.append, hands=1)
 
-    def _carry_out(self, ports: Ports, case: Case, command: str, steps: Steps, checks: Sequence[Check] = ()) -> Ending:
+    def _carry_out(
+        self,
+        ports: Ports,
+        case: Case,
+        command: str,
+        steps: Steps,
+        checks: Sequence[Check] = (),
+        known: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Ending:
         journal = self._memory if self.folder is None else Journal(self.folder, now=self.world.clock.epoch)
         with closing(journal):
             if command:
                 journal.write("begin", command=command, case=case.to_json())
             else:
                 journal.write("resumed")
+            for key, value in known.items():
+                journal.write("remember", key=key, value=value)
             try:
                 found = (*checks, *self._run(ports, case, journal).carry_out(steps))
             except HcpDrError as error:
