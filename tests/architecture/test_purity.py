@@ -87,4 +87,8 @@ def test_the_closed_list_of_reading_commands() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Attribute) and node.attr == "execute"
     }
-    assert executing == {"hcp_dr.procedure.etcd", "hcp_dr.procedure.backup.snapshot_etcd"}
+    assert executing == {
+        "hcp_dr.procedure.etcd",
+        "hcp_dr.procedure.backup.snapshot_etcd",
+        "hcp_dr.procedure.hand_snapshot",
+    }

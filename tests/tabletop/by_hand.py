@@ -1,7 +1,7 @@
 """The documented commands (8.6.2, 8.6.3) as somebody types them at the tabletop, each with the mend that it needs.
 
-Files are what `oc get -o yaml` prints, with the status cut off as the documented sed does it: uid, resourceVersion, owner
-references and finalizers are in them.
+Files are what `oc get -o yaml` prints, with the status cut off as the documented sed does it: uid, resourceVersion,
+owner references and finalizers are in them.
 """
 
 from __future__ import annotations

@@ -101,7 +101,8 @@ def _understood(data: bytes) -> tuple[Object | None, str]:
     try:
         body = yaml.load(data, Loader=_LOADER)  # noqa: S506 - a safe one
     except yaml.YAMLError as error:
-        return None, f"is not YAML ({' '.join(str(error).split())[:120]})"
+        mark = getattr(error, "problem_mark", None)  # what is around it may be a secret
+        return None, f"is not YAML (line {mark.line + 1})" if mark else "is not YAML"
     if isinstance(body, Mapping) and str(body.get("kind", "")).endswith("List") and "items" in body:
         return None, "holds a list: write each object to a file of its own"
     whole = (dig(body, "kind"), dig(body, "apiVersion"), dig(body, "metadata", "name"))

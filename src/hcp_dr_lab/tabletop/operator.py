@@ -169,7 +169,7 @@ class Operator:
         if error is not None:
             return Ending(self.story(), checks, error)
         known = scribe.memory.values
-        return self._carry_out(ports, case, "restore-by-hand", RESTORE_BY_HAND, checks, known)
+        return self._carry_out(ports, case, "restore-by-hand", RESTORE_BY_HAND, checks, known=known)
 
     def resume(self) -> Ending:
         story = self.story()
@@ -238,6 +238,7 @@ class Operator:
         command: str,
         steps: Steps,
         checks: Sequence[Check] = (),
+        *,
         known: Mapping[str, Any] = MappingProxyType({}),
     ) -> Ending:
         journal = self._memory if self.folder is None else Journal(self.folder, now=self.world.clock.epoch)

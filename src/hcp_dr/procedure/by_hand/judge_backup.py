@@ -157,14 +157,13 @@ def _check_identity(facts: Facts) -> Check:
         next((item for item in items if item["kind"] == "HostedCluster"), None)
         for items in (facts.contents.backup, facts.contents.live)
     )
-    ids = [[str(dig(item, "spec", key) or "") for key in ("clusterID", "infraID")] for item in (mine, other)]
-    bad = (
-        "" if mine is None or (ids[0] == ids[1] and all(ids[0])) else f"{ids[0]} in the folder, {ids[1]} on the source"
-    )
+    kept, now = ([str(dig(item, "spec", key) or "") for key in ("clusterID", "infraID")] for item in (mine, other))
+    same = mine is None or (kept == now and all(kept))
+    bad = "" if same else f"{' and '.join(kept)} in the folder, {' and '.join(now)} on the source"
     return _blocked(
         "cluster_id",
         bad,
-        f"clusterID and infraID are {', '.join(ids[0])}",
+        f"clusterID and infraID are {' and '.join(kept)}",
         "without them nobody can tell later whether it is this very cluster that serves",
         "this folder is another cluster's, or of another time: make it again",
     )
