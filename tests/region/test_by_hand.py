@@ -52,8 +52,9 @@ def environment(layout: Layout, env_file: Path, backup: Path) -> dict[str, str]:
     given = dict(line.split("=", 1) for line in env_file.read_text("utf-8").splitlines() if "=" in line)
     programs = layout.root / "by-hand"
     programs.mkdir(exist_ok=True)
-    (programs / "aws").write_text(AWS)
-    (programs / "aws").chmod(0o755)
+    if shutil.which("aws") is None:
+        (programs / "aws").write_text(AWS)
+        (programs / "aws").chmod(0o755)
     path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     mine = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return mine | given | {"PATH": path, "ENV_FILE": str(env_file), "BACKUP_DIR": str(backup)}

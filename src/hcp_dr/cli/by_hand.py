@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
-from hcp_dr.cli.session import Output, Session, carry_out, confirm, nothing_begun, show
+from hcp_dr.cli.session import Output, Session, carry_out, confirm, nothing_begun, open_session, show
+from hcp_dr.config import Settings
+from hcp_dr.engine import journal as journals
 from hcp_dr.engine.examine import examine, stopping
 from hcp_dr.engine.run import FIRST_LIMIT, Scribe
 from hcp_dr.engine.step import Check
+from hcp_dr.folder import BackupFolder
 from hcp_dr.model import Case
 from hcp_dr.procedure import PHASES, PREFLIGHT_BY_HAND, RESTORE_BY_HAND
 from hcp_dr.procedure.hand_made import is_made_by_hand
@@ -18,13 +22,14 @@ from hcp_dr.report import outcome
 COMMAND = next(name for name, steps in PHASES.items() if steps is RESTORE_BY_HAND)
 
 
-def is_by_hand(session: Session) -> bool:
+def is_by_hand(folder: BackupFolder, settings: Settings) -> bool:
     """No journal, no manifest, but objects."""
-    return session.story() is None and is_made_by_hand(session.folder, session.settings.hc_cluster_ns)
+    return journals.read(folder.path) is None and is_made_by_hand(folder, settings.hc_cluster_ns)
 
 
-def start(session: Session, output: Output, *, yes: bool) -> None:
+def start(env_file: Path | None, backup: Path | None, output: Output, *, yes: bool) -> None:
     with nothing_begun():
+        session = open_session(env_file, backup)
         case = session.discover()
         scribe = Scribe()
         checks = judged(session, case, scribe)

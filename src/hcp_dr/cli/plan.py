@@ -29,7 +29,7 @@ def plan(
         story = session.story()
         memory = story.memory if story else Memory()
         case = session.discover()
-    if phase == "restore" and by_hand.is_by_hand(session):
+    if phase == "restore" and by_hand.is_by_hand(session.folder, session.settings):
         phase = by_hand.COMMAND
     steps = [foretell(step, session.ports, case, memory) for step in PHASES[phase]]
     show(output, report.to_json(steps), report.to_text(steps))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from hcp_dr import config
 from hcp_dr.cli import by_hand
 from hcp_dr.cli.phases import go_on
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption, Yes, open_session
+from hcp_dr.cli.session import Backup, EnvFile, OutputOption, Yes, backup_folder
 
 
 def restore(
@@ -14,8 +15,8 @@ def restore(
 
     A folder that was made with the documented commands will do as well: it is judged first, and asks for the hosted
     cluster's name where the snapshot is not proven to hold all that was written."""
-    session = open_session(env_file, backup)
-    if by_hand.is_by_hand(session):
-        by_hand.start(session, output, yes=yes)
+    settings = config.load(config.variables(env_file))
+    if by_hand.is_by_hand(backup_folder(settings, backup, new=False), settings):
+        by_hand.start(env_file, backup, output, yes=yes)
     else:
         go_on("restore", env_file, backup, output)

@@ -76,20 +76,22 @@ def documented_key(case: Case) -> str:
 
 
 def look_at(ports: Ports, case: Case, judged: Mapping[str, Any] | None) -> HandSnapshot:
-    """`judged` as `to_json` gives it: an object that was read before is not read again, it may have gigabytes."""
+    """`judged` as `to_json` gives it: what was read before is not read again, it may have gigabytes."""
     key = documented_key(case)
     stored = ports.bucket.head(key)
     if stored and judged and judged["etag"] == stored.etag:
         read: Digest | None = Digest(**judged["digest"])
+        saved = Saved(**judged["saved"]) if judged["saved"] else None
     else:
         read = digest(ports.bucket.stream(key)) if stored else None
+        saved = _saved(ports.source, case)
     deployments = ports.source.list(DEPLOYMENT, case.control_plane_namespace).items
     writers = [item for item in deployments if name_of(item) in WRITERS]
     return HandSnapshot(
         key=key,
         stored=stored,
         digest=read,
-        saved=_saved(ports.source, case),
+        saved=saved,
         members=etcd.replicas(ports.source, case),
         revisions=tuple(member.revision for member in etcd.members(ports.source, case)),
         ordered=min((moment for item in writers if (moment := scaled_at(item)) is not None), default=None),
@@ -150,8 +152,12 @@ def _gone(writers: Iterable[Object]) -> float | None:
 
 def to_json(snapshot: HandSnapshot, whole: Check) -> dict[str, Any]:
     """What was found out, for the journal."""
-    etag = snapshot.stored.etag if snapshot.stored else ""
-    return {"etag": etag, "digest": asdict(snapshot.digest) if snapshot.digest else None, "whole": asdict(whole)}
+    return {
+        "etag": snapshot.stored.etag if snapshot.stored else "",
+        "digest": asdict(snapshot.digest) if snapshot.digest else None,
+        "saved": asdict(snapshot.saved) if snapshot.saved else None,
+        "whole": asdict(whole),
+    }
 
 
 def check_stored(snapshot: HandSnapshot, bucket: str) -> Check:

@@ -163,7 +163,7 @@ def _check_identity(facts: Facts) -> Check:
     return _blocked(
         "cluster_id",
         bad,
-        f"clusterID and infraID are {' and '.join(kept)}",
+        f"clusterID and infraID are {' and '.join(now)}",
         "without them nobody can tell later whether it is this very cluster that serves",
         "this folder is another cluster's, or of another time: make it again",
     )
