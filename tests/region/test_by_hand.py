@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from hcp_dr.errors import CannotMigrate
 from hcp_dr_lab import drill
-from hcp_dr_lab.region.layout import AWS_REGION, Layout
+from hcp_dr_lab.region.layout import AWS_REGION, BUCKET, Layout
 from tests.region.conftest import Hosted, say
+from tests.region.hands import aws
 
 PAGE = Path(__file__).parents[2] / "docs" / "by-hand.md"
 TOOLS = ("kubectl", "jq", "bash")
@@ -27,12 +29,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 AWS = f'''#!{sys.executable}
-"""`aws s3 cp - URL` and `aws s3 presign URL --expires-in N`, for machines without the AWS command line."""
+"""What the page asks of the AWS command line, for machines without it: s3 cp, s3 presign, s3api head-object."""
 import os, sys, boto3
 from botocore.config import Config
 client = boto3.client(
     "s3", region_name="{AWS_REGION}", config=Config(signature_version="s3v4", s3={{"addressing_style": "path"}})
 )
+if sys.argv[1:3] == ["s3api", "head-object"]:
+    asked = dict(zip(sys.argv[3::2], sys.argv[4::2]))
+    print(client.head_object(Bucket=asked["--bucket"], Key=asked["--key"])["Metadata"].get("sha256"))
+    sys.exit()
 url = next(word for word in sys.argv if word.startswith("s3://"))
 bucket, _, key = url.removeprefix("s3://").partition("/")
 if sys.argv[2] == "cp":
@@ -77,12 +83,21 @@ def run(what: str, script: str, given: Mapping[str, str]) -> None:
 
 
 def product(*words: str, given: Mapping[str, str]) -> None:
-    """As anybody calls it; the env file says the rest."""
+    assert called(*words, given=given) == 0, words
+
+
+def refused(*words: str, given: Mapping[str, str]) -> bool:
+    """By preflight, before anything was begun."""
+    return called(*words, given=given) == CannotMigrate.exit_code
+
+
+def called(*words: str, given: Mapping[str, str]) -> int:
+    """As anybody calls it; the env file says the rest. Its exit code."""
     program = str(Path(sys.executable).with_name("hcp-dr"))
     options = ("--env-file", given["ENV_FILE"], "--backup", given["BACKUP_DIR"])
     surroundings = drill.surroundings(Path(given["ENV_FILE"]))
     ended = subprocess.run((program, *words, *options), env=surroundings, stdin=subprocess.DEVNULL, check=False)
-    assert ended.returncode == 0, words
+    return ended.returncode
 
 
 def test_by_hand_there_and_back(hosted: Hosted, tmp_path: Path) -> None:
@@ -98,6 +113,8 @@ def test_by_hand_there_and_back(hosted: Hosted, tmp_path: Path) -> None:
     assert observation.conclude().reasons == ()
 
     back = environment(layout, drill.environment_file(layout, name, 2, tmp_path / "back"), tmp_path / "back/backup")
+    assert refused("backup", "--documented-key", "--yes", given=back), "the first way's snapshot is under that key"
+    aws(layout, "s3").delete_object(Bucket=BUCKET, Key=f"{name}-etcd-0-snapshot.db")
     product("backup", "--documented-key", "--yes", given=back)
     run("restore by hand", blocks("restore by hand"), back)
     for words in (("verify",), ("teardown", "--yes"), ("finish",)):

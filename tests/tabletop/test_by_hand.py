@@ -263,7 +263,20 @@ def test_what_is_under_the_documented_key_and_not_ours_is_left() -> None:
     here = scene()
     hands = Hands(here.world)
     hands.bucket.put("shop-etcd-0-snapshot.db", b"somebody's", metadata={})
+    changed = untouched(here)
     ending = here.operator.start("backup", documented_key=True)
-    assert ending.error is None
-    assert check(ending, "documented_key").verdict == "warning"
+    assert isinstance(ending.error, CannotMigrate)
+    assert check(ending, "documented_key").verdict == "blocked"
+    assert {text.split()[0] for text in changed} == {"bucket"}, "preflight's probe"
     assert hands.bucket.get("shop-etcd-0-snapshot.db") == b"somebody's"
+
+
+def test_the_documented_key_of_an_earlier_backup_of_ours_is_replaced() -> None:
+    here = scene()
+    hands = Hands(here.world)
+    metadata = {"hosted-cluster": "clusters/shop", "sha256": "older"}
+    hands.bucket.put("shop-etcd-0-snapshot.db", b"older", metadata=metadata)
+    assert here.operator.start("backup", documented_key=True).error is None
+    stored = hands.bucket.head("shop-etcd-0-snapshot.db")
+    assert stored is not None
+    assert stored.metadata["sha256"] != "older"

@@ -22,7 +22,7 @@ from hcp_dr.procedure.backup import (
 )
 from hcp_dr.procedure.by_hand import accept_backup, judge_backup, recognize
 from hcp_dr.procedure.finish import restart_ovn, unprotect_instances
-from hcp_dr.procedure.preflight import aws, capability, external_dns
+from hcp_dr.procedure.preflight import aws, capability, documented_key, external_dns
 from hcp_dr.procedure.preflight import hosted_cluster as preflight_hosted_cluster
 from hcp_dr.procedure.restore import (
     adopt_machines,
@@ -51,6 +51,7 @@ PREFLIGHT: Steps = (
     capability.STEP,
     preflight_hosted_cluster.STEP,
     aws.STEP,
+    documented_key.STEP,
 )
 
 BACKUP: Steps = (

@@ -29,6 +29,8 @@ from hcp_dr.procedure.fencing import WRITERS
 FILE = "/var/lib/data/snapshot.db"
 POD = "etcd-0"
 """The documented loop uploads the file of this pod under the name of every pod: it is the one that counts."""
+OWNER = "hosted-cluster"
+"""Metadata of what hcp-dr puts under the documented key, which bears no namespace: whose it is, as namespace/name."""
 SKEW = 5.0
 """Seconds by which the clocks of a node, an API server and the bucket may differ here."""
 WHOLE = "snapshot_whole"

@@ -2,7 +2,8 @@
 The bytes do not come here: the bucket copies. Not before the names are released, because it may take minutes.
 
 The key bears the hosted cluster's name alone. What is there and was not put there by hcp-dr for this very hosted
-cluster may be another one's, or somebody's only snapshot: it is left, and named."""
+cluster may be another one's, or somebody's only snapshot: it is left. Nor may an older copy stay where the new one
+cannot be: whoever restores by hand would take it."""
 
 from __future__ import annotations
 
@@ -10,14 +11,11 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import LARGEST_PART, StoredObject
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, CopyObject, Decision, Do, Done, Refuse, Step
-from hcp_dr.errors import SnapshotDoubtful
+from hcp_dr.engine.step import Check, CopyObject, Decision, DeleteObject, Do, Done, Refuse, Step
+from hcp_dr.errors import NotOurs, SnapshotDoubtful
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Snapshot, read_manifest
-from hcp_dr.procedure.hand_snapshot import documented_key
-
-OWNER = "hosted-cluster"
-"""Metadata of the copy: whose it is, as namespace/name."""
+from hcp_dr.procedure.hand_snapshot import OWNER, documented_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +52,15 @@ def plan(facts: Facts) -> Decision:
     if snapshot is None or stored is None or stored.metadata.get("sha256") != snapshot.sha256:
         return Refuse(SnapshotDoubtful(what="The snapshot that the manifest names is not in the bucket."))
     if there is not None and there.metadata.get(OWNER) != facts.owner:
-        seen = f"{facts.key} is there, not written by hcp-dr for {facts.owner}, and was left as it is"
-        return _without(facts, seen, "look whose it is; where it may go, delete it and copy the snapshot there by hand")
+        return Refuse(
+            NotOurs(
+                what=f"The object {facts.key} in the bucket was not written by hcp-dr for {facts.owner}.",
+                left="It was not overwritten. The backup itself is whole, under its own key.",
+                todo="Look whose it is, move it to another key, then run `hcp-dr resume`.",
+            )
+        )
     if stored.size > LARGEST_PART:
-        seen = f"{snapshot.key} has {stored.size} bytes, and S3 copies at most {LARGEST_PART} in one go"
-        return _without(facts, seen, f"presign {snapshot.key} when restoring by hand")
+        return Do((DeleteObject(facts.key),)) if there is not None else _too_large(facts.key, stored)
     if there is not None and there.metadata.get("sha256") == snapshot.sha256:
         return Done(f"the snapshot is under {facts.key} too")
     metadata = {
@@ -70,9 +72,15 @@ def plan(facts: Facts) -> Decision:
     return Do((CopyObject(snapshot.key, facts.key, metadata, stored.etag),))
 
 
-def _without(facts: Facts, seen: str, todo: str) -> Decision:
-    why = "the documented commands look for the snapshot there"
-    return Done(f"not copied to {facts.key}", (Check("documented_key", "warning", seen, why, todo),))
+def _too_large(key: str, stored: StoredObject) -> Done:
+    check = Check(
+        "documented_key",
+        "warning",
+        f"{stored.key} has {stored.size} bytes, and S3 copies at most {LARGEST_PART} in one go",
+        "the documented commands look for the snapshot there",
+        f"presign {stored.key} when restoring by hand",
+    )
+    return Done(f"not copied to {key}", (check,))
 
 
 def foresee(facts: Facts) -> Facts:
@@ -83,6 +91,8 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if isinstance(decision, Do) and isinstance(decision.actions[0], DeleteObject):
+        return replace(facts, there=None)
     sha256 = facts.snapshot.sha256 if facts.snapshot else ""
     return replace(facts, there=StoredObject(facts.key, 0, {OWNER: facts.owner, "sha256": sha256}, ""))
 
