@@ -22,6 +22,7 @@ from hcp_dr_lab.tabletop.operator import Ending, Operator
 from hcp_dr_lab.tabletop.world import NAME
 from tests.tabletop.by_hand import FILE, Hands
 from tests.tabletop.scene import SETTLE, Scene, scene
+from tests.tabletop.test_another_machine import touch
 from tests.tabletop.test_fence_watch import breaches, during, replicas, scale
 from tests.tabletop.test_interruption import EVERY_KILL, Left, resumed
 
@@ -325,7 +326,10 @@ def test_another_one_at_work_is_noticed_before_anything_is_written() -> None:
     def second() -> None:
         other = Operator(here.world, machine="another")
         other.take_over(Story(), hands.files)
+        hooks, here.world.hooks = here.world.hooks, []
+        here.world.hooks.append(lambda _moment, request: touch(here) if request.verb == "find" else None)
         late.append(other.restore_by_hand())
+        here.world.hooks = hooks
 
     during(here, "restore.machines", second)
     assert restored(here, hands).error is None

@@ -540,7 +540,7 @@ def test_the_identity_of_before_is_compared_with_what_answers_now(world: World) 
     world.hosted.put({"ConfigMap default/hcp-dr-relocation": {"data": {"nonce": "mine"}}})
     before = identity.observe(world.ports, CASE, memory).now
     memory = memory.with_value("identity", json.loads(json.dumps(before.to_json())))
-    three_members(world.destination, *[0] * 6)
+    three_members(world.destination, *[0] * 9)
     assert isinstance(identity.plan(identity.observe(world.ports, CASE, memory)), Done)
     world.hosted.put({"Node w-2": {"uid": "another"}})
     assert isinstance(identity.plan(identity.observe(world.ports, CASE, memory)), Refuse)
