@@ -10,6 +10,8 @@ from hcp_dr.kube.resources import AWS_CLUSTER, CLUSTER, HOSTED_CLUSTER, ROUTE
 from tests.ports import CASE, MemoryInstances, MemoryKubernetes, MemoryZone, World
 
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
+ASKS = {"requests": {"cpu": "100m", "memory": "128Mi"}}
+ROOM = {"allocatable": {"cpu": "8", "memory": "32Gi", "pods": "110"}}
 URL_FIELD = {"type": "array", "maxItems": 1}
 DNS_ARGUMENTS = ["--provider=aws", "--domain-filter=hosted.example", "--source=openshift-route"]
 
@@ -45,7 +47,7 @@ def deployment(place: str, *pods: str, replicas: int | None = None, **container:
         "selector": {"matchLabels": labels},
         "template": {"spec": {"containers": [{"name": name, **container}]}},
     }
-    pod = {"labels": labels, "status": READY, "spec": {"containers": [{"name": name}]}}
+    pod = {"labels": labels, "status": READY, "spec": {"containers": [{"name": name, "resources": ASKS}]}}
     return [
         {f"Deployment {place}": {"spec": spec, "status": {"readyReplicas": len(pods)}}},
         *({f"Pod {namespace}/{each}": pod} for each in pods),
@@ -59,7 +61,7 @@ def management(name: str, uid: str) -> MemoryKubernetes:
         {"Namespace kube-system": {"uid": uid}},
         "Namespace hypershift",
         "StorageClass gp3",
-        {"Node host": {"labels": {"role": "infra"}, "status": READY}},
+        {"Node host": {"labels": {"role": "infra"}, "status": {**READY, **ROOM}}},
         {"ConfigMap hypershift/supported-versions": {"data": {"supported-versions": '{"versions":["4.21","4.20"]}'}}},
         URL_CRD,
         *deployment("hypershift/operator", "operator-a", image="quay.example/hypershift:1"),
@@ -125,7 +127,7 @@ def hosted_cluster(name: str, infra: str = "") -> list[Any]:
             },
         )
     ]
-    etcd = {"labels": {"app": "etcd"}, "status": READY, "spec": {"containers": [{"name": "etcd"}]}}
+    etcd = {"labels": {"app": "etcd"}, "status": READY, "spec": {"containers": [{"name": "etcd", "resources": ASKS}]}}
     return [
         {f"HostedCluster clusters/{name}": {"spec": spec, "status": available}},
         {

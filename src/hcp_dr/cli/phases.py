@@ -23,8 +23,9 @@ from hcp_dr.cli.session import (
 from hcp_dr.engine.examine import examine, journal_accepted, stopping
 from hcp_dr.engine.journal import ABORT, FILE_NAME, Journal, Memory
 from hcp_dr.engine.lease import Lease
-from hcp_dr.engine.run import FIRST_LIMIT, Scribe
+from hcp_dr.engine.run import FIRST_LIMIT
 from hcp_dr.engine.step import Check, Watch
+from hcp_dr.engine.telling import Scribe
 from hcp_dr.errors import JournalError, NothingToResume
 from hcp_dr.model import DNS, TAKEOVER, Case, Dns
 from hcp_dr.procedure import PHASES, PREFLIGHT, UNDO, WATCHES, Steps, calling_off
@@ -144,12 +145,13 @@ def call_off(env_file: Path | None, backup: Path | None, output: Output, *, yes:
         yes=yes,
     )
     lease = session.lease(case)
-    with stoppable(session), closing(session.journal()) as journal, lease.held():
-        work = session.undertaking(case, journal, lease)
-        checks = work.catch_up(REFILL)
-        _must_be_returnable(session, case)
-        work.begin("begin", command=ABORT, case=case.to_json())
-        checks += work.carry_out(UNDO, carry=calling_off.call_off)
+    with stoppable(session), closing(session.journal()) as journal:
+        work = session.calling_off(case, journal, lease)
+        with lease.held():
+            checks = work.catch_up(REFILL)
+            _must_be_returnable(session, case)
+            work.begin("begin", command=ABORT, case=case.to_json())
+            checks += work.carry_out(UNDO, carry=calling_off.call_off)
     show_outcome(session, journal, checks, output)
 
 
@@ -166,26 +168,36 @@ def resume_last(env_file: Path | None, backup: Path | None, output: Output, *, d
     session = open_session(env_file, backup, new=True)
     case = session.unfinished_case()
     lease = session.lease(case)
-    with stoppable(session), closing(session.journal()) as journal, lease.held():
-        work = session.undertaking(case, journal, lease, watches_of(str(session.told().command)))
-        checks = work.catch_up(REFILL)
-        session.unfinished_case()
-        story = journal.story
-        if dns is not None and release_dns.STEP.name in story.memory.done:
-            raise JournalError(
-                path=session.folder.path / FILE_NAME,
-                reason=f"the hosted cluster's names are free already, so that --dns {dns} has nothing to decide",
-                left="Nothing was changed by this command.",
-                todo="Run `hcp-dr resume` without it.",
-            )
-        work.begin("resumed")
-        if dns is not None:
-            journal.write("remember", key=DNS, value=dns)
-        if story.called_off:
-            checks += work.carry_out(UNDO, carry=calling_off.call_off)
-        else:
-            checks += work.carry_out(working_steps(str(story.command)))
+    with stoppable(session), closing(session.journal()) as journal:
+        called_off = journal.story.called_off
+        watches = watches_of(str(journal.story.command))
+        work = (
+            session.calling_off(case, journal, lease)
+            if called_off
+            else session.undertaking(case, journal, lease, watches)
+        )
+        with lease.held():
+            checks = work.catch_up(REFILL)
+            session.unfinished_case()
+            _must_be_undecided(session, dns)
+            work.begin("resumed")
+            if dns is not None:
+                journal.write("remember", key=DNS, value=dns)
+            if called_off:
+                checks += work.carry_out(UNDO, carry=calling_off.call_off)
+            else:
+                checks += work.carry_out(working_steps(str(journal.story.command)))
     show_outcome(session, journal, checks, output)
+
+
+def _must_be_undecided(session: Session, dns: Dns | None) -> None:
+    if dns is not None and release_dns.STEP.name in session.told().memory.done:
+        raise JournalError(
+            path=session.folder.path / FILE_NAME,
+            reason=f"the hosted cluster's names are free already, so that --dns {dns} has nothing to decide",
+            left="Nothing was changed by this command.",
+            todo="Run `hcp-dr resume` without it.",
+        )
 
 
 def working_steps(command: str) -> Steps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from hcp_dr.engine.run import Progress
+from hcp_dr.engine.telling import Progress
 
 _REPEAT_SECONDS = 10.0
 

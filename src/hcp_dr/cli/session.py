@@ -46,7 +46,7 @@ from hcp_dr.folder import BackupFolder
 from hcp_dr.kube.client import connect as connect_kube
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Dns, Ports, Side
-from hcp_dr.procedure import POINT_OF_NO_RETURN
+from hcp_dr.procedure import POINT_OF_NO_RETURN, calling_off
 from hcp_dr.procedure.case import Asked, discover
 
 Output = Literal["text", "json", "yaml"]
@@ -174,11 +174,11 @@ class Session:
             namespace=settings.hc_cluster_ns,
             name=settings.hc_cluster_name,
         ).journal(where)
-        self._fitting(found.story)
+        case = self._fitting(found.story)
         self.folder.make()
         with closing(self.journal()) as journal:
             journal.adopt(found.data)
-        print(f"Going on with {found.prefix}, whose journal is now in {where}.", file=sys.stderr)
+        print(f"Going on with backup {case.backup_id}, whose journal is now in {where}.", file=sys.stderr)
         return found.story, f"s3://{ports.bucket.name}/{found.prefix}"
 
     def _fitting(self, story: Story) -> Case:
@@ -215,6 +215,11 @@ class Session:
         run = self.run(case, journal)
         run.watches = watches
         return Undertaking(run, lease, no_return=POINT_OF_NO_RETURN)
+
+    def calling_off(self, case: Case, journal: Journal, lease: Lease) -> Undertaking:
+        """An abort has no watches: what they guard is what it takes back."""
+        without = calling_off.without(journal.memory)
+        return Undertaking(self.run(case, journal), lease, no_return=POINT_OF_NO_RETURN, without=without)
 
 
 def backup_folder(settings: config.Settings, backup: Path | None, *, new: bool) -> BackupFolder:

@@ -20,7 +20,8 @@ from typing import Any, Literal
 from hcp_dr.engine.process import Process
 from hcp_dr.engine.process import current as this_process
 from hcp_dr.engine.process import is_gone as is_gone_here
-from hcp_dr.engine.run import FIRST_LIMIT, Progress, StopRequested
+from hcp_dr.engine.run import FIRST_LIMIT, StopRequested
+from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.wait import LOOK_AGAIN, Clock
 from hcp_dr.errors import AlreadyExists, Conflict, HcpDrError, LeaseHeld, LeaseLost, NotFound, SettingsError
 from hcp_dr.kube.port import Kubernetes, Object

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from hcp_dr.aws.port import Bucket
 from hcp_dr.engine.journal import FILE_NAME, Story, fold, parse
-from hcp_dr.engine.run import Progress
+from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.wait import Clock
 from hcp_dr.errors import AwsConflict, AwsError, BucketRefused, JournalError
 from hcp_dr.model import bucket_prefix

@@ -22,7 +22,7 @@ from hcp_dr.engine.step import (
     Remember,
     WriteFile,
 )
-from hcp_dr.errors import KubernetesError
+from hcp_dr.errors import HcpDrError, KubernetesError
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Ports
 
@@ -72,3 +72,16 @@ def _hurry(action: Hurry, ports: Ports) -> None:
     with suppress(KubernetesError):  # without a shell, or gone already: it leaves in its own time
         cluster.execute(action.namespace, action.pod, action.container, ["/bin/sh", "-c", "kill -TERM 1"], seconds=10)
     cluster.delete(POD, action.pod, action.namespace, uid=action.uid, grace_seconds=SHORT_GRACE)
+
+
+def suspects(action: Action, ports: Ports) -> str:
+    """Who else writes the object of an action, by its field managers, as a sentence."""
+    resource, name = getattr(action, "resource", None), getattr(action, "name", None)
+    if resource is None or name is None:
+        return ""
+    try:
+        found = ports.cluster(action.side).find(resource, name, action.namespace)  # type: ignore[union-attr]
+    except HcpDrError:
+        return ""
+    managers = {entry.get("manager", "?") for entry in (found or {}).get("metadata", {}).get("managedFields", ())}
+    return f"Who writes it: {', '.join(sorted(managers))}." if managers else ""

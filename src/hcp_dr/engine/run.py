@@ -14,8 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.perform import perform
+from hcp_dr.engine.perform import perform, suspects
 from hcp_dr.engine.recall import recalling
 from hcp_dr.engine.step import (
     Action,
@@ -31,6 +30,7 @@ from hcp_dr.engine.step import (
     describe_all,
     fingerprint,
 )
+from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.wait import LOOK_AGAIN, Clock, mark_of
 from hcp_dr.engine.watching import PATIENCE, Lookout
 from hcp_dr.errors import (
@@ -73,26 +73,6 @@ class _StartOver(Exception):
     def __init__(self, forgotten: Forget) -> None:
         super().__init__()
         self.forgotten = forgotten
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """One thing worth telling: kind is begin, act, wait, done, again, warned or refused."""
-
-    kind: str
-    step: str
-    text: str
-    seconds: float = 0.0
-
-
-class Scribe:
-    """Where the run writes: the journal's file, or nothing but memory (for verbs that change nothing)."""
-
-    def __init__(self, memory: Memory | None = None) -> None:
-        self.memory = memory or Memory()
-
-    def write(self, line: str, **values: Any) -> None:
-        self.memory = self.memory.after(line, values)
 
 
 @dataclass(slots=True)
@@ -285,7 +265,7 @@ class Run:
     def _act(self, step: Step[Any], actions: tuple[Action, ...], seen: _Pass) -> None:
         for action in actions:
             if seen.succeeded[fingerprint(action)] >= 2:
-                raise Contested(step=step.name, action=action.describe(), suspects=self._suspects(action))
+                raise Contested(step=step.name, action=action.describe(), suspects=suspects(action, self.ports))
         for action in actions:
             if isinstance(action, Remember):
                 self.journal.write("remember", key=action.key, value=action.value)
@@ -400,18 +380,6 @@ class Run:
             self.clock.pause(0.05 * seen.stale)
         else:
             raise error
-
-    def _suspects(self, action: Action) -> str:
-        """Who else writes the object, by its field managers."""
-        resource, name = getattr(action, "resource", None), getattr(action, "name", None)
-        if resource is None or name is None:
-            return ""
-        try:
-            found = self.ports.cluster(action.side).find(resource, name, action.namespace)  # type: ignore[union-attr]
-        except HcpDrError:
-            return ""
-        managers = {entry.get("manager", "?") for entry in (found or {}).get("metadata", {}).get("managedFields", ())}
-        return f"Who writes it: {', '.join(sorted(managers))}." if managers else ""
 
 
 def _unless(halted: threading.Event, work: Callable[[], Answer]) -> Answer:

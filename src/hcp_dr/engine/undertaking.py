@@ -10,9 +10,11 @@ from typing import Any
 from hcp_dr.engine.journal import FILE_NAME, parse
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import Mirror, reconciled
-from hcp_dr.engine.run import FIRST_LIMIT, Progress, Run, Scribe, StopRequested
+from hcp_dr.engine.run import FIRST_LIMIT, Run, StopRequested
 from hcp_dr.engine.step import Check, Step
+from hcp_dr.engine.telling import Progress, Scribe
 from hcp_dr.errors import AwsError, HcpDrError, JournalError, KubernetesError, LeaseLost
+from hcp_dr.model import Side
 from hcp_dr.objects.archive import MANIFEST
 
 Carry = Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]
@@ -20,15 +22,17 @@ Carry = Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]
 
 class Undertaking:
     """`run` has a real journal. After the step `no_return` has acted, the work goes on without a source that does not
-    answer: the API is away until the destination has it."""
+    answer: the API is away until the destination has it. `without` says otherwise what may be done without."""
 
-    def __init__(self, run: Run, lease: Lease, *, no_return: str) -> None:
+    def __init__(
+        self, run: Run, lease: Lease, *, no_return: str, without: Callable[[Side], bool] | None = None
+    ) -> None:
         self._run = run
         self._lease = run.lease = lease
         self._mirror = run.mirror = Mirror(
             run.ports.bucket, run.case.key_prefix, run.journal, run.ports.archive, run.clock, run.tell, no_return
         )
-        lease.does_without = lambda side: side == "source" and run.journal.story.acted_in(no_return)
+        lease.does_without = without or (lambda side: side == "source" and run.journal.story.acted_in(no_return))
 
     def catch_up(self, refill: Step[Any]) -> tuple[Check, ...]:
         """Before going on, with the lease held: the newest journal that any machine wrote, its manifest, and, by

@@ -2,6 +2,8 @@
 
 The revision of a restored etcd is a billion higher and its hashes differ (rule C5), so that content is proven object by
 object. A Secret is known by its uid alone: not even a hash of what it holds is kept.
+
+The older half of a kind stands for it: what is young comes and goes, and the fence may be long in the making.
 """
 
 from __future__ import annotations
@@ -43,11 +45,13 @@ def sample(item: Object) -> Sample:
 
 
 def samples(items: Iterable[Object], wanted: Mapping[str, Sample] | None = None) -> dict[str, Sample]:
-    """By place: those that are wanted, else some that are spread over all names. Locks of leaders, which change all the
-    time, stand for nothing."""
+    """By place: those that are wanted, else some of the older half, spread over all names. Locks of leaders, which
+    change all the time, stand for nothing."""
     there = {place_of(item): item for item in items}
     if wanted is not None:
         return {place: sample(item) for place, item in there.items() if place in wanted}
-    still = sorted(place for place, i in there.items() if not is_deleting(i) and _LEADER not in annotations_of(i))
+    still = [place for place, item in there.items() if not is_deleting(item) and _LEADER not in annotations_of(item)]
+    by_age = sorted(still, key=lambda place: (there[place]["metadata"].get("creationTimestamp", ""), place))
+    still = sorted(by_age[: -(-len(by_age) // 2)])
     step = max(1, -(-len(still) // EACH))
     return {place: sample(there[place]) for place in still[::step]}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from hcp_dr.engine.journal import Story
+from hcp_dr.engine.journal import Memory, Story
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
 from hcp_dr.errors import NothingToResume, Refused
+from hcp_dr.model import Side
 from hcp_dr.procedure import IN_SERVICE, UNDO, returning
 from hcp_dr.procedure.by_hand import judge_backup
 
@@ -33,3 +34,9 @@ def must_be_returnable(run: Run, story: Story) -> None:
 def call_off(run: Run, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
     """Undo the steps, and prove that the source is in service. Raises as `Run.carry_out`."""
     return (*run.undo(steps), *run.carry_out(IN_SERVICE))
+
+
+def without(memory: Memory) -> Callable[[Side], bool]:
+    """Which management cluster an abort can do without while it does not answer: the destination, as long as this
+    relocation has no HostedCluster there. The source must not stay paused for its sake."""
+    return lambda side: side == "destination" and returning.CREATES not in memory.begun

@@ -22,7 +22,7 @@ from hcp_dr.errors import FenceBroken
 from hcp_dr.kube.port import FIELD_MANAGER, Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, POD
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.managers import writers
+from hcp_dr.objects.field_owners import suspects
 from hcp_dr.objects.moments import utc
 from hcp_dr.objects.reading import dig, name_of
 from hcp_dr.procedure import etcd
@@ -103,12 +103,12 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 def _suspects(hosted_cluster: Object, deployments: tuple[Object, ...], facts: Facts) -> tuple[str, ...]:
     """Who wrote what is not as it was."""
-    found = writers(hosted_cluster, "spec", "pausedUntil", but=FIELD_MANAGER) if not facts.fence.paused else ()
+    found = suspects(hosted_cluster, "spec", "pausedUntil", but=FIELD_MANAGER) if not facts.fence.paused else ()
     started = {item.name for item in facts.fence.watched if item.replicas} | {*facts.fence.touched}
     for item in deployments:
         if name_of(item) in started:
-            found += writers(item, "spec", "replicas", but=FIELD_MANAGER)
-    return tuple(dict.fromkeys(found))
+            found += suspects(item, "spec", "replicas", but=FIELD_MANAGER)
+    return tuple(dict.fromkeys(map(str, found)))
 
 
 def _serves(ports: Ports, case: Case) -> bool:

@@ -17,7 +17,6 @@ from hcp_dr.kube.resources import (
     DEPLOYMENT,
     NAMESPACE,
     NODE,
-    SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
 )
@@ -30,7 +29,6 @@ PARENT = "mgmt-parent-cluster"
 NONCE = "hcp-dr-relocation"
 SAMPLED: tuple[Resource, ...] = (
     CONFIG_MAP,
-    SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
     DEPLOYMENT,
@@ -39,7 +37,8 @@ SAMPLED: tuple[Resource, ...] = (
     CLUSTER_ROLE_BINDING,
     CUSTOM_RESOURCE_DEFINITION,
 )
-"""Kinds whose content stands for all: made by customers and by the product, in every namespace and outside of them."""
+"""Kinds whose content stands for all: made by customers and by the product, in every namespace and outside of them.
+No Secrets: whoever may list them may read them."""
 
 
 @dataclass(frozen=True, slots=True)

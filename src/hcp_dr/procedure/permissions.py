@@ -44,7 +44,7 @@ from hcp_dr.kube.resources import (
     STORAGE_CLASS,
 )
 from hcp_dr.model import Side, control_plane_namespace
-from hcp_dr.procedure.identity import NONCE, PARENT
+from hcp_dr.procedure.identity import NONCE, PARENT, SAMPLED
 
 Place = str
 EVERYWHERE: Place = ""
@@ -215,7 +215,7 @@ _DESTINATION = (
     *_each(OPERATOR, (POD,), "watch", beyond=UNDO),
 )
 _HOSTED = (
-    *_each(EVERYWHERE, (NAMESPACE, NODE, CONFIG_MAP), "list"),
+    *_each(EVERYWHERE, (NAMESPACE, NODE, *SAMPLED), "list"),
     *_each(EVERYWHERE, (CLUSTER_VERSION,), "get", names=("version",)),
     *_each("default", (CONFIG_MAP,), "get create"),
     *_each("default", (CONFIG_MAP,), "patch", names=_MARKS, beyond=AGAIN),

@@ -37,10 +37,11 @@ class Seen:
 
 def to_json(seen: Seen) -> dict[str, Any]:
     story, case = seen.story, seen.story.case or {}
-    last = story.lines[-1] if story.lines else {}
+    last, undone = story.lines[-1] if story.lines else {}, story.memory.undone
     failed = [line for line in story.lines if line.get("line") in ("failed", "stopped")]
     began = [line.get("at") for line in story.lines if line.get("line") == "step" and line.get("step") == story.current]
-    left = [step for step in seen.steps if step not in story.memory.done and step != story.current]
+    over = story.memory.done | undone
+    left = [step for step in seen.steps if step not in over and step != story.current]
     leases = {"source": _lease(seen.around.source, seen.now), "destination": _lease(seen.around.destination, seen.now)}
     return {
         "command": story.command,
@@ -51,7 +52,8 @@ def to_json(seen: Seen) -> dict[str, Any]:
         "step": None if story.ended else story.current,
         "since": stamp(began[-1]) if began and began[-1] is not None and not story.ended else None,
         "next": None if story.ended or not left else left[0],
-        "done": [str(line["step"]) for line in story.lines if line.get("line") == "done"],
+        "done": [s for line in story.lines if line.get("line") == "done" and (s := str(line["step"])) not in undone],
+        "undone": [str(line["step"]) for line in story.lines if line.get("line") == "undone"],
         "steps_left": 0 if story.ended else len(left) + bool(story.current),
         "past_point_of_no_return": story.acted_in(seen.no_return),
         "last_line_at": last.get("at"),
@@ -112,6 +114,8 @@ def to_text(value: dict[str, Any], now: float) -> str:
             "next",
             f"{value['next'] or 'nothing more'} ({len(set(value['done']))} steps done, {value['steps_left']} left)",
         )
+    if value["undone"]:
+        tell("undone", ", ".join(value["undone"]))
     passed = "passed: only forward from here" if value["past_point_of_no_return"] else "not passed"
     tell("point of no return", passed)
     if value["last_error"]:

@@ -19,8 +19,9 @@ from hcp_dr.engine.foretell import PlannedStep, foretell
 from hcp_dr.engine.journal import ABORT, Journal, Memory, Story, fold, parse, read
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.process import Process
-from hcp_dr.engine.run import Progress, Run, Scribe
+from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Topic, Watch
+from hcp_dr.engine.telling import Progress, Scribe
 from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import LOOK_AGAIN
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, CannotMigrate, HcpDrError, NothingToResume
@@ -375,7 +376,7 @@ class Operator:
 
     def _run(self, ports: Ports, case: Case, journal: Any) -> Run:
         clock = JumpingClock(self.world.clock)
-        return Run(ports, case, journal, clock, self.told.append, hands=1, watches=self.watches)
+        return Run(ports, case, journal, clock, self.told.append, hands=1)
 
     def _journal(self) -> Any:
         return self._memory if self.folder is None else Journal(self.folder, now=self.world.clock.epoch)
@@ -391,10 +392,13 @@ class Operator:
             ports, case, clock, self.told.append, process=process, is_gone=lambda other: other.startswith(here)
         )
 
-    def _undertaking(self, ports: Ports, case: Case, journal: Any, lease: Lease) -> Undertaking:
+    def _undertaking(
+        self, ports: Ports, case: Case, journal: Any, lease: Lease, *, called_off: bool = False
+    ) -> Undertaking:
         run = self._run(ports, case, journal)
-        run.watches = self.watches
-        return Undertaking(run, lease, no_return=POINT_OF_NO_RETURN)
+        run.watches = () if called_off else self.watches
+        without = calling_off.without(journal.memory) if called_off else None
+        return Undertaking(run, lease, no_return=POINT_OF_NO_RETURN, without=without)
 
     def _follow(self, case: Case, command: str | None, *, dns: Dns | None = None) -> Ending:
         """Another command in the folder of those before, or, without a command, the one that is not finished."""
@@ -402,9 +406,10 @@ class Operator:
         with closing(self._journal()) as journal:
             lease = self._lease(ports, case)
             checks: tuple[Check, ...] = ()
+            called_off = command == ABORT or (command is None and journal.story.called_off)
+            work = self._undertaking(ports, case, journal, lease, called_off=called_off)
             try:
                 with lease.held():
-                    work = self._undertaking(ports, case, journal, lease)
                     checks = work.catch_up(REFILL)
                     if command is None:
                         work.begin("resumed")
@@ -412,12 +417,10 @@ class Operator:
                         work.begin("begin", command=command, case=case.to_json())
                     if dns is not None:
                         journal.write("remember", key=DNS, value=dns)
-                    if journal.story.called_off:
+                    if called_off:
                         checks += work.carry_out(UNDO, carry=calling_off.call_off)
-                    elif command is None:
-                        checks += work.carry_out(_working(journal.story.command))
                     else:
-                        checks += work.carry_out(PHASES[command])
+                        checks += work.carry_out(PHASES[command] if command else _working(journal.story.command))
             except HcpDrError as stopped:
                 return Ending(journal.story, checks, stopped)
             return Ending(journal.story, checks)

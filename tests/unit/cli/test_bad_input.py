@@ -168,7 +168,7 @@ def test_a_cluster_that_does_not_answer(refused: Refused, connected: World, verb
 def test_a_folder_without_a_journal(hcp: Hcp, world: World, folder: Path, verb: str) -> None:
     ended = hcp(verb)
     assert ended.code == 57
-    nor = ", and none of this hosted cluster is in the bucket" if verb in ("resume", "status") else ""
+    nor = ", and none of this hosted cluster is in the bucket" if verb in ("resume", "abort", "status") else ""
     assert ended.paragraph.startswith(f"There is nothing to resume: {folder} holds no journal{nor}. ")
     assert world.written == []
     assert not folder.exists()

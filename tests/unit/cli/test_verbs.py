@@ -20,7 +20,7 @@ from hcp_dr.cli import phases
 from hcp_dr.engine import journal
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step
 from hcp_dr.errors import Refused
-from hcp_dr.kube.resources import DEPLOYMENT
+from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, calling_off
 from tests.ports import CASE, World
 from tests.unit.cli.conftest import Hcp
@@ -47,7 +47,7 @@ def test_preflight_says_what_it_found(hcp: Hcp, folder: Path) -> None:
     ended = hcp("preflight", "-o", "json")
     assert ended.code == 0, ended.err
     found = json.loads(ended.out)
-    assert found["verdict"] == "warning"
+    assert found["verdict"] == "ok"
     assert set(found["checks"][0]) == {"name", "verdict", "seen", "why", "todo", "acceptable", "accepted"}
     assert not folder.exists()
 
@@ -56,8 +56,8 @@ WARNED = (Check("spot_instances", "warning", "i-1 is a Spot instance"),)
 
 
 def test_preflight_with_nothing_but_warnings_passes_and_says_so(hcp: Hcp, world: World) -> None:
-    operator = {"containers": [{"name": "operator", "image": "another-build"}]}
-    world.destination.patch(DEPLOYMENT, "operator", "hypershift", {"spec": {"template": {"spec": operator}}})
+    private = {"spec": {"platform": {"aws": {"region": "us-east-1", "endpointAccess": "PublicAndPrivate"}}}}
+    world.source.patch(HOSTED_CLUSTER, "one", "clusters", private)
     ended = hcp("preflight", "-o", "json")
     assert (ended.code, json.loads(ended.out)["verdict"]) == (1, "warning")
 
@@ -382,7 +382,7 @@ def test_a_finished_backup_is_called_off_and_its_folder_is_over(hcp: Hcp, folder
         refused = hcp(*words)
         assert refused.code == code, words
     assert "its relocation was called off, and teardown would begin it again" in hcp("teardown", "--yes").paragraph
-    assert "undone: backup.two" in hcp("status").out
+    assert "undone           backup.two" in hcp("status").out
     story = journal.read(folder)
     assert story is not None
     assert [line["line"] for line in story.lines][-7:] == ["begin", "undo", "remember", "undone", "step", "done", "end"]

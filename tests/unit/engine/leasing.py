@@ -8,7 +8,7 @@ from typing import Any
 
 from hcp_dr.engine.lease import NAMESPACE, Lease, Sighting, lease_name
 from hcp_dr.engine.process import Process
-from hcp_dr.engine.run import Progress
+from hcp_dr.engine.telling import Progress
 from hcp_dr.errors import ClusterUnreachable
 from hcp_dr.kube.resources import LEASE
 from hcp_dr.model import Case, Ports, Side

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.run import Progress, Run, Scribe
+from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Create, Decision, Patch, Step, Topic
+from hcp_dr.engine.telling import Progress, Scribe
 from hcp_dr.kube.resources import CONFIG_MAP
 from hcp_dr.model import Ports
 from tests.ports import CASE, World

@@ -367,7 +367,7 @@ def test_what_pods_ask_for_and_nodes_have_free_is_counted_as_the_scheduler_does(
     assert (need.apart, need.kind) == (("topology.kubernetes.io/zone",), "StatefulSet etcd")
     assert "over" not in {need.name for need in facts.needs}
     assert [room.name for room in facts.rooms] == ["host", "full"]
-    assert (facts.rooms[0].cpu, facts.rooms[0].memory) == (None, None)
+    assert (facts.rooms[0].cpu, facts.rooms[0].memory) == (8.0, 32 * 2**30)
     assert (facts.rooms[1].cpu, facts.rooms[1].memory, facts.rooms[1].pods) == (3.5, 6 * 2**30, 8.0)
 
 

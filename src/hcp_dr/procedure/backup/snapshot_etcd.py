@@ -247,19 +247,8 @@ def _metadata(facts: Facts, file: SnapshotFile) -> dict[str, str]:
 
 
 def _send(facts: Facts, pod: str, file: SnapshotFile) -> Decision:
-    return Do(
-        (
-            UploadSnapshot(
-                "source",
-                facts.namespace,
-                pod,
-                facts.path,
-                facts.key,
-                sha256=file.sha256,
-                metadata=_metadata(facts, file),
-            ),
-        )
-    )
+    metadata = _metadata(facts, file)
+    return Do((UploadSnapshot("source", facts.namespace, pod, facts.path, facts.key, file.sha256, metadata),))
 
 
 def _send_in_parts(facts: Facts, pod: str, file: SnapshotFile) -> Decision:

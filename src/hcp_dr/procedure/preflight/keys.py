@@ -146,11 +146,11 @@ def _signing_key(facts: Facts) -> Check:
     where = (
         "by the cluster's owner" if facts.own_signing_key else f"in {facts.documents or 'a bucket that is not told'}"
     )
-    seen = f"the documents that are kept {where} could not be compared with Secret {SIGNING_KEY}; "
+    seen = f"the documents that are kept {where} were not compared with Secret {SIGNING_KEY}; "
+    if facts.identity_provider == "True":
+        return Check(name, "ok", f"{seen}ValidAWSIdentityProvider is True: AWS takes the tokens of the key")
     seen += f"ValidAWSIdentityProvider is {facts.identity_provider or 'not told'}"
     todo = "compare the key set below the issuer's URL (openid/v1/jwks) with service-account.pub of the Secret"
-    if facts.identity_provider == "True":
-        return Check(name, "warning", seen, why, todo)
     verdict: Literal["blocked", "unknown"] = "blocked" if facts.identity_provider == "False" else "unknown"
     return Check(name, verdict, seen, why, f"{todo}; accept this when they are the same", acceptable=True)
 

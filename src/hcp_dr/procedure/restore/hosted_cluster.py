@@ -36,7 +36,7 @@ class Facts:
     fence: Fence | None  # looked at where the HostedCluster is not there yet
     fence_id: str | None
     started: bool  # remembered: it was un-paused there, and served
-    wanted: Restorable
+    wanted: Restorable | None  # of the backup; not read any more once it was started
     found: Object | None
     snapshot: Snapshot | None
     stored: StoredObject | None
@@ -54,13 +54,17 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         fence=look_at(ports.source, case, memory) if found is None else None,
         fence_id=(memory.mapping("fence") or {}).get("id"),
         started=STARTED in memory.done,
-        wanted=next(item for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind),
+        wanted=None if STARTED in memory.done else _of_backup(ports, case),
         found=found,
         snapshot=snapshot,
         stored=ports.bucket.head(snapshot.key) if snapshot else None,
         url=url,
         tried=restore_url.tried(ports, url, fresh=True) if snapshot and found is None else None,
     )
+
+
+def _of_backup(ports: Ports, case: Case) -> Restorable:
+    return next(item for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind)
 
 
 def paused_body(item: Restorable, *, backup_id: str, url: str) -> Object:
@@ -86,7 +90,7 @@ def plan(facts: Facts) -> Decision:
             )
         doubt = _doubt(facts) if dig(found, "spec", "pausedUntil") is not None else None
         return Refuse(doubt) if doubt else Done("the HostedCluster is there, made by this relocation")
-    if facts.started:
+    if facts.started or facts.wanted is None:
         return Refuse(
             NotOurs(
                 what="The HostedCluster was started on the destination, and is not there any more.",
@@ -142,7 +146,7 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    return replace(facts, found=marked(facts.wanted.body, facts.backup_id))
+    return replace(facts, found=marked(facts.wanted.body, facts.backup_id) if facts.wanted else facts.found)
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Governed:

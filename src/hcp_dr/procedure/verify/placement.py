@@ -64,8 +64,9 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 
 def _signing_key_kept(ports: Ports, namespace: str, entries: tuple[Entry, ...]) -> bool:
-    """True where there is no backup to compare with."""
-    wanted = [e for e in entries if (e.kind, e.namespace, e.name) == ("Secret", namespace, SIGNING_KEY)]
+    """True where there is no backup to compare with, or where this machine never had that file of it."""
+    mine = [e for e in entries if (e.kind, e.namespace, e.name) == ("Secret", namespace, SIGNING_KEY)]
+    wanted = [entry for entry in mine if ports.archive.read(entry.file) is not None]
     found = ports.destination.find(SECRET, SIGNING_KEY, namespace)
     backup = read_objects(ports.archive, wanted)
     return all(found is not None and not differing_keys(body, found) for body in backup.values())

@@ -1,0 +1,28 @@
+"""What a run tells to whoever started it, and where it writes when it has no journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One thing worth telling: kind is begin, act, wait, done, again, warned or refused."""
+
+    kind: str
+    step: str
+    text: str
+    seconds: float = 0.0
+
+
+class Scribe:
+    """Where the run writes: the journal's file, or nothing but memory (for verbs that change nothing)."""
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self.memory = memory or Memory()
+
+    def write(self, line: str, **values: Any) -> None:
+        self.memory = self.memory.after(line, values)
