@@ -196,7 +196,7 @@ class MemoryKubernetes:
         pass
 
 
-@dataclass
+@dataclass(eq=False)
 class MemoryBucket:
     name: str = "backups"
     encryption: Encryption | None = None
@@ -238,6 +238,14 @@ class MemoryBucket:
 
     def get_to_file(self, key: str, path: Path) -> None:
         raise NotImplementedError
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        raise NotImplementedError
+
+    def copy(self, source: str, key: str, *, metadata: Mapping[str, str], if_etag: str) -> None:
+        self.before("copy")
+        self.asked.append(("copy", source, key, dict(metadata), if_etag))
+        self.objects[key] = replace(self.objects[source], key=key, metadata=metadata)
 
     def delete(self, key: str) -> None:
         self.before("delete")
@@ -338,6 +346,9 @@ class MemoryArchive:
 
     def write(self, path: str, text: str) -> None:
         self.files[path] = text
+
+    def paths(self, below: str) -> tuple[str, ...]:
+        return tuple(sorted(path for path in self.files if path.rpartition("/")[0] == below))
 
 
 @dataclass

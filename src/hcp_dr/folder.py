@@ -37,6 +37,12 @@ class BackupFolder:
         with self._mapped(path, todo="Make the folder writable, with room on its disk, then run `hcp-dr resume`."):
             self._write(self.path / path, text)
 
+    def paths(self, below: str) -> tuple[str, ...]:
+        with self._mapped(below):
+            place = self.path / below
+            found = sorted(each.name for each in place.iterdir() if each.is_file()) if place.is_dir() else []
+            return tuple(f"{below}/{name}" for name in found)
+
     def _write(self, target: Path, text: str) -> None:
         between = target.parent.relative_to(self.path).parts
         for depth in range(len(between)):

@@ -60,6 +60,7 @@ class Case:
     domain: str  # external-dns's filter
     backup_id: str
     part_mib: int = 128  # a snapshot that is larger goes to the bucket in parts of so many MiB
+    documented_key: bool = False  # the snapshot goes under the documented key too
 
     @property
     def control_plane_namespace(self) -> str:

@@ -13,7 +13,7 @@ import pytest
 import hcp_dr
 from hcp_dr import procedure
 from hcp_dr.engine.step import Step
-from hcp_dr.procedure import PHASES, PREFLIGHT, RELOCATE, UNDO, returning
+from hcp_dr.procedure import PHASES, PREFLIGHT, RELOCATE, RESTORE, RESTORE_BY_HAND, UNDO, returning
 
 DOCS = Path(__file__).parents[2] / "docs" / "procedure.md"
 STEPS: dict[str, Step[Any]] = {step.name: step for steps in PHASES.values() for step in steps}
@@ -39,15 +39,29 @@ def test_a_name_is_one_step() -> None:
         assert len({step.name for step in steps}) == len(steps)
 
 
+BY_HAND = "by_hand"
+"""The steps for a backup that was made with the documented commands, which a relocation of ours has no use for."""
+
+
 def test_relocating_is_every_step_of_every_phase_once() -> None:
-    assert {step.name for step in RELOCATE} == set(STEPS)
+    assert {step.name for step in RELOCATE} == {name for name, step in STEPS.items() if step.phase != BY_HAND}
 
 
-@pytest.mark.parametrize("phase", sorted(set(PHASES) - {"relocate"}))
+@pytest.mark.parametrize("phase", sorted(set(PHASES) - {"relocate", "restore-by-hand"}))
 def test_a_phase_keeps_the_order_of_the_relocation(phase: str) -> None:
     order = [step.name for step in RELOCATE]
     places = [order.index(step.name) for step in PHASES[phase]]
     assert places == sorted(places)
+
+
+def test_a_restore_of_what_was_made_by_hand_is_a_restore() -> None:
+    """With what the documented commands leave out before it, and recognized where nothing was remembered."""
+    steps = [step.name for step in RESTORE_BY_HAND]
+    assert [name for name in steps if name in {step.name for step in RESTORE}] == [step.name for step in RESTORE]
+    marks = (procedure.POINT_OF_NO_RETURN, "by_hand.recognize", "backup.mark_parent", "verify.publish_api")
+    places = [steps.index(name) for name in marks]
+    assert places == sorted(places)
+    assert steps[:2] == ["by_hand.judge_backup", "by_hand.accept_backup"]
 
 
 def test_the_point_of_no_return_is_after_the_fence_and_before_the_proof() -> None:
@@ -111,7 +125,8 @@ def test_everything_before_the_fence_is_harmless_and_nothing_restored_earlier_ne
 
 def test_the_procedure_is_told_step_by_step_in_the_order_of_the_relocation() -> None:
     headings = re.findall(r"^## (\S+)$", DOCS.read_text("utf-8"), re.MULTILINE)
-    assert headings == [step.name for step in RELOCATE]
+    by_hand = [step.name for step in RESTORE_BY_HAND if step.phase == BY_HAND]
+    assert headings == [*(step.name for step in RELOCATE), *by_hand]
 
 
 def test_every_step_says_where_it_is_documented() -> None:

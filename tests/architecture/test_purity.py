@@ -26,7 +26,7 @@ BUILTINS = frozenset({"open", "input", "print", "exec", "eval", "__import__"})
 WRITES = frozenset(
     {
         *("create", "patch", "delete", "put", "change", "protect", "write", "presign_put", "presign_part", "perform"),
-        *("begin_upload", "complete_upload", "abort_upload"),
+        *("begin_upload", "complete_upload", "abort_upload", "copy"),
     }
 )
 """Methods of ports, but `replace`, which str and dataclasses have too. Without arguments none of them writes."""
@@ -92,4 +92,4 @@ def test_the_closed_list_of_reading_commands() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Attribute) and node.attr == "execute"
     }
-    assert executing == {"hcp_dr.procedure.etcd", "hcp_dr.procedure.snapshot"}
+    assert executing == {"hcp_dr.procedure.etcd", "hcp_dr.procedure.snapshot", "hcp_dr.procedure.hand_snapshot"}

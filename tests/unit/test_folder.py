@@ -111,3 +111,10 @@ def test_a_file_that_cannot_be_read_says_so(folder: BackupFolder) -> None:
     (folder.path / "a.yaml").mkdir()
     with pytest.raises(ArchiveError, match=r"a\.yaml"):
         folder.read("a.yaml")
+
+
+def test_the_files_of_one_of_its_folders(folder: BackupFolder) -> None:
+    assert folder.paths("namespaces/clusters") == ()
+    for path in ("namespaces/clusters/np-b.yaml", "namespaces/clusters/hc-a.yaml", "namespaces/clusters/below/x.yaml"):
+        folder.write(path, "text")
+    assert folder.paths("namespaces/clusters") == ("namespaces/clusters/hc-a.yaml", "namespaces/clusters/np-b.yaml")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _ABSENT = ("404", "NoSuchKey", "NotFound")
 _NO_UPLOAD = "NoSuchUpload"
 _PLAIN_SECONDS = 30
+_PIECE = 1024 * 1024
 
 
 class S3Bucket:
@@ -60,6 +61,7 @@ class S3Bucket:
             metadata={name.lower(): value for name, value in found["Metadata"].items()},
             etag=found["ETag"].strip('"'),
             encryption=found.get("ServerSideEncryption"),
+            modified=found["LastModified"].timestamp(),
         )
 
     def list(self, prefix: str) -> tuple[ListedObject, ...]:
@@ -110,6 +112,21 @@ class S3Bucket:
             raise ArchiveError(folder=path.parent, reason=f"{path.name} cannot be written: {error.strerror}") from error
         finally:
             part.unlink(missing_ok=True)
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        with mapped("S3", f"GetObject {key}", self._name):
+            yield from self._client.get_object(Bucket=self._name, Key=key)["Body"].iter_chunks(_PIECE)
+
+    def copy(self, source: str, key: str, *, metadata: Mapping[str, str], if_etag: str) -> None:
+        with mapped("S3", f"CopyObject {source} to {key}", self._name):
+            self._client.copy_object(
+                Bucket=self._name,
+                Key=key,
+                CopySource={"Bucket": self._name, "Key": source},
+                CopySourceIfMatch=if_etag,
+                MetadataDirective="REPLACE",
+                **self._wanted(metadata),
+            )
 
     def delete(self, key: str) -> None:
         with mapped("S3", f"DeleteObject {key}", self._name):

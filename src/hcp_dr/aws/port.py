@@ -5,7 +5,7 @@ Every method raises the classes of `hcp_dr.errors` and no other: the adapters ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -13,13 +13,15 @@ from typing import Literal, Protocol
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object of the bucket as HEAD shows it. `metadata` keys are lower case; `size` in bytes."""
+    """An object of the bucket as HEAD shows it. `metadata` keys are lower case; `size` in bytes; `modified` is when it
+    was written, in whole seconds since the epoch by the bucket's clock, None where that is not known."""
 
     key: str
     size: int
     metadata: Mapping[str, str]
     etag: str
     encryption: str | None = None
+    modified: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,16 @@ class Bucket(Protocol):
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes: ...
 
     def get_to_file(self, key: str, path: Path) -> None: ...
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        """The object in pieces of at most a few megabytes, so that a large one needs no memory."""
+        ...
+
+    def copy(self, source: str, key: str, *, metadata: Mapping[str, str], if_etag: str) -> None:
+        """Within the bucket, without the bytes coming here; whole or not at all, with this metadata instead of the
+        source's. At most LARGEST_PART bytes: S3 refuses more. Raises AwsConflict where the source is no longer the
+        object with `if_etag`."""
+        ...
 
     def delete(self, key: str) -> None: ...
 

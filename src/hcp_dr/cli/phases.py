@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,13 @@ def start(
     yes: bool,
     dns: Dns,
     reasons: Mapping[str, str],
+    documented_key: bool = False,
 ) -> None:
     """A command that begins a relocation: preflight first, whole, before anything is written anywhere."""
     with nothing_begun():
         session = open_session(env_file, backup, new=True)
         session.must_be_new()
-        case = session.discover()
+        case = replace(session.discover(), documented_key=documented_key)
         lease = session.lease(case)
         lease.look()
         checks = passed(session, case, output, dns, reasons)
@@ -73,7 +74,7 @@ def start(
         journal_accepted(journal, checks, accepting)
         journal.write("checked", step="preflight", checks=[asdict(check) for check in checks])
         found = (*checks, *work.carry_out(working_steps(command)))
-    _show(session, journal, found, output)
+    show_outcome(session, journal, found, output)
 
 
 def _accepted(checks: tuple[Check, ...]) -> str:
@@ -125,7 +126,7 @@ def go_on(
         session.known_case(command)
         work.begin("begin", command=command, case=case.to_json())
         checks += work.carry_out(PHASES[command])
-    _show(session, journal, checks, output)
+    show_outcome(session, journal, checks, output)
 
 
 def call_off(env_file: Path | None, backup: Path | None, output: Output, *, yes: bool) -> None:
@@ -151,7 +152,7 @@ def call_off(env_file: Path | None, backup: Path | None, output: Output, *, yes:
             _must_be_returnable(session, case)
             work.begin("begin", command=ABORT, case=case.to_json())
             checks += work.carry_out(UNDO, carry=calling_off.call_off)
-    _show(session, journal, checks, output)
+    show_outcome(session, journal, checks, output)
 
 
 def _must_be_returnable(session: Session, case: Case) -> None:
@@ -186,7 +187,7 @@ def resume_last(env_file: Path | None, backup: Path | None, output: Output, *, d
                 checks += work.carry_out(UNDO, carry=calling_off.call_off)
             else:
                 checks += work.carry_out(working_steps(str(journal.story.command)))
-    _show(session, journal, checks, output)
+    show_outcome(session, journal, checks, output)
 
 
 def _must_be_undecided(session: Session, dns: Dns | None) -> None:
@@ -209,7 +210,7 @@ def watches_of(command: str) -> Sequence[Watch[Any]]:
     return () if command == "verify" else WATCHES
 
 
-def _show(session: Session, journal: Journal, checks: tuple[Check, ...], output: Output) -> None:
+def show_outcome(session: Session, journal: Journal, checks: tuple[Check, ...], output: Output) -> None:
     value = outcome.to_json(journal.story, backup_dir=session.folder.folder, result="done", checks=checks)
     show(output, value, outcome.to_text(value))
     report = relocation.to_json(journal.story, backup_dir=session.folder.folder)

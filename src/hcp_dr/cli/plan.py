@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from hcp_dr.cli import by_hand
 from hcp_dr.cli.session import Backup, DnsOption, EnvFile, OutputOption, nothing_begun, open_session, show
 from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
@@ -31,6 +32,8 @@ def plan(
         memory = story.memory if story else Memory()
         memory = memory.with_value(DNS, dns) if dns == TAKEOVER else memory
         case = session.discover()
+    if phase == "restore" and by_hand.is_by_hand(session.folder, session.settings):
+        phase = by_hand.COMMAND
     steps = [foretell(step, session.ports, case, memory) for step in PHASES[phase]]
     estimate = downtime.estimate(downtime.observe(session.ports, case)) if phase == "relocate" else None
     show(output, report.to_json(steps, estimate), report.to_text(steps, estimate))

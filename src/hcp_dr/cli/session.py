@@ -69,6 +69,9 @@ Accept = Annotated[
 Reason = Annotated[
     list[str] | None, typer.Option("--reason", metavar="TEXT", help="Why, for the --accept in the same place.")
 ]
+DocumentedKey = Annotated[
+    bool, typer.Option("--documented-key", help="Also put the snapshot under <cluster>-etcd-0-snapshot.db.")
+]
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 

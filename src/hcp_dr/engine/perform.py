@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from hcp_dr.aws.port import Bucket
 from hcp_dr.engine import transfer
 from hcp_dr.engine.step import (
     Action,
     ChangeRecords,
+    CopyObject,
     Create,
     Delete,
     DeleteObject,
@@ -43,10 +45,8 @@ def perform(action: Action, ports: Ports) -> None:
             _hurry(action, ports)
         case WriteFile(path, text):
             ports.archive.write(path, text)
-        case PutObject(key, body, metadata):
-            ports.bucket.put(key, body, metadata=metadata)
-        case DeleteObject(key):
-            ports.bucket.delete(key)
+        case PutObject() | DeleteObject() | CopyObject():
+            _in_bucket(action, ports.bucket)
         case ChangeRecords(changes):
             ports.zone.change(changes)
         case Protect(instance_id, on):
@@ -55,6 +55,16 @@ def perform(action: Action, ports: Ports) -> None:
             raise AssertionError("the journal remembers before the hands move")
         case _:
             transfer.carry_out(action, ports)
+
+
+def _in_bucket(action: PutObject | DeleteObject | CopyObject, bucket: Bucket) -> None:
+    match action:
+        case PutObject(key, body, metadata):
+            bucket.put(key, body, metadata=metadata)
+        case DeleteObject(key):
+            bucket.delete(key)
+        case CopyObject(source, key, metadata, etag):
+            bucket.copy(source, key, metadata=metadata, if_etag=etag)
 
 
 def _hurry(action: Hurry, ports: Ports) -> None:

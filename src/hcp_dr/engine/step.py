@@ -124,6 +124,19 @@ class DeleteObject:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyObject:
+    """Copy an object within the bucket, if it is still the one with this ETag."""
+
+    source: str
+    key: str
+    metadata: Mapping[str, str]
+    etag: str
+
+    def describe(self) -> str:
+        return f"copy object {self.source} to {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeRecords:
     """One atomic change batch in the hosted zone."""
 
@@ -178,6 +191,7 @@ Action = (
     | WriteFile
     | PutObject
     | DeleteObject
+    | CopyObject
     | ChangeRecords
     | Protect
     | Transfer
@@ -299,20 +313,20 @@ class Step(Generic[Facts]):
 
 @dataclass(frozen=True, slots=True)
 class Watch(Generic[Facts]):
-    """What must stay so while other steps are carried out: from when the step `after` is done until `until` is.
+    """What must stay so while other steps are carried out: from when one of the steps `after` is done until `until` is.
 
     `alarm` says what is wrong, None while nothing is; then `page` is carried out like a step. `told` says afterwards,
     from the journal alone, what became of it.
     """
 
     page: Step[Facts]
-    after: str
+    after: tuple[str, ...]
     until: str
     alarm: Callable[[Facts], str | None]
     told: Callable[[Memory], tuple[Check, ...]]
 
     def in_force(self, memory: Memory) -> bool:
-        return self.after in memory.done and self.until not in memory.done
+        return not memory.done.isdisjoint(self.after) and self.until not in memory.done
 
 
 def describe_all(actions: Sequence[Action]) -> list[str]:

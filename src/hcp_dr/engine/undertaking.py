@@ -62,7 +62,9 @@ class Undertaking:
         return self._refilled(refill)
 
     def _refilled(self, refill: Step[Any]) -> tuple[Check, ...]:
-        run = replace(self._run, journal=Scribe(self._run.journal.memory), mirror=None, patience=FIRST_LIMIT)
+        run = replace(
+            self._run, journal=Scribe(self._run.journal.memory), mirror=None, watches=(), patience=FIRST_LIMIT
+        )
         try:
             return run.carry_out_one(refill)
         except KubernetesError as error:

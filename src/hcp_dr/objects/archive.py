@@ -71,6 +71,10 @@ class Archive(Protocol):
         """Whole or not at all, readable by the owner only."""
         ...
 
+    def paths(self, below: str) -> tuple[str, ...]:
+        """The paths of the files in this folder of it, not of those in folders below; none where there is none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

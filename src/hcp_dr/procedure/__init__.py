@@ -10,6 +10,7 @@ from typing import Any
 from hcp_dr.engine.step import Step, Watch
 from hcp_dr.procedure import fence_watch
 from hcp_dr.procedure.backup import (
+    copy_snapshot,
     delete_routes,
     export_again,
     export_objects,
@@ -20,8 +21,19 @@ from hcp_dr.procedure.backup import (
     release_dns,
     snapshot_etcd,
 )
+from hcp_dr.procedure.by_hand import accept_backup, judge_backup, recognize
 from hcp_dr.procedure.finish import restart_ovn, unprotect_instances
-from hcp_dr.procedure.preflight import aws, capability, capacity, destination, external_dns, keys, owners, webhooks
+from hcp_dr.procedure.preflight import (
+    aws,
+    capability,
+    capacity,
+    destination,
+    documented_key,
+    external_dns,
+    keys,
+    owners,
+    webhooks,
+)
 from hcp_dr.procedure.preflight import carried as preflight_carried
 from hcp_dr.procedure.preflight import hosted_cluster as preflight_hosted_cluster
 from hcp_dr.procedure.preflight import machines as preflight_machines
@@ -59,6 +71,7 @@ PREFLIGHT: Steps = (
     webhooks.STEP,
     destination.STEP,
     capacity.STEP,
+    documented_key.STEP,
 )
 
 BACKUP: Steps = (
@@ -71,6 +84,7 @@ BACKUP: Steps = (
     snapshot_etcd.STEP,
     delete_routes.STEP,
     release_dns.STEP,
+    copy_snapshot.STEP,  # where it is asked for, and last: it may take minutes, and the API is away
 )
 
 RESTORE: Steps = (
@@ -144,6 +158,7 @@ RELOCATE: Steps = (
     adopt_machines.STEP,
     placement.STEP,
     hosted_api.STEP,
+    copy_snapshot.STEP,
     *TEARDOWN,
     *FINISH,
 )
@@ -170,6 +185,24 @@ UNDO: Steps = (
 
 IN_SERVICE: Steps = (hosted_api.STEP,)
 """The proof at the end of an abort."""
+PREFLIGHT_BY_HAND: Steps = (external_dns.STEP, capability.OUTSIDE, judge_backup.STEP)
+"""What can be looked at while the hosted API is away, before a backup that was made by hand is restored."""
+
+RESTORE_BY_HAND: Steps = (
+    judge_backup.STEP,
+    accept_backup.STEP,
+    # What `hcp-dr backup` does and the documented commands leave out, or may have left half done.
+    protect_instances.STEP,
+    pause.STEP,
+    delete_routes.STEP,
+    release_dns.STEP,
+    *(step for step in RESTORE if RESTORE.index(step) < RESTORE.index(publish_api.STEP)),
+    # Nothing was remembered before that fence: the cluster is recognized first, then marked, and proven as usual.
+    recognize.STEP,
+    mark_parent.STEP,
+    *(step for step in RESTORE if RESTORE.index(step) >= RESTORE.index(publish_api.STEP)),
+)
+"""A backup that was made with the documented commands, restored. The journal calls it restore-by-hand."""
 
 PHASES: dict[str, Steps] = {
     "preflight": PREFLIGHT,
@@ -179,6 +212,7 @@ PHASES: dict[str, Steps] = {
     "teardown": TEARDOWN,
     "finish": FINISH,
     "relocate": RELOCATE,
+    "restore-by-hand": RESTORE_BY_HAND,
 }
 
 WATCHES: tuple[Watch[Any], ...] = (fence_watch.WATCH,)

@@ -8,16 +8,25 @@ from typing import Any
 from hcp_dr.engine.journal import Memory, Story
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
-from hcp_dr.errors import NothingToResume
+from hcp_dr.errors import NothingToResume, Refused
 from hcp_dr.model import Side
 from hcp_dr.procedure import IN_SERVICE, UNDO, returning
+from hcp_dr.procedure.by_hand import judge_backup
 
 
 def must_be_returnable(run: Run, story: Story) -> None:
-    """Raises PastNoReturn, NothingToResume. `run` writes into no journal."""
+    """Raises PastNoReturn, NothingToResume, Refused. `run` writes into no journal."""
     if story.called_off and story.ended:
         raise NothingToResume(reason="the relocation was called off, and that is finished", todo="")
     run.carry_out_one(returning.CHECK)
+    if judge_backup.STEP.name in story.memory.begun:
+        raise Refused(
+            what="The source was fenced by hand before hcp-dr began: how it served is not known, so that a restore of "
+            "a backup that was made by hand cannot be called off.",
+            left="Nothing was changed by this command; the source stays fenced.",
+            todo="Run `hcp-dr resume` to bring the restore to its end. To have the hosted cluster on the source again, "
+            "relocate it back afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR.",
+        )
     if not any(step.name in story.memory.begun for step in UNDO):
         raise NothingToResume(reason="nothing was begun that could be undone", todo="Start with `hcp-dr relocate`.")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hcp_dr.kube.port import Kubernetes, Object, Resource
+from typing import Protocol
+
+from hcp_dr.kube.port import Listing, Object, Resource
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
     AWS_MACHINE,
@@ -56,12 +58,22 @@ RESOURCES: dict[str, Resource] = {
 }
 
 
-def look_at(cluster: Kubernetes, case: Case) -> tuple[Object, ...]:
+class Shelf(Protocol):
+    """Where objects can be looked up: a management cluster, or a backup folder that was made by hand."""
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object: ...
+
+    def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None: ...
+
+    def list(self, resource: Resource, namespace: str | None = None) -> Listing: ...
+
+
+def look_at(cluster: Shelf, case: Case) -> tuple[Object, ...]:
     """All of it. An empty kind is the plan's matter; an unreadable one raises."""
     return chosen_and_aside(cluster, case)[0]
 
 
-def chosen_and_aside(cluster: Kubernetes, case: Case) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
+def chosen_and_aside(cluster: Shelf, case: Case) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
     """All of it, and what else of these kinds is in the control plane namespace, which is this cluster's alone."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
     pools = node_pools_of(hosted_cluster, cluster.list(NODE_POOL, case.namespace).items)

@@ -6,6 +6,8 @@ a fence of another id. After it the destination serves already: what the source 
 
 A look is cheap: one object and one list. A writer that came and went between two looks is known by the generation of
 its Deployment, which was remembered with the fence.
+
+A fence that was made by hand is watched from when the backup is accepted. Nobody here can take a new snapshot then.
 """
 
 from __future__ import annotations
@@ -62,6 +64,7 @@ class Facts:
     suspects: tuple[str, ...] = ()
     released: bool | None = None  # whether the destination may have taken writes; None until the source is closed again
     revision: int | None = None  # of the source's etcd, when it is closed again
+    by_hand: bool = False  # the snapshot was made by hand
 
     @property
     def open(self) -> Mapping[str, Any] | None:
@@ -81,6 +84,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         fenced=memory.mapping("fence") or {},
         breaches=tuple(memory.values.get(BREACHES) or ()),
         done=tuple(step for step in VOID if step in memory.done),
+        by_hand=memory.mapping("by_hand") is not None,
     )
     if alarm(facts) is None:
         return facts
@@ -163,6 +167,8 @@ def _close(facts: Facts) -> Decision:
         new = {**facts.fenced, "at": facts.now, "revision": revision, "generations": facts.fence.generations}
         return Do((closed, Remember("fence", new)))
     count = len(facts.breaches)
+    if facts.by_hand:
+        return Do((closed, Forget((), (), _void_by_hand(last["what"]), again=False)))
     error = FenceBroken(
         what=f"The snapshot is void: {last['what']}" + (f" (time {count})." if count > 1 else "."),
         left="The source is fenced again, so the hosted API is away; the destination holds nothing that runs.",
@@ -170,6 +176,15 @@ def _close(facts: Facts) -> Decision:
         "new BACKUP_DIR.",
     )
     return Do((closed, Forget(facts.done, _VOID_VALUES, error, again=count % MOST != 0)))
+
+
+def _void_by_hand(what: str) -> FenceBroken:
+    return FenceBroken(
+        what=f"The snapshot that was made by hand may be void: {what}.",
+        left="The source is fenced again, so the hosted API is away; the destination holds nothing that runs.",
+        todo="Stop whoever lifts the fence. Then take away by hand what this restore made on the destination, with its "
+        "HyperShift operator at zero replicas; save the snapshot and the objects again, into a new folder.",
+    )
 
 
 def _pause(facts: Facts) -> Patch:
@@ -204,7 +219,7 @@ def _told(breach: Mapping[str, Any]) -> Check:
         seen += f"; etcd there stands at revision {breach['revision']} as it did: nothing was written"
         return Check(NAME, "warning", seen, "two control planes could have served")
     if breach.get("revision") is not None:
-        seen += f"; etcd there went from revision {breach.get('stood')} to {breach['revision']}"
+        seen += f"; etcd there went from revision {breach.get('stood') or 'unknown'} to {breach['revision']}"
     up = "its API was up" if breach.get("wrote") else "no API server of it was seen"
     since = breach.get("since")
     window = f"after {utc(since)}, when the fence was made last" if since is not None else "since the fence was made"
@@ -219,7 +234,7 @@ def _told(breach: Mapping[str, Any]) -> Check:
 
 WATCH = Watch(
     page=Step(name=NAME, documented="-", observe=observe, plan=plan),
-    after="backup.fence",
+    after=("backup.fence", "by_hand.accept_backup"),
     until="teardown.stop_control_plane",
     alarm=alarm,
     told=told,

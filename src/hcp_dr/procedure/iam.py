@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hcp_dr.procedure.hand_snapshot import documented_key
+
 _OBJECTS = (
     "s3:PutObject",
     "s3:GetObject",
@@ -42,6 +44,12 @@ def policy(scope: Scope) -> dict[str, Any]:
                 "s3:ListMultipartUploadParts",
             ),
             f"{bucket}/hcp-dr/{scope.namespace}/{scope.name}/*",
+        ),
+        # what `--documented-key` writes, and a restore of a backup that was made by hand reads
+        _allow(
+            "DocumentedSnapshot",
+            ("s3:PutObject", "s3:GetObject", "s3:DeleteObject"),
+            f"{bucket}/{documented_key(scope.name)}",
         ),
         # without ListBucket S3 calls what is not there forbidden, and a HEAD names no prefix to narrow it by
         _allow("BackupIsThereOrNot", ("s3:ListBucket", "s3:ListBucketMultipartUploads"), bucket),

@@ -117,7 +117,9 @@ def proven(ports: Ports, case: Case, memory: Memory) -> Guard:
         and memory.text("nonce") is not None
         and nonce_of(ports.hosted) == memory.text("nonce")
     )
-    return Guard(tuple(step for step in PROOF if step not in memory.done), (), serves)
+    unproven = [step for step in PROOF if step not in memory.done]
+    unproven += [lacking] if (lacking := memory.text("unproven")) else []  # of a backup that was made by hand
+    return Guard(tuple(unproven), (), serves)
 
 
 def operator_of(cluster: Kubernetes) -> tuple[Workload, ...]:

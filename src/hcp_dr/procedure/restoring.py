@@ -32,7 +32,9 @@ def to_restore(ports: Ports, case: Case) -> tuple[Restorable, ...]:
     manifest = read_manifest(ports.archive)
     if manifest is None:
         return tuple(Restorable(page(item).entry, scrub(item)) for item in carried.look_at(ports.source, case))
-    return tuple(Restorable(entry, body) for entry, body in read_objects(ports.archive, manifest.entries).items())
+    objects = read_objects(ports.archive, manifest.entries)
+    # Files that were made by hand hold what the source gave the object; in ours there is nothing left to scrub.
+    return tuple(Restorable(entry, scrub(body)) for entry, body in objects.items())
 
 
 def existing(cluster: Kubernetes, wanted: Iterable[Restorable]) -> dict[tuple[str, str], Object]:

@@ -11,7 +11,13 @@ from hcp_dr.engine.journal import Story
 from hcp_dr.engine.lease import DURATION, Sighting, stamp
 from hcp_dr.errors import HcpDrError
 
-_FOLLOWS = {"backup": "restore", "restore": "verify", "verify": "teardown", "teardown": "finish"}
+_FOLLOWS = {
+    "backup": "restore",
+    "restore": "verify",
+    "restore-by-hand": "verify",
+    "verify": "teardown",
+    "teardown": "finish",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ _LOCK = threading.RLock()
 WRITES = frozenset(
     {
         *("create", "replace", "patch", "delete", "execute"),
-        *("put", "begin_upload", "complete_upload", "abort_upload", "change", "protect", "write"),
+        *("put", "copy", "begin_upload", "complete_upload", "abort_upload", "change", "protect", "write"),
     }
 )
 """Verbs of the ports that change something; `execute` may."""

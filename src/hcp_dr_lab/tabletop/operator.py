@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from concurrent import futures
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,17 @@ from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, CannotMigrate, HcpDrError, N
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import DNS, Case, Dns, Ports
 from hcp_dr.objects.archive import Archive
-from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, UNDO, WATCHES, Steps, calling_off
+from hcp_dr.procedure import (
+    PHASES,
+    POINT_OF_NO_RETURN,
+    PREFLIGHT,
+    PREFLIGHT_BY_HAND,
+    RESTORE_BY_HAND,
+    UNDO,
+    WATCHES,
+    Steps,
+    calling_off,
+)
 from hcp_dr.procedure.case import Asked, discover
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.report import outcome
@@ -109,6 +119,9 @@ class MemoryArchive:
     def write(self, path: str, text: str) -> None:
         self.files[path] = text.encode()
 
+    def paths(self, below: str) -> tuple[str, ...]:
+        return tuple(sorted(path for path in self.files if path.rpartition("/")[0] == below))
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -168,13 +181,19 @@ class Operator:
         return self.start("relocate", blindly=blindly, dns=dns, reasons=reasons)
 
     def start(
-        self, command: str, *, blindly: bool = False, dns: Dns = "release", reasons: Mapping[str, str] = NOTHING
+        self,
+        command: str,
+        *,
+        blindly: bool = False,
+        dns: Dns = "release",
+        reasons: Mapping[str, str] = NOTHING,
+        documented_key: bool = False,
     ) -> Ending:
         """A command that begins a relocation: relocate or backup. `blindly` passes over what preflight finds, which
         the product itself never does; `reasons` accept what may be accepted."""
         try:
             ports = self.ports()
-            case = self.case(ports)
+            case = replace(self.case(ports), documented_key=documented_key)
             lease = self._lease(ports, case)
             lease.look()
             checks = () if blindly else self._examined(ports, case, dns, reasons)
@@ -226,6 +245,40 @@ class Operator:
     def go_on(self, phase: str) -> Ending:
         """A phase that follows others."""
         return self._follow(self._known(), phase)
+
+    def restore_by_hand(self) -> Ending:
+        """`hcp-dr restore` of a folder that was made by hand, where whoever is asked says yes."""
+        try:
+            ports = self.ports()
+            case = self.case(ports)
+            lease = self._lease(ports, case)
+            lease.look()
+            scribe, checks = self._judged(ports, case)
+        except HcpDrError as stopped:
+            return Ending(self.story(), error=stopped)
+        with ExitStack() as stack:
+            try:
+                if stopping(checks) is None and not stack.enter_context(lease.held()):
+                    scribe, checks = self._judged(ports, case)
+            except HcpDrError as stopped:
+                return Ending(self.story(), error=stopped)
+            error = stopping(checks)
+            if error is not None:
+                return Ending(self.story(), checks, error)
+            journal = stack.enter_context(closing(self._journal()))
+            work = self._undertaking(ports, case, journal, lease)
+            try:
+                work.begin("begin", command="restore-by-hand", case=case.to_json())
+                for key, value in scribe.memory.values.items():
+                    journal.write("remember", key=key, value=value)
+                begun = work.carry_out(RESTORE_BY_HAND)
+            except HcpDrError as stopped:
+                return Ending(journal.story, checks, stopped)
+            return Ending(journal.story, (*checks, *begun))
+
+    def _judged(self, ports: Ports, case: Case) -> tuple[Scribe, tuple[Check, ...]]:
+        scribe = Scribe()
+        return scribe, examine(self._run(ports, case, scribe), PREFLIGHT_BY_HAND)
 
     def resume(self, *, dns: Dns | None = None) -> Ending:
         """What this machine's journal says is not finished, or else what was at work last on any."""

@@ -56,6 +56,59 @@ def test_a_second_put_replaces_body_and_metadata(storing: Storing) -> None:
     assert storing.bucket.get(KEY, first_bytes=4096) == b""
 
 
+def test_when_an_object_was_written(storing: Storing) -> None:
+    storing.bucket.put(KEY, CONTENT, metadata={})
+    first = storing.bucket.head(KEY)
+    storing.bucket.put(KEY, OTHER, metadata={})
+    second = storing.bucket.head(KEY)
+    assert first is not None
+    assert second is not None
+    assert first.modified is not None
+    assert second.modified is not None
+    assert first.modified <= second.modified < first.modified + 60
+    assert first.modified > 1_700_000_000
+    assert first.modified == int(first.modified), "S3 tells whole seconds"
+
+
+@pytest.mark.parametrize("size", [0, 1, 3 * 1024 * 1024 + 1])
+def test_an_object_comes_in_pieces(storing: Storing, size: int) -> None:
+    body = bytes(index % 251 for index in range(size))
+    storing.bucket.put(KEY, body, metadata={})
+    pieces = list(storing.bucket.stream(KEY))
+    assert b"".join(pieces) == body
+    assert all(len(piece) <= 4 * 1024 * 1024 for piece in pieces)
+
+
+def test_a_copy_has_the_body_and_metadata_of_its_own(storing: Storing) -> None:
+    bucket = storing.bucket
+    bucket.put("one-etcd-0-snapshot.db", CONTENT, metadata={"by": "hand"})
+    source = bucket.head("one-etcd-0-snapshot.db")
+    assert source is not None
+    bucket.copy(source.key, KEY, metadata={"Fence": "7"}, if_etag=source.etag)
+    copied = bucket.head(KEY)
+    assert copied is not None
+    assert (copied.size, copied.metadata) == (len(CONTENT), {"fence": "7"})
+    assert bucket.get(KEY) == CONTENT
+    assert bucket.head(source.key) == source
+    bucket.copy(source.key, KEY, metadata={"fence": "8"}, if_etag=source.etag)
+    again = bucket.head(KEY)
+    assert again is not None
+    assert again.metadata == {"fence": "8"}
+
+
+def test_a_copy_of_what_became_another_or_went(storing: Storing) -> None:
+    bucket = storing.bucket
+    bucket.put("source", CONTENT, metadata={})
+    source = bucket.head("source")
+    assert source is not None
+    bucket.put("source", OTHER, metadata={})
+    with pytest.raises(errors.AwsConflict, match="CopyObject"):
+        bucket.copy("source", KEY, metadata={}, if_etag=source.etag)
+    with pytest.raises(errors.BucketRefused):
+        bucket.copy("absent", KEY, metadata={}, if_etag=source.etag)
+    assert content(storing) is None
+
+
 def test_what_is_not_there(storing: Storing, tmp_path: Path) -> None:
     with pytest.raises(errors.BucketRefused, match="NoSuchKey") as missing:
         storing.bucket.get(KEY)

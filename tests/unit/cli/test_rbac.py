@@ -98,6 +98,7 @@ def test_the_policy_is_for_one_prefix_one_zone_and_no_termination(hcp: Hcp, envi
     statements = {each["Sid"]: each for each in policy["Statement"]}
     bucket = f"arn:aws:s3:::{environment['BUCKET_NAME']}"
     assert statements["Backups"]["Resource"] == f"{bucket}/hcp-dr/clusters/one/*"
+    assert statements["DocumentedSnapshot"]["Resource"] == f"{bucket}/one-etcd-0-snapshot.db"
     assert statements["MoveNames"]["Resource"].endswith(environment["AWS_ZONE_ID"])
     actions = {action for each in statements.values() for action in each["Action"]}
     assert not [action for action in actions if "*" in action or "Terminate" in action]

@@ -6,11 +6,12 @@ from typing import Any, get_args
 
 import pytest
 
-from hcp_dr.aws.port import Record, RecordChange, UploadedPart
+from hcp_dr.aws.port import Record, RecordChange, StoredObject, UploadedPart
 from hcp_dr.engine.perform import SHORT_GRACE, perform
 from hcp_dr.engine.step import (
     Action,
     ChangeRecords,
+    CopyObject,
     Create,
     Delete,
     DeleteObject,
@@ -114,6 +115,12 @@ def test_an_object_of_the_bucket_is_put_and_deleted(world: World) -> None:
     perform(PutObject("key", b"body", {"fence": "f"}), world.ports)
     perform(DeleteObject("key"), world.ports)
     assert world.written == [("put", "key", b"body", {"fence": "f"}), ("delete", "key")]
+
+
+def test_an_object_is_copied_within_the_bucket(world: World) -> None:
+    world.bucket.objects["source"] = StoredObject("source", 4, {}, "etag")
+    perform(CopyObject("source", "key", {"fence": "f"}, "etag"), world.ports)
+    assert world.written == [("copy", "source", "key", {"fence": "f"}, "etag")]
 
 
 def test_records_change_in_one_batch(world: World) -> None:
@@ -240,6 +247,7 @@ ACTIONS: dict[type[Any], Action] = {
         WriteFile("path", HIDDEN),
         PutObject("key", HIDDEN.encode(), {"m": HIDDEN}),
         DeleteObject("key"),
+        CopyObject("source", "key", {"m": HIDDEN}, "etag"),
         ChangeRecords((CHANGE,)),
         Protect("i-1", on=True),
         SAVE,
@@ -275,6 +283,7 @@ def test_how_each_action_is_told() -> None:
         "write file path",
         "put object key",
         "delete object key",
+        "copy object source to key",
         "change DNS DELETE A api.example",
         "set termination protection of instance i-1",
         "save etcd snapshot in pod n/etcd-0 as /var/lib/data/snapshot.db",

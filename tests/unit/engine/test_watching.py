@@ -29,7 +29,7 @@ def watch(table: Table, plan: Any = None, told: tuple[Check, ...] = ()) -> Watch
 
     LOOKS.clear()
     page = Step("watch.toy", "-", observe, plan or (lambda seen: Done("kept") if seen[0] else Do((create("kept"),))))
-    return Watch(page, "toy.first", "toy.last", lambda seen: None if seen[0] else "it is gone", lambda _: told)
+    return Watch(page, ("toy.first",), "toy.last", lambda seen: None if seen[0] else "it is gone", lambda _: told)
 
 
 def first(table: Table) -> None:

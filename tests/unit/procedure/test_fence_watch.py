@@ -8,7 +8,7 @@ import pytest
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Do, Forget, Remember
-from hcp_dr.procedure import POINT_OF_NO_RETURN, RELOCATE, WATCHES, fence_watch
+from hcp_dr.procedure import POINT_OF_NO_RETURN, RELOCATE, RESTORE_BY_HAND, WATCHES, fence_watch
 from hcp_dr.procedure.fencing import BREACHES
 from tests.cases.building import build
 from tests.cases.reading import FOLDER, read
@@ -40,7 +40,22 @@ def test_it_is_watched_from_the_fence_until_teardown_has_stopped_the_source() ->
     assert watch.in_force(fenced), WHY
     assert not watch.in_force(fenced.with_done("teardown.stop_control_plane"))
     order = [step.name for step in RELOCATE]
-    assert order.index(watch.after) < order.index(POINT_OF_NO_RETURN) < order.index(watch.until)
+    assert order.index(watch.after[0]) < order.index(POINT_OF_NO_RETURN) < order.index(watch.until)
+
+
+def test_a_fence_that_was_made_by_hand_is_watched_from_when_its_backup_is_accepted() -> None:
+    [watch] = WATCHES
+    assert set(watch.after) & {step.name for step in RESTORE_BY_HAND} == {"by_hand.accept_backup"}
+    assert watch.in_force(Memory().with_done("by_hand.accept_backup")), WHY
+
+
+def test_a_snapshot_that_was_made_by_hand_is_not_taken_anew() -> None:
+    decision = fence_watch.plan(facts("before-the-point-of-no-return-the-snapshot-is-void", by_hand=True))
+    assert isinstance(decision, Do)
+    forget = decision.actions[-1]
+    assert isinstance(forget, Forget)
+    assert (forget.steps, forget.keys, forget.again) == ((), (), False)
+    assert "made by hand may be void" in forget.error.what
 
 
 def test_an_alarm_names_what_and_who() -> None:

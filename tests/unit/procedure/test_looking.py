@@ -536,14 +536,16 @@ def test_a_refusal_of_the_hosted_api_is_no_silence(world: World) -> None:
 
 
 def test_the_identity_of_before_is_compared_with_what_answers_now(world: World) -> None:
-    memory = NOTHING.with_value("nonce", "mine")
+    memory = NOTHING.with_value("nonce", "mine").with_done("restore.start_control_plane")
     world.hosted.put({"ConfigMap default/hcp-dr-relocation": {"data": {"nonce": "mine"}}})
     before = identity.observe(world.ports, CASE, memory).now
     memory = memory.with_value("identity", json.loads(json.dumps(before.to_json())))
-    three_members(world.destination, *[0] * 6)
+    three_members(world.destination, *[0] * 9)
     assert isinstance(identity.plan(identity.observe(world.ports, CASE, memory)), Done)
     world.hosted.put({"Node w-2": {"uid": "another"}})
     assert isinstance(identity.plan(identity.observe(world.ports, CASE, memory)), Refuse)
+    by_hand = memory.with_value("by_hand", {"modified": 1.0})
+    assert isinstance(identity.plan(identity.observe(world.ports, CASE, by_hand)), Done), "it served before that look"
 
 
 def test_nodes_are_seen_with_their_leases(world: World) -> None:

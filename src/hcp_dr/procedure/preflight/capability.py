@@ -3,7 +3,7 @@ what the plan will need, and has the destination what the control plane asks for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
@@ -66,7 +66,7 @@ class Facts:
     etcd_storage_class: str
     node_selector: dict[str, str]
     keeps_documents: bool  # its OIDC documents are in the operator's bucket, made from the control plane's own key
-    denied_inside: tuple[str, ...] = ()  # in the hosted cluster
+    denied_inside: tuple[str, ...] | None = ()  # in the hosted cluster; None where it is not asked
 
 
 def documents_bucket_of(cluster: Kubernetes) -> str:
@@ -124,6 +124,12 @@ def _look_at(ports: Ports, case: Case, side: Side) -> ClusterFacts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    inside = denied(ports.hosted, "hosted", case.namespace, case.name)
+    return replace(look_from_outside(ports, case, memory), denied_inside=inside)
+
+
+def look_from_outside(ports: Ports, case: Case, memory: Memory) -> Facts:
+    """While the hosted API is away."""
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     storage = dig(hosted_cluster, "spec", "etcd", "managed", "storage", "persistentVolume") or {}
     return Facts(
@@ -131,7 +137,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         etcd_storage_class=str(storage.get("storageClassName") or ""),
         node_selector=dict(dig(hosted_cluster, "spec", "nodeSelector") or {}),
         keeps_documents=keeps_oidc_documents(hosted_cluster),
-        denied_inside=denied(ports.hosted, "hosted", case.namespace, case.name),
+        denied_inside=None,
     )
 
 
@@ -235,7 +241,8 @@ def checks(facts: Facts) -> tuple[Check, ...]:
     found.append(_check_build(facts))
     for cluster in facts.clusters:
         found += _check_cluster(cluster, facts)
-    found.append(_check_permissions("hosted", facts.denied_inside))
+    if facts.denied_inside is not None:
+        found.append(_check_permissions("hosted", facts.denied_inside))
     found.append(_check_documents(facts))
     return tuple(found)
 
@@ -281,3 +288,5 @@ def plan(facts: Facts) -> Decision:
 
 
 STEP = Step(name="preflight.capability", documented="-", observe=observe, plan=plan)
+OUTSIDE = replace(STEP, observe=look_from_outside)
+"""Of a hosted cluster that is fenced already."""

@@ -4,7 +4,8 @@ others, asked in each pod, because members that were restored apart serve as clu
 EtcdSnapshotRestored=True would prove nothing: etcd-init leaves a non-empty volume alone.
 
 It is looked at again by each `verify` and `resume`. By then, or where the source served for a while after it was
-remembered, people may have changed what is in it: that is told and stops nothing."""
+remembered, people may have changed what is in it: that is told and stops nothing. So it is where the backup or the
+restore was made by hand: it serves for longer than anybody here knows."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from hcp_dr.procedure import etcd
 from hcp_dr.procedure.etcd import Member
 from hcp_dr.procedure.fencing import BREACHES
 from hcp_dr.procedure.identity import Identity, look_at, nonce_of
+from hcp_dr.procedure.returning import UNPAUSES
 
 MOST_LOST = 0.1
 """The share of samples that may be gone: controllers remove things in the minute in which the API is back."""
@@ -45,6 +47,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     remembered = memory.mapping("identity")
     before = Identity.from_json(remembered) if remembered else None
     served = any(breach.get("wrote") for breach in memory.values.get(BREACHES) or ())
+    by_hand = UNPAUSES not in memory.done or memory.mapping("by_hand") is not None
     return Facts(
         namespace=case.control_plane_namespace,
         nonce_wanted=memory.text("nonce"),
@@ -53,7 +56,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         now=look_at(ports.hosted, before.samples if before else {}),
         members_wanted=etcd.replicas(ports.destination, case),
         members=etcd.members(ports.destination, case),
-        strict=STEP.name not in memory.done and not served,
+        strict=STEP.name not in memory.done and not served and not by_hand,
     )
 
 

@@ -20,6 +20,7 @@ from hcp_dr_lab.tabletop.aws.refusal import Refusal, Silence
 from hcp_dr_lab.tabletop.aws.storage import Storage, Stored, Wanted
 
 _NO_UPLOAD = "NoSuchUpload"
+_PIECE = 1024 * 1024
 
 Moment = Literal["before", "after"]
 Interfere = Callable[[Moment, str, str, str], None]
@@ -123,6 +124,15 @@ class MemoryBucket(_Port):
             raise errors.ArchiveError(folder=path.parent, reason=reason) from error
         finally:
             part.unlink(missing_ok=True)
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        body = self.get(key)
+        return (body[place : place + _PIECE] for place in range(0, len(body), _PIECE))
+
+    def copy(self, source: str, key: str, *, metadata: Mapping[str, str], if_etag: str) -> None:
+        with self._asked(f"CopyObject {source} to {key}"):
+            wanted = Wanted(metadata=dict(metadata), encryption=self._encryption)
+            self._storage.copy(self._name, source, key, wanted, if_match=if_etag)
 
     def delete(self, key: str) -> None:
         with self._asked(f"DeleteObject {key}"):
@@ -278,7 +288,8 @@ class MemoryIdentity(_Port):
 
 
 def _object(key: str, stored: Stored) -> StoredObject:
-    return StoredObject(key, len(stored.body), dict(stored.metadata), stored.etag, stored.encryption)
+    modified = float(int(stored.modified))
+    return StoredObject(key, len(stored.body), dict(stored.metadata), stored.etag, stored.encryption, modified)
 
 
 def _of_head(refusal: Refusal) -> str:

@@ -17,7 +17,7 @@ from typing import Self
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from hcp_dr.aws.port import MOST_PARTS, SMALLEST_PART
+from hcp_dr.aws.port import LARGEST_PART, MOST_PARTS, SMALLEST_PART
 from hcp_dr_lab.tabletop.aws.chance import twin
 from hcp_dr_lab.tabletop.aws.refusal import Refusal
 from hcp_dr_lab.tabletop.aws.signing import Keys, presigned, verify
@@ -145,6 +145,16 @@ class Storage:
         sha256 = _checked(body, wanted.sha256)
         with self._lock:
             return self._keep(bucket, key, body, wanted, etag=etag, sha256=sha256)
+
+    def copy(self, bucket: str, source: str, key: str, wanted: Wanted, *, if_match: str) -> Stored:
+        """With the metadata of `wanted` instead of the source's."""
+        with self._lock:
+            found = self.get(bucket, source)
+            _check_condition(found, Wanted(if_match=if_match))
+            if len(found.body) > LARGEST_PART:
+                message = "The specified copy source is larger than the maximum allowable size for a copy source"
+                raise Refusal("InvalidRequest", message)
+            return self._keep(bucket, key, found.body, wanted, etag=_md5(found.body).hexdigest(), sha256=found.sha256)
 
     def delete(self, bucket: str, key: str) -> None:
         with self._lock:

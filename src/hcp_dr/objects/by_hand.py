@@ -1,0 +1,152 @@
+"""A backup folder that was made with the documented commands (8.6.2-4): one object in each file, as `oc get -o yaml`
+or `-o json` gives it, its status cut off or not, uid, owner references and finalizers still inside. It has no manifest;
+what a manifest says is read out of the files themselves.
+
+Pure: file names and bytes come in, objects go out. Files are never changed, so that the folder stays as it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import yaml
+
+from hcp_dr.errors import NotFound
+from hcp_dr.kube.port import Listing, Object, Resource
+from hcp_dr.objects.archive import Entry, page, sha256_of
+from hcp_dr.objects.reading import dig, name_of, namespace_of
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+ENDINGS = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class HandWritten:
+    """One file that can be used."""
+
+    path: str
+    sha256: str
+    body: Object
+
+
+@dataclass(frozen=True, slots=True)
+class HandMade:
+    """What the files of such a folder hold. `problems` names each file that cannot be used, and why."""
+
+    items: tuple[HandWritten, ...]
+    problems: tuple[str, ...]
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        found = self.find(resource, name, namespace)
+        if found is None:
+            raise NotFound(object=f"{resource.kind} {namespace}/{name}", cluster="backup folder", verb="get")
+        return found
+
+    def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+        return next((item for item in self.list(resource, namespace).items if name_of(item) == name), None)
+
+    def list(self, resource: Resource, namespace: str | None = None) -> Listing:
+        bodies = (item.body for item in self.items)
+        kept = (body for body in bodies if body["kind"] == resource.kind and namespace in (None, namespace_of(body)))
+        return Listing(tuple(kept), "")
+
+    def entries(self, wanted: Iterable[Object]) -> tuple[Entry, ...]:
+        """The lines of a manifest for those objects: each points to the file as it was made by hand."""
+        files = {key_of(item.body): item for item in self.items}
+        return tuple(
+            replace(page(body).entry, file=files[key_of(body)].path, sha256=files[key_of(body)].sha256)
+            for body in wanted
+        )
+
+
+def key_of(body: Object) -> tuple[str, str | None, str]:
+    return (str(body["kind"]), namespace_of(body), name_of(body))
+
+
+def is_taken(path: str, *, name: str) -> bool:
+    """Is this one of the documented files? hc-<name>-restore.yaml and hc-<name>-new.yaml, which the documented restore
+    makes beside hc-<name>.yaml, bear a URL that has expired."""
+    file = path.rpartition("/")[2]
+    stem = next((file.removesuffix(ending) for ending in ENDINGS if file.endswith(ending)), None)
+    return stem is not None and (not stem.startswith("hc-") or stem == f"hc-{name}")
+
+
+def read(files: Mapping[str, bytes], *, name: str, api_versions: Mapping[str, str]) -> HandMade:
+    """`files` by path, namespaces/<namespace>/<file>; `name` is the HostedCluster's, `api_versions` are those in which
+    each kind is restored. Kinds that are not among them are passed over."""
+    items: list[HandWritten] = []
+    problems: list[str] = []
+    taken: dict[tuple[str, str | None, str], str] = {}
+    for path, data in sorted(files.items()):
+        if not is_taken(path, name=name):
+            continue
+        body, problem = _understood(data)
+        if body is not None and body["kind"] not in api_versions:
+            continue
+        problem = problem or (_misplaced(path, body, api_versions) if body is not None else "")
+        if body is not None and not problem:
+            before = taken.setdefault(key_of(body), path)
+            problem = f"holds the same object as {before}" if before != path else ""
+        if problem:
+            problems.append(f"{path} {problem}")
+        elif body is not None:
+            items.append(HandWritten(path, sha256_of(data), body))
+    return HandMade(tuple(items), tuple(problems))
+
+
+def _understood(data: bytes) -> tuple[Object | None, str]:
+    """The object, and what is wrong with the file. JSON is YAML."""
+    try:
+        body = yaml.load(data, Loader=_LOADER)  # noqa: S506 - a safe one
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)  # what is around it may be a secret
+        return None, f"is not YAML (line {mark.line + 1})" if mark else "is not YAML"
+    if isinstance(body, Mapping) and str(body.get("kind", "")).endswith("List") and "items" in body:
+        return None, "holds a list: write each object to a file of its own"
+    whole = (dig(body, "kind"), dig(body, "apiVersion"), dig(body, "metadata", "name"))
+    if not all(isinstance(part, str) and part for part in whole):
+        return None, "holds no Kubernetes object (kind, apiVersion and metadata.name)"
+    return dict(body), ""
+
+
+def _misplaced(path: str, body: Object, api_versions: Mapping[str, str]) -> str:
+    folder = path.split("/")[1]
+    if namespace_of(body) != folder:
+        return f"holds an object of namespace {namespace_of(body)}"
+    wanted = api_versions[body["kind"]]
+    if body["apiVersion"] != wanted:
+        return f"is {body['apiVersion']}, and {body['kind']}s are restored as {wanted}: get it again in that version"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What the folder has beside what the source has now. Each is kind, namespace, name."""
+
+    missing: tuple[Object, ...]  # the source's objects that the folder lacks
+    gone: tuple[Object, ...]  # the folder's that the source does not have any more
+    changed: tuple[Object, ...]  # the folder's whose content the source has otherwise by now
+
+
+def compare(backup: Iterable[Object], live: Iterable[Object]) -> Difference:
+    ours, theirs = ({key_of(item): item for item in items} for items in (backup, live))
+    both = [(item, theirs[key]) for key, item in ours.items() if key in theirs]
+    return Difference(
+        missing=tuple(item for key, item in theirs.items() if key not in ours),
+        gone=tuple(item for key, item in ours.items() if key not in theirs),
+        changed=tuple(mine for mine, other in both if _content(mine) != _content(other)),
+    )
+
+
+def _content(item: Object) -> Any:
+    """What decides: the spec, or the data, and who owns it. A pause is none of it: it comes and goes meanwhile."""
+    spec = {key: value for key, value in (item.get("spec") or {}).items() if key not in ("pausedUntil", "paused")}
+    owners = sorted(_owners(item))
+    return (spec, item.get("data") or {}, item.get("binaryData") or {}, owners)
+
+
+def _owners(item: Object) -> Iterator[tuple[str, str]]:
+    for owner in item["metadata"].get("ownerReferences") or ():
+        yield (str(owner.get("kind")), str(owner.get("name")))

@@ -1,0 +1,183 @@
+"""Is what answers under the API's name the hosted cluster of the backup? Nothing was remembered of it before a fence
+that was made by hand, so it is recognized by what the backup and the source say of it: the cluster ID, and exactly the
+nodes of its machines, each older than the snapshot. The source has no API server: it is not the source which answers.
+
+From here on it is known by uid and nonce like any other: `backup.mark_parent` puts the nonce in, on the destination,
+where the source never had it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.errors import FenceBroken, HcpDrError, NotProven
+from hcp_dr.kube.resources import MACHINE, NODE, POD
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.archive import read_manifest
+from hcp_dr.objects.reading import dig, name_of
+from hcp_dr.objects.select import of_infrastructure
+from hcp_dr.procedure import etcd, identity
+from hcp_dr.procedure.fencing import Fence, look_at
+from hcp_dr.procedure.hand_snapshot import SKEW, seconds_of
+from hcp_dr.procedure.identity import Identity
+from hcp_dr.procedure.restoring import to_restore
+from hcp_dr.procedure.verify.publish_api import LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFact:
+    name: str
+    provider_id: str
+    created: float | None  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    hostname: str
+    namespace: str  # of the control plane
+    fence: Fence
+    cluster_id: str  # as the HostedCluster of the backup has it
+    machines: Mapping[str, str]  # node name to provider id, by the source's Machines
+    silence: str  # why nobody answered, "" where somebody did
+    now: Identity | None
+    nodes: tuple[NodeFact, ...]
+    saved: float | None  # remembered: when the snapshot was uploaded, in seconds since the epoch
+    revision: int  # of the snapshot, 0 where it is not known
+    reached: int | None  # revision of the destination's etcd
+    remembered: Mapping[str, Any] | None  # identity
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    bodies = [item.body for item in to_restore(ports, case)]
+    hosted_cluster = next(body for body in bodies if body["kind"] == "HostedCluster")
+    machines = of_infrastructure(case.infra_id, ports.source.list(MACHINE, case.control_plane_namespace).items)
+    manifest = read_manifest(ports.archive)
+    facts = Facts(
+        hostname=case.api_hostname,
+        namespace=case.control_plane_namespace,
+        fence=look_at(ports.source, case),
+        cluster_id=str(dig(hosted_cluster, "spec", "clusterID") or ""),
+        machines={
+            str(dig(item, "status", "nodeRef", "name")): str(dig(item, "spec", "providerID"))
+            for item in machines
+            if dig(item, "status", "nodeRef", "name")
+        },
+        silence="",
+        now=None,
+        nodes=(),
+        saved=(memory.mapping("by_hand") or {}).get("modified"),
+        revision=manifest.snapshot.revision if manifest and manifest.snapshot else 0,
+        reached=max((member.revision for member in etcd.members(ports.destination, case)), default=None),
+        remembered=memory.mapping("identity"),
+    )
+    try:
+        nodes = tuple(
+            NodeFact(
+                name_of(node),
+                str(dig(node, "spec", "providerID") or ""),
+                seconds_of(node["metadata"].get("creationTimestamp")),
+            )
+            for node in ports.hosted.list(NODE).items
+        )
+        return replace(facts, now=identity.look_at(ports.hosted), nodes=nodes)
+    except HcpDrError as error:
+        if not error.passing:
+            raise
+        return replace(facts, silence=error.what)
+
+
+def checks(facts: Facts) -> tuple[Check, ...]:
+    now = facts.now
+    cluster_id = now.cluster_id if now else ""
+    same = bool(cluster_id) and cluster_id == facts.cluster_id
+    nodes = {node.name: node.provider_id for node in facts.nodes}
+    odd = sorted(name for name in {*nodes, *facts.machines} if nodes.get(name) != facts.machines.get(name))
+    late = [
+        node.name
+        for node in facts.nodes
+        if facts.saved is not None and (node.created is None or node.created > facts.saved + SKEW)
+    ]
+    known = facts.reached is not None and facts.reached >= facts.revision
+    return (
+        _check("cluster_id", f"{cluster_id or 'none'}, in the backup {facts.cluster_id or 'none'}", ok=same),
+        _check(
+            "nodes",
+            f"not the nodes of the source's Machines: {', '.join(odd)}"
+            if odd
+            else f"{len(nodes)}, those of the Machines",
+            ok=not odd and bool(nodes),
+        ),
+        _check(
+            "nodes_of_the_snapshot",
+            f"registered after the snapshot: {', '.join(late)}" if late else "each is older than the snapshot",
+            ok=not late and facts.saved is not None,
+        ),
+        _check("revision", f"etcd is at {facts.reached}, the snapshot at {facts.revision or 'no one knows'}", ok=known),
+    )
+
+
+def _check(name: str, seen: str, *, ok: bool) -> Check:
+    why = "a cluster that is not proven to be this one may serve other content under its name"
+    return Check(name, "ok" if ok else "blocked", seen, "" if ok else why)
+
+
+def plan(facts: Facts) -> Decision:
+    breach = facts.fence.breach()
+    if breach:
+        return Refuse(
+            FenceBroken(
+                what=f"The fence on the source does not hold ({breach}): nobody can say which side answers.",
+                left="Nothing on the source was deleted.",
+                todo="Stop whoever lifted it, then run `hcp-dr resume`.",
+            )
+        )
+    if facts.silence:
+        return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, LIMIT)
+    if facts.reached is None:
+        return Wait("the destination's etcd answers", "no member does", 300, Topic("destination", POD, facts.namespace))
+    found = checks(facts)
+    wrong = [f"{check.name} {check.seen}" for check in found if check.stops]
+    if wrong:
+        return Refuse(
+            NotProven(
+                what=f"The cluster that answers is not proven to be that of the backup: {'; '.join(wrong)}.",
+                left="Nothing on the source was deleted; its control plane stays fenced.",
+                todo="Do not delete anything. Compare the cluster with the backup.",
+            ),
+            found,
+        )
+    if facts.remembered is None and facts.now is not None:
+        return Do((Remember("identity", facts.now.to_json()),))
+    return Done(f"cluster ID {facts.cluster_id}, {len(facts.nodes)} nodes of the snapshot", found)
+
+
+def foresee(facts: Facts) -> Facts:
+    now = facts.now or Identity(facts.cluster_id, {}, {}, 0)
+    created = facts.saved or 0.0
+    return replace(
+        facts,
+        fence=facts.fence.made(),
+        silence="",
+        now=replace(now, cluster_id=facts.cluster_id),
+        nodes=tuple(NodeFact(name, provider, created) for name, provider in facts.machines.items()),
+        saved=created,
+        reached=facts.revision,
+    )
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    return replace(facts, remembered={})
+
+
+STEP = Step(
+    name="by_hand.recognize",
+    documented="-",
+    observe=observe,
+    plan=plan,
+    foresee=foresee,
+    afterwards=afterwards,
+)
