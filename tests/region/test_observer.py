@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from hcp_dr.errors import NotFound
+from hcp_dr.errors import AlreadyExists, NotFound
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object
@@ -399,7 +399,7 @@ def take_over(stage: Stage, url: str) -> None:
     """The same control plane once more, on the destination."""
     names, source, destination = stage.names, stage.source, stage.destination
     hosted_cluster = source.get(r.HOSTED_CLUSTER, names.name, names.namespace)
-    with suppress(NotFound):
+    with suppress(AlreadyExists):  # it is prepared for the product's user
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": stage.place}}
         destination.create(r.NAMESPACE, namespace)
     wanted = [source.get(r.SECRET, name, names.namespace) for name in referenced_secrets(hosted_cluster)]
