@@ -163,6 +163,7 @@ class Server:
 
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64  # many threads knock at once, and five is the default
     context: ssl.SSLContext
     owner: Server
 
