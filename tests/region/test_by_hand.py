@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, CannotMigrate
-from hcp_dr_lab import drill
+from hcp_dr_lab import drill, rights
 from hcp_dr_lab.region.layout import AWS_REGION, BUCKET, Layout
 from tests.region.conftest import Hosted, say
 from tests.region.hands import aws
@@ -54,7 +54,10 @@ def blocks(name: str) -> str:
     return "\n".join(text for title, text in found if title in ("both ways", name))
 
 
-def environment(layout: Layout, env_file: Path, backup: Path) -> dict[str, str]:
+def environment(layout: Layout, granted: Path, backup: Path) -> dict[str, str]:
+    """The documented commands are an administrator's; so is everything here."""
+    env_file = granted.with_name(f"by-hand.{granted.name}")
+    env_file.write_text(granted.read_text("utf-8").replace(f".{rights.USER}.kubeconfig", ".kubeconfig"), "utf-8")
     given = dict(line.split("=", 1) for line in env_file.read_text("utf-8").splitlines() if "=" in line)
     programs = layout.root / "by-hand"
     programs.mkdir(exist_ok=True)
