@@ -13,10 +13,11 @@ import pytest
 import hcp_dr
 from hcp_dr import procedure
 from hcp_dr.engine.step import Step
-from hcp_dr.procedure import PHASES, PREFLIGHT, RELOCATE, UNDO, returning
+from hcp_dr.procedure import APART, ONLINE_PREFLIGHT, PHASES, PREFLIGHT, RELOCATE, UNDO, returning
 
 DOCS = Path(__file__).parents[2] / "docs" / "procedure.md"
-STEPS: dict[str, Step[Any]] = {step.name: step for steps in PHASES.values() for step in steps}
+BOOK = (*PHASES.values(), ONLINE_PREFLIGHT, *APART.values())
+STEPS: dict[str, Step[Any]] = {step.name: step for steps in BOOK for step in steps}
 STEP_MODULES = {
     name: importlib.import_module(name)
     for _, name, is_package in pkgutil.walk_packages(procedure.__path__, f"{procedure.__name__}.")
@@ -34,13 +35,13 @@ def test_every_module_of_a_phase_is_a_step_and_every_step_a_module() -> None:
 
 
 def test_a_name_is_one_step() -> None:
-    for steps in PHASES.values():
+    for steps in BOOK:
         assert all(STEPS[step.name] is step for step in steps)
         assert len({step.name for step in steps}) == len(steps)
 
 
 def test_relocating_is_every_step_of_every_phase_once() -> None:
-    assert {step.name for step in RELOCATE} == set(STEPS)
+    assert {step.name for step in RELOCATE} == {step.name for steps in PHASES.values() for step in steps}
 
 
 @pytest.mark.parametrize("phase", sorted(set(PHASES) - {"relocate"}))
@@ -111,7 +112,9 @@ def test_everything_before_the_fence_is_harmless_and_nothing_restored_earlier_ne
 
 def test_the_procedure_is_told_step_by_step_in_the_order_of_the_relocation() -> None:
     headings = re.findall(r"^## (\S+)$", DOCS.read_text("utf-8"), re.MULTILINE)
-    assert headings == [step.name for step in RELOCATE]
+    order = [step.name for step in RELOCATE]
+    assert headings[: len(order)] == order
+    assert sorted(headings[len(order) :]) == sorted(set(STEPS) - set(order))
 
 
 def test_every_step_says_where_it_is_documented() -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
+from hcp_dr.cli.online import back_up
 from hcp_dr.cli.phases import start
 from hcp_dr.cli.session import Accept, Backup, DnsOption, EnvFile, OutputOption, Reason, Yes, reasons_of
+from hcp_dr.errors import SettingsError
 
 
 def backup(
@@ -11,10 +17,20 @@ def backup(
     backup: Backup = None,
     output: OutputOption = "text",
     *,
+    online: Annotated[
+        bool, typer.Option("--online", help="While the hosted cluster goes on: no pause, no fence, no names freed.")
+    ] = False,
     dns: DnsOption = "release",
     accept: Accept = None,
     reason: Reason = None,
     yes: Yes = False,
 ) -> None:
     """Pause, export, fence and snapshot the hosted cluster, and free its names (8.6.2)."""
-    start("backup", env_file, backup, output, yes=yes, dns=dns, reasons=reasons_of(accept, reason))
+    if online:
+        if dns != "release" or accept or reason:
+            raise SettingsError(
+                what="--online frees no names, and nothing of its preflight may be accepted.",
+                todo="Leave --dns, --accept and --reason out.",
+            )
+        return back_up(env_file, backup, output)
+    return start("backup", env_file, backup, output, yes=yes, dns=dns, reasons=reasons_of(accept, reason))

@@ -27,7 +27,7 @@ from hcp_dr.engine.run import FIRST_LIMIT, Scribe
 from hcp_dr.engine.step import Check, Watch
 from hcp_dr.errors import JournalError, NothingToResume
 from hcp_dr.model import DNS, TAKEOVER, Case, Dns
-from hcp_dr.procedure import PHASES, PREFLIGHT, UNDO, WATCHES, Steps, calling_off
+from hcp_dr.procedure import BACKUP_ONLINE, PHASES, PREFLIGHT, UNDO, WATCHES, Steps, calling_off, working_steps
 from hcp_dr.procedure.backup import release_dns
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.report import checks as check_report
@@ -72,7 +72,7 @@ def start(
         journal_accepted(journal, checks, accepting)
         journal.write("checked", step="preflight", checks=[asdict(check) for check in checks])
         found = (*checks, *work.carry_out(working_steps(command)))
-    _show(session, journal, found, output)
+    show_end(session, journal, found, output)
 
 
 def _accepted(checks: tuple[Check, ...]) -> str:
@@ -99,13 +99,19 @@ def passed(
 
 
 def examined(
-    session: Session, case: Case, dns: Dns, reasons: Mapping[str, str], *, lease: Lease | None = None
+    session: Session,
+    case: Case,
+    dns: Dns,
+    reasons: Mapping[str, str],
+    *,
+    lease: Lease | None = None,
+    steps: Steps = PREFLIGHT,
 ) -> tuple[Check, ...]:
     """All checks of preflight. Nobody waits long for an answer before anything has begun."""
     run = session.run(case, Scribe(Memory().with_value(DNS, dns)))
     run.lease = lease
     run.patience = FIRST_LIMIT
-    return examine(run, PREFLIGHT, reasons)
+    return examine(run, steps, reasons)
 
 
 def go_on(
@@ -124,7 +130,7 @@ def go_on(
         session.known_case(command)
         work.begin("begin", command=command, case=case.to_json())
         checks += work.carry_out(PHASES[command])
-    _show(session, journal, checks, output)
+    show_end(session, journal, checks, output)
 
 
 def call_off(env_file: Path | None, backup: Path | None, output: Output, *, yes: bool) -> None:
@@ -149,7 +155,7 @@ def call_off(env_file: Path | None, backup: Path | None, output: Output, *, yes:
         _must_be_returnable(session, case)
         work.begin("begin", command=ABORT, case=case.to_json())
         checks += work.carry_out(UNDO, carry=calling_off.call_off)
-    _show(session, journal, checks, output)
+    show_end(session, journal, checks, output)
 
 
 def _must_be_returnable(session: Session, case: Case) -> None:
@@ -184,20 +190,15 @@ def resume_last(env_file: Path | None, backup: Path | None, output: Output, *, d
             checks += work.carry_out(UNDO, carry=calling_off.call_off)
         else:
             checks += work.carry_out(working_steps(str(story.command)))
-    _show(session, journal, checks, output)
-
-
-def working_steps(command: str) -> Steps:
-    """The steps of a command that are journaled: preflight has done its part before the journal begins."""
-    return tuple(step for step in PHASES[command] if step not in PREFLIGHT)
+    show_end(session, journal, checks, output)
 
 
 def watches_of(command: str) -> Sequence[Watch[Any]]:
-    """`verify` alone changes nothing, so that it has none."""
-    return () if command == "verify" else WATCHES
+    """`verify` alone changes nothing, and an online backup fences nothing, so that they have none."""
+    return () if command in ("verify", BACKUP_ONLINE) else WATCHES
 
 
-def _show(session: Session, journal: Journal, checks: tuple[Check, ...], output: Output) -> None:
+def show_end(session: Session, journal: Journal, checks: tuple[Check, ...], output: Output) -> None:
     value = outcome.to_json(journal.story, backup_dir=session.folder.folder, result="done", checks=checks)
     show(output, value, outcome.to_text(value))
     report = relocation.to_json(journal.story, backup_dir=session.folder.folder)

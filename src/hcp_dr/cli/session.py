@@ -46,7 +46,7 @@ from hcp_dr.folder import BackupFolder
 from hcp_dr.kube.client import connect as connect_kube
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Dns, Ports, Side
-from hcp_dr.procedure import POINT_OF_NO_RETURN
+from hcp_dr.procedure import BACKUP_ONLINE, POINT_OF_NO_RETURN
 from hcp_dr.procedure.case import Asked, discover
 
 Output = Literal["text", "json", "yaml"]
@@ -131,6 +131,13 @@ class Session:
             raise NothingToResume(reason=f"{self.folder.path} holds no journal")
         if not story.ended and story.command != command:
             raise self._unfinished(story)
+        if story.command == BACKUP_ONLINE:
+            raise JournalError(
+                path=self.folder.path / journals.FILE_NAME,
+                reason=f"it holds an online backup, of a hosted cluster that went on, and {command} would lose writes",
+                left="Nothing was changed anywhere.",
+                todo="Start with `hcp-dr relocate` and another BACKUP_DIR.",
+            )
         if story.called_off:
             raise JournalError(
                 path=self.folder.path / journals.FILE_NAME,
@@ -222,15 +229,34 @@ def backup_folder(settings: config.Settings, backup: Path | None, *, new: bool) 
         return BackupFolder(settings.backup_dir)
     if settings.hc_cluster_dir is not None:
         return BackupFolder(settings.hc_cluster_dir / "backup")
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    root = state / "hcp-dr" / settings.hc_cluster_ns / settings.hc_cluster_name
-    existing = sorted(path for path in root.glob("*") if (path / journals.FILE_NAME).exists()) if root.is_dir() else []
+    existing = journaled_below(state_folder(settings))
     if not new:
         if not existing:
-            raise NothingToResume(reason=f"no journal is below {root}")
-        return BackupFolder(existing[-1])
+            raise NothingToResume(reason=f"no journal is below {state_folder(settings)}")
+        return BackupFolder(max(existing, key=lambda path: (not _is_online(path), path)))
     unfinished = [path for path in existing if (story := journals.read(path)) and not story.ended]
-    return BackupFolder(unfinished[-1] if unfinished else root / time.strftime("%Y%m%d-%H%M%S", time.gmtime()))
+    return BackupFolder(unfinished[-1]) if unfinished else online_folder(settings, None)
+
+
+def online_folder(settings: config.Settings, backup: Path | None) -> BackupFolder:
+    """--backup, else always a new one below the user's state folder: whatever BACKUP_DIR says is for one relocation."""
+    return BackupFolder(backup or state_folder(settings) / time.strftime("%Y%m%d-%H%M%S", time.gmtime()))
+
+
+def state_folder(settings: config.Settings) -> Path:
+    """Where the backups of this hosted cluster are that nobody gave a place."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return state / "hcp-dr" / settings.hc_cluster_ns / settings.hc_cluster_name
+
+
+def journaled_below(root: Path) -> list[Path]:
+    """Folders with a journal, by name, which is by age."""
+    return sorted(path for path in root.glob("*") if (path / journals.FILE_NAME).exists()) if root.is_dir() else []
+
+
+def _is_online(path: Path) -> bool:
+    story = journals.read(path)
+    return story is not None and story.command == BACKUP_ONLINE
 
 
 def connected(settings: config.Settings, side: Side) -> Kubernetes:
@@ -250,10 +276,13 @@ def connected_aws(settings: config.Settings, given: dict[str, str]) -> Aws:
     return connect_aws(settings_from(given, bucket=settings.bucket_name, zone_id=settings.aws_zone_id, region=region))
 
 
-def open_session(env_file: Path | None, backup: Path | None = None, *, new: bool = False) -> Session:
+def open_session(
+    env_file: Path | None, backup: Path | None = None, *, new: bool = False, online: bool = False
+) -> Session:
+    """`new` where a journal may begin; `online` where it is that of an online backup."""
     given = config.variables(env_file)
     settings = config.load(given)
-    folder = backup_folder(settings, backup, new=new)
+    folder = online_folder(settings, backup) if online else backup_folder(settings, backup, new=new)
     source, destination = connected(settings, "source"), connected(settings, "destination")
     hosted = connected(settings, "hosted")
     aws = connected_aws(settings, given)

@@ -20,7 +20,7 @@ from hcp_dr.engine.journal import Story
 from hcp_dr.engine.mirror import reconciled
 from hcp_dr.errors import HcpDrError, JournalError, NothingToResume
 from hcp_dr.model import bucket_prefix
-from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT
+from hcp_dr.procedure import POINT_OF_NO_RETURN, working_steps
 from hcp_dr.report import status as report
 
 
@@ -43,7 +43,7 @@ def status(env_file: EnvFile = None, backup: Backup = None, output: OutputOption
         backup_id=mine,
     )
     newest = newest_of(story, folder.folder, around, bucket_prefix(settings.hc_cluster_ns, settings.hc_cluster_name))
-    steps = [step.name for step in PHASES.get(newest.command or "", ()) if step not in PREFLIGHT]
+    steps = [step.name for step in working_steps(newest.command or "")]
     here = folder.folder if story is not None else None
     now = time.time()
     seen = report.Seen(newest, here, newest is story, around, steps, POINT_OF_NO_RETURN, now)

@@ -15,16 +15,27 @@ from hcp_dr.procedure.backup import (
     export_objects,
     fence,
     mark_parent,
+    note_moment,
     pause,
     protect_instances,
     release_dns,
     snapshot_etcd,
 )
 from hcp_dr.procedure.finish import restart_ovn, unprotect_instances
-from hcp_dr.procedure.preflight import aws, capability, capacity, destination, external_dns, keys, owners, webhooks
+from hcp_dr.procedure.preflight import (
+    aws,
+    capability,
+    capacity,
+    destination,
+    external_dns,
+    keys,
+    owners,
+    webhooks,
+)
 from hcp_dr.procedure.preflight import carried as preflight_carried
 from hcp_dr.procedure.preflight import hosted_cluster as preflight_hosted_cluster
 from hcp_dr.procedure.preflight import machines as preflight_machines
+from hcp_dr.procedure.preflight import online as preflight_online
 from hcp_dr.procedure.restore import (
     adopt_machines,
     carry_again,
@@ -180,6 +191,31 @@ PHASES: dict[str, Steps] = {
     "finish": FINISH,
     "relocate": RELOCATE,
 }
+
+ONLINE_PREFLIGHT: Steps = (preflight_online.STEP,)
+
+ONLINE: Steps = (
+    mark_parent.STEP,
+    note_moment.STEP,
+    export_objects.STEP,
+    snapshot_etcd.STEP,
+)
+"""A backup of a cluster that goes on: no pause, no fence, no names; what is written after its moment may be missing."""
+
+BACKUP_ONLINE = "backup --online"
+
+APART: dict[str, Steps] = {BACKUP_ONLINE: ONLINE}
+"""What is no part of a relocation, by the command as the journal names it."""
+
+EXAMINED = frozenset(step.name for step in (*PREFLIGHT, *ONLINE_PREFLIGHT))
+"""Done before a journal begins."""
+
+
+def working_steps(command: str) -> Steps:
+    """The steps of a command that are journaled; an abort has none of its own."""
+    steps = (PHASES | APART).get(command, ())
+    return tuple(step for step in steps if step.name not in EXAMINED)
+
 
 WATCHES: tuple[Watch[Any], ...] = (fence_watch.WATCH,)
 """What the commands that change something look after between their rounds. `verify` alone only reads."""

@@ -19,6 +19,8 @@ from hcp_dr.procedure import etcd
 
 FOLDER = "/var/lib/data"
 DATABASE = f"{FOLDER}/member/snap/db"
+ONLINE = "online"
+"""Under which the journal remembers the moment of an online backup: its id, etcd's revision, and when it was."""
 SPARE = 64 * MEBIBYTE
 """Bytes that a save must leave free: etcd writes its log in pieces of so much, and stops where there is no room."""
 
@@ -67,6 +69,12 @@ class Glance:
         """Names of what a save to this path left, whole or not."""
         name = path.removeprefix(f"{FOLDER}/")
         return tuple(each for each in self.names if each in (name, f"{name}.part"))
+
+    def of_online(self, path: str) -> tuple[str, ...]:
+        """Paths of what saves of other online backups left: only one is at work at a time."""
+        own = self.of_save(path)
+        begins = f"snapshot-{ONLINE}-"
+        return tuple(f"{FOLDER}/{each}" for each in self.names if each.startswith(begins) and each not in own)
 
 
 def path_of(fence_id: str) -> str:
@@ -138,7 +146,7 @@ class Left:
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Left:
-    fence_id = (memory.mapping("fence") or {}).get("id")
+    fence_id = (memory.mapping(ONLINE) or memory.mapping("fence") or {}).get("id")
     path = path_of(str(fence_id))
     files, unseen = [], []
     for pod in etcd.ready_pods(ports.source, case) if fence_id else ():

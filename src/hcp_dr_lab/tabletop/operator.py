@@ -27,8 +27,19 @@ from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, CannotMigrate, HcpDrError, N
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import DNS, Case, Dns, Ports
 from hcp_dr.objects.archive import Archive
-from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, UNDO, WATCHES, Steps, calling_off
+from hcp_dr.procedure import (
+    BACKUP_ONLINE,
+    ONLINE_PREFLIGHT,
+    PHASES,
+    POINT_OF_NO_RETURN,
+    PREFLIGHT,
+    UNDO,
+    WATCHES,
+    calling_off,
+    working_steps,
+)
 from hcp_dr.procedure.case import Asked, discover
+from hcp_dr.procedure.online import must_be_alone
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.report import outcome
 from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
@@ -184,6 +195,26 @@ class Operator:
             return Ending(self.story(), checks, error)
         return self._begin(ports, case, lease, command, checks, blindly=blindly, dns=dns, reasons=reasons)
 
+    def back_up_online(self) -> Ending:
+        """As `hcp-dr backup --online`, in this machine's folder, which must be a new one."""
+        try:
+            ports = self.ports()
+            case = self.case(ports)
+            lease = self._lease(ports, case)
+            must_be_alone(ports.bucket, case)
+            checks = examine(self._run(ports, case, Scribe()), ONLINE_PREFLIGHT)
+            error = stopping(checks)
+            if error is not None:
+                raise error
+            with lease.held(), closing(self._journal()) as journal:
+                must_be_alone(ports.bucket, case)
+                work = self._undertaking(ports, case, journal, lease, watches=())
+                work.begin("begin", command=BACKUP_ONLINE, case=case.to_json())
+                checks += work.carry_out(working_steps(BACKUP_ONLINE))
+        except HcpDrError as stopped:
+            return Ending(self.story(), error=stopped)
+        return Ending(self.story(), checks)
+
     def _examined(self, ports: Ports, case: Case, dns: Dns, reasons: Mapping[str, str]) -> tuple[Check, ...]:
         return examine(self._run(ports, case, Scribe(Memory().with_value(DNS, dns))), PREFLIGHT, reasons)
 
@@ -217,7 +248,7 @@ class Operator:
                 work.begin("begin", command=command, case=case.to_json())
                 journal.write("remember", key=DNS, value=dns)
                 journal_accepted(journal, checks, "the tabletop's operator")
-                begun = work.carry_out(_working(command))
+                begun = work.carry_out(working_steps(command))
             except HcpDrError as stopped:
                 return Ending(journal.story, checks, stopped)
             return Ending(journal.story, (*checks, *begun))
@@ -338,9 +369,11 @@ class Operator:
             ports, case, clock, self.told.append, process=process, is_gone=lambda other: other.startswith(here)
         )
 
-    def _undertaking(self, ports: Ports, case: Case, journal: Any, lease: Lease) -> Undertaking:
+    def _undertaking(
+        self, ports: Ports, case: Case, journal: Any, lease: Lease, watches: Sequence[Watch[Any]] | None = None
+    ) -> Undertaking:
         run = self._run(ports, case, journal)
-        run.watches = self.watches
+        run.watches = self.watches if watches is None else watches
         return Undertaking(run, lease, no_return=POINT_OF_NO_RETURN)
 
     def _follow(self, case: Case, command: str | None, *, dns: Dns | None = None) -> Ending:
@@ -362,7 +395,7 @@ class Operator:
                     if journal.story.called_off:
                         checks += work.carry_out(UNDO, carry=calling_off.call_off)
                     elif command is None:
-                        checks += work.carry_out(_working(journal.story.command))
+                        checks += work.carry_out(working_steps(journal.story.command))
                     else:
                         checks += work.carry_out(PHASES[command])
             except HcpDrError as stopped:
@@ -373,10 +406,6 @@ class Operator:
         """As `hcp-dr relocate -o json` prints it."""
         result = "done" if ending.error is None else "failed"
         return outcome.to_json(ending.story, backup_dir=self._archive.folder, result=result, checks=ending.checks)
-
-
-def _working(command: str) -> Steps:
-    return tuple(step for step in PHASES[command] if step not in PREFLIGHT)
 
 
 __all__ = ["CannotMigrate", "Ending", "JumpingClock", "MemoryArchive", "MemoryJournal", "Operator"]
