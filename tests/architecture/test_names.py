@@ -13,7 +13,7 @@ import pytest
 import hcp_dr
 from hcp_dr import procedure
 from hcp_dr.engine.step import Step
-from hcp_dr.procedure import APART, ONLINE_PREFLIGHT, PHASES, PREFLIGHT, RELOCATE, UNDO, returning
+from hcp_dr.procedure import APART, ONLINE_PREFLIGHT, PHASES, PREFLIGHT, RELOCATE, RESTORE_LOST, UNDO, returning
 
 DOCS = Path(__file__).parents[2] / "docs" / "procedure.md"
 BOOK = (*PHASES.values(), ONLINE_PREFLIGHT, *APART.values())
@@ -66,8 +66,11 @@ def test_the_point_of_no_return_is_after_the_fence_and_before_the_proof() -> Non
 def test_everything_before_the_point_of_no_return_that_can_be_undone_is_undone_by_an_abort() -> None:
     """I7."""
     before = RELOCATE[: [step.name for step in RELOCATE].index(procedure.POINT_OF_NO_RETURN)]
-    assert {step.name for step in UNDO} == {step.name for step in before if step.revert is not None}
-    assert {step.name for step in RELOCATE if step.revert is not None} == {step.name for step in UNDO}
+    apart = {step.name for steps in APART.values() for step in steps} - {step.name for step in RELOCATE}
+    undone = {step.name for step in UNDO} - apart
+    assert undone == {step.name for step in before if step.revert is not None}
+    assert {step.name for step in RELOCATE if step.revert is not None} == undone
+    assert {name for name in apart if STEPS[name].revert is not None} <= {step.name for step in UNDO}
     names = (returning.CREATES, returning.UNPAUSES)
     assert names == ("restore.hosted_cluster", procedure.POINT_OF_NO_RETURN)
 
@@ -124,3 +127,11 @@ def test_every_step_says_where_it_is_documented() -> None:
 
 def test_the_product_is_what_is_tested_here() -> None:
     assert Path(hcp_dr.__file__).is_relative_to(Path(__file__).parents[2])
+
+
+def test_a_lost_source_changes_no_order_after_the_names() -> None:
+    """Rule D; and nothing is taken over before all that may be refused was looked at."""
+    order = [step.name for step in APART[RESTORE_LOST]]
+    assert order.index("restore.take_over_dns") == order.index("restore.hosted_cluster") - 1
+    rest = [step.name for step in RELOCATE if step.name in order]
+    assert [name for name in order if name != "restore.take_over_dns"] == rest

@@ -165,11 +165,9 @@ def _must_be_returnable(session: Session, case: Case) -> None:
     calling_off.must_be_returnable(run, story)
 
 
-def resume_last(env_file: Path | None, backup: Path | None, output: Output, *, dns: Dns | None = None) -> None:
+def resume_last(session: Session, case: Case, output: Output, *, dns: Dns | None = None) -> None:
     """The command that the journal says is not finished, be it this machine's or another's. `dns` is given where it is
     to be another than was said."""
-    session = open_session(env_file, backup, new=True)
-    case = session.unfinished_case()
     lease = session.lease(case)
     with stoppable(session), closing(session.journal()) as journal, lease.held():
         work = session.undertaking(case, journal, lease, watches_of(str(session.told().command)))

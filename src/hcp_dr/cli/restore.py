@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from hcp_dr.cli.phases import go_on
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption
+from hcp_dr.cli.session import Backup, EnvFile, OutputOption, Yes
+from hcp_dr.cli.source_lost import restore_lost
+from hcp_dr.errors import SettingsError
 
 
-def restore(env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text") -> None:
+def restore(
+    env_file: EnvFile = None,
+    backup: Backup = None,
+    output: OutputOption = "text",
+    *,
+    source_lost: Annotated[
+        bool,
+        typer.Option("--source-lost", help="From the last verified backup, where the source does not answer any more."),
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for --source-lost.")] = "",
+    yes: Yes = False,
+) -> None:
     """Restore the hosted cluster on the destination from the backup folder (8.6.3)."""
-    go_on("restore", env_file, backup, output)
+    if source_lost:
+        return restore_lost(env_file, backup, output, reason=reason, yes=yes)
+    if reason or yes:
+        raise SettingsError(what="--reason and --yes are for --source-lost.", todo="Leave them out.")
+    return go_on("restore", env_file, backup, output)

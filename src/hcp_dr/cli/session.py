@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 import platform
 import secrets
 import signal
@@ -24,9 +23,11 @@ import yaml
 from hcp_dr import config
 from hcp_dr.aws.client import Aws, settings_from
 from hcp_dr.aws.client import connect as connect_aws
+from hcp_dr.cli.folders import backup_folder, online_folder
 from hcp_dr.cli.progress import Teller
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.around import ask_around
+from hcp_dr.engine.bucket_lease import Leases
 from hcp_dr.engine.journal import Journal, Story
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.run import Run, StopRequested
@@ -48,6 +49,7 @@ from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Dns, Ports, Side
 from hcp_dr.procedure import BACKUP_ONLINE, POINT_OF_NO_RETURN
 from hcp_dr.procedure.case import Asked, discover
+from hcp_dr.procedure.lost import is_lost
 
 Output = Literal["text", "json", "yaml"]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file with the documented variables.")]
@@ -138,6 +140,13 @@ class Session:
                 left="Nothing was changed anywhere.",
                 todo="Start with `hcp-dr relocate` and another BACKUP_DIR.",
             )
+        if command == "restore" and is_lost(story.memory):
+            raise JournalError(
+                path=self.folder.path / journals.FILE_NAME,
+                reason="it was restored while the source was lost",
+                left="Nothing was changed anywhere.",
+                todo="Go on with `hcp-dr verify`, or start with `hcp-dr relocate` and another BACKUP_DIR.",
+            )
         if story.called_off:
             raise JournalError(
                 path=self.folder.path / journals.FILE_NAME,
@@ -145,7 +154,7 @@ class Session:
                 left="Nothing was changed anywhere.",
                 todo="Choose another BACKUP_DIR and start with `hcp-dr relocate` or `hcp-dr backup`.",
             )
-        return self._fitting(story)
+        return self.fitting(story)
 
     def journaled_case(self) -> Case:
         """The case of the folder's journal, finished or not; where the folder has no journal, of what was at work last
@@ -155,7 +164,7 @@ class Session:
             story, where = self._fetched(where)
         if story.case is None or story.command is None:
             raise NothingToResume(reason=f"{where} holds no journal")
-        return self._fitting(story)
+        return self.fitting(story)
 
     def unfinished_case(self) -> Case:
         """As `journaled_case`, of what the journal says is not finished."""
@@ -178,14 +187,14 @@ class Session:
             namespace=settings.hc_cluster_ns,
             name=settings.hc_cluster_name,
         ).journal(where)
-        self._fitting(found.story)
+        self.fitting(found.story)
         self.folder.make()
         with closing(self.journal()) as journal:
             journal.adopt(found.data)
         print(f"Going on with {found.prefix}, whose journal is now in {where}.", file=sys.stderr)
         return found.story, f"s3://{ports.bucket.name}/{found.prefix}"
 
-    def _fitting(self, story: Story) -> Case:
+    def fitting(self, story: Story) -> Case:
         """Raises SettingsError where the settings are those of another relocation."""
         case = Case.from_json(dict(story.case or {}))
         given = self.settings
@@ -210,8 +219,17 @@ class Session:
     def run(self, case: Case, journal: Any) -> Run:
         return Run(self.ports, case, journal, SystemClock(self.stop), Teller(), self.stop)
 
-    def lease(self, case: Case) -> Lease:
-        return Lease(self.ports, case, SystemClock(self.stop), Teller(), self.stop.is_set)
+    def lease(self, case: Case, in_place_of_source: Leases | None = None) -> Lease:
+        """After the point of no return it does without a source that does not answer, from the first look on."""
+        return Lease(
+            self.ports,
+            case,
+            SystemClock(self.stop),
+            Teller(),
+            self.stop.is_set,
+            does_without=lambda side: side == "source" and self.told().acted_in(POINT_OF_NO_RETURN),
+            in_place_of_source=in_place_of_source,
+        )
 
     def undertaking(
         self, case: Case, journal: Journal, lease: Lease, watches: Sequence[Watch[Any]] = ()
@@ -219,44 +237,6 @@ class Session:
         run = self.run(case, journal)
         run.watches = watches
         return Undertaking(run, lease, no_return=POINT_OF_NO_RETURN)
-
-
-def backup_folder(settings: config.Settings, backup: Path | None, *, new: bool) -> BackupFolder:
-    """--backup, BACKUP_DIR, HC_CLUSTER_DIR/backup; else one below the user's state folder: a new one, or the newest."""
-    if backup is not None:
-        return BackupFolder(backup)
-    if settings.backup_dir is not None:
-        return BackupFolder(settings.backup_dir)
-    if settings.hc_cluster_dir is not None:
-        return BackupFolder(settings.hc_cluster_dir / "backup")
-    existing = journaled_below(state_folder(settings))
-    if not new:
-        if not existing:
-            raise NothingToResume(reason=f"no journal is below {state_folder(settings)}")
-        return BackupFolder(max(existing, key=lambda path: (not _is_online(path), path)))
-    unfinished = [path for path in existing if (story := journals.read(path)) and not story.ended]
-    return BackupFolder(unfinished[-1]) if unfinished else online_folder(settings, None)
-
-
-def online_folder(settings: config.Settings, backup: Path | None) -> BackupFolder:
-    """--backup, else always a new one below the user's state folder: whatever BACKUP_DIR says is for one relocation."""
-    return BackupFolder(backup or state_folder(settings) / time.strftime("%Y%m%d-%H%M%S", time.gmtime()))
-
-
-def state_folder(settings: config.Settings) -> Path:
-    """Where the backups of this hosted cluster are that nobody gave a place."""
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return state / "hcp-dr" / settings.hc_cluster_ns / settings.hc_cluster_name
-
-
-def journaled_below(root: Path) -> list[Path]:
-    """Folders with a journal, by name, which is by age."""
-    return sorted(path for path in root.glob("*") if (path / journals.FILE_NAME).exists()) if root.is_dir() else []
-
-
-def _is_online(path: Path) -> bool:
-    story = journals.read(path)
-    return story is not None and story.command == BACKUP_ONLINE
 
 
 def connected(settings: config.Settings, side: Side) -> Kubernetes:

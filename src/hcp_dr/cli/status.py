@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 from hcp_dr import config
+from hcp_dr.cli.folders import backup_folder
 from hcp_dr.cli.session import (
     Backup,
     EnvFile,
     OutputOption,
-    backup_folder,
     connected,
     connected_aws,
     show,

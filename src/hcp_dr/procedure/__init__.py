@@ -47,6 +47,7 @@ from hcp_dr.procedure.restore import (
     node_pools,
     refresh_external_dns,
     start_control_plane,
+    take_over_dns,
 )
 from hcp_dr.procedure.teardown import aws_machines as teardown_aws_machines
 from hcp_dr.procedure.teardown import cluster as teardown_cluster
@@ -163,6 +164,7 @@ UNDO: Steps = (
     # Backwards: first what could become a second control plane ...
     node_pools.STEP,
     hosted_cluster.STEP,
+    take_over_dns.STEP,
     release_dns.STEP,  # records before Routes: who lives and finds no Route for them makes them again afterwards
     delete_routes.STEP,
     snapshot_etcd.STEP,
@@ -204,7 +206,30 @@ ONLINE: Steps = (
 
 BACKUP_ONLINE = "backup --online"
 
-APART: dict[str, Steps] = {BACKUP_ONLINE: ONLINE}
+SOURCE_LOST: Steps = (
+    protect_instances.STEP,
+    claim_namespaces.STEP,
+    hosted_cluster_inputs.STEP,
+    control_plane_secrets.STEP,
+    machines.STEP,
+    carry_again.STEP,
+    take_over_dns.STEP,  # when all that may be refused on the destination has been looked at
+    hosted_cluster.STEP,
+    node_pools.STEP,
+    refresh_external_dns.STEP,
+    start_control_plane.STEP,
+    publish_api.STEP,
+    identity.STEP,
+    await_nodes.STEP,
+    adopt_machines.STEP,
+    placement.STEP,
+    hosted_api.STEP,
+)
+"""From a backup, while the source does not answer: none of these asks it."""
+
+RESTORE_LOST = "restore --source-lost"
+
+APART: dict[str, Steps] = {BACKUP_ONLINE: ONLINE, RESTORE_LOST: SOURCE_LOST}
 """What is no part of a relocation, by the command as the journal names it."""
 
 EXAMINED = frozenset(step.name for step in (*PREFLIGHT, *ONLINE_PREFLIGHT))

@@ -6,36 +6,41 @@ A journal and a backup folder in memory outlive the run as files would; with a f
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent import futures
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hcp_dr.engine.around import Around, ask_around
+from hcp_dr.engine.bucket_lease import BucketLease, Leases
 from hcp_dr.engine.examine import NOTHING, examine, journal_accepted, stopping
 from hcp_dr.engine.foretell import PlannedStep, foretell
 from hcp_dr.engine.journal import ABORT, Journal, Memory, Story, fold, parse, read
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.process import Process
 from hcp_dr.engine.run import Progress, Run, Scribe
+from hcp_dr.engine.silence import must_be_silent
 from hcp_dr.engine.step import Check, Topic, Watch
 from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import LOOK_AGAIN
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import DNS, Case, Dns, Ports
-from hcp_dr.objects.archive import Archive
+from hcp_dr.objects.archive import Archive, read_manifest
 from hcp_dr.procedure import (
     BACKUP_ONLINE,
     ONLINE_PREFLIGHT,
     PHASES,
     POINT_OF_NO_RETURN,
     PREFLIGHT,
+    RESTORE_LOST,
     UNDO,
     WATCHES,
     calling_off,
+    losing,
+    lost,
     working_steps,
 )
 from hcp_dr.procedure.case import Asked, discover
@@ -215,6 +220,57 @@ class Operator:
             return Ending(self.story(), error=stopped)
         return Ending(self.story(), checks)
 
+    def restore_lost(self) -> Ending:
+        """As `hcp-dr restore --source-lost`, from the backup in this machine's folder."""
+        story, ports = self.story(), self.ports()
+        try:
+            losing.must_be_before(story, self._archive.folder)
+            case = self._known()
+            manifest = lost.must_be_verified(self._archive, story, ports, case)
+            self._prover(ports, case)()
+        except HcpDrError as stopped:
+            return Ending(story, error=stopped)
+        at, now = lost.moment_of(manifest, story.memory), self.world.clock.epoch()
+        told = {"reason": "the tabletop's", "who": self.machine, "at": at, "began": now}
+        return self._restore_lost(ports, case, told)
+
+    def _resume_lost(self) -> Ending:
+        story, ports, case = self.story(), self.ports(), self._known()
+        try:
+            if not story.acted_in(POINT_OF_NO_RETURN):
+                self._prover(ports, case)()
+        except HcpDrError as stopped:
+            return Ending(story, error=stopped)
+        return self._restore_lost(ports, case, None)
+
+    def _restore_lost(self, ports: Ports, case: Case, told: Any) -> Ending:
+        without = replace(ports, source=lost.lost_source())
+        checks: tuple[Check, ...] = ()
+        lease = self._lease(without, case, BucketLease(ports.bucket, case.namespace, case.name))
+        try:
+            with closing(self._journal()) as journal, lease.held():
+                work = self._undertaking(without, case, journal, lease, watches=())
+                checks = work.catch_up(REFILL)
+                if told is None:
+                    work.begin("resumed")
+                    told = journal.memory.mapping(lost.LOST)
+                else:
+                    losing.must_be_before(journal.story, self._archive.folder)
+                    work.begin("begin", command=RESTORE_LOST, case=case.to_json())
+                    journal.write("remember", key=lost.LOST, value=told)
+                manifest = read_manifest(self._archive)
+                if manifest is not None and told is not None:
+                    checks += lost.checks(case, told, lost.hosted_cluster_of(self._archive, manifest))
+                carry = losing.carrying(self._prover(ports, case, lease.keep))
+                checks += work.carry_out(working_steps(RESTORE_LOST), carry=carry)
+        except HcpDrError as stopped:
+            return Ending(self.story(), checks, stopped)
+        return Ending(self.story(), checks)
+
+    def _prover(self, ports: Ports, case: Case, between: Callable[[], None] = lambda: None) -> Callable[[], None]:
+        clock = JumpingClock(self.world.clock)
+        return lambda: must_be_silent(losing.asked(ports, case), clock, self.told.append, between)
+
     def _examined(self, ports: Ports, case: Case, dns: Dns, reasons: Mapping[str, str]) -> tuple[Check, ...]:
         return examine(self._run(ports, case, Scribe(Memory().with_value(DNS, dns))), PREFLIGHT, reasons)
 
@@ -263,6 +319,8 @@ class Operator:
         story = self.story()
         if story.command is None or story.ended:
             raise NothingToResume(reason="the journal holds nothing that is not finished")
+        if story.command == RESTORE_LOST:
+            return self._resume_lost()
         return self._follow(self._known(), None, dns=dns)
 
     def abort(self) -> Ending:
@@ -358,7 +416,7 @@ class Operator:
     def _journal(self) -> Any:
         return self._memory if self.folder is None else Journal(self.folder, now=self.world.clock.epoch)
 
-    def _lease(self, ports: Ports, case: Case) -> Lease:
+    def _lease(self, ports: Ports, case: Case, in_place_of_source: Leases | None = None) -> Lease:
         """Each command is a process of its own, and whoever starts the next on this machine knows that it is gone."""
         self._processes += 1
         mark = f"{self.machine}/{self._processes}/{self.world.clock.now()}"
@@ -366,7 +424,14 @@ class Operator:
         clock = JumpingClock(self.world.clock)
         here = f"{self.machine}/"
         return Lease(
-            ports, case, clock, self.told.append, process=process, is_gone=lambda other: other.startswith(here)
+            ports,
+            case,
+            clock,
+            self.told.append,
+            process=process,
+            does_without=lambda side: side == "source" and self.story().acted_in(POINT_OF_NO_RETURN),
+            is_gone=lambda other: other.startswith(here),
+            in_place_of_source=in_place_of_source,
         )
 
     def _undertaking(
