@@ -189,6 +189,7 @@ UNDO: Steps = (
 
 IN_SERVICE: Steps = (hosted_api.STEP,)
 """The proof at the end of an abort."""
+
 PREFLIGHT_BY_HAND: Steps = (external_dns.STEP, capability.OUTSIDE, judge_backup.STEP)
 """What can be looked at while the hosted API is away, before a backup that was made by hand is restored."""
 

@@ -18,7 +18,7 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Archive, Manifest, read_manifest, read_objects
 from hcp_dr.objects.moments import utc
 from hcp_dr.objects.release import control_plane_version, restores_one_cluster
-from hcp_dr.procedure.fencing import KEEPERS, RESTLESS, WRITERS
+from hcp_dr.procedure.fencing import BREACHES, KEEPERS, RESTLESS, WRITERS
 
 LOST = "source_lost"
 """Under which the journal remembers the reason, who gave it, and the moment after which writes are lost."""
@@ -48,12 +48,16 @@ def lost_source() -> Kubernetes:
 
 
 def moment_of(manifest: Manifest, memory: Memory) -> float:
-    """Seconds since the epoch after which what was written is not in the backup's snapshot."""
+    """Seconds since the epoch after which what was written is not in the backup's snapshot. A fence that was lifted and
+    made again is not the snapshot's: the source took writes in between."""
     snapshot = manifest.snapshot
     if snapshot is not None and snapshot.at is not None:
         return snapshot.at
     fence = memory.mapping("fence") or {}
-    return float(fence.get("at") or manifest.made_at)
+    fences = [(fence.get("id"), fence.get("at"))]
+    fences += [(breach.get("fence"), breach.get("since")) for breach in memory.values.get(BREACHES) or ()]
+    own = [float(at) for name, at in fences if at is not None and snapshot is not None and name == snapshot.fence]
+    return min(own, default=manifest.made_at)
 
 
 def must_be_verified(archive: Archive, story: Story, ports: Ports, case: Case) -> Manifest:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import Refused
 from hcp_dr.kube.resources import NAMESPACE
-from hcp_dr.procedure import lost
+from hcp_dr.objects.archive import Manifest, Snapshot
+from hcp_dr.procedure import calling_off, lost
 from tests.ports import CASE
 
 TOLD: dict[str, Any] = {"reason": "flood", "who": "ada", "at": 1770000000.0, "began": 1770000000.0 + 61}
@@ -42,3 +44,34 @@ def test_what_must_be_fenced_by_hand_is_named_in_order() -> None:
 def test_nobody_asks_it() -> None:
     with pytest.raises(Refused):
         lost.lost_source().find(NAMESPACE, "kube-system")
+
+
+MADE_AT = 500.0
+
+
+@pytest.mark.parametrize(
+    ("remembered", "at"),
+    [
+        ({"fence": {"id": "first", "at": 100.0}}, 100.0),
+        (
+            {
+                "fence": {"id": "second", "at": 900.0},
+                "fence_breaches": [{"fence": "first", "since": 100.0, "seen": 800.0}],
+            },
+            100.0,
+        ),
+        ({"fence": {"id": "second", "at": 900.0}}, MADE_AT),
+        ({}, MADE_AT),
+    ],
+)
+def test_the_loss_begins_at_the_fence_of_the_snapshot(remembered: dict[str, Any], at: float) -> None:
+    snapshot = Snapshot("backups", "snapshot.db", 1, "0", "0", 1, 1, "first")
+    memory = Memory()
+    for key, value in remembered.items():
+        memory = memory.with_value(key, value)
+    assert lost.moment_of(Manifest({}, MADE_AT, None, (), snapshot), memory) == at
+
+
+def test_an_abort_does_without_the_destination_only_where_the_sources_lease_excludes_others() -> None:
+    assert calling_off.without(Memory())("destination")
+    assert not calling_off.without(Memory().with_value(lost.LOST, TOLD))("destination")
