@@ -24,6 +24,7 @@
     │   ├── AwsUnreachable           44  passing
     │   └── AwsConflict              45
     ├── ArchiveError                 50  the backup folder is not what its manifest says
+    │   └── NoBackup                 51  there is no verified backup
     ├── JournalError                 55  the journal does not allow this
     │   ├── Unfinished               56
     │   └── NothingToResume          57
@@ -38,7 +39,8 @@
         ├── MachineUnsafe            74
         ├── NotProven                75
         ├── ConfirmationMissing      76
-        └── PastNoReturn             77
+        ├── PastNoReturn             77
+        └── SourceAnswers            78
 
 Each class says what happened (`template`, filled from keyword values), what was left as it was (`left`) and what to do
 next (`todo`). Passing errors may be tried again by the engine; nothing else is.
@@ -260,6 +262,14 @@ class ArchiveError(HcpDrError):
     todo = "Use another backup folder, or make the backup again."
 
 
+class NoBackup(ArchiveError):
+    """Nothing that could be restored: no folder whose snapshot the bucket proves."""
+
+    exit_code = 51
+    template = "There is no verified backup of {object}: {reason}."
+    todo = "Name the folder of `hcp-dr backup` or `hcp-dr backup --online` with --backup."
+
+
 class JournalError(HcpDrError):
     exit_code = 55
     template = "The journal {path} does not allow this: {reason}."
@@ -363,3 +373,12 @@ class PastNoReturn(Refused):
         "Run `hcp-dr resume` to bring the relocation to its end. To have the hosted cluster on the source again, "
         "relocate it back afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR."
     )
+
+
+class SourceAnswers(Refused):
+    """The source is said to be lost, and something of it answers."""
+
+    exit_code = 78
+    template = "The source is not lost: {why}."
+    left = "Nothing was changed by this command."
+    todo = "Where its API answers, relocate: `hcp-dr relocate` loses nothing."

@@ -13,10 +13,22 @@ import pytest
 import hcp_dr
 from hcp_dr import procedure
 from hcp_dr.engine.step import Step
-from hcp_dr.procedure import PHASES, PREFLIGHT, RELOCATE, RESTORE, RESTORE_BY_HAND, UNDO, returning
+from hcp_dr.procedure import (
+    APART,
+    ONLINE_PREFLIGHT,
+    PHASES,
+    PREFLIGHT,
+    RELOCATE,
+    RESTORE,
+    RESTORE_BY_HAND,
+    RESTORE_LOST,
+    UNDO,
+    returning,
+)
 
 DOCS = Path(__file__).parents[2] / "docs" / "procedure.md"
-STEPS: dict[str, Step[Any]] = {step.name: step for steps in PHASES.values() for step in steps}
+BOOK = (*PHASES.values(), ONLINE_PREFLIGHT, *APART.values())
+STEPS: dict[str, Step[Any]] = {step.name: step for steps in BOOK for step in steps}
 STEP_MODULES = {
     name: importlib.import_module(name)
     for _, name, is_package in pkgutil.walk_packages(procedure.__path__, f"{procedure.__name__}.")
@@ -34,7 +46,7 @@ def test_every_module_of_a_phase_is_a_step_and_every_step_a_module() -> None:
 
 
 def test_a_name_is_one_step() -> None:
-    for steps in PHASES.values():
+    for steps in BOOK:
         assert all(STEPS[step.name] is step for step in steps)
         assert len({step.name for step in steps}) == len(steps)
 
@@ -44,7 +56,8 @@ BY_HAND = "by_hand"
 
 
 def test_relocating_is_every_step_of_every_phase_once() -> None:
-    assert {step.name for step in RELOCATE} == {name for name, step in STEPS.items() if step.phase != BY_HAND}
+    own = {step.name for steps in PHASES.values() for step in steps if step.phase != BY_HAND}
+    assert {step.name for step in RELOCATE} == own
 
 
 @pytest.mark.parametrize("phase", sorted(set(PHASES) - {"relocate", "restore-by-hand"}))
@@ -79,8 +92,11 @@ def test_the_point_of_no_return_is_after_the_fence_and_before_the_proof() -> Non
 def test_everything_before_the_point_of_no_return_that_can_be_undone_is_undone_by_an_abort() -> None:
     """I7."""
     before = RELOCATE[: [step.name for step in RELOCATE].index(procedure.POINT_OF_NO_RETURN)]
-    assert {step.name for step in UNDO} == {step.name for step in before if step.revert is not None}
-    assert {step.name for step in RELOCATE if step.revert is not None} == {step.name for step in UNDO}
+    apart = {step.name for steps in APART.values() for step in steps} - {step.name for step in RELOCATE}
+    undone = {step.name for step in UNDO} - apart
+    assert undone == {step.name for step in before if step.revert is not None}
+    assert {step.name for step in RELOCATE if step.revert is not None} == undone
+    assert {name for name in apart if STEPS[name].revert is not None} <= {step.name for step in UNDO}
     names = (returning.CREATES, returning.UNPAUSES)
     assert names == ("restore.hosted_cluster", procedure.POINT_OF_NO_RETURN)
 
@@ -125,8 +141,12 @@ def test_everything_before_the_fence_is_harmless_and_nothing_restored_earlier_ne
 
 def test_the_procedure_is_told_step_by_step_in_the_order_of_the_relocation() -> None:
     headings = re.findall(r"^## (\S+)$", DOCS.read_text("utf-8"), re.MULTILINE)
+    order = [step.name for step in RELOCATE]
     by_hand = [step.name for step in RESTORE_BY_HAND if step.phase == BY_HAND]
-    assert headings == [*(step.name for step in RELOCATE), *by_hand]
+    apart = set(STEPS) - set(order) - set(by_hand)
+    assert headings[: len(order)] == order
+    assert [name for name in headings[len(order) :] if name not in apart] == by_hand
+    assert sorted(name for name in headings[len(order) :] if name not in by_hand) == sorted(apart)
 
 
 def test_every_step_says_where_it_is_documented() -> None:
@@ -136,3 +156,11 @@ def test_every_step_says_where_it_is_documented() -> None:
 
 def test_the_product_is_what_is_tested_here() -> None:
     assert Path(hcp_dr.__file__).is_relative_to(Path(__file__).parents[2])
+
+
+def test_a_lost_source_changes_no_order_after_the_names() -> None:
+    """Rule D; and nothing is taken over before all that may be refused was looked at."""
+    order = [step.name for step in APART[RESTORE_LOST]]
+    assert order.index("restore.take_over_dns") == order.index("restore.hosted_cluster") - 1
+    rest = [step.name for step in RELOCATE if step.name in order]
+    assert [name for name in order if name != "restore.take_over_dns"] == rest

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
+from hcp_dr.cli.online import back_up
 from hcp_dr.cli.phases import start
 from hcp_dr.cli.session import (
     Accept,
@@ -14,6 +19,7 @@ from hcp_dr.cli.session import (
     Yes,
     reasons_of,
 )
+from hcp_dr.errors import SettingsError
 
 
 def backup(
@@ -21,6 +27,9 @@ def backup(
     backup: Backup = None,
     output: OutputOption = "text",
     *,
+    online: Annotated[
+        bool, typer.Option("--online", help="While the hosted cluster goes on: no pause, no fence, no names freed.")
+    ] = False,
     dns: DnsOption = "release",
     accept: Accept = None,
     reason: Reason = None,
@@ -28,7 +37,14 @@ def backup(
     yes: Yes = False,
 ) -> None:
     """Pause, export, fence and snapshot the hosted cluster, and free its names (8.6.2)."""
-    start(
+    if online:
+        if dns != "release" or accept or reason or documented_key:
+            raise SettingsError(
+                what="--online frees no names, copies no snapshot, and accepts nothing that its preflight finds.",
+                todo="Leave --dns, --accept, --reason and --documented-key out.",
+            )
+        return back_up(env_file, backup, output)
+    return start(
         "backup",
         env_file,
         backup,

@@ -28,7 +28,7 @@ from hcp_dr.engine.step import Check, Watch
 from hcp_dr.engine.telling import Scribe
 from hcp_dr.errors import JournalError, NothingToResume
 from hcp_dr.model import DNS, TAKEOVER, Case, Dns
-from hcp_dr.procedure import PHASES, PREFLIGHT, UNDO, WATCHES, Steps, calling_off
+from hcp_dr.procedure import BACKUP_ONLINE, PHASES, PREFLIGHT, UNDO, WATCHES, Steps, calling_off, working_steps
 from hcp_dr.procedure.backup import release_dns
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.report import checks as check_report
@@ -101,13 +101,19 @@ def passed(
 
 
 def examined(
-    session: Session, case: Case, dns: Dns, reasons: Mapping[str, str], *, lease: Lease | None = None
+    session: Session,
+    case: Case,
+    dns: Dns,
+    reasons: Mapping[str, str],
+    *,
+    lease: Lease | None = None,
+    steps: Steps = PREFLIGHT,
 ) -> tuple[Check, ...]:
     """All checks of preflight. Nobody waits long for an answer before anything has begun."""
     run = session.run(case, Scribe(Memory().with_value(DNS, dns)))
     run.lease = lease
     run.patience = FIRST_LIMIT
-    return examine(run, PREFLIGHT, reasons)
+    return examine(run, steps, reasons)
 
 
 def go_on(
@@ -162,11 +168,9 @@ def _must_be_returnable(session: Session, case: Case) -> None:
     calling_off.must_be_returnable(run, story)
 
 
-def resume_last(env_file: Path | None, backup: Path | None, output: Output, *, dns: Dns | None = None) -> None:
+def resume_last(session: Session, case: Case, output: Output, *, dns: Dns | None = None) -> None:
     """The command that the journal says is not finished, be it this machine's or another's. `dns` is given where it is
     to be another than was said."""
-    session = open_session(env_file, backup, new=True)
-    case = session.unfinished_case()
     lease = session.lease(case)
     with stoppable(session), closing(session.journal()) as journal:
         called_off = journal.story.called_off
@@ -200,14 +204,9 @@ def _must_be_undecided(session: Session, dns: Dns | None) -> None:
         )
 
 
-def working_steps(command: str) -> Steps:
-    """The steps of a command that are journaled: preflight has done its part before the journal begins."""
-    return tuple(step for step in PHASES[command] if step not in PREFLIGHT)
-
-
 def watches_of(command: str) -> Sequence[Watch[Any]]:
-    """`verify` alone changes nothing, so that it has none."""
-    return () if command == "verify" else WATCHES
+    """`verify` alone changes nothing, and an online backup fences nothing, so that they have none."""
+    return () if command in ("verify", BACKUP_ONLINE) else WATCHES
 
 
 def show_outcome(session: Session, journal: Journal, checks: tuple[Check, ...], output: Output) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hcp_dr import config
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption, backup_folder, show
+from hcp_dr.cli.folders import backup_folder
+from hcp_dr.cli.session import Backup, EnvFile, OutputOption, show
 from hcp_dr.engine import journal
 from hcp_dr.errors import NothingToResume
 from hcp_dr.report import relocation

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from hcp_dr.cli.phases import resume_last
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption
+from hcp_dr.cli.session import Backup, EnvFile, OutputOption, open_session
+from hcp_dr.cli.source_lost import resume_lost
 from hcp_dr.model import Dns
+from hcp_dr.procedure import RESTORE_LOST
 
 
 def resume(
@@ -20,4 +22,9 @@ def resume(
     ] = None,
 ) -> None:
     """Go on with what was stopped, from its journal."""
-    resume_last(env_file, backup, output, dns=dns)
+    session = open_session(env_file, backup, new=True)
+    case = session.unfinished_case()
+    if session.told().command == RESTORE_LOST:
+        resume_lost(session, case, output)
+    else:
+        resume_last(session, case, output, dns=dns)

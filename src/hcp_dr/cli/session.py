@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 import platform
 import secrets
 import signal
@@ -24,9 +23,11 @@ import yaml
 from hcp_dr import config
 from hcp_dr.aws.client import Aws, settings_from
 from hcp_dr.aws.client import connect as connect_aws
+from hcp_dr.cli.folders import backup_folder, online_folder
 from hcp_dr.cli.progress import Teller
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.around import ask_around
+from hcp_dr.engine.bucket_lease import Leases
 from hcp_dr.engine.journal import Journal, Story
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.run import Run, StopRequested
@@ -46,8 +47,9 @@ from hcp_dr.folder import BackupFolder
 from hcp_dr.kube.client import connect as connect_kube
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Dns, Ports, Side
-from hcp_dr.procedure import POINT_OF_NO_RETURN, calling_off
+from hcp_dr.procedure import BACKUP_ONLINE, POINT_OF_NO_RETURN, calling_off
 from hcp_dr.procedure.case import Asked, discover
+from hcp_dr.procedure.lost import is_lost
 
 Output = Literal["text", "json", "yaml"]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file with the documented variables.")]
@@ -134,6 +136,20 @@ class Session:
             raise NothingToResume(reason=f"{self.folder.path} holds no journal")
         if not story.ended and story.command != command:
             raise self._unfinished(story)
+        if story.command == BACKUP_ONLINE:
+            raise JournalError(
+                path=self.folder.path / journals.FILE_NAME,
+                reason=f"it holds an online backup, of a hosted cluster that went on, and {command} would lose writes",
+                left="Nothing was changed anywhere.",
+                todo="Start with `hcp-dr relocate` and another BACKUP_DIR.",
+            )
+        if command == "restore" and is_lost(story.memory):
+            raise JournalError(
+                path=self.folder.path / journals.FILE_NAME,
+                reason="it was restored while the source was lost",
+                left="Nothing was changed anywhere.",
+                todo="Go on with `hcp-dr verify`, or start with `hcp-dr relocate` and another BACKUP_DIR.",
+            )
         if story.called_off:
             raise JournalError(
                 path=self.folder.path / journals.FILE_NAME,
@@ -141,7 +157,7 @@ class Session:
                 left="Nothing was changed anywhere.",
                 todo="Choose another BACKUP_DIR and start with `hcp-dr relocate` or `hcp-dr backup`.",
             )
-        return self._fitting(story)
+        return self.fitting(story)
 
     def journaled_case(self) -> Case:
         """The case of the folder's journal, finished or not; where the folder has no journal, of what was at work last
@@ -151,7 +167,7 @@ class Session:
             story, where = self._fetched(where)
         if story.case is None or story.command is None:
             raise NothingToResume(reason=f"{where} holds no journal")
-        return self._fitting(story)
+        return self.fitting(story)
 
     def unfinished_case(self) -> Case:
         """As `journaled_case`, of what the journal says is not finished."""
@@ -174,14 +190,14 @@ class Session:
             namespace=settings.hc_cluster_ns,
             name=settings.hc_cluster_name,
         ).journal(where)
-        case = self._fitting(found.story)
+        case = self.fitting(found.story)
         self.folder.make()
         with closing(self.journal()) as journal:
             journal.adopt(found.data)
         print(f"Going on with backup {case.backup_id}, whose journal is now in {where}.", file=sys.stderr)
         return found.story, f"s3://{ports.bucket.name}/{found.prefix}"
 
-    def _fitting(self, story: Story) -> Case:
+    def fitting(self, story: Story) -> Case:
         """Raises SettingsError where the settings are those of another relocation."""
         case = Case.from_json(dict(story.case or {}))
         given = self.settings
@@ -206,8 +222,17 @@ class Session:
     def run(self, case: Case, journal: Any) -> Run:
         return Run(self.ports, case, journal, SystemClock(self.stop), Teller(), self.stop)
 
-    def lease(self, case: Case) -> Lease:
-        return Lease(self.ports, case, SystemClock(self.stop), Teller(), self.stop.is_set)
+    def lease(self, case: Case, in_place_of_source: Leases | None = None) -> Lease:
+        """After the point of no return it does without a source that does not answer, from the first look on."""
+        return Lease(
+            self.ports,
+            case,
+            SystemClock(self.stop),
+            Teller(),
+            self.stop.is_set,
+            does_without=lambda side: side == "source" and self.told().acted_in(POINT_OF_NO_RETURN),
+            in_place_of_source=in_place_of_source,
+        )
 
     def undertaking(
         self, case: Case, journal: Journal, lease: Lease, watches: Sequence[Watch[Any]] = ()
@@ -220,25 +245,6 @@ class Session:
         """An abort has no watches: what they guard is what it takes back."""
         without = calling_off.without(journal.memory)
         return Undertaking(self.run(case, journal), lease, no_return=POINT_OF_NO_RETURN, without=without)
-
-
-def backup_folder(settings: config.Settings, backup: Path | None, *, new: bool) -> BackupFolder:
-    """--backup, BACKUP_DIR, HC_CLUSTER_DIR/backup; else one below the user's state folder: a new one, or the newest."""
-    if backup is not None:
-        return BackupFolder(backup)
-    if settings.backup_dir is not None:
-        return BackupFolder(settings.backup_dir)
-    if settings.hc_cluster_dir is not None:
-        return BackupFolder(settings.hc_cluster_dir / "backup")
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    root = state / "hcp-dr" / settings.hc_cluster_ns / settings.hc_cluster_name
-    existing = sorted(path for path in root.glob("*") if (path / journals.FILE_NAME).exists()) if root.is_dir() else []
-    if not new:
-        if not existing:
-            raise NothingToResume(reason=f"no journal is below {root}")
-        return BackupFolder(existing[-1])
-    unfinished = [path for path in existing if (story := journals.read(path)) and not story.ended]
-    return BackupFolder(unfinished[-1] if unfinished else root / time.strftime("%Y%m%d-%H%M%S", time.gmtime()))
 
 
 def connected(settings: config.Settings, side: Side) -> Kubernetes:
@@ -258,10 +264,13 @@ def connected_aws(settings: config.Settings, given: dict[str, str]) -> Aws:
     return connect_aws(settings_from(given, bucket=settings.bucket_name, zone_id=settings.aws_zone_id, region=region))
 
 
-def open_session(env_file: Path | None, backup: Path | None = None, *, new: bool = False) -> Session:
+def open_session(
+    env_file: Path | None, backup: Path | None = None, *, new: bool = False, online: bool = False
+) -> Session:
+    """`new` where a journal may begin; `online` where it is that of an online backup."""
     given = config.variables(env_file)
     settings = config.load(given)
-    folder = backup_folder(settings, backup, new=new)
+    folder = online_folder(settings, backup) if online else backup_folder(settings, backup, new=new)
     source, destination = connected(settings, "source"), connected(settings, "destination")
     hosted = connected(settings, "hosted")
     aws = connected_aws(settings, given)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 from hcp_dr import config
+from hcp_dr.cli.folders import backup_folder
 from hcp_dr.cli.session import (
     Backup,
     EnvFile,
     OutputOption,
-    backup_folder,
     connected,
     connected_aws,
     show,
@@ -20,7 +20,7 @@ from hcp_dr.engine.journal import Story
 from hcp_dr.engine.mirror import reconciled
 from hcp_dr.errors import HcpDrError, JournalError, NothingToResume
 from hcp_dr.model import bucket_prefix
-from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, UNDO
+from hcp_dr.procedure import POINT_OF_NO_RETURN, UNDO, working_steps
 from hcp_dr.report import status as report
 
 
@@ -43,7 +43,7 @@ def status(env_file: EnvFile = None, backup: Backup = None, output: OutputOption
         backup_id=mine,
     )
     newest = newest_of(story, folder.folder, around, bucket_prefix(settings.hc_cluster_ns, settings.hc_cluster_name))
-    steps = [step.name for step in PHASES.get(newest.command or "", ()) if step not in PREFLIGHT]
+    steps = [step.name for step in working_steps(newest.command or "")]
     if newest.called_off:
         steps = [step.name for step in UNDO if step.name in newest.memory.begun]
     here = folder.folder if story is not None else None

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from hcp_dr.engine.bucket_lease import Leases
 from hcp_dr.engine.process import Process
 from hcp_dr.engine.process import current as this_process
 from hcp_dr.engine.process import is_gone as is_gone_here
@@ -24,7 +25,7 @@ from hcp_dr.engine.run import FIRST_LIMIT, StopRequested
 from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.wait import LOOK_AGAIN, Clock
 from hcp_dr.errors import AlreadyExists, Conflict, HcpDrError, LeaseHeld, LeaseLost, NotFound, SettingsError
-from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import LEASE
 from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports, Side
 from hcp_dr.objects.reading import annotations_of
@@ -100,7 +101,7 @@ def stamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def look_at(cluster: Kubernetes, namespace: str, name: str) -> Sighting | None:
+def look_at(cluster: Leases, namespace: str, name: str) -> Sighting | None:
     """The Lease of a hosted cluster on one management cluster; None where it has never been held."""
     found = cluster.find(LEASE, lease_name(namespace, name), NAMESPACE)
     return None if found is None else Sighting.of(found)
@@ -122,11 +123,12 @@ def decide(seen: Sighting | None, first: Sighting | None, *, me: str, unchanged:
 
 @dataclass(slots=True)
 class _Held:
-    """The Lease of one side, as this run knows it. `version` is that of our last write, None while it is not ours;
-    `asked_at` is when that write was asked for, and `due` when the next is."""
+    """The Lease of one side, as this run knows it. `word` is what errors call it. `version` is that of our last write,
+    None while it is not ours; `asked_at` is when that write was asked for, and `due` when the next is."""
 
     side: Side
-    cluster: Kubernetes
+    cluster: Leases
+    word: str
     version: str | None = None
     asked_at: float = 0.0
     due: float = 0.0
@@ -151,6 +153,7 @@ class Lease:
     does_without: Callable[[Side], bool] = lambda _side: False
     process: Process = field(default_factory=this_process)
     is_gone: Callable[[str], bool] = is_gone_here
+    in_place_of_source: Leases | None = None  # where the source is lost
     me: str = field(init=False)
     last_runs: frozenset[str] = field(init=False, default=frozenset())
     _sides: tuple[_Held, ...] = field(init=False)
@@ -159,7 +162,12 @@ class Lease:
     def __post_init__(self) -> None:
         run = self.ports.fresh_id()[:6]
         self.me = f"{self.process.who} pid {self.process.pid} run {run} backup {self.case.backup_id}"
-        self._sides = (_Held("source", self.ports.source), _Held("destination", self.ports.destination))
+        stand_in, ports = self.in_place_of_source, self.ports
+        source = _Held("source", stand_in, "bucket, for the lost source") if stand_in else None
+        self._sides = (
+            source or _Held("source", ports.source, "source"),
+            _Held("destination", ports.destination, "destination"),
+        )
 
     @property
     def name(self) -> str:
@@ -218,7 +226,7 @@ class Lease:
         verdict = self._verdict(held, seen)
         if seen is not None and verdict == "alive":
             since = seen.since or "?"
-            raise LeaseHeld(object=self._object, cluster=held.side, holder=seen.holder, since=since)
+            raise LeaseHeld(object=self._object, cluster=held.word, holder=seen.holder, since=since)
         if seen is not None and verdict == "wait":
             text = (
                 f"until {self._object} on the {held.side} cluster is free; seen: held by {seen.holder} "
@@ -358,7 +366,7 @@ class Lease:
 
     def _lost(self, held: _Held, reason: str) -> LeaseLost:
         held.version = None
-        return LeaseLost(object=self._object, cluster=held.side, reason=reason.rstrip("."))
+        return LeaseLost(object=self._object, cluster=held.word, reason=reason.rstrip("."))
 
     # Telling and giving back
 

@@ -99,7 +99,8 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The etcd snapshot in the bucket. `hash` is etcd's own, size in bytes, sha256 of the file as hex; `encryption` is
-    what the bucket told of it, None where it told nothing."""
+    what the bucket told of it, None where it told nothing. `fence` is the id of its fence, or of the moment `at`, in
+    seconds since the epoch, where it was taken of a cluster that went on."""
 
     bucket: str
     key: str
@@ -110,6 +111,8 @@ class Snapshot:
     total_keys: int
     fence: str
     encryption: str | None = None
+    fenced: bool = True
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

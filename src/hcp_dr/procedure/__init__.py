@@ -16,6 +16,7 @@ from hcp_dr.procedure.backup import (
     export_objects,
     fence,
     mark_parent,
+    note_moment,
     pause,
     protect_instances,
     release_dns,
@@ -37,6 +38,7 @@ from hcp_dr.procedure.preflight import (
 from hcp_dr.procedure.preflight import carried as preflight_carried
 from hcp_dr.procedure.preflight import hosted_cluster as preflight_hosted_cluster
 from hcp_dr.procedure.preflight import machines as preflight_machines
+from hcp_dr.procedure.preflight import online as preflight_online
 from hcp_dr.procedure.restore import (
     adopt_machines,
     carry_again,
@@ -48,6 +50,7 @@ from hcp_dr.procedure.restore import (
     node_pools,
     refresh_external_dns,
     start_control_plane,
+    take_over_dns,
 )
 from hcp_dr.procedure.teardown import aws_machines as teardown_aws_machines
 from hcp_dr.procedure.teardown import cluster as teardown_cluster
@@ -167,6 +170,7 @@ UNDO: Steps = (
     # Backwards: first what could become a second control plane ...
     node_pools.STEP,
     hosted_cluster.STEP,
+    take_over_dns.STEP,
     release_dns.STEP,  # records before Routes: who lives and finds no Route for them makes them again afterwards
     delete_routes.STEP,
     snapshot_etcd.STEP,
@@ -185,6 +189,7 @@ UNDO: Steps = (
 
 IN_SERVICE: Steps = (hosted_api.STEP,)
 """The proof at the end of an abort."""
+
 PREFLIGHT_BY_HAND: Steps = (external_dns.STEP, capability.OUTSIDE, judge_backup.STEP)
 """What can be looked at while the hosted API is away, before a backup that was made by hand is restored."""
 
@@ -214,6 +219,54 @@ PHASES: dict[str, Steps] = {
     "relocate": RELOCATE,
     "restore-by-hand": RESTORE_BY_HAND,
 }
+
+ONLINE_PREFLIGHT: Steps = (preflight_online.STEP,)
+
+ONLINE: Steps = (
+    mark_parent.STEP,
+    note_moment.STEP,
+    export_objects.STEP,
+    snapshot_etcd.STEP,
+)
+"""A backup of a cluster that goes on: no pause, no fence, no names; what is written after its moment may be missing."""
+
+BACKUP_ONLINE = "backup --online"
+
+SOURCE_LOST: Steps = (
+    protect_instances.STEP,
+    claim_namespaces.STEP,
+    hosted_cluster_inputs.STEP,
+    control_plane_secrets.STEP,
+    machines.STEP,
+    carry_again.STEP,
+    take_over_dns.STEP,  # when all that may be refused on the destination has been looked at
+    hosted_cluster.STEP,
+    node_pools.STEP,
+    refresh_external_dns.STEP,
+    start_control_plane.STEP,
+    publish_api.STEP,
+    identity.STEP,
+    await_nodes.STEP,
+    adopt_machines.STEP,
+    placement.STEP,
+    hosted_api.STEP,
+)
+"""From a backup, while the source does not answer: none of these asks it."""
+
+RESTORE_LOST = "restore --source-lost"
+
+APART: dict[str, Steps] = {BACKUP_ONLINE: ONLINE, RESTORE_LOST: SOURCE_LOST}
+"""What is no part of a relocation, by the command as the journal names it."""
+
+EXAMINED = frozenset(step.name for step in (*PREFLIGHT, *ONLINE_PREFLIGHT))
+"""Done before a journal begins."""
+
+
+def working_steps(command: str) -> Steps:
+    """The steps of a command that are journaled; an abort has none of its own."""
+    steps = (PHASES | APART).get(command, ())
+    return tuple(step for step in steps if step.name not in EXAMINED)
+
 
 WATCHES: tuple[Watch[Any], ...] = (fence_watch.WATCH,)
 """What the commands that change something look after between their rounds. `verify` alone only reads."""

@@ -90,8 +90,8 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         for resource in (MACHINE_SET, MACHINE_DEPLOYMENT)
     )
     ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
-    asked = (memory.mapping("paused_before") or {}).get("asked", {})
     backup = to_restore(ports, case)
+    asked = (memory.mapping("paused_before") or {"asked": _asked(backup)}).get("asked", {})
     config_maps = {name_of(item) for item in destination.list(CONFIG_MAP, case.control_plane_namespace).items}
     hashed = [e.name for e in (item.entry for item in backup) if _goes_into_the_hash(e, case.control_plane_namespace)]
     return Facts(
@@ -105,6 +105,12 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         namespace=case.control_plane_namespace,
         lacking=tuple(name for name in hashed if name not in config_maps),
     )
+
+
+def _asked(backup: Iterable[Restorable]) -> dict[str, Any]:
+    """The NodePools' pausedUntil in a backup that paused nothing."""
+    pools = (item for item in backup if item.entry.kind == NODE_POOL.kind)
+    return {f"{NODE_POOL.kind}/{item.entry.name}": dig(item.body, "spec", "pausedUntil") for item in pools}
 
 
 def _goes_into_the_hash(entry: Entry, namespace: str) -> bool:

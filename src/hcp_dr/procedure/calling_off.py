@@ -12,6 +12,7 @@ from hcp_dr.errors import NothingToResume, Refused
 from hcp_dr.model import Side
 from hcp_dr.procedure import IN_SERVICE, UNDO, returning
 from hcp_dr.procedure.by_hand import judge_backup
+from hcp_dr.procedure.lost import is_lost
 
 
 def must_be_returnable(run: Run, story: Story) -> None:
@@ -38,5 +39,7 @@ def call_off(run: Run, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
 
 def without(memory: Memory) -> Callable[[Side], bool]:
     """Which management cluster an abort can do without while it does not answer: the destination, as long as this
-    relocation has no HostedCluster there. The source must not stay paused for its sake."""
-    return lambda side: side == "destination" and returning.CREATES not in memory.begun
+    relocation has no HostedCluster there. The source must not stay paused for its sake. A restore of a lost source has
+    its Lease there and none on the source, so that only the destination's tells of one that is at work."""
+    lost = is_lost(memory)
+    return lambda side: side == "destination" and returning.CREATES not in memory.begun and not lost

@@ -7,6 +7,7 @@ namespace, and reading what must be looked for after its namespace, and the Role
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hcp_dr.kube.port import Kubernetes, Resource
@@ -240,18 +241,41 @@ def permissions(side: Side, namespace: str, name: str) -> tuple[Permission, ...]
     )
 
 
-def denied(cluster: Kubernetes, side: Side, namespace: str, name: str) -> tuple[str, ...]:
+def _of_relocation(side: Side, right: Permission, verb: str) -> bool:
+    del side, verb
+    return right.beyond != LOOKS
+
+
+def of_online(side: Side, right: Permission, verb: str) -> bool:
+    """What an online backup uses of it: it reads what is carried, runs commands in etcd's pods, marks the cluster."""
+    if right.beyond in (LOOKS, UNDO, TROUBLE, WAITS):
+        return False
+    if right.beyond == LEASE_HELD or "kube-system" in right.names:
+        return True
+    if side == "hosted":
+        return right.place in (EVERYWHERE, "default") and verb != "watch"
+    own = right.place and right.place not in (OPERATOR, *ROUTER, DASHBOARDS)
+    return side == "source" and bool(own) and (verb in ("get", "list") or right.part == "exec")
+
+
+def denied(
+    cluster: Kubernetes,
+    side: Side,
+    namespace: str,
+    name: str,
+    needed: Callable[[Side, Permission, str], bool] = _of_relocation,
+) -> tuple[str, ...]:
     """What of it the caller may not, each verb by itself, as the cluster answers. What preflight looks at where it can
     says by itself where it cannot."""
     found = [
         str(replace(right, verbs=(verb,), names=(only,) if only else ()))
         for right in permissions(side, namespace, name)
-        if right.beyond != LOOKS
         for verb in right.verbs
+        if needed(side, right, verb)
         for only in right.names or ("",)
         if not cluster.may(verb, right.resource, right.place or None, subresource=right.part or None, name=only or None)
     ]
-    if side == "destination" and not cluster.may("create", NAMESPACE):
+    if side == "destination" and needed is _of_relocation and not cluster.may("create", NAMESPACE):
         places = (namespace, control_plane_namespace(namespace, name))
         found += [f"create namespace {place}" for place in places if cluster.find(NAMESPACE, place) is None]
     return tuple(dict.fromkeys(found))

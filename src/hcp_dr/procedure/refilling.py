@@ -12,6 +12,7 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Entry, Page, page, read_manifest, sha256_of
 from hcp_dr.objects.reading import some
 from hcp_dr.procedure import carried
+from hcp_dr.procedure.lost import is_lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
             lacking.append(entry)
     if not lacking:
         return Facts((), ())
+    if is_lost(memory):
+        return Facts(tuple(lacking), ())
     try:
         live = carried.look_at(ports.source, case)
     except NotFound:

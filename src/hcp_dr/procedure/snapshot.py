@@ -9,16 +9,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Decision, Do, Done
 from hcp_dr.engine.transfer import ETCD_CONTAINER, MEBIBYTE, AbortUpload, RemoveSnapshot
-from hcp_dr.errors import HcpDrError
+from hcp_dr.errors import HcpDrError, Refused
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Ports
+from hcp_dr.objects.archive import Snapshot
 from hcp_dr.procedure import etcd
 
 FOLDER = "/var/lib/data"
 DATABASE = f"{FOLDER}/member/snap/db"
+ONLINE = "online"
+"""Under which the journal remembers the moment of an online backup: its id, etcd's revision, and when it was."""
 SPARE = 64 * MEBIBYTE
 """Bytes that a save must leave free: etcd writes its log in pieces of so much, and stops where there is no room."""
 
@@ -45,6 +49,26 @@ class SnapshotFile:
     def from_json(cls, value: Mapping[str, Any]) -> SnapshotFile:
         return cls(**{**value, "parts": tuple(value["parts"])})
 
+    def metadata(self, fence_id: str | None) -> dict[str, str]:
+        """Of the object in the bucket."""
+        return {"fence": str(fence_id), "sha256": self.sha256, "revision": str(self.revision)}
+
+    def stored_as(self, bucket: str, key: str, fence: str, encryption: str | None, moment: float | None) -> Snapshot:
+        """For the manifest. `moment` is that of an online backup, in seconds since the epoch."""
+        return Snapshot(
+            bucket=bucket,
+            key=key,
+            size=self.size,
+            sha256=self.sha256,
+            hash=self.hash,
+            revision=self.revision,
+            total_keys=self.total_keys,
+            fence=fence,
+            encryption=encryption,
+            fenced=moment is None,
+            at=moment,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Glance:
@@ -67,6 +91,30 @@ class Glance:
         """Names of what a save to this path left, whole or not."""
         name = path.removeprefix(f"{FOLDER}/")
         return tuple(each for each in self.names if each in (name, f"{name}.part"))
+
+    def of_online(self, path: str) -> tuple[str, ...]:
+        """Paths of what saves of other online backups left: only one is at work at a time."""
+        own = self.of_save(path)
+        begins = f"snapshot-{ONLINE}-"
+        return tuple(f"{FOLDER}/{each}" for each in self.names if each.startswith(begins) and each not in own)
+
+
+def no_room(namespace: str, pod: str, lacking: int, stays: str) -> Refused:
+    """`lacking` in bytes; `stays` says how the source is left."""
+    return Refused(
+        what=f"The volume of pod {namespace}/{pod} lacks {-(-lacking // MEBIBYTE)} MiB of room for etcd's snapshot: "
+        "etcd would stop when its disk is full.",
+        left=f"No snapshot was saved; {stays}.",
+        todo="Remove what others left in that volume, or enlarge its PersistentVolumeClaim, then run `hcp-dr resume`.",
+    )
+
+
+def encryption(stored: StoredObject) -> Check:
+    kept = f"the snapshot is kept with {stored.encryption or 'no encryption that the bucket tells of'}"
+    if stored.encryption:
+        return Check("snapshot_encryption", "ok", kept)
+    why = "the snapshot holds every Secret of the hosted cluster"
+    return Check("snapshot_encryption", "warning", kept, why, "set BUCKET_ENCRYPTION, or the bucket's default")
 
 
 def path_of(fence_id: str) -> str:
@@ -138,7 +186,7 @@ class Left:
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Left:
-    fence_id = (memory.mapping("fence") or {}).get("id")
+    fence_id = (memory.mapping(ONLINE) or memory.mapping("fence") or {}).get("id")
     path = path_of(str(fence_id))
     files, unseen = [], []
     for pod in etcd.ready_pods(ports.source, case) if fence_id else ():

@@ -21,7 +21,7 @@ from hcp_dr_lab.standin.shape import body
 from hcp_dr_lab.standin.view import KeyMaker, is_ready
 from hcp_dr_lab.tabletop import names
 from hcp_dr_lab.tabletop.aws import Machines, Records, Storage
-from hcp_dr_lab.tabletop.clock import Clock
+from hcp_dr_lab.tabletop.clock import Clock, Part
 from hcp_dr_lab.tabletop.containers import Fetch
 from hcp_dr_lab.tabletop.controllers import Controllers
 from hcp_dr_lab.tabletop.external_dns import ExternalDns
@@ -119,7 +119,8 @@ class Management:
             worker_security_group=cloud.worker_security_group,
             load_balancer_domain=cluster.load_balancer_domain,
         )
-        clock.parts += [self.controllers, self.kubelet, self.router, self.operators, self.external_dns]
+        self.parts: list[Part] = [self.controllers, self.kubelet, self.router, self.operators, self.external_dns]
+        clock.parts += self.parts
         self._pace = pace
 
     def reached(self) -> ApiServer | None:

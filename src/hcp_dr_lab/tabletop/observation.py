@@ -355,7 +355,7 @@ class Observation:
         )
 
     def _replicas(self) -> Iterator[Replicas]:
-        for side in self.world.sides:
+        for side in (side for side in self.world.sides if not side.stopped):
             for name in _DEPLOYMENTS:
                 found = side.client().find(r.DEPLOYMENT, name, OPERATOR_NAMESPACE)
                 if found is not None:
@@ -474,7 +474,8 @@ class Observation:
         side = self.world.side(self.source)
         records = ((record.name, record.type, record.values) for record in self._records())
         owner = side.cluster.external_dns_owner
-        return (*leftovers.on_cluster(side.client(), self.names), *leftovers.in_zone(records, owner, self.names))
+        there = () if side.stopped else leftovers.on_cluster(side.client(), self.names)
+        return (*there, *leftovers.in_zone(records, owner, self.names))
 
 
 def of(world: World) -> Observation:

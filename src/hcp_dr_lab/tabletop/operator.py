@@ -6,7 +6,7 @@ A journal and a backup folder in memory outlive the run as files would; with a f
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent import futures
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from hcp_dr.engine.around import Around, ask_around
+from hcp_dr.engine.bucket_lease import BucketLease, Leases
 from hcp_dr.engine.examine import NOTHING, examine, journal_accepted, stopping
 from hcp_dr.engine.foretell import PlannedStep, foretell
 from hcp_dr.engine.journal import ABORT, Journal, Memory, Story, fold, parse, read
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.process import Process
 from hcp_dr.engine.run import Run
+from hcp_dr.engine.silence import must_be_silent
 from hcp_dr.engine.step import Check, Topic, Watch
 from hcp_dr.engine.telling import Progress, Scribe
 from hcp_dr.engine.undertaking import Undertaking
@@ -27,19 +29,25 @@ from hcp_dr.engine.wait import LOOK_AGAIN
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import DNS, Case, Dns, Ports
-from hcp_dr.objects.archive import Archive
+from hcp_dr.objects.archive import Archive, read_manifest
 from hcp_dr.procedure import (
+    BACKUP_ONLINE,
+    ONLINE_PREFLIGHT,
     PHASES,
     POINT_OF_NO_RETURN,
     PREFLIGHT,
     PREFLIGHT_BY_HAND,
     RESTORE_BY_HAND,
+    RESTORE_LOST,
     UNDO,
     WATCHES,
-    Steps,
     calling_off,
+    losing,
+    lost,
+    working_steps,
 )
 from hcp_dr.procedure.case import Asked, discover
+from hcp_dr.procedure.online import must_be_alone
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.report import outcome
 from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
@@ -204,6 +212,77 @@ class Operator:
             return Ending(self.story(), checks, error)
         return self._begin(ports, case, lease, command, checks, blindly=blindly, dns=dns, reasons=reasons)
 
+    def back_up_online(self) -> Ending:
+        """As `hcp-dr backup --online`, in this machine's folder, which must be a new one."""
+        try:
+            ports = self.ports()
+            case = self.case(ports)
+            lease = self._lease(ports, case)
+            must_be_alone(ports.bucket, case)
+            checks = examine(self._run(ports, case, Scribe()), ONLINE_PREFLIGHT)
+            error = stopping(checks)
+            if error is not None:
+                raise error
+            with lease.held(), closing(self._journal()) as journal:
+                must_be_alone(ports.bucket, case)
+                work = self._undertaking(ports, case, journal, lease, watches=())
+                work.begin("begin", command=BACKUP_ONLINE, case=case.to_json())
+                checks += work.carry_out(working_steps(BACKUP_ONLINE))
+        except HcpDrError as stopped:
+            return Ending(self.story(), error=stopped)
+        return Ending(self.story(), checks)
+
+    def restore_lost(self) -> Ending:
+        """As `hcp-dr restore --source-lost`, from the backup in this machine's folder."""
+        story, ports = self.story(), self.ports()
+        try:
+            losing.must_be_before(story, self._archive.folder)
+            case = self._known()
+            manifest = lost.must_be_verified(self._archive, story, ports, case)
+            self._prover(ports, case)()
+        except HcpDrError as stopped:
+            return Ending(story, error=stopped)
+        at, now = lost.moment_of(manifest, story.memory), self.world.clock.epoch()
+        told = {"reason": "the tabletop's", "who": self.machine, "at": at, "began": now}
+        return self._restore_lost(ports, case, told)
+
+    def _resume_lost(self) -> Ending:
+        story, ports, case = self.story(), self.ports(), self._known()
+        try:
+            if not story.acted_in(POINT_OF_NO_RETURN):
+                self._prover(ports, case)()
+        except HcpDrError as stopped:
+            return Ending(story, error=stopped)
+        return self._restore_lost(ports, case, None)
+
+    def _restore_lost(self, ports: Ports, case: Case, told: Any) -> Ending:
+        without = replace(ports, source=lost.lost_source())
+        checks: tuple[Check, ...] = ()
+        lease = self._lease(without, case, BucketLease(ports.bucket, case.namespace, case.name))
+        try:
+            with closing(self._journal()) as journal, lease.held():
+                work = self._undertaking(without, case, journal, lease, watches=())
+                checks = work.catch_up(REFILL)
+                if told is None:
+                    work.begin("resumed")
+                    told = journal.memory.mapping(lost.LOST)
+                else:
+                    losing.must_be_before(journal.story, self._archive.folder)
+                    work.begin("begin", command=RESTORE_LOST, case=case.to_json())
+                    journal.write("remember", key=lost.LOST, value=told)
+                manifest = read_manifest(self._archive)
+                if manifest is not None and told is not None:
+                    checks += lost.checks(case, told, lost.hosted_cluster_of(self._archive, manifest))
+                carry = losing.carrying(self._prover(ports, case, lease.keep))
+                checks += work.carry_out(working_steps(RESTORE_LOST), carry=carry)
+        except HcpDrError as stopped:
+            return Ending(self.story(), checks, stopped)
+        return Ending(self.story(), checks)
+
+    def _prover(self, ports: Ports, case: Case, between: Callable[[], None] = lambda: None) -> Callable[[], None]:
+        clock = JumpingClock(self.world.clock)
+        return lambda: must_be_silent(losing.asked(ports, case), clock, self.told.append, between)
+
     def _examined(self, ports: Ports, case: Case, dns: Dns, reasons: Mapping[str, str]) -> tuple[Check, ...]:
         return examine(self._run(ports, case, Scribe(Memory().with_value(DNS, dns))), PREFLIGHT, reasons)
 
@@ -237,7 +316,7 @@ class Operator:
                 work.begin("begin", command=command, case=case.to_json())
                 journal.write("remember", key=DNS, value=dns)
                 journal_accepted(journal, checks, "the tabletop's operator")
-                begun = work.carry_out(_working(command))
+                begun = work.carry_out(working_steps(command))
             except HcpDrError as stopped:
                 return Ending(journal.story, checks, stopped)
             return Ending(journal.story, (*checks, *begun))
@@ -286,6 +365,8 @@ class Operator:
         story = self.story()
         if story.command is None or story.ended:
             raise NothingToResume(reason="the journal holds nothing that is not finished")
+        if story.command == RESTORE_LOST:
+            return self._resume_lost()
         return self._follow(self._known(), None, dns=dns)
 
     def abort(self) -> Ending:
@@ -381,7 +462,7 @@ class Operator:
     def _journal(self) -> Any:
         return self._memory if self.folder is None else Journal(self.folder, now=self.world.clock.epoch)
 
-    def _lease(self, ports: Ports, case: Case) -> Lease:
+    def _lease(self, ports: Ports, case: Case, in_place_of_source: Leases | None = None) -> Lease:
         """Each command is a process of its own, and whoever starts the next on this machine knows that it is gone."""
         self._processes += 1
         mark = f"{self.machine}/{self._processes}/{self.world.clock.now()}"
@@ -389,15 +470,31 @@ class Operator:
         clock = JumpingClock(self.world.clock)
         here = f"{self.machine}/"
         return Lease(
-            ports, case, clock, self.told.append, process=process, is_gone=lambda other: other.startswith(here)
+            ports,
+            case,
+            clock,
+            self.told.append,
+            process=process,
+            does_without=lambda side: side == "source" and self.story().acted_in(POINT_OF_NO_RETURN),
+            is_gone=lambda other: other.startswith(here),
+            in_place_of_source=in_place_of_source,
         )
 
     def _undertaking(
-        self, ports: Ports, case: Case, journal: Any, lease: Lease, *, called_off: bool = False
+        self,
+        ports: Ports,
+        case: Case,
+        journal: Any,
+        lease: Lease,
+        watches: Sequence[Watch[Any]] | None = None,
+        *,
+        called_off: bool = False,
     ) -> Undertaking:
         run = self._run(ports, case, journal)
-        run.watches = () if called_off else self.watches
-        without = calling_off.without(journal.memory) if called_off else None
+        run.watches = self.watches if watches is None else watches
+        without = None
+        if called_off:
+            run.watches, without = (), calling_off.without(journal.memory)
         return Undertaking(run, lease, no_return=POINT_OF_NO_RETURN, without=without)
 
     def _follow(self, case: Case, command: str | None, *, dns: Dns | None = None) -> Ending:
@@ -419,8 +516,10 @@ class Operator:
                         journal.write("remember", key=DNS, value=dns)
                     if called_off:
                         checks += work.carry_out(UNDO, carry=calling_off.call_off)
+                    elif command is None:
+                        checks += work.carry_out(working_steps(journal.story.command))
                     else:
-                        checks += work.carry_out(PHASES[command] if command else _working(journal.story.command))
+                        checks += work.carry_out(PHASES[command])
             except HcpDrError as stopped:
                 return Ending(journal.story, checks, stopped)
             return Ending(journal.story, checks)
@@ -429,10 +528,6 @@ class Operator:
         """As `hcp-dr relocate -o json` prints it."""
         result = "done" if ending.error is None else "failed"
         return outcome.to_json(ending.story, backup_dir=self._archive.folder, result=result, checks=ending.checks)
-
-
-def _working(command: str) -> Steps:
-    return tuple(step for step in PHASES[command] if step not in PREFLIGHT)
 
 
 __all__ = ["CannotMigrate", "Ending", "JumpingClock", "MemoryArchive", "MemoryJournal", "Operator"]

@@ -331,6 +331,20 @@ class World:
         until = self.clock.now() + seconds
         return self.clock.pass_until(until, lambda: store.revision > revision)
 
+    # Disasters
+
+    def die(self, side: Management) -> None:
+        """All of a management cluster: its API, its operators, and whatever runs on its node."""
+        side.stopped = True
+        side.kubelet.power_off()
+        self.clock.parts = [part for part in self.clock.parts if part not in side.parts]
+
+    def revive(self, side: Management) -> None:
+        """As when its machines are powered on again: everything that it remembers starts."""
+        side.stopped = False
+        self.clock.parts += side.parts
+        self.clock.stir()
+
     # Looking
 
     def side(self, name: str) -> Management:

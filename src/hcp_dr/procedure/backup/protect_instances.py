@@ -10,8 +10,11 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Protect, Refuse, Remember, Step
 from hcp_dr.errors import MachineUnsafe
+from hcp_dr.kube.resources import AWS_MACHINE
 from hcp_dr.model import Case, Ports
 from hcp_dr.procedure.instances import aws_machines, instance_ids
+from hcp_dr.procedure.lost import is_lost
+from hcp_dr.procedure.restoring import to_restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +23,14 @@ class Facts:
     protected: Mapping[str, bool]  # as EC2 says now; an instance that EC2 does not know is missing
     spot: tuple[str, ...]
     before: Mapping[str, Any] | None  # remembered
+    lost: bool = False  # the source is: the AWSMachines are those of the backup
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    return _look_at(ports, instance_ids(aws_machines(ports.source, case)), memory)
+    if not is_lost(memory):
+        return _look_at(ports, instance_ids(aws_machines(ports.source, case)), memory)
+    machines = (item.body for item in to_restore(ports, case) if item.entry.kind == AWS_MACHINE.kind)
+    return replace(_look_at(ports, instance_ids(machines), memory), lost=True)
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -47,7 +54,9 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             MachineUnsafe(
                 what=f"EC2 does not know the instances {', '.join(lost)} of this hosted cluster's AWSMachines.",
-                todo="Let Cluster API replace them first, then run `hcp-dr resume`.",
+                todo="Restore another backup, whose machines are there: nothing was changed with this one."
+                if facts.lost
+                else "Let Cluster API replace them first, then run `hcp-dr resume`.",
             )
         )
     if facts.before is None:

@@ -57,7 +57,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     takeover = memory.text(DNS) == TAKEOVER
     owner = source_owner(ports, case, records) or str((image or {}).get("owner", ""))
     left = owned(records, owner, case.control_plane_namespace, published if takeover else None) if owner else ()
-    taken = {(record.name, record.type) for record in _records(image)}
+    taken = {(record.name, record.type) for record in records_of(image)}
     return Facts(
         takeover=takeover,
         owner=owner,
@@ -87,11 +87,11 @@ def _published(case: Case, memory: Memory, routes: Iterable[Object], services: I
     }
 
 
-def _records(image: Mapping[str, Any] | None) -> tuple[Record, ...]:
+def records_of(image: Mapping[str, Any] | None) -> tuple[Record, ...]:
     return tuple(from_json(value) for value in (image or {}).get("records", ()))
 
 
-def _told(records: tuple[Record, ...]) -> str:
+def told(records: tuple[Record, ...]) -> str:
     return ", ".join(f"{record.type} {record.name}" for record in records)
 
 
@@ -111,14 +111,14 @@ def plan(facts: Facts) -> Decision:
     if not facts.external_dns_ready:
         return Refuse(
             Refused(
-                what=f"The source's external-dns is not running: nobody removes {_told(facts.left)} from the zone.",
+                what=f"The source's external-dns is not running: nobody removes {told(facts.left)} from the zone.",
                 left="The records are as they were; the hosted API stays away.",
                 todo=f"Start Deployment hypershift/external-dns on the source, then run `hcp-dr resume`. {_TAKE}",
             )
         )
     return Wait(
         until="the zone is free of this hosted cluster's records",
-        seen=f"still there: {_told(facts.left)}",
+        seen=f"still there: {told(facts.left)}",
         limit=LIMIT,
         todo=f"Look at the log of the source's external-dns, then run `hcp-dr resume`: it waits again. {_TAKE}",
     )
@@ -141,37 +141,41 @@ def _take_over(facts: Facts) -> Decision:
         return Refuse(
             NotOurs(
                 what=f"At the hosted cluster's names are records that the source's external-dns does not keep: "
-                f"{_told(facts.strangers)}.",
+                f"{told(facts.strangers)}.",
                 left="No record was taken over.",
                 todo="Find out whose they are. The destination's external-dns writes none beside them: delete them by "
                 "hand if they may go, then run `hcp-dr resume`.",
             )
         )
     if facts.left:
-        image = {(record.name, record.type): record for record in (*_records(facts.image), *facts.left)}
+        image = {(record.name, record.type): record for record in (*records_of(facts.image), *facts.left)}
         kept = {"owner": facts.owner, "records": [to_json(record) for record in image.values()]}
         changes = tuple(RecordChange("DELETE", record) for record in facts.left)
         return Do((Remember("dns_image", kept), ChangeRecords(changes)))
     if facts.image:
-        return Done(f"{len(_records(facts.image))} records were taken from owner {facts.owner}")
+        return Done(f"{len(records_of(facts.image))} records were taken from owner {facts.owner}")
     return Done("no record is at the hosted cluster's names")
 
 
 def revert(facts: Facts) -> Decision:
-    """For an undo: exactly what was taken is put back, all or nothing."""
-    again = {(record.name, record.type): record for record in facts.again}
-    taken = _records(facts.image)
+    return put_back(facts.owner, facts.image, facts.again)
+
+
+def put_back(owner: str, image: Mapping[str, Any] | None, found: tuple[Record, ...]) -> Decision:
+    """For an undo: exactly what was taken is put back, all or nothing. `found` is what is at those names now."""
+    again = {(record.name, record.type): record for record in found}
+    taken = records_of(image)
     others = tuple(again[place] for record in taken if (place := (record.name, record.type)) in again)
     others = tuple(record for record in others if record not in taken)
     if others:
         return Refuse(
             NotOurs(
-                what=f"Where records were taken from owner {facts.owner} there are others now: {_told(others)}.",
+                what=f"Where records were taken from owner {owner} there are others now: {told(others)}.",
                 left="They were not touched, and none was put back.",
                 todo="Find out who wrote them; delete them by hand if they may go, then run the command again.",
             )
         )
-    missing = tuple(record for record in taken if record not in facts.again)
+    missing = tuple(record for record in taken if record not in found)
     if missing:
         return Do((ChangeRecords(tuple(RecordChange("CREATE", record) for record in missing)),))
     return Done(f"{len(taken)} records that were taken are there as they were")

@@ -4,6 +4,9 @@ fenced etcd did. A large file goes in parts, so that a resume sends only what ha
 
 The file bears the fence's id in its name, and the object in its metadata, so that no snapshot of another fence can be
 taken for this one's. At the end the file is removed from etcd's volume, which an abort would serve from.
+
+An online backup has a moment instead of a fence: the cluster goes on, and its writes after that may be in the file or
+not.
 """
 
 from __future__ import annotations
@@ -38,13 +41,24 @@ from hcp_dr.engine.transfer import (
     UploadPart,
     UploadSnapshot,
 )
-from hcp_dr.errors import FenceBroken, HcpDrError, Refused, SnapshotDoubtful
+from hcp_dr.errors import FenceBroken, HcpDrError, SnapshotDoubtful
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, read_manifest
 from hcp_dr.procedure import etcd, restore_url
 from hcp_dr.procedure.fencing import BREACHES, Fence, look_at
 from hcp_dr.procedure.restore_url import RestoreUrl
-from hcp_dr.procedure.snapshot import FOLDER, SnapshotFile, glance, look_back, path_of, read_file, revert
+from hcp_dr.procedure.snapshot import (
+    FOLDER,
+    ONLINE,
+    SnapshotFile,
+    encryption,
+    glance,
+    look_back,
+    no_room,
+    path_of,
+    read_file,
+    revert,
+)
 
 AT_A_TIME = 4
 """Parts that go out together."""
@@ -58,9 +72,9 @@ class Facts:
     manifest_key: str
     part_size: int  # in bytes; what is larger goes in parts of so much
     encryption: str | None  # asked for; None leaves it to the bucket
-    fence: Fence
-    fence_id: str | None
-    fence_revision: int | None  # etcd's, when it stood still
+    fence: Fence | None  # None for an online backup
+    fence_id: str | None  # or that of the moment of an online backup
+    fence_revision: int | None  # etcd's, when it stood still, or at that moment
     pod: str | None
     lacking: int  # bytes of room in its volume, where nothing is saved yet
     expected: int  # bytes of the file, where nothing is saved yet: not more than etcd's database has
@@ -75,14 +89,22 @@ class Facts:
     url: RestoreUrl | None  # looked at when the object is there
     left: tuple[tuple[str, str], ...]  # pod and path of what this fence saved, in whichever member's volume
     void: tuple[str, ...] = ()  # remembered: ids of fences that were lifted
+    moment: float | None = None  # remembered: of an online backup, in seconds since the epoch
+    others: tuple[tuple[str, str], ...] = ()  # pod and path of what online backups left that were killed
 
     @property
     def path(self) -> str:
         return path_of(str(self.fence_id))
 
+    @property
+    def stays(self) -> str:
+        """How the source is left, for errors."""
+        return "the control plane stays fenced" if self.fence else "the hosted cluster goes on as it was"
+
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    remembered = memory.mapping("fence") or {}
+    online = memory.mapping(ONLINE)
+    remembered = online or memory.mapping("fence") or {}
     known = memory.mapping("snapshot_file")
     manifest_key = f"{case.key_prefix}/{MANIFEST}"
     facts = Facts(
@@ -92,7 +114,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         manifest_key=manifest_key,
         part_size=case.part_mib * MEBIBYTE,
         encryption=ports.bucket.encryption,
-        fence=look_at(ports.source, case, memory),
+        fence=None if online else look_at(ports.source, case, memory),
         fence_id=remembered.get("id"),
         fence_revision=remembered.get("revision"),
         pod=etcd.truth(ports.source, case),
@@ -109,6 +131,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         url=None,
         left=(),
         void=tuple(str(breach.get("fence")) for breach in memory.values.get(BREACHES) or ()),
+        moment=online["at"] if online else None,
     )
     return _with_url(_with_upload(_with_file(facts, ports, case), ports), ports)
 
@@ -121,6 +144,8 @@ def _with_file(facts: Facts, ports: Ports, case: Case) -> Facts:
     source, path = ports.source, facts.path
     seen = {pod: glance(source, facts.namespace, pod, path) for pod in etcd.ready_pods(source, case)}
     facts = replace(facts, left=tuple((pod, f"{FOLDER}/{name}") for pod in seen for name in seen[pod].of_save(path)))
+    if facts.fence is None:
+        facts = replace(facts, others=tuple((pod, name) for pod in seen for name in seen[pod].of_online(path)))
     there = seen.get(facts.pod or "")
     if there is None or facts.pod is None:
         return facts
@@ -149,7 +174,7 @@ def _with_url(facts: Facts, ports: Ports) -> Facts:
 
 
 def _doubt(facts: Facts) -> HcpDrError | None:
-    breach = facts.fence.breach()
+    breach = facts.fence.breach() if facts.fence else None
     if breach or facts.fence_id is None:
         return FenceBroken(
             what=f"The fence does not hold ({breach or 'it was never made'}): a snapshot would not be the whole truth.",
@@ -158,14 +183,14 @@ def _doubt(facts: Facts) -> HcpDrError | None:
     if facts.file and not facts.file.intact:
         return SnapshotDoubtful(
             what=f"The snapshot {facts.path} in pod {facts.namespace}/{facts.pod} is damaged: its checksum is wrong.",
-            left="It was not uploaded; the control plane stays fenced.",
+            left=f"It was not uploaded; {facts.stays}.",
             todo="Look at the volume's free space, delete the file in the pod, then run `hcp-dr resume`.",
         )
     if facts.file and facts.file.revision < (facts.fence_revision or 0):
         return SnapshotDoubtful(
             what=f"The snapshot {facts.path} in pod {facts.namespace}/{facts.pod} ends at revision "
             f"{facts.file.revision}, but etcd stood at {facts.fence_revision} when it was fenced: it lacks writes.",
-            left="It was not uploaded; the control plane stays fenced.",
+            left=f"It was not uploaded; {facts.stays}.",
             todo="Look at etcd's members, delete the file in the pod, then run `hcp-dr resume`.",
         )
     return _doubt_of_object(facts)
@@ -187,7 +212,7 @@ def _doubt_of_object(facts: Facts) -> HcpDrError | None:
         return SnapshotDoubtful(
             what=f"The object {facts.key} in bucket {facts.bucket} is encrypted with {stored.encryption or 'nothing'} "
             f"instead of {facts.encryption}, which BUCKET_ENCRYPTION asks for.",
-            left="It is in the bucket as it is; the control plane stays fenced.",
+            left=f"It is in the bucket as it is; {facts.stays}.",
             todo="Look at the bucket's encryption and policy, delete the object, then run `hcp-dr resume`, which sends "
             "it again.",
         )
@@ -195,7 +220,7 @@ def _doubt_of_object(facts: Facts) -> HcpDrError | None:
     if fault:
         return SnapshotDoubtful(
             what=f"The snapshot {facts.key} in bucket {facts.bucket} cannot be fetched by a presigned URL: {fault}.",
-            left="It is in the bucket; the control plane stays fenced, and nothing of it was begun on the destination.",
+            left=f"It is in the bucket; {facts.stays}, and nothing of it was begun on the destination.",
             todo="Look at AWS_CREDS and the bucket's policy, then run `hcp-dr resume`: it makes another URL.",
         )
     return None
@@ -219,6 +244,8 @@ def plan(facts: Facts) -> Decision:
     if facts.pod is None:
         return Wait("a Ready pod of etcd leads", "none does", 120)
     file = facts.file or (facts.known if facts.stored else None)
+    if file is None and facts.others:
+        return Do(tuple(RemoveSnapshot("source", facts.namespace, pod, path) for pod, path in facts.others))
     if file is None:
         return _save(facts, facts.pod)
     if file != facts.known:
@@ -230,24 +257,12 @@ def plan(facts: Facts) -> Decision:
 
 def _save(facts: Facts, pod: str) -> Decision:
     if facts.lacking:
-        return Refuse(
-            Refused(
-                what=f"The volume of pod {facts.namespace}/{pod} lacks {-(-facts.lacking // MEBIBYTE)} MiB of room for "
-                "etcd's snapshot: etcd would stop when its disk is full.",
-                left="No snapshot was saved; the control plane stays fenced.",
-                todo="Remove what others left in that volume, or enlarge its PersistentVolumeClaim, then run `hcp-dr "
-                "resume`.",
-            )
-        )
+        return Refuse(no_room(facts.namespace, pod, facts.lacking, facts.stays))
     return Do((SaveSnapshot("source", facts.namespace, pod, facts.path),))
 
 
-def _metadata(facts: Facts, file: SnapshotFile) -> dict[str, str]:
-    return {"fence": str(facts.fence_id), "sha256": file.sha256, "revision": str(file.revision)}
-
-
 def _send(facts: Facts, pod: str, file: SnapshotFile) -> Decision:
-    metadata = _metadata(facts, file)
+    metadata = file.metadata(facts.fence_id)
     return Do((UploadSnapshot("source", facts.namespace, pod, facts.path, facts.key, file.sha256, metadata),))
 
 
@@ -257,7 +272,7 @@ def _send_in_parts(facts: Facts, pod: str, file: SnapshotFile) -> Decision:
     if facts.upload != begun or not facts.unfinished:
         if facts.unfinished:
             return Do(tuple(AbortUpload(facts.key, upload_id) for upload_id in facts.unfinished))
-        return Do((Remember("upload", begun), BeginUpload(facts.key, _metadata(facts, file))))
+        return Do((Remember("upload", begun), BeginUpload(facts.key, file.metadata(facts.fence_id))))
     upload_id, *others = facts.unfinished
     if others:
         return Do(tuple(AbortUpload(facts.key, other) for other in others))
@@ -310,35 +325,17 @@ def _tidied(facts: Facts) -> tuple[Action, ...]:
 
 
 def checks(facts: Facts, stored: StoredObject) -> tuple[Check, ...]:
-    kept = f"the snapshot is kept with {stored.encryption or 'no encryption that the bucket tells of'}"
-    if stored.encryption:
-        encryption = Check("snapshot_encryption", "ok", kept)
-    else:
-        why = "the snapshot holds every Secret of the hosted cluster"
-        encryption = Check(
-            "snapshot_encryption", "warning", kept, why, "set BUCKET_ENCRYPTION, or the bucket's default"
-        )
-    return (encryption, *((restore_url.check(facts.url),) if facts.url else ()))
+    return (encryption(stored), *((restore_url.check(facts.url),) if facts.url else ()))
 
 
 def _snapshot(facts: Facts, file: SnapshotFile, stored: StoredObject) -> Snapshot:
-    return Snapshot(
-        bucket=facts.bucket,
-        key=facts.key,
-        size=file.size,
-        sha256=file.sha256,
-        hash=file.hash,
-        revision=file.revision,
-        total_keys=file.total_keys,
-        fence=str(facts.fence_id),
-        encryption=stored.encryption,
-    )
+    return file.stored_as(facts.bucket, facts.key, str(facts.fence_id), stored.encryption, facts.moment)
 
 
 def foresee(facts: Facts) -> Facts:
     manifest = facts.manifest or Manifest({}, 0, None, ())
     fence_id = facts.fence_id or Later("<fence>")
-    return replace(facts, fence=facts.fence.made(), fence_id=fence_id, manifest=manifest)
+    return replace(facts, fence=facts.fence and facts.fence.made(), fence_id=fence_id, manifest=manifest)
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
@@ -347,6 +344,8 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     if facts.pod is None:
         return replace(facts, pod=Later("a pod of etcd"))
     file = facts.file or (facts.known if facts.stored else None)
+    if file is None and facts.others:
+        return replace(facts, others=())
     if file is None:
         count = -(-facts.expected // facts.part_size) if facts.expected > facts.part_size else 0
         parts = tuple(Later("sha256") for _ in range(count))

@@ -7,16 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Step
+from hcp_dr.engine.step import Check, Decision, Done, Step
 from hcp_dr.model import Case, Ports
 from hcp_dr.procedure.backup.protect_instances import put_back
 from hcp_dr.procedure.instances import aws_machines, instance_ids
+from hcp_dr.procedure.lost import is_lost
+from hcp_dr.procedure.verify import source_clean
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     before: Mapping[str, Any]  # remembered
     protected: Mapping[str, bool]
+    held: bool = False  # the source was lost, and may come back: nothing of this cluster was removed there yet
     foreseen: tuple[str, ...] = ()  # before anything is remembered: instances that would be protected meanwhile
 
 
@@ -27,6 +30,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     return Facts(
         before=before or {},
         protected={instance.instance_id: instance.termination_protected for instance in found},
+        held=is_lost(memory) and source_clean.STEP.name not in memory.done,
         foreseen=tuple(i.instance_id for i in found if not i.termination_protected and not i.spot)
         if before is None
         else (),
@@ -34,6 +38,17 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 
 def plan(facts: Facts) -> Decision:
+    kept = [name for name, on in facts.before.items() if not on and facts.protected.get(name)]
+    if facts.held and kept:
+        check = Check(
+            "termination_protection",
+            "warning",
+            f"left on: {', '.join(kept)}",
+            "the source was lost, and what comes back of it may terminate them",
+            "when it is back, fence it by hand and run `hcp-dr teardown`, then this again. When it is gone for good: "
+            "aws ec2 modify-instance-attribute --no-disable-api-termination --instance-id ID, for each",
+        )
+        return Done("termination protection stays on while the lost source may come back", (check,))
     return put_back(facts.before, facts.protected)
 
 

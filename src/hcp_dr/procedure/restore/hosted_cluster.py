@@ -23,6 +23,7 @@ from hcp_dr.objects.reading import dig, is_deleting
 from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure import restore_url
 from hcp_dr.procedure.fencing import Fence, look_at
+from hcp_dr.procedure.lost import is_lost
 from hcp_dr.procedure.restore_url import RestoreUrl
 from hcp_dr.procedure.restoring import STARTED, Restorable, is_ours, marked, to_restore
 from hcp_dr.procedure.withdrawal import Governed, bring_operator_back, governed, remove_governed
@@ -33,7 +34,7 @@ RESTORED = "hypershift.openshift.io/restored-from-backup"
 @dataclass(frozen=True, slots=True)
 class Facts:
     backup_id: str
-    fence: Fence | None  # looked at where the HostedCluster is not there yet
+    fence: Fence | None  # looked at where the HostedCluster is not there yet, and the source is not lost
     fence_id: str | None
     started: bool  # remembered: it was un-paused there, and served
     wanted: Restorable | None  # of the backup; not read any more once it was started
@@ -49,10 +50,11 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     snapshot = manifest.snapshot if manifest else None
     found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     url = ports.bucket.presign_get(snapshot.key, seconds=restore_url.SECONDS) if snapshot else Later("presigned URL")
+    lost = is_lost(memory)
     return Facts(
         backup_id=case.backup_id,
-        fence=look_at(ports.source, case, memory) if found is None else None,
-        fence_id=(memory.mapping("fence") or {}).get("id"),
+        fence=look_at(ports.source, case, memory) if found is None and not lost else None,
+        fence_id=None if lost else (memory.mapping("fence") or {}).get("id"),
         started=STARTED in memory.done,
         wanted=None if STARTED in memory.done else _of_backup(ports, case),
         found=found,

@@ -25,6 +25,7 @@ from hcp_dr.objects.select import node_pools_of
 from hcp_dr.procedure import restore_url
 from hcp_dr.procedure.carried import MACHINERY
 from hcp_dr.procedure.fencing import Fence, look_at
+from hcp_dr.procedure.lost import is_lost
 from hcp_dr.procedure.restore_url import RestoreUrl
 from hcp_dr.procedure.restoring import is_ours
 
@@ -39,7 +40,9 @@ class Facts:
     namespace: str
     control_plane_namespace: str
     name: str
-    fence: Fence | None  # looked at until the HostedCluster is un-paused; afterwards it is the watch's
+    fence: (
+        Fence | None
+    )  # looked at until the HostedCluster is un-paused, unless the source is lost; then it is the watch's
     hosted_cluster: Object | None  # on the destination
     etcd: Object | None
     api_server: Object | None
@@ -62,14 +65,14 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         namespace=case.namespace,
         control_plane_namespace=namespace,
         name=case.name,
-        fence=look_at(ports.source, case, memory) if paused else None,
+        fence=look_at(ports.source, case, memory) if paused and not is_lost(memory) else None,
         hosted_cluster=hosted_cluster,
         etcd=destination.find(STATEFUL_SET, "etcd", namespace),
         api_server=destination.find(DEPLOYMENT, "kube-apiserver", namespace),
         deleting=tuple(f"{item['kind']} {name_of(item)}" for item in (*pools, *machinery) if is_deleting(item)),
         url=_look_at_url(ports, hosted_cluster),
         size=manifest.snapshot.size if manifest and manifest.snapshot else 0,
-        void=paused and _void(manifest, memory),
+        void=paused and not is_lost(memory) and _void(manifest, memory),
     )
 
 

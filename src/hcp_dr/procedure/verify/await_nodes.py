@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import MachineUnsafe
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import LEASE, NODE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import condition, dig, name_of, uid_of
+from hcp_dr.procedure.lost import is_lost
 
 LEASES = "kube-node-lease"
 LIMIT = 1200.0
@@ -33,6 +34,7 @@ class Facts:
     before: Mapping[str, str]  # node names to uids, remembered before the fence
     nodes: tuple[NodeFact, ...]
     leases_before: Mapping[str, Any] | None  # remembered when this step looked first
+    lost: bool = False  # the source is: nodes of after the backup are nobody's doing
 
 
 def look_at(hosted: Kubernetes) -> tuple[NodeFact, ...]:
@@ -45,7 +47,12 @@ def look_at(hosted: Kubernetes) -> tuple[NodeFact, ...]:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     identity = memory.mapping("identity") or {}
-    return Facts(before=identity.get("nodes", {}), nodes=look_at(ports.hosted), leases_before=memory.mapping("leases"))
+    return Facts(
+        before=identity.get("nodes", {}),
+        nodes=look_at(ports.hosted),
+        leases_before=memory.mapping("leases"),
+        lost=is_lost(memory),
+    )
 
 
 def plan(facts: Facts) -> Decision:
@@ -60,7 +67,7 @@ def plan(facts: Facts) -> Decision:
             )
         )
     strangers = [node.name for node in facts.nodes if node.name not in facts.before]
-    if strangers:
+    if strangers and not facts.lost:
         return Refuse(
             MachineUnsafe(
                 what=f"Nodes that were not there before the fence: {', '.join(strangers)}.",
@@ -80,7 +87,14 @@ def plan(facts: Facts) -> Decision:
             limit=LIMIT,
             wake=Topic("hosted", LEASE, LEASES),
         )
-    return Done(f"{len(facts.before)} nodes, the same as before, are Ready")
+    check = Check(
+        "nodes",
+        "warning",
+        f"nodes that are not in the backup: {', '.join(strangers)}",
+        "their instances were made after it, and no Machine of the hosted cluster knows them",
+        "drain them, delete them, and terminate their instances by hand, when nothing runs there any more",
+    )
+    return Done(f"{len(facts.before)} nodes, the same as before, are Ready", (check,) if strangers else ())
 
 
 def foresee(facts: Facts) -> Facts:

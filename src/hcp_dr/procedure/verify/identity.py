@@ -22,6 +22,7 @@ from hcp_dr.procedure import etcd
 from hcp_dr.procedure.etcd import Member
 from hcp_dr.procedure.fencing import BREACHES
 from hcp_dr.procedure.identity import Identity, look_at, nonce_of
+from hcp_dr.procedure.lost import is_lost
 from hcp_dr.procedure.returning import UNPAUSES
 
 MOST_LOST = 0.1
@@ -56,7 +57,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         now=look_at(ports.hosted, before.samples if before else {}),
         members_wanted=etcd.replicas(ports.destination, case),
         members=etcd.members(ports.destination, case),
-        strict=STEP.name not in memory.done and not served and not by_hand,
+        strict=STEP.name not in memory.done and not served and not by_hand and not is_lost(memory),
     )
 
 

@@ -1,0 +1,89 @@
+"""A Lease in the bucket, in the place of the one on a management cluster that is lost: one object, every change of it
+conditional on the ETag that was seen, which stands for the resourceVersion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+
+from hcp_dr.aws.port import Bucket
+from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, NotFound
+from hcp_dr.kube.port import Object, PatchBody, Resource
+from hcp_dr.model import bucket_prefix
+
+
+class Leases(Protocol):
+    """Where a Lease is kept: a management cluster, or what stands in for one. The methods are those of Kubernetes."""
+
+    def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None: ...
+
+    def create(self, resource: Resource, body: Object) -> Object: ...
+
+    def patch(self, resource: Resource, name: str, namespace: str | None, patch: PatchBody) -> Object: ...
+
+
+class BucketLease:
+    """Answers as a cluster does that holds nothing else."""
+
+    def __init__(self, bucket: Bucket, namespace: str, name: str) -> None:
+        self._bucket = bucket
+        self.key = f"{bucket_prefix(namespace, name)}lease.json"
+
+    def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+        del resource, name, namespace
+        head = self._bucket.head(self.key)
+        if head is None:
+            return None
+        found: Object = json.loads(self._bucket.get(self.key))
+        return _versioned(found, head.etag)
+
+    def create(self, resource: Resource, body: Object) -> Object:
+        del resource
+        try:
+            return _versioned(body, self._put(body, if_absent=True))
+        except AwsConflict as error:
+            raise AlreadyExists(**self._values("create", error)) from error
+
+    def patch(self, resource: Resource, name: str, namespace: str | None, patch: PatchBody) -> Object:
+        """A merge patch whose resourceVersion is the ETag that was seen."""
+        changed = dict(cast("Mapping[str, Any]", patch))
+        version = changed["metadata"]["resourceVersion"]
+        found = self.find(resource, name, namespace)
+        if found is None:
+            raise NotFound(object=self._object, cluster="lost source", verb="patch")
+        body = _merged(found, changed)
+        try:
+            return _versioned(body, self._put(body, if_etag=version))
+        except AwsConflict as error:
+            raise Conflict(**self._values("patch", error)) from error
+
+    def _put(self, body: Object, *, if_absent: bool = False, if_etag: str | None = None) -> str:
+        meta = {key: value for key, value in body["metadata"].items() if key != "resourceVersion"}
+        data = json.dumps({**body, "metadata": meta}, sort_keys=True).encode()
+        return self._bucket.put(self.key, data, metadata={}, if_absent=if_absent, if_etag=if_etag)
+
+    @property
+    def _object(self) -> str:
+        return f"Lease s3://{self._bucket.name}/{self.key}"
+
+    def _values(self, verb: str, error: AwsConflict) -> dict[str, str]:
+        reason = str(error.values.get("reason", ""))
+        return {"object": self._object, "cluster": "lost source", "verb": verb, "reason": reason}
+
+
+def _versioned(body: Object, etag: str) -> Object:
+    return {**body, "metadata": {**body["metadata"], "resourceVersion": etag}}
+
+
+def _merged(target: Any, patch: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = _merged(result.get(key), value)
+    return result

@@ -1,0 +1,56 @@
+"""Whether a cluster is dead: tried for a while, and not answered once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hcp_dr.engine.run import FIRST_LIMIT
+from hcp_dr.engine.telling import Progress
+from hcp_dr.engine.wait import LOOK_AGAIN, Clock
+from hcp_dr.errors import ClusterUnreachable, HcpDrError, SourceAnswers
+
+_ANSWERED = "its certificate is not trusted"
+"""Whoever shows a certificate lives, whomever it is from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked, in words; how to ask it once; and what to do where it answers."""
+
+    word: str
+    ask: Callable[[], object]
+    todo: str
+
+
+def must_be_silent(
+    asked: Sequence[Asked],
+    clock: Clock,
+    tell: Callable[[Progress], None],
+    between: Callable[[], None],
+) -> None:
+    """An answer of any kind, a refusal too, is one. `between` is called after each, and may raise. Raises
+    SourceAnswers."""
+    began = clock.now()
+    while True:
+        for each in asked:
+            seen = f"until it is sure that it is lost; seen: {_silence(each)}"
+            tell(Progress("wait", "source", seen, clock.now() - began))
+            between()
+        if clock.now() - began >= FIRST_LIMIT:
+            return
+        clock.pause(LOOK_AGAIN)
+
+
+def _silence(asked: Asked) -> str:
+    try:
+        asked.ask()
+    except ClusterUnreachable as error:
+        if _ANSWERED not in error.what:
+            return error.what
+        answer: str = error.what
+    except HcpDrError as error:
+        answer = error.what
+    else:
+        answer = "it was asked, and answered"
+    raise SourceAnswers(why=f"{asked.word} ({answer.rstrip('.')})", todo=asked.todo)

@@ -1,0 +1,59 @@
+"""Of an online backup: remembers what the cluster is by uids and samples, and the moment from which its snapshot lacks
+writes. The hosted cluster goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Decision, Do, Done, Remember, Step, Wait
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.moments import utc
+from hcp_dr.procedure import etcd
+from hcp_dr.procedure.identity import Identity, look_at
+from hcp_dr.procedure.snapshot import ONLINE
+
+LIMIT = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    proposed_id: str
+    now: float  # seconds since the epoch, before anything was read
+    revision: int | None  # of etcd's member that is the truth; None where none answers
+    identity: Identity | None  # looked at where nothing is remembered
+    remembered: Mapping[str, Any] | None
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    now, remembered = ports.now(), memory.mapping(ONLINE)
+    members = etcd.members(ports.source, case) if remembered is None else ()
+    pod = members[0].pod if len(members) == 1 else etcd.leader(members)
+    return Facts(
+        proposed_id=f"{ONLINE}-{ports.fresh_id()}",
+        now=now,
+        revision=next((member.revision for member in members if member.pod == pod), None),
+        identity=look_at(ports.hosted) if remembered is None else None,
+        remembered=remembered,
+    )
+
+
+def plan(facts: Facts) -> Decision:
+    if facts.remembered is not None:
+        at = utc(float(facts.remembered["at"]))
+        return Done(f"what is written after {at}, revision {facts.remembered['revision']}, may be missing")
+    if facts.revision is None or facts.identity is None:
+        return Wait("a member of etcd leads and answers", "none does", LIMIT)
+    moment = {"id": facts.proposed_id, "at": facts.now, "revision": facts.revision}
+    return Do((Remember("identity", facts.identity.to_json()), Remember(ONLINE, moment)))
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if facts.revision is None or facts.identity is None:
+        return replace(facts, revision=0, identity=facts.identity or Identity("", {}, {}, 0))
+    return replace(facts, remembered={"at": facts.now, "revision": facts.revision})
+
+
+STEP = Step(name="backup.note_moment", documented="-", observe=observe, plan=plan, afterwards=afterwards)

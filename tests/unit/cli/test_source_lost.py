@@ -1,0 +1,163 @@
+"""`hcp-dr restore --source-lost`: which backup, what it says before it asks, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hcp_dr.engine import journal
+from hcp_dr.engine.journal import Journal
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember
+from hcp_dr.errors import ClusterUnreachable, Refused
+from hcp_dr.folder import BackupFolder
+from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, page
+from hcp_dr.procedure import APART, BACKUP_ONLINE, POINT_OF_NO_RETURN, RESTORE_LOST, lost
+from tests.cases.building import an_object
+from tests.ports import CASE, MemoryKubernetes, World
+from tests.unit.cli.conftest import Hcp
+from tests.unit.cli.test_verbs import toy
+
+pytestmark = pytest.mark.usefixtures("connected")
+WORDS = ("restore", "--source-lost", "--reason", "the flood")
+HOSTED = an_object({"HostedCluster clusters/one": {"spec": {"release": {"image": "quay.example/release:4.20.1"}}}})
+Make = Callable[..., Path]
+
+
+def dead(cluster: MemoryKubernetes) -> None:
+    def refuse(_verb: str) -> None:
+        raise ClusterUnreachable(cluster=cluster.name, verb="get", object="Namespace", reason="timed out")
+
+    cluster.before = refuse
+
+
+@pytest.fixture(autouse=True)
+def quick(environment: dict[str, str], world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A source that is dead, without a wait for it, and a restore of two steps."""
+    assert environment
+    dead(world.source)
+    dead(world.hosted)
+    monkeypatch.setattr("hcp_dr.engine.silence.FIRST_LIMIT", 0.0)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("BACKUP_DIR")
+    monkeypatch.setitem(APART, RESTORE_LOST, (toy("restore.one"), toy(POINT_OF_NO_RETURN, acting)))
+
+
+def acting(memory: Any) -> Decision:
+    return Done("it serves") if memory.text("seen") else Do((Remember("seen", "yes"),))
+
+
+@pytest.fixture
+def make(world: World, tmp_path: Path) -> Make:
+    """An online backup below the user's state folder, of a moment, in the bucket too unless it is not."""
+
+    def one(name: str, at: float, *, stored: bool = True, command: str = BACKUP_ONLINE) -> Path:
+        folder = BackupFolder(tmp_path / "state" / "hcp-dr" / "clusters" / "one" / name)
+        folder.make()
+        case = replace(CASE, backup_id=name)
+        written = page(HOSTED)
+        folder.write(written.entry.file, written.text)
+        snapshot = Snapshot(case.bucket, case.snapshot_key, 8, "5ad1", "9f", 42, 7, "online-x", fenced=False, at=at)
+        folder.write(MANIFEST, Manifest(case.to_json(), at, None, (written.entry,), snapshot).to_text())
+        with closing(Journal(folder.path, now=lambda: at)) as lines:
+            lines.write("begin", command=command, case=case.to_json(), by="x")
+            lines.write("remember", key="nonce", value="n")
+            lines.write("remember", key="identity", value={})
+            lines.write("end")
+        if stored:
+            world.bucket.put(case.snapshot_key, b"snapshot", metadata={"sha256": "5ad1"})
+        return folder.path
+
+    return one
+
+
+def test_the_newest_that_the_bucket_proves_is_taken(hcp: Hcp, make: Make) -> None:
+    make("1-old", 1770000000.0)
+    good = make("2-good", 1770000600.0)
+    bad = make("3-new", 1770001200.0, stored=False)
+    ended = hcp(*WORDS, "--yes", "-o", "json")
+    assert ended.code == 1, ended.err
+    result = json.loads(ended.out)
+    assert (result["command"], result["backup_dir"]) == ("restore --source-lost", str(good))
+    assert f"Passed over {bad}" in ended.err
+    assert "data_loss: the snapshot is of 2026-02-02T02:50:00Z: writes of the last " in ended.err
+    assert any(text.startswith("source_fence: mgmt-1 did not answer") for text in result["warnings"])
+    story = journal.read(good)
+    assert story is not None
+    told = story.memory.mapping("source_lost")
+    assert told is not None
+    assert (told["reason"], told["at"]) == ("the flood", 1770000600.0)
+    assert "arn:" in told["who"]
+    report = json.loads((good / "report.json").read_text())
+    assert any("set spec.pausedUntil of HostedCluster clusters/one" in text for text in report["to_do"])
+
+
+def test_it_is_confirmed_by_name_after_the_loss_is_told(hcp: Hcp, make: Make) -> None:
+    folder = make("1", 1770000000.0)
+    ended = hcp(*WORDS)
+    assert ended.code == 76
+    assert "are lost" in ended.err
+    story = journal.read(folder)
+    assert story is not None
+    assert story.command == BACKUP_ONLINE
+
+
+def test_a_reason_is_needed(hcp: Hcp) -> None:
+    assert hcp("restore", "--source-lost", "--yes").code == 3
+    assert hcp("restore", "--source-lost", "--yes", "--reason", " ").code == 3
+    assert hcp("restore", "--reason", "why").code == 3
+
+
+def test_a_source_that_answers_is_refused(hcp: Hcp, make: Make, world: World) -> None:
+    make("1", 1770000000.0)
+    world.source.before = lambda _verb: None
+    ended = hcp(*WORDS, "--yes")
+    assert ended.code == 78
+    assert "hcp-dr relocate" in ended.paragraph
+
+
+def test_without_a_backup_there_is_none(hcp: Hcp, make: Make, tmp_path: Path) -> None:
+    assert hcp(*WORDS, "--yes").code == 51
+    make("1", 1770000000.0, stored=False)
+    ended = hcp(*WORDS, "--yes")
+    assert ended.code == 51
+    assert "snapshot.db in bucket backups is not there" in ended.err
+    assert hcp(*WORDS, "--yes", "--backup", str(tmp_path / "nowhere")).code == 51
+
+
+def test_a_changed_file_is_no_backup(hcp: Hcp, make: Make) -> None:
+    folder = make("1", 1770000000.0)
+    (folder / "namespaces/clusters/hc-one.yaml").write_text("changed")
+    assert hcp(*WORDS, "--yes").code == 51
+
+
+def test_it_is_resumed_while_the_source_is_silent(
+    hcp: Hcp, make: Make, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make("1", 1770000000.0)
+    whole = APART[RESTORE_LOST]
+    stuck = toy("restore.one", lambda _: Refuse(Refused(what="Not yet.")))
+    monkeypatch.setitem(APART, RESTORE_LOST, (stuck, whole[1]))
+    assert hcp(*WORDS, "--yes").code == 70
+    assert hcp(*WORDS, "--yes").code == 56
+    monkeypatch.setitem(APART, RESTORE_LOST, whole)
+    world.source.before = lambda _verb: None
+    assert hcp("resume", "--backup", str(folder)).code == 78
+    dead(world.source)
+    ended = hcp("resume", "--backup", str(folder))
+    assert ended.code == 1, ended.err
+    assert "warning: data_loss" in ended.out
+    again = hcp("restore", "--backup", str(folder))
+    assert again.code == 55
+    assert "restored while the source was lost" in again.paragraph
+
+
+def test_what_is_told_is_what_is_warned_of() -> None:
+    told = {"reason": "x", "who": "y", "at": 0.0, "began": 60.0}
+    checks: tuple[Check, ...] = lost.checks(CASE, told, HOSTED)
+    assert [check.verdict for check in checks] == ["warning", "warning", "warning"]

@@ -1,0 +1,77 @@
+"""What is told of a lost source, and what nobody may ask it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.errors import Refused
+from hcp_dr.kube.resources import NAMESPACE
+from hcp_dr.objects.archive import Manifest, Snapshot
+from hcp_dr.procedure import calling_off, lost
+from tests.ports import CASE
+
+TOLD: dict[str, Any] = {"reason": "flood", "who": "ada", "at": 1770000000.0, "began": 1770000000.0 + 61}
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(1, "1 minutes"), (61, "2 minutes"), (7200, "2 hours (120 minutes)")])
+def test_the_loss_is_never_stated_too_small(seconds: float, words: str) -> None:
+    told = lost.loss(1770000000.0, 1770000000.0 + seconds)
+    assert told == f"the snapshot is of 2026-02-02T02:40:00Z: writes of the last {words} are lost"
+
+
+def hosted_cluster(tag: str) -> Any:
+    return {"metadata": {"name": "one"}, "spec": {"release": {"image": f"quay.example/release:{tag}"}}}
+
+
+@pytest.mark.parametrize(
+    ("tag", "verdict"), [("4.20.3-x86_64", "warning"), ("4.23.0-x86_64", "ok"), ("latest", "warning")]
+)
+def test_whether_etcd_goes_back_in_revision_is_the_releases_matter(tag: str, verdict: str) -> None:
+    checks = {check.name: check for check in lost.checks(CASE, TOLD, hosted_cluster(tag))}
+    assert checks["etcd_revision"].verdict == verdict
+    assert ("restart kubelet" in checks["etcd_revision"].todo) is (verdict == "warning")
+
+
+def test_what_must_be_fenced_by_hand_is_named_in_order() -> None:
+    text = lost.to_fence_by_hand(CASE)
+    order = ["control-plane-operator", "kube-apiserver", "openshift-oauth-apiserver", "capi-provider"]
+    assert [text.index(name) for name in order] == sorted(text.index(name) for name in order)
+
+
+def test_nobody_asks_it() -> None:
+    with pytest.raises(Refused):
+        lost.lost_source().find(NAMESPACE, "kube-system")
+
+
+MADE_AT = 500.0
+
+
+@pytest.mark.parametrize(
+    ("remembered", "at"),
+    [
+        ({"fence": {"id": "first", "at": 100.0}}, 100.0),
+        (
+            {
+                "fence": {"id": "second", "at": 900.0},
+                "fence_breaches": [{"fence": "first", "since": 100.0, "seen": 800.0}],
+            },
+            100.0,
+        ),
+        ({"fence": {"id": "second", "at": 900.0}}, MADE_AT),
+        ({}, MADE_AT),
+    ],
+)
+def test_the_loss_begins_at_the_fence_of_the_snapshot(remembered: dict[str, Any], at: float) -> None:
+    snapshot = Snapshot("backups", "snapshot.db", 1, "0", "0", 1, 1, "first")
+    memory = Memory()
+    for key, value in remembered.items():
+        memory = memory.with_value(key, value)
+    assert lost.moment_of(Manifest({}, MADE_AT, None, (), snapshot), memory) == at
+
+
+def test_an_abort_does_without_the_destination_only_where_the_sources_lease_excludes_others() -> None:
+    assert calling_off.without(Memory())("destination")
+    assert not calling_off.without(Memory().with_value(lost.LOST, TOLD))("destination")
