@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hcp_dr.errors import AlreadyExists
+import time
+from collections.abc import Callable
+
+from hcp_dr.errors import AlreadyExists, KubernetesError
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.model import Side
@@ -12,14 +15,33 @@ USER = "hcp-dr"
 _KINDS = {each.kind: each for each in (r.NAMESPACE, r.CLUSTER_ROLE, r.CLUSTER_ROLE_BINDING, r.ROLE, r.ROLE_BINDING)}
 
 
+_TRIES = 20
+
+
 def grant(cluster: Kubernetes, side: Side, namespace: str, name: str) -> None:
     """As `hcp-dr rbac SIDE | kubectl apply` does, for the hosted cluster `namespace`/`name`."""
     for wanted in roles.manifests(side, namespace, name, roles.user(USER)):
-        place = wanted["metadata"].get("namespace")
-        if place and cluster.find(r.NAMESPACE, place) is None:
-            # a management cluster of OpenShift has the places of the router and of the dashboards
-            cluster.create(r.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}})
-        _apply(cluster, wanted)
+        _persistently(lambda wanted=wanted: _give(cluster, wanted))  # type: ignore[misc]
+
+
+def _persistently(work: Callable[[], None]) -> None:
+    """Faults may be set on the way already; giving twice gives no more."""
+    for _ in range(_TRIES):
+        try:
+            return work()
+        except KubernetesError as error:
+            if not error.passing:
+                raise
+            time.sleep(0.2)
+    return work()
+
+
+def _give(cluster: Kubernetes, wanted: Object) -> None:
+    place = wanted["metadata"].get("namespace")
+    if place and cluster.find(r.NAMESPACE, place) is None:
+        # a management cluster of OpenShift has the places of the router and of the dashboards
+        cluster.create(r.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}})
+    _apply(cluster, wanted)
 
 
 def _apply(cluster: Kubernetes, wanted: Object) -> None:

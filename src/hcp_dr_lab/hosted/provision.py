@@ -33,7 +33,6 @@ from hcp_dr_lab.region.pki import CertificateAuthority, write_secret
 SIGNER = "customer-system-admin-signer"
 API_SECONDS = 150.0
 CONTENT_SECONDS = 150.0
-_TRIES = 20
 
 Say = Callable[[str], None]
 _PLAIN = Options()
@@ -152,19 +151,7 @@ def grant(layout: Layout, names: HostedClusterNames, *, source: int) -> None:
     sides: tuple[Side, Side] = ("source", "destination")
     for side, management in zip(sides, MANAGEMENT_CLUSTERS[:: 1 if source == 1 else -1], strict=True):
         with closing(connect(layout.management_kubeconfig(management), management.name)) as administrator:
-            _grant_patiently(administrator, side, names)
-
-
-def _grant_patiently(administrator: Kubernetes, side: Side, names: HostedClusterNames) -> None:
-    """Faults may be set on the way already; giving twice gives no more."""
-    for _ in range(_TRIES):
-        try:
-            return rights.grant(administrator, side, names.namespace, names.name)
-        except KubernetesError as error:
-            if not error.passing:
-                raise
-            time.sleep(0.5)
-    return rights.grant(administrator, side, names.namespace, names.name)
+            rights.grant(administrator, side, names.namespace, names.name)
 
 
 def _await_name(hosted: Kubernetes, seconds: float) -> None:
