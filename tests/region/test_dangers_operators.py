@@ -59,6 +59,17 @@ def test_without_the_operator_only_the_stored_version_can_be_read(ground: Hosted
         assert hands.refused(lambda: source.delete(r.MACHINE_HEALTH_CHECK, "stray", place))
     eventually(lambda: readable(source, name, place), 10, "the operator converts again")
     source.delete(r.MACHINE_HEALTH_CHECK, "stray", place)
+    store_all_anew(source)
+
+
+def store_all_anew(source: Kubernetes) -> None:
+    """As a migration of the storage ends: every object is written once more, and the older version is forgotten."""
+    for item in source.list(r.MACHINE_HEALTH_CHECK).items:
+        meta = item["metadata"]
+        body = {"metadata": {"annotations": {"written": str(time.monotonic())}}}
+        source.patch(r.MACHINE_HEALTH_CHECK, meta["name"], meta["namespace"], body)
+    kind, definition = r.CUSTOM_RESOURCE_DEFINITION, str(r.MACHINE_HEALTH_CHECK)
+    source.patch(kind, definition, None, {"status": {"storedVersions": ["v1beta2"]}}, subresource="status")
 
 
 def readable(source: Kubernetes, name: str, place: str) -> bool:
