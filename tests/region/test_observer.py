@@ -23,9 +23,9 @@ from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.objects.select import referenced_secrets
 from hcp_dr_lab import drill
 from hcp_dr_lab.hosted.cluster import Options, Pool
-from hcp_dr_lab.observer.evidence import Belongings, Readiness, Write
+from hcp_dr_lab.observer.evidence import Belongings, Probe, Readiness, Write
 from hcp_dr_lab.observer.judge import Verdict
-from hcp_dr_lab.observer.rules import overlapping, ready_windows
+from hcp_dr_lab.observer.rules import failed_targets, overlapping, ready_windows
 from hcp_dr_lab.observer.writer import LABEL, NAMESPACE, content
 from hcp_dr_lab.region.cloud.aws import NO_KUBELET, seeded
 from hcp_dr_lab.region.cloud.storage import credentials
@@ -88,6 +88,9 @@ class Stage:
 
     def readiness(self) -> list[Readiness]:
         return [Readiness(**entry) for entry in self.seen("readiness")]
+
+    def probes(self) -> list[Probe]:
+        return [Probe(**entry) for entry in self.seen("probe")]
 
     def sentinels(self, beginning: str) -> list[str]:
         """What the observer laid down, without the words before."""
@@ -179,18 +182,20 @@ def verdict_pods(stage: Stage) -> set[str]:
 
 
 def harm_workers(stage: Stage) -> tuple[Worker, Worker, Worker]:
-    """One terminated, one rebooted, one with a container restarted; the last bears a pod of the workload."""
+    """One terminated, one rebooted, one with a container that is held until it is missed, and then restarted."""
     mine = {worker.name: worker for worker in workers(stage.layout).values() if worker.infra_id == stage.names.infra_id}
     pod = stage.inside.list(r.POD, "workload").items[0]
     restarted = mine.pop(pod["spec"]["nodeName"])
     rebooted, terminated = mine.values()
     stage.aws("ec2").terminate_instances(InstanceIds=[terminated.instance_id])
     stage.in_region("reboot", "kill", "-9", str(rebooted.pid))
-    kill = (
+    send = (
         'for process in /proc/[0-9]*; do grep -qs "pod$0" $process/cgroup && grep -qs bin/workload $process/cmdline '
-        "&& kill -9 ${process#/proc/}; done; true"
+        "&& kill -$1 ${process#/proc/}; done; true"
     )
-    stage.in_region("restart", "sh", "-c", kill, pod["metadata"]["uid"])
+    stage.in_region("hold", "sh", "-c", send, pod["metadata"]["uid"], "STOP")
+    eventually(lambda: any(failed_targets(stage.probes(), "workload")), 60, "the workload is seen without an answer")
+    stage.in_region("restart", "sh", "-c", send, pod["metadata"]["uid"], "9")
 
     def restarts() -> int:
         found = stage.inside.find(r.POD, pod["metadata"]["name"], "workload") or {}

@@ -82,7 +82,9 @@ def test_three_members_whose_release_would_make_three_clusters_are_refused(regio
         with management(region, FIRST) as source, management(region, SECOND) as destination:
             kept = source.get(r.HOSTED_CLUSTER, hosted.names.name, hosted.names.namespace)
             assert "pausedUntil" not in kept["spec"]
-            assert destination.find(r.NAMESPACE, hosted.names.control_plane_namespace) is None
+            assert destination.find(r.HOSTED_CLUSTER, hosted.names.name, hosted.names.namespace) is None
+            for kind in (r.MACHINE, r.HOSTED_CONTROL_PLANE, r.SECRET, r.POD):
+                assert not destination.list(kind, hosted.names.control_plane_namespace).items
 
 
 def test_a_hosted_cluster_of_the_users_own_with_a_heavy_etcd(region: Layout) -> None:
