@@ -150,7 +150,7 @@ def told(words: tuple[str, ...], env_file: Path, **environment: str) -> tuple[in
     around = drill.surroundings(env_file) | environment
     ended = subprocess.run(command, capture_output=True, text=True, env=around, timeout=600, check=False)
     said = ended.stdout + ended.stderr
-    say(f"{' '.join(words)}: exit code {ended.returncode} after {time.monotonic() - began:.0f} s\n{said[-1500:]}")
+    say(f"{' '.join(words)}: exit code {ended.returncode} after {time.monotonic() - began:.0f} s\n{said[-6000:]}")
     return ended.returncode, said
 
 
