@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from hcp_dr.engine import journal
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, SourceAnswers
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
+from hcp_dr.procedure.lost import LOST
 from hcp_dr_lab import drill
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.observer.evidence import Write
@@ -21,7 +23,7 @@ from hcp_dr_lab.region import lifecycle
 from hcp_dr_lab.region.control import Control
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
 from tests.region.conftest import Hosted, eventually, in_service, management, say
-from tests.region.hands import keepers, pause, pods, scale, zone
+from tests.region.hands import aws, keepers, pause, pods, scale, zone
 from tests.region.test_faults import told
 from tests.region.test_resume import identities, running
 from tests.region.test_rights import since
@@ -76,24 +78,31 @@ def test_it_comes_back_from_an_online_backup_and_the_source_that_returns_harms_n
         control.stop(f"{FIRST.name}/kube-apiserver")
         ended, said = told(restore, env_file, **state)
         assert ended == SourceAnswers.exit_code
-        assert "still takes writes" in said
+        assert "still takes writes (it was asked, and answered)" in said
 
         control.stop(FIRST.name)
         ended, said = told(restore, env_file, **state)
-        say(said)
         assert ended == DONE_WITH_WARNINGS
+        assert re.search(r"warning: data_loss: the snapshot is of \S+Z: writes of the last \d+ minutes are lost", said)
+        assert "to do: when all is Ready, restart in the hosted cluster what watches its API: kubelet" in said
         assert identities(hosted) == nodes
         assert running(hosted) == instances
         assert written(hosted) == ["before-the-backup"]
         assert keepers(zone(region), names) == {SECOND.external_dns_owner, STRANGER}
 
-        fence_by_hand(hosted, control, said)
+        assert protected(hosted) == instances
         [folder] = (tmp_path / "state" / "hcp-dr" / names.namespace / names.name).iterdir()
+        fence_by_hand(hosted, control, said)
         assert told(("teardown", "--yes", "--backup", str(folder)), env_file)[0] in (DONE, DONE_WITH_WARNINGS)
         assert told(("finish", "--backup", str(folder)), env_file)[0] in (DONE, DONE_WITH_WARNINGS)
         verdict = observation.conclude()
         say("\n".join(verdict.reasons))
-        assert verdict.reasons == ()
+        losing, source_alone = verdict.reasons
+        assert losing.startswith(f"{len(verdict.lost)} acknowledged writes are lost")
+        assert source_alone.startswith(f"split brain: the source {FIRST.name} acknowledged")
+        assert f"after the snapshot from which the destination {SECOND.name} was made" in source_alone
+        assert first_lost(writes(observation), verdict.lost) > moment_of(folder)
+        assert protected(hosted) == set()
 
 
 def back_up(env_file: Path, state: dict[str, str]) -> None:
@@ -115,6 +124,36 @@ def written(hosted: Hosted) -> list[str]:
 def writes(observation: drill.Observation) -> list[Write]:
     text = (observation.folder / "write.jsonl").read_text("utf-8")
     return [Write(**json.loads(line)) for line in text.splitlines()]
+
+
+def first_lost(seen: list[Write], lost: tuple[str, ...]) -> float:
+    """When the first of the writes was acknowledged that are not there any more."""
+    last: dict[str, float] = {}
+    for each in seen:
+        if each.acknowledged and each.name in lost:
+            last[each.name] = each.ended
+    return min(last.values())
+
+
+def moment_of(folder: Path) -> float:
+    """From which on, as the product said, writes are lost."""
+    story = journal.read(folder)
+    assert story is not None
+    said = story.memory.mapping(LOST)
+    assert said is not None
+    return float(said["at"])
+
+
+def protected(hosted: Hosted) -> set[str]:
+    """Those of its instances that EC2 would not terminate."""
+    ec2 = aws(hosted.layout, "ec2")
+    return {
+        instance
+        for instance in running(hosted)
+        if ec2.describe_instance_attribute(InstanceId=instance, Attribute="disableApiTermination")[
+            "DisableApiTermination"
+        ]["Value"]
+    }
 
 
 def run_in_etcd_of_source(hosted: Hosted, script: str) -> bytes:
@@ -140,4 +179,4 @@ def fence_by_hand(hosted: Hosted, control: Control, said: str) -> None:
         for name in stopped:
             scale(source, name, place, 0)
         control.start(FIRST.name)
-        eventually(lambda: not any(pods(source, name, place) for name in stopped), 90, "what was scaled has no pod")
+        eventually(lambda: not any(pods(source, name, place) for name in stopped), 180, "what was scaled has no pod")
