@@ -160,6 +160,23 @@ def test_it_is_resumed_while_the_source_is_silent(
     assert "restored while the source was lost" in again.paragraph
 
 
+def test_it_is_resumed_in_the_backups_own_folder_whatever_backup_dir_says(
+    hcp: Hcp, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "of-a-relocation"
+    monkeypatch.setenv("BACKUP_DIR", str(elsewhere))
+    folder = make("1", 1770000000.0)
+    whole = APART[RESTORE_LOST]
+    stuck = toy("restore.one", lambda _: Refuse(Refused(what="Not yet.")))
+    monkeypatch.setitem(APART, RESTORE_LOST, (stuck, whole[1]))
+    assert hcp(*WORDS, "--yes").code == 70
+    monkeypatch.setitem(APART, RESTORE_LOST, whole)
+    ended = hcp("resume", "-o", "json")
+    assert ended.code == 1, ended.err
+    assert json.loads(ended.out)["backup_dir"] == str(folder)
+    assert not elsewhere.exists()
+
+
 def test_what_is_told_is_what_is_warned_of() -> None:
     told = {"reason": "x", "who": "y", "at": 0.0, "began": 60.0}
     checks: tuple[Check, ...] = lost.checks(CASE, told, HOSTED, "/backups/one")
