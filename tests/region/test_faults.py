@@ -110,6 +110,7 @@ def test_a_source_that_dies_and_comes_back_and_an_s3_that_is_away(hosted: Hosted
         ended, said = told(("resume",), env_file)
         assert ended == errors.Refused.exit_code, said
         assert "external-dns on the source" in said
+        assert "hcp-dr resume --dns takeover" in said
     eventually(lambda: external_dns_ready(layout), 30, "the source's external-dns is Ready again")
     assert product(("resume",), env_file).wait(timeout=600) == 0
 
@@ -150,7 +151,7 @@ def told(words: tuple[str, ...], env_file: Path, **environment: str) -> tuple[in
     around = drill.surroundings(env_file) | environment
     ended = subprocess.run(command, capture_output=True, text=True, env=around, timeout=600, check=False)
     said = ended.stdout + ended.stderr
-    say(f"{' '.join(words)}: exit code {ended.returncode} after {time.monotonic() - began:.0f} s\n{said[-6000:]}")
+    say(f"{' '.join(words)}: exit code {ended.returncode} after {time.monotonic() - began:.0f} s\n{said[-1500:]}")
     return ended.returncode, said
 
 
