@@ -80,6 +80,25 @@ def test_each_phase_by_itself() -> None:
     assert here.verdict().reasons == ()
 
 
+def test_a_node_pool_that_is_scaled_after_the_restore_stops_nothing() -> None:
+    here = scene()
+    assert here.operator.start("backup").error is None
+    assert here.operator.go_on("restore").error is None
+    destination = here.world.sides[1].client()
+    [pool] = destination.list(r.NODE_POOL).items
+    replicas = {"spec": {"replicas": pool["spec"]["replicas"] + 1}}
+    destination.patch(r.NODE_POOL, pool["metadata"]["name"], pool["metadata"]["namespace"], replicas)
+    here.world.clock.spend(120.0)
+
+    verified = here.operator.go_on("verify")
+    assert verified.error is None
+    [told] = [check for check in verified.checks if check.name == "nodes" and check.verdict == "warning"]
+    assert told.seen.startswith("since the relocation came: ")
+    for phase in ("teardown", "finish"):
+        assert here.operator.go_on(phase).error is None, phase
+    assert here.verdict().instances_terminated == ()
+
+
 def test_members_of_a_release_that_would_make_three_clusters_of_them_stay() -> None:
     here = scene(Shape.UNFIXED_MEMBERS)
     ending = here.operator.relocate()
