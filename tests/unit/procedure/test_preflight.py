@@ -395,11 +395,11 @@ def test_a_taint_is_borne_as_the_scheduler_sees_it(toleration: dict[str, str], *
 
 def test_the_probe_is_fetched_from_inside_the_source(world: World) -> None:
     world.bucket.put(f"{CASE.key_prefix}/probe", b"probe", metadata={})
-    assert aws.observe(world.ports, CASE, NOTHING).fetched == ""
+    assert aws.observe(world.ports, CASE, NOTHING).probe.fetched == ""
     world.source.script = lambda _command, _stdin: Completed(6, b"", b"curl: (6) Could not resolve host\n")
-    assert aws.observe(world.ports, CASE, NOTHING).fetched == "curl: (6) Could not resolve host"
+    assert aws.observe(world.ports, CASE, NOTHING).probe.fetched == "curl: (6) Could not resolve host"
     world.source.objects["Pod", "clusters-one", "etcd-0"]["status"] = {}
-    assert aws.observe(world.ports, CASE, NOTHING).fetched is None
+    assert aws.observe(world.ports, CASE, NOTHING).probe.fetched is None
 
 
 def test_external_dns_lives_as_long_as_a_pod_of_it_is_ready(world: World) -> None:
