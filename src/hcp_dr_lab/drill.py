@@ -106,11 +106,12 @@ def surroundings(env_file: Path) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in mine and not name.startswith("AWS_")}
 
 
-def relocate(env_file: Path) -> Relocation:
-    """Run the product as an operator does. Its progress goes to our stderr, its result is parsed."""
+def relocate(env_file: Path, *words: str) -> Relocation:
+    """Run the product as an operator does, with these options. Its progress goes to stderr, its result is parsed."""
     command = (
         str(Path(sys.executable).with_name("hcp-dr")),
         "relocate",
+        *words,
         "--env-file",
         str(env_file),
         "--yes",

@@ -22,6 +22,7 @@ from hcp_dr_lab.hosted import cluster
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.hosted.provision import provision
 from hcp_dr_lab.region import lifecycle
+from hcp_dr_lab.region.cloud import clients
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, ManagementCluster
 
 REGION = f"test-{os.getpid()}"
@@ -89,10 +90,26 @@ def in_service(layout: Layout, options: Options) -> Iterator[Hosted]:
         yield Hosted(layout, population[0])
     finally:
         for names in population:
+            _unprotect(layout, names)
             for each in MANAGEMENT_CLUSTERS:
                 with management(layout, each) as holder:
                     if holder.find(HOSTED_CLUSTER, names.name, names.namespace) is not None:
                         cluster.delete(holder, names)
+
+
+def _unprotect(layout: Layout, names: HostedClusterNames) -> None:
+    """Its instances can be terminated again, where a relocation that kept them from it did not come to its end."""
+    ec2 = clients.ec2(layout, outside=True)
+    for instance in instances_of(layout, names):
+        ec2.modify_instance_attribute(InstanceId=instance, DisableApiTermination={"Value": False})
+
+
+def instances_of(layout: Layout, names: HostedClusterNames) -> set[str]:
+    """The ids of a hosted cluster's instances that run."""
+    tag = f"tag:kubernetes.io/cluster/{names.infra_id}"
+    answer = clients.ec2(layout, outside=True).describe_instances(Filters=[{"Name": tag, "Values": ["owned"]}])
+    found = [instance for group in answer["Reservations"] for instance in group["Instances"]]
+    return {instance["InstanceId"] for instance in found if instance["State"]["Name"] == "running"}
 
 
 def management(layout: Layout, which: ManagementCluster) -> AbstractContextManager[Kubernetes]:

@@ -13,6 +13,8 @@ from botocore.config import Config
 from hcp_dr.errors import KubernetesError, NotFound
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr_lab.region.cloud import clients
+from hcp_dr_lab.region.cloud.aws import seeded
 from hcp_dr_lab.region.cloud.storage import credentials
 from hcp_dr_lab.region.layout import AWS_REGION, OIDC_BUCKET, HostedClusterNames, Layout
 from hcp_dr_lab.region.machines.hypervisor import Worker, workers
@@ -127,3 +129,27 @@ def told(item: Object, condition: str) -> str | None:
     """The status of a condition."""
     conditions = (item.get("status") or {}).get("conditions") or ()
     return next((entry["status"] for entry in conditions if entry["type"] == condition), None)
+
+
+Zone = dict[tuple[str, str], tuple[str, ...]]
+"""Values by name and type."""
+
+
+def zone(layout: Layout) -> Zone:
+    """All records that are there."""
+    pages = clients.route53(layout, outside=True).get_paginator("list_resource_record_sets")
+    return {
+        (record["Name"], record["Type"]): tuple(entry["Value"] for entry in record.get("ResourceRecords", ()))
+        for page in pages.paginate(HostedZoneId=seeded(layout).zone_id)
+        for record in page["ResourceRecordSets"]
+    }
+
+
+def keepers(records: Zone, names: HostedClusterNames) -> set[str]:
+    """The owners who claim names for objects of the hosted cluster's control plane, as external-dns writes it."""
+    found = set()
+    for (_, kind), values in records.items():
+        said = dict(each.partition("=")[::2] for each in "".join(values).strip('"').split(","))
+        if kind == "TXT" and f"/{names.control_plane_namespace}/" in said.get("external-dns/resource", ""):
+            found.add(said["external-dns/owner"])
+    return found

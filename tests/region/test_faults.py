@@ -143,15 +143,14 @@ def test_status_tells_of_what_is_stopped_and_of_faults(region: Layout) -> None:
 COMMAND = (str(Path(sys.executable).with_name("hcp-dr-lab")),)
 
 
-def told(words: tuple[str, ...], env_file: Path) -> tuple[int, str]:
-    """Exit code, and all that the product said."""
+def told(words: tuple[str, ...], env_file: Path, **environment: str) -> tuple[int, str]:
+    """Exit code, and all that the product said; run with these variables besides."""
     began = time.monotonic()
     command = (str(Path(sys.executable).with_name("hcp-dr")), *words, "--env-file", str(env_file))
-    ended = subprocess.run(
-        command, capture_output=True, text=True, env=drill.surroundings(env_file), timeout=600, check=False
-    )
+    around = drill.surroundings(env_file) | environment
+    ended = subprocess.run(command, capture_output=True, text=True, env=around, timeout=600, check=False)
     said = ended.stdout + ended.stderr
-    say(f"{' '.join(words)}: exit code {ended.returncode} after {time.monotonic() - began:.0f} s\n{said[-1500:]}")
+    say(f"{' '.join(words)}: exit code {ended.returncode} after {time.monotonic() - began:.0f} s\n{said[-6000:]}")
     return ended.returncode, said
 
 

@@ -11,9 +11,8 @@ from hcp_dr.engine import journal
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE
 from hcp_dr_lab import drill
-from hcp_dr_lab.region.cloud import clients
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS
-from tests.region.conftest import Hosted, eventually, management
+from tests.region.conftest import Hosted, eventually, instances_of, management
 
 DEADLY = (
     "backup.pause",
@@ -84,7 +83,4 @@ def identities(hosted: Hosted) -> dict[str, tuple[str, str]]:
 
 def running(hosted: Hosted) -> set[str]:
     """The ids of the hosted cluster's instances that run."""
-    tag = f"tag:kubernetes.io/cluster/{hosted.names.infra_id}"
-    answer = clients.ec2(hosted.layout, outside=True).describe_instances(Filters=[{"Name": tag, "Values": ["owned"]}])
-    found = [instance for group in answer["Reservations"] for instance in group["Instances"]]
-    return {instance["InstanceId"] for instance in found if instance["State"]["Name"] == "running"}
+    return instances_of(hosted.layout, hosted.names)

@@ -10,6 +10,7 @@ from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Resource
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Side
+from hcp_dr.procedure import losing
 from hcp_dr.procedure.permissions import SIDES, permissions
 from hcp_dr_lab import rights
 from hcp_dr_lab.hosted import shapes
@@ -160,6 +161,20 @@ def test_trouble_needs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
         ("hosted", "default", "patch", "configmaps"),
         ("source", own, "patch", "hostedcontrolplanes.hypershift.openshift.io"),
     } <= seen.granted
+
+
+def test_an_online_backup_and_a_lost_source_need_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether somebody answers is asked by what is allowed: a refusal would be an answer too, and a riddle."""
+    here = restricted()
+    seen = listening(here.world, monkeypatch)
+    assert here.operator.back_up_online().error is None
+    ports = here.operator.ports()
+    for each in losing.asked(ports, here.operator.case(ports)):
+        each.ask()
+    here.world.die(here.world.sides[0])
+    here.world.clock.spend(5)
+    assert here.operator.restore_lost().error is None
+    assert seen.refused <= BORNE
 
 
 def test_without_the_roles_preflight_names_each_verb_that_is_missing() -> None:

@@ -46,6 +46,15 @@ def journaled_below(root: Path) -> list[Path]:
     return sorted(path for path in root.glob("*") if (path / journals.FILE_NAME).exists()) if root.is_dir() else []
 
 
+def folder_of(backup_id: str, settings: config.Settings) -> BackupFolder | None:
+    """That of this backup, where it is below the user's state folder."""
+    for path in journaled_below(state_folder(settings)):
+        story = journals.read(path)
+        if story is not None and story.case is not None and story.case.get("backup_id") == backup_id:
+            return BackupFolder(path)
+    return None
+
+
 def _is_online(path: Path) -> bool:
     story = journals.read(path)
     return story is not None and story.command == BACKUP_ONLINE

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,7 +23,7 @@ import yaml
 from hcp_dr import config
 from hcp_dr.aws.client import Aws, settings_from
 from hcp_dr.aws.client import connect as connect_aws
-from hcp_dr.cli.folders import backup_folder, online_folder
+from hcp_dr.cli.folders import backup_folder, folder_of, online_folder
 from hcp_dr.cli.progress import Teller
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.around import ask_around
@@ -161,7 +161,8 @@ class Session:
 
     def journaled_case(self) -> Case:
         """The case of the folder's journal, finished or not; where the folder has no journal, of what was at work last
-        on any machine, whose journal is then fetched into it. Raises NothingToResume, JournalError."""
+        on any machine: in its own folder where that is known here, else with its journal fetched into this one. Raises
+        NothingToResume, JournalError."""
         story, where = self.story(), str(self.folder.path)
         if story is None or story.case is None:
             story, where = self._fetched(where)
@@ -191,6 +192,10 @@ class Session:
             name=settings.hc_cluster_name,
         ).journal(where)
         case = self.fitting(found.story)
+        if (known := folder_of(case.backup_id, settings)) is not None:
+            self.folder, self.ports = known, replace(ports, archive=known)
+            print(f"Going on with backup {case.backup_id} in {known.path}.", file=sys.stderr)
+            return self.told(), str(known.path)
         self.folder.make()
         with closing(self.journal()) as journal:
             journal.adopt(found.data)

@@ -107,7 +107,7 @@ def _checks(session: Session, case: Case, told: dict[str, Any]) -> tuple[Check, 
     manifest = read_manifest(archive)
     if manifest is None:
         raise ArchiveError(folder=archive.folder, reason="it has no manifest")
-    return lost.checks(case, told, lost.hosted_cluster_of(archive, manifest))
+    return lost.checks(case, told, lost.hosted_cluster_of(archive, manifest), archive.folder)
 
 
 def _prover(session: Session, ports: Ports, case: Case, lease: Lease | None = None) -> Callable[[], None]:

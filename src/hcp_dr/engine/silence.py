@@ -33,10 +33,12 @@ def must_be_silent(
     SourceAnswers."""
     began = clock.now()
     while True:
+        seen = []
         for each in asked:
-            seen = f"until it is sure that it is lost; seen: {_silence(each)}"
-            tell(Progress("wait", "source", seen, clock.now() - began))
+            seen.append(_silence(each))
             between()
+        awaited = f"until it is sure that it is lost; seen: {' '.join(seen)}"
+        tell(Progress("wait", "source", awaited, clock.now() - began))
         if clock.now() - began >= FIRST_LIMIT:
             return
         clock.pause(LOOK_AGAIN)

@@ -13,6 +13,7 @@ from hcp_dr.errors import JournalError, NoBackup, SourceAnswers, Unfinished
 from hcp_dr.kube.resources import NAMESPACE
 from hcp_dr.model import Case, Ports
 from hcp_dr.procedure import POINT_OF_NO_RETURN, RESTORE_LOST
+from hcp_dr.procedure.identity import nonce_of
 from hcp_dr.procedure.lost import is_lost
 
 
@@ -27,7 +28,7 @@ def asked(ports: Ports, case: Case) -> tuple[Asked, ...]:
         ),
         Asked(
             f"https://{case.api_hostname} answers, so that a control plane on {case.source} still takes writes",
-            lambda: ports.hosted.find(NAMESPACE, "default"),
+            lambda: nonce_of(ports.hosted),
             f"Power the nodes of {case.source} off, or cut them from the network, so that its control plane is fenced; "
             "then run the command again.",
         ),

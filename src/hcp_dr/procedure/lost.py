@@ -22,7 +22,7 @@ from hcp_dr.procedure.fencing import BREACHES, KEEPERS, RESTLESS, WRITERS
 
 LOST = "source_lost"
 """Under which the journal remembers the reason, who gave it, and the moment after which writes are lost."""
-TERMINATORS = ("capi-provider", "cluster-api")
+TERMINATORS = ("capi-provider", "cluster-api", "karpenter")
 
 
 def is_lost(memory: Memory) -> bool:
@@ -96,18 +96,18 @@ def hosted_cluster_of(archive: Archive, manifest: Manifest) -> Object:
     return next(iter(objects))
 
 
-def to_fence_by_hand(case: Case) -> str:
+def to_fence_by_hand(case: Case, folder: str) -> str:
     stopped = ", ".join((*KEEPERS, *RESTLESS, *WRITERS, *TERMINATORS))
     return (
         f"keep the nodes of {case.source} off, or cut them from the network, until somebody can do this the moment its "
         f"API answers: set spec.pausedUntil of HostedCluster {case.namespace}/{case.name} and of its NodePools to "
         f'"true"; scale, as far as they are there, Deployments {stopped} of {case.control_plane_namespace} to zero, in '
-        f"this order, and see their pods gone; then `hcp-dr teardown` here"
+        f"this order, and see their pods gone; then `hcp-dr teardown --backup {folder}`"
     )
 
 
-def checks(case: Case, told: dict[str, Any], hosted_cluster: Object) -> tuple[Check, ...]:
-    """What to know of it before and after. `told` is what the journal remembers as LOST."""
+def checks(case: Case, told: dict[str, Any], hosted_cluster: Object, folder: str) -> tuple[Check, ...]:
+    """What to know of it before and after. `told` is what the journal remembers as LOST, `folder` the backup's."""
     return (
         Check(
             "data_loss",
@@ -122,7 +122,7 @@ def checks(case: Case, told: dict[str, Any], hosted_cluster: Object) -> tuple[Ch
             f"{case.source} did not answer, so that nothing proves that it is fenced: if it comes back, its control "
             "plane accepts writes too, and its controllers may replace machines",
             "the instances' termination protection stands against that, and stays on",
-            to_fence_by_hand(case),
+            to_fence_by_hand(case, folder),
         ),
         _revisions(hosted_cluster),
     )

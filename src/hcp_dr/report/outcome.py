@@ -40,6 +40,7 @@ def to_json(story: Story, *, backup_dir: str, result: str, checks: Sequence[Chec
         ],
         "undone": [str(line["step"]) for line in story.lines if line.get("line") == "undone"],
         "warnings": _warnings(story, checks),
+        "to_do": list(dict.fromkeys(check.todo for check in checks if check.verdict == "warning" and check.todo)),
         "accepted": [
             {key: line.get(key) for key in ("check", "seen", "reason", "who")}
             for line in story.lines
@@ -64,6 +65,7 @@ def to_text(outcome: dict[str, Any]) -> str:
     else:
         lines += [f"  {phase['name']:10} {phase['seconds']:7.1f} s" for phase in outcome["phases"]]
     lines += [f"warning: {warning}" for warning in outcome["warnings"]]
+    lines += [f"to do: {text}" for text in outcome["to_do"]]
     lines += [f"accepted by {each['who']}: {each['check']} ({each['reason']})" for each in outcome["accepted"]]
     lines.append(f"backup and journal: {outcome['backup_dir']}")
     return "\n".join(lines)

@@ -272,7 +272,8 @@ class Operator:
                     journal.write("remember", key=lost.LOST, value=told)
                 manifest = read_manifest(self._archive)
                 if manifest is not None and told is not None:
-                    checks += lost.checks(case, told, lost.hosted_cluster_of(self._archive, manifest))
+                    of_backup = lost.hosted_cluster_of(self._archive, manifest)
+                    checks += lost.checks(case, told, of_backup, self._archive.folder)
                 carry = losing.carrying(self._prover(ports, case, lease.keep))
                 checks += work.carry_out(working_steps(RESTORE_LOST), carry=carry)
         except HcpDrError as stopped:

@@ -87,6 +87,8 @@ def test_the_newest_that_the_bucket_proves_is_taken(hcp: Hcp, make: Make) -> Non
     assert f"Passed over {bad}" in ended.err
     assert "data_loss: the snapshot is of 2026-02-02T02:50:00Z: writes of the last " in ended.err
     assert any(text.startswith("source_fence: mgmt-1 did not answer") for text in result["warnings"])
+    assert any(text.endswith(f"then `hcp-dr teardown --backup {good}`") for text in result["to_do"])
+    assert any("kubelet on each node" in text for text in result["to_do"])
     story = journal.read(good)
     assert story is not None
     told = story.memory.mapping("source_lost")
@@ -152,12 +154,30 @@ def test_it_is_resumed_while_the_source_is_silent(
     ended = hcp("resume", "--backup", str(folder))
     assert ended.code == 1, ended.err
     assert "warning: data_loss" in ended.out
+    assert "to do: keep the nodes of mgmt-1 off" in ended.out
     again = hcp("restore", "--backup", str(folder))
     assert again.code == 55
     assert "restored while the source was lost" in again.paragraph
 
 
+def test_it_is_resumed_in_the_backups_own_folder_whatever_backup_dir_says(
+    hcp: Hcp, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "of-a-relocation"
+    monkeypatch.setenv("BACKUP_DIR", str(elsewhere))
+    folder = make("1", 1770000000.0)
+    whole = APART[RESTORE_LOST]
+    stuck = toy("restore.one", lambda _: Refuse(Refused(what="Not yet.")))
+    monkeypatch.setitem(APART, RESTORE_LOST, (stuck, whole[1]))
+    assert hcp(*WORDS, "--yes").code == 70
+    monkeypatch.setitem(APART, RESTORE_LOST, whole)
+    ended = hcp("resume", "-o", "json")
+    assert ended.code == 1, ended.err
+    assert json.loads(ended.out)["backup_dir"] == str(folder)
+    assert not elsewhere.exists()
+
+
 def test_what_is_told_is_what_is_warned_of() -> None:
     told = {"reason": "x", "who": "y", "at": 0.0, "began": 60.0}
-    checks: tuple[Check, ...] = lost.checks(CASE, told, HOSTED)
+    checks: tuple[Check, ...] = lost.checks(CASE, told, HOSTED, "/backups/one")
     assert [check.verdict for check in checks] == ["warning", "warning", "warning"]

@@ -60,3 +60,12 @@ def test_any_answer_is_a_sign_of_life(answer: HcpDrError | None, silent: int) ->
     assert len(asked) == silent + 1
     assert raised.value.exit_code == 78
     assert raised.value.next == "relocate"
+
+
+def test_each_round_is_told_in_one_word_so_that_what_lasts_is_not_told_again_and_again() -> None:
+    told: list[str] = []
+    asked = [Asked(word, ask(DEAD)[0], "relocate") for word in ("its API answers", "a control plane serves")]
+    must_be_silent(asked, JumpingClock(), lambda progress: told.append(progress.text), lambda: None)
+    assert len(told) > 5
+    assert len(set(told)) == 1
+    assert told[0].count(DEAD.what) == 2

@@ -30,14 +30,14 @@ def hosted_cluster(tag: str) -> Any:
     ("tag", "verdict"), [("4.20.3-x86_64", "warning"), ("4.23.0-x86_64", "ok"), ("latest", "warning")]
 )
 def test_whether_etcd_goes_back_in_revision_is_the_releases_matter(tag: str, verdict: str) -> None:
-    checks = {check.name: check for check in lost.checks(CASE, TOLD, hosted_cluster(tag))}
+    checks = {check.name: check for check in lost.checks(CASE, TOLD, hosted_cluster(tag), "/backups/one")}
     assert checks["etcd_revision"].verdict == verdict
     assert ("restart kubelet" in checks["etcd_revision"].todo) is (verdict == "warning")
 
 
 def test_what_must_be_fenced_by_hand_is_named_in_order() -> None:
-    text = lost.to_fence_by_hand(CASE)
-    order = ["control-plane-operator", "kube-apiserver", "openshift-oauth-apiserver", "capi-provider"]
+    text = lost.to_fence_by_hand(CASE, "/backups/one")
+    order = ["control-plane-operator", "kube-apiserver", "openshift-oauth-apiserver", "capi-provider", "karpenter of"]
     assert [text.index(name) for name in order] == sorted(text.index(name) for name in order)
 
 
