@@ -295,6 +295,29 @@ def test_called_off_on_another_machine_which_is_killed_and_then_where_it_began()
         assert_as_before(world, (), left.words)
 
 
+def test_resumed_where_it_began_what_another_machine_calls_off_is_called_off() -> None:
+    """The first machine's own journal does not know of the abort: it takes the other one's."""
+    world, first = taken_over(furthest())
+    laptop = Operator(world, machine="laptop")
+    count = 0
+
+    def kill(moment: Literal["before", "after"], request: Request) -> None:
+        nonlocal count
+        count += moment == "after" and request.writes and laptop.story().called_off
+        if count == 20:
+            raise StoppedThereError
+
+    world.hooks.append(kill)
+    with pytest.raises(StoppedThereError):
+        laptop.abort()
+    world.hooks.remove(kill)
+    assert first.story().command == "relocate"
+    ending = first.resume()
+    assert ending.error is None
+    assert (ending.story.command, ending.story.ended) == ("abort", True)
+    assert_as_before(world, ())
+
+
 def test_a_hosted_cluster_that_no_journal_tells_of_does_not_go_with_its_namespace() -> None:
     """The destination's operator, which lives, would finish its deletion: machines, and the live cluster's documents."""
     left = furthest()

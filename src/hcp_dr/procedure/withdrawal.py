@@ -93,6 +93,7 @@ def strangers(ports: Ports, case: Case, namespace: str) -> tuple[str, ...]:
     return tuple(
         f"{item['kind']} {name_of(item)}"
         for resource in _INHABITANTS
+        if resource != NODE_POOL or namespace == case.namespace  # elsewhere it would have a HostedCluster beside it
         for item in ports.destination.list(resource, namespace).items
         if not (_is_harmless(case, resource, item) or _everywhere(item) or _made_for(case, item))
     )
