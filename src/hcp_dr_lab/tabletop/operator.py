@@ -503,7 +503,7 @@ class Operator:
         run.watches = self.watches if watches is None else watches
         without = None
         if called_off:
-            run.watches, without = (), calling_off.without(journal.memory)
+            run.watches, without = (), calling_off.without(lambda: journal.memory)
         return Undertaking(run, lease, no_return=POINT_OF_NO_RETURN, without=without)
 
     def _follow(self, case: Case, command: str | None, *, dns: Dns | None = None) -> Ending:
