@@ -270,26 +270,30 @@ def test_killed_at_its_own_actions_and_resumed_it_ends_the_same() -> None:
         assert_as_before(world, (), killed.words)
 
 
+def killed_while_calling_off(world: World, operator: Operator) -> None:
+    """After some actions of its own; or it is done before."""
+    count = 0
+
+    def kill(moment: Literal["before", "after"], request: Request) -> None:
+        nonlocal count
+        count += moment == "after" and request.writes and operator.story().called_off
+        if count == 20:
+            raise StoppedThereError
+
+    world.hooks.append(kill)
+    with suppress(StoppedThereError):
+        operator.abort()
+    world.hooks.remove(kill)
+    assert operator.story().called_off
+
+
 def test_called_off_on_another_machine_which_is_killed_and_then_where_it_began() -> None:
     """With nothing but the settings; the first machine then takes the other one's journal."""
     found = boundaries(every=EVERY or 41)[1:]  # before the first, no machine but this knows of it
     for left in (*found, boundaries(step="restore.hosted_cluster")[-1]):
-        world = left.world.clone()
-        first, laptop = Operator(world), Operator(world, machine="laptop")
-        first.take_over(left.story, left.files)
-        count = 0
-
-        def kill(moment: Literal["before", "after"], request: Request) -> None:
-            nonlocal count
-            count += moment == "after" and request.writes and laptop.story().called_off
-            if count == 20:
-                raise StoppedThereError
-
-        world.hooks.append(kill)
-        with suppress(StoppedThereError):
-            laptop.abort()
-        world.hooks.remove(kill)
-        assert laptop.story().called_off, left.words
+        world, first = taken_over(left)
+        laptop = Operator(world, machine="laptop")
+        killed_while_calling_off(world, laptop)
         if not laptop.story().ended:
             assert first.abort().error is None, left.words
         assert_as_before(world, (), left.words)
@@ -298,19 +302,7 @@ def test_called_off_on_another_machine_which_is_killed_and_then_where_it_began()
 def test_resumed_where_it_began_what_another_machine_calls_off_is_called_off() -> None:
     """The first machine's own journal does not know of the abort: it takes the other one's."""
     world, first = taken_over(furthest())
-    laptop = Operator(world, machine="laptop")
-    count = 0
-
-    def kill(moment: Literal["before", "after"], request: Request) -> None:
-        nonlocal count
-        count += moment == "after" and request.writes and laptop.story().called_off
-        if count == 20:
-            raise StoppedThereError
-
-    world.hooks.append(kill)
-    with pytest.raises(StoppedThereError):
-        laptop.abort()
-    world.hooks.remove(kill)
+    killed_while_calling_off(world, Operator(world, machine="laptop"))
     assert first.story().command == "relocate"
     ending = first.resume()
     assert ending.error is None
@@ -319,7 +311,7 @@ def test_resumed_where_it_began_what_another_machine_calls_off_is_called_off() -
 
 
 def test_a_hosted_cluster_that_no_journal_tells_of_does_not_go_with_its_namespace() -> None:
-    """The destination's operator, which lives, would finish its deletion: machines, and the live cluster's documents."""
+    """The destination's operator, which lives, would finish its deletion: machines, the live cluster's documents."""
     left = furthest()
     untold = ("restore.hosted_cluster", "restore.node_pools")
     world = left.world.clone()
@@ -328,7 +320,8 @@ def test_a_hosted_cluster_that_no_journal_tells_of_does_not_go_with_its_namespac
     bucket, other = operator.ports().bucket, world.sides[1].client()
     [key] = [item.key for item in bucket.list("hcp-dr/clusters/shop/") if item.key.endswith(f"/{FILE_NAME}")]
     bucket.put(key, operator.journal_data(), metadata={})
-    made = {"metadata": {"annotations": {RELOCATION_ANNOTATION: left.story.case["backup_id"]}}}
+    backup_id = (left.story.case or {})["backup_id"]
+    made = {"metadata": {"annotations": {RELOCATION_ANNOTATION: backup_id}}}
     other.patch(r.NAMESPACE, "clusters", None, made)
     ending = operator.abort()
     assert ending.error is None

@@ -163,7 +163,7 @@ class Mirror:
         return self.bucket.get(key) if self.bucket.head(key) else None
 
     def is_awaited(self, step: str, *, undoable: bool) -> bool:
-        """Whether it has to tell of this step before the step acts: whoever calls off elsewhere undoes what he knows."""
+        """Whether it has to tell of this step before that acts: whoever calls off elsewhere undoes what it tells of."""
         return step == self.announced or (undoable and step not in self._begun)
 
     def send_in_time(self) -> None:

@@ -94,9 +94,7 @@ def test_a_proxy_is_asked_for_the_name(server: Server, write: Write, open_cluste
     assert cluster.server == "https://api.example:6443"
 
 
-@pytest.mark.filterwarnings(
-    r"ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
-)
+@pytest.mark.filterwarnings(r"ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
 def test_however_often_tls_fails_behind_a_proxy_the_next_connection_is_made(
     server: Server, write: Write, open_cluster: Open
 ) -> None:
