@@ -202,6 +202,7 @@ class MemoryBucket:
     encryption: Encryption | None = None
     objects: dict[str, StoredObject] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)
+    elsewhere: dict[tuple[str, str], bytes] = field(default_factory=dict)  # by bucket and key
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     before: Callable[[str], None] = lambda verb: None
 
@@ -235,6 +236,11 @@ class MemoryBucket:
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes:
         self.before("get")
         return self.bodies[key]
+
+    def read_elsewhere(self, bucket: str, key: str, *, first_bytes: int) -> bytes | None:
+        self.before("read_elsewhere")
+        found = self.elsewhere.get((bucket, key))
+        return None if found is None else found[:first_bytes]
 
     def get_to_file(self, key: str, path: Path) -> None:
         raise NotImplementedError

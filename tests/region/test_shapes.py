@@ -1,4 +1,4 @@
-"""Hosted clusters of every shape are relocated whole, or refused; several shapes in one, to save time."""
+"""Hosted clusters of every shape are relocated there and back, or refused; several shapes in one, to save time."""
 
 from __future__ import annotations
 
@@ -61,6 +61,8 @@ def test_three_pools_with_all_that_can_be_referenced_beside_a_neighbour(region: 
         assert kinds == ["Replace", "InPlace", "Replace"]
         assert [found[name]["spec"]["replicas"] for name in hosted.names.node_pools] == [2, 1, 0]
         assert_encrypted(hosted)
+        relocate(hosted, source=2)
+        assert seen_of(region, neighbour) == beside
 
 
 def test_three_members_behind_a_load_balancer(region: Layout) -> None:
@@ -73,6 +75,8 @@ def test_three_members_behind_a_load_balancer(region: Layout) -> None:
             tables = [json.loads(run_in_etcd(destination, hosted.names, script, member)) for member in range(3)]
         assert len({table["header"]["cluster_id"] for table in tables}) == 1
         assert [len(table["members"]) for table in tables] == [3, 3, 3]
+        relocate(hosted, source=2)
+        assert record_of(region, hosted.names).endswith(f".{FIRST.load_balancer_domain}.")
 
 
 def test_three_members_whose_release_would_make_three_clusters_are_refused(region: Layout) -> None:
@@ -99,6 +103,8 @@ def test_a_hosted_cluster_of_the_users_own_with_a_heavy_etcd(region: Layout) -> 
         with management(region, SECOND) as destination:
             secrets = destination.list(r.SECRET, hosted.names.control_plane_namespace).items
         assert sum(item["metadata"]["name"].startswith("counted-") for item in secrets) == 20
+        relocate(hosted, source=2)
+        assert ballast(hosted, source=True) == before
 
 
 def test_on_other_kinds(upstream: Layout) -> None:
@@ -107,10 +113,12 @@ def test_on_other_kinds(upstream: Layout) -> None:
         references = referenced(hosted, source=True)
         relocate(hosted)
         assert referenced(hosted, source=False) == references
+        relocate(hosted, source=2)
+        assert referenced(hosted, source=True) == references
 
 
-def relocate(hosted: Hosted) -> None:
-    outcome = drill.perform(hosted.layout, hosted.names.name, tell=say)
+def relocate(hosted: Hosted, *, source: int = 1) -> None:
+    outcome = drill.perform(hosted.layout, hosted.names.name, source=source, tell=say)
     say(as_text(outcome))
     assert outcome.reasons == ()
 

@@ -10,14 +10,17 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any, Literal
 
 import pytest
 
+from hcp_dr.engine.journal import FILE_NAME, fold
 from hcp_dr.errors import ClusterUnreachable, HcpDrError, NothingToResume, PastNoReturn
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
+from hcp_dr.model import RELOCATION_ANNOTATION
 from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure import POINT_OF_NO_RETURN, UNDO
 from hcp_dr_lab.hosted.shapes import Shape
@@ -265,6 +268,68 @@ def test_killed_at_its_own_actions_and_resumed_it_ends_the_same() -> None:
         assert ending.error is None, (killed.words, ending.error)
         assert ending.story.ended
         assert_as_before(world, (), killed.words)
+
+
+def killed_while_calling_off(world: World, operator: Operator) -> None:
+    """After some actions of its own; or it is done before."""
+    count = 0
+
+    def kill(moment: Literal["before", "after"], request: Request) -> None:
+        nonlocal count
+        count += moment == "after" and request.writes and operator.story().called_off
+        if count == 20:
+            raise StoppedThereError
+
+    world.hooks.append(kill)
+    with suppress(StoppedThereError):
+        operator.abort()
+    world.hooks.remove(kill)
+    assert operator.story().called_off
+
+
+def test_called_off_on_another_machine_which_is_killed_and_then_where_it_began() -> None:
+    """With nothing but the settings; the first machine then takes the other one's journal."""
+    found = boundaries(every=EVERY or 41)[1:]  # before the first, no machine but this knows of it
+    for left in (*found, boundaries(step="restore.hosted_cluster")[-1]):
+        world, first = taken_over(left)
+        laptop = Operator(world, machine="laptop")
+        killed_while_calling_off(world, laptop)
+        if not laptop.story().ended:
+            assert first.abort().error is None, left.words
+        assert_as_before(world, (), left.words)
+
+
+def test_resumed_where_it_began_what_another_machine_calls_off_is_called_off() -> None:
+    """The first machine's own journal does not know of the abort: it takes the other one's."""
+    world, first = taken_over(furthest())
+    killed_while_calling_off(world, Operator(world, machine="laptop"))
+    assert first.story().command == "relocate"
+    ending = first.resume()
+    assert ending.error is None
+    assert (ending.story.command, ending.story.ended) == ("abort", True)
+    assert_as_before(world, ())
+
+
+def test_a_hosted_cluster_that_no_journal_tells_of_does_not_go_with_its_namespace() -> None:
+    """The destination's operator, which lives, would finish its deletion: machines, the live cluster's documents."""
+    left = furthest()
+    untold = ("restore.hosted_cluster", "restore.node_pools")
+    world = left.world.clone()
+    operator = Operator(world)
+    operator.take_over(fold(line for line in left.story.lines if line.get("step") not in untold), left.files)
+    bucket, other = operator.ports().bucket, world.sides[1].client()
+    [key] = [item.key for item in bucket.list("hcp-dr/clusters/shop/") if item.key.endswith(f"/{FILE_NAME}")]
+    bucket.put(key, operator.journal_data(), metadata={})
+    backup_id = (left.story.case or {})["backup_id"]
+    made = {"metadata": {"annotations": {RELOCATION_ANNOTATION: backup_id}}}
+    other.patch(r.NAMESPACE, "clusters", None, made)
+    ending = operator.abort()
+    assert ending.error is None
+    assert [check.name for check in ending.checks] == ["namespace.clusters"]
+    assert "HostedCluster shop, NodePool shop-workers" in ending.checks[0].seen
+    world.clock.spend(SETTLE)
+    assert other.get(r.HOSTED_CLUSTER, "shop", "clusters")["spec"]["pausedUntil"] == "true"
+    assert harm(world) == {}
 
 
 def test_a_relocation_after_it_passes_whole() -> None:

@@ -297,4 +297,4 @@ def test_few_puts_fall_into_the_time_without_an_api() -> None:
 
     here.world.hooks.append(count)
     assert here.operator.relocate().error is None
-    assert len(puts) <= 10, puts
+    assert len(puts) <= 13, puts

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hcp_dr.errors import NotProven
 from hcp_dr.kube import resources as r
+from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr_lab.hosted import manifest, shapes
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.tabletop.observation import EASY, Observation
@@ -78,6 +80,46 @@ def test_each_phase_by_itself() -> None:
         ending = here.operator.go_on(phase)
         assert ending.error is None, phase
     assert here.verdict().reasons == ()
+
+
+def test_a_node_pool_that_is_scaled_after_the_restore_stops_nothing() -> None:
+    here = scene()
+    assert here.operator.start("backup").error is None
+    assert here.operator.go_on("restore").error is None
+    destination = here.world.sides[1].client()
+    [pool] = destination.list(r.NODE_POOL).items
+    replicas = {"spec": {"replicas": pool["spec"]["replicas"] + 1}}
+    destination.patch(r.NODE_POOL, pool["metadata"]["name"], pool["metadata"]["namespace"], replicas)
+    here.world.clock.spend(120.0)
+
+    verified = here.operator.go_on("verify")
+    assert verified.error is None
+    [told] = [check for check in verified.checks if check.name == "nodes" and check.verdict == "warning"]
+    assert told.seen.startswith("since the relocation came: ")
+    for phase in ("teardown", "finish"):
+        assert here.operator.go_on(phase).error is None, phase
+    assert here.verdict().instances_terminated == ()
+
+
+def test_documents_that_went_with_the_source_are_told_at_the_end_and_come_back() -> None:
+    """Rule F2: the operator wiped them; its finalizer away, that of the destination publishes them again."""
+    here = scene()
+    assert here.operator.start("backup").error is None
+    for phase in ("restore", "verify", "teardown"):
+        assert here.operator.go_on(phase).error is None, phase
+    published = dict(here.world.cloud.fabric.documents)
+    here.world.cloud.fabric.documents.clear()
+    ending = here.operator.go_on("finish")
+    assert isinstance(ending.error, NotProven)
+    assert "no key set of this hosted cluster is published" in ending.error.what
+
+    destination = here.world.sides[1].client()
+    [hosted_cluster] = destination.list(r.HOSTED_CLUSTER).items
+    kept = [name for name in hosted_cluster["metadata"]["finalizers"] if name != OIDC_FINALIZER]
+    place = (hosted_cluster["metadata"]["name"], hosted_cluster["metadata"]["namespace"])
+    destination.patch(r.HOSTED_CLUSTER, *place, {"metadata": {"finalizers": kept}})
+    assert here.operator.resume().error is None
+    assert here.world.cloud.fabric.documents == published
 
 
 def test_members_of_a_release_that_would_make_three_clusters_of_them_stay() -> None:

@@ -10,7 +10,7 @@ from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Resource
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Side
-from hcp_dr.procedure import losing
+from hcp_dr.procedure import POINT_OF_NO_RETURN, losing
 from hcp_dr.procedure.permissions import SIDES, permissions
 from hcp_dr_lab import rights
 from hcp_dr_lab.hosted import shapes
@@ -21,6 +21,7 @@ from hcp_dr_lab.tabletop.observation import EASY, Observation
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME, World
 from tests.tabletop.scene import Scene
+from tests.tabletop.test_dangers import stop_before
 from tests.tabletop.test_relocation import ALL_AT_ONCE, assert_it_lives_on
 from tests.tabletop.test_rotation import NEW, before_the_fence
 
@@ -84,8 +85,8 @@ def used() -> set[Used]:
     return set()
 
 
-BORNE = {("source", "hypershift", "get", "pods/exec")}
-"""The operator's pods are not told a second time to end: who may run commands in them may do what they may."""
+BORNE = {("source", "hypershift", "get", "pods/exec"), ("destination", "hypershift", "get", "pods/exec")}
+"""An operator's pods are not told a second time to end: who may run commands in them may do what they may."""
 
 
 @pytest.mark.parametrize("asked", MOVING, ids=lambda asked: "+".join(asked) or "plain")
@@ -175,6 +176,21 @@ def test_an_online_backup_and_a_lost_source_need_no_more(monkeypatch: pytest.Mon
     here.world.clock.spend(5)
     assert here.operator.restore_lost().error is None
     assert seen.refused <= BORNE
+
+
+def test_calling_off_needs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When all is made on the destination."""
+    here = restricted(Shape.THREE_POOLS, Shape.LOAD_BALANCER)
+    stop_before(here, POINT_OF_NO_RETURN)
+    seen = listening(here.world, monkeypatch)
+    assert here.operator.abort().error is None
+    assert seen.refused <= BORNE
+    own = here.world.residents[NAME].names.control_plane_namespace
+    assert {
+        ("source", own, "create", "routes.route.openshift.io"),
+        ("destination", "clusters", "delete", "hostedclusters.hypershift.openshift.io"),
+        ("destination", "hypershift", "patch", "deployments.apps"),
+    } <= seen.granted
 
 
 def test_without_the_roles_preflight_names_each_verb_that_is_missing() -> None:

@@ -92,13 +92,24 @@ class S3Bucket:
         with mapped("S3", f"GetObject {key}", self._name):
             if first_bytes is None:
                 return self._client.get_object(Bucket=self._name, Key=key)["Body"].read()
+            return self._beginning(self._name, key, first_bytes)
+
+    def read_elsewhere(self, bucket: str, key: str, *, first_bytes: int) -> bytes | None:
+        with mapped("S3", f"GetObject {key}", bucket):
             try:
-                part = self._client.get_object(Bucket=self._name, Key=key, Range=f"bytes=0-{first_bytes - 1}")
-                return part["Body"].read()
+                return self._beginning(bucket, key, first_bytes)
             except ClientError as error:
-                if code_of(error) == "InvalidRange":  # the object is empty
-                    return b""
+                if code_of(error) in _ABSENT:
+                    return None
                 raise
+
+    def _beginning(self, bucket: str, key: str, count: int) -> bytes:
+        try:
+            return self._client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{count - 1}")["Body"].read()
+        except ClientError as error:
+            if code_of(error) == "InvalidRange":  # the object is empty
+                return b""
+            raise
 
     def get_to_file(self, key: str, path: Path) -> None:
         """Whole or not at all, readable by its owner only. Raises ArchiveError where the file cannot be written."""

@@ -90,6 +90,11 @@ class Bucket(Protocol):
 
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes: ...
 
+    def read_elsewhere(self, bucket: str, key: str, *, first_bytes: int) -> bytes | None:
+        """The beginning of an object in another bucket, with the same credentials; None where there is none. Whoever
+        may not list that bucket is told AwsDenied instead."""
+        ...
+
     def get_to_file(self, key: str, path: Path) -> None: ...
 
     def stream(self, key: str) -> Iterator[bytes]:

@@ -169,12 +169,12 @@ def _must_be_returnable(session: Session, case: Case) -> None:
 
 
 def resume_last(session: Session, case: Case, output: Output, *, dns: Dns | None = None) -> None:
-    """The command that the journal says is not finished, be it this machine's or another's. `dns` is given where it is
-    to be another than was said."""
+    """The command that the journal says is not finished. `dns` is given where it is to be another than was said. Where
+    another machine went on with another command, its journal is taken and nothing else is done."""
     lease = session.lease(case)
     with stoppable(session), closing(session.journal()) as journal:
-        called_off = journal.story.called_off
-        watches = watches_of(str(journal.story.command))
+        command, called_off = journal.story.command, journal.story.called_off
+        watches = watches_of(str(command))
         work = (
             session.calling_off(case, journal, lease)
             if called_off
@@ -183,6 +183,8 @@ def resume_last(session: Session, case: Case, output: Output, *, dns: Dns | None
         with lease.held():
             checks = work.catch_up(REFILL)
             session.unfinished_case()
+            if journal.story.command != command:
+                return
             _must_be_undecided(session, dns)
             work.begin("resumed")
             if dns is not None:
@@ -190,7 +192,7 @@ def resume_last(session: Session, case: Case, output: Output, *, dns: Dns | None
             if called_off:
                 checks += work.carry_out(UNDO, carry=calling_off.call_off)
             else:
-                checks += work.carry_out(working_steps(str(journal.story.command)))
+                checks += work.carry_out(working_steps(str(command)))
     show_outcome(session, journal, checks, output)
 
 

@@ -23,8 +23,11 @@ def resume(
 ) -> None:
     """Go on with what was stopped, from its journal."""
     session = open_session(env_file, backup, new=True)
-    case = session.unfinished_case()
-    if session.told().command == RESTORE_LOST:
-        resume_lost(session, case, output)
-    else:
-        resume_last(session, case, output, dns=dns)
+    command = None
+    while command is None or command != session.told().command:  # else another machine went on with another one
+        case = session.unfinished_case()
+        command = session.told().command
+        if command == RESTORE_LOST:
+            resume_lost(session, case, output)
+        else:
+            resume_last(session, case, output, dns=dns)

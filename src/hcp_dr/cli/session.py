@@ -248,7 +248,7 @@ class Session:
 
     def calling_off(self, case: Case, journal: Journal, lease: Lease) -> Undertaking:
         """An abort has no watches: what they guard is what it takes back."""
-        without = calling_off.without(journal.memory)
+        without = calling_off.without(lambda: journal.memory)
         return Undertaking(self.run(case, journal), lease, no_return=POINT_OF_NO_RETURN, without=without)
 
 

@@ -63,7 +63,8 @@ def restore_lost(env_file: Path | None, backup: Path | None, output: Output, *, 
 
 
 def resume_lost(session: Session, case: Case, output: Output) -> None:
-    """What `restore_lost` began. Before the point of no return the source must still be silent."""
+    """What `restore_lost` began. Before the point of no return the source must still be silent. Where another machine
+    went on with another command, its journal is taken and nothing else is done."""
     told = session.told().memory.mapping(lost.LOST)
     if not session.told().acted_in(POINT_OF_NO_RETURN):
         with nothing_begun(), stoppable(session):
@@ -82,6 +83,9 @@ def _carry_out(
         stack.enter_context(lease.held())
         work = session.undertaking(case, journal, lease)
         found = work.catch_up(REFILL)
+        if resumed and journal.story.command != RESTORE_LOST:
+            session.ports = known
+            return
         if resumed:
             told = journal.memory.mapping(lost.LOST) or told
             work.begin("resumed")

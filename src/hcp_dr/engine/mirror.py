@@ -5,7 +5,8 @@
                                           folder/namespaces/…       its NodePools, whose status the source changes on
 
 Written whole, and only over what this run wrote or read: before a batch that remembers something acts, before the
-point of no return, at the end of a step, and when the run ends. What is remembered is never acted upon unseen by the
+first act of a step that can be undone, before the point of no return, at the end of a step, and when the run ends. So
+another machine knows all that an abort has to take back, and what is remembered is never acted upon unseen by the
 mirror, unless the bucket fails; then the run goes on without it, says so once, and writes it again later.
 """
 
@@ -129,6 +130,7 @@ class Mirror:
     _manifest: bytes | None = field(default=None, init=False)
     _files: dict[str, str] = field(default_factory=dict, init=False)  # sha256 of those sent
     _failed_at: float | None = field(default=None, init=False)
+    _begun: frozenset[str] = field(default=frozenset(), init=False)  # the steps that it tells of
 
     @property
     def key(self) -> str:
@@ -160,6 +162,10 @@ class Mirror:
         key = f"{self.prefix}/{FOLDER}{path}"
         return self.bucket.get(key) if self.bucket.head(key) else None
 
+    def is_awaited(self, step: str, *, undoable: bool) -> bool:
+        """Whether it has to tell of this step before that acts: whoever calls off elsewhere undoes what it tells of."""
+        return step == self.announced or (undoable and step not in self._begun)
+
     def send_in_time(self) -> None:
         """Where the manifest is new, or the mirror is some seconds old."""
         if self.archive.read(MANIFEST) != self._manifest or self.clock.now() - self._sent_at >= OFTEN:
@@ -184,7 +190,7 @@ class Mirror:
             return
         if self._failed_at is not None:
             self.tell(Progress("act", "mirror", "the bucket has a copy of the journal again"))
-        self._failed_at, self._sent_at = None, now
+        self._failed_at, self._sent_at, self._begun = None, now, self.journal.story.memory.begun
 
     def _send_manifest(self) -> None:
         manifest = self.archive.read(MANIFEST)

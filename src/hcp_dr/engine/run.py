@@ -284,7 +284,7 @@ class Run:
         """Whether all of it went well; where not, the world is to be looked at again."""
         self._keep()
         self.journal.write("intent", step=step.name, actions=describe_all(acts))
-        if self.mirror is not None and step.name == self.mirror.announced:
+        if self.mirror is not None and self.mirror.is_awaited(step.name, undoable=step.revert is not None):
             self.send_mirror(now=True)
         self.tell(Progress("act", step.name, "; ".join(describe_all(acts)[:3]) + _more(len(acts) - 3)))
         failures = self._perform(acts, seen)

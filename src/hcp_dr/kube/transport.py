@@ -24,7 +24,9 @@ from hcp_dr.kube.mapping import AnswerError
 
 USER_AGENT = "hcp-dr"
 IDLE_SECONDS = 60.0  # shorter than what load balancers drop silently
-CONNECTIONS = httpx2.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=IDLE_SECONDS)
+CONNECTIONS = httpx2.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=IDLE_SECONDS)
+"""Without a limit: where TLS fails behind a proxy, as it does while an API is away, the pool counts the connection as
+one in use for good, and would give out none any more. The engine's hands are the limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from hcp_dr.procedure.backup import (
     snapshot_etcd,
 )
 from hcp_dr.procedure.by_hand import accept_backup, judge_backup, recognize
-from hcp_dr.procedure.finish import restart_ovn, unprotect_instances
+from hcp_dr.procedure.finish import oidc_documents, restart_ovn, unprotect_instances
 from hcp_dr.procedure.preflight import (
     aws,
     capability,
@@ -129,6 +129,7 @@ TEARDOWN: Steps = (
 FINISH: Steps = (
     restart_ovn.STEP,
     unprotect_instances.STEP,
+    oidc_documents.STEP,
 )
 
 RELOCATE: Steps = (

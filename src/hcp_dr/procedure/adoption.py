@@ -12,7 +12,7 @@ from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import AWS_MACHINE, CONFIG_MAP, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE, NODE_POOL
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Entry
-from hcp_dr.objects.reading import condition, dig, is_deleting, name_of, owned_by, uid_of
+from hcp_dr.objects.reading import annotations_of, condition, dig, is_deleting, name_of, owned_by, uid_of
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
 from hcp_dr.procedure import machinery
 from hcp_dr.procedure.instances import instance_id
@@ -22,6 +22,8 @@ from hcp_dr.procedure.restoring import Restorable, to_restore
 
 FORETOLD = ("UpdatingConfig", "UpdatingVersion")
 """Conditions that the operator sets on a paused NodePool too (rule A9)."""
+CANONICAL_IMAGES = "hypershift.openshift.io/canonical-data-plane-images"
+"""The operator sets it where a NodePool has no status.version, paused or not: then the hash is another (rule A8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class PoolFact:
     rolling: tuple[str, ...]  # conditions that say that it would roll
     silent: tuple[str, ...]  # conditions that should say so and do not yet, at this generation
     deleting: bool
+    images: str | None = None  # the annotation by which its payload's images go into the hash
+    images_before: str | None = None  # as it is in the backup
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,11 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
     backup = to_restore(ports, case)
     asked = (memory.mapping("paused_before") or {"asked": _asked(backup)}).get("asked", {})
+    images = {item.entry.name: annotations_of(item.body).get(CANONICAL_IMAGES) for item in _pools(backup)}
     config_maps = {name_of(item) for item in destination.list(CONFIG_MAP, case.control_plane_namespace).items}
     hashed = [e.name for e in (item.entry for item in backup) if _goes_into_the_hash(e, case.control_plane_namespace)]
     return Facts(
-        pools=tuple(pool_fact(item, asked) for item in pools),
+        pools=tuple(pool_fact(item, asked, images.get(name_of(item))) for item in pools),
         held=machinery.look_at(destination, case),
         machines=tuple(machine_fact(item) for item in machines),
         sets=(*(_set(item, machines) for item in sets), *(_deployment(item, sets) for item in deployments)),
@@ -109,8 +114,11 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 def _asked(backup: Iterable[Restorable]) -> dict[str, Any]:
     """The NodePools' pausedUntil in a backup that paused nothing."""
-    pools = (item for item in backup if item.entry.kind == NODE_POOL.kind)
-    return {f"{NODE_POOL.kind}/{item.entry.name}": dig(item.body, "spec", "pausedUntil") for item in pools}
+    return {f"{NODE_POOL.kind}/{item.entry.name}": dig(item.body, "spec", "pausedUntil") for item in _pools(backup)}
+
+
+def _pools(backup: Iterable[Restorable]) -> tuple[Restorable, ...]:
+    return tuple(item for item in backup if item.entry.kind == NODE_POOL.kind)
 
 
 def _goes_into_the_hash(entry: Entry, namespace: str) -> bool:
@@ -119,7 +127,7 @@ def _goes_into_the_hash(entry: Entry, namespace: str) -> bool:
     return entry.kind == "ConfigMap" and entry.namespace == namespace
 
 
-def pool_fact(item: Object, asked: Mapping[str, Any]) -> PoolFact:
+def pool_fact(item: Object, asked: Mapping[str, Any], images: str | None) -> PoolFact:
     return PoolFact(
         name=name_of(item),
         namespace=item["metadata"]["namespace"],
@@ -128,6 +136,8 @@ def pool_fact(item: Object, asked: Mapping[str, Any]) -> PoolFact:
         rolling=tuple(kind for kind in ROLLING if condition(item, kind) == "True"),
         silent=tuple(kind for kind in FORETOLD if condition(item, kind) not in ("True", "False")),
         deleting=is_deleting(item),
+        images=annotations_of(item).get(CANONICAL_IMAGES),
+        images_before=images,
     )
 
 

@@ -37,9 +37,9 @@ def call_off(run: Run, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
     return (*run.undo(steps), *run.carry_out(IN_SERVICE))
 
 
-def without(memory: Memory) -> Callable[[Side], bool]:
+def without(told: Callable[[], Memory]) -> Callable[[Side], bool]:
     """Which management cluster an abort can do without while it does not answer: the destination, as long as this
     relocation has no HostedCluster there. The source must not stay paused for its sake. A restore of a lost source has
-    its Lease there and none on the source, so that only the destination's tells of one that is at work."""
-    lost = is_lost(memory)
-    return lambda side: side == "destination" and returning.CREATES not in memory.begun and not lost
+    its Lease there and none on the source, so that only the destination's tells of one that is at work. `told` is what
+    the journal tells by then, which may be another machine's."""
+    return lambda side: side == "destination" and returning.CREATES not in told().begun and not is_lost(told())

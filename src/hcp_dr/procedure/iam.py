@@ -53,6 +53,8 @@ def policy(scope: Scope) -> dict[str, Any]:
         ),
         # without ListBucket S3 calls what is not there forbidden, and a HEAD names no prefix to narrow it by
         _allow("BackupIsThereOrNot", ("s3:ListBucket", "s3:ListBucketMultipartUploads"), bucket),
+        # public by their nature: AWS itself reads them without credentials
+        _allow("ReadPublishedKeys", ("s3:GetObject",), "arn:aws:s3:::*/openid/v1/jwks"),
         _allow("ReadZone", ("route53:GetHostedZone", "route53:ListResourceRecordSets"), zone),
         {**_allow("MoveNames", ("route53:ChangeResourceRecordSets",), zone), **_only_below(scope.domain)},
         _allow("SeeInstances", ("ec2:DescribeInstances", "ec2:DescribeInstanceAttribute"), "*"),

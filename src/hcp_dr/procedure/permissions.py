@@ -79,6 +79,7 @@ REPAIRED = "for NodePools that repair themselves"
 CACHED = "for an external-dns that keeps a cache"
 AGAIN = "for a hosted cluster that was relocated before"
 OWNERS = "where the admission plugin OwnerReferencesPermissionEnforcement asks for it, as OpenShift's does"
+NAMED = "for undoing, where a Route may not have a host of its own without it, as in OpenShift"
 _MARKS = (PARENT, NONCE)
 
 
@@ -164,6 +165,8 @@ _SOURCE = (
     *_each(OWN, (ROUTE,), "list delete"),
     *_each(OWN, (ROUTE,), "watch", beyond=WAITS),
     *_each(OWN, (ROUTE,), "create", beyond=UNDO),
+    *_each(OWN, (ROUTE,), "create", part="custom-host", beyond=NAMED),
+    *_each(OWN, (HOSTED_CONTROL_PLANE,), "update", part="finalizers", beyond=OWNERS),  # which owns the Routes
     *_each(OWN, (SERVICE,), "list patch"),
     *_each(OPERATOR, (DEPLOYMENT,), "patch"),
     *_each(OPERATOR, (POD,), "delete"),

@@ -60,6 +60,8 @@ _INHABITANTS = (
     SERVICE,
     PERSISTENT_VOLUME_CLAIM,
 )
+_DEADLY = (HOSTED_CLUSTER, NODE_POOL, *MACHINERY)
+"""What may not go with a namespace, whosever it is: somebody may live who finishes its deletion."""
 _ROOT_CONFIG_MAPS = ("kube-root-ca.crt", "openshift-service-ca.crt")
 
 
@@ -86,14 +88,19 @@ def alive(ports: Ports, case: Case) -> tuple[str, ...]:
 
 
 def strangers(ports: Ports, case: Case, namespace: str) -> tuple[str, ...]:
-    """What is in a namespace of the destination beside what this relocation made, what the operator there made for
-    it, and what every namespace has."""
+    """What keeps a namespace of the destination: all but what this relocation made and nobody acts upon, what the
+    operator there made for it, and what every namespace has."""
     return tuple(
         f"{item['kind']} {name_of(item)}"
         for resource in _INHABITANTS
+        if resource != NODE_POOL or namespace == case.namespace  # elsewhere it would have a HostedCluster beside it
         for item in ports.destination.list(resource, namespace).items
-        if not (is_ours(item, case.backup_id) or _everywhere(item) or _made_for(case, item))
+        if not (_is_harmless(case, resource, item) or _everywhere(item) or _made_for(case, item))
     )
+
+
+def _is_harmless(case: Case, resource: Resource, item: Object) -> bool:
+    return resource not in _DEADLY and is_ours(item, case.backup_id)
 
 
 def _everywhere(item: Object) -> bool:

@@ -13,7 +13,7 @@ import yaml
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
-from hcp_dr_lab.region.layout import HOSTED_CLUSTER_NAMESPACE
+from hcp_dr_lab.region.layout import HOSTED_CLUSTER_NAMESPACE, OIDC_BUCKET
 from hcp_dr_lab.standin import conversion, volumes, webhooks
 from hcp_dr_lab.standin.hypershift_operator.configuration import OVERRIDES
 from hcp_dr_lab.standin.hypershift_operator.permissions import DASHBOARDS, ROUTER_NAMESPACES
@@ -25,6 +25,7 @@ OWN_CRDS = Path(__file__).parent / "crds"
 _ESTABLISH_SECONDS = 60.0
 _SEVERAL = 2
 _OVERRIDE = "quay.io/openshift=mirror.rehearsal.example/openshift"
+_DOCUMENTS = "--oidc-storage-provider-s3-bucket-name="
 _SUPPORTED = '{"versions":["4.23","4.22","4.21","4.20","4.19","4.18"]}'
 
 
@@ -68,7 +69,8 @@ def converting(definition: Object, webhook: webhooks.Address) -> Object:
 
 def operator() -> Object:
     """The HyperShift operator's Deployment: the same image and arguments on every management cluster."""
-    container = Container(OPERATOR, image=IDLE_IMAGE, extra={"args": ["operator", f"{OVERRIDES}{_OVERRIDE}"]})
+    args = ["operator", f"{OVERRIDES}{_OVERRIDE}", f"{_DOCUMENTS}{OIDC_BUCKET}"]
+    container = Container(OPERATOR, image=IDLE_IMAGE, extra={"args": args})
     return deployment(OPERATOR, OPERATOR_NAMESPACE, (container,))
 
 

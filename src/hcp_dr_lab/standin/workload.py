@@ -11,6 +11,7 @@ from hcp_dr.kube.resources import DEPLOYMENT
 from hcp_dr_lab.standin.names import CONTROL_PLANE_IMAGE, IDLE_IMAGE
 from hcp_dr_lab.standin.shape import body
 
+REQUESTS = {"cpu": "5m", "memory": "16Mi"}  # what the processes of a rehearsal need, far below a real control plane's
 IDLE = ("/usr/bin/bash", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done")
 
 
@@ -38,6 +39,7 @@ class Container:
             "image": self.image,
             "imagePullPolicy": "Never",
             "command": list(self.command),
+            "resources": {"requests": dict(REQUESTS)},
             **self.extra,
         }
         all_mounts = [*mounts, *self.extra.get("volumeMounts", ())]
@@ -49,7 +51,7 @@ def volume_name(name: str) -> str:
 
 
 def pod_spec(containers: Sequence[Container], **extra: Any) -> Object:
-    """A pod without a service account token and with no claim on the node."""
+    """A pod without a service account token, with a small claim on the node."""
     volumes = {volume["name"]: volume for container in containers for volume in container.volumes()}
     volumes |= {volume["name"]: volume for volume in extra.pop("volumes", ())}
     spec: Object = {

@@ -147,8 +147,9 @@ class Management:
         install.install(client)
         labels = {"kubernetes.io/hostname": self.cluster.node_name}
         client.create(r.NODE, body(r.NODE, self.cluster.node_name, labels=labels))
-        ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
-        client.patch(r.NODE, self.cluster.node_name, None, ready, subresource="status")
+        room = {"cpu": "8", "memory": "32Gi", "pods": "250"}
+        status = {"conditions": [{"type": "Ready", "status": "True"}], "allocatable": room}
+        client.patch(r.NODE, self.cluster.node_name, None, {"status": status}, subresource="status")
         client.create(r.DEPLOYMENT, _external_dns(self.cluster, self._pace.external_dns))
 
     # What the stand-in finds beside the API

@@ -146,6 +146,10 @@ class Ending:
         return DONE_WITH_WARNINGS if any(check.verdict == "warning" for check in self.checks) else DONE
 
 
+class _AnotherCommand(Exception):
+    """Another machine went on with it, whose journal is now here."""
+
+
 class Operator:
     """One relocation of one hosted cluster, from management cluster `source` to the other one, by the processes that
     somebody starts on `machine`, one after the other."""
@@ -263,6 +267,8 @@ class Operator:
             with closing(self._journal()) as journal, lease.held():
                 work = self._undertaking(without, case, journal, lease, watches=())
                 checks = work.catch_up(REFILL)
+                if told is None and journal.story.command != RESTORE_LOST:
+                    raise _AnotherCommand
                 if told is None:
                     work.begin("resumed")
                     told = journal.memory.mapping(lost.LOST)
@@ -366,9 +372,12 @@ class Operator:
         story = self.story()
         if story.command is None or story.ended:
             raise NothingToResume(reason="the journal holds nothing that is not finished")
-        if story.command == RESTORE_LOST:
-            return self._resume_lost()
-        return self._follow(self._known(), None, dns=dns)
+        try:
+            if story.command == RESTORE_LOST:
+                return self._resume_lost()
+            return self._follow(self._known(), None, dns=dns)
+        except _AnotherCommand:
+            return self.resume(dns=dns)
 
     def abort(self) -> Ending:
         """As `hcp-dr abort`: nothing is written before it is known that the relocation can be called off."""
@@ -495,7 +504,7 @@ class Operator:
         run.watches = self.watches if watches is None else watches
         without = None
         if called_off:
-            run.watches, without = (), calling_off.without(journal.memory)
+            run.watches, without = (), calling_off.without(lambda: journal.memory)
         return Undertaking(run, lease, no_return=POINT_OF_NO_RETURN, without=without)
 
     def _follow(self, case: Case, command: str | None, *, dns: Dns | None = None) -> Ending:
@@ -504,11 +513,14 @@ class Operator:
         with closing(self._journal()) as journal:
             lease = self._lease(ports, case)
             checks: tuple[Check, ...] = ()
+            begun = journal.story.command
             called_off = command == ABORT or (command is None and journal.story.called_off)
             work = self._undertaking(ports, case, journal, lease, called_off=called_off)
             try:
                 with lease.held():
                     checks = work.catch_up(REFILL)
+                    if command is None and journal.story.command != begun:
+                        raise _AnotherCommand
                     if command is None:
                         work.begin("resumed")
                     else:

@@ -34,6 +34,7 @@ from hcp_dr_lab.region.layout import (
     BUCKET,
     HOSTED_DOMAIN,
     MANAGEMENT_CLUSTERS,
+    OIDC_BUCKET,
     WORKER_SUBNET_CIDR,
     HostedClusterNames,
 )
@@ -296,7 +297,9 @@ class World:
         hosted = self._client(
             lambda: self.connect(*resident.server, resident.client), "hosted", resident.server, caller
         )
-        bucket: Bucket = gated(MemoryBucket(cloud.storage, BUCKET, encryption=self.encryption), "bucket", self)
+        documents = {OIDC_BUCKET: cloud.fabric.documents}
+        memory = MemoryBucket(cloud.storage, BUCKET, encryption=self.encryption, documents=documents)
+        bucket: Bucket = gated(memory, "bucket", self)
         zone: HostedZone = gated(MemoryZone(cloud.records, cloud.zone_id), "zone", self)
         instances: Instances = gated(MemoryInstances(cloud.machines), "instances", self)
         identity: Identity = gated(MemoryIdentity(), "identity", self)

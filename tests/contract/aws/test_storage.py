@@ -47,6 +47,17 @@ def test_an_object_is_put_read_and_deleted(storing: Storing, tmp_path: Path) -> 
     assert bucket.head(KEY) is None
 
 
+def test_an_object_of_another_bucket_is_read(storing: Storing) -> None:
+    storing.bucket.put(KEY, CONTENT, metadata={})
+    storing.bucket.put("empty", b"", metadata={})
+    other = storing.absent
+    assert other.read_elsewhere(storing.bucket.name, KEY, first_bytes=7) == b"content"
+    assert other.read_elsewhere(storing.bucket.name, "empty", first_bytes=7) == b""
+    assert other.read_elsewhere(storing.bucket.name, "missing", first_bytes=7) is None
+    with pytest.raises(errors.AwsError):
+        other.read_elsewhere(other.name, KEY, first_bytes=7)
+
+
 def test_a_second_put_replaces_body_and_metadata(storing: Storing) -> None:
     storing.bucket.put(KEY, CONTENT, metadata={"fence": "1"})
     storing.bucket.put(KEY, b"", metadata={})

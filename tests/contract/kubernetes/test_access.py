@@ -123,3 +123,29 @@ def test_a_command_needs_two_rights(side: Side, namespace: str, verb: str) -> No
     side.eventually(lambda: user.may(other, r.POD, namespace, subresource="exec"), "the server knows the Role")
     with pytest.raises(errors.Invalid, match="does not have a host assigned"):
         user.execute(namespace, "a", "a", ["true"])
+
+
+def test_whoever_names_an_owner_must_be_allowed_to_hold_it(side: Side, namespace: str) -> None:
+    """The plugin OwnerReferencesPermissionEnforcement, as OpenShift has it."""
+    writing = {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get", "create", "patch"]}
+    owner = side.admin.create(r.CONFIG_MAP, an_object(r.CONFIG_MAP, "owner", namespace))
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
+    blocking = {**reference, "blockOwnerDeletion": True}
+
+    def owned(name: str, *owners: Object) -> Object:
+        made = an_object(r.SECRET, name, namespace)
+        return {**made, "metadata": {**made["metadata"], "ownerReferences": list(owners)}}
+
+    user = grant(side, namespace, "one", [writing])
+    user.create(r.SECRET, owned("free", reference))
+    with pytest.raises(errors.Forbidden, match="cannot set blockOwnerDeletion"):
+        user.create(r.SECRET, owned("held", blocking))
+    with pytest.raises(errors.Forbidden, match="cannot set an ownerRef on a resource you can't delete"):
+        user.patch(r.SECRET, "free", namespace, {"metadata": {"ownerReferences": None}})
+    user.patch(r.SECRET, "free", namespace, {"metadata": {"labels": {"still": "free"}}})
+
+    holding = {"apiGroups": [""], "resources": ["configmaps/finalizers"], "verbs": ["update"]}
+    deleting = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["delete"]}
+    other = grant(side, namespace, "two", [writing, holding, deleting])
+    other.create(r.SECRET, owned("held", blocking))
+    other.patch(r.SECRET, "free", namespace, {"metadata": {"ownerReferences": [blocking]}})

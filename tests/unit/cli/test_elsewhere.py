@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hcp_dr.cli import phases
 from hcp_dr.engine import journal
 from hcp_dr.engine.lease import stamp
 from hcp_dr.engine.step import Done, Refuse
 from hcp_dr.errors import AwsUnreachable, ClusterUnreachable, Refused
-from hcp_dr.procedure import PHASES
+from hcp_dr.procedure import PHASES, calling_off
 from tests.ports import MemoryKubernetes, World
 from tests.unit.cli.conftest import Hcp
 from tests.unit.cli.test_verbs import remembering, toy
@@ -151,6 +153,31 @@ def test_the_first_machine_then_sees_that_it_ended(hcp: Hcp, moved: Path, folder
     again = hcp("resume", "--backup", str(folder))
     assert again.code == 57
     assert "is finished" in again.err.splitlines()[-1]
+
+
+def test_the_first_machine_goes_on_with_what_another_began_meanwhile(
+    hcp: Hcp, stopped: str, moved: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own journal knows of the backup only; what is not finished by now is calling it off."""
+    undone: list[str] = []
+
+    def look(_: Any) -> Any:
+        undone.append(stopped)
+        return Done("it is as it was")
+
+    again = Refuse(Refused(what="The world is not as it should be."))
+    monkeypatch.setattr(phases, "UNDO", (replace(toy("backup.two"), revert=lambda _: again),))
+    monkeypatch.setattr(calling_off, "UNDO", (toy("backup.two"),))
+    monkeypatch.setattr(calling_off, "IN_SERVICE", ())
+    assert hcp("abort", "--yes").code == 70
+    assert moved.exists()
+    monkeypatch.setattr(phases, "UNDO", (replace(toy("backup.two"), revert=look),))
+    ended = hcp("resume", "--backup", str(folder))
+    assert ended.code == 0, ended.err
+    assert undone == [stopped]
+    story = journal.read(folder)
+    assert story is not None
+    assert (story.command, story.ended) == ("abort", True)
 
 
 @pytest.mark.usefixtures("stopped", "moved")

@@ -6,6 +6,8 @@ import base64
 import json
 import os
 import socket
+import socketserver
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -90,6 +92,24 @@ def test_a_proxy_is_asked_for_the_name(server: Server, write: Write, open_cluste
             ask(open_cluster(write(server="https://api.example:6443", proxy_url=url)))
     assert "503 No route" in str(caught.value)
     assert cluster.server == "https://api.example:6443"
+
+
+@pytest.mark.filterwarnings(r"ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
+def test_however_often_tls_fails_behind_a_proxy_the_next_connection_is_made(
+    server: Server, write: Write, open_cluster: Open
+) -> None:
+    """As while an API is away whose name leads to a load balancer already."""
+    closing = socketserver.ThreadingTCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler)
+    with closing, proxy(closing.server_address[1]) as between:
+        threading.Thread(target=closing.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"http://127.0.0.1:{between.server_address[1]}"
+        cluster = open_cluster(write(server="https://api.example:6443", proxy_url=url))
+        for _ in range(100):
+            with pytest.raises(errors.ClusterUnreachable):
+                ask(cluster)
+        between.target = server.port
+        ask(cluster)
+        closing.shutdown()
 
 
 def test_a_server_that_is_not_there(write: Write, open_cluster: Open, monkeypatch: pytest.MonkeyPatch) -> None:

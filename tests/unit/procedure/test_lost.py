@@ -73,5 +73,8 @@ def test_the_loss_begins_at_the_fence_of_the_snapshot(remembered: dict[str, Any]
 
 
 def test_an_abort_does_without_the_destination_only_where_the_sources_lease_excludes_others() -> None:
-    assert calling_off.without(Memory())("destination")
-    assert not calling_off.without(Memory().with_value(lost.LOST, TOLD))("destination")
+    memory = Memory()
+    without = calling_off.without(lambda: memory)
+    assert without("destination")
+    memory = memory.with_value(lost.LOST, TOLD)
+    assert not without("destination"), "another machine's journal, taken meanwhile"

@@ -9,7 +9,7 @@ import pytest
 
 from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
-from hcp_dr.errors import ClusterUnreachable, Forbidden
+from hcp_dr.errors import AwsDenied, ClusterUnreachable, Forbidden
 from hcp_dr.kube.port import Completed, Listing, Object, Resource
 from hcp_dr.kube.resources import CRON_JOB
 from hcp_dr.procedure import downtime
@@ -224,16 +224,10 @@ def test_an_upgrade_is_told_by_the_newest_entry_of_the_history(world: World) -> 
 
 
 def documents(world: World, content: bytes) -> None:
-    """The source's operator keeps its documents in the bucket of the backups."""
+    """In the bucket of the source's operator."""
     operator = world.source.objects["Deployment", "hypershift", "operator"]["spec"]["template"]["spec"]
-    operator["containers"][0]["args"] = ["--oidc-storage-provider-s3-bucket-name=backups"]
-    world.bucket.put("one-x7k2/openid/v1/jwks", content, metadata={})
-
-    def get(key: str, *, first_bytes: int | None = None) -> bytes:
-        assert key == "one-x7k2/openid/v1/jwks"
-        return content[:first_bytes]
-
-    world.bucket.get = get  # type: ignore[method-assign]
+    operator["containers"][0]["args"] = ["--oidc-storage-provider-s3-bucket-name=oidc"]
+    world.bucket.elsewhere["oidc", "one-x7k2/openid/v1/jwks"] = content
 
 
 @pytest.mark.parametrize(
@@ -245,15 +239,26 @@ def test_the_published_keys_are_compared_where_they_can_be_read(world: World, co
     secret = world.source.objects["Secret", "clusters-one", "sa-signing-key"]["data"]
     secret["service-account.pub"] = base64.b64encode(pem(RSA[0])).decode()
     documents(world, content)
-    facts = keys.observe(world.ports, CASE, NOTHING)
-    assert (facts.published, facts.documents) == (published, "backups")
-    world.bucket.objects.clear()
-    assert keys.observe(world.ports, CASE, NOTHING).published == "absent"
+    found = keys.observe(world.ports, CASE, NOTHING).documents
+    assert (found.published, found.bucket) == (published, "oidc")
+    world.bucket.elsewhere.clear()
+    assert keys.observe(world.ports, CASE, NOTHING).documents.published == "absent"
 
 
-def test_documents_in_another_bucket_are_elsewhere(world: World) -> None:
-    facts = keys.observe(world.ports, CASE, NOTHING)
-    assert (facts.published, facts.documents, facts.identity_provider) == ("elsewhere", "", "True")
+def test_documents_of_which_nobody_tells_the_bucket(world: World) -> None:
+    found = keys.observe(world.ports, CASE, NOTHING).documents
+    assert (found.published, found.bucket, found.trusted) == ("untold", "", "True")
+
+
+def test_documents_that_may_not_be_read(world: World) -> None:
+    documents(world, b"")
+
+    def refuse(verb: str) -> None:
+        raise AwsDenied(service="S3", operation="GetObject", object="oidc", reason=verb)
+
+    world.bucket.before = refuse
+    found = keys.observe(world.ports, CASE, NOTHING).documents
+    assert (found.published, found.trusted) == ("unreadable", "True")
 
 
 def test_what_is_missing_of_the_anchors_is_named(world: World) -> None:
@@ -395,11 +400,11 @@ def test_a_taint_is_borne_as_the_scheduler_sees_it(toleration: dict[str, str], *
 
 def test_the_probe_is_fetched_from_inside_the_source(world: World) -> None:
     world.bucket.put(f"{CASE.key_prefix}/probe", b"probe", metadata={})
-    assert aws.observe(world.ports, CASE, NOTHING).fetched == ""
+    assert aws.observe(world.ports, CASE, NOTHING).probe.fetched == ""
     world.source.script = lambda _command, _stdin: Completed(6, b"", b"curl: (6) Could not resolve host\n")
-    assert aws.observe(world.ports, CASE, NOTHING).fetched == "curl: (6) Could not resolve host"
+    assert aws.observe(world.ports, CASE, NOTHING).probe.fetched == "curl: (6) Could not resolve host"
     world.source.objects["Pod", "clusters-one", "etcd-0"]["status"] = {}
-    assert aws.observe(world.ports, CASE, NOTHING).fetched is None
+    assert aws.observe(world.ports, CASE, NOTHING).probe.fetched is None
 
 
 def test_external_dns_lives_as_long_as_a_pod_of_it_is_ready(world: World) -> None:

@@ -8,14 +8,13 @@ records from. What was deleted is remembered whole, to be put back by an undo.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
-from hcp_dr.aws.port import Record, RecordChange
+from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse, Remember, Step, Wait
-from hcp_dr.errors import FenceBroken, NotOurs, Refused
+from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
+from hcp_dr.errors import FenceBroken, Refused
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import ROUTE, SERVICE
 from hcp_dr.model import DNS, TAKEOVER, Case, Later, Ports
@@ -24,7 +23,8 @@ from hcp_dr.procedure.backup.delete_routes import HOSTNAME
 from hcp_dr.procedure.fencing import Fence, look_at
 from hcp_dr.procedure.preflight.external_dns import look_at as look_at_external_dns
 from hcp_dr.procedure.preflight.external_dns import source_owner
-from hcp_dr.procedure.records import Published, from_json, owned, strangers_at, to_json
+from hcp_dr.procedure.records import Published, owned, strangers_at
+from hcp_dr.procedure.taking import IMAGE, Image, at_its_places, owner_of, put_back, take, told
 
 LIMIT = 400.0
 """The documented 40 tries, 10 seconds apart."""
@@ -42,22 +42,21 @@ class Facts:
     strangers: tuple[Record, ...]  # address records at its names that somebody else keeps, or nobody
     published: tuple[str, ...]  # what the source still makes records from
     fence: Fence
-    image: Mapping[str, Any] | None  # remembered: the owner, and the records that were taken from it
+    image: Image  # remembered: what was taken
     again: tuple[Record, ...]  # what the zone has now at the names and types of the image
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     records = ports.zone.records()
-    image = memory.mapping("dns_image")
+    image = memory.mapping(IMAGE)
     routes = ports.source.list(ROUTE, case.control_plane_namespace).items
     services = ports.source.list(SERVICE, case.control_plane_namespace).items
     services = tuple(item for item in services if HOSTNAME in annotations_of(item))
     published = _published(case, memory, routes, services)
     hostnames = frozenset({case.api_hostname}).union(*published.values())
     takeover = memory.text(DNS) == TAKEOVER
-    owner = source_owner(ports, case, records) or str((image or {}).get("owner", ""))
+    owner = source_owner(ports, case, records) or owner_of(image)
     left = owned(records, owner, case.control_plane_namespace, published if takeover else None) if owner else ()
-    taken = {(record.name, record.type) for record in records_of(image)}
     return Facts(
         takeover=takeover,
         owner=owner,
@@ -67,7 +66,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         published=tuple(f"{item['kind']} {name_of(item)}" for item in (*routes, *services) if not is_deleting(item)),
         fence=look_at(ports.source, case),
         image=image,
-        again=tuple(record for record in records if (record.name, record.type) in taken),
+        again=at_its_places(records, image),
     )
 
 
@@ -85,14 +84,6 @@ def _published(case: Case, memory: Memory, routes: Iterable[Object], services: I
         for kind, texts in by_kind.items()
         for name, text in texts.items()
     }
-
-
-def records_of(image: Mapping[str, Any] | None) -> tuple[Record, ...]:
-    return tuple(from_json(value) for value in (image or {}).get("records", ()))
-
-
-def told(records: tuple[Record, ...]) -> str:
-    return ", ".join(f"{record.type} {record.name}" for record in records)
 
 
 def plan(facts: Facts) -> Decision:
@@ -137,48 +128,11 @@ def _take_over(facts: Facts) -> Decision:
                 todo="Find out who makes them while the fence holds; delete them, then run `hcp-dr resume`.",
             )
         )
-    if facts.strangers:
-        return Refuse(
-            NotOurs(
-                what=f"At the hosted cluster's names are records that the source's external-dns does not keep: "
-                f"{told(facts.strangers)}.",
-                left="No record was taken over.",
-                todo="Find out whose they are. The destination's external-dns writes none beside them: delete them by "
-                "hand if they may go, then run `hcp-dr resume`.",
-            )
-        )
-    if facts.left:
-        image = {(record.name, record.type): record for record in (*records_of(facts.image), *facts.left)}
-        kept = {"owner": facts.owner, "records": [to_json(record) for record in image.values()]}
-        changes = tuple(RecordChange("DELETE", record) for record in facts.left)
-        return Do((Remember("dns_image", kept), ChangeRecords(changes)))
-    if facts.image:
-        return Done(f"{len(records_of(facts.image))} records were taken from owner {facts.owner}")
-    return Done("no record is at the hosted cluster's names")
+    return take(facts.owner, facts.left, facts.strangers, facts.image)
 
 
 def revert(facts: Facts) -> Decision:
     return put_back(facts.owner, facts.image, facts.again)
-
-
-def put_back(owner: str, image: Mapping[str, Any] | None, found: tuple[Record, ...]) -> Decision:
-    """For an undo: exactly what was taken is put back, all or nothing. `found` is what is at those names now."""
-    again = {(record.name, record.type): record for record in found}
-    taken = records_of(image)
-    others = tuple(again[place] for record in taken if (place := (record.name, record.type)) in again)
-    others = tuple(record for record in others if record not in taken)
-    if others:
-        return Refuse(
-            NotOurs(
-                what=f"Where records were taken from owner {owner} there are others now: {told(others)}.",
-                left="They were not touched, and none was put back.",
-                todo="Find out who wrote them; delete them by hand if they may go, then run the command again.",
-            )
-        )
-    missing = tuple(record for record in taken if record not in found)
-    if missing:
-        return Do((ChangeRecords(tuple(RecordChange("CREATE", record) for record in missing)),))
-    return Done(f"{len(taken)} records that were taken are there as they were")
 
 
 def foresee(facts: Facts) -> Facts:

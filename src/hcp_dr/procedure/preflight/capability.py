@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
-from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
     CLUSTER,
@@ -31,6 +31,7 @@ from hcp_dr.objects.reading import (
     selects,
 )
 from hcp_dr.objects.scrub import keeps_oidc_documents
+from hcp_dr.procedure.documents import FLAG
 from hcp_dr.procedure.permissions import denied
 from hcp_dr.procedure.preflight import bad_if, verdict
 
@@ -69,12 +70,6 @@ class Facts:
     denied_inside: tuple[str, ...] | None = ()  # in the hosted cluster; None where it is not asked
 
 
-def documents_bucket_of(cluster: Kubernetes) -> str:
-    """Where the HyperShift operator keeps OIDC documents, "" where it was not told."""
-    operator = cluster.find(DEPLOYMENT, "operator", "hypershift") or {}
-    return next(iter(flags_of(first_container(operator)).get("oidc-storage-provider-s3-bucket-name", ())), "")
-
-
 def _url_count(definition: dict[str, object] | None) -> int:
     for version in dig(definition, "spec", "versions") or ():
         field = dig(
@@ -108,7 +103,7 @@ def _look_at(ports: Ports, case: Case, side: Side) -> ClusterFacts:
         missing_versions=tuple(r.api_version for r in _CARRIED if r.version not in cluster.versions(r.group)),
         operator_image=str(container.get("image", "")),
         registry_overrides=",".join(sorted(flags.get("registry-overrides", ()))),
-        documents_bucket=next(iter(flags.get("oidc-storage-provider-s3-bucket-name", ())), ""),
+        documents_bucket=next(iter(flags.get(FLAG, ())), ""),
         operator_ready=any(is_ready_pod(pod) for pod in pods),
         storage_classes=tuple(name_of(item) for item in cluster.list(STORAGE_CLASS).items),
         node_labels=tuple(dict(labels_of(node)) for node in cluster.list(NODE).items),

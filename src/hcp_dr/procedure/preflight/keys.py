@@ -3,41 +3,29 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import Literal
 
-from hcp_dr.aws.port import Bucket
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
-from hcp_dr.errors import AwsDenied, BucketRefused
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, SECRET, STORAGE_CLASS
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import condition, dig, name_of
-from hcp_dr.objects.scrub import keeps_oidc_documents
-from hcp_dr.objects.signing import KEY_SET, publishes
+from hcp_dr.objects.reading import dig, name_of
+from hcp_dr.procedure import documents
 from hcp_dr.procedure.backup.export_objects import ANCHORS, AUTHORITIES
+from hcp_dr.procedure.documents import SIGNING_KEY, Documents
 from hcp_dr.procedure.preflight import bad_if, look_at_one, verdict
-from hcp_dr.procedure.preflight.capability import documents_bucket_of
 
-SIGNING_KEY = "sa-signing-key"
-PUBLIC_KEY = "service-account.pub"
 KMS_ACTIONS = "kms:Encrypt, kms:Decrypt, kms:ReEncrypt*, kms:GenerateDataKey*, kms:DescribeKey"
 """As the HostedCluster's schema asks for (spec.secretEncryption.kms.aws.auth.awsKms)."""
 VOLUME_ACTIONS = "kms:Decrypt, kms:ReEncrypt*, kms:GenerateDataKeyWithoutPlaintext, kms:DescribeKey, kms:CreateGrant"
-_MOST_BYTES = 64 * 1024  # of a key set
-Published = Literal["same", "other", "absent", "unreadable", "elsewhere"]
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     missing: tuple[str, ...]  # Secrets that must travel, and parts of them
-    own_signing_key: bool  # the user gave one; its documents are the user's own
-    keeps_documents: bool
-    documents: str  # where the operator keeps them, "" where it was not told
-    published: Published  # the published key set beside the signing key; elsewhere: not in BUCKET_NAME
-    identity_provider: str  # what the HostedCluster says: True, False, Unknown or ""
+    documents: Documents
     provider: str  # of KMS; "" where secrets are not encrypted by one
     keys: tuple[str, ...]  # of KMS
     role: str
@@ -52,16 +40,10 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     kms = dig(hosted_cluster, "spec", "secretEncryption", "kms") or {}
     storage_class = dig(hosted_cluster, "spec", "etcd", "managed", "storage", "persistentVolume", "storageClassName")
     chosen = look_at_one(ports.destination, STORAGE_CLASS, str(storage_class)) if storage_class else None
-    documents = documents_bucket_of(source)
-    key_set = f"{case.infra_id}{KEY_SET}"
     arns = (dig(kms, "aws", which, "arn") for which in ("activeKey", "backupKey"))
     return Facts(
         missing=tuple(text for name, secret in anchors.items() for text in _missing(name, secret)),
-        own_signing_key=bool(dig(hosted_cluster, "spec", "serviceAccountSigningKey", "name")),
-        keeps_documents=keeps_oidc_documents(hosted_cluster),
-        documents=documents,
-        published=_published(ports.bucket, key_set, anchors[SIGNING_KEY]) if documents == case.bucket else "elsewhere",
-        identity_provider=condition(hosted_cluster, "ValidAWSIdentityProvider") or "",
+        documents=documents.look_at(ports, source, case),
         provider=str(kms.get("provider", "")),
         keys=tuple(str(arn) for arn in arns if arn),
         role=str(dig(kms, "aws", "auth", "awsKms") or ""),
@@ -75,18 +57,6 @@ def _missing(name: str, secret: Object | None) -> tuple[str, ...]:
     wanted = ("ca.crt", "ca.key") if name in AUTHORITIES else ("service-account.key",)
     data = secret.get("data") or {}
     return tuple(f"{key} of {name}" for key in wanted if not data.get(key))
-
-
-def _published(bucket: Bucket, key: str, secret: Object | None) -> Published:
-    public = dig(secret, "data", PUBLIC_KEY)
-    try:
-        if bucket.head(key) is None:
-            return "absent"
-        if not public:
-            return "unreadable"
-        return "same" if publishes(bucket.get(key, first_bytes=_MOST_BYTES), base64.b64decode(public)) else "other"
-    except (ValueError, AwsDenied, BucketRefused):
-        return "unreadable"
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
@@ -118,40 +88,38 @@ def checks(facts: Facts) -> tuple[Check, ...]:
 
 def _signing_key(facts: Facts) -> Check:
     """The documents are looked at where they can be read, else the control plane operator's word is what there is."""
-    name = "keys.signing_key"
+    name, found = "keys.signing_key", facts.documents
     why = (
         "AWS takes the tokens of a key that it knows only: else no volume is attached, no load balancer made, and the "
     )
     why += "NodePools never become ready (rule E3)"
-    match facts.published:
+    match found.published:
         case "same":
-            return Check(name, "ok", f"{SIGNING_KEY} is among the published keys in {facts.documents}")
+            return Check(name, "ok", f"{SIGNING_KEY} is among the published keys in {found.bucket}")
         case "other":
             return Check(
                 name,
                 "blocked",
-                f"the key set that is published in {facts.documents} has no key of Secret {SIGNING_KEY}",
+                f"the key set that is published in {found.bucket} has no key of Secret {SIGNING_KEY}",
                 why,
                 "find out which of the two is right; publish the documents of the signing key, and try a token of it",
             )
-        case "absent" if facts.keeps_documents and not facts.own_signing_key:
+        case "absent" if found.kept and not found.own_key:
             return Check(
                 name,
                 "blocked",
-                f"no key set is published in {facts.documents}, and the HostedCluster says that its own is there",
+                f"no key set is published in {found.bucket}, and the HostedCluster says that its own is there",
                 why,
                 "publish the documents again: the destination will not, since their finalizer says that they are there",
                 acceptable=True,
             )
-    where = (
-        "by the cluster's owner" if facts.own_signing_key else f"in {facts.documents or 'a bucket that is not told'}"
-    )
+    where = "by the cluster's owner" if found.own_key else f"in {found.bucket or 'a bucket that is not told'}"
     seen = f"the documents that are kept {where} were not compared with Secret {SIGNING_KEY}; "
-    if facts.identity_provider == "True":
+    if found.trusted == "True":
         return Check(name, "ok", f"{seen}ValidAWSIdentityProvider is True: AWS takes the tokens of the key")
-    seen += f"ValidAWSIdentityProvider is {facts.identity_provider or 'not told'}"
+    seen += f"ValidAWSIdentityProvider is {found.trusted or 'not told'}"
     todo = "compare the key set below the issuer's URL (openid/v1/jwks) with service-account.pub of the Secret"
-    verdict: Literal["blocked", "unknown"] = "blocked" if facts.identity_provider == "False" else "unknown"
+    verdict: Literal["blocked", "unknown"] = "blocked" if found.trusted == "False" else "unknown"
     return Check(name, verdict, seen, why, f"{todo}; accept this when they are the same", acceptable=True)
 
 

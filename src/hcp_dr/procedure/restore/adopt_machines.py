@@ -19,8 +19,8 @@ from hcp_dr.kube.resources import (
     NODE_POOL,
 )
 from hcp_dr.model import Later
-from hcp_dr.objects.reading import name_of, some
-from hcp_dr.procedure.adoption import Facts, machine_fact, observe, pool_fact
+from hcp_dr.objects.reading import annotations_of, name_of, some
+from hcp_dr.procedure.adoption import CANONICAL_IMAGES, Facts, machine_fact, observe, pool_fact
 from hcp_dr.procedure.machinery import HELD, Held
 
 ORDER: tuple[Resource, ...] = (AWS_MACHINE, MACHINE, MACHINE_SET)
@@ -32,6 +32,11 @@ ADOPT_LIMIT = 300.0
 def unsafe(facts: Facts) -> HcpDrError | None:
     """Why nothing may be let go now."""
     problems = [f"NodePool {pool.name} would roll ({', '.join(pool.rolling)})" for pool in facts.pools if pool.rolling]
+    problems += [
+        f"NodePool {pool.name} would roll: its annotation {CANONICAL_IMAGES} is {pool.images}, was {pool.images_before}"
+        for pool in facts.pools
+        if pool.images != pool.images_before
+    ]
     problems += [f"NodePool {pool.name} is being deleted" for pool in facts.pools if pool.deleting]
     problems += [f"{item.kind} {item.name} is being deleted" for item in facts.machines if item.deleting]
     there = {(item.kind, item.name) for item in facts.machines}
@@ -118,7 +123,10 @@ def foresee(facts: Facts) -> Facts:
     machines = tuple(machine_fact(body) for body in bodies if body["kind"] in ("Machine", "AWSMachine"))
     return replace(
         facts,
-        pools=tuple(replace(pool_fact(pool, {}), rolling=(), silent=()) for pool in pools),
+        pools=tuple(
+            replace(pool_fact(pool, {}, annotations_of(pool).get(CANONICAL_IMAGES)), rolling=(), silent=())
+            for pool in pools
+        ),
         held=tuple(
             Held(
                 resource,

@@ -120,7 +120,7 @@ class Claimed:
 
     namespace: Removable
     prepared: bool  # by an administrator, with the roles in it: it is given back, and never deleted
-    holds: tuple[str, ...]  # what is not this hosted cluster's
+    holds: tuple[str, ...]  # what is not this relocation's, or may not go with a namespace
     says: str  # what it is waiting for while it is being deleted
 
 

@@ -10,17 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hcp_dr.aws.port import Record, RecordChange
+from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse, Remember, Step
-from hcp_dr.errors import NotOurs
+from hcp_dr.engine.step import Decision, Step
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig
-from hcp_dr.procedure.backup.release_dns import put_back, records_of, told
 from hcp_dr.procedure.preflight.external_dns import look_at
-from hcp_dr.procedure.records import owned, owners_of, ownerships, strangers_at, to_json
+from hcp_dr.procedure.records import owned, owners_of, ownerships, strangers_at
 from hcp_dr.procedure.restoring import to_restore
+from hcp_dr.procedure.taking import IMAGE, Image, at_its_places, owner_of, put_back, take
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +27,24 @@ class Facts:
     owner: str  # "" where the API's record names none, or several
     left: tuple[Record, ...]  # that the owner keeps at the fixed names
     strangers: tuple[Record, ...]  # address records there that somebody else keeps, or nobody
-    image: Mapping[str, Any] | None  # remembered: the owner, and the records that were taken from it
+    image: Image  # remembered: what was taken
     again: tuple[Record, ...]  # what the zone has now at the names and types of the image
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    records, image = ports.zone.records(), memory.mapping("dns_image")
+    records, image = ports.zone.records(), memory.mapping(IMAGE)
     [hosted_cluster] = [item.body for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind]
     names = frozenset({case.api_hostname, *_hostnames(hosted_cluster)})
     claimed = owners_of(records, case.api_hostname) - {look_at(ports.destination, "destination").owner}
-    owner = str((image or {}).get("owner") or "") or (next(iter(claimed)) if len(claimed) == 1 else "")
+    owner = owner_of(image) or (next(iter(claimed)) if len(claimed) == 1 else "")
     published = {claim.resource: names for claim in ownerships(records)}
     left = owned(records, owner, case.control_plane_namespace, published) if owner else ()
-    taken = {(record.name, record.type) for record in records_of(image)}
     return Facts(
         owner=owner,
         left=left,
         strangers=strangers_at(records, left, names),
         image=image,
-        again=tuple(record for record in records if (record.name, record.type) in taken),
+        again=at_its_places(records, image),
     )
 
 
@@ -61,24 +59,7 @@ def _hostnames(hosted_cluster: Mapping[str, Any]) -> frozenset[str]:
 
 
 def plan(facts: Facts) -> Decision:
-    if facts.strangers:
-        return Refuse(
-            NotOurs(
-                what=f"At the hosted cluster's names are records of which nothing says that the lost source kept them "
-                f"for it: {told(facts.strangers)}.",
-                left="No record was taken over.",
-                todo="Find out whose they are. The destination's external-dns writes none beside them: delete them by "
-                "hand if they may go, then run `hcp-dr resume`.",
-            )
-        )
-    if facts.left:
-        image = {(record.name, record.type): record for record in (*records_of(facts.image), *facts.left)}
-        kept = {"owner": facts.owner, "records": [to_json(record) for record in image.values()]}
-        changes = tuple(RecordChange("DELETE", record) for record in facts.left)
-        return Do((Remember("dns_image", kept), ChangeRecords(changes)))
-    if facts.image:
-        return Done(f"{len(records_of(facts.image))} records were taken from owner {facts.owner}")
-    return Done("no record is at the hosted cluster's names")
+    return take(facts.owner, facts.left, facts.strangers, facts.image)
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

@@ -1,5 +1,8 @@
 """Waits until exactly the nodes of before are Ready with the new control plane. The Ready condition alone came over in
-the snapshot, so each node's lease must have been renewed since."""
+the snapshot, so each node's lease must have been renewed since.
+
+It is looked at again by each `verify` and `resume`. Once Cluster API has the machines again, nodes may come and go as
+somebody scales: that is told and stops nothing, unless a NodePool says that it rolls."""
 
 from __future__ import annotations
 
@@ -11,11 +14,14 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import MachineUnsafe
 from hcp_dr.kube.port import Kubernetes
-from hcp_dr.kube.resources import LEASE, NODE
+from hcp_dr.kube.resources import LEASE, NODE, NODE_POOL
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import condition, dig, name_of, uid_of
+from hcp_dr.objects.reading import condition, dig, name_of, some, uid_of
+from hcp_dr.objects.select import node_pools_of
 from hcp_dr.procedure.lost import is_lost
+from hcp_dr.procedure.preflight.hosted_cluster import ROLLING
 
+ADOPTED = "restore.adopt_machines"
 LEASES = "kube-node-lease"
 LIMIT = 1200.0
 """The documented 40 tries, 30 seconds apart."""
@@ -35,6 +41,8 @@ class Facts:
     nodes: tuple[NodeFact, ...]
     leases_before: Mapping[str, Any] | None  # remembered when this step looked first
     lost: bool = False  # the source is: nodes of after the backup are nobody's doing
+    adopted: bool = False  # remembered: Cluster API has the machines again, and may scale
+    rolling: tuple[str, ...] = ()  # NodePools of the destination that say so, once adopted
 
 
 def look_at(hosted: Kubernetes) -> tuple[NodeFact, ...]:
@@ -52,49 +60,80 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         nodes=look_at(ports.hosted),
         leases_before=memory.mapping("leases"),
         lost=is_lost(memory),
+        adopted=ADOPTED in memory.done,
+        rolling=_rolling(ports, case) if ADOPTED in memory.done else (),
     )
+
+
+def _rolling(ports: Ports, case: Case) -> tuple[str, ...]:
+    hosted_cluster = {"metadata": {"name": case.name}}
+    pools = node_pools_of(hosted_cluster, ports.destination.list(NODE_POOL, case.namespace).items)
+    return tuple(name_of(item) for item in pools if any(condition(item, kind) == "True" for kind in ROLLING))
 
 
 def plan(facts: Facts) -> Decision:
     now = {node.name: node for node in facts.nodes}
     replaced = [name for name, uid in facts.before.items() if name not in now or now[name].uid != uid]
-    if replaced:
+    scaled = facts.adopted and not facts.rolling
+    if replaced and not scaled:
         return Refuse(
             MachineUnsafe(
-                what=f"Nodes that are gone or were registered anew: {', '.join(replaced)}.",
+                what=f"Nodes that are gone or were registered anew: {', '.join(replaced)}.{_told_rolling(facts)}",
                 left="Nothing on the source was deleted.",
                 todo="Look at their instances and kubelets before anything else.",
             )
         )
     strangers = [node.name for node in facts.nodes if node.name not in facts.before]
-    if strangers and not facts.lost:
+    if strangers and not facts.lost and not scaled:
         return Refuse(
             MachineUnsafe(
-                what=f"Nodes that were not there before the fence: {', '.join(strangers)}.",
+                what=f"Nodes that were not there before the fence: {', '.join(strangers)}.{_told_rolling(facts)}",
                 left="Nothing on the source was deleted.",
                 todo="Find out who made their instances: a NodePool that rolls makes one before it deletes another.",
             )
         )
     if facts.leases_before is None:
         return Do((Remember("leases", {node.name: node.renewed for node in facts.nodes}),))
-    late = [
-        name for name in facts.before if not now[name].ready or now[name].renewed == facts.leases_before.get(name, "")
-    ]
+    kept = [name for name in facts.before if name not in replaced]
+    late = [name for name in kept if not now[name].ready or now[name].renewed == facts.leases_before.get(name, "")]
     if late:
         return Wait(
-            until=f"all {len(facts.before)} nodes of before are Ready and renew their leases",
+            until=f"all {len(kept)} nodes of before are Ready and renew their leases",
             seen=f"not yet: {', '.join(late)}",
             limit=LIMIT,
             wake=Topic("hosted", LEASE, LEASES),
         )
-    check = Check(
-        "nodes",
-        "warning",
-        f"nodes that are not in the backup: {', '.join(strangers)}",
-        "their instances were made after it, and no Machine of the hosted cluster knows them",
-        "drain them, delete them, and terminate their instances by hand, when nothing runs there any more",
-    )
-    return Done(f"{len(facts.before)} nodes, the same as before, are Ready", (check,) if strangers else ())
+    return Done(f"{len(kept)} nodes, the same as before, are Ready", _since(facts, replaced, strangers))
+
+
+def _told_rolling(facts: Facts) -> str:
+    return f" On the destination rolls NodePool {some(facts.rolling)}." if facts.rolling else ""
+
+
+def _since(facts: Facts, replaced: list[str], strangers: list[str]) -> tuple[Check, ...]:
+    """What came and went, where that may be."""
+    if facts.adopted and (replaced or strangers):
+        return (
+            Check(
+                "nodes",
+                "warning",
+                f"since the relocation came: {some(strangers) or 'none'}; went, or were registered anew: "
+                f"{some(replaced) or 'none'}",
+                "Cluster API has the machines again, and whoever scales a NodePool makes and removes nodes",
+                "find out who did that, if nobody here did",
+            ),
+        )
+    if strangers:
+        return (
+            Check(
+                "nodes",
+                "warning",
+                f"nodes that are not in the backup: {', '.join(strangers)}",
+                "their instances were made after it, and no Machine of the hosted cluster knows them",
+                "drain them, delete them, and terminate their instances by hand, when nothing runs there any more",
+            ),
+        )
+    return ()
 
 
 def foresee(facts: Facts) -> Facts:

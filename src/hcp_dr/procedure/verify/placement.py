@@ -14,10 +14,10 @@ from hcp_dr.objects.closing import Place, place_of, told_restored, unrestored
 from hcp_dr.objects.reading import condition, dig, name_of, some
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
 from hcp_dr.procedure.carried import RESOURCES
+from hcp_dr.procedure.documents import SIGNING_KEY
 from hcp_dr.procedure.restoring import differing_keys
 
 LIMIT = 900.0
-SIGNING_KEY = "sa-signing-key"
 
 
 @dataclass(frozen=True, slots=True)

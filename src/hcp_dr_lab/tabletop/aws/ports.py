@@ -59,10 +59,18 @@ class MemoryBucket(_Port):
     """Implements hcp_dr.aws.port.Bucket."""
 
     def __init__(
-        self, storage: Storage, name: str, *, encryption: Encryption | None = None, interfere: Interfere = _peace
+        self,
+        storage: Storage,
+        name: str,
+        *,
+        encryption: Encryption | None = None,
+        documents: Mapping[str, Mapping[str, str]] | None = None,
+        interfere: Interfere = _peace,
     ) -> None:
+        """`documents` are what other buckets hold beside `storage`, by bucket and key."""
         super().__init__("S3", name, interfere)
         self._encryption = encryption
+        self._documents = documents or {}
         self._storage = storage
         self._name = name
 
@@ -110,6 +118,18 @@ class MemoryBucket(_Port):
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes:
         with self._asked(f"GetObject {key}"):
             return self._storage.get(self._name, key).body[:first_bytes]
+
+    def read_elsewhere(self, bucket: str, key: str, *, first_bytes: int) -> bytes | None:
+        with self._asked(f"GetObject {key}"):
+            if bucket in self._documents:
+                text = self._documents[bucket].get(key)
+                return None if text is None else text.encode()[:first_bytes]
+            try:
+                return self._storage.get(bucket, key).body[:first_bytes]
+            except Refusal as refusal:
+                if refusal.code == "NoSuchKey":
+                    return None
+                raise
 
     def get_to_file(self, key: str, path: Path) -> None:
         """Whole or not at all, readable by its owner only. Raises ArchiveError where the file cannot be written."""

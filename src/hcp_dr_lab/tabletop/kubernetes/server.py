@@ -15,7 +15,7 @@ from typing import Any
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Completed, Object, PatchBody, Propagation, Resource
-from hcp_dr_lab.tabletop.kubernetes import access, builtin, custom, managed, refusal, selectors, webhooks
+from hcp_dr_lab.tabletop.kubernetes import access, builtin, custom, managed, owning, refusal, selectors, webhooks
 from hcp_dr_lab.tabletop.kubernetes.access import ADMINISTRATOR, SUPERUSERS, Attributes, Caller
 from hcp_dr_lab.tabletop.kubernetes.kinds import Kind, Problems, dig, plant
 from hcp_dr_lab.tabletop.kubernetes.patch import PatchError, merged, patched, same
@@ -400,6 +400,9 @@ class ApiServer:
             raise refusal.invalid(kind.resource, body["metadata"]["name"], problems)
 
     def _admitted(self, write: Write) -> None:
+        if SUPERUSERS not in write.caller.groups:
+            kinds = (kind.resource for kind in self.every_kind())
+            owning.admit(write, kinds, lambda asked: self.allows(write.caller, asked))
         webhooks.admit(self.store, self.webhook, write, self._uid)
 
     def _same_object(self, resource: Resource, old: Object, body: Object) -> None:

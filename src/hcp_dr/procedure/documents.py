@@ -1,0 +1,67 @@
+"""The OIDC documents by which AWS knows the tokens of the hosted cluster's service accounts, beside the key that signs
+them (rule E3)."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Literal
+
+from hcp_dr.errors import AwsDenied, BucketRefused
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, SECRET
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import condition, dig, first_container, flags_of
+from hcp_dr.objects.scrub import keeps_oidc_documents
+from hcp_dr.objects.signing import KEY_SET, publishes
+
+SIGNING_KEY = "sa-signing-key"
+FLAG = "oidc-storage-provider-s3-bucket-name"
+"""Of the HyperShift operator."""
+PUBLIC_KEY = "service-account.pub"
+_MOST_BYTES = 64 * 1024  # of a key set
+
+Published = Literal["same", "other", "absent", "unreadable", "untold"]
+"""The published key set beside the signing key. untold: nobody says in which bucket it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    bucket: str  # where the operator keeps them, "" where it was not told
+    published: Published
+    own_key: bool  # the user gave the signing key, and publishes the documents
+    kept: bool  # the HostedCluster says that the operator has published them
+    trusted: str  # does AWS take a token of the key? What the HostedCluster says: True, False, Unknown or ""
+
+
+def look_at(ports: Ports, cluster: Kubernetes, case: Case) -> Documents:
+    """`cluster` is the management cluster whose operator keeps them."""
+    hosted_cluster = cluster.find(HOSTED_CLUSTER, case.name, case.namespace)
+    secret = cluster.find(SECRET, SIGNING_KEY, case.control_plane_namespace)
+    bucket = bucket_of(cluster)
+    return Documents(
+        bucket=bucket,
+        published=_published(ports, bucket, f"{case.infra_id}{KEY_SET}", secret) if bucket else "untold",
+        own_key=bool(dig(hosted_cluster, "spec", "serviceAccountSigningKey", "name")),
+        kept=hosted_cluster is not None and keeps_oidc_documents(hosted_cluster),
+        trusted=(condition(hosted_cluster, "ValidAWSIdentityProvider") if hosted_cluster else None) or "",
+    )
+
+
+def bucket_of(cluster: Kubernetes) -> str:
+    """Where the HyperShift operator keeps OIDC documents, "" where it was not told."""
+    operator = cluster.find(DEPLOYMENT, "operator", "hypershift") or {}
+    return next(iter(flags_of(first_container(operator)).get(FLAG, ())), "")
+
+
+def _published(ports: Ports, bucket: str, key: str, secret: Object | None) -> Published:
+    public = dig(secret, "data", PUBLIC_KEY)
+    try:
+        found = ports.bucket.read_elsewhere(bucket, key, first_bytes=_MOST_BYTES)
+        if found is None:
+            return "absent"
+        if not public:
+            return "unreadable"
+        return "same" if publishes(found, base64.b64decode(public)) else "other"
+    except (ValueError, AwsDenied, BucketRefused):
+        return "unreadable"

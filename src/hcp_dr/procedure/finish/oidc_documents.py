@@ -1,0 +1,65 @@
+"""The last look, when nothing of the hosted cluster is left on the source: are the OIDC documents still there by which
+AWS knows its tokens (rule E3)? An operator that removes a HostedCluster removes them too, whoever lives on them by then
+(rule F2). Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Wait
+from hcp_dr.errors import NotProven
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.scrub import OIDC_FINALIZER
+from hcp_dr.procedure import documents
+from hcp_dr.procedure.documents import SIGNING_KEY, Documents
+
+LIMIT = 300.0
+_WHY = "AWS takes no token of a key that is not published: no volume is attached, no load balancer made"
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Documents:
+    return documents.look_at(ports, ports.destination, case)
+
+
+def plan(facts: Documents) -> Decision:
+    if facts.own_key:
+        return Done("the signing key is the user's own, and so are its documents", (_by_word(facts),))
+    match facts.published:
+        case "same":
+            seen = f"{SIGNING_KEY} is among the keys that are published in {facts.bucket}"
+            return Done(seen, (Check("oidc_documents", "ok", seen, _WHY),))
+        case "unreadable" | "untold":
+            return Done("the documents cannot be read from here", (_by_word(facts),))
+    fault = (
+        f"no key set of this hosted cluster is published in {facts.bucket}"
+        if facts.published == "absent"
+        else f"the key set that is published in {facts.bucket} has no key of Secret {SIGNING_KEY}"
+    )
+    if not facts.kept:
+        seen = f"{fault}; the destination's operator publishes it"
+        return Wait("the OIDC documents are published", seen, LIMIT)
+    return Refuse(
+        NotProven(
+            what=f"The OIDC documents are not those of the hosted cluster: {fault}. {_WHY}.",
+            left="The hosted cluster serves on the destination, and nothing of it is left on the source.",
+            todo=f"Take the finalizer {OIDC_FINALIZER} off the HostedCluster on the destination, and nothing else: its "
+            "operator then publishes the documents again and puts it back. Then run `hcp-dr resume`.",
+        )
+    )
+
+
+def _by_word(facts: Documents) -> Check:
+    """The HostedCluster says whether AWS took a token."""
+    seen = f"not read; ValidAWSIdentityProvider is {facts.trusted or 'not told'}"
+    if facts.trusted == "True":
+        return Check("oidc_documents", "ok", f"{seen}: AWS takes the tokens", _WHY)
+    todo = f"compare the key set below the issuer's URL (openid/v1/jwks) with Secret {SIGNING_KEY}"
+    return Check("oidc_documents", "warning", seen, _WHY, todo)
+
+
+def foresee(facts: Documents) -> Documents:
+    return replace(facts, published="same")
+
+
+STEP = Step(name="finish.oidc_documents", documented="-", observe=observe, plan=plan, foresee=foresee, proof=True)

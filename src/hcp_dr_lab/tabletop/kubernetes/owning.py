@@ -1,0 +1,42 @@
+"""The admission plugin OwnerReferencesPermissionEnforcement, which OpenShift has on: who names an owner that may not be
+deleted before its own, must be allowed to update that owner's finalizers; and who changes owners, to delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from hcp_dr.kube.port import Object, Resource
+from hcp_dr_lab.tabletop.kubernetes import refusal
+from hcp_dr_lab.tabletop.kubernetes.access import Attributes
+from hcp_dr_lab.tabletop.kubernetes.webhooks import Write
+
+_DELETE = "cannot set an ownerRef on a resource you can't delete: , <nil>"
+_FINALIZE = (
+    "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , <nil>"
+)
+
+
+def admit(write: Write, kinds: Iterable[Resource], allows: Callable[[Attributes], bool]) -> None:
+    """Raises Refusal (403)."""
+    new, old = _owners(write.new), _owners(write.old)
+    if write.new is None or write.subresource == "status" or new == old:
+        return
+    resource, place = write.resource, write.namespace or ""
+    if write.old is not None and not allows(Attributes("delete", resource.group, resource.plural, place, write.name)):
+        raise refusal.forbidden(resource, write.name, _DELETE)
+    before = {owner["uid"] for owner in old if owner.get("blockOwnerDeletion")}
+    blocking = [owner for owner in new if owner.get("blockOwnerDeletion") and owner["uid"] not in before]
+    if not blocking:
+        return
+    known = {(each.group, each.kind): each for each in kinds}
+    for owner in blocking:
+        found = known.get((owner["apiVersion"].rpartition("/")[0], owner["kind"]))
+        where = place if found is not None and found.namespaced else ""
+        if found is None or not allows(
+            Attributes("update", found.group, found.plural, where, owner["name"], "finalizers")
+        ):
+            raise refusal.forbidden(resource, write.name, _FINALIZE)
+
+
+def _owners(item: Object | None) -> list[Object]:
+    return list(item["metadata"].get("ownerReferences") or ()) if item is not None else []

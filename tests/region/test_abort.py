@@ -1,0 +1,224 @@
+"""Called off as late as it can be, by an abort that is killed itself; then carried over after all, by two machines."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from hcp_dr.engine.lease import look_at
+from hcp_dr.errors import LeaseHeld, NothingToResume, PastNoReturn
+from hcp_dr.kube import resources as r
+from hcp_dr.kube.client import connect
+from hcp_dr.procedure import POINT_OF_NO_RETURN
+from hcp_dr_lab import drill
+from hcp_dr_lab.hosted.cluster import Options
+from hcp_dr_lab.region.cloud import clients
+from hcp_dr_lab.region.cloud.aws import seeded
+from hcp_dr_lab.region.control import Control
+from hcp_dr_lab.region.faults import Fault, Kind
+from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
+from hcp_dr_lab.standin.names import OPERATOR_NAMESPACE
+from tests.region.conftest import Hosted, in_service, management, say
+from tests.region.hands import aws, documents, operator_back
+from tests.region.machines import Machine, elsewhere
+from tests.region.test_resume import identities, running
+from tests.region.test_shapes import run_in_etcd
+
+FIRST, SECOND = MANAGEMENT_CLUSTERS
+
+LAST_STEP_BEFORE = "restore.refresh_external_dns"
+"""All is made on the destination, paused; the next step is the point of no return."""
+SETTLED = 60.0
+
+KINDS = (
+    r.HOSTED_CLUSTER,
+    r.NODE_POOL,
+    r.HOSTED_CONTROL_PLANE,
+    r.AWS_ENDPOINT_SERVICE,
+    r.CLUSTER,
+    r.MACHINE_DEPLOYMENT,
+    r.MACHINE_SET,
+    r.MACHINE,
+    r.MACHINE_HEALTH_CHECK,
+    r.AWS_CLUSTER,
+    r.AWS_MACHINE,
+    r.AWS_MACHINE_TEMPLATE,
+    r.SECRET,
+    r.CONFIG_MAP,
+    r.SERVICE,
+    r.SERVICE_ACCOUNT,
+    r.PERSISTENT_VOLUME_CLAIM,
+    r.DEPLOYMENT,
+    r.STATEFUL_SET,
+    r.ROUTE,
+    r.ROLE,
+    r.ROLE_BINDING,
+)
+_BY_THE_SERVER = frozenset(
+    ("resourceVersion", "generation", "managedFields", "observedGeneration", "lastTransitionTime", "lastUpdateTime")
+)
+_MADE_ANEW = frozenset(("uid", "creationTimestamp"))
+
+Things = dict[str, Any]
+
+
+def test_called_off_late_and_then_carried_over_by_two_machines(region: Layout, tmp_path: Path) -> None:
+    with in_service(region, Options()) as hosted, operators_back(region):
+        observation = drill.Observation(region, hosted.names.name, 1, tmp_path / "evidence")
+        observation.begin()
+        observation.await_writes()
+        called_off(hosted, tmp_path)
+        carried_over(hosted, tmp_path)
+        time.sleep(drill.SETTLE_SECONDS)
+        reasons = observation.conclude().reasons
+    say("\n".join(reasons))
+    assert [reason for reason in reasons if "nothing asks for that" not in reason] == []
+    assert len(reasons) == 1, "while the abort took the destination's HostedCluster away, its operator was stopped"
+
+
+@contextmanager
+def operators_back(layout: Layout) -> Iterator[None]:
+    """At the end, however it came to it."""
+    try:
+        yield
+    finally:
+        for which in MANAGEMENT_CLUSTERS:
+            with management(layout, which) as cluster:
+                operator_back(cluster)
+
+
+def called_off(hosted: Hosted, tmp_path: Path) -> None:
+    """Killed when all is made on the destination; the abort is killed there, and again while the API comes back."""
+    before, nodes, instances = things(hosted), identities(hosted), running(hosted)
+    here = Machine(drill.environment_file(hosted.layout, hosted.names.name, 1, tmp_path / "called-off"))
+    process = here.start("relocate", "--yes")
+    try:
+        here.reaches(process, "step", "restore.hosted_cluster")
+        with held_up(hosted.layout):
+            here.reaches(process, "step", LAST_STEP_BEFORE)
+            process.kill()
+            process.wait()
+    finally:
+        process.kill()
+        process.wait()
+    assert not here.story().acted_in(POINT_OF_NO_RETURN)
+
+    here.killed(("abort", "--yes"), "outcome", "restore.node_pools")
+    here.killed(("abort", "--yes"), "undo", "backup.fence")
+    ended = here.run("resume", "-o", "json")
+    assert ended.code == 0, ended.said
+
+    left = differences(before, things(hosted))
+    deadline = time.monotonic() + SETTLED
+    while left and time.monotonic() < deadline:
+        time.sleep(1)
+        left = differences(before, things(hosted))
+    assert "\n".join(left) == ""
+    assert identities(hosted) == nodes
+    assert running(hosted) == instances
+    assert here.run("abort", "--yes").code == NothingToResume.exit_code
+
+
+@contextmanager
+def held_up(layout: Layout) -> Iterator[None]:
+    """The product's looks at Deployments of the destination take so long that it cannot have passed them."""
+    control = Control(layout)
+    control.set_fault(Fault(f"{SECOND.name}/api", Kind.DELAY, seconds=30, match="list deployments"))
+    try:
+        yield
+    finally:
+        control.clear_faults()
+
+
+def carried_over(hosted: Hosted, tmp_path: Path) -> None:
+    """One machine begins; another may do nothing meanwhile, and goes on with nothing but the settings when the first
+    is killed."""
+    layout, names = hosted.layout, hosted.names
+    nodes, instances = identities(hosted), running(hosted)
+    here = Machine(drill.environment_file(layout, names.name, 1, tmp_path / "carried-over"))
+    laptop = elsewhere(layout, here.env_file, tmp_path / "laptop", "laptop")
+    process = here.start("relocate", "--yes")
+    try:
+        here.reaches(process, "step", "backup.pause")
+        refused = laptop.run("resume")
+        assert refused.code == LeaseHeld.exit_code, refused.said
+        told = laptop.status()
+        assert process.poll() is None
+        here.reaches(process, "step", "restore.machines")
+    finally:
+        process.kill()
+        process.wait()
+    say(str(told))
+
+    ended = laptop.run("resume", "-o", "json")
+    assert ended.code in (0, 1), ended.said
+    assert here.run("resume").code == NothingToResume.exit_code
+    for machine in (here, laptop):
+        assert machine.run("abort", "--yes").code == PastNoReturn.exit_code
+    assert identities(hosted) == nodes
+    assert running(hosted) == instances
+
+
+def things(hosted: Hosted) -> Things:
+    """All that there is beside pods and Leases: objects of both sides, those in the hosted cluster's `default`, files
+    on etcd's volume, and what AWS has."""
+    names, layout = hosted.names, hosted.layout
+    places = (names.namespace, names.control_plane_namespace)
+    found: Things = {}
+    for which in MANAGEMENT_CLUSTERS:
+        with management(layout, which) as cluster:
+            for place, kind in (*itertools.product(places, KINDS), (OPERATOR_NAMESPACE, r.DEPLOYMENT)):
+                items = {item["metadata"]["name"]: item for item in cluster.list(kind, place).items}
+                found |= {f"{which.name} {kind.kind} {place}/{name}": plain(item) for name, item in items.items()}
+            for place in places:
+                found[f"{which.name} Namespace {place}"] = plain(cluster.find(r.NAMESPACE, place))
+            lease = look_at(cluster, names.namespace, names.name)
+            found[f"{which.name} Lease"] = lease.holder if lease else ""
+    with management(layout, FIRST) as source:
+        found["files of etcd"] = sorted(run_in_etcd(source, names, "ls -A /var/lib/data").decode().split())
+    with closing(connect(layout.hosted_kubeconfig(names.name), "hosted")) as inside:
+        for item in inside.list(r.CONFIG_MAP, "default").items:
+            found[f"hosted ConfigMap {item['metadata']['name']}"] = plain(item)
+    return found | in_aws(hosted)
+
+
+def in_aws(hosted: Hosted) -> Things:
+    layout, ec2 = hosted.layout, aws(hosted.layout, "ec2")
+    records = clients.route53(layout, outside=True).list_resource_record_sets(HostedZoneId=seeded(layout).zone_id)
+    found: Things = {f"record {each['Type']} {each['Name']}": each for each in records["ResourceRecordSets"]}
+    for instance in running(hosted):
+        attribute = ec2.describe_instance_attribute(InstanceId=instance, Attribute="disableApiTermination")
+        found[f"protection of {instance}"] = attribute["DisableApiTermination"]["Value"]
+    return found | {f"document {key}": text for key, text in documents(layout, hosted.names).items()}
+
+
+def plain(value: Any) -> Any:
+    """Without what the server counts, and of a Route without what is another each time that it is made."""
+    if isinstance(value, dict):
+        route = _MADE_ANEW if value.get("kind") == r.ROUTE.kind else frozenset()
+        kept = {key: plain(inner) for key, inner in value.items() if key not in _BY_THE_SERVER}
+        if "metadata" in kept:
+            kept["metadata"] = {key: inner for key, inner in kept["metadata"].items() if key not in route}
+        if "conditions" in kept:
+            kept["conditions"] = {condition["type"]: condition for condition in kept["conditions"]}
+        return kept
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def differences(before: Things, after: Things) -> list[str]:
+    return [
+        f"{place}: {_where(before.get(place), after.get(place))}"
+        for place in sorted({*before, *after})
+        if before.get(place) != after.get(place)
+    ]
+
+
+def _where(one: Any, other: Any, path: str = "") -> str:
+    if isinstance(one, dict) and isinstance(other, dict):
+        changed = [key for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
+        return "; ".join(_where(one.get(key), other.get(key), f"{path}/{key}") for key in changed)
+    return f"{path} was {str(one)[:200]}, is {str(other)[:200]}"
