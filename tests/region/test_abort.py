@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hcp_dr.engine.lease import look_at
-from hcp_dr.errors import LeaseHeld, NothingToResume, PastNoReturn
+from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, LeaseHeld, NothingToResume, PastNoReturn
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
 from hcp_dr.procedure import POINT_OF_NO_RETURN
@@ -110,7 +110,7 @@ def called_off(hosted: Hosted, tmp_path: Path) -> None:
     here.killed(("abort", "--yes"), "outcome", "restore.node_pools")
     here.killed(("abort", "--yes"), "undo", "backup.fence")
     ended = here.run("resume", "-o", "json")
-    assert ended.code == 0, ended.said
+    assert ended.code == DONE, ended.said
 
     left = differences(before, things(hosted))
     deadline = time.monotonic() + SETTLED
@@ -146,19 +146,29 @@ def carried_over(hosted: Hosted, tmp_path: Path) -> None:
         here.reaches(process, "step", "backup.pause")
         refused = laptop.run("resume")
         assert refused.code == LeaseHeld.exit_code, refused.said
+        assert f" pid {process.pid} " in refused.said
         told = laptop.status()
         assert process.poll() is None
         here.reaches(process, "step", "restore.machines")
     finally:
         process.kill()
         process.wait()
-    say(str(told))
+    assert (told["command"], told["state"], told["journal"]) == ("relocate", "unfinished", "bucket")
+    assert told["step"]
+    for lease in told["lease"].values():
+        assert lease["state"] == "held"
+        assert f" pid {process.pid} " in lease["holder"]
+    assert told["todo"].startswith("wait: ")
+    assert len(here.story().runs) == 1, "whoever was refused wrote nothing"
 
     ended = laptop.run("resume", "-o", "json")
-    assert ended.code in (0, 1), ended.said
+    assert ended.code in (DONE, DONE_WITH_WARNINGS), ended.said
     assert here.run("resume").code == NothingToResume.exit_code
+    assert here.story().lines == laptop.story().lines
     for machine in (here, laptop):
+        lines = machine.story().lines
         assert machine.run("abort", "--yes").code == PastNoReturn.exit_code
+        assert machine.story().lines == lines
     assert identities(hosted) == nodes
     assert running(hosted) == instances
 

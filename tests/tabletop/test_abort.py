@@ -382,7 +382,10 @@ def test_after_the_point_of_no_return_it_says_no_and_changes_nothing() -> None:
         assert isinstance(error, PastNoReturn), left.words
         assert "hcp-dr resume" in error.next
         assert operator.resume().error is None
-    assert isinstance(refused(here.world, here.operator), PastNoReturn)
+    error = refused(here.world, here.operator)
+    assert isinstance(error, PastNoReturn)
+    assert "the relocate has ended" in error.what
+    assert "resume" not in error.next
     assert here.verdict().reasons == ()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from hcp_dr.engine.journal import Memory, Story
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
-from hcp_dr.errors import NothingToResume, Refused
+from hcp_dr.errors import NothingToResume, PastNoReturn, Refused
 from hcp_dr.model import Side
 from hcp_dr.procedure import IN_SERVICE, UNDO, returning
 from hcp_dr.procedure.by_hand import judge_backup
@@ -19,6 +19,13 @@ def must_be_returnable(run: Run, story: Story) -> None:
     """Raises PastNoReturn, NothingToResume, Refused. `run` writes into no journal."""
     if story.called_off and story.ended:
         raise NothingToResume(reason="the relocation was called off, and that is finished", todo="")
+    if story.ended and returning.UNPAUSES in story.memory.acted:
+        raise PastNoReturn(
+            why=f"the {story.command} has ended",
+            left="Nothing was changed by this command.",
+            todo="Go on as `hcp-dr status` says. To have the hosted cluster on the source again, relocate it back "
+            "afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR.",
+        )
     run.carry_out_one(returning.CHECK)
     if judge_backup.STEP.name in story.memory.begun:
         raise Refused(
