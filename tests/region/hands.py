@@ -137,12 +137,23 @@ Zone = dict[tuple[str, str], tuple[str, ...]]
 
 def zone(layout: Layout) -> Zone:
     """All records that are there."""
-    pages = clients.route53(layout, outside=True).get_paginator("list_resource_record_sets")
     return {
         (record["Name"], record["Type"]): tuple(entry["Value"] for entry in record.get("ResourceRecords", ()))
-        for page in pages.paginate(HostedZoneId=seeded(layout).zone_id)
-        for record in page["ResourceRecordSets"]
+        for record in record_sets(layout)
     }
+
+
+def record_sets(layout: Layout) -> list[Any]:
+    """All records that are there, as Route53 gives them."""
+    pages = clients.route53(layout, outside=True).get_paginator("list_resource_record_sets")
+    found = pages.paginate(HostedZoneId=seeded(layout).zone_id)
+    return [record for page in found for record in page["ResourceRecordSets"]]
+
+
+def is_protected(layout: Layout, instance: str) -> bool:
+    """Whether EC2 would refuse to terminate it."""
+    answer = aws(layout, "ec2").describe_instance_attribute(InstanceId=instance, Attribute="disableApiTermination")
+    return bool(answer["DisableApiTermination"]["Value"])
 
 
 def keepers(records: Zone, names: HostedClusterNames) -> set[str]:

@@ -68,7 +68,13 @@ class Machine:
         if self.home is not None:
             [found] = self.home.glob(".local/state/hcp-dr/*/*/*")
             return found
-        return Path(next(line[11:] for line in self.env_file.read_text().splitlines() if line.startswith(_PLACES[0])))
+        return Path(
+            next(
+                line.removeprefix(_PLACES[0])
+                for line in self.env_file.read_text().splitlines()
+                if line.startswith(_PLACES[0])
+            )
+        )
 
     def story(self) -> Story:
         return journal.read(self.folder) or Story()

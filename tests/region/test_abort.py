@@ -16,14 +16,14 @@ from hcp_dr.kube.client import connect
 from hcp_dr.procedure import POINT_OF_NO_RETURN
 from hcp_dr_lab import drill
 from hcp_dr_lab.hosted.cluster import Options
-from hcp_dr_lab.region.cloud import clients
-from hcp_dr_lab.region.cloud.aws import seeded
+from hcp_dr_lab.observer.belongings import OF_CONTROL_PLANE
 from hcp_dr_lab.region.control import Control
 from hcp_dr_lab.region.faults import Fault, Kind
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
 from hcp_dr_lab.standin.names import OPERATOR_NAMESPACE
+from tests.differences import Things, differences
 from tests.region.conftest import Hosted, in_service, management, say
-from tests.region.hands import aws, documents, operator_back
+from tests.region.hands import documents, is_protected, operator_back, record_sets
 from tests.region.machines import Machine, elsewhere
 from tests.region.test_resume import identities, running
 from tests.region.test_shapes import run_in_etcd
@@ -34,36 +34,11 @@ LAST_STEP_BEFORE = "restore.refresh_external_dns"
 """All is made on the destination, paused; the next step is the point of no return."""
 SETTLED = 60.0
 
-KINDS = (
-    r.HOSTED_CLUSTER,
-    r.NODE_POOL,
-    r.HOSTED_CONTROL_PLANE,
-    r.AWS_ENDPOINT_SERVICE,
-    r.CLUSTER,
-    r.MACHINE_DEPLOYMENT,
-    r.MACHINE_SET,
-    r.MACHINE,
-    r.MACHINE_HEALTH_CHECK,
-    r.AWS_CLUSTER,
-    r.AWS_MACHINE,
-    r.AWS_MACHINE_TEMPLATE,
-    r.SECRET,
-    r.CONFIG_MAP,
-    r.SERVICE,
-    r.SERVICE_ACCOUNT,
-    r.PERSISTENT_VOLUME_CLAIM,
-    r.DEPLOYMENT,
-    r.STATEFUL_SET,
-    r.ROUTE,
-    r.ROLE,
-    r.ROLE_BINDING,
-)
+KINDS = (r.HOSTED_CLUSTER, r.NODE_POOL, *OF_CONTROL_PLANE, r.SERVICE, r.SERVICE_ACCOUNT, r.ROLE, r.ROLE_BINDING)
 _BY_THE_SERVER = frozenset(
     ("resourceVersion", "generation", "managedFields", "observedGeneration", "lastTransitionTime", "lastUpdateTime")
 )
 _MADE_ANEW = frozenset(("uid", "creationTimestamp"))
-
-Things = dict[str, Any]
 
 
 def test_called_off_late_and_then_carried_over_by_two_machines(region: Layout, tmp_path: Path) -> None:
@@ -197,12 +172,9 @@ def things(hosted: Hosted) -> Things:
 
 
 def in_aws(hosted: Hosted) -> Things:
-    layout, ec2 = hosted.layout, aws(hosted.layout, "ec2")
-    records = clients.route53(layout, outside=True).list_resource_record_sets(HostedZoneId=seeded(layout).zone_id)
-    found: Things = {f"record {each['Type']} {each['Name']}": each for each in records["ResourceRecordSets"]}
-    for instance in running(hosted):
-        attribute = ec2.describe_instance_attribute(InstanceId=instance, Attribute="disableApiTermination")
-        found[f"protection of {instance}"] = attribute["DisableApiTermination"]["Value"]
+    layout = hosted.layout
+    found: Things = {f"record {each['Type']} {each['Name']}": each for each in record_sets(layout)}
+    found |= {f"protection of {instance}": is_protected(layout, instance) for instance in running(hosted)}
     return found | {f"document {key}": text for key, text in documents(layout, hosted.names).items()}
 
 
@@ -217,18 +189,3 @@ def plain(value: Any) -> Any:
             kept["conditions"] = {condition["type"]: condition for condition in kept["conditions"]}
         return kept
     return [plain(inner) for inner in value] if isinstance(value, list) else value
-
-
-def differences(before: Things, after: Things) -> list[str]:
-    return [
-        f"{place}: {_where(before.get(place), after.get(place))}"
-        for place in sorted({*before, *after})
-        if before.get(place) != after.get(place)
-    ]
-
-
-def _where(one: Any, other: Any, path: str = "") -> str:
-    if isinstance(one, dict) and isinstance(other, dict):
-        changed = [key for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
-        return "; ".join(_where(one.get(key), other.get(key), f"{path}/{key}") for key in changed)
-    return f"{path} was {str(one)[:200]}, is {str(other)[:200]}"

@@ -24,7 +24,8 @@ from hcp_dr_lab.region.faults import Fault, Kind
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
 from hcp_dr_lab.region.management import external_dns
 from tests.region.conftest import Hosted, eventually, management, say
-from tests.region.test_resume import identities, killed_in, product, running
+from tests.region.machines import Machine
+from tests.region.test_resume import identities, running
 
 FIRST, SECOND = MANAGEMENT_CLUSTERS
 EXTERNAL_DNS = f"{FIRST.name}/external-dns"
@@ -81,9 +82,7 @@ def test_a_source_that_dies_and_comes_back_and_an_s3_that_is_away(hosted: Hosted
     layout, names = hosted.layout, hosted.names
     nodes, instances = identities(hosted), running(hosted)
     env_file = drill.environment_file(layout, names.name, 1)
-    folder = Path(
-        next(line.partition("=")[2] for line in env_file.read_text().splitlines() if line.startswith("BACKUP_DIR="))
-    )
+    here = Machine(env_file)
 
     with stopped(layout, FIRST.name):
         with management(layout, FIRST) as source, pytest.raises(KubernetesError):
@@ -95,13 +94,13 @@ def test_a_source_that_dies_and_comes_back_and_an_s3_that_is_away(hosted: Hosted
             assert destination.find(HOSTED_CLUSTER, names.name, names.namespace) is None
     back_in_service(hosted)
 
-    killed_in(("relocate", "--yes"), env_file, folder, "backup.export_objects")
+    here.killed(("relocate", "--yes"), "step", "backup.export_objects")
     with stopped(layout, FIRST.name):
         ended, said = told(("resume",), env_file)
         assert ended not in {0, 2}, said
     back_in_service(hosted)
 
-    killed_in(("resume",), env_file, folder, "backup.snapshot_etcd")
+    here.killed(("resume",), "step", "backup.snapshot_etcd")
     with stopped(layout, "s3"):
         ended, said = told(("resume",), env_file)
         assert ended not in {0, 2}, said
@@ -112,7 +111,7 @@ def test_a_source_that_dies_and_comes_back_and_an_s3_that_is_away(hosted: Hosted
         assert "external-dns on the source" in said
         assert "hcp-dr resume --dns takeover" in said
     eventually(lambda: external_dns_ready(layout), 30, "the source's external-dns is Ready again")
-    assert product(("resume",), env_file).wait(timeout=600) == 0
+    assert here.run("resume").code == errors.DONE
 
     assert identities(hosted) == nodes
     assert running(hosted) == instances

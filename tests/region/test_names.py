@@ -8,10 +8,9 @@ import pytest
 
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import NAMESPACE, ROUTE
-from hcp_dr_lab.region.cloud import clients
-from hcp_dr_lab.region.cloud.aws import seeded
 from hcp_dr_lab.region.layout import HOSTED_DOMAIN, MANAGEMENT_CLUSTERS, Layout
 from tests.region.conftest import Hosted, eventually, management
+from tests.region.hands import record_sets
 
 FIRST, SECOND = MANAGEMENT_CLUSTERS
 PLACE = "names"
@@ -54,10 +53,9 @@ def owners(region: Layout, host: str) -> list[str]:
     """Who claims the record, by the TXT beside it."""
     first, _, rest = host.partition(".")
     claim = f"cname-{first}-external-dns.{rest}."
-    records = clients.route53(region, outside=True).list_resource_record_sets(HostedZoneId=seeded(region).zone_id)
     values = [
         value["Value"]
-        for record in records["ResourceRecordSets"]
+        for record in record_sets(region)
         if record["Name"] == claim and record["Type"] == "TXT"
         for value in record["ResourceRecords"]
     ]

@@ -22,10 +22,9 @@ from hcp_dr_lab.hosted.cluster import BALLAST_PREFIX
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.observer.report import as_text
 from hcp_dr_lab.region import crds, lifecycle
-from hcp_dr_lab.region.cloud import clients
-from hcp_dr_lab.region.cloud.aws import seeded
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, RegionOptions
 from tests.region.conftest import REGION, Hosted, in_service, management, say
+from tests.region.hands import record_sets
 
 FIRST, SECOND = MANAGEMENT_CLUSTERS
 CRDS = "HCP_DR_LAB_CRDS"
@@ -160,10 +159,9 @@ def restarts(pod: Object) -> int:
 
 def record_of(region: Layout, names: HostedClusterNames) -> str:
     """Where the API's name leads."""
-    answer = clients.route53(region, outside=True).list_resource_record_sets(HostedZoneId=seeded(region).zone_id)
     (found,) = (
         record["ResourceRecords"][0]["Value"]
-        for record in answer["ResourceRecordSets"]
+        for record in record_sets(region)
         if record["Name"] == f"{names.api_hostname}." and record["Type"] == "CNAME"
     )
     return f"{found.rstrip('.')}."

@@ -23,7 +23,7 @@ from hcp_dr_lab.region import lifecycle
 from hcp_dr_lab.region.control import Control
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
 from tests.region.conftest import Hosted, eventually, in_service, management, say
-from tests.region.hands import aws, keepers, pause, pods, scale, zone
+from tests.region.hands import is_protected, keepers, pause, pods, scale, zone
 from tests.region.test_faults import told
 from tests.region.test_resume import identities, running
 from tests.region.test_rights import since
@@ -146,14 +146,7 @@ def moment_of(folder: Path) -> float:
 
 def protected(hosted: Hosted) -> set[str]:
     """Those of its instances that EC2 would not terminate."""
-    ec2 = aws(hosted.layout, "ec2")
-    return {
-        instance
-        for instance in running(hosted)
-        if ec2.describe_instance_attribute(InstanceId=instance, Attribute="disableApiTermination")[
-            "DisableApiTermination"
-        ]["Value"]
-    }
+    return {instance for instance in running(hosted) if is_protected(hosted.layout, instance)}
 
 
 def run_in_etcd_of_source(hosted: Hosted, script: str) -> bytes:

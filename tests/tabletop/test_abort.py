@@ -32,6 +32,7 @@ from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.observation import EASY, Observation
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME, World
+from tests.differences import Things, differences
 from tests.tabletop.scene import SETTLE, scene
 from tests.tabletop.test_interruption import EVERY_KILL, Left
 
@@ -41,8 +42,6 @@ _BY_THE_SERVER = ("resourceVersion", "generation", "managedFields", "observedGen
 _MADE_ANEW = ("uid", "creationTimestamp")
 
 _GOVERNED = (r.HOSTED_CLUSTER, r.NODE_POOL)
-
-Things = dict[str, Any]
 
 
 def things(world: World) -> Things:
@@ -83,24 +82,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items() if key not in _BY_THE_SERVER}
     return [_plain(inner) for inner in value] if isinstance(value, list) else value
-
-
-def differences(before: Things, after: Things) -> list[str]:
-    return [
-        f"{place}: {_where(before.get(place), after.get(place))}"
-        for place in sorted({*before, *after})
-        if before.get(place) != after.get(place)
-    ]
-
-
-def _where(one: Any, other: Any, path: str = "") -> str:
-    if isinstance(one, dict) and isinstance(other, dict):
-        return "; ".join(
-            _where(one.get(key), other.get(key), f"{path}/{key}")
-            for key in {*one, *other}
-            if one.get(key) != other.get(key)
-        )
-    return f"{path} was {str(one)[:200]}, is {str(other)[:200]}"
 
 
 @cache

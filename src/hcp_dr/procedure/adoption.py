@@ -17,7 +17,7 @@ from hcp_dr.objects.select import node_pools_of, of_infrastructure
 from hcp_dr.procedure import machinery
 from hcp_dr.procedure.instances import instance_id
 from hcp_dr.procedure.machinery import Held
-from hcp_dr.procedure.preflight.hosted_cluster import ROLLING
+from hcp_dr.procedure.preflight.hosted_cluster import rolling
 from hcp_dr.procedure.restoring import Restorable, to_restore
 
 FORETOLD = ("UpdatingConfig", "UpdatingVersion")
@@ -133,7 +133,7 @@ def pool_fact(item: Object, asked: Mapping[str, Any], images: str | None) -> Poo
         namespace=item["metadata"]["namespace"],
         paused=dig(item, "spec", "pausedUntil"),
         paused_before=asked.get(f"NodePool/{name_of(item)}"),
-        rolling=tuple(kind for kind in ROLLING if condition(item, kind) == "True"),
+        rolling=rolling(item),
         silent=tuple(kind for kind in FORETOLD if condition(item, kind) not in ("True", "False")),
         deleting=is_deleting(item),
         images=annotations_of(item).get(CANONICAL_IMAGES),

@@ -9,15 +9,13 @@ from typing import Literal
 
 from hcp_dr.errors import AwsDenied, BucketRefused
 from hcp_dr.kube.port import Kubernetes, Object
-from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, SECRET
+from hcp_dr.kube.resources import DEPLOYMENT
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import condition, dig, first_container, flags_of
 from hcp_dr.objects.scrub import keeps_oidc_documents
 from hcp_dr.objects.signing import KEY_SET, publishes
 
 SIGNING_KEY = "sa-signing-key"
-FLAG = "oidc-storage-provider-s3-bucket-name"
-"""Of the HyperShift operator."""
 PUBLIC_KEY = "service-account.pub"
 _MOST_BYTES = 64 * 1024  # of a key set
 
@@ -34,11 +32,11 @@ class Documents:
     trusted: str  # does AWS take a token of the key? What the HostedCluster says: True, False, Unknown or ""
 
 
-def look_at(ports: Ports, cluster: Kubernetes, case: Case) -> Documents:
-    """`cluster` is the management cluster whose operator keeps them."""
-    hosted_cluster = cluster.find(HOSTED_CLUSTER, case.name, case.namespace)
-    secret = cluster.find(SECRET, SIGNING_KEY, case.control_plane_namespace)
-    bucket = bucket_of(cluster)
+def look_at(
+    ports: Ports, cluster: Kubernetes, case: Case, hosted_cluster: Object | None, secret: Object | None
+) -> Documents:
+    """`cluster` is the management cluster whose operator keeps them; `secret` is its Secret sa-signing-key."""
+    bucket = bucket_of(cluster.find(DEPLOYMENT, "operator", "hypershift") or {})
     return Documents(
         bucket=bucket,
         published=_published(ports, bucket, f"{case.infra_id}{KEY_SET}", secret) if bucket else "untold",
@@ -48,10 +46,9 @@ def look_at(ports: Ports, cluster: Kubernetes, case: Case) -> Documents:
     )
 
 
-def bucket_of(cluster: Kubernetes) -> str:
-    """Where the HyperShift operator keeps OIDC documents, "" where it was not told."""
-    operator = cluster.find(DEPLOYMENT, "operator", "hypershift") or {}
-    return next(iter(flags_of(first_container(operator)).get(FLAG, ())), "")
+def bucket_of(operator: Object) -> str:
+    """Where the HyperShift operator, by its Deployment, keeps OIDC documents; "" where it was not told."""
+    return next(iter(flags_of(first_container(operator)).get("oidc-storage-provider-s3-bucket-name", ())), "")
 
 
 def _published(ports: Ports, bucket: str, key: str, secret: Object | None) -> Published:

@@ -20,7 +20,7 @@ Things = dict[str, str]
 
 _CONTENT = (r.CONFIG_MAP, r.SERVICE_ACCOUNT)
 _NOT_CUSTOMERS = ("default", "observer", "kube-", "openshift-")
-_OF_CONTROL_PLANE = (
+OF_CONTROL_PLANE = (
     r.HOSTED_CONTROL_PLANE,
     r.CLUSTER,
     r.MACHINE_DEPLOYMENT,
@@ -129,7 +129,7 @@ def _on_side(side: Kubernetes, names: HostedClusterNames) -> Things:
         for item in _list(side, kind, names.namespace)
         if names.name in (item["metadata"]["name"], item["spec"].get("clusterName"))
     }
-    for kind in _OF_CONTROL_PLANE:
+    for kind in OF_CONTROL_PLANE:
         found |= {
             words(side.name, kind, item): fingerprint(item)
             for item in _list(side, kind, place)

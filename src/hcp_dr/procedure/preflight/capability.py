@@ -31,7 +31,7 @@ from hcp_dr.objects.reading import (
     selects,
 )
 from hcp_dr.objects.scrub import keeps_oidc_documents
-from hcp_dr.procedure.documents import FLAG
+from hcp_dr.procedure.documents import bucket_of
 from hcp_dr.procedure.permissions import denied
 from hcp_dr.procedure.preflight import bad_if, verdict
 
@@ -103,7 +103,7 @@ def _look_at(ports: Ports, case: Case, side: Side) -> ClusterFacts:
         missing_versions=tuple(r.api_version for r in _CARRIED if r.version not in cluster.versions(r.group)),
         operator_image=str(container.get("image", "")),
         registry_overrides=",".join(sorted(flags.get("registry-overrides", ()))),
-        documents_bucket=next(iter(flags.get(FLAG, ())), ""),
+        documents_bucket=bucket_of(operator),
         operator_ready=any(is_ready_pod(pod) for pod in pods),
         storage_classes=tuple(name_of(item) for item in cluster.list(STORAGE_CLASS).items),
         node_labels=tuple(dict(labels_of(node)) for node in cluster.list(NODE).items),

@@ -27,8 +27,12 @@ from hcp_dr.objects.select import node_pools_of, of_infrastructure
 from hcp_dr.procedure.preflight import bad_if, verdict
 from hcp_dr.procedure.preflight.owners import who_paused
 
-ROLLING = ("UpdatingConfig", "UpdatingVersion", "UpdatingPlatformMachineTemplate")
-"""Conditions by which a NodePool says that it is being updated."""
+_ROLLING = ("UpdatingConfig", "UpdatingVersion", "UpdatingPlatformMachineTemplate")
+
+
+def rolling(pool: Object) -> tuple[str, ...]:
+    """The conditions by which a NodePool says that it is being updated."""
+    return tuple(kind for kind in _ROLLING if condition(pool, kind) == "True")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,6 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, case.namespace).items)
     machines = of_infrastructure(case.infra_id, source.list(MACHINE, own).items)
     groups = [item for kind in (MACHINE_DEPLOYMENT, MACHINE_SET) for item in source.list(kind, own).items]
-    rolling = [f"{name_of(pool)} ({kind})" for pool in pools for kind in ROLLING if condition(pool, kind) == "True"]
     objects = (hosted_cluster, *pools, *machines)
     cluster = source.find(CLUSTER, case.infra_id, own)
     aws_machines = of_infrastructure(case.infra_id, source.list(AWS_MACHINE, own).items)
@@ -81,7 +84,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         replicas_asked=sum(_replicas(pool, groups) for pool in pools),
         machines=len(machines),
         without_node=tuple(name_of(item) for item in machines if not dig(item, "status", "nodeRef", "name")),
-        rolling=tuple(rolling),
+        rolling=tuple(f"{name_of(pool)} ({kind})" for pool in pools for kind in rolling(pool)),
         nodes_not_ready=tuple(name_of(n) for n in ports.hosted.list(NODE).items if condition(n, "Ready") != "True"),
         on_destination=ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace) is not None,
         sharers=tuple(

@@ -43,7 +43,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     arns = (dig(kms, "aws", which, "arn") for which in ("activeKey", "backupKey"))
     return Facts(
         missing=tuple(text for name, secret in anchors.items() for text in _missing(name, secret)),
-        documents=documents.look_at(ports, source, case),
+        documents=documents.look_at(ports, source, case, hosted_cluster, anchors[SIGNING_KEY]),
         provider=str(kms.get("provider", "")),
         keys=tuple(str(arn) for arn in arns if arn),
         role=str(dig(kms, "aws", "auth", "awsKms") or ""),

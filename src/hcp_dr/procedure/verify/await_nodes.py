@@ -19,7 +19,7 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import condition, dig, name_of, some, uid_of
 from hcp_dr.objects.select import node_pools_of
 from hcp_dr.procedure.lost import is_lost
-from hcp_dr.procedure.preflight.hosted_cluster import ROLLING
+from hcp_dr.procedure.preflight.hosted_cluster import rolling
 
 ADOPTED = "restore.adopt_machines"
 LEASES = "kube-node-lease"
@@ -54,21 +54,21 @@ def look_at(hosted: Kubernetes) -> tuple[NodeFact, ...]:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    identity = memory.mapping("identity") or {}
+    identity, adopted = memory.mapping("identity") or {}, ADOPTED in memory.done
     return Facts(
         before=identity.get("nodes", {}),
         nodes=look_at(ports.hosted),
         leases_before=memory.mapping("leases"),
         lost=is_lost(memory),
-        adopted=ADOPTED in memory.done,
-        rolling=_rolling(ports, case) if ADOPTED in memory.done else (),
+        adopted=adopted,
+        rolling=_rolling(ports, case) if adopted else (),
     )
 
 
 def _rolling(ports: Ports, case: Case) -> tuple[str, ...]:
     hosted_cluster = {"metadata": {"name": case.name}}
     pools = node_pools_of(hosted_cluster, ports.destination.list(NODE_POOL, case.namespace).items)
-    return tuple(name_of(item) for item in pools if any(condition(item, kind) == "True" for kind in ROLLING))
+    return tuple(name_of(item) for item in pools if rolling(item))
 
 
 def plan(facts: Facts) -> Decision:
