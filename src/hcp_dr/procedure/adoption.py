@@ -14,7 +14,7 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Entry
 from hcp_dr.objects.reading import annotations_of, condition, dig, is_deleting, name_of, owned_by, uid_of
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
-from hcp_dr.procedure import machinery
+from hcp_dr.procedure import machinery, rollout
 from hcp_dr.procedure.instances import instance_id
 from hcp_dr.procedure.machinery import Held
 from hcp_dr.procedure.preflight.hosted_cluster import rolling
@@ -39,6 +39,10 @@ class PoolFact:
     deleting: bool
     images: str | None = None  # the annotation by which its payload's images go into the hash
     images_before: str | None = None  # as it is in the backup
+
+    @property
+    def would_roll(self) -> bool:
+        return bool(self.rolling) or self.images != self.images_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Facts:
     nodes: frozenset[str]  # provider ids of the hosted cluster's nodes
     namespace: str
     lacking: tuple[str, ...] = ()  # ConfigMaps of the backup that go into the NodePools' hash and are not there
+    differing: tuple[str, ...] = ()  # what goes into it and is another than in the backup; looked at where a pool rolls
 
     @property
     def wanted(self) -> frozenset[tuple[str, str]]:
@@ -99,8 +104,9 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     images = {item.entry.name: annotations_of(item.body).get(CANONICAL_IMAGES) for item in _pools(backup)}
     config_maps = {name_of(item) for item in destination.list(CONFIG_MAP, case.control_plane_namespace).items}
     hashed = [e.name for e in (item.entry for item in backup) if _goes_into_the_hash(e, case.control_plane_namespace)]
+    pool_facts = tuple(pool_fact(item, asked, images.get(name_of(item))) for item in pools)
     return Facts(
-        pools=tuple(pool_fact(item, asked, images.get(name_of(item))) for item in pools),
+        pools=pool_facts,
         held=machinery.look_at(destination, case),
         machines=tuple(machine_fact(item) for item in machines),
         sets=(*(_set(item, machines) for item in sets), *(_deployment(item, sets) for item in deployments)),
@@ -109,6 +115,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         nodes=frozenset(str(dig(node, "spec", "providerID")) for node in ports.hosted.list(NODE).items),
         namespace=case.control_plane_namespace,
         lacking=tuple(name for name in hashed if name not in config_maps),
+        differing=rollout.differing(ports, case, memory, backup) if any(pool.would_roll for pool in pool_facts) else (),
     )
 
 

@@ -491,8 +491,8 @@ def test_what_the_operators_were_told_is_read_from_their_flags(world: World) -> 
     ]
     container["args"] = ["run", "--oidc-storage-provider-s3-bucket-name=documents", "--registry-overrides=a=b"]
     source, destination = capability.observe(world.ports, CASE, NOTHING).clusters
-    assert (source.documents_bucket, source.registry_overrides) == ("documents", "a=b")
-    assert (destination.documents_bucket, destination.registry_overrides) == ("", "")
+    assert (source.documents_bucket, source.build.overrides) == ("documents", "a=b")
+    assert (destination.documents_bucket, destination.build.overrides) == ("", "")
 
 
 ASKED = Asked("clusters", "one", "mgmt-1", "mgmt-2", None, "backups", "Z1", "hosted.example", None, None)

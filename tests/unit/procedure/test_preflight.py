@@ -424,8 +424,8 @@ def test_the_operators_build_is_told_by_the_image_that_runs(world: World) -> Non
     ]
     container["env"] = [{"name": "IMAGE_SHARED_INGRESS_HAPROXY", "value": "x"}, {"name": "OTHER", "value": "y"}]
     source, there = capability.observe(world.ports, CASE, NOTHING).clusters
-    assert (source.operator_digest, source.operator_settings) == ("sha256:abc", "IMAGE_SHARED_INGRESS_HAPROXY=x")
-    assert (there.operator_digest, there.operator_settings) == ("", "")
+    assert (source.build.digest, source.build.settings) == ("sha256:abc", "IMAGE_SHARED_INGRESS_HAPROXY=x")
+    assert (there.build.digest, there.build.settings) == ("", "")
 
 
 # the estimate

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
-from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
     CLUSTER,
@@ -16,27 +15,22 @@ from hcp_dr.kube.resources import (
     HOSTED_CLUSTER,
     NAMESPACE,
     NODE,
-    POD,
     ROUTE,
     STORAGE_CLASS,
 )
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import (
     dig,
-    first_container,
-    flags_of,
     is_ready_pod,
     labels_of,
     name_of,
-    selects,
 )
 from hcp_dr.objects.scrub import keeps_oidc_documents
 from hcp_dr.procedure.documents import bucket_of
+from hcp_dr.procedure.operator_build import Build, build_of, compared, pods_of_operator
 from hcp_dr.procedure.permissions import denied
 from hcp_dr.procedure.preflight import bad_if, verdict
 
-_SETTINGS = ("IMAGE_SHARED_INGRESS_HAPROXY",)
-"""What of the operator's environment changes the configuration of machines (hypershift pull request 8698)."""
 URL_CRD = "hostedclusters.hypershift.openshift.io"
 _CARRIED = (HOSTED_CLUSTER, CLUSTER, AWS_CLUSTER, ROUTE)  # one resource for each API group that is needed
 
@@ -49,16 +43,13 @@ class ClusterFacts:
     server: str
     uid: str  # of namespace kube-system: tells two clusters apart
     missing_versions: tuple[str, ...]
-    operator_image: str
-    registry_overrides: str  # as given to the operator
+    build: Build  # of the HyperShift operator
     documents_bucket: str  # where the operator keeps OIDC documents, "" where it was not told
     operator_ready: bool
     storage_classes: tuple[str, ...]
     node_labels: tuple[dict[str, str], ...]
     snapshot_urls: int  # how many the schema of restoreSnapshotURL takes; 0 where it has no such field
     denied: tuple[str, ...]
-    operator_digest: str = ""  # of the image that runs; "" where no pod tells
-    operator_settings: str = ""  # environment that goes into machine configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,39 +73,22 @@ def _url_count(definition: dict[str, object] | None) -> int:
     return 0
 
 
-def _digest(pod: Object) -> str:
-    """Of the image that its first container runs, as the registry knows it; "" for one that came from none."""
-    statuses = dig(pod, "status", "containerStatuses") or [{}]
-    _, at, digest = str(statuses[0].get("imageID", "")).rpartition("@")
-    return digest if at and is_ready_pod(pod) else ""
-
-
 def _look_at(ports: Ports, case: Case, side: Side) -> ClusterFacts:
     cluster = ports.cluster(side)
     operator = cluster.find(DEPLOYMENT, "operator", "hypershift") or {}
-    selector = dig(operator, "spec", "selector", "matchLabels") or {}
-    container = first_container(operator)
-    flags = flags_of(container)
-    pods = [pod for pod in cluster.list(POD, "hypershift").items if selects(selector, pod)]
+    pods = pods_of_operator(cluster, operator)
     return ClusterFacts(
         side=side,
         server=cluster.server,
         uid=str(dig(cluster.get(NAMESPACE, "kube-system"), "metadata", "uid")),
         missing_versions=tuple(r.api_version for r in _CARRIED if r.version not in cluster.versions(r.group)),
-        operator_image=str(container.get("image", "")),
-        registry_overrides=",".join(sorted(flags.get("registry-overrides", ()))),
+        build=build_of(operator, pods),
         documents_bucket=bucket_of(operator),
         operator_ready=any(is_ready_pod(pod) for pod in pods),
         storage_classes=tuple(name_of(item) for item in cluster.list(STORAGE_CLASS).items),
         node_labels=tuple(dict(labels_of(node)) for node in cluster.list(NODE).items),
         snapshot_urls=_url_count(cluster.find(CUSTOM_RESOURCE_DEFINITION, URL_CRD)),
         denied=denied(cluster, side, case.namespace, case.name),
-        operator_digest=next(filter(None, map(_digest, pods)), ""),
-        operator_settings=", ".join(
-            f"{entry['name']}={entry.get('value', '')}"
-            for entry in container.get("env") or ()
-            if entry.get("name") in _SETTINGS
-        ),
     )
 
 
@@ -182,7 +156,7 @@ def _check_destination(cluster: ClusterFacts, facts: Facts) -> list[Check]:
             )
         )
     else:
-        found.append(Check("operator.destination", "ok", f"ready, {cluster.operator_image}"))
+        found.append(Check("operator.destination", "ok", f"ready, {cluster.build.image}"))
     if cluster.snapshot_urls < 1:
         found.append(
             Check(
@@ -243,20 +217,11 @@ def checks(facts: Facts) -> tuple[Check, ...]:
 
 
 def _check_build(facts: Facts) -> Check:
-    """The same image by digest, where both tell it, else by name; the same overrides and settings (rule A9)."""
-    digests = [side.operator_digest for side in facts.clusters]
-    builds = [
-        (digest if all(digests) else side.operator_image, side.registry_overrides, side.operator_settings)
-        for side, digest in zip(facts.clusters, digests, strict=True)
-    ]
-    told = [
-        f"{build} with overrides {overrides or 'none'}{f' and {settings}' if settings else ''}"
-        for build, overrides, settings in builds
-    ]
+    same, told = compared(*(side.build for side in facts.clusters))
     return bad_if(
-        builds[0] != builds[1],
+        not same,
         "operator_build",
-        f"{told[0]} on the source, {told[1]} on the destination" if builds[0] != builds[1] else f"{told[0]} on both",
+        told,
         "another build or other overrides may compute another machine configuration, and roll every NodePool",
         "install the same HyperShift build on both, with the same registry overrides; or accept this: machines are let "
         "go only when the destination says that it would not roll them",

@@ -58,9 +58,21 @@ def unsafe(facts: Facts) -> HcpDrError | None:
     if not problems:
         return None
     return MachineUnsafe(
-        what=f"Machines may not be given back to Cluster API: {'; '.join(problems)}.",
+        what=f"Machines may not be given back to Cluster API: {'; '.join(problems)}.{_inputs(facts)}",
         left="They stay held by their paused annotations; the hosted cluster serves.",
         todo="Settle this while they are held, then run `hcp-dr resume`.",
+    )
+
+
+def _inputs(facts: Facts) -> str:
+    """Which input makes a pool roll."""
+    if not any(pool.would_roll for pool in facts.pools):
+        return ""
+    if facts.differing:
+        return f" Of what goes into their configuration this is another than in the backup: {some(facts.differing)}."
+    return (
+        " All that goes into their configuration and can be seen from here is as in the backup: the log of the "
+        "destination's HyperShift operator says more."
     )
 
 

@@ -1,0 +1,70 @@
+"""Which build of the HyperShift operator a management cluster has, as far as it goes into the configuration of machines
+(rule A9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.resources import DEPLOYMENT, POD
+from hcp_dr.objects.reading import dig, first_container, flags_of, is_ready_pod, selects
+
+_SETTINGS = ("IMAGE_SHARED_INGRESS_HAPROXY",)
+"""What of the operator's environment changes the configuration of machines (hypershift pull request 8698)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    image: str
+    overrides: str  # of registries, as given to the operator
+    settings: str = ""  # environment that goes into machine configuration
+    digest: str = ""  # of the image that runs; "" where no pod tells
+
+
+def pods_of_operator(cluster: Kubernetes, operator: Object) -> tuple[Object, ...]:
+    selector = dig(operator, "spec", "selector", "matchLabels") or {}
+    return tuple(pod for pod in cluster.list(POD, "hypershift").items if selects(selector, pod))
+
+
+def build_of(operator: Object, pods: Iterable[Object]) -> Build:
+    """`operator` is its Deployment, empty where there is none."""
+    container = first_container(operator)
+    return Build(
+        image=str(container.get("image", "")),
+        overrides=",".join(sorted(flags_of(container).get("registry-overrides", ()))),
+        settings=", ".join(
+            f"{entry['name']}={entry.get('value', '')}"
+            for entry in container.get("env") or ()
+            if entry.get("name") in _SETTINGS
+        ),
+        digest=next(filter(None, map(_digest, pods)), ""),
+    )
+
+
+def look_at(cluster: Kubernetes) -> Build:
+    operator = cluster.find(DEPLOYMENT, "operator", "hypershift") or {}
+    return build_of(operator, pods_of_operator(cluster, operator))
+
+
+def _digest(pod: Object) -> str:
+    """Of the image that its first container runs, as the registry knows it; "" for one that came from none."""
+    statuses = dig(pod, "status", "containerStatuses") or [{}]
+    _, at, digest = str(statuses[0].get("imageID", "")).rpartition("@")
+    return digest if at and is_ready_pod(pod) else ""
+
+
+def compared(source: Build, destination: Build) -> tuple[bool, str]:
+    """Are they the same, and what is on which: the same image by digest, where both tell it, else by name; the same
+    overrides and settings."""
+    by_digest = source.digest and destination.digest
+    one, other = (
+        (build.digest if by_digest else build.image, build.overrides, build.settings) for build in (source, destination)
+    )
+    if one == other:
+        return True, f"{_told(*one)} on both"
+    return False, f"{_told(*one)} on the source, {_told(*other)} on the destination"
+
+
+def _told(build: str, overrides: str, settings: str) -> str:
+    return f"{build} with overrides {overrides or 'none'}{f' and {settings}' if settings else ''}"
