@@ -6,8 +6,10 @@ import json
 import re
 from pathlib import Path
 
+from markupsafe import escape
+
 from hcp_dr.kube import resources as r
-from hcp_dr.report import relocation
+from hcp_dr.report import page, relocation
 from hcp_dr_lab.tabletop.operator import Operator
 from tests.tabletop.scene import scene
 
@@ -30,10 +32,22 @@ def test_it_says_what_was_verified_with_values(tmp_path: Path) -> None:
     assert "left out: 1 HostedControlPlane" in seen["verify.placement restored"]
     assert "objects are carried; not: " in seen["backup.export_objects selection"]
     text = relocation.to_text(report)
+    html = page.to_html(report)
     for check in report["checks"]:
         assert check["seen"] in text
+        assert escape(check["seen"]) in html
+    for step in report["steps"]:
+        assert escape(step["because"]) in html
     assert "What remains to be done by hand" in text
     journal = (tmp_path / "backup" / "journal.jsonl").read_text("utf-8")
     assert contents
-    told = json.dumps(report) + text + journal
+    told = json.dumps(report) + text + html + journal
     assert not [value for value in contents if value in told], "I8"
+
+
+def test_the_page_shows_what_was_told_and_runs_nothing_of_it() -> None:
+    here = scene()
+    report = relocation.to_json(here.operator.relocate().story, backup_dir="/backup/<script>alert(1)</script>")
+    html = page.to_html(report)
+    assert "/backup/&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert not re.search(r"<script|<link|\bsrc=|\bhref=|url\(", html)

@@ -32,7 +32,7 @@ from hcp_dr.procedure import BACKUP_ONLINE, PHASES, PREFLIGHT, UNDO, WATCHES, St
 from hcp_dr.procedure.backup import release_dns
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.report import checks as check_report
-from hcp_dr.report import outcome, relocation
+from hcp_dr.report import outcome, page, relocation
 
 
 def start(
@@ -217,4 +217,5 @@ def show_outcome(session: Session, journal: Journal, checks: tuple[Check, ...], 
     report = relocation.to_json(journal.story, backup_dir=session.folder.folder)
     session.folder.write("report.json", json.dumps(report, indent=1) + "\n")
     session.folder.write("report.txt", relocation.to_text(report) + "\n")
+    session.folder.write("report.html", page.to_html(report))
     end(checks)

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+import typer
+
 from hcp_dr import config
 from hcp_dr.cli.folders import backup_folder
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption, show
+from hcp_dr.cli.session import Backup, EnvFile, show
 from hcp_dr.engine import journal
 from hcp_dr.errors import NothingToResume
-from hcp_dr.report import relocation
+from hcp_dr.folder import BackupFolder
+from hcp_dr.report import page, relocation
+
+Form = Annotated[
+    Literal["text", "json", "yaml", "html"],
+    typer.Option("-o", "--output", help="text, json, yaml, or one HTML page, on stdout."),
+]
 
 
-def report(env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text") -> None:
-    """Say what was done and what was verified, with values."""
-    folder = backup_folder(config.load(config.variables(env_file)), backup, new=False)
+def report(env_file: EnvFile = None, backup: Backup = None, output: Form = "text") -> None:
+    """Say what was done and what was verified, with values.
+
+    With --backup it needs no variables: the folder's journal says all.
+    """
+    folder = BackupFolder(backup) if backup else _known_folder(env_file)
     story = journal.read(folder.path)
     if story is None:
         raise NothingToResume(reason=f"{folder.path} holds no journal")
     value = relocation.to_json(story, backup_dir=folder.folder)
-    show(output, value, relocation.to_text(value))
+    if output == "html":
+        print(page.to_html(value), end="")
+    else:
+        show(output, value, relocation.to_text(value))
+
+
+def _known_folder(env_file: EnvFile) -> BackupFolder:
+    return backup_folder(config.load(config.variables(env_file)), None, new=False)

@@ -19,7 +19,7 @@ import yaml
 from hcp_dr.cli import phases
 from hcp_dr.engine import journal
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step
-from hcp_dr.errors import Refused
+from hcp_dr.errors import Refused, SettingsError
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, calling_off
 from tests.ports import CASE, World
@@ -252,6 +252,17 @@ def test_a_command_is_journaled_carried_out_and_reported(hcp: Hcp, folder: Path)
     assert (told["hosted_cluster"], told["from"], told["to"]) == ("clusters/one", "mgmt-1", "mgmt-2")
     assert {check["step"] for check in told["checks"]} == {"preflight"}
     assert hcp("report").out == (folder / "report.txt").read_text()
+    assert hcp("report", "-o", "html").out == (folder / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("short")
+def test_a_folder_by_itself_is_enough_for_a_report(hcp: Hcp, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hcp("backup", "--yes")
+    wanted = hcp("report", "-o", "json").out
+    for name in ("HC_CLUSTER_NS", "HC_CLUSTER_NAME", "MGMT_KUBECONFIG", "BUCKET_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    assert hcp("report", "-o", "json").code == SettingsError.exit_code
+    assert hcp("report", "-o", "json", "--backup", str(folder)).out == wanted
 
 
 @pytest.mark.usefixtures("short")
