@@ -40,7 +40,11 @@ def to_json(story: Story, *, backup_dir: str, result: str, checks: Sequence[Chec
         ],
         "undone": [str(line["step"]) for line in story.lines if line.get("line") == "undone"],
         "warnings": _warnings(story, checks),
-        "to_do": list(dict.fromkeys(check.todo for check in checks if check.verdict == "warning" and check.todo)),
+        "to_do": list(
+            dict.fromkeys(
+                f"{check.name}: {check.todo}" for check in checks if check.verdict == "warning" and check.todo
+            )
+        ),
         "accepted": [
             {key: line.get(key) for key in ("check", "seen", "reason", "who")}
             for line in story.lines

@@ -48,7 +48,10 @@ def to_json(story: Story, *, backup_dir: str) -> dict[str, Any]:
             if line.get("line") in ("alarm", "unwatched")
         ],
         "checks": checks,
-        "to_do": [*(check["todo"] for check in warned if check.get("todo")), *_STAYS],
+        "to_do": [
+            *(f"{check['name']}: {check['todo']}" for check in warned if check.get("todo")),
+            *_STAYS,
+        ],
     }
 
 
