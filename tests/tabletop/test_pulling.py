@@ -8,7 +8,7 @@ import pytest
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import DONE_WITH_WARNINGS, AlreadyExists, NotOurs, ServerBusy, TimedOut
 from hcp_dr.kube import resources as r
-from hcp_dr.model import RELOCATION_ANNOTATION
+from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION
 from hcp_dr.procedure.pulling import LABEL
 from hcp_dr.procedure.restore.pull_images import LIMIT
 from hcp_dr_lab.hosted.shapes import Shape
@@ -18,8 +18,9 @@ from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.kubelet import Kubelet
 from hcp_dr_lab.tabletop.operator import Ending
 from tests.tabletop.scene import Scene, scene
-from tests.tabletop.test_abort import assert_as_before
+from tests.tabletop.test_abort import assert_as_before, boundaries, taken_over
 from tests.tabletop.test_dangers import OWN, just_before, sides
+from tests.tabletop.test_rights import restricted
 
 STEP = "restore.pull_images"
 NO_HOST = "dial tcp: lookup registry.example.com: no such host"
@@ -149,7 +150,11 @@ def test_somebody_elses_pod_of_that_name_is_left_alone() -> None:
     planned = next(step for step in here.operator.plan() if step.name == STEP)
     name = next(text for text in planned.actions if text.startswith("create")).rpartition("/")[2]
     theirs = body(r.POD, name, OWN, spec={"containers": [{"name": "mine", "image": IDLE_IMAGE}]})
-    just_before(here, STEP, lambda: destination.create(r.POD, theirs) and None)
+
+    def intrude() -> None:
+        destination.create(r.POD, theirs)
+
+    just_before(here, STEP, intrude)
     ending = here.operator.relocate()
     assert isinstance(ending.error, NotOurs)
     assert RELOCATION_ANNOTATION not in destination.get(r.POD, name, OWN)["metadata"].get("annotations", {})
@@ -173,6 +178,32 @@ def test_a_refused_pod_is_made_a_little_later(refusal: type) -> None:
     here.world.hooks.append(refuse)
     assert here.operator.relocate().error is None
     assert refused
+
+
+@pytest.mark.parametrize("left", range(8))
+def test_killed_at_each_of_its_actions_it_is_resumed_or_called_off(left: int) -> None:
+    found = boundaries(step=STEP)
+    if left >= len(found):
+        pytest.skip("it has fewer actions")
+    world, operator = taken_over(found[left])
+    ending = operator.resume()
+    assert ending.error is None, found[left].words
+    assert pods_that_pull(Scene(world, operator)) == []
+    world, operator = taken_over(found[left])
+    assert operator.abort().error is None, found[left].words
+    assert pods_that_pull(Scene(world, operator)) == []
+    assert_as_before(world, (), found[left].words)
+
+
+def test_called_off_with_nothing_but_the_printed_roles_a_prepared_namespace_is_left_empty() -> None:
+    here = restricted()
+    here.world.sides[1].kubelet.unpullable[IDLE_IMAGE] = NO_HOST
+    assert isinstance(here.operator.relocate().error, TimedOut)
+    assert len(pods_that_pull(here)) == 1
+    assert here.operator.abort().error is None
+    _, destination = sides(here)
+    assert PREPARED_ANNOTATION in destination.get(r.NAMESPACE, OWN)["metadata"]["annotations"]
+    assert destination.list(r.POD, OWN).items == ()
 
 
 def test_a_control_plane_of_three_members_is_pulled_once_a_node() -> None:
