@@ -136,6 +136,7 @@ def test_everything_before_the_fence_is_harmless_and_nothing_restored_earlier_ne
         "restore.hosted_cluster_inputs",
         "restore.control_plane_secrets",
         "restore.machines",
+        "restore.pull_images",
     ]
 
 

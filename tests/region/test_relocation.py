@@ -7,9 +7,11 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from hcp_dr.engine.journal import FILE_NAME, fold, parse
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, NothingToResume
 from hcp_dr.kube.client import connect
-from hcp_dr.kube.resources import CLUSTER_VERSION, HOSTED_CLUSTER, NODE, NODE_POOL
+from hcp_dr.kube.resources import CLUSTER_VERSION, HOSTED_CLUSTER, NODE, NODE_POOL, POD
+from hcp_dr.procedure.pulling import LABEL
 from hcp_dr_lab import drill
 from hcp_dr_lab.observer.judge import Verdict
 from hcp_dr_lab.observer.measured import ENOUGH_WRITES
@@ -30,10 +32,21 @@ def test_there_in_one_and_back_phase_by_phase(hosted: Hosted, tmp_path: Path) ->
     assert there.reasons == ()
     assert there.verdict.acknowledged > ENOUGH_WRITES
     assert_it_lives_on(hosted, second=True)
+    assert_images_were_pulled_ahead(hosted, Path(there.relocation.backup_dir))
 
     back = phase_by_phase(hosted, tmp_path)
     assert back.nodes_before == there.verdict.nodes_after
     assert_it_lives_on(hosted, second=False)
+
+
+def assert_images_were_pulled_ahead(hosted: Hosted, backup: Path) -> None:
+    """By a real kubelet, and nothing of it is left."""
+    pulled = fold(parse((backup / FILE_NAME).read_bytes())).memory.mapping("pulled_images")
+    assert pulled is not None
+    assert pulled["images"]
+    assert (len(pulled["nodes"]), pulled["lacking"]) == (1, {})
+    with management(hosted.layout, SECOND) as holder:
+        assert holder.list(POD, hosted.names.control_plane_namespace, labels=LABEL).items == ()
 
 
 def phase_by_phase(hosted: Hosted, tmp_path: Path) -> Verdict:

@@ -34,16 +34,17 @@ class Left:
 
 
 def every_kill(*shapes: Shape) -> list[Left]:
-    """Before and after each request that writes, from the first line of the journal on."""
+    """Before and after each request that writes, from the first line of the journal to its last."""
     here = scene(*shapes)
     left: list[Left] = []
 
     def remember(moment: Literal["before", "after"], request: Request) -> None:
-        if request.writes and here.operator.story().case is not None:
+        story = here.operator.story()
+        if request.writes and story.case is not None and not story.ended:
             hooks, here.world.hooks = here.world.hooks, []
             world = here.world.clone()
             here.world.hooks = hooks
-            left.append(Left(f"{moment} {request}", world, here.operator.story(), dict(here.operator.files)))
+            left.append(Left(f"{moment} {request}", world, story, dict(here.operator.files)))
 
     here.world.hooks.append(remember)
     assert here.operator.relocate().error is None

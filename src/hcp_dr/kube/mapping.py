@@ -36,6 +36,8 @@ _BY_CODE: Mapping[int, type[errors.KubernetesError]] = {
     422: errors.Invalid,
 }
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
+_NOT_YET = "error looking up service account"
+"""A pod is refused so in a namespace that is so new that its ServiceAccount is not made yet: that passes."""
 
 
 class AnswerError(Exception):
@@ -105,6 +107,8 @@ def from_status(
     details = status.get("details") or {}
     if code in _BUSY:
         return errors.ServerBusy(retry_after=_seconds(retry_after or details.get("retryAfterSeconds")), **values)
+    if code == 403 and _NOT_YET in told:
+        return errors.ServerBusy(retry_after=None, **values)
     if code == 409 and reason == "AlreadyExists":
         return errors.AlreadyExists(**values)
     if any(cause.get("reason") == "NamespaceTerminating" for cause in details.get("causes") or ()):

@@ -48,6 +48,7 @@ from hcp_dr.procedure.restore import (
     hosted_cluster_inputs,
     machines,
     node_pools,
+    pull_images,
     refresh_external_dns,
     start_control_plane,
     take_over_dns,
@@ -143,6 +144,8 @@ RELOCATE: Steps = (
     hosted_cluster_inputs.STEP,
     control_plane_secrets.STEP,
     machines.STEP,
+    # Last before the fence, and only here: in a restore alone the API is away already, and kubelets pull by themselves.
+    pull_images.STEP,
     # Here the hosted API goes away ...
     fence.STEP,
     export_again.STEP,
@@ -179,6 +182,7 @@ UNDO: Steps = (
     # ... here the hosted API is back on the source, and then its operators ...
     pause.STEP,
     # ... and last what nothing acts upon: a destination that does not answer must not keep the source paused.
+    pull_images.STEP,
     machines.STEP,
     control_plane_secrets.STEP,
     hosted_cluster_inputs.STEP,

@@ -143,6 +143,9 @@ class _Round:
         for found in self._all(r.DAEMON_SET):
             if not deleting(found):
                 self._daemon_set(found)
+        for pod in self._pods[""]:
+            if not pod["spec"].get("nodeName"):
+                self._bind(pod)
         self._endpoints()
         self._volumes()
 
@@ -261,6 +264,21 @@ class _Round:
             "observedGeneration": found["metadata"].get("generation", 1),
         }
         set_status(self._server, r.DAEMON_SET, found, status)
+
+    # Pods of nobody
+
+    def _bind(self, pod: Object) -> None:
+        """To the Ready node that its affinity names; where there is none, it says so."""
+        named = _nodes_of(pod)
+        ready = [node["metadata"]["name"] for node in self._node_list if is_ready(node)]
+        node = next((name for name in ready if named is None or name in named), None)
+        if node is not None:
+            with contextlib.suppress(Refusal):
+                self._server.bind(pod["metadata"]["namespace"], pod["metadata"]["name"], node)
+            return
+        why = f"0/{len(self._node_list)} nodes are available: node(s) didn't match Pod's node affinity/selector."
+        told = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
+        set_status(self._server, r.POD, pod, {"conditions": [told]})
 
     # Services
 
@@ -397,6 +415,16 @@ def _pod_of(owner: Object, name: Object, node: str, labels: dict[str, str] | Non
         "metadata": metadata,
         "spec": {**template["spec"], "nodeName": node},
     }
+
+
+def _nodes_of(pod: Object) -> frozenset[str] | None:
+    """Names of nodes that its affinity asks for; None where it asks for none."""
+    affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    if required is None:
+        return None
+    fields = [field for term in required["nodeSelectorTerms"] for field in term.get("matchFields") or ()]
+    return frozenset(name for field in fields if field["key"] == "metadata.name" for name in field["values"])
 
 
 def _endpoint(pod: Object, *, always: bool) -> Object:

@@ -39,7 +39,7 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 @sharing("object")
 @dataclass(slots=True, eq=False)
 class Pod:
-    """What the kubelet knows of a pod. `stage`: waiting, init, starting, running, ending."""
+    """What the kubelet knows of a pod. `stage`: waiting, init, starting, running, ended, ending."""
 
     object: Object
     address: str = ""
@@ -51,6 +51,7 @@ class Pod:
     ids: dict[str, str] = field(default_factory=dict)
     restarts: int = 0
     said: str = ""
+    unpulled: dict[str, str] = field(default_factory=dict)  # images that its node cannot pull, and why
     shared: dict[str, dict[str, bytes]] = field(default_factory=dict)  # emptyDirs
     etcd: etcd.Process | None = None
     api: HostedApi | None = None
@@ -88,6 +89,7 @@ class Kubelet:
         self.node = node
         self.pods: dict[str, Pod] = {}
         self.volumes: dict[str, etcd.Volume] = {}
+        self.unpullable: dict[str, str] = {}  # what a registry answers, by the images that it does not give
         self._network = pod_network  # the first three bytes of its pods' addresses
         self._given = 1
         self._clock = clock
@@ -171,6 +173,12 @@ class Kubelet:
             mounts = {volume["name"]: self._volume(pod, volume, server) for volume in _volumes(pod.object)}
         except Unmounted as missing:
             pod.said = str(missing)
+            return
+        specs = (*(pod.object["spec"].get("initContainers") or ()), *_containers(pod))
+        images = {str(spec.get("image", "")) for spec in specs}
+        pod.unpulled = {image: self.unpullable[image] for image in sorted(images & self.unpullable.keys())}
+        if pod.unpulled:
+            pod.next = self._clock.now() + BACK_OFF_SECONDS
             return
         if not pod.address:
             self._given += 1
@@ -257,7 +265,8 @@ class Kubelet:
                 pod.api = HostedApi(pod.namespace, container, self, clock=self._clock, chance=self._chance)
                 pod.api.address = pod.address
             pod.ids[container.name] = f"containerd://{self._chance.getrandbits(256):064x}"
-        pod.stage, pod.said = "running", ""
+        ends = pod.object["spec"].get("restartPolicy") == "Never"  # what runs in such a pod is short
+        pod.stage, pod.said = "ended" if ends else "running", ""
 
     def _start_etcd(self, pod: Pod, container: Container) -> Result:
         volume = container.files.volume
@@ -356,7 +365,7 @@ class Kubelet:
             return entry
 
         status: Object = {
-            "phase": "Running" if pod.lives else "Pending",
+            "phase": "Running" if pod.lives else "Succeeded" if pod.stage == "ended" else "Pending",
             "conditions": [
                 said("Initialized", true=len(pod.done) == len(first)),
                 said("Ready", true=ready),
@@ -370,7 +379,8 @@ class Kubelet:
                     "restartCount": pod.restarts,
                     "containerID": pod.ids.get(spec["name"], ""),
                     "image": spec.get("image", ""),
-                    "state": {"running": {}} if pod.lives else {"waiting": {"reason": pod.said or "Starting"}},
+                    **_pulled(pod, spec),
+                    "state": _state(pod, spec),
                 }
                 for spec in pod.object["spec"]["containers"]
             ],
@@ -494,6 +504,24 @@ class Kubelet:
 def _containers(pod: Pod) -> Iterable[Object]:
     found: Iterable[Object] = pod.object["spec"]["containers"]
     return found
+
+
+def _pulled(pod: Pod, spec: Object) -> Object:
+    """Containers are pulled one by one, so that those of the others' images are there."""
+    image = spec.get("image", "")
+    there = pod.stage != "waiting" or (pod.unpulled and image not in pod.unpulled)
+    return {"imageID": f"{image}@pulled"} if there else {}
+
+
+def _state(pod: Pod, spec: Object) -> Object:
+    if pod.lives:
+        return {"running": {}}
+    why = pod.unpulled.get(spec.get("image", ""))
+    if why:
+        return {"waiting": {"reason": "ImagePullBackOff", "message": why}}
+    if pod.stage == "ended" or (pod.unpulled and pod.object["spec"].get("restartPolicy") == "Never"):
+        return {"terminated": {"exitCode": 0, "reason": "Completed"}}
+    return {"waiting": {"reason": pod.said or "Starting"}}
 
 
 def _volumes(pod: Object) -> Iterable[Object]:

@@ -15,6 +15,7 @@ from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER, NAMESPACE, POD
 from tests.unit.kube.api_server import Answer, Server, events, status
 
 BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}, "data": {"k": "ü"}}
+NO_ACCOUNT = 'pods "a" is forbidden: error looking up service account n/default: serviceaccount "default" not found'
 
 
 def test_objects_come_and_go_unchanged(cluster: Cluster, server: Server) -> None:
@@ -66,6 +67,7 @@ def test_a_name_cannot_lead_to_another_path(cluster: Cluster, server: Server, na
         (status(401, "Unauthorized"), errors.Unauthorized),
         (status(403, "Forbidden"), errors.Forbidden),
         (status(403, "Forbidden", causes=[{"reason": "NamespaceTerminating"}]), errors.KubernetesError),
+        (status(403, "Forbidden", message=NO_ACCOUNT), errors.ServerBusy),
         (status(404, "NotFound"), errors.NotFound),
         (status(405, "MethodNotAllowed"), errors.KubernetesError),
         (status(409, "Conflict"), errors.Conflict),

@@ -13,10 +13,10 @@ from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.quantity import gibibytes, number
-from hcp_dr.objects.reading import condition, dig, labels_of, name_of, some
+from hcp_dr.objects.reading import dig, labels_of, name_of, some
+from hcp_dr.procedure.nodes import open_to, takes_pods, words
 from hcp_dr.procedure.preflight import bad_if, look_for, verdict
 
-_REPELLING = ("NoSchedule", "NoExecute")
 _ENDED = ("Succeeded", "Failed")
 _DEFAULT_PODS = 110.0
 
@@ -59,14 +59,10 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     placed = look_for(ports.destination, POD)
     return Facts(
         needs=tuple(_need(pod) for pod in pods if not _ended(pod)),
-        rooms=tuple(_room(node, placed) for node in ports.destination.list(NODE).items if _takes_pods(node)),
+        rooms=tuple(_room(node, placed) for node in ports.destination.list(NODE).items if takes_pods(node)),
         node_selector=dict(dig(hosted_cluster, "spec", "nodeSelector") or {}),
-        tolerations=_words(dig(hosted_cluster, "spec", "tolerations")),
+        tolerations=words(dig(hosted_cluster, "spec", "tolerations")),
     )
-
-
-def _words(entries: Iterable[Mapping[str, object]] | None) -> tuple[Mapping[str, str], ...]:
-    return tuple({key: str(value) for key, value in entry.items()} for entry in entries or ())
 
 
 def _ended(pod: Object) -> bool:
@@ -91,14 +87,10 @@ def _need(pod: Object) -> Need:
         name=name_of(pod),
         cpu=_asked(pod, "cpu"),
         memory=_asked(pod, "memory"),
-        tolerations=_words(dig(pod, "spec", "tolerations")),
+        tolerations=words(dig(pod, "spec", "tolerations")),
         apart=tuple(sorted({str(term.get("topologyKey")) for term in required})),
         kind=f"{owner.get('kind', '')} {owner.get('name', name_of(pod))}".strip(),
     )
-
-
-def _takes_pods(node: Object) -> bool:
-    return condition(node, "Ready") == "True" and not dig(node, "spec", "unschedulable")
 
 
 def _room(node: Object, pods: Iterable[Object] | None) -> Room:
@@ -112,28 +104,14 @@ def _room(node: Object, pods: Iterable[Object] | None) -> Room:
         return number(has[resource]) - sum(_asked(pod, resource) or 0.0 for pod in here)
 
     most = number(has["pods"]) if "pods" in has else _DEFAULT_PODS
-    taints = _words(dig(node, "spec", "taints"))
+    taints = words(dig(node, "spec", "taints"))
     return Room(name_of(node), free("cpu"), free("memory"), most - len(here), dict(labels_of(node)), taints)
-
-
-def _tolerates(tolerations: Iterable[Mapping[str, str]], taint: Mapping[str, str]) -> bool:
-    return taint.get("effect") not in _REPELLING or any(
-        each.get("effect", taint["effect"]) == taint["effect"]
-        and each.get("key", taint.get("key")) == taint.get("key")
-        and (each.get("operator") == "Exists" or each.get("value", "") == taint.get("value", ""))
-        for each in tolerations
-    )
 
 
 def _open_to(need: Need, facts: Facts) -> tuple[Room, ...]:
     """The nodes on which the pod may stand, full or not."""
     tolerations = (*need.tolerations, *facts.tolerations)
-    return tuple(
-        room
-        for room in facts.rooms
-        if all(room.labels.get(key) == value for key, value in facts.node_selector.items())
-        and all(_tolerates(tolerations, taint) for taint in room.taints)
-    )
+    return tuple(room for room in facts.rooms if open_to(room.labels, room.taints, facts.node_selector, tolerations))
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:

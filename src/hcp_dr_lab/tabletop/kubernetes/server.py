@@ -331,6 +331,15 @@ class ApiServer:
         elif body != entry.object:
             self._stamp_and_put(entry.key, body)
 
+    def bind(self, namespace: str, name: str, node: str) -> None:
+        """As the scheduler does by the subresource of that name: a pod gets its node, once."""
+        with self.store.lock:
+            entry = self._entry(self.kind(r.POD), namespace, name)
+            if not entry.object["spec"].get("nodeName"):
+                body = entry.copy()
+                body["spec"]["nodeName"] = node
+                self._stamp_and_put(entry.key, body)
+
     # What a write goes through
 
     def _update(self, asked: _Request, entry: Entry, body: Object) -> Object:
