@@ -6,11 +6,11 @@ from __future__ import annotations
 import pytest
 
 from hcp_dr.engine.step import Check
-from hcp_dr.errors import DONE_WITH_WARNINGS, AlreadyExists, NotOurs, ServerBusy, TimedOut
+from hcp_dr.errors import DONE_WITH_WARNINGS, AlreadyExists, Forbidden, NotOurs, ServerBusy, TimedOut
 from hcp_dr.kube import resources as r
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION
 from hcp_dr.procedure.pulling import LABEL
-from hcp_dr.procedure.restore.pull_images import LIMIT
+from hcp_dr.procedure.restore.pull_images import LEFT_OUT, LIMIT
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.standin.names import CONTROL_PLANE_IMAGE, IDLE_IMAGE
 from hcp_dr_lab.standin.shape import body
@@ -215,3 +215,32 @@ def test_a_control_plane_of_three_members_is_pulled_once_a_node() -> None:
     here.world.hooks.append(count)
     assert here.operator.relocate().error is None
     assert len(made) == 1
+
+
+def test_where_a_policy_refuses_the_pods_somebody_can_go_on_without() -> None:
+    here = scene()
+
+    def refuse(moment: str, request: Request) -> None:
+        made = request.port == "destination" and request.verb == "create" and here.operator.story().current == STEP
+        if moment == "before" and made:
+            raise Forbidden(cluster="destination", verb="create", object="Pod", reason="a policy is against it")
+
+    here.world.hooks.append(refuse)
+    ending = here.operator.relocate()
+    assert isinstance(ending.error, Forbidden)
+    assert ending.error.paragraph().endswith("`hcp-dr resume --no-pull-images`.")
+    ending = here.operator.resume(pull_images=False)
+    assert ending.error is None
+    assert [check.name for check in warnings(ending)] == ["images.left_out"]
+    assert here.verdict().reasons == ()
+
+
+def test_what_was_begun_is_cleared_away_when_somebody_goes_on_without() -> None:
+    here = scene()
+    here.world.sides[1].kubelet.unpullable[IDLE_IMAGE] = NO_HOST
+    assert isinstance(here.operator.relocate().error, TimedOut)
+    assert pods_that_pull(here)
+    here.world.sides[1].kubelet.unpullable.clear()
+    assert here.operator.resume(pull_images=False).error is None
+    assert pods_that_pull(here) == []
+    assert here.operator.story().memory.mapping("pulled_images") == LEFT_OUT

@@ -31,6 +31,7 @@ from hcp_dr.model import DNS, TAKEOVER, Case, Dns
 from hcp_dr.procedure import BACKUP_ONLINE, PHASES, PREFLIGHT, UNDO, WATCHES, Steps, calling_off, working_steps
 from hcp_dr.procedure.backup import release_dns
 from hcp_dr.procedure.refilling import REFILL
+from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED, STEP
 from hcp_dr.report import checks as check_report
 from hcp_dr.report import outcome, page, relocation
 
@@ -168,9 +169,12 @@ def _must_be_returnable(session: Session, case: Case) -> None:
     calling_off.must_be_returnable(run, story)
 
 
-def resume_last(session: Session, case: Case, output: Output, *, dns: Dns | None = None) -> None:
-    """The command that the journal says is not finished. `dns` is given where it is to be another than was said. Where
-    another machine went on with another command, its journal is taken and nothing else is done."""
+def resume_last(
+    session: Session, case: Case, output: Output, *, dns: Dns | None = None, pull_images: bool = True
+) -> None:
+    """The command that the journal says is not finished. `dns` is given where it is to be another than was said;
+    without `pull_images` none is pulled any more. Where another machine went on with another command, its journal is
+    taken and nothing else is done."""
     lease = session.lease(case)
     with stoppable(session), closing(session.journal()) as journal:
         command, called_off = journal.story.command, journal.story.called_off
@@ -185,10 +189,12 @@ def resume_last(session: Session, case: Case, output: Output, *, dns: Dns | None
             session.unfinished_case()
             if journal.story.command != command:
                 return
-            _must_be_undecided(session, dns)
+            _must_be_undecided(session, dns, pull_images=pull_images)
             work.begin("resumed")
             if dns is not None:
                 journal.write("remember", key=DNS, value=dns)
+            if not pull_images:
+                journal.write("remember", key=PULLED, value=LEFT_OUT)
             if called_off:
                 checks += work.carry_out(UNDO, carry=calling_off.call_off)
             else:
@@ -196,11 +202,16 @@ def resume_last(session: Session, case: Case, output: Output, *, dns: Dns | None
     show_outcome(session, journal, checks, output)
 
 
-def _must_be_undecided(session: Session, dns: Dns | None) -> None:
-    if dns is not None and release_dns.STEP.name in session.told().memory.done:
+def _must_be_undecided(session: Session, dns: Dns | None, *, pull_images: bool) -> None:
+    done, reason = session.told().memory.done, ""
+    if dns is not None and release_dns.STEP.name in done:
+        reason = f"the hosted cluster's names are free already, so that --dns {dns} has nothing to decide"
+    elif not pull_images and STEP.name in done:
+        reason = "the images are pulled already, so that --no-pull-images has nothing to decide"
+    if reason:
         raise JournalError(
             path=session.folder.path / FILE_NAME,
-            reason=f"the hosted cluster's names are free already, so that --dns {dns} has nothing to decide",
+            reason=reason,
             left="Nothing was changed by this command.",
             todo="Run `hcp-dr resume` without it.",
         )

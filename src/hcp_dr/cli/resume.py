@@ -20,6 +20,10 @@ def resume(
     dns: Annotated[
         Dns | None, typer.Option("--dns", help="release or takeover, where it is to be another now.")
     ] = None,
+    *,
+    no_pull_images: Annotated[
+        bool, typer.Option("--no-pull-images", help="Where images cannot be pulled ahead: go on without.")
+    ] = False,
 ) -> None:
     """Go on with what was stopped, from its journal."""
     session = open_session(env_file, backup, new=True)
@@ -30,4 +34,4 @@ def resume(
         if command == RESTORE_LOST:
             resume_lost(session, case, output)
         else:
-            resume_last(session, case, output, dns=dns)
+            resume_last(session, case, output, dns=dns, pull_images=not no_pull_images)

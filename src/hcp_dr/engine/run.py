@@ -165,6 +165,8 @@ class Run:
         try:
             done = next(self._rounds(step, seen))
         except HcpDrError as error:
+            if line == "step" and step.way_on:
+                error.next = f"{error.next} {step.way_on}"
             self.journal.write("failed", step=step.name, error=type(error).__name__, text=error.paragraph())
             self.tell(Progress("refused", step.name, error.what, self.clock.now() - began))
             raise

@@ -305,6 +305,7 @@ class Step(Generic[Facts]):
     look_back: Callable[[Ports, Case, Memory], Any] | None = None
     revert: Callable[[Any], Decision] | None = None
     proof: bool = False  # looked at again by a resume, whatever the journal says
+    way_on: str = ""  # a sentence for whoever cannot have what this step needs; told with its errors
 
     @property
     def phase(self) -> str:

@@ -127,7 +127,11 @@ class Manifest:
         return tuple(entry for entry in self.entries if entry.kind == kind)
 
     def to_text(self) -> str:
-        return json.dumps({"format": FORMAT, **_fields_of(self)}, default=_fields_of, indent=1, sort_keys=True) + "\n"
+        """JSON, with a line for each entry."""
+        rest = {key: value for key, value in _fields_of(self).items() if key != "entries"}
+        head = json.dumps({"format": FORMAT, **rest}, default=_fields_of, indent=1, sort_keys=True)
+        lines = ",\n".join(f"  {json.dumps(entry, default=_fields_of, sort_keys=True)}" for entry in self.entries)
+        return f'{head.removesuffix("}").rstrip()},\n "entries": [\n{lines}\n ]\n}}\n'
 
     @classmethod
     def from_text(cls, text: str | bytes) -> Manifest:

@@ -156,7 +156,7 @@ def difference(existing: Any, wanted: Mapping[str, Any]) -> Object:
                 change[key] = None
         elif present == value:
             continue
-        elif isinstance(value, Mapping) and isinstance(present, dict):
+        elif isinstance(value, dict) and isinstance(present, dict):
             inner = difference(present, value)
             if inner:
                 change[key] = inner
@@ -176,7 +176,7 @@ def merged(first: Object, second: Object) -> Object:
 
 
 def without_absent(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: without_absent(inner) for key, inner in value.items() if inner is not ABSENT}
     if isinstance(value, list | tuple):
         return [without_absent(inner) for inner in value]
@@ -216,7 +216,7 @@ def is_true(subject: Object | None, kind: str) -> bool:
 def _covers(present: Any, wanted: Any) -> bool:
     if present == wanted:
         return True
-    if isinstance(wanted, Mapping):
+    if isinstance(wanted, dict):
         return isinstance(present, dict) and all(
             key not in present if value is ABSENT else _covers(present.get(key), value) for key, value in wanted.items()
         )

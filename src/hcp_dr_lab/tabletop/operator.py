@@ -49,6 +49,7 @@ from hcp_dr.procedure import (
 from hcp_dr.procedure.case import Asked, discover
 from hcp_dr.procedure.online import must_be_alone
 from hcp_dr.procedure.refilling import REFILL
+from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
 from hcp_dr.report import outcome
 from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
 from hcp_dr_lab.tabletop.clock import Clock
@@ -366,7 +367,7 @@ class Operator:
         scribe = Scribe()
         return scribe, examine(self._run(ports, case, scribe), PREFLIGHT_BY_HAND)
 
-    def resume(self, *, dns: Dns | None = None) -> Ending:
+    def resume(self, *, dns: Dns | None = None, pull_images: bool = True) -> Ending:
         """What this machine's journal says is not finished, or else what was at work last on any."""
         self._find()
         story = self.story()
@@ -375,9 +376,9 @@ class Operator:
         try:
             if story.command == RESTORE_LOST:
                 return self._resume_lost()
-            return self._follow(self._known(), None, dns=dns)
+            return self._follow(self._known(), None, dns=dns, pull_images=pull_images)
         except _AnotherCommand:
-            return self.resume(dns=dns)
+            return self.resume(dns=dns, pull_images=pull_images)
 
     def abort(self) -> Ending:
         """As `hcp-dr abort`: nothing is written before it is known that the relocation can be called off."""
@@ -507,7 +508,7 @@ class Operator:
             run.watches, without = (), calling_off.without(lambda: journal.memory)
         return Undertaking(run, lease, no_return=POINT_OF_NO_RETURN, without=without)
 
-    def _follow(self, case: Case, command: str | None, *, dns: Dns | None = None) -> Ending:
+    def _follow(self, case: Case, command: str | None, *, dns: Dns | None = None, pull_images: bool = True) -> Ending:
         """Another command in the folder of those before, or, without a command, the one that is not finished."""
         ports = self.ports()
         with closing(self._journal()) as journal:
@@ -527,6 +528,8 @@ class Operator:
                         work.begin("begin", command=command, case=case.to_json())
                     if dns is not None:
                         journal.write("remember", key=DNS, value=dns)
+                    if not pull_images:
+                        journal.write("remember", key=PULLED, value=LEFT_OUT)
                     if called_off:
                         checks += work.carry_out(UNDO, carry=calling_off.call_off)
                     elif command is None:

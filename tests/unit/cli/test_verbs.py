@@ -22,6 +22,7 @@ from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step
 from hcp_dr.errors import Refused, SettingsError
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, calling_off
+from hcp_dr.procedure.restore.pull_images import LEFT_OUT
 from tests.ports import CASE, World
 from tests.unit.cli.conftest import Hcp
 
@@ -295,9 +296,12 @@ def test_what_stopped_goes_on_where_it_was(hcp: Hcp, monkeypatch: pytest.MonkeyP
     assert status["last_error"].startswith("The world is not as it should be.")
 
     monkeypatch.setitem(PHASES, "backup", whole)
-    resumed = hcp("resume", "--backup", str(folder))
+    resumed = hcp("resume", "--backup", str(folder), "--no-pull-images")
     assert resumed.code == 0, resumed.err
     assert "> backup.one" not in resumed.err
+    story = journal.read(folder)
+    assert story is not None
+    assert story.memory.mapping("pulled_images") == LEFT_OUT
     assert "> backup.two" in resumed.err
     assert json.loads(hcp("status", "-o", "json").out)["state"] == "ended"
 

@@ -24,6 +24,8 @@ LIMIT = 900.0
 """Seconds for all images on one node, one after the other: some 10 GiB from a registry that is slow."""
 GONE_LIMIT = 120.0
 PULLING, PULLED = "pulling_images", "pulled_images"
+LEFT_OUT: Mapping[str, Any] = {"images": [], "nodes": [], "lacking": {}, "withheld": [], "left_out": True}
+"""Remembered as PULLED where somebody goes on without."""
 FENCE = "backup.fence"
 
 
@@ -173,6 +175,10 @@ def _clear_away(facts: Facts) -> Do | Wait | None:
 
 
 def _told(pulled: Mapping[str, Any]) -> Done:
+    if pulled.get("left_out"):
+        why = "each kubelet pulls what it needs while the hosted API is away; an image that cannot be had keeps it away"
+        left_out = Check("images.left_out", "warning", "no image was pulled ahead, as --no-pull-images says", why)
+        return Done("somebody goes on without pulling images ahead", (left_out,))
     images, nodes, lacking = pulled["images"], pulled["nodes"], pulled["lacking"]
     less = f"; {some(_lacks(lacking), 3)}" if lacking else ""
     return Done(f"{len(images)} images are on {len(nodes)} nodes of the destination{less}", _checks(pulled))
@@ -234,4 +240,6 @@ STEP = Step(
     afterwards=afterwards,
     look_back=look_back,
     revert=revert,
+    way_on="To go on without pulling images ahead, at the cost of a longer absence of the hosted API: `hcp-dr resume "
+    "--no-pull-images`.",
 )
