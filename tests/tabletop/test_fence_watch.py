@@ -13,6 +13,7 @@ from hcp_dr.errors import ClusterUnreachable, FenceBroken, SnapshotDoubtful
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.objects.archive import Manifest
+from hcp_dr.objects.reading import name_of
 from hcp_dr.procedure import fence_watch
 from hcp_dr.procedure.fencing import BREACHES
 from hcp_dr_lab.tabletop.gate import Request
@@ -93,6 +94,30 @@ def test_before_the_point_of_no_return_all_since_the_pause_is_done_anew(step: st
     verdict = here.verdict()
     assert verdict.lost == ()
     assert verdict.reasons == ()
+
+
+def test_what_is_changed_while_the_fence_is_lifted_reaches_objects_that_were_made_already() -> None:
+    """GitOps does not lift the pause alone: it brings its own spec."""
+    here = scene()
+    there = here.world.sides[1].client()
+
+    def apply() -> None:
+        assert there.list(r.HOSTED_CLUSTER).items
+        assert there.list(r.NODE_POOL).items
+        spec = {"channel": "stable", "configuration": {"proxy": {"noProxy": "example.com"}}}
+        source(here).patch(r.HOSTED_CLUSTER, "shop", "clusters", {"spec": spec})
+        [pool] = source(here).list(r.NODE_POOL).items
+        source(here).patch(r.NODE_POOL, name_of(pool), "clusters", {"spec": {"nodeDrainTimeout": "5m"}})
+        lift(here)
+
+    during(here, "restore.refresh_external_dns", apply)
+    ending = here.operator.relocate()
+    assert ending.error is None
+    assert len(breaches(ending)) == 1
+    moved = there.get(r.HOSTED_CLUSTER, "shop", "clusters")["spec"]
+    assert (moved["channel"], moved["configuration"]) == ("stable", {"proxy": {"noProxy": "example.com"}})
+    assert [pool["spec"].get("nodeDrainTimeout") for pool in there.list(r.NODE_POOL).items] == ["5m"]
+    assert here.verdict().reasons == ()
 
 
 def test_after_it_the_source_is_closed_again_at_once() -> None:

@@ -64,6 +64,16 @@ def is_prepared(found: Object) -> bool:
     return PREPARED_ANNOTATION in marks and RELOCATION_ANNOTATION not in marks
 
 
+def lacks(found: Any, wanted: Any) -> bool:
+    """Is anything of `wanted` not so in `found`? What is there besides, such as a default, does not count."""
+    if isinstance(wanted, Mapping):
+        return not isinstance(found, Mapping) or any(lacks(found.get(key), value) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        alike = isinstance(found, list) and len(found) == len(wanted)
+        return not alike or any(map(lacks, found, wanted))
+    return bool(found != wanted)
+
+
 def differing_keys(wanted: Object, found: Object) -> tuple[str, ...]:
     """Keys of data whose values differ; the values, which may be secret, are not told."""
     ours: Mapping[str, Any] = wanted.get("data") or {}

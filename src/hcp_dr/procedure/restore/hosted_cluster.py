@@ -13,19 +13,19 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Create, Decision, Do, Done, Refuse, Step
+from hcp_dr.engine.step import Check, Create, Decision, Do, Done, Patch, Refuse, Step
 from hcp_dr.errors import FenceBroken, NotOurs, SnapshotDoubtful
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import Snapshot, read_manifest
-from hcp_dr.objects.reading import dig, is_deleting
+from hcp_dr.objects.reading import dig, is_deleting, name_of, namespace_of
 from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure import restore_url
-from hcp_dr.procedure.fencing import Fence, look_at
+from hcp_dr.procedure.fencing import BREACHES, Fence, look_at
 from hcp_dr.procedure.lost import is_lost
 from hcp_dr.procedure.restore_url import RestoreUrl
-from hcp_dr.procedure.restoring import STARTED, Restorable, is_ours, marked, to_restore
+from hcp_dr.procedure.restoring import STARTED, Restorable, is_ours, lacks, marked, to_restore
 from hcp_dr.procedure.withdrawal import Governed, bring_operator_back, governed, remove_governed
 
 RESTORED = "hypershift.openshift.io/restored-from-backup"
@@ -43,6 +43,7 @@ class Facts:
     stored: StoredObject | None
     url: str  # presigned GET; a secret while it lives
     tried: RestoreUrl | None  # where the HostedCluster is not there yet
+    lifted: bool = False  # remembered: the fence was lifted since the export, when the spec may have been changed
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -62,6 +63,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         stored=ports.bucket.head(snapshot.key) if snapshot else None,
         url=url,
         tried=restore_url.tried(ports, url, fresh=True) if snapshot and found is None else None,
+        lifted=bool(memory.values.get(BREACHES)),
     )
 
 
@@ -90,8 +92,13 @@ def plan(facts: Facts) -> Decision:
                     todo="Find out whose it is. Never delete it by hand: that can terminate the running instances.",
                 )
             )
-        doubt = _doubt(facts) if dig(found, "spec", "pausedUntil") is not None else None
-        return Refuse(doubt) if doubt else Done("the HostedCluster is there, made by this relocation")
+        if dig(found, "spec", "pausedUntil") is None:
+            return Done("the HostedCluster is there, made by this relocation")
+        doubt = _doubt(facts)
+        if doubt:
+            return Refuse(doubt)
+        change = _changed_since(facts, found)
+        return Do((change,)) if change else Done("the HostedCluster is there, made by this relocation")
     if facts.started or facts.wanted is None:
         return Refuse(
             NotOurs(
@@ -109,6 +116,17 @@ def plan(facts: Facts) -> Decision:
     return Do(
         (Create("destination", HOSTED_CLUSTER, paused_body(facts.wanted, backup_id=facts.backup_id, url=facts.url)),)
     )
+
+
+def _changed_since(facts: Facts, found: Object) -> Patch | None:
+    """What somebody changed on the source while its fence was lifted. The URL is immutable."""
+    if not facts.lifted or facts.wanted is None:
+        return None
+    spec = copy.deepcopy({**facts.wanted.body["spec"], "pausedUntil": "true"})
+    spec["etcd"]["managed"]["storage"].pop("restoreSnapshotURL", None)
+    if not lacks(found["spec"], spec):
+        return None
+    return Patch("destination", HOSTED_CLUSTER, name_of(found), namespace_of(found), {"spec": spec})
 
 
 def _doubt(facts: Facts) -> SnapshotDoubtful | None:

@@ -16,7 +16,8 @@ from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.graph import relink
 from hcp_dr.objects.reading import dig, is_deleting, uid_of
 from hcp_dr.objects.select import is_token_secret
-from hcp_dr.procedure.restoring import STARTED, DataFacts, Restorable, existing, is_ours, marked, to_restore
+from hcp_dr.procedure.fencing import BREACHES
+from hcp_dr.procedure.restoring import STARTED, DataFacts, Restorable, existing, is_ours, lacks, marked, to_restore
 from hcp_dr.procedure.withdrawal import Governed, governed, remove_governed
 
 
@@ -28,6 +29,7 @@ class Facts:
     found: Mapping[str, Object]  # NodePools on the destination by name
     tokens: DataFacts
     started: bool  # remembered: the control plane was started since, and serves
+    lifted: bool = False  # remembered: the fence was lifted since the export, when a spec may have been changed
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -44,6 +46,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         found={name: item for (_, name), item in existing(ports.destination, pools).items()},
         tokens=DataFacts(case.backup_id, tokens, existing(ports.destination, tokens)),
         started=False,
+        lifted=bool(memory.values.get(BREACHES)),
     )
 
 
@@ -86,6 +89,14 @@ def plan(facts: Facts) -> Decision:
     bodies = [paused_body(item, facts) for item in facts.pools if item.entry.name not in facts.found]
     if bodies:
         return Do(tuple(Create("destination", NODE_POOL, body) for body in bodies if body is not None))
+    changes = tuple(
+        Patch("destination", NODE_POOL, item.entry.name, item.entry.namespace, {"spec": spec})
+        for item in facts.pools
+        if facts.lifted
+        and lacks(facts.found[item.entry.name]["spec"], spec := {**item.body["spec"], "pausedUntil": "true"})
+    )
+    if changes:
+        return Do(changes)
     statuses = tuple(
         Patch("destination", NODE_POOL, item.entry.name, item.entry.namespace, {"status": status}, "status")
         for item in facts.pools
@@ -114,8 +125,10 @@ def foresee(facts: Facts) -> Facts:
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if any(item.entry.name not in facts.found for item in facts.pools):
         created = {item.entry.name: marked({**item.body, "status": {}}, facts.backup_id) for item in facts.pools}
-        return replace(facts, found=created)
+        return replace(facts, found=created, lifted=False)
     if isinstance(decision, Do) and isinstance(decision.actions[0], Patch):
+        if decision.actions[0].subresource is None:
+            return replace(facts, lifted=False)
         return replace(facts, found={i.entry.name: marked(i.body, facts.backup_id) for i in facts.pools})
     gone = {action.name for action in facts.tokens.outdated()}
     left = {key: item for key, item in facts.tokens.found.items() if key[1] not in gone}
