@@ -9,7 +9,9 @@ from typing import Any
 from hcp_dr.engine.step import Create, Delete
 from hcp_dr.errors import NotOurs
 from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.resources import CONFIG_MAP
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
+from hcp_dr.objects import difference
 from hcp_dr.objects.archive import Entry, page, read_manifest, read_objects
 from hcp_dr.objects.reading import annotations_of, name_of, uid_of
 from hcp_dr.objects.scrub import scrub
@@ -81,6 +83,12 @@ def differing_keys(wanted: Object, found: Object) -> tuple[str, ...]:
     return tuple(sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key)))
 
 
+def differences(wanted: Object, found: Object) -> tuple[str, ...]:
+    """Where the data of two Secrets or ConfigMaps differ, for people."""
+    lines = wanted["kind"] == CONFIG_MAP.kind
+    return difference.told(wanted.get("data") or {}, found.get("data") or {}, lines=lines)
+
+
 @dataclass(frozen=True, slots=True)
 class DataFacts:
     """Secrets and ConfigMaps to restore, and what of them is there."""
@@ -93,13 +101,13 @@ class DataFacts:
         """The refusal where one is there with other content, which nobody may overwrite."""
         for item in self.wanted:
             found = self.found.get(item.entry.key)
-            keys = differing_keys(item.body, found) if found is not None else ()
-            if keys:
+            places = differences(item.body, found) if found is not None else ()
+            if places:
                 entry = item.entry
                 return NotOurs(
                     what=(
                         f"{entry.kind} {entry.namespace}/{entry.name} is on the destination with other content "
-                        f"(keys {', '.join(keys)})."
+                        f"({'; '.join(places)})."
                     ),
                     left="It was not touched.",
                     todo="Find out whose it is; remove or rename it if it may go, then run `hcp-dr resume`.",

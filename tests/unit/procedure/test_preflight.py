@@ -330,7 +330,7 @@ def test_what_is_on_the_destination_already_is_seen(world: World) -> None:
     assert facts.namespace_there == "was made by relocation shop-1, and is being deleted"
     assert facts.shared_going
     assert facts.node_pools_there == ("one-workers", "stray")
-    assert facts.foreign_inputs == ("Secret one-pull (keys .dockerconfigjson)",)
+    assert facts.foreign_inputs == ("Secret one-pull (.dockerconfigjson)",)
 
 
 @pytest.mark.parametrize("text", [None, "no json", "[]", '{"versions": "4.20"}'])

@@ -16,7 +16,7 @@ from hcp_dr.objects.release import control_plane_version
 from hcp_dr.objects.select import inputs_of, node_pools_of, referenced_config_maps, referenced_secrets
 from hcp_dr.procedure.preflight import bad_if, look_at_one, verdict
 from hcp_dr.procedure.removal import OPERATOR_NAMESPACE
-from hcp_dr.procedure.restoring import differing_keys, is_prepared
+from hcp_dr.procedure.restoring import differences, is_prepared
 
 SUPPORTED = "supported-versions"
 """ConfigMap of the HyperShift operator's namespace, and its key: which minor versions the operator supports."""
@@ -87,9 +87,9 @@ def _foreign(inputs: Iterable[Object], destination: Kubernetes, namespace: str) 
     }
     for item in inputs:
         found = there.get((item["kind"], name_of(item)))
-        keys = differing_keys(item, found) if found is not None else ()
-        if keys:
-            yield f"{item['kind']} {name_of(item)} (keys {', '.join(keys)})"
+        places = differences(item, found) if found is not None else ()
+        if places:
+            yield f"{item['kind']} {name_of(item)} ({'; '.join(places)})"
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
