@@ -12,9 +12,9 @@ from hcp_dr.config import Settings
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.examine import examine, stopping
 from hcp_dr.engine.lease import Lease
-from hcp_dr.engine.run import FIRST_LIMIT
 from hcp_dr.engine.step import Check
 from hcp_dr.engine.telling import Scribe
+from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import Case
 from hcp_dr.procedure import PHASES, PREFLIGHT_BY_HAND, RESTORE_BY_HAND, WATCHES

@@ -23,9 +23,9 @@ from hcp_dr.cli.session import (
 from hcp_dr.engine.examine import examine, journal_accepted, stopping
 from hcp_dr.engine.journal import ABORT, FILE_NAME, Journal, Memory
 from hcp_dr.engine.lease import Lease
-from hcp_dr.engine.run import FIRST_LIMIT
 from hcp_dr.engine.step import Check, Watch
 from hcp_dr.engine.telling import Scribe
+from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.errors import JournalError, NothingToResume
 from hcp_dr.model import DNS, TAKEOVER, Case, Dns
 from hcp_dr.procedure import BACKUP_ONLINE, PHASES, PREFLIGHT, UNDO, WATCHES, Steps, calling_off, working_steps

@@ -30,10 +30,10 @@ from hcp_dr.engine.around import ask_around
 from hcp_dr.engine.bucket_lease import Leases
 from hcp_dr.engine.journal import Journal, Story
 from hcp_dr.engine.lease import Lease
-from hcp_dr.engine.run import Run, StopRequested
+from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Watch
 from hcp_dr.engine.undertaking import Undertaking
-from hcp_dr.engine.wait import SystemClock
+from hcp_dr.engine.wait import StopRequested, SystemClock
 from hcp_dr.errors import (
     DONE_WITH_WARNINGS,
     ConfirmationMissing,

@@ -25,10 +25,9 @@ from hcp_dr.cli.session import (
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.bucket_lease import BucketLease
 from hcp_dr.engine.lease import Lease
-from hcp_dr.engine.run import StopRequested
 from hcp_dr.engine.silence import must_be_silent
 from hcp_dr.engine.step import Check
-from hcp_dr.engine.wait import SystemClock
+from hcp_dr.engine.wait import StopRequested, SystemClock
 from hcp_dr.errors import ArchiveError, NoBackup, SettingsError
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import Case, Ports

@@ -21,9 +21,8 @@ from hcp_dr.engine.bucket_lease import Leases
 from hcp_dr.engine.process import Process
 from hcp_dr.engine.process import current as this_process
 from hcp_dr.engine.process import is_gone as is_gone_here
-from hcp_dr.engine.run import FIRST_LIMIT, StopRequested
 from hcp_dr.engine.telling import Progress
-from hcp_dr.engine.wait import LOOK_AGAIN, Clock
+from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock, StopRequested
 from hcp_dr.errors import AlreadyExists, Conflict, HcpDrError, LeaseHeld, LeaseLost, NotFound, SettingsError
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import LEASE

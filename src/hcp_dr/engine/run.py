@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.mirror import Mirror
 from hcp_dr.engine.perform import perform, suspects
 from hcp_dr.engine.recall import recalling
 from hcp_dr.engine.step import (
@@ -31,7 +33,7 @@ from hcp_dr.engine.step import (
     fingerprint,
 )
 from hcp_dr.engine.telling import Progress
-from hcp_dr.engine.wait import LOOK_AGAIN, Clock, mark_of
+from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock, StopRequested, mark_of
 from hcp_dr.engine.watching import PATIENCE, Lookout
 from hcp_dr.errors import (
     AlreadyExists,
@@ -46,25 +48,15 @@ from hcp_dr.errors import (
 )
 from hcp_dr.model import Case, Ports
 
-if TYPE_CHECKING:
-    from hcp_dr.engine.lease import Lease
-    from hcp_dr.engine.mirror import Mirror
-
 Answer = TypeVar("Answer")
 
 PASSING_LIMIT = 300.0
 """So many seconds may a cluster or AWS fail in a passing way before the step gives up."""
-FIRST_LIMIT = 20.0
-"""As long as nothing has answered in this run: it is rather gone than busy, and whoever asked wants to know."""
 STALE_LIMIT = 10
 """So many times in a row may a batch meet objects that changed under it."""
 STALE = (Conflict, AlreadyExists, NotFound, AwsConflict)
 """What says that the world is no longer as it was observed."""
 HANDS = 8
-
-
-class StopRequested(Exception):
-    """The run ended between two actions because it was asked to. The journal is whole; resume goes on."""
 
 
 class _StartOver(Exception):

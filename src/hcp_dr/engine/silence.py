@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hcp_dr.engine.run import FIRST_LIMIT
 from hcp_dr.engine.telling import Progress
-from hcp_dr.engine.wait import LOOK_AGAIN, Clock
+from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock
 from hcp_dr.errors import ClusterUnreachable, HcpDrError, SourceAnswers
 
 _ANSWERED = "its certificate is not trusted"

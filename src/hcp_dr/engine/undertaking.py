@@ -10,9 +10,10 @@ from typing import Any
 from hcp_dr.engine.journal import FILE_NAME, parse
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import Mirror, reconciled
-from hcp_dr.engine.run import FIRST_LIMIT, Run, StopRequested
+from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
 from hcp_dr.engine.telling import Progress, Scribe
+from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
 from hcp_dr.errors import AwsError, HcpDrError, JournalError, KubernetesError, LeaseLost
 from hcp_dr.model import Side
 from hcp_dr.objects.archive import MANIFEST

@@ -14,10 +14,14 @@ from hcp_dr.model import Ports
 
 LOOK_AGAIN = 2.0
 """A wait looks again after so many seconds even when nothing rang."""
-
-
+FIRST_LIMIT = 20.0
+"""As long as nothing has answered in a run: it is rather gone than busy, and whoever asked wants to know."""
 _NOBODY = "metadata.name=-"
 """No object can have this name: the list is empty, and tells the revision all the same."""
+
+
+class StopRequested(Exception):
+    """The run ended between two actions because it was asked to. The journal is whole; resume goes on."""
 
 
 class Clock(Protocol):

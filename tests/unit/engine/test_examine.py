@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from hcp_dr.engine.examine import accepting, examine, stopping
-from hcp_dr.engine.run import FIRST_LIMIT
 from hcp_dr.engine.step import Check, Do, Done, PutObject, Step
+from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.errors import (
     BucketRefused,
     CannotMigrate,

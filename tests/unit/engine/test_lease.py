@@ -20,7 +20,7 @@ from hcp_dr.engine.lease import (
     lease_name,
     look_at,
 )
-from hcp_dr.engine.run import FIRST_LIMIT, StopRequested
+from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
 from hcp_dr.errors import ClusterUnreachable, LeaseHeld, LeaseLost, SettingsError
 from hcp_dr.kube.resources import LEASE
 from hcp_dr.model import Side

@@ -12,8 +12,9 @@ import pytest
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.lease import Lease
-from hcp_dr.engine.run import FIRST_LIMIT, HANDS, PASSING_LIMIT, STALE_LIMIT, Run, StopRequested
+from hcp_dr.engine.run import HANDS, PASSING_LIMIT, STALE_LIMIT, Run
 from hcp_dr.engine.step import Check, Decision, Delete, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
 from hcp_dr.errors import (
     ClusterUnreachable,
     Contested,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.engine.run import FIRST_LIMIT
 from hcp_dr.engine.silence import Asked, must_be_silent
+from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.errors import ClusterUnreachable, Forbidden, HcpDrError, NotFound, ServerBusy, SourceAnswers, Unauthorized
 from tests.unit.engine.toys import JumpingClock
 
