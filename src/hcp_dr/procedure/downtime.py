@@ -42,7 +42,7 @@ class Figures:
 
 FIGURES = Figures()
 NOT_KNOWN = (
-    "how long your nodes pull images that they do not have yet",
+    "how long your nodes pull images that could not be pulled ahead",
     "how long clients, and resolvers that overrule a TTL, keep an answer",
     "when pods on the workers reach it again: their node's own way restarts up to 8 minutes later, by its probe",
 )
