@@ -10,10 +10,11 @@ from hcp_dr import config
 from hcp_dr.cli.folders import backup_folder
 from hcp_dr.cli.session import Backup, EnvFile, show
 from hcp_dr.engine import journal
-from hcp_dr.errors import NothingToResume
+from hcp_dr.errors import ArchiveError
 from hcp_dr.folder import BackupFolder
 from hcp_dr.report import page, relocation
 
+_WHICH = "Name the folder in which `hcp-dr` said that backup and journal are, with --backup."
 Form = Annotated[
     Literal["text", "json", "yaml", "html"],
     typer.Option("-o", "--output", help="text, json, yaml, or one HTML page, on stdout."),
@@ -28,7 +29,7 @@ def report(env_file: EnvFile = None, backup: Backup = None, output: Form = "text
     folder = BackupFolder(backup) if backup else _known_folder(env_file)
     story = journal.read(folder.path)
     if story is None:
-        raise NothingToResume(reason=f"{folder.path} holds no journal")
+        raise ArchiveError(folder=folder.folder, reason="it holds no journal", left="", todo=_WHICH)
     value = relocation.to_json(story, backup_dir=folder.folder)
     if output == "html":
         print(page.to_html(value), end="")

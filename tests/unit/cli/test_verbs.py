@@ -19,7 +19,7 @@ import yaml
 from hcp_dr.cli import phases
 from hcp_dr.engine import journal
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step
-from hcp_dr.errors import Refused, SettingsError
+from hcp_dr.errors import ArchiveError, Refused, SettingsError
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, calling_off
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT
@@ -264,6 +264,9 @@ def test_a_folder_by_itself_is_enough_for_a_report(hcp: Hcp, folder: Path, monke
         monkeypatch.delenv(name, raising=False)
     assert hcp("report", "-o", "json").code == SettingsError.exit_code
     assert hcp("report", "-o", "json", "--backup", str(folder)).out == wanted
+    above = hcp("report", "--backup", str(folder.parent))
+    assert above.code == ArchiveError.exit_code
+    assert "it holds no journal" in above.paragraph
 
 
 @pytest.mark.usefixtures("short")
