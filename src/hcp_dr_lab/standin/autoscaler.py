@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr_lab.standin import machine, pace
+from hcp_dr_lab.standin import machine
 from hcp_dr_lab.standin.change import Change, Patch
 from hcp_dr_lab.standin.health_check import unready_seconds
 from hcp_dr_lab.standin.shape import annotation, body, deleting, ensure, identity
@@ -43,7 +43,7 @@ def _group(view: View, resource: Resource, group: Object, least: int) -> list[Ch
 
 def _unready(view: View, group: Object) -> Sequence[Object]:
     wanted = (group["spec"]["selector"].get("matchLabels") or {}).items()
-    limit = pace.of(view).scale_down_unready
+    limit = view.paced.scale_down_unready
     return [
         item
         for item in view.all(r.MACHINE, group["metadata"]["namespace"])

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names, pace
+from hcp_dr_lab.standin import names
 from hcp_dr_lab.standin.change import Change, Patch
 from hcp_dr_lab.standin.shape import annotation, body, delete, deleting, ensure, identity, time_text
 from hcp_dr_lab.standin.view import View
@@ -39,7 +39,7 @@ def _token(view: View, secret: Object) -> list[Change]:
     if generated is None:
         mark = {GENERATED: time_text(view)}
         return ensure(view, r.SECRET, body(r.SECRET, name, namespace, annotations=mark))
-    limit = pace.of(view).token_rotation
+    limit = view.paced.token_rotation
     if limit and (view.now - datetime.fromisoformat(generated)).total_seconds() >= limit:
         return [_rotated(view, secret)]
     if annotation(secret, REACHED) is None and _was_used(view, secret):

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names, pace
+from hcp_dr_lab.standin import names
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.shape import add_finalizer, deleting, drop_finalizer, set_status
 from hcp_dr_lab.standin.view import View
@@ -43,7 +43,7 @@ def load_balancer_name(address: str) -> str:
 
 
 def _provide(view: View, service: Object) -> list[Change]:
-    if not view.load_balancer_domain or not _passed(view, service, "creationTimestamp", pace.of(view).load_balancer):
+    if not view.load_balancer_domain or not _passed(view, service, "creationTimestamp", view.paced.load_balancer):
         return []
     uid = service["metadata"]["uid"].replace("-", "")
     address = f"a{uid}-{names.short_hash(uid)}.{view.load_balancer_domain}"
@@ -51,7 +51,7 @@ def _provide(view: View, service: Object) -> list[Change]:
 
 
 def _remove(view: View, service: Object) -> list[Change]:
-    if not _passed(view, service, "deletionTimestamp", pace.of(view).load_balancer_cleanup):
+    if not _passed(view, service, "deletionTimestamp", view.paced.load_balancer_cleanup):
         return []
     name = load_balancer_name(hostname(service) or "")
     if any(found.load_balancer == name for found in (view.endpoint_services or {}).values()):

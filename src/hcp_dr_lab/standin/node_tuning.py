@@ -10,7 +10,6 @@ from datetime import datetime
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import pace
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.machine_config import POOL, TUNED, TUNED_RESULT
 from hcp_dr_lab.standin.shape import body, deleting, ensure, label
@@ -27,7 +26,7 @@ def reconcile(view: View) -> list[Change]:
         wanted = label(asked, TUNED) == "true" and _KERNEL in (asked.get("data") or {}).get("tuning", "")
         if wanted and not deleting(asked) and view.active(namespace, NAME):
             since = datetime.fromisoformat(asked["metadata"]["creationTimestamp"])
-            if (view.now - since).total_seconds() >= pace.of(view).tuning:
+            if (view.now - since).total_seconds() >= view.paced.tuning:
                 changes += ensure(view, r.CONFIG_MAP, _made(asked))
     return changes
 

@@ -10,12 +10,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from hcp_dr.kube.resources import CONFIG_MAP
-
-if TYPE_CHECKING:
-    from hcp_dr_lab.standin.view import View
+from hcp_dr.kube.port import Object
 
 CONFIG_MAP_NAMESPACE = "hypershift"
 CONFIG_MAP_NAME = "rehearsal-pace"
@@ -62,13 +58,12 @@ def chosen(*, realistic: bool, changed: Mapping[str, float]) -> Pace:
     return dataclasses.replace(REALISTIC if realistic else FAST, **own)
 
 
-def of(view: View) -> Pace:
-    """The host's pace with what the ConfigMap changes; a value that is no number changes nothing."""
-    found = view.find(CONFIG_MAP, CONFIG_MAP_NAME, CONFIG_MAP_NAMESPACE)
+def changed_by(pace: Pace, found: Object | None) -> Pace:
+    """`found` is the ConfigMap; a value that is no number changes nothing."""
     told = (found or {}).get("data") or {}
     known = {field.name for field in dataclasses.fields(Pace)}
     numbers = {key: number for key, text in told.items() if key in known and (number := _number(text)) is not None}
-    return dataclasses.replace(view.pace, **numbers)
+    return dataclasses.replace(pace, **numbers)
 
 
 def _number(text: str) -> float | None:

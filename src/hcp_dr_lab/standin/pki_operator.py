@@ -9,7 +9,6 @@ from datetime import datetime
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import pace
 from hcp_dr_lab.standin.change import Change, Patch
 from hcp_dr_lab.standin.shape import annotation, deleting, identity, time_text
 from hcp_dr_lab.standin.view import View
@@ -20,7 +19,7 @@ NOT_BEFORE = "auth.openshift.io/certificate-not-before"
 
 
 def reconcile(view: View) -> list[Change]:
-    limit = pace.of(view).authority_rotation
+    limit = view.paced.authority_rotation
     changes: list[Change] = []
     for plane in view.all(r.HOSTED_CONTROL_PLANE):
         namespace = plane["metadata"]["namespace"]

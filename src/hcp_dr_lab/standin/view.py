@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Protocol
 
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr.kube.resources import DEPLOYMENT, POD
-from hcp_dr_lab.standin.pace import FAST, Pace
+from hcp_dr.kube.resources import CONFIG_MAP, DEPLOYMENT, POD
+from hcp_dr_lab.standin.pace import CONFIG_MAP_NAME, CONFIG_MAP_NAMESPACE, FAST, Pace, changed_by
 
 Key = tuple[str | None, str]  # namespace and name
 
@@ -119,7 +119,7 @@ class View:
     worker_security_group: str = ""  # of the VPC, in which workers are put when a pool names none
     instances: Mapping[str, CloudInstance] = field(default_factory=dict)
     hosted_nodes: Mapping[str, Sequence[Object]] = field(default_factory=dict)  # by control plane namespace
-    pace: Pace = FAST  # see pace.of
+    pace: Pace = FAST  # of the host; see `paced`
     load_balancer_domain: str = ""  # under which load balancers get their names; empty: somebody else names them
     documents: Mapping[str, str] | None = None  # of the OIDC bucket, by key
     security_groups: Mapping[str, SecurityGroup] | None = None  # by id
@@ -129,6 +129,11 @@ class View:
 
     def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
         return self.objects.get(resource, {}).get((namespace, name))
+
+    @property
+    def paced(self) -> Pace:
+        """The host's pace with what a ConfigMap of this management cluster changes."""
+        return changed_by(self.pace, self.find(CONFIG_MAP, CONFIG_MAP_NAME, CONFIG_MAP_NAMESPACE))
 
     def all(self, resource: Resource, namespace: str | None = None) -> Iterator[Object]:
         """In the order of their names; namespace None means everywhere."""

@@ -7,7 +7,7 @@ import json
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import audit, names, pace
+from hcp_dr_lab.standin import audit, names
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.control_plane_operator import etcd
 from hcp_dr_lab.standin.control_plane_operator.scripts import WAIT_FOR
@@ -85,7 +85,7 @@ def _audit(view: View, plane: Object) -> list[Change]:
 def _api_server(view: View, plane: Object) -> Object:
     """Told to stop it goes on serving for a while, so that replicas 0 is no fence (rule C2; v2/kas/config.go:261,
     v2/assets/kube-apiserver/deployment.yaml:160-166,339)."""
-    namespace, patience = plane["metadata"]["namespace"], pace.of(view)
+    namespace, patience = plane["metadata"]["namespace"], view.paced
     secrets = [
         ("kas-server-crt", "server"),
         ("kas-kubelet-client-crt", "kubelet-client"),

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names, pace
+from hcp_dr_lab.standin import names
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.load_balancers import hostname
 from hcp_dr_lab.standin.shape import body, ensure
@@ -50,7 +50,7 @@ def ready(view: View, plane: Object) -> bool:
     if told is None or told["status"] == "True":
         return True
     waited = (view.now - datetime.fromisoformat(told["lastTransitionTime"])).total_seconds()
-    return waited >= pace.of(view).infrastructure
+    return waited >= view.paced.infrastructure
 
 
 def api_reachable(view: View, plane: Object) -> bool:

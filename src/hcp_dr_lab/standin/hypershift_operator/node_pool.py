@@ -12,7 +12,7 @@ import json
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr_lab.standin import autoscaler, ignition_server, in_place_upgrader, machine_config, names, pace
+from hcp_dr_lab.standin import autoscaler, ignition_server, in_place_upgrader, machine_config, names
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.hypershift_operator.configuration import Target, hosted_cluster_of, target
 from hcp_dr_lab.standin.hypershift_operator.status import worker_security_group
@@ -291,7 +291,7 @@ def _bounds(pool: Object) -> dict[str, str | None]:
 
 def _health_check(view: View, hosted: Object, pool: Object) -> Object:
     """NP/capi.go: 8 minutes, in realistic regions."""
-    key, patience = pool_key(hosted, pool), pace.of(view)
+    key, patience = pool_key(hosted, pool), view.paced
     unready = [
         {"type": "Ready", "status": status, "timeoutSeconds": round(patience.node_unready)}
         for status in ("False", "Unknown")

@@ -208,5 +208,5 @@ def test_the_control_plane_operator_looks_again_after_a_minute_only() -> None:
 def test_a_pace_is_told_by_its_fields_and_nonsense_changes_nothing() -> None:
     world = World()
     tell(world, node_unready=7, tuning="soon", load_balancer=-1, unknown=3)
-    assert pace.of(world.view()) == Pace(load_balancer=0, load_balancer_cleanup=0, tuning=0, node_unready=7)
+    assert world.view().paced == Pace(load_balancer=0, load_balancer_cleanup=0, tuning=0, node_unready=7)
     assert AT_ONCE.node_unready == FAST.node_unready
