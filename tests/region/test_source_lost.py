@@ -84,7 +84,10 @@ def test_it_comes_back_from_an_online_backup_and_the_source_that_returns_harms_n
         ended, said = told(restore, env_file, **state)
         assert ended == DONE_WITH_WARNINGS
         assert re.search(r"warning: data_loss: the snapshot is of \S+Z: writes of the last \d+ minutes are lost", said)
-        assert "to do: when all is Ready, restart in the hosted cluster what watches its API: kubelet" in said
+        assert (
+            "to do: etcd_revision: when all is Ready, restart in the hosted cluster what watches its API: kubelet"
+            in said
+        )
         assert identities(hosted) == nodes
         assert running(hosted) == instances
         assert written(hosted) == ["before-the-backup"]
