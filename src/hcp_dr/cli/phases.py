@@ -31,7 +31,8 @@ from hcp_dr.model import DNS, TAKEOVER, Case, Dns
 from hcp_dr.procedure import BACKUP_ONLINE, PHASES, PREFLIGHT, UNDO, WATCHES, Steps, calling_off, working_steps
 from hcp_dr.procedure.backup import release_dns
 from hcp_dr.procedure.refilling import REFILL
-from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED, STEP
+from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
+from hcp_dr.procedure.restore.pull_images import STEP as PULL_IMAGES
 from hcp_dr.report import checks as check_report
 from hcp_dr.report import outcome, page, relocation
 
@@ -206,7 +207,7 @@ def _must_be_undecided(session: Session, dns: Dns | None, *, pull_images: bool) 
     done, reason = session.told().memory.done, ""
     if dns is not None and release_dns.STEP.name in done:
         reason = f"the hosted cluster's names are free already, so that --dns {dns} has nothing to decide"
-    elif not pull_images and STEP.name in done:
+    elif not pull_images and PULL_IMAGES.name in done:
         reason = "the images are pulled already, so that --no-pull-images has nothing to decide"
     if reason:
         raise JournalError(

@@ -26,7 +26,7 @@ def report(env_file: EnvFile = None, backup: Backup = None, output: Form = "text
 
     With --backup it needs no variables: the folder's journal says all.
     """
-    folder = BackupFolder(backup) if backup else _known_folder(env_file)
+    folder = BackupFolder(backup) if backup else backup_folder(config.load(config.variables(env_file)), None, new=False)
     story = journal.read(folder.path)
     if story is None:
         raise ArchiveError(folder=folder.folder, reason="it holds no journal", left="", todo=_WHICH)
@@ -35,7 +35,3 @@ def report(env_file: EnvFile = None, backup: Backup = None, output: Form = "text
         print(page.to_html(value), end="")
     else:
         show(output, value, relocation.to_text(value))
-
-
-def _known_folder(env_file: EnvFile) -> BackupFolder:
-    return backup_folder(config.load(config.variables(env_file)), None, new=False)

@@ -21,13 +21,26 @@ def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
     return patch
 
 
+def lacks(found: Any, wanted: Any) -> bool:
+    """Is anything of `wanted` not so in `found`? What is there besides, such as a default, does not count."""
+    if isinstance(wanted, Mapping):
+        return not isinstance(found, Mapping) or any(lacks(found.get(key), value) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        alike = isinstance(found, list) and len(found) == len(wanted)
+        return not alike or any(map(lacks, found, wanted))
+    return bool(found != wanted)
+
+
+def differing_keys(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted(key for key in {*wanted, *found} if wanted.get(key) != found.get(key)))
+
+
 def told(wanted: Mapping[str, Any], found: Mapping[str, Any], *, lines: bool) -> tuple[str, ...]:
     """Key by key, where they differ and never with what: a ConfigMap may hold what is secret too. With `lines` the
     values are texts, whose lines are counted."""
     return tuple(
         key if where is None else f"{key}: {where}"
-        for key in sorted({*wanted, *found})
-        if wanted.get(key) != found.get(key)
+        for key in differing_keys(wanted, found)
         for where in [_where(wanted.get(key), found.get(key), lines=lines)]
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from hcp_dr.engine.step import Create, Delete
 from hcp_dr.errors import NotOurs
@@ -66,21 +65,9 @@ def is_prepared(found: Object) -> bool:
     return PREPARED_ANNOTATION in marks and RELOCATION_ANNOTATION not in marks
 
 
-def lacks(found: Any, wanted: Any) -> bool:
-    """Is anything of `wanted` not so in `found`? What is there besides, such as a default, does not count."""
-    if isinstance(wanted, Mapping):
-        return not isinstance(found, Mapping) or any(lacks(found.get(key), value) for key, value in wanted.items())
-    if isinstance(wanted, list):
-        alike = isinstance(found, list) and len(found) == len(wanted)
-        return not alike or any(map(lacks, found, wanted))
-    return bool(found != wanted)
-
-
 def differing_keys(wanted: Object, found: Object) -> tuple[str, ...]:
     """Keys of data whose values differ; the values, which may be secret, are not told."""
-    ours: Mapping[str, Any] = wanted.get("data") or {}
-    theirs: Mapping[str, Any] = found.get("data") or {}
-    return tuple(sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key)))
+    return difference.differing_keys(wanted.get("data") or {}, found.get("data") or {})
 
 
 def differences(wanted: Object, found: Object) -> tuple[str, ...]:

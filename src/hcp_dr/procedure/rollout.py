@@ -54,7 +54,7 @@ def _of_one(ports: Ports, item: Restorable) -> Iterator[str]:
     fields = (
         (f"data.{key}" for key in differing_keys(item.body, there))
         if entry.kind == CONFIG_MAP.kind
-        else _fields(_inputs(there), _inputs(item.body))
+        else _leaves(merge_patch(_inputs(there), _inputs(item.body)))
     )
     odd = [field for field in fields if field not in _OF_THE_RELOCATION]
     if odd:
@@ -69,12 +69,8 @@ def _inputs(item: Object) -> dict[str, Any]:
     return parts
 
 
-def _fields(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    """Paths of what differs."""
-    return _leaves(merge_patch(there, wanted), "")
-
-
-def _leaves(patch: Mapping[str, Any], path: str) -> Iterator[str]:
+def _leaves(patch: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Paths of what it changes."""
     for key, value in sorted(patch.items()):
         below = f"{path}.{key}" if path else key
         if isinstance(value, Mapping) and value:

@@ -19,13 +19,14 @@ from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import Snapshot, read_manifest
+from hcp_dr.objects.difference import lacks
 from hcp_dr.objects.reading import dig, is_deleting, name_of, namespace_of
 from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure import restore_url
 from hcp_dr.procedure.fencing import BREACHES, Fence, look_at
 from hcp_dr.procedure.lost import is_lost
 from hcp_dr.procedure.restore_url import RestoreUrl
-from hcp_dr.procedure.restoring import STARTED, Restorable, is_ours, lacks, marked, to_restore
+from hcp_dr.procedure.restoring import STARTED, Restorable, is_ours, marked, to_restore
 from hcp_dr.procedure.withdrawal import Governed, bring_operator_back, governed, remove_governed
 
 RESTORED = "hypershift.openshift.io/restored-from-backup"

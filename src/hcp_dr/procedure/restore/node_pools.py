@@ -13,11 +13,12 @@ from hcp_dr.errors import NotOurs
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
 from hcp_dr.model import Case, Later, Ports
+from hcp_dr.objects.difference import lacks
 from hcp_dr.objects.graph import relink
 from hcp_dr.objects.reading import dig, is_deleting, uid_of
 from hcp_dr.objects.select import is_token_secret
 from hcp_dr.procedure.fencing import BREACHES
-from hcp_dr.procedure.restoring import STARTED, DataFacts, Restorable, existing, is_ours, lacks, marked, to_restore
+from hcp_dr.procedure.restoring import STARTED, DataFacts, Restorable, existing, is_ours, marked, to_restore
 from hcp_dr.procedure.withdrawal import Governed, governed, remove_governed
 
 
