@@ -26,11 +26,14 @@ ALL_AT_ONCE = (
 )
 
 
-@pytest.mark.parametrize(
+in_every_shape = pytest.mark.parametrize(
     "asked",
     [(), *((shape,) for shape in Shape if shape is not Shape.UNFIXED_MEMBERS), ALL_AT_ONCE],
     ids=lambda asked: "+".join(asked) or "plain",
 )
+
+
+@in_every_shape
 def test_every_shape_moves_and_nobody_is_harmed(asked: tuple[Shape, ...]) -> None:
     here = scene(*asked)
     ending = here.operator.relocate()
@@ -58,8 +61,9 @@ def assert_what_was_lent_is_untouched(here: Scene) -> None:
     assert [key for store in stores for key in store.tampered()] == []
 
 
-def test_there_and_back() -> None:
-    here = scene()
+@in_every_shape
+def test_there_and_back(asked: tuple[Shape, ...]) -> None:
+    here = scene(*asked)
     assert here.operator.relocate().error is None
     there = here.verdict()
     assert there.reasons == ()
@@ -73,8 +77,9 @@ def test_there_and_back() -> None:
     assert_it_lives_on(here, second=False)
 
 
-def test_each_phase_by_itself() -> None:
-    here = scene()
+@in_every_shape
+def test_each_phase_by_itself(asked: tuple[Shape, ...]) -> None:
+    here = scene(*asked)
     assert here.operator.start("backup").error is None
     for phase in ("restore", "verify", "teardown", "finish"):
         ending = here.operator.go_on(phase)
