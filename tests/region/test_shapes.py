@@ -1,4 +1,7 @@
-"""Hosted clusters of every shape are relocated there and back, or refused; several shapes in one, to save time."""
+"""Hosted clusters of every shape are relocated there in one and back phase by phase, or refused.
+
+Several shapes in one, to save time.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,12 @@ from hcp_dr_lab import drill
 from hcp_dr_lab.hosted import manifest, shapes
 from hcp_dr_lab.hosted.cluster import BALLAST_PREFIX
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.observer.report import as_text
 from hcp_dr_lab.region import crds, lifecycle
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, RegionOptions
 from tests.region.conftest import REGION, Hosted, in_service, management, say
 from tests.region.hands import record_sets
+from tests.region.machines import Machine
+from tests.region.ways import in_one, phase_by_phase
 
 FIRST, SECOND = MANAGEMENT_CLUSTERS
 CRDS = "HCP_DR_LAB_CRDS"
@@ -45,11 +49,11 @@ def upstream() -> Iterator[Layout]:
         lifecycle.down(name, say)
 
 
-def test_three_pools_with_all_that_can_be_referenced_beside_a_neighbour(region: Layout) -> None:
+def test_three_pools_with_all_that_can_be_referenced_beside_a_neighbour(region: Layout, tmp_path: Path) -> None:
     with in_service(region, shapes.options(MANY)) as hosted:
         neighbour = HostedClusterNames(f"{hosted.names.name}2")
         references, beside = referenced(hosted, source=True), seen_of(region, neighbour)
-        relocate(hosted)
+        in_one(hosted)
         assert referenced(hosted, source=False) == references
         assert seen_of(region, neighbour) == beside
         with management(region, SECOND) as destination:
@@ -60,21 +64,21 @@ def test_three_pools_with_all_that_can_be_referenced_beside_a_neighbour(region: 
         assert kinds == ["Replace", "InPlace", "Replace"]
         assert [found[name]["spec"]["replicas"] for name in hosted.names.node_pools] == [2, 1, 0]
         assert_encrypted(hosted)
-        relocate(hosted, source=2)
+        phase_by_phase(hosted, tmp_path)
         assert seen_of(region, neighbour) == beside
 
 
-def test_three_members_behind_a_load_balancer(region: Layout) -> None:
+def test_three_members_behind_a_load_balancer(region: Layout, tmp_path: Path) -> None:
     with in_service(region, shapes.options([Shape.THREE_MEMBERS, Shape.LOAD_BALANCER])) as hosted:
         assert record_of(region, hosted.names).endswith(f".{FIRST.load_balancer_domain}.")
-        relocate(hosted)
+        in_one(hosted)
         assert record_of(region, hosted.names).endswith(f".{SECOND.load_balancer_domain}.")
         with management(region, SECOND) as destination:
             script = etcdctl("member list -w json")
             tables = [json.loads(run_in_etcd(destination, hosted.names, script, member)) for member in range(3)]
         assert len({table["header"]["cluster_id"] for table in tables}) == 1
         assert [len(table["members"]) for table in tables] == [3, 3, 3]
-        relocate(hosted, source=2)
+        phase_by_phase(hosted, tmp_path)
         assert record_of(region, hosted.names).endswith(f".{FIRST.load_balancer_domain}.")
 
 
@@ -82,6 +86,7 @@ def test_three_members_whose_release_would_make_three_clusters_are_refused(regio
     with in_service(region, shapes.options([Shape.UNFIXED_MEMBERS])) as hosted:
         env_file = drill.environment_file(region, hosted.names.name, 1)
         assert drill.relocate(env_file).exit_code == CannotMigrate.exit_code
+        assert Machine(env_file).run("backup", "--yes").code == CannotMigrate.exit_code
         with management(region, FIRST) as source, management(region, SECOND) as destination:
             kept = source.get(r.HOSTED_CLUSTER, hosted.names.name, hosted.names.namespace)
             assert "pausedUntil" not in kept["spec"]
@@ -90,36 +95,30 @@ def test_three_members_whose_release_would_make_three_clusters_are_refused(regio
                 assert not destination.list(kind, hosted.names.control_plane_namespace).items
 
 
-def test_a_hosted_cluster_of_the_users_own_with_a_heavy_etcd(region: Layout) -> None:
+def test_a_hosted_cluster_of_the_users_own_with_a_heavy_etcd(region: Layout, tmp_path: Path) -> None:
     """Its namespace is there on the source only, its snapshot goes up in parts."""
     options = shapes.options(brought=manifest.read(EXAMPLE), etcd_ballast=shapes.size("20MiB"), secrets=20)
     with in_service(region, options) as hosted:
         assert hosted.names.namespace == "retail"
         before = ballast(hosted, source=True)
         assert before == 20
-        relocate(hosted)
+        in_one(hosted)
         assert ballast(hosted, source=False) == before
         with management(region, SECOND) as destination:
             secrets = destination.list(r.SECRET, hosted.names.control_plane_namespace).items
         assert sum(item["metadata"]["name"].startswith("counted-") for item in secrets) == 20
-        relocate(hosted, source=2)
+        phase_by_phase(hosted, tmp_path)
         assert ballast(hosted, source=True) == before
 
 
-def test_on_other_kinds(upstream: Layout) -> None:
+def test_on_other_kinds(upstream: Layout, tmp_path: Path) -> None:
     """Such as the full upstream ones, with their own validation."""
     with in_service(upstream, shapes.options(MANY)) as hosted:
         references = referenced(hosted, source=True)
-        relocate(hosted)
+        in_one(hosted)
         assert referenced(hosted, source=False) == references
-        relocate(hosted, source=2)
+        phase_by_phase(hosted, tmp_path)
         assert referenced(hosted, source=True) == references
-
-
-def relocate(hosted: Hosted, *, source: int = 1) -> None:
-    outcome = drill.perform(hosted.layout, hosted.names.name, source=source, tell=say)
-    say(as_text(outcome))
-    assert outcome.reasons == ()
 
 
 def referenced(hosted: Hosted, *, source: bool) -> dict[tuple[str, str], Any]:
