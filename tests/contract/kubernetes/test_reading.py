@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from itertools import islice, takewhile
 
 import pytest
 
@@ -117,9 +119,18 @@ def test_a_selector_that_is_none_is_invalid(side: Side, namespace: str, labels: 
 # Watches
 
 
-def watched(side: Side, namespace: str, version: str, labels: str | None = None, seconds: float = 1) -> list[Event]:
-    events = side.admin.watch(r.SECRET, namespace, resource_version=version, seconds=seconds, labels=labels)
-    return [event for event in events if event.type != "BOOKMARK"]
+def watching(side: Side, namespace: str, version: str, labels: str | None = None) -> Iterator[Event]:
+    """Without bookmarks, and so long that a slow server tells it all."""
+    events = side.admin.watch(r.SECRET, namespace, resource_version=version, seconds=30, labels=labels)
+    return (event for event in events if event.type != "BOOKMARK")
+
+
+def watched(side: Side, namespace: str, version: str, labels: str | None = None) -> list[Event]:
+    """All that came between this version and now, of which the last thing is made here."""
+    last = f"last-after-{version}"
+    make(side, namespace, last, {"app": "one"})
+    events = watching(side, namespace, version, labels)
+    return list(takewhile(lambda event: event.object["metadata"]["name"] != last, events))
 
 
 def told(events: list[Event]) -> list[tuple[str, str]]:
@@ -140,8 +151,8 @@ def test_a_watch_tells_what_came_after_a_list(side: Side, namespace: str) -> Non
     assert int(last["metadata"]["resourceVersion"]) > int(changed["metadata"]["resourceVersion"])
     last["metadata"]["resourceVersion"] = changed["metadata"]["resourceVersion"]
     assert last == changed
-    again = watched(side, namespace, events[0].object["metadata"]["resourceVersion"])
-    assert told(again) == [("MODIFIED", "a"), ("DELETED", "a")]
+    again = watching(side, namespace, events[0].object["metadata"]["resourceVersion"])
+    assert told(list(islice(again, 2))) == [("MODIFIED", "a"), ("DELETED", "a")]
 
 
 def test_a_watch_with_labels_sees_objects_come_and_go(side: Side, namespace: str) -> None:
@@ -160,7 +171,8 @@ def test_a_watch_with_labels_sees_objects_come_and_go(side: Side, namespace: str
 def test_a_watch_from_nowhere_begins_with_what_is_there(side: Side, namespace: str) -> None:
     make(side, namespace, "a")
     make(side, namespace, "b")
-    assert sorted(told(watched(side, namespace, "0"))) == [("ADDED", "a"), ("ADDED", "b")]
+    events = islice(watching(side, namespace, "0"), 2)
+    assert sorted(told(list(events))) == [("ADDED", "a"), ("ADDED", "b")]
 
 
 def test_a_deletion_that_waits_for_finalizers_is_a_change_first(side: Side, namespace: str) -> None:
@@ -189,4 +201,4 @@ def test_a_watch_from_before_all_that_is_remembered_has_expired(side: Side, name
     with pytest.raises(errors.Expired, match="too old resource version"):
         list(side.admin.watch(r.ROUTE, namespace, resource_version="1", seconds=1))
     with pytest.raises(errors.ServerBusy, match="not-a-version"):
-        watched(side, namespace, "not-a-version")
+        next(watching(side, namespace, "not-a-version"))
