@@ -30,6 +30,8 @@ CASES: dict[str, tuple[str, ...]] = {
     "ballast-100MiB": ("--etcd-ballast", "100MiB"),
     "ballast-500MiB": ("--etcd-ballast", "500MiB"),
     "objects-500": ("--secrets", "300", "--machines", "100"),  # a machine is a Machine and an AWSMachine
+    "realistic": ("--realistic",),
+    "realistic-handover": ("--realistic", "--dns", "handover"),
 }
 MIB = 2**20
 _CARRIED = ("restore.hosted_cluster_inputs", "restore.control_plane_secrets", "restore.machines")

@@ -11,11 +11,14 @@ from hcp_dr.kube.port import Kubernetes
 from hcp_dr.objects.archive import Archive
 
 Side = Literal["source", "destination", "hosted"]
-Dns = Literal["release", "takeover"]
-"""How the names become free: the source's external-dns releases its records, or they are taken from it."""
+Dns = Literal["release", "takeover", "handover"]
+"""How the names move: the source's external-dns releases its records, or they are taken from it, or handed from it to
+the destination's without ever being away."""
 DNS = "dns"
 """Under which the journal remembers what was said of it."""
+RELEASE: Dns = "release"
 TAKEOVER: Dns = "takeover"
+HANDOVER: Dns = "handover"
 
 RELOCATION_ANNOTATION = "hcp-dr.openshift.io/relocation"
 """On what the tool creates: the backup id of the relocation that created it, so that it knows its own."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from hcp_dr.model import RELEASE, Dns
 from hcp_dr_lab.errors import LabError
 from hcp_dr_lab.hosted.provision import grant
 from hcp_dr_lab.observer.files import Files, Progress
@@ -38,7 +39,9 @@ _SWAPPED = {
 }
 
 
-def perform(layout: Layout, cluster: str, *, source: int = 1, began: float | None = None, tell: Tell) -> Outcome:
+def perform(
+    layout: Layout, cluster: str, *, source: int = 1, dns: Dns = RELEASE, began: float | None = None, tell: Tell
+) -> Outcome:
     """Relocate a hosted cluster of a standing region away from management cluster `source`, and judge it.
 
     `began` is when the preparations did, on the monotonic clock.
@@ -49,7 +52,7 @@ def perform(layout: Layout, cluster: str, *, source: int = 1, began: float | Non
     observation = Observation(layout, cluster, source, folder / "evidence")
     observation.begin()
     tell(f"observer: {observation.await_writes()} writes acknowledged, relocating")
-    relocation = relocate(env_file)
+    relocation = relocate(env_file, "--dns", dns)
     tell(f"observer: the relocation ended with exit code {relocation.exit_code}, watching {SETTLE_SECONDS:.0f} s more")
     time.sleep(SETTLE_SECONDS)
     verdict = observation.conclude()

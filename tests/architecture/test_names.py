@@ -107,6 +107,7 @@ def test_an_abort_takes_the_second_control_plane_away_before_the_first_comes_bac
     marks = ("restore.hosted_cluster", "backup.fence", "backup.pause", "restore.machines", "backup.protect_instances")
     assert [order.index(name) for name in marks] == sorted(order.index(name) for name in marks)
     assert order.index("backup.delete_routes") < order.index("backup.fence"), "the fence is lifted by name"
+    assert order.index("backup.fence") < order.index("backup.hold_dns"), "who owns an unpublished name deletes it"
     assert order[-1] == "backup.mark_parent", "the nonce proves the way back"
 
 
@@ -130,6 +131,7 @@ def test_everything_before_the_fence_is_harmless_and_nothing_restored_earlier_ne
     assert before == [
         "backup.mark_parent",
         "backup.protect_instances",
+        "backup.hold_dns",
         "backup.pause",
         "backup.export_objects",
         "restore.claim_namespaces",

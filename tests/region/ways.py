@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, NothingToResume
+from hcp_dr.model import RELEASE, Dns
 from hcp_dr_lab import drill
 from hcp_dr_lab.observer.judge import Verdict
 from hcp_dr_lab.observer.measured import ENOUGH_WRITES
@@ -17,9 +18,9 @@ from tests.region.machines import Machine
 PHASES = (("backup", "--yes"), ("restore",), ("verify",), ("teardown", "--yes"), ("finish",))
 
 
-def in_one(hosted: Hosted, *, source: int = 1) -> Outcome:
+def in_one(hosted: Hosted, *, source: int = 1, dns: Dns = RELEASE) -> Outcome:
     """Away from that management cluster by `hcp-dr relocate`."""
-    outcome = drill.perform(hosted.layout, hosted.names.name, source=source, tell=say)
+    outcome = drill.perform(hosted.layout, hosted.names.name, source=source, dns=dns, tell=say)
     say(as_text(outcome))
     assert outcome.reasons == ()
     assert outcome.verdict.acknowledged > ENOUGH_WRITES

@@ -20,7 +20,7 @@ from hcp_dr.engine.journal import FILE_NAME, fold
 from hcp_dr.errors import ClusterUnreachable, HcpDrError, NothingToResume, PastNoReturn
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr.model import RELOCATION_ANNOTATION
+from hcp_dr.model import RELOCATION_ANNOTATION, Dns
 from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure import POINT_OF_NO_RETURN, UNDO
 from hcp_dr_lab.hosted.shapes import Shape
@@ -54,7 +54,7 @@ def things(world: World) -> Things:
     marks = hosted.list(r.CONFIG_MAP, "default").items
     found |= {f"hosted {item['metadata']['name']}": _plain(item) for item in marks}
     ports = Operator(world).ports()
-    found |= {f"record {record.type} {record.name}": record.values for record in ports.zone.records()}
+    found |= {f"record {record.type} {record.name}": [record.ttl, *record.values] for record in ports.zone.records()}
     machines = world.cloud.machines
     found |= {f"instance {each}": machines.machine(each).protected for each in machines.instances()}
     names = world.residents[NAME].names
@@ -85,7 +85,7 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def boundaries(*shapes: Shape, every: int = 1, step: str = "") -> tuple[Left, ...]:
+def boundaries(*shapes: Shape, every: int = 1, step: str = "", dns: Dns = "release") -> tuple[Left, ...]:
     """Before and after the actions of a relocation up to the intent of the point of no return: each so-manieth, or
     those of one step. Nobody's own: clone the worlds."""
     here = scene(*shapes)
@@ -105,7 +105,7 @@ def boundaries(*shapes: Shape, every: int = 1, step: str = "") -> tuple[Left, ..
 
     here.world.hooks.append(remember)
     with pytest.raises(StoppedThereError):
-        here.operator.relocate()
+        here.operator.relocate(dns=dns)
     return tuple(left)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import CannotMigrate, SettingsError
 from hcp_dr.kube import resources as r
@@ -171,7 +172,7 @@ def test_what_endangers_an_invariant_cannot_be_accepted() -> None:
 def test_the_estimate_holds_where_the_delays_are_realistic(shapes: tuple[Shape, ...]) -> None:
     operator = Operator(World.prepared(known.options(frozenset(shapes)), realistic=True))
     ports = operator.ports()
-    estimate = downtime.estimate(downtime.observe(ports, operator.case(ports)))
+    estimate = downtime.estimate(downtime.observe(ports, operator.case(ports), Memory()))
     away = outcome.api_away(operator.relocate().story)
     assert away is not None
     assert estimate.least <= away <= estimate.most

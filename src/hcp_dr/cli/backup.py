@@ -20,6 +20,7 @@ from hcp_dr.cli.session import (
     reasons_of,
 )
 from hcp_dr.errors import SettingsError
+from hcp_dr.model import HANDOVER
 
 
 def backup(
@@ -44,6 +45,11 @@ def backup(
                 todo="Leave --dns, --accept, --reason and --documented-key out.",
             )
         return back_up(env_file, backup, output)
+    if documented_key and dns == HANDOVER:
+        raise SettingsError(
+            what="With --dns handover the names are hcp-dr's until it restores; a restore by hand never gets them.",
+            todo="Leave --documented-key or --dns handover out.",
+        )
     return start(
         "backup",
         env_file,

@@ -27,9 +27,10 @@ from hcp_dr.engine.step import Check, Watch
 from hcp_dr.engine.telling import Scribe
 from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.errors import JournalError, NothingToResume
-from hcp_dr.model import DNS, TAKEOVER, Case, Dns
+from hcp_dr.model import DNS, HANDOVER, RELEASE, Case, Dns
 from hcp_dr.procedure import BACKUP_ONLINE, PHASES, PREFLIGHT, UNDO, WATCHES, Steps, calling_off, working_steps
-from hcp_dr.procedure.backup import release_dns
+from hcp_dr.procedure.backup import hold_dns, release_dns
+from hcp_dr.procedure.handing import is_handed_over
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
 from hcp_dr.procedure.restore.pull_images import STEP as PULL_IMAGES
@@ -71,7 +72,7 @@ def start(
         journal = stack.enter_context(closing(session.journal()))
         work = session.undertaking(case, journal, lease, WATCHES)
         work.begin("begin", command=command, case=case.to_json())
-        if dns == TAKEOVER:
+        if dns != RELEASE:
             journal.write("remember", key=DNS, value=dns)
         journal_accepted(journal, checks, accepting)
         journal.write("checked", step="preflight", checks=[asdict(check) for check in checks])
@@ -204,8 +205,12 @@ def resume_last(
 
 
 def _must_be_undecided(session: Session, dns: Dns | None, *, pull_images: bool) -> None:
-    done, reason = session.told().memory.done, ""
-    if dns is not None and release_dns.STEP.name in done:
+    memory, reason = session.told().memory, ""
+    done = memory.done
+    if dns is not None and hold_dns.STEP.name in done and (dns == HANDOVER or is_handed_over(memory)):
+        held = "held already" if is_handed_over(memory) else "not held, and that comes before the fence"
+        reason = f"the hosted cluster's names are {held}, so that --dns {dns} has nothing to decide"
+    elif dns is not None and release_dns.STEP.name in done:
         reason = f"the hosted cluster's names are free already, so that --dns {dns} has nothing to decide"
     elif not pull_images and PULL_IMAGES.name in done:
         reason = "the images are pulled already, so that --no-pull-images has nothing to decide"

@@ -11,7 +11,7 @@ from hcp_dr.cli.session import Backup, DnsOption, EnvFile, OutputOption, nothing
 from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import SettingsError
-from hcp_dr.model import DNS, TAKEOVER
+from hcp_dr.model import DNS, RELEASE
 from hcp_dr.procedure import PHASES, downtime
 from hcp_dr.report import plan as report
 
@@ -30,10 +30,10 @@ def plan(
         session = open_session(env_file, backup, new=True)
         story = session.story()
         memory = story.memory if story else Memory()
-        memory = memory.with_value(DNS, dns) if dns == TAKEOVER else memory
+        memory = memory.with_value(DNS, dns) if dns != RELEASE else memory
         case = session.discover()
     if phase == "restore" and by_hand.is_by_hand(session.folder, session.settings):
         phase = by_hand.COMMAND
     steps = [foretell(step, session.ports, case, memory) for step in PHASES[phase]]
-    estimate = downtime.estimate(downtime.observe(session.ports, case)) if phase == "relocate" else None
+    estimate = downtime.estimate(downtime.observe(session.ports, case, memory)) if phase == "relocate" else None
     show(output, report.to_json(steps, estimate), report.to_text(steps, estimate))

@@ -18,7 +18,7 @@ def resume(
     backup: Backup = None,
     output: OutputOption = "text",
     dns: Annotated[
-        Dns | None, typer.Option("--dns", help="release or takeover, where it is to be another now.")
+        Dns | None, typer.Option("--dns", help="release, takeover or handover, where it is to be another now.")
     ] = None,
     *,
     no_pull_images: Annotated[

@@ -60,7 +60,7 @@ DnsOption = Annotated[
     typer.Option(
         "--dns",
         help="release: wait until the source's external-dns has removed its records. takeover: delete exactly those, "
-        "where it is dead.",
+        "where it is dead. handover: give them to the destination's external-dns, so that the names are never absent.",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the hosted cluster's name.")]

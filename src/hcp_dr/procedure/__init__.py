@@ -15,6 +15,7 @@ from hcp_dr.procedure.backup import (
     export_again,
     export_objects,
     fence,
+    hold_dns,
     mark_parent,
     note_moment,
     pause,
@@ -81,6 +82,7 @@ PREFLIGHT: Steps = (
 BACKUP: Steps = (
     mark_parent.STEP,
     protect_instances.STEP,
+    hold_dns.STEP,
     pause.STEP,
     export_objects.STEP,
     fence.STEP,
@@ -137,6 +139,7 @@ RELOCATE: Steps = (
     *PREFLIGHT,
     mark_parent.STEP,
     protect_instances.STEP,
+    hold_dns.STEP,
     pause.STEP,
     export_objects.STEP,
     # What the destination needs and nothing acts upon is restored before the fence: it costs no downtime (rule D).
@@ -179,7 +182,8 @@ UNDO: Steps = (
     delete_routes.STEP,
     snapshot_etcd.STEP,
     fence.STEP,
-    # ... here the hosted API is back on the source, and then its operators ...
+    # ... here the hosted API is back on the source, its Routes among it, and then its operators ...
+    hold_dns.STEP,
     pause.STEP,
     # ... and last what nothing acts upon: a destination that does not answer must not keep the source paused.
     pull_images.STEP,

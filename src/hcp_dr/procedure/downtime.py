@@ -10,11 +10,13 @@ from typing import TypeVar
 
 from hcp_dr.aws.port import Record
 from hcp_dr.engine.foretell import Estimate, Part
+from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import HcpDrError
 from hcp_dr.kube.resources import HOSTED_CLUSTER
-from hcp_dr.model import Case, Ports
+from hcp_dr.model import DNS, HANDOVER, Case, Ports
 from hcp_dr.objects.reading import dig
 from hcp_dr.procedure import etcd
+from hcp_dr.procedure.handing import SHORT_LIFE
 from hcp_dr.procedure.preflight.external_dns import look_at
 
 Range = tuple[float, float]
@@ -57,13 +59,14 @@ class Facts:
     record_ttl: float | None  # of the API's record; None where it is an alias, too
     negative_ttl: float | None  # how long a resolver keeps that there is no such name
     load_balancer: bool  # the API is published by one of its own
+    handover: bool  # remembered: the names are never absent, and live short
     private: bool  # workers reach it through a VPC endpoint
 
 
 Answer = TypeVar("Answer")
 
 
-def observe(ports: Ports, case: Case) -> Facts:
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     """Reads only; what does not answer is not known."""
     hosted_cluster = _or_none(lambda: ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)) or {}
     records = _or_none(ports.zone.records) or ()
@@ -78,6 +81,7 @@ def observe(ports: Ports, case: Case) -> Facts:
         intervals=(seconds(intervals[0]), seconds(intervals[1])),
         record_ttl=next((r.ttl for r in records if r.name == case.api_hostname and r.type != "TXT"), None),
         negative_ttl=_negative_ttl(records),
+        handover=memory.text(DNS) == HANDOVER,
         load_balancer=dig(api, "servicePublishingStrategy", "type") == "LoadBalancer",
         private=(dig(hosted_cluster, "spec", "platform", "aws", "endpointAccess") or "Public") != "Public",
     )
@@ -118,14 +122,9 @@ def estimate(facts: Facts, figures: Figures = FIGURES) -> Estimate:
         parts += _moved(facts.etcd_bytes, figures)
     before, after = (figures.interval if each is None else each for each in facts.intervals)
     batch = figures.between_batches
-    parts.append(
-        Part(
-            "names given up",
-            0,
-            before + batch + figures.propagation[1],
-            f"the source's external-dns looks each {before:.0f} s",
-        )
-    )
+    if not facts.handover:
+        slowest = before + batch + figures.propagation[1]
+        parts.append(Part("names given up", 0, slowest, f"the source's external-dns looks each {before:.0f} s"))
     parts.append(Part("control plane start", *figures.start, "the operators build it, etcd and the API server start"))
     if facts.load_balancer or facts.private:
         low, high = figures.load_balancer
@@ -158,7 +157,9 @@ def _moved(size: int, figures: Figures) -> list[Part]:
 
 def _caches(facts: Facts, figures: Figures) -> Part:
     """A resolver that asked while there was no name goes on saying so; one that has the old address is past it by then,
-    or keeps it for the record's TTL."""
+    or keeps it for the record's TTL. A name that is handed over is never absent."""
+    if facts.handover:
+        return Part("caches of names", 0, SHORT_LIFE, f"a name that is handed over lives {SHORT_LIFE} s")
     negative = figures.negative if facts.negative_ttl is None else facts.negative_ttl
     kept = max(negative, facts.record_ttl or 0.0)
     told = "not told" if facts.record_ttl is None else f"{facts.record_ttl:.0f} s"

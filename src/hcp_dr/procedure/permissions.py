@@ -76,6 +76,7 @@ WAITS = "for waits that last"
 PRIVATE = "for a hosted cluster that is not public"
 DEDICATED = "for the topology with dedicated nodes"
 REPAIRED = "for NodePools that repair themselves"
+HANDED = "for names that are handed over"
 CACHED = "for an external-dns that keeps a cache"
 AGAIN = "for a hosted cluster that was relocated before"
 OWNERS = "where the admission plugin OwnerReferencesPermissionEnforcement asks for it, as OpenShift's does"
@@ -176,6 +177,7 @@ _DESTINATION = (
     *_MANAGEMENT,
     *_each(EVERYWHERE, (POD,), "list", beyond=LOOKS),  # what is taken of its nodes
     *_each(OPERATOR, (CONFIG_MAP,), "get", names=("supported-versions",), beyond=LOOKS),
+    *_each(OWN, (SERVICE, ROUTE), "list", beyond=HANDED),
     *_each(OWN, (SERVICE, PERSISTENT_VOLUME_CLAIM), "list", beyond=UNDO),
     *_each(EVERYWHERE, (NAMESPACE,), "patch", names=(OWN,)),
     *_each(EVERYWHERE, (NAMESPACE,), "list watch", beyond=UNDO),

@@ -9,7 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hcp_dr.aws.port import Record
+from hcp_dr.kube.port import Object
+from hcp_dr.objects.reading import dig
 
+HOSTNAME = "external-dns.alpha.kubernetes.io/hostname"
+"""The annotation of a Service, by which a load balancer's name is published."""
 SUFFIX = "-external-dns"
 _TYPES = ("a", "aaaa", "cname")
 _OWNER = re.compile(r"external-dns/owner=([^,\"]+)")
@@ -33,6 +37,20 @@ class Ownership:
     def namespace(self) -> str:
         parts = self.resource.split("/")
         return parts[1] if len(parts) == 3 else ""
+
+
+def names_in(text: str) -> frozenset[str]:
+    """Of a Route's host or of that annotation, which may name several."""
+    return frozenset(plain for each in text.split(",") if (plain := each.strip().rstrip(".").lower()))
+
+
+def fixed_names(hosted_cluster: Object) -> frozenset[str]:
+    """Of all services of a hosted cluster."""
+    strategies = (
+        dig(entry, "servicePublishingStrategy") or {} for entry in dig(hosted_cluster, "spec", "services") or ()
+    )
+    how = (value for strategy in strategies for value in strategy.values() if isinstance(value, Mapping))
+    return frozenset[str]().union(*(names_in(str(value.get("hostname") or "")) for value in how))
 
 
 def names_kept_by(txt_name: str) -> tuple[str, ...]:

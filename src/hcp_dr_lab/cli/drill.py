@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from hcp_dr.model import RELEASE, Dns
 from hcp_dr_lab.cli import options
 from hcp_dr_lab.cli.progress import Progress
 from hcp_dr_lab.drill import perform
@@ -37,6 +38,7 @@ def drill(
     secrets: options.Secrets = 0,
     realistic: options.Realistic = False,
     delay: options.Delays = None,
+    dns: options.DnsOption = RELEASE,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the drill's own region standing, to look at it.")] = False,
     tabletop: Annotated[
         bool,
@@ -60,13 +62,12 @@ def drill(
     )
     tell = Progress()
     if tabletop:
-        _on_tabletop(asked, output, tell, standing=bool(name) or keep)
+        _on_tabletop(asked, dns, output, tell, standing=bool(name) or keep)
     region = name or f"drill-{os.getpid()}"
     began = time.monotonic()
     try:
-        outcome = perform(
-            *lifecycle.up_with_cluster(region, tell, options=asked.region, hosted=asked.hosted), began=began, tell=tell
-        )
+        layout, cluster = lifecycle.up_with_cluster(region, tell, options=asked.region, hosted=asked.hosted)
+        outcome = perform(layout, cluster, dns=dns, began=began, tell=tell)
         show(outcome, output)
     finally:
         if not name and not keep:
@@ -74,14 +75,14 @@ def drill(
     raise typer.Exit(0 if outcome.passed else 1)
 
 
-def _on_tabletop(asked: options.Asked, output: Form, tell: Progress, *, standing: bool) -> NoReturn:
+def _on_tabletop(asked: options.Asked, dns: Dns, output: Form, tell: Progress, *, standing: bool) -> NoReturn:
     if standing:
         raise BadOptions(
             "--tabletop makes a region of its own in memory, which ends with the drill: --name and --keep mean nothing "
             "there. Nothing was started. Leave them out."
         )
     folder = tabletop_drill.new_folder()
-    outcome = tabletop_drill.perform(asked.hosted, asked.region, folder, tell)
+    outcome = tabletop_drill.perform(asked.hosted, asked.region, folder, tell, dns=dns)
     if output is Form.TEXT:
         print(tabletop_drill.summary(outcome, folder))
     else:

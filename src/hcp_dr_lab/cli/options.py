@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from hcp_dr.model import Dns
 from hcp_dr_lab.errors import BadOptions
 from hcp_dr_lab.hosted import manifest, shapes
 from hcp_dr_lab.hosted.cluster import Options
@@ -36,6 +37,9 @@ Ballast = Annotated[
 ]
 Machines = Annotated[int, typer.Option("--machines", help="So many machines more, with instances but no kubelets.")]
 Secrets = Annotated[int, typer.Option("--secrets", help="So many Secrets more in the control plane namespace.")]
+DnsOption = Annotated[
+    Dns, typer.Option("--dns", help="How the names move: release, takeover or handover, as hcp-dr relocate takes it.")
+]
 Realistic = Annotated[
     bool, typer.Option("--realistic", help="The delays of real DNS, load balancers and operators: slow.")
 ]

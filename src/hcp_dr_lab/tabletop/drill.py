@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from hcp_dr.model import RELEASE, Dns
 from hcp_dr_lab import rights
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.observer.evidence import save
@@ -34,7 +35,15 @@ _SIMULATED = (
 Tell = Callable[[str], None]
 
 
-def perform(hosted: Options, region: RegionOptions, folder: Path, tell: Tell, *, began: float | None = None) -> Outcome:
+def perform(
+    hosted: Options,
+    region: RegionOptions,
+    folder: Path,
+    tell: Tell,
+    *,
+    dns: Dns = RELEASE,
+    began: float | None = None,
+) -> Outcome:
     """Relocate a hosted cluster of this shape from mgmt-1 to mgmt-2 and judge it. `began` is on the monotonic clock."""
     began = time.monotonic() if began is None else began
     world = World(realistic=region.realistic, crds=region.crds)
@@ -50,7 +59,7 @@ def perform(hosted: Options, region: RegionOptions, folder: Path, tell: Tell, *,
     operator = Operator(world, name, folder=folder / "backup", caller=Caller(rights.USER))
     before = world.clock.now()
     tell("relocating")
-    ending = operator.relocate()
+    ending = operator.relocate(dns=dns)
     tell(f"the relocation ended after {world.clock.now() - before:.0f} s of simulated time")
     if ending.error is not None:
         tell(ending.error.paragraph())

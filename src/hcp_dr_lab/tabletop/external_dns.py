@@ -7,7 +7,7 @@ Deployment is Ready. Its memory of who owns what (`--txt-cache-interval`) ends w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hcp_dr.kube import resources as r
@@ -65,7 +65,7 @@ class ExternalDns:
         self._settings: Settings | None = None
         self._next = 0.0
         self._last = 0.0
-        self._known: tuple[float, dict[str, str]] | None = None  # when it looked, and who owned which name then
+        self._known: tuple[float, list[RecordSet]] | None = None  # when it looked, and what it saw
 
     def due(self) -> float:
         changed = self._seen != self._server.store.revision
@@ -104,9 +104,9 @@ class ExternalDns:
         return None
 
     def _synchronize(self, told: Settings) -> None:
-        zone = next(zone for zone in self._records.zones() if zone.zone_id == self._zone_id)
-        present = {record.name.removesuffix("."): record for record in zone.listing if record.type in _TYPES}
-        owners = self._owners(told, {record.name: record for record in zone.listing if record.type == "TXT"})
+        listing = self._listing(told)
+        present = {record.name.removesuffix("."): record for record in listing if record.type in _TYPES}
+        owners = _owners(listing, told)
         wanted = {each.name: each for each in self._wanted() if _under(each.name, told.domain)}
         changes: list[Change] = []
         for name, each in wanted.items():
@@ -116,7 +116,7 @@ class ExternalDns:
                 changes += [Change("UPSERT", record) for record in _records(each, told)]
         for name, owner in owners.items():
             if owner == told.owner and name not in wanted:
-                changes += _removal(name, told, zone.listing)
+                changes += _removal(name, told, listing)
         if not changes:
             return
         try:
@@ -125,28 +125,18 @@ class ExternalDns:
             self._known = None
             return
         if self._known is not None:
-            for name, each in wanted.items():
-                if any(change.record_set.name == f"{each.name}." for change in changes):
-                    self._known[1][name] = told.owner
-            for change in changes:
-                if change.action == "DELETE":
-                    self._known[1].pop(change.record_set.name.removesuffix("."), None)
+            touched = {(change.record_set.name, change.record_set.type) for change in changes}
+            kept = [record for record in listing if (record.name, record.type) not in touched]
+            made = [change.record_set for change in changes if change.action != "DELETE"]
+            self._known = (self._known[0], kept + made)
 
-    def _owners(self, told: Settings, texts: Mapping[str, RecordSet]) -> dict[str, str]:
-        """Who owns which name; as long as its cache lives, as it was when it looked."""
+    def _listing(self, told: Settings) -> list[RecordSet]:
+        """The zone; as long as its cache lives, as it was when it looked."""
         now = self._clock.now()
-        if self._known is not None and told.cache and now - self._known[0] < told.cache:
-            return self._known[1]
-        owners = {}
-        for name, record in texts.items():
-            label, _, rest = name.removesuffix(".").partition(".")
-            found = _OWNER.search("".join(record.values))
-            if found and label.endswith(told.suffix):
-                label = label.removesuffix(told.suffix)
-                kind, _, bare = label.partition("-")
-                owners[f"{bare if kind.upper() in _TYPES and bare else label}.{rest}"] = found[1]
-        self._known = (now, owners)
-        return owners
+        if self._known is None or now - self._known[0] >= told.cache:
+            zone = next(zone for zone in self._records.zones() if zone.zone_id == self._zone_id)
+            self._known = (now, list(zone.listing))
+        return self._known[1]
 
     def _wanted(self) -> Iterator[Wanted]:
         store = self._server.store
@@ -162,6 +152,19 @@ class ExternalDns:
             target = ingress[0].get("hostname")
             if name and target and _visible(service) and service["spec"].get("type") == "LoadBalancer":
                 yield Wanted(name.lower(), target, f"service/{entry.key.namespace}/{entry.key.name}")
+
+
+def _owners(listing: list[RecordSet], told: Settings) -> dict[str, str]:
+    """Who owns which name."""
+    owners = {}
+    for record in listing:
+        label, _, rest = record.name.removesuffix(".").partition(".")
+        found = _OWNER.search("".join(record.values)) if record.type == "TXT" else None
+        if found and label.endswith(told.suffix):
+            label = label.removesuffix(told.suffix)
+            kind, _, bare = label.partition("-")
+            owners[f"{bare if kind.upper() in _TYPES and bare else label}.{rest}"] = found[1]
+    return owners
 
 
 def settings(pod: Object) -> Settings:

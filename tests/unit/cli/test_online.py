@@ -61,3 +61,4 @@ def test_no_phase_of_a_relocation_follows_in_its_folder(hcp: Hcp, tmp_path: Path
 def test_what_does_not_go_with_it(hcp: Hcp) -> None:
     assert hcp("backup", "--online", "--dns", "takeover").code == 3
     assert hcp("backup", "--online", "--documented-key").code == 3
+    assert hcp("backup", "--documented-key", "--dns", "handover").code == 3

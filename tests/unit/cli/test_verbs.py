@@ -21,7 +21,10 @@ from hcp_dr.engine import journal
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step
 from hcp_dr.errors import ArchiveError, Refused, SettingsError
 from hcp_dr.kube.resources import HOSTED_CLUSTER
+from hcp_dr.model import DNS, HANDOVER
 from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, calling_off
+from hcp_dr.procedure.backup.hold_dns import STEP as HOLD_DNS
+from hcp_dr.procedure.handing import HELD
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT
 from tests.ports import CASE, World
 from tests.unit.cli.conftest import Hcp
@@ -42,6 +45,11 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def remembering(memory: Any) -> Decision:
     return Done("two is done") if memory.text("seen") else Do((Remember("seen", "yes"),))
+
+
+def holding(memory: Any) -> Decision:
+    asked = memory.text(DNS) == HANDOVER and HELD not in memory.values
+    return Do((Remember(HELD, {"owner": "one", "records": [], "at": 0.0}),)) if asked else Done("held, or not asked to")
 
 
 def test_preflight_says_what_it_found(hcp: Hcp, folder: Path) -> None:
@@ -307,6 +315,29 @@ def test_what_stopped_goes_on_where_it_was(hcp: Hcp, monkeypatch: pytest.MonkeyP
     assert story.memory.mapping("pulled_images") == LEFT_OUT
     assert "> backup.two" in resumed.err
     assert json.loads(hcp("status", "-o", "json").out)["state"] == "ended"
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize(
+    ("held", "dns", "says"),
+    [
+        (True, "release", "are held already"),
+        (True, "handover", "are held already"),
+        (False, "handover", "are not held, and that comes before the fence"),
+        (False, "takeover", None),
+    ],
+)
+def test_how_names_move_is_decided_when_they_are_held(
+    hcp: Hcp, monkeypatch: pytest.MonkeyPatch, *, held: bool, dns: str, says: str | None
+) -> None:
+    hold = toy(HOLD_DNS.name, holding)
+    broken = toy("backup.two", lambda _: Refuse(Refused(what="The world is not as it should be.")))
+    whole = PHASES["backup"]
+    monkeypatch.setitem(PHASES, "backup", (whole[0], hold, broken))
+    assert hcp("backup", "--yes", *(("--dns", "handover") if held else ())).code == 70
+    resumed = hcp("resume", "--dns", dns)
+    assert resumed.code == (55 if says else 70)
+    assert (says or "The world is not as it should be.") in resumed.paragraph
 
 
 @pytest.mark.usefixtures("short")

@@ -12,7 +12,9 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import AwsDenied, ClusterUnreachable, Forbidden
 from hcp_dr.kube.port import Completed, Listing, Object, Resource
 from hcp_dr.kube.resources import CRON_JOB
+from hcp_dr.model import DNS, HANDOVER
 from hcp_dr.procedure import downtime
+from hcp_dr.procedure.handing import SHORT_LIFE
 from hcp_dr.procedure.preflight import (
     aws,
     capability,
@@ -437,8 +439,8 @@ def test_an_estimate_is_made_of_what_the_cluster_says(world: World) -> None:
     status = b'[{"Status": {"header": {"revision": 5}, "dbSize": 1073741824}}]\n'
     world.source.script = lambda _command, _stdin: Completed(0, status, b"")
     hc(world)["spec"]["platform"]["aws"]["endpointAccess"] = "Private"
-    facts = downtime.observe(world.ports, CASE)
-    assert facts == downtime.Facts(2**30, (None, None), 60, 60.0, load_balancer=False, private=True)
+    facts = downtime.observe(world.ports, CASE, Memory())
+    assert facts == downtime.Facts(2**30, (None, None), 60, 60.0, handover=False, load_balancer=False, private=True)
     told = downtime.estimate(facts)
     names = [part.name for part in told.parts]
     assert {"fence", "snapshot", "upload", "restore of etcd", "load balancer", "caches of names"} <= set(names)
@@ -447,12 +449,19 @@ def test_an_estimate_is_made_of_what_the_cluster_says(world: World) -> None:
     assert cached.most == 60.0
 
 
+def test_a_name_that_is_handed_over_is_not_waited_for(world: World) -> None:
+    facts = downtime.observe(world.ports, CASE, Memory().with_value(DNS, HANDOVER))
+    parts = {part.name: part for part in downtime.estimate(facts).parts}
+    assert "names given up" not in parts
+    assert parts["caches of names"].most == SHORT_LIFE
+
+
 def test_what_nobody_tells_is_said_to_be_unknown(world: World) -> None:
     def before(_: str) -> None:
         raise ClusterUnreachable(cluster="source", verb="get", object="x", reason="gone")
 
     world.source.before = before
-    told = downtime.estimate(downtime.observe(world.ports, CASE))
+    told = downtime.estimate(downtime.observe(world.ports, CASE, Memory()))
     assert told.not_known[0].startswith("how large etcd is")
     assert "upload" not in {part.name for part in told.parts}
 

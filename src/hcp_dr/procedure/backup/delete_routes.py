@@ -31,9 +31,9 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, is_deleting, name_of, uid_of
 from hcp_dr.objects.scrub import anew
 from hcp_dr.procedure.fencing import Fence, look_at
+from hcp_dr.procedure.records import HOSTNAME
 
 LIMIT = 120.0
-HOSTNAME = "external-dns.alpha.kubernetes.io/hostname"
 
 
 @dataclass(frozen=True, slots=True)

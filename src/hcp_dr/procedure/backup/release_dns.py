@@ -1,6 +1,7 @@
 """Frees the hosted cluster's names: waits until the zone holds no record that the source's external-dns keeps for it,
-or, where that is dead and `--dns takeover` was said, deletes exactly those records in one atomic batch. The documented
-count of lines is wrong where a zone is shared; ownership by TXT is not.
+or, where that is dead and `--dns takeover` was said, deletes exactly those records in one atomic batch. Names that are
+held (`--dns handover`) are not its any more. The documented count of lines is wrong where a zone is shared; ownership
+by TXT is not.
 
 A takeover comes after the Routes and hostnames are gone, so that an external-dns that comes back finds nothing to make
 records from. What was deleted is remembered whole, to be put back by an undo.
@@ -19,11 +20,11 @@ from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import ROUTE, SERVICE
 from hcp_dr.model import DNS, TAKEOVER, Case, Later, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
-from hcp_dr.procedure.backup.delete_routes import HOSTNAME
 from hcp_dr.procedure.fencing import Fence, look_at
+from hcp_dr.procedure.handing import HELD, is_handed_over, owner_before
 from hcp_dr.procedure.preflight.external_dns import look_at as look_at_external_dns
 from hcp_dr.procedure.preflight.external_dns import source_owner
-from hcp_dr.procedure.records import Published, owned, strangers_at
+from hcp_dr.procedure.records import HOSTNAME, Published, names_in, owned, strangers_at
 from hcp_dr.procedure.taking import IMAGE, Image, at_its_places, owner_of, put_back, take, told
 
 LIMIT = 400.0
@@ -36,6 +37,7 @@ _TAKE = (
 @dataclass(frozen=True, slots=True)
 class Facts:
     takeover: bool  # remembered: what was said with --dns
+    held: bool  # remembered: the fixed names are on their way to the destination's external-dns
     owner: str  # "" where nobody can say any more
     external_dns_ready: bool
     left: tuple[Record, ...]  # that the owner keeps for this hosted cluster; for a takeover, at its names only
@@ -55,10 +57,12 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     published = _published(case, memory, routes, services)
     hostnames = frozenset({case.api_hostname}).union(*published.values())
     takeover = memory.text(DNS) == TAKEOVER
-    owner = source_owner(ports, case, records) or owner_of(image)
+    held = memory.mapping(HELD) if is_handed_over(memory) else None
+    owner = owner_before(held) or source_owner(ports, case, records) or owner_of(image)
     left = owned(records, owner, case.control_plane_namespace, published if takeover else None) if owner else ()
     return Facts(
         takeover=takeover,
+        held=held is not None,
         owner=owner,
         external_dns_ready=look_at_external_dns(ports.source, "source").ready > 0,
         left=left,
@@ -78,9 +82,7 @@ def _published(case: Case, memory: Memory, routes: Iterable[Object], services: I
     annotated |= memory.mapping("service_hostnames") or {}
     by_kind = {"route": hosts, "service": annotated}
     return {
-        f"{kind}/{case.control_plane_namespace}/{name}": frozenset(
-            plain for each in str(text).split(",") if (plain := each.strip().rstrip(".").lower())
-        )
+        f"{kind}/{case.control_plane_namespace}/{name}": names_in(str(text))
         for kind, texts in by_kind.items()
         for name, text in texts.items()
     }
@@ -98,7 +100,8 @@ def plan(facts: Facts) -> Decision:
             )
         )
     if not facts.left:
-        return Done(f"owner {facts.owner} keeps no record of this hosted cluster any more")
+        held = ": its names are held" if facts.held else ""
+        return Done(f"owner {facts.owner} keeps no record of this hosted cluster any more{held}")
     if not facts.external_dns_ready:
         return Refuse(
             Refused(

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.model import Case, Ports
+from hcp_dr.procedure.handing import nobody
 from hcp_dr.procedure.instances import aws_machines, instance_id, instance_ids
 from hcp_dr.procedure.preflight import bad_if, verdict
 from hcp_dr.procedure.preflight.external_dns import source_owner, under
 from hcp_dr.procedure.probe import Probe, look_at
-from hcp_dr.procedure.records import owned
+from hcp_dr.procedure.records import owned, owners_of
 from hcp_dr.procedure.restore_url import LIMIT as URL_LIMIT
 from hcp_dr.procedure.restore_url import SECONDS as URL_SECONDS
 
@@ -29,6 +30,7 @@ class Facts:
     domain: str
     api_hostname: str
     owned_names: tuple[str, ...]  # names in the zone that the source keeps for this control plane
+    keepers: tuple[str, ...]  # owner ids that claim the API's name
     without_instance: tuple[str, ...]  # AWSMachines without providerID
     not_running: tuple[str, ...]
     spot: tuple[str, ...]
@@ -51,6 +53,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         domain=case.domain,
         api_hostname=case.api_hostname,
         owned_names=tuple(sorted({r.name for r in owned(records, owner, case.control_plane_namespace)})),
+        keepers=tuple(sorted(owners_of(records, case.api_hostname))),
         without_instance=tuple(m["metadata"]["name"] for m in machines if instance_id(m) is None),
         not_running=tuple(i for i in wanted if i not in found or found[i].state != "running"),
         spot=tuple(i.instance_id for i in found.values() if i.spot),
@@ -131,12 +134,14 @@ def _zone(facts: Facts) -> Check:
 
 def _api_record(facts: Facts) -> Check:
     if facts.api_hostname not in facts.owned_names:
+        keepers = " and ".join(f"owner {each}" for each in facts.keepers) or "nobody"
         return Check(
             "api_record",
             "blocked",
-            f"{facts.api_hostname} is not kept in the zone by the source's external-dns",
+            f"{facts.api_hostname} is not kept in the zone by the source's external-dns, but by {keepers}",
             "whoever keeps it would not give it up to the destination",
-            "let the source's external-dns own the record, or publish the API under a name that it owns",
+            "let the source's external-dns own the record, or publish the API under a name that it owns; where another "
+            f"relocation holds it, as {nobody('<backup id>')}, `hcp-dr abort` of that one gives it back",
         )
     return Check("api_record", "ok", f"{facts.api_hostname} is kept by the source's external-dns")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import cast
 
 from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, POD
-from hcp_dr.model import DNS, TAKEOVER, Case, Ports, Side
+from hcp_dr.model import DNS, RELEASE, Case, Dns, Ports, Side
 from hcp_dr.objects.reading import dig, first_container, flags_of, is_ready_pod, pods_of
 from hcp_dr.procedure.preflight import verdict
 from hcp_dr.procedure.records import owners_of
@@ -39,7 +40,7 @@ class ExternalDns:
 class Facts:
     sides: tuple[ExternalDns, ...]
     domain: str
-    takeover: bool  # remembered: what was said with --dns
+    dns: Dns  # remembered: what was said with --dns
     hostnames: tuple[tuple[str, str, str], ...]  # service, how it is published, hostname or ""
 
 
@@ -91,7 +92,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     return Facts(
         sides=(look_at(ports.source, "source"), look_at(ports.destination, "destination")),
         domain=case.domain,
-        takeover=memory.text(DNS) == TAKEOVER,
+        dns=cast("Dns", memory.text(DNS) or RELEASE),
         hostnames=tuple(hostnames),
     )
 
@@ -100,13 +101,13 @@ def under(hostname: str, domain: str) -> bool:
     return hostname == domain or hostname.endswith("." + domain)
 
 
-def _check_side(side: ExternalDns, domain: str, *, takeover: bool) -> Check:
+def _check_side(side: ExternalDns, domain: str, dns: Dns) -> Check:
     name = f"external_dns.{side.side}"
     why = "without external-dns on both sides the API's name cannot move, and the hosted cluster cannot be migrated"
     where = f"Deployment {NAMESPACE}/{NAME} of the {side.side} management cluster"
-    if takeover and side.side == "source" and not side.ready:
+    if dns != RELEASE and side.side == "source" and not side.ready:
         seen = f"{where} {'runs no pod that is ready' if side.there else 'does not exist'}"
-        return Check(name, "warning", seen, "its records are taken over, as --dns takeover says", "")
+        return Check(name, "warning", seen, f"its records are taken from it, as --dns {dns} says", "")
     instead = "; or, where it cannot be mended, have its records taken over with --dns takeover"
     instead = instead if side.side == "source" else ""
     if not side.there:
@@ -128,7 +129,7 @@ def _check_side(side: ExternalDns, domain: str, *, takeover: bool) -> Check:
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
-    found = [_check_side(side, facts.domain, takeover=facts.takeover) for side in facts.sides]
+    found = [_check_side(side, facts.domain, facts.dns) for side in facts.sides]
     owners = [side.owner for side in facts.sides if side.there]
     if len(owners) == 2 and owners[0] == owners[1]:
         found.append(

@@ -12,38 +12,54 @@ from hcp_dr.engine.step import Decision, Delete, Do, Done, Refuse, Remember, Ste
 from hcp_dr.errors import NotFound
 from hcp_dr.kube.resources import DEPLOYMENT, POD
 from hcp_dr.model import Case, Ports
+from hcp_dr.procedure.handing import is_handed_over
 from hcp_dr.procedure.preflight.external_dns import NAME, NAMESPACE, look_at
 from hcp_dr.procedure.workloads import PodFact, workloads
 
+PODS = "external_dns_pods"
+"""Remembered: pod names by uid."""
 _NO_CACHE = ("", "0", "0s", "0m", "0h")
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
+    later: bool  # remembered: names are handed over, at which it is restarted then
     there: bool
     cache: str  # its --txt-cache-interval, "" where it has none
     pods: tuple[PodFact, ...]
-    old: Mapping[str, Any] | None  # remembered: pod names by uid
+    old: Mapping[str, Any] | None  # remembered
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     found = [w for w in workloads(ports.destination, NAMESPACE, DEPLOYMENT) if w.name == NAME]
     external_dns = look_at(ports.destination, "destination")
     return Facts(
+        later=is_handed_over(memory),
         there=external_dns.there,
         cache=external_dns.cache,
         pods=tuple(pod for workload in found for pod in workload.pods),
-        old=memory.mapping("external_dns_pods"),
+        old=memory.mapping(PODS),
     )
+
+
+def pods_now(facts: Facts) -> Remember:
+    return Remember(PODS, {pod.uid: pod.name for pod in facts.pods})
 
 
 def plan(facts: Facts) -> Decision:
     if not facts.there:
         return Refuse(NotFound(object=f"Deployment {NAMESPACE}/{NAME}", cluster="destination", verb="restart"))
+    if facts.later:
+        return Done("the destination's external-dns is restarted when it is given the names")
+    return restart(facts)
+
+
+def restart(facts: Facts) -> Decision:
+    """Of the pods that are remembered, or else of those that are there."""
     if facts.cache in _NO_CACHE:
         return Done("the destination's external-dns keeps no cache of owners")
     if facts.old is None:
-        return Do((Remember("external_dns_pods", {pod.uid: pod.name for pod in facts.pods}),))
+        return Do((pods_now(facts),))
     actions = tuple(
         Delete("destination", POD, pod.name, pod.namespace, pod.uid)
         for pod in facts.pods

@@ -5,6 +5,8 @@ deleted, which the controllers that start would finish (rule A2).
 etcd rolls a second time when the restore is done, because etcd-init leaves its template (rule C6): the first readiness
 is not the end, and with several members each has to come back.
 
+Names that are handed over are given to the destination's external-dns meanwhile, each as soon as it is published there.
+
 The restore URL cannot be replaced any more, so that its life is looked at before the HostedCluster is un-paused, and
 while etcd has not fetched by it.
 """
@@ -25,6 +27,8 @@ from hcp_dr.objects.select import node_pools_of
 from hcp_dr.procedure import restore_url
 from hcp_dr.procedure.carried import MACHINERY
 from hcp_dr.procedure.fencing import Fence, look_at
+from hcp_dr.procedure.giving import Giving
+from hcp_dr.procedure.giving import look_at as look_at_names
 from hcp_dr.procedure.lost import is_lost
 from hcp_dr.procedure.restore_url import RestoreUrl
 from hcp_dr.procedure.restoring import is_ours
@@ -49,6 +53,7 @@ class Facts:
     deleting: tuple[str, ...]  # machine objects and NodePools of the destination on their way out
     url: RestoreUrl | None  # that etcd restores from; tried while the HostedCluster is paused
     size: int  # of the snapshot, in bytes
+    names: Giving | None = None  # that are on their way here, while it starts
     void: bool = False  # the backup's snapshot is not of the fence that stands
 
 
@@ -72,6 +77,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         deleting=tuple(f"{item['kind']} {name_of(item)}" for item in (*pools, *machinery) if is_deleting(item)),
         url=_look_at_url(ports, hosted_cluster),
         size=manifest.snapshot.size if manifest and manifest.snapshot else 0,
+        names=None if paused else look_at_names(ports, case, memory),
         void=paused and not is_lost(memory) and _void(manifest, memory),
     )
 
@@ -149,7 +155,10 @@ def plan(facts: Facts) -> Decision:
     if paused:
         patch = {"spec": {"pausedUntil": None}}
         return Do((Patch("destination", HOSTED_CLUSTER, facts.name, facts.namespace, patch),))
-    waiting = []
+    names_given = facts.names.next_round() if facts.names else None
+    if names_given is not None:
+        return names_given
+    waiting = [f"{name} is not published there" for name in facts.names.waiting] if facts.names else []
     if not rolled_out(facts.etcd):
         waiting.append("etcd is not ready")
     elif _restores_still(facts.etcd):
@@ -202,10 +211,10 @@ def _created(facts: Facts, spec: dict[str, str]) -> Object:
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if isinstance(decision, Do):
-        return replace(facts, hosted_cluster=_created(facts, {}))
+        return replace(facts, hosted_cluster=_created(facts, {}), names=None)
     status = {"updatedReplicas": 1, "readyReplicas": 1}
     serving = {"metadata": {}, "spec": {"replicas": 1}, "status": status}
-    return replace(facts, etcd=serving, api_server=serving)
+    return replace(facts, etcd=serving, api_server=serving, names=None)
 
 
 STEP = Step(

@@ -6,18 +6,15 @@ What is deleted is remembered whole, to be put back by an undo.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Step
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import dig
 from hcp_dr.procedure.preflight.external_dns import look_at
-from hcp_dr.procedure.records import owned, owners_of, ownerships, strangers_at
+from hcp_dr.procedure.records import fixed_names, owned, owners_of, ownerships, strangers_at
 from hcp_dr.procedure.restoring import to_restore
 from hcp_dr.procedure.taking import IMAGE, Image, at_its_places, owner_of, put_back, take
 
@@ -34,7 +31,7 @@ class Facts:
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     records, image = ports.zone.records(), memory.mapping(IMAGE)
     [hosted_cluster] = [item.body for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind]
-    names = frozenset({case.api_hostname, *_hostnames(hosted_cluster)})
+    names = frozenset({case.api_hostname, *fixed_names(hosted_cluster)})
     claimed = owners_of(records, case.api_hostname) - {look_at(ports.destination, "destination").owner}
     owner = owner_of(image) or (next(iter(claimed)) if len(claimed) == 1 else "")
     published = {claim.resource: names for claim in ownerships(records)}
@@ -46,16 +43,6 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         image=image,
         again=at_its_places(records, image),
     )
-
-
-def _hostnames(hosted_cluster: Mapping[str, Any]) -> frozenset[str]:
-    """The fixed names of all its services."""
-    found = set()
-    for entry in dig(hosted_cluster, "spec", "services") or ():
-        for strategy in (dig(entry, "servicePublishingStrategy") or {}).values():
-            if isinstance(strategy, Mapping) and strategy.get("hostname"):
-                found.add(str(strategy["hostname"]).rstrip(".").lower())
-    return frozenset(found)
 
 
 def plan(facts: Facts) -> Decision:

@@ -1,0 +1,122 @@
+"""Where `--dns handover` was said: holds the hosted cluster's names, so that they are never absent, and waits until
+resolvers have forgotten their long life. The API serves meanwhile; that is why it comes before the pause.
+
+Held are the records at the fixed names which the source's external-dns keeps for this control plane. What it keeps
+besides is released behind the fence, as ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hcp_dr.aws.port import Record, RecordChange
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse, Remember, Step, Wait
+from hcp_dr.errors import NotOurs, Refused
+from hcp_dr.kube.resources import HOSTED_CLUSTER
+from hcp_dr.model import DNS, HANDOVER, Case, Ports
+from hcp_dr.procedure.handing import HELD, Held, give_back, hold, names_held, owner_before, records_before, remembered
+from hcp_dr.procedure.preflight.external_dns import source_owner
+from hcp_dr.procedure.records import fixed_names, owned, ownerships, strangers_at
+from hcp_dr.procedure.taking import told
+
+MOST = 900.0
+"""Seconds that are waited for resolvers, however long a record lives."""
+_ELSE = (
+    "Or go on as the documented procedure does, with names that are absent for a while: `hcp-dr resume --dns release`."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    backup_id: str
+    asked: bool  # remembered: what was said with --dns
+    owner: str  # "" where nobody can say
+    kept: tuple[Record, ...]  # that the owner keeps at the fixed names
+    strangers: tuple[Record, ...]  # address records there that somebody else keeps, or nobody
+    held: Held  # remembered
+    back: tuple[RecordChange, ...]  # what gives back what is held
+    now: float  # seconds since the epoch
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    asked, held = memory.text(DNS) == HANDOVER, memory.mapping(HELD)
+    facts = Facts(case.backup_id, asked, "", (), (), held, (), ports.now())
+    if not asked:
+        return replace(facts, back=give_back(ports.zone.records(), case.backup_id, held)) if held else facts
+    records = ports.zone.records()
+    hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
+    names = fixed_names(hosted_cluster) | {case.api_hostname}
+    owner = owner_before(held) or source_owner(ports, case, records)
+    published = {claim.resource: names for claim in ownerships(records)}
+    kept = owned(records, owner, case.control_plane_namespace, published) if owner else ()
+    others = names - names_held(records, case.backup_id, held)
+    return replace(facts, owner=owner, kept=kept, strangers=strangers_at(records, kept, others))
+
+
+def plan(facts: Facts) -> Decision:
+    if not facts.asked:
+        if facts.back:
+            return Do((ChangeRecords(facts.back),))
+        return Done("the names are given up behind the fence")
+    if facts.strangers:
+        return Refuse(
+            NotOurs(
+                what="At the hosted cluster's names are records of which nothing says that the source kept them for "
+                f"it: {told(facts.strangers)}.",
+                left="No record was touched; the hosted API serves.",
+                todo="Find out whose they are. The destination's external-dns writes none beside them.",
+            )
+        )
+    if facts.kept:
+        changes = hold(facts.kept, facts.owner, facts.backup_id)
+        memory = remembered(facts.owner, facts.kept, facts.held, facts.now)
+        return Do((Remember(HELD, memory), ChangeRecords(changes)))
+    if not facts.held:
+        return Refuse(
+            Refused(
+                what="The source's external-dns keeps no record of this hosted cluster: there is nothing to hand over.",
+                left="The zone was not touched; the hosted API serves.",
+                todo=f"Look at the TXT records of its names, and at --txt-owner-id of external-dns there. {_ELSE}",
+            )
+        )
+    addresses = [record for record in records_before(facts.held) if record.type != "TXT"]
+    life = min(MOST, max((record.ttl or 0 for record in addresses), default=0))
+    rest = facts.held["at"] + life - facts.now
+    if rest > 0:
+        until = "resolvers have forgotten the records' long life"
+        return Wait(until, f"{life:.0f} s, {rest:.0f} s of them still to come", MOST + 60)
+    return Done(f"held: {', '.join(sorted({record.name for record in addresses}))}")
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if isinstance(decision, Wait):
+        return replace(facts, now=facts.now + MOST)
+    return replace(facts, back=(), kept=(), held=remembered(facts.owner, facts.kept, facts.held, facts.now))
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """What gives back what is held."""
+
+    changes: tuple[RecordChange, ...]
+
+
+def look_back(ports: Ports, case: Case, memory: Memory) -> Back:
+    held = memory.mapping(HELD)
+    return Back(give_back(ports.zone.records(), case.backup_id, held) if held else ())
+
+
+def revert(facts: Back) -> Decision:
+    return Do((ChangeRecords(facts.changes),)) if facts.changes else Done("no name is held")
+
+
+STEP = Step(
+    name="backup.hold_dns",
+    documented="-",
+    observe=observe,
+    plan=plan,
+    afterwards=afterwards,
+    look_back=look_back,
+    revert=revert,
+)
