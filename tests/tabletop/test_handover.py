@@ -20,7 +20,7 @@ from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME as SHOP
 from hcp_dr_lab.tabletop.world import World
 from tests.tabletop.scene import Scene, scene
-from tests.tabletop.test_abort import assert_as_before, boundaries, taken_over
+from tests.tabletop.test_abort import EVERY, assert_as_before, boundaries, taken_over
 from tests.tabletop.test_dangers import Killed, just_before, sides
 from tests.tabletop.test_source_lost import assert_alive
 from tests.tabletop.test_takeover import kill_external_dns, of_shop, reasons, zone
@@ -195,7 +195,7 @@ def stop_in_its_wait(here: Scene) -> None:
 
 
 def test_called_off_at_every_action_the_names_are_the_sources_again() -> None:
-    found = boundaries(every=37, dns="handover")
+    found = boundaries(every=EVERY or 37, dns="handover")
     assert len(found) >= 4
     for left in (*found, *boundaries(step=STEP, dns="handover")):
         world, operator = taken_over(left)
