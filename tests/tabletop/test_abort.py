@@ -195,6 +195,10 @@ EVERY = 1 if os.environ.get(EVERY_KILL) else None
 def test_called_off_at_every_action_the_source_is_as_it_was(shapes: tuple[Shape, ...], every: int) -> None:
     found = boundaries(*shapes, every=EVERY or every)
     assert len(found) >= 4
+    assert_called_off(found, shapes)
+
+
+def assert_called_off(found: tuple[Left, ...], shapes: tuple[Shape, ...] = ()) -> None:
     for left in found:
         world, operator = taken_over(left)
         ending = operator.abort()

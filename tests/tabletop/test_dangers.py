@@ -11,6 +11,7 @@ from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.errors import FenceBroken, NotProven, TimedOut
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.model import RELEASE, Dns
 from hcp_dr.objects.reading import is_ready_pod
 from hcp_dr.procedure import verify
 from hcp_dr.procedure.fencing import Fence
@@ -48,7 +49,7 @@ def just_before(here: Scene, step: str, act: Callable[[], None]) -> None:
     here.world.hooks.append(listen)
 
 
-def stop_before(here: Scene, step: str) -> None:
+def stop_before(here: Scene, step: str, dns: Dns = RELEASE) -> None:
     """The product is killed there, and somebody goes on by hand."""
 
     def kill() -> None:
@@ -56,7 +57,7 @@ def stop_before(here: Scene, step: str) -> None:
 
     just_before(here, step, kill)
     with pytest.raises(Killed):
-        here.operator.relocate()
+        here.operator.relocate(dns=dns)
     here.world.hooks.clear()
 
 

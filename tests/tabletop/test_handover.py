@@ -14,16 +14,15 @@ from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.observer.foreign import STRANGER
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS
 from hcp_dr_lab.region.management.external_dns import NAME, NAMESPACE
-from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.observation import EASY, Observation
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME as SHOP
 from hcp_dr_lab.tabletop.world import World
 from tests.tabletop.scene import Scene, scene
-from tests.tabletop.test_abort import EVERY, assert_as_before, boundaries, taken_over
-from tests.tabletop.test_dangers import Killed, just_before, sides
+from tests.tabletop.test_abort import EVERY, assert_called_off, boundaries
+from tests.tabletop.test_dangers import just_before, sides, stop_before
 from tests.tabletop.test_source_lost import assert_alive
-from tests.tabletop.test_takeover import kill_external_dns, of_shop, reasons, zone
+from tests.tabletop.test_takeover import kill_external_dns, of_shop, reasons, stop_at_change, zone
 
 FIRST, SECOND = MANAGEMENT_CLUSTERS
 STEP = "backup.hold_dns"
@@ -144,19 +143,7 @@ def test_a_source_without_external_dns_is_no_obstacle(*, gone: bool) -> None:
 def test_killed_around_a_batch_and_resumed(moment: Literal["before", "after"], batch: int) -> None:
     here = scene()
     absent = absences(here)
-    count = 0
-
-    def kill(when: Literal["before", "after"], request: Request) -> None:
-        nonlocal count
-        if request.port == "zone" and request.verb == "change" and when == moment:
-            count += 1
-            if count == batch:
-                raise Killed
-
-    here.world.hooks.append(kill)
-    with pytest.raises(Killed):
-        here.operator.relocate(dns="handover")
-    here.world.hooks.clear()
+    stop_at_change(here, "handover", moment, batch)
     assert here.operator.resume().error is None
     assert absent == []
     assert owners(here) == {SECOND.external_dns_owner}
@@ -165,7 +152,7 @@ def test_killed_around_a_batch_and_resumed(moment: Literal["before", "after"], b
 
 def test_given_up_in_the_middle_of_its_wait_it_goes_on_as_documented() -> None:
     here = scene()
-    stop_in_its_wait(here)
+    stop_at_change(here, "handover", "after")
     assert lives(here) == {SHORT_LIFE}
     assert here.operator.resume(dns="release").error is None
     assert owners(here) == {SECOND.external_dns_owner}
@@ -173,35 +160,10 @@ def test_given_up_in_the_middle_of_its_wait_it_goes_on_as_documented() -> None:
     assert reasons(here) == []
 
 
-def stop_before(here: Scene, step: str) -> None:
-    def kill() -> None:
-        raise Killed
-
-    just_before(here, step, kill)
-    with pytest.raises(Killed):
-        here.operator.relocate(dns="handover")
-    here.world.hooks.clear()
-
-
-def stop_in_its_wait(here: Scene) -> None:
-    def kill(when: Literal["before", "after"], request: Request) -> None:
-        if request.port == "zone" and request.verb == "change" and when == "after":
-            raise Killed
-
-    here.world.hooks.append(kill)
-    with pytest.raises(Killed):
-        here.operator.relocate(dns="handover")
-    here.world.hooks.clear()
-
-
 def test_called_off_at_every_action_the_names_are_the_sources_again() -> None:
     found = boundaries(every=EVERY or 37, dns="handover")
     assert len(found) >= 4
-    for left in (*found, *boundaries(step=STEP, dns="handover")):
-        world, operator = taken_over(left)
-        ending = operator.abort()
-        assert ending.error is None, (left.words, ending.error)
-        assert_as_before(world, (), left.words)
+    assert_called_off((*found, *boundaries(step=STEP, dns="handover")))
 
 
 def test_a_name_that_somebody_else_keeps_stops_it_while_the_api_serves() -> None:
@@ -245,7 +207,7 @@ def test_a_name_whose_address_goes_on_its_way_is_made_anew() -> None:
 
 def test_the_names_of_a_source_that_dies_meanwhile_are_taken_over() -> None:
     here = scene()
-    stop_before(here, "restore.hosted_cluster")
+    stop_before(here, "restore.hosted_cluster", "handover")
     assert not owners(here) & {FIRST.external_dns_owner, SECOND.external_dns_owner}
     here.world.die(here.world.sides[0])
     here.world.clock.spend(5)

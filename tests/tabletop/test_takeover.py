@@ -10,13 +10,13 @@ from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.step import ChangeRecords, Done
 from hcp_dr.errors import CannotMigrate, NotOurs, Refused, TimedOut
 from hcp_dr.kube import resources as r
-from hcp_dr.model import Case
+from hcp_dr.model import Case, Dns
 from hcp_dr.procedure.backup import release_dns
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.region.management.external_dns import NAME, NAMESPACE
 from hcp_dr_lab.tabletop.gate import Request
 from tests.tabletop.scene import Scene, scene
-from tests.tabletop.test_dangers import Killed, just_before, scale, sides
+from tests.tabletop.test_dangers import Killed, just_before, scale, sides, stop_before
 
 STEP = "backup.release_dns"
 
@@ -97,19 +97,27 @@ def test_one_that_hangs_is_waited_for_in_vain_and_told_of(monkeypatch: pytest.Mo
     assert here.operator.resume(dns="takeover").error is None
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_killed_around_the_batch_and_resumed(moment: Literal["before", "after"]) -> None:
-    here = scene()
-    kill_external_dns(here)
+def stop_at_change(here: Scene, dns: Dns, moment: Literal["before", "after"], number: int = 1) -> None:
+    """The product is killed right before or after the so-manieth time that it changes the zone."""
+    count = 0
 
     def kill(when: Literal["before", "after"], request: Request) -> None:
-        if request.port == "zone" and request.verb == "change" and when == moment:
+        nonlocal count
+        count += (request.port, request.verb, when) == ("zone", "change", moment)
+        if count == number:
             raise Killed
 
     here.world.hooks.append(kill)
     with pytest.raises(Killed):
-        here.operator.relocate(dns="takeover")
+        here.operator.relocate(dns=dns)
     here.world.hooks.clear()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_around_the_batch_and_resumed(moment: Literal["before", "after"]) -> None:
+    here = scene()
+    kill_external_dns(here)
+    stop_at_change(here, "takeover", moment)
     assert here.operator.resume().error is None
     assert reasons(here) == []
 
@@ -139,7 +147,7 @@ def test_a_record_that_changes_under_the_batch_is_looked_at_again() -> None:
 def test_a_name_that_somebody_else_keeps_stops_it() -> None:
     here = scene()
     kill_external_dns(here)
-    stop_before_taking(here)
+    stop_before(here, STEP, "takeover")
     name = here.world.residents["shop"].server[0]
     label, _, rest = name.partition(".")
     said = '"heritage=external-dns,external-dns/owner=third,external-dns/resource=route/clusters-shop/kube-apiserver"'
@@ -152,22 +160,12 @@ def test_a_name_that_somebody_else_keeps_stops_it() -> None:
     assert zone(here) == before
 
 
-def stop_before_taking(here: Scene) -> None:
-    def kill() -> None:
-        raise Killed
-
-    just_before(here, STEP, kill)
-    with pytest.raises(Killed):
-        here.operator.relocate(dns="takeover")
-    here.world.hooks.clear()
-
-
 def test_routes_that_come_back_stop_it() -> None:
     here = scene()
     kill_external_dns(here)
     source, _ = sides(here)
     routes = source.list(r.ROUTE, "clusters-shop").items
-    stop_before_taking(here)
+    stop_before(here, STEP, "takeover")
     body = {key: value for key, value in routes[0].items() if key != "status"}
     body["metadata"] = {
         key: body["metadata"][key] for key in ("name", "namespace", "labels") if key in body["metadata"]
@@ -184,7 +182,7 @@ def test_an_undo_puts_exactly_back_what_was_taken() -> None:
     here = scene(Shape.NEIGHBOUR)
     before = zone(here)
     kill_external_dns(here)
-    stop_after_taking(here)
+    stop_before(here, "restore.hosted_cluster", "takeover")
     assert zone(here) < before
     ports, story = here.operator.ports(), here.operator.story()
     assert story.case is not None
@@ -197,20 +195,10 @@ def test_an_undo_puts_exactly_back_what_was_taken() -> None:
     assert isinstance(release_dns.revert(release_dns.observe(ports, case, story.memory)), Done)
 
 
-def stop_after_taking(here: Scene) -> None:
-    def kill() -> None:
-        raise Killed
-
-    just_before(here, "restore.hosted_cluster", kill)
-    with pytest.raises(Killed):
-        here.operator.relocate(dns="takeover")
-    here.world.hooks.clear()
-
-
 def test_an_undo_writes_over_nobodys_record() -> None:
     here = scene()
     kill_external_dns(here)
-    stop_after_taking(here)
+    stop_before(here, "restore.hosted_cluster", "takeover")
     ports, story = here.operator.ports(), here.operator.story()
     assert story.case is not None
     case = Case.from_json(dict(story.case))

@@ -17,7 +17,6 @@ from hcp_dr.kube.resources import ROUTE, SERVICE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting
 from hcp_dr.procedure.handing import HELD, give, is_handed_over, names_held
-from hcp_dr.procedure.preflight.external_dns import look_at as look_at_external_dns
 from hcp_dr.procedure.records import HOSTNAME, names_in
 from hcp_dr.procedure.restore import refresh_external_dns as refresh
 
@@ -29,34 +28,31 @@ GIVEN = "dns_given"
 class Giving:
     """`waiting` are names that are held, and that the destination does not publish yet."""
 
-    owner: str
     changes: tuple[RecordChange, ...]
     waiting: tuple[str, ...]
-    external_dns: refresh.Facts
+    restarting: refresh.Facts
 
     def next_round(self) -> Do | None:
         if self.changes:
-            return Do((refresh.pods_now(self.external_dns), ChangeRecords(self.changes)))
-        restart = refresh.restart(self.external_dns) if self.external_dns.old is not None else None
+            return Do((refresh.pods_now(self.restarting), ChangeRecords(self.changes)))
+        restart = refresh.restart(self.restarting) if self.restarting.old is not None else None
         if isinstance(restart, Do):
             return restart
-        return None if self.waiting else Do((Remember(GIVEN, self.owner),))
+        return None if self.waiting else Do((Remember(GIVEN, self.restarting.external_dns.owner),))
 
 
 def look_at(ports: Ports, case: Case, memory: Memory) -> Giving | None:
     """None where no name is handed over, or none any more."""
     if not is_handed_over(memory) or GIVEN in memory.values:
         return None
-    owner = look_at_external_dns(ports.destination, "destination").owner
+    restarting = refresh.observe(ports, case, memory)
+    owner = restarting.external_dns.owner
     records, held = ports.zone.records(), memory.mapping(HELD)
-    names = names_held(records, case.backup_id, held)
     published = frozenset[str]().union(*_published(ports.destination, case.control_plane_namespace))
-    empty = names - {record.name for record in records}
     return Giving(
-        owner=owner,
-        changes=give(records, case.backup_id, held, owner, published | empty) if owner else (),
-        waiting=tuple(sorted(names - empty - published)),
-        external_dns=refresh.observe(ports, case, memory),
+        changes=give(records, case.backup_id, held, owner, published) if owner else (),
+        waiting=tuple(sorted(names_held(records, case.backup_id, held) - published)),
+        restarting=restarting,
     )
 
 

@@ -10,7 +10,7 @@ an hour that they are its own fails to delete them: it supposes them as they wer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -18,14 +18,13 @@ from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.journal import Memory
 from hcp_dr.model import DNS, HANDOVER
 from hcp_dr.procedure.lost import is_lost
-from hcp_dr.procedure.records import from_json, ownerships, to_json
+from hcp_dr.procedure.records import ownerships
+from hcp_dr.procedure.taking import Image, image_of, owner_of, records_of
 
 HELD = "dns_held"
 """Remembered: the owner that kept them, the records as they were, and when they were last held."""
 SHORT_LIFE = 10
 """Seconds: the TTL of an address while its name is on its way. An alias has none."""
-
-Held = Mapping[str, Any] | None
 
 
 def is_handed_over(memory: Memory) -> bool:
@@ -38,18 +37,8 @@ def nobody(backup_id: str) -> str:
     return f"hcp-dr-{backup_id}"
 
 
-def owner_before(held: Held) -> str:
-    return str((held or {}).get("owner") or "")
-
-
-def records_before(held: Held) -> tuple[Record, ...]:
-    return tuple(from_json(value) for value in (held or {}).get("records", ()))
-
-
-def remembered(owner: str, records: Iterable[Record], held: Held, now: float) -> dict[str, Any]:
-    """With these records, and those that were held before."""
-    whole = {(record.name, record.type): record for record in (*records_before(held), *records)}
-    return {"owner": owner, "records": [to_json(record) for record in whole.values()], "at": now}
+def remembered(owner: str, records: Iterable[Record], held: Image, now: float) -> dict[str, Any]:
+    return {**image_of(owner, records, held), "at": now}
 
 
 def hold(records: Iterable[Record], owner: str, backup_id: str) -> tuple[RecordChange, ...]:
@@ -64,18 +53,18 @@ def hold(records: Iterable[Record], owner: str, backup_id: str) -> tuple[RecordC
 
 
 def give(
-    records: Iterable[Record], backup_id: str, held: Held, owner: str, names: Iterable[str]
+    records: Iterable[Record], backup_id: str, held: Image, owner: str, names: Iterable[str]
 ) -> tuple[RecordChange, ...]:
-    """What is held of these names becomes `owner`'s. The claim of a name whose address is gone goes too: external-dns
-    makes both anew, and could not beside it."""
+    """What is held of these names becomes `owner`'s. A claim whose address is gone goes: external-dns makes both
+    anew, and could not beside it."""
     return _pass_on(tuple(records), nobody(backup_id), owner, held, frozenset(names))
 
 
-def give_back(records: Iterable[Record], backup_id: str, held: Held) -> tuple[RecordChange, ...]:
+def give_back(records: Iterable[Record], backup_id: str, held: Image) -> tuple[RecordChange, ...]:
     """For an undo: what is held is again whose it was, and lives as long."""
-    records, before = tuple(records), {(record.name, record.type): record for record in records_before(held)}
+    records, before = tuple(records), {(record.name, record.type): record for record in records_of(held)}
     names = names_held(records, backup_id, held)
-    changes = _pass_on(records, nobody(backup_id), owner_before(held), held, None)
+    changes = _pass_on(records, nobody(backup_id), owner_of(held), held, None)
     for record in records:
         was = before.get((record.name, record.type))
         if was is not None and record.name in names and replace(record, ttl=was.ttl) == was != record:
@@ -83,23 +72,27 @@ def give_back(records: Iterable[Record], backup_id: str, held: Held) -> tuple[Re
     return changes
 
 
-def names_held(records: Iterable[Record], backup_id: str, held: Held) -> frozenset[str]:
-    """The names with an address, when they were held, that are nobody's now."""
-    claims = (o for o in ownerships(records) if o.owner == nobody(backup_id))
-    return _addresses(records_before(held)).intersection(name for o in claims for name in o.names)
+def names_held(records: Iterable[Record], backup_id: str, held: Image) -> frozenset[str]:
+    """The names that are nobody's. They had an address when they were held, and have one now."""
+    records = tuple(records)
+    claimed = {name for o in ownerships(records) if o.owner == nobody(backup_id) for name in o.names}
+    return _addresses(records_of(held)) & _addresses(records) & claimed
 
 
 def _pass_on(
-    records: tuple[Record, ...], one: str, other: str, held: Held, names: frozenset[str] | None
+    records: tuple[Record, ...], one: str, other: str, held: Image, names: frozenset[str] | None
 ) -> tuple[RecordChange, ...]:
     """Of these names, or all that `one` claims."""
-    known, there = _addresses(records_before(held)), _addresses(records)
+    known, there = _addresses(records_of(held)), _addresses(records)
     changes: tuple[RecordChange, ...] = ()
     for claim in ownerships(records):
         about = known.intersection(claim.names)
-        if claim.owner == one and (names is None or about & names):
-            given = _into(claim.txt, _given(claim.txt, one, other))
-            changes += given if not about or about & there else given[:1]
+        if claim.owner != one:
+            continue
+        if about and not about & there:
+            changes += (RecordChange("DELETE", claim.txt),)
+        elif names is None or about & names:
+            changes += _into(claim.txt, _given(claim.txt, one, other))
     return changes
 
 

@@ -95,6 +95,13 @@ def owned(
     return (*texts, *(r for r in records if r.name in names and r.type.lower() in _TYPES))
 
 
+def kept_at(records: Iterable[Record], owner: str, namespace: str, hostnames: Collection[str]) -> tuple[Record, ...]:
+    """What of `owned` is about exactly these names, whichever object published them. Nothing where nobody is named."""
+    records = tuple(records)
+    published = {claim.resource: frozenset(hostnames) for claim in ownerships(records)}
+    return owned(records, owner, namespace, published) if owner else ()
+
+
 def _about(claim: Ownership, published: Published | None) -> str | None:
     if published is None:
         return claim.names[0]

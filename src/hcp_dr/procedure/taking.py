@@ -29,6 +29,12 @@ def owner_of(image: Image) -> str:
     return str((image or {}).get("owner") or "")
 
 
+def image_of(owner: str, records: Iterable[Record], before: Image) -> dict[str, Any]:
+    """With these records, and those that it held before."""
+    whole = {(record.name, record.type): record for record in (*records_of(before), *records)}
+    return {"owner": owner, "records": [to_json(record) for record in whole.values()]}
+
+
 def at_its_places(records: Iterable[Record], image: Image) -> tuple[Record, ...]:
     """What of the zone's records has the name and type of one that was taken."""
     taken = {(record.name, record.type) for record in records_of(image)}
@@ -49,9 +55,12 @@ def take(owner: str, left: tuple[Record, ...], strangers: tuple[Record, ...], im
             )
         )
     if left:
-        whole = {(record.name, record.type): record for record in (*records_of(image), *left)}
-        kept = {"owner": owner, "records": [to_json(record) for record in whole.values()]}
-        return Do((Remember(IMAGE, kept), ChangeRecords(tuple(RecordChange("DELETE", record) for record in left))))
+        return Do(
+            (
+                Remember(IMAGE, image_of(owner, left, image)),
+                ChangeRecords(tuple(RecordChange("DELETE", record) for record in left)),
+            )
+        )
     if image:
         return Done(f"{len(records_of(image))} records were taken from owner {owner}")
     return Done("no record is at the hosted cluster's names")

@@ -65,7 +65,8 @@ class ExternalDns:
         self._settings: Settings | None = None
         self._next = 0.0
         self._last = 0.0
-        self._known: tuple[float, list[RecordSet]] | None = None  # when it looked, and what it saw
+        self._known: list[RecordSet] | None = None  # what it saw when it looked
+        self._looked = 0.0
 
     def due(self) -> float:
         changed = self._seen != self._server.store.revision
@@ -124,19 +125,17 @@ class ExternalDns:
         except Refusal:
             self._known = None
             return
-        if self._known is not None:
-            touched = {(change.record_set.name, change.record_set.type) for change in changes}
-            kept = [record for record in listing if (record.name, record.type) not in touched]
-            made = [change.record_set for change in changes if change.action != "DELETE"]
-            self._known = (self._known[0], kept + made)
+        touched = {(change.record_set.name, change.record_set.type) for change in changes}
+        kept = [record for record in listing if (record.name, record.type) not in touched]
+        self._known = kept + [change.record_set for change in changes if change.action != "DELETE"]
 
     def _listing(self, told: Settings) -> list[RecordSet]:
         """The zone; as long as its cache lives, as it was when it looked."""
         now = self._clock.now()
-        if self._known is None or now - self._known[0] >= told.cache:
+        if self._known is None or now - self._looked >= told.cache:
             zone = next(zone for zone in self._records.zones() if zone.zone_id == self._zone_id)
-            self._known = (now, list(zone.listing))
-        return self._known[1]
+            self._known, self._looked = zone.listing, now
+        return self._known
 
     def _wanted(self) -> Iterator[Wanted]:
         store = self._server.store

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from itertools import islice, takewhile
 
 import pytest
 
@@ -13,6 +11,8 @@ from hcp_dr.kube import client
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Event
 from tests.contract.kubernetes.sides import Side, an_object, new_namespace
+
+LAST = "last-after-"
 
 
 def make(side: Side, namespace: str, name: str, labels: dict[str, str] | None = None) -> None:
@@ -119,18 +119,18 @@ def test_a_selector_that_is_none_is_invalid(side: Side, namespace: str, labels: 
 # Watches
 
 
-def watching(side: Side, namespace: str, version: str, labels: str | None = None) -> Iterator[Event]:
-    """Without bookmarks, and so long that a slow server tells it all."""
-    events = side.admin.watch(r.SECRET, namespace, resource_version=version, seconds=30, labels=labels)
-    return (event for event in events if event.type != "BOOKMARK")
-
-
-def watched(side: Side, namespace: str, version: str, labels: str | None = None) -> list[Event]:
-    """All that came between this version and now, of which the last thing is made here."""
-    last = f"last-after-{version}"
-    make(side, namespace, last, {"app": "one"})
-    events = watching(side, namespace, version, labels)
-    return list(takewhile(lambda event: event.object["metadata"]["name"] != last, events))
+def watched(side: Side, namespace: str, version: str, number: int, labels: str | None = None) -> list[Event]:
+    """So many changes, and whatever else comes before the next one, which is made here after them."""
+    found: list[Event] = []
+    for event in side.admin.watch(r.SECRET, namespace, resource_version=version, seconds=30, labels=labels):
+        if event.type == "BOOKMARK":
+            continue
+        if event.object["metadata"]["name"].startswith(LAST):
+            break
+        found.append(event)
+        if len(found) == number:
+            make(side, namespace, f"{LAST}{version}", {"app": "one"})
+    return found
 
 
 def told(events: list[Event]) -> list[tuple[str, str]]:
@@ -144,15 +144,15 @@ def test_a_watch_tells_what_came_after_a_list(side: Side, namespace: str) -> Non
     changed = side.admin.patch(r.SECRET, "a", namespace, {"data": {"a": "Yg=="}})
     side.admin.delete(r.SECRET, "a", namespace)
     make(side, new_namespace(side), "elsewhere")
-    events = watched(side, namespace, version)
+    events = watched(side, namespace, version, 3)
     assert told(events) == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
     assert events[1].object == changed
     last = events[2].object
     assert int(last["metadata"]["resourceVersion"]) > int(changed["metadata"]["resourceVersion"])
     last["metadata"]["resourceVersion"] = changed["metadata"]["resourceVersion"]
     assert last == changed
-    again = watching(side, namespace, events[0].object["metadata"]["resourceVersion"])
-    assert told(list(islice(again, 2))) == [("MODIFIED", "a"), ("DELETED", "a")]
+    again = watched(side, namespace, events[0].object["metadata"]["resourceVersion"], 2)
+    assert told(again) == [("MODIFIED", "a"), ("DELETED", "a")]
 
 
 def test_a_watch_with_labels_sees_objects_come_and_go(side: Side, namespace: str) -> None:
@@ -161,7 +161,7 @@ def test_a_watch_with_labels_sees_objects_come_and_go(side: Side, namespace: str
     side.admin.patch(r.SECRET, "a", namespace, {"metadata": {"labels": {"app": "one"}}})
     inside = side.admin.patch(r.SECRET, "a", namespace, {"metadata": {"labels": {"x": "y"}}})
     outside = side.admin.patch(r.SECRET, "a", namespace, {"metadata": {"labels": {"app": "two"}}})
-    events = watched(side, namespace, version, "app=one")
+    events = watched(side, namespace, version, 3, "app=one")
     assert told(events) == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
     last = events[2].object["metadata"]
     assert last["labels"] == inside["metadata"]["labels"]
@@ -171,8 +171,7 @@ def test_a_watch_with_labels_sees_objects_come_and_go(side: Side, namespace: str
 def test_a_watch_from_nowhere_begins_with_what_is_there(side: Side, namespace: str) -> None:
     make(side, namespace, "a")
     make(side, namespace, "b")
-    events = islice(watching(side, namespace, "0"), 2)
-    assert sorted(told(list(events))) == [("ADDED", "a"), ("ADDED", "b")]
+    assert sorted(told(watched(side, namespace, "0", 2))) == [("ADDED", "a"), ("ADDED", "b")]
 
 
 def test_a_deletion_that_waits_for_finalizers_is_a_change_first(side: Side, namespace: str) -> None:
@@ -180,7 +179,7 @@ def test_a_deletion_that_waits_for_finalizers_is_a_change_first(side: Side, name
     made = side.admin.create(r.SECRET, an_object(r.SECRET, "a", namespace, metadata=metadata))
     side.admin.delete(r.SECRET, "a", namespace)
     side.admin.patch(r.SECRET, "a", namespace, {"metadata": {"finalizers": None}})
-    events = watched(side, namespace, made["metadata"]["resourceVersion"])
+    events = watched(side, namespace, made["metadata"]["resourceVersion"], 2)
     assert told(events) == [("MODIFIED", "a"), ("DELETED", "a")]
     assert all("deletionTimestamp" in event.object["metadata"] for event in events)
 
@@ -201,4 +200,4 @@ def test_a_watch_from_before_all_that_is_remembered_has_expired(side: Side, name
     with pytest.raises(errors.Expired, match="too old resource version"):
         list(side.admin.watch(r.ROUTE, namespace, resource_version="1", seconds=1))
     with pytest.raises(errors.ServerBusy, match="not-a-version"):
-        next(watching(side, namespace, "not-a-version"))
+        watched(side, namespace, "not-a-version", 0)

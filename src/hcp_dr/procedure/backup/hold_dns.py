@@ -15,10 +15,10 @@ from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse, Rememb
 from hcp_dr.errors import NotOurs, Refused
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import DNS, HANDOVER, Case, Ports
-from hcp_dr.procedure.handing import HELD, Held, give_back, hold, names_held, owner_before, records_before, remembered
+from hcp_dr.procedure.handing import HELD, give_back, hold, names_held, remembered
 from hcp_dr.procedure.preflight.external_dns import source_owner
-from hcp_dr.procedure.records import fixed_names, owned, ownerships, strangers_at
-from hcp_dr.procedure.taking import told
+from hcp_dr.procedure.records import fixed_names, kept_at, strangers_at
+from hcp_dr.procedure.taking import Image, owner_of, records_of, told
 
 MOST = 900.0
 """Seconds that are waited for resolvers, however long a record lives."""
@@ -34,7 +34,7 @@ class Facts:
     owner: str  # "" where nobody can say
     kept: tuple[Record, ...]  # that the owner keeps at the fixed names
     strangers: tuple[Record, ...]  # address records there that somebody else keeps, or nobody
-    held: Held  # remembered
+    held: Image  # remembered
     back: tuple[RecordChange, ...]  # what gives back what is held
     now: float  # seconds since the epoch
 
@@ -43,13 +43,12 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     asked, held = memory.text(DNS) == HANDOVER, memory.mapping(HELD)
     facts = Facts(case.backup_id, asked, "", (), (), held, (), ports.now())
     if not asked:
-        return replace(facts, back=give_back(ports.zone.records(), case.backup_id, held)) if held else facts
+        return replace(facts, back=look_back(ports, case, memory).changes)
     records = ports.zone.records()
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     names = fixed_names(hosted_cluster) | {case.api_hostname}
-    owner = owner_before(held) or source_owner(ports, case, records)
-    published = {claim.resource: names for claim in ownerships(records)}
-    kept = owned(records, owner, case.control_plane_namespace, published) if owner else ()
+    owner = owner_of(held) or source_owner(ports, case, records)
+    kept = kept_at(records, owner, case.control_plane_namespace, names)
     others = names - names_held(records, case.backup_id, held)
     return replace(facts, owner=owner, kept=kept, strangers=strangers_at(records, kept, others))
 
@@ -80,7 +79,7 @@ def plan(facts: Facts) -> Decision:
                 todo=f"Look at the TXT records of its names, and at --txt-owner-id of external-dns there. {_ELSE}",
             )
         )
-    addresses = [record for record in records_before(facts.held) if record.type != "TXT"]
+    addresses = [record for record in records_of(facts.held) if record.type != "TXT"]
     life = min(MOST, max((record.ttl or 0 for record in addresses), default=0))
     rest = facts.held["at"] + life - facts.now
     if rest > 0:

@@ -21,7 +21,7 @@ from hcp_dr.kube.resources import ROUTE, SERVICE
 from hcp_dr.model import DNS, TAKEOVER, Case, Later, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
 from hcp_dr.procedure.fencing import Fence, look_at
-from hcp_dr.procedure.handing import HELD, is_handed_over, owner_before
+from hcp_dr.procedure.handing import HELD, is_handed_over
 from hcp_dr.procedure.preflight.external_dns import look_at as look_at_external_dns
 from hcp_dr.procedure.preflight.external_dns import source_owner
 from hcp_dr.procedure.records import HOSTNAME, Published, names_in, owned, strangers_at
@@ -58,7 +58,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     hostnames = frozenset({case.api_hostname}).union(*published.values())
     takeover = memory.text(DNS) == TAKEOVER
     held = memory.mapping(HELD) if is_handed_over(memory) else None
-    owner = owner_before(held) or source_owner(ports, case, records) or owner_of(image)
+    owner = owner_of(held) or source_owner(ports, case, records) or owner_of(image)
     left = owned(records, owner, case.control_plane_namespace, published if takeover else None) if owner else ()
     return Facts(
         takeover=takeover,

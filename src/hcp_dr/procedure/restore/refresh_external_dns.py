@@ -13,7 +13,7 @@ from hcp_dr.errors import NotFound
 from hcp_dr.kube.resources import DEPLOYMENT, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.procedure.handing import is_handed_over
-from hcp_dr.procedure.preflight.external_dns import NAME, NAMESPACE, look_at
+from hcp_dr.procedure.preflight.external_dns import NAME, NAMESPACE, ExternalDns, look_at
 from hcp_dr.procedure.workloads import PodFact, workloads
 
 PODS = "external_dns_pods"
@@ -24,19 +24,16 @@ _NO_CACHE = ("", "0", "0s", "0m", "0h")
 @dataclass(frozen=True, slots=True)
 class Facts:
     later: bool  # remembered: names are handed over, at which it is restarted then
-    there: bool
-    cache: str  # its --txt-cache-interval, "" where it has none
+    external_dns: ExternalDns
     pods: tuple[PodFact, ...]
     old: Mapping[str, Any] | None  # remembered
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     found = [w for w in workloads(ports.destination, NAMESPACE, DEPLOYMENT) if w.name == NAME]
-    external_dns = look_at(ports.destination, "destination")
     return Facts(
         later=is_handed_over(memory),
-        there=external_dns.there,
-        cache=external_dns.cache,
+        external_dns=look_at(ports.destination, "destination"),
         pods=tuple(pod for workload in found for pod in workload.pods),
         old=memory.mapping(PODS),
     )
@@ -47,7 +44,7 @@ def pods_now(facts: Facts) -> Remember:
 
 
 def plan(facts: Facts) -> Decision:
-    if not facts.there:
+    if not facts.external_dns.there:
         return Refuse(NotFound(object=f"Deployment {NAMESPACE}/{NAME}", cluster="destination", verb="restart"))
     if facts.later:
         return Done("the destination's external-dns is restarted when it is given the names")
@@ -56,7 +53,7 @@ def plan(facts: Facts) -> Decision:
 
 def restart(facts: Facts) -> Decision:
     """Of the pods that are remembered, or else of those that are there."""
-    if facts.cache in _NO_CACHE:
+    if facts.external_dns.cache in _NO_CACHE:
         return Done("the destination's external-dns keeps no cache of owners")
     if facts.old is None:
         return Do((pods_now(facts),))
@@ -67,7 +64,7 @@ def restart(facts: Facts) -> Decision:
     )
     if actions:
         return Do(actions)
-    return Done(f"the destination's external-dns was restarted, because it keeps owners for {facts.cache}")
+    return Done(f"the destination's external-dns was restarted, because it keeps owners for {facts.external_dns.cache}")
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

@@ -14,7 +14,7 @@ from hcp_dr.engine.step import Decision, Step
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
 from hcp_dr.procedure.preflight.external_dns import look_at
-from hcp_dr.procedure.records import fixed_names, owned, owners_of, ownerships, strangers_at
+from hcp_dr.procedure.records import fixed_names, kept_at, owners_of, strangers_at
 from hcp_dr.procedure.restoring import to_restore
 from hcp_dr.procedure.taking import IMAGE, Image, at_its_places, owner_of, put_back, take
 
@@ -34,8 +34,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     names = frozenset({case.api_hostname, *fixed_names(hosted_cluster)})
     claimed = owners_of(records, case.api_hostname) - {look_at(ports.destination, "destination").owner}
     owner = owner_of(image) or (next(iter(claimed)) if len(claimed) == 1 else "")
-    published = {claim.resource: names for claim in ownerships(records)}
-    left = owned(records, owner, case.control_plane_namespace, published) if owner else ()
+    left = kept_at(records, owner, case.control_plane_namespace, names)
     return Facts(
         owner=owner,
         left=left,
