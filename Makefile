@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 
-.PHONY: demo drill test test-region check docs format lock clean
+.PHONY: demo drill test test-region test-region-long check docs format lock clean
 
 ## The whole relocation on the tabletop, in memory: seconds, as any user, anywhere.
 demo: $(READY)
@@ -21,7 +21,11 @@ test: $(READY)
 
 ## The tests in the real region, and the contract of what plays a part in memory with what is real: Linux and root.
 test-region: $(READY) region-programs
-	HCP_DR_LAB_REGION_REQUIRED=1 $(BIN)/pytest -v tests/contract tests/region
+	HCP_DR_LAB_REGION_REQUIRED=1 $(BIN)/pytest -v -m "not long" tests/contract tests/region
+
+## The longer stories in the real region: for whoever changed what they are about.
+test-region-long: $(READY) region-programs
+	HCP_DR_LAB_REGION_REQUIRED=1 $(BIN)/pytest -v -m long tests/region
 
 ## Style, types, layers.
 check: $(READY)

@@ -28,6 +28,8 @@ CASE = Case(
     zone_id="Z1",
     domain="hosted.example",
     backup_id="backup-1",
+    source_uid="uid-of-mgmt-1",
+    destination_uid="uid-of-mgmt-2",
 )
 Key = tuple[str, str | None, str]
 

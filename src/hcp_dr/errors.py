@@ -40,7 +40,8 @@
         ├── NotProven                75
         ├── ConfirmationMissing      76
         ├── PastNoReturn             77
-        └── SourceAnswers            78
+        ├── SourceAnswers            78
+        └── WrongCluster             79
 
 Each class says what happened (`template`, filled from keyword values), what was left as it was (`left`) and what to do
 next (`todo`). Passing errors may be tried again by the engine; nothing else is.
@@ -382,3 +383,15 @@ class SourceAnswers(Refused):
     template = "The source is not lost: {why}."
     left = "Nothing was changed by this command."
     todo = "Where its API answers, relocate: `hcp-dr relocate` loses nothing."
+
+
+class WrongCluster(Refused):
+    """A kubeconfig leads to another cluster than the one that this relocation began with, or to a namesake there."""
+
+    exit_code = 79
+    template = "The {side} kubeconfig leads to {server}, which is another cluster than that of this relocation: {why}."
+    left = "Nothing was changed there, since it was seen."
+    todo = (
+        "Let the kubeconfig lead to the cluster that the relocation was begun with (look at its current-context and "
+        "server), then run the command again."
+    )

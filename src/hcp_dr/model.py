@@ -64,6 +64,11 @@ class Case:
     backup_id: str
     part_mib: int = 128  # a snapshot that is larger goes to the bucket in parts of so many MiB
     documented_key: bool = False  # the snapshot goes under the documented key too
+    # Who is who, whatever the kubeconfigs lead to later; "" in journals that were begun before they were kept.
+    source_uid: str = ""  # of namespace kube-system of the management cluster
+    destination_uid: str = ""
+    hosted_cluster_uid: str = ""  # of the HostedCluster on the source
+    cluster_id: str = ""  # of the hosted cluster, as its HostedCluster says and ClusterVersion inside tells
 
     @property
     def control_plane_namespace(self) -> str:

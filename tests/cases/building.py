@@ -22,6 +22,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from hcp_dr.engine.peers import Stranger
 from hcp_dr.engine.step import Step
 from hcp_dr.kube import resources
 from hcp_dr.kube.port import Object, Resource
@@ -119,9 +120,18 @@ _SHORT: dict[Any, Callable[[Any], Any]] = {
     Held: _held,
     Workload: _workload,
 }
+STRANGER = Stranger("source", "https://elsewhere.example:6443", "it is another")
 _WORDS: dict[Any, dict[str, Any]] = {
     Fence: {"holds": Fence(paused=True, workloads=STOPPED)},
-    Guard: {"proven": Guard((), (), destination_serves=True)},
+    Guard: {
+        "proven": Guard((), (), destination_serves=True),
+        "elsewhere": Guard(
+            (),
+            (),
+            destination_serves=True,
+            stranger=STRANGER,
+        ),
+    },
 }
 _USUAL: dict[Any, dict[str, Any]] = {Manifest: {"case": {}, "made_at": 0.0, "fence": None}}
 

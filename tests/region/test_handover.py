@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr_lab.hosted import shapes
@@ -25,6 +27,7 @@ SHORT = 30
 CACHE = "--txt-cache-interval="
 
 
+@pytest.mark.long
 def test_names_are_handed_over_by_the_real_external_dns(region: Layout) -> None:
     """There and back. The API's name is that of a Service behind a load balancer, the others are those of Routes."""
     balanced = shapes.options([Shape.LOAD_BALANCER])

@@ -49,6 +49,7 @@ def upstream() -> Iterator[Layout]:
         lifecycle.down(name, say)
 
 
+@pytest.mark.long
 def test_three_pools_with_all_that_can_be_referenced_beside_a_neighbour(region: Layout, tmp_path: Path) -> None:
     with in_service(region, shapes.options(MANY)) as hosted:
         neighbour = HostedClusterNames(f"{hosted.names.name}2")
@@ -95,6 +96,7 @@ def test_three_members_whose_release_would_make_three_clusters_are_refused(regio
                 assert not destination.list(kind, hosted.names.control_plane_namespace).items
 
 
+@pytest.mark.long
 def test_a_hosted_cluster_of_the_users_own_with_a_heavy_etcd(region: Layout, tmp_path: Path) -> None:
     """Its namespace is there on the source only, its snapshot goes up in parts."""
     options = shapes.options(brought=manifest.read(EXAMPLE), etcd_ballast=shapes.size("20MiB"), secrets=20)

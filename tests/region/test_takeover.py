@@ -6,6 +6,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from hcp_dr.errors import CannotMigrate, NotFound
 from hcp_dr.kube import resources as r
 from hcp_dr_lab import drill
@@ -22,6 +24,7 @@ FIRST, SECOND = MANAGEMENT_CLUSTERS
 PUBLISHED = ("api", "oauth", "konnectivity", "ignition")
 
 
+@pytest.mark.long
 def test_records_are_taken_from_a_dead_external_dns_and_it_takes_nothing_back(region: Layout, tmp_path: Path) -> None:
     """The API's name is that of a Service behind a load balancer, the others are those of Routes."""
     with in_service(region, shapes.options([Shape.LOAD_BALANCER])) as hosted:

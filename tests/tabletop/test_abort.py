@@ -17,6 +17,7 @@ from typing import Any, Literal
 import pytest
 
 from hcp_dr.engine.journal import FILE_NAME, fold
+from hcp_dr.engine.sighting import REACHED_ANNOTATION
 from hcp_dr.errors import ClusterUnreachable, HcpDrError, NothingToResume, PastNoReturn
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
@@ -308,6 +309,10 @@ def test_a_hosted_cluster_that_no_journal_tells_of_does_not_go_with_its_namespac
     backup_id = (left.story.case or {})["backup_id"]
     made = {"metadata": {"annotations": {RELOCATION_ANNOTATION: backup_id}}}
     other.patch(r.NAMESPACE, "clusters", None, made)
+    # Of one that is this relocation's, or that its Lease tells of, an abort knows that its journal is too old.
+    other.patch(r.HOSTED_CLUSTER, "shop", "clusters", {"metadata": {"annotations": {RELOCATION_ANNOTATION: None}}})
+    unannounced = {"metadata": {"annotations": {REACHED_ANNOTATION: None}}}
+    world.sides[0].client().patch(r.LEASE, "hcp-dr-clusters-shop", "default", unannounced)
     ending = operator.abort()
     assert ending.error is None
     assert [check.name for check in ending.checks] == ["namespace.clusters"]
@@ -353,7 +358,8 @@ def test_after_the_point_of_no_return_it_says_no_and_changes_nothing() -> None:
     seen: list[Left] = []
 
     def remember(moment: Literal["before", "after"], request: Request) -> None:
-        if request.writes and here.operator.story().current == POINT_OF_NO_RETURN:
+        story = here.operator.story()
+        if request.writes and story.current == POINT_OF_NO_RETURN and story.acted_in(POINT_OF_NO_RETURN):
             seen.append(
                 Left(f"{moment} {request}", _copy(here.world), here.operator.story(), dict(here.operator.files))
             )

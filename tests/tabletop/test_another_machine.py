@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from hcp_dr.engine.journal import FILE_NAME
-from hcp_dr.engine.lease import stamp
+from hcp_dr.engine.sighting import stamp
 from hcp_dr.errors import (
     ArchiveError,
     AwsUnreachable,
@@ -133,7 +133,8 @@ def test_the_point_of_no_return_is_known_elsewhere_before_it_is_passed() -> None
 
     def stop(moment: str, request: Request) -> None:
         at_it = here.operator.story().current == "restore.start_control_plane"
-        if moment == "before" and at_it and request.port == "destination" and request.verb == "patch":
+        of_it = request.port == "destination" and request.verb == "patch" and request.arguments[0] == r.HOSTED_CLUSTER
+        if moment == "before" and at_it and of_it:
             raise Killed
 
     here.world.hooks.append(stop)

@@ -48,7 +48,7 @@ from hcp_dr.kube.client import connect as connect_kube
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Dns, Ports, Side
 from hcp_dr.procedure import BACKUP_ONLINE, POINT_OF_NO_RETURN, calling_off
-from hcp_dr.procedure.case import Asked, discover
+from hcp_dr.procedure.case import Asked, discover, recognized
 from hcp_dr.procedure.lost import is_lost
 
 Output = Literal["text", "json", "yaml"]
@@ -157,7 +157,7 @@ class Session:
                 left="Nothing was changed anywhere.",
                 todo="Choose another BACKUP_DIR and start with `hcp-dr relocate` or `hcp-dr backup`.",
             )
-        return self.fitting(story)
+        return self._recognized(story)
 
     def journaled_case(self) -> Case:
         """The case of the folder's journal, finished or not; where the folder has no journal, of what was at work last
@@ -168,7 +168,7 @@ class Session:
             story, where = self._fetched(where)
         if story.case is None or story.command is None:
             raise NothingToResume(reason=f"{where} holds no journal")
-        return self.fitting(story)
+        return self._recognized(story)
 
     def unfinished_case(self) -> Case:
         """As `journaled_case`, of what the journal says is not finished."""
@@ -201,6 +201,10 @@ class Session:
             journal.adopt(found.data)
         print(f"Going on with backup {case.backup_id}, whose journal is now in {where}.", file=sys.stderr)
         return found.story, f"s3://{ports.bucket.name}/{found.prefix}"
+
+    def _recognized(self, story: Story) -> Case:
+        """Raises SettingsError, WrongCluster."""
+        return recognized(self.fitting(story), self.ports)
 
     def fitting(self, story: Story) -> Case:
         """Raises SettingsError where the settings are those of another relocation."""

@@ -134,7 +134,8 @@ def _chosen(session: Session, backup: Path | None) -> tuple[Case, Manifest]:
         try:
             losing.must_be_before(story, folder.folder)
             case = session.fitting(story)
-            return case, lost.must_be_verified(folder, story, session.ports, case)
+            manifest = lost.must_be_verified(folder, story, session.ports, case)
+            return losing.towards(case, session.ports.destination), manifest
         except (ArchiveError, SettingsError) as error:
             odd.append(error.what)
             print(f"Passed over {folder.path}: {error.what}", file=sys.stderr)

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TypeVar
 
 from hcp_dr.aws.port import Bucket
-from hcp_dr.engine.lease import Sighting, look_at
 from hcp_dr.engine.mirror import Found, newest
+from hcp_dr.engine.sighting import Sighting, look_at
 from hcp_dr.errors import HcpDrError, JournalError, NothingToResume
 from hcp_dr.kube.port import Kubernetes
 

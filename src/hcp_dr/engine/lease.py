@@ -5,105 +5,56 @@ whole duration of our own clock; the clock of another machine is never believed.
 which it asked for its last renewal, and trusts that for less than the duration, so that it has stopped before anybody
 else may begin. Every change is conditional on what was seen. A Lease is given back by name, never deleted.
 
-Its annotations let another machine find the relocation: the backup id, and the last run that wrote anything.
+It is taken only on the management clusters that the case names: on another one it would exclude nobody.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal
 
+from hcp_dr.engine import peers
 from hcp_dr.engine.bucket_lease import Leases
 from hcp_dr.engine.process import Process
 from hcp_dr.engine.process import current as this_process
 from hcp_dr.engine.process import is_gone as is_gone_here
+from hcp_dr.engine.sighting import (
+    DURATION,
+    HOSTED_CLUSTER_ANNOTATION,
+    LAST_RUN_ANNOTATION,
+    NAMESPACE,
+    PROCESS_ANNOTATION,
+    REACHED_ANNOTATION,
+    SIDE_ANNOTATION,
+    Sighting,
+    lease_name,
+    look_at,
+    stamp,
+)
 from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock, StopRequested
-from hcp_dr.errors import AlreadyExists, Conflict, HcpDrError, LeaseHeld, LeaseLost, NotFound, SettingsError
+from hcp_dr.errors import (
+    AlreadyExists,
+    Conflict,
+    HcpDrError,
+    LeaseHeld,
+    LeaseLost,
+    NotFound,
+    SettingsError,
+    WrongCluster,
+)
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import LEASE
 from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports, Side
-from hcp_dr.objects.reading import annotations_of
 
-NAMESPACE = "default"
-DURATION = 60
-"""Seconds that a Lease has to stand still before somebody else may take it."""
 RENEWED_EVERY = DURATION / 3
 RETRIED_EVERY = 5.0
 TRUSTED = DURATION - 10.0
 """So long the holder believes in its last renewal; the rest is for what is under way then."""
 
-_LONGEST_NAME = 63
-HOSTED_CLUSTER_ANNOTATION = "hcp-dr.openshift.io/hosted-cluster"
-SIDE_ANNOTATION = "hcp-dr.openshift.io/side"
-PROCESS_ANNOTATION = "hcp-dr.openshift.io/process"
-LAST_RUN_ANNOTATION = "hcp-dr.openshift.io/last-run"
-
 Verdict = Literal["take", "ours", "wait", "alive"]
-
-
-def lease_name(namespace: str, name: str) -> str:
-    """Of a hosted cluster's Leases. A long name is cut, and told from others by its hash."""
-    whole = f"hcp-dr-{namespace}-{name}"
-    if len(whole) <= _LONGEST_NAME:
-        return whole
-    digest = hashlib.sha256(f"{namespace}/{name}".encode()).hexdigest()[:10]
-    return f"{whole[: _LONGEST_NAME - 11].rstrip('-.')}-{digest}"
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """A Lease as it was seen. `holder` is "" where nobody holds it; times are the holder's own, as RFC 3339."""
-
-    holder: str
-    process: str
-    since: str
-    renewed: str
-    duration: float
-    transitions: int
-    version: str
-    relocation: str  # the backup id of the relocation it was held for last
-    last_run: str  # the last holder that wrote anything in it
-    side: str
-
-    @property
-    def renewed_at(self) -> float | None:
-        """Seconds since the epoch, by the holder's clock: for people, never for a decision."""
-        try:
-            return datetime.fromisoformat(self.renewed).timestamp()
-        except ValueError:
-            return None
-
-    @classmethod
-    def of(cls, found: Object) -> Sighting:
-        spec, annotations = found.get("spec") or {}, annotations_of(found)
-        return cls(
-            holder=str(spec.get("holderIdentity") or ""),
-            process=annotations.get(PROCESS_ANNOTATION, ""),
-            since=str(spec.get("acquireTime") or ""),
-            renewed=str(spec.get("renewTime") or ""),
-            duration=float(spec.get("leaseDurationSeconds") or DURATION),
-            transitions=int(spec.get("leaseTransitions") or 0),
-            version=str(found["metadata"].get("resourceVersion", "")),
-            relocation=annotations.get(RELOCATION_ANNOTATION, ""),
-            last_run=annotations.get(LAST_RUN_ANNOTATION, ""),
-            side=annotations.get(SIDE_ANNOTATION, ""),
-        )
-
-
-def stamp(at: float) -> str:
-    """Seconds since the epoch as Kubernetes writes the times of a Lease."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def look_at(cluster: Leases, namespace: str, name: str) -> Sighting | None:
-    """The Lease of a hosted cluster on one management cluster; None where it has never been held."""
-    found = cluster.find(LEASE, lease_name(namespace, name), NAMESPACE)
-    return None if found is None else Sighting.of(found)
 
 
 def decide(seen: Sighting | None, first: Sighting | None, *, me: str, unchanged: float, gone: bool) -> Verdict:
@@ -135,6 +86,7 @@ class _Held:
     first_at: float = 0.0
     before: str | None = None  # the version that was seen before preflight; None where it was held
     trouble: HcpDrError | None = None
+    announced: str = ""  # by this run, as the Lease has it
 
 
 @dataclass(slots=True)
@@ -157,6 +109,7 @@ class Lease:
     last_runs: frozenset[str] = field(init=False, default=frozenset())
     _sides: tuple[_Held, ...] = field(init=False)
     _signed: str = field(init=False, default="")
+    _reached: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         run = self.ports.fresh_id()[:6]
@@ -204,6 +157,7 @@ class Lease:
             if self.is_stopped():
                 raise StopRequested
             try:
+                self._identify(held)
                 seen = look_at(held.cluster, self.case.namespace, self.case.name)
                 if self._settled(held, seen):
                     return (seen.version if seen else "") == held.before
@@ -219,6 +173,11 @@ class Lease:
                     return False
                 self.tell(Progress("again", "lease", error.what))
             self._rest()
+
+    def _identify(self, held: _Held) -> None:
+        """Raises WrongCluster, the port's errors."""
+        if held.side == "destination" or self.in_place_of_source is None:
+            peers.must_be_the_one(self.ports, self.case, held.side)
 
     def _settled(self, held: _Held, seen: Sighting | None) -> bool:
         """Whether the Lease is ours now. Raises LeaseHeld, Conflict, AlreadyExists, NotFound."""
@@ -237,12 +196,6 @@ class Lease:
         return True
 
     def _verdict(self, held: _Held, seen: Sighting | None) -> Verdict:
-        if seen is not None and seen.relocation == self.case.backup_id and seen.side not in ("", held.side):
-            raise SettingsError(
-                what=f"For backup {self.case.backup_id} this management cluster was the {seen.side}, "
-                f"and the settings make it the {held.side}.",
-                todo="MGMT_KUBECONFIG and MGMT2_KUBECONFIG are swapped: correct them and run again.",
-            )
         now = self.clock.now()
         if seen is None or not seen.holder:
             held.first = None
@@ -263,6 +216,8 @@ class Lease:
             SIDE_ANNOTATION: held.side,
             PROCESS_ANNOTATION: self.process.mark,
         }
+        if self._reached:
+            annotations[REACHED_ANNOTATION] = self._reached
         metadata: dict[str, Any] = {"annotations": annotations}
         if seen is None:
             metadata |= {"name": self.name, "namespace": NAMESPACE}
@@ -270,7 +225,7 @@ class Lease:
             made = held.cluster.create(LEASE, body)
         else:
             if seen.relocation != self.case.backup_id:
-                annotations[LAST_RUN_ANNOTATION] = None
+                annotations |= {LAST_RUN_ANNOTATION: None, REACHED_ANNOTATION: self._reached or None}
             elif seen.last_run:
                 self.last_runs |= {seen.last_run}
             made = self._patch(held, seen.version, {"metadata": metadata, "spec": spec})
@@ -281,7 +236,8 @@ class Lease:
         return held.cluster.patch(LEASE, self.name, NAMESPACE, {**change, "metadata": metadata})
 
     def _is_ours(self, held: _Held, made: Object, asked: float) -> None:
-        held.version = Sighting.of(made).version
+        seen = Sighting.of(made)
+        held.version, held.announced = seen.version, seen.reached
         held.asked_at, held.due, held.trouble, held.first = asked, asked + RENEWED_EVERY, None, None
 
     def _go_without(self, held: _Held, error: HcpDrError) -> None:
@@ -321,7 +277,7 @@ class Lease:
                 self._regain(held)
         except (Conflict, AlreadyExists, NotFound):
             held.due = self.clock.now()  # changed again meanwhile: at the next look
-        except (LeaseLost, SettingsError):
+        except (LeaseLost, SettingsError, WrongCluster):
             raise
         except HcpDrError as error:
             held.due = self.clock.now() + RETRIED_EVERY
@@ -334,16 +290,20 @@ class Lease:
     def _renewed(self, held: _Held) -> bool:
         """False where the Lease is not as this run left it."""
         asked = self.clock.now()
-        signed = {"metadata": {"annotations": {LAST_RUN_ANNOTATION: self._signed}}} if self._signed else {}
+        said = {LAST_RUN_ANNOTATION: self._signed, REACHED_ANNOTATION: self._reached}
+        annotations = {word: text for word, text in said.items() if text}
+        change = {"metadata": {"annotations": annotations}} if annotations else {}
         try:
-            made = self._patch(held, str(held.version), {**signed, "spec": {"renewTime": self._time()}})
+            made = self._patch(held, str(held.version), {**change, "spec": {"renewTime": self._time()}})
         except (Conflict, NotFound):
             return False
         self._is_ours(held, made, asked)
         return True
 
     def _regain(self, held: _Held) -> None:
-        """Ours still, although somebody touched it; or one that the work went on without. Raises LeaseLost."""
+        """Ours still, although somebody touched it; or one that the work went on without. Raises LeaseLost,
+        WrongCluster."""
+        self._identify(held)
         seen = look_at(held.cluster, self.case.namespace, self.case.name)
         without = held.version is None or self.does_without(held.side)
         verdict = self._verdict(held, seen)
@@ -375,6 +335,21 @@ class Lease:
         for held in self._sides:
             held.due = self.clock.now()
         self.keep()
+
+    def announce(self, step: str) -> None:
+        """Say in the Leases that this step acts from now on. Raises LeaseLost, and what keeps it from being said where
+        the work cannot go on without that cluster."""
+        if self._reached != step:
+            self._reached = step
+            for held in self._sides:
+                held.due = self.clock.now()
+        self.keep()
+        for held in self._sides:
+            if held.announced != step and not self.does_without(held.side):
+                written = Conflict(
+                    object=self._object, cluster=held.word, verb="patch", reason="it was not as it was left"
+                )
+                raise held.trouble or written
 
     def _give_back(self) -> None:
         """As far as it is ours; whatever does not answer lets it expire."""

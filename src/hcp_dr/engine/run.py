@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
+from hcp_dr.engine.hands import Answer, Hands
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import Mirror
 from hcp_dr.engine.perform import perform, suspects
@@ -47,8 +47,6 @@ from hcp_dr.errors import (
     TimedOut,
 )
 from hcp_dr.model import Case, Ports
-
-Answer = TypeVar("Answer")
 
 PASSING_LIMIT = 300.0
 """So many seconds may a cluster or AWS fail in a passing way before the step gives up."""
@@ -99,10 +97,10 @@ class Run:
     mirror: Mirror | None = None
     watches: Sequence[Watch[Any]] = ()
     lookouts: dict[str, Lookout] = field(default_factory=dict)  # by the name of the watch
-    _pool: ThreadPoolExecutor = field(init=False, repr=False)
+    _hands: Hands = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=self.hands)  # a thread is made when one is needed
+        self._hands = Hands(self.hands, self.clock)
 
     def carry_out(self, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
         """Every step that the journal does not call done, in order; a proof is looked at again whatever it says. What a
@@ -140,7 +138,7 @@ class Run:
         for step in steps:
             memory = self.journal.memory
             if step.revert is not None and step.name in memory.begun - memory.undone:
-                back = replace(step, observe=step.look_back or step.observe, plan=step.revert)
+                back = replace(step, observe=step.look_back or step.observe, plan=step.revert, announced=False)
                 done, seconds = self._see_through(back, "undo", f"undo {step.name}")
                 warnings = [f"{check.name}: {check.seen}" for check in done.checks if check.verdict == "warning"]
                 self.journal.write("undone", step=step.name, because=done.because, seconds=seconds, warnings=warnings)
@@ -277,6 +275,8 @@ class Run:
     def _act_outside(self, step: Step[Any], acts: Sequence[Action], seen: _Pass) -> bool:
         """Whether all of it went well; where not, the world is to be looked at again."""
         self._keep()
+        if step.announced and not self._announced(step, seen):
+            return False
         self.journal.write("intent", step=step.name, actions=describe_all(acts))
         if self.mirror is not None and self.mirror.is_awaited(step.name, undoable=step.revert is not None):
             self.send_mirror(now=True)
@@ -293,6 +293,16 @@ class Run:
                 raise error
         self._bear(step, failures[0][1], seen)
         return False
+
+    def _announced(self, step: Step[Any], seen: _Pass) -> bool:
+        """Whether the Leases say so; where not, the world is to be looked at again."""
+        try:
+            if self.lease is not None:
+                self.lease.announce(step.name)
+        except HcpDrError as error:
+            self._bear(step, error, seen)
+            return False
+        return True
 
     def _perform(self, actions: Sequence[Action], seen: _Pass) -> list[tuple[Action, HcpDrError]]:
         def one(action: Action) -> HcpDrError | None:
@@ -312,25 +322,7 @@ class Run:
         return failures
 
     def _together(self, works: Sequence[Callable[[], Answer]]) -> list[Answer]:
-        """What all of them return, in their order. They go through the hands, so that this thread can keep the lease
-        however long one takes; once it is lost, or one raised, none is begun any more."""
-        if self.lease is None and (len(works) == 1 or self.hands == 1):
-            return [work() for work in works]
-        self._keep()
-        halted = threading.Event()
-        futures = [self._pool.submit(_unless, halted, work) for work in works]
-        try:
-            self._keep_while(futures)
-        except BaseException:
-            halted.set()
-            self.clock.await_hands(futures, None)
-            raise
-        return [future.result() for future in futures]
-
-    def _keep_while(self, futures: Sequence[Future[Any]]) -> None:
-        while not all(future.done() for future in futures):
-            self.clock.await_hands(futures, self.lease.due_in() if self.lease else None)
-            self._keep()
+        return self._hands.together(works, self.lease)
 
     def _keep(self) -> None:
         if self.lease is not None:
@@ -374,16 +366,6 @@ class Run:
             self.clock.pause(0.05 * seen.stale)
         else:
             raise error
-
-
-def _unless(halted: threading.Event, work: Callable[[], Answer]) -> Answer:
-    if halted.is_set():
-        raise RuntimeError("nothing is begun any more")
-    try:
-        return work()
-    except BaseException:
-        halted.set()
-        raise
 
 
 def _more(count: int) -> str:

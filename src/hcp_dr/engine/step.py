@@ -305,6 +305,7 @@ class Step(Generic[Facts]):
     look_back: Callable[[Ports, Case, Memory], Any] | None = None
     revert: Callable[[Any], Decision] | None = None
     proof: bool = False  # looked at again by a resume, whatever the journal says
+    announced: bool = False  # the Leases say that it acts, before it does
     way_on: str = ""  # a sentence for whoever cannot have what this step needs; told with its errors
 
     @property

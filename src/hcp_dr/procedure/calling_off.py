@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory, Story
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
+from hcp_dr.engine.telling import Scribe
+from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.errors import NothingToResume, PastNoReturn, Refused
 from hcp_dr.model import Side
 from hcp_dr.procedure import IN_SERVICE, UNDO, returning
@@ -40,7 +43,11 @@ def must_be_returnable(run: Run, story: Story) -> None:
 
 
 def call_off(run: Run, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
-    """Undo the steps, and prove that the source is in service. Raises as `Run.carry_out`."""
+    """Undo the steps, and prove that the source is in service. Nothing of the source is started before the destination
+    was asked: a resumed abort may have an older journal than the one that it began with. Raises as `Run.carry_out`."""
+    if returning.CREATES not in run.journal.memory.begun:
+        look = replace(run, journal=Scribe(run.journal.memory), mirror=None, patience=FIRST_LIMIT)
+        look.carry_out_one(returning.CHECK)
     return (*run.undo(steps), *run.carry_out(IN_SERVICE))
 
 
@@ -48,5 +55,5 @@ def without(told: Callable[[], Memory]) -> Callable[[Side], bool]:
     """Which management cluster an abort can do without while it does not answer: the destination, as long as this
     relocation has no HostedCluster there. The source must not stay paused for its sake. A restore of a lost source has
     its Lease there and none on the source, so that only the destination's tells of one that is at work. `told` is what
-    the journal tells by then, which may be another machine's."""
+    the journal tells by then, which may be another machine's; whether it tells all is for `must_be_returnable`."""
     return lambda side: side == "destination" and returning.CREATES not in told().begun and not is_lost(told())

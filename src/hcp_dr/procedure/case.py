@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hcp_dr.errors import HcpDrError, SameCluster, SettingsError, UnknownHostedCluster
+from hcp_dr.engine.peers import SYSTEM, Stranger, known_uid, namesake, uid_of_cluster
+from hcp_dr.engine.sighting import look_at as look_at_lease
+from hcp_dr.errors import HcpDrError, KubernetesError, SameCluster, SettingsError, UnknownHostedCluster
 from hcp_dr.kube.port import Kubernetes, Object
-from hcp_dr.kube.resources import HOSTED_CLUSTER, NAMESPACE, NODE_POOL
-from hcp_dr.model import Case
+from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
+from hcp_dr.model import Case, Ports, Side
+from hcp_dr.objects.archive import read_manifest
 from hcp_dr.objects.reading import dig, name_of, uid_of
 from hcp_dr.objects.select import node_pools_of
+from hcp_dr.procedure.restoring import is_ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,9 @@ def api_hostname(hosted_cluster: Object) -> str:
 
 def discover(asked: Asked, source: Kubernetes, destination: Kubernetes, backup_id: str) -> Case:
     """Raises SameCluster, UnknownHostedCluster, SettingsError where a variable contradicts what is there."""
-    uids = [uid_of(cluster.get(NAMESPACE, "kube-system")) for cluster in (source, destination)]
-    if uids[0] == uids[1]:
-        raise SameCluster(evidence=f"namespace kube-system has uid {uids[0]} on both")
+    source_uid, destination_uid = uid_of_cluster(source), uid_of_cluster(destination)
+    if source_uid == destination_uid:
+        raise SameCluster(evidence=f"namespace {SYSTEM} has uid {source_uid} on both")
     hosted_cluster = source.find(HOSTED_CLUSTER, asked.name, asked.namespace)
     if hosted_cluster is None:
         there = [f"{i['metadata']['namespace']}/{name_of(i)}" for i in source.list(HOSTED_CLUSTER).items]
@@ -76,7 +80,58 @@ def discover(asked: Asked, source: Kubernetes, destination: Kubernetes, backup_i
         domain=asked.domain,
         backup_id=backup_id,
         part_mib=asked.part_mib,
+        source_uid=source_uid,
+        destination_uid=destination_uid,
+        hosted_cluster_uid=uid_of(hosted_cluster),
+        cluster_id=str(dig(hosted_cluster, "spec", "clusterID") or ""),
     )
+
+
+def recognized(case: Case, ports: Ports) -> Case:
+    """The case of a journal that does not say who its management clusters are, with those behind the kubeconfigs, each
+    proven by what the relocation left there. One that does not answer stays unknown, and nothing is done there. Raises
+    WrongCluster, KubernetesError, ArchiveError."""
+    return replace(
+        case,
+        source_uid=known_uid(case, "source") or _proven_uid(ports, case, "source"),
+        destination_uid=known_uid(case, "destination") or _proven_uid(ports, case, "destination"),
+        hosted_cluster_uid=case.hosted_cluster_uid or _exported_uid(ports),
+    )
+
+
+def _proven_uid(ports: Ports, case: Case, side: Side) -> str:
+    """ "" where the cluster does not answer."""
+    try:
+        _must_be_proven(ports, case, side)
+        return uid_of_cluster(ports.cluster(side))
+    except KubernetesError as error:
+        if not error.passing:
+            raise
+        return ""
+
+
+def _must_be_proven(ports: Ports, case: Case, side: Side) -> None:
+    cluster = ports.cluster(side)
+    here = cluster.find(HOSTED_CLUSTER, case.name, case.namespace)
+    exported = _exported_uid(ports) if side == "source" else ""
+    if exported and here is not None:
+        other = namesake(ports, replace(case, hosted_cluster_uid=exported), here)
+        if other is not None:
+            raise other.error
+        return
+    lease = look_at_lease(cluster, case.namespace, case.name)
+    if lease is not None and lease.relocation == case.backup_id and lease.side in ("", side):
+        return
+    if side == "source" or here is None or not is_ours(here, case.backup_id):
+        why = f"nothing there is known to backup {case.backup_id}: no Lease of it, and not the HostedCluster"
+        raise Stranger(side, cluster.server, why).error
+
+
+def _exported_uid(ports: Ports) -> str:
+    """Of the HostedCluster on the source, as the backup's manifest has it."""
+    manifest = read_manifest(ports.archive)
+    entries = manifest.of_kind(HOSTED_CLUSTER.kind) if manifest else ()
+    return entries[0].uid if entries else ""
 
 
 def _contradiction(asked: Asked, names: tuple[str, ...], replicas: int | None) -> HcpDrError | None:

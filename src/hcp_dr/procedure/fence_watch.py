@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, Do, Done, Forget, Patch, Remember, Step, Topic, Wait, Watch
+from hcp_dr.engine.peers import Stranger, namesake, stranger
+from hcp_dr.engine.step import Check, Decision, Do, Done, Forget, Patch, Refuse, Remember, Step, Topic, Wait, Watch
 from hcp_dr.errors import FenceBroken
 from hcp_dr.kube.port import FIELD_MANAGER, Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, POD
@@ -65,6 +66,7 @@ class Facts:
     released: bool | None = None  # whether the destination may have taken writes; None until the source is closed again
     revision: int | None = None  # of the source's etcd, when it is closed again
     by_hand: bool = False  # the snapshot was made by hand
+    stranger: Stranger | None = None  # what is looked at is not the source of this relocation
 
     @property
     def open(self) -> Mapping[str, Any] | None:
@@ -86,8 +88,12 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         done=tuple(step for step in VOID if step in memory.done),
         by_hand=memory.mapping("by_hand") is not None,
     )
+    facts = replace(facts, stranger=namesake(ports, case, hosted_cluster))
     if alarm(facts) is None:
         return facts
+    other = facts.stranger or stranger(ports, case, "source")
+    if other is not None:
+        return replace(facts, stranger=other)
     pods = source.list(POD, namespace).items
     fence = replace(facts.fence, workloads=tuple(workload(item, pods) for item in deployments))
     facts = replace(facts, fence=fence, suspects=_suspects(hosted_cluster, deployments, facts))
@@ -122,6 +128,8 @@ def _closed(facts: Facts) -> bool:
 
 
 def alarm(facts: Facts) -> str | None:
+    if facts.stranger is not None:
+        return facts.stranger.error.what
     if facts.open is not None:
         return f"the source is being fenced again: {facts.open['what']}"
     wrong = [] if facts.fence.paused else ["its HostedCluster is not paused any more"]
@@ -137,10 +145,12 @@ def alarm(facts: Facts) -> str | None:
 
 
 def plan(facts: Facts) -> Decision:
-    wrong = alarm(facts)
-    if wrong is None:
+    if facts.stranger is not None:
+        return Refuse(facts.stranger.error)  # what cannot be identified is not put right
+    lifted = alarm(facts)
+    if lifted is None:
         return Done("the source is fenced again" if facts.breaches else "the fence holds")
-    seen = (_remember(facts, [*facts.breaches, _breach(facts, wrong)]),) if facts.open is None else ()
+    seen = (_remember(facts, [*facts.breaches, _breach(facts, lifted)]),) if facts.open is None else ()
     pause = () if facts.fence.paused else (_pause(facts),)
     actions = (*seen, *pause, *stop("source", facts.fence.watched))
     if actions:

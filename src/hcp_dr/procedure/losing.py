@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hcp_dr.engine.journal import Story
+from hcp_dr.engine.peers import SYSTEM, uid_of_cluster
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.silence import Asked
 from hcp_dr.engine.step import Check, Step
-from hcp_dr.errors import JournalError, NoBackup, SourceAnswers, Unfinished
+from hcp_dr.errors import JournalError, NoBackup, SameCluster, SourceAnswers, Unfinished
+from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import NAMESPACE
 from hcp_dr.model import Case, Ports
 from hcp_dr.procedure import POINT_OF_NO_RETURN, RESTORE_LOST
@@ -22,7 +25,7 @@ def asked(ports: Ports, case: Case) -> tuple[Asked, ...]:
     return (
         Asked(
             f"the API of management cluster {case.source} answers",
-            lambda: ports.source.find(NAMESPACE, "kube-system"),
+            lambda: ports.source.find(NAMESPACE, SYSTEM),
             "Relocate, which loses nothing: `hcp-dr relocate`, or `hcp-dr resume` where one was begun. Where only its "
             "credentials fail, mend them; where something else answers in its place, take that away.",
         ),
@@ -33,6 +36,17 @@ def asked(ports: Ports, case: Case) -> tuple[Asked, ...]:
             "then run the command again.",
         ),
     )
+
+
+def towards(case: Case, destination: Kubernetes) -> Case:
+    """The case of a backup, on its way to the destination of today: since the backup was made, its cluster may have
+    been made anew. Raises SameCluster, KubernetesError."""
+    uid = uid_of_cluster(destination)
+    if uid == case.source_uid:
+        raise SameCluster(
+            evidence=f"namespace {SYSTEM} of MGMT2_KUBECONFIG's has uid {uid}, as that of the lost source"
+        )
+    return replace(case, destination_uid=uid)
 
 
 def must_be_before(story: Story, folder: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.peers import Stranger, stranger
 from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Patch, Refuse, Step, Wait
 from hcp_dr.errors import MachineUnsafe, NotProven
 from hcp_dr.kube.port import Kubernetes, Object, Resource
@@ -82,8 +83,11 @@ class Guard:
     unproven: tuple[str, ...]  # proofs of the journal that are missing
     alive: tuple[str, ...]  # controllers that have pods, or are asked to have some
     destination_serves: bool  # its HostedCluster is available, and the fixed name answers with the nonce
+    stranger: Stranger | None = None  # behind a kubeconfig, instead of a management cluster of this relocation
 
     def refusal(self) -> Refuse | None:
+        if self.stranger is not None:
+            return Refuse(self.stranger.error)
         if self.unproven or not self.destination_serves:
             lacking = ", ".join(self.unproven) or "the destination does not serve this cluster at this moment"
             return Refuse(
@@ -119,7 +123,8 @@ def proven(ports: Ports, case: Case, memory: Memory) -> Guard:
     )
     unproven = [step for step in PROOF if step not in memory.done]
     unproven += [lacking] if (lacking := memory.text("unproven")) else []  # of a backup that was made by hand
-    return Guard(tuple(unproven), (), serves)
+    other = stranger(ports, case, "source") or stranger(ports, case, "destination")
+    return Guard(tuple(unproven), (), serves, other)
 
 
 def operator_of(cluster: Kubernetes) -> tuple[Workload, ...]:

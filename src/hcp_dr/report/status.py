@@ -8,7 +8,7 @@ from typing import Any
 
 from hcp_dr.engine.around import Around
 from hcp_dr.engine.journal import Story
-from hcp_dr.engine.lease import DURATION, Sighting, stamp
+from hcp_dr.engine.sighting import DURATION, Sighting, stamp
 from hcp_dr.errors import HcpDrError
 
 _FOLLOWS = {

@@ -46,7 +46,7 @@ from hcp_dr.procedure import (
     lost,
     working_steps,
 )
-from hcp_dr.procedure.case import Asked, discover
+from hcp_dr.procedure.case import Asked, discover, recognized
 from hcp_dr.procedure.online import must_be_alone
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
@@ -242,7 +242,7 @@ class Operator:
         story, ports = self.story(), self.ports()
         try:
             losing.must_be_before(story, self._archive.folder)
-            case = self._known()
+            case = losing.towards(Case.from_json(dict(story.case or {})), ports.destination)
             manifest = lost.must_be_verified(self._archive, story, ports, case)
             self._prover(ports, case)()
         except HcpDrError as stopped:
@@ -464,7 +464,7 @@ class Operator:
         case = self.story().case
         if case is None:
             raise NothingToResume(reason="the journal holds no relocation")
-        return Case.from_json(dict(case))
+        return recognized(Case.from_json(dict(case)), self.ports())
 
     def _run(self, ports: Ports, case: Case, journal: Any) -> Run:
         clock = JumpingClock(self.world.clock)

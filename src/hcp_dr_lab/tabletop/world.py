@@ -103,12 +103,13 @@ class Hosted:
 
 
 class World:
-    """One region. `hooks` are called before and after each request of the product; `asking` is what one costs."""
+    """One region. `hooks` are called before and after each request of the product; `asking` is what one costs. Another
+    `seed` makes another region of the same names."""
 
-    def __init__(self, *, realistic: bool = False, crds: Path | None = None) -> None:
+    def __init__(self, *, realistic: bool = False, crds: Path | None = None, seed: int = 7) -> None:
         pace = REALISTIC if realistic else FAST
         self.clock = Clock()
-        self.chance = random.Random(7)  # noqa: S311 - a simulation that can be played again
+        self.chance = random.Random(seed)  # noqa: S311 - a simulation that can be played again
         self.keys = CannedKeys(self.chance)
         self.hooks: list[Hook] = []
         self.asking = ASKING_SECONDS

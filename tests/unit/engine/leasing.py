@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hcp_dr.engine.lease import NAMESPACE, Lease, Sighting, lease_name
+from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.process import Process
+from hcp_dr.engine.sighting import NAMESPACE, Sighting, lease_name
 from hcp_dr.engine.telling import Progress
 from hcp_dr.errors import ClusterUnreachable
 from hcp_dr.kube.resources import LEASE
+from hcp_dr.kube.resources import NAMESPACE as NAMESPACE_KIND
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr_lab.tabletop.gate import gated
 from hcp_dr_lab.tabletop.kubernetes import ApiServer, Client, Store
@@ -71,13 +73,24 @@ class Clusters:
             now=now or (lambda: self.offset + self.clock.now()),
         )
 
+    def known(self, case: Case) -> Case:
+        """The case with who the two clusters are."""
+        source, destination = (self._system(side) for side in ("source", "destination"))
+        return replace(case, source_uid=source, destination_uid=destination)
+
+    def _system(self, side: Side) -> str:
+        silent, self.silent = self.silent, set()
+        found = self.client(side).get(NAMESPACE_KIND, "kube-system")
+        self.silent = silent
+        return str(found["metadata"]["uid"])
+
     def lease(self, word: str = "mine", *, case: Case = CASE, machine: str = "", **more: Any) -> Lease:
         """Of a run that calls itself so, on a machine of its own unless one is named."""
         machine = machine or word
         process = Process(f"someone@{machine}", 7, f"{machine}/7/1")
         return Lease(
             more.pop("ports", None) or self.ports(word),
-            case,
+            self.known(case),
             more.pop("clock", self.clock),
             self.told.append,
             process=process,

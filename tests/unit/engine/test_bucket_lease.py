@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from hcp_dr.engine.bucket_lease import BucketLease
-from hcp_dr.engine.lease import DURATION, Lease, look_at
+from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.sighting import DURATION, look_at
 from hcp_dr.errors import AlreadyExists, Conflict, LeaseHeld, LeaseLost, NotFound
 from hcp_dr.kube.resources import LEASE
 from tests.ports import CASE

@@ -17,7 +17,8 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcp_dr.engine.lease import DURATION, TRUSTED, Lease
+from hcp_dr.engine.lease import TRUSTED, Lease
+from hcp_dr.engine.sighting import DURATION
 from hcp_dr.engine.step import Topic
 from hcp_dr.errors import HcpDrError
 from hcp_dr.kube.port import Kubernetes
@@ -175,6 +176,6 @@ def test_two_never_act_at_once(turns: list[Turn]) -> None:
 def test_one_alone_acts_and_the_next_follows_when_it_is_dead() -> None:
     """That the play above is one in which both can act."""
     assert play([(0, 0.5, False)] * 200).acted == RUNS * ACTS
-    dead: list[Turn] = [*([(0, 0.5, False)] * 12), (0, 0.0, True)]
+    dead: list[Turn] = [*([(0, 0.5, False)] * 18), (0, 0.0, True)]
     assert play(dead).acted == 1
     assert play([*dead, *([(1, 3.0, False)] * 100)]).acted > 1

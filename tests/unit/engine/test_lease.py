@@ -8,22 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from hcp_dr.engine.lease import (
-    DURATION,
-    NAMESPACE,
-    RENEWED_EVERY,
-    TRUSTED,
-    Lease,
-    Sighting,
-    Verdict,
-    decide,
-    lease_name,
-    look_at,
-)
+from hcp_dr.engine.lease import RENEWED_EVERY, TRUSTED, Lease, Verdict, decide
+from hcp_dr.engine.sighting import DURATION, NAMESPACE, Sighting, lease_name, look_at
 from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
-from hcp_dr.errors import ClusterUnreachable, LeaseHeld, LeaseLost, SettingsError
+from hcp_dr.errors import ClusterUnreachable, LeaseHeld, LeaseLost, WrongCluster
 from hcp_dr.kube.resources import LEASE
 from hcp_dr.model import Side
+from hcp_dr_lab.tabletop.kubernetes import ApiServer, Store
 from tests.ports import CASE
 from tests.unit.engine.leasing import Clusters, Gate
 
@@ -296,16 +287,58 @@ def test_after_it_work_begins_without_a_silent_source_and_ends_when_somebody_has
 
 def test_a_relocation_whose_clusters_are_swapped_is_refused() -> None:
     clusters = Clusters()
-    with clusters.lease().held():
-        pass
     ports = clusters.ports("swapped")
     swapped = replace(ports, source=ports.destination, destination=ports.source)
-    with pytest.raises(SettingsError) as caught, clusters.lease(ports=swapped).held():
+    with pytest.raises(WrongCluster) as caught, clusters.lease(ports=swapped).held():
         pytest.fail("not held")
-    assert "swapped" in caught.value.paragraph()
-    back = replace(CASE, backup_id="another")
-    with clusters.lease(ports=swapped, case=back).held():
-        assert clusters.seen("source").side == "destination"
+    assert "MGMT_KUBECONFIG and MGMT2_KUBECONFIG are swapped" in caught.value.paragraph()
+    assert clusters.client("source").list(LEASE, NAMESPACE).items == ()
+    assert clusters.client("destination").list(LEASE, NAMESPACE).items == ()
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+def test_on_another_cluster_none_is_taken(side: Side) -> None:
+    """Not even one that the case knows nothing of."""
+    clusters = Clusters()
+    known = {"source": "source_uid", "destination": "destination_uid"}[side]
+    for uid in ("of-another", ""):
+        lease = clusters.lease()
+        lease.case = replace(lease.case, **{known: uid})  # type: ignore[arg-type]
+        with pytest.raises(WrongCluster) as caught, lease.held():
+            pytest.fail("not held")
+        assert f"{'MGMT_KUBECONFIG' if side == 'source' else 'MGMT2_KUBECONFIG'} lead to" in caught.value.next
+        assert clusters.client(side).list(LEASE, NAMESPACE).items == ()
+
+
+def test_a_cluster_that_becomes_another_while_it_was_silent_is_not_gone_on_with() -> None:
+    clusters = Clusters()
+    lease = clusters.lease(does_without=lambda side: side == "source")
+    clusters.silent = {"source"}
+    with lease.held():
+        clusters.silent = set()
+        clusters.servers["source"] = ApiServer(Store())
+        clusters.clock.seconds += 30
+        with pytest.raises(WrongCluster):
+            lease.keep()
+
+
+def test_what_is_announced_is_in_both_before_it_is_done() -> None:
+    clusters = Clusters()
+    lease = clusters.lease()
+    with lease.held():
+        assert clusters.seen("source").reached == ""
+        lease.announce("restore.hosted_cluster")
+        assert {clusters.seen(side).reached for side in ("source", "destination")} == {"restore.hosted_cluster"}
+    again = clusters.lease("again")
+    with again.held():
+        assert clusters.seen("source").reached == "restore.hosted_cluster", "it is that of the relocation, not of a run"
+        clusters.silent = {"source"}
+        with pytest.raises(ClusterUnreachable):
+            again.announce("restore.start_control_plane")
+        clusters.silent = set()
+    other = clusters.lease("other", case=replace(CASE, backup_id="another"))
+    with other.held():
+        assert clusters.seen("source").reached == ""
 
 
 def test_the_last_run_that_wrote_is_known_to_the_next() -> None:

@@ -500,7 +500,7 @@ ASKED = Asked("clusters", "one", "mgmt-1", "mgmt-2", None, "backups", "Z1", "hos
 
 def test_what_can_be_discovered_is_discovered(world: World) -> None:
     found = discover(ASKED, world.source, world.destination, "backup-1")
-    assert found == replace(CASE, node_pools=("one-workers",))
+    assert found == replace(CASE, node_pools=("one-workers",), hosted_cluster_uid="uid-of-one")
 
 
 def test_a_region_that_is_given_is_kept_for_preflight_to_judge(world: World) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Action, Check, Create, Decision, Delete, Do, Done, Patch, Remember, Step
+from hcp_dr.engine.peers import Stranger, stranger_inside
+from hcp_dr.engine.step import Action, Check, Create, Decision, Delete, Do, Done, Patch, Refuse, Remember, Step
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CONFIG_MAP
 from hcp_dr.model import Case, Ports
@@ -23,6 +24,7 @@ class Facts:
     nonce: str | None  # remembered
     marks: Mapping[str, Object]  # ConfigMaps of namespace default in the hosted cluster, by name
     before: Mapping[str, Any] | None = None  # remembered: their data before, None for one that was not there
+    stranger: Stranger | None = None  # another hosted cluster, which is reached instead
 
     @property
     def wanted(self) -> dict[str, dict[str, str]]:
@@ -37,10 +39,13 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         nonce=memory.text("nonce"),
         marks={name: item for name, item in marks.items() if item is not None},
         before=memory.mapping("marks_before"),
+        stranger=stranger_inside(ports, case.cluster_id),
     )
 
 
 def plan(facts: Facts) -> Decision:
+    if facts.stranger is not None:
+        return Refuse(facts.stranger.error)
     if facts.nonce is None:
         before = {name: dig(facts.marks.get(name), "data") for name in facts.wanted}
         return Do((Remember("marks_before", before), Remember("nonce", facts.proposed_nonce)))
@@ -68,6 +73,8 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 def revert(facts: Facts) -> Decision:
     if facts.nonce is None:
         return Done("nothing was marked")
+    if facts.stranger is not None:
+        return Refuse(facts.stranger.error)
     actions: list[Action] = []
     odd: list[str] = []
     for name, data in facts.wanted.items():

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Delete, Do, Done, Remember, Step, Topic, Wait
+from hcp_dr.engine.peers import Stranger, stranger_inside
+from hcp_dr.engine.step import Decision, Delete, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import is_deleting, is_ready_pod, name_of, uid_of
@@ -34,17 +35,22 @@ class OvnPod:
 class Facts:
     pods: tuple[OvnPod, ...]
     old: Mapping[str, Any] | None  # remembered: pod names by uid
+    stranger: Stranger | None = None  # another hosted cluster, which is reached instead
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    known = case.cluster_id or str((memory.mapping("identity") or {}).get("cluster_id") or "")
     pods = ports.hosted.list(POD, NAMESPACE).items
     return Facts(
         pods=tuple(OvnPod(name_of(pod), uid_of(pod), is_ready_pod(pod), is_deleting(pod)) for pod in pods),
         old=memory.mapping("ovn_pods"),
+        stranger=stranger_inside(ports, known),
     )
 
 
 def plan(facts: Facts) -> Decision:
+    if facts.stranger is not None:
+        return Refuse(facts.stranger.error)
     if facts.old is None:
         return Do((Remember("ovn_pods", {pod.uid: pod.name for pod in facts.pods}),))
     left = [pod for pod in facts.pods if pod.uid in facts.old]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.peers import Stranger, stranger_inside
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
@@ -59,6 +60,7 @@ class Facts:
     node_selector: dict[str, str]
     keeps_documents: bool  # its OIDC documents are in the operator's bucket, made from the control plane's own key
     denied_inside: tuple[str, ...] | None = ()  # in the hosted cluster; None where it is not asked
+    inside: Stranger | None = None  # another hosted cluster, to which HC_KUBECONFIG leads
 
 
 def _url_count(definition: dict[str, object] | None) -> int:
@@ -94,7 +96,8 @@ def _look_at(ports: Ports, case: Case, side: Side) -> ClusterFacts:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     inside = denied(ports.hosted, "hosted", case.namespace, case.name)
-    return replace(look_from_outside(ports, case, memory), denied_inside=inside)
+    other = stranger_inside(ports, case.cluster_id)
+    return replace(look_from_outside(ports, case, memory), denied_inside=inside, inside=other)
 
 
 def look_from_outside(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -212,6 +215,15 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         found += _check_cluster(cluster, facts)
     if facts.denied_inside is not None:
         found.append(_check_permissions("hosted", facts.denied_inside))
+        found.append(
+            bad_if(
+                facts.inside,
+                "hosted_identity",
+                facts.inside.why if facts.inside else "HC_KUBECONFIG leads to this hosted cluster",
+                "another hosted cluster would be marked and its network pods restarted, and this one never proven",
+                "let HC_KUBECONFIG lead to this hosted cluster, by its API's fixed name",
+            )
+        )
     found.append(_check_documents(facts))
     return tuple(found)
 

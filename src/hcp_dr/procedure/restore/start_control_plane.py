@@ -222,6 +222,7 @@ STEP = Step(
     documented="8.6.3-6",
     observe=observe,
     plan=plan,
+    announced=True,
     foresee=foresee,
     afterwards=afterwards,
 )

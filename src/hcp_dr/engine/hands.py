@@ -1,0 +1,52 @@
+"""Works that do not depend on each other, several at a time, while the thread that waits for them keeps the lease."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.wait import Clock
+
+Answer = TypeVar("Answer")
+
+
+class Hands:
+    """`count` of them; a thread is made when one is needed."""
+
+    def __init__(self, count: int, clock: Clock) -> None:
+        self._count = count
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(max_workers=count)
+
+    def together(self, works: Sequence[Callable[[], Answer]], lease: Lease | None) -> list[Answer]:
+        """What all of them return, in their order. They go through the hands, so that this thread can keep the lease
+        however long one takes; once it is lost, or one raised, none is begun any more."""
+        if lease is None and (len(works) == 1 or self._count == 1):
+            return [work() for work in works]
+        if lease is not None:
+            lease.keep()
+        halted = threading.Event()
+        futures = [self._pool.submit(_unless, halted, work) for work in works]
+        try:
+            while not all(future.done() for future in futures):
+                self._clock.await_hands(futures, lease.due_in() if lease else None)
+                if lease is not None:
+                    lease.keep()
+        except BaseException:
+            halted.set()
+            self._clock.await_hands(futures, None)
+            raise
+        return [future.result() for future in futures]
+
+
+def _unless(halted: threading.Event, work: Callable[[], Answer]) -> Answer:
+    if halted.is_set():
+        raise RuntimeError("nothing is begun any more")
+    try:
+        return work()
+    except BaseException:
+        halted.set()
+        raise

@@ -1,0 +1,91 @@
+"""What is seen of a Lease: who holds it, of which relocation, and how far that has come. Its times are its holder's.
+
+Its annotations let another machine find the relocation: the backup id, the last run that wrote anything, and the step
+that was announced last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from hcp_dr.engine.bucket_lease import Leases
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import LEASE
+from hcp_dr.model import RELOCATION_ANNOTATION
+from hcp_dr.objects.reading import annotations_of
+
+NAMESPACE = "default"
+DURATION = 60
+"""Seconds that a Lease has to stand still before somebody else may take it."""
+
+_LONGEST_NAME = 63
+HOSTED_CLUSTER_ANNOTATION = "hcp-dr.openshift.io/hosted-cluster"
+SIDE_ANNOTATION = "hcp-dr.openshift.io/side"
+PROCESS_ANNOTATION = "hcp-dr.openshift.io/process"
+LAST_RUN_ANNOTATION = "hcp-dr.openshift.io/last-run"
+REACHED_ANNOTATION = "hcp-dr.openshift.io/reached"
+"""The last step that said in the Leases, before it acted, that it would: what a journal that was rolled back lacks."""
+
+
+def lease_name(namespace: str, name: str) -> str:
+    """Of a hosted cluster's Leases. A long name is cut, and told from others by its hash."""
+    whole = f"hcp-dr-{namespace}-{name}"
+    if len(whole) <= _LONGEST_NAME:
+        return whole
+    digest = hashlib.sha256(f"{namespace}/{name}".encode()).hexdigest()[:10]
+    return f"{whole[: _LONGEST_NAME - 11].rstrip('-.')}-{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A Lease as it was seen. `holder` is "" where nobody holds it; times are the holder's own, as RFC 3339."""
+
+    holder: str
+    process: str
+    since: str
+    renewed: str
+    duration: float
+    transitions: int
+    version: str
+    relocation: str  # the backup id of the relocation it was held for last
+    last_run: str  # the last holder that wrote anything in it
+    side: str
+    reached: str = ""  # the step that was announced last
+
+    @property
+    def renewed_at(self) -> float | None:
+        """Seconds since the epoch, by the holder's clock: for people, never for a decision."""
+        try:
+            return datetime.fromisoformat(self.renewed).timestamp()
+        except ValueError:
+            return None
+
+    @classmethod
+    def of(cls, found: Object) -> Sighting:
+        spec, annotations = found.get("spec") or {}, annotations_of(found)
+        return cls(
+            holder=str(spec.get("holderIdentity") or ""),
+            process=annotations.get(PROCESS_ANNOTATION, ""),
+            since=str(spec.get("acquireTime") or ""),
+            renewed=str(spec.get("renewTime") or ""),
+            duration=float(spec.get("leaseDurationSeconds") or DURATION),
+            transitions=int(spec.get("leaseTransitions") or 0),
+            version=str(found["metadata"].get("resourceVersion", "")),
+            relocation=annotations.get(RELOCATION_ANNOTATION, ""),
+            last_run=annotations.get(LAST_RUN_ANNOTATION, ""),
+            side=annotations.get(SIDE_ANNOTATION, ""),
+            reached=annotations.get(REACHED_ANNOTATION, ""),
+        )
+
+
+def stamp(at: float) -> str:
+    """Seconds since the epoch as Kubernetes writes the times of a Lease."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def look_at(cluster: Leases, namespace: str, name: str) -> Sighting | None:
+    """The Lease of a hosted cluster on one management cluster; None where it has never been held."""
+    found = cluster.find(LEASE, lease_name(namespace, name), NAMESPACE)
+    return None if found is None else Sighting.of(found)
