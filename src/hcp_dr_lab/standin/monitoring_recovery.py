@@ -7,19 +7,22 @@ It does so since release 4.20. Its process remembers that it has deleted; here t
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
 from hcp_dr_lab.standin import names
 from hcp_dr_lab.standin.change import Change, DeleteHosted
 from hcp_dr_lab.standin.pause import is_paused
 from hcp_dr_lab.standin.shape import annotation, condition, deleting, set_status
-from hcp_dr_lab.standin.view import Monitoring, View, condition_status
+from hcp_dr_lab.standin.view import Monitoring, View
 
 NAME = "hosted-cluster-config-operator"
 NAMESPACE = "openshift-monitoring"
 PROMETHEUS = "prometheus-k8s"
 RECOVERED = "HostedClusterRestoredFromBackup"
 _SINCE = (4, 20)
+_LOOKS_AGAIN = 120.0
 
 
 def is_asked_for(plane: Object) -> bool:
@@ -41,10 +44,13 @@ def reconcile(view: View) -> list[Change]:
 
 
 def _recover(view: View, plane: Object, seen: Monitoring, prometheus: Object) -> list[Change]:
+    begun = next((each for each in _conditions(plane) if each["type"] == RECOVERED), None)
+    since = datetime.fromisoformat(begun["lastTransitionTime"]) if begun else view.now
+    if begun is not None and (view.now - since).total_seconds() < _LOOKS_AGAIN:
+        return []
     status = prometheus.get("status") or {}
     if status.get("availableReplicas", 0) >= status.get("replicas", 0):
         return _told(view, plane, "True", "Hosted cluster recovery finished")
-    begun = condition_status(plane, RECOVERED) is not None
     chosen = prometheus["spec"]["selector"]["matchLabels"].items()
     pods = [pod for pod in seen.pods if chosen <= (pod["metadata"].get("labels") or {}).items()]
     doomed = (
@@ -57,6 +63,10 @@ def _recover(view: View, plane: Object, seen: Monitoring, prometheus: Object) ->
         for resource, item in doomed
     ]
     return changes + _told(view, plane, "False", "Hosted cluster recovery not finished yet")
+
+
+def _conditions(plane: Object) -> list[Object]:
+    return list((plane.get("status") or {}).get("conditions") or ())
 
 
 def _told(view: View, plane: Object, status: str, message: str) -> list[Change]:

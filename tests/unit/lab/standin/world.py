@@ -266,7 +266,11 @@ class World:
         """A Ready Node for each running instance, as the workers' kubelets would register them."""
         self.hosted_nodes[PLANE] = [
             {
-                "metadata": {"name": instance.private_name, "uid": f"node-{instance.instance_id}"},
+                "metadata": {
+                    "name": instance.private_name,
+                    "uid": f"node-{instance.instance_id}",
+                    "creationTimestamp": (self.now + timedelta(seconds=1)).isoformat(),
+                },
                 "spec": {"providerID": instance.provider_id},
                 "status": {"conditions": [{"type": "Ready", "status": "True"}]},
             }
