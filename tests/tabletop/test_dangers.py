@@ -277,9 +277,12 @@ def assert_the_volumes_are_gone(here: Scene) -> None:
 
 def test_whoever_sets_the_mark_of_a_restore_afterwards_loses_them_too_and_is_told() -> None:
     here = scene()
-    mark = {"metadata": {"annotations": {MARK: "true"}}}
     _, destination = sides(here)
-    just_before(here, "verify.await_nodes", lambda: destination.patch(r.HOSTED_CLUSTER, "shop", "clusters", mark))
+
+    def mark() -> None:
+        destination.patch(r.HOSTED_CLUSTER, "shop", "clusters", {"metadata": {"annotations": {MARK: "true"}}})
+
+    just_before(here, "verify.await_nodes", mark)
     ending = here.operator.relocate()
     assert ending.error is None
     [told] = [check for check in ending.checks if check.name == "mark_of_a_restore"]

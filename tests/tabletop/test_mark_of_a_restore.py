@@ -11,7 +11,6 @@ import pytest
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.objects import ignition
-from hcp_dr.procedure.restore import node_pools
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.tabletop.gate import Request
@@ -178,7 +177,7 @@ def test_a_pool_that_does_not_say_so_any_more_is_told_with_the_command_that_mend
         kept = {key: value for key, value in meta["annotations"].items() if key != ignition.REACHED}
         return {**secret, "metadata": {**meta, "annotations": kept}}
 
-    monkeypatch.setattr(node_pools.ignition, "as_reached", lost)
+    monkeypatch.setattr(ignition, "as_reached", lost)
     here = scene()
     assert here.operator.start("backup").error is None
     assert here.operator.go_on("restore").error is None

@@ -601,6 +601,17 @@ def test_placement_sees_a_pool_that_does_not_say_any_more_that_it_was_reached(
     assert {(pool.name, pool.tokens) for pool in facts.unreached} <= {("one-workers", ("token-one-workers-1",))}
 
 
+@pytest.mark.parametrize(
+    ("replicas", "node_pools"), [(0, ("one-workers",)), (2, ("one-others",))], ids=["no machines", "made since"]
+)
+def test_placement_does_not_ask_whether_a_pool_was_reached_that_need_not_have_been(
+    world: World, replicas: int, node_pools: tuple[str, ...]
+) -> None:
+    world.source.objects["NodePool", "clusters", "one-workers"]["spec"]["replicas"] = replicas
+    ports = replace(world.ports, destination=world.source)
+    assert placement.observe(ports, replace(CASE, node_pools=node_pools), NOTHING).unreached == ()
+
+
 def test_placement_sees_the_mark_of_a_restore(world: World) -> None:
     ports = replace(world.ports, destination=world.source)
     assert not placement.observe(ports, CASE, NOTHING).marked

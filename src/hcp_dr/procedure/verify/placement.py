@@ -86,8 +86,10 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 
 def _unreached(ports: Ports, case: Case, entries: tuple[Entry, ...], pools: Iterable[Object]) -> tuple[Unreached, ...]:
-    """Of a pool whose conditions are in no backup it is not known what it said: it counts as one that was reached."""
-    silent = [pool for pool in pools if ignition.said(pool) != "True"]
+    """Of a pool whose conditions are in no backup it is not known what it said: it counts as one that was reached. One
+    that is asked for no machine has none to be repaired, and one that was made since has its own to come."""
+    carried = [pool for pool in pools if name_of(pool) in case.node_pools and dig(pool, "spec", "replicas") != 0]
+    silent = [pool for pool in carried if ignition.said(pool) != "True"]
     if not silent:
         return ()
     backup = read_objects(ports.archive, _at_hand(ports, (e for e in entries if e.kind == NODE_POOL.kind)))
