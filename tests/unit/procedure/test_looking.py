@@ -580,6 +580,7 @@ def test_placement_and_hosted_api_see_what_is_there(world: World) -> None:
         (None, "True", []),
         ("False", "False", []),
         ("False", None, []),
+        ("silent", "False", []),
     ],
 )
 def test_placement_sees_a_pool_that_does_not_say_any_more_that_it_was_reached(
@@ -589,7 +590,8 @@ def test_placement_sees_a_pool_that_does_not_say_any_more_that_it_was_reached(
 
     def says(status: str | None) -> None:
         pool = world.source.objects["NodePool", "clusters", "one-workers"]
-        told = [{"type": "ReachedIgnitionEndpoint", "status": status}] if status else []
+        told = [{"type": "ReachedIgnitionEndpoint", "status": status}] if status in ("True", "False") else []
+        told += [{"type": "Ready", "status": "True"}] if status == "silent" else []
         pool["status"] = {"version": "4.20.1", "conditions": told}
 
     says(before)

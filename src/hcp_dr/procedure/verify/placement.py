@@ -31,7 +31,7 @@ class Unreached:
 
     name: str
     said: str | None
-    tokens: tuple[str, ...]  # its token secrets
+    tokens: tuple[str, ...]  # its token secrets that do not say so either
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,13 @@ def _unreached(ports: Ports, case: Case, entries: tuple[Entry, ...], pools: Iter
     if not silent:
         return ()
     backup = read_objects(ports.archive, _at_hand(ports, (e for e in entries if e.kind == NODE_POOL.kind)))
-    never = {name_of(item) for item in backup.values() if ignition.said(item) not in ("True", None)}
-    secrets = ports.destination.list(SECRET, case.control_plane_namespace).items
+    told = [item for item in backup.values() if dig(item, "status", "conditions")]
+    never = {name_of(item) for item in told if ignition.said(item) != "True"}
+    secrets = [
+        item
+        for item in ports.destination.list(SECRET, case.control_plane_namespace).items
+        if ignition.REACHED not in annotations_of(item)
+    ]
     return tuple(
         Unreached(name_of(pool), ignition.said(pool), tuple(map(name_of, ignition.tokens_of(pool, secrets))))
         for pool in silent
@@ -164,7 +169,7 @@ def plan(facts: Facts) -> Decision:
     )
     if not facts.unreached:
         return done
-    told = ", ".join(f"{pool.name}: {pool.said}" for pool in facts.unreached)
+    told = ", ".join(f"{pool.name}: {pool.said or 'silent'}" for pool in facts.unreached)
     wake = Topic("destination", NODE_POOL, facts.namespace)
     return Wait(f"each NodePool says {ignition.CONDITION}", told, REACHED_LIMIT, wake, then=done)
 
@@ -173,7 +178,7 @@ def _of_ignition(facts: Facts) -> tuple[Check, ...]:
     """No reason to stop: machines and workloads go on as they are."""
     if not facts.unreached:
         return ()
-    told = ", ".join(f"NodePool {pool.name} says {pool.said}" for pool in facts.unreached)
+    told = ", ".join(f"NodePool {pool.name} says {pool.said or 'nothing'}" for pool in facts.unreached)
     tokens = [token for pool in facts.unreached for token in pool.tokens]
     mark = f"oc annotate secret -n {facts.own} {' '.join(tokens)} {ignition.REACHED}=True"
     return (
@@ -185,7 +190,8 @@ def _of_ignition(facts: Facts) -> tuple[Check, ...]:
             "themselves; they run, and nothing else is amiss with them",
             f"where its machines are nodes, on the destination: `{mark}`"
             if tokens
-            else "no token secret of it is there: look at the NodePool's conditions and the HyperShift operator's log",
+            else "no token secret of it is there that does not say so: look at the NodePool's conditions and at the "
+            "log of the destination's HyperShift operator",
         ),
     )
 
