@@ -105,7 +105,12 @@ def hosted_cluster(name: str, infra: str = "") -> list[Any]:
     }
     available = {"conditions": [{"type": kind, "status": "True"} for kind in ("Available", "ValidAWSIdentityProvider")]}
     authority = {"data": {"ca.crt": "Y2VydA==", "ca.key": "a2V5"}}
-    pool = {"annotations": {"hypershift.openshift.io/nodePool": f"clusters/{name}-workers"}}
+    token = {
+        "annotations": {
+            "hypershift.openshift.io/nodePool": f"clusters/{name}-workers",
+            "hypershift.openshift.io/ignition-config": "true",
+        }
+    }
     machines: list[Any] = [
         item
         for number in ("1", "2")
@@ -144,7 +149,7 @@ def hosted_cluster(name: str, infra: str = "") -> list[Any]:
         {f"Secret {own}/root-ca": authority},
         {f"Secret {own}/etcd-signer": authority},
         {f"Secret {own}/sa-signing-key": {"data": {"service-account.key": "a2V5"}}},
-        {f"Secret {own}/token-{name}-workers-1": {**pool, "data": {"token": "dA=="}}},
+        {f"Secret {own}/token-{name}-workers-1": {**token, "data": {"token": "dA=="}}},
         {f"Secret {own}/builder-dockercfg": {"type": "kubernetes.io/dockercfg"}},
         {f"ConfigMap {own}/ignition-config": {"labels": {"hypershift.openshift.io/core-ignition-config": "true"}}},
         f"ConfigMap {own}/kas-config",

@@ -4,7 +4,7 @@ A case says `facts` (by the fields of the step's Facts, see building.py), or `ba
 `change`, what differs by its place in the facts. `why` names the rule behind it. The rest is the decision, exactly:
 
     decision: do        actions (each as it is described)
-    decision: wait      until, seen, limit, and wake where a change ends it early
+    decision: wait      until, seen, limit, wake where a change ends it early, and then, what it comes to at the limit
     decision: done      because
     decision: refuse    error (its class) and says; left and todo where they are not the class's own
 
@@ -74,7 +74,8 @@ def told(decision: Decision) -> dict[str, Any]:
             return {"decision": "do", "actions": describe_all(actions)}
         case Wait(until, seen, limit, wake):
             awoken = {"wake": f"{wake.side} {wake.resource.kind} {wake.namespace or '*'}"} if wake else {}
-            return {"decision": "wait", "until": until, "seen": seen, "limit": limit, **awoken}
+            then = {"then": told(decision.then)} if decision.then else {}
+            return {"decision": "wait", "until": until, "seen": seen, "limit": limit, **awoken, **then}
         case Done(because, checks):
             return {"decision": "done", "because": because, **_told_checks(checks)}
         case Refuse(error, checks):

@@ -19,6 +19,7 @@ from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr_lab.hosted import cluster as hosted_cluster
 from hcp_dr_lab.hosted.cluster import Options, Pool
+from hcp_dr_lab.hosted.content import MONITORING_NAMESPACE
 from hcp_dr_lab.region.cloud.aws import seeded
 from hcp_dr_lab.region.layout import BUCKET, MANAGEMENT_CLUSTERS, HostedClusterNames, Layout
 from hcp_dr_lab.standin import names as standin_names
@@ -43,6 +44,24 @@ def ground(region: Layout) -> Iterator[Hosted]:
 def source(ground: Hosted) -> Iterator[Kubernetes]:
     with management(ground.layout, FIRST) as client:
         yield client
+
+
+def test_the_mark_of_a_restore_takes_the_volumes_of_monitoring(ground: Hosted, source: Kubernetes) -> None:
+    """Rule A11. Prometheus is not fully available, as it has been all along."""
+    names, mark = ground.names, {standin_names.RESTORED: "true"}
+    with closing(connect(ground.layout.hosted_kubeconfig(names.name), "hosted")) as inside:
+        before = claims(inside)
+        assert len(before) == 3
+        source.patch(r.HOSTED_CLUSTER, names.name, names.namespace, {"metadata": {"annotations": mark}})
+        eventually(lambda: not claims(inside) & before, 60, "no claim of before is there")
+    without = {"metadata": {"annotations": {standin_names.RESTORED: None}}}
+    source.patch(r.HOSTED_CLUSTER, names.name, names.namespace, without)
+
+
+def claims(inside: Kubernetes) -> frozenset[str]:
+    """uids of the claims of openshift-monitoring."""
+    found = inside.list(r.PERSISTENT_VOLUME_CLAIM, MONITORING_NAMESPACE).items
+    return frozenset(item["metadata"]["uid"] for item in found)
 
 
 def test_without_the_operator_only_the_stored_version_can_be_read(ground: Hosted, source: Kubernetes) -> None:

@@ -23,6 +23,7 @@ from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.objects.select import referenced_secrets
 from hcp_dr_lab import drill
 from hcp_dr_lab.hosted.cluster import Options, Pool
+from hcp_dr_lab.hosted.content import MONITORING_NAMESPACE
 from hcp_dr_lab.observer.evidence import Belongings, Probe, Readiness, Write
 from hcp_dr_lab.observer.judge import Verdict
 from hcp_dr_lab.observer.rules import failed_targets, overlapping, ready_windows
@@ -45,6 +46,7 @@ from tests.region.test_shapes import etcdctl, run_in_etcd
 
 FIRST, SECOND = MANAGEMENT_CLUSTERS
 OPERATORS = "hypershift"
+CLAIM = "alertmanager-main-db-alertmanager-main-0"
 
 
 class Stage:
@@ -160,6 +162,8 @@ def test_everything_that_may_not_happen_is_told(region: Layout, tmp_path: Path) 
     assert f"{back} (deleted and back)" in told
     assert f"{older} (older)" in told
     assert verdict.content_changed == ("hosted ConfigMap ballast-1/item-01 is gone",)
+    claim = f"hosted PersistentVolumeClaim {MONITORING_NAMESPACE}/{CLAIM}"
+    assert verdict.volumes_changed == (f"{claim} is gone",)
     assert f"s3 {OIDC_BUCKET}/{stage.names.infra_id}/openid/v1/jwks is gone" in verdict.cloud_changed
     assert any(thing.startswith("security group") for thing in verdict.cloud_changed)
 
@@ -248,6 +252,7 @@ def forget_in_etcd(stage: Stage) -> str:
 
 def harm_content_and_cloud(stage: Stage) -> None:
     stage.inside.delete(r.CONFIG_MAP, "item-01", "ballast-1")
+    stage.inside.delete(r.PERSISTENT_VOLUME_CLAIM, CLAIM, MONITORING_NAMESPACE)
     stage.aws("s3").delete_object(Bucket=OIDC_BUCKET, Key=f"{stage.names.infra_id}/openid/v1/jwks")
     ec2 = stage.aws("ec2")
     mine = [{"Name": f"tag:kubernetes.io/cluster/{stage.names.infra_id}", "Values": ["owned"]}]

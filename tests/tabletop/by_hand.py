@@ -178,7 +178,6 @@ class Hands:
         url = self.bucket.presign_get(key, seconds=3600)
         body["spec"]["etcd"]["managed"]["storage"]["restoreSnapshotURL"] = [url]
         body["spec"]["pausedUntil"] = "true"
-        body["metadata"].setdefault("annotations", {})["hypershift.openshift.io/restored-from-backup"] = "true"
         body["metadata"]["finalizers"] = ["hypershift.io/aws-oidc-discovery"]
         self.apply(body)
 

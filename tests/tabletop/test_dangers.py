@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -15,6 +15,7 @@ from hcp_dr.model import RELEASE, Dns
 from hcp_dr.objects.reading import is_ready_pod
 from hcp_dr.procedure import verify
 from hcp_dr.procedure.fencing import Fence
+from hcp_dr.procedure.restore import hosted_cluster, start_control_plane
 from hcp_dr_lab.hosted.content import OVN_NAMESPACE
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS
@@ -23,6 +24,7 @@ from hcp_dr_lab.tabletop.gate import Request
 from tests.tabletop.scene import Scene, scene
 
 OWN = "clusters-shop"
+MARK = "hypershift.openshift.io/restored-from-backup"
 HELD = (r.AWS_MACHINE, r.MACHINE, r.MACHINE_SET, r.MACHINE_DEPLOYMENT)
 
 
@@ -242,6 +244,50 @@ def test_members_restored_each_by_itself_are_three_clusters(monkeypatch: pytest.
         destination.delete(r.POD, member, OWN)
         here.world.clock.spend(10)
     assert here.verdict().lost
+
+
+def test_with_the_mark_of_a_restore_the_volumes_of_monitoring_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is set as HyperShift's own way of restoring sets it, in the create call."""
+    made = hosted_cluster.paused_body
+
+    def marked(*given: Any, **named: Any) -> Object:
+        body = made(*given, **named)
+        body["metadata"]["annotations"][MARK] = "true"
+        return body
+
+    monkeypatch.setattr(hosted_cluster, "paused_body", marked)
+    monkeypatch.setattr(start_control_plane, "RESTORED", "nobody/asks-for-this")
+    here = scene()
+    assert here.operator.relocate().error is None
+    assert_the_volumes_are_gone(here)
+
+
+def assert_the_volumes_are_gone(here: Scene) -> None:
+    verdict = here.verdict()
+    claims = "hosted PersistentVolumeClaim openshift-monitoring"
+    assert verdict.volumes_changed == (
+        f"{claims}/alertmanager-main-db-alertmanager-main-0 is gone",
+        f"{claims}/prometheus-data-prometheus-k8s-0 is another",
+        f"{claims}/prometheus-data-prometheus-k8s-1 is another",
+    )
+    assert any(
+        reason.startswith("volumes of the hosted cluster are not what they were: ") for reason in verdict.reasons
+    )
+
+
+def test_whoever_sets_the_mark_of_a_restore_afterwards_loses_them_too_and_is_told() -> None:
+    here = scene()
+    _, destination = sides(here)
+
+    def mark() -> None:
+        destination.patch(r.HOSTED_CLUSTER, "shop", "clusters", {"metadata": {"annotations": {MARK: "true"}}})
+
+    just_before(here, "verify.await_nodes", mark)
+    ending = here.operator.relocate()
+    assert ending.error is None
+    [told] = [check for check in ending.checks if check.name == "mark_of_a_restore"]
+    assert told.verdict == "warning"
+    assert_the_volumes_are_gone(here)
 
 
 def test_an_operator_that_comes_back_to_a_half_deleted_cluster_wipes_its_oidc_documents() -> None:

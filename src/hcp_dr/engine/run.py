@@ -191,7 +191,10 @@ class Run:
                     self.last_refusal = decision
                     raise decision.error
                 case Wait():
-                    self._await(step, decision, seen, mark if wake == decision.wake else None)
+                    over = self._await(step, decision, seen, mark if wake == decision.wake else None)
+                    if over is not None:
+                        yield over
+                        return
                     wake = decision.wake
                 case Do(actions):
                     self._act(step, actions, seen)
@@ -240,7 +243,8 @@ class Run:
             )
         )
 
-    def _await(self, step: Step[Any], wait: Wait, seen: _Pass, mark: str | None) -> None:
+    def _await(self, step: Step[Any], wait: Wait, seen: _Pass, mark: str | None) -> Done | None:
+        """Until something may have changed. What the step comes to, where its time is up and it need not fail."""
         now = self.clock.now()
         if wait.until not in seen.waiting:
             seen.waiting[wait.until] = now
@@ -248,11 +252,15 @@ class Run:
         waited = now - seen.waiting[wait.until]
         self.tell(Progress("wait", step.name, f"until {wait.until}; seen: {wait.seen}", waited))
         if waited >= wait.limit:
+            if wait.then is not None:
+                return wait.then
             raise TimedOut(step=step.name, seconds=waited, until=wait.until, seen=wait.seen, todo=wait.todo)
         seen.passing_since, seen.stale = None, 0
         if wait.wake is not None and mark is None:
-            return self.clock.pause(0.05)
-        return self.clock.await_change(self.ports, wait.wake, mark, min(LOOK_AGAIN, wait.limit - waited))
+            self.clock.pause(0.05)
+        else:
+            self.clock.await_change(self.ports, wait.wake, mark, min(LOOK_AGAIN, wait.limit - waited))
+        return None
 
     def _act(self, step: Step[Any], actions: tuple[Action, ...], seen: _Pass) -> None:
         for action in actions:

@@ -254,21 +254,23 @@ class Do:
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    because: str
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Nothing to do but wait. `limit` in seconds is the deadline for `until`, counted from its first appearance;
-    `todo` is what to do when it has passed, where more can be said than to look at why."""
+    `todo` is what to do when it has passed, where more can be said than to look at why. `then` is what the step comes
+    to at the deadline where it need not fail."""
 
     until: str
     seen: str
     limit: float
     wake: Topic | None = None
     todo: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    because: str
-    checks: tuple[Check, ...] = ()
+    then: Done | None = None
 
 
 @dataclass(frozen=True, slots=True)

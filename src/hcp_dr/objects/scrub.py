@@ -24,6 +24,10 @@ _META_OF_THE_SOURCE = (
 CLEANUP = "hypershift.openshift.io/cleanup-cloud-resources"
 """A HostedControlPlane that is deleted with this takes the security group's rules and more along, paused or not (rule
 E4). It is an order for a deletion, given to the source's copy at most, and never carried."""
+RESTORED = "hypershift.openshift.io/restored-from-backup"
+"""On a HostedCluster it has the hosted-cluster-config-operator (4.20 and later) delete every PersistentVolumeClaim of
+openshift-monitoring in the hosted cluster where Prometheus is not fully available (rule A11). Whoever restored it
+before may have set it; it is never set and never carried."""
 PLACED = tuple(
     f"hypershift.openshift.io/{name}"
     for name in (
@@ -38,6 +42,7 @@ PLACED = tuple(
 _ANNOTATIONS_OF_THE_SOURCE = frozenset(
     {
         CLEANUP,
+        RESTORED,
         *PLACED,
         "kubectl.kubernetes.io/last-applied-configuration",
         "hypershift.openshift.io/restart-date",

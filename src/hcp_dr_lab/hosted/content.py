@@ -25,16 +25,26 @@ from hcp_dr.kube.resources import (
     DEPLOYMENT,
     NAMESPACE,
     NODE,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
+    STATEFUL_SET,
 )
 
 WORKLOAD_NAMESPACE = "workload"
 WORKLOAD_LABEL = "app=hello"
 WORKLOAD_PORT = 8080
 OVN_NAMESPACE = "openshift-ovn-kubernetes"
+MONITORING_NAMESPACE = "openshift-monitoring"
 BALLAST_NAMESPACES = 5
 BALLAST_EACH = 10
 
-_KINDS = {kind.kind: kind for kind in (CUSTOM_RESOURCE_DEFINITION, NAMESPACE, DAEMON_SET, DEPLOYMENT, CLUSTER_VERSION)}
+_KINDS = {
+    kind.kind: kind
+    for kind in (
+        *(CUSTOM_RESOURCE_DEFINITION, NAMESPACE, DAEMON_SET, DEPLOYMENT, STATEFUL_SET, CLUSTER_VERSION),
+        *(PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM),
+    )
+}
 
 
 def objects(cluster_id: str, api: str) -> Iterator[Object]:
@@ -99,6 +109,7 @@ class Seen:
     nodes: tuple[Object, ...]
     deployment: Object | None
     daemon_set: Object | None
+    prometheus: Object | None
 
 
 def missing(seen: Seen, nodes: int) -> list[str]:
@@ -115,6 +126,8 @@ def missing(seen: Seen, nodes: int) -> list[str]:
     networked = _status(seen.daemon_set).get("numberReady", 0)
     if networked < nodes:
         says.append(f"{networked} of {nodes} pods of DaemonSet {OVN_NAMESPACE}/ovnkube-node are ready")
+    if not _status(seen.prometheus).get("availableReplicas"):
+        says.append(f"no pod of StatefulSet {MONITORING_NAMESPACE}/prometheus-k8s is available")
     return says
 
 
@@ -150,6 +163,7 @@ def _look(hosted: Kubernetes) -> Seen:
         nodes=hosted.list(NODE).items,
         deployment=hosted.find(DEPLOYMENT, "hello", WORKLOAD_NAMESPACE),
         daemon_set=hosted.find(DAEMON_SET, "ovnkube-node", OVN_NAMESPACE),
+        prometheus=hosted.find(STATEFUL_SET, "prometheus-k8s", MONITORING_NAMESPACE),
     )
 
 

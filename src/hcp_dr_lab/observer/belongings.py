@@ -75,6 +75,21 @@ def content(hosted: Kubernetes) -> Things:
     return things
 
 
+def volumes(hosted: Kubernetes) -> Things:
+    """Every PersistentVolumeClaim of the hosted cluster: its uid, the volume that it is bound to, and whether it is on
+    its way out. One that was deleted and made again has another uid, and an empty volume."""
+    return {
+        words("hosted", r.PERSISTENT_VOLUME_CLAIM, item): " ".join(
+            (
+                item["metadata"]["uid"],
+                item["spec"].get("volumeName") or "unbound",
+                *(["being deleted"] if "deletionTimestamp" in item["metadata"] else []),
+            )
+        )
+        for item in hosted.list(r.PERSISTENT_VOLUME_CLAIM).items
+    }
+
+
 def cloud(layout: Layout, names: HostedClusterNames) -> Things:
     """A hosted cluster's OIDC documents, and its workers' security groups with their rules."""
     things = {f"s3 {key}": print_ for key, print_ in objects(layout, OIDC_BUCKET, f"{names.infra_id}/")}

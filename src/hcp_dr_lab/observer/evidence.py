@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 Verb = Literal["create", "update", "delete"]
 Owner = Literal["workload", "neighbour"]
-Topic = Literal["content", "cloud", "neighbour", "foreign"]
+Topic = Literal["content", "volumes", "cloud", "neighbour", "foreign"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,9 @@ class Sight:
 class Belongings:
     """Things that a relocation has to leave as they are: each in words, with a fingerprint of its uid and content.
 
-    content: samples of what the hosted cluster held before, read through its API. cloud: what it needs in AWS (OIDC
-    documents, security groups). neighbour: another hosted cluster in the same namespace, in everything that it is.
+    content: samples of what the hosted cluster held before, read through its API. volumes: its PersistentVolumeClaims,
+    all of them, read likewise. cloud: what it needs in AWS (OIDC documents, security groups). neighbour: another hosted
+    cluster in the same namespace, in everything that it is.
     foreign: what the observer laid down under other owners, in the zone, the bucket and both management clusters.
     """
 

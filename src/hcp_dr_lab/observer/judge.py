@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from hcp_dr_lab.observer.evidence import Evidence
+from hcp_dr_lab.observer.evidence import Evidence, Topic
 from hcp_dr_lab.observer.measured import EXTERNAL_DNS, OPERATOR, not_measured
 from hcp_dr_lab.observer.rules import (
     alive,
@@ -37,7 +37,8 @@ class Verdict:
     """The observer's words. `reasons` is empty exactly when the relocation passed.
 
     acknowledged: writes by the API's public name. lost: names of ConfigMaps. instances_new: such as were not there
-    before. content_samples, foreign_watched: how many things were watched. operator_stopped_s: as in `stopped_for`.
+    before. content_samples, volumes_watched, foreign_watched: how many things were watched. operator_stopped_s: as in
+    `stopped_for`.
     """
 
     acknowledged: int
@@ -58,6 +59,8 @@ class Verdict:
     protection_changed: tuple[str, ...] = ()
     content_samples: int = 0
     content_changed: tuple[str, ...] = ()
+    volumes_watched: int = 0
+    volumes_changed: tuple[str, ...] = ()
     cloud_changed: tuple[str, ...] = ()
     neighbour: str = ""
     neighbour_changed: tuple[str, ...] = ()
@@ -80,7 +83,8 @@ def judge(evidence: Evidence) -> Verdict:
     nodes_before, nodes_after = first_and_last(sights, "node_uids")
     lost = tuple(lost_writes(evidence.writes, closing.read_back or {}))
     brains = tuple(split_brains(evidence))
-    content, foreign = (of_topic(evidence.belongings, topic) for topic in ("content", "foreign"))
+    topics: tuple[Topic, ...] = ("content", "volumes", "foreign")
+    content, volumes, foreign = (of_topic(evidence.belongings, topic) for topic in topics)
     verdict = Verdict(
         acknowledged=sum(write.acknowledged and not write.side for write in evidence.writes),
         lost=tuple(one.name for one in lost),
@@ -100,6 +104,8 @@ def judge(evidence: Evidence) -> Verdict:
         source_left=closing.source_left or (),
         content_samples=len(content[0].things) if content else 0,
         content_changed=tuple(changed_things(content)),
+        volumes_watched=len(volumes[0].things) if volumes else 0,
+        volumes_changed=tuple(changed_things(volumes)),
         cloud_changed=tuple(changed_things(of_topic(evidence.belongings, "cloud"))),
         neighbour=closing.neighbour,
         neighbour_changed=tuple(changed_things(of_topic(evidence.belongings, "neighbour"))),
@@ -130,6 +136,7 @@ def _violations(verdict: Verdict, lost: Sequence[Lost]) -> Iterator[str]:
         (verdict.failed, "workloads did not answer"),
         (verdict.container_restarts, "containers were restarted or replaced"),
         (verdict.content_changed, "the hosted cluster's content is not what it was"),
+        (verdict.volumes_changed, "volumes of the hosted cluster are not what they were"),
         (verdict.cloud_changed, "what the hosted cluster needs in AWS is not what it was"),
         (verdict.neighbour_changed, f"the neighbour {verdict.neighbour} was touched"),
         (verdict.neighbour_failed, f"the neighbour {verdict.neighbour} did not answer"),

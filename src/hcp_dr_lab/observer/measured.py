@@ -28,6 +28,7 @@ _SIGHTS = {
 }
 _TOPICS: dict[Topic, str] = {
     "content": "the samples of the hosted cluster's content",
+    "volumes": "the hosted cluster's volumes",
     "cloud": "what the hosted cluster needs in AWS",
     "neighbour": "the neighbour",
     "foreign": "what belongs to others",

@@ -72,6 +72,7 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
         },
         "split_brain": verdict.split_brain,
         "content": {"sampled": verdict.content_samples, "changed": list(verdict.content_changed)},
+        "volumes": {"watched": verdict.volumes_watched, "changed": list(verdict.volumes_changed)},
         "cloud": {"changed": list(verdict.cloud_changed)},
         "neighbour": _neighbour(verdict),
         "foreign": {"watched": verdict.foreign_watched, "changed": list(verdict.foreign_changed)},
@@ -111,7 +112,8 @@ def as_text(outcome: Outcome) -> str:
             "workloads",
             (
                 f"{verdict.probes} probes, {len(verdict.failed)} failures, "
-                f"{len(verdict.container_restarts)} containers restarted"
+                f"{len(verdict.container_restarts)} containers restarted; "
+                f"{verdict.volumes_watched} volumes, {len(verdict.volumes_changed)} lost or replaced"
             ),
         ),
         ("split brain", "YES" if verdict.split_brain else "no"),

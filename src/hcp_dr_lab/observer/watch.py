@@ -103,7 +103,7 @@ class Watch:
         for side in self._sides:
             self._go(self._every, REPLICAS_PERIOD, partial(self._count, side))
         for topic in self._readers():
-            if topic != "content":
+            if topic not in ("content", "volumes"):
                 self._go(self._every, BELONGINGS_PERIOD, partial(self._look_at, topic, unless_same=True))
         if self._neighbour is not None:
             self._probe_all(self._neighbour.hosted, "neighbour")
@@ -234,7 +234,11 @@ class Watch:
         }
         if (beside := self._neighbour) is not None:
             readers["neighbour"] = partial(belongings.neighbour, self._sides, beside.hosted, self._layout, beside.names)
-        return readers | {"content": partial(belongings.content, self._hosted)}
+        inside: dict[Topic, Callable[[], Things]] = {
+            "content": partial(belongings.content, self._hosted),
+            "volumes": partial(belongings.volumes, self._hosted),
+        }
+        return readers | inside
 
     def _add_unless_same(self, topic: str, seen: Sight | Belongings) -> None:
         last = self._last.get(topic)

@@ -70,15 +70,19 @@ class TerminateInstance:
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteHostedNode:
-    """Delete a Node inside the hosted cluster."""
+class DeleteHosted:
+    """Delete an object inside the hosted cluster whose control plane is in `namespace`; `inside` is its own."""
 
     namespace: str
+    resource: Resource
+    inside: str | None
     name: str
     uid: str
+    why: str
 
     def __str__(self) -> str:
-        return f"delete Node {self.name} of the hosted cluster in {self.namespace}"
+        what = place(self.resource, {"namespace": self.inside, "name": self.name})
+        return f"DELETE {what} of the hosted cluster in {self.namespace}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,15 +257,7 @@ CloudChange = (
 """What changes the parts of the cloud that View has as documents, security groups, endpoints and private records."""
 
 Change = (
-    Create
-    | Patch
-    | Delete
-    | RunInstance
-    | TerminateInstance
-    | DeleteHostedNode
-    | RebootNode
-    | RemoveFolder
-    | CloudChange
+    Create | Patch | Delete | RunInstance | TerminateInstance | DeleteHosted | RebootNode | RemoveFolder | CloudChange
 )
 
 

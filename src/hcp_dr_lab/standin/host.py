@@ -29,7 +29,7 @@ from hcp_dr_lab.standin.change import (
     Change,
     Create,
     Delete,
-    DeleteHostedNode,
+    DeleteHosted,
     Patch,
     RebootNode,
     RemoveFolder,
@@ -109,6 +109,7 @@ class Host:
             worker_security_group=self._seed.security_group_id,
             instances=self._instances,
             hosted_nodes=self._nodes.nodes,
+            monitoring=self._nodes.monitoring,
             pace=self._pace,
             load_balancer_domain=self._load_balancer_domain,
             **self._parts,
@@ -146,9 +147,11 @@ class Host:
             case TerminateInstance(instance_id):
                 self._cloud.terminate(instance_id)
                 self._look_at_instances()
-            case DeleteHostedNode(namespace, name, uid):
+            case DeleteHosted(namespace, r.NODE, _, name, uid):
                 with contextlib.suppress(errors.KubernetesError):  # a machine's end does not wait for its API
-                    self._nodes.delete(namespace, name, uid)
+                    self._nodes.delete(namespace, r.NODE, name, None, uid)
+            case DeleteHosted(namespace, resource, inside, name, uid):
+                self._nodes.delete(namespace, resource, name, inside, uid)
             case RebootNode(namespace, name, instance_id, annotations):
                 self._nodes.annotate(namespace, name, annotations)
                 reboot(self._layout, instance_id)

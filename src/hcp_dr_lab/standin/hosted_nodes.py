@@ -1,4 +1,5 @@
-"""The nodes of the hosted clusters whose control planes run here, asked for every two seconds.
+"""The nodes of the hosted clusters whose control planes run here, and what else its operators look at inside, asked for
+every two seconds.
 
 The API server is reached at its pod's address, as Cluster API reaches it through the Service in its own namespace.
 """
@@ -14,12 +15,20 @@ from pathlib import Path
 
 from hcp_dr import errors
 from hcp_dr.kube.client import connect
-from hcp_dr.kube.port import Kubernetes, Object
-from hcp_dr.kube.resources import HOSTED_CONTROL_PLANE, NODE, POD, SECRET
+from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr.kube.resources import (
+    HOSTED_CONTROL_PLANE,
+    NODE,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SECRET,
+    STATEFUL_SET,
+)
 from hcp_dr_lab.region.pki import write_secret
+from hcp_dr_lab.standin import monitoring_recovery
 from hcp_dr_lab.standin.cache import Cache, Objects
 from hcp_dr_lab.standin.names import API_PORT
-from hcp_dr_lab.standin.view import is_ready
+from hcp_dr_lab.standin.view import Monitoring, is_ready
 
 _LOG = logging.getLogger(__name__)
 _EVERY_SECONDS = 2.0
@@ -27,22 +36,23 @@ _NAME = "kube-apiserver"  # in the serving certificate
 
 
 class HostedNodes:
-    """`nodes` is replaced as a whole, never changed."""
+    """`nodes` and `monitoring` are replaced as a whole, never changed."""
 
     def __init__(self, cache: Cache, folder: Path) -> None:
         self._cache = cache
         self._folder = folder
         self._clients: dict[str, tuple[str, Kubernetes]] = {}
         self.nodes: dict[str, tuple[Object, ...]] = {}
+        self.monitoring: dict[str, Monitoring] = {}
 
     def start(self) -> None:
         threading.Thread(target=self._follow, name="hosted nodes", daemon=True).start()
 
-    def delete(self, namespace: str, name: str, uid: str) -> None:
+    def delete(self, namespace: str, resource: Resource, name: str, inside: str | None, uid: str) -> None:
         """Raises the errors of the port; nothing where the hosted API is not reachable from here."""
         known = self._clients.get(namespace)
         if known is not None:
-            known[1].delete(NODE, name, uid=uid)
+            known[1].delete(resource, name, inside, uid=uid)
 
     def annotate(self, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
         """Raises the errors of the port; nothing where the hosted API is not reachable from here."""
@@ -54,10 +64,16 @@ class HostedNodes:
         while not self._cache.stop.wait(_EVERY_SECONDS):
             objects = self._cache.snapshot()
             found: dict[str, tuple[Object, ...]] = {}
-            for namespace, _ in objects[HOSTED_CONTROL_PLANE]:
+            monitoring: dict[str, Monitoring] = {}
+            for (namespace, _), plane in objects[HOSTED_CONTROL_PLANE].items():
                 nodes = self._ask(objects, str(namespace))
                 if nodes is not None:
                     found[str(namespace)] = nodes
+                if monitoring_recovery.is_asked_for(plane):
+                    monitoring |= self._ask_of_monitoring(objects, str(namespace))
+            if monitoring != self.monitoring:
+                self.monitoring = monitoring
+                self._cache.changed.set()
             if _seen(found) != _seen(self.nodes):
                 self.nodes = found
                 self._cache.changed.set()
@@ -72,6 +88,20 @@ class HostedNodes:
         except errors.HcpDrError as error:
             _LOG.debug("nodes of %s: %s", namespace, error)
             return self.nodes.get(namespace)
+
+    def _ask_of_monitoring(self, objects: Objects, namespace: str) -> dict[str, Monitoring]:
+        """Empty while the hosted API does not answer: what was known before must not be acted upon."""
+        client = self._client(objects, namespace)
+        if client is None:
+            return {}
+        inside = monitoring_recovery.NAMESPACE
+        try:
+            prometheus = client.find(STATEFUL_SET, monitoring_recovery.PROMETHEUS, inside)
+            claims, pods = (client.list(resource, inside).items for resource in (PERSISTENT_VOLUME_CLAIM, POD))
+        except errors.HcpDrError as error:
+            _LOG.debug("monitoring of %s: %s", namespace, error)
+            return {}
+        return {namespace: Monitoring(prometheus, claims, pods)}
 
     def _client(self, objects: Objects, namespace: str) -> Kubernetes | None:
         secret = objects[SECRET].get((namespace, "service-network-admin-kubeconfig"))

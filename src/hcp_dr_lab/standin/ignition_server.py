@@ -9,7 +9,7 @@ from datetime import datetime
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.standin import machine, names
 from hcp_dr_lab.standin.change import Change, Patch
 from hcp_dr_lab.standin.shape import annotation, body, delete, deleting, ensure, identity, time_text
 from hcp_dr_lab.standin.view import View
@@ -57,14 +57,15 @@ def _rotated(view: View, secret: Object) -> Patch:
 
 
 def _was_used(view: View, secret: Object) -> bool:
-    """A machine that is younger than the token has become a node; an older one fetched with another."""
+    """A machine has become a node since the token was made. One that was a node before fetched with another, and never
+    does again: a Machine object that was restored is younger than its node."""
     pool, since = annotation(secret, names.NODE_POOL), _created(secret)
-    return any(
-        annotation(machine, names.NODE_POOL) == pool
-        and (machine.get("status") or {}).get("nodeRef") is not None
-        and _created(machine) >= since
-        for machine in view.all(r.MACHINE, secret["metadata"]["namespace"])
+    nodes = (
+        machine.node_of(view, found)
+        for found in view.all(r.MACHINE, secret["metadata"]["namespace"])
+        if annotation(found, names.NODE_POOL) == pool
     )
+    return any(node is not None and _created(node) >= since for node in nodes)
 
 
 def _created(subject: Object) -> datetime:

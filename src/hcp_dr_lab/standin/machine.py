@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr_lab.standin.change import Change, Create, DeleteHostedNode
+from hcp_dr_lab.standin.change import Change, Create, DeleteHosted
 from hcp_dr_lab.standin.shape import (
     add_finalizer,
     add_owner,
@@ -61,7 +61,8 @@ def _delete(view: View, found: Object, infrastructure: Object | None) -> list[Ch
     changes: list[Change] = []
     if node is not None:
         metadata = node["metadata"]
-        changes.append(DeleteHostedNode(found["metadata"]["namespace"], metadata["name"], metadata["uid"]))
+        own, why = found["metadata"]["namespace"], f"its Machine {found['metadata']['name']} is being deleted"
+        changes.append(DeleteHosted(own, r.NODE, None, metadata["name"], metadata["uid"], why))
     return changes + drop_finalizer(r.MACHINE, found, _FINALIZER)
 
 

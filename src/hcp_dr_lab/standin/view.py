@@ -63,6 +63,16 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Monitoring:
+    """A hosted cluster's openshift-monitoring, as its own API tells: StatefulSet prometheus-k8s, where it has one, and
+    all claims and pods of that namespace."""
+
+    prometheus: Object | None
+    claims: Sequence[Object]
+    pods: Sequence[Object]
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A certificate and its private key, both PEM."""
 
@@ -119,6 +129,7 @@ class View:
     worker_security_group: str = ""  # of the VPC, in which workers are put when a pool names none
     instances: Mapping[str, CloudInstance] = field(default_factory=dict)
     hosted_nodes: Mapping[str, Sequence[Object]] = field(default_factory=dict)  # by control plane namespace
+    monitoring: Mapping[str, Monitoring] = field(default_factory=dict)  # likewise; where its recovery is asked for
     pace: Pace = FAST  # of the host; see `paced`
     load_balancer_domain: str = ""  # under which load balancers get their names; empty: somebody else names them
     documents: Mapping[str, str] | None = None  # of the OIDC bucket, by key

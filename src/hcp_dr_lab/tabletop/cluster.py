@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
-from hcp_dr.kube.port import Object
+from hcp_dr.kube.port import Object, Resource
 from hcp_dr_lab.region import delays
 from hcp_dr_lab.region.layout import ManagementCluster
 from hcp_dr_lab.region.management import external_dns as installed_dns
-from hcp_dr_lab.standin import install, webhooks
+from hcp_dr_lab.standin import install, monitoring_recovery, webhooks
 from hcp_dr_lab.standin import pace as standin_pace
 from hcp_dr_lab.standin.fabric import Fabric
 from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.shape import body
-from hcp_dr_lab.standin.view import KeyMaker, is_ready
+from hcp_dr_lab.standin.view import KeyMaker, Monitoring, is_ready
 from hcp_dr_lab.tabletop import names
 from hcp_dr_lab.tabletop.aws import Machines, Records, Storage
 from hcp_dr_lab.tabletop.clock import Clock, Part
@@ -160,10 +160,22 @@ class Management:
             return None
         return tuple(entry.object for entry in server.store.list(str(r.NODE)))
 
-    def delete_hosted_node(self, namespace: str, name: str, uid: str) -> None:
+    def monitoring(self, namespace: str) -> Monitoring | None:
+        server = self._hosted(namespace)
+        if server is None:
+            return None
+        inside, store = monitoring_recovery.NAMESPACE, server.store
+        prometheus = store.get(Key(str(r.STATEFUL_SET), inside, monitoring_recovery.PROMETHEUS))
+        claims, pods = (
+            tuple(entry.object for entry in store.list(str(resource), inside))
+            for resource in (r.PERSISTENT_VOLUME_CLAIM, r.POD)
+        )
+        return Monitoring(prometheus.object if prometheus else None, claims, pods)
+
+    def delete_hosted(self, namespace: str, resource: Resource, inside: str | None, name: str, uid: str) -> None:
         client = self._inside(namespace)
         if client is not None:
-            client.delete(r.NODE, name, uid=uid)
+            client.delete(resource, name, inside, uid=uid)
 
     def annotate_hosted_node(self, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
         client = self._inside(namespace)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import marshal
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -315,7 +315,8 @@ class _Round:
     def _volumes(self) -> None:
         claims = {claim["metadata"]["uid"]: claim for claim in self._all(r.PERSISTENT_VOLUME_CLAIM)}
         for volume in self._all(r.PERSISTENT_VOLUME):
-            claim = claims.get((volume["spec"].get("claimRef") or {}).get("uid"))
+            named = volume["spec"].get("claimRef") or {}
+            claim = claims.get(named.get("uid")) if "uid" in named else self._reserved(volume, claims.values())
             phase = (volume.get("status") or {}).get("phase")
             if claim is None and phase == "Bound":
                 set_status(self._server, r.PERSISTENT_VOLUME, volume, {"phase": "Released"})
@@ -324,6 +325,16 @@ class _Round:
                 if claim["spec"].get("volumeName") is None:
                     self._patch(r.PERSISTENT_VOLUME_CLAIM, claim, {"spec": {"volumeName": volume["metadata"]["name"]}})
                 set_status(self._server, r.PERSISTENT_VOLUME_CLAIM, claim, {"phase": "Bound"})
+
+    def _reserved(self, volume: Object, claims: Iterable[Object]) -> Object | None:
+        """The claim that a volume was made for by name. From now on it is for that one alone."""
+        named = volume["spec"].get("claimRef") or {}
+        place = named.get("namespace"), named.get("name")
+        mine = (each for each in claims if (each["metadata"]["namespace"], each["metadata"]["name"]) == place)
+        claim = next(mine, None)
+        if claim is not None:
+            self._patch(r.PERSISTENT_VOLUME, volume, {"spec": {"claimRef": {"uid": claim["metadata"]["uid"]}}})
+        return claim
 
     # What all share
 

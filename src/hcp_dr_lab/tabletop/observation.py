@@ -311,6 +311,7 @@ class Observation:
                 self._seeing.add(value)
         topics: list[tuple[Topic, Callable[[], Things]]] = [
             ("content", lambda: belongings.content(self.world.hosted_client(self.name))),
+            ("volumes", lambda: belongings.volumes(self.world.hosted_client(self.name))),
             ("cloud", lambda: self._cloud(self.names)),
             ("foreign", self._foreign),
         ]

@@ -14,12 +14,12 @@ from typing import Any, Protocol
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
-from hcp_dr_lab.standin import turn
+from hcp_dr_lab.standin import monitoring_recovery, turn
 from hcp_dr_lab.standin.change import (
     Change,
     Create,
     Delete,
-    DeleteHostedNode,
+    DeleteHosted,
     Patch,
     RebootNode,
     RemoveFolder,
@@ -29,7 +29,7 @@ from hcp_dr_lab.standin.change import (
 from hcp_dr_lab.standin.fabric import Fabric
 from hcp_dr_lab.standin.pace import Pace
 from hcp_dr_lab.standin.roles import RESOURCES
-from hcp_dr_lab.standin.view import Key, KeyMaker, View
+from hcp_dr_lab.standin.view import Key, KeyMaker, Monitoring, View
 from hcp_dr_lab.tabletop.aws import Machines, Refusal
 from hcp_dr_lab.tabletop.clock import Clock
 from hcp_dr_lab.tabletop.kubernetes import ApiServer
@@ -47,14 +47,18 @@ class Surroundings(Protocol):
         """As the hosted API server of this side tells them; None while it does not answer."""
         ...
 
-    def delete_hosted_node(self, namespace: str, name: str, uid: str) -> None: ...
+    def monitoring(self, namespace: str) -> Monitoring | None:
+        """Likewise, of its openshift-monitoring."""
+        ...
+
+    def delete_hosted(self, namespace: str, resource: Resource, inside: str | None, name: str, uid: str) -> None: ...
 
     def annotate_hosted_node(self, namespace: str, name: str, annotations: Mapping[str, str]) -> None: ...
 
     def remove_volume(self, path: str) -> None: ...
 
 
-@sharing("_nodes", "_pace")
+@sharing("_nodes", "_monitoring", "_pace")
 class Operators:
     """All roles. `log` has what they did, in words."""
 
@@ -86,6 +90,7 @@ class Operators:
         self._load_balancer_domain = load_balancer_domain
         self._mirror = Mirror(server)
         self._nodes: dict[str, tuple[Object, ...]] = {}
+        self._monitoring: dict[str, Monitoring] = {}
         self._seen: object = None
         self._last = -SETTLE
         self._tick = TICKS[0]
@@ -122,19 +127,23 @@ class Operators:
             worker_security_group=self._worker_security_group,
             instances=self._machines.instances(),
             hosted_nodes=self._nodes,
+            monitoring=self._monitoring,
             pace=self._pace,
             load_balancer_domain=self._load_balancer_domain,
             **self._fabric.parts(),
         )
 
     def _look_at_nodes(self) -> None:
-        found = {}
-        for namespace, _ in self._mirror.objects()[r.HOSTED_CONTROL_PLANE]:
+        found, monitoring = {}, {}
+        for (namespace, _), plane in self._mirror.objects()[r.HOSTED_CONTROL_PLANE].items():
             nodes = self._surroundings.hosted_nodes(str(namespace))
             nodes = self._nodes.get(str(namespace)) if nodes is None else nodes
             if nodes is not None:
                 found[str(namespace)] = nodes
-        self._nodes = found
+            seen = self._surroundings.monitoring(str(namespace)) if monitoring_recovery.is_asked_for(plane) else None
+            if seen is not None:
+                monitoring[str(namespace)] = seen
+        self._nodes, self._monitoring = found, monitoring
 
     def _do(self, change: Change) -> None:
         match change:
@@ -148,9 +157,11 @@ class Operators:
                 self._machines.run(change)
             case TerminateInstance(instance_id):
                 self._machines.terminate(instance_id)
-            case DeleteHostedNode(namespace, name, uid):
+            case DeleteHosted(namespace, r.NODE, _, name, uid):
                 with contextlib.suppress(errors.KubernetesError):  # a machine's end does not wait for its API
-                    self._surroundings.delete_hosted_node(namespace, name, uid)
+                    self._surroundings.delete_hosted(namespace, r.NODE, None, name, uid)
+            case DeleteHosted(namespace, resource, inside, name, uid):
+                self._surroundings.delete_hosted(namespace, resource, inside, name, uid)
             case RebootNode(namespace, name, instance_id, annotations):
                 self._surroundings.annotate_hosted_node(namespace, name, annotations)
                 self._machines.reboot(instance_id)

@@ -225,6 +225,7 @@ class World:
                 hosted.list(r.NODE).items,
                 hosted.find(r.DEPLOYMENT, "hello", content.WORKLOAD_NAMESPACE),
                 hosted.find(r.DAEMON_SET, "ovnkube-node", content.OVN_NAMESPACE),
+                hosted.find(r.STATEFUL_SET, "prometheus-k8s", content.MONITORING_NAMESPACE),
             )
         except errors.HcpDrError as error:
             return [str(error)]

@@ -402,6 +402,15 @@ def test_a_wait_that_reaches_its_limit_says_what_and_what_was_seen_last() -> Non
     assert table.log.story == ["step", "wait", "failed"]
 
 
+def test_a_wait_that_need_not_fail_comes_to_something_else_at_its_limit() -> None:
+    table = Table()
+    then = Done("it serves without", (Check("pod", "warning", "no pod"),))
+    checks = table.run().carry_out_one(step(lambda _: replace(WAIT, then=then)))
+    assert table.clock.seconds == WAIT.limit
+    assert checks == then.checks
+    assert table.log.story == ["step", "wait", "done"]
+
+
 def test_a_wait_is_journaled_once_and_told_at_every_look() -> None:
     table = Table()
     with pytest.raises(TimedOut):

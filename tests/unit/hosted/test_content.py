@@ -15,6 +15,10 @@ def deployment(ready: int) -> Object:
     return {"spec": {"replicas": 2}, "status": {"readyReplicas": ready}}
 
 
+def available(number: int) -> Object:
+    return {"spec": {"replicas": 2}, "status": {"availableReplicas": number}}
+
+
 def test_every_object_comes_after_its_namespace() -> None:
     namespaces: set[str] = set()
     for item in objects("id", "api.shop"):
@@ -54,12 +58,16 @@ def test_a_complete_version_is_available() -> None:
 
 
 def test_nothing_is_missing_when_all_serve() -> None:
-    seen = Seen((node("a", ready=True), node("b", ready=True)), deployment(2), {"status": {"numberReady": 2}})
+    seen = Seen(
+        (node("a", ready=True), node("b", ready=True)), deployment(2), {"status": {"numberReady": 2}}, available(1)
+    )
     assert missing(seen, 2) == []
 
 
 def test_what_is_missing_is_said() -> None:
-    says = "; ".join(missing(Seen((node("a", ready=True), node("b", ready=False)), deployment(1), None), 2))
+    says = "; ".join(
+        missing(Seen((node("a", ready=True), node("b", ready=False)), deployment(1), None, available(0)), 2)
+    )
     assert "1 of 2 nodes are Ready (registered: a, b)" in says
     assert "1 of 2 pods of Deployment workload/hello" in says
     assert "0 of 2 pods of DaemonSet openshift-ovn-kubernetes/ovnkube-node" in says

@@ -62,6 +62,7 @@ def sight(at: float, **changes: Any) -> Sight:
 
 THINGS: dict[Topic, dict[str, str]] = {
     "content": {"hosted ConfigMap shop/prices": "uid-3 aa"},
+    "volumes": {"hosted PersistentVolumeClaim openshift-monitoring/metrics": "uid-4 volume-1"},
     "cloud": {"s3 oidc/keys": "etag", "security group sg-1": "bb"},
     "neighbour": {
         "mgmt-1 Machine clusters-next/one": "uid-4 cc",

@@ -60,10 +60,12 @@ def test_a_clean_relocation_passes() -> None:
     assert verdict.acknowledged == 192
     assert verdict.instances_before == verdict.instances_after == ("i-1", "i-2")
     assert verdict.content_samples == 1
+    assert verdict.volumes_watched == 1
     assert verdict.foreign_watched == 2
     assert verdict.probes == 100
 
 
+CLAIM = "hosted PersistentVolumeClaim openshift-monitoring/metrics"
 SOURCE_TOO = (
     "split brain: the source mgmt-1 acknowledged 1 writes (there-too) after the destination mgmt-2 had taken its "
     "first, up to 1.1 s later"
@@ -170,6 +172,18 @@ VIOLATIONS: dict[str, tuple[Evidence, str]] = {
     "a sample of the content is gone": (
         last_things("content", **{"hosted ConfigMap shop/prices": None}),
         "the hosted cluster's content is not what it was: hosted ConfigMap shop/prices is gone",
+    ),
+    "a volume is gone": (
+        last_things("volumes", **{CLAIM: None}),
+        f"volumes of the hosted cluster are not what they were: {CLAIM} is gone",
+    ),
+    "a volume was made anew under its old name": (
+        last_things("volumes", **{CLAIM: "uid-9 unbound"}),
+        f"volumes of the hosted cluster are not what they were: {CLAIM} is another",
+    ),
+    "a volume is on its way out": (
+        last_things("volumes", **{CLAIM: "uid-4 volume-1 being deleted"}),
+        f"volumes of the hosted cluster are not what they were: {CLAIM} is another",
     ),
     "the documents are wiped": (
         last_things("cloud", **{"s3 oidc/keys": None}),

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from hcp_dr.aws.port import StoredObject
+from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Create, Do, Patch, PutObject, Remember, Step, WriteFile
 from hcp_dr.engine.transfer import UploadSnapshot
 from hcp_dr.kube.port import Object
 from hcp_dr.model import RELOCATION_ANNOTATION
+from hcp_dr.objects import ignition
 from hcp_dr.objects.archive import Manifest, Snapshot, page
 from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure.backup import (
@@ -30,8 +32,9 @@ from hcp_dr.procedure.machinery import PAUSED
 from hcp_dr.procedure.restore import claim_namespaces, hosted_cluster, hosted_cluster_inputs, machines, node_pools
 from hcp_dr.procedure.restoring import Restorable
 from hcp_dr.procedure.teardown import stop_control_plane
-from tests.cases.building import build, facts_type
+from tests.cases.building import an_object, build, facts_type
 from tests.cases.reading import FOLDER, read
+from tests.world import CASE, relocatable
 
 OURS = {RELOCATION_ANNOTATION: "backup-1"}
 
@@ -147,11 +150,12 @@ def restored(*, finalizers: list[str], storage: Object | None = None, annotation
     return body
 
 
-def test_the_hosted_cluster_is_made_paused_and_marked_as_restored() -> None:
-    """Rules A11 and D."""
-    body = restored(finalizers=["hypershift.openshift.io/finalizer"])
+@pytest.mark.parametrize("before", [{}, {"hypershift.openshift.io/restored-from-backup": "true"}])
+def test_the_hosted_cluster_is_made_paused_and_not_marked_as_restored(before: Object) -> None:
+    """Rules A11 and D. With that mark the operators delete volumes, also where it came from an earlier restore."""
+    body = restored(finalizers=["hypershift.openshift.io/finalizer"], annotations=before)
     assert body["spec"]["pausedUntil"] == "true"
-    assert body["metadata"]["annotations"] == {**OURS, "hypershift.openshift.io/restored-from-backup": "true"}
+    assert body["metadata"]["annotations"] == OURS
     assert "finalizers" not in body["metadata"]
     assert "ownerReferences" not in body["metadata"]
     assert "status" not in body
@@ -221,6 +225,24 @@ def test_secrets_come_with_their_content_and_the_mark_of_the_relocation(step: St
         assert body["data"] == contents[key]
         assert body["metadata"]["annotations"] == OURS
         assert not {"ownerReferences", "uid", "finalizers"} & set(body["metadata"])
+
+
+@pytest.mark.parametrize("said", ["True", "False"])
+def test_a_token_secret_says_what_its_pool_said_of_ignition(said: str) -> None:
+    """Rule A11. A pool that was upgraded in place has a new one, which no machine ever used."""
+    world = relocatable()
+    told = {"type": "ReachedIgnitionEndpoint", "status": said}
+    for item in world.source.objects.values():
+        if item["kind"] == "NodePool":
+            item.setdefault("status", {})["conditions"] = [told]
+    world.destination.objects["HostedCluster", "clusters", "one"] = an_object("HostedCluster clusters/one")
+    tokens = node_pools.observe(world.ports, CASE, Memory()).tokens.missing()
+    marks = {
+        action.body["metadata"]["name"]: action.body["metadata"]["annotations"].get(ignition.REACHED)
+        for action in tokens
+    }
+    assert marks
+    assert marks == {name: "True" if said == "True" and "token" in name else None for name in marks}
 
 
 def test_namespaces_bear_the_mark_by_which_they_are_known_again() -> None:

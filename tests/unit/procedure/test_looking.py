@@ -570,6 +570,58 @@ def test_placement_and_hosted_api_see_what_is_there(world: World) -> None:
     assert hosted_api.observe(ports, case, NOTHING).version == "4.20.1"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "unreached"),
+    [
+        ("True", "True", []),
+        ("True", "False", ["False"]),
+        ("True", None, [None]),
+        (None, "False", ["False"]),
+        (None, "True", []),
+        ("False", "False", []),
+        ("False", None, []),
+        ("silent", "False", []),
+    ],
+)
+def test_placement_sees_a_pool_that_does_not_say_any_more_that_it_was_reached(
+    world: World, before: str | None, after: str | None, unreached: list[str | None]
+) -> None:
+    """Rule A11. What the backup does not tell counts as True: unknown is no reason to be silent."""
+
+    def says(status: str | None) -> None:
+        pool = world.source.objects["NodePool", "clusters", "one-workers"]
+        told = [{"type": "ReachedIgnitionEndpoint", "status": status}] if status in ("True", "False") else []
+        told += [{"type": "Ready", "status": "True"}] if status == "silent" else []
+        pool["status"] = {"version": "4.20.1", "conditions": told}
+
+    says(before)
+    Table(world).run().carry_out((mark_parent.STEP, export_objects.STEP))
+    says(after)
+    ports = replace(world.ports, destination=world.source)
+    facts = placement.observe(ports, replace(CASE, node_pools=("one-workers",)), NOTHING)
+    assert [pool.said for pool in facts.unreached] == unreached
+    assert {(pool.name, pool.tokens) for pool in facts.unreached} <= {("one-workers", ("token-one-workers-1",))}
+
+
+@pytest.mark.parametrize(
+    ("replicas", "node_pools"), [(0, ("one-workers",)), (2, ("one-others",))], ids=["no machines", "made since"]
+)
+def test_placement_does_not_ask_whether_a_pool_was_reached_that_need_not_have_been(
+    world: World, replicas: int, node_pools: tuple[str, ...]
+) -> None:
+    world.source.objects["NodePool", "clusters", "one-workers"]["spec"]["replicas"] = replicas
+    ports = replace(world.ports, destination=world.source)
+    assert placement.observe(ports, replace(CASE, node_pools=node_pools), NOTHING).unreached == ()
+
+
+def test_placement_sees_the_mark_of_a_restore(world: World) -> None:
+    ports = replace(world.ports, destination=world.source)
+    assert not placement.observe(ports, CASE, NOTHING).marked
+    hosted = world.source.objects["HostedCluster", "clusters", "one"]
+    hosted["metadata"].setdefault("annotations", {})["hypershift.openshift.io/restored-from-backup"] = ""
+    assert placement.observe(ports, CASE, NOTHING).marked
+
+
 # removal
 
 

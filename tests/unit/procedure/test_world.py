@@ -56,7 +56,10 @@ def test_the_plan_says_what_matters_and_nothing_of_the_neighbour() -> None:
         "set termination protection of instance i-one-2",
     )
     assert told["restore.start_control_plane"] == (
-        'patch on destination HostedCluster clusters/one: {"spec": {"pausedUntil": null}}',
+        (
+            'patch on destination HostedCluster clusters/one: {"metadata": {"annotations": '
+            '{"hypershift.openshift.io/restored-from-backup": null}}, "spec": {"pausedUntil": null}}'
+        ),
         "wait until the control plane serves on the destination (at most 1200 s)",
     )
     assert "delete on source HostedCluster clusters/one" in told["teardown.hosted_cluster"]

@@ -29,8 +29,6 @@ from hcp_dr.procedure.restore_url import RestoreUrl
 from hcp_dr.procedure.restoring import STARTED, Restorable, is_ours, marked, to_restore
 from hcp_dr.procedure.withdrawal import Governed, bring_operator_back, governed, remove_governed
 
-RESTORED = "hypershift.openshift.io/restored-from-backup"
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -74,7 +72,7 @@ def _of_backup(ports: Ports, case: Case) -> Restorable:
 
 def paused_body(item: Restorable, *, backup_id: str, url: str) -> Object:
     """The HostedCluster as it is created: paused, to be restored from this URL, marked as ours."""
-    body = copy.deepcopy(marked(item.body, backup_id, **{RESTORED: "true"}))
+    body = copy.deepcopy(marked(item.body, backup_id))
     body["spec"]["pausedUntil"] = "true"
     body["spec"]["etcd"]["managed"]["storage"]["restoreSnapshotURL"] = [url]
     if OIDC_FINALIZER in item.entry.finalizers:

@@ -1,6 +1,7 @@
 """Creates every NodePool paused in the create call itself, owned by the new HostedCluster, writes its status back
 before the gates open (rule A8), and only then restores the token-* and user-data-* secrets, which the janitor deletes
-while their NodePool is absent (rule A10)."""
+while their NodePool is absent (rule A10). A token secret says with them whether its pool's machines were ever reached
+(rule A11)."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from hcp_dr.errors import NotOurs
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
 from hcp_dr.model import Case, Later, Ports
+from hcp_dr.objects import ignition
 from hcp_dr.objects.difference import lacks
 from hcp_dr.objects.graph import relink
 from hcp_dr.objects.reading import dig, is_deleting, uid_of
@@ -39,7 +41,11 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     restorable = to_restore(ports, case)
     hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     pools = tuple(item for item in restorable if item.entry.kind == "NodePool")
-    tokens = tuple(item for item in restorable if item.entry.kind == "Secret" and is_token_secret(item.body))
+    tokens = tuple(
+        Restorable(item.entry, ignition.as_reached(item.body, [pool.body for pool in pools]))
+        for item in restorable
+        if item.entry.kind == "Secret" and is_token_secret(item.body)
+    )
     return Facts(
         backup_id=case.backup_id,
         hosted_cluster=(case.name, uid_of(hosted_cluster) if hosted_cluster else None),

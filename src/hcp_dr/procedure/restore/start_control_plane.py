@@ -9,6 +9,9 @@ Names that are handed over are given to the destination's external-dns meanwhile
 
 The restore URL cannot be replaced any more, so that its life is looked at before the HostedCluster is un-paused, and
 while etcd has not fetched by it.
+
+Whoever goes by HyperShift's own way of restoring may have set its mark of a restore on this HostedCluster meanwhile. It
+goes in the same patch, because the operators act upon it from then on.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NODE_POOL, POD, STATEFUL_SET
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Manifest, read_manifest
-from hcp_dr.objects.reading import dig, is_deleting, name_of
+from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
+from hcp_dr.objects.scrub import RESTORED
 from hcp_dr.objects.select import node_pools_of
 from hcp_dr.procedure import restore_url
 from hcp_dr.procedure.carried import MACHINERY
@@ -152,9 +156,12 @@ def plan(facts: Facts) -> Decision:
     late = _url_too_late(facts, paused=paused)
     if late is not None:
         return Refuse(late)
+    unmarked = {"metadata": {"annotations": {RESTORED: None}}}
     if paused:
-        patch = {"spec": {"pausedUntil": None}}
+        patch = {**unmarked, "spec": {"pausedUntil": None}}
         return Do((Patch("destination", HOSTED_CLUSTER, facts.name, facts.namespace, patch),))
+    if RESTORED in annotations_of(hosted_cluster):
+        return Do((Patch("destination", HOSTED_CLUSTER, facts.name, facts.namespace, unmarked),))
     names_given = facts.names.next_round() if facts.names else None
     if names_given is not None:
         return names_given

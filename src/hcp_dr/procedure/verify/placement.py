@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Topic, Verdict, Wait
 from hcp_dr.errors import NotProven
+from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, MACHINE, NODE_POOL, SECRET, STATEFUL_SET
 from hcp_dr.model import Case, Ports
+from hcp_dr.objects import ignition
 from hcp_dr.objects.archive import Entry, read_manifest, read_objects
 from hcp_dr.objects.closing import Place, place_of, told_restored, unrestored
-from hcp_dr.objects.reading import condition, dig, name_of, some
+from hcp_dr.objects.reading import annotations_of, condition, dig, name_of, some
+from hcp_dr.objects.scrub import RESTORED
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
 from hcp_dr.procedure.carried import RESOURCES
 from hcp_dr.procedure.documents import SIGNING_KEY
 from hcp_dr.procedure.restoring import differing_keys
 
 LIMIT = 900.0
+REACHED_LIMIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """A NodePool of the destination that does not say that its machines were ever reached, though it did before."""
+
+    name: str
+    said: str | None
+    tokens: tuple[str, ...]  # its token secrets that do not say so either
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +48,16 @@ class Facts:
     documents: str | None = None  # what the operator says of the OIDC documents
     signing_key_kept: bool = True  # the service account key is that of the backup, which the documents carry
     strict: bool = True  # nobody can have changed anything since it was restored
+    unreached: tuple[Unreached, ...] = ()
+    own: str = ""  # the control plane namespace
+    name: str = ""
+    marked: bool = False  # the HostedCluster bears HyperShift's own mark of a restore
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     destination, namespace = ports.destination, case.control_plane_namespace
     hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
-    pools = destination.list(NODE_POOL, case.namespace).items
+    pools = node_pools_of({"metadata": {"name": case.name}}, destination.list(NODE_POOL, case.namespace).items)
     workloads = [item for kind in (DEPLOYMENT, STATEFUL_SET) for item in destination.list(kind, namespace).items]
     manifest = read_manifest(ports.archive)
     entries = manifest.entries if manifest else ()
@@ -47,7 +65,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         namespace=case.namespace,
         available=condition(hosted_cluster, "Available") if hosted_cluster else None,
         trusted=condition(hosted_cluster, "ValidAWSIdentityProvider") if hosted_cluster else None,
-        node_pools=tuple(sorted(name_of(p) for p in node_pools_of({"metadata": {"name": case.name}}, pools))),
+        node_pools=tuple(sorted(name_of(pool) for pool in pools)),
         node_pools_wanted=tuple(sorted(case.node_pools)),
         machines=len(of_infrastructure(case.infra_id, destination.list(MACHINE, namespace).items)),
         not_ready=tuple(
@@ -60,15 +78,45 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         documents=condition(hosted_cluster, "ValidOIDCConfiguration") if hosted_cluster else None,
         signing_key_kept=_signing_key_kept(ports, namespace, entries),
         strict=STEP.name not in memory.done,
+        unreached=_unreached(ports, case, entries, pools),
+        own=namespace,
+        name=case.name,
+        marked=RESTORED in annotations_of(hosted_cluster or {"metadata": {}}),
     )
+
+
+def _unreached(ports: Ports, case: Case, entries: tuple[Entry, ...], pools: Iterable[Object]) -> tuple[Unreached, ...]:
+    """Of a pool whose conditions are in no backup it is not known what it said: it counts as one that was reached. One
+    that is asked for no machine has none to be repaired, and one that was made since has its own to come."""
+    carried = [pool for pool in pools if name_of(pool) in case.node_pools and dig(pool, "spec", "replicas") != 0]
+    silent = [pool for pool in carried if ignition.said(pool) != "True"]
+    if not silent:
+        return ()
+    backup = read_objects(ports.archive, _at_hand(ports, (e for e in entries if e.kind == NODE_POOL.kind)))
+    told = [item for item in backup.values() if dig(item, "status", "conditions")]
+    never = {name_of(item) for item in told if ignition.said(item) != "True"}
+    secrets = [
+        item
+        for item in ports.destination.list(SECRET, case.control_plane_namespace).items
+        if ignition.REACHED not in annotations_of(item)
+    ]
+    return tuple(
+        Unreached(name_of(pool), ignition.said(pool), tuple(map(name_of, ignition.tokens_of(pool, secrets))))
+        for pool in silent
+        if name_of(pool) not in never
+    )
+
+
+def _at_hand(ports: Ports, entries: Iterable[Entry]) -> list[Entry]:
+    """Those whose files this machine has."""
+    return [entry for entry in entries if ports.archive.read(entry.file) is not None]
 
 
 def _signing_key_kept(ports: Ports, namespace: str, entries: tuple[Entry, ...]) -> bool:
     """True where there is no backup to compare with, or where this machine never had that file of it."""
     mine = [e for e in entries if (e.kind, e.namespace, e.name) == ("Secret", namespace, SIGNING_KEY)]
-    wanted = [entry for entry in mine if ports.archive.read(entry.file) is not None]
     found = ports.destination.find(SECRET, SIGNING_KEY, namespace)
-    backup = read_objects(ports.archive, wanted)
+    backup = read_objects(ports.archive, _at_hand(ports, mine))
     return all(found is not None and not differing_keys(body, found) for body in backup.values())
 
 
@@ -115,9 +163,52 @@ def plan(facts: Facts) -> Decision:
             ),
             (check,),
         )
-    return Done(
+    done = Done(
         f"available, {len(facts.node_pools)} NodePools, {facts.machines} machines, all control plane pods ready",
-        (check,),
+        (check, *_of_ignition(facts), *_of_mark(facts)),
+    )
+    if not facts.unreached:
+        return done
+    told = ", ".join(f"{pool.name}: {pool.said or 'silent'}" for pool in facts.unreached)
+    wake = Topic("destination", NODE_POOL, facts.namespace)
+    return Wait(f"each NodePool says {ignition.CONDITION}", told, REACHED_LIMIT, wake, then=done)
+
+
+def _of_ignition(facts: Facts) -> tuple[Check, ...]:
+    """No reason to stop: machines and workloads go on as they are."""
+    if not facts.unreached:
+        return ()
+    told = ", ".join(f"NodePool {pool.name} says {pool.said or 'nothing'}" for pool in facts.unreached)
+    tokens = [token for pool in facts.unreached for token in pool.tokens]
+    mark = f"oc annotate secret -n {facts.own} {' '.join(tokens)} {ignition.REACHED}=True"
+    return (
+        Check(
+            "ignition",
+            "warning",
+            f"{ignition.CONDITION} is not True on the destination: {told}",
+            "the operator makes no MachineHealthCheck for such a pool, so that its machines are not repaired by "
+            "themselves; they run, and nothing else is amiss with them",
+            f"where its machines are nodes, on the destination: `{mark}`"
+            if tokens
+            else "no token secret of it is there that does not say so: look at the NodePool's conditions and at the "
+            "log of the destination's HyperShift operator",
+        ),
+    )
+
+
+def _of_mark(facts: Facts) -> tuple[Check, ...]:
+    if not facts.marked:
+        return ()
+    return (
+        Check(
+            "mark_of_a_restore",
+            "warning",
+            f"the HostedCluster bears {RESTORED} on the destination, which hcp-dr does not set",
+            "from hosted release 4.20 on, every PersistentVolumeClaim of openshift-monitoring in the hosted cluster is "
+            "deleted for it while Prometheus is not fully available (rule A11)",
+            "unless somebody wants just that, on the destination: "
+            f"`oc annotate hostedcluster -n {facts.namespace} {facts.name} {RESTORED}-`",
+        ),
     )
 
 
@@ -131,6 +222,8 @@ def foresee(facts: Facts) -> Facts:
         unrestored=(),
         documents=None,
         signing_key_kept=True,
+        unreached=(),
+        marked=False,
     )
 
 

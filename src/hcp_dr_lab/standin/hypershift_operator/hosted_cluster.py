@@ -103,9 +103,9 @@ def _control_plane(hosted: Object, namespace: str) -> Object:
     if inputs.signing_key_name(hosted):
         spec["serviceAccountSigningKey"] = {"name": inputs.SIGNING_KEY}
     annotations: dict[str, str | None] = {names.HOSTED_CLUSTER: names.path_name(hosted)}
-    for key in (names.RESTORED, names.CLEANUP):
-        if (value := annotation(hosted, key)) is not None:
-            annotations[key] = value
+    annotations[names.RESTORED] = annotation(hosted, names.RESTORED)  # and it goes where that one has none
+    if (order := annotation(hosted, names.CLEANUP)) is not None:
+        annotations[names.CLEANUP] = order
     return body(
         r.HOSTED_CONTROL_PLANE,
         hosted["metadata"]["name"],

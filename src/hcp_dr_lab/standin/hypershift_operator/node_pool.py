@@ -28,9 +28,10 @@ from hcp_dr_lab.standin.shape import (
     ensure,
     set_status,
 )
-from hcp_dr_lab.standin.view import View
+from hcp_dr_lab.standin.view import View, condition_status
 
 _MANAGEMENT = {"maxSurge": 1, "maxUnavailable": 0}
+_REACHED = "ReachedIgnitionEndpoint"
 _MOST_UNHEALTHY = 2  # at once, or a health check does nothing
 
 
@@ -43,7 +44,7 @@ def reconcile(view: View, pool: Object) -> list[Change]:
     )
     wanted = target(view, hosted, pool)
     if wanted is None:
-        conditions = [reconciliation_active(view, pool), _ignition(view, pool, reached=False)]
+        conditions = [reconciliation_active(view, pool), _ignition(view, pool, "False", "IgnitionEndpointMissing")]
         return changes + set_status(r.NODE_POOL, pool, {"conditions": conditions})
     if not (pool.get("status") or {}).get("version"):
         changes += _annotate(view, pool, {names.CANONICAL_IMAGES: "true"})
@@ -52,7 +53,8 @@ def reconcile(view: View, pool: Object) -> list[Change]:
     if is_paused(pool, view.now):
         if found is not None:
             changes += _pause(view, machinery(pool), found)
-        return changes + set_status(r.NODE_POOL, pool, {"conditions": _conditions(view, pool, wanted, found)})
+        conditions = _conditions(view, hosted, pool, wanted, found)
+        return changes + set_status(r.NODE_POOL, pool, {"conditions": conditions})
     return changes + _roll_out(view, hosted, pool, wanted)
 
 
@@ -62,7 +64,8 @@ def _roll_out(view: View, hosted: Object, pool: Object, wanted: Target) -> list[
     plane = view.find(r.HOSTED_CONTROL_PLANE, hosted["metadata"]["name"], namespace)
     group = worker_security_group(plane) if plane is not None else ""
     found = view.find(kind, name, namespace)
-    status: Object = {"conditions": _conditions(view, pool, wanted, found)}
+    reached = _reached(view, hosted, pool, wanted)
+    status: Object = {"conditions": _conditions(view, hosted, pool, wanted, found)}
     if space is None or deleting(space) or not group:
         return set_status(r.NODE_POOL, pool, status)
     changes = _ignition_secrets(view, hosted, pool, wanted)
@@ -74,7 +77,7 @@ def _roll_out(view: View, hosted: Object, pool: Object, wanted: Target) -> list[
     shaped = _machine_set if kind is r.MACHINE_SET else _deployment
     changes += ensure(view, kind, shaped(hosted, pool, wanted, template, found))
     changes += _tuning(view, pool, namespace)
-    if pool["spec"]["management"].get("autoRepair"):
+    if pool["spec"]["management"].get("autoRepair") and reached["status"] == "True":
         changes += ensure(view, r.MACHINE_HEALTH_CHECK, _health_check(view, hosted, pool))
     if found is not None:
         status["replicas"] = (found.get("status") or {}).get("availableReplicas", 0)
@@ -92,7 +95,7 @@ def _roll_out(view: View, hosted: Object, pool: Object, wanted: Target) -> list[
     return changes + set_status(r.NODE_POOL, pool, status)
 
 
-def _conditions(view: View, pool: Object, wanted: Target, machines: Object | None) -> list[Object]:
+def _conditions(view: View, hosted: Object, pool: Object, wanted: Target, machines: Object | None) -> list[Object]:
     generation = pool["metadata"].get("generation", 0)
     current = annotation(pool, names.CURRENT_CONFIG)
     version = (pool.get("status") or {}).get("version")
@@ -105,7 +108,7 @@ def _conditions(view: View, pool: Object, wanted: Target, machines: Object | Non
 
     return [
         reconciliation_active(view, pool),
-        _ignition(view, pool, reached=True),
+        _reached(view, hosted, pool, wanted),
         said("ValidReleaseImage", true=True),
         said("ValidMachineConfig", true=True),
         said(
@@ -118,15 +121,22 @@ def _conditions(view: View, pool: Object, wanted: Target, machines: Object | Non
     ]
 
 
-def _ignition(view: View, pool: Object, *, reached: bool) -> Object:
-    generation = pool["metadata"].get("generation", 0)
-    return (
-        condition(view, "ReachedIgnitionEndpoint", "True", "AsExpected", observedGeneration=generation)
-        if reached
-        else condition(
-            view, "ReachedIgnitionEndpoint", "False", "IgnitionEndpointMissing", observedGeneration=generation
-        )
-    )
+def _reached(view: View, hosted: Object, pool: Object, wanted: Target) -> Object:
+    """Whether the token secret of its configuration was ever used. Machines that are upgraded in place fetch nothing
+    anew, so that what such a pool said once stays (NP/conditions.go)."""
+    in_place = pool["spec"]["management"].get("upgradeType") == "InPlace"
+    if in_place and condition_status(pool, _REACHED) == "True":
+        return _ignition(view, pool, "True", "AsExpected")
+    secret = view.find(r.SECRET, wanted.token_secret, names.control_plane_namespace(hosted))
+    if secret is None:
+        return _ignition(view, pool, "False", "NotFound")
+    if annotation(secret, ignition_server.REACHED) is None:
+        return _ignition(view, pool, "False", "ignitionNotReached")
+    return _ignition(view, pool, "True", "AsExpected")
+
+
+def _ignition(view: View, pool: Object, status: str, reason: str) -> Object:
+    return condition(view, _REACHED, status, reason, observedGeneration=pool["metadata"].get("generation", 0))
 
 
 def _annotate(view: View, pool: Object, annotations: dict[str, str | None]) -> list[Change]:
@@ -164,6 +174,8 @@ def _ignition_secrets(view: View, hosted: Object, pool: Object, wanted: Target) 
     data = {"token": token, "config": _encoded(wanted.config)}
     if present is None:
         mine = marks | {ignition_server.CONFIG: "true"}
+        if annotation(hosted, names.RESTORED) is not None:  # nothing else would say it again (NP/token.go)
+            mine[ignition_server.REACHED] = "True"
         changes += ensure(view, r.SECRET, body(r.SECRET, wanted.token_secret, namespace, annotations=mine, data=data))
     if view.find(r.SECRET, wanted.user_data_secret, namespace) is None:
         ignition = {

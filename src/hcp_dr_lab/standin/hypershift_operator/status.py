@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.standin import monitoring_recovery, names
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.pause import reconciliation_active
-from hcp_dr_lab.standin.shape import body, condition, ensure, is_true, set_status, time_text
+from hcp_dr_lab.standin.shape import (
+    ABSENT,
+    annotation,
+    body,
+    condition,
+    ensure,
+    is_true,
+    set_status,
+    time_text,
+)
 from hcp_dr_lab.standin.view import View
 
 _BEEN_AVAILABLE = "hypershift.openshift.io/HasBeenAvailable"
@@ -18,6 +27,7 @@ _PASSED_UP = (
     "ValidHostedControlPlaneConfiguration",
     "EtcdSnapshotRestored",
     "ValidAWSIdentityProvider",
+    monitoring_recovery.RECOVERED,
 )
 
 
@@ -28,6 +38,9 @@ def update(view: View, hosted: Object) -> list[Change]:
     changes += set_status(r.HOSTED_CLUSTER, hosted, _status(view, hosted, plane))
     if is_true(plane, "Available"):
         mark = body(r.HOSTED_CLUSTER, name, hosted["metadata"]["namespace"], annotations={_BEEN_AVAILABLE: "true"})
+        changes += ensure(view, r.HOSTED_CLUSTER, mark)
+    if is_true(plane, monitoring_recovery.RECOVERED) and annotation(hosted, names.RESTORED) is not None:
+        mark = body(r.HOSTED_CLUSTER, name, hosted["metadata"]["namespace"], annotations={names.RESTORED: ABSENT})
         changes += ensure(view, r.HOSTED_CLUSTER, mark)
     return changes
 

@@ -17,7 +17,7 @@ from hcp_dr_lab.standin.change import (
     Change,
     Create,
     Delete,
-    DeleteHostedNode,
+    DeleteHosted,
     Patch,
     RebootNode,
     RemoveFolder,
@@ -30,7 +30,7 @@ from hcp_dr_lab.standin.install import operator
 from hcp_dr_lab.standin.names import OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.pace import Pace
 from hcp_dr_lab.standin.roles import ROLES
-from hcp_dr_lab.standin.view import CloudInstance, Key, Pair, Subject, View
+from hcp_dr_lab.standin.view import CloudInstance, Key, Monitoring, Pair, Subject, View
 
 NAMES = HostedClusterNames("shop")
 PLANE = NAMES.control_plane_namespace
@@ -79,6 +79,7 @@ class World:
         self.groups_of: dict[str, tuple[str, ...]] = {}
         self.protected: set[str] = set()
         self.hosted_nodes: dict[str, Sequence[Object]] = {}
+        self.monitoring: dict[str, Monitoring] = {}
         self.done: list[Change] = []
         self.refused: list[Change] = []
         self.now = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -96,6 +97,7 @@ class World:
             keys=self.keys,
             instances=dict(self.instances),
             hosted_nodes=self.hosted_nodes,
+            monitoring=self.monitoring,
             pace=self.pace,
             load_balancer_domain="elb.example",
             **self.fabric.parts(),
@@ -166,7 +168,9 @@ class World:
                     self.delete(resource, name, namespace)
                 case RunInstance():
                     self._run(change)
-                case DeleteHostedNode() | RemoveFolder():
+                case DeleteHosted(plane, _, _, _, uid):
+                    self._delete_inside(plane, uid)
+                case RemoveFolder():
                     pass
                 case RebootNode(_, name, _, annotations):
                     self._reboot(name, annotations)
@@ -184,6 +188,14 @@ class World:
             done.append(change)
         self.done += done
         return done
+
+    def _delete_inside(self, plane: str, uid: str) -> None:
+        seen = self.monitoring.get(plane)
+        if seen is not None:
+            claims, pods = (
+                [each for each in items if each["metadata"]["uid"] != uid] for items in (seen.claims, seen.pods)
+            )
+            self.monitoring[plane] = Monitoring(seen.prometheus, claims, pods)
 
     def _reboot(self, name: str, annotations: Mapping[str, str]) -> None:
         for nodes in self.hosted_nodes.values():
@@ -254,7 +266,11 @@ class World:
         """A Ready Node for each running instance, as the workers' kubelets would register them."""
         self.hosted_nodes[PLANE] = [
             {
-                "metadata": {"name": instance.private_name, "uid": f"node-{instance.instance_id}"},
+                "metadata": {
+                    "name": instance.private_name,
+                    "uid": f"node-{instance.instance_id}",
+                    "creationTimestamp": (self.now + timedelta(seconds=1)).isoformat(),
+                },
                 "spec": {"providerID": instance.provider_id},
                 "status": {"conditions": [{"type": "Ready", "status": "True"}]},
             }
