@@ -49,6 +49,7 @@ from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Dns, Ports, Side
 from hcp_dr.procedure import BACKUP_ONLINE, POINT_OF_NO_RETURN, calling_off
 from hcp_dr.procedure.case import Asked, discover
+from hcp_dr.procedure.hand_made import is_made_by_hand
 from hcp_dr.procedure.lost import is_lost
 
 Output = Literal["text", "json", "yaml"]
@@ -115,8 +116,14 @@ class Session:
     def journal(self) -> Journal:
         return Journal(self.folder.path, now=time.time)
 
+    def must_be_usable(self, *, by_hand: bool = False) -> None:
+        """Before any cluster is asked. Raises ArchiveError, JournalError where the backup folder is not ours to use."""
+        if warning := self.folder.must_be_usable(by_hand=by_hand):
+            print(warning, file=sys.stderr)
+
     def must_be_new(self) -> None:
-        """Raises Unfinished, JournalError where the folder has a journal already."""
+        """Raises Unfinished, JournalError where the folder has a journal already, ArchiveError where it is not ours."""
+        self.must_be_usable()
         story = self.story()
         if story is None or story.command is None:
             return
@@ -134,6 +141,7 @@ class Session:
         story = self.story()
         if story is None or story.case is None:
             raise NothingToResume(reason=f"{self.folder.path} holds no journal")
+        self.must_be_usable()
         if not story.ended and story.command != command:
             raise self._unfinished(story)
         if story.command == BACKUP_ONLINE:
@@ -162,7 +170,8 @@ class Session:
     def journaled_case(self) -> Case:
         """The case of the folder's journal, finished or not; where the folder has no journal, of what was at work last
         on any machine: in its own folder where that is known here, else with its journal fetched into this one. Raises
-        NothingToResume, JournalError."""
+        NothingToResume, JournalError, ArchiveError."""
+        self.must_be_usable(by_hand=is_made_by_hand(self.folder, self.settings.hc_cluster_ns))
         story, where = self.story(), str(self.folder.path)
         if story is None or story.case is None:
             story, where = self._fetched(where)
@@ -194,9 +203,10 @@ class Session:
         case = self.fitting(found.story)
         if (known := folder_of(case.backup_id, settings)) is not None:
             self.folder, self.ports = known, replace(ports, archive=known)
+            self.must_be_usable()
             print(f"Going on with backup {case.backup_id} in {known.path}.", file=sys.stderr)
             return self.told(), str(known.path)
-        self.folder.make()
+        self.folder.make(by_hand=found.story.command == journals.RESTORE_BY_HAND)
         with closing(self.journal()) as journal:
             journal.adopt(found.data)
         print(f"Going on with backup {case.backup_id}, whose journal is now in {where}.", file=sys.stderr)
