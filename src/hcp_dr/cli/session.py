@@ -32,6 +32,7 @@ from hcp_dr.engine.journal import Journal, Story
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Watch
+from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import StopRequested, SystemClock
 from hcp_dr.errors import (
@@ -119,7 +120,7 @@ class Session:
     def must_be_usable(self, *, by_hand: bool = False) -> None:
         """Before any cluster is asked. Raises ArchiveError, JournalError where the backup folder is not ours to use."""
         if warning := self.folder.must_be_usable(by_hand=by_hand):
-            print(warning, file=sys.stderr)
+            Teller()(Progress("warned", "backup folder", warning))
 
     def must_be_new(self) -> None:
         """Raises Unfinished, JournalError where the folder has a journal already, ArchiveError where it is not ours."""
