@@ -8,6 +8,7 @@ the file has them.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
@@ -19,6 +20,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from hcp_dr.errors import SettingsError
 
 _PREFIXES = ("AWS_",)
+_PATHS = frozenset(
+    {"MGMT_KUBECONFIG", "MGMT2_KUBECONFIG", "HC_KUBECONFIG", "BACKUP_DIR", "HC_CLUSTER_DIR", "AWS_CREDS"}
+    | {"AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE"}
+)
+_FOR_A_SHELL = re.compile(r"\$\w+|\$[({]|`")
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
 
 class Settings(BaseSettings):
@@ -26,8 +33,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
-    hc_cluster_ns: str = Field(min_length=1)
-    hc_cluster_name: str = Field(min_length=1)
+    hc_cluster_ns: str = Field(pattern=f"^{_LABEL}$", max_length=63)
+    hc_cluster_name: str = Field(pattern=rf"^{_LABEL}(\.{_LABEL})*$", max_length=253)
     mgmt_kubeconfig: Path
     mgmt2_kubeconfig: Path
     hc_kubeconfig: Path
@@ -58,10 +65,11 @@ class Settings(BaseSettings):
 
 
 def variables(env_file: Path | None, environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The documented and the AWS variables, file and environment merged. Raises SettingsError where two contradict."""
+    """The documented and the AWS variables, file and environment merged. Raises SettingsError where two contradict, or
+    where one holds what only a shell would have replaced."""
     around = os.environ if environment is None else environment
     wanted = {name.upper() for name in Settings.model_fields}
-    merged = {k: v for k, v in around.items() if v and (k in wanted or k.startswith(_PREFIXES))}
+    merged = _plain({k: v for k, v in around.items() if v and (k in wanted or k.startswith(_PREFIXES))})
     if env_file is None:
         return merged
     try:
@@ -71,7 +79,7 @@ def variables(env_file: Path | None, environment: Mapping[str, str] | None = Non
             what=f"The file {env_file}, given with --env-file, cannot be read: {error}.",
             todo="Correct the path and run the command again.",
         ) from error
-    for name, value in _parse(text).items():
+    for name, value in _plain(_parse(text)).items():
         if name in wanted and merged.get(name, value) != value:
             raise SettingsError(
                 what=f"{name} is one thing in the environment and another in {env_file}.",
@@ -86,10 +94,29 @@ def _parse(text: str) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+def _plain(given: Mapping[str, str]) -> dict[str, str]:
+    """With the home folder in the place of ~ in each path."""
+    plain, documented = dict(given), {name.upper() for name in Settings.model_fields}
+    for name, value in given.items():
+        found = _FOR_A_SHELL.search(value) if name in documented | _PATHS else None
+        if found is not None:
+            raise SettingsError(
+                what=f"{name} holds {found[0]}, which is as it was written: no shell has replaced it.",
+                todo="Write the value itself, or name another variable of the same file as ${NAME}.",
+            )
+        if name in _PATHS and value.startswith("~"):
+            try:
+                plain[name] = str(Path(value).expanduser())
+            except RuntimeError:
+                what = f"{name} begins with {value.partition('/')[0]}, and no such user has a home folder here."
+                raise SettingsError(what=what, todo="Write the whole path.") from None
+    return plain
+
+
 def load(given: Mapping[str, str]) -> Settings:
     """Raises SettingsError that names every variable that is missing or cannot be."""
     try:
-        return Settings(**{name.lower(): value for name, value in given.items()})  # type: ignore[arg-type]
+        return Settings(**{name.lower(): value for name, value in _plain(given).items()})  # type: ignore[arg-type]
     except ValidationError as error:
         missing = [str(e["loc"][0]).upper() for e in error.errors() if e["type"] == "missing"]
         wrong = [f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors() if e["type"] != "missing"]

@@ -1,59 +1,82 @@
-"""The backup folder on disk: 0700, files 0600, each written whole or not at all."""
+"""The backup folder on disk: 0700, files 0600, each written whole or not at all.
+
+It holds private keys. So a folder that is there keeps its mode, and is taken only where it is ours: empty, or with our
+journal in it, of this user, and closed to others.
+"""
 
 from __future__ import annotations
 
-import os
+import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hcp_dr import disk
+from hcp_dr.engine import journal
 from hcp_dr.errors import ArchiveError
+
+_UNTOUCHED = "Nothing was changed anywhere."
+_ANOTHER = "Name a folder that is not there yet, or an empty one."
 
 
 class BackupFolder:
-    """An `objects.archive.Archive` on the local disk."""
+    """An `objects.archive.Archive` on the local disk. Its path is absolute, wherever the next command runs."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        with suppress(RuntimeError):  # of a user who is not known: then it is a name like any other
+            path = path.expanduser()
+        self.path = path.absolute()
 
     @property
     def folder(self) -> str:
         return str(self.path)
 
-    def make(self) -> None:
-        """Create the folder, readable by its owner only."""
-        with self._mapped("", left="Nothing was changed anywhere.", todo="Name a folder that you may write."):
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.path.chmod(0o700)
+    def must_be_usable(self, *, by_hand: bool = False) -> str:
+        """Before anything is begun with it: it is not there yet, or it is ours. `by_hand` says that it is to be taken
+        as a backup that people made with the documented commands. Such a one may be open to others, which is returned
+        as a sentence, "" where there is nothing to say. Raises ArchiveError, JournalError, and changes nothing."""
+        with self._mapped("", left=_UNTOUCHED, todo=_ANOTHER):
+            try:
+                names, mode = disk.listed(self.path), disk.mode_of(self.path)
+            except FileNotFoundError:
+                return ""
+            story = journal.read(self.path) or journal.Story()
+            by_hand = by_hand or _was_made_by_hand(story)
+            begun = all(name.removesuffix(disk.PART) == journal.FILE_NAME for name in names)  # and killed at once
+            if not (begun or by_hand or story.command is not None):
+                raise disk.Odd("it is not empty and holds no journal of hcp-dr, so that it may be somebody else's")
+        if not mode & disk.OPEN_TO_OTHERS:
+            return ""
+        if mode & disk.OTHERS_WRITE and not (by_hand or story.command):
+            reason = f"others may write in it (mode {mode:o}), and it is for private keys"
+            raise ArchiveError(folder=self.folder, reason=reason, left=_UNTOUCHED, todo=_ANOTHER)
+        closing = f"chmod 700 {shlex.quote(self.folder)}"
+        if by_hand:
+            return f"The backup folder {self.folder} is open to others (mode {mode:o}); `{closing}` closes it."
+        raise ArchiveError(
+            folder=self.folder,
+            reason=f"it is open to others (mode {mode:o}), and it is for private keys; `{closing}` closes it",
+            left=_UNTOUCHED,
+            todo="Close it and run the command again, or name a folder that is not there yet.",
+        )
+
+    def make(self, *, by_hand: bool = False) -> None:
+        """Create the folder, for its owner only, where it is not there; else as `must_be_usable`."""
+        with self._mapped("", left=_UNTOUCHED, todo="Name a folder that you may write."):
+            disk.make(self.path)
+        self.must_be_usable(by_hand=by_hand)
 
     def read(self, path: str) -> bytes | None:
         with self._mapped(path):
-            try:
-                return (self.path / path).read_bytes()
-            except FileNotFoundError:
-                return None
+            return disk.read(self.path, path)
 
     def write(self, path: str, text: str) -> None:
         with self._mapped(path, todo="Make the folder writable, with room on its disk, then run `hcp-dr resume`."):
-            self._write(self.path / path, text)
+            disk.write(self.path, path, text.encode())
 
     def paths(self, below: str) -> tuple[str, ...]:
         with self._mapped(below):
-            place = self.path / below
-            found = sorted(each.name for each in place.iterdir() if each.is_file()) if place.is_dir() else []
-            return tuple(f"{below}/{name}" for name in found)
-
-    def _write(self, target: Path, text: str) -> None:
-        between = target.parent.relative_to(self.path).parts
-        for depth in range(len(between)):
-            self.path.joinpath(*between[: depth + 1]).mkdir(mode=0o700, exist_ok=True)
-        temporary = target.with_name(target.name + ".part")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
+            return tuple(f"{below}/{name}" for name in disk.files(self.path, below))
 
     @contextmanager
     def _mapped(self, path: str, *, left: str | None = None, todo: str | None = None) -> Iterator[None]:
@@ -62,5 +85,12 @@ class BackupFolder:
             yield
         except OSError as error:
             why = error.strerror or str(error)
-            reason = f"{path}: {why}" if path else why
+            shown = path if path.isprintable() else repr(path)
+            reason = f"{shown}: {why}" if path else why
+            if path and isinstance(error, disk.Odd):
+                todo = "Find out who made it so, and put it right, or use another folder; then run the command again."
             raise ArchiveError(folder=self.folder, reason=reason, left=left, todo=todo) from error
+
+
+def _was_made_by_hand(story: journal.Story) -> bool:
+    return story.command == journal.RESTORE_BY_HAND or "by_hand" in story.memory.values

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from hcp_dr.aws.port import Bucket, HostedZone, Identity, Instances
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.objects.archive import Archive
+from hcp_dr.objects.naming import bucket_prefix, control_plane_namespace, snapshot_key
 
 Side = Literal["source", "destination", "hosted"]
 Dns = Literal["release", "takeover", "handover"]
@@ -34,16 +35,6 @@ class Later(str):
 
     def __repr__(self) -> str:
         return f"Later({str(self)!r})"
-
-
-def control_plane_namespace(namespace: str, name: str) -> str:
-    """HyperShift's rule for a HostedCluster: <namespace>-<name>, dots in the name as dashes. It is not one to one."""
-    return f"{namespace}-{name.replace('.', '-')}"
-
-
-def bucket_prefix(namespace: str, name: str) -> str:
-    """Below which the backups of a hosted cluster are in the bucket, one folder for each backup id."""
-    return f"hcp-dr/{namespace}/{name}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +72,7 @@ class Case:
 
     @property
     def snapshot_key(self) -> str:
-        return f"{self.key_prefix}/snapshot.db"
+        return snapshot_key(self.key_prefix)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

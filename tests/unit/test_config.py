@@ -129,3 +129,51 @@ def test_only_what_is_given_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.load(WHOLE).mgmt2_region is None
     with pytest.raises(SettingsError, match="A variable is missing: BUCKET_NAME"):
         config.load({key: value for key, value in WHOLE.items() if key != "BUCKET_NAME"})
+
+
+PATHS = ["MGMT_KUBECONFIG", "MGMT2_KUBECONFIG", "HC_KUBECONFIG", "BACKUP_DIR", "HC_CLUSTER_DIR", "AWS_CREDS"]
+
+
+@pytest.mark.parametrize("name", [*PATHS, "AWS_CA_BUNDLE", "AWS_SHARED_CREDENTIALS_FILE"])
+def test_the_home_folder_is_meant_by_a_tilde_in_every_path(
+    env: Env, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A shell would have replaced it; a file is read by none, and `rm -r ~` is one mistake away."""
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert config.variables(env(f"{name}=~/dr\n"), {}) == {name: "/home/ada/dr"}
+    assert config.variables(env(f"{name}=~/dr\n"), {name: "/home/ada/dr"}) == {name: "/home/ada/dr"}
+    assert config.variables(None, {name: "~"}) == {name: "/home/ada"}
+
+
+def test_settings_that_come_from_elsewhere_are_read_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    settings = config.load({**WHOLE, "BACKUP_DIR": "~/dr", "MGMT_KUBECONFIG": "~/one"})
+    assert (settings.backup_dir, settings.mgmt_kubeconfig) == (Path("/home/ada/dr"), Path("/home/ada/one"))
+
+
+@pytest.mark.parametrize("value", ["$HOME/dr", "$(oc config current-context)", "`pwd`/dr", "a${NOT", "$1"])
+@pytest.mark.parametrize("name", ["BACKUP_DIR", "MGMT_CLUSTER_NAME", "MGMT_KUBECONFIG", "AWS_CREDS"])
+def test_what_only_a_shell_replaces_is_refused_by_name(env: Env, name: str, value: str) -> None:
+    file = env(f"{name}={value}\n")
+    sources: list[tuple[Path | None, dict[str, str]]] = [(file, {}), (None, {name: value})]
+    for source in sources:
+        with pytest.raises(SettingsError) as caught:
+            config.variables(*source)
+        assert caught.value.what.startswith(f"{name} holds ")
+        assert "no shell has replaced it" in caught.value.what
+
+
+def test_a_key_is_no_path_and_is_taken_as_it_is() -> None:
+    assert config.variables(None, {"AWS_SECRET_ACCESS_KEY": "a$b`c~"}) == {"AWS_SECRET_ACCESS_KEY": "a$b`c~"}
+
+
+def test_a_home_folder_that_nobody_has_is_named(env: Env) -> None:
+    with pytest.raises(SettingsError, match="BACKUP_DIR begins with ~nobody-is-called-so"):
+        config.variables(env("BACKUP_DIR=~nobody-is-called-so/dr\n"), {})
+
+
+@pytest.mark.parametrize("name", ["HC_CLUSTER_NS", "HC_CLUSTER_NAME"])
+@pytest.mark.parametrize("value", ["../x", "a/b", "A", "a\nb", "-a", "a" * 300])
+def test_a_name_that_no_object_has_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"Not usable: {name}: "):
+        config.load({**WHOLE, name: value})

@@ -33,6 +33,7 @@ def is_by_hand(folder: BackupFolder, settings: Settings) -> bool:
 def start(env_file: Path | None, backup: Path | None, output: Output, *, yes: bool) -> None:
     with nothing_begun():
         session = open_session(env_file, backup)
+        session.must_be_usable(by_hand=True)
         case = session.discover()
         lease = session.lease(case)
         lease.look()
@@ -43,7 +44,7 @@ def start(env_file: Path | None, backup: Path | None, output: Output, *, yes: bo
             if not stack.enter_context(lease.held()):  # somebody was at work meanwhile
                 scribe, checks = judged(session, case, output, lease=lease)
                 _confirm(case, checks, yes=yes)
-        session.folder.make()
+        session.folder.make(by_hand=True)
         journal = stack.enter_context(closing(session.journal()))
         work = session.undertaking(case, journal, lease, WATCHES)
         work.begin("begin", command=COMMAND, case=case.to_json())

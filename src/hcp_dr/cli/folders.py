@@ -43,7 +43,8 @@ def state_folder(settings: config.Settings) -> Path:
 
 def journaled_below(root: Path) -> list[Path]:
     """Folders with a journal, by name, which is by age."""
-    return sorted(path for path in root.glob("*") if (path / journals.FILE_NAME).exists()) if root.is_dir() else []
+    found = (path for path in root.glob("*") if not path.is_symlink() and os.path.lexists(path / journals.FILE_NAME))
+    return sorted(found) if root.is_dir() else []
 
 
 def folder_of(backup_id: str, settings: config.Settings) -> BackupFolder | None:

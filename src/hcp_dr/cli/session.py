@@ -32,6 +32,7 @@ from hcp_dr.engine.journal import Journal, Story
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Watch
+from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import StopRequested, SystemClock
 from hcp_dr.errors import (
@@ -49,6 +50,7 @@ from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Dns, Ports, Side
 from hcp_dr.procedure import BACKUP_ONLINE, POINT_OF_NO_RETURN, calling_off
 from hcp_dr.procedure.case import Asked, discover, recognized
+from hcp_dr.procedure.hand_made import is_made_by_hand
 from hcp_dr.procedure.lost import is_lost
 
 Output = Literal["text", "json", "yaml"]
@@ -115,8 +117,14 @@ class Session:
     def journal(self) -> Journal:
         return Journal(self.folder.path, now=time.time)
 
+    def must_be_usable(self, *, by_hand: bool = False) -> None:
+        """Before any cluster is asked. Raises ArchiveError, JournalError where the backup folder is not ours to use."""
+        if warning := self.folder.must_be_usable(by_hand=by_hand):
+            Teller()(Progress("warned", "backup folder", warning))
+
     def must_be_new(self) -> None:
-        """Raises Unfinished, JournalError where the folder has a journal already."""
+        """Raises Unfinished, JournalError where the folder has a journal already, ArchiveError where it is not ours."""
+        self.must_be_usable()
         story = self.story()
         if story is None or story.command is None:
             return
@@ -134,6 +142,7 @@ class Session:
         story = self.story()
         if story is None or story.case is None:
             raise NothingToResume(reason=f"{self.folder.path} holds no journal")
+        self.must_be_usable()
         if not story.ended and story.command != command:
             raise self._unfinished(story)
         if story.command == BACKUP_ONLINE:
@@ -162,7 +171,8 @@ class Session:
     def journaled_case(self) -> Case:
         """The case of the folder's journal, finished or not; where the folder has no journal, of what was at work last
         on any machine: in its own folder where that is known here, else with its journal fetched into this one. Raises
-        NothingToResume, JournalError."""
+        NothingToResume, JournalError, ArchiveError."""
+        self.must_be_usable(by_hand=is_made_by_hand(self.folder, self.settings.hc_cluster_ns))
         story, where = self.story(), str(self.folder.path)
         if story is None or story.case is None:
             story, where = self._fetched(where)
@@ -194,9 +204,10 @@ class Session:
         case = self.fitting(found.story)
         if (known := folder_of(case.backup_id, settings)) is not None:
             self.folder, self.ports = known, replace(ports, archive=known)
+            self.must_be_usable()
             print(f"Going on with backup {case.backup_id} in {known.path}.", file=sys.stderr)
             return self.told(), str(known.path)
-        self.folder.make()
+        self.folder.make(by_hand=found.story.command == journals.RESTORE_BY_HAND)
         with closing(self.journal()) as journal:
             journal.adopt(found.data)
         print(f"Going on with backup {case.backup_id}, whose journal is now in {where}.", file=sys.stderr)

@@ -28,7 +28,7 @@ from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.silence import must_be_silent
 from hcp_dr.engine.step import Check
 from hcp_dr.engine.wait import StopRequested, SystemClock
-from hcp_dr.errors import ArchiveError, NoBackup, SettingsError
+from hcp_dr.errors import ArchiveError, JournalError, NoBackup, SettingsError
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Manifest, read_manifest
@@ -130,8 +130,9 @@ def _chosen(session: Session, backup: Path | None) -> tuple[Case, Manifest]:
     odd: list[str] = []
     for folder in _newest_first(session, backup, odd):
         session.folder, session.ports = folder, replace(session.ports, archive=folder)
-        story = session.told()
         try:
+            session.must_be_usable()
+            story = session.told()
             losing.must_be_before(story, folder.folder)
             case = session.fitting(story)
             manifest = lost.must_be_verified(folder, story, session.ports, case)
@@ -153,12 +154,11 @@ def _newest_first(session: Session, backup: Path | None, odd: list[str]) -> Iter
     for path in paths:
         folder = BackupFolder(path)
         try:
-            manifest = read_manifest(folder)
-        except ArchiveError as error:
+            manifest, story = read_manifest(folder), journals.read(folder.path) or journals.Story()
+        except (ArchiveError, JournalError) as error:
             odd.append(error.what)
             continue
         if manifest is not None and manifest.snapshot is not None:
-            story = journals.read(path) or journals.Story()
             found.append((lost.moment_of(manifest, story.memory), folder))
     for _, folder in sorted(found, key=lambda each: each[0], reverse=True):
         yield folder

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 from hcp_dr.aws.port import Bucket
 from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, NotFound
 from hcp_dr.kube.port import Object, PatchBody, Resource
-from hcp_dr.model import bucket_prefix
+from hcp_dr.objects.naming import bucket_prefix
 
 
 class Leases(Protocol):

@@ -17,11 +17,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from hcp_dr import disk
 from hcp_dr.errors import JournalError
 
 FILE_NAME = "journal.jsonl"
 ABORT = "abort"
 """The command after which no other begins in a folder."""
+RESTORE_BY_HAND = "restore-by-hand"
+"""The command that begins in a folder which people made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ class Journal:
         self.path = folder / FILE_NAME
         self._now = now
         with _mapped(self.path):
-            self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._handle = _opened(folder)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -162,7 +165,7 @@ class Journal:
                 left="Nothing was changed by this command.",
                 todo="Wait until that one ends, or look at it with `hcp-dr status`.",
             ) from None
-        data = self.path.read_bytes()
+        data = self.data()
         if data and not data.endswith(b"\n"):
             self._append(b"\n")
         self.story = fold(parse(data))
@@ -174,19 +177,19 @@ class Journal:
     def data(self) -> bytes:
         """The file as it is."""
         with _mapped(self.path):
-            return self.path.read_bytes()
+            return os.pread(self._handle, os.fstat(self._handle).st_size, 0)
 
     def adopt(self, data: bytes) -> None:
         """Go on from what the mirror has; what was in the file is kept beside it."""
+        before, folder = self.data(), self.path.parent
         with _mapped(self.path):
-            if self.path.stat().st_size:
-                kept = self.path.with_name(self.path.name + ".before")
-                _write_whole(kept, self.path.read_bytes())
-            part = self.path.with_name(self.path.name + ".part")
-            _write_whole(part, data)
-            handle = os.open(part, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            part.replace(self.path)
+            if before:
+                disk.write(folder, f"{FILE_NAME}.before", before)
+            with disk.opened(folder) as root:
+                handle = disk.new_part(root, FILE_NAME)
+                _put(handle, data)
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                disk.give_name(root, FILE_NAME)
         os.close(self._handle)
         self._handle = handle
         if data and not data.endswith(b"\n"):
@@ -200,32 +203,42 @@ class Journal:
         self.story = self.story.after(record)
 
     def _append(self, data: bytes) -> None:
-        view = memoryview(data)
         with _mapped(self.path):
-            while view:
-                view = view[os.write(self._handle, view) :]
-            os.fsync(self._handle)
+            _put(self._handle, data)
 
     def close(self) -> None:
         os.close(self._handle)
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def _opened(folder: Path) -> int:
+    """The file, a new one where there is none. It is written where it is, so that it must have no other name."""
+    with disk.opened(folder) as root:
+        handle = disk.open_file(root, FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        try:
+            if os.fstat(handle).st_nlink != 1:
+                raise disk.Odd("it is a hard link: what is written to it would stand in another file too")
+            disk.settle(root)
+        except BaseException:
+            os.close(handle)
+            raise
+        return handle
+
+
+def _put(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+    os.fsync(handle)
 
 
 def read(folder: Path) -> Story | None:
     """The story of a backup folder, None where it has no journal. Reads only."""
-    path = folder / FILE_NAME
-    with _mapped(path):
+    with _mapped(folder / FILE_NAME):
         try:
-            return fold(parse(path.read_bytes()))
-        except (FileNotFoundError, NotADirectoryError):
+            data = disk.read(folder, FILE_NAME)
+        except NotADirectoryError:
             return None
+        return None if data is None else fold(parse(data))
 
 
 @contextmanager
@@ -233,8 +246,7 @@ def _mapped(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise JournalError(
-            path=path,
-            reason=error.strerror or str(error),
-            todo="Make the folder writable, with room on its disk, then run `hcp-dr resume`.",
-        ) from error
+        todo = "Make the folder writable, with room on its disk, then run `hcp-dr resume`."
+        if isinstance(error, disk.Odd):
+            todo = "Find out who made it so, and put a regular file of your own there, or name another folder."
+        raise JournalError(path=path, reason=error.strerror or str(error), todo=todo) from error

@@ -20,15 +20,19 @@ from hcp_dr.aws.port import Bucket
 from hcp_dr.engine.journal import FILE_NAME, Story, fold, parse
 from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.wait import Clock
-from hcp_dr.errors import AwsConflict, AwsError, BucketRefused, JournalError
-from hcp_dr.model import bucket_prefix
-from hcp_dr.objects.archive import MANIFEST, Archive, Entry, read_manifest, sha256_of
+from hcp_dr.errors import ArchiveError, AwsConflict, AwsError, BucketRefused, JournalError
+from hcp_dr.objects.archive import MANIFEST, Archive, Entry, must_be_of, read_manifest, sha256_of, understood
+from hcp_dr.objects.naming import bucket_prefix
 
 FOLDER = "folder/"
 OFTEN = 5.0
 """Seconds between two mirrors at the ends of short steps: what is lost with the last ones is only looked at again."""
 AGAIN = 30.0
 """Seconds until a bucket that failed is asked again."""
+
+_LIVING = "NodePool"
+"""What is mirrored of the manifest's objects: NodePools hold no secret, and their status goes on changing where they
+come from."""
 
 Lines = Sequence[Mapping[str, Any]]
 
@@ -108,9 +112,8 @@ def _was_acted_upon(tail: Lines) -> bool:
 
 
 def _living(archive: Archive) -> tuple[Entry, ...]:
-    """Of the manifest: NodePools, which hold no secret, and whose status goes on changing where they come from."""
     manifest = read_manifest(archive)
-    return manifest.of_kind("NodePool") if manifest else ()
+    return manifest.of_kind(_LIVING) if manifest else ()
 
 
 @dataclass(slots=True)
@@ -148,15 +151,25 @@ class Mirror:
         return found
 
     def fetch_folder(self) -> None:
-        """The manifest and the files mirrored with it, into the folder. Raises AwsError, ArchiveError."""
-        manifest = self._folder(MANIFEST)
-        if manifest is None:
+        """The manifest and the files mirrored with it, into the folder. Nothing is written where the manifest is not
+        to be believed. Raises AwsError, ArchiveError."""
+        where = f"s3://{self.bucket.name}/{self.prefix}/{FOLDER}"
+        data = self._folder(MANIFEST)
+        if data is None:
             return
-        self.archive.write(MANIFEST, manifest.decode())
-        for entry in _living(self.archive):
+        manifest = understood(data, where)
+        must_be_of(manifest, key_prefix=self.prefix, bucket=self.bucket.name, folder=where)
+        found = {MANIFEST: data}
+        for entry in manifest.of_kind(_LIVING):
             data = self._folder(entry.file)
             if data is not None and sha256_of(data) == entry.sha256:
-                self.archive.write(entry.file, data.decode())
+                found[entry.file] = data
+        try:
+            texts = {path: data.decode() for path, data in found.items()}
+        except UnicodeDecodeError as error:
+            raise ArchiveError(folder=where, reason=f"a file of it is no text ({error.reason})") from error
+        for path, text in texts.items():
+            self.archive.write(path, text)
 
     def _folder(self, path: str) -> bytes | None:
         key = f"{self.prefix}/{FOLDER}{path}"

@@ -16,7 +16,7 @@ from hcp_dr.engine.telling import Progress, Scribe
 from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
 from hcp_dr.errors import AwsError, HcpDrError, JournalError, KubernetesError, LeaseLost
 from hcp_dr.model import Side
-from hcp_dr.objects.archive import MANIFEST
+from hcp_dr.objects.archive import MANIFEST, must_be_of, read_manifest
 
 Carry = Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]
 
@@ -37,7 +37,8 @@ class Undertaking:
 
     def catch_up(self, refill: Step[Any]) -> tuple[Check, ...]:
         """Before going on, with the lease held: the newest journal that any machine wrote, its manifest, and, by
-        `refill`, the files that the folder lacks. Raises JournalError where the newest is not to be had."""
+        `refill`, the files that the folder lacks. Raises JournalError where the newest is not to be had, ArchiveError
+        where the manifest is not this backup's."""
         archive, journal = self._run.ports.archive, self._run.journal
         path = f"{archive.folder}/{FILE_NAME}"
         try:
@@ -60,6 +61,9 @@ class Undertaking:
                 todo="Make the bucket reachable and run again, or bring that machine's folder here and name it with "
                 "--backup.",
             )
+        manifest, case = read_manifest(archive), self._run.case
+        if manifest is not None:
+            must_be_of(manifest, key_prefix=case.key_prefix, bucket=case.bucket, folder=archive.folder)
         return self._refilled(refill)
 
     def _refilled(self, refill: Step[Any]) -> tuple[Check, ...]:

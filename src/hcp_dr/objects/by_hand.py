@@ -15,11 +15,10 @@ import yaml
 
 from hcp_dr.errors import NotFound
 from hcp_dr.kube.port import Listing, Object, Resource
-from hcp_dr.objects.archive import Entry, page, sha256_of
+from hcp_dr.objects.archive import ENDINGS, Entry, page, sha256_of
 from hcp_dr.objects.reading import dig, name_of, namespace_of
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-ENDINGS = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True, slots=True)

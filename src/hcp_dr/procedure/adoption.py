@@ -14,7 +14,7 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Entry
 from hcp_dr.objects.reading import annotations_of, condition, dig, is_deleting, name_of, owned_by, uid_of
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
-from hcp_dr.procedure import machinery, rollout
+from hcp_dr.procedure import machinery, rollout, scope
 from hcp_dr.procedure.instances import instance_id
 from hcp_dr.procedure.machinery import Held
 from hcp_dr.procedure.preflight.hosted_cluster import rolling
@@ -100,7 +100,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     )
     ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
     backup = to_restore(ports, case)
-    asked = (memory.mapping("paused_before") or {"asked": _asked(backup)}).get("asked", {})
+    asked = (scope.pauses(memory) or {"asked": _asked(backup)}).get("asked", {})
     images = {item.entry.name: annotations_of(item.body).get(CANONICAL_IMAGES) for item in _pools(backup)}
     config_maps = {name_of(item) for item in destination.list(CONFIG_MAP, case.control_plane_namespace).items}
     hashed = [e.name for e in (item.entry for item in backup) if _goes_into_the_hash(e, case.control_plane_namespace)]

@@ -15,6 +15,7 @@ from hcp_dr.errors import HcpDrError, NotProven
 from hcp_dr.kube.resources import DEPLOYMENT, LEASE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of, some
+from hcp_dr.procedure import scope
 from hcp_dr.procedure.fencing import FENCED, WRITERS
 from hcp_dr.procedure.identity import nonce_of
 from hcp_dr.procedure.verify.await_nodes import LEASES, NodeFact
@@ -66,7 +67,7 @@ def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
         for item in items
         if name_of(item) in FENCED
     )
-    before = memory.mapping("replicas_before")
+    before = scope.replicas(memory, "replicas_before", FENCED)
     nonce: str | None = None
     nodes: tuple[NodeFact, ...] = ()
     silence = "the API servers are stopped"

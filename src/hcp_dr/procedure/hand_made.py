@@ -24,8 +24,6 @@ _MUST_BE_THERE = ("HostedCluster", "NodePool", "Cluster", "AWSCluster", "Machine
 _NEVER_RESTORED = "HostedControlPlane"
 _MACHINERY = frozenset(resource.kind for resource in carried.MACHINERY)
 _KEYS = frozenset({"ca.key", "service-account.key", "key"})
-COMPLETED = "completed-by-hcp-dr"
-"""The folder for files that had to be completed. Those made by hand stay as they are."""
 
 
 def is_made_by_hand(archive: Archive, namespace: str) -> bool:

@@ -15,7 +15,7 @@ from hcp_dr.errors import HcpDrError, NoBackup, Refused
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.archive import Archive, Manifest, read_manifest, read_objects
+from hcp_dr.objects.archive import Archive, Manifest, must_be_of, read_manifest, read_objects
 from hcp_dr.objects.moments import utc
 from hcp_dr.objects.release import control_plane_version, restores_one_cluster
 from hcp_dr.procedure.fencing import BREACHES, KEEPERS, RESTLESS, WRITERS
@@ -67,6 +67,7 @@ def must_be_verified(archive: Archive, story: Story, ports: Ports, case: Case) -
     snapshot = manifest.snapshot if manifest else None
     if manifest is None or snapshot is None:
         raise _no(case, f"{archive.folder} has no snapshot in its manifest")
+    must_be_of(manifest, key_prefix=case.key_prefix, bucket=case.bucket, folder=archive.folder)
     missing = [word for word in ("nonce", "identity") if word not in story.memory.values]
     if missing:
         raise _no(case, f"the journal of {archive.folder} has no {', '.join(missing)} by which it would be proven")

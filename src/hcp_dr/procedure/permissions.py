@@ -44,7 +44,8 @@ from hcp_dr.kube.resources import (
     STATEFUL_SET,
     STORAGE_CLASS,
 )
-from hcp_dr.model import Side, control_plane_namespace
+from hcp_dr.model import Side
+from hcp_dr.objects.naming import control_plane_namespace
 from hcp_dr.procedure.identity import NONCE, PARENT, SAMPLED
 
 Place = str

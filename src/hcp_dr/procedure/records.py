@@ -15,6 +15,7 @@ from hcp_dr.objects.reading import dig
 HOSTNAME = "external-dns.alpha.kubernetes.io/hostname"
 """The annotation of a Service, by which a load balancer's name is published."""
 SUFFIX = "-external-dns"
+ADDRESSES = ("A", "AAAA", "CNAME")
 _TYPES = ("a", "aaaa", "cname")
 _OWNER = re.compile(r"external-dns/owner=([^,\"]+)")
 _RESOURCE = re.compile(r"external-dns/resource=([^,\"]+)")

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hcp_dr.engine.step import Create, Delete
-from hcp_dr.errors import NotOurs
+from hcp_dr.errors import ArchiveError, NotOurs
 from hcp_dr.kube.port import Kubernetes, Object
-from hcp_dr.kube.resources import CONFIG_MAP
+from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER, NODE_POOL
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects import difference
 from hcp_dr.objects.archive import Entry, page, read_manifest, read_objects
-from hcp_dr.objects.reading import annotations_of, name_of, uid_of
+from hcp_dr.objects.reading import annotations_of, dig, name_of, uid_of
 from hcp_dr.objects.scrub import scrub
 from hcp_dr.procedure import carried
 
@@ -29,11 +29,17 @@ class Restorable:
 
 
 def to_restore(ports: Ports, case: Case) -> tuple[Restorable, ...]:
-    """From the backup folder; where nothing is exported yet, what would be exported, so that a plan can be made."""
+    """From the backup folder; where nothing is exported yet, what would be exported, so that a plan can be made. Raises
+    ArchiveError where the folder holds another hosted cluster's."""
     manifest = read_manifest(ports.archive)
     if manifest is None:
         return tuple(Restorable(page(item).entry, scrub(item)) for item in carried.look_at(ports.source, case))
     objects = read_objects(ports.archive, manifest.entries)
+    for entry, body in objects.items():
+        of = {HOSTED_CLUSTER.kind: entry.name, NODE_POOL.kind: dig(body, "spec", "clusterName")}.get(entry.kind)
+        if of not in (None, case.name):
+            reason = f"{entry.file} is of HostedCluster {case.namespace}/{of}, and not of {case.name}"
+            raise ArchiveError(folder=ports.archive.folder, reason=reason, todo="Use the folder of its own backup.")
     # Files that were made by hand hold what the source gave the object; in ours there is nothing left to scrub.
     return tuple(Restorable(entry, scrub(body)) for entry, body in objects.items())
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, NAMESPACE, ROLE, ROLE_BINDING
-from hcp_dr.model import PREPARED_ANNOTATION, Side, control_plane_namespace
+from hcp_dr.model import PREPARED_ANNOTATION, Side
+from hcp_dr.objects.naming import control_plane_namespace
 from hcp_dr.procedure.permissions import EVERYWHERE, Permission, permissions
 
 _API_GROUP = ROLE.group

@@ -17,7 +17,7 @@ from hcp_dr.errors import HcpDrError, Refused
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Snapshot
-from hcp_dr.procedure import etcd
+from hcp_dr.procedure import etcd, scope
 
 FOLDER = "/var/lib/data"
 DATABASE = f"{FOLDER}/member/snap/db"
@@ -186,7 +186,7 @@ class Left:
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Left:
-    fence_id = (memory.mapping(ONLINE) or memory.mapping("fence") or {}).get("id")
+    fence_id = scope.identifier((memory.mapping(ONLINE) or memory.mapping("fence") or {}).get("id"))
     path = path_of(str(fence_id))
     files, unseen = [], []
     for pod in etcd.ready_pods(ports.source, case) if fence_id else ():

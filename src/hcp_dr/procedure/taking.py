@@ -9,7 +9,7 @@ from typing import Any
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse, Remember
 from hcp_dr.errors import NotOurs
-from hcp_dr.procedure.records import from_json, to_json
+from hcp_dr.procedure.records import ADDRESSES, from_json, to_json
 
 IMAGE = "dns_image"
 """Remembered: the owner, and the records that were taken from it."""
@@ -36,9 +36,14 @@ def image_of(owner: str, records: Iterable[Record], before: Image) -> dict[str, 
 
 
 def at_its_places(records: Iterable[Record], image: Image) -> tuple[Record, ...]:
-    """What of the zone's records has the name and type of one that was taken."""
-    taken = {(record.name, record.type) for record in records_of(image)}
-    return tuple(record for record in records if (record.name, record.type) in taken)
+    """What of the zone's records has the name of one that was taken, and its type, or is an address as it was."""
+    taken = {_place(record) for record in records_of(image)}
+    return tuple(record for record in records if _place(record) in taken)
+
+
+def _place(record: Record) -> tuple[str, str]:
+    """No two kinds of address are at one name, unless one owner keeps them both."""
+    return (record.name, "address" if record.type in ADDRESSES else record.type)
 
 
 def take(owner: str, left: tuple[Record, ...], strangers: tuple[Record, ...], image: Image) -> Decision:
@@ -68,10 +73,8 @@ def take(owner: str, left: tuple[Record, ...], strangers: tuple[Record, ...], im
 
 def put_back(owner: str, image: Image, found: tuple[Record, ...]) -> Decision:
     """For an undo: exactly what was taken is put back, all or nothing. `found` is what is at those names now."""
-    again = {(record.name, record.type): record for record in found}
     taken = records_of(image)
-    others = tuple(again[place] for record in taken if (place := (record.name, record.type)) in again)
-    others = tuple(record for record in others if record not in taken)
+    others = tuple(record for record in found if record not in taken)
     if others:
         return Refuse(
             NotOurs(

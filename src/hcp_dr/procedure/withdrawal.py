@@ -28,11 +28,12 @@ from hcp_dr.kube.resources import (
     STATEFUL_SET,
 )
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import annotations_of, labels_of, name_of, namespace_of
+from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of
 from hcp_dr.objects.select import NODE_POOL_ANNOTATION, travels
-from hcp_dr.procedure import returning
+from hcp_dr.procedure import returning, scope
 from hcp_dr.procedure.carried import MACHINERY
 from hcp_dr.procedure.removal import (
+    OPERATOR,
     OPERATOR_NAMESPACE,
     Removable,
     dangerous_alive,
@@ -79,8 +80,14 @@ def made(ports: Ports, case: Case, resources: Iterable[Resource], namespace: str
         removable(resource, item, "destination")
         for resource in resources
         for item in ports.destination.list(resource, namespace).items
-        if is_ours(item, case.backup_id)
+        if is_ours(item, case.backup_id) and _is_of(case, resource, item)
     )
+
+
+def _is_of(case: Case, resource: Resource, item: Object) -> bool:
+    """In the namespace that hosted clusters share, its name counts beside the annotation."""
+    of = {HOSTED_CLUSTER: name_of(item), NODE_POOL: str(dig(item, "spec", "clusterName"))}
+    return of.get(resource, case.name) == case.name
 
 
 def alive(ports: Ports, case: Case) -> tuple[str, ...]:
@@ -143,7 +150,7 @@ def governed(ports: Ports, case: Case, memory: Memory, resource: Resource) -> Go
         items=made(ports, case, (resource,), case.namespace),
         alive=alive(ports, case),
         operator=operator_of(ports.destination),
-        operator_before=memory.mapping(OPERATOR_BEFORE),
+        operator_before=scope.replicas(memory, OPERATOR_BEFORE, (OPERATOR,)),
         started=returning.look_at(ports, case, memory),
     )
 

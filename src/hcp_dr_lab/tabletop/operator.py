@@ -18,6 +18,7 @@ from hcp_dr.engine.bucket_lease import BucketLease, Leases
 from hcp_dr.engine.examine import NOTHING, examine, journal_accepted, stopping
 from hcp_dr.engine.foretell import PlannedStep, foretell
 from hcp_dr.engine.journal import ABORT, Journal, Memory, Story, fold, parse, read
+from hcp_dr.engine.journal import RESTORE_BY_HAND as RESTORE_BY_HAND_COMMAND
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.process import Process
 from hcp_dr.engine.run import Run
@@ -47,6 +48,7 @@ from hcp_dr.procedure import (
     working_steps,
 )
 from hcp_dr.procedure.case import Asked, discover, recognized
+from hcp_dr.procedure.hand_made import is_made_by_hand
 from hcp_dr.procedure.online import must_be_alone
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
@@ -205,6 +207,7 @@ class Operator:
         """A command that begins a relocation: relocate or backup. `blindly` passes over what preflight finds, which
         the product itself never does; `reasons` accept what may be accepted."""
         try:
+            self._must_be_usable()
             ports = self.ports()
             case = replace(self.case(ports), documented_key=documented_key)
             lease = self._lease(ports, case)
@@ -220,6 +223,7 @@ class Operator:
     def back_up_online(self) -> Ending:
         """As `hcp-dr backup --online`, in this machine's folder, which must be a new one."""
         try:
+            self._must_be_usable()
             ports = self.ports()
             case = self.case(ports)
             lease = self._lease(ports, case)
@@ -241,6 +245,7 @@ class Operator:
         """As `hcp-dr restore --source-lost`, from the backup in this machine's folder."""
         story, ports = self.story(), self.ports()
         try:
+            self._must_be_usable()
             losing.must_be_before(story, self._archive.folder)
             case = losing.towards(Case.from_json(dict(story.case or {})), ports.destination)
             manifest = lost.must_be_verified(self._archive, story, ports, case)
@@ -331,11 +336,13 @@ class Operator:
 
     def go_on(self, phase: str) -> Ending:
         """A phase that follows others."""
+        self._must_be_usable()
         return self._follow(self._known(), phase)
 
     def restore_by_hand(self) -> Ending:
         """`hcp-dr restore` of a folder that was made by hand, where whoever is asked says yes."""
         try:
+            self._must_be_usable(by_hand=True)
             ports = self.ports()
             case = self.case(ports)
             lease = self._lease(ports, case)
@@ -392,10 +399,11 @@ class Operator:
 
     def _find(self) -> None:
         """The journal of another machine, where this one has none."""
+        self._must_be_usable(by_hand=is_made_by_hand(self._archive, self.world.residents[self.name].names.namespace))
         if self.story().command is None:
             found = self.around().journal(self._archive.folder)
             if isinstance(self._archive, BackupFolder):
-                self._archive.make()
+                self._archive.make(by_hand=found.story.command == RESTORE_BY_HAND_COMMAND)
             with closing(self._journal()) as journal:
                 journal.adopt(found.data)
 
@@ -433,6 +441,11 @@ class Operator:
         self._memory.write("done", step=step, because="pretended", seconds=0.0)
 
     # What they share
+
+    def _must_be_usable(self, *, by_hand: bool = False) -> None:
+        """As each command looks at its folder first. Raises ArchiveError, JournalError."""
+        if isinstance(self._archive, BackupFolder):
+            self._archive.must_be_usable(by_hand=by_hand)
 
     def ports(self) -> Ports:
         return self.world.ports(self._archive, self.name, source=self.source, caller=self.caller)

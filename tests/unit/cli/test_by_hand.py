@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,17 @@ def test_a_loss_that_cannot_be_ruled_out_is_told_and_asks(
 @pytest.mark.usefixtures("doubtful", "made")
 def test_machines_say_yes(hcp: Hcp) -> None:
     assert hcp("restore", "--yes").code == 1, "done with warnings"
+
+
+@pytest.mark.usefixtures("doubtful")
+def test_a_folder_that_people_left_open_is_told_and_keeps_its_mode(hcp: Hcp, made: Path) -> None:
+    """The documented `mkdir` makes it so, and the hosted API is away by then."""
+    made.chmod(0o755)
+    for verb in (("restore", "--yes"), ("resume",)):
+        ended = hcp(*verb)
+        assert f"! backup folder: The backup folder {made} is open to others (mode 755); " in ended.err
+        assert f"`chmod 700 {made}` closes it." in ended.err
+    assert stat.S_IMODE(made.stat().st_mode) == 0o755
 
 
 @pytest.mark.usefixtures("doubtful", "made")

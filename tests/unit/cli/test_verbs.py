@@ -457,7 +457,7 @@ def test_nothing_is_called_off_where_nothing_was_begun_or_the_point_of_no_return
     hcp: Hcp, folder: Path
 ) -> None:
     assert hcp("abort", "--yes").code == 57
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     case = CASE.to_json()
     with closing(journal.Journal(folder, now=lambda: 0.0)) as writer:
         writer.write("begin", command="relocate", case=case)

@@ -211,3 +211,61 @@ def test_a_journal_that_may_not_be_read_is_an_error_of_its_own(tmp_path: Path) -
     (tmp_path / FILE_NAME).mkdir()
     with pytest.raises(JournalError):
         journal.read(tmp_path)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_in_its_place_is_not_followed(tmp_path: Path, *, there: bool) -> None:
+    """Whether it leads to what is there, or to what would be made."""
+    folder, victim = tmp_path / "folder", tmp_path / "victim"
+    folder.mkdir()
+    if there:
+        victim.write_text("theirs")
+    (folder / FILE_NAME).symlink_to(victim)
+    for use in (opened, journal.read):
+        with pytest.raises(JournalError, match="is a link, and links are not followed"):
+            use(folder)
+    assert (victim.read_text() if victim.exists() else None) == ("theirs" if there else None)
+
+
+def test_another_name_of_it_is_not_written_through(tmp_path: Path) -> None:
+    folder, victim = tmp_path / "folder", tmp_path / "victim"
+    folder.mkdir()
+    victim.write_text("theirs")
+    (folder / FILE_NAME).hardlink_to(victim)
+    with pytest.raises(JournalError, match="it is a hard link"):
+        opened(folder)
+    assert victim.read_text() == "theirs"
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / FILE_NAME)
+    for use in (opened, journal.read):
+        with pytest.raises(JournalError, match="is no regular file"):
+            use(tmp_path)
+
+
+@pytest.mark.parametrize("name", [f"{FILE_NAME}.part", f"{FILE_NAME}.before"])
+def test_no_link_beside_it_is_followed_when_another_journal_is_taken(tmp_path: Path, name: str) -> None:
+    folder, victim = tmp_path / "folder", tmp_path / "victim"
+    folder.mkdir()
+    victim.write_text("theirs")
+    write_all(folder, LINES)
+    before = (folder / FILE_NAME).read_bytes()
+    (folder / name).symlink_to(victim)
+    with closing(opened(folder)) as writer, pytest.raises(JournalError, match="is a link, and links are not followed"):
+        writer.adopt(b'{"line": "begin"}\n')
+    assert (victim.read_text(), (folder / FILE_NAME).read_bytes()) == ("theirs", before)
+
+
+def test_a_journal_that_is_taken_replaces_what_a_crash_left(tmp_path: Path) -> None:
+    write_all(tmp_path, LINES)
+    before = (tmp_path / FILE_NAME).read_bytes()
+    (tmp_path / f"{FILE_NAME}.part").write_text("half of ano")
+    with closing(opened(tmp_path)) as writer:
+        writer.adopt(b'{"line": "begin", "command": "abort"}\n')
+        writer.write("step", step="a")
+        assert writer.data() == (tmp_path / FILE_NAME).read_bytes()
+    assert (story := journal.read(tmp_path)) is not None
+    assert [line["line"] for line in story.lines] == ["begin", "step"]
+    assert (tmp_path / f"{FILE_NAME}.before").read_bytes() == before
+    assert not (tmp_path / f"{FILE_NAME}.part").exists()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hcp_dr.engine.journal import Story, fold, parse
 from hcp_dr.engine.mirror import AGAIN, OFTEN, Mirror, fetch, newest, reconciled
-from hcp_dr.errors import AwsUnreachable, JournalError
-from hcp_dr.objects.archive import MANIFEST
+from hcp_dr.errors import ArchiveError, AwsUnreachable, JournalError
+from hcp_dr.folder import BackupFolder
+from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, page, read_manifest, read_objects, sha256_of
+from hcp_dr.objects.scrub import scrub
+from tests.cases.building import an_object
 from tests.ports import MemoryArchive, MemoryBucket
 from tests.unit.engine.toys import JumpingClock
 
@@ -129,6 +133,63 @@ def test_what_another_machine_wrote_is_not_written_over() -> None:
         mirror.send()
     assert "another machine went on" in caught.value.what
     assert desk.bucket.bodies[KEY] == theirs
+
+
+POOL = an_object({"NodePool clusters/workers": {"spec": {"clusterName": "one"}}})
+
+
+def mirrored(desk: Desk, text: str, **changes: Any) -> None:
+    """A manifest in the bucket with one line, and the file that the line names."""
+    case = {"namespace": "clusters", "name": "one", "backup_id": "backup-1"}
+    entry = replace(page(POOL).entry, sha256=sha256_of(text.encode(errors="surrogateescape")))
+    names = {each: changes.pop(each) for each in ("file", "name", "namespace") if each in changes}
+    entry = replace(entry, **names)
+    manifest = Manifest({**case, **changes.pop("case", {})}, 1.0, None, (entry,), changes.pop("snapshot", None))
+    desk.bucket.put(f"{PREFIX}/folder/{MANIFEST}", manifest.to_text().encode(), metadata={})
+    desk.bucket.put(f"{PREFIX}/folder/{entry.file}", text.encode(errors="surrogateescape"), metadata={})
+
+
+def test_another_machine_gets_the_manifest_and_what_is_mirrored_of_its_files(tmp_path: Path) -> None:
+    desk = Desk()
+    mirrored(desk, page(POOL).text)
+    folder = BackupFolder(tmp_path / "backup")
+    folder.make()
+    mirror = Mirror(desk.bucket, PREFIX, desk.journal, folder, desk.clock, lambda _: None)
+    mirror.fetch_folder()
+    assert {path.name for path in folder.path.rglob("*.*")} == {MANIFEST, "np-workers.yaml"}
+    assert (manifest := read_manifest(folder)) is not None
+    assert list(read_objects(folder, manifest.entries).values()) == [scrub(POOL)]
+
+
+SNAPSHOT = Snapshot("backups", "another.db", 1, "0", "0", 1, 1, "f")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"file": "../../home/.ssh/authorized_keys", "name": "evil"}, "'NodePool' 'clusters'/'evil' in '../../home/"),
+        ({"file": "/etc/x"}, "in '/etc/x', and that is not its file"),
+        ({"file": "journal.jsonl"}, "in 'journal.jsonl', and that is not its file"),
+        ({"namespace": "kube-system", "file": "namespaces/kube-system/np-workers.yaml"}, "'kube-system'/'workers'"),
+        ({"case": {"backup_id": "backup-2"}}, "is of the backup 'hcp-dr/clusters/one/backup-2'"),
+        ({"case": {"namespace": "x"}}, "this hosted cluster's namespaces are x and x-one"),
+        ({"snapshot": SNAPSHOT}, "names the snapshot 'another.db'"),
+        ({"text": "\udcff"}, "is no text"),
+    ],
+)
+def test_what_does_not_belong_to_the_backup_is_not_fetched_and_nothing_is_written(
+    tmp_path: Path, changes: dict[str, Any], told: str
+) -> None:
+    desk = Desk()
+    mirrored(desk, **{"text": "text", **changes})
+    folder = BackupFolder(tmp_path / "state" / "backup")
+    folder.make()
+    mirror = Mirror(desk.bucket, PREFIX, desk.journal, folder, desk.clock, lambda _: None)
+    with pytest.raises(ArchiveError) as caught:
+        mirror.fetch_folder()
+    assert told in caught.value.what
+    assert caught.value.what.startswith(f"The backup folder s3://backups/{PREFIX}/folder/ cannot be used: ")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_the_last_one_written_is_found() -> None:

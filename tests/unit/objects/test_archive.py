@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import yaml
 
 from hcp_dr.errors import ArchiveError
-from hcp_dr.objects.archive import MANIFEST, Manifest, Page, Snapshot, page, path_of, read_manifest, read_objects
+from hcp_dr.objects.archive import (
+    MANIFEST,
+    Manifest,
+    Page,
+    Snapshot,
+    must_be_of,
+    page,
+    path_of,
+    read_manifest,
+    read_objects,
+)
 from hcp_dr.objects.graph import owners_of
 from hcp_dr.objects.scrub import scrub
 from tests.cases.building import an_object
@@ -94,13 +105,134 @@ def test_a_folder_made_by_hand_has_no_manifest() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", "{}", '{"format": 2}', '{"format": 1}', '{"format": 1, "entries": 3}', "\udcff"]
+    "text",
+    ["", "{", "[]", "null", "{}", '{"format": 2}', '{"format": 1}', '{"format": 1, "entries": 3}', "\udcff"]
+    + [
+        f'{{"format": 1, "made_at": {at}, "case": {of}, "fence": null, "snapshot": null, "entries": [{entry}]}}'
+        for at, of, entry in (
+            ("1", "{}", "7"),
+            ("1", "{}", '{"name": 7}'),
+            ("1", "[]", "{}"),
+            ('"x"', "{}", ""),
+            ("1", "{}", "{}"),
+        )
+    ],
 )
 def test_a_manifest_that_is_none_is_an_error(text: str) -> None:
     archive = MemoryArchive(files={MANIFEST: text})
     with pytest.raises(ArchiveError) as caught:
         read_manifest(archive)
     assert caught.value.what.startswith("The backup folder /backup cannot be used: manifest.json is not readable (")
+
+
+def entry_of(**changes: Any) -> MemoryArchive:
+    """A folder whose manifest has one line more."""
+    one = page(ITEMS[1]).entry
+    return folder_of([page(ITEMS[0]), Page(replace(one, **changes), "text")])
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"file": "../../home/.ssh/authorized_keys"}, "and that is not its file"),
+        ({"file": "/etc/cron.d/x"}, "and that is not its file"),
+        ({"file": "namespaces/clusters/np-workers.yaml/"}, "and that is not its file"),
+        ({"file": "namespaces/clusters/../clusters/np-workers.yaml"}, "and that is not its file"),
+        ({"file": "namespaces/clusters/secret-workers.yaml"}, "and that is not its file"),
+        ({"file": "completed-by-hcp-dr/np-workers.yaml"}, "and that is not its file"),
+        ({"file": "journal.jsonl"}, "and that is not its file"),
+        ({"name": "../x", "file": "namespaces/clusters/np-../x.yaml"}, "and that is no name of an object"),
+        ({"name": "x\n", "file": "namespaces/clusters/np-x\n.yaml"}, "and that is no name of an object"),
+        ({"name": "X", "file": "namespaces/clusters/np-X.yaml"}, "and that is no name of an object"),
+        ({"name": "a" * 254, "file": f"namespaces/clusters/np-{'a' * 254}.yaml"}, "and that is no name of an object"),
+        ({"namespace": "kube-system", "file": "namespaces/kube-system/np-workers.yaml"}, "clusters and clusters-one"),
+        ({"namespace": None, "file": "namespaces/None/np-workers.yaml"}, "clusters and clusters-one"),
+        ({"namespace": "..", "file": "namespaces/../np-workers.yaml"}, "clusters and clusters-one"),
+        ({"kind": "ClusterRoleBinding"}, "and no such kind is in a backup"),
+        ({"kind": "HostedCluster", "name": "one", "file": "namespaces/clusters/hc-one.yaml"}, "which is in it twice"),
+    ],
+)
+def test_a_line_that_no_backup_has_is_an_error_that_names_it(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ArchiveError) as caught:
+        read_manifest(entry_of(**changes))
+    assert told in caught.value.what
+    assert caught.value.what.isprintable()
+    named = {"kind": "NodePool", "namespace": "clusters", "name": "workers"} | changes
+    assert f"{named['kind']!r} {named['namespace']!r}/{named['name']!r}" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    "case", [{}, {"namespace": "clusters"}, {"namespace": "../x", "name": "one"}, {"namespace": "clusters", "name": ""}]
+)
+def test_lines_of_a_hosted_cluster_that_is_not_told_are_an_error(case: dict[str, Any]) -> None:
+    with pytest.raises(ArchiveError, match="this hosted cluster's namespaces are not told"):
+        read_manifest(folder_of([page(item) for item in ITEMS], case=case))
+
+
+@pytest.mark.parametrize(
+    ("file", "fine"),
+    [
+        ("namespaces/clusters/my pool.json", True),
+        ("completed-by-hcp-dr/np-workers.yaml", True),
+        ("completed-by-hcp-dr/np-others.yaml", False),
+        ("completed-by-hcp-dr/../np-workers.yaml", False),
+        ("namespaces/clusters-one/np-workers.yaml", False),
+        ("namespaces/clusters/below/np-workers.yaml", False),
+        ("namespaces/clusters/np-workers", False),
+        ("namespaces/clusters/np\n.yaml", False),
+        ("/namespaces/clusters/np-workers.yaml", False),
+    ],
+)
+def test_files_made_by_hand_have_what_names_they_like_in_their_own_folder(file: str, *, fine: bool) -> None:
+    written = page(ITEMS[1])
+    archive = folder_of([Page(replace(written.entry, file=file), written.text)], fence="by-hand-1f")
+    if not fine:
+        with pytest.raises(ArchiveError, match="and that is not its file"):
+            read_manifest(archive)
+        return
+    manifest = read_manifest(archive)
+    assert manifest is not None
+    assert read_objects(archive, manifest.entries)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, None),
+        ({"backup_id": "of-another"}, "is of the backup 'hcp-dr/clusters/one/of-another'"),
+        ({"name": "one2"}, "is of the backup 'hcp-dr/clusters/one2/"),
+        ({"key": "hcp-dr/clusters/one2/x/snapshot.db"}, "names the snapshot 'hcp-dr/clusters/one2/x/snapshot.db'"),
+        ({"bucket": "others"}, "in bucket 'others'"),
+    ],
+)
+def test_a_manifest_is_of_this_backup_and_of_a_snapshot_kept_with_it(changes: dict[str, str], told: str | None) -> None:
+    case = {**CASE.to_json(), **{key: value for key, value in changes.items() if key in ("backup_id", "name")}}
+    key, bucket = changes.get("key", CASE.snapshot_key), changes.get("bucket", CASE.bucket)
+    manifest = Manifest(case, 1.0, "f", (), replace(SNAPSHOT, bucket=bucket, key=key))
+    if told is None:
+        must_be_of(manifest, key_prefix=CASE.key_prefix, bucket=CASE.bucket, folder="/f")
+        return
+    with pytest.raises(ArchiveError) as caught:
+        must_be_of(manifest, key_prefix=CASE.key_prefix, bucket=CASE.bucket, folder="/f")
+    assert told in caught.value.what
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "kind: Secret",
+        "[]",
+        "{kind: NodePool, apiVersion: v1, metadata: {name: workers, namespace: kube-system}}",
+    ],
+)
+def test_a_file_that_holds_another_object_than_its_line_says_is_an_error(text: str) -> None:
+    written = page(ITEMS[1])
+    entry = replace(written.entry, sha256=hashlib.sha256(text.encode()).hexdigest())
+    archive = folder_of([Page(entry, text)])
+    with pytest.raises(ArchiveError, match=r"np-workers\.yaml holds "):
+        read_objects(archive, [entry])
 
 
 def test_a_file_that_is_missing_is_an_error() -> None:

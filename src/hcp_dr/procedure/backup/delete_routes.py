@@ -26,11 +26,13 @@ from hcp_dr.engine.step import (
 )
 from hcp_dr.errors import FenceBroken
 from hcp_dr.kube.port import Object
-from hcp_dr.kube.resources import ROUTE, SERVICE
+from hcp_dr.kube.resources import HOSTED_CLUSTER, ROUTE, SERVICE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, is_deleting, name_of, uid_of
 from hcp_dr.objects.scrub import anew
+from hcp_dr.procedure import scope
 from hcp_dr.procedure.fencing import Fence, look_at
+from hcp_dr.procedure.preflight.external_dns import look_at as look_at_external_dns
 from hcp_dr.procedure.records import HOSTNAME
 
 LIMIT = 120.0
@@ -108,13 +110,16 @@ class Published:
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Published:
+    filters = look_at_external_dns(ports.source, "source").domain_filters
+    mine = scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace), filters)
+    routes, hostnames = scope.routes(memory, mine), scope.hostnames(memory, mine)
     services = ports.source.list(SERVICE, case.control_plane_namespace).items
     return Published(
         namespace=case.control_plane_namespace,
         routes=ports.source.list(ROUTE, case.control_plane_namespace).items,
         hostnames={name_of(item): annotations_of(item).get(HOSTNAME) for item in services},
-        routes_before=memory.mapping("routes") or {},
-        hostnames_before=memory.mapping("service_hostnames") or {},
+        routes_before=routes,
+        hostnames_before=hostnames,
     )
 
 

@@ -15,6 +15,7 @@ from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse, Rememb
 from hcp_dr.errors import NotOurs, Refused
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import DNS, HANDOVER, Case, Ports
+from hcp_dr.procedure import scope
 from hcp_dr.procedure.handing import HELD, give_back, hold, names_held, remembered
 from hcp_dr.procedure.preflight.external_dns import source_owner
 from hcp_dr.procedure.records import fixed_names, kept_at, strangers_at
@@ -102,8 +103,12 @@ class Back:
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Back:
-    held = memory.mapping(HELD)
-    return Back(give_back(ports.zone.records(), case.backup_id, held) if held else ())
+    if memory.mapping(HELD) is None:
+        return Back(())
+    held = scope.image(memory, HELD, scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace)))
+    known = {(record.name, record.type) for record in records_of(held)}
+    records = (each for each in ports.zone.records() if each.type != "TXT" or (each.name, each.type) in known)
+    return Back(give_back(records, case.backup_id, held))
 
 
 def revert(facts: Back) -> Decision:

@@ -14,6 +14,7 @@ from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CONFIG_MAP
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, uid_of
+from hcp_dr.procedure import scope
 from hcp_dr.procedure.identity import NONCE, PARENT, WHERE
 
 
@@ -38,7 +39,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         proposed_nonce=ports.fresh_id(),
         nonce=memory.text("nonce"),
         marks={name: item for name, item in marks.items() if item is not None},
-        before=memory.mapping("marks_before"),
+        before=scope.marks(memory),
         stranger=stranger_inside(ports, case.cluster_id),
     )
 

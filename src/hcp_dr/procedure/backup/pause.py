@@ -28,7 +28,7 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import condition, dig, is_ready_pod, name_of, selects
 from hcp_dr.objects.select import node_pools_of
-from hcp_dr.procedure import machinery
+from hcp_dr.procedure import machinery, scope
 from hcp_dr.procedure.machinery import Held
 
 _PAUSED = ("true", "True")
@@ -99,7 +99,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         reconciling=condition(hosted_cluster, "ReconciliationActive"),
         operator_alive=operator_alive(ports),
         machines=machinery.look_at(source, case),
-        before=memory.mapping("paused_before"),
+        before=scope.pauses(memory),
     )
 
 

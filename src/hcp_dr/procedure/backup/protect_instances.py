@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hcp_dr.aws.port import Instance
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Protect, Refuse, Remember, Step
 from hcp_dr.errors import MachineUnsafe
 from hcp_dr.kube.resources import AWS_MACHINE
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure.instances import aws_machines, instance_ids
+from hcp_dr.procedure import scope
+from hcp_dr.procedure.instances import aws_machines, instance_ids, must_be_own
 from hcp_dr.procedure.lost import is_lost
 from hcp_dr.procedure.restoring import to_restore
 
@@ -35,11 +37,18 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
     """At those of before, whatever the AWSMachines name by now."""
-    return _look_at(ports, tuple(memory.mapping("protection") or ()), memory)
+    before = scope.protection(memory) or {}
+    found = ports.instances.describe(tuple(before))
+    own = (each for each in found if each.termination_protected and before.get(each.instance_id) is False)
+    must_be_own(ports.source, ports, case, own)
+    return _facts(tuple(before), found, memory)
 
 
 def _look_at(ports: Ports, wanted: tuple[str, ...], memory: Memory) -> Facts:
-    found = ports.instances.describe(wanted)
+    return _facts(wanted, ports.instances.describe(wanted), memory)
+
+
+def _facts(wanted: tuple[str, ...], found: tuple[Instance, ...], memory: Memory) -> Facts:
     return Facts(
         wanted=wanted,
         protected={instance.instance_id: instance.termination_protected for instance in found},

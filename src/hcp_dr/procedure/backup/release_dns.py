@@ -17,9 +17,10 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import FenceBroken, Refused
 from hcp_dr.kube.port import Object
-from hcp_dr.kube.resources import ROUTE, SERVICE
+from hcp_dr.kube.resources import HOSTED_CLUSTER, ROUTE, SERVICE
 from hcp_dr.model import DNS, TAKEOVER, Case, Later, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
+from hcp_dr.procedure import scope
 from hcp_dr.procedure.fencing import Fence, look_at
 from hcp_dr.procedure.handing import HELD, is_handed_over
 from hcp_dr.procedure.preflight.external_dns import look_at as look_at_external_dns
@@ -134,6 +135,14 @@ def _take_over(facts: Facts) -> Decision:
     return take(facts.owner, facts.left, facts.strangers, facts.image)
 
 
+def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
+    if memory.mapping(IMAGE) is not None:
+        filters = look_at_external_dns(ports.source, "source").domain_filters
+        mine = scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace), filters)
+        scope.image(memory, IMAGE, mine, published=True)
+    return observe(ports, case, memory)
+
+
 def revert(facts: Facts) -> Decision:
     return put_back(facts.owner, facts.image, facts.again)
 
@@ -154,5 +163,6 @@ STEP = Step(
     plan=plan,
     foresee=foresee,
     afterwards=afterwards,
+    look_back=look_back,
     revert=revert,
 )

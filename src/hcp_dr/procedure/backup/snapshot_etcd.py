@@ -44,7 +44,7 @@ from hcp_dr.engine.transfer import (
 from hcp_dr.errors import FenceBroken, HcpDrError, SnapshotDoubtful
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, read_manifest
-from hcp_dr.procedure import etcd, restore_url
+from hcp_dr.procedure import etcd, restore_url, scope
 from hcp_dr.procedure.fencing import BREACHES, Fence, look_at
 from hcp_dr.procedure.restore_url import RestoreUrl
 from hcp_dr.procedure.snapshot import (
@@ -115,7 +115,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         part_size=case.part_mib * MEBIBYTE,
         encryption=ports.bucket.encryption,
         fence=None if online else look_at(ports.source, case, memory),
-        fence_id=remembered.get("id"),
+        fence_id=scope.identifier(remembered.get("id")),
         fence_revision=remembered.get("revision"),
         pod=etcd.truth(ports.source, case),
         lacking=0,

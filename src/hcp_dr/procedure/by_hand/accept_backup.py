@@ -15,12 +15,11 @@ from hcp_dr.errors import SnapshotDoubtful
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.archive import MANIFEST, Entry, Manifest, Page, Snapshot, page, read_manifest
+from hcp_dr.objects.archive import BY_HAND, COMPLETED, MANIFEST, Entry, Manifest, Page, Snapshot, page, read_manifest
 from hcp_dr.objects.reading import dig, name_of
 from hcp_dr.procedure import hand_made
 from hcp_dr.procedure.by_hand import judge_backup
 from hcp_dr.procedure.fencing import RESTLESS, WRITERS
-from hcp_dr.procedure.hand_made import COMPLETED
 from hcp_dr.procedure.workloads import still_there, stop, stopping
 
 GONE_LIMIT = 180.0
@@ -75,7 +74,7 @@ def _with_version(pool: Object, version: str) -> Page:
 
 def fence_id(facts: Facts) -> str:
     """A fence that was made by hand has no name. The object that was saved under it has an ETag."""
-    return f"by-hand-{facts.snapshot.stored.etag[:32] if facts.snapshot.stored else ''}"
+    return f"{BY_HAND}{facts.snapshot.stored.etag[:32] if facts.snapshot.stored else ''}"
 
 
 def metadata(facts: Facts) -> dict[str, str]:

@@ -9,8 +9,9 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Step
 from hcp_dr.model import Case, Ports
+from hcp_dr.procedure import scope
 from hcp_dr.procedure.backup.protect_instances import put_back
-from hcp_dr.procedure.instances import aws_machines, instance_ids
+from hcp_dr.procedure.instances import aws_machines, instance_ids, must_be_own
 from hcp_dr.procedure.lost import is_lost
 from hcp_dr.procedure.verify import source_clean
 
@@ -24,9 +25,12 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    before = memory.mapping("protection")
+    before = scope.protection(memory)
     wanted = tuple(before) if before is not None else instance_ids(aws_machines(ports.source, case))
     found = ports.instances.describe(wanted)
+    if before is not None:
+        own = (each for each in found if each.termination_protected and before.get(each.instance_id) is False)
+        must_be_own(ports.destination, ports, case, own)
     return Facts(
         before=before or {},
         protected={instance.instance_id: instance.termination_protected for instance in found},

@@ -20,7 +20,8 @@ from hcp_dr.kube.resources import (
     NODE,
     NODE_POOL,
 )
-from hcp_dr.model import Case, Ports, control_plane_namespace
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.naming import control_plane_namespace
 from hcp_dr.objects.reading import condition, dig, is_deleting, name_of, namespace_of, some
 from hcp_dr.objects.release import ONE_CLUSTER_SINCE, control_plane_version, restores_one_cluster
 from hcp_dr.objects.select import node_pools_of, of_infrastructure

@@ -6,7 +6,6 @@ is told; a machine object is patched, because what it owns would lose its owner.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
@@ -16,6 +15,7 @@ from hcp_dr.kube.port import Object
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.difference import merge_patch
 from hcp_dr.objects.reading import annotations_of, labels_of, name_of, namespace_of, uid_of
+from hcp_dr.procedure import scope
 from hcp_dr.procedure.carried import MACHINERY, RESOURCES
 from hcp_dr.procedure.restore import machines
 from hcp_dr.procedure.restoring import Restorable, differing_keys, is_ours, marked, to_restore
@@ -44,7 +44,7 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    changed: Mapping[str, list[str]] = memory.mapping("changed") or {}
+    changed = scope.changed(memory, case, RESOURCES)
     if not changed:
         return Facts(case.backup_id, (), None)
     wanted = {item.entry.file: item for item in to_restore(ports, case)}

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Step
+from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
+from hcp_dr.procedure import scope
 from hcp_dr.procedure.preflight.external_dns import look_at
 from hcp_dr.procedure.records import fixed_names, kept_at, owners_of, strangers_at
 from hcp_dr.procedure.restoring import to_restore
@@ -30,7 +32,7 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     records, image = ports.zone.records(), memory.mapping(IMAGE)
-    [hosted_cluster] = [item.body for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind]
+    hosted_cluster = _of_backup(ports, case)
     names = frozenset({case.api_hostname, *fixed_names(hosted_cluster)})
     claimed = owners_of(records, case.api_hostname) - {look_at(ports.destination, "destination").owner}
     owner = owner_of(image) or (next(iter(claimed)) if len(claimed) == 1 else "")
@@ -42,6 +44,16 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         image=image,
         again=at_its_places(records, image),
     )
+
+
+def _of_backup(ports: Ports, case: Case) -> Object:
+    [found] = [item.body for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind]
+    return found
+
+
+def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
+    scope.image(memory, IMAGE, scope.own(case, _of_backup(ports, case)))
+    return observe(ports, case, memory)
 
 
 def plan(facts: Facts) -> Decision:
@@ -62,5 +74,6 @@ STEP = Step(
     observe=observe,
     plan=plan,
     afterwards=afterwards,
+    look_back=look_back,
     revert=revert,
 )

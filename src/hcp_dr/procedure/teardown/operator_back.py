@@ -27,7 +27,8 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.select import node_pools_of
-from hcp_dr.procedure.removal import OPERATOR_NAMESPACE, operator_of
+from hcp_dr.procedure import scope
+from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE, operator_of
 from hcp_dr.procedure.workloads import Workload, scale
 
 LIMIT = 300.0
@@ -63,7 +64,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     return Facts(
         left=left_on_source(ports, case),
         operator=operator_of(ports.source),
-        before=memory.mapping("operator_before") or {},
+        before=scope.replicas(memory, "operator_before", (OPERATOR,)) or {},
     )
 
 
