@@ -25,6 +25,7 @@ from hcp_dr.aws.client import Aws, settings_from
 from hcp_dr.aws.client import connect as connect_aws
 from hcp_dr.cli.folders import backup_folder, folder_of, online_folder
 from hcp_dr.cli.progress import Teller
+from hcp_dr.cli.unforeseen import working_in
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.around import ask_around
 from hcp_dr.engine.bucket_lease import Leases
@@ -291,7 +292,9 @@ def open_session(
         fresh_id=fresh_id,
         now=time.time,
     )
-    return Session(settings, ports, folder, threading.Event())
+    session = Session(settings, ports, folder, threading.Event())
+    working_in(lambda: session.folder.path)
+    return session
 
 
 @contextmanager

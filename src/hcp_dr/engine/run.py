@@ -59,6 +59,10 @@ STALE = (Conflict, AlreadyExists, NotFound, AwsConflict)
 HANDS = 8
 
 
+class _Halted(Exception):
+    """Another work raised before this one was begun."""
+
+
 class _StartOver(Exception):
     """Steps that were done are to be done again."""
 
@@ -325,6 +329,9 @@ class Run:
             halted.set()
             self.clock.await_hands(futures, None)
             raise
+        raised = [error for future in futures if (error := future.exception()) is not None]
+        for error in sorted(raised, key=lambda each: isinstance(each, _Halted)):
+            raise error
         return [future.result() for future in futures]
 
     def _keep_while(self, futures: Sequence[Future[Any]]) -> None:
@@ -378,7 +385,7 @@ class Run:
 
 def _unless(halted: threading.Event, work: Callable[[], Answer]) -> Answer:
     if halted.is_set():
-        raise RuntimeError("nothing is begun any more")
+        raise _Halted
     try:
         return work()
     except BaseException:
