@@ -51,6 +51,7 @@ from hcp_dr.model import Case, Dns, Ports, Side
 from hcp_dr.procedure import BACKUP_ONLINE, POINT_OF_NO_RETURN, calling_off
 from hcp_dr.procedure.case import Asked, discover
 from hcp_dr.procedure.lost import is_lost
+from hcp_dr.procedure.unverified import must_be_accepted
 
 Output = Literal["text", "json", "yaml"]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file with the documented variables.")]
@@ -204,7 +205,8 @@ class Session:
         return found.story, f"s3://{ports.bucket.name}/{found.prefix}"
 
     def fitting(self, story: Story) -> Case:
-        """Raises SettingsError where the settings are those of another relocation."""
+        """Raises SettingsError where the settings are those of another relocation, Refused where they lead to a server
+        that nobody verifies."""
         case = Case.from_json(dict(story.case or {}))
         given = self.settings
         for variable, ours, theirs in (
@@ -219,6 +221,7 @@ class Session:
                     what=f"The journal is of a relocation with {variable}={theirs}, and the settings say {ours}.",
                     todo="Use the settings that it was begun with.",
                 )
+        must_be_accepted(self.ports, story)
         return case
 
     def _unfinished(self, story: Story) -> Unfinished:

@@ -50,6 +50,7 @@ from hcp_dr.procedure.case import Asked, discover
 from hcp_dr.procedure.online import must_be_alone
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
+from hcp_dr.procedure.unverified import must_be_accepted
 from hcp_dr.report import outcome
 from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
 from hcp_dr_lab.tabletop.clock import Clock
@@ -464,6 +465,7 @@ class Operator:
         case = self.story().case
         if case is None:
             raise NothingToResume(reason="the journal holds no relocation")
+        must_be_accepted(self.ports(), self.story())
         return Case.from_json(dict(case))
 
     def _run(self, ports: Ports, case: Case, journal: Any) -> Run:
