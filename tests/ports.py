@@ -54,6 +54,7 @@ class MemoryKubernetes:
     def __init__(self, name: str, *objects: Any) -> None:
         self.name = name
         self.server = f"https://{name}.example:6443"
+        self.unverified = ""
         self.objects: dict[Key, Object] = {}
         self.asked: list[tuple[Any, ...]] = []
         self.before: Callable[[str], None] = lambda verb: None

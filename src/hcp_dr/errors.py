@@ -49,18 +49,12 @@ next (`todo`). Passing errors may be tried again by the engine; nothing else is.
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar, Self
+
+from hcp_dr.hiding import without_keys
 
 DONE, DONE_WITH_WARNINGS = 0, 1
 """How a command ends well; with the second when a check of its own run is a warning."""
-
-_SIGNED = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+", re.IGNORECASE)
-
-
-def _without_signature(value: object) -> object:
-    """An API server quotes the value that it refuses, and a presigned URL is a key to the bucket while it lives."""
-    return _SIGNED.sub(r"\1(hidden)", value) if isinstance(value, str) else value
 
 
 class HcpDrError(Exception):
@@ -73,7 +67,8 @@ class HcpDrError(Exception):
     todo: ClassVar[str] = "Run `hcp-dr status` to see where the relocation is."
 
     def __init__(self, *, left: str | None = None, todo: str | None = None, **values: object) -> None:
-        values = {name: _without_signature(value) for name, value in values.items()}
+        # An API server quotes the value that it refuses, and a library the header that it cannot send.
+        values = {name: without_keys(value) if isinstance(value, str) else value for name, value in values.items()}
         self.values = values
         self.what = self.template.format(**values)
         self.left_as = self.left if left is None else left

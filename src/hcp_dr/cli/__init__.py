@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 import typer
 
@@ -18,6 +19,7 @@ from hcp_dr.cli.restore import restore
 from hcp_dr.cli.resume import resume
 from hcp_dr.cli.status import status
 from hcp_dr.cli.teardown import teardown
+from hcp_dr.cli.unforeseen import caught, run
 from hcp_dr.cli.verify import verify
 from hcp_dr.errors import HcpDrError
 
@@ -47,9 +49,15 @@ for command in (
 
 
 def main() -> None:
-    """The entry point: an error is one paragraph on stderr and its class's exit code."""
+    """The entry point: an error is one paragraph on stderr and its class's exit code, and nothing else ends with 1 than
+    what is done."""
+    sys.exit(caught("hcp-dr", _ended))
+
+
+def _ended() -> int:
     try:
-        app()
+        return run(app, "hcp-dr")
     except HcpDrError as error:
-        print(f"hcp-dr: {error.paragraph()}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        with suppress(OSError):  # the code tells it still
+            print(f"hcp-dr: {error.paragraph()}", file=sys.stderr)
+        return error.exit_code

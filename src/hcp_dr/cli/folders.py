@@ -35,10 +35,14 @@ def online_folder(settings: config.Settings, backup: Path | None) -> BackupFolde
     return BackupFolder(backup or state_folder(settings) / time.strftime("%Y%m%d-%H%M%S", time.gmtime()))
 
 
+def state_root() -> Path:
+    """The user's state folder. Raises RuntimeError where nobody knows the user's home."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "hcp-dr"
+
+
 def state_folder(settings: config.Settings) -> Path:
     """Where the backups of this hosted cluster are that nobody gave a place."""
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return state / "hcp-dr" / settings.hc_cluster_ns / settings.hc_cluster_name
+    return state_root() / settings.hc_cluster_ns / settings.hc_cluster_name
 
 
 def journaled_below(root: Path) -> list[Path]:

@@ -229,10 +229,12 @@ def watches_of(command: str) -> Sequence[Watch[Any]]:
 
 
 def show_outcome(session: Session, journal: Journal, checks: tuple[Check, ...], output: Output) -> None:
-    value = outcome.to_json(journal.story, backup_dir=session.folder.folder, result="done", checks=checks)
-    show(output, value, outcome.to_text(value))
-    report = relocation.to_json(journal.story, backup_dir=session.folder.folder)
-    session.folder.write("report.json", json.dumps(report, indent=1) + "\n")
-    session.folder.write("report.txt", relocation.to_text(report) + "\n")
-    session.folder.write("report.html", page.to_html(report))
+    try:
+        value = outcome.to_json(journal.story, backup_dir=session.folder.folder, result="done", checks=checks)
+        show(output, value, outcome.to_text(value))
+    finally:  # also where nobody reads the output any more
+        report = relocation.to_json(journal.story, backup_dir=session.folder.folder)
+        session.folder.write("report.json", json.dumps(report, indent=1) + "\n")
+        session.folder.write("report.txt", relocation.to_text(report) + "\n")
+        session.folder.write("report.html", page.to_html(report))
     end(checks)

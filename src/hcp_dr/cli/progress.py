@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 
 from hcp_dr.engine.telling import Progress
 
@@ -23,7 +24,8 @@ class Teller:
         if progress.kind in ("wait", "again") and key == self._last and now - self._at < _REPEAT_SECONDS:
             return
         self._last, self._at = key, now
-        print(self.line(progress), file=sys.stderr, flush=True)
+        with suppress(OSError):  # a terminal or a pipe that is gone: the work goes on
+            print(self.line(progress), file=sys.stderr, flush=True)
 
     @staticmethod
     def line(progress: Progress) -> str:

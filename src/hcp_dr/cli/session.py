@@ -25,6 +25,7 @@ from hcp_dr.aws.client import Aws, settings_from
 from hcp_dr.aws.client import connect as connect_aws
 from hcp_dr.cli.folders import backup_folder, folder_of, online_folder
 from hcp_dr.cli.progress import Teller
+from hcp_dr.cli.unforeseen import working_in
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.around import ask_around
 from hcp_dr.engine.bucket_lease import Leases
@@ -52,6 +53,7 @@ from hcp_dr.procedure import BACKUP_ONLINE, POINT_OF_NO_RETURN, calling_off
 from hcp_dr.procedure.case import Asked, discover, recognized
 from hcp_dr.procedure.hand_made import is_made_by_hand
 from hcp_dr.procedure.lost import is_lost
+from hcp_dr.procedure.unverified import must_be_accepted
 
 Output = Literal["text", "json", "yaml"]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file with the documented variables.")]
@@ -218,7 +220,8 @@ class Session:
         return recognized(self.fitting(story), self.ports)
 
     def fitting(self, story: Story) -> Case:
-        """Raises SettingsError where the settings are those of another relocation."""
+        """Raises SettingsError where the settings are those of another relocation, Refused where they lead to a server
+        that nobody verifies."""
         case = Case.from_json(dict(story.case or {}))
         given = self.settings
         for variable, ours, theirs in (
@@ -233,6 +236,7 @@ class Session:
                     what=f"The journal is of a relocation with {variable}={theirs}, and the settings say {ours}.",
                     todo="Use the settings that it was begun with.",
                 )
+        must_be_accepted(self.ports, story)
         return case
 
     def _unfinished(self, story: Story) -> Unfinished:
@@ -306,7 +310,9 @@ def open_session(
         fresh_id=fresh_id,
         now=time.time,
     )
-    return Session(settings, ports, folder, threading.Event())
+    session = Session(settings, ports, folder, threading.Event())
+    working_in(lambda: session.folder.path)
+    return session
 
 
 @contextmanager

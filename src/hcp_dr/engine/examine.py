@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from hcp_dr.engine.journal import Story
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
 from hcp_dr.errors import CannotMigrate, HcpDrError, SettingsError
@@ -63,8 +64,17 @@ def journal_accepted(journal: Any, checks: Iterable[Check], who: str) -> None:
     """One line for each accepted check: a later reader sees who knew what."""
     for check in checks:
         if check.accepted:
-            seen = f"{check.verdict}: {check.seen}"
-            journal.write("accepted", check=check.name, seen=seen, reason=check.accepted, who=who)
+            journal.write("accepted", check=check.name, seen=_seen(check), reason=check.accepted, who=who)
+
+
+def was_accepted(story: Story, check: Check) -> bool:
+    """Whether exactly what the check sees now was accepted, and journaled so."""
+    mine = {"line": "accepted", "check": check.name, "seen": _seen(check)}
+    return any(mine.items() <= {key: line.get(key) for key in mine}.items() for line in story.lines)
+
+
+def _seen(check: Check) -> str:
+    return f"{check.verdict}: {check.seen}"
 
 
 def stopping(checks: Sequence[Check]) -> CannotMigrate | None:

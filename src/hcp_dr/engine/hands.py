@@ -13,6 +13,10 @@ from hcp_dr.engine.wait import Clock
 Answer = TypeVar("Answer")
 
 
+class _Halted(Exception):
+    """It was not begun, because another one raised: that one says why."""
+
+
 class Hands:
     """`count` of them; a thread is made when one is needed."""
 
@@ -39,12 +43,15 @@ class Hands:
             halted.set()
             self._clock.await_hands(futures, None)
             raise
+        raised = [error for future in futures if (error := future.exception()) is not None]
+        for error in sorted(raised, key=lambda each: isinstance(each, _Halted)):
+            raise error
         return [future.result() for future in futures]
 
 
 def _unless(halted: threading.Event, work: Callable[[], Answer]) -> Answer:
     if halted.is_set():
-        raise RuntimeError("nothing is begun any more")
+        raise _Halted
     try:
         return work()
     except BaseException:

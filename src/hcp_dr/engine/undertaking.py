@@ -96,6 +96,17 @@ class Undertaking:
             with suppress(HcpDrError):
                 run.send_mirror(now=True)
             raise
+        except BaseException as error:
+            with suppress(Exception):  # what nobody foresaw is the one to be told
+                self._tell_unforeseen(error)
+            raise
         run.journal.write("end")
         run.send_mirror(now=True)
         return checks
+
+    def _tell_unforeseen(self, error: BaseException) -> None:
+        """Its own words may hold anything, and the journal is mirrored."""
+        run, kind = self._run, type(error).__name__
+        text = f"What nobody foresaw ended it ({kind}); where it ran the backup folder has the details, as crash-*.txt."
+        run.journal.write("failed", step=run.journal.story.current, error=kind, text=text)
+        run.send_mirror(now=True)

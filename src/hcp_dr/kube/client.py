@@ -14,6 +14,7 @@ from urllib.parse import quote
 from hcp_dr import errors
 from hcp_dr.kube import kubeconfig
 from hcp_dr.kube.command import run
+from hcp_dr.kube.fields import UnusableError
 from hcp_dr.kube.mapping import AnswerError, StatusError, mapped
 from hcp_dr.kube.port import (
     FIELD_MANAGER,
@@ -42,7 +43,7 @@ def connect(
     """
     try:
         return Cluster(name, Transport(kubeconfig.read(kubeconfig_file, context)))
-    except kubeconfig.UnusableError as error:
+    except UnusableError as error:
         raise errors.UnreadableKubeconfig(
             path=str(kubeconfig_file), variable=variable, cluster=name, reason=str(error)
         ) from error
@@ -62,6 +63,10 @@ class Cluster:
     @property
     def server(self) -> str:
         return self._transport.access.server
+
+    @property
+    def unverified(self) -> str:
+        return self._transport.access.unverified
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         return self._ask("get", _subject(resource, name, namespace), Call("GET", _path(resource, namespace, name)))

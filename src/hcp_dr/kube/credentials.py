@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hcp_dr.hiding import without_secrets
+from hcp_dr.kube.fields import Fields, UnusableError, sendable
 from hcp_dr.kube.kubeconfig import Plugin, User
 
 PLUGIN_SECONDS = 60
@@ -73,14 +75,22 @@ class Credentials:
         user = self._user
         if user.token_file is not None:
             try:
-                return f"Bearer {user.token_file.read_text(encoding='utf-8').strip()}"
+                token = user.token_file.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise CredentialsError(f"the token file {user.token_file} cannot be read") from error
+            return _bearer(token, f"the token in {user.token_file}")
         if user.token is not None:
             return f"Bearer {user.token}"
         if user.basic is not None:
             return "Basic " + base64.b64encode(":".join(user.basic).encode()).decode()
         return None
+
+
+def _bearer(token: str, what: str) -> str:
+    try:
+        return f"Bearer {sendable(token, what)}"
+    except UnusableError as error:
+        raise CredentialsError(str(error)) from None
 
 
 def ask(plugin: Plugin) -> Credential:
@@ -89,7 +99,7 @@ def ask(plugin: Plugin) -> Credential:
     if plugin.cluster is not None:
         spec["cluster"] = plugin.cluster
     request = {"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec}
-    environment = {**os.environ, **plugin.environment, "KUBERNETES_EXEC_INFO": json.dumps(request)}
+    environment = {**os.environ, **plugin.environment, "KUBERNETES_EXEC_INFO": json.dumps(request, default=str)}
     try:
         done = subprocess.run(
             [plugin.command, *plugin.arguments],
@@ -107,25 +117,26 @@ def ask(plugin: Plugin) -> Credential:
             f"the credential plugin {plugin.command} cannot be run: {error.strerror}{hint}"
         ) from error
     if done.returncode != 0:
-        said = " ".join(done.stderr.decode(errors="replace").split())
+        said = without_secrets(" ".join(done.stderr.decode(errors="replace").split()))
         raise CredentialsError(f"the credential plugin {plugin.command} ended with {done.returncode}: {said}")
     return _parse(plugin, done.stdout)
 
 
 def _parse(plugin: Plugin, output: bytes) -> Credential:
+    what = f"the credential plugin {plugin.command}"
     try:
         document = json.loads(output)
-        status = document["status"]
-        expiry = status.get("expirationTimestamp")
+        status = Fields(document["status"])
+        token, expiry = status.text("token"), status.text("expirationTimestamp")
         credential = Credential(
-            f"Bearer {status['token']}" if status.get("token") else None,
-            status.get("clientCertificateData") or None,
-            status.get("clientKeyData") or None,
-            datetime.fromisoformat(expiry) if expiry else None,
+            _bearer(token, f"the token of {what}") if token else None,
+            status.text("clientCertificateData"),
+            status.text("clientKeyData"),
+            _moment(expiry) if expiry else None,
         )
         version = document["apiVersion"]
-    except (ValueError, KeyError, TypeError, AttributeError):  # the text of these could quote the token
-        raise CredentialsError(f"the credential plugin {plugin.command} did not print an ExecCredential") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UnusableError):  # some quote the token
+        raise CredentialsError(f"{what} did not print an ExecCredential") from None
     if version != plugin.api_version:
         raise CredentialsError(
             f"the credential plugin {plugin.command} answered in {version}, not {plugin.api_version}"
@@ -135,3 +146,9 @@ def _parse(plugin: Plugin, output: bytes) -> Credential:
             f"the credential plugin {plugin.command} gave neither a token nor a certificate with key"
         )
     return credential
+
+
+def _moment(told: str) -> datetime:
+    """Without a zone it is UTC."""
+    moment = datetime.fromisoformat(told)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

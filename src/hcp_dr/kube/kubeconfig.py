@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import yaml
 
+from hcp_dr.kube.fields import Fields, UnusableError, certificates, is_plain, private_key, sendable
+
 PLUGIN_API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 CLUSTER_EXTENSION = "client.authentication.k8s.io/exec"
-
-
-class UnusableError(Exception):
-    """The reason why a kubeconfig cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,10 @@ class User:
     plugin: Plugin | None = None
     impersonation: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def has_credentials(self) -> bool:
+        return any((self.token, self.token_file, self.certificate, self.basic, self.plugin))
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -57,8 +60,17 @@ class Access:
     certificate_authority: str | None
     tls_server_name: str | None
     insecure: bool
-    proxy_url: str | None
+    proxy_url: str | None = field(repr=False)  # it may hold a password
     user: User
+
+    @property
+    def unverified(self) -> str:
+        """Why nobody can know who answers; "" where its certificate is checked, or where it is this machine, which is
+        sent no credentials (kubectl proxy)."""
+        if urlsplit(self.server).scheme == "http":
+            here = _is_this_machine(urlsplit(self.server).hostname or "")
+            return "" if here and not self.user.has_credentials else "it is asked by http, without TLS"
+        return "insecure-skip-tls-verify is true in its kubeconfig" if self.insecure else ""
 
 
 def read(path: Path, context: str | None = None) -> Access:
@@ -69,85 +81,112 @@ def read(path: Path, context: str | None = None) -> Access:
         raise UnusableError(f"it cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
         raise UnusableError("it is not text") from error
-    except yaml.YAMLError as error:  # its text quotes the file, which holds secrets
-        mark = getattr(error, "problem_mark", None)
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)  # its text quotes the file, which holds secrets
         where = f" (line {mark.line + 1})" if mark else ""
         raise UnusableError(f"it is not YAML{where}") from None
     if not isinstance(document, dict):
         raise UnusableError("it is not a kubeconfig")
-    chosen = context or document.get("current-context")
+    fields = Fields(document)
+    chosen = context or fields.text("current-context")
     if not chosen:
         raise UnusableError("it has no current-context")
-    selected = _named(document, "contexts", "context", str(chosen))
-    cluster = _named(document, "clusters", "cluster", _word(selected, "cluster") or "")
-    user_name = _word(selected, "user")
-    user = _named(document, "users", "user", user_name) if user_name else {}
+    selected = _named(fields, "contexts", "context", chosen)
+    cluster = _named(fields, "clusters", "cluster", selected.text("cluster") or "")
+    user_name = selected.text("user")
+    user = _named(fields, "users", "user", user_name) if user_name else Fields({})
     return _access(cluster, user, path.parent)
 
 
-def _access(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) -> Access:
-    server = _word(cluster, "server") or ""
-    if urlsplit(server).scheme not in ("https", "http") or not urlsplit(server).hostname:
-        raise UnusableError(f"its server {server!r} is not an URL")
-    proxy_url = _word(cluster, "proxy-url")
-    if proxy_url and urlsplit(proxy_url).scheme not in ("http", "https"):
-        raise UnusableError("its proxy-url is neither http nor https")
-    authority = _text(cluster, "certificate-authority", folder)
-    insecure = bool(cluster.get("insecure-skip-tls-verify", False))
+def _access(cluster: Fields, user: Fields, folder: Path) -> Access:
+    server = _url(cluster, "server", f"its server {cluster.text('server') or ''!r} is not an URL")
+    if urlsplit(server).username is not None:
+        raise UnusableError("its server names a user, which belongs to the users")
+    proxy_url = None
+    if cluster.text("proxy-url"):
+        proxy_url = _url(cluster, "proxy-url", "its proxy-url is neither http nor https, or not an URL")
+    authority = _content(cluster, "certificate-authority", folder)
+    if authority is not None:
+        authority = certificates(authority, "its certificate authority")
+    insecure = cluster.flag("insecure-skip-tls-verify")
     if authority and insecure:
         raise UnusableError("it names a certificate authority and insecure-skip-tls-verify at once")
-    access = Access(server.rstrip("/"), authority, _word(cluster, "tls-server-name"), insecure, proxy_url, User())
-    return Access(**{**_fields(access), "user": _user(user, folder, _for_plugin(access, cluster))})
+    access = Access(server.rstrip("/"), authority, cluster.header("tls-server-name"), insecure, proxy_url, User())
+    return replace(access, user=_user(user, folder, _for_plugin(access, cluster)))
 
 
-def _fields(access: Access) -> dict[str, Any]:
-    return {name: getattr(access, name) for name in Access.__slots__}
+def _url(section: Fields, key: str, otherwise: str) -> str:
+    """Raises UnusableError with the text `otherwise`."""
+    url = section.text(key) or ""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise UnusableError(otherwise)
+    return url
 
 
-def _user(user: Mapping[str, Any], folder: Path, cluster: Mapping[str, Any]) -> User:
-    if user.get("auth-provider"):
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _user(user: Fields, folder: Path, cluster: Mapping[str, Any]) -> User:
+    if user.map("auth-provider").values:
         raise UnusableError("its auth-provider is no longer supported by Kubernetes; use an exec plugin")
-    certificate, key = _text(user, "client-certificate", folder), _text(user, "client-key", folder)
-    if bool(certificate) != bool(key):
+    certificate, key = _content(user, "client-certificate", folder), _content(user, "client-key", folder)
+    if (certificate is None) != (key is None):
         raise UnusableError("it has only one of client certificate and client key")
-    token_file = _word(user, "tokenFile")
-    username, password = _word(user, "username"), _word(user, "password")
+    token_file = user.text("tokenFile")
+    username, password = user.text("username"), user.text("password")
     return User(
-        token=_word(user, "token"),
+        token=user.header("token"),
         token_file=folder / token_file if token_file else None,
-        certificate=certificate,
-        key=key,
+        certificate=certificate and certificates(certificate, "its client certificate"),
+        key=key and private_key(key, "its client key"),
         basic=(username, password or "") if username else None,
-        plugin=_plugin(user["exec"], folder, cluster) if user.get("exec") else None,
+        plugin=_plugin(user.map("exec"), folder, cluster) if user.values.get("exec") is not None else None,
         impersonation=_impersonation(user),
     )
 
 
-def _plugin(plugin: Mapping[str, Any], folder: Path, cluster: Mapping[str, Any]) -> Plugin:
-    command, api_version = _word(plugin, "command"), _word(plugin, "apiVersion")
+def _plugin(values: Fields, folder: Path, cluster: Mapping[str, Any]) -> Plugin:
+    plugin = replace(values, whose="its exec plugin's")
+    command, api_version = plugin.text("command"), plugin.text("apiVersion")
     if not command:
         raise UnusableError("its exec plugin has no command")
     if api_version not in PLUGIN_API_VERSIONS:
         raise UnusableError(
             f"the apiVersion {api_version} of its exec plugin is not one of {', '.join(PLUGIN_API_VERSIONS)}"
         )
-    if plugin.get("interactiveMode") == "Always":
+    if plugin.text("interactiveMode") == "Always":
         raise UnusableError(f"its exec plugin {command} wants to ask questions (interactiveMode: Always)")
     return Plugin(
         command=str(folder / command) if "/" in command else command,
-        arguments=tuple(str(argument) for argument in plugin.get("args") or ()),
-        environment={str(entry["name"]): str(entry["value"]) for entry in plugin.get("env") or ()},
+        arguments=plugin.texts("args"),
+        environment=dict(_variable(entry) for entry in plugin.maps("env")),
         api_version=api_version,
-        cluster=cluster if plugin.get("provideClusterInfo") else None,
-        install_hint=_word(plugin, "installHint") or "",
+        cluster=cluster if plugin.flag("provideClusterInfo") else None,
+        install_hint=plugin.text("installHint") or "",
     )
 
 
-def _for_plugin(access: Access, cluster: Mapping[str, Any]) -> dict[str, Any]:
+def _variable(entry: Fields) -> tuple[str, str]:
+    name, value = entry.text("name"), entry.text("value")
+    if not name or "=" in name or (value is None and entry.values.get("value") is None):
+        raise UnusableError("its exec plugin's env has an entry without a name or without a value")
+    return name, value or ""
+
+
+def _for_plugin(access: Access, cluster: Fields) -> dict[str, Any]:
     """What a plugin with provideClusterInfo is told, in the words of the ExecCredential API."""
     authority = access.certificate_authority
     config = next(
-        (entry.get("extension") for entry in cluster.get("extensions") or () if entry.get("name") == CLUSTER_EXTENSION),
+        (each.values.get("extension") for each in cluster.maps("extensions") if each.text("name") == CLUSTER_EXTENSION),
         None,
     )
     told = {
@@ -161,37 +200,39 @@ def _for_plugin(access: Access, cluster: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value is not None}
 
 
-def _impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    headers = [("Impersonate-User", str(user["as"]))] if user.get("as") else []
-    headers += [("Impersonate-Uid", str(user["as-uid"]))] if user.get("as-uid") else []
-    headers += [("Impersonate-Group", str(group)) for group in user.get("as-groups") or ()]
-    extra = user.get("as-user-extra") or {}
-    headers += [(f"Impersonate-Extra-{key}", str(value)) for key, values in extra.items() for value in values]
+def _impersonation(user: Fields) -> tuple[tuple[str, str], ...]:
+    headers = [("Impersonate-User", who)] if (who := user.header("as")) else []
+    headers += [("Impersonate-Uid", uid)] if (uid := user.header("as-uid")) else []
+    headers += [("Impersonate-Group", group) for group in _headers(user, "as-groups")]
+    extra = replace(user.map("as-user-extra"), whose="its as-user-extra")
+    for key in extra.values:
+        if not isinstance(key, str) or not is_plain(key):
+            raise UnusableError("its as-user-extra has a key that is not a string")
+        name = quote(key, safe="!#$&'*+-.^_`|~")
+        headers += [(f"Impersonate-Extra-{name}", value) for value in _headers(extra, key)]
     return tuple(headers)
 
 
-def _named(document: Mapping[str, Any], section: str, key: str, name: str) -> dict[str, Any]:
-    for entry in document.get(section) or ():
-        if isinstance(entry, dict) and entry.get("name") == name:
-            value = entry.get(key)
-            if isinstance(value, dict):
-                return value
+def _headers(section: Fields, key: str) -> tuple[str, ...]:
+    return tuple(sendable(value, f"{section.whose} {key}") for value in section.texts(key))
+
+
+def _named(document: Fields, section: str, key: str, name: str) -> Fields:
+    for entry in document.maps(section):
+        if entry.text("name") == name and entry.values.get(key) is not None:
+            return entry.map(key)
     raise UnusableError(f"it has no {key} named {name!r}")
 
 
-def _word(section: Mapping[str, Any], key: str) -> str | None:
-    value = section.get(key)
-    return str(value) if value not in (None, "") else None
-
-
-def _text(section: Mapping[str, Any], key: str, folder: Path) -> str | None:
-    """The content of `<key>-data`, or of the file that `<key>` names (from the kubeconfig's folder)."""
-    data, file = _word(section, f"{key}-data"), _word(section, key)
+def _content(section: Fields, key: str, folder: Path) -> str | None:
+    """The content of `<key>-data`, or of the file that `<key>` names (from the kubeconfig's folder); None where there
+    is neither. What is not text in it is of no matter: certificates and keys are."""
+    data, file = section.text(f"{key}-data"), section.text(key)
     try:
         if data is not None:
-            return base64.b64decode("".join(data.split()), validate=True).decode()
-        return (folder / file).read_text(encoding="utf-8") if file is not None else None
+            return base64.b64decode("".join(data.split()), validate=True).decode(errors="replace")
+        return (folder / file).read_bytes().decode(errors="replace") if file is not None else None
     except OSError as error:
         raise UnusableError(f"its {key} {file} cannot be read ({error.strerror or error})") from error
-    except (binascii.Error, UnicodeDecodeError):
-        raise UnusableError(f"its {key} is not PEM{' in base64' if data else ''}") from None
+    except (binascii.Error, ValueError):
+        raise UnusableError(f"its {key} is not PEM in base64") from None

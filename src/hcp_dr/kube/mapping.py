@@ -21,7 +21,7 @@ import wsproto.utilities
 
 from hcp_dr import errors
 from hcp_dr.kube.credentials import CredentialsError
-from hcp_dr.kube.kubeconfig import UnusableError
+from hcp_dr.kube.fields import UnusableError
 
 LONGEST = 256
 

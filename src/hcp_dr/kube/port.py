@@ -72,6 +72,12 @@ class Kubernetes(Protocol):
         """The URL of the API server, for telling clusters apart."""
         ...
 
+    @property
+    def unverified(self) -> str:
+        """Why nobody can know whether it is this server that answers, and whether somebody listens; "" where its
+        certificate is checked."""
+        ...
+
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         """Raises NotFound."""
         ...

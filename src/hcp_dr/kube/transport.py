@@ -19,7 +19,8 @@ from typing import Any
 import httpx2
 
 from hcp_dr.kube.credentials import Credential, Credentials
-from hcp_dr.kube.kubeconfig import Access, UnusableError
+from hcp_dr.kube.fields import UnusableError
+from hcp_dr.kube.kubeconfig import Access
 from hcp_dr.kube.mapping import AnswerError
 
 USER_AGENT = "hcp-dr"
@@ -60,8 +61,7 @@ class Transport:
         self._credentials = Credentials(access.user)
         self._lock = threading.Lock()
         self._clients: dict[str | None, httpx2.Client] = {}
-        if access.user.plugin is None:
-            self._client(Credential(None, access.user.certificate, access.user.key))
+        self._client(Credential(None, access.user.certificate, access.user.key))  # what cannot be used is known at once
 
     def ask(self, call: Call) -> dict[str, Any]:
         """The JSON of the answer. Raises what hcp_dr.kube.mapping maps."""
@@ -118,20 +118,30 @@ class Transport:
         with self._lock:
             client = self._clients.get(credential.certificate)
             if client is None:
-                client = self._clients[credential.certificate] = httpx2.Client(
-                    verify=trust(self.access, credential),
-                    proxy=self.access.proxy_url,
-                    headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-                    limits=CONNECTIONS,
-                )
+                client = self._clients[credential.certificate] = self._connections(trust(self.access, credential))
             return client
+
+    def _connections(self, context: ssl.SSLContext) -> httpx2.Client:
+        """Raises UnusableError."""
+        try:
+            return httpx2.Client(
+                verify=context,
+                proxy=self.access.proxy_url,
+                headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+                limits=CONNECTIONS,
+            )
+        except (ImportError, ValueError, httpx2.InvalidURL):  # their text may quote a password
+            where = "its proxy-url" if self.access.proxy_url else "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"
+            raise UnusableError(
+                f"{where} names a proxy that is not http or https, or whose port is no number"
+            ) from None
 
 
 def parse(text: bytes | bytearray) -> dict[str, Any]:
     """A JSON object. Raises AnswerError."""
     try:
         value = json.loads(text)
-    except ValueError:  # its text quotes the answer
+    except (ValueError, RecursionError):  # its text quotes the answer
         raise AnswerError("the answer is not JSON") from None
     if not isinstance(value, dict):
         raise AnswerError("the answer is not an object")

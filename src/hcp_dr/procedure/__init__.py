@@ -34,6 +34,7 @@ from hcp_dr.procedure.preflight import (
     external_dns,
     keys,
     owners,
+    tls,
     webhooks,
 )
 from hcp_dr.procedure.preflight import carried as preflight_carried
@@ -65,6 +66,7 @@ from hcp_dr.procedure.verify import await_nodes, hosted_api, identity, placement
 Steps = tuple[Step[Any], ...]
 
 PREFLIGHT: Steps = (
+    tls.STEP,
     external_dns.STEP,
     capability.STEP,
     preflight_hosted_cluster.STEP,
@@ -199,7 +201,7 @@ UNDO: Steps = (
 IN_SERVICE: Steps = (hosted_api.STEP,)
 """The proof at the end of an abort."""
 
-PREFLIGHT_BY_HAND: Steps = (external_dns.STEP, capability.OUTSIDE, judge_backup.STEP)
+PREFLIGHT_BY_HAND: Steps = (tls.INSISTING, external_dns.STEP, capability.OUTSIDE, judge_backup.STEP)
 """What can be looked at while the hosted API is away, before a backup that was made by hand is restored."""
 
 RESTORE_BY_HAND: Steps = (

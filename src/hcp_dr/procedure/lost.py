@@ -34,6 +34,7 @@ class LostSource:
 
     name = "source"
     server = "(lost)"
+    unverified = ""  # it is not asked
 
     def __getattr__(self, verb: str) -> NoReturn:
         if verb.startswith("_"):

@@ -18,9 +18,16 @@ Made from `src/hcp_dr/errors.py` by `make docs`. A word like CLUSTER stands for 
 | {HcpDrError.exit_code} | a word of the command line is wrong, or what nobody foresaw |
 | 3 to 99 | one for each kind of error, below: the result was not reached |
 | 128+N | ended by signal N after the current action; nothing was undone, and the `resume` command is printed |
+| 130 | also: interrupted while nothing was at work |
+| 141 | nobody reads the output any more (a closed pipe), and so not all of it was told |
 
 Every error is one paragraph on stderr: what happened, what was left as it was, what to do next. "Tried again" is what
 the engine tries again by itself, for minutes, before it ends with that code.
+
+What nobody foresaw is told in the same way. The paragraph also names a file `crash-*.txt`, for whoever mends hcp-dr:
+in the backup folder where a journal had begun, else in `${{XDG_STATE_HOME:-~/.local/state}}/hcp-dr`. It has the calls
+and the words of the errors, without the values of variables and without what looks like a secret. Read it before you
+send it to anybody.
 """
 _TITLES = "\n| code | error | what happened | tried again | what to do next |\n|---|---|---|---|---|\n"
 _BARE = HcpDrError.template

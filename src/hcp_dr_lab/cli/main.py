@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from hcp_dr.cli.unforeseen import caught, run
 from hcp_dr.errors import HcpDrError
 from hcp_dr_lab.cli import fault, options, parts
 from hcp_dr_lab.cli.drill import drill
@@ -94,12 +95,15 @@ def down(name: Name = "default") -> None:
 def main() -> NoReturn:
     """Run the command line; its end is the process's. SIGTERM ends it as an interruption does: tidily."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    sys.exit(caught("hcp-dr-lab", _ended, lambda: ("Look with `hcp-dr-lab status` whether a region stands.", None)))
+
+
+def _ended() -> int:
     try:
-        app()
+        return run(app, "hcp-dr-lab")
     except LabError as error:
         print(f"hcp-dr-lab: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except HcpDrError as error:
         print(f"hcp-dr-lab: {error.paragraph()}", file=sys.stderr)
-        sys.exit(LabError.exit_code)
-    sys.exit(0)
+        return LabError.exit_code

@@ -70,6 +70,10 @@ class _Gate:
         return self._port.server
 
     @property
+    def unverified(self) -> Any:
+        return self._port.unverified
+
+    @property
     def zone_id(self) -> Any:
         return self._port.zone_id
 

@@ -52,6 +52,7 @@ from hcp_dr.procedure.hand_made import is_made_by_hand
 from hcp_dr.procedure.online import must_be_alone
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
+from hcp_dr.procedure.unverified import must_be_accepted
 from hcp_dr.report import outcome
 from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
 from hcp_dr_lab.tabletop.clock import Clock
@@ -477,6 +478,7 @@ class Operator:
         case = self.story().case
         if case is None:
             raise NothingToResume(reason="the journal holds no relocation")
+        must_be_accepted(self.ports(), self.story())
         return recognized(Case.from_json(dict(case)), self.ports())
 
     def _run(self, ports: Ports, case: Case, journal: Any) -> Run:

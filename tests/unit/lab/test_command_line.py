@@ -55,3 +55,32 @@ def test_bad_options_are_a_paragraph_and_start_nothing(
     assert "Nothing was started" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        ("RuntimeError('boom')", 2, "hcp-dr-lab: What nobody foresaw ended this command (RuntimeError)"),
+        ("KeyboardInterrupt", 130, "hcp-dr-lab: Ended by SIGINT."),
+        ("SystemExit(143)", 143, ""),
+        ("SystemExit(1)", 2, "hcp-dr-lab: What nobody foresaw ended this command (SystemExit)"),
+    ],
+)
+def test_what_nobody_foresaw_is_not_what_is_done(tmp_path: Path, raised: str, code: int, said: str) -> None:
+    """Exit code 1 says of `status` that not all serve, and of nothing else."""
+    program = (
+        "import sys; from hcp_dr_lab.cli import main as run; from hcp_dr_lab.region import lifecycle\n"
+        f"def down(*_):\n    raise {raised}\n"
+        "lifecycle.down = down; sys.argv = ['hcp-dr-lab', 'down']; run()"
+    )
+    ended = subprocess.run(
+        (sys.executable, "-c", program),
+        env={"XDG_STATE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == code
+    assert ended.stderr.startswith(said)
+    assert len(ended.stderr.splitlines()) == (1 if said else 0)

@@ -9,15 +9,17 @@ from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.engine.transfer import MEBIBYTE
 from hcp_dr.errors import Forbidden
 from hcp_dr.model import Case, Ports, Side
-from hcp_dr.procedure import etcd
+from hcp_dr.procedure import etcd, unverified
 from hcp_dr.procedure.permissions import SIDES, denied, of_online
 from hcp_dr.procedure.preflight import bad_if, verdict
 from hcp_dr.procedure.probe import Probe, look_at
 from hcp_dr.procedure.snapshot import glance, path_of
+from hcp_dr.procedure.unverified import Server
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
+    servers: tuple[Server, ...]
     probe: Probe
     denied: tuple[tuple[Side, tuple[str, ...]], ...]
     etcd_pod: str | None
@@ -34,6 +36,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     except Forbidden:
         pass  # that is among what is denied
     return Facts(
+        servers=unverified.look_at(ports),
         probe=look_at(ports, case, memory),
         denied=refused,
         etcd_pod=pod,
@@ -43,6 +46,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 def checks(facts: Facts) -> tuple[Check, ...]:
     return (
+        *unverified.checks(facts.servers, acceptable=False),
         *(
             bad_if(
                 refused,

@@ -51,6 +51,10 @@ class Client:
     def server(self) -> str:
         return self._server
 
+    @property
+    def unverified(self) -> str:
+        return ""
+
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         with self._asking("get", resource, name, namespace):
             return self._allowed("get", resource, namespace, name).get(resource, namespace, name)

@@ -1,0 +1,33 @@
+"""Are the three API servers believed by their certificates?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Decision, Step
+from hcp_dr.model import Case, Ports
+from hcp_dr.procedure.preflight import verdict
+from hcp_dr.procedure.unverified import Server, checks, look_at
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    servers: tuple[Server, ...]
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    return Facts(look_at(ports))
+
+
+def plan(facts: Facts) -> Decision:
+    return verdict(checks(facts.servers, acceptable=True))
+
+
+def insist(facts: Facts) -> Decision:
+    return verdict(checks(facts.servers, acceptable=False))
+
+
+STEP = Step(name="preflight.tls", documented="-", observe=observe, plan=plan)
+INSISTING = replace(STEP, plan=insist)
+"""For a command that accepts nothing."""
