@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 from hcp_dr.aws.port import Bucket, HostedZone, Identity, Instances
 from hcp_dr.kube.port import Kubernetes
@@ -79,7 +79,20 @@ class Case:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Case:
-        return cls(**{**value, "node_pools": tuple(value["node_pools"])})
+        """Raises ValueError where it is not what `to_json` made."""
+        pools = value.get("node_pools")
+        if not isinstance(pools, list | tuple) or not all(isinstance(pool, str) for pool in pools):
+            raise ValueError("node_pools is not a list of texts")
+        for name, kind in get_type_hints(cls).items():
+            if name in value and kind in _WORDS and not isinstance(value[name], kind):
+                raise ValueError(f"{name} is not {_WORDS[kind]}")
+        try:
+            return cls(**{**value, "node_pools": tuple(pools)})
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+
+
+_WORDS = {str: "a text", int: "a number", bool: "true or false"}
 
 
 @dataclass(frozen=True, slots=True)

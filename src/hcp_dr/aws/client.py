@@ -129,13 +129,19 @@ class _ClientMaker:
             response_checksum_validation="when_required",
         )
         make: Any = self._session.client  # one overload for each service
-        return make(
-            service,
-            region_name=region or self.region,
-            endpoint_url=endpoint,
-            verify=str(bundle) if bundle else None,
-            config=config,
-        )
+        try:
+            return make(
+                service,
+                region_name=region or self.region,
+                endpoint_url=endpoint,
+                verify=str(bundle) if bundle else None,
+                config=config,
+            )
+        except (BotoCoreError, ValueError) as error:  # of an endpoint or a region that can be none
+            raise SettingsError(
+                what=f"AWS {service} cannot be asked with these settings: {error}.",
+                todo=f"Correct AWS_REGION or {ENDPOINT_VARIABLES[service]} (or AWS_ENDPOINT_URL), and run again.",
+            ) from error
 
     def s3(self) -> S3Client:
         """For the bucket's own region: an URL signed for another one is worth nothing."""
@@ -172,9 +178,25 @@ def _session(settings: AwsSettings) -> boto3.Session:
             core.set_credentials(*settings.keys)
         session = boto3.Session(botocore_session=core, region_name=settings.region)
         found = session.get_credentials()
-    except BotoCoreError as error:
+        profile = {} if settings.keys is not None else core.get_scoped_config()
+    except (BotoCoreError, OSError) as error:  # also of a credential_process that cannot be run
         raise SettingsError(what=f"The AWS credentials cannot be read: {error}.") from error
+    _must_have_token(profile.get("web_identity_token_file"), core.profile or "default")
     if found is None:
         place = f"{settings.credentials_file}, which AWS_CREDS names," if settings.credentials_file else "AWS_CREDS"
         raise SettingsError(what=f"{place} gives no AWS credentials for the profile {core.profile or 'default'}.")
     return session
+
+
+def _must_have_token(file: str | None, profile: str) -> None:
+    """It is read when the first service is asked, and is often only in the pod that the credentials were made for."""
+    if file is None:
+        return
+    try:
+        Path(file).expanduser().read_bytes()
+    except OSError as error:
+        raise SettingsError(
+            what=f"The AWS profile {profile} asks for a web identity token in {file}, which cannot be read here "
+            f"({error.strerror}).",
+            todo="Run where that file is, or name other credentials in AWS_CREDS, and run the command again.",
+        ) from error

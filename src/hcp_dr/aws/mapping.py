@@ -34,6 +34,7 @@ _UNREACHABLE = (
     exceptions.MetadataRetrievalError,
 )
 _NO_CREDENTIALS = (
+    EOFError,  # nobody is there to type the code that they ask for
     exceptions.CredentialRetrievalError,
     exceptions.LoginError,
     exceptions.NoAuthTokenError,

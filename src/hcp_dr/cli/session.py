@@ -221,8 +221,17 @@ class Session:
 
     def fitting(self, story: Story) -> Case:
         """Raises SettingsError where the settings are those of another relocation, Refused where they lead to a server
-        that nobody verifies."""
-        case = Case.from_json(dict(story.case or {}))
+        that nobody verifies, JournalError where the story does not tell which relocation it is."""
+        try:
+            case = Case.from_json(dict(story.case or {}))
+        except ValueError as error:
+            raise JournalError(
+                path=self.folder.path / journals.FILE_NAME,
+                reason=f"what it says of the relocation cannot be read ({error}): it was edited, or another version "
+                "of hcp-dr wrote it",
+                left="Nothing was changed by this command.",
+                todo="Go on with the version that wrote it.",
+            ) from error
         given = self.settings
         for variable, ours, theirs in (
             ("HC_CLUSTER_NS", given.hc_cluster_ns, case.namespace),

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hcp_dr import disk
+from hcp_dr.engine.lines import fault
 from hcp_dr.errors import JournalError
 
 FILE_NAME = "journal.jsonl"
@@ -140,11 +141,28 @@ def parse(data: bytes) -> list[Mapping[str, Any]]:
     for raw in data.split(b"\n"):
         try:
             value = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
             lines.append(value)
     return lines
+
+
+def told(data: bytes, where: Path | str) -> Story:
+    """The story of a journal's file, which is a path, or words for what is in the bucket. Raises JournalError where a
+    line holds what was never written."""
+    lines = parse(data)
+    reason = fault(lines)
+    if reason is not None:
+        raise JournalError(
+            path=where,
+            reason=reason,
+            left="Nothing was changed by this command.",
+            todo=f"Move it away, and go on with its copy in the bucket: `hcp-dr resume --backup {where.parent}`."
+            if isinstance(where, Path)
+            else "Go on where it was written, or bring that folder here and name it with --backup.",
+        )
+    return fold(lines)
 
 
 class Journal:
@@ -168,7 +186,7 @@ class Journal:
         data = self.data()
         if data and not data.endswith(b"\n"):
             self._append(b"\n")
-        self.story = fold(parse(data))
+        self.story = told(data, self.path)
 
     @property
     def memory(self) -> Memory:
@@ -181,6 +199,7 @@ class Journal:
 
     def adopt(self, data: bytes) -> None:
         """Go on from what the mirror has; what was in the file is kept beside it."""
+        story = told(data, "in the bucket")
         before, folder = self.data(), self.path.parent
         with _mapped(self.path):
             if before:
@@ -194,7 +213,7 @@ class Journal:
         self._handle = handle
         if data and not data.endswith(b"\n"):
             self._append(b"\n")
-        self.story = fold(parse(data))
+        self.story = story
 
     def write(self, line: str, **values: Any) -> None:
         """Append one line and flush it to disk before returning."""
@@ -238,7 +257,7 @@ def read(folder: Path) -> Story | None:
             data = disk.read(folder, FILE_NAME)
         except NotADirectoryError:
             return None
-        return None if data is None else fold(parse(data))
+        return None if data is None else told(data, folder / FILE_NAME)
 
 
 @contextmanager

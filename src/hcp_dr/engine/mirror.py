@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from hcp_dr.aws.port import Bucket
-from hcp_dr.engine.journal import FILE_NAME, Story, fold, parse
+from hcp_dr.engine.journal import FILE_NAME, Story, parse, told
 from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.wait import Clock
 from hcp_dr.errors import ArchiveError, AwsConflict, AwsError, BucketRefused, JournalError
@@ -59,7 +59,7 @@ class Found:
 
     @property
     def story(self) -> Story:
-        return fold(parse(self.data))
+        return told(self.data, f"{self.prefix}/{FILE_NAME} in the bucket")
 
 
 def fetch(bucket: Bucket, prefix: str) -> Found | None:

@@ -276,3 +276,41 @@ def test_no_credentials_and_no_region(variables: dict[str, str]) -> None:
     del variables["AWS_ACCESS_KEY_ID"]
     with pytest.raises(errors.SettingsError, match="AWS_CREDS gives no AWS credentials"):
         open_aws(variables)
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_ROUTE_53"])
+@pytest.mark.parametrize("value", ["garbage", "https://", "https://[::1"])
+def test_an_endpoint_that_is_none(variable: str, value: str) -> None:
+    with pytest.raises(errors.SettingsError) as caught:
+        open_aws({**KEYS, "AWS_ENDPOINT_URL_S3": "https://127.0.0.1:1", variable: value})
+    assert "AWS_ENDPOINT_URL" in caught.value.paragraph()
+
+
+def test_a_region_that_is_none() -> None:
+    with pytest.raises(errors.SettingsError) as caught:
+        open_aws({**KEYS, "AWS_REGION": "eu west/1"})
+    assert "AWS_REGION" in caught.value.paragraph()
+
+
+@pytest.mark.parametrize(
+    ("profile", "says"),
+    [
+        (
+            "role_arn = arn:aws:iam::1:role/x\nweb_identity_token_file = /no/token\n",
+            "asks for a web identity token in /no/token, which cannot be read here (No such file or directory)",
+        ),
+        ("credential_process = /no/program\n", "The AWS credentials cannot be read: "),
+    ],
+)
+def test_credentials_that_lead_to_what_is_not_here(tmp_path: Path, profile: str, says: str) -> None:
+    file = tmp_path / "credentials"
+    file.write_text(f"[default]\n{profile}")
+    given = {"AWS_CREDS": str(file), "AWS_REGION": "eu-west-1"}
+    with pytest.raises(errors.SettingsError) as caught:
+        open_aws(given)
+    assert says in str(caught.value)
+
+
+def test_credentials_that_ask_for_a_code_of_nobody() -> None:
+    with pytest.raises(errors.AwsDenied), mapped("S3", "HeadBucket", "unit"):
+        raise EOFError

@@ -1,0 +1,78 @@
+"""Is each line of a journal what was once written? A file may have been edited, or be of another version, and whoever
+reads it later must not fall over a word where a number belongs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+_LAST_MOMENT = 253402300799.0  # the end of the year 9999
+
+
+def fault(lines: Iterable[Mapping[str, Any]]) -> str | None:
+    """What is wrong with the first line that is not one, None where all are. Unknown lines and fields are of no
+    matter."""
+    for number, line in enumerate(lines, 1):
+        kind = line.get("line")
+        for name, (is_right, words) in _FIELDS.items():
+            if name in line and not is_right(line[name]):
+                return f"its line {number} ({kind}) has a field {name} that is not {words}"
+        for name in _NEEDED.get(kind, ()) if isinstance(kind, str) else ():
+            if line.get(name) is None:
+                return f"its line {number} ({kind}) has no field {name}"
+    return None
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_word_or_none(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) <= _LAST_MOMENT and math.isfinite(value)
+
+
+def _is_moment(value: object) -> bool:
+    return _is_number(value) and value >= 0  # type: ignore[operator]
+
+
+def _are_words(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _are_checks(value: object) -> bool:
+    words = ("name", "verdict", "seen")
+    return isinstance(value, list) and all(
+        isinstance(each, dict) and all(isinstance(each.get(word), str) for word in words) for each in value
+    )
+
+
+_FIELDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "at": (_is_moment, "a moment in seconds"),
+    "line": (_is_word, "a word"),
+    "command": (_is_word, "a word"),
+    "case": (lambda value: value is None or isinstance(value, dict), "a mapping"),
+    "step": (_is_word_or_none, "a word"),
+    "because": (_is_word, "a text"),
+    "seconds": (_is_number, "a number"),
+    "key": (_is_word, "a word"),
+    "steps": (_are_words, "a list of words"),
+    "keys": (_are_words, "a list of words"),
+    "warnings": (_are_words, "a list of texts"),
+    "checks": (_are_checks, "a list of checks"),
+    "watch": (_is_word, "a word"),
+    "text": (_is_word, "a text"),
+}
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "done": ("step",),
+    "undone": ("step",),
+    "checked": ("step", "checks"),
+    "remember": ("key",),
+    "alarm": ("watch", "text"),
+    "unwatched": ("watch", "text"),
+    "accepted": ("check", "seen", "reason"),
+}
