@@ -40,7 +40,8 @@
         ├── NotProven                75
         ├── ConfirmationMissing      76
         ├── PastNoReturn             77
-        └── SourceAnswers            78
+        ├── SourceAnswers            78
+        └── NotRestorable            80  etcd would not come back, or as several clusters
 
 Each class says what happened (`template`, filled from keyword values), what was left as it was (`left`) and what to do
 next (`todo`). Passing errors may be tried again by the engine; nothing else is.
@@ -382,3 +383,13 @@ class SourceAnswers(Refused):
     template = "The source is not lost: {why}."
     left = "Nothing was changed by this command."
     todo = "Where its API answers, relocate: `hcp-dr relocate` loses nothing."
+
+
+class NotRestorable(Refused):
+    """What would restore etcd on the destination cannot, or was never looked at, or would make several clusters of
+    it."""
+
+    exit_code = 80
+    template = "etcd of hosted cluster {object} cannot be restored by a URL: {why}."
+    left = "Nothing of it was started on the destination."
+    todo = "By hand, etcd's volumes can be filled as docs/by-hand.md says."

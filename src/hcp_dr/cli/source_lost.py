@@ -106,11 +106,7 @@ _AGAIN = "Run `hcp-dr abort`, and restore another backup."
 
 
 def _checks(session: Session, case: Case, told: dict[str, Any]) -> tuple[Check, ...]:
-    archive = session.folder
-    manifest = read_manifest(archive)
-    if manifest is None:
-        raise ArchiveError(folder=archive.folder, reason="it has no manifest")
-    return lost.checks(case, told, lost.hosted_cluster_of(archive, manifest), archive.folder)
+    return lost.checks(case, told, session.folder.folder)
 
 
 def _prover(session: Session, ports: Ports, case: Case, lease: Lease | None = None) -> Callable[[], None]:

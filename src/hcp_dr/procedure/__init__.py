@@ -16,6 +16,7 @@ from hcp_dr.procedure.backup import (
     export_objects,
     fence,
     hold_dns,
+    judge_etcd,
     mark_parent,
     note_moment,
     pause,
@@ -85,6 +86,7 @@ BACKUP: Steps = (
     hold_dns.STEP,
     pause.STEP,
     export_objects.STEP,
+    judge_etcd.STEP,
     fence.STEP,
     export_again.STEP,
     snapshot_etcd.STEP,
@@ -94,6 +96,7 @@ BACKUP: Steps = (
 )
 
 RESTORE: Steps = (
+    judge_etcd.STEP,
     claim_namespaces.STEP,
     hosted_cluster_inputs.STEP,
     control_plane_secrets.STEP,
@@ -142,6 +145,7 @@ RELOCATE: Steps = (
     hold_dns.STEP,
     pause.STEP,
     export_objects.STEP,
+    judge_etcd.STEP,
     # What the destination needs and nothing acts upon is restored before the fence: it costs no downtime (rule D).
     claim_namespaces.STEP,
     hosted_cluster_inputs.STEP,
@@ -242,6 +246,7 @@ ONLINE: Steps = (
 BACKUP_ONLINE = "backup --online"
 
 SOURCE_LOST: Steps = (
+    judge_etcd.STEP,
     protect_instances.STEP,
     claim_namespaces.STEP,
     hosted_cluster_inputs.STEP,

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hcp_dr.engine.step import Create, Delete
-from hcp_dr.errors import NotOurs
+from hcp_dr.errors import ArchiveError, NotOurs
 from hcp_dr.kube.port import Kubernetes, Object
-from hcp_dr.kube.resources import CONFIG_MAP
+from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects import difference
 from hcp_dr.objects.archive import Entry, page, read_manifest, read_objects
@@ -36,6 +36,15 @@ def to_restore(ports: Ports, case: Case) -> tuple[Restorable, ...]:
     objects = read_objects(ports.archive, manifest.entries)
     # Files that were made by hand hold what the source gave the object; in ours there is nothing left to scrub.
     return tuple(Restorable(entry, scrub(body)) for entry, body in objects.items())
+
+
+def hosted_cluster_to_restore(ports: Ports, case: Case) -> Object:
+    """Raises ArchiveError where the backup has none."""
+    found = (item.body for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind)
+    body = next(found, None)
+    if body is None:
+        raise ArchiveError(folder=ports.archive.folder, reason="it has no HostedCluster")
+    return body
 
 
 def existing(cluster: Kubernetes, wanted: Iterable[Restorable]) -> dict[tuple[str, str], Object]:
