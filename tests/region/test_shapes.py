@@ -83,7 +83,7 @@ def test_what_cannot_be_restored_is_refused(region: Layout, shape: Shape) -> Non
         env_file = drill.environment_file(region, hosted.names.name, 1)
         looked = Machine(env_file).run("preflight", "-o", "json")
         assert looked.code == CannotMigrate.exit_code
-        checks = {check["name"]: check for check in json.loads(looked.out)["checks"]}
+        checks = {check["name"]: check for check in json.loads(looked.result)["checks"]}
         whole = shape is Shape.THREE_MEMBERS  # then its tools are well, and were looked at in its pods
         assert ("etcdctl, which restores in etcd's image" in checks["etcd_restore"]["seen"]) is whole
         assert checks["etcd_members" if whole else "etcd_restore"]["verdict"] == "blocked"

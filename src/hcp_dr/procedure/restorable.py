@@ -20,7 +20,7 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check
 from hcp_dr.engine.transfer import ETCD_CONTAINER
-from hcp_dr.errors import Forbidden, NotFound, NotRestorable
+from hcp_dr.errors import CommandFailed, Forbidden, NotFound, NotRestorable
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CONFIG_MAP, DEPLOYMENT, HOSTED_CLUSTER, POD, STATEFUL_SET
 from hcp_dr.model import Case
@@ -237,9 +237,10 @@ def _shards_there(sets: Mapping[str, Object], config_maps: Iterable[Object]) -> 
     """StatefulSets beside etcd's own, and what the API server is told to keep elsewhere."""
     found = [name for name in sorted(sets) if name.startswith("etcd-")]
     for config in (item for item in config_maps if name_of(item) == "kas-config"):
-        with suppress(ValueError, AttributeError):
-            arguments = dig(json.loads((config.get("data") or {}).get("config.json", "{}")), "apiServerArguments")
-            found += [f"etcd-servers-overrides {each}" for each in (arguments or {}).get("etcd-servers-overrides", ())]
+        with suppress(ValueError):
+            arguments = json.loads((config.get("data") or {}).get("config.json", "{}"))
+            overrides = dig(arguments, "apiServerArguments", "etcd-servers-overrides") or ()
+            found += [f"etcd-servers-overrides {each}" for each in overrides]
     return tuple(found)
 
 
@@ -282,7 +283,7 @@ def _asked(cluster: Kubernetes, place: tuple[str, str, str], script: str) -> tup
     """Its exit code and what it said; None where these credentials may not ask, or the pod is gone."""
     try:
         ended = cluster.execute(*place, ["/bin/bash", "-c", script])
-    except (Forbidden, NotFound):
+    except (CommandFailed, Forbidden, NotFound):
         return None, ()
     lines = ended.stdout.decode(errors="replace").splitlines()
     return ended.exit_code, tuple(line.strip() for line in lines)
