@@ -119,11 +119,23 @@ def test_what_cannot_be_restored_is_refused_before_anything_is_done(
     before, bucket = (folder / FILE_NAME).read_bytes(), dict(world.bucket.objects)
     ended = hcp(*WORDS, "--yes")
     assert ended.code == NotRestorable.exit_code
-    assert "etcd of hosted cluster clusters/one cannot be restored by a URL" in ended.paragraph
-    assert "docs/by-hand.md" in ended.paragraph
+    last = ended.err.splitlines()[-1]
+    assert "etcd of hosted cluster clusters/one cannot be restored by a URL" in last
+    assert "docs/by-hand.md" in last
     assert (folder / FILE_NAME).read_bytes() == before
     assert world.bucket.objects == bucket
     assert world.destination.asked == []
+
+
+def test_one_that_cannot_be_restored_is_passed_over_for_an_older_one_that_can(hcp: Hcp, make: Make) -> None:
+    """Such as one that was taken while an upgrade went on."""
+    good = make("1-good", 1770000000.0)
+    bad = make("2-new", 1770000600.0, looked=replace(LOOKED, called=None, tools=None, restoring=()))
+    ended = hcp(*WORDS, "--yes", "-o", "json")
+    assert ended.code == 1, ended.err
+    assert json.loads(ended.out)["backup_dir"] == str(good)
+    assert f"Passed over {bad}: etcd of hosted cluster clusters/one cannot be restored" in ended.err
+    assert "data_loss: the snapshot is of 2026-02-02T02:40:00Z" in ended.err
 
 
 def test_it_is_confirmed_by_name_after_the_loss_is_told(hcp: Hcp, make: Make) -> None:
