@@ -34,8 +34,10 @@ BY_HAND = "by hand, etcd's volumes can be filled as docs/by-hand.md says"
 _ABORT = "Where a relocation was begun, `hcp-dr abort` puts the source back into service."
 TOOLS = ("etcdctl", "etcdutl")
 _BINARY = "/usr/bin/control-plane-operator"
-_CALLED = {f"{tool} snapshot restore": tool for tool in TOOLS}
-"""As every etcd-init.sh has it, from hosted release 4.11 on, and nothing else in that binary."""
+EITHER = "either"
+_CALLED = {**{f"{tool} snapshot restore": tool for tool in TOOLS}, "-x /usr/bin/etcdutl": EITHER}
+"""As every etcd-init.sh has it, from hosted release 4.11 on, and nothing else in that binary: the tools that it calls,
+and that it takes etcdutl where it is there."""
 _READ_SCRIPT = " ".join(("LC_ALL=C grep -a -o", *(f"-e '{text}'" for text in _CALLED), _BINARY))
 _SEARCHED = (0, 1)
 """How grep ends when it has read the file: found, not found."""
@@ -55,7 +57,7 @@ class Looked:
     release: str  # the images that its control plane was made of
     members: int  # that etcd had
     shards: tuple[str, ...]  # of etcd beside it, where they were seen
-    called: tuple[str, ...] | None  # the tools that etcd-init calls to restore
+    called: tuple[str, ...] | None  # the tools that etcd-init calls to restore, and EITHER where it takes what is there
     tools: tuple[str, ...] | None  # that etcd's image has
     restoring: tuple[str, ...] = ()  # those of them that restore snapshots
     unseen: str = ""
@@ -196,12 +198,15 @@ def _tool(release: str, looked: Looked | None) -> Check:
     if called is None or tools is None:
         todo = f"bring {KEEPERS[0]} and etcd up on the source, and look again; where that cannot be: {BY_HAND}"
         return Check(name, "unknown", f"it was not seen whether etcd-init restores: {looked.unseen}", why, todo)
-    if not called:
+    needed = [tool for tool in TOOLS if tool in called]
+    if len(needed) > 1 and EITHER in called:
+        needed = ["etcdutl" if "etcdutl" in tools else "etcdctl"]
+    if needed and set(needed) <= {*looked.restoring}:
+        return Check(name, "ok", f"etcd-init calls {' or '.join(needed)}, which restores in etcd's image")
+    if len(needed) != 1:
         seen = f"{_BINARY} has no etcd-init that is known here"
         return Check(name, "unknown", seen, why, f"look at its etcd-init.sh; {BY_HAND}")
-    tool = "etcdutl" if "etcdutl" in called and ("etcdutl" in tools or "etcdctl" not in called) else "etcdctl"
-    if tool in looked.restoring:
-        return Check(name, "ok", f"etcd-init calls {tool}, which restores in etcd's image")
+    [tool] = needed
     lacks = "does not restore any more" if tool in tools else "is not there"
     seen = f"etcd-init calls {tool} snapshot restore, and {tool} {lacks} in etcd's image"
     todo = f"upgrade the hosted cluster to a release whose etcd-init fits its etcd, and look again; {BY_HAND}"
@@ -251,7 +256,7 @@ def _called(cluster: Kubernetes, namespace: str, pods: Iterable[Object]) -> tupl
     for pod, container in _running(pods, image):
         code, lines = _asked(cluster, (namespace, pod, container), _READ_SCRIPT)
         if code in _SEARCHED:
-            return tuple(tool for text, tool in _CALLED.items() if text in lines)
+            return tuple(word for text, word in _CALLED.items() if text in lines)
     return None
 
 
