@@ -22,7 +22,6 @@ DRILL = Path(sys.executable).with_name("hcp-dr-lab")
 CASES: dict[str, tuple[str, ...]] = {
     "plain": (),
     "etcd-3.6": ("--shape", "etcd-3.6"),
-    "three-members": ("--shape", "three-members"),
     "three-pools": ("--shape", "three-pools"),
     "load-balancer": ("--shape", "load-balancer"),
     "neighbour": ("--shape", "neighbour"),

@@ -18,7 +18,7 @@ ROUNDS = 5
 
 
 def main() -> None:
-    for asked in ((), (Shape.THREE_MEMBERS,), (Shape.THREE_POOLS,), (Shape.NEIGHBOUR,)):
+    for asked in ((), (Shape.ETCD_36,), (Shape.THREE_POOLS,), (Shape.NEIGHBOUR,)):
         show("+".join(asked) or "plain", World.prepared(shapes.options(frozenset(asked))))
 
 

@@ -3,9 +3,11 @@ clusters/one2 beside it in the same namespace, zone and bucket."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hcp_dr.aws.port import Record
+from hcp_dr.kube.port import Completed
 from hcp_dr.kube.resources import AWS_CLUSTER, CLUSTER, HOSTED_CLUSTER, ROUTE
 from tests.ports import CASE, MemoryInstances, MemoryKubernetes, MemoryZone, World
 
@@ -13,6 +15,7 @@ READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 ASKS = {"requests": {"cpu": "100m", "memory": "128Mi"}}
 ROOM = {"allocatable": {"cpu": "8", "memory": "32Gi", "pods": "110"}}
 URL_FIELD = {"type": "array", "maxItems": 1}
+OPERATOR_IMAGE = "quay.example/control-plane-operator:1"
 DNS_ARGUMENTS = ["--provider=aws", "--domain-filter=hosted.example", "--source=openshift-route"]
 
 
@@ -47,7 +50,7 @@ def deployment(place: str, *pods: str, replicas: int | None = None, **container:
         "selector": {"matchLabels": labels},
         "template": {"spec": {"containers": [{"name": name, **container}]}},
     }
-    pod = {"labels": labels, "status": READY, "spec": {"containers": [{"name": name, "resources": ASKS}]}}
+    pod = {"labels": labels, "status": READY, "spec": {"containers": [{"name": name, "resources": ASKS, **container}]}}
     return [
         {f"Deployment {place}": {"spec": spec, "status": {"readyReplicas": len(pods)}}},
         *({f"Pod {namespace}/{each}": pod} for each in pods),
@@ -132,7 +135,8 @@ def hosted_cluster(name: str, infra: str = "") -> list[Any]:
             },
         )
     ]
-    etcd = {"labels": {"app": "etcd"}, "status": READY, "spec": {"containers": [{"name": "etcd", "resources": ASKS}]}}
+    containers = [{"name": "etcd", "image": "quay.example/etcd:1", "resources": ASKS}]
+    etcd = {"labels": {"app": "etcd"}, "status": READY, "spec": {"containers": containers}}
     return [
         {f"HostedCluster clusters/{name}": {"spec": spec, "status": available}},
         {
@@ -160,12 +164,20 @@ def hosted_cluster(name: str, infra: str = "") -> list[Any]:
         {f"MachineDeployment {own}/{name}-workers": {"labels": label, "owners": [f"Cluster {infra}"]}},
         {f"MachineSet {own}/{name}-workers-abc": {"labels": label, "owners": [f"MachineDeployment {name}-workers"]}},
         *machines,
-        *deployment(f"{own}/control-plane-operator", "cpo-a"),
+        *deployment(f"{own}/control-plane-operator", "cpo-a", image=OPERATOR_IMAGE),
         *deployment(f"{own}/kube-apiserver", "kas-a"),
         *deployment(f"{own}/openshift-apiserver", "oas-a"),
         *deployment(f"{own}/openshift-oauth-apiserver", "oauth-a"),
         *deployment(f"{own}/capi-provider", "capi-a"),
-        {f"StatefulSet {own}/etcd": {"spec": {"replicas": 1, "selector": {"matchLabels": {"app": "etcd"}}}}},
+        {
+            f"StatefulSet {own}/etcd": {
+                "spec": {
+                    "replicas": 1,
+                    "selector": {"matchLabels": {"app": "etcd"}},
+                    "template": {"spec": etcd["spec"]},
+                }
+            }
+        },
         {f"Pod {own}/etcd-0": etcd},
         {f"Route {own}/kube-apiserver": {"spec": {"host": f"api-{name}.hosted.example"}}},
         {f"Route {own}/oauth": {"spec": {"host": f"oauth-{name}.hosted.example"}}},
@@ -206,10 +218,28 @@ def inside() -> MemoryKubernetes:
     )
 
 
+def shown(command: Sequence[str], stdin: bytes | None) -> Completed:
+    """Of the images: an etcd-init that calls etcdctl, which restores. Whatever else is asked ends well."""
+    del stdin
+    text = str(command[-1])
+    answers = {
+        "/usr/bin/control-plane-operator": b"etcdctl snapshot restore\n",
+        "--help": b"has etcdctl\ncan etcdctl\n",
+    }
+    return Completed(0, next((answer for part, answer in answers.items() if part in text), b""), b"")
+
+
+def reads(call: tuple[Any, ...]) -> bool:
+    """What is asked in pods of what would restore etcd."""
+    script = call[4][-1] if call[0] == "execute" else ""
+    return ">" not in script.replace("2>&1", "") and ("--help" in script or script.startswith("LC_ALL=C grep "))
+
+
 def relocatable(name: str = "one", beside: str = "one2", infra: str = "", infra_beside: str = "") -> World:
     source, destination = management("source", "uid-of-mgmt-1"), management("destination", "uid-of-mgmt-2")
     for item in ("Namespace clusters", *hosted_cluster(name, infra), *hosted_cluster(beside, infra_beside)):
         source.put(item)
+    source.script = shown
     ids = [f"i-{each}-{number}" for each in (name, beside) for number in ("1", "2")]
     return World(
         source=source,
@@ -220,4 +250,4 @@ def relocatable(name: str = "one", beside: str = "one2", infra: str = "", infra_
     )
 
 
-__all__ = ["CASE", "relocatable"]
+__all__ = ["CASE", "reads", "relocatable"]

@@ -41,7 +41,8 @@
         ├── ConfirmationMissing      76
         ├── PastNoReturn             77
         ├── SourceAnswers            78
-        └── WrongCluster             79
+        ├── WrongCluster             79
+        └── NotRestorable            80  etcd would not come back, or as several clusters
 
 Each class says what happened (`template`, filled from keyword values), what was left as it was (`left`) and what to do
 next (`todo`). Passing errors may be tried again by the engine; nothing else is.
@@ -72,7 +73,7 @@ class HcpDrError(Exception):
         self.values = values
         self.what = self.template.format(**values)
         self.left_as = self.left if left is None else left
-        self.next = self.todo if todo is None else todo
+        self.next = self.todo.format(**values) if todo is None else todo
         super().__init__(self.what)
 
     def paragraph(self) -> str:
@@ -105,17 +106,6 @@ class UnreadableKubeconfig(SettingsError):
     exit_code = 4
     template = "The kubeconfig {path}, named by {variable} for the {cluster} cluster, cannot be used: {reason}."
     todo = "Correct the path or the file, check it with `kubectl --kubeconfig {path} get namespaces`, and run again."
-
-    def __init__(self, *, path: str, variable: str, cluster: str, reason: str) -> None:
-        todo = self.todo.format(path=path)
-        super().__init__(todo=todo, path=path, variable=variable, cluster=cluster, reason=reason)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild_kubeconfig, (dict(self.values),))
-
-
-def _rebuild_kubeconfig(values: dict[str, str]) -> UnreadableKubeconfig:
-    return UnreadableKubeconfig(**values)
 
 
 class SameCluster(SettingsError):
@@ -390,3 +380,12 @@ class WrongCluster(Refused):
         "Let the kubeconfig lead to the cluster that the relocation was begun with (look at its current-context and "
         "server), then run the command again."
     )
+
+
+class NotRestorable(Refused):
+    """What would restore etcd cannot, or was not looked at, or would make several clusters of it."""
+
+    exit_code = 80
+    template = "etcd of hosted cluster {object} cannot be restored by a URL: {why}."
+    left = "Nothing of it was started on the destination."
+    todo = "By hand, etcd's volumes can be filled as docs/by-hand.md says."

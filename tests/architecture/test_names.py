@@ -134,6 +134,7 @@ def test_everything_before_the_fence_is_harmless_and_nothing_restored_earlier_ne
         "backup.hold_dns",
         "backup.pause",
         "backup.export_objects",
+        "backup.judge_etcd",
         "restore.claim_namespaces",
         "restore.hosted_cluster_inputs",
         "restore.control_plane_secrets",
@@ -165,5 +166,6 @@ def test_a_lost_source_changes_no_order_after_the_names() -> None:
     """Rule D; and nothing is taken over before all that may be refused was looked at."""
     order = [step.name for step in APART[RESTORE_LOST]]
     assert order.index("restore.take_over_dns") == order.index("restore.hosted_cluster") - 1
+    assert order.pop(0) == "backup.judge_etcd"
     rest = [step.name for step in RELOCATE if step.name in order]
     assert [name for name in order if name != "restore.take_over_dns"] == rest

@@ -85,11 +85,12 @@ def test_the_procedure_only_reads(path: Path) -> None:
 
 
 def test_the_closed_list_of_reading_commands() -> None:
-    """I9: only etcd's own words and the snapshot's file are read by a command in a pod."""
+    """I9: only etcd's own words, the snapshot's file, and what would restore it are read by a command in a pod."""
     executing = {
         named(path)
         for path in PURE
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Attribute) and node.attr == "execute"
     }
-    assert executing == {"hcp_dr.procedure.etcd", "hcp_dr.procedure.snapshot", "hcp_dr.procedure.hand_snapshot"}
+    rooms = ("etcd", "snapshot", "hand_snapshot", "restorable")
+    assert executing == {f"hcp_dr.procedure.{room}" for room in rooms}

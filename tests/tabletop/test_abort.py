@@ -189,7 +189,7 @@ EVERY = 1 if os.environ.get(EVERY_KILL) else None
         ((Shape.NEIGHBOUR,), 61),
         ((Shape.THREE_POOLS,), 67),
         ((Shape.LOAD_BALANCER,), 61),
-        ((Shape.THREE_MEMBERS, Shape.REFERENCES, Shape.NEIGHBOUR), 127),
+        ((Shape.ETCD_36, Shape.REFERENCES, Shape.NEIGHBOUR), 127),
     ],
     ids=lambda value: "+".join(value) or "plain" if isinstance(value, tuple) else "",
 )

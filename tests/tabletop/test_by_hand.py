@@ -59,7 +59,6 @@ def untouched(here: Scene) -> list[str]:
     "asked",
     [
         (),
-        (Shape.THREE_MEMBERS,),
         (Shape.ETCD_36,),
         (Shape.THREE_POOLS, Shape.LOAD_BALANCER),
         (Shape.ENCRYPTED, Shape.REFERENCES, Shape.NEIGHBOUR),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from hcp_dr.aws.port import Record, RecordChange
-from hcp_dr.errors import FenceBroken, NotProven, TimedOut
+from hcp_dr.errors import FenceBroken, NotProven, PastNoReturn, TimedOut
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.model import RELEASE, Dns
@@ -21,7 +21,7 @@ from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS
 from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.tabletop.gate import Request
-from tests.tabletop.scene import Scene, scene
+from tests.tabletop.scene import Scene, scene, unguarded
 
 OWN = "clusters-shop"
 MARK = "hypershift.openshift.io/restored-from-backup"
@@ -232,8 +232,11 @@ def test_a_pause_that_is_lifted_before_the_snapshot_voids_it() -> None:
     assert not verdict.split_brain
 
 
-def test_members_restored_each_by_itself_are_three_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = scene(Shape.UNFIXED_MEMBERS)
+@pytest.mark.parametrize("shape", [Shape.THREE_MEMBERS, Shape.NEXT_MEMBERS])
+def test_members_restored_each_by_itself_are_three_clusters(shape: Shape, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the release's number."""
+    unguarded(monkeypatch)
+    here = scene(shape)
     stopped = here.operator.relocate(blindly=True)
     assert isinstance(stopped.error, NotProven)
     assert "etcd-0 knows etcd-0; etcd-1 knows etcd-1; etcd-2 knows etcd-2" in stopped.error.what
@@ -288,6 +291,16 @@ def test_whoever_sets_the_mark_of_a_restore_afterwards_loses_them_too_and_is_tol
     [told] = [check for check in ending.checks if check.name == "mark_of_a_restore"]
     assert told.verdict == "warning"
     assert_the_volumes_are_gone(here)
+
+
+def test_an_etcd_init_that_calls_a_tool_that_restores_no_more_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    unguarded(monkeypatch)
+    here = scene(Shape.ETCDCTL_ON_36)
+    stopped = here.operator.relocate()
+    assert isinstance(stopped.error, TimedOut)
+    assert isinstance(here.operator.abort().error, PastNoReturn)
+    pod = sides(here)[1].get(r.POD, "etcd-0", OWN)
+    assert "unknown flag: --data-dir" in str(pod["status"])
 
 
 def test_an_operator_that_comes_back_to_a_half_deleted_cluster_wipes_its_oidc_documents() -> None:

@@ -17,7 +17,7 @@ from hcp_dr_lab.standin.shape import body
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.kubelet import Kubelet
 from hcp_dr_lab.tabletop.operator import Ending
-from tests.tabletop.scene import Scene, scene
+from tests.tabletop.scene import Scene, scene, unguarded
 from tests.tabletop.test_abort import assert_as_before, boundaries, taken_over
 from tests.tabletop.test_dangers import OWN, just_before, sides
 from tests.tabletop.test_rights import restricted
@@ -71,7 +71,7 @@ def test_every_node_has_the_images_before_the_fence_and_no_pod_stays() -> None:
     assert pods_that_pull(here) == []
     pulled = ending.story.memory.mapping("pulled_images")
     assert pulled is not None
-    assert pulled["images"] == [CONTROL_PLANE_IMAGE, IDLE_IMAGE]
+    assert pulled["images"] == [f"{CONTROL_PLANE_IMAGE.removesuffix(':1')}-operator:1", CONTROL_PLANE_IMAGE, IDLE_IMAGE]
     assert sorted(pulled["nodes"]) == ["mgmt-2-node", OTHER]
     assert here.verdict().reasons == ()
 
@@ -204,8 +204,9 @@ def test_called_off_with_nothing_but_the_printed_roles_a_prepared_namespace_is_l
     assert destination.list(r.POD, OWN).items == ()
 
 
-def test_a_control_plane_of_three_members_is_pulled_once_a_node() -> None:
-    here = scene(Shape.THREE_MEMBERS)
+def test_a_control_plane_of_three_members_is_pulled_once_a_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    unguarded(monkeypatch)
+    here = scene(Shape.FIXED_MEMBERS)
     made: list[str] = []
 
     def count(moment: str, request: Request) -> None:

@@ -14,7 +14,7 @@ from hcp_dr.procedure import POINT_OF_NO_RETURN, losing
 from hcp_dr.procedure.permissions import SIDES, permissions
 from hcp_dr_lab import rights
 from hcp_dr_lab.hosted import shapes
-from hcp_dr_lab.hosted.shapes import Shape
+from hcp_dr_lab.hosted.shapes import REFUSED, Shape
 from hcp_dr_lab.tabletop.kubernetes.access import Attributes, Caller
 from hcp_dr_lab.tabletop.kubernetes.server import ApiServer
 from hcp_dr_lab.tabletop.observation import EASY, Observation
@@ -26,7 +26,7 @@ from tests.tabletop.test_relocation import ALL_AT_ONCE, assert_it_lives_on
 from tests.tabletop.test_rotation import NEW, before_the_fence
 
 USER = Caller(rights.USER)
-MOVING = [(), *((shape,) for shape in Shape if shape is not Shape.UNFIXED_MEMBERS), ALL_AT_ONCE]
+MOVING = [(), *((shape,) for shape in Shape if shape not in REFUSED), ALL_AT_ONCE]
 
 Used = tuple[Side, str, str, str]
 """A side, a namespace ("" is none or all of them), a verb, and a kind with its subresource."""

@@ -207,11 +207,12 @@ def test_killed_and_resumed() -> None:
     left: list[Left] = []
 
     def remember(moment: str, request: Request) -> None:
-        if request.writes and here.operator.story().command == "restore --source-lost":
+        story = here.operator.story()
+        if request.writes and story.command == "restore --source-lost" and not story.ended:
             hooks, here.world.hooks = here.world.hooks, []
             world = here.world.clone()
             here.world.hooks = hooks
-            left.append(Left(f"{moment} {request}", world, here.operator.story(), dict(here.operator.files)))
+            left.append(Left(f"{moment} {request}", world, story, dict(here.operator.files)))
 
     here.world.hooks.append(remember)
     assert here.operator.restore_lost().error is None

@@ -28,7 +28,7 @@ from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.silence import must_be_silent
 from hcp_dr.engine.step import Check
 from hcp_dr.engine.wait import StopRequested, SystemClock
-from hcp_dr.errors import ArchiveError, JournalError, NoBackup, SettingsError
+from hcp_dr.errors import ArchiveError, JournalError, NoBackup, NotRestorable, SettingsError
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Manifest, read_manifest
@@ -106,11 +106,7 @@ _AGAIN = "Run `hcp-dr abort`, and restore another backup."
 
 
 def _checks(session: Session, case: Case, told: dict[str, Any]) -> tuple[Check, ...]:
-    archive = session.folder
-    manifest = read_manifest(archive)
-    if manifest is None:
-        raise ArchiveError(folder=archive.folder, reason="it has no manifest")
-    return lost.checks(case, told, lost.hosted_cluster_of(archive, manifest), archive.folder)
+    return lost.checks(case, told, session.folder.folder)
 
 
 def _prover(session: Session, ports: Ports, case: Case, lease: Lease | None = None) -> Callable[[], None]:
@@ -126,8 +122,10 @@ def _prover(session: Session, ports: Ports, case: Case, lease: Lease | None = No
 
 
 def _chosen(session: Session, backup: Path | None) -> tuple[Case, Manifest]:
-    """Of --backup, or else the newest of all that are known here. What is passed over is told. Raises NoBackup."""
+    """Of --backup, or else the newest of all that are known here. What is passed over is told. Raises NoBackup,
+    NotRestorable."""
     odd: list[str] = []
+    refused: NotRestorable | None = None
     for folder in _newest_first(session, backup, odd):
         session.folder, session.ports = folder, replace(session.ports, archive=folder)
         try:
@@ -137,9 +135,12 @@ def _chosen(session: Session, backup: Path | None) -> tuple[Case, Manifest]:
             case = session.fitting(story)
             manifest = lost.must_be_verified(folder, story, session.ports, case)
             return losing.towards(case, session.ports.destination), manifest
-        except (ArchiveError, SettingsError) as error:
+        except (ArchiveError, SettingsError, NotRestorable) as error:
+            refused = refused or (error if isinstance(error, NotRestorable) else None)
             odd.append(error.what)
             print(f"Passed over {folder.path}: {error.what}", file=sys.stderr)
+    if refused is not None:  # the newest of those says what can be done with it
+        raise refused
     settings = session.settings
     where = backup or state_folder(settings)
     reason = "; ".join(each.rstrip(".") for each in odd) or f"no folder with a snapshot is at or below {where}"

@@ -1,7 +1,7 @@
-"""Which release a hosted cluster's control plane runs, and what of a restore that decides.
+"""Which release a hosted cluster's control plane runs.
 
 The control plane operator, and with it etcd-init, comes from the hosted cluster's release, whatever HyperShift operator
-there is (relocation rules, head)."""
+there is. What they do is looked at and never told by a version: the same minor release has had both."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ import re
 from hcp_dr.kube.port import Object
 from hcp_dr.objects.reading import annotations_of, dig
 
-ONE_CLUSTER_SINCE = (4, 23)
-"""The first hosted release whose etcd-init tells each member of the others (rule C4; hypershift pull request 9048)."""
 OPERATOR_IMAGE = "hypershift.openshift.io/control-plane-operator-image"
 """Annotation of a HostedCluster whose control plane operator is not its release's."""
 _TAG = re.compile(r":(\d+\.\d+\.\d+[^:/@]*)")
-_MINOR = re.compile(r"(\d+)\.(\d+)\.")
 
 
 def control_plane_version(hosted_cluster: Object) -> str:
@@ -35,7 +32,22 @@ def control_plane_version(hosted_cluster: Object) -> str:
     return tag[1] if tag else ""
 
 
-def restores_one_cluster(version: str) -> bool | None:
-    """Does etcd-init of this release make one cluster of several members? None where the version tells nothing."""
-    minor = _MINOR.match(version)
-    return None if minor is None else (int(minor[1]), int(minor[2])) >= ONE_CLUSTER_SINCE
+def control_plane_images(hosted_cluster: Object) -> str:
+    """What its control plane is made of: the image of its release, and that of a control plane operator of its own
+    behind it, if it has one."""
+    image = dig(hosted_cluster, "spec", "controlPlaneRelease", "image") or dig(
+        hosted_cluster, "spec", "release", "image"
+    )
+    own = (dig(hosted_cluster, "metadata", "annotations") or {}).get(OPERATOR_IMAGE)
+    return f"{image or ''} {own}" if own else str(image or "")
+
+
+def upgrade(hosted_cluster: Object) -> str:
+    """From which version to which its control plane is being upgraded, as the newest entry of its history says; ""
+    where none goes on."""
+    history = dig(hosted_cluster, "status", "version", "history") or [{}]
+    newest = history[0]
+    if newest.get("state", "Completed") == "Completed":
+        return ""
+    before = next((entry.get("version") for entry in history[1:] if entry.get("state") == "Completed"), "nothing")
+    return f"{before} to {newest.get('version') or newest.get('image', '?')}"

@@ -16,6 +16,7 @@ from hcp_dr.procedure.backup import (
     export_objects,
     fence,
     hold_dns,
+    judge_etcd,
     mark_parent,
     note_moment,
     pause,
@@ -87,6 +88,7 @@ BACKUP: Steps = (
     hold_dns.STEP,
     pause.STEP,
     export_objects.STEP,
+    judge_etcd.STEP,
     fence.STEP,
     export_again.STEP,
     snapshot_etcd.STEP,
@@ -96,6 +98,7 @@ BACKUP: Steps = (
 )
 
 RESTORE: Steps = (
+    judge_etcd.STEP,
     claim_namespaces.STEP,
     hosted_cluster_inputs.STEP,
     control_plane_secrets.STEP,
@@ -144,6 +147,7 @@ RELOCATE: Steps = (
     hold_dns.STEP,
     pause.STEP,
     export_objects.STEP,
+    judge_etcd.STEP,
     # What the destination needs and nothing acts upon is restored before the fence: it costs no downtime (rule D).
     claim_namespaces.STEP,
     hosted_cluster_inputs.STEP,
@@ -244,6 +248,7 @@ ONLINE: Steps = (
 BACKUP_ONLINE = "backup --online"
 
 SOURCE_LOST: Steps = (
+    judge_etcd.STEP,
     protect_instances.STEP,
     claim_namespaces.STEP,
     hosted_cluster_inputs.STEP,

@@ -17,8 +17,9 @@ from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Archive, Manifest, must_be_of, read_manifest, read_objects
 from hcp_dr.objects.moments import utc
-from hcp_dr.objects.release import control_plane_version, restores_one_cluster
+from hcp_dr.procedure import restorable
 from hcp_dr.procedure.fencing import BREACHES, KEEPERS, RESTLESS, WRITERS
+from hcp_dr.procedure.restorable import Etcd
 
 LOST = "source_lost"
 """Under which the journal remembers the reason, who gave it, and the moment after which writes are lost."""
@@ -62,8 +63,8 @@ def moment_of(manifest: Manifest, memory: Memory) -> float:
 
 
 def must_be_verified(archive: Archive, story: Story, ports: Ports, case: Case) -> Manifest:
-    """The manifest of a backup that is whole here and whose snapshot the bucket has. Raises NoBackup, ArchiveError,
-    AwsError."""
+    """The manifest of a backup that is whole here, whose snapshot the bucket has, and whose etcd can be restored from
+    it. Raises NoBackup, ArchiveError, AwsError, NotRestorable."""
     manifest = read_manifest(archive)
     snapshot = manifest.snapshot if manifest else None
     if manifest is None or snapshot is None:
@@ -78,6 +79,9 @@ def must_be_verified(archive: Archive, story: Story, ports: Ports, case: Case) -
     if there != (snapshot.size, snapshot.sha256):
         what = "is not there" if stored is None else "is another than the manifest names, by size or sha256"
         raise _no(case, f"{snapshot.key} in bucket {ports.bucket.name} {what}")
+    refusal = Etcd(hosted_cluster_of(archive, manifest), restorable.remembered(story.memory)).refusal
+    if refusal is not None:
+        raise refusal
     return manifest
 
 
@@ -108,7 +112,7 @@ def to_fence_by_hand(case: Case, folder: str) -> str:
     )
 
 
-def checks(case: Case, told: dict[str, Any], hosted_cluster: Object, folder: str) -> tuple[Check, ...]:
+def checks(case: Case, told: dict[str, Any], folder: str) -> tuple[Check, ...]:
     """What to know of it before and after. `told` is what the journal remembers as LOST, `folder` the backup's."""
     return (
         Check(
@@ -126,20 +130,16 @@ def checks(case: Case, told: dict[str, Any], hosted_cluster: Object, folder: str
             "the instances' termination protection stands against that, and stays on",
             to_fence_by_hand(case, folder),
         ),
-        _revisions(hosted_cluster),
+        _revisions(),
     )
 
 
-def _revisions(hosted_cluster: Object) -> Check:
+def _revisions() -> Check:
     """Watches go on from the revision that they saw last (kubernetes issue 118501)."""
-    version = control_plane_version(hosted_cluster)
-    if restores_one_cluster(version):
-        seen = f"release {version} raises etcd's revision at a restore and marks it compacted: watches begin anew"
-        return Check("etcd_revision", "ok", seen)
     return Check(
         "etcd_revision",
         "warning",
-        f"etcd of release {version or '(not known)'} goes back in revision: what runs in the hosted cluster may "
+        "etcd goes back in revision, unless the release's etcd-init raises it: what runs in the hosted cluster may "
         "remember objects of a later revision, and miss changes until it starts anew",
         "caches of controllers go on from a revision that is no longer there, and hear of nothing for long",
         "when all is Ready, restart in the hosted cluster what watches its API: kubelet on each node (systemctl "

@@ -44,6 +44,15 @@ def to_restore(ports: Ports, case: Case) -> tuple[Restorable, ...]:
     return tuple(Restorable(entry, scrub(body)) for entry, body in objects.items())
 
 
+def hosted_cluster_to_restore(ports: Ports, case: Case) -> Object:
+    """Raises ArchiveError where the backup has none."""
+    found = (item.body for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind)
+    body = next(found, None)
+    if body is None:
+        raise ArchiveError(folder=ports.archive.folder, reason="it has no HostedCluster")
+    return body
+
+
 def existing(cluster: Kubernetes, wanted: Iterable[Restorable]) -> dict[tuple[str, str], Object]:
     """By kind and name, those of the wanted objects that the cluster has."""
     kinds = {(item.entry.kind, item.entry.namespace) for item in wanted}

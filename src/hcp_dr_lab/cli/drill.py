@@ -15,6 +15,7 @@ from hcp_dr_lab.cli import options
 from hcp_dr_lab.cli.progress import Progress
 from hcp_dr_lab.drill import perform
 from hcp_dr_lab.errors import BadOptions
+from hcp_dr_lab.hosted.shapes import REFUSED
 from hcp_dr_lab.observer.report import Outcome, as_object, as_text
 from hcp_dr_lab.region import lifecycle
 from hcp_dr_lab.tabletop import drill as tabletop_drill
@@ -61,6 +62,8 @@ def drill(
         delay=delay,
     )
     tell = Progress()
+    for each in sorted(REFUSED.intersection(shape or ())):
+        tell(f"--shape {each}: hcp-dr has to refuse it, whatever its release, and a drill that is refused fails")
     if tabletop:
         _on_tabletop(asked, dns, output, tell, standing=bool(name) or keep)
     region = name or f"drill-{os.getpid()}"

@@ -31,10 +31,13 @@ from hcp_dr_lab.region.layout import (
     WORKER_SUBNET_CIDR,
     HostedClusterNames,
 )
+from hcp_dr_lab.standin import payload
 
-RELEASE = "registry.rehearsal.example/ocp-release:4.20.8-x86_64"
-ETCD_36_RELEASE = "registry.rehearsal.example/ocp-release:4.21.5-x86_64"  # the first minor release with etcd 3.6
-FIXED_RELEASE = "registry.rehearsal.example/ocp-release:4.23.1-x86_64"  # its etcd-init restores one cluster (rule C4)
+RELEASE = payload.release("", "4.20.8")
+ETCD_36_RELEASE = payload.release("etcdutl", "4.22.5")
+ETCDCTL_ON_36_RELEASE = payload.release("etcdctl-on-36", "4.21.5")  # its etcd-init never ends
+NEXT_RELEASE = payload.release("etcdutl", "5.0.0")
+FIXED_RELEASE = payload.release("one-cluster", "4.23.1")
 BALLAST_PREFIX = "/rehearsal/ballast/"  # of etcd's keys: the API's own begin with /kubernetes.io or /registry
 AVAILABLE_SECONDS = 120.0
 NODES_SECONDS = 120.0
@@ -102,7 +105,7 @@ class Options:
         """The shape, said for people and compared between one `up` and the next."""
         given = (
             ("a hosted cluster of one's own", self.brought is not None),
-            (f"release {_tag(self.release)}", self.release != RELEASE),
+            (f"release {self.release.rpartition('/')[2]}", self.release != RELEASE),
             ("three etcd members", self.availability == "HighlyAvailable"),
             (f"NodePools {', '.join(map(_said, self.pools))}", self.pools != (Pool(),)),
             ("API behind a load balancer", self.publishing == "LoadBalancer"),

@@ -8,7 +8,15 @@ from dataclasses import replace
 from enum import StrEnum
 
 from hcp_dr_lab.errors import BadOptions
-from hcp_dr_lab.hosted.cluster import ETCD_36_RELEASE, FIXED_RELEASE, Brought, Options, Pool
+from hcp_dr_lab.hosted.cluster import (
+    ETCD_36_RELEASE,
+    ETCDCTL_ON_36_RELEASE,
+    FIXED_RELEASE,
+    NEXT_RELEASE,
+    Brought,
+    Options,
+    Pool,
+)
 
 MOST_MACHINES = 2000
 MOST_SECRETS = 20000
@@ -21,8 +29,10 @@ _UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 class Shape(StrEnum):
     """What makes a hosted cluster harder to relocate than the plain one."""
 
-    THREE_MEMBERS = "three-members"  # of etcd, with a hosted release whose etcd-init makes one cluster of them
-    UNFIXED_MEMBERS = "three-members-unfixed"  # with one whose etcd-init makes three: not to be relocated
+    THREE_MEMBERS = "three-members"  # of etcd, with an etcd-init that makes three clusters of them
+    NEXT_MEMBERS = "three-members-5.0"  # the same, in a release of a later number
+    FIXED_MEMBERS = "three-members-one-cluster"  # with an etcd-init that makes one
+    ETCDCTL_ON_36 = "etcdctl-on-3.6"  # etcd-init calls a tool that does not restore any more
     ETCD_36 = "etcd-3.6"
     THREE_POOLS = "three-pools"  # Replace, InPlace, and one scaled to zero
     LOAD_BALANCER = "load-balancer"  # the API published by a load balancer with a hostname
@@ -35,15 +45,20 @@ _THREE_POOLS = (Pool(2), Pool(1, "in-place", upgrade="InPlace"), Pool(0, "spare"
 
 _SHAPES: dict[Shape, Callable[[Options], Options]] = {
     Shape.ETCD_36: lambda options: replace(options, release=ETCD_36_RELEASE),
-    Shape.THREE_MEMBERS: lambda options: replace(options, availability="HighlyAvailable", release=FIXED_RELEASE),
-    Shape.UNFIXED_MEMBERS: lambda options: replace(options, availability="HighlyAvailable"),
+    Shape.ETCDCTL_ON_36: lambda options: replace(options, release=ETCDCTL_ON_36_RELEASE),
+    Shape.THREE_MEMBERS: lambda options: replace(options, availability="HighlyAvailable"),
+    Shape.NEXT_MEMBERS: lambda options: replace(options, availability="HighlyAvailable", release=NEXT_RELEASE),
+    Shape.FIXED_MEMBERS: lambda options: replace(options, availability="HighlyAvailable", release=FIXED_RELEASE),
     Shape.THREE_POOLS: lambda options: replace(options, pools=_THREE_POOLS),
     Shape.LOAD_BALANCER: lambda options: replace(options, publishing="LoadBalancer"),
     Shape.ENCRYPTED: lambda options: replace(options, encrypted=True),
     Shape.REFERENCES: lambda options: replace(options, references=True),
     Shape.NEIGHBOUR: lambda options: replace(options, neighbour=True),
 }
-"""In the order in which they apply: a fixed release carries etcd 3.6 as well."""
+REFUSED = frozenset({Shape.THREE_MEMBERS, Shape.NEXT_MEMBERS, Shape.FIXED_MEMBERS, Shape.ETCDCTL_ON_36})
+"""Whose etcd cannot be restored by a URL, or not by hcp-dr: a drill of them is well when nothing was touched."""
+_RELEASES = (Shape.NEXT_MEMBERS, Shape.FIXED_MEMBERS, Shape.ETCDCTL_ON_36, Shape.ETCD_36)
+"""Each of these is a release of its own."""
 
 
 def options(
@@ -84,10 +99,11 @@ def size(text: str) -> int:
 
 
 def _refuse_contradictions(shapes: frozenset[Shape], *, machines: int, brought: Brought | None) -> None:
-    if {Shape.THREE_MEMBERS, Shape.UNFIXED_MEMBERS} <= shapes:
+    releases = sorted(shapes & frozenset(_RELEASES))
+    if len(releases) > 1:
         raise BadOptions(
-            f"--shape {Shape.THREE_MEMBERS} and --shape {Shape.UNFIXED_MEMBERS} contradict each other: the first has a "
-            "hosted release whose etcd-init is fixed, the second one whose is not. Nothing was started. Give one."
+            f"--shape {' and --shape '.join(releases)} contradict each other: each has a hosted release of its own. "
+            "Nothing was started. Give one."
         )
     decided = [*sorted(shapes - {Shape.NEIGHBOUR}), *(["machines"] if machines else [])]
     if brought is not None and decided:

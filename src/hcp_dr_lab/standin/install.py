@@ -26,7 +26,7 @@ _ESTABLISH_SECONDS = 60.0
 _SEVERAL = 2
 _OVERRIDE = "quay.io/openshift=mirror.rehearsal.example/openshift"
 _DOCUMENTS = "--oidc-storage-provider-s3-bucket-name="
-_SUPPORTED = '{"versions":["4.23","4.22","4.21","4.20","4.19","4.18"]}'
+_SUPPORTED = '{"versions":["5.0","4.23","4.22","4.21","4.20","4.19","4.18"]}'
 
 
 def definitions(crds: Path | None = None) -> dict[str, Object]:

@@ -37,7 +37,6 @@ HAPROXY_IMAGE = "hypershift.openshift.io/haproxy-image"
 CLUSTER_NAME = "cluster.x-k8s.io/cluster-name"  # label: the infra id
 
 CONTROL_PLANE_IMAGE = "docker.io/hcp-dr-lab/control-plane:1"
-CONTROL_PLANE_IMAGE_ETCD_36 = "docker.io/hcp-dr-lab/control-plane-etcd36:1"
 IDLE_IMAGE = "docker.io/hcp-dr-lab/idle:1"
 
 DISCOVERY = "/.well-known/openid-configuration"  # below the issuer's URL, and below <infra id> in the bucket
@@ -61,21 +60,6 @@ def release_version(image: str) -> str:
     """The version that a release image's tag names, such as 4.20.8."""
     found = re.search(r":(\d+\.\d+\.\d+)", image)
     return found.group(1) if found else "0.0.0"
-
-
-def etcd_image(release_image: str) -> str:
-    """Hosted releases before 4.21 carry etcd 3.5."""
-    return CONTROL_PLANE_IMAGE_ETCD_36 if _minor(release_image) >= (4, 21) else CONTROL_PLANE_IMAGE
-
-
-def restores_one_cluster(release_image: str) -> bool:
-    """Whether etcd-init tells each member of the others: hosted releases from 4.23 on (upstream pull request 9048)."""
-    return _minor(release_image) >= (4, 23)
-
-
-def _minor(release_image: str) -> tuple[int, int]:
-    major, minor, _ = (int(part) for part in release_version(release_image).split("."))
-    return major, minor
 
 
 def short_hash(value: Any) -> str:

@@ -15,6 +15,7 @@ from functools import cache
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Completed, Object
+from hcp_dr_lab.standin import payload
 from hcp_dr_lab.standin.shape import deleting, difference
 from hcp_dr_lab.tabletop import etcd
 from hcp_dr_lab.tabletop.clock import NEVER, Clock
@@ -226,7 +227,11 @@ class Kubelet:
                 folders[data] = found.files
             else:
                 folders[mount["mountPath"]] = found
-        return Container(spec["name"], spec, _environment(pod.object, spec), Files(folders, data, kept))
+        files = Files(folders, data, kept)
+        binary = payload.binaries().get(spec.get("image", ""))
+        if binary is not None:
+            files[f"/{payload.BINARY}"] = binary.encode()
+        return Container(spec["name"], spec, _environment(pod.object, spec), files)
 
     def _initialize(self, pod: Pod) -> None:
         specs = pod.object["spec"]["initContainers"]

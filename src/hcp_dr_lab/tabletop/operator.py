@@ -30,7 +30,7 @@ from hcp_dr.engine.wait import LOOK_AGAIN
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import DNS, Case, Dns, Ports
-from hcp_dr.objects.archive import Archive, read_manifest
+from hcp_dr.objects.archive import Archive
 from hcp_dr.procedure import (
     BACKUP_ONLINE,
     ONLINE_PREFLIGHT,
@@ -283,10 +283,8 @@ class Operator:
                     losing.must_be_before(journal.story, self._archive.folder)
                     work.begin("begin", command=RESTORE_LOST, case=case.to_json())
                     journal.write("remember", key=lost.LOST, value=told)
-                manifest = read_manifest(self._archive)
-                if manifest is not None and told is not None:
-                    of_backup = lost.hosted_cluster_of(self._archive, manifest)
-                    checks += lost.checks(case, told, of_backup, self._archive.folder)
+                if told is not None:
+                    checks += lost.checks(case, told, self._archive.folder)
                 carry = losing.carrying(self._prover(ports, case, lease.keep))
                 checks += work.carry_out(working_steps(RESTORE_LOST), carry=carry)
         except HcpDrError as stopped:

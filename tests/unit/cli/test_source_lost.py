@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from hcp_dr.engine import journal
-from hcp_dr.engine.journal import Journal
+from hcp_dr.engine.journal import FILE_NAME, Journal
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember
-from hcp_dr.errors import ClusterUnreachable, Refused
+from hcp_dr.errors import ClusterUnreachable, NotRestorable, Refused
 from hcp_dr.folder import BackupFolder
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, page
 from hcp_dr.procedure import APART, BACKUP_ONLINE, POINT_OF_NO_RETURN, RESTORE_LOST, lost
+from hcp_dr.procedure.restorable import ETCD_RESTORE, Looked
 from tests.cases.building import an_object
 from tests.ports import CASE, MemoryKubernetes, World
 from tests.unit.cli.conftest import Hcp
@@ -25,7 +26,9 @@ from tests.unit.cli.test_verbs import toy
 
 pytestmark = pytest.mark.usefixtures("connected")
 WORDS = ("restore", "--source-lost", "--reason", "the flood")
-HOSTED = an_object({"HostedCluster clusters/one": {"spec": {"release": {"image": "quay.example/release:4.20.1"}}}})
+SPEC = {"controllerAvailabilityPolicy": "SingleReplica", "release": {"image": "quay.example/release:4.20.1"}}
+HOSTED = an_object({"HostedCluster clusters/one": {"spec": SPEC}})
+LOOKED = Looked("quay.example/release:4.20.1", 1, (), ("etcdctl",), ("etcdctl",), ("etcdctl",))
 Make = Callable[..., Path]
 
 
@@ -56,7 +59,14 @@ def acting(memory: Any) -> Decision:
 def make(world: World, tmp_path: Path) -> Make:
     """An online backup below the user's state folder, of a moment, in the bucket too unless it is not."""
 
-    def one(name: str, at: float, *, stored: bool = True, command: str = BACKUP_ONLINE) -> Path:
+    def one(
+        name: str,
+        at: float,
+        *,
+        stored: bool = True,
+        command: str = BACKUP_ONLINE,
+        looked: Looked | None = LOOKED,
+    ) -> Path:
         folder = BackupFolder(tmp_path / "state" / "hcp-dr" / "clusters" / "one" / name)
         folder.make()
         case = replace(CASE, backup_id=name)
@@ -68,6 +78,8 @@ def make(world: World, tmp_path: Path) -> Make:
             lines.write("begin", command=command, case=case.to_json(), by="x")
             lines.write("remember", key="nonce", value="n")
             lines.write("remember", key="identity", value={})
+            if looked is not None:
+                lines.write("remember", key=ETCD_RESTORE, value=looked.to_json())
             lines.write("end")
         if stored:
             world.bucket.put(case.snapshot_key, b"snapshot", metadata={"sha256": "5ad1"})
@@ -97,6 +109,33 @@ def test_the_newest_that_the_bucket_proves_is_taken(hcp: Hcp, make: Make) -> Non
     assert "arn:" in told["who"]
     report = json.loads((good / "report.json").read_text())
     assert any("set spec.pausedUntil of HostedCluster clusters/one" in text for text in report["to_do"])
+
+
+@pytest.mark.parametrize("looked", [None, replace(LOOKED, members=3)], ids=["nobody looked", "three members"])
+def test_what_cannot_be_restored_is_refused_before_anything_is_done(
+    hcp: Hcp, make: Make, world: World, looked: Looked | None
+) -> None:
+    folder = make("1-only", 1770000000.0, looked=looked)
+    before, bucket = (folder / FILE_NAME).read_bytes(), dict(world.bucket.objects)
+    ended = hcp(*WORDS, "--yes")
+    assert ended.code == NotRestorable.exit_code
+    last = ended.err.splitlines()[-1]
+    assert "etcd of hosted cluster clusters/one cannot be restored by a URL" in last
+    assert "docs/by-hand.md" in last
+    assert (folder / FILE_NAME).read_bytes() == before
+    assert world.bucket.objects == bucket
+    assert world.destination.asked == []
+
+
+def test_one_that_cannot_be_restored_is_passed_over_for_an_older_one_that_can(hcp: Hcp, make: Make) -> None:
+    """Such as one that was taken while an upgrade went on."""
+    good = make("1-good", 1770000000.0)
+    bad = make("2-new", 1770000600.0, looked=replace(LOOKED, called=None, tools=None, restoring=()))
+    ended = hcp(*WORDS, "--yes", "-o", "json")
+    assert ended.code == 1, ended.err
+    assert json.loads(ended.out)["backup_dir"] == str(good)
+    assert f"Passed over {bad}: etcd of hosted cluster clusters/one cannot be restored" in ended.err
+    assert "data_loss: the snapshot is of 2026-02-02T02:40:00Z" in ended.err
 
 
 def test_it_is_confirmed_by_name_after_the_loss_is_told(hcp: Hcp, make: Make) -> None:
@@ -179,5 +218,5 @@ def test_it_is_resumed_in_the_backups_own_folder_whatever_backup_dir_says(
 
 def test_what_is_told_is_what_is_warned_of() -> None:
     told = {"reason": "x", "who": "y", "at": 0.0, "began": 60.0}
-    checks: tuple[Check, ...] = lost.checks(CASE, told, HOSTED, "/backups/one")
+    checks: tuple[Check, ...] = lost.checks(CASE, told, "/backups/one")
     assert [check.verdict for check in checks] == ["warning", "warning", "warning"]

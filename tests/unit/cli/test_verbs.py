@@ -28,6 +28,7 @@ from hcp_dr.procedure.handing import HELD
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT
 from tests.ports import CASE, World
 from tests.unit.cli.conftest import Hcp
+from tests.world import reads
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -203,7 +204,7 @@ def test_a_plan_is_printed_and_nothing_is_written(hcp: Hcp, world: World, folder
     assert all(set(step) == {"name", "documented", "decision", "text", "actions"} for step in steps)
     reading = ("endpoint status -w json", "snapshot status $f -w json")
     read = [call for call in world.written if call[0] == "execute" and any(word in call[4][-1] for word in reading)]
-    assert world.written == read
+    assert [call for call in world.written if not reads(call)] == read
     assert not folder.exists()
 
 

@@ -17,6 +17,7 @@ from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.region.cloud.aws import NO_KUBELET, Seed
 from hcp_dr_lab.region.layout import HOSTED_DOMAIN
 from hcp_dr_lab.standin import names as standin
+from hcp_dr_lab.standin import payload
 
 SEED = Seed("Z1", "vpc-1", "subnet-1", "sg-1", "ami-1", "subnet-wide")
 BROUGHT = Brought({"metadata": {}, "spec": {}}, (), ())
@@ -48,14 +49,27 @@ def test_the_order_of_the_words_does_not_matter() -> None:
     assert {shapes.options(order) for order in itertools.permutations(several)} == {shapes.options(several)}
 
 
-def test_three_members_have_a_release_that_makes_one_cluster_of_them_and_the_unfixed_ones_do_not() -> None:
-    fixed, unfixed = spec(made(Shape.THREE_MEMBERS)), spec(made(Shape.UNFIXED_MEMBERS, Shape.ETCD_36))
-    for found in (fixed, unfixed):
-        assert found["controllerAvailabilityPolicy"] == "HighlyAvailable"
-        assert standin.etcd_image(found["release"]["image"]) == standin.CONTROL_PLANE_IMAGE_ETCD_36
-    assert standin.restores_one_cluster(fixed["release"]["image"])
-    assert not standin.restores_one_cluster(unfixed["release"]["image"])
-    assert standin.etcd_image(spec(made(Shape.UNFIXED_MEMBERS))["release"]["image"]) == standin.CONTROL_PLANE_IMAGE
+def payload_of(*asked: Shape) -> payload.Payload:
+    return payload.of(spec(made(*asked))["release"]["image"])
+
+
+def test_what_a_release_holds_is_its_payloads_matter_and_not_its_numbers() -> None:
+    next_one, fixed = payload_of(Shape.NEXT_MEMBERS), payload_of(Shape.FIXED_MEMBERS)
+    assert not next_one.one_cluster
+    assert fixed.one_cluster
+    assert next_one.etcd == fixed.etcd == payload_of(Shape.ETCDCTL_ON_36).etcd == payload_of(Shape.ETCD_36).etcd
+    assert payload_of() == payload_of(Shape.THREE_MEMBERS)
+    assert payload_of().etcd_init == payload_of(Shape.ETCDCTL_ON_36).etcd_init
+    assert payload_of().etcd != next_one.etcd
+    for shape in (Shape.THREE_MEMBERS, Shape.NEXT_MEMBERS, Shape.FIXED_MEMBERS):
+        assert spec(made(shape))["controllerAvailabilityPolicy"] == "HighlyAvailable"
+    versions = [standin.release_version(spec(made(shape))["release"]["image"]) for shape in Shape]
+    assert {"4.20.8", "4.21.5", "5.0.0"} <= {*versions}
+
+
+def test_a_release_that_somebody_brings_is_of_the_oldest_kind() -> None:
+    for image in ("quay.io/openshift-release-dev/ocp-release:5.0.0-x86_64", "quay.example/release@sha256:1", ""):
+        assert payload.of(image) == payload.PAYLOADS[""]
 
 
 def test_three_pools_are_of_three_kinds() -> None:
@@ -143,7 +157,7 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("given", "others", "word"),
     [
-        ([Shape.THREE_MEMBERS, Shape.UNFIXED_MEMBERS], {}, "contradict"),
+        ([Shape.FIXED_MEMBERS, Shape.ETCDCTL_ON_36], {}, "contradict"),
         ([Shape.ENCRYPTED], {"brought": BROUGHT}, "encrypted"),
         ([], {"brought": BROUGHT, "machines": 2}, "machines"),
         ([], {"machines": 100_000}, "--machines"),

@@ -29,7 +29,7 @@ def test_up_and_drill_take_the_same_options() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--shape", "three-members", "--shape", "three-members-unfixed"), "contradict each other"),
+        (("--shape", "three-members-5.0", "--shape", "etcdctl-on-3.6"), "contradict each other"),
         (("--hosted-cluster", "/nowhere.yaml"), "cannot be read"),
         (("--crds", "/nowhere"), "is no folder"),
         (("--etcd-ballast", "500MB"), "is not a size"),

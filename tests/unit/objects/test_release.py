@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.objects.release import OPERATOR_IMAGE, control_plane_version, restores_one_cluster
+from hcp_dr.objects.release import OPERATOR_IMAGE, control_plane_images, control_plane_version
 
 DIGEST = "quay.example/release@sha256:ab12"
 
@@ -41,9 +41,10 @@ def test_an_operator_of_ones_own_is_of_no_release() -> None:
     assert control_plane_version({"metadata": own, "spec": {"release": {"image": "r:4.23.0"}}}) == ""
 
 
-@pytest.mark.parametrize(
-    ("version", "one"),
-    [("4.22.99", False), ("4.23.0", True), ("4.23.0-ec.1", True), ("5.0.1", True), ("4.9.1", False), ("", None)],
-)
-def test_which_releases_restore_one_cluster(version: str, *, one: bool | None) -> None:
-    assert restores_one_cluster(version) is one
+def test_what_a_control_plane_is_made_of() -> None:
+    release = {"release": {"image": "r:1"}}
+    own = {"annotations": {OPERATOR_IMAGE: "quay.example/mine:1"}}
+    assert control_plane_images({"metadata": {}, "spec": release}) == "r:1"
+    assert control_plane_images({"metadata": {}, "spec": {**release, "controlPlaneRelease": {"image": "r:2"}}}) == "r:2"
+    assert control_plane_images({"metadata": own, "spec": release}) == "r:1 quay.example/mine:1"
+    assert control_plane_images({"metadata": {}}) == ""

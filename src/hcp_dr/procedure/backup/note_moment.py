@@ -1,5 +1,6 @@
 """Of an online backup: remembers what the cluster is by uids and samples, and the moment from which its snapshot lacks
-writes. The hosted cluster goes on."""
+writes; and what a restore of etcd would meet, which cannot be seen any more when the source is lost. The hosted cluster
+goes on."""
 
 from __future__ import annotations
 
@@ -11,8 +12,9 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Remember, Step, Wait
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.moments import utc
-from hcp_dr.procedure import etcd
+from hcp_dr.procedure import etcd, restorable
 from hcp_dr.procedure.identity import Identity, look_at
+from hcp_dr.procedure.restorable import ETCD_RESTORE, Looked
 from hcp_dr.procedure.snapshot import ONLINE
 
 LIMIT = 120.0
@@ -25,6 +27,7 @@ class Facts:
     revision: int | None  # of etcd's member that is the truth; None where none answers
     identity: Identity | None  # looked at where nothing is remembered
     remembered: Mapping[str, Any] | None
+    etcd: Looked | None = None  # what a restore of it would meet; looked at where nothing is remembered
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -37,6 +40,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         revision=next((member.revision for member in members if member.pod == pod), None),
         identity=look_at(ports.hosted) if remembered is None else None,
         remembered=remembered,
+        etcd=restorable.look_at(ports.source, case)[1] if remembered is None else None,
     )
 
 
@@ -47,7 +51,8 @@ def plan(facts: Facts) -> Decision:
     if facts.revision is None or facts.identity is None:
         return Wait("a member of etcd leads and answers", "none does", LIMIT)
     moment = {"id": facts.proposed_id, "at": facts.now, "revision": facts.revision}
-    return Do((Remember("identity", facts.identity.to_json()), Remember(ONLINE, moment)))
+    seen = (Remember(ETCD_RESTORE, facts.etcd.to_json()),) if facts.etcd else ()
+    return Do((Remember("identity", facts.identity.to_json()), *seen, Remember(ONLINE, moment)))
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

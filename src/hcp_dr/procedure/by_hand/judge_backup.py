@@ -13,14 +13,14 @@ from hcp_dr.errors import SnapshotDoubtful
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of, some
-from hcp_dr.objects.release import ONE_CLUSTER_SINCE, control_plane_version, restores_one_cluster
-from hcp_dr.procedure import carried, hand_made, hand_snapshot
+from hcp_dr.procedure import carried, hand_made, hand_snapshot, restorable
 from hcp_dr.procedure.fencing import RESTLESS, Fence
 from hcp_dr.procedure.fencing import look_at as look_at_fence
 from hcp_dr.procedure.hand_made import Contents, Lack, named
 from hcp_dr.procedure.hand_snapshot import HandSnapshot, check_stored, check_whole, to_json
 from hcp_dr.procedure.instances import instance_id
 from hcp_dr.procedure.preflight import verdict
+from hcp_dr.procedure.restorable import Etcd
 from hcp_dr.procedure.restore_url import LIMIT as URL_LIMIT
 from hcp_dr.procedure.restore_url import SECONDS as URL_SECONDS
 from hcp_dr.procedure.restoring import is_ours
@@ -32,7 +32,7 @@ class Facts:
     fence: Fence
     bucket: str
     snapshot: HandSnapshot
-    hosted_version: str  # of the release that the control plane runs; "" where it is not known
+    etcd: Etcd  # whether it can be restored
     running: frozenset[str]  # instance ids that EC2 says are running
     versions: tuple[tuple[str, str], ...]  # of each NodePool of the folder, "" where nobody knows (rule A8)
     url_length: int
@@ -47,13 +47,13 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     ids = [known for item in contents.backup if item["kind"] == "AWSMachine" and (known := instance_id(item))]
     judged = memory.mapping("judged")
     found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
-    hosted_cluster = next(item for item in live if item["kind"] == HOSTED_CLUSTER.kind)
+    hosted_cluster = next(item for item in (*contents.backup, *live) if item["kind"] == HOSTED_CLUSTER.kind)
     return Facts(
         contents=contents,
         fence=replace(look_at_fence(ports.source, case), known=(judged or {}).get("generations") or {}),
         bucket=ports.bucket.name,
         snapshot=hand_snapshot.look_at(ports, case, judged),
-        hosted_version=control_plane_version(hosted_cluster),
+        etcd=restorable.known(hosted_cluster, ports.source, case, memory, lost=False),
         running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
         versions=tuple(pool_versions(contents).items()),
         url_length=len(ports.bucket.presign_get(case.snapshot_key, seconds=URL_SECONDS)),
@@ -85,7 +85,7 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         _check_machines(facts),
         _check_pools(facts),
         _check_fence(facts),
-        _check_members(facts),
+        *facts.etcd.checks,
         check_stored(facts.snapshot, facts.bucket),
         *((whole(facts),) if facts.snapshot.stored else ()),
         _check_url(facts),
@@ -205,18 +205,6 @@ def _check_fence(facts: Facts) -> Check:
     )
 
 
-def _check_members(facts: Facts) -> Check:
-    fixed = restores_one_cluster(facts.hosted_version)
-    members, release = facts.snapshot.members, facts.hosted_version or "not known"
-    seen = f"etcd has {members} members, the hosted release is {release}"
-    if members <= 1 or fixed:
-        return Check("etcd_members", "ok", seen)
-    since = ".".join(str(part) for part in ONE_CLUSTER_SINCE)
-    why = f"before release {since} each member is restored as a cluster of its own, and the three take different writes"
-    todo = "none here: it is restored on a management cluster that restores one member only, or not at all"
-    return Check("etcd_members", "unknown" if fixed is None else "blocked", seen, why, todo)
-
-
 def _check_url(facts: Facts) -> Check:
     return _blocked(
         "restore_url",
@@ -248,8 +236,13 @@ def plan(facts: Facts) -> Decision:
         )
     decision = verdict(checks(facts))
     if facts.judged is None and isinstance(decision, Done):
-        return Do((Remember("judged", _judged(facts)),))
+        return Do((Remember("judged", _judged(facts)), *_seen(facts)))
     return decision
+
+
+def _seen(facts: Facts) -> tuple[Remember, ...]:
+    looked = facts.etcd.looked
+    return (Remember(restorable.ETCD_RESTORE, looked.to_json()),) if looked else ()
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

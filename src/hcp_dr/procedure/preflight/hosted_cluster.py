@@ -1,5 +1,5 @@
-"""Is the hosted cluster of a kind and in a state that can be carried: AWS, one region, an etcd that is restored as one
-cluster, and nothing that is on the move?"""
+"""Is the hosted cluster of a kind and in a state that can be carried: AWS, one region, an etcd that can be restored,
+and nothing that is on the move?"""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.naming import control_plane_namespace
 from hcp_dr.objects.reading import condition, dig, is_deleting, name_of, namespace_of, some
-from hcp_dr.objects.release import ONE_CLUSTER_SINCE, control_plane_version, restores_one_cluster
+from hcp_dr.objects.release import upgrade
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
+from hcp_dr.procedure import restorable
 from hcp_dr.procedure.preflight import bad_if, verdict
 from hcp_dr.procedure.preflight.owners import who_paused
+from hcp_dr.procedure.restorable import Etcd
 
 _ROLLING = ("UpdatingConfig", "UpdatingVersion", "UpdatingPlatformMachineTemplate")
 
@@ -42,9 +44,7 @@ class Facts:
     region: str
     wanted_region: str
     endpoint_access: str  # Public, PublicAndPrivate or Private
-    etcd_managed: bool
-    etcd_members: int
-    hosted_version: str  # of the release that the control plane runs; "" where it is not known
+    etcd: Etcd  # whether it can be restored
     paused: tuple[str, ...]
     deleting: tuple[str, ...]
     replicas_asked: int
@@ -59,7 +59,7 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     source, own = ports.source, case.control_plane_namespace
-    hosted_cluster = source.get(HOSTED_CLUSTER, case.name, case.namespace)
+    hosted_cluster, looked = restorable.look_at(source, case)
     pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, case.namespace).items)
     machines = of_infrastructure(case.infra_id, source.list(MACHINE, own).items)
     groups = [item for kind in (MACHINE_DEPLOYMENT, MACHINE_SET) for item in source.list(kind, own).items]
@@ -73,9 +73,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         region=str(dig(hosted_cluster, "spec", "platform", "aws", "region")),
         wanted_region=case.aws_region,
         endpoint_access=str(dig(hosted_cluster, "spec", "platform", "aws", "endpointAccess") or "Public"),
-        etcd_managed=dig(hosted_cluster, "spec", "etcd", "managementType") != "Unmanaged",
-        etcd_members=1 if dig(hosted_cluster, "spec", "controllerAvailabilityPolicy") == "SingleReplica" else 3,
-        hosted_version=control_plane_version(hosted_cluster),
+        etcd=Etcd(hosted_cluster, looked),
         paused=tuple(
             f"{o['kind']} {name_of(o)}{who_paused(o)}"
             for o in (hosted_cluster, *pools)
@@ -95,18 +93,8 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
             if control_plane_namespace(namespace_of(item) or "", name_of(item)) == own
             and (namespace_of(item), name_of(item)) != (case.namespace, case.name)
         ),
-        upgrading=_upgrade(hosted_cluster),
+        upgrading=upgrade(hosted_cluster),
     )
-
-
-def _upgrade(hosted_cluster: Object) -> str:
-    """Of the control plane: what the newest entry of its history says that is not completed."""
-    history = dig(hosted_cluster, "status", "version", "history") or [{}]
-    newest = history[0]
-    if newest.get("state", "Completed") == "Completed":
-        return ""
-    before = next((entry.get("version") for entry in history[1:] if entry.get("state") == "Completed"), "nothing")
-    return f"{before} to {newest.get('version') or newest.get('image', '?')}"
 
 
 def _replicas(pool: Object, groups: Iterable[Object]) -> int:
@@ -140,7 +128,7 @@ def _kind(facts: Facts) -> tuple[Check, ...]:
             "choose a destination management cluster in the same region",
         ),
         _endpoint_access(facts),
-        _etcd(facts),
+        *facts.etcd.checks,
     )
 
 
@@ -181,8 +169,7 @@ def _state(facts: Facts) -> tuple[Check, ...]:
             "upgrade",
             f"the control plane is being upgraded from {facts.upgrading}" if facts.upgrading else "no upgrade goes on",
             "what was half upgraded goes on there by another operator, with other content in etcd than it began with",
-            "wait until it has ended; accept this when it hangs and cannot end on the source",
-            acceptable=True,
+            "wait until it has ended",
         ),
         Check(
             "machines_with_node",
@@ -231,32 +218,6 @@ def _endpoint_access(facts: Facts) -> Check:
         "the destination makes a new one, for minutes nobody gets through; and the source's VPC endpoint service "
         "is left, which keeps its load balancer",
         "be ready to delete the source's VPC endpoint service when `teardown.leftovers` names it",
-    )
-
-
-def _etcd(facts: Facts) -> Check:
-    """Several members are restored as one cluster only by a hosted release that is fixed (rule C4)."""
-    if not facts.etcd_managed:
-        return Check(
-            "etcd_members",
-            "blocked",
-            "etcd is not managed by HyperShift (spec.etcd.managementType is Unmanaged)",
-            "its data is where its owner keeps it, and no snapshot of it is restored with the control plane",
-            "none here: such a hosted cluster is moved by pointing a new one at the same etcd",
-        )
-    if facts.etcd_members == 1:
-        return Check("etcd_members", "ok", "etcd has 1 member")
-    seen = f"etcd has {facts.etcd_members} members, the hosted release is {facts.hosted_version or 'not known'}"
-    fixed = restores_one_cluster(facts.hosted_version)
-    if fixed:
-        return Check("etcd_members", "ok", seen)
-    since = ".".join(str(part) for part in ONE_CLUSTER_SINCE)
-    return Check(
-        "etcd_members",
-        "unknown" if fixed is None else "blocked",
-        seen,
-        f"before release {since} each member is restored as a cluster of its own, and the three take different writes",
-        f"upgrade the hosted cluster to {since} or later first",
     )
 
 

@@ -9,10 +9,11 @@ from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.engine.transfer import MEBIBYTE
 from hcp_dr.errors import Forbidden
 from hcp_dr.model import Case, Ports, Side
-from hcp_dr.procedure import etcd, unverified
+from hcp_dr.procedure import etcd, restorable, unverified
 from hcp_dr.procedure.permissions import SIDES, denied, of_online
 from hcp_dr.procedure.preflight import bad_if, verdict
 from hcp_dr.procedure.probe import Probe, look_at
+from hcp_dr.procedure.restorable import Etcd
 from hcp_dr.procedure.snapshot import glance, path_of
 from hcp_dr.procedure.unverified import Server
 
@@ -24,15 +25,18 @@ class Facts:
     denied: tuple[tuple[Side, tuple[str, ...]], ...]
     etcd_pod: str | None
     lacking: int  # bytes of room in its volume
+    restored: Etcd = restorable.NOT_LOOKED  # whether what is backed up could be
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     namespace = case.control_plane_namespace
     refused = tuple((side, denied(ports.cluster(side), side, case.namespace, case.name, of_online)) for side in SIDES)
     pod, lacking = None, 0
+    found = restorable.NOT_LOOKED
     try:
         pod = etcd.truth(ports.source, case)
         lacking = glance(ports.source, namespace, pod, path_of("online")).lacking if pod else 0
+        found = Etcd(*restorable.look_at(ports.source, case))
     except Forbidden:
         pass  # that is among what is denied
     return Facts(
@@ -41,6 +45,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         denied=refused,
         etcd_pod=pod,
         lacking=lacking,
+        restored=found,
     )
 
 
@@ -59,7 +64,16 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         ),
         *facts.probe.checks(),
         _etcd(facts),
+        *map(_as_warning, facts.restored.checks),
     )
+
+
+def _as_warning(check: Check) -> Check:
+    """The backup is taken all the same: by hand it can be restored, and it is better than none."""
+    if not check.stops:
+        return check
+    why = f"hcp-dr cannot restore this backup: {check.why}"
+    return replace(check, verdict="warning", why=why)
 
 
 def _etcd(facts: Facts) -> Check:

@@ -22,9 +22,10 @@ from hcp_dr.objects.archive import Snapshot, read_manifest
 from hcp_dr.objects.difference import lacks
 from hcp_dr.objects.reading import dig, is_deleting, name_of, namespace_of
 from hcp_dr.objects.scrub import OIDC_FINALIZER
-from hcp_dr.procedure import restore_url
+from hcp_dr.procedure import restorable, restore_url
 from hcp_dr.procedure.fencing import BREACHES, Fence, look_at
 from hcp_dr.procedure.lost import is_lost
+from hcp_dr.procedure.restorable import Etcd
 from hcp_dr.procedure.restore_url import RestoreUrl
 from hcp_dr.procedure.restoring import STARTED, Restorable, is_ours, marked, to_restore
 from hcp_dr.procedure.withdrawal import Governed, bring_operator_back, governed, remove_governed
@@ -42,6 +43,7 @@ class Facts:
     stored: StoredObject | None
     url: str  # presigned GET; a secret while it lives
     tried: RestoreUrl | None  # where the HostedCluster is not there yet
+    etcd: Etcd = restorable.NOT_LOOKED  # where the HostedCluster is not there yet
     lifted: bool = False  # remembered: the fence was lifted since the export, when the spec may have been changed
 
 
@@ -51,17 +53,21 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     url = ports.bucket.presign_get(snapshot.key, seconds=restore_url.SECONDS) if snapshot else Later("presigned URL")
     lost = is_lost(memory)
+    wanted = None if STARTED in memory.done else _of_backup(ports, case)
     return Facts(
         backup_id=case.backup_id,
         fence=look_at(ports.source, case, memory) if found is None and not lost else None,
         fence_id=None if lost else (memory.mapping("fence") or {}).get("id"),
         started=STARTED in memory.done,
-        wanted=None if STARTED in memory.done else _of_backup(ports, case),
+        wanted=wanted,
         found=found,
         snapshot=snapshot,
         stored=ports.bucket.head(snapshot.key) if snapshot else None,
         url=url,
         tried=restore_url.tried(ports, url, fresh=True) if snapshot and found is None else None,
+        etcd=restorable.known(wanted.body, ports.source, case, memory, lost=lost)
+        if wanted and found is None
+        else restorable.NOT_LOOKED,
         lifted=bool(memory.values.get(BREACHES)),
     )
 
@@ -106,6 +112,9 @@ def plan(facts: Facts) -> Decision:
                 todo="Find out who deleted it before anything else.",
             )
         )
+    cannot = facts.etcd.refusal
+    if cannot is not None:
+        return Refuse(cannot)
     breach = facts.fence.breach() if facts.fence else None
     if breach:
         return Refuse(FenceBroken(what=f"The fence on the source does not hold ({breach}); the snapshot is void."))

@@ -28,12 +28,13 @@ from hcp_dr.objects.archive import Manifest, read_manifest
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
 from hcp_dr.objects.scrub import RESTORED
 from hcp_dr.objects.select import node_pools_of
-from hcp_dr.procedure import restore_url
+from hcp_dr.procedure import restorable, restore_url
 from hcp_dr.procedure.carried import MACHINERY
 from hcp_dr.procedure.fencing import Fence, look_at
 from hcp_dr.procedure.giving import Giving
 from hcp_dr.procedure.giving import look_at as look_at_names
 from hcp_dr.procedure.lost import is_lost
+from hcp_dr.procedure.restorable import Etcd
 from hcp_dr.procedure.restore_url import RestoreUrl
 from hcp_dr.procedure.restoring import is_ours
 
@@ -58,6 +59,7 @@ class Facts:
     url: RestoreUrl | None  # that etcd restores from; tried while the HostedCluster is paused
     size: int  # of the snapshot, in bytes
     names: Giving | None = None  # that are on their way here, while it starts
+    judged: Etcd = restorable.NOT_LOOKED  # whether etcd can be restored; asked while the HostedCluster is paused
     void: bool = False  # the backup's snapshot is not of the fence that stands
 
 
@@ -82,6 +84,9 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         url=_look_at_url(ports, hosted_cluster),
         size=manifest.snapshot.size if manifest and manifest.snapshot else 0,
         names=None if paused else look_at_names(ports, case, memory),
+        judged=restorable.known(hosted_cluster, ports.source, case, memory, lost=is_lost(memory))
+        if hosted_cluster and paused
+        else restorable.NOT_LOOKED,
         void=paused and not is_lost(memory) and _void(manifest, memory),
     )
 
@@ -144,6 +149,9 @@ def plan(facts: Facts) -> Decision:
             )
         )
     paused = _is_paused(hosted_cluster)
+    cannot = facts.judged.refusal if paused else None
+    if cannot is not None:
+        return Refuse(cannot)
     if paused and facts.deleting:
         return Refuse(
             MachineUnsafe(
@@ -162,6 +170,11 @@ def plan(facts: Facts) -> Decision:
         return Do((Patch("destination", HOSTED_CLUSTER, facts.name, facts.namespace, patch),))
     if RESTORED in annotations_of(hosted_cluster):
         return Do((Patch("destination", HOSTED_CLUSTER, facts.name, facts.namespace, unmarked),))
+    return _until_it_serves(facts)
+
+
+def _until_it_serves(facts: Facts) -> Decision:
+    """Un-paused: the names, etcd with its second roll, the API server."""
     names_given = facts.names.next_round() if facts.names else None
     if names_given is not None:
         return names_given
@@ -208,7 +221,8 @@ def _url_too_late(facts: Facts, *, paused: bool) -> SnapshotDoubtful | None:
 def foresee(facts: Facts) -> Facts:
     hosted_cluster = facts.hosted_cluster or _created(facts, {"pausedUntil": "true"})
     fence = facts.fence and facts.fence.made()
-    return replace(facts, fence=fence, hosted_cluster=hosted_cluster, url=None, void=False)
+    judged = facts.judged if facts.hosted_cluster else restorable.JUDGED
+    return replace(facts, fence=fence, hosted_cluster=hosted_cluster, url=None, void=False, judged=judged)
 
 
 def _created(facts: Facts, spec: dict[str, str]) -> Object:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hcp_dr_lab.region.machines.images import Image, Layer, closure, program
+from hcp_dr_lab.region.machines.images import REPOSITORY, Image, Layer, closure, program
+from hcp_dr_lab.standin import payload
 
 _SHELL = ("bash", "curl", "grep", "sed", "find", "gzip", "tar")
 _COREUTILS = (
@@ -24,18 +25,20 @@ _AUTHORITIES_IN_IMAGE = "etc/ssl/certs/ca-certificates.crt"
 
 
 def management_images(programs: Path, authority: str) -> tuple[Image, ...]:
-    """Control planes, external-dns, and the idle program of Deployments that only have to be there.
+    """Control planes, their operators, external-dns, and the idle program of Deployments that only have to be there.
 
     `programs` is the folder of the region's programs, `authority` the certificate that its services are trusted by.
     """
     shell, trust = _shell(), _trust(authority)
     kubernetes = _programs(programs, {name: name for name in _CONTROL_PLANE})
     idle = ("/usr/bin/sleep", "infinity")
+    operators = payload.binaries().items()
     return (
         _pause(),
         Image("idle", (shell, trust), idle),
         Image("control-plane", (shell, kubernetes, _etcd(programs, "3.5"), trust), idle),
         Image("control-plane-etcd36", (shell, kubernetes, _etcd(programs, "3.6"), trust), idle),
+        *(Image(_name(image), (shell, trust, Layer(texts={payload.BINARY: text})), idle) for image, text in operators),
         Image("external-dns", (shell, _programs(programs, {"external-dns": "external-dns"}), trust), idle),
     )
 
@@ -64,7 +67,13 @@ def _trust(authority: str) -> Layer:
 
 
 def _etcd(programs: Path, line: str) -> Layer:
-    return _programs(programs, {name: f"etcd-{line}/{name}" for name in ("etcd", "etcdctl", "etcdutl")})
+    """As hosted releases carry it: with etcdutl only where etcdctl does not restore any more."""
+    names = ("etcd", "etcdctl", "etcdutl") if line == "3.6" else ("etcd", "etcdctl")
+    return _programs(programs, {name: f"etcd-{line}/{name}" for name in names})
+
+
+def _name(image: str) -> str:
+    return image.removeprefix(f"{REPOSITORY}/").removesuffix(":1")
 
 
 def _programs(programs: Path, names: dict[str, str]) -> Layer:

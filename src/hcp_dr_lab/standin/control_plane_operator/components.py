@@ -7,7 +7,7 @@ import json
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import audit, names
+from hcp_dr_lab.standin import audit, names, payload
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.control_plane_operator import etcd
 from hcp_dr_lab.standin.control_plane_operator.scripts import WAIT_FOR
@@ -25,9 +25,10 @@ IDLE_COMPONENTS = (
     "cluster-version-operator",
     "cluster-autoscaler",
     "control-plane-pki-operator",
-    "hosted-cluster-config-operator",
     "cluster-node-tuning-operator",
 )
+CONFIG_OPERATOR = "hosted-cluster-config-operator"
+"""Another program in the control plane operator's image (v2/assets/hosted-cluster-config-operator/deployment.yaml)."""
 _ENCRYPTION = "kas-secret-encryption-config"
 _KEYS = "/etc/kubernetes/certs"
 
@@ -44,6 +45,8 @@ def reconcile(view: View, plane: Object) -> list[Change]:
     namespace = plane["metadata"]["namespace"]
     for name in IDLE_COMPONENTS:
         changes += ensure(view, r.DEPLOYMENT, deployment(name, namespace, owner=plane))
+    own = Container(CONFIG_OPERATOR, image=payload.of(plane["spec"]["releaseImage"]).operator)
+    changes += ensure(view, r.DEPLOYMENT, deployment(CONFIG_OPERATOR, namespace, (own,), owner=plane))
     return changes
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.standin import payload
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.control_plane_operator.etcd_shape import member_count
-from hcp_dr_lab.standin.control_plane_operator.scripts import ETCD, ETCD_INIT, ETCD_INIT_FIXED, RESET_MEMBER
+from hcp_dr_lab.standin.control_plane_operator.scripts import ETCD, RESET_MEMBER
 from hcp_dr_lab.standin.shape import ABSENT, body, ensure, is_true
 from hcp_dr_lab.standin.view import View
 from hcp_dr_lab.standin.workload import Container, pod_spec
@@ -88,7 +88,7 @@ def _service(plane: Object, name: str, port: Object) -> Object:
 
 
 def _stateful_set(plane: Object) -> Object:
-    image = names.etcd_image(plane["spec"]["releaseImage"])
+    image = payload.of(plane["spec"]["releaseImage"]).etcd
     extra: dict[str, Any] = {"terminationGracePeriodSeconds": 30}
     first = _init_containers(plane, image)
     if first:
@@ -116,7 +116,8 @@ def _stateful_set(plane: Object) -> Object:
 
 def _init_containers(plane: Object, image: str) -> list[Container]:
     """etcd-init last in releases that are not fixed, before reset-member in those that are."""
-    fixed = names.restores_one_cluster(plane["spec"]["releaseImage"])
+    release = payload.of(plane["spec"]["releaseImage"])
+    fixed = release.one_cluster
     containers: list[Container] = []
     if _highly_available(plane):
         containers.append(
@@ -135,10 +136,9 @@ def _init_containers(plane: Object, image: str) -> list[Container]:
             {"name": "RESTORE_URL_ETCD", "value": url},
             *([*_ENVIRONMENT, {"name": "INITIAL_CLUSTER", "value": _initial_cluster(plane)}] if fixed else ()),
         ]
-        script = ETCD_INIT_FIXED if fixed else ETCD_INIT
         init = Container(
             "etcd-init",
-            ("/usr/bin/bash", "-c", script),
+            ("/usr/bin/bash", "-c", release.etcd_init),
             image,
             extra={"env": environment, "volumeMounts": [_DATA_MOUNT]},
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.standin import names, payload
 from hcp_dr_lab.standin.change import Change, Patch
 from hcp_dr_lab.standin.hypershift_operator import documents, inputs, permissions, status
 from hcp_dr_lab.standin.pause import is_paused, reconciliation_active
@@ -23,7 +23,7 @@ from hcp_dr_lab.standin.shape import (
     set_status,
 )
 from hcp_dr_lab.standin.view import View
-from hcp_dr_lab.standin.workload import deployment
+from hcp_dr_lab.standin.workload import Container, deployment
 
 # Fields of the HostedCluster's spec that the HostedControlPlane has under the same name.
 # fmt: off
@@ -71,7 +71,9 @@ def _build(view: View, hosted: Object) -> list[Change]:
     if plane is None:
         return changes
     changes += permissions.reconcile(view, hosted, namespace)
-    changes += ensure(view, r.DEPLOYMENT, deployment(names.CONTROL_PLANE_OPERATOR, namespace))
+    image = payload.of(plane["spec"]["releaseImage"]).operator
+    operator = (Container(names.CONTROL_PLANE_OPERATOR, image=image),)
+    changes += ensure(view, r.DEPLOYMENT, deployment(names.CONTROL_PLANE_OPERATOR, namespace, operator))
     # The Cluster is set free before Cluster API is deployed: a pause of the Cluster alone protects no machine here.
     changes += ensure(view, r.AWS_CLUSTER, _aws_cluster(hosted, plane, namespace))
     changes += ensure(view, r.CLUSTER, _cluster(hosted, namespace))

@@ -382,8 +382,9 @@ class Shell:
                 return text != ""
             case ["-z", text]:
                 return text == ""
-            case ["-f" | "-e" | "-s" | "-r", path]:
-                return path in self.files
+            case ["-f" | "-e" | "-s" | "-r" | "-x" as how, path]:
+                program = how == "-x" and path == f"/usr/bin/{_base(path)}"
+                return _base(path) in self.programs if program else path in self.files
             case ["-d", path]:
                 return any(known.startswith(path.rstrip("/") + "/") for known in self.files)
             case [one, "=" | "==", other]:

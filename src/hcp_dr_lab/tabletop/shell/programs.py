@@ -158,13 +158,26 @@ def _translate(call: Call) -> int:
 
 
 def _search(call: Call) -> int:
-    """grep, with -F and -q."""
-    flags = "".join(word[1:] for word in call.words[1:] if word.startswith("-"))
-    words = [word for word in call.words[1:] if not word.startswith("-")]
-    pattern = re.escape(words[0]) if "F" in flags else words[0]
-    found = _inputs(call, words[1:])
-    lines = [line for content in found or () for line in content.decode(errors="replace").splitlines()]
+    """grep, with -F, -v, -q, -o, -a, and -e for each of several patterns."""
+    flags, patterns, words = "", [], list(call.words[1:])
+    rest: list[str] = []
+    while words:
+        word = words.pop(0)
+        if word == "-e":
+            patterns.append(words.pop(0))
+        elif word.startswith("-") and word != "-":
+            flags += word[1:]
+        else:
+            rest.append(word)
+    patterns = patterns or [rest.pop(0)]
+    pattern = "|".join(f"(?:{re.escape(each) if 'F' in flags else each})" for each in patterns)
+    found = _inputs(call, rest)
+    if found is None:
+        return 2
+    lines = [line for content in found for line in content.decode(errors="replace").splitlines()]
     kept = [line for line in lines if bool(re.search(pattern, line)) != ("v" in flags)]
+    if "o" in flags:
+        kept = [match[0] for line in kept for match in re.finditer(pattern, line)]
     if "q" not in flags:
         for line in kept:
             call.say(line)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hcp_dr.kube import resources as r
-from hcp_dr_lab.standin import names
-from hcp_dr_lab.standin.change import Patch
+from hcp_dr_lab.hosted.cluster import Options
+from hcp_dr_lab.standin import names, payload
+from hcp_dr_lab.standin.change import Create, Patch
 from hcp_dr_lab.standin.control_plane_operator import pki
 from hcp_dr_lab.standin.shape import is_true
 from tests.unit.lab.standin.test_machines import stop
@@ -88,9 +89,9 @@ def test_nothing_is_put_back_by_an_operator_that_is_stopped() -> None:
     assert (PLANE, "kube-apiserver") not in world.objects[r.ROUTE]
 
 
-def restored() -> World:
+def restored(options: Options | None = None) -> World:
     world = World()
-    world.create_hosted_cluster()
+    world.create_hosted_cluster(options)
     storage = {"storage": {"restoreSnapshotURL": [URL]}}
     world.patch(r.HOSTED_CLUSTER, "shop", "clusters", {"spec": {"etcd": {"managed": storage}}})
     world.settle()
@@ -114,9 +115,15 @@ def test_the_snapshots_address_is_not_told_in_the_log() -> None:
     assert not [change for change in world.done if "signature" in str(change)]
 
 
-@pytest.mark.parametrize(("release", "image"), [("4.20.8", "control-plane:1"), ("4.21.0", "control-plane-etcd36:1")])
-def test_the_release_decides_which_etcd_runs(release: str, image: str) -> None:
-    assert names.etcd_image(f"registry.rehearsal.example/ocp-release:{release}-x86_64").endswith(image)
+@pytest.mark.parametrize("name", payload.PAYLOADS)
+def test_the_payload_decides_what_runs_and_the_operators_image_holds_the_script_that_restores(name: str) -> None:
+    world = restored(Options(release=payload.release(name, "4.20.8")))
+    (made,) = (change for change in world.done if isinstance(change, Create) and change.resource is r.STATEFUL_SET)
+    template = made.body["spec"]["template"]["spec"]
+    init = next(each for each in template["initContainers"] if each["name"] == "etcd-init")
+    assert template["containers"][0]["image"] == init["image"] == payload.PAYLOADS[name].etcd
+    operator = world.get(r.DEPLOYMENT, "control-plane-operator", PLANE)["spec"]["template"]["spec"]["containers"][0]
+    assert init["command"][-1] in payload.binaries()[operator["image"]]
 
 
 @pytest.mark.parametrize(("policy", "members"), [("SingleReplica", 1), ("HighlyAvailable", 3)])

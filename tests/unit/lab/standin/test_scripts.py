@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hcp_dr_lab.standin.control_plane_operator.scripts import ETCD_INIT, ETCD_INIT_FIXED
+from hcp_dr_lab.standin.payload import PAYLOADS
 
-BOTH = pytest.mark.parametrize("script", [ETCD_INIT, ETCD_INIT_FIXED], ids=["old", "fixed"])
+EACH = pytest.mark.parametrize("script", [each.etcd_init for each in PAYLOADS.values()], ids=list(PAYLOADS))
 
 
 def run(script: str, data: Path, url: str) -> subprocess.CompletedProcess[str]:
@@ -25,7 +25,7 @@ def run(script: str, data: Path, url: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@BOTH
+@EACH
 def test_a_volume_that_is_not_empty_is_left_alone_and_all_is_well(script: str, tmp_path: Path) -> None:
     """Facts 2.5: with old data in it EtcdSnapshotRestored is True as well."""
     data = tmp_path / "data"
@@ -36,7 +36,7 @@ def test_a_volume_that_is_not_empty_is_left_alone_and_all_is_well(script: str, t
     assert [path.name for path in data.iterdir()] == ["member"]
 
 
-@BOTH
+@EACH
 def test_an_error_of_the_bucket_is_no_snapshot(script: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()

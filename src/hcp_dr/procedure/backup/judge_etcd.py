@@ -1,0 +1,61 @@
+"""Looks whether etcd can be restored by a URL, as the HostedCluster was exported, and remembers what it saw: behind the
+fence nobody can look any more.
+
+A restore begins with it too, because a backup may be older than this look, or of a hosted cluster that goes on. After
+the point of no return nothing is refused any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step
+from hcp_dr.kube.resources import HOSTED_CLUSTER
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import dig
+from hcp_dr.procedure import restorable
+from hcp_dr.procedure.lost import is_lost
+from hcp_dr.procedure.restorable import ETCD_RESTORE, Etcd, Looked
+from hcp_dr.procedure.restoring import STARTED, hosted_cluster_to_restore, is_ours
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    started: bool  # un-paused on the destination: it is too late to refuse
+    etcd: Etcd  # as the backup's HostedCluster would be restored
+    remembered: Looked | None
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    remembered = restorable.remembered(memory)
+    if STARTED in memory.done or _is_started(ports, case):
+        return Facts(started=True, etcd=restorable.NOT_LOOKED, remembered=remembered)
+    etcd = Etcd(hosted_cluster_to_restore(ports, case), remembered)
+    if etcd.refusal is not None and not is_lost(memory):
+        _, looked = restorable.look_at(ports.source, case)
+        etcd = replace(etcd, looked=looked)
+    return Facts(started=False, etcd=etcd, remembered=remembered)
+
+
+def _is_started(ports: Ports, case: Case) -> bool:
+    found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    return found is not None and is_ours(found, case.backup_id) and dig(found, "spec", "pausedUntil") is None
+
+
+def plan(facts: Facts) -> Decision:
+    if facts.started:
+        return Done("the point of no return is passed")
+    etcd = facts.etcd
+    if etcd.refusal is not None:
+        return Refuse(etcd.refusal, etcd.checks)
+    if etcd.looked is not None and facts.remembered != etcd.looked:
+        return Do((Remember(ETCD_RESTORE, etcd.looked.to_json()),))
+    return Done("etcd can be restored by its URL", etcd.checks)
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    return replace(facts, remembered=facts.etcd.looked)
+
+
+STEP = Step(name="backup.judge_etcd", documented="-", observe=observe, plan=plan, afterwards=afterwards)

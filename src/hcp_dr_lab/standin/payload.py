@@ -1,0 +1,58 @@
+"""What a hosted release holds, as far as a restore is concerned: etcd's image, and the control plane operator's with
+the etcd-init that it embeds.
+
+A release says nothing of that by its version. Here the repository's name says which payload it is, `ocp-release` or
+`ocp-release-<payload>`; what the operator plays and what is in its image come from the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hcp_dr_lab.standin import scripts_of_etcd as scripts
+
+ETCD_35 = "docker.io/hcp-dr-lab/control-plane:1"
+ETCD_36 = "docker.io/hcp-dr-lab/control-plane-etcd36:1"
+BINARY = "usr/bin/control-plane-operator"
+_REPOSITORY = "ocp-release"
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    etcd: str  # image; of 3.5 it has no etcdutl, and etcdctl of 3.6 does not restore
+    operator: str  # image
+    etcd_init: str  # the script
+    one_cluster: bool = False  # it tells each member of the others, and comes before reset-member
+
+
+_OPERATOR = "docker.io/hcp-dr-lab/control-plane-operator"
+PAYLOADS: Mapping[str, Payload] = {
+    "": Payload(ETCD_35, f"{_OPERATOR}:1", scripts.ETCD_INIT),
+    "etcdctl-on-36": Payload(ETCD_36, f"{_OPERATOR}:1", scripts.ETCD_INIT),
+    "etcdutl": Payload(ETCD_36, f"{_OPERATOR}-etcdutl:1", scripts.ETCD_INIT_EITHER),
+    "one-cluster": Payload(ETCD_36, f"{_OPERATOR}-one-cluster:1", scripts.ETCD_INIT_ONE_CLUSTER, one_cluster=True),
+}
+"""In the order of upstream's branches: 4.14 to 4.20; 4.21; 4.22 to 5.1; and pull request 9048, which is in none of them
+(control-plane-operator/controllers/hostedcontrolplane/v2/etcd/etcd-init.sh)."""
+
+
+def release(payload: str, version: str) -> str:
+    """The image of a release with that payload."""
+    name = f"{_REPOSITORY}-{payload}" if payload else _REPOSITORY
+    return f"registry.rehearsal.example/{name}:{version}-x86_64"
+
+
+def of(release_image: str) -> Payload:
+    """An image that somebody brought is of the oldest kind, whatever its version."""
+    repository = release_image.rpartition("/")[2].partition(":")[0].partition("@")[0]
+    return PAYLOADS.get(repository.removeprefix(f"{_REPOSITORY}-"), PAYLOADS[""])
+
+
+def binaries() -> dict[str, str]:
+    """By operator's image, what is in its image at BINARY: a program, with the script that it embeds."""
+    return {each.operator: _binary(each.etcd_init) for each in PAYLOADS.values()}
+
+
+def _binary(script: str) -> str:
+    return f"#!/usr/bin/bash\nexec sleep infinity\n\0\0{script}\0\0"
