@@ -83,7 +83,7 @@ def test_one_that_was_begun_and_killed_at_once_is_ours(folder: BackupFolder, lin
 
 
 def test_lines_of_another_program_are_no_journal(folder: BackupFolder) -> None:
-    (folder.path / FILE_NAME).write_text('{"line": 1}\n')
+    (folder.path / FILE_NAME).write_text('{"level": "info"}\n')
     (folder.path / "of-somebody").write_text("")
     with pytest.raises(ArchiveError, match="holds no journal of hcp-dr"):
         folder.make()
