@@ -16,7 +16,7 @@ from typing import Any
 from hcp_dr.engine.hands import Answer, Hands
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import Mirror
-from hcp_dr.engine.perform import perform, suspects
+from hcp_dr.engine.perform import in_vain, perform
 from hcp_dr.engine.recall import recalling
 from hcp_dr.engine.step import (
     Action,
@@ -39,7 +39,6 @@ from hcp_dr.errors import (
     AlreadyExists,
     AwsConflict,
     Conflict,
-    Contested,
     HcpDrError,
     NotFound,
     Refused,
@@ -265,7 +264,7 @@ class Run:
     def _act(self, step: Step[Any], actions: tuple[Action, ...], seen: _Pass) -> None:
         for action in actions:
             if seen.succeeded[fingerprint(action)] >= 2:
-                raise Contested(step=step.name, action=action.describe(), suspects=suspects(action, self.ports))
+                raise in_vain(step.name, action, self.ports)
         for action in actions:
             if isinstance(action, Remember):
                 self.journal.write("remember", key=action.key, value=action.value)
