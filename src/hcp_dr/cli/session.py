@@ -49,6 +49,7 @@ from hcp_dr.folder import BackupFolder
 from hcp_dr.kube.client import connect as connect_kube
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Dns, Ports, Side
+from hcp_dr.objects.naming import backup_id_of
 from hcp_dr.procedure import BACKUP_ONLINE, POINT_OF_NO_RETURN, calling_off
 from hcp_dr.procedure.case import Asked, discover, recognized
 from hcp_dr.procedure.hand_made import is_made_by_hand
@@ -111,7 +112,8 @@ class Session:
             replicas=settings.node_pool_replicas,
             part_mib=settings.snapshot_part_mib,
         )
-        return discover(asked, self.ports.source, self.ports.destination, self.folder.path.name + "-" + fresh_id()[:6])
+        backup_id = backup_id_of(self.folder.path.name, fresh_id()[:6])
+        return discover(asked, self.ports.source, self.ports.destination, backup_id)
 
     def story(self) -> Story | None:
         return journals.read(self.folder.path)
