@@ -22,6 +22,7 @@ from hcp_dr.engine.step import (
     Remember,
     WriteFile,
 )
+from hcp_dr.engine.untouched import DONE_SO_FAR
 from hcp_dr.errors import BucketRefused, CommandFailed, Contested, HcpDrError, KubernetesError
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Ports
@@ -77,7 +78,6 @@ def _hurry(action: Hurry, ports: Ports) -> None:
 def in_vain(step: str, action: Action, ports: Ports) -> HcpDrError:
     """The error for an action that succeeded twice and is needed again. Where the first look found nothing, and the
     second finds nothing either, nobody undoes anything: then it never came about, whatever was answered."""
-    left = "What was done so far stays as it is; nothing was undone."
     match action:
         case (
             PutObject()
@@ -91,7 +91,7 @@ def in_vain(step: str, action: Action, ports: Ports) -> HcpDrError:
                 operation=f"to {action.describe()}",
                 object=ports.bucket.name,
                 reason="twice it was answered that this is done, and it is not there",
-                left=left,
+                left=DONE_SO_FAR,
                 todo="Look at who answers in the bucket's place (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, proxies), and "
                 "at lifecycle rules of the bucket; then run the command again or `hcp-dr resume`.",
             )
@@ -102,7 +102,7 @@ def in_vain(step: str, action: Action, ports: Ports) -> HcpDrError:
                 cluster=ports.cluster(side).name,
                 code=0,
                 reason=f"twice it was saved, and {path} is not there",
-                left=left,
+                left=DONE_SO_FAR,
                 todo="Look at the pod's volume, and at who tidies it; then run `hcp-dr resume`.",
             )
     return Contested(step=step, action=action.describe(), suspects=suspects(action, ports))

@@ -33,6 +33,7 @@ from hcp_dr.engine.step import (
     fingerprint,
 )
 from hcp_dr.engine.telling import Progress
+from hcp_dr.engine.untouched import still_true
 from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock, StopRequested, mark_of
 from hcp_dr.engine.watching import PATIENCE, Lookout
 from hcp_dr.errors import (
@@ -156,6 +157,7 @@ class Run:
         except HcpDrError as error:
             if line == "step" and step.way_on:
                 error.next = f"{error.next} {step.way_on}"
+            error.left_as = still_true(error.left_as, step.name, self.journal.memory.acted)
             self.journal.write("failed", step=step.name, error=type(error).__name__, text=error.paragraph())
             self.tell(Progress("refused", step.name, error.what, self.clock.now() - began))
             raise

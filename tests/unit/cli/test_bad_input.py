@@ -15,6 +15,7 @@ from tests.unit.cli.conftest import Ended, Hcp
 from tests.unit.test_config import WHOLE
 
 UNTOUCHED = "Nothing was changed anywhere."
+ONLY_OURS = "Nothing of the hosted cluster was changed."  # where preflight may have put its probe into the bucket
 BEGINNING = ["preflight", "plan", "relocate", "backup"]
 every_beginning = pytest.mark.parametrize("verb", BEGINNING)
 
@@ -28,7 +29,7 @@ def refused(hcp: Hcp, world: World, folder: Path) -> Callable[..., str]:
         assert (ended.code, ended.out) == (code, ""), ended.err
         assert world.written == []
         assert not folder.exists()
-        assert UNTOUCHED in ended.paragraph
+        assert UNTOUCHED in ended.paragraph or ONLY_OURS in ended.paragraph
         assert "hcp-dr resume" not in ended.paragraph, "there is nothing to resume"
         return ended.paragraph
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import ChangeRecords, Check, Decision, Do, Done, Refuse, Remember, Step, Wait
+from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import NotOurs, Refused
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import DNS, HANDOVER, Case, Ports
@@ -64,8 +65,11 @@ def plan(facts: Facts) -> Decision:
             NotOurs(
                 what="At the hosted cluster's names are records of which nothing says that the source kept them for "
                 f"it: {told(facts.strangers)}.",
-                left="No record was touched; the hosted API serves.",
-                todo="Find out whose they are. The destination's external-dns writes none beside them.",
+                left="What is held stays held, until `hcp-dr abort` gives it back; the hosted API serves."
+                if facts.held
+                else Untouched("No record was touched.", besides="The hosted API serves."),
+                todo="Find out whose they are. The destination's external-dns writes none beside them. When they are "
+                "gone, run `hcp-dr resume`.",
             )
         )
     if facts.kept:
@@ -76,7 +80,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             Refused(
                 what="The source's external-dns keeps no record of this hosted cluster: there is nothing to hand over.",
-                left="The zone was not touched; the hosted API serves.",
+                left=Untouched("No record was touched.", besides="The hosted API serves."),
                 todo=f"Look at the TXT records of its names, and at --txt-owner-id of external-dns there. {_ELSE}",
             )
         )
