@@ -219,12 +219,14 @@ def inside() -> MemoryKubernetes:
 
 
 def shown(command: Sequence[str], stdin: bytes | None) -> Completed:
-    """Of the images: an etcd-init that calls etcdctl, which restores. Whatever else is asked ends well."""
+    """Of the images: an etcd-init that calls etcdctl, which restores. The bucket has its probe. Whatever else is asked
+    ends well."""
     del stdin
     text = str(command[-1])
     answers = {
         "/usr/bin/control-plane-operator": b"etcdctl snapshot restore\n",
         "--help": b"has etcdctl\ncan etcdctl\n",
+        "| curl ": b"probe\n200 ",
     }
     return Completed(0, next((answer for part, answer in answers.items() if part in text), b""), b"")
 

@@ -81,9 +81,9 @@ class HcpDrError(Exception):
         """What, what was left as it was, what to do next: one paragraph."""
         return " ".join(part for part in (self.what, self.left_as, self.next) if part)
 
-    def before_anything(self) -> Self:
-        """The same error where nothing has begun yet: nothing was changed, and there is nothing to resume."""
-        self.left_as = "Nothing was changed anywhere."
+    def before_anything(self, left: str) -> Self:
+        """The same error where nothing has begun yet: `left` says so, and there is nothing to resume."""
+        self.left_as = left
         self.next = self.next.replace(" or `hcp-dr resume`", "").replace("`hcp-dr resume`", "the command again")
         return self
 
@@ -127,7 +127,7 @@ class UnknownHostedCluster(SettingsError):
 class CannotMigrate(HcpDrError):
     exit_code = 10
     template = "This hosted cluster cannot be relocated now: preflight is blocked by {checks}."
-    left = "Nothing was changed anywhere, and the hosted cluster goes on as it was."
+    left = "Nothing of the hosted cluster was changed: it goes on as it was."
     todo = "Each blocked check above says what to do; then run `hcp-dr preflight` again."
 
 
@@ -277,21 +277,21 @@ class NothingToResume(JournalError):
 class TimedOut(HcpDrError):
     exit_code = 60
     template = "{step} waited {seconds:.0f} s until {until}; seen last: {seen}."
-    left = "What was done so far stays as it is; nothing was undone."
+    left = "What was done so far stays as it is."
     todo = "Look at why, then run `hcp-dr resume`: it waits again from here."
 
 
 class Contested(HcpDrError):
     exit_code = 61
     template = "{step}: somebody undoes this: `{action}` succeeded twice and is needed again. {suspects}"
-    left = "What was done so far stays as it is; nothing was undone."
+    left = "What was done so far stays as it is."
     todo = "Find and stop whoever writes that object, then run `hcp-dr resume`."
 
 
 class LeaseHeld(HcpDrError):
     exit_code = 62
     template = "{object} on the {cluster} management cluster is held by {holder} since {since}, who is renewing it now."
-    left = "Nothing was changed by this command."
+    left = "Nothing of the hosted cluster was changed by this command."
     todo = "Wait until that one ends, or stop it where it runs (see `hcp-dr status`); then run the command again."
 
 
@@ -356,7 +356,10 @@ class ConfirmationMissing(Refused):
 class PastNoReturn(Refused):
     exit_code = 77
     template = "The point of no return is passed: {why}. The destination may have accepted writes since."
-    left = "Nothing was changed by this command; the source stays fenced and the machines stay as they are."
+    left = (
+        "Nothing of the hosted cluster was changed by this command; the source stays fenced and the machines stay as "
+        "they are."
+    )
     todo = (
         "Run `hcp-dr resume` to bring the relocation to its end. To have the hosted cluster on the source again, "
         "relocate it back afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR."
@@ -368,7 +371,7 @@ class SourceAnswers(Refused):
 
     exit_code = 78
     template = "The source is not lost: {why}."
-    left = "Nothing was changed by this command."
+    left = "Nothing of the hosted cluster was changed by this command."
     todo = "Where its API answers, relocate: `hcp-dr relocate` loses nothing."
 
 

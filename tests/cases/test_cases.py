@@ -26,10 +26,12 @@ import pytest
 from hcp_dr.engine.foretell import PlannedStep, foretell
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step, Wait, describe_all
-from hcp_dr.errors import CannotMigrate, HcpDrError
+from hcp_dr.engine.untouched import still_true
+from hcp_dr.errors import CannotMigrate, HcpDrError, PastNoReturn
 from hcp_dr.procedure import APART, ONLINE_PREFLIGHT, PHASES, UNDO, WATCHES
 from tests.cases.building import build, facts_type, taken_by
 from tests.cases.reading import PATHS, UNDO_PATHS, read
+from tests.claims import denials
 
 BOOK = (*PHASES.values(), ONLINE_PREFLIGHT, *APART.values())
 STEPS: dict[str, Step[Any]] = {step.name: step for steps in BOOK for step in steps}
@@ -98,6 +100,18 @@ def _told_checks(checks: tuple[Check, ...]) -> dict[str, Any]:
 
 def _told_verdict(check: Check) -> str:
     return f"acceptable, {check.verdict}" if check.acceptable else check.verdict
+
+
+@pytest.mark.parametrize("path", [*PATHS, *UNDO_PATHS], ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_no_refusal_denies_what_was_done(path: Path) -> None:
+    """Whatever this step, and all others, have done by then."""
+    undone = path.parent.name == "undo"
+    name = path.parent.parent.name if undone else path.parent.name
+    decide = STEPS[name].revert if undone else STEPS[name].plan
+    assert decide is not None
+    decision = decide(build(taken_by(decide), read(path)["facts"]))
+    if isinstance(decision, Refuse) and not isinstance(decision.error, CannotMigrate | PastNoReturn):
+        assert denials(still_true(decision.error.left_as, name, STEPS)) == []
 
 
 def test_every_step_has_cases_of_its_own() -> None:

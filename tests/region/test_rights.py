@@ -28,7 +28,8 @@ READING = ("get", "list", "watch")
 COMMANDS = ("endpoint status", "member list", "snapshot status")
 """What a command in a pod may be that only reads: the closed list of invariant I9."""
 FETCH = re.compile(
-    r"set -o pipefail; head -c \d+ \| curl --silent --show-error --fail --max-time \d+ --output /dev/null --config -"
+    r"set -o pipefail; head -c \d+ \| curl --silent --show-error --speed-limit \d+ --speed-time \d+ --config -"
+    r" --write-out '[^']*' --max-time \d+"
 )
 """And preflight's look whether the pod reaches the bucket, which keeps nothing."""
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Literal
 
 import pytest
 
 from hcp_dr.aws.port import Record, RecordChange
-from hcp_dr.errors import NotOurs, Refused
+from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, NotOurs, Refused
 from hcp_dr.kube import resources as r
 from hcp_dr.procedure.handing import HELD, SHORT_LIFE
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.observer.foreign import STRANGER
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS
+from hcp_dr_lab.region.layout import BUCKET, MANAGEMENT_CLUSTERS
 from hcp_dr_lab.region.management.external_dns import NAME, NAMESPACE
 from hcp_dr_lab.tabletop.observation import EASY, Observation
 from hcp_dr_lab.tabletop.operator import Operator
@@ -164,6 +166,75 @@ def test_called_off_at_every_action_the_names_are_the_sources_again() -> None:
     found = boundaries(every=EVERY or 37, dns="handover")
     assert len(found) >= 4
     assert_called_off((*found, *boundaries(step=STEP, dns="handover")))
+
+
+ODD_FOLDERS = ["pre-prod,eu", "Prod EU (2)", "Überfahrt", 'the "old" one', "", "a" * 200]
+
+
+@pytest.mark.parametrize("folder", ODD_FOLDERS, ids=["comma", "spaces", "umlaut", "quotes", "nothing", "long"])
+def test_whatever_the_folder_is_called_the_names_arrive_and_can_go_back(folder: str) -> None:
+    here = scene()
+    here.operator.folder_name = folder
+    before = zone(here)
+    stop_before(here, "backup.fence", "handover")
+    held = owners(here)
+    assert all(re.fullmatch("hcp-dr-[a-z0-9-]{1,56}", owner) for owner in held), held
+    assert here.operator.abort().exit_code == DONE
+    assert zone(here) == before
+    again = Operator(here.world, machine="another")
+    again.folder_name = folder
+    assert again.relocate(dns="handover").error is None
+    assert owners(here) == {SECOND.external_dns_owner}
+
+
+def called(here: Scene, backup_id: str) -> None:
+    """As a backup that was begun when folders gave their names as they are."""
+    case_of = here.operator.case
+    here.operator.case = lambda ports: replace(case_of(ports), backup_id=backup_id)  # type: ignore[method-assign]
+
+
+OLDER = ["pre-prod,eu-abc123", "My Backup-abc123"]
+
+
+@pytest.mark.parametrize("backup_id", OLDER)
+def test_an_older_backup_with_odd_letters_is_gone_on_with(backup_id: str) -> None:
+    here = scene()
+    called(here, backup_id)
+    stop_before(here, "restore.hosted_cluster", "handover")
+    keys = here.world.cloud.storage.keys_of(BUCKET, "hcp-dr/clusters/shop/")
+    assert f"hcp-dr/clusters/shop/{backup_id}/snapshot.db" in keys
+    ending = Operator(here.world, machine="another").resume()
+    assert ending.error is None, ending.error
+    assert owners(here) == {SECOND.external_dns_owner}
+    assert reasons(here) == []
+
+
+@pytest.mark.parametrize("backup_id", OLDER)
+def test_an_older_backup_that_held_names_under_its_odd_id_gives_them_back(
+    backup_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = scene()
+    called(here, backup_id)
+    before = zone(here)
+    with monkeypatch.context() as older:
+        older.setattr("hcp_dr.procedure.handing.nobody", lambda backup_id: f"hcp-dr-{backup_id}")
+        stop_at_change(here, "handover", "after")
+    assert any(f"owner=hcp-dr-{backup_id}," in "".join(record.values) for record in zone(here))
+    assert here.operator.abort().exit_code == DONE
+    assert zone(here) == before
+
+
+def test_a_claim_that_somebody_changed_meanwhile_is_told_by_the_abort() -> None:
+    here = scene()
+    stop_before(here, "backup.fence", "handover")
+    [claim] = [each for each in ours(here) if each.type == "TXT" and each.name.startswith("cname-api")][:1]
+    change = RecordChange("DELETE", claim), RecordChange("CREATE", replace(claim, ttl=77))
+    here.operator.ports().zone.change(change)
+    ending = here.operator.abort()
+    assert ending.exit_code == DONE_WITH_WARNINGS
+    [check] = [check for check in ending.checks if check.name == "names"]
+    assert check.seen == f"not as before they were held: TXT {claim.name}"
+    assert owners(here) == {FIRST.external_dns_owner}, "it is the source's all the same"
 
 
 def test_a_name_that_somebody_else_keeps_stops_it_while_the_api_serves() -> None:

@@ -34,7 +34,7 @@ def refuse_what_does_not_fit(changes: Sequence[RecordChange], zone_id: str) -> N
             f"the batch has {values} values of {characters} characters, and Route53 takes {MOST_VALUES} values of "
             f"{MOST_CHARACTERS} characters in one atomic batch (what is upserted counts twice)"
         ),
-        left="Nothing was sent, and no record was changed: part of a batch would leave names of one cluster on two.",
+        left="Nothing of it was sent: part of a batch would leave names of one cluster on two.",
         todo="Remove records of this hosted cluster that nobody needs from the zone, then run `hcp-dr resume`.",
     )
 

@@ -175,8 +175,11 @@ class S3Bucket:
             )
             answer = session.send(request.prepare())
             body = answer.content
-        if answer.status_code >= 300:
-            raise from_page(body, answer.status_code, service="S3", operation=operation, subject=self._name)
+        if not 200 <= answer.status_code < 300:
+            location = str(answer.headers.get("location", ""))
+            raise from_page(
+                body, answer.status_code, location=location, service="S3", operation=operation, subject=self._name
+            )
         told = answer.headers.get("content-range", "").rpartition("/")[2] or answer.headers.get("content-length", "")
         return int(told) if told.isdigit() else 0
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.configprovider import ConfiguredEndpointProvider
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hcp_dr.aws.bucket import S3Bucket
@@ -50,6 +51,8 @@ class AwsSettings:
     endpoints: Mapping[Service, str] = field(default_factory=dict)
     ca_bundle: Path | None = None
     encryption: Encryption | None = None  # None leaves it to the bucket's own default
+    fips: bool | None = None  # whether AWS's validated endpoints are asked; None leaves it to the profile
+    dualstack: bool | None = None  # whether those that have IPv6 too are asked; None leaves it to the profile
 
 
 def settings_from(variables: Mapping[str, str], *, bucket: str, zone_id: str, region: str | None = None) -> AwsSettings:
@@ -74,7 +77,14 @@ def settings_from(variables: Mapping[str, str], *, bucket: str, zone_id: str, re
         endpoints={service: url for service, url in endpoints.items() if url},
         ca_bundle=Path(bundle).expanduser() if bundle else None,
         encryption=_encryption(given("BUCKET_ENCRYPTION")),
+        fips=_switch(given("AWS_USE_FIPS_ENDPOINT")),
+        dualstack=_switch(given("AWS_USE_DUALSTACK_ENDPOINT")),
     )
+
+
+def _switch(said: str | None) -> bool | None:
+    """As all AWS tools read it."""
+    return None if said is None else said.strip().lower() == "true"
 
 
 def _encryption(asked: str | None) -> Encryption | None:
@@ -115,7 +125,7 @@ class _ClientMaker:
         self.credentials = self._session.get_credentials()
 
     def client(self, service: Service, region: str | None = None) -> Any:
-        endpoint, bundle = self._settings.endpoints.get(service), self._settings.ca_bundle
+        endpoint, bundle = self._endpoint(service), self._settings.ca_bundle
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
@@ -123,14 +133,15 @@ class _ClientMaker:
             max_pool_connections=32,
             user_agent_extra="hcp-dr",
             signature_version="s3v4" if service == "s3" else None,
-            # A named endpoint has no name for each bucket.
-            s3={"addressing_style": "path"} if endpoint else None,
+            s3=_addressing(endpoint),
+            use_fips_endpoint=self._settings.fips,
+            use_dualstack_endpoint=self._settings.dualstack,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
         make: Any = self._session.client  # one overload for each service
         try:
-            return make(
+            made = make(
                 service,
                 region_name=region or self.region,
                 endpoint_url=endpoint,
@@ -142,11 +153,13 @@ class _ClientMaker:
                 what=f"AWS {service} cannot be asked with these settings: {error}.",
                 todo=f"Correct AWS_REGION or {ENDPOINT_VARIABLES[service]} (or AWS_ENDPOINT_URL), and run again.",
             ) from error
+        made.meta.events.register_last("before-call.s3.HeadBucket", _heard_as_it_is)
+        return made
 
     def s3(self) -> S3Client:
         """For the bucket's own region: an URL signed for another one is worth nothing."""
         client: S3Client = self.client("s3")
-        if "s3" in self._settings.endpoints:
+        if self._endpoint("s3") is not None:
             return client
         with mapped("S3", "HeadBucket", self._settings.bucket):
             try:
@@ -157,6 +170,35 @@ class _ClientMaker:
                     raise
         region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", self.region)
         return client if region == self.region else self.client("s3", region)
+
+    def _endpoint(self, service: Service) -> str | None:
+        """That is named instead of AWS's own: by a variable, or by the profile."""
+        named = self._settings.endpoints.get(service)
+        core: Any = self._session._session  # noqa: SLF001 - boto3 shows it nowhere else
+        if named is not None or core.get_config_variable("ignore_configured_endpoint_urls"):
+            return named
+        of_profile = ConfiguredEndpointProvider(core.full_config, core.get_scoped_config(), service, environ={})
+        found: str | None = of_profile.provide()
+        return found
+
+
+def _heard_as_it_is(context: dict[str, Any], **_: object) -> None:
+    """For a redirect that does not say where the bucket is, botocore asks for the bucket's head, and for a redirect of
+    that again, without end."""
+    context.setdefault("s3_redirect", {})["redirected"] = True
+
+
+def _addressing(endpoint: str | None) -> Any:
+    """How a bucket is addressed. A named endpoint has no name for each bucket. AWS's own is that of the region: at the
+    global one, which is what is signed for where nothing is said, S3 redirects whoever asks for a bucket that is some
+    hours old, and refuses in regions that were opened after March 2019 (S3 guide, "Request redirection")."""
+    if endpoint is not None:
+        return {"addressing_style": "path"}
+    return {
+        "addressing_style": "virtual",
+        "us_east_1_regional_endpoint": "regional",
+        "use_accelerate_endpoint": False,
+    }
 
 
 def _session(settings: AwsSettings) -> boto3.Session:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from botocore import exceptions
 
 from hcp_dr import errors
+from hcp_dr.aws import page
 
 LONGEST = 256
 
@@ -23,8 +25,6 @@ _BUSY = re.compile(
     "ConditionalRequestConflict|RequestTimeout.*|(Service)?Unavailable|SlowDown|TooManyRequests.*"
 )
 _CONFLICT = re.compile("PreconditionFailed|412")
-_CODE = re.compile("<Code>([^<]*)</Code>")
-_MESSAGE = re.compile("<Message>([^<]*)</Message>")
 _STALE_BATCH = re.compile("but it already exists|but it was not found|do not match the current values")
 _UNREACHABLE = (
     exceptions.HTTPClientError,  # also what lies below: connecting, timing out, TLS, proxies
@@ -56,6 +56,8 @@ def mapped(service: str, operation: str, subject: str) -> Iterator[None]:
     except exceptions.ClientError as error:
         message = str(error.response.get("Error", {}).get("Message", ""))
         http = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if service == "S3" and (redirect := _answered(error, http)).redirects:
+            raise _redirected(redirect, operation, subject) from error
         raise from_answer(
             code_of(error), message, http, service=service, operation=operation, subject=subject
         ) from error
@@ -65,6 +67,18 @@ def mapped(service: str, operation: str, subject: str) -> Iterator[None]:
         raise errors.AwsDenied(service=service, operation=operation, object=subject, reason=_cut(error)) from error
     except _OTHER as error:
         raise errors.AwsError(service=service, operation=operation, object=subject, reason=_cut(error)) from error
+
+
+def _answered(error: exceptions.ClientError, http: int) -> page.Page:
+    answer: Mapping[str, Any] = error.response
+    code = code_of(error)
+    location = str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("location", ""))
+    place = page.host_of(location) or page.host_of(f"//{answer.get('Error', {}).get('Endpoint', '')}")
+    return page.Page(http, "" if code.isdecimal() else code, "", place)
+
+
+def _redirected(found: page.Page, operation: str, subject: str) -> errors.AwsError:
+    return errors.BucketRefused(operation=operation, object=subject, reason=found.told(), todo=page.REDIRECTED)
 
 
 def code_of(error: exceptions.ClientError) -> str:
@@ -85,11 +99,16 @@ def from_answer(code: str, message: str, http: int, *, service: str, operation: 
     return errors.AwsDenied(**values) if _DENIED.fullmatch(code) or http == 403 else errors.AwsError(**values)
 
 
-def from_page(body: bytes, http: int, *, service: str, operation: str, subject: str) -> errors.AwsError:
-    """As `from_answer`, of a refusal in XML that no library has read."""
-    text = body.decode(errors="replace")
-    code, message = (found[1] if (found := wanted.search(text)) else "" for wanted in (_CODE, _MESSAGE))
-    return from_answer(code or str(http), message, http, service=service, operation=operation, subject=subject)
+def from_page(
+    body: bytes, http: int, *, location: str = "", service: str, operation: str, subject: str
+) -> errors.AwsError:
+    """As `from_answer`, of a refusal in XML, or a redirect, that no library has read."""
+    found = page.read(http, body, location)
+    if found.redirects:
+        return _redirected(found, operation, subject)
+    return from_answer(
+        found.code or str(http), found.message, http, service=service, operation=operation, subject=subject
+    )
 
 
 def _cut(error: object, code: str = "") -> str:

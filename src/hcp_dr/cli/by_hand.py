@@ -6,8 +6,9 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 
+from hcp_dr.cli.beginning import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.cli.phases import show_outcome
-from hcp_dr.cli.session import Output, Session, confirm, nothing_begun, open_session, show, stoppable
+from hcp_dr.cli.session import Output, Session, confirm, open_session, show, stoppable
 from hcp_dr.config import Settings
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.examine import examine, stopping
@@ -40,11 +41,11 @@ def start(env_file: Path | None, backup: Path | None, output: Output, *, yes: bo
         scribe, checks = judged(session, case, output)
         _confirm(case, checks, yes=yes)
     with stoppable(session), ExitStack() as stack:
-        with nothing_begun():
+        with nothing_begun(ONLY_OURS_CHANGED):
             if not stack.enter_context(lease.held()):  # somebody was at work meanwhile
                 scribe, checks = judged(session, case, output, lease=lease)
                 _confirm(case, checks, yes=yes)
-        session.folder.make(by_hand=True)
+            session.folder.make(by_hand=True)
         journal = stack.enter_context(closing(session.journal()))
         work = session.undertaking(case, journal, lease, WATCHES)
         work.begin("begin", command=COMMAND, case=case.to_json())

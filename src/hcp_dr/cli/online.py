@@ -6,8 +6,9 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 
+from hcp_dr.cli.beginning import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.cli.phases import examined, show_outcome
-from hcp_dr.cli.session import Output, Session, nothing_begun, open_session, show, stoppable
+from hcp_dr.cli.session import Output, Session, open_session, show, stoppable
 from hcp_dr.engine.examine import NOTHING, stopping
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.step import Check
@@ -24,12 +25,13 @@ def back_up(env_file: Path | None, backup: Path | None, output: Output) -> None:
         case = session.discover()
         lease = session.lease(case)
         lease.look()
+    with nothing_begun(ONLY_OURS_CHANGED):
         checks = _passed(session, case, output)
     with stoppable(session), ExitStack() as stack:
-        with nothing_begun():
+        with nothing_begun(ONLY_OURS_CHANGED):
             if not stack.enter_context(lease.held()):  # somebody was at work meanwhile
                 checks = _passed(session, case, output, lease)
-        session.folder.make()
+            session.folder.make()
         journal = stack.enter_context(closing(session.journal()))
         work = session.undertaking(case, journal, lease)
         work.begin("begin", command=BACKUP_ONLINE, case=case.to_json())

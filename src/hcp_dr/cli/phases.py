@@ -9,17 +9,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from hcp_dr.cli.session import (
-    Output,
-    Session,
-    confirm,
-    end,
-    nothing_begun,
-    open_session,
-    show,
-    stoppable,
-    who,
-)
+from hcp_dr.cli.beginning import ONLY_OURS_CHANGED, nothing_begun
+from hcp_dr.cli.session import Output, Session, confirm, end, open_session, show, stoppable, who
 from hcp_dr.engine.examine import examine, journal_accepted, stopping
 from hcp_dr.engine.journal import ABORT, FILE_NAME, Journal, Memory
 from hcp_dr.engine.lease import Lease
@@ -56,6 +47,7 @@ def start(
         case = replace(session.discover(), documented_key=documented_key)
         lease = session.lease(case)
         lease.look()
+    with nothing_begun(ONLY_OURS_CHANGED):
         checks = passed(session, case, output, dns, reasons)
         confirm(
             case.name,
@@ -65,10 +57,10 @@ def start(
         )
         accepting = who(session.ports) if reasons else ""
     with stoppable(session), ExitStack() as stack:
-        with nothing_begun():
+        with nothing_begun(ONLY_OURS_CHANGED):
             if not stack.enter_context(lease.held()):  # somebody was at work meanwhile
                 checks = passed(session, case, output, dns, reasons, lease=lease)
-        session.folder.make()
+            session.folder.make()
         journal = stack.enter_context(closing(session.journal()))
         work = session.undertaking(case, journal, lease, WATCHES)
         work.begin("begin", command=command, case=case.to_json())
@@ -218,7 +210,7 @@ def _must_be_undecided(session: Session, dns: Dns | None, *, pull_images: bool) 
         raise JournalError(
             path=session.folder.path / FILE_NAME,
             reason=reason,
-            left="Nothing was changed by this command.",
+            left="Nothing of the hosted cluster was changed by this command.",
             todo="Run `hcp-dr resume` without it.",
         )
 

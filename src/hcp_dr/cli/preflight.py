@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hcp_dr.cli.beginning import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.cli.phases import examined
 from hcp_dr.cli.session import (
     Accept,
@@ -10,7 +11,6 @@ from hcp_dr.cli.session import (
     OutputOption,
     Reason,
     end,
-    nothing_begun,
     open_session,
     reasons_of,
     show,
@@ -30,7 +30,9 @@ def preflight(
     with nothing_begun():
         reasons = reasons_of(accept, reason)
         session = open_session(env_file, new=True)
-        checks = examined(session, session.discover(), dns, reasons)
+        case = session.discover()
+    with nothing_begun(ONLY_OURS_CHANGED):
+        checks = examined(session, case, dns, reasons)
         show(output, report.to_json(checks), report.to_text(checks))
         error = stopping(checks)
         if error is not None:

@@ -23,6 +23,7 @@ import yaml
 from hcp_dr import config
 from hcp_dr.aws.client import Aws, settings_from
 from hcp_dr.aws.client import connect as connect_aws
+from hcp_dr.cli.beginning import NOTHING_CHANGED, ONLY_OURS_CHANGED
 from hcp_dr.cli.folders import backup_folder, folder_of, online_folder
 from hcp_dr.cli.progress import Teller
 from hcp_dr.cli.unforeseen import working_in
@@ -39,7 +40,6 @@ from hcp_dr.engine.wait import StopRequested, SystemClock
 from hcp_dr.errors import (
     DONE_WITH_WARNINGS,
     ConfirmationMissing,
-    HcpDrError,
     JournalError,
     NothingToResume,
     SettingsError,
@@ -49,6 +49,7 @@ from hcp_dr.folder import BackupFolder
 from hcp_dr.kube.client import connect as connect_kube
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Dns, Ports, Side
+from hcp_dr.objects.naming import backup_id_of
 from hcp_dr.procedure import BACKUP_ONLINE, POINT_OF_NO_RETURN, calling_off
 from hcp_dr.procedure.case import Asked, discover, recognized
 from hcp_dr.procedure.hand_made import is_made_by_hand
@@ -111,7 +112,8 @@ class Session:
             replicas=settings.node_pool_replicas,
             part_mib=settings.snapshot_part_mib,
         )
-        return discover(asked, self.ports.source, self.ports.destination, self.folder.path.name + "-" + fresh_id()[:6])
+        backup_id = backup_id_of(self.folder.path.name, fresh_id()[:6])
+        return discover(asked, self.ports.source, self.ports.destination, backup_id)
 
     def story(self) -> Story | None:
         return journals.read(self.folder.path)
@@ -135,7 +137,7 @@ class Session:
         raise JournalError(
             path=self.folder.path / journals.FILE_NAME,
             reason=f"the folder holds a finished {story.command}",
-            left="Nothing was changed anywhere.",
+            left=NOTHING_CHANGED,
             todo="Choose another BACKUP_DIR for a new relocation.",
         )
 
@@ -151,21 +153,21 @@ class Session:
             raise JournalError(
                 path=self.folder.path / journals.FILE_NAME,
                 reason=f"it holds an online backup, of a hosted cluster that went on, and {command} would lose writes",
-                left="Nothing was changed anywhere.",
+                left=ONLY_OURS_CHANGED,
                 todo="Start with `hcp-dr relocate` and another BACKUP_DIR.",
             )
         if command == "restore" and is_lost(story.memory):
             raise JournalError(
                 path=self.folder.path / journals.FILE_NAME,
                 reason="it was restored while the source was lost",
-                left="Nothing was changed anywhere.",
+                left=ONLY_OURS_CHANGED,
                 todo="Go on with `hcp-dr verify`, or start with `hcp-dr relocate` and another BACKUP_DIR.",
             )
         if story.called_off:
             raise JournalError(
                 path=self.folder.path / journals.FILE_NAME,
                 reason=f"its relocation was called off, and {command} would begin it again",
-                left="Nothing was changed anywhere.",
+                left=ONLY_OURS_CHANGED,
                 todo="Choose another BACKUP_DIR and start with `hcp-dr relocate` or `hcp-dr backup`.",
             )
         return self._recognized(story)
@@ -243,6 +245,7 @@ class Session:
             if ours != theirs:
                 raise SettingsError(
                     what=f"The journal is of a relocation with {variable}={theirs}, and the settings say {ours}.",
+                    left=ONLY_OURS_CHANGED,
                     todo="Use the settings that it was begun with.",
                 )
         must_be_accepted(self.ports, story)
@@ -334,17 +337,11 @@ def stoppable(session: Session) -> Iterator[None]:
             name = signal.Signals(signalled()).name
             begun = session.story() is not None
             told = f" Go on with:\n    hcp-dr resume --backup {session.folder.path}" if begun else ""
-            print(f"\nStopped by {name} after the current action; nothing was undone.{told}", file=sys.stderr)
+            print(
+                f"\nStopped by {name} after the current action; what was done so far stays as it is.{told}",
+                file=sys.stderr,
+            )
             raise typer.Exit(128 + signalled()) from None
-
-
-@contextmanager
-def nothing_begun() -> Iterator[None]:
-    """Errors in here say that nothing was changed anywhere."""
-    try:
-        yield
-    except HcpDrError as error:
-        raise error.before_anything() from error.__cause__
 
 
 @contextmanager

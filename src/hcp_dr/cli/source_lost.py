@@ -10,18 +10,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from hcp_dr.cli.beginning import NOT_BY_THIS_COMMAND, nothing_begun
 from hcp_dr.cli.folders import journaled_below, state_folder
 from hcp_dr.cli.phases import show_outcome
 from hcp_dr.cli.progress import Teller
-from hcp_dr.cli.session import (
-    Output,
-    Session,
-    confirm,
-    nothing_begun,
-    open_session,
-    stoppable,
-    who,
-)
+from hcp_dr.cli.session import Output, Session, confirm, open_session, stoppable, who
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.bucket_lease import BucketLease
 from hcp_dr.engine.lease import Lease
@@ -66,7 +59,7 @@ def resume_lost(session: Session, case: Case, output: Output) -> None:
     went on with another command, its journal is taken and nothing else is done."""
     told = session.told().memory.mapping(lost.LOST)
     if not session.told().acted_in(POINT_OF_NO_RETURN):
-        with nothing_begun(), stoppable(session):
+        with nothing_begun(NOT_BY_THIS_COMMAND), stoppable(session):
             _prover(session, session.ports, case)()
     _carry_out(session, case, output, told, resumed=True)
 

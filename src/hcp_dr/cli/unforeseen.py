@@ -104,7 +104,7 @@ def _left() -> tuple[str, Path | None]:
     """By the journal, which is written before anything is done."""
     at_work = _FOLDER.get()
     if at_work is None:
-        return f"Nothing was changed anywhere. {_AGAIN}", None
+        return f"Nothing of the hosted cluster was changed. {_AGAIN}", None
     folder = at_work()
     quoted = shlex.quote(str(folder))
     try:
@@ -117,7 +117,7 @@ def _left() -> tuple[str, Path | None]:
     if story.ended:
         told = f"The journal in {folder} says that its {story.command} has ended, and nothing was begun after that."
         return f"{told} `hcp-dr report --backup {quoted}` says what was done.", folder
-    told = f"What was done so far stays as it is, and nothing was undone; backup and journal are in {folder}."
+    told = f"What was done so far stays as it is; backup and journal are in {folder}."
     return f"{told} Go on with `hcp-dr resume --backup {quoted}`.", folder
 
 

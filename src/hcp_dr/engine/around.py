@@ -46,7 +46,7 @@ class Around:
             raise JournalError(
                 path="in the bucket",
                 reason=f"{runs} was at work, and its journal was never mirrored",
-                left="Nothing was changed by this command.",
+                left="Nothing of the hosted cluster was changed by this command.",
                 todo="Go on where it ran, or bring its folder here and name it with --backup.",
             )
         raise NothingToResume(reason=f"{folder} holds no journal, and none of this hosted cluster is in the bucket")

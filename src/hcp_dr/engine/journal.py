@@ -180,7 +180,7 @@ class Journal:
             raise JournalError(
                 path=self.path,
                 reason="another hcp-dr on this machine is writing it now",
-                left="Nothing was changed by this command.",
+                left="Nothing of the hosted cluster was changed by this command.",
                 todo="Wait until that one ends, or look at it with `hcp-dr status`.",
             ) from None
         data = self.data()

@@ -100,7 +100,7 @@ def reconciled(ours: Lines, theirs: Lines, path: object) -> Lines:
         path=path,
         reason=f"after line {common} this journal and its mirror in the bucket tell different things: two machines "
         "went on without knowing of each other",
-        left="Nothing was changed by this command.",
+        left="Nothing of the hosted cluster was changed by this command.",
         todo="Find the folder of the machine that went on last, and name it with --backup.",
     )
 

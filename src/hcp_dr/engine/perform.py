@@ -22,7 +22,8 @@ from hcp_dr.engine.step import (
     Remember,
     WriteFile,
 )
-from hcp_dr.errors import HcpDrError, KubernetesError
+from hcp_dr.engine.untouched import DONE_SO_FAR
+from hcp_dr.errors import BucketRefused, CommandFailed, Contested, HcpDrError, KubernetesError
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Ports
 
@@ -72,6 +73,39 @@ def _hurry(action: Hurry, ports: Ports) -> None:
     with suppress(KubernetesError):  # without a shell, or gone already: it leaves in its own time
         cluster.execute(action.namespace, action.pod, action.container, ["/bin/sh", "-c", "kill -TERM 1"], seconds=10)
     cluster.delete(POD, action.pod, action.namespace, uid=action.uid, grace_seconds=SHORT_GRACE)
+
+
+def in_vain(step: str, action: Action, ports: Ports) -> HcpDrError:
+    """The error for an action that succeeded twice and is needed again. Where the first look found nothing, and the
+    second finds nothing either, nobody undoes anything: then it never came about, whatever was answered."""
+    match action:
+        case (
+            PutObject()
+            | CopyObject()
+            | transfer.UploadSnapshot()
+            | transfer.BeginUpload()
+            | transfer.UploadPart()
+            | transfer.CompleteUpload()
+        ):
+            return BucketRefused(
+                operation=f"to {action.describe()}",
+                object=ports.bucket.name,
+                reason="twice it was answered that this is done, and it is not there",
+                left=DONE_SO_FAR,
+                todo="Look at who answers in the bucket's place (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, proxies), and "
+                "at lifecycle rules of the bucket; then run the command again or `hcp-dr resume`.",
+            )
+        case transfer.SaveSnapshot(side, namespace, pod, path):
+            return CommandFailed(
+                command="etcdctl snapshot save",
+                object=f"Pod {namespace}/{pod}",
+                cluster=ports.cluster(side).name,
+                code=0,
+                reason=f"twice it was saved, and {path} is not there",
+                left=DONE_SO_FAR,
+                todo="Look at the pod's volume, and at who tidies it; then run `hcp-dr resume`.",
+            )
+    return Contested(step=step, action=action.describe(), suspects=suspects(action, ports))
 
 
 def suspects(action: Action, ports: Ports) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from hcp_dr.engine.hands import Answer, Hands
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import Mirror
-from hcp_dr.engine.perform import perform, suspects
+from hcp_dr.engine.perform import in_vain, perform
 from hcp_dr.engine.recall import recalling
 from hcp_dr.engine.step import (
     Action,
@@ -33,13 +33,13 @@ from hcp_dr.engine.step import (
     fingerprint,
 )
 from hcp_dr.engine.telling import Progress
+from hcp_dr.engine.untouched import still_true
 from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock, StopRequested, mark_of
 from hcp_dr.engine.watching import PATIENCE, Lookout
 from hcp_dr.errors import (
     AlreadyExists,
     AwsConflict,
     Conflict,
-    Contested,
     HcpDrError,
     NotFound,
     Refused,
@@ -157,6 +157,7 @@ class Run:
         except HcpDrError as error:
             if line == "step" and step.way_on:
                 error.next = f"{error.next} {step.way_on}"
+            error.left_as = still_true(error.left_as, step.name, self.journal.memory.acted)
             self.journal.write("failed", step=step.name, error=type(error).__name__, text=error.paragraph())
             self.tell(Progress("refused", step.name, error.what, self.clock.now() - began))
             raise
@@ -265,7 +266,7 @@ class Run:
     def _act(self, step: Step[Any], actions: tuple[Action, ...], seen: _Pass) -> None:
         for action in actions:
             if seen.succeeded[fingerprint(action)] >= 2:
-                raise Contested(step=step.name, action=action.describe(), suspects=suspects(action, self.ports))
+                raise in_vain(step.name, action, self.ports)
         for action in actions:
             if isinstance(action, Remember):
                 self.journal.write("remember", key=action.key, value=action.value)

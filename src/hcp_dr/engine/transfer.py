@@ -1,18 +1,18 @@
 """The snapshot's way from etcd's pod to the bucket: the actions, and how each is carried out.
 
-Whatever goes to the bucket goes straight from the pod, by a presigned URL that is made at that moment. An URL is a key
-to the bucket while it lives: it goes in by stdin and is in no process list, here or there. What became of an action is
-seen by the next look.
+Whatever goes to the bucket goes straight from the pod, by a presigned URL that is made at that moment. What became of
+an action is seen by the next look.
 """
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hcp_dr.aws.page import REDIRECTED
 from hcp_dr.aws.port import UploadedPart
+from hcp_dr.engine import from_pod
 from hcp_dr.errors import AwsBusy, AwsConflict, AwsUnreachable, BucketRefused, CommandFailed, HcpDrError
 from hcp_dr.kube.port import Completed
 from hcp_dr.model import Ports, Side
@@ -28,12 +28,6 @@ MEBIBYTE = 1024 * 1024
 
 _URL_SECONDS = 3600
 _STREAM_SECONDS = 3600.0
-_CURL = "curl --silent --show-error --fail --speed-limit 1024 --speed-time 60 --config -"
-"""One that stalls for a minute ends."""
-_HTTP_REFUSAL = 22
-_HTTP_STATUS = re.compile(r"returned error: (\d{3})")
-_NO_ANSWER = (5, 6, 7, 18, 28, 35, 52, 55, 56)
-"""curl's exit codes for what the network does: names, connections, stalls, cuts (curl(1), EXIT CODES)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,24 +151,23 @@ def carry_out(action: Transfer, ports: Ports) -> None:
 InPod = SaveSnapshot | RemoveSnapshot | UploadSnapshot | UploadPart
 
 
-def _execute(action: InPod, ports: Ports, script: str, stdin: bytes | None = None) -> Completed:
+def _execute(action: InPod, ports: Ports, script: str) -> Completed:
     return ports.cluster(action.side).execute(
         action.namespace,
         action.pod,
         ETCD_CONTAINER,
         ["/bin/bash", "-c", script],
-        stdin=stdin,
         seconds=_STREAM_SECONDS,
     )
 
 
-def _failure(action: InPod, ports: Ports, completed: Completed, shown: str) -> CommandFailed:
+def _failure(action: InPod, ports: Ports, code: int, reason: str, shown: str) -> CommandFailed:
     return CommandFailed(
         command=shown,
         object=f"Pod {action.namespace}/{action.pod}",
         cluster=ports.cluster(action.side).name,
-        code=completed.exit_code,
-        reason=_said(completed),
+        code=code,
+        reason=reason,
     )
 
 
@@ -185,7 +178,7 @@ def _said(completed: Completed) -> str:
 def _in_pod(action: InPod, ports: Ports, script: str, *, shown: str) -> None:
     completed = _execute(action, ports, script)
     if completed.exit_code:
-        raise _failure(action, ports, completed, shown)
+        raise _failure(action, ports, completed.exit_code, _said(completed), shown)
 
 
 def _save(action: SaveSnapshot, ports: Ports) -> None:
@@ -219,28 +212,27 @@ def _put(
     action: UploadSnapshot | UploadPart, ports: Ports, lines: list[str], headers: Mapping[str, str], source: str = ""
 ) -> None:
     lines = [*lines, *(f'header = "{name}: {value}"' for name, value in headers.items())]
-    config = ("\n".join(lines) + "\n").encode()
-    # Older API servers cannot close stdin, so that the pod is told how much to read.
-    script = f"set -o pipefail; head -c {len(config)} | {_CURL}{source}"
-    completed = _execute(action, ports, script, config)
-    if completed.exit_code:
-        raise _refusal(action, ports, completed)
+    place = from_pod.Place(action.namespace, action.pod, ETCD_CONTAINER)
+    answer = from_pod.ask(ports.cluster(action.side), place, lines, options=source, seconds=_STREAM_SECONDS)
+    if not answer.succeeded:
+        raise _refusal(action, ports, answer)
 
 
-def _refusal(action: UploadSnapshot | UploadPart, ports: Ports, completed: Completed) -> HcpDrError:
+def _refusal(action: UploadSnapshot | UploadPart, ports: Ports, answer: from_pod.Answer) -> HcpDrError:
     """What the bucket answered to the pod, or that it did not."""
     values = {
         "service": "S3",
         "operation": f"PUT {action.key} from Pod {action.namespace}/{action.pod}",
         "object": ports.bucket.name,
-        "reason": _said(completed),
+        "reason": answer.why(),
     }
-    if completed.exit_code in _NO_ANSWER:
+    if answer.unheard:
         return AwsUnreachable(**values)
-    found = _HTTP_STATUS.search(values["reason"])
-    if completed.exit_code != _HTTP_REFUSAL or found is None:
-        return _failure(action, ports, completed, "curl (presigned PUT)")
-    status = int(found[1])
+    if not answer.refused:
+        return _failure(action, ports, answer.exit_code, answer.why(), "curl (presigned PUT)")
+    status = answer.page.status
+    if answer.page.redirects:
+        return BucketRefused(**values, todo=REDIRECTED)
     if status == 412:
         return AwsConflict(**values)
     return AwsBusy(**values) if status == 429 or status >= 500 else BucketRefused(**values)

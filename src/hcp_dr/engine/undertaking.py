@@ -57,7 +57,7 @@ class Undertaking:
                 path=path,
                 reason=f"another machine went on with this relocation ({', '.join(unknown)}), and neither this journal "
                 "nor the bucket knows what it did",
-                left="Nothing was changed by this command.",
+                left="Nothing of the hosted cluster was changed by this command.",
                 todo="Make the bucket reachable and run again, or bring that machine's folder here and name it with "
                 "--backup.",
             )

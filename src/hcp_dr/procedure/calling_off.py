@@ -25,7 +25,7 @@ def must_be_returnable(run: Run, story: Story) -> None:
     if story.ended and returning.UNPAUSES in story.memory.acted:
         raise PastNoReturn(
             why=f"the {story.command} has ended",
-            left="Nothing was changed by this command.",
+            left="Nothing of the hosted cluster was changed by this command.",
             todo="Go on as `hcp-dr status` says. To have the hosted cluster on the source again, relocate it back "
             "afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR.",
         )
@@ -34,7 +34,7 @@ def must_be_returnable(run: Run, story: Story) -> None:
         raise Refused(
             what="The source was fenced by hand before hcp-dr began: how it served is not known, so that a restore of "
             "a backup that was made by hand cannot be called off.",
-            left="Nothing was changed by this command; the source stays fenced.",
+            left="Nothing of the hosted cluster was changed by this command; the source stays fenced.",
             todo="Run `hcp-dr resume` to bring the restore to its end. To have the hosted cluster on the source again, "
             "relocate it back afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR.",
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from hcp_dr.engine import from_pod
 from hcp_dr.engine.transfer import ETCD_CONTAINER, ETCDCTL
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import POD, STATEFUL_SET
@@ -82,19 +83,17 @@ def size(cluster: Kubernetes, case: Case) -> int | None:
     return int(told) if told else None
 
 
-def cannot_fetch(cluster: Kubernetes, case: Case, pod: str, url: str) -> str | None:
-    """Why the pod does not get what is behind a presigned URL; None where it does. Nothing of it is kept. The URL goes
-    in by stdin and is in no process list."""
-    config = f'url = "{url}"\n'.encode()
-    script = (
-        f"set -o pipefail; head -c {len(config)} | curl --silent --show-error --fail --max-time {_FETCH_SECONDS}"
-        " --output /dev/null --config -"
-    )
-    command = ["/bin/bash", "-c", script]
-    completed = cluster.execute(case.control_plane_namespace, pod, ETCD_CONTAINER, command, stdin=config)
-    if completed.exit_code == 0:
-        return None
-    return completed.stderr.decode(errors="replace").strip()[-256:] or f"curl ended with {completed.exit_code}"
+def cannot_fetch(cluster: Kubernetes, case: Case, pod: str, url: str, content: bytes) -> str | None:
+    """Why the pod does not get `content`, which is behind a presigned URL; None where it does. Nothing of it is kept
+    there."""
+    place = from_pod.Place(case.control_plane_namespace, pod, ETCD_CONTAINER)
+    limits = f" --max-time {_FETCH_SECONDS}"
+    answer = from_pod.ask(cluster, place, [f'url = "{url}"'], options=limits)
+    if not answer.succeeded:
+        return answer.why()
+    if answer.body != content:
+        return f"it was answered {answer.page.status} with {len(answer.body)} bytes that are not what is there"
+    return None
 
 
 def _member(cluster: Kubernetes, case: Case, pod: str) -> Member | None:

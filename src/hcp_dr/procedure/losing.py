@@ -61,7 +61,7 @@ def must_be_before(story: Story, folder: str) -> None:
             raise JournalError(
                 path=folder,
                 reason="its point of no return is passed, so that the destination may hold writes",
-                left="Nothing was changed by this command.",
+                left="Nothing of the hosted cluster was changed by this command.",
                 todo="Bring it to its end with `hcp-dr resume`: it goes on without a source that does not answer.",
             )
         raise NoBackup(object="this hosted cluster", folder=folder, reason=f"that in {folder} was restored already")

@@ -14,6 +14,7 @@ from hcp_dr.procedure.preflight import bad_if
 
 SECONDS = 300  # that the URL to fetch it holds
 REMEMBERED = "preflight.probe"
+CONTENT = b"probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Probe:
         """What is to be done with it; None where it was tried and is gone."""
         if self.there:
             return Do((Remember(REMEMBERED, {"key": self.key, "fetched": self.fetched}), DeleteObject(self.key)))
-        return None if self.seen else Do((PutObject(self.key, b"probe"),))
+        return None if self.seen else Do((PutObject(self.key, CONTENT),))
 
     def after(self) -> Probe:
         return replace(self, seen=self.there, there=not self.there)
@@ -55,7 +56,8 @@ class Probe:
             else "etcd's pod on the source fetched the probe; the destination's way to the bucket cannot be tried "
             "before there is a pod of it",
             why,
-            "open the way from the source's nodes to the bucket (endpoint, proxy, policy, certificates), and try again",
+            "open the way from the source's nodes to the bucket (AWS_REGION, AWS_ENDPOINT_URL_S3, proxy, policy, "
+            "certificates), and try again; where S3 redirects a bucket that was just made, some hours later",
         )
 
 
@@ -76,6 +78,6 @@ def _fetched(ports: Ports, case: Case, key: str) -> str | None:
     try:
         pods = etcd.ready_pods(ports.source, case)
         url = ports.bucket.presign_get(key, seconds=SECONDS)
-        return etcd.cannot_fetch(ports.source, case, pods[0], url) or "" if pods else None
+        return (etcd.cannot_fetch(ports.source, case, pods[0], url, CONTENT) or "") if pods else None
     except Forbidden:
         return None

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.peers import Stranger, stranger
 from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Patch, Refuse, Step, Wait
+from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import MachineUnsafe, NotProven
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
@@ -36,6 +37,7 @@ TERMINATORS = (
 """What could terminate instances or bring such a thing back, in the control plane namespace."""
 PROOF = ("verify.publish_api", "verify.identity", "verify.await_nodes", "verify.placement", "verify.hosted_api")
 GONE_LIMIT = 120.0
+NOT_TORN_DOWN = Untouched("Nothing of the source was torn down.", since=("teardown",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Guard:
             return Refuse(
                 NotProven(
                     what=f"Nothing may be deleted on the source: not proven: {lacking}.",
-                    left="The source is as it was.",
+                    left=NOT_TORN_DOWN,
                     todo="Run `hcp-dr verify`; when it passes, run `hcp-dr resume`.",
                 )
             )
@@ -108,7 +110,7 @@ def dangerous_alive(side: Side, alive: tuple[str, ...], claim: str = "") -> Refu
     return Refuse(
         MachineUnsafe(
             what=f"Controllers that could terminate instances live on the {side}: {', '.join(alive)}. {claim}".rstrip(),
-            left="Nothing was deleted while they are.",
+            left="Nothing is deleted while they live.",
             todo="Find out who started them, scale them to 0, then run `hcp-dr resume`.",
         )
     )

@@ -104,7 +104,7 @@ def _older(facts: Started) -> JournalError:
     return JournalError(
         path=facts.journal,
         reason=f"{there}, of which it knows nothing{unasked}: it is older than what was done",
-        left="Nothing was changed by this command; the source stays as it is.",
+        left="Nothing of the hosted cluster was changed by this command; the source stays as it is.",
         todo="Bring the newest folder of this relocation here (of the machine that was at work last, or an undamaged "
         "copy), name it with --backup, and run `hcp-dr abort` with it; or go on with `hcp-dr resume`.",
     )

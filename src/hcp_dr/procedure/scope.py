@@ -15,6 +15,7 @@ from typing import Any
 
 from hcp_dr.aws.port import Instance, Record
 from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import NotOurs
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import ROUTE
@@ -41,7 +42,7 @@ def beyond(what: str) -> NotOurs:
     """The refusal; `what` begins with the name of the value and says what of it is not this hosted cluster's."""
     return NotOurs(
         what=f"The journal holds what is not this hosted cluster's to have: {what}.",
-        left="Nothing of this step was done.",
+        left=Untouched("Nothing of this step was done."),
         todo="Find out who wrote that: the journal may have come from the bucket. The true one is in the folder of the "
         "machine that began, or beside this one as journal.jsonl.before; run the command there, with --backup.",
     )

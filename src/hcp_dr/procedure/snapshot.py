@@ -104,7 +104,7 @@ def no_room(namespace: str, pod: str, lacking: int, stays: str) -> Refused:
     return Refused(
         what=f"The volume of pod {namespace}/{pod} lacks {-(-lacking // MEBIBYTE)} MiB of room for etcd's snapshot: "
         "etcd would stop when its disk is full.",
-        left=f"No snapshot was saved; {stays}.",
+        left=f"No snapshot is there; {stays}.",
         todo="Remove what others left in that volume, or enlarge its PersistentVolumeClaim, then run `hcp-dr resume`.",
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse, Remember
+from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import NotOurs
 from hcp_dr.procedure.records import ADDRESSES, from_json, to_json
 
@@ -15,6 +16,7 @@ IMAGE = "dns_image"
 """Remembered: the owner, and the records that were taken from it."""
 
 Image = Mapping[str, Any] | None
+_NONE_TAKEN = Untouched("No record was taken over.")
 
 
 def told(records: Iterable[Record]) -> str:
@@ -46,6 +48,12 @@ def _place(record: Record) -> tuple[str, str]:
     return (record.name, "address" if record.type in ADDRESSES else record.type)
 
 
+def left_alone(image: Image) -> str:
+    """How the zone is left by a takeover that stops."""
+    taken = records_of(image)
+    return f"No record was touched but those that were taken before: {told(taken)}." if taken else _NONE_TAKEN
+
+
 def take(owner: str, left: tuple[Record, ...], strangers: tuple[Record, ...], image: Image) -> Decision:
     """`left` is what the owner keeps for the hosted cluster; `strangers` are address records at its names that are not
     among it."""
@@ -54,7 +62,7 @@ def take(owner: str, left: tuple[Record, ...], strangers: tuple[Record, ...], im
             NotOurs(
                 what="At the hosted cluster's names are records of which nothing says that the source kept them for "
                 f"it: {told(strangers)}.",
-                left="No record was taken over.",
+                left=left_alone(image),
                 todo="Find out whose they are. The destination's external-dns writes none beside them: delete them by "
                 "hand if they may go, then run `hcp-dr resume`.",
             )
@@ -79,7 +87,7 @@ def put_back(owner: str, image: Image, found: tuple[Record, ...]) -> Decision:
         return Refuse(
             NotOurs(
                 what=f"Where records were taken from owner {owner} there are others now: {told(others)}.",
-                left="They were not touched, and none was put back.",
+                left="They were not touched.",
                 todo="Find out who wrote them; delete them by hand if they may go, then run the command again.",
             )
         )

@@ -63,6 +63,6 @@ def must_be_accepted(ports: Ports, story: Story) -> None:
             raise Refused(
                 what=f"Nobody can know who answers in the name of the {side} cluster ({check.seen}), and that was not "
                 "accepted when this began.",
-                left="Nothing was changed by this command.",
+                left="Nothing of the hosted cluster was changed by this command.",
                 todo=f"{_TODO[0].upper()}{_TODO[1:]}; then run the command again.",
             )

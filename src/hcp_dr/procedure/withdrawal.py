@@ -186,7 +186,7 @@ def remove_governed(facts: Governed, dangerous: tuple[str, ...] = ()) -> Decisio
 def _too_late(facts: Governed, *, stopped: bool) -> Refuse:
     """Somebody let the control plane start while it was called off."""
     why = "somebody un-paused the destination's HostedCluster while the relocation was called off"
-    left = "Its objects were not deleted; the source stays fenced."
+    left = "What is left of its objects stays as it is; the source stays fenced."
     if stopped and facts.operator_before:
         replicas = ", ".join(f"{name} had {count}" for name, count in facts.operator_before.items())
         left += f" The destination's HyperShift operator is stopped ({replicas} replicas)."

@@ -17,7 +17,7 @@ Made from `src/hcp_dr/errors.py` by `make docs`. A word like CLUSTER stands for 
 | {DONE_WITH_WARNINGS} | done, with warnings: a check that this command made is a `warning`. The result names it |
 | {HcpDrError.exit_code} | a word of the command line is wrong, or what nobody foresaw |
 | 3 to 99 | one for each kind of error, below: the result was not reached |
-| 128+N | ended by signal N after the current action; nothing was undone, and the `resume` command is printed |
+| 128+N | ended by signal N after the current action; what was done stays, and the `resume` command is printed |
 | 130 | also: interrupted while nothing was at work |
 | 141 | nobody reads the output any more (a closed pipe), and so not all of it was told |
 

@@ -172,15 +172,25 @@ def curl(fetch: Fetch) -> Program:
         method = "HEAD" if "head" in settings else "PUT" if upload else "GET"
         body = call.shell.files[upload] if upload else b""
         answer = fetch(method, settings["url"][0], headers, body)
-        if answer.status >= 400 and "fail" in settings:
-            return call.fail(f"curl: (22) The requested URL returned error: {answer.status}", 22)
-        if output and output != "/dev/null":
+        refused = answer.status >= 400 and "fail" in settings
+        if output and output != "/dev/null" and not refused:
             call.shell.files[output] = answer.body
-        elif not output:
+        elif not output and not refused:
             call.out += answer.body
+        for form in settings.get("write-out", ()):
+            call.out += _written_out(form, answer).encode()
+        if refused:
+            return call.fail(f"curl: (22) The requested URL returned error: {answer.status}", 22)
         return 0
 
     return program
+
+
+def _written_out(form: str, answer: Answer) -> str:
+    """curl follows no redirect unasked, and ends well with one: it only says where that would have led."""
+    location = answer.headers.get("location", "") if 300 <= answer.status < 400 else ""
+    text = form.replace("%{http_code}", f"{answer.status:03}").replace("%{redirect_url}", location)
+    return text.replace("\\n", "\n")
 
 
 _SHORT = {
@@ -194,7 +204,7 @@ _SHORT = {
 }
 _WITH_VALUE = (
     *("output", "header", "upload-file", "config", "url", "range", "max-time", "retry", "request"),
-    *("speed-limit", "speed-time"),
+    *("speed-limit", "speed-time", "write-out"),
 )
 
 

@@ -31,6 +31,7 @@ from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, CannotMigrate, HcpDrError, N
 from hcp_dr.folder import BackupFolder
 from hcp_dr.model import DNS, Case, Dns, Ports
 from hcp_dr.objects.archive import Archive
+from hcp_dr.objects.naming import backup_id_of
 from hcp_dr.procedure import (
     BACKUP_ONLINE,
     ONLINE_PREFLIGHT,
@@ -175,6 +176,7 @@ class Operator:
         self.source = source
         self.folder = folder
         self.part_mib = 128  # as SNAPSHOT_PART_MIB says
+        self.folder_name = name
         self.told: list[Progress] = []
         self._archive: Archive = MemoryArchive() if folder is None else BackupFolder(folder)
         self._memory = MemoryJournal(world.clock)
@@ -470,7 +472,7 @@ class Operator:
             part_mib=self.part_mib,
         )
         number = "".join(self.world.chance.choices("0123456789", k=6))
-        return discover(asked, ports.source, ports.destination, f"{self.name}-{number}")
+        return discover(asked, ports.source, ports.destination, backup_id_of(self.folder_name, number))
 
     def _known(self) -> Case:
         case = self.story().case

@@ -16,6 +16,7 @@ from tests.unit.test_config import WHOLE
 from tests.world import reads
 
 UNTOUCHED = "Nothing was changed anywhere."
+ONLY_OURS = "Nothing of the hosted cluster was changed."  # where preflight may have put its probe into the bucket
 BEGINNING = ["preflight", "plan", "relocate", "backup"]
 every_beginning = pytest.mark.parametrize("verb", BEGINNING)
 
@@ -29,7 +30,7 @@ def refused(hcp: Hcp, world: World, folder: Path) -> Callable[..., str]:
         assert (ended.code, ended.out) == (code, ""), ended.err
         assert [call for call in world.written if not reads(call)] == []
         assert not folder.exists()
-        assert UNTOUCHED in ended.paragraph
+        assert UNTOUCHED in ended.paragraph or ONLY_OURS in ended.paragraph
         assert "hcp-dr resume" not in ended.paragraph, "there is nothing to resume"
         return ended.paragraph
 

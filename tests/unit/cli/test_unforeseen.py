@@ -92,7 +92,7 @@ def test_each_verb_ends_with_2(
     [file] = state.glob("crash-*.txt")
     assert ended.err == (
         f"hcp-dr: What nobody foresaw ended this command ({kind}), and that is a fault of hcp-dr. "
-        f"Nothing was changed anywhere. Run the command again. The details are in {file}.\n"
+        f"Nothing of the hosted cluster was changed. Run the command again. The details are in {file}.\n"
     )
     assert kind in details(state)
     assert "raise error\n" in details(state)
@@ -119,7 +119,7 @@ def test_an_interruption_is_no_crash(
     monkeypatch.setattr(config, "variables", interrupted)
     ended = hcp(*words)
     assert ended.code == 128 + signal.SIGINT
-    assert ended.err == "hcp-dr: Ended by SIGINT. Nothing was changed anywhere. Run the command again.\n"
+    assert ended.err == "hcp-dr: Ended by SIGINT. Nothing of the hosted cluster was changed. Run the command again.\n"
     assert not state.exists()
 
 
@@ -200,7 +200,7 @@ def test_in_the_middle_the_journal_says_so_and_resume_goes_on(
     assert ended.code == 2
     assert ended.paragraph.startswith(
         "What nobody foresaw ended this command (RuntimeError), and that is a fault of hcp-dr. What was done so far "
-        f"stays as it is, and nothing was undone; backup and journal are in {folder}. Go on with "
+        f"stays as it is; backup and journal are in {folder}. Go on with "
         f"`hcp-dr resume --backup {folder}`. The details are in {folder}/crash-"
     )
     assert "in backup_two" not in ended.err
@@ -313,7 +313,7 @@ def test_a_disk_that_is_full(environment: dict[str, str], tmp_path: Path) -> Non
         ended = spawned("rbac", "iam", environment={**environment, "XDG_STATE_HOME": str(tmp_path)}, stdout=full)
     assert ended.returncode == 2
     assert ended.stderr.startswith(
-        "hcp-dr: The output cannot be written (No space left on device). Nothing was changed"
+        "hcp-dr: The output cannot be written (No space left on device). Nothing of the hosted cluster was changed"
     )
     assert list(tmp_path.glob("hcp-dr/*")) == []
 

@@ -180,7 +180,9 @@ def test_nothing_else_can_be_accepted(
     ended = hcp(verb, *words)
     assert ended.code == 3
     assert told in ended.paragraph
-    assert "Nothing was changed anywhere." in ended.paragraph
+    probed = bool(world.bucket.asked)
+    assert ("Nothing was changed anywhere." in ended.paragraph) is not probed
+    assert ("Nothing of the hosted cluster was changed." in ended.paragraph) is probed
     assert not folder.exists()
 
 
@@ -215,7 +217,7 @@ def test_nobody_there_to_confirm_means_no(hcp: Hcp, folder: Path, verb: str) -> 
     told = ended.err.splitlines()[-1]
     assert told == (
         "hcp-dr: The API of hosted cluster clusters/one goes away from mgmt-1 until it serves on mgmt-2. "
-        "Nobody is there to confirm it. Nothing was changed anywhere. "
+        "Nobody is there to confirm it. Nothing of the hosted cluster was changed. "
         "Run again and type the hosted cluster's name, or give --yes."
     )
     assert not folder.exists()
@@ -367,7 +369,7 @@ def test_a_signal_ends_it_after_the_current_action(
     monkeypatch.setitem(PHASES, "backup", (toy("backup.one", interrupted),))
     ended = hcp("backup", "--yes")
     assert ended.code == 128 + number
-    assert f"Stopped by {number.name} after the current action; nothing was undone." in ended.err
+    assert f"Stopped by {number.name} after the current action; what was done so far stays as it is." in ended.err
     assert f"hcp-dr resume --backup {folder}" in ended.err
     story = journal.read(folder)
     assert story is not None

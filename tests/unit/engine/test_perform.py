@@ -59,9 +59,16 @@ PARTS = (UploadedPart(1, 7, "etag", "5ad10e"),)
 HURRY = Hurry("source", "n", "kas", "u", "kube-apiserver")
 
 
+def answered(status: int, body: bytes = b"", location: str = "") -> Completed:
+    """As a pod's curl tells it, which ends well whatever the status is."""
+    return Completed(0, body + f"\n{status} {location}".encode(), b"")
+
+
 @pytest.fixture
 def world() -> World:
-    return World()
+    made = World()
+    made.source.script = lambda command, _: answered(200) if "curl" in command[-1] else Completed(0, b"", b"")
+    return made
 
 
 @pytest.mark.parametrize("side", ["source", "destination", "hosted"])
@@ -169,7 +176,7 @@ def test_the_presigned_url_goes_in_by_stdin_and_is_in_no_process_list(world: Wor
         'header = "x-amz-meta-sha256: 5ad10e"',
     ]
     assert f"head -c {len(stdin)} |" in command[2], "older API servers cannot close stdin"
-    assert "--fail" in command[2], "a refusal by S3 is a failure"
+    assert "%{http_code}" in command[2], "a redirect by S3 is no success, and curl ends well with it"
 
 
 def test_a_part_is_cut_on_its_way_out(world: World) -> None:
@@ -196,33 +203,61 @@ def test_an_upload_in_parts_is_begun_completed_and_aborted(world: World) -> None
     ]
 
 
-def refused(status: int) -> bytes:
-    return f"curl: (22) The requested URL returned error: {status}".encode()
+PAGE = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+MOVED = b"<Error><Code>PermanentRedirect</Code><Endpoint>backups.s3.eu-west-2.amazonaws.com</Endpoint></Error>"
+NO_ANSWER = b"\n000 "
 
 
 @pytest.mark.parametrize("action", [UPLOAD, PART], ids=["whole", "part"])
 @pytest.mark.parametrize(
-    ("code", "stderr", "kind"),
+    ("completed", "kind", "words"),
     [
-        (22, refused(503), AwsBusy),
-        (22, refused(429), AwsBusy),
-        (22, refused(412), AwsConflict),
-        (22, refused(403), BucketRefused),
-        (22, refused(400), BucketRefused),
-        (6, b"curl: (6) Could not resolve host", AwsUnreachable),
-        (28, b"curl: (28) Operation too slow", AwsUnreachable),
-        (26, b"curl: (26) Failed to open", CommandFailed),
-        (1, b"", CommandFailed),
+        (answered(503), AwsBusy, "503"),
+        (answered(429), AwsBusy, "429"),
+        (answered(412), AwsConflict, "412"),
+        (answered(403, PAGE), BucketRefused, "403 AccessDenied: Access Denied"),
+        (answered(400), BucketRefused, "400"),
+        (
+            answered(301, MOVED),
+            BucketRefused,
+            "301 PermanentRedirect, a redirect to backups.s3.eu-west-2.amazonaws.com",
+        ),
+        (
+            answered(307, b"", "https://user:pw@Elsewhere.example:8443/k?X-Amz-Signature=secret"),
+            BucketRefused,
+            "307, a redirect to elsewhere.example.",
+        ),
+        (answered(302), BucketRefused, "302, a redirect to a place that it does not name"),
+        (answered(304), BucketRefused, "304"),
+        (Completed(55, PAGE + b"\n403 ", b"curl: (55) Send failure"), BucketRefused, "403 AccessDenied"),
+        (Completed(18, b"\n200 ", b"curl: (18) transfer closed"), AwsUnreachable, "transfer closed"),
+        (Completed(6, NO_ANSWER, b"curl: (6) Could not resolve host"), AwsUnreachable, "resolve host"),
+        (Completed(28, NO_ANSWER, b"curl: (28) Operation too slow"), AwsUnreachable, "too slow"),
+        (Completed(26, NO_ANSWER, b"curl: (26) Failed to open"), CommandFailed, "Failed to open"),
+        (Completed(1, b"", b""), CommandFailed, "said nothing"),
+        (Completed(0, b"", b""), CommandFailed, "said nothing"),
+        (answered(100), CommandFailed, "said nothing"),
+        (Completed(127, b"", b"bash: curl: command not found"), CommandFailed, "not found"),
     ],
 )
 def test_what_the_bucket_answers_the_pod_is_an_error_of_its_kind(
-    world: World, action: UploadSnapshot | UploadPart, code: int, stderr: bytes, kind: type[HcpDrError]
+    world: World, action: UploadSnapshot | UploadPart, completed: Completed, kind: type[HcpDrError], words: str
 ) -> None:
-    world.source.script = lambda *_: Completed(code, b"", stderr)
+    world.source.script = lambda *_: completed
     with pytest.raises(kind) as caught:
         perform(action, world.ports)
     assert type(caught.value) is kind
-    assert "signature" not in caught.value.paragraph()
+    assert words in caught.value.what
+    assert not any(secret in caught.value.paragraph().lower() for secret in ("signature", "secret", "pw@"))
+
+
+@pytest.mark.parametrize("action", [UPLOAD, PART], ids=["whole", "part"])
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_what_is_answered_with_success_has_gone_well(
+    world: World, action: UploadSnapshot | UploadPart, status: int
+) -> None:
+    world.source.script = lambda *_: answered(status)
+    perform(action, world.ports)
 
 
 @pytest.mark.parametrize("action", [SAVE, UPLOAD], ids=["save", "upload"])
@@ -233,7 +268,8 @@ def test_a_command_that_fails_is_an_error_without_the_url(
     world.source.script = lambda *_: Completed(2, b"", stderr)
     with pytest.raises(CommandFailed) as caught:
         perform(action, world.ports)
-    assert caught.value.what.endswith(f"in Pod n/etcd-0 on the source cluster ended with exit code 2: {said}.")
+    assert "in Pod n/etcd-0 on the source cluster ended with exit code 2: " in caught.value.what
+    assert caught.value.what.endswith(f"{said}.")
     assert "signature" not in caught.value.paragraph()
 
 

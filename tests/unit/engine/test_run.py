@@ -396,7 +396,7 @@ def test_a_wait_that_reaches_its_limit_says_what_and_what_was_seen_last() -> Non
     assert table.clock.seconds == WAIT.limit
     assert caught.value.paragraph() == (
         "toy.step waited 10 s until the pod is there; seen last: no pod. "
-        "What was done so far stays as it is; nothing was undone. "
+        "What was done so far stays as it is. "
         "Look at why, then run `hcp-dr resume`: it waits again from here."
     )
     assert table.log.story == ["step", "wait", "failed"]

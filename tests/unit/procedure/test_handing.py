@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,7 +10,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hcp_dr.aws.port import Record, RecordChange
-from hcp_dr.procedure.handing import SHORT_LIFE, give, give_back, hold, names_held, nobody, remembered
+from hcp_dr.objects.naming import backup_id_of
+from hcp_dr.procedure.handing import (
+    SHORT_LIFE,
+    give,
+    give_back,
+    hold,
+    names_held,
+    nobody,
+    not_as_before,
+    remembered,
+)
 from hcp_dr.procedure.records import owned, ownerships
 from tests.unit.procedure.test_records import DOMAIN, LABELS, LOOSE, PUBLISHED, SOURCE_KEPT, Kept, Loose
 
@@ -112,3 +123,75 @@ def test_an_alias_stays_as_it_is() -> None:
 
 def test_what_lives_shorter_already_is_not_made_to_live_longer() -> None:
     assert hold([Record(NAME, "A", 5, ("x",))], "source", OURS) == ()
+
+
+# What the owner is called
+
+
+ANY_FOLDER = st.text(st.characters(exclude_characters="/\0"), max_size=300)
+ODD = st.sampled_from(
+    [
+        "pre-prod,eu",
+        "two words",
+        'with"quote',
+        "Über",
+        "UPPER",
+        "-dash",
+        "...",
+        "",
+        "äöü",
+        "a" * 255,
+        "ns=x;b",
+        "\udcff",
+    ]
+)
+OWNER = re.compile("[a-z0-9-]{1,63}")
+
+
+@given(st.one_of(ANY_FOLDER, ODD))
+def test_a_new_backup_is_called_by_letters_that_mean_nothing_anywhere(folder: str) -> None:
+    backup_id = backup_id_of(folder, "abc123")
+    assert re.fullmatch("[a-z0-9]([a-z0-9-]*[a-z0-9])?-abc123", backup_id)
+    assert len(backup_id) <= 47
+    assert nobody(backup_id) == f"hcp-dr-{backup_id}"
+    assert backup_id_of(folder, "abc124") != backup_id
+
+
+def test_a_folder_that_is_called_plainly_gives_its_name() -> None:
+    assert backup_id_of("20261129-190055", "abc123") == "20261129-190055-abc123"
+    assert backup_id_of("pre-prod,eu", "abc123") == "pre-prod-eu-abc123"
+
+
+@given(st.one_of(ANY_FOLDER, ODD))
+def test_names_are_held_by_an_owner_that_is_read_back_as_it_was_written(folder: str) -> None:
+    """Older backups are called as their folders are."""
+    backup_id = f"{folder}-abc123"
+    assert OWNER.fullmatch(nobody(backup_id))
+    before = [replace(record, ttl=300) for record in Kept("api", "A", "source", "clusters-one", ("old", "new")).records]
+    held = remembered("source", before, None, 0.0)
+    zone = after(before, hold(before, "source", backup_id))
+    assert {claim.owner for claim in ownerships(zone)} == {nobody(backup_id)}
+    assert names_held(zone, backup_id, held) == {NAME}
+    assert not_as_before(zone, held) == tuple(record for record in before if record.type == "TXT")
+    back = after(zone, give_back(zone, backup_id, held))
+    assert back == after([], [RecordChange("CREATE", record) for record in before])
+    assert not_as_before(back, held) == ()
+
+
+@given(st.one_of(ANY_FOLDER, ODD))
+def test_what_was_held_under_an_older_name_can_be_given_back_too(folder: str) -> None:
+    backup_id = f"{folder}-abc123"
+    assume('"' not in backup_id)
+    before = [replace(record, ttl=300) for record in Kept("api", "A", "source", "clusters-one", ("old", "new")).records]
+    held = remembered("source", before, None, 0.0)
+    said, says = "external-dns/owner=source", f"external-dns/owner=hcp-dr-{backup_id}"
+    zone = [replace(each, values=tuple(value.replace(said, says) for value in each.values)) for each in before]
+    assert names_held(zone, backup_id, held) == {NAME}
+    assert not_as_before(after(zone, give_back(zone, backup_id, held)), held) == ()
+    given_away = after(zone, give(zone, backup_id, held, "destination", [NAME]))
+    assert {claim.owner for claim in ownerships(given_away)} == {"destination"}
+
+
+def test_two_older_backups_do_not_share_an_owner() -> None:
+    assert nobody("a,b-abc123") != nobody("a,c-abc123")
+    assert nobody("a,b-abc123") != nobody("a-b-abc123")

@@ -400,11 +400,33 @@ def test_a_taint_is_borne_as_the_scheduler_sees_it(toleration: dict[str, str], *
 # aws, external_dns, capability
 
 
-def test_the_probe_is_fetched_from_inside_the_source(world: World) -> None:
+@pytest.mark.parametrize(
+    ("answer", "fetched"),
+    [
+        ((0, b"probe\n200 ", b""), ""),
+        ((0, b"probe\n206 ", b""), ""),
+        ((6, b"\n000 ", b"curl: (6) Could not resolve host\n"), "curl: (6) Could not resolve host"),
+        (
+            (0, b"<Code>TemporaryRedirect</Code>\n307 https://there.example/k?X-Amz-Signature=secret", b""),
+            "307 TemporaryRedirect, a redirect to there.example",
+        ),
+        ((0, b"<Code>AccessDenied</Code>\n403 ", b""), "403 AccessDenied"),
+        ((0, b"\n503 ", b""), "503"),
+        ((0, b"<html>\nsign in\n200 ", b""), "it was answered 200 with 14 bytes that are not what is there"),
+        ((18, b"pro\n200 ", b"curl: (18) transfer closed"), "curl: (18) transfer closed"),
+        ((0, b"probe", b""), "curl ended with 0 and status 000, and it said nothing"),
+    ],
+)
+def test_the_probe_is_fetched_from_inside_the_source(
+    world: World, answer: tuple[int, bytes, bytes], fetched: str
+) -> None:
     world.bucket.put(f"{CASE.key_prefix}/probe", b"probe", metadata={})
-    assert aws.observe(world.ports, CASE, NOTHING).probe.fetched == ""
-    world.source.script = lambda _command, _stdin: Completed(6, b"", b"curl: (6) Could not resolve host\n")
-    assert aws.observe(world.ports, CASE, NOTHING).probe.fetched == "curl: (6) Could not resolve host"
+    world.source.script = lambda _command, _stdin: Completed(*answer)
+    assert aws.observe(world.ports, CASE, NOTHING).probe.fetched == fetched
+
+
+def test_a_probe_that_no_pod_can_fetch_was_not_tried(world: World) -> None:
+    world.bucket.put(f"{CASE.key_prefix}/probe", b"probe", metadata={})
     world.source.objects["Pod", "clusters-one", "etcd-0"]["status"] = {}
     assert aws.observe(world.ports, CASE, NOTHING).probe.fetched is None
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import FenceBroken
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Later, Ports
@@ -65,7 +66,7 @@ def plan(facts: Facts) -> Decision:
             FenceBroken(
                 what=f"There is no Deployment {', '.join(facts.fence.missing)} in {facts.namespace} on the source, so "
                 "that nobody can say whether its pods are gone.",
-                left="Nothing was stopped.",
+                left=Untouched("Nothing was stopped."),
                 todo="Look at what runs there and who deleted it; then run `hcp-dr resume`.",
             )
         )

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse, Remember, Step, Wait
+from hcp_dr.engine.step import ChangeRecords, Check, Decision, Do, Done, Refuse, Remember, Step, Wait
+from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import NotOurs, Refused
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import DNS, HANDOVER, Case, Ports
 from hcp_dr.procedure import scope
-from hcp_dr.procedure.handing import HELD, give_back, hold, names_held, remembered
+from hcp_dr.procedure.handing import HELD, give_back, hold, names_held, not_as_before, remembered
 from hcp_dr.procedure.preflight.external_dns import source_owner
 from hcp_dr.procedure.records import fixed_names, kept_at, strangers_at
 from hcp_dr.procedure.taking import Image, owner_of, records_of, told
@@ -64,8 +65,11 @@ def plan(facts: Facts) -> Decision:
             NotOurs(
                 what="At the hosted cluster's names are records of which nothing says that the source kept them for "
                 f"it: {told(facts.strangers)}.",
-                left="No record was touched; the hosted API serves.",
-                todo="Find out whose they are. The destination's external-dns writes none beside them.",
+                left="What is held stays held, until `hcp-dr abort` gives it back; the hosted API serves."
+                if facts.held
+                else Untouched("No record was touched.", besides="The hosted API serves."),
+                todo="Find out whose they are. The destination's external-dns writes none beside them. When they are "
+                "gone, run `hcp-dr resume`.",
             )
         )
     if facts.kept:
@@ -76,7 +80,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             Refused(
                 what="The source's external-dns keeps no record of this hosted cluster: there is nothing to hand over.",
-                left="The zone was not touched; the hosted API serves.",
+                left=Untouched("No record was touched.", besides="The hosted API serves."),
                 todo=f"Look at the TXT records of its names, and at --txt-owner-id of external-dns there. {_ELSE}",
             )
         )
@@ -97,9 +101,10 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """What gives back what is held."""
+    """What gives back what is held. `differing` are claims, as they were, that are not in the zone like that."""
 
     changes: tuple[RecordChange, ...]
+    differing: tuple[Record, ...] = ()
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Back:
@@ -107,12 +112,19 @@ def look_back(ports: Ports, case: Case, memory: Memory) -> Back:
         return Back(())
     held = scope.image(memory, HELD, scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace)))
     known = {(record.name, record.type) for record in records_of(held)}
-    records = (each for each in ports.zone.records() if each.type != "TXT" or (each.name, each.type) in known)
-    return Back(give_back(records, case.backup_id, held))
+    records = tuple(each for each in ports.zone.records() if each.type != "TXT" or (each.name, each.type) in known)
+    return Back(give_back(records, case.backup_id, held), not_as_before(records, held))
 
 
 def revert(facts: Back) -> Decision:
-    return Do((ChangeRecords(facts.changes),)) if facts.changes else Done("no name is held")
+    if facts.changes:
+        return Do((ChangeRecords(facts.changes),))
+    if not facts.differing:
+        return Done("no name is held, and each claim is as it was before")
+    seen = f"not as before they were held: {told(facts.differing)}"
+    why = "the source's external-dns keeps a name only while a TXT record says that it is its own"
+    todo = "compare them with dns_held in journal.jsonl; where one is gone and its address too, external-dns makes both"
+    return Done(f"no name is held; {seen}", (Check("names", "warning", seen, why, todo),))
 
 
 STEP = Step(

@@ -63,7 +63,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             MachineUnsafe(
                 what=f"EC2 does not know the instances {', '.join(lost)} of this hosted cluster's AWSMachines.",
-                todo="Restore another backup, whose machines are there: nothing was changed with this one."
+                todo="Restore another backup, whose machines are there."
                 if facts.lost
                 else "Let Cluster API replace them first, then run `hcp-dr resume`.",
             )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
+from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import FenceBroken, Refused
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, ROUTE, SERVICE
@@ -26,7 +27,7 @@ from hcp_dr.procedure.handing import HELD, is_handed_over
 from hcp_dr.procedure.preflight.external_dns import look_at as look_at_external_dns
 from hcp_dr.procedure.preflight.external_dns import source_owner
 from hcp_dr.procedure.records import HOSTNAME, Published, names_in, owned, strangers_at
-from hcp_dr.procedure.taking import IMAGE, Image, at_its_places, owner_of, put_back, take, told
+from hcp_dr.procedure.taking import IMAGE, Image, at_its_places, left_alone, owner_of, put_back, take, told
 
 LIMIT = 400.0
 """The documented 40 tries, 10 seconds apart."""
@@ -96,7 +97,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             Refused(
                 what="The source has no external-dns any more: nobody can say which records are this hosted cluster's.",
-                left="The records are as they were; the hosted API stays away.",
+                left=Untouched("No record was touched.", besides="The hosted API stays away."),
                 todo="Bring Deployment hypershift/external-dns back on the source, then run `hcp-dr resume`.",
             )
         )
@@ -107,7 +108,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             Refused(
                 what=f"The source's external-dns is not running: nobody removes {told(facts.left)} from the zone.",
-                left="The records are as they were; the hosted API stays away.",
+                left="They were not touched; the hosted API stays away.",
                 todo=f"Start Deployment hypershift/external-dns on the source, then run `hcp-dr resume`. {_TAKE}",
             )
         )
@@ -128,7 +129,7 @@ def _take_over(facts: Facts) -> Decision:
             Refused(
                 what=f"The source publishes names still, or again: {', '.join(facts.published)}. An external-dns that "
                 "comes back would make their records again.",
-                left="No record was taken over.",
+                left=left_alone(facts.image),
                 todo="Find out who makes them while the fence holds; delete them, then run `hcp-dr resume`.",
             )
         )

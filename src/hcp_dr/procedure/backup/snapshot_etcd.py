@@ -220,7 +220,7 @@ def _doubt_of_object(facts: Facts) -> HcpDrError | None:
     if fault:
         return SnapshotDoubtful(
             what=f"The snapshot {facts.key} in bucket {facts.bucket} cannot be fetched by a presigned URL: {fault}.",
-            left=f"It is in the bucket; {facts.stays}, and nothing of it was begun on the destination.",
+            left=f"It is in the bucket; {facts.stays}.",
             todo="Look at AWS_CREDS and the bucket's policy, then run `hcp-dr resume`: it makes another URL.",
         )
     return None

@@ -9,6 +9,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step
+from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import SnapshotDoubtful
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
@@ -230,7 +231,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             SnapshotDoubtful(
                 what=f"Another object is under {facts.snapshot.key} in bucket {facts.bucket} than was judged before.",
-                left="Nothing was restored.",
+                left=Untouched("Nothing was restored.", since=("restore",)),
                 todo="Find out who saves meanwhile. Then take the journal out of the folder, and restore it again.",
             )
         )

@@ -24,6 +24,7 @@ from hcp_dr.procedure import etcd, identity
 from hcp_dr.procedure.fencing import Fence, look_at
 from hcp_dr.procedure.hand_snapshot import SKEW, seconds_of
 from hcp_dr.procedure.identity import Identity
+from hcp_dr.procedure.removal import NOT_TORN_DOWN
 from hcp_dr.procedure.restoring import to_restore
 from hcp_dr.procedure.verify.publish_api import LIMIT
 
@@ -131,7 +132,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             FenceBroken(
                 what=f"The fence on the source does not hold ({breach}): nobody can say which side answers.",
-                left="Nothing on the source was deleted.",
+                left=NOT_TORN_DOWN,
                 todo="Stop whoever lifted it, then run `hcp-dr resume`.",
             )
         )
@@ -145,7 +146,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             NotProven(
                 what=f"The cluster that answers is not proven to be that of the backup: {'; '.join(wrong)}.",
-                left="Nothing on the source was deleted; its control plane stays fenced.",
+                left=NOT_TORN_DOWN,
                 todo="Do not delete anything. Compare the cluster with the backup.",
             ),
             found,

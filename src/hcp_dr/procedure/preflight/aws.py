@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure.handing import nobody
 from hcp_dr.procedure.instances import aws_machines, instance_id, instance_ids
 from hcp_dr.procedure.preflight import bad_if, verdict
 from hcp_dr.procedure.preflight.external_dns import source_owner, under
@@ -141,7 +140,7 @@ def _api_record(facts: Facts) -> Check:
             f"{facts.api_hostname} is not kept in the zone by the source's external-dns, but by {keepers}",
             "whoever keeps it would not give it up to the destination",
             "let the source's external-dns own the record, or publish the API under a name that it owns; where another "
-            f"relocation holds it, as {nobody('<backup id>')}, `hcp-dr abort` of that one gives it back",
+            "relocation holds it, as hcp-dr-<backup id>, `hcp-dr abort` of that one gives it back",
         )
     return Check("api_record", "ok", f"{facts.api_hostname} is kept by the source's external-dns")
 

@@ -59,7 +59,7 @@ def unsafe(facts: Facts) -> HcpDrError | None:
         return None
     return MachineUnsafe(
         what=f"Machines may not be given back to Cluster API: {'; '.join(problems)}.{_inputs(facts)}",
-        left="They stay held by their paused annotations; the hosted cluster serves.",
+        left="Those that are held stay held by their paused annotations; the hosted cluster serves.",
         todo="Settle this while they are held, then run `hcp-dr resume`.",
     )
 

@@ -63,15 +63,15 @@ def plan(facts: Facts) -> Decision:
     found = facts.own_found
     prepared = found is not None and is_prepared(found) and not facts.inside
     if found is not None and (is_deleting(found) or not (prepared or is_ours(found, facts.backup_id))):
-        why = "is there already, and this relocation did not make it"
+        why, left = "is there already, and this relocation did not make it", "It was not touched."
         if is_deleting(found):
-            why = "is being deleted there"
+            why, left = "is being deleted there", NotOurs.left
         elif facts.inside:
             why = f"was prepared for a relocation, and is not empty: {some(facts.inside)}"
         return Refuse(
             NotOurs(
                 what=f"Namespace {facts.own} of the destination {why}.",
-                left="It was not touched; the hosted cluster goes on on the source.",
+                left=left,
                 todo="Look at what is in it and whose it is; when it is gone, run `hcp-dr resume`.",
             )
         )
@@ -79,7 +79,6 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             NotOurs(
                 what=f"Namespace {facts.shared} of the destination is being deleted there.",
-                left="It was not touched; the hosted cluster goes on on the source.",
                 todo="Find out who deletes it and what of it is needed; when it is gone, run `hcp-dr resume`.",
             )
         )

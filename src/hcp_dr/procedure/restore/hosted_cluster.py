@@ -91,13 +91,7 @@ def plan(facts: Facts) -> Decision:
     found = facts.found
     if found is not None:
         if is_deleting(found) or not is_ours(found, facts.backup_id):
-            return Refuse(
-                NotOurs(
-                    what="A HostedCluster of this name is on the destination that this relocation did not make.",
-                    left="It was not touched.",
-                    todo="Find out whose it is. Never delete it by hand: that can terminate the running instances.",
-                )
-            )
+            return Refuse(_not_ours(found, deleting=is_deleting(found)))
         if dig(found, "spec", "pausedUntil") is None:
             return Done("the HostedCluster is there, made by this relocation")
         doubt = _doubt(facts)
@@ -125,6 +119,25 @@ def plan(facts: Facts) -> Decision:
     return Do(
         (Create("destination", HOSTED_CLUSTER, paused_body(facts.wanted, backup_id=facts.backup_id, url=facts.url)),)
     )
+
+
+def _not_ours(found: Object, *, deleting: bool) -> NotOurs:
+    name = f"{namespace_of(found)}/{name_of(found)}"
+    if deleting:
+        return NotOurs(
+            what=f"HostedCluster {name} is being deleted on the destination.",
+            todo="Find out who deletes it. Let nobody finish that: it can terminate the running instances.",
+        )
+    return NotOurs(
+        what=f"HostedCluster {name} is on the destination, and this relocation did not make it.",
+        left="It was not touched.",
+        todo="Find out whose it is. Never delete it by hand: that can terminate the running instances.",
+    )
+
+
+def _left(facts: Facts) -> str:
+    here = "The HostedCluster stays paused there" if facts.found is not None else "The HostedCluster was not made"
+    return f"{here}; the control plane stays fenced on the source." if facts.fence_id else f"{here}."
 
 
 def _changed_since(facts: Facts, found: Object) -> Patch | None:
@@ -156,7 +169,7 @@ def _doubt(facts: Facts) -> SnapshotDoubtful | None:
     if fault:
         return SnapshotDoubtful(
             what=f"The snapshot {snapshot.key} cannot be fetched by a presigned URL: {fault}.",
-            left="The HostedCluster was not made; the control plane stays fenced on the source.",
+            left=_left(facts),
             todo="Look at AWS_CREDS and the bucket's policy, then run `hcp-dr resume`: it makes another URL.",
         )
     return None

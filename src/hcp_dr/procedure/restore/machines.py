@@ -67,7 +67,7 @@ def _unsafe(facts: Facts) -> MachineUnsafe | NotOurs | None:
         if is_deleting(found):
             return MachineUnsafe(what=f"{named} is being deleted: a controller that starts would terminate instances.")
         if key not in wanted or not is_ours(found, facts.backup_id):
-            return NotOurs(what=f"{named} was not made by this relocation.", left="It was not touched.")
+            return NotOurs(what=f"{named} was not made by this relocation from this backup.")
     for item in facts.wanted:
         if item.entry.kind == "AWSMachine":
             instance = instance_id(item.body)

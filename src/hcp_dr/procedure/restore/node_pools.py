@@ -86,10 +86,12 @@ def plan(facts: Facts) -> Decision:
     for item in facts.pools:
         found = facts.found.get(item.entry.name)
         if found is not None and (is_deleting(found) or not is_ours(found, facts.backup_id)):
+            deleting = is_deleting(found)
+            why = "being deleted" if deleting else "not this relocation's"
             return Refuse(
                 NotOurs(
-                    what=f"NodePool {item.entry.name} is on the destination and is not this relocation's.",
-                    left="It was not touched.",
+                    what=f"NodePool {item.entry.name} is on the destination and is {why}.",
+                    left=None if deleting else "It was not touched.",
                     todo="Find out whose it is. Never delete it by hand: that can terminate the running instances.",
                 )
             )

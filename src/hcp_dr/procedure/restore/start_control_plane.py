@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
+from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import FenceBroken, MachineUnsafe, NotOurs, SnapshotDoubtful
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NODE_POOL, POD, STATEFUL_SET
@@ -144,7 +145,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             SnapshotDoubtful(
                 what="The backup's snapshot is not of the fence that stands on the source: it is void.",
-                left="The HostedCluster stays paused there; the control plane stays fenced on the source.",
+                left=f"The HostedCluster stays paused there. {_fenced(facts)}".rstrip(),
                 todo="Start over with `hcp-dr backup` or `hcp-dr relocate` and a new BACKUP_DIR.",
             )
         )
@@ -157,7 +158,7 @@ def plan(facts: Facts) -> Decision:
             MachineUnsafe(
                 what=f"Being deleted on the destination: {', '.join(facts.deleting)}. Controllers that start now would "
                 "finish that and terminate instances.",
-                left="The HostedCluster stays paused there; the control plane stays fenced on the source.",
+                left=f"The HostedCluster stays paused there. {_fenced(facts)}".rstrip(),
                 todo="Find out who deletes it. Let it go without its finalizers, then run `hcp-dr resume`.",
             )
         )
@@ -191,13 +192,18 @@ def _until_it_serves(facts: Facts) -> Decision:
     return Done("etcd and kube-apiserver serve on the destination")
 
 
+def _fenced(facts: Facts) -> str:
+    """Nobody knows that of a source that is lost."""
+    return "The control plane stays fenced on the source." if facts.fence else ""
+
+
 def _url_too_late(facts: Facts, *, paused: bool) -> SnapshotDoubtful | None:
     url, name = facts.url, f"HostedCluster {facts.namespace}/{facts.name}"
     fault = url.fault(facts.size) if url and paused else None
     if fault:
         return SnapshotDoubtful(
             what=f"The restore URL of {name} on the destination is of no use: {fault}. It is immutable.",
-            left="The HostedCluster was never un-paused there; the control plane stays fenced on the source.",
+            left=Untouched("The HostedCluster was never un-paused there.", besides=_fenced(facts)),
             todo="Remove it from the destination while its operator is stopped: deleted by a running operator, it "
             "takes the OIDC documents of the living cluster with it. So: scale Deployment hypershift/operator there to "
             f"0 and see its pods gone; delete {name} and its NodePools there without waiting, and take all their "
@@ -210,7 +216,7 @@ def _url_too_late(facts: Facts, *, paused: bool) -> SnapshotDoubtful | None:
         return None
     return SnapshotDoubtful(
         what=f"etcd of {name} on the destination has not restored yet, and its restore URL has expired: it never will.",
-        left="It is un-paused there, and its etcd is empty; the control plane stays fenced on the source.",
+        left=f"It is un-paused there, and its etcd is empty. {_fenced(facts)}".rstrip(),
         todo="Never delete it while its controllers run: that can terminate the running instances. Look at the log of "
         "etcd-init first: where it says that the volume is not empty, `hcp-dr resume` waits on. Else every Deployment "
         f"of {facts.control_plane_namespace} and Deployment hypershift/operator there must be at zero pods before the "

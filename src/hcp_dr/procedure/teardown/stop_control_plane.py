@@ -15,6 +15,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import FenceBroken
 from hcp_dr.kube.resources import (
     AWS_ENDPOINT_SERVICE,
@@ -103,7 +104,11 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             FenceBroken(
                 what="The HostedCluster is not paused on the source: whatever is stopped there would come back.",
-                left="Nothing was deleted on the source; two control planes may be taking writes.",
+                left=Untouched(
+                    "Nothing of the source was torn down.",
+                    since=("teardown",),
+                    besides="Two control planes may be taking writes.",
+                ),
                 todo="Find out who lifted the pause, then run `hcp-dr resume`: it closes the source again.",
             )
         )

@@ -20,6 +20,7 @@ from hcp_dr.objects.reading import condition, dig, name_of, some, uid_of
 from hcp_dr.objects.select import node_pools_of
 from hcp_dr.procedure.lost import is_lost
 from hcp_dr.procedure.preflight.hosted_cluster import rolling
+from hcp_dr.procedure.removal import NOT_TORN_DOWN
 
 ADOPTED = "restore.adopt_machines"
 LEASES = "kube-node-lease"
@@ -79,7 +80,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             MachineUnsafe(
                 what=f"Nodes that are gone or were registered anew: {', '.join(replaced)}.{_told_rolling(facts)}",
-                left="Nothing on the source was deleted.",
+                left=NOT_TORN_DOWN,
                 todo="Look at their instances and kubelets before anything else.",
             )
         )
@@ -88,7 +89,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             MachineUnsafe(
                 what=f"Nodes that were not there before the fence: {', '.join(strangers)}.{_told_rolling(facts)}",
-                left="Nothing on the source was deleted.",
+                left=NOT_TORN_DOWN,
                 todo="Find out who made their instances: a NodePool that rolls makes one before it deletes another.",
             )
         )

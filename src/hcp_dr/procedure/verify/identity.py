@@ -23,6 +23,7 @@ from hcp_dr.procedure.etcd import Member
 from hcp_dr.procedure.fencing import BREACHES
 from hcp_dr.procedure.identity import Identity, look_at, nonce_of
 from hcp_dr.procedure.lost import is_lost
+from hcp_dr.procedure.removal import NOT_TORN_DOWN
 from hcp_dr.procedure.returning import UNPAUSES
 
 MOST_LOST = 0.1
@@ -145,7 +146,7 @@ def plan(facts: Facts) -> Decision:
             NotProven(
                 what=f"The cluster that answers is not proven to be this one: "
                 f"{'; '.join(f'{check.name} {check.seen}' for check in stopping)}.",
-                left="Nothing on the source was deleted; its control plane stays fenced.",
+                left=NOT_TORN_DOWN,
                 todo="Do not delete anything. Compare the cluster with the backup.",
             ),
             found,

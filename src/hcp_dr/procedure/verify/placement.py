@@ -19,6 +19,7 @@ from hcp_dr.objects.scrub import RESTORED
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
 from hcp_dr.procedure.carried import RESOURCES
 from hcp_dr.procedure.documents import SIGNING_KEY
+from hcp_dr.procedure.removal import NOT_TORN_DOWN
 from hcp_dr.procedure.restoring import differing_keys
 
 LIMIT = 900.0
@@ -148,7 +149,7 @@ def plan(facts: Facts) -> Decision:
             NotProven(
                 what=f"Secret {SIGNING_KEY} of the destination is not that of the backup: the published OIDC documents "
                 "carry another key, and AWS takes no token of this hosted cluster (rule E3).",
-                left="Nothing on the source was deleted; its control plane stays fenced.",
+                left=NOT_TORN_DOWN,
                 todo="Find out who made it anew. Put the backup's key back, then run `hcp-dr resume`.",
             )
         )
@@ -158,7 +159,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             NotProven(
                 what=f"Not all of the backup is on the destination: {some(facts.unrestored)}.",
-                left="Nothing on the source was deleted; its control plane stays fenced.",
+                left=NOT_TORN_DOWN,
                 todo="Find out who removed it there and what is made in its place; then run `hcp-dr resume`.",
             ),
             (check,),

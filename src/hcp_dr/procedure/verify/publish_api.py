@@ -10,6 +10,7 @@ from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import HcpDrError, NotProven
 from hcp_dr.model import Case, Ports
 from hcp_dr.procedure.identity import nonce_of
+from hcp_dr.procedure.removal import NOT_TORN_DOWN
 
 LIMIT = 1200.0
 """external-dns looks once a minute, and a resolver may keep the absence of a name for minutes."""
@@ -41,7 +42,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             NotProven(
                 what=f"https://{facts.hostname} answers, but without the nonce of this relocation: another content.",
-                left="Nothing on the source was deleted; its control plane stays fenced.",
+                left=NOT_TORN_DOWN,
                 todo="Do not delete anything. Look at which side the name leads to and at the etcd restore's log.",
             )
         )

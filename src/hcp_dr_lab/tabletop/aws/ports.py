@@ -174,8 +174,11 @@ class MemoryBucket(_Port):
         operation = "GET of a presigned URL"
         with self._asked(operation):
             answer = self._storage.request("GET", url, {"range": "bytes=0-0"})
-        if answer.status >= 300:
-            raise from_page(answer.body, answer.status, service="S3", operation=operation, subject=self._name)
+        if not 200 <= answer.status < 300:
+            location = answer.headers.get("location", "")
+            raise from_page(
+                answer.body, answer.status, location=location, service="S3", operation=operation, subject=self._name
+            )
         return int(answer.headers["content-range"].rpartition("/")[2])
 
     def begin_upload(self, key: str, *, metadata: Mapping[str, str]) -> str:

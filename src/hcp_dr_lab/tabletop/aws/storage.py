@@ -19,6 +19,7 @@ from xml.sax.saxutils import escape
 
 from hcp_dr.aws.port import LARGEST_PART, MOST_PARTS, SMALLEST_PART
 from hcp_dr_lab.tabletop.aws.chance import twin
+from hcp_dr_lab.tabletop.aws.places import Elsewhere, elsewhere, place_of
 from hcp_dr_lab.tabletop.aws.refusal import Refusal
 from hcp_dr_lab.tabletop.aws.signing import Keys, presigned, verify
 
@@ -86,7 +87,8 @@ class Answer:
 
 class Storage:
     """All buckets of a region. `now` gives seconds since the epoch, `keys` are the credentials that URLs are signed
-    with. Methods raise Refusal; safe for several threads."""
+    with; `made` is when each bucket was made, long ago where it does not say. Whoever asks with an URL of another place
+    is redirected, as by S3. Methods raise Refusal; safe for several threads."""
 
     def __init__(
         self,
@@ -99,6 +101,7 @@ class Storage:
         default_encryption: str | None = "AES256",
         buckets: Mapping[str, Mapping[str, Stored]] = MappingProxyType({}),
         uploads: Mapping[str, Upload] = MappingProxyType({}),
+        made: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self.now = now
         self.keys = keys or Keys("AKIATABLETOP", "tabletop")
@@ -108,6 +111,7 @@ class Storage:
         self._chance = chance or random.Random(0)  # noqa: S311 - names of uploads in a simulation
         self._buckets = {name: dict(objects) for name, objects in buckets.items()}
         self._uploads = dict(uploads)
+        self.made = dict(made)
         self._lock = threading.RLock()
 
     def clone(self, *, now: Callable[[], float] | None = None, chance: random.Random | None = None) -> Self:
@@ -122,13 +126,15 @@ class Storage:
                 default_encryption=self.default_encryption,
                 buckets=self._buckets,
                 uploads=self._uploads,
+                made=self.made,
             )
 
     # Buckets and objects
 
     def create_bucket(self, bucket: str) -> None:
         with self._lock:
-            self._buckets.setdefault(bucket, {})
+            if bucket not in self._buckets:
+                self._buckets[bucket], self.made[bucket] = {}, self.now()
 
     def keys_of(self, bucket: str, prefix: str = "") -> tuple[str, ...]:
         with self._lock:
@@ -252,15 +258,29 @@ class Storage:
     def request(self, method: str, url: str, headers: Mapping[str, str] = _NOTHING, body: bytes = b"") -> Answer:
         """Over HTTP, with a presigned URL: GET (also a range), HEAD, PUT of an object or of a part, DELETE."""
         try:
-            verify(self.keys, method, url, headers, now=self.now())
             parts = urlsplit(url)
-            bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
+            place = place_of(parts.hostname or "")
+            bucket, key = place.bucket, unquote(parts.path).lstrip("/")
+            if not bucket:
+                bucket, _, key = key.partition("/")
+            other = elsewhere(place, self.region, (self.now() - self.made.get(bucket, 0.0)) / 3600)
+            if other is not None:
+                return self._redirect(other, bucket, key, parts.query)
+            verify(self.keys, method, url, headers, now=self.now())
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
             lower = {name.lower(): value for name, value in headers.items()}
             return self._answer(method, bucket=bucket, key=key, query=query, headers=lower, body=body)
         except Refusal as refusal:
             text = b"" if method == "HEAD" else _xml(refusal)
             return Answer(refusal.http, {"content-type": "application/xml", "content-length": str(len(text))}, text)
+
+    def _redirect(self, other: Elsewhere, bucket: str, key: str, query: str) -> Answer:
+        host = f"{bucket}.s3.{self.region}.amazonaws.com"
+        headers = {"content-type": "application/xml", "x-amz-bucket-region": self.region}
+        if other.located:
+            headers["location"] = f"https://{host}/{quote(key, safe='/-_.~')}?{query}"
+        refusal = Refusal(other.code, other.message, other.status)
+        return Answer(other.status, headers, _xml(refusal, Endpoint=host, Bucket=bucket))
 
     def _answer(
         self, method: str, *, bucket: str, key: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
@@ -415,8 +435,9 @@ def _no_such_upload() -> Refusal:
     return Refusal("NoSuchUpload", message, 404)
 
 
-def _xml(refusal: Refusal) -> bytes:
-    told = f"<Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message>"
+def _xml(refusal: Refusal, **more: str) -> bytes:
+    words = {"Code": refusal.code, "Message": refusal.message, **more}
+    told = "".join(f"<{name}>{escape(word)}</{name}>" for name, word in words.items())
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{told}</Error>'.encode()
 
 
