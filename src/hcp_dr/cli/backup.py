@@ -6,19 +6,10 @@ from typing import Annotated
 
 import typer
 
+from hcp_dr.cli.asking import reasons_of
 from hcp_dr.cli.online import back_up
 from hcp_dr.cli.phases import start
-from hcp_dr.cli.session import (
-    Accept,
-    Backup,
-    DnsOption,
-    DocumentedKey,
-    EnvFile,
-    OutputOption,
-    Reason,
-    Yes,
-    reasons_of,
-)
+from hcp_dr.cli.session import Accept, Backup, DnsOption, DocumentedKey, EnvFile, OutputOption, Reason, Yes
 from hcp_dr.errors import SettingsError
 from hcp_dr.model import HANDOVER
 

@@ -6,9 +6,10 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 
+from hcp_dr.cli.asking import Output, confirm, show
 from hcp_dr.cli.beginning import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.cli.phases import show_outcome
-from hcp_dr.cli.session import Output, Session, confirm, open_session, show, stoppable
+from hcp_dr.cli.session import Session, open_session, stoppable
 from hcp_dr.config import Settings
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.examine import examine, stopping

@@ -6,9 +6,10 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 
+from hcp_dr.cli.asking import Output, show
 from hcp_dr.cli.beginning import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.cli.phases import examined, show_outcome
-from hcp_dr.cli.session import Output, Session, open_session, show, stoppable
+from hcp_dr.cli.session import Session, open_session, stoppable
 from hcp_dr.engine.examine import NOTHING, stopping
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.step import Check

@@ -9,8 +9,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from hcp_dr.cli.asking import Output, confirm, end, show, who
 from hcp_dr.cli.beginning import ONLY_OURS_CHANGED, nothing_begun
-from hcp_dr.cli.session import Output, Session, confirm, end, open_session, show, stoppable, who
+from hcp_dr.cli.session import Session, open_session, stoppable
 from hcp_dr.engine.examine import examine, journal_accepted, stopping
 from hcp_dr.engine.journal import ABORT, FILE_NAME, Journal, Memory
 from hcp_dr.engine.lease import Lease

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from hcp_dr.cli import by_hand
+from hcp_dr.cli.asking import show
 from hcp_dr.cli.beginning import nothing_begun
-from hcp_dr.cli.session import Backup, DnsOption, EnvFile, OutputOption, open_session, show
+from hcp_dr.cli.session import Backup, DnsOption, EnvFile, OutputOption, open_session
 from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import SettingsError

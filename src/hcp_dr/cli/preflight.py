@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
+from hcp_dr.cli.asking import end, reasons_of, show
 from hcp_dr.cli.beginning import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.cli.phases import examined
-from hcp_dr.cli.session import (
-    Accept,
-    DnsOption,
-    EnvFile,
-    OutputOption,
-    Reason,
-    end,
-    open_session,
-    reasons_of,
-    show,
-)
+from hcp_dr.cli.session import Accept, DnsOption, EnvFile, OutputOption, Reason, open_session
 from hcp_dr.engine.examine import stopping
 from hcp_dr.report import checks as report
 

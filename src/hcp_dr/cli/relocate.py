@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
+from hcp_dr.cli.asking import reasons_of
 from hcp_dr.cli.phases import start
-from hcp_dr.cli.session import (
-    Accept,
-    Backup,
-    DnsOption,
-    DocumentedKey,
-    EnvFile,
-    OutputOption,
-    Reason,
-    Yes,
-    reasons_of,
-)
+from hcp_dr.cli.session import Accept, Backup, DnsOption, DocumentedKey, EnvFile, OutputOption, Reason, Yes
 
 
 def relocate(

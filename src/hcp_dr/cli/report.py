@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import typer
 
 from hcp_dr import config
+from hcp_dr.cli.asking import show
 from hcp_dr.cli.folders import backup_folder
-from hcp_dr.cli.session import Backup, EnvFile, show
+from hcp_dr.cli.session import Backup, EnvFile
 from hcp_dr.engine import journal
 from hcp_dr.errors import ArchiveError
 from hcp_dr.folder import BackupFolder

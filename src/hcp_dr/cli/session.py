@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import json
-import platform
 import secrets
 import signal
 import string
@@ -15,14 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
-import yaml
 
 from hcp_dr import config
 from hcp_dr.aws.client import Aws, settings_from
 from hcp_dr.aws.client import connect as connect_aws
+from hcp_dr.cli.asking import Output
 from hcp_dr.cli.beginning import NOTHING_CHANGED, ONLY_OURS_CHANGED
 from hcp_dr.cli.folders import backup_folder, folder_of, online_folder
 from hcp_dr.cli.progress import Teller
@@ -33,13 +30,11 @@ from hcp_dr.engine.bucket_lease import Leases
 from hcp_dr.engine.journal import Journal, Story
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.run import Run
-from hcp_dr.engine.step import Check, Watch
+from hcp_dr.engine.step import Watch
 from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import StopRequested, SystemClock
 from hcp_dr.errors import (
-    DONE_WITH_WARNINGS,
-    ConfirmationMissing,
     JournalError,
     NothingToResume,
     SettingsError,
@@ -56,7 +51,6 @@ from hcp_dr.procedure.hand_made import is_made_by_hand
 from hcp_dr.procedure.lost import is_lost
 from hcp_dr.procedure.unverified import must_be_accepted
 
-Output = Literal["text", "json", "yaml"]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file with the documented variables.")]
 Backup = Annotated[Path | None, typer.Option("--backup", help="The backup folder; else BACKUP_DIR.")]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="text, json or yaml, on stdout.")]
@@ -360,47 +354,3 @@ def _signals(stop: threading.Event) -> Iterator[Callable[[], int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def reasons_of(accept: list[str] | None, reason: list[str] | None) -> dict[str, str]:
-    """The reasons by the check that they are for. Raises SettingsError."""
-    names, texts = accept or [], [text.strip() for text in reason or []]
-    if len(names) != len(texts) or len(set(names)) != len(names) or not all(texts):
-        raise SettingsError(
-            what=f"--accept is given {len(names)} times and --reason {len(texts)} times, or one of them says nothing.",
-            todo="Give each accepted check once, and a reason for each, in the same order.",
-        )
-    return dict(zip(names, texts, strict=True))
-
-
-def who(ports: Ports) -> str:
-    """Who runs this, for the journal: the user of this machine, and as whom AWS knows the credentials."""
-    return f"{getpass.getuser()}@{platform.node()}, {ports.identity.arn()}"
-
-
-def confirm(name: str, *, what: str, yes: bool) -> None:
-    """Ask for the hosted cluster's name where something is taken away. Raises ConfirmationMissing."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise ConfirmationMissing(what=f"{what} Nobody is there to confirm it.")
-    print(f"{what}\nType the hosted cluster's name ({name}) to go on: ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip() != name:
-        raise ConfirmationMissing(what="The name was not typed.")
-
-
-def show(output: Output, value: dict[str, Any], text: str) -> None:
-    """The result, on stdout."""
-    match output:
-        case "json":
-            print(json.dumps(value))
-        case "yaml":
-            print(yaml.safe_dump(value, sort_keys=False), end="")
-        case "text":
-            print(text)
-
-
-def end(checks: Sequence[Check]) -> None:
-    """The last word of a command that went well. Raises typer.Exit where a check of its run is a warning."""
-    if any(check.verdict == "warning" for check in checks):
-        raise typer.Exit(DONE_WITH_WARNINGS)

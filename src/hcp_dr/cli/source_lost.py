@@ -10,11 +10,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from hcp_dr.cli.asking import Output, confirm, who
 from hcp_dr.cli.beginning import NOT_BY_THIS_COMMAND, nothing_begun
 from hcp_dr.cli.folders import journaled_below, state_folder
 from hcp_dr.cli.phases import show_outcome
 from hcp_dr.cli.progress import Teller
-from hcp_dr.cli.session import Output, Session, confirm, open_session, stoppable, who
+from hcp_dr.cli.session import Session, open_session, stoppable
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.bucket_lease import BucketLease
 from hcp_dr.engine.lease import Lease

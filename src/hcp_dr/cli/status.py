@@ -5,15 +5,9 @@ from __future__ import annotations
 import time
 
 from hcp_dr import config
+from hcp_dr.cli.asking import show
 from hcp_dr.cli.folders import backup_folder
-from hcp_dr.cli.session import (
-    Backup,
-    EnvFile,
-    OutputOption,
-    connected,
-    connected_aws,
-    show,
-)
+from hcp_dr.cli.session import Backup, EnvFile, OutputOption, connected, connected_aws
 from hcp_dr.engine import journal
 from hcp_dr.engine.around import Around, ask_around
 from hcp_dr.engine.journal import Story

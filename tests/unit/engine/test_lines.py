@@ -42,7 +42,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 def written(folder: Path, *lines: dict[str, Any]) -> bytes:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
     data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
     (folder / FILE_NAME).write_bytes(data)
     return data
