@@ -380,7 +380,7 @@ class WrongCluster(Refused):
 
     exit_code = 79
     template = "The {side} kubeconfig leads to {server}, which is another cluster than that of this relocation: {why}."
-    left = "Nothing was changed there, since it was seen."
+    left = "What is there is left as it is."
     todo = (
         "Let the kubeconfig lead to the cluster that the relocation was begun with (look at its current-context and "
         "server), then run the command again."

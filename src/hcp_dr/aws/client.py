@@ -221,7 +221,7 @@ def _session(settings: AwsSettings) -> boto3.Session:
         session = boto3.Session(botocore_session=core, region_name=settings.region)
         found = session.get_credentials()
         profile = {} if settings.keys is not None else core.get_scoped_config()
-    except (BotoCoreError, OSError) as error:  # also of a credential_process that cannot be run
+    except (BotoCoreError, OSError, ValueError) as error:  # also of a credential_process that cannot be run or read
         raise SettingsError(what=f"The AWS credentials cannot be read: {error}.") from error
     _must_have_token(profile.get("web_identity_token_file"), core.profile or "default")
     if found is None:

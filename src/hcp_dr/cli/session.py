@@ -29,6 +29,7 @@ from hcp_dr.engine.around import ask_around
 from hcp_dr.engine.bucket_lease import Leases
 from hcp_dr.engine.journal import Journal, Story
 from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.lines import case_of
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Watch
 from hcp_dr.engine.telling import Progress
@@ -216,18 +217,8 @@ class Session:
         return recognized(self.fitting(story), self.ports)
 
     def fitting(self, story: Story) -> Case:
-        """Raises SettingsError where the settings are those of another relocation, Refused where they lead to a server
-        that nobody verifies, JournalError where the story does not tell which relocation it is."""
-        try:
-            case = Case.from_json(dict(story.case or {}))
-        except ValueError as error:
-            raise JournalError(
-                path=self.folder.path / journals.FILE_NAME,
-                reason=f"what it says of the relocation cannot be read ({error}): it was edited, or another version "
-                "of hcp-dr wrote it",
-                left="Nothing was changed by this command.",
-                todo="Go on with the version that wrote it.",
-            ) from error
+        """Raises SettingsError where the settings are another relocation's, Refused where a server is not verified."""
+        case = case_of(story.case or {}, self.folder.path / journals.FILE_NAME)
         given = self.settings
         for variable, ours, theirs in (
             ("HC_CLUSTER_NS", given.hc_cluster_ns, case.namespace),

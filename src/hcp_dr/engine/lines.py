@@ -7,6 +7,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from hcp_dr.errors import JournalError
+from hcp_dr.model import Case
+
 _LAST_MOMENT = 253402300799.0  # the end of the year 9999
 
 
@@ -22,6 +25,20 @@ def fault(lines: Iterable[Mapping[str, Any]]) -> str | None:
             if line.get(name) is None:
                 return f"its line {number} ({kind}) has no field {name}"
     return None
+
+
+def case_of(value: Mapping[str, Any], where: object) -> Case:
+    """Which relocation the journal `where` says that it is of. Raises JournalError."""
+    try:
+        return Case.from_json(dict(value))
+    except ValueError as error:
+        raise JournalError(
+            path=where,
+            reason=f"what it says of the relocation cannot be read ({error}): it was edited, or another version of "
+            "hcp-dr wrote it",
+            left="Nothing was changed by this command.",
+            todo="Go on with the version that wrote it.",
+        ) from error
 
 
 def _is_word(value: object) -> bool:
@@ -53,7 +70,6 @@ def _are_checks(value: object) -> bool:
 
 _FIELDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "at": (_is_moment, "a moment in seconds"),
-    "line": (_is_word, "a word"),
     "command": (_is_word, "a word"),
     "case": (lambda value: value is None or isinstance(value, dict), "a mapping"),
     "step": (_is_word_or_none, "a word"),

@@ -250,6 +250,7 @@ class Operator:
         try:
             self._must_be_usable()
             losing.must_be_before(story, self._archive.folder)
+            must_be_accepted(ports, story)
             case = losing.towards(Case.from_json(dict(story.case or {})), ports.destination)
             manifest = lost.must_be_verified(self._archive, story, ports, case)
             self._prover(ports, case)()

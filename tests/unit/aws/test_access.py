@@ -300,6 +300,7 @@ def test_a_region_that_is_none() -> None:
             "asks for a web identity token in /no/token, which cannot be read here (No such file or directory)",
         ),
         ("credential_process = /no/program\n", "The AWS credentials cannot be read: "),
+        ("credential_process = echo no JSON\n", "The AWS credentials cannot be read: "),
     ],
 )
 def test_credentials_that_lead_to_what_is_not_here(tmp_path: Path, profile: str, says: str) -> None:
