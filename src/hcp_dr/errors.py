@@ -32,6 +32,7 @@
     ├── Contested                    61  somebody undoes what was done
     ├── LeaseHeld                    62  somebody else is at work on this hosted cluster
     ├── LeaseLost                    63  it is no longer sure that nobody else is
+    ├── OperatorClaimed              64  another relocation has or will have a HyperShift operator stopped
     └── Refused                      70  a guard does not hold
         ├── FenceBroken              71
         ├── NotOurs                  72
@@ -304,14 +305,9 @@ class Contested(HcpDrError):
 
 class LeaseHeld(HcpDrError):
     exit_code = 62
-    template = (
-        "{object} on the {cluster} management cluster is held by {holder} since {since} and is being renewed: "
-        "somebody is at work on this hosted cluster."
-    )
+    template = "{object} on the {cluster} management cluster is held by {holder} since {since}, who is renewing it now."
     left = "Nothing was changed by this command."
-    todo = (
-        "Wait until that one ends, or stop it where it runs (`hcp-dr status` says where); then run the command again."
-    )
+    todo = "Wait until that one ends, or stop it where it runs (see `hcp-dr status`); then run the command again."
 
 
 class LeaseLost(HcpDrError):
@@ -319,6 +315,12 @@ class LeaseLost(HcpDrError):
     template = "{object} on the {cluster} management cluster is no longer held by this run: {reason}."
     left = "Nothing was begun after that; what was done so far stays as it is."
     todo = "Look with `hcp-dr status` whether somebody else is at work; if nobody is, run `hcp-dr resume`."
+
+
+class OperatorClaimed(HcpDrError):
+    exit_code = 64
+    template = "Another relocation has or will have the HyperShift operator of {cluster} stopped ({object}): {holder}."
+    todo = "Wait until that one has ended, then run `hcp-dr resume`."
 
 
 class Refused(HcpDrError):

@@ -108,7 +108,8 @@ def test_an_abort_takes_the_second_control_plane_away_before_the_first_comes_bac
     assert [order.index(name) for name in marks] == sorted(order.index(name) for name in marks)
     assert order.index("backup.delete_routes") < order.index("backup.fence"), "the fence is lifted by name"
     assert order.index("backup.fence") < order.index("backup.hold_dns"), "who owns an unpublished name deletes it"
-    assert order[-1] == "backup.mark_parent", "the nonce proves the way back"
+    assert order[-2] == "backup.mark_parent", "the nonce proves the way back"
+    assert order[-1] == "backup.claim_operator", "nobody else stops the source's operator before it is in service"
 
 
 def test_nothing_is_removed_before_all_is_proven() -> None:
@@ -129,6 +130,7 @@ def test_everything_before_the_fence_is_harmless_and_nothing_restored_earlier_ne
     order = [step.name for step in RELOCATE]
     before = order[len(PREFLIGHT) : order.index("backup.fence")]
     assert before == [
+        "backup.claim_operator",
         "backup.mark_parent",
         "backup.protect_instances",
         "backup.hold_dns",

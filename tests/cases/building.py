@@ -9,6 +9,7 @@ Common values have short forms:
                   written as the source's object that it was exported from. A Removable may say its side.
     Workload      "kube-apiserver 2 pod-a pod-b:70": replicas asked for and pods there, :70 for one on its way out with
                   a grace of 70 seconds. With "StatefulSet " before it, or "namespace/", where that differs.
+    Claim         "source ours", "source free", or "source clusters/two backup two-7": the side, and who holds it
     Fence         "holds"
     Guard         "proven"
     mappings      a list of objects, kept by kind and name, or by name, or, where the values are strings, as the sha256
@@ -32,6 +33,7 @@ from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.scrub import scrub
 from hcp_dr.procedure.fencing import KEEPERS, WRITERS, Fence
 from hcp_dr.procedure.machinery import PAUSED, Held, held
+from hcp_dr.procedure.operator_claim import Claim, Holder
 from hcp_dr.procedure.removal import Guard, Removable, removable
 from hcp_dr.procedure.restoring import Restorable
 from hcp_dr.procedure.workloads import PodFact, Workload
@@ -111,6 +113,13 @@ def _workload(text: str) -> Workload:
     return Workload(kind, namespace, name, int(words[1]), tuple(pods))
 
 
+def _claim(text: str) -> Claim:
+    side, _, who = text.partition(" ")
+    free = Claim(side, {"source": "mgmt-1"}.get(side, "mgmt-2"), "clusters/one", "one-1", None)  # type: ignore[arg-type]
+    who = free.me if who == "ours" else who
+    return free if who == "free" else dataclasses.replace(free, holder=Holder(who, "2026-11-29T01:00:00Z", "uid-of-it"))
+
+
 _SHORT: dict[Any, Callable[[Any], Any]] = {
     Object: an_object,
     Resource: RESOURCES.__getitem__,
@@ -119,6 +128,7 @@ _SHORT: dict[Any, Callable[[Any], Any]] = {
     Removable: _removable,
     Held: _held,
     Workload: _workload,
+    Claim: _claim,
 }
 STRANGER = Stranger("source", "https://elsewhere.example:6443", "it is another")
 _WORDS: dict[Any, dict[str, Any]] = {

@@ -10,6 +10,7 @@ from typing import Any
 from hcp_dr.engine.step import Step, Watch
 from hcp_dr.procedure import fence_watch
 from hcp_dr.procedure.backup import (
+    claim_operator,
     copy_snapshot,
     delete_routes,
     export_again,
@@ -137,6 +138,7 @@ FINISH: Steps = (
 
 RELOCATE: Steps = (
     *PREFLIGHT,
+    claim_operator.STEP,  # of two off one source, the second stops before anything; it is given back in operator_back
     mark_parent.STEP,
     protect_instances.STEP,
     hold_dns.STEP,
@@ -193,6 +195,7 @@ UNDO: Steps = (
     claim_namespaces.STEP,
     protect_instances.STEP,  # until no machine object is to be deleted any more
     mark_parent.STEP,
+    claim_operator.STEP,
 )
 """What is taken back, in this order, where it was begun."""
 

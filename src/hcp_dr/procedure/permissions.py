@@ -46,6 +46,7 @@ from hcp_dr.kube.resources import (
 )
 from hcp_dr.model import Side, control_plane_namespace
 from hcp_dr.procedure.identity import NONCE, PARENT, SAMPLED
+from hcp_dr.procedure.operator_claim import NAME as CLAIM
 
 Place = str
 EVERYWHERE: Place = ""
@@ -170,6 +171,7 @@ _SOURCE = (
     *_each(OWN, (HOSTED_CONTROL_PLANE,), "update", part="finalizers", beyond=OWNERS),  # which owns the Routes
     *_each(OWN, (SERVICE,), "list patch"),
     *_each(OPERATOR, (DEPLOYMENT,), "patch"),
+    *_each(LEASES, (LEASE,), "delete", names=(CLAIM,)),  # on the operator, which is given back
     *_each(OPERATOR, (POD,), "delete"),
     *_each(OPERATOR, (POD,), "watch", beyond=WAITS),
 )
@@ -216,6 +218,7 @@ _DESTINATION = (
     *_each(OWN, (POD,), "list watch create delete"),
     *_each(OWN, (POD,), "get create", part="exec"),
     *_each(OPERATOR, (DEPLOYMENT,), "patch", beyond=UNDO),
+    *_each(LEASES, (LEASE,), "delete", names=(CLAIM,), beyond=UNDO),
     *_each(OPERATOR, (POD,), "delete", beyond=CACHED),
     *_each(OPERATOR, (POD,), "watch", beyond=UNDO),
 )

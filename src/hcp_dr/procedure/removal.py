@@ -20,6 +20,7 @@ from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import annotations_of, condition, finalizers_of, is_deleting, name_of, namespace_of, uid_of
 from hcp_dr.objects.scrub import CLEANUP
 from hcp_dr.procedure.identity import nonce_of
+from hcp_dr.procedure.operator_claim import look_at
 from hcp_dr.procedure.workloads import Workload, workloads
 
 OPERATOR_NAMESPACE = "hypershift"
@@ -84,6 +85,7 @@ class Guard:
     alive: tuple[str, ...]  # controllers that have pods, or are asked to have some
     destination_serves: bool  # its HostedCluster is available, and the fixed name answers with the nonce
     stranger: Stranger | None = None  # behind a kubeconfig, instead of a management cluster of this relocation
+    claim: str = ""  # where the operator is among those that are alive: whose it is to stop, a sentence
 
     def refusal(self) -> Refuse | None:
         if self.stranger is not None:
@@ -97,15 +99,15 @@ class Guard:
                     todo="Run `hcp-dr verify`; when it passes, run `hcp-dr resume`.",
                 )
             )
-        return dangerous_alive("source", self.alive)
+        return dangerous_alive("source", self.alive, self.claim)
 
 
-def dangerous_alive(side: Side, alive: tuple[str, ...]) -> Refuse | None:
+def dangerous_alive(side: Side, alive: tuple[str, ...], claim: str = "") -> Refuse | None:
     if not alive:
         return None
     return Refuse(
         MachineUnsafe(
-            what=f"Controllers that could terminate instances live on the {side}: {', '.join(alive)}.",
+            what=f"Controllers that could terminate instances live on the {side}: {', '.join(alive)}. {claim}".rstrip(),
             left="Nothing was deleted while they are.",
             todo="Find out who started them, scale them to 0, then run `hcp-dr resume`.",
         )
@@ -139,9 +141,11 @@ def terminators(cluster: Kubernetes, case: Case) -> tuple[Workload, ...]:
 
 
 def guard(ports: Ports, case: Case, memory: Memory) -> Guard:
-    dangerous = (*operator_of(ports.source), *terminators(ports.source, case))
+    operator = operator_of(ports.source)
+    dangerous = (*operator, *terminators(ports.source, case))
     alive = tuple(str(item) for item in dangerous if not item.stopped)
-    return replace(proven(ports, case, memory), alive=alive)
+    claim = "" if all(item.stopped for item in operator) else look_at(ports, case, "source").told()
+    return replace(proven(ports, case, memory), alive=alive, claim=claim)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@ protocol of `removal`, and only what bears this relocation's annotation.
 
 The destination's HyperShift operator adds its finalizer even to a paused HostedCluster, and finishes its deletion by
 un-pausing Cluster API, deleting machines and wiping OIDC documents. So it has zero pods while the HostedCluster and its
-NodePools go, and for no longer: other hosted clusters need it. Nothing acts upon what else was restored (rule D)."""
+NodePools go, and for no longer: other hosted clusters need it; two that are called off onto the same destination take
+turns (`operator_claim`). Nothing acts upon what else was restored (rule D)."""
 
 from __future__ import annotations
 
@@ -32,6 +33,7 @@ from hcp_dr.objects.reading import annotations_of, labels_of, name_of, namespace
 from hcp_dr.objects.select import NODE_POOL_ANNOTATION, travels
 from hcp_dr.procedure import returning
 from hcp_dr.procedure.carried import MACHINERY
+from hcp_dr.procedure.operator_claim import Claim, look_at
 from hcp_dr.procedure.removal import (
     OPERATOR_NAMESPACE,
     Removable,
@@ -134,6 +136,7 @@ class Governed:
     items: tuple[Removable, ...]
     alive: tuple[str, ...]
     operator: tuple[Workload, ...]
+    claim: Claim  # on it
     operator_before: Mapping[str, Any] | None  # remembered: replicas by Deployment
     started: Started
 
@@ -143,6 +146,7 @@ def governed(ports: Ports, case: Case, memory: Memory, resource: Resource) -> Go
         items=made(ports, case, (resource,), case.namespace),
         alive=alive(ports, case),
         operator=operator_of(ports.destination),
+        claim=look_at(ports, case, "destination"),
         operator_before=memory.mapping(OPERATOR_BEFORE),
         started=returning.look_at(ports, case, memory),
     )
@@ -157,6 +161,9 @@ def remove_governed(facts: Governed, dangerous: tuple[str, ...] = ()) -> Decisio
     # An operator without pods cannot have acted upon an un-pausing that came after it had stopped.
     if started.control_plane or (started.unpaused and not stopped):
         return _too_late(facts, stopped=stopped)
+    unclaimed = facts.claim.awaited()
+    if unclaimed is not None:
+        return unclaimed
     if facts.operator_before is None:
         return Do((Remember(OPERATOR_BEFORE, {item.name: item.replicas for item in facts.operator}),))
     if not stopped:
@@ -184,8 +191,8 @@ def _too_late(facts: Governed, *, stopped: bool) -> Refuse:
 
 
 def bring_operator_back(facts: Governed) -> Decision | None:
-    """To the replicas that it had, when nothing is left that it would finish deleting. None where it has them, or
-    where somebody gave it others meanwhile."""
+    """To the replicas that it had, when nothing is left that it would finish deleting; then the claim on it is given
+    back. None where it has them, or where somebody gave it others meanwhile."""
     before = facts.operator_before or {}
     actions = tuple(
         scale("destination", item, int(before[item.name]))
@@ -193,8 +200,8 @@ def bring_operator_back(facts: Governed) -> Decision | None:
         if before.get(item.name) and item.replicas == 0
     )
     if actions:
-        return Do(actions)
+        return facts.claim.awaited() or Do(actions)
     if before and any(len(item.pods) < item.replicas for item in facts.operator):
         wake = Topic("destination", POD, OPERATOR_NAMESPACE)
         return Wait("the destination's HyperShift operator is back", "pods are missing", OPERATOR_LIMIT, wake)
-    return None
+    return facts.claim.give_back()

@@ -16,6 +16,7 @@ from hcp_dr.kube.resources import (
     CLUSTER_ROLE_BINDING,
     HOSTED_CLUSTER,
     HOSTED_CONTROL_PLANE,
+    LEASE,
     MACHINE,
     MACHINE_DEPLOYMENT,
     MACHINE_HEALTH_CHECK,
@@ -70,6 +71,7 @@ def on_cluster(cluster: Kubernetes, names: HostedClusterNames) -> list[str]:
     ]
     for kind in _BY_OWNER:
         found += [_words(kind, item) for item in _list(cluster, kind) if _belongs(item, names)]
+    found += [_words(LEASE, item) for item in _list(cluster, LEASE, "default") if _is_held_for(item, names)]
     return found
 
 
@@ -105,6 +107,12 @@ def _belongs(item: Object, names: HostedClusterNames) -> bool:
     labels = metadata.get("labels") or {}
     labelled = (labels.get(OWNER_NAMESPACE), labels.get(OWNER_NAME)) == (names.namespace, names.name)
     return labelled or metadata["name"].endswith(f"-{names.control_plane_namespace}")
+
+
+def _is_held_for(lease: Object, names: HostedClusterNames) -> bool:
+    """Whoever relocated it is still at work, or keeps something that others wait for."""
+    said = (lease["metadata"].get("annotations") or {}).values()
+    return f"{names.namespace}/{names.name}" in said and bool((lease.get("spec") or {}).get("holderIdentity"))
 
 
 def _words(kind: Resource, item: Object) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.peers import Stranger, stranger_inside
 from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.errors import Forbidden
+from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
     CLUSTER,
@@ -29,6 +31,7 @@ from hcp_dr.objects.reading import (
 from hcp_dr.objects.scrub import keeps_oidc_documents
 from hcp_dr.procedure.documents import bucket_of
 from hcp_dr.procedure.operator_build import Build, build_of, compared, pods_of_operator
+from hcp_dr.procedure.operator_claim import OBJECT, Holder, holder_on, waiting_for
 from hcp_dr.procedure.permissions import denied
 from hcp_dr.procedure.preflight import bad_if, verdict
 
@@ -51,6 +54,8 @@ class ClusterFacts:
     node_labels: tuple[dict[str, str], ...]
     snapshot_urls: int  # how many the schema of restoreSnapshotURL takes; 0 where it has no such field
     denied: tuple[str, ...]
+    claimed_by: Holder | None = None  # its operator, by another relocation
+    claim_seen: bool = True  # whether these credentials may look at that
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ def _look_at(ports: Ports, case: Case, side: Side) -> ClusterFacts:
     cluster = ports.cluster(side)
     operator = cluster.find(DEPLOYMENT, "operator", "hypershift") or {}
     pods = pods_of_operator(cluster, operator)
+    claimed_by, claim_seen = _claim_on(cluster)
     return ClusterFacts(
         side=side,
         server=cluster.server,
@@ -91,7 +97,16 @@ def _look_at(ports: Ports, case: Case, side: Side) -> ClusterFacts:
         node_labels=tuple(dict(labels_of(node)) for node in cluster.list(NODE).items),
         snapshot_urls=_url_count(cluster.find(CUSTOM_RESOURCE_DEFINITION, URL_CRD)),
         denied=denied(cluster, side, case.namespace, case.name),
+        claimed_by=claimed_by,
+        claim_seen=claim_seen,
     )
+
+
+def _claim_on(cluster: Kubernetes) -> tuple[Holder | None, bool]:
+    try:
+        return holder_on(cluster), True
+    except Forbidden:
+        return None, False
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -129,6 +144,7 @@ def _check_cluster(cluster: ClusterFacts, facts: Facts) -> list[Check]:
     else:
         found.append(Check(f"versions.{side}", "ok", "all API versions are served"))
     found.append(_check_permissions(side, cluster.denied))
+    found.append(_check_claim(cluster))
     if side == "destination":
         found += _check_destination(cluster, facts)
     return found
@@ -143,6 +159,31 @@ def _check_permissions(side: Side, refused: tuple[str, ...]) -> Check:
         f"not allowed: {', '.join(refused)}",
         "the relocation would stop half-way",
         f"give the user of the {side} kubeconfig the roles that `hcp-dr rbac {side}` prints",
+    )
+
+
+def _check_claim(cluster: ClusterFacts) -> Check:
+    """Nobody may accept this: of two that stop one operator, one brings it back while the other deletes."""
+    side, holder = cluster.side, cluster.claimed_by
+    if not cluster.claim_seen:
+        todo = f"give the user of the {side} kubeconfig the roles that `hcp-dr rbac {side}` prints"
+        return Check(f"operator_claim.{side}", "unknown", f"not looked at: {OBJECT} may not be read", "", todo)
+    if holder is None:
+        return Check(
+            f"operator_claim.{side}", "ok", "no other relocation is about to stop the HyperShift operator there"
+        )
+    acts = "has or will have" if holder.is_source else "is being called off, and for some minutes has"
+    uses = (
+        "this relocation stops it too, and one would bring it back in the middle of the other's deletions"
+        if side == "source"
+        else "it is to build the control plane there, and to be stopped if this relocation is called off"
+    )
+    return Check(
+        f"operator_claim.{side}",
+        "blocked",
+        f"another relocation {acts} the HyperShift operator of the {side} stopped ({OBJECT}): {holder}",
+        uses,
+        waiting_for(side),
     )
 
 

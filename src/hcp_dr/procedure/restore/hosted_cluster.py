@@ -25,6 +25,7 @@ from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure import restore_url
 from hcp_dr.procedure.fencing import BREACHES, Fence, look_at
 from hcp_dr.procedure.lost import is_lost
+from hcp_dr.procedure.operator_claim import at_zero
 from hcp_dr.procedure.restore_url import RestoreUrl
 from hcp_dr.procedure.restoring import STARTED, Restorable, is_ours, marked, to_restore
 from hcp_dr.procedure.withdrawal import Governed, bring_operator_back, governed, remove_governed
@@ -180,6 +181,8 @@ def revert(facts: Governed) -> Decision:
     odd = [item for item in facts.operator if before.get(item.name, item.replicas) != item.replicas]
     seen = ", ".join(f"{item.name} is asked for {item.replicas}, had {before[item.name]}" for item in odd)
     why = "somebody scaled the destination's HyperShift operator meanwhile, which is left as it is"
+    if before and not any(before.values()) and not odd:
+        return Done("the destination has no HostedCluster of this relocation", (at_zero(facts.claim),))
     checks = (Check("operator.destination", "warning", seen, why),) if odd else ()
     return Done("the destination has no HostedCluster of this relocation, and has its operator", checks)
 

@@ -1,6 +1,9 @@
 """Brings the source's HyperShift operator back, for the other hosted clusters there, and only when nothing of this one
 is left that it would finish deleting: a returning operator with a half-deleted HostedCluster wipes the live cluster's
-OIDC documents (rule F2)."""
+OIDC documents (rule F2). With that its claim is given back, so that another relocation may stop it.
+
+One that had no replicas before gets none, because whoever stopped it had a reason. It keeps those that somebody gave it
+meanwhile; where it has none still, that is a warning: no hosted cluster there is reconciled."""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.select import node_pools_of
+from hcp_dr.procedure.operator_claim import Claim, at_zero, look_at
 from hcp_dr.procedure.removal import OPERATOR_NAMESPACE, operator_of
 from hcp_dr.procedure.workloads import Workload, scale
 
@@ -46,6 +50,7 @@ _OWN: tuple[Resource, ...] = (
 class Facts:
     left: tuple[str, ...]
     operator: tuple[Workload, ...]
+    claim: Claim  # on it
     before: Mapping[str, Any]  # remembered: replicas by Deployment
 
 
@@ -63,6 +68,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     return Facts(
         left=left_on_source(ports, case),
         operator=operator_of(ports.source),
+        claim=look_at(ports, case, "source"),
         before=memory.mapping("operator_before") or {},
     )
 
@@ -79,26 +85,33 @@ def plan(facts: Facts) -> Decision:
     actions = tuple(
         scale("source", item, int(facts.before[item.name]))
         for item in facts.operator
-        if item.name in facts.before and item.replicas != facts.before[item.name]
+        if facts.before.get(item.name) and item.replicas != facts.before[item.name]
     )
     if actions:
-        return Do(actions)
+        return facts.claim.needed("Nothing of this hosted cluster is left there; its operator stays stopped.") or Do(
+            actions
+        )
     if any(len(item.pods) < item.replicas for item in facts.operator):
         wake = Topic("source", POD, OPERATOR_NAMESPACE)
         return Wait("the operator's pods are back", "some are missing", LIMIT, wake)
-    if facts.before and not any(facts.before.values()):
-        return Done("the source's HyperShift operator was at zero before, and stays so")
+    given_back = facts.claim.give_back()
+    if given_back is not None:
+        return given_back
+    if facts.operator and not any(item.replicas for item in facts.operator):
+        return Done("the source's HyperShift operator was at zero before, and stays so", (at_zero(facts.claim),))
     return Done("the source's HyperShift operator has its replicas back")
 
 
 def foresee(facts: Facts) -> Facts:
     stopped = tuple(replace(item, replicas=0, pods=()) for item in facts.operator)
     before = dict(facts.before) or {item.name: item.replicas for item in facts.operator}
-    return replace(facts, left=(), operator=stopped, before=before)
+    return replace(facts, left=(), operator=stopped, before=before, claim=facts.claim.held())
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    return replace(facts, operator=())
+    if decision == facts.claim.give_back():
+        return replace(facts, claim=replace(facts.claim, holder=None))
+    return replace(facts, operator=(), claim=facts.claim.held())
 
 
 STEP = Step(

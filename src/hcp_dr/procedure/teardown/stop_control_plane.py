@@ -1,7 +1,7 @@
 """Stops everything in the control plane namespace and the source's HyperShift operator, and sees them gone, before
 anything is deleted: deleting un-pauses and terminates while they live. The operator serves other hosted clusters too,
 so it goes last, when nothing else is left to be waited for, and comes back in `operator_back`: the pause keeps it from
-bringing back what is stopped before it.
+bringing back what is stopped before it. Only whoever holds the claim on it stops it (`operator_claim`).
 
 A StatefulSet that would delete its volumes when it is scaled down is told to retain them first, with
 control-plane-operator gone, and is seen to keep that for a while. Orders to clean the cloud are taken off both sides
@@ -27,7 +27,9 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import annotations_of, dig, name_of, namespace_of
 from hcp_dr.objects.scrub import CLEANUP
+from hcp_dr.procedure.backup import claim_operator
 from hcp_dr.procedure.fencing import FENCED, KEEPERS, is_paused
+from hcp_dr.procedure.operator_claim import Claim, look_at
 from hcp_dr.procedure.removal import OPERATOR_NAMESPACE, Guard, operator_of, proven
 from hcp_dr.procedure.workloads import Workload, still_there, stop, stopping, workloads
 
@@ -43,6 +45,7 @@ class Facts:
     namespace: str
     guard: Guard
     operator: tuple[Workload, ...]
+    claim: Claim  # on it
     own: tuple[Workload, ...]  # of the control plane namespace
     volumes_at_stake: tuple[str, ...]  # StatefulSets that delete their claims when they are scaled down
     endpoint_services: Mapping[str, str]  # VPC endpoint services of its load balancers, by AWSEndpointService
@@ -51,6 +54,7 @@ class Facts:
     now: float = 0.0  # seconds since the epoch
     lifted: bool = False  # the source's HostedCluster is there and not paused
     retained: float | None = None  # remembered: when the StatefulSets were told to retain their volumes
+    alone: bool = False  # a teardown by itself: nothing before it has claimed the operator
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -62,6 +66,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         namespace=namespace,
         guard=proven(ports, case, memory),
         operator=operator_of(ports.source),
+        claim=look_at(ports, case, "source"),
         own=workloads(ports.source, namespace, DEPLOYMENT, STATEFUL_SET),
         volumes_at_stake=tuple(name_of(item) for item in sets if dig(item, *_POLICY) == "Delete"),
         endpoint_services={
@@ -72,6 +77,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         now=ports.now(),
         lifted=hosted_cluster is not None and not is_paused(hosted_cluster),
         retained=memory.values.get("volumes_retained"),
+        alone=bool(memory.begun) and claim_operator.STEP.name not in memory.begun,
     )
 
 
@@ -101,6 +107,9 @@ def plan(facts: Facts) -> Decision:
                 todo="Find out who lifted the pause, then run `hcp-dr resume`: it closes the source again.",
             )
         )
+    unclaimed = facts.claim.needed("Nothing was deleted on the source, and its operator was not stopped.")
+    if unclaimed is not None:
+        return unclaimed
     if facts.before is None:
         return Do(
             (
@@ -130,7 +139,10 @@ def plan(facts: Facts) -> Decision:
             return Do(actions)
         wake = Topic("source", POD, namespace)
         return Wait(f"no pod of the source's {whose} is left", still_there(group), GONE_LIMIT, wake)
-    return Done("the operator and everything in the control plane namespace have zero pods")
+    because = "the operator and everything in the control plane namespace have zero pods"
+    if not any(facts.before.values()):
+        because += "; the operator had none before, and no relocation is known that stopped it"
+    return Done(because)
 
 
 def _retain(facts: Facts) -> Do:
@@ -144,12 +156,15 @@ def _retain(facts: Facts) -> Do:
 def foresee(facts: Facts) -> Facts:
     """The fence has stopped its part."""
     own = tuple(replace(item, replicas=0, pods=()) if item.name in FENCED else item for item in facts.own)
-    return replace(facts, guard=Guard((), (), destination_serves=True), own=own, lifted=False)
+    claim = facts.claim if facts.alone else facts.claim.held()
+    return replace(facts, guard=Guard((), (), destination_serves=True), own=own, lifted=False, claim=claim)
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if not facts.claim.is_ours:
+        return replace(facts, claim=facts.claim.held())
     if facts.before is None:
-        return replace(facts, before={})
+        return replace(facts, before={item.name: item.replicas for item in facts.operator})
     if facts.cleaning:
         return replace(facts, cleaning=())
     keepers = tuple(item for item in facts.own if item.name in KEEPERS)
