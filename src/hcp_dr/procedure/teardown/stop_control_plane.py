@@ -112,7 +112,7 @@ def plan(facts: Facts) -> Decision:
                 todo="Find out who lifted the pause, then run `hcp-dr resume`: it closes the source again.",
             )
         )
-    unclaimed = facts.claim.needed("Nothing was deleted on the source, and its operator was not stopped.")
+    unclaimed = facts.claim.needed("Nothing is deleted on the source, and its operator goes on.")
     if unclaimed is not None:
         return unclaimed
     if facts.before is None:
