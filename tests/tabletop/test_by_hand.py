@@ -21,7 +21,7 @@ from hcp_dr_lab.tabletop.kubernetes.access import Caller
 from hcp_dr_lab.tabletop.operator import Ending, Operator
 from hcp_dr_lab.tabletop.world import NAME
 from tests.tabletop.by_hand import FILE, Hands
-from tests.tabletop.scene import SETTLE, Scene, scene
+from tests.tabletop.scene import SETTLE, Scene, scene, unguarded
 from tests.tabletop.test_another_machine import touch
 from tests.tabletop.test_fence_watch import breaches, during, replicas, scale
 from tests.tabletop.test_interruption import EVERY_KILL, Left, resumed
@@ -137,8 +137,9 @@ def test_a_snapshot_that_is_older_than_the_fence_is_refused_while_a_whole_one_ca
     assert here.verdict().lost == ()
 
 
-def test_a_loss_that_is_confirmed_keeps_the_source_from_being_removed() -> None:
-    """The source's etcd is the only place where the rest may still be."""
+def test_a_loss_that_is_confirmed_keeps_the_source_from_being_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source's etcd is the only place where the rest may still be. Down, it does not show either what its image can,
+    which by itself stops a restore."""
     here = scene()
     hands = Hands(here.world)
     hands.save_and_upload()
@@ -149,6 +150,8 @@ def test_a_loss_that_is_confirmed_keeps_the_source_from_being_removed() -> None:
     hands.delete_routes()
     hands.source.patch(r.STATEFUL_SET, "etcd", "clusters-shop", {"spec": {"replicas": 0}})
     here.world.clock.spend(60)
+    assert check(restored(here, hands), "etcd_restore").verdict == "unknown"
+    unguarded(monkeypatch)
     ending = restored(here, hands)
     assert ending.error is None
     assert check(ending, "snapshot_whole").verdict == "warning"
