@@ -138,8 +138,8 @@ def test_a_snapshot_that_is_older_than_the_fence_is_refused_while_a_whole_one_ca
 
 
 def test_a_loss_that_is_confirmed_keeps_the_source_from_being_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The source's etcd is the only place where the rest may still be. Down, it does not show either what its image can,
-    which by itself stops a restore."""
+    """The source's etcd is the only place where the rest may still be. Down, it does not show what its image can, which
+    stops a restore too."""
     here = scene()
     hands = Hands(here.world)
     hands.save_and_upload()
