@@ -233,7 +233,8 @@ def test_it_goes_on_after_a_kill_at_any_write() -> None:
     every = 1 if os.environ.get(EVERY_KILL) else 29
 
     def remember(moment: str, request: Request) -> None:
-        writing = request.writes and here.operator.story().case is not None and request.verb != "execute"
+        story = here.operator.story()
+        writing = request.writes and story.case is not None and not story.ended and request.verb != "execute"
         if writing and next(writes) % every == 1 % every:
             hooks, here.world.hooks = here.world.hooks, []
             files = dict(here.operator.files)
