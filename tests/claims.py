@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 NOTHING = re.compile(
-    r"\bnothing was (changed|touched|stopped|deleted|restored|undone|done)\b"
+    r"\bnothing was (changed|touched|stopped|deleted|restored|undone|done)\b(?! there, since)"
     r"|\bno record was (touched|taken over)\b(?! but)"
     r"|\bno snapshot was\b|\bthe zone was not\b|\bwas never un-paused\b"
     r"|\b(is|are) as (it|they) w(as|ere)\b",
