@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hcp_dr import errors
+from tests.claims import denials
 
 CLASSES = sorted(
     (member for _, member in inspect.getmembers(errors, inspect.isclass) if issubclass(member, errors.HcpDrError)),
@@ -51,6 +52,13 @@ def test_it_can_be_sent_elsewhere(kind: type[errors.HcpDrError]) -> None:
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_a_refusal_never_passes_by_itself(kind: type[errors.HcpDrError]) -> None:
     assert not (kind.passing and issubclass(kind, errors.Refused | errors.SettingsError))
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_only_what_comes_before_anything_says_so(kind: type[errors.HcpDrError]) -> None:
+    """The others may be raised after an act."""
+    before = issubclass(kind, errors.SettingsError | errors.ConfirmationMissing)
+    assert before or denials(kind.left) == []
 
 
 def test_one_occasion_may_say_it_otherwise() -> None:

@@ -157,7 +157,7 @@ def told(data: bytes, where: Path | str) -> Story:
         raise JournalError(
             path=where,
             reason=reason,
-            left="Nothing was changed by this command.",
+            left="Nothing of the hosted cluster was changed by this command.",
             todo=f"Move it away, and go on with its copy in the bucket: `hcp-dr resume --backup {where.parent}`."
             if isinstance(where, Path)
             else "Go on where it was written, or bring that folder here and name it with --backup.",

@@ -36,7 +36,7 @@ def case_of(value: Mapping[str, Any], where: object) -> Case:
             path=where,
             reason=f"what it says of the relocation cannot be read ({error}): it was edited, or another version of "
             "hcp-dr wrote it",
-            left="Nothing was changed by this command.",
+            left="Nothing of the hosted cluster was changed by this command.",
             todo="Go on with the version that wrote it.",
         ) from error
 
