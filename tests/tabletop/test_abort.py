@@ -87,8 +87,8 @@ def _plain(value: Any) -> Any:
 
 @cache
 def boundaries(*shapes: Shape, every: int = 1, step: str = "", dns: Dns = "release") -> tuple[Left, ...]:
-    """Before and after the actions of a relocation up to the intent of the point of no return: each so-manieth, or
-    those of one step. Nobody's own: clone the worlds."""
+    """Before and after the actions of a relocation up to where the point of no return is announced in the Leases: each
+    so-manieth, or those of one step. Nobody's own: clone the worlds."""
     here = scene(*shapes)
     left: list[Left] = []
     count = 0
@@ -98,7 +98,8 @@ def boundaries(*shapes: Shape, every: int = 1, step: str = "", dns: Dns = "relea
         story = here.operator.story()
         if not request.writes or not story.memory.begun & {each.name for each in UNDO}:
             return
-        if POINT_OF_NO_RETURN in story.memory.acted:
+        announces = story.current == POINT_OF_NO_RETURN and request.arguments[:1] == (r.LEASE,)
+        if POINT_OF_NO_RETURN in story.memory.acted or announces:
             raise StoppedThereError
         if (story.current == step) if step else (count % every == 0):
             left.append(Left(f"{moment} {request}", _copy(here.world), story, dict(here.operator.files)))
