@@ -87,8 +87,8 @@ def _plain(value: Any) -> Any:
 
 @cache
 def boundaries(*shapes: Shape, every: int = 1, step: str = "", dns: Dns = "release") -> tuple[Left, ...]:
-    """Before and after the actions of a relocation up to where the point of no return is announced in the Leases: each
-    so-manieth, or those of one step. Nobody's own: clone the worlds."""
+    """Before and after the actions of a relocation up to the intent of the point of no return: each so-manieth, or
+    those of one step. Nobody's own: clone the worlds."""
     here = scene(*shapes)
     left: list[Left] = []
     count = 0
@@ -98,8 +98,7 @@ def boundaries(*shapes: Shape, every: int = 1, step: str = "", dns: Dns = "relea
         story = here.operator.story()
         if not request.writes or not story.memory.begun & {each.name for each in UNDO}:
             return
-        announces = story.current == POINT_OF_NO_RETURN and request.arguments[:1] == (r.LEASE,)
-        if POINT_OF_NO_RETURN in story.memory.acted or announces:
+        if POINT_OF_NO_RETURN in story.memory.acted:
             raise StoppedThereError
         if (story.current == step) if step else (count % every == 0):
             left.append(Left(f"{moment} {request}", _copy(here.world), story, dict(here.operator.files)))
@@ -207,6 +206,17 @@ def assert_called_off(found: tuple[Left, ...], shapes: tuple[Shape, ...] = ()) -
         assert ending.error is None, (left.words, ending.error)
         assert (ending.story.ended, ending.checks) == (True, ()), left.words
         assert_as_before(world, shapes, left.words)
+
+
+def test_called_off_when_the_point_of_no_return_is_announced_and_not_passed() -> None:
+    """And killed on that way back, when the destination has no HostedCluster any more."""
+    found = boundaries(step=POINT_OF_NO_RETURN)
+    assert len(found) >= 4
+    assert_called_off(found)
+    world, operator = taken_over(found[-1])
+    killed_while_calling_off(world, operator)
+    assert operator.abort().error is None
+    assert_as_before(world, ())
 
 
 def test_called_off_with_everything_made_on_the_destination() -> None:

@@ -40,8 +40,9 @@ class Started:
 
     @property
     def lease_says_so(self) -> bool:
-        """A HostedCluster that is seen tells more: announced and paused, it was never un-paused."""
-        return self.announced == UNPAUSES and not self.created
+        """Where the destination answers, what is there tells more: without a HostedCluster nothing serves there, and
+        one that was announced and is paused was never un-paused."""
+        return self.announced == UNPAUSES and bool(self.silence)
 
 
 def look_at(ports: Ports, case: Case, memory: Memory) -> Started:

@@ -1,0 +1,175 @@
+"""Every shape with every command: whatever is asked of whatever hosted cluster, no command passes the point of no
+return into a world that the observer condemns, and one that is refused or called off has harmed nobody.
+
+A shape that may not be relocated is no exception: it has to be refused everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from hcp_dr.engine.journal import Story
+from hcp_dr.errors import HcpDrError, NothingToResume
+from hcp_dr.kube import resources as r
+from hcp_dr.model import Dns
+from hcp_dr.objects.reading import dig
+from hcp_dr_lab.hosted.shapes import Shape
+from hcp_dr_lab.tabletop.operator import Ending
+from hcp_dr_lab.tabletop.world import NAME
+from tests.tabletop.by_hand import Hands
+from tests.tabletop.scene import SETTLE, Scene, scene
+from tests.tabletop.test_abort import harm
+from tests.tabletop.test_dangers import Killed, just_before
+
+Way = Callable[[Scene], Ending]
+SHAPES: tuple[tuple[Shape, ...], ...] = ((), *((shape,) for shape in Shape))
+
+
+def kill() -> None:
+    raise Killed
+
+
+def killed(here: Scene, step: str, act: Callable[[], Ending]) -> None:
+    """The command is begun, and its process killed in this step, where it comes so far."""
+    just_before(here, step, kill)
+    with suppress(Killed):
+        act()
+    here.world.hooks.clear()
+
+
+def gone_on(here: Scene) -> Ending:
+    try:
+        return here.operator.resume()
+    except NothingToResume as error:
+        return Ending(here.operator.story(), error=error)
+
+
+def called_off(here: Scene) -> Ending:
+    try:
+        return here.operator.abort()
+    except HcpDrError as error:
+        return Ending(here.operator.story(), error=error)
+
+
+def relocated(dns: Dns) -> Way:
+    return lambda here: here.operator.relocate(dns=dns)
+
+
+def with_phases(here: Scene, ending: Ending, *phases: str) -> Ending:
+    for phase in phases:
+        if ending.error is None:
+            ending = here.operator.go_on(phase)
+    return ending
+
+
+def phase_by_phase(here: Scene) -> Ending:
+    return with_phases(here, here.operator.start("backup"), "restore", "verify", "teardown", "finish")
+
+
+def resumed_after(step: str) -> Way:
+    def way(here: Scene) -> Ending:
+        killed(here, step, here.operator.relocate)
+        return gone_on(here)
+
+    return way
+
+
+def aborted_after(step: str) -> Way:
+    def way(here: Scene) -> Ending:
+        killed(here, step, here.operator.relocate)
+        return called_off(here)
+
+    return way
+
+
+def lost(here: Scene) -> Ending:
+    ending = here.operator.back_up_online()
+    here.world.clock.spend(60)
+    here.world.die(here.world.sides[0])
+    here.world.clock.spend(5)
+    try:
+        return here.operator.restore_lost() if ending.error is None else ending
+    except HcpDrError as error:
+        return Ending(here.operator.story(), error=error)
+
+
+def lost_and_resumed(here: Scene) -> Ending:
+    assert here.operator.back_up_online().error is None
+    here.world.clock.spend(60)
+    here.world.die(here.world.sides[0])
+    here.world.clock.spend(5)
+    killed(here, "restore.start_control_plane", here.operator.restore_lost)
+    return gone_on(here)
+
+
+def lost_after_its_fence(here: Scene) -> Ending:
+    killed(here, "restore.hosted_cluster", here.operator.relocate)
+    here.world.die(here.world.sides[0])
+    here.world.clock.spend(5)
+    return here.operator.restore_lost()
+
+
+def by_hand(here: Scene) -> Ending:
+    hands = Hands(here.world)
+    hands.backup()
+    here.operator.take_over(Story(), hands.files)
+    return with_phases(here, here.operator.restore_by_hand(), "verify", "teardown", "finish")
+
+
+WAYS: dict[str, Way] = {
+    "relocate": relocated("release"),
+    "relocate --dns takeover": relocated("takeover"),
+    "relocate --dns handover": relocated("handover"),
+    "phase by phase": phase_by_phase,
+    "resume at the fence": resumed_after("backup.fence"),
+    "resume at the HostedCluster": resumed_after("restore.hosted_cluster"),
+    "resume at the point of no return": resumed_after("restore.start_control_plane"),
+    "abort at the point of no return": aborted_after("restore.start_control_plane"),
+    "abort at the fence": aborted_after("backup.snapshot_etcd"),
+    "restore --source-lost": lost,
+    "restore --source-lost, resumed": lost_and_resumed,
+    "restore --source-lost after a fence": lost_after_its_fence,
+    "restore by hand": by_hand,
+}
+LOSSY = frozenset(way for way in WAYS if "lost" in way)
+"""What was written after the backup is lost, and told before."""
+CALLED_OFF = frozenset(way for way in WAYS if way.startswith("abort"))
+FENCED_BY_HAND = frozenset({"restore by hand"})
+
+LOSING = ("lost", "protection", "split brain", "neighbour")
+"""Told before; until the source is removed they stay protected, and nobody can see whether it serves, or what died with
+it."""
+UNSEEN = ("nodes", "content", "containers", "rebooted")
+"""What nobody can read while no API serves."""
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "+".join(shape) or "plain")
+@pytest.mark.parametrize("way", WAYS)
+def test_no_command_passes_the_point_of_no_return_into_a_world_that_is_condemned(
+    way: str, shape: tuple[Shape, ...]
+) -> None:
+    here = scene(*shape)
+    ending = WAYS[way](here)
+    here.world.hooks.clear()
+    here.world.clock.spend(SETTLE)
+    done = ending.error is None
+    assert not passed(here) or (done and way not in CALLED_OFF), ending.error
+    names = here.world.residents[NAME].names
+    assert len(list(here.world.apis(names))) <= 1, "two could take writes"
+    seen = harm(here.world)
+    excused: tuple[str, ...] = LOSING if way in LOSSY else ()
+    if not done and (way in LOSSY or way in FENCED_BY_HAND):
+        excused += (*LOSING, *UNSEEN)
+    assert {what: names for what, names in seen.items() if what not in excused} == {}, ending.error
+
+
+def passed(here: Scene) -> bool:
+    """The destination's HostedCluster was let go, so that its API may take writes."""
+    names = here.world.residents[NAME].names
+    destination = here.world.sides[1].client()
+    found = destination.find(r.HOSTED_CLUSTER, names.name, names.namespace)
+    plane = destination.find(r.HOSTED_CONTROL_PLANE, names.name, names.control_plane_namespace)
+    return plane is not None or (found is not None and dig(found, "spec", "pausedUntil") is None)
