@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from hcp_dr.cli.folders import journaled_below, state_folder
 from hcp_dr.cli.phases import show_outcome
 from hcp_dr.cli.progress import Teller
 from hcp_dr.cli.session import Session, open_session, stoppable
+from hcp_dr.config import Settings
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.bucket_lease import BucketLease
 from hcp_dr.engine.lease import Lease
@@ -117,10 +118,12 @@ def _prover(session: Session, ports: Ports, case: Case, lease: Lease | None = No
 
 def _chosen(session: Session, backup: Path | None) -> tuple[Case, Manifest]:
     """Of --backup, or else the newest of all that are known here. What is passed over is told. Raises NoBackup,
-    NotRestorable."""
+    NotRestorable, SettingsError."""
     odd: list[str] = []
     refused: NotRestorable | None = None
-    for folder in _newest_first(session, backup, odd):
+    folders = _newest_first(session, backup, odd)
+    _must_be_of_one(session.settings, folders)
+    for folder in folders:
         session.folder, session.ports = folder, replace(session.ports, archive=folder)
         try:
             session.must_be_usable()
@@ -141,7 +144,24 @@ def _chosen(session: Session, backup: Path | None) -> tuple[Case, Manifest]:
     raise NoBackup(object=f"{settings.hc_cluster_ns}/{settings.hc_cluster_name}", folder="", reason=reason)
 
 
-def _newest_first(session: Session, backup: Path | None, odd: list[str]) -> Iterator[BackupFolder]:
+def _must_be_of_one(settings: Settings, folders: Sequence[BackupFolder]) -> None:
+    """The source is lost, so that nobody can say which of two namesakes it was. Raises SettingsError."""
+    newest: dict[str, BackupFolder] = {}
+    for folder in folders:
+        case = (journals.read(folder.path) or journals.Story()).case or {}
+        if (case.get("namespace"), case.get("name")) == (settings.hc_cluster_ns, settings.hc_cluster_name):
+            newest.setdefault(str(case.get("infra_id")), folder)
+    if len(newest) > 1:
+        told = " and ".join(f"infraID {infra_id} in {folder.path}" for infra_id, folder in newest.items())
+        raise SettingsError(
+            what=f"The backups here are of several hosted clusters called "
+            f"{settings.hc_cluster_ns}/{settings.hc_cluster_name}: {told}.",
+            todo="Find out by the tag kubernetes.io/cluster/INFRAID of the instances which one was lost, and name a "
+            "backup of it with --backup.",
+        )
+
+
+def _newest_first(session: Session, backup: Path | None, odd: list[str]) -> list[BackupFolder]:
     settings = session.settings
     named = (settings.backup_dir, settings.hc_cluster_dir and settings.hc_cluster_dir / "backup")
     paths = [backup] if backup else [*filter(None, named), *journaled_below(state_folder(settings))]
@@ -155,5 +175,4 @@ def _newest_first(session: Session, backup: Path | None, odd: list[str]) -> Iter
             continue
         if manifest is not None and manifest.snapshot is not None:
             found.append((lost.moment_of(manifest, story.memory), folder))
-    for _, folder in sorted(found, key=lambda each: each[0], reverse=True):
-        yield folder
+    return [folder for _, folder in sorted(found, key=lambda each: each[0], reverse=True)]

@@ -66,10 +66,11 @@ def make(world: World, tmp_path: Path) -> Make:
         stored: bool = True,
         command: str = BACKUP_ONLINE,
         looked: Looked | None = LOOKED,
+        infra_id: str = CASE.infra_id,
     ) -> Path:
         folder = BackupFolder(tmp_path / "state" / "hcp-dr" / "clusters" / "one" / name)
         folder.make()
-        case = replace(CASE, backup_id=name)
+        case = replace(CASE, backup_id=name, infra_id=infra_id)
         written = page(HOSTED)
         folder.write(written.entry.file, written.text)
         snapshot = Snapshot(case.bucket, case.snapshot_key, 8, "5ad1", "9f", 42, 7, "online-x", fenced=False, at=at)
@@ -136,6 +137,19 @@ def test_one_that_cannot_be_restored_is_passed_over_for_an_older_one_that_can(hc
     assert json.loads(ended.out)["backup_dir"] == str(good)
     assert f"Passed over {bad}: etcd of hosted cluster clusters/one cannot be restored" in ended.err
     assert "data_loss: the snapshot is of 2026-02-02T02:40:00Z" in ended.err
+
+
+def test_of_two_namesakes_none_is_chosen(hcp: Hcp, make: Make, world: World) -> None:
+    """A schedule whose kubeconfigs led elsewhere for a while: the newest may be of another hosted cluster."""
+    good = make("1-mine", 1770000000.0)
+    other = make("2-namesake", 1770000600.0, infra_id="one-zz9zz")
+    before = list(world.written)
+    ended = hcp(*WORDS, "--yes")
+    assert ended.code == 3
+    assert f"infraID one-zz9zz in {other} and infraID {CASE.infra_id} in {good}" in ended.paragraph
+    assert "--backup" in ended.paragraph
+    assert world.written == before
+    assert hcp(*WORDS, "--yes", "--backup", str(good)).code == 1
 
 
 def test_it_is_confirmed_by_name_after_the_loss_is_told(hcp: Hcp, make: Make) -> None:
