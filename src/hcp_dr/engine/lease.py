@@ -352,16 +352,26 @@ class Lease:
                 raise held.trouble or written
 
     def _give_back(self) -> None:
-        """As far as it is ours; whatever does not answer lets it expire."""
+        """As far as it is ours; whatever does not answer for long lets it expire."""
         for held in self._sides:
             if held.version is None:
                 continue
-            try:
-                self._patch(held, held.version, {"spec": {"holderIdentity": "", "renewTime": self._time()}})
-            except HcpDrError as error:
+            error = self._given_back(held, held.version)
+            if error is not None and error.passing:
+                self.clock.pause(LOOK_AGAIN)
+                error = self._given_back(held, held.version)
+            if error is not None:
                 text = f"{self._object} on the {held.side} cluster was not given back: {error.what}"
                 self.tell(Progress("again", "lease", text))
             held.version = None
+
+    def _given_back(self, held: _Held, version: str) -> HcpDrError | None:
+        """What kept it from that."""
+        try:
+            self._patch(held, version, {"spec": {"holderIdentity": "", "renewTime": self._time()}})
+        except HcpDrError as error:
+            return error
+        return None
 
     def _time(self) -> str:
         return stamp(self.ports.now())

@@ -110,9 +110,9 @@ def _belongs(item: Object, names: HostedClusterNames) -> bool:
 
 
 def _is_held_for(lease: Object, names: HostedClusterNames) -> bool:
-    """Whoever relocated it is still at work, or keeps something that others wait for."""
-    said = (lease["metadata"].get("annotations") or {}).values()
-    return f"{names.namespace}/{names.name}" in said and bool((lease.get("spec") or {}).get("holderIdentity"))
+    """Whoever relocated it keeps something that others wait for, for good: what is renewed expires by itself."""
+    said, spec = (lease["metadata"].get("annotations") or {}).values(), lease.get("spec") or {}
+    return f"{names.namespace}/{names.name}" in said and bool(spec.get("holderIdentity")) and not spec.get("renewTime")
 
 
 def _words(kind: Resource, item: Object) -> str:

@@ -14,6 +14,7 @@ from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
 from hcp_dr.errors import ClusterUnreachable, LeaseHeld, LeaseLost, WrongCluster
 from hcp_dr.kube.resources import LEASE
 from hcp_dr.model import Side
+from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.kubernetes import ApiServer, Store
 from tests.ports import CASE
 from tests.unit.engine.leasing import Clusters, Gate
@@ -98,6 +99,22 @@ def test_it_is_given_back_after_an_error_but_not_by_a_killed_process() -> None:
     with pytest.raises(KeyboardInterrupt), clusters.lease().held():
         raise KeyboardInterrupt
     assert clusters.holders() == ("mine", "mine")
+
+
+def test_it_is_given_back_although_the_first_request_is_lost() -> None:
+    clusters = Clusters()
+    gate = Gate()
+    lost: list[str] = []
+
+    def lose(moment: str, request: Request) -> None:
+        if moment == "before" and request.verb == "patch" and not lost:
+            lost.append(request.port)
+            raise ClusterUnreachable(cluster=request.port, verb="patch", object="Lease", reason="connection reset")
+
+    with clusters.lease(ports=clusters.ports("mine", gate)).held():
+        gate.hooks.append(lose)
+    assert lost == ["source"]
+    assert (clusters.seen("source").holder, clusters.seen("destination").holder) == ("", "")
 
 
 def test_one_that_stands_still_is_taken_after_a_duration_of_our_clock() -> None:
