@@ -196,18 +196,14 @@ def test_a_hosted_cluster_that_was_made_anew_on_the_source_is_not_fenced_or_remo
 @pytest.mark.parametrize("step", ["backup.export_objects", "restore.hosted_cluster", "teardown.machines"])
 def test_a_journal_that_does_not_know_is_held_against_what_the_relocation_left(step: str) -> None:
     """Those of before: they are gone on with where their Lease, their manifest or their HostedCluster is."""
-    here = scene()
-    stop_before(here, step)
-    forget_who(here)
-    there = Elsewhere(here, "source")
-    assert isinstance(ended_with(here.operator.resume), WrongCluster)
-    there.assert_untouched()
-    here = scene()
-    stop_before(here, step)
-    forget_who(here)
-    there = Elsewhere(here, "destination")
-    assert isinstance(ended_with(here.operator.resume), WrongCluster)
-    there.assert_untouched()
+    which: Which
+    for which in ("source", "destination"):
+        here = scene()
+        stop_before(here, step)
+        forget_who(here)
+        there = Elsewhere(here, which)
+        assert isinstance(ended_with(here.operator.resume), WrongCluster)
+        there.assert_untouched()
     here = scene()
     stop_before(here, step)
     forget_who(here)

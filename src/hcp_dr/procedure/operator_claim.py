@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from hcp_dr.engine.peers import VARIABLES
 from hcp_dr.engine.sighting import HOSTED_CLUSTER_ANNOTATION, NAMESPACE, SIDE_ANNOTATION, stamp
 from hcp_dr.engine.step import Check, Create, Decision, Delete, Do, Refuse, Wait
 from hcp_dr.errors import OperatorClaimed
@@ -25,7 +26,6 @@ NAME = "hcp-dr.operator"
 OBJECT = f"Lease {NAMESPACE}/{NAME}"
 FREE_LIMIT = 600.0
 """Seconds that an abort waits for the claim: longer than another abort holds it."""
-KUBECONFIG = {"source": "MGMT_KUBECONFIG", "destination": "MGMT2_KUBECONFIG"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def waiting_for(side: Side) -> str:
         "Wait until that one has ended: `hcp-dr status` with its settings says where it is. Where nobody is at work on "
         "it, bring it to its end with `hcp-dr resume` or `hcp-dr abort` there. Only where it is truly no more, and the "
         "operator has the replicas that it should have: "
-        f'`kubectl --kubeconfig "${KUBECONFIG[side]}" delete lease -n {NAMESPACE} {NAME}`.'
+        f'`kubectl --kubeconfig "${VARIABLES[side]}" delete lease -n {NAMESPACE} {NAME}`.'
     )
 
 
@@ -155,7 +155,7 @@ def at_zero(claim: Claim) -> Check:
         f"the HyperShift operator of {claim.cluster} stands at zero replicas, as hcp-dr found it",
         "no hosted cluster there is reconciled",
         "find out who stopped it, and why; bring it back with "
-        f'`kubectl --kubeconfig "${KUBECONFIG[claim.side]}" scale deployment operator -n hypershift --replicas 1`',
+        f'`kubectl --kubeconfig "${VARIABLES[claim.side]}" scale deployment operator -n hypershift --replicas 1`',
     )
 
 
