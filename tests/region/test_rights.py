@@ -32,6 +32,13 @@ FETCH = re.compile(
     r" --write-out '[^']*' --max-time \d+"
 )
 """And preflight's look whether the pod reaches the bucket, which keeps nothing."""
+SCRIPT = re.compile(r"LC_ALL=C grep -a -o( -e '[^']*')+ /usr/bin/control-plane-operator")
+"""And the look into the operator's binary for the tools that etcd-init calls."""
+TOOL = re.compile(
+    r"(if \[ -x /usr/bin/\w+ \]; then echo has \w+; if ETCDCTL_API=3 /usr/bin/\w+ snapshot restore --help 2>&1 \| "
+    r"grep -q -e --data-dir; then echo can \w+; fi; fi(; )?)+"
+)
+"""And the question to etcd's tools, whether they restore."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class Line:
             return False
         if reference.get("subresource") == "exec":
             script = parse_qs(urlsplit(self.entry["requestURI"]).query).get("command", [""])[-1]
-            if FETCH.fullmatch(script):
+            if any(look.fullmatch(script) for look in (FETCH, SCRIPT, TOOL)):
                 return False
             return not any(words in script for words in COMMANDS) or "snapshot save" in script or "curl" in script
         return self.entry["verb"] not in READING
