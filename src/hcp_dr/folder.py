@@ -7,7 +7,7 @@ journal in it, of this user, and closed to others.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _ANOTHER = "Name a folder that is not there yet, or an empty one."
 
 
 class BackupFolder:
-    """An `objects.archive.Archive` on the local disk. Its path is absolute, wherever the next command runs."""
+    """A `commands.context.Folder` on the local disk. Its path is absolute, wherever the next command runs."""
 
     def __init__(self, path: Path) -> None:
         with suppress(RuntimeError):  # of a user who is not known: then it is a name like any other
@@ -30,6 +30,16 @@ class BackupFolder:
     @property
     def folder(self) -> str:
         return str(self.path)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def story(self) -> journal.Story | None:
+        return journal.read(self.path)
+
+    def open_journal(self, now: Callable[[], float]) -> journal.Journal:
+        return journal.Journal(self.path, now=now)
 
     def must_be_usable(self, *, by_hand: bool = False) -> str:
         """Before anything is begun with it: it is not there yet, or it is ours. `by_hand` says that it is to be taken

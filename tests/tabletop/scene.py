@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 
+from hcp_dr.commands import begin, follow, restore_by_hand
 from hcp_dr.procedure import restorable
 from hcp_dr_lab.hosted import shapes
 from hcp_dr_lab.hosted.cluster import Options
@@ -45,6 +46,17 @@ def scene(*asked: Shape) -> Scene:
 def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks whether etcd can be restored, so that what comes of it can be shown, or what else there is to it."""
     monkeypatch.setattr(restorable, "checks", lambda _hosted_cluster, _looked: ())
+
+
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever preflight would find is passed over, to see what comes of it."""
+    monkeypatch.setattr(begin, "PREFLIGHT", ())
+
+
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No command looks after anything while it carries out its steps."""
+    for module in (begin, follow, restore_by_hand):
+        monkeypatch.setattr(module, "WATCHES", ())
 
 
 @cache

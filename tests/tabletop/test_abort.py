@@ -34,7 +34,7 @@ from hcp_dr_lab.tabletop.observation import EASY, Observation
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME, World
 from tests.differences import Things, differences
-from tests.tabletop.scene import SETTLE, scene
+from tests.tabletop.scene import SETTLE, scene, unchecked
 from tests.tabletop.test_interruption import EVERY_KILL, Left
 
 _MOVING = frozenset(map(str, (r.POD, r.LEASE, r.ENDPOINT_SLICE)))
@@ -346,7 +346,7 @@ def test_a_relocation_after_it_passes_whole() -> None:
 
 def test_a_planned_move_is_called_off_after_its_backup() -> None:
     here = scene()
-    assert here.operator.start("backup").story.ended
+    assert here.operator.backup().story.ended
     assert here.operator.abort().error is None
     assert_as_before(here.world, ())
     again = here.operator.abort()
@@ -453,13 +453,14 @@ def test_a_destination_that_does_not_answer_does_not_keep_the_source_away() -> N
     assert_as_before(world, ())
 
 
-def test_a_dead_operator_of_the_source_is_stood_in_for() -> None:
+def test_a_dead_operator_of_the_source_is_stood_in_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    unchecked(monkeypatch)
     here = scene()
     somebody = here.world.sides[0].client()
     somebody.patch(r.DEPLOYMENT, "operator", "hypershift", {"spec": {"replicas": 0}})
     here.world.clock.spend(SETTLE)
     before = things(here.world)
-    assert here.operator.start("backup", blindly=True).error is None
+    assert here.operator.backup().error is None
     assert here.operator.abort().error is None
     here.world.clock.spend(SETTLE)
     assert differences(before, things(here.world)) == []

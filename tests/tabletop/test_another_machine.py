@@ -25,7 +25,7 @@ from hcp_dr_lab.tabletop import observation
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import World
-from tests.tabletop.scene import SETTLE, Scene, scene
+from tests.tabletop.scene import SETTLE, Scene, scene, unchecked
 from tests.tabletop.test_dangers import Killed, just_before, sides, stop_before
 from tests.tabletop.test_interruption import every_kill, some
 
@@ -214,7 +214,8 @@ def test_with_folders_on_disk(tmp_path: Path) -> None:
 # Two at once
 
 
-def test_whoever_begins_while_another_is_at_work_is_refused_and_harms_nobody() -> None:
+def test_whoever_begins_while_another_is_at_work_is_refused_and_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    unchecked(monkeypatch)
     here = scene()
     late: list[object] = []
 
@@ -222,7 +223,7 @@ def test_whoever_begins_while_another_is_at_work_is_refused_and_harms_nobody() -
         hooks, here.world.hooks = here.world.hooks, []
         other = elsewhere(here.world)
         here.world.hooks.append(lambda _moment, request: touch(here) if request.verb == "find" else None)
-        late.append(other.start("relocate", blindly=True).error)
+        late.append(other.relocate().error)
         here.world.hooks = hooks
 
     just_before(here, "backup.export_objects", second)

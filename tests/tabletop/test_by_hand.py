@@ -356,7 +356,7 @@ def test_it_needs_no_more_than_the_printed_roles() -> None:
 
 def test_our_backup_is_restored_by_hand() -> None:
     here = scene(Shape.THREE_POOLS)
-    assert here.operator.start("backup", documented_key=True).error is None
+    assert here.operator.backup(documented_key=True).error is None
     hands = Hands(here.world)
     hands.restore(here.operator.files, "shop-etcd-0-snapshot.db")
     hands.start()
@@ -377,7 +377,7 @@ def test_what_is_under_the_documented_key_and_not_ours_is_left() -> None:
     hands = Hands(here.world)
     hands.bucket.put("shop-etcd-0-snapshot.db", b"somebody's", metadata={})
     changed = untouched(here)
-    ending = here.operator.start("backup", documented_key=True)
+    ending = here.operator.backup(documented_key=True)
     assert isinstance(ending.error, CannotMigrate)
     assert check(ending, "documented_key").verdict == "blocked"
     assert {text.split()[0] for text in changed} == {"bucket"}, "preflight's probe"
@@ -389,7 +389,7 @@ def test_the_documented_key_of_an_earlier_backup_of_ours_is_replaced() -> None:
     hands = Hands(here.world)
     metadata = {"hosted-cluster": "clusters/shop", "sha256": "older"}
     hands.bucket.put("shop-etcd-0-snapshot.db", b"older", metadata=metadata)
-    assert here.operator.start("backup", documented_key=True).error is None
+    assert here.operator.backup(documented_key=True).error is None
     stored = hands.bucket.head("shop-etcd-0-snapshot.db")
     assert stored is not None
     assert stored.metadata["sha256"] != "older"

@@ -21,7 +21,7 @@ from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS
 from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.tabletop.gate import Request
-from tests.tabletop.scene import Scene, scene, unguarded
+from tests.tabletop.scene import Scene, scene, unchecked, unguarded, unwatched
 
 OWN = "clusters-shop"
 MARK = "hypershift.openshift.io/restored-from-backup"
@@ -70,7 +70,7 @@ def scale(cluster: Kubernetes, namespace: str, deployment: str, replicas: int) -
 def test_without_fence_writes_are_lost_and_two_control_planes_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Fence, "breach", lambda _fence: None)
     here = scene()
-    here.operator.watches = ()
+    unwatched(monkeypatch)
     here.operator.pretend("backup.fence", fence={"id": "none", "revision": 1}, replicas_before={})
     here.operator.relocate()
     verdict = here.verdict()
@@ -201,9 +201,11 @@ def test_an_authority_that_is_not_restored_is_a_dead_cluster() -> None:
     assert "the acknowledged writes could not be read back through the hosted API at the end" in verdict.reasons
 
 
-def test_a_source_that_is_un_paused_meanwhile_and_not_watched_is_a_second_control_plane() -> None:
+def test_a_source_that_is_un_paused_meanwhile_and_not_watched_is_a_second_control_plane(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     here = scene()
-    here.operator.watches = ()
+    unwatched(monkeypatch)
     source, _ = sides(here)
 
     def un_pause() -> None:
@@ -216,9 +218,9 @@ def test_a_source_that_is_un_paused_meanwhile_and_not_watched_is_a_second_contro
     assert here.verdict(after=60).split_brain
 
 
-def test_a_pause_that_is_lifted_before_the_snapshot_voids_it() -> None:
+def test_a_pause_that_is_lifted_before_the_snapshot_voids_it(monkeypatch: pytest.MonkeyPatch) -> None:
     here = scene()
-    here.operator.watches = ()
+    unwatched(monkeypatch)
     source, _ = sides(here)
 
     def lift() -> None:
@@ -237,7 +239,8 @@ def test_members_restored_each_by_itself_are_three_clusters(shape: Shape, monkey
     """Whatever the release's number."""
     unguarded(monkeypatch)
     here = scene(shape)
-    stopped = here.operator.relocate(blindly=True)
+    unchecked(monkeypatch)
+    stopped = here.operator.relocate()
     assert isinstance(stopped.error, NotProven)
     assert "etcd-0 knows etcd-0; etcd-1 knows etcd-1; etcd-2 knows etcd-2" in stopped.error.what
     monkeypatch.setattr(verify.identity, "checks", lambda _facts: ())

@@ -184,7 +184,7 @@ def test_who_lifts_it_again_and_again_has_to_be_stopped() -> None:
 
 def test_a_restore_alone_cannot_fence_anew_and_never_starts_from_a_void_snapshot() -> None:
     here = scene()
-    assert here.operator.start("backup").error is None
+    assert here.operator.backup().error is None
     during(here, "restore.start_control_plane", lambda: lift(here))
     ending = here.operator.go_on("restore")
     assert isinstance(ending.error, FenceBroken)

@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 
 from hcp_dr.aws.port import Record, RecordChange
+from hcp_dr.commands import discover
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, NotOurs, Refused
 from hcp_dr.kube import resources as r
 from hcp_dr.procedure.handing import HELD, SHORT_LIFE
@@ -116,7 +117,7 @@ def test_external_dns_that_remembers_owners_for_an_hour_neither_deletes_nor_hesi
 def test_each_phase_by_itself() -> None:
     here = scene(Shape.LOAD_BALANCER)
     absent = absences(here)
-    assert here.operator.start("backup", dns="handover").error is None
+    assert here.operator.backup(dns="handover").error is None
     for phase in ("restore", "verify", "teardown", "finish"):
         assert here.operator.go_on(phase).error is None, phase
     assert absent == []
@@ -187,19 +188,18 @@ def test_whatever_the_folder_is_called_the_names_arrive_and_can_go_back(folder: 
     assert owners(here) == {SECOND.external_dns_owner}
 
 
-def called(here: Scene, backup_id: str) -> None:
+def called(monkeypatch: pytest.MonkeyPatch, backup_id: str) -> None:
     """As a backup that was begun when folders gave their names as they are."""
-    case_of = here.operator.case
-    here.operator.case = lambda ports: replace(case_of(ports), backup_id=backup_id)  # type: ignore[method-assign]
+    monkeypatch.setattr(discover, "backup_id_of", lambda *_: backup_id)
 
 
 OLDER = ["pre-prod,eu-abc123", "My Backup-abc123"]
 
 
 @pytest.mark.parametrize("backup_id", OLDER)
-def test_an_older_backup_with_odd_letters_is_gone_on_with(backup_id: str) -> None:
+def test_an_older_backup_with_odd_letters_is_gone_on_with(backup_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     here = scene()
-    called(here, backup_id)
+    called(monkeypatch, backup_id)
     stop_before(here, "restore.hosted_cluster", "handover")
     keys = here.world.cloud.storage.keys_of(BUCKET, "hcp-dr/clusters/shop/")
     assert f"hcp-dr/clusters/shop/{backup_id}/snapshot.db" in keys
@@ -214,7 +214,7 @@ def test_an_older_backup_that_held_names_under_its_odd_id_gives_them_back(
     backup_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = scene()
-    called(here, backup_id)
+    called(monkeypatch, backup_id)
     before = zone(here)
     with monkeypatch.context() as older:
         older.setattr("hcp_dr.procedure.handing.nobody", lambda backup_id: f"hcp-dr-{backup_id}")

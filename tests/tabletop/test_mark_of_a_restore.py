@@ -56,7 +56,7 @@ def relocated(here: Scene) -> Ending:
 
 
 def phase_by_phase(here: Scene) -> Ending:
-    assert here.operator.start("backup").error is None
+    assert here.operator.backup().error is None
     return here.operator.go_on("restore")
 
 
@@ -106,7 +106,7 @@ def test_no_file_of_a_backup_has_it() -> None:
     world = observed(OLDER).clone()
     here = Scene(world, Operator(world))
     mark(world.sides[0].client())
-    assert here.operator.start("backup").error is None
+    assert here.operator.backup().error is None
     assert [path for path, content in here.operator.files.items() if MARK.encode() in content] == []
 
 
@@ -179,7 +179,7 @@ def test_a_pool_that_does_not_say_so_any_more_is_told_with_the_command_that_mend
 
     monkeypatch.setattr(ignition, "as_reached", lost)
     here = scene()
-    assert here.operator.start("backup").error is None
+    assert here.operator.backup().error is None
     assert here.operator.go_on("restore").error is None
     assert said(here) == {"shop-workers": "False"}
     [told] = [check for check in here.operator.go_on("verify").checks if check.name == "ignition"]

@@ -66,7 +66,7 @@ def with_phases(here: Scene, ending: Ending, *phases: str) -> Ending:
 
 
 def phase_by_phase(here: Scene) -> Ending:
-    return with_phases(here, here.operator.start("backup"), "restore", "verify", "teardown", "finish")
+    return with_phases(here, here.operator.backup(), "restore", "verify", "teardown", "finish")
 
 
 def resumed_after(step: str) -> Way:

@@ -126,7 +126,7 @@ def test_a_phase_that_follows_others_is_not_begun_elsewhere(phase: str, which: W
     for before in ("backup", "restore", "verify", "teardown", "finish"):
         if before == phase:
             break
-        ending = here.operator.start("backup") if before == "backup" else here.operator.go_on(before)
+        ending = here.operator.backup() if before == "backup" else here.operator.go_on(before)
         assert ending.error is None, ending.error
     there = Elsewhere(here, which)
     assert isinstance(here.operator.go_on(phase).error, WrongCluster)

@@ -177,7 +177,7 @@ def test_the_estimate_holds_where_the_delays_are_realistic(
     unguarded(monkeypatch)
     operator = Operator(World.prepared(known.options(frozenset(shapes)), realistic=True))
     ports = operator.ports()
-    estimate = downtime.estimate(downtime.observe(ports, operator.case(ports), Memory()))
+    estimate = downtime.estimate(downtime.observe(ports, operator.case(), Memory()))
     away = outcome.api_away(operator.relocate().story)
     assert away is not None
     assert estimate.least <= away <= estimate.most

@@ -79,7 +79,7 @@ def test_there_and_back(asked: tuple[Shape, ...]) -> None:
 @in_every_shape
 def test_each_phase_by_itself(asked: tuple[Shape, ...]) -> None:
     here = scene(*asked)
-    assert here.operator.start("backup").error is None
+    assert here.operator.backup().error is None
     for phase in ("restore", "verify", "teardown", "finish"):
         ending = here.operator.go_on(phase)
         assert ending.error is None, phase
@@ -88,7 +88,7 @@ def test_each_phase_by_itself(asked: tuple[Shape, ...]) -> None:
 
 def test_a_node_pool_that_is_scaled_after_the_restore_stops_nothing() -> None:
     here = scene()
-    assert here.operator.start("backup").error is None
+    assert here.operator.backup().error is None
     assert here.operator.go_on("restore").error is None
     destination = here.world.sides[1].client()
     [pool] = destination.list(r.NODE_POOL).items
@@ -108,7 +108,7 @@ def test_a_node_pool_that_is_scaled_after_the_restore_stops_nothing() -> None:
 def test_documents_that_went_with_the_source_are_told_at_the_end_and_come_back() -> None:
     """Rule F2: the operator wiped them; its finalizer away, that of the destination publishes them again."""
     here = scene()
-    assert here.operator.start("backup").error is None
+    assert here.operator.backup().error is None
     for phase in ("restore", "verify", "teardown"):
         assert here.operator.go_on(phase).error is None, phase
     published = dict(here.world.cloud.fabric.documents)
@@ -130,7 +130,7 @@ def test_three_members_that_are_one_cluster_would_move(monkeypatch: pytest.Monke
     """With the guard switched off: all else that members take is there, such as the leader's snapshot and the rolls."""
     unguarded(monkeypatch)
     here = scene(Shape.FIXED_MEMBERS, *ALL_AT_ONCE)
-    assert here.operator.start("backup").error is None
+    assert here.operator.backup().error is None
     for phase in ("restore", "verify", "teardown", "finish"):
         assert here.operator.go_on(phase).error is None, phase
     assert here.verdict().reasons == ()

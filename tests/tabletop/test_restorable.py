@@ -19,7 +19,7 @@ from hcp_dr_lab.hosted.shapes import REFUSED, Shape
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending
 from tests.tabletop.by_hand import Hands
-from tests.tabletop.scene import Scene, scene, unguarded
+from tests.tabletop.scene import Scene, scene, unchecked, unguarded
 from tests.tabletop.test_dangers import Killed, just_before
 from tests.tabletop.test_source_lost import die
 
@@ -58,7 +58,7 @@ def assert_served_by_the_source(here: Scene) -> None:
 def test_a_relocation_and_a_backup_are_refused_before_anything_is_written(shape: Shape, command: str) -> None:
     here = scene(shape)
     seen = writes(here)
-    ending = here.operator.start(command)
+    ending = getattr(here.operator, command)()
     assert isinstance(ending.error, CannotMigrate)
     found = checks_of(ending)[WORD[shape]]
     assert found.verdict == "blocked"
@@ -77,9 +77,12 @@ def test_nobody_can_accept_it(shape: Shape) -> None:
 
 
 @every_refused
-def test_where_preflight_is_passed_over_it_ends_before_the_destination_and_the_fence(shape: Shape) -> None:
+def test_where_preflight_is_passed_over_it_ends_before_the_destination_and_the_fence(
+    shape: Shape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unchecked(monkeypatch)
     here = scene(shape)
-    ending = here.operator.relocate(blindly=True)
+    ending = here.operator.relocate()
     assert isinstance(ending.error, NotRestorable)
     assert ending.story.current == "backup.judge_etcd"
     assert_served_by_the_source(here)
@@ -129,7 +132,7 @@ def made_unguarded(shape: Shape, monkeypatch: pytest.MonkeyPatch, command: str =
     with monkeypatch.context() as patch:
         unguarded(patch)
         if command == "backup":
-            assert here.operator.start(command).error is None
+            assert getattr(here.operator, command)().error is None
         else:
             just_before(here, "restore.hosted_cluster", kill)
             with pytest.raises(Killed):

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from hcp_dr import errors
+from hcp_dr.commands import restore_lost
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Resource
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Side
-from hcp_dr.procedure import POINT_OF_NO_RETURN, losing
+from hcp_dr.procedure import POINT_OF_NO_RETURN
 from hcp_dr.procedure.permissions import SIDES, permissions
 from hcp_dr_lab import rights
 from hcp_dr_lab.hosted import shapes
@@ -170,7 +171,7 @@ def test_an_online_backup_and_a_lost_source_need_no_more(monkeypatch: pytest.Mon
     seen = listening(here.world, monkeypatch)
     assert here.operator.back_up_online().error is None
     ports = here.operator.ports()
-    for each in losing.asked(ports, here.operator.case(ports)):
+    for each in restore_lost.asked(ports, here.operator.case()):
         each.ask()
     here.world.die(here.world.sides[0])
     here.world.clock.spend(5)

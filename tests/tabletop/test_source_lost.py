@@ -94,7 +94,7 @@ def test_it_comes_back_from_an_online_backup_and_the_loss_is_told(shapes: tuple[
 
 def test_it_comes_back_from_a_fenced_backup_too() -> None:
     here = scene()
-    assert here.operator.start("backup").error is None
+    assert here.operator.backup().error is None
     die(here, after=1)
     assert_alive(here.world, here.operator.restore_lost())
 

@@ -24,7 +24,7 @@ from hcp_dr_lab.tabletop import gate
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending, Operator
 from hcp_dr_lab.tabletop.world import NAME, World
-from tests.tabletop.scene import SETTLE, Scene, scene
+from tests.tabletop.scene import SETTLE, Scene, scene, unchecked
 from tests.tabletop.test_abort import harm
 from tests.tabletop.test_interruption import EVERY_KILL, Left
 
@@ -177,7 +177,7 @@ def test_a_backup_alone_is_refused_too_and_what_was_backed_up_is_torn_down_when_
     """Phase by phase the operator is claimed by the teardown alone: between the phases days may pass."""
     here = scene(Shape.NEIGHBOUR)
     other = Operator(here.world, OTHER)
-    assert other.start("backup").error is None
+    assert other.backup().error is None
     assert other.go_on("restore").error is None
     assert other.go_on("verify").error is None
     assert claims(here.world) == ["", ""]
@@ -199,7 +199,7 @@ def test_a_backup_alone_is_refused_too_and_what_was_backed_up_is_torn_down_when_
     with suppress(KilledError):
         third.relocate()
     here.world.hooks.clear()
-    assert isinstance(Operator(here.world, OTHER, source=2).start("backup").error, CannotMigrate)
+    assert isinstance(Operator(here.world, OTHER, source=2).backup().error, CannotMigrate)
 
 
 def stop_at(world: World, operator: Operator, there: Callable[[Story], bool]) -> None:
@@ -312,7 +312,7 @@ def test_a_relocation_off_the_destination_stops_it_before_anything() -> None:
 
 def restored_paused(world: World, operator: Operator) -> None:
     """Phase by phase, until its HostedCluster is on the destination."""
-    assert operator.start("backup").error is None
+    assert operator.backup().error is None
     stop_at(world, operator, lambda story: story.current == "restore.node_pools")
     with suppress(KilledError):
         operator.go_on("restore")
@@ -377,7 +377,10 @@ def stopped_in_teardown(here: Scene, step: str = "teardown.machines") -> None:
     here.world.hooks.clear()
 
 
-def test_a_claim_that_somebody_deleted_keeps_the_operator_from_coming_back_in_anothers_deletions() -> None:
+def test_a_claim_that_somebody_deleted_keeps_the_operator_from_coming_back_in_anothers_deletions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unchecked(monkeypatch)
     here = scene(Shape.NEIGHBOUR)
     source = here.world.sides[0].client()
     stopped_in_teardown(here)
@@ -385,7 +388,7 @@ def test_a_claim_that_somebody_deleted_keeps_the_operator_from_coming_back_in_an
     second = Operator(here.world, OTHER)
     stop_at(here.world, second, lambda story: story.current == "teardown.cluster")
     with suppress(KilledError):
-        assert second.relocate(blindly=True).error is None
+        assert second.relocate().error is None
     here.world.hooks.clear()
     assert claims(here.world)[0].startswith(f"clusters/{OTHER} ")
     ending = here.operator.resume()

@@ -32,7 +32,7 @@ def test_nothing_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(here.operator.relocate().error, CannotMigrate)
     assert isinstance(here.operator.back_up_online().error, CannotMigrate)
     sides = ("tls.source", "tls.destination", "tls.hosted")
-    assert here.operator.start("backup", reasons=dict.fromkeys(sides, "the tabletop's")).error is None
+    assert here.operator.backup(reasons=dict.fromkeys(sides, "the tabletop's")).error is None
     assert here.operator.go_on("restore").error is None
 
 
@@ -40,9 +40,9 @@ def test_nothing_begins(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_goes_on_that_was_not_accepted(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     here = scene()
     operator = here.operator
-    assert operator.start("backup").error is None
+    assert operator.backup().error is None
     if command == "resume":
-        operator._memory.write("begin", command="restore")
+        operator.memory.journal.write("begin", command="restore")
     insecure(monkeypatch)
     seen = writes(here)
     with pytest.raises(Refused, match="Nobody can know who answers"):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hcp_dr.cli.phases import call_off
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption, Yes
+from hcp_dr.cli.asking import show_outcome
+from hcp_dr.cli.options import Backup, EnvFile, OutputOption, Yes, context_of
+from hcp_dr.commands import abort as command
 
 
 def abort(env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text", *, yes: Yes = False) -> None:
     """Undo everything, up to the point of no return."""
-    call_off(env_file, backup, output, yes=yes)
+    show_outcome(command.abort(context_of(env_file, backup, output, yes=yes)), output)

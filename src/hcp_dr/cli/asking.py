@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import platform
 import sys
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import typer
 import yaml
 
-from hcp_dr.engine.step import Check
-from hcp_dr.errors import DONE_WITH_WARNINGS, ConfirmationMissing, SettingsError
-from hcp_dr.model import Ports
+from hcp_dr.commands.context import Confirmation, Outcome
+from hcp_dr.errors import DONE, ConfirmationMissing, SettingsError
+from hcp_dr.report import outcome
 
 Output = Literal["text", "json", "yaml"]
 
@@ -30,19 +27,17 @@ def reasons_of(accept: list[str] | None, reason: list[str] | None) -> dict[str, 
     return dict(zip(names, texts, strict=True))
 
 
-def who(ports: Ports) -> str:
-    """Who runs this, for the journal: the user of this machine, and as whom AWS knows the credentials."""
-    return f"{getpass.getuser()}@{platform.node()}, {ports.identity.arn()}"
-
-
-def confirm(name: str, *, what: str, yes: bool) -> None:
+def confirm(asked: Confirmation, *, yes: bool) -> None:
     """Ask for the hosted cluster's name where something is taken away. Raises ConfirmationMissing."""
+    for check in asked.checks:
+        print(f"{check.verdict} {check.name}: {check.seen}. {check.todo}".rstrip(), file=sys.stderr)
     if yes:
         return
     if not sys.stdin.isatty():
-        raise ConfirmationMissing(what=f"{what} Nobody is there to confirm it.")
-    print(f"{what}\nType the hosted cluster's name ({name}) to go on: ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip() != name:
+        raise ConfirmationMissing(what=f"{asked.what} Nobody is there to confirm it.")
+    question = f"{asked.what}\nType the hosted cluster's name ({asked.name}) to go on: "
+    print(question, end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != asked.name:
         raise ConfirmationMissing(what="The name was not typed.")
 
 
@@ -57,7 +52,9 @@ def show(output: Output, value: dict[str, Any], text: str) -> None:
             print(text)
 
 
-def end(checks: Sequence[Check]) -> None:
-    """The last word of a command that went well. Raises typer.Exit where a check of its run is a warning."""
-    if any(check.verdict == "warning" for check in checks):
-        raise typer.Exit(DONE_WITH_WARNINGS)
+def show_outcome(result: Outcome, output: Output) -> None:
+    """The result of a command that did its work, on stdout. Raises typer.Exit where a check of its run is a warning."""
+    value = outcome.to_json(result.story, backup_dir=result.backup_dir, result="done", checks=result.checks)
+    show(output, value, outcome.to_text(value))
+    if result.exit_code != DONE:
+        raise typer.Exit(result.exit_code)

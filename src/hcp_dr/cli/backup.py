@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from hcp_dr.cli.asking import reasons_of
-from hcp_dr.cli.online import back_up
-from hcp_dr.cli.phases import start
-from hcp_dr.cli.session import Accept, Backup, DnsOption, DocumentedKey, EnvFile, OutputOption, Reason, Yes
+from hcp_dr.cli.asking import reasons_of, show_outcome
+from hcp_dr.cli.options import Accept, Backup, DnsOption, DocumentedKey, EnvFile, OutputOption, Reason, Yes, context_of
+from hcp_dr.commands import backup as command
+from hcp_dr.commands.backup_online import backup_online
 from hcp_dr.errors import SettingsError
-from hcp_dr.model import HANDOVER
 
 
 def backup(
@@ -35,19 +34,7 @@ def backup(
                 what="--online frees no names, copies no snapshot, and accepts nothing that its preflight finds.",
                 todo="Leave --dns, --accept, --reason and --documented-key out.",
             )
-        return back_up(env_file, backup, output)
-    if documented_key and dns == HANDOVER:
-        raise SettingsError(
-            what="With --dns handover the names are hcp-dr's until it restores; a restore by hand never gets them.",
-            todo="Leave --documented-key or --dns handover out.",
-        )
-    return start(
-        "backup",
-        env_file,
-        backup,
-        output,
-        yes=yes,
-        dns=dns,
-        reasons=reasons_of(accept, reason),
-        documented_key=documented_key,
-    )
+        return show_outcome(backup_online(context_of(env_file, backup, output)), output)
+    reasons = reasons_of(accept, reason)
+    context = context_of(env_file, backup, output, yes=yes)
+    return show_outcome(command.backup(context, dns=dns, reasons=reasons, documented_key=documented_key), output)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hcp_dr.cli.phases import go_on
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption
+from hcp_dr.cli.asking import show_outcome
+from hcp_dr.cli.options import Backup, EnvFile, OutputOption, context_of
+from hcp_dr.commands import finish as command
 
 
 def finish(env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text") -> None:
     """Restart the network pods and put the instances' protection back."""
-    go_on("finish", env_file, backup, output)
+    show_outcome(command.finish(context_of(env_file, backup, output)), output)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from hcp_dr.cli.asking import end, reasons_of, show
-from hcp_dr.cli.beginning import ONLY_OURS_CHANGED, nothing_begun
-from hcp_dr.cli.phases import examined
-from hcp_dr.cli.session import Accept, DnsOption, EnvFile, OutputOption, Reason, open_session
-from hcp_dr.engine.examine import stopping
+import typer
+
+from hcp_dr.cli.asking import reasons_of, show
+from hcp_dr.cli.options import Accept, DnsOption, EnvFile, OutputOption, Reason, context_of
+from hcp_dr.commands import preflight as command
+from hcp_dr.commands.beginning import nothing_begun
+from hcp_dr.errors import DONE_WITH_WARNINGS
 from hcp_dr.report import checks as report
 
 
@@ -20,12 +22,8 @@ def preflight(
     """Find out whether the hosted cluster can be relocated."""
     with nothing_begun():
         reasons = reasons_of(accept, reason)
-        session = open_session(env_file, new=True)
-        case = session.discover()
-    with nothing_begun(ONLY_OURS_CHANGED):
-        checks = examined(session, case, dns, reasons)
-        show(output, report.to_json(checks), report.to_text(checks))
-        error = stopping(checks)
-        if error is not None:
-            raise error
-    end(checks)
+        context = context_of(env_file, output=output)
+    checks = command.preflight(context, dns=dns, reasons=reasons)
+    show(output, report.to_json(checks), report.to_text(checks))
+    if any(check.verdict == "warning" for check in checks):
+        raise typer.Exit(DONE_WITH_WARNINGS)

@@ -11,8 +11,8 @@ from hcp_dr.engine.telling import Progress
 _REPEAT_SECONDS = 10.0
 
 
-class Teller:
-    """Tells each thing once, and what lasts again every ten seconds."""
+class ProgressPrinter:
+    """Prints each thing once, and repeats what lasts every ten seconds."""
 
     def __init__(self) -> None:
         self._last: tuple[str, str] | None = None
@@ -40,6 +40,8 @@ class Teller:
                 return f"! {progress.step}: {progress.text}"
             case "again":
                 return f"  trying again: {progress.text}"
+            case "note":
+                return progress.text
             case "refused":
                 return f"  stopped: {progress.text}"
             case _:

@@ -8,7 +8,7 @@ import typer
 
 from hcp_dr import config
 from hcp_dr.cli.asking import show
-from hcp_dr.cli.session import EnvFile, OutputOption
+from hcp_dr.cli.options import EnvFile, OutputOption
 from hcp_dr.errors import SettingsError
 from hcp_dr.kube.port import Object
 from hcp_dr.model import Side

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hcp_dr.cli.asking import reasons_of
-from hcp_dr.cli.phases import start
-from hcp_dr.cli.session import Accept, Backup, DnsOption, DocumentedKey, EnvFile, OutputOption, Reason, Yes
+from hcp_dr.cli.asking import reasons_of, show_outcome
+from hcp_dr.cli.options import Accept, Backup, DnsOption, DocumentedKey, EnvFile, OutputOption, Reason, Yes, context_of
+from hcp_dr.commands import relocate as command
 
 
 def relocate(
@@ -19,13 +19,6 @@ def relocate(
     yes: Yes = False,
 ) -> None:
     """Carry the hosted cluster from the source to the destination management cluster."""
-    start(
-        "relocate",
-        env_file,
-        backup,
-        output,
-        yes=yes,
-        dns=dns,
-        reasons=reasons_of(accept, reason),
-        documented_key=documented_key,
-    )
+    reasons = reasons_of(accept, reason)
+    context = context_of(env_file, backup, output, yes=yes)
+    show_outcome(command.relocate(context, dns=dns, reasons=reasons, documented_key=documented_key), output)

@@ -6,12 +6,10 @@ from typing import Annotated
 
 import typer
 
-from hcp_dr import config
-from hcp_dr.cli import by_hand
-from hcp_dr.cli.folders import backup_folder
-from hcp_dr.cli.phases import go_on
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption, Yes
-from hcp_dr.cli.source_lost import restore_lost
+from hcp_dr.cli.asking import show_outcome
+from hcp_dr.cli.options import Backup, EnvFile, OutputOption, Yes, context_of
+from hcp_dr.commands import restore as command
+from hcp_dr.commands.restore_lost import restore_lost
 from hcp_dr.errors import SettingsError
 
 
@@ -31,11 +29,8 @@ def restore(
 
     A folder that was made with the documented commands will do as well: it is judged first, and asks for the hosted
     cluster's name where the snapshot is not proven to hold all that was written."""
-    if source_lost:
-        return restore_lost(env_file, backup, output, reason=reason, yes=yes)
-    if reason:
+    if reason and not source_lost:
         raise SettingsError(what="--reason is for --source-lost.", todo="Leave it out.")
-    settings = config.load(config.variables(env_file))
-    if by_hand.is_by_hand(backup_folder(settings, backup, new=False), settings):
-        return by_hand.start(env_file, backup, output, yes=yes)
-    return go_on("restore", env_file, backup, output)
+    context = context_of(env_file, backup, output, yes=yes)
+    done = restore_lost(context, reason=reason) if source_lost else command.restore(context)
+    show_outcome(done, output)

@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from hcp_dr.cli.phases import resume_last
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption, open_session
-from hcp_dr.cli.source_lost import resume_lost
+from hcp_dr.cli.asking import show_outcome
+from hcp_dr.cli.options import Backup, EnvFile, OutputOption, context_of
+from hcp_dr.commands import resume as command
 from hcp_dr.model import Dns
-from hcp_dr.procedure import RESTORE_LOST
 
 
 def resume(
@@ -26,12 +25,5 @@ def resume(
     ] = False,
 ) -> None:
     """Go on with what was stopped, from its journal."""
-    session = open_session(env_file, backup, new=True)
-    command = None
-    while command is None or command != session.told().command:  # else another machine went on with another one
-        case = session.unfinished_case()
-        command = session.told().command
-        if command == RESTORE_LOST:
-            resume_lost(session, case, output)
-        else:
-            resume_last(session, case, output, dns=dns, pull_images=not no_pull_images)
+    context = context_of(env_file, backup, output)
+    show_outcome(command.resume(context, dns=dns, pull_images=not no_pull_images), output)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hcp_dr.cli.phases import go_on
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption, Yes
+from hcp_dr.cli.asking import show_outcome
+from hcp_dr.cli.options import Backup, EnvFile, OutputOption, Yes, context_of
+from hcp_dr.commands import teardown as command
 
 
 def teardown(
     env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text", *, yes: Yes = False
 ) -> None:
     """Remove the hosted cluster from the source (8.6.4). Its instances live on."""
-    go_on("teardown", env_file, backup, output, confirmed=yes)
+    show_outcome(command.teardown(context_of(env_file, backup, output, yes=yes)), output)

@@ -25,7 +25,7 @@ from typing import IO
 import typer
 import typer.main
 
-from hcp_dr.cli.folders import state_root
+from hcp_dr.commands.backups import state_root
 from hcp_dr.engine import journal as journals
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, HcpDrError
 from hcp_dr.hiding import without_secrets
@@ -36,11 +36,12 @@ UNREAD = 128 + signal.SIGPIPE
 """Whoever was to read the output has gone."""
 
 _AGAIN = "Run the command again."
-_FOLDER: ContextVar[Callable[[], Path] | None] = ContextVar("folder", default=None)
+_FOLDER: ContextVar[Callable[[], Path | None] | None] = ContextVar("folder", default=None)
 
 
-def working_in(folder: Callable[[], Path]) -> None:
-    """From now on this command works in that backup folder, whichever it is by then: the net tells what is there."""
+def working_in(folder: Callable[[], Path | None]) -> None:
+    """From now on this command works in that backup folder, whichever it is by then, None while it has none: the net
+    tells what is there."""
     _FOLDER.set(folder)
 
 
@@ -103,9 +104,9 @@ def _ended_by(name: str, error: BaseException, left: Callable[[], tuple[str, Pat
 def _left() -> tuple[str, Path | None]:
     """By the journal, which is written before anything is done."""
     at_work = _FOLDER.get()
-    if at_work is None:
+    folder = at_work() if at_work is not None else None
+    if folder is None:
         return f"Nothing of the hosted cluster was changed. {_AGAIN}", None
-    folder = at_work()
     quoted = shlex.quote(str(folder))
     try:
         story = journals.read(folder)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hcp_dr.cli.phases import go_on
-from hcp_dr.cli.session import Backup, EnvFile, OutputOption
+from hcp_dr.cli.asking import show_outcome
+from hcp_dr.cli.options import Backup, EnvFile, OutputOption, context_of
+from hcp_dr.commands import verify as command
 
 
 def verify(env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text") -> None:
     """Prove that the destination serves this very cluster."""
-    go_on("verify", env_file, backup, output)
+    show_outcome(command.verify(context_of(env_file, backup, output)), output)

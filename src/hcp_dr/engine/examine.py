@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from hcp_dr.engine.journal import Story
+from hcp_dr.engine.journal import JournalWriter, Story
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
 from hcp_dr.errors import CannotMigrate, HcpDrError, SettingsError
@@ -60,7 +60,7 @@ def accepting(checks: Iterable[Check], reasons: Mapping[str, str], *, whole: boo
     )
 
 
-def journal_accepted(journal: Any, checks: Iterable[Check], who: str) -> None:
+def journal_accepted(journal: JournalWriter, checks: Iterable[Check], who: str) -> None:
     """One line for each accepted check: a later reader sees who knew what."""
     for check in checks:
         if check.accepted:

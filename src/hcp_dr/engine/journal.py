@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from hcp_dr import disk
 from hcp_dr.engine.lines import fault
@@ -165,6 +165,34 @@ def told(data: bytes, where: Path | str) -> Story:
     return fold(lines)
 
 
+class JournalWriter(Protocol):
+    """Where a run writes, and reads what it remembers."""
+
+    @property
+    def memory(self) -> Memory: ...
+
+    def write(self, line: str, **values: object) -> None:
+        """Append one line; it counts from the moment this returns."""
+        ...
+
+
+class OpenJournal(JournalWriter, Protocol):
+    """A journal that outlives the process, open for appending."""
+
+    @property
+    def story(self) -> Story: ...
+
+    def data(self) -> bytes:
+        """All its lines, as a file holds them."""
+        ...
+
+    def adopt(self, data: bytes) -> None:
+        """Go on from the lines that the mirror has. Raises JournalError."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class Journal:
     """The file, open for appending. One writer at a time: the file is locked while it is open."""
 
@@ -215,7 +243,7 @@ class Journal:
             self._append(b"\n")
         self.story = story
 
-    def write(self, line: str, **values: Any) -> None:
+    def write(self, line: str, **values: object) -> None:
         """Append one line and flush it to disk before returning."""
         record = {"at": round(self._now(), 3), "line": line, **values}
         self._append(json.dumps(record, sort_keys=True, default=str).encode() + b"\n")

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from hcp_dr.engine.hands import Answer, Hands
+from hcp_dr.engine.journal import JournalWriter
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import Mirror
 from hcp_dr.engine.perform import in_vain, perform
@@ -80,12 +81,12 @@ class _Pass:
 
 @dataclass(slots=True)
 class Run:
-    """Carries steps out in order. `journal` is a Journal or a Scribe. What writes has a lease, and stops where it is
+    """Carries steps out in order. What writes has a lease, and stops where it is
     lost; its journal has a mirror."""
 
     ports: Ports
     case: Case
-    journal: Any
+    journal: JournalWriter
     clock: Clock
     tell: Callable[[Progress], None]
     stop: threading.Event = field(default_factory=threading.Event)
@@ -344,7 +345,7 @@ class Run:
         failed_before = self.mirror.is_failing
         self._together([self.mirror.send if now else self.mirror.send_in_time])
         if self.mirror.is_failing and not failed_before and self.lease is not None:
-            word = f"{self.lease.me}, not mirrored since line {len(self.journal.story.lines)}"
+            word = f"{self.lease.me}, not mirrored since line {len(self.mirror.journal.story.lines)}"
             self.journal.write("unmirrored", by=word)
             self.lease.sign(word)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from hcp_dr.engine.journal import Memory
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One thing worth telling: kind is begin, act, wait, done, again, warned or refused."""
+    """One thing worth telling: kind is begin, act, wait, done, again, warned, refused or note."""
 
     kind: str
     step: str
@@ -24,5 +23,5 @@ class Scribe:
     def __init__(self, memory: Memory | None = None) -> None:
         self.memory = memory or Memory()
 
-    def write(self, line: str, **values: Any) -> None:
+    def write(self, line: str, **values: object) -> None:
         self.memory = self.memory.after(line, values)

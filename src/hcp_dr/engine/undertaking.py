@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from hcp_dr.engine.journal import FILE_NAME, parse
+from hcp_dr.engine.journal import FILE_NAME, OpenJournal, parse
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import Mirror, reconciled
 from hcp_dr.engine.run import Run
@@ -22,24 +22,31 @@ Carry = Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]
 
 
 class Undertaking:
-    """`run` has a real journal. After the step `no_return` has acted, the work goes on without a source that does not
-    answer: the API is away until the destination has it. `without` says otherwise what may be done without."""
+    """`run` writes into `journal`. After the step `no_return` has acted, the work goes on without a source that does
+    not answer: the API is away until the destination has it. `without` says otherwise what may be done without."""
 
     def __init__(
-        self, run: Run, lease: Lease, *, no_return: str, without: Callable[[Side], bool] | None = None
+        self,
+        run: Run,
+        journal: OpenJournal,
+        lease: Lease,
+        *,
+        no_return: str,
+        without: Callable[[Side], bool] | None = None,
     ) -> None:
         self._run = run
+        self._journal = run.journal = journal
         self._lease = run.lease = lease
         self._mirror = run.mirror = Mirror(
-            run.ports.bucket, run.case.key_prefix, run.journal, run.ports.archive, run.clock, run.tell, no_return
+            run.ports.bucket, run.case.key_prefix, journal, run.ports.archive, run.clock, run.tell, no_return
         )
-        lease.does_without = without or (lambda side: side == "source" and run.journal.story.acted_in(no_return))
+        lease.does_without = without or (lambda side: side == "source" and journal.story.acted_in(no_return))
 
     def catch_up(self, refill: Step[Any]) -> tuple[Check, ...]:
         """Before going on, with the lease held: the newest journal that any machine wrote, its manifest, and, by
         `refill`, the files that the folder lacks. Raises JournalError where the newest is not to be had, ArchiveError
         where the manifest is not this backup's."""
-        archive, journal = self._run.ports.archive, self._run.journal
+        archive, journal = self._run.ports.archive, self._journal
         path = f"{archive.folder}/{FILE_NAME}"
         try:
             found = self._mirror.read()
@@ -76,10 +83,9 @@ class Undertaking:
             self._run.tell(Progress("again", refill.name, f"files of the backup may be missing: {error.what}"))
             return ()
 
-    def begin(self, line: str, **values: Any) -> None:
+    def begin(self, line: str, **values: object) -> None:
         """Journal the line that begins it, or that goes on with it."""
-        journal = self._run.journal
-        journal.write(line, by=self._lease.me, **values)
+        self._journal.write(line, by=self._lease.me, **values)
         self._run.send_mirror(now=True)
         if not self._mirror.is_failing:
             self._lease.sign(self._lease.me)
@@ -108,5 +114,5 @@ class Undertaking:
         """Its own words may hold anything, and the journal is mirrored."""
         run, kind = self._run, type(error).__name__
         text = f"What nobody foresaw ended it ({kind}); where it ran the backup folder has the details, as crash-*.txt."
-        run.journal.write("failed", step=run.journal.story.current, error=kind, text=text)
+        run.journal.write("failed", step=self._journal.story.current, error=kind, text=text)
         run.send_mirror(now=True)

@@ -6,7 +6,7 @@ No step of `restore --source-lost` asks the source. It cannot be fenced from her
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn, cast
 
 from hcp_dr.engine.journal import Memory, Story
@@ -112,7 +112,7 @@ def to_fence_by_hand(case: Case, folder: str) -> str:
     )
 
 
-def checks(case: Case, told: dict[str, Any], folder: str) -> tuple[Check, ...]:
+def checks(case: Case, told: Mapping[str, Any], folder: str) -> tuple[Check, ...]:
     """What to know of it before and after. `told` is what the journal remembers as LOST, `folder` the backup's."""
     return (
         Check(

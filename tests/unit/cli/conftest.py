@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from hcp_dr.aws.client import Aws
-from hcp_dr.cli import main, session
+from hcp_dr.cli import main
+from hcp_dr.commands import environment as opened
 from tests.ports import MemoryIdentity, World
 from tests.unit.test_config import WHOLE
 from tests.world import relocatable
@@ -79,6 +80,6 @@ def hcp(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: py
 def connected(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """The adapters lead into the world."""
     aws = Aws(world.bucket, world.zone, world.instances, MemoryIdentity())
-    monkeypatch.setattr(session, "connect_kube", lambda _path, name, **_: getattr(world, name))
-    monkeypatch.setattr(session, "connect_aws", lambda _settings: aws)
+    monkeypatch.setattr(opened, "connect_kube", lambda _path, name, **_: getattr(world, name))
+    monkeypatch.setattr(opened, "connect_aws", lambda _settings: aws)
     return world

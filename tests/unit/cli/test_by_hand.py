@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.cli import by_hand
+from hcp_dr.commands import restore_by_hand
 from hcp_dr.engine import journal
 from hcp_dr.engine.step import Check, Decision, Do, Done, Remember, Step
 from hcp_dr.procedure.hand_snapshot import WHOLE
@@ -38,9 +38,9 @@ def made(folder: Path) -> Path:
 def doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judged with a doubt, and restored in one step that looks whether the judgement was handed over."""
     judge = toy("by_hand.judge", _judged)
-    monkeypatch.setattr(by_hand, "PREFLIGHT_BY_HAND", (judge,))
+    monkeypatch.setattr(restore_by_hand, "PREFLIGHT_BY_HAND", (judge,))
     restore: Step[Any] = toy("restore.one", lambda memory: Done(f"judged {memory.text('judged')}"))
-    monkeypatch.setattr(by_hand, "RESTORE_BY_HAND", (restore,))
+    monkeypatch.setattr(restore_by_hand, "RESTORE_BY_HAND", (restore,))
 
 
 def _judged(memory: Any) -> Decision:

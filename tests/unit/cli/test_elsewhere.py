@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.cli import phases
+from hcp_dr.commands import abort, resume
 from hcp_dr.engine import journal
 from hcp_dr.engine.sighting import stamp
 from hcp_dr.engine.step import Done, Refuse
 from hcp_dr.errors import AwsUnreachable, ClusterUnreachable, Refused
-from hcp_dr.procedure import PHASES, calling_off
+from hcp_dr.procedure import PHASES
 from tests.ports import MemoryKubernetes, World
 from tests.unit.cli.conftest import Hcp
 from tests.unit.cli.test_verbs import remembering, toy
@@ -166,12 +166,11 @@ def test_the_first_machine_goes_on_with_what_another_began_meanwhile(
         return Done("it is as it was")
 
     again = Refuse(Refused(what="The world is not as it should be."))
-    monkeypatch.setattr(phases, "UNDO", (replace(toy("backup.two"), revert=lambda _: again),))
-    monkeypatch.setattr(calling_off, "UNDO", (toy("backup.two"),))
-    monkeypatch.setattr(calling_off, "IN_SERVICE", ())
+    monkeypatch.setattr(abort, "UNDO", (replace(toy("backup.two"), revert=lambda _: again),))
+    monkeypatch.setattr(abort, "IN_SERVICE", ())
     assert hcp("abort", "--yes").code == 70
     assert moved.exists()
-    monkeypatch.setattr(phases, "UNDO", (replace(toy("backup.two"), revert=look),))
+    monkeypatch.setattr(resume, "UNDO", (replace(toy("backup.two"), revert=look),))
     ended = hcp("resume", "--backup", str(folder))
     assert ended.code == 0, ended.err
     assert undone == [stopped]

@@ -181,7 +181,7 @@ def test_the_default_folder_and_those_above_it_are_for_their_owner_only(
     hcp: Hcp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(PHASES, "relocate", (toy("backup.one"),))
-    monkeypatch.setattr("hcp_dr.cli.phases.PREFLIGHT", ())
+    monkeypatch.setattr("hcp_dr.commands.begin.PREFLIGHT", ())
     monkeypatch.delenv("BACKUP_DIR")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     (tmp_path / "state").mkdir(mode=0o755)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hcp_dr.cli import online
+from hcp_dr.commands import backup_online
 from hcp_dr.engine import journal
 from hcp_dr.engine.step import Check, Done
 from hcp_dr.procedure import APART, BACKUP_ONLINE
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("connected")
 def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The user's state folder of this hosted cluster."""
     warned = toy("preflight.one", lambda _: Done("looked", (Check("bucket", "ok", "written"),)))
-    monkeypatch.setattr(online, "ONLINE_PREFLIGHT", (warned,))
+    monkeypatch.setattr(backup_online, "ONLINE_PREFLIGHT", (warned,))
     monkeypatch.setitem(APART, BACKUP_ONLINE, (toy("backup.one"), toy("backup.two", remembering)))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path / "state" / "hcp-dr" / "clusters" / "one"

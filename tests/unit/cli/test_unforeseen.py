@@ -139,7 +139,7 @@ def test_details_that_cannot_be_kept(hcp: Hcp, tmp_path: Path, monkeypatch: pyte
     assert ended.code == 2
     assert re.fullmatch(
         r"hcp-dr: What nobody .* The details could not be kept \((Not a directory|File exists)\); "
-        r"it came from hcp_dr/cli/session\.py, line \d+\.\n",
+        r"it came from hcp_dr/commands/environment\.py, line \d+\.\n",
         ended.err,
     )
 

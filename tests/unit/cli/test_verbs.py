@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 import yaml
 
-from hcp_dr.cli import phases
+from hcp_dr.commands import abort, resume
 from hcp_dr.engine import journal
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step
 from hcp_dr.errors import ArchiveError, Refused, SettingsError
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import DNS, HANDOVER
-from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT, calling_off
+from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT
 from hcp_dr.procedure.backup.hold_dns import STEP as HOLD_DNS
 from hcp_dr.procedure.handing import HELD
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT
@@ -411,9 +411,9 @@ def returnable(short: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the short backup the second step is undone, and nothing is asked of the world."""
     two = replace(PHASES["backup"][1], revert=taking_back)
     monkeypatch.setitem(PHASES, "backup", (PHASES["backup"][0], two))
-    for module in (phases, calling_off):
+    for module in (abort, resume):
         monkeypatch.setattr(module, "UNDO", (two,))
-    monkeypatch.setattr(calling_off, "IN_SERVICE", (toy("verify.one"),))
+    monkeypatch.setattr(abort, "IN_SERVICE", (toy("verify.one"),))
     assert short is None
 
 
@@ -443,12 +443,12 @@ def test_a_finished_backup_is_called_off_and_its_folder_is_over(hcp: Hcp, folder
 @pytest.mark.usefixtures("returnable")
 def test_an_abort_that_stopped_goes_on_as_an_abort(hcp: Hcp, monkeypatch: pytest.MonkeyPatch) -> None:
     hcp("backup", "--yes")
-    monkeypatch.setattr(calling_off, "IN_SERVICE", (toy("verify.one", lambda _: Refuse(Refused(what="Not yet."))),))
+    monkeypatch.setattr(abort, "IN_SERVICE", (toy("verify.one", lambda _: Refuse(Refused(what="Not yet."))),))
     assert hcp("abort", "--yes").code == 70
     status = json.loads(hcp("status", "-o", "json").out)
     assert (status["command"], status["state"], status["step"]) == ("abort", "unfinished", "verify.one")
     assert "holds the journal of an unfinished abort" in hcp("teardown", "--yes").paragraph
-    monkeypatch.setattr(calling_off, "IN_SERVICE", (toy("verify.one"),))
+    monkeypatch.setattr(abort, "IN_SERVICE", (toy("verify.one"),))
     resumed = hcp("resume")
     assert resumed.code == 0, resumed.err
     assert "> undo backup.two" not in resumed.err

@@ -123,9 +123,9 @@ def test_a_look_at_a_fence_that_holds_is_one_object_and_one_list() -> None:
             asked.append(str(request))
 
     ports = here.operator.ports()
-    case = here.operator.case(ports)
+    case = here.operator.case()
     here.world.hooks.append(listen)
-    assert here.operator.start("backup").error is None
+    assert here.operator.backup().error is None
     asked.clear()
     seen = fence_watch.observe(ports, case, here.operator.story().memory)
     assert fence_watch.alarm(seen) is None

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from hcp_dr.aws.port import Record
+from hcp_dr.commands.context import Requested
+from hcp_dr.commands.discover import api_hostname, discover
 from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Done, Refuse, Step
@@ -29,7 +31,6 @@ from hcp_dr.procedure.backup import (
     release_dns,
 )
 from hcp_dr.procedure.carried import MACHINERY
-from hcp_dr.procedure.case import Asked, api_hostname, discover
 from hcp_dr.procedure.preflight import capability, external_dns
 from hcp_dr.procedure.preflight import hosted_cluster as preflight_hosted_cluster
 from hcp_dr.procedure.restore import (
@@ -495,7 +496,7 @@ def test_what_the_operators_were_told_is_read_from_their_flags(world: World) -> 
     assert (destination.documents_bucket, destination.build.overrides) == ("", "")
 
 
-ASKED = Asked("clusters", "one", "mgmt-1", "mgmt-2", None, "backups", "Z1", "hosted.example", None, None)
+ASKED = Requested("clusters", "one", "mgmt-1", "mgmt-2", None, "backups", "Z1", "hosted.example", None, None)
 
 
 def test_what_can_be_discovered_is_discovered(world: World) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from hcp_dr.commands import abort
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import Refused
 from hcp_dr.kube.resources import NAMESPACE
 from hcp_dr.objects.archive import Manifest, Snapshot
-from hcp_dr.procedure import calling_off, lost
+from hcp_dr.procedure import lost
 from tests.ports import CASE
 
 TOLD: dict[str, Any] = {"reason": "flood", "who": "ada", "at": 1770000000.0, "began": 1770000000.0 + 61}
@@ -67,7 +68,7 @@ def test_the_loss_begins_at_the_fence_of_the_snapshot(remembered: dict[str, Any]
 
 def test_an_abort_does_without_the_destination_only_where_the_sources_lease_excludes_others() -> None:
     memory = Memory()
-    without = calling_off.without(lambda: memory)
+    without = abort.without(lambda: memory)
     assert without("destination")
     memory = memory.with_value(lost.LOST, TOLD)
     assert not without("destination"), "another machine's journal, taken meanwhile"

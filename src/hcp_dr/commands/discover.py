@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from hcp_dr.commands.context import Context, Requested
 from hcp_dr.engine.peers import SYSTEM, Stranger, known_uid, namesake, uid_of_cluster
 from hcp_dr.engine.sighting import look_at as look_at_lease
 from hcp_dr.errors import HcpDrError, KubernetesError, SameCluster, SettingsError, UnknownHostedCluster
@@ -11,26 +12,10 @@ from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.archive import read_manifest
+from hcp_dr.objects.naming import backup_id_of
 from hcp_dr.objects.reading import dig, name_of, uid_of
 from hcp_dr.objects.select import node_pools_of
 from hcp_dr.procedure.restoring import is_ours
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the settings say. Optional ones are None where they are left to be discovered."""
-
-    namespace: str
-    name: str
-    source: str
-    destination: str
-    region: str | None
-    bucket: str
-    zone_id: str
-    domain: str
-    node_pools: tuple[str, ...] | None
-    replicas: int | None
-    part_mib: int = 128
 
 
 def api_hostname(hosted_cluster: Object) -> str:
@@ -43,7 +28,13 @@ def api_hostname(hosted_cluster: Object) -> str:
     return ""
 
 
-def discover(asked: Asked, source: Kubernetes, destination: Kubernetes, backup_id: str) -> Case:
+def discover_relocation(context: Context) -> Case:
+    """The relocation that would begin now, in the context's backup folder. Raises as `discover`."""
+    backup_id = backup_id_of(context.folder.name, context.ports.fresh_id()[:6])
+    return discover(context.requested, context.ports.source, context.ports.destination, backup_id)
+
+
+def discover(asked: Requested, source: Kubernetes, destination: Kubernetes, backup_id: str) -> Case:
     """Raises SameCluster, UnknownHostedCluster, SettingsError where a variable contradicts what is there."""
     source_uid, destination_uid = uid_of_cluster(source), uid_of_cluster(destination)
     if source_uid == destination_uid:
@@ -134,7 +125,7 @@ def _exported_uid(ports: Ports) -> str:
     return entries[0].uid if entries else ""
 
 
-def _contradiction(asked: Asked, names: tuple[str, ...], replicas: int | None) -> HcpDrError | None:
+def _contradiction(asked: Requested, names: tuple[str, ...], replicas: int | None) -> HcpDrError | None:
     if asked.node_pools is not None and not set(asked.node_pools) <= set(names):
         return SettingsError(
             what=f"NODEPOOLS says {', '.join(asked.node_pools)}, the source has {', '.join(names) or 'none'}.",

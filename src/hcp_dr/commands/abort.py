@@ -1,21 +1,67 @@
-"""Calling a relocation off: whether it may be, and all that it takes."""
+"""Aborts a relocation: undoes what it did, up to the point of no return, and puts the source back into service."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from hcp_dr.engine.journal import Memory, Story
+from hcp_dr.commands.begin import finished
+from hcp_dr.commands.context import Confirmation, Context, Outcome
+from hcp_dr.commands.journaled import journaled_case
+from hcp_dr.engine.journal import ABORT, Memory, OpenJournal, Story
+from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
 from hcp_dr.engine.telling import Scribe
+from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.errors import NothingToResume, PastNoReturn, Refused
-from hcp_dr.model import Side
+from hcp_dr.model import Case, Side
 from hcp_dr.procedure import IN_SERVICE, UNDO, returning
 from hcp_dr.procedure.by_hand import judge_backup
 from hcp_dr.procedure.lost import is_lost
+from hcp_dr.procedure.refilling import REFILL
+
+
+def abort(context: Context) -> Outcome:
+    """Undo what a relocation did, begun on this machine or another. Whether that may be is looked at before anything
+    is written. Raises HcpDrError, StopRequested."""
+    try:
+        context.choose(context.backups.folder(new=False))
+    except NothingToResume:
+        context.choose(context.backups.folder(new=True))
+    case = journaled_case(context)
+    _must_be_returnable(context, case)
+    context.confirm(
+        Confirmation(
+            case.name,
+            f"The relocation of hosted cluster {case.namespace}/{case.name} is called off: {case.source} serves it "
+            f"again, and what was made of it on {case.destination} is taken away.",
+        )
+    )
+    lease = context.lease(case)
+    with context.while_working(), closing(context.open_journal()) as journal:
+        work = undertaking(context, case, journal, lease)
+        with lease.held():
+            checks = work.catch_up(REFILL)
+            _must_be_returnable(context, case)
+            work.begin("begin", command=ABORT, case=case.to_json())
+            checks += work.carry_out(UNDO, carry=call_off)
+    return finished(context, journal, checks)
+
+
+def undertaking(context: Context, case: Case, journal: OpenJournal, lease: Lease) -> Undertaking:
+    """An abort has no watches: what they guard is what it takes back."""
+    return context.undertaking(case, journal, lease, without=without(lambda: journal.memory))
+
+
+def _must_be_returnable(context: Context, case: Case) -> None:
+    story = context.story
+    run = context.run(case, Scribe(story.memory))
+    run.patience = FIRST_LIMIT
+    must_be_returnable(run, story)
 
 
 def must_be_returnable(run: Run, story: Story) -> None:

@@ -1,0 +1,69 @@
+"""An online backup: while the hosted cluster goes on, and as often as a schedule wants."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+
+from hcp_dr.aws.port import Bucket
+from hcp_dr.commands.begin import finished, journal_checks, passed
+from hcp_dr.commands.beginning import ONLY_OURS_CHANGED, nothing_begun
+from hcp_dr.commands.context import Context, Outcome
+from hcp_dr.commands.discover import discover_relocation
+from hcp_dr.commands.journaled import must_be_new
+from hcp_dr.engine.journal import ABORT
+from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.mirror import newest
+from hcp_dr.engine.step import Check
+from hcp_dr.errors import Unfinished
+from hcp_dr.model import Case
+from hcp_dr.procedure import BACKUP_ONLINE, ONLINE_PREFLIGHT, working_steps
+
+
+def backup_online(context: Context) -> Outcome:
+    """Export the objects and snapshot etcd into a new backup folder. Asks nobody, since nothing is taken away. Raises
+    HcpDrError, StopRequested."""
+    with nothing_begun():
+        context.choose(context.backups.online_folder())
+        must_be_new(context)
+        case = discover_relocation(context)
+        lease = context.lease(case)
+        lease.look()
+    with nothing_begun(ONLY_OURS_CHANGED):
+        checks = _passed(context, case)
+    with context.while_working(), ExitStack() as stack:
+        with nothing_begun(ONLY_OURS_CHANGED):
+            if not stack.enter_context(lease.held()):  # somebody was at work meanwhile
+                checks = _passed(context, case, lease)
+            context.folder.make()
+        journal = stack.enter_context(closing(context.open_journal()))
+        work = context.undertaking(case, journal, lease)
+        work.begin("begin", command=BACKUP_ONLINE, case=case.to_json())
+        journal_checks(journal, "preflight", checks)
+        checks += work.carry_out(working_steps(BACKUP_ONLINE))
+    return finished(context, journal, checks)
+
+
+def _passed(context: Context, case: Case, lease: Lease | None = None) -> tuple[Check, ...]:
+    """Raises Unfinished, CannotMigrate."""
+    must_be_alone(context.ports.bucket, case)
+    return passed(context, case, lease=lease, steps=ONLINE_PREFLIGHT)
+
+
+def must_be_alone(bucket: Bucket, case: Case) -> None:
+    """A relocation that was stopped will go on, and its nonce must be in the hosted cluster then. An online backup that
+    was killed leaves nothing that another one does not take away. Raises Unfinished, AwsError."""
+    found = newest(bucket, case.namespace, case.name)
+    if found is None or found.story.ended:
+        return
+    story = found.story
+    command = str(story.command or ABORT)
+    if command == BACKUP_ONLINE:
+        return
+    raise Unfinished(
+        path=found.prefix,
+        folder=f"s3://{bucket.name}/{found.prefix}",
+        command=command,
+        step=story.current or "?",
+        todo="Go on with `hcp-dr resume`, or call it off with `hcp-dr abort`; an online backup would write over its "
+        "mark in the hosted cluster.",
+    )

@@ -1,0 +1,108 @@
+"""How a relocation begins: preflight first, whole, before anything is written anywhere; then, with both Leases held,
+the journal and the steps of the command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from dataclasses import asdict, replace
+
+from hcp_dr.commands.beginning import ONLY_OURS_CHANGED, nothing_begun
+from hcp_dr.commands.context import Confirmation, Context, Outcome
+from hcp_dr.commands.discover import discover_relocation
+from hcp_dr.commands.journaled import must_be_new
+from hcp_dr.engine.examine import NOTHING, examine, journal_accepted, stopping
+from hcp_dr.engine.journal import JournalWriter, Memory, OpenJournal
+from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.step import Check
+from hcp_dr.engine.telling import Scribe
+from hcp_dr.engine.wait import FIRST_LIMIT
+from hcp_dr.model import DNS, RELEASE, Case, Dns
+from hcp_dr.procedure import PREFLIGHT, WATCHES, Steps, working_steps
+from hcp_dr.report import page, relocation
+
+
+def begin(
+    context: Context,
+    command: str,
+    *,
+    dns: Dns = RELEASE,
+    reasons: Mapping[str, str] = NOTHING,
+    documented_key: bool = False,
+) -> Outcome:
+    """`relocate` or `backup`, in a new backup folder. `reasons` are those for which a check of preflight is accepted,
+    by its name. Raises HcpDrError, StopRequested."""
+    with nothing_begun():
+        context.choose(context.backups.folder(new=True))
+        must_be_new(context)
+        case = replace(discover_relocation(context), documented_key=documented_key)
+        lease = context.lease(case)
+        lease.look()
+    with nothing_begun(ONLY_OURS_CHANGED):
+        checks = passed(context, case, dns=dns, reasons=reasons)
+        context.confirm(
+            Confirmation(
+                case.name,
+                f"The API of hosted cluster {case.namespace}/{case.name} goes away from {case.source} until it serves "
+                f"on {case.destination}.{_accepted(checks)}",
+            )
+        )
+        accepting = context.who if reasons else ""
+    with context.while_working(), ExitStack() as stack:
+        with nothing_begun(ONLY_OURS_CHANGED):
+            if not stack.enter_context(lease.held()):  # somebody was at work meanwhile
+                checks = passed(context, case, dns=dns, reasons=reasons, lease=lease)
+            context.folder.make()
+        journal = stack.enter_context(closing(context.open_journal()))
+        work = context.undertaking(case, journal, lease, WATCHES)
+        work.begin("begin", command=command, case=case.to_json())
+        if dns != RELEASE:
+            journal.write("remember", key=DNS, value=dns)
+        journal_accepted(journal, checks, accepting)
+        journal_checks(journal, "preflight", checks)
+        checks += work.carry_out(working_steps(command))
+    return finished(context, journal, checks)
+
+
+def _accepted(checks: tuple[Check, ...]) -> str:
+    names = [check.name for check in checks if check.accepted]
+    return f" Accepted by you: {', '.join(names)}." if names else ""
+
+
+def passed(
+    context: Context,
+    case: Case,
+    *,
+    dns: Dns = RELEASE,
+    reasons: Mapping[str, str] = NOTHING,
+    lease: Lease | None = None,
+    steps: Steps | None = None,
+    scribe: Scribe | None = None,
+) -> tuple[Check, ...]:
+    """All checks of these steps, which are preflight's where none are given; none of them stops. `scribe` keeps what
+    the steps remember. Nobody waits long for an answer before anything has begun. Raises CannotMigrate."""
+    run = context.run(case, scribe or Scribe(Memory().with_value(DNS, dns)))
+    run.lease = lease
+    run.patience = FIRST_LIMIT
+    checks = examine(run, PREFLIGHT if steps is None else steps, reasons)
+    error = stopping(checks)
+    if error is not None:
+        context.on_blocked(checks)
+        raise error
+    return checks
+
+
+def journal_checks(journal: JournalWriter, step: str, checks: tuple[Check, ...]) -> None:
+    journal.write("checked", step=step, checks=[asdict(check) for check in checks])
+
+
+def finished(context: Context, journal: OpenJournal, checks: tuple[Check, ...]) -> Outcome:
+    """The outcome of a command whose journal has its last line, with the report written into the backup folder. Raises
+    ArchiveError."""
+    folder, story = context.folder, journal.story
+    report = relocation.to_json(story, backup_dir=folder.folder)
+    folder.write("report.json", json.dumps(report, indent=1) + "\n")
+    folder.write("report.txt", relocation.to_text(report) + "\n")
+    folder.write("report.html", page.to_html(report))
+    return Outcome(story, folder.folder, checks)

@@ -1,0 +1,286 @@
+"""What a command is given: which relocation is requested, ways to reach the world, and who runs it.
+
+A command is a function over a `Context`. It prints nothing, asks nobody except through `confirm`, and reads no
+environment, so that the command line, the rehearsal and any other Python program call the same one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from hcp_dr.aws.port import Bucket, HostedZone, Identity, Instances
+from hcp_dr.engine.bucket_lease import Leases
+from hcp_dr.engine.journal import JournalWriter, OpenJournal, Story
+from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.process import Process, current, is_gone
+from hcp_dr.engine.run import HANDS, Run
+from hcp_dr.engine.step import Check, Watch
+from hcp_dr.engine.telling import Progress
+from hcp_dr.engine.undertaking import Undertaking
+from hcp_dr.engine.wait import Clock, SystemClock
+from hcp_dr.errors import DONE, DONE_WITH_WARNINGS
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr.model import Case, Ports, Side
+from hcp_dr.objects.archive import Archive
+from hcp_dr.procedure import POINT_OF_NO_RETURN
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """What the settings say. Optional values are None where they are left to be discovered."""
+
+    namespace: str
+    name: str
+    source: str
+    destination: str
+    region: str | None
+    bucket: str
+    zone_id: str
+    domain: str
+    node_pools: tuple[str, ...] | None
+    replicas: int | None
+    part_mib: int = 128
+
+
+class Aws(Protocol):
+    """The AWS services of one relocation."""
+
+    @property
+    def bucket(self) -> Bucket: ...
+
+    @property
+    def zone(self) -> HostedZone: ...
+
+    @property
+    def instances(self) -> Instances: ...
+
+    @property
+    def identity(self) -> Identity: ...
+
+
+class Connections(Protocol):
+    """Ways to open the ports. Opening one may fail, and the others still open."""
+
+    def cluster(self, side: Side) -> Kubernetes:
+        """Raises UnreadableKubeconfig."""
+        ...
+
+    def aws(self) -> Aws:
+        """Raises SettingsError."""
+        ...
+
+    def fresh_id(self) -> str:
+        """Random, unguessable, letters and digits."""
+        ...
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+
+class Folder(Archive, Protocol):
+    """A backup folder with its journal."""
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        ...
+
+    def must_be_usable(self, *, by_hand: bool = False) -> str:
+        """A warning, "" where there is none. Raises ArchiveError, JournalError where the folder is not ours to use."""
+        ...
+
+    def make(self, *, by_hand: bool = False) -> None: ...
+
+    def story(self) -> Story | None:
+        """What its journal tells, None where it has none. Raises JournalError."""
+        ...
+
+    def open_journal(self, now: Callable[[], float]) -> OpenJournal:
+        """For writing. Raises JournalError where another process writes it."""
+        ...
+
+
+class Backups(Protocol):
+    """Where backup folders are."""
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the caller named one folder, instead of leaving the choice to the settings."""
+        ...
+
+    def folder(self, *, new: bool) -> Folder:
+        """`new` where a journal may begin. Raises NothingToResume."""
+        ...
+
+    def online_folder(self) -> Folder: ...
+
+    def of_backup(self, backup_id: str) -> Folder | None: ...
+
+    def with_snapshot(self) -> Sequence[Folder]:
+        """Folders that may hold a verified snapshot, in no order."""
+        ...
+
+    def searched(self) -> str:
+        """Where `with_snapshot` looked, for messages."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """Asked before a command takes something away. `name` is the hosted cluster's, to be typed; `what` is about to
+    happen; `checks` are to be known before the answer."""
+
+    name: str
+    what: str
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended that did its work. `checks` are those of this run, of which none stops."""
+
+    story: Story
+    backup_dir: str
+    checks: tuple[Check, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return DONE_WITH_WARNINGS if any(check.verdict == "warning" for check in self.checks) else DONE
+
+
+def _ignore(_: object) -> None:
+    """The caller does not want to be told."""
+
+
+@dataclass(slots=True)
+class Context:
+    """One command's world. Nothing is opened or read before it is needed.
+
+    `on_progress` is told each step. `on_blocked` is told the checks of a preflight that stops the command, before its
+    error is raised. `confirm` returns where the answer is yes, and raises ConfirmationMissing where not. The work that
+    writes is done inside of `while_working`; setting `stop` ends it between two actions with StopRequested.
+    """
+
+    requested: Requested
+    connections: Connections
+    backups: Backups
+    confirm: Callable[[Confirmation], None]
+    on_progress: Callable[[Progress], None] = _ignore
+    on_blocked: Callable[[tuple[Check, ...]], None] = _ignore
+    stop: threading.Event = field(default_factory=threading.Event)
+    while_working: Callable[[], AbstractContextManager[None]] = nullcontext
+    clock: Clock | None = None  # None is this machine's
+    process: Process = field(default_factory=current)
+    is_gone: Callable[[str], bool] = is_gone
+    hands: int = HANDS
+    _folder: Folder | None = None
+    _ports: Ports | None = None
+
+    @property
+    def chosen(self) -> Folder | None:
+        """The backup folder, as far as it is chosen by now."""
+        return self._folder
+
+    @property
+    def folder(self) -> Folder:
+        """The backup folder of the command. Raises NothingToResume where none was chosen and none is there."""
+        if self._folder is None:
+            self._folder = self.backups.folder(new=False)
+        return self._folder
+
+    def choose(self, folder: Folder) -> Folder:
+        """Work in this backup folder from now on."""
+        self._folder = folder
+        if self._ports is not None:
+            self._ports = replace(self._ports, archive=folder)
+        return folder
+
+    @property
+    def ports(self) -> Ports:
+        """Raises UnreadableKubeconfig, SettingsError."""
+        if self._ports is None:
+            doors = self.connections
+            source, destination = doors.cluster("source"), doors.cluster("destination")
+            hosted, aws = doors.cluster("hosted"), doors.aws()
+            self._ports = Ports(
+                source=source,
+                destination=destination,
+                hosted=hosted,
+                bucket=aws.bucket,
+                zone=aws.zone,
+                instances=aws.instances,
+                identity=aws.identity,
+                archive=self.folder,
+                fresh_id=doors.fresh_id,
+                now=doors.now,
+            )
+        return self._ports
+
+    @ports.setter
+    def ports(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def cluster(self, side: Side) -> Kubernetes:
+        """One of them alone. Raises UnreadableKubeconfig."""
+        return self._ports.cluster(side) if self._ports is not None else self.connections.cluster(side)
+
+    def bucket(self) -> Bucket:
+        """Raises SettingsError."""
+        return self._ports.bucket if self._ports is not None else self.connections.aws().bucket
+
+    @property
+    def time(self) -> Clock:
+        if self.clock is None:
+            self.clock = SystemClock(self.stop)
+        return self.clock
+
+    @property
+    def story(self) -> Story:
+        """What the folder's journal tells; nothing where there is none."""
+        return self.folder.story() or Story()
+
+    @property
+    def who(self) -> str:
+        """Who runs this, for the journal: the user of this machine, and as whom AWS knows the credentials."""
+        return f"{self.process.who}, {self.ports.identity.arn()}"
+
+    def tell(self, text: str) -> None:
+        self.on_progress(Progress("note", "", text))
+
+    def open_journal(self) -> OpenJournal:
+        return self.folder.open_journal(self.connections.now)
+
+    def run(self, case: Case, journal: JournalWriter) -> Run:
+        return Run(self.ports, case, journal, self.time, self.on_progress, self.stop, hands=self.hands)
+
+    def lease(self, case: Case, in_place_of_source: Leases | None = None) -> Lease:
+        """After the point of no return it does without a source that does not answer, from the first look on."""
+        return Lease(
+            self.ports,
+            case,
+            self.time,
+            self.on_progress,
+            self.stop.is_set,
+            does_without=lambda side: side == "source" and self.story.acted_in(POINT_OF_NO_RETURN),
+            process=self.process,
+            is_gone=self.is_gone,
+            in_place_of_source=in_place_of_source,
+        )
+
+    def undertaking(
+        self,
+        case: Case,
+        journal: OpenJournal,
+        lease: Lease,
+        watches: Sequence[Watch[Any]] = (),
+        *,
+        without: Callable[[Side], bool] | None = None,
+    ) -> Undertaking:
+        run = self.run(case, journal)
+        run.watches = watches
+        return Undertaking(run, journal, lease, no_return=POINT_OF_NO_RETURN, without=without)

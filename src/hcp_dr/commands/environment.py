@@ -1,0 +1,93 @@
+"""A context for this machine: the documented variables, kubeconfigs, AWS, and backup folders on disk."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hcp_dr import config
+from hcp_dr.aws.client import Aws, settings_from
+from hcp_dr.aws.client import connect as connect_aws
+from hcp_dr.commands.backups import BackupsOnDisk
+from hcp_dr.commands.context import Confirmation, Context, Requested
+from hcp_dr.errors import ConfirmationMissing
+from hcp_dr.kube.client import connect as connect_kube
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr.model import Side
+
+_ID_LETTERS = string.ascii_lowercase + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class KubeconfigsAndAws:
+    """Implements `context.Connections`. `variables` are the documented and the AWS ones."""
+
+    settings: config.Settings
+    variables: Mapping[str, str]
+
+    def cluster(self, side: Side) -> Kubernetes:
+        match side:
+            case "source":
+                return connect_kube(self.settings.mgmt_kubeconfig, "source", variable="MGMT_KUBECONFIG")
+            case "destination":
+                return connect_kube(self.settings.mgmt2_kubeconfig, "destination", variable="MGMT2_KUBECONFIG")
+            case "hosted":
+                return connect_kube(self.settings.hc_kubeconfig, "hosted", variable="HC_KUBECONFIG")
+
+    def aws(self) -> Aws:
+        given = self.settings
+        return connect_aws(
+            settings_from(
+                dict(self.variables), bucket=given.bucket_name, zone_id=given.aws_zone_id, region=given.mgmt2_region
+            )
+        )
+
+    def fresh_id(self) -> str:
+        return "".join(secrets.choice(_ID_LETTERS) for _ in range(12))
+
+    def now(self) -> float:
+        return time.time()
+
+
+def refuse(confirmation: Confirmation) -> None:
+    """The answer of a program that was given no way to ask. Raises ConfirmationMissing."""
+    raise ConfirmationMissing(what=f"{confirmation.what} Nobody is there to confirm it.")
+
+
+def from_environment(
+    env_file: Path | None = None,
+    backup: Path | None = None,
+    *,
+    confirm: Callable[[Confirmation], None] = refuse,
+) -> Context:
+    """The context that the documented variables describe, from the environment and `env_file`. `backup` is the backup
+    folder, else the variables name it. Opens nothing. Raises SettingsError."""
+    given = config.variables(env_file)
+    settings = config.load(given)
+    return Context(
+        requested=requested_by(settings),
+        connections=KubeconfigsAndAws(settings, given),
+        backups=BackupsOnDisk(settings, backup),
+        confirm=confirm,
+    )
+
+
+def requested_by(settings: config.Settings) -> Requested:
+    pools = tuple(settings.nodepools.replace(",", " ").split()) if settings.nodepools else None
+    return Requested(
+        namespace=settings.hc_cluster_ns,
+        name=settings.hc_cluster_name,
+        source=settings.mgmt_cluster_name,
+        destination=settings.mgmt2_cluster_name,
+        region=settings.mgmt2_region,
+        bucket=settings.bucket_name,
+        zone_id=settings.aws_zone_id,
+        domain=settings.external_dns_domain.rstrip(".").lower(),
+        node_pools=pools,
+        replicas=settings.node_pool_replicas,
+        part_mib=settings.snapshot_part_mib,
+    )

@@ -1,0 +1,36 @@
+"""A phase that follows others, in the backup folder that they left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Any
+
+from hcp_dr.commands.begin import finished
+from hcp_dr.commands.context import Confirmation, Context, Outcome
+from hcp_dr.commands.journaled import known_case
+from hcp_dr.engine.step import Watch
+from hcp_dr.model import Case
+from hcp_dr.procedure import BACKUP_ONLINE, PHASES, WATCHES
+from hcp_dr.procedure.refilling import REFILL
+
+
+def follow(context: Context, command: str, confirmation: Callable[[Case], Confirmation] | None = None) -> Outcome:
+    """Carry the phase out. `confirmation` is what is asked first, where the phase takes something away. Raises
+    HcpDrError, StopRequested."""
+    case = known_case(context, command)
+    if confirmation is not None:
+        context.confirm(confirmation(case))
+    lease = context.lease(case)
+    with context.while_working(), closing(context.open_journal()) as journal, lease.held():
+        work = context.undertaking(case, journal, lease, watches_of(command))
+        checks = work.catch_up(REFILL)
+        known_case(context, command)
+        work.begin("begin", command=command, case=case.to_json())
+        checks += work.carry_out(PHASES[command])
+    return finished(context, journal, checks)
+
+
+def watches_of(command: str) -> Sequence[Watch[Any]]:
+    """`verify` alone changes nothing, and an online backup fences nothing, so that they have none."""
+    return () if command in ("verify", BACKUP_ONLINE) else WATCHES

@@ -1,0 +1,163 @@
+"""Which relocation the backup folder is of, and whether a command may begin or go on in it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from hcp_dr.commands.beginning import NOTHING_CHANGED, ONLY_OURS_CHANGED
+from hcp_dr.commands.context import Context
+from hcp_dr.commands.discover import recognized
+from hcp_dr.engine import journal as journals
+from hcp_dr.engine.around import Around, ask_around
+from hcp_dr.engine.journal import FILE_NAME, Story
+from hcp_dr.engine.lines import case_of
+from hcp_dr.engine.telling import Progress
+from hcp_dr.errors import JournalError, NothingToResume, SettingsError, Unfinished
+from hcp_dr.model import Case
+from hcp_dr.procedure import BACKUP_ONLINE
+from hcp_dr.procedure.hand_made import is_made_by_hand
+from hcp_dr.procedure.lost import is_lost
+from hcp_dr.procedure.unverified import must_be_accepted
+
+
+def must_be_usable(context: Context, *, by_hand: bool = False) -> None:
+    """Before any cluster is asked. Raises ArchiveError, JournalError where the backup folder is not ours to use."""
+    if warning := context.folder.must_be_usable(by_hand=by_hand):
+        context.on_progress(Progress("warned", "backup folder", warning))
+
+
+def must_be_new(context: Context) -> None:
+    """Raises Unfinished, JournalError where the folder has a journal already, ArchiveError where it is not ours."""
+    must_be_usable(context)
+    story = context.story
+    if story.command is None:
+        return
+    if not story.ended:
+        raise _unfinished(context, story)
+    raise JournalError(
+        path=_journal_of(context),
+        reason=f"the folder holds a finished {story.command}",
+        left=NOTHING_CHANGED,
+        todo="Choose another BACKUP_DIR for a new relocation.",
+    )
+
+
+def known_case(context: Context, command: str) -> Case:
+    """The case of the folder's journal, for a phase that follows others. Raises NothingToResume, Unfinished,
+    JournalError where the phase may not follow."""
+    story = context.story
+    if story.case is None:
+        raise NothingToResume(reason=f"{context.folder.folder} holds no journal")
+    must_be_usable(context)
+    if not story.ended and story.command != command:
+        raise _unfinished(context, story)
+    refused = _refused(story, command)
+    if refused is not None:
+        reason, todo = refused
+        raise JournalError(path=_journal_of(context), reason=reason, left=ONLY_OURS_CHANGED, todo=todo)
+    return _recognized(context, story)
+
+
+def _refused(story: Story, command: str) -> tuple[str, str] | None:
+    """Why the phase may not follow, and what to do instead."""
+    if story.command == BACKUP_ONLINE:
+        return (
+            f"it holds an online backup, of a hosted cluster that went on, and {command} would lose writes",
+            "Start with `hcp-dr relocate` and another BACKUP_DIR.",
+        )
+    if command == "restore" and is_lost(story.memory):
+        return (
+            "it was restored while the source was lost",
+            "Go on with `hcp-dr verify`, or start with `hcp-dr relocate` and another BACKUP_DIR.",
+        )
+    if story.called_off:
+        return (
+            f"its relocation was called off, and {command} would begin it again",
+            "Choose another BACKUP_DIR and start with `hcp-dr relocate` or `hcp-dr backup`.",
+        )
+    return None
+
+
+def journaled_case(context: Context) -> Case:
+    """The case of the folder's journal, finished or not; where the folder has no journal, of what was at work last on
+    any machine: in its own folder where that is known here, else with its journal fetched into this one. Raises
+    NothingToResume, JournalError, ArchiveError."""
+    must_be_usable(context, by_hand=is_made_by_hand(context.folder, context.requested.namespace))
+    story, where = context.story, context.folder.folder
+    if story.case is None:
+        story, where = _fetched(context, where)
+    if story.case is None or story.command is None:
+        raise NothingToResume(reason=f"{where} holds no journal")
+    return _recognized(context, story)
+
+
+def unfinished_case(context: Context) -> Case:
+    """As `journaled_case`, of what the journal says is not finished."""
+    case = journaled_case(context)
+    story = context.story
+    if story.ended:
+        raise NothingToResume(reason=f"the {story.command} in {context.folder.folder} is finished", todo="")
+    return case
+
+
+def fitting(context: Context, story: Story) -> Case:
+    """Raises SettingsError where the settings are another relocation's, Refused where a server is not verified."""
+    case = case_of(story.case or {}, _journal_of(context))
+    given = context.requested
+    for variable, ours, theirs in (
+        ("HC_CLUSTER_NS", given.namespace, case.namespace),
+        ("HC_CLUSTER_NAME", given.name, case.name),
+        ("MGMT_CLUSTER_NAME", given.source, case.source),
+        ("MGMT2_CLUSTER_NAME", given.destination, case.destination),
+        ("BUCKET_NAME", given.bucket, case.bucket),
+    ):
+        if ours != theirs:
+            raise SettingsError(
+                what=f"The journal is of a relocation with {variable}={theirs}, and the settings say {ours}.",
+                left=ONLY_OURS_CHANGED,
+                todo="Use the settings that it was begun with.",
+            )
+    must_be_accepted(context.ports, story)
+    return case
+
+
+def ask_world(context: Context, backup_id: str | None = None) -> Around:
+    """What both Leases and the mirror tell of the relocation, whichever of them can be reached."""
+    requested = context.requested
+    return ask_around(
+        lambda: context.cluster("source"),
+        lambda: context.cluster("destination"),
+        context.bucket,
+        namespace=requested.namespace,
+        name=requested.name,
+        backup_id=backup_id,
+    )
+
+
+def _fetched(context: Context, where: str) -> tuple[Story, str]:
+    found = ask_world(context).journal(where)
+    case = fitting(context, found.story)
+    if (known := context.backups.of_backup(case.backup_id)) is not None:
+        context.choose(known)
+        must_be_usable(context)
+        context.tell(f"Going on with backup {case.backup_id} in {known.folder}.")
+        return context.story, known.folder
+    context.folder.make(by_hand=found.story.command == journals.RESTORE_BY_HAND)
+    with closing(context.open_journal()) as journal:
+        journal.adopt(found.data)
+    context.tell(f"Going on with backup {case.backup_id}, whose journal is now in {where}.")
+    return found.story, f"s3://{context.ports.bucket.name}/{found.prefix}"
+
+
+def _recognized(context: Context, story: Story) -> Case:
+    """Raises SettingsError, WrongCluster."""
+    return recognized(fitting(context, story), context.ports)
+
+
+def _journal_of(context: Context) -> str:
+    return f"{context.folder.folder}/{FILE_NAME}"
+
+
+def _unfinished(context: Context, story: Story) -> Unfinished:
+    folder = context.folder.folder
+    return Unfinished(path=folder, folder=folder, command=story.command, step=story.current or "?")

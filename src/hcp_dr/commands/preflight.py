@@ -1,0 +1,22 @@
+"""Finds every problem in one run; changes nothing but one probe object in the bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hcp_dr.commands.begin import passed
+from hcp_dr.commands.beginning import ONLY_OURS_CHANGED, nothing_begun
+from hcp_dr.commands.context import Context
+from hcp_dr.commands.discover import discover_relocation
+from hcp_dr.engine.examine import NOTHING
+from hcp_dr.engine.step import Check
+from hcp_dr.model import RELEASE, Dns
+
+
+def preflight(context: Context, *, dns: Dns = RELEASE, reasons: Mapping[str, str] = NOTHING) -> tuple[Check, ...]:
+    """All checks, none of which stops a relocation. Raises HcpDrError."""
+    with nothing_begun():
+        context.choose(context.backups.folder(new=True))
+        case = discover_relocation(context)
+    with nothing_begun(ONLY_OURS_CHANGED):
+        return passed(context, case, dns=dns, reasons=reasons)

@@ -1,0 +1,23 @@
+"""The whole relocation, from preflight to finish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hcp_dr.commands.begin import begin
+from hcp_dr.commands.context import Context, Outcome
+from hcp_dr.engine.examine import NOTHING
+from hcp_dr.model import RELEASE, Dns
+
+
+def relocate(
+    context: Context,
+    *,
+    dns: Dns = RELEASE,
+    reasons: Mapping[str, str] = NOTHING,
+    documented_key: bool = False,
+) -> Outcome:
+    """Carry the hosted cluster from the source to the destination management cluster. `dns` says how its names move;
+    `reasons` are those for which a check of preflight is accepted, by its name; with `documented_key` the snapshot is
+    also put under the documented key. Raises HcpDrError, StopRequested."""
+    return begin(context, "relocate", dns=dns, reasons=reasons, documented_key=documented_key)

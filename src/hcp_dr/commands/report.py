@@ -1,0 +1,23 @@
+"""What was done and what was verified, from the journal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hcp_dr.commands.context import Folder
+from hcp_dr.errors import ArchiveError
+from hcp_dr.report import relocation
+
+
+def read_report(folder: Folder) -> dict[str, Any]:
+    """The report as JSON's values. It needs no settings: the folder's journal says all. Raises ArchiveError where it
+    has none, JournalError."""
+    story = folder.story()
+    if story is None:
+        raise ArchiveError(
+            folder=folder.folder,
+            reason="it holds no journal",
+            left="",
+            todo="Name the folder in which `hcp-dr` said that backup and journal are, with --backup.",
+        )
+    return relocation.to_json(story, backup_dir=folder.folder)

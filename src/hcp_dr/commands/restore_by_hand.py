@@ -1,0 +1,67 @@
+"""Restores a folder that was made with the documented commands: judged whole before anything is written."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+
+from hcp_dr.commands.begin import finished, journal_checks, passed
+from hcp_dr.commands.beginning import ONLY_OURS_CHANGED, nothing_begun
+from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome
+from hcp_dr.commands.discover import discover_relocation
+from hcp_dr.commands.journaled import must_be_usable
+from hcp_dr.engine.journal import RESTORE_BY_HAND as COMMAND
+from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.step import Check
+from hcp_dr.engine.telling import Scribe
+from hcp_dr.model import Case
+from hcp_dr.procedure import PREFLIGHT_BY_HAND, RESTORE_BY_HAND, WATCHES
+from hcp_dr.procedure.hand_made import is_made_by_hand
+from hcp_dr.procedure.hand_snapshot import WHOLE
+
+
+def is_by_hand(folder: Folder, namespace: str) -> bool:
+    """No journal, no manifest, but objects."""
+    return folder.story() is None and is_made_by_hand(folder, namespace)
+
+
+def restore_by_hand(context: Context) -> Outcome:
+    """Asks for the hosted cluster's name where the snapshot is not proven to hold all that was written. Raises
+    HcpDrError, StopRequested."""
+    with nothing_begun():
+        must_be_usable(context, by_hand=True)
+        case = discover_relocation(context)
+        lease = context.lease(case)
+        lease.look()
+        scribe, checks = _judged(context, case)
+        _confirm(context, case, checks)
+    with context.while_working(), ExitStack() as stack:
+        with nothing_begun(ONLY_OURS_CHANGED):
+            if not stack.enter_context(lease.held()):  # somebody was at work meanwhile
+                scribe, checks = _judged(context, case, lease)
+                _confirm(context, case, checks)
+            context.folder.make(by_hand=True)
+        journal = stack.enter_context(closing(context.open_journal()))
+        work = context.undertaking(case, journal, lease, WATCHES)
+        work.begin("begin", command=COMMAND, case=case.to_json())
+        for key, value in scribe.memory.values.items():
+            journal.write("remember", key=key, value=value)
+        journal_checks(journal, "preflight", checks)
+        checks += work.carry_out(RESTORE_BY_HAND)
+    return finished(context, journal, checks)
+
+
+def _judged(context: Context, case: Case, lease: Lease | None = None) -> tuple[Scribe, tuple[Check, ...]]:
+    """What was found out, and all checks, none of which stops. Raises CannotMigrate."""
+    scribe = Scribe()
+    return scribe, passed(context, case, lease=lease, steps=PREFLIGHT_BY_HAND, scribe=scribe)
+
+
+def _confirm(context: Context, case: Case, checks: tuple[Check, ...]) -> None:
+    """Raises ConfirmationMissing."""
+    doubt = next((check for check in checks if check.name == WHOLE and check.verdict == "warning"), None)
+    if doubt is not None:
+        what = (
+            f"It is not proven that the snapshot holds all that was written: {doubt.seen}. "
+            f"{doubt.why.capitalize()}; {doubt.todo}."
+        )
+        context.confirm(Confirmation(case.name, what))

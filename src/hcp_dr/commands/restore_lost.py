@@ -1,0 +1,251 @@
+"""Restores from the last verified backup, while the source does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import Any
+
+from hcp_dr.commands.begin import finished, journal_checks
+from hcp_dr.commands.beginning import NOT_BY_THIS_COMMAND, nothing_begun
+from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome, Requested
+from hcp_dr.commands.journaled import fitting, must_be_usable
+from hcp_dr.engine.bucket_lease import BucketLease
+from hcp_dr.engine.journal import Story
+from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.peers import SYSTEM, uid_of_cluster
+from hcp_dr.engine.run import Run
+from hcp_dr.engine.silence import Asked, must_be_silent
+from hcp_dr.engine.step import Check, Step
+from hcp_dr.engine.wait import StopRequested
+from hcp_dr.errors import (
+    ArchiveError,
+    JournalError,
+    NoBackup,
+    NotRestorable,
+    SameCluster,
+    SettingsError,
+    SourceAnswers,
+    Unfinished,
+)
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr.kube.resources import NAMESPACE
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.archive import Manifest, read_manifest
+from hcp_dr.procedure import POINT_OF_NO_RETURN, RESTORE_LOST, lost, working_steps
+from hcp_dr.procedure.identity import nonce_of
+from hcp_dr.procedure.lost import is_lost
+from hcp_dr.procedure.refilling import REFILL
+
+
+def restore_lost(context: Context, *, reason: str) -> Outcome:
+    """From the backup that the caller named, or else the newest that is known here. What is lost, and what must be
+    fenced by hand, is asked with the confirmation, before anything is done. Raises HcpDrError, StopRequested."""
+    with nothing_begun():
+        if not reason.strip():
+            raise SettingsError(what="--source-lost needs a --reason.", todo='Say why: --reason "...".')
+        context.choose(context.backups.online_folder())
+        case, manifest = _chosen(context)
+        with context.while_working():
+            _prover(context, context.ports, case)()
+        told: dict[str, Any] = {
+            "reason": reason.strip(),
+            "who": context.who,
+            "at": lost.moment_of(manifest, context.story.memory),
+            "began": context.ports.now(),
+        }
+        checks = _checks(context, case, told)
+        where = f"is restored on {case.destination} from {context.folder.folder}"
+        what = f"Hosted cluster {case.namespace}/{case.name} {where}: {checks[0].seen}."
+        context.confirm(Confirmation(case.name, what, checks))
+    outcome = _carry_out(context, case, told, resumed=False)
+    assert outcome is not None  # noqa: S101 - only what was resumed may be another machine's by then
+    return outcome
+
+
+def resume_lost(context: Context, case: Case) -> Outcome | None:
+    """What `restore_lost` began. Before the point of no return the source must still be silent. Where another machine
+    went on with another command, its journal is taken and nothing else is done: None."""
+    story = context.story
+    if not story.acted_in(POINT_OF_NO_RETURN):
+        with nothing_begun(NOT_BY_THIS_COMMAND), context.while_working():
+            _prover(context, context.ports, case)()
+    return _carry_out(context, case, story.memory.mapping(lost.LOST), resumed=True)
+
+
+def _carry_out(context: Context, case: Case, told: Mapping[str, Any] | None, *, resumed: bool) -> Outcome | None:
+    known = context.ports
+    context.ports = replace(known, source=lost.lost_source())
+    lease = context.lease(case, BucketLease(known.bucket, case.namespace, case.name))
+    with context.while_working(), ExitStack() as stack:
+        journal = stack.enter_context(closing(context.open_journal()))
+        stack.enter_context(lease.held())
+        work = context.undertaking(case, journal, lease)
+        found = work.catch_up(REFILL)
+        if resumed and journal.story.command != RESTORE_LOST:
+            context.ports = known
+            return None
+        if resumed:
+            told = journal.memory.mapping(lost.LOST) or told
+            work.begin("resumed")
+        else:
+            must_be_before(journal.story, context.folder.folder)
+            work.begin("begin", command=RESTORE_LOST, case=case.to_json())
+        if told is None:
+            raise NoBackup(object=case.name, folder="", reason="the journal does not say what is lost", todo=_AGAIN)
+        checks = _checks(context, case, told)
+        if not resumed:
+            journal.write("remember", key=lost.LOST, value=told)
+            journal_checks(journal, "source_lost", checks)
+        carry = carrying(_prover(context, known, case, lease))
+        found = (*found, *checks, *work.carry_out(working_steps(RESTORE_LOST), carry=carry))
+    return finished(context, journal, found)
+
+
+_AGAIN = "Run `hcp-dr abort`, and restore another backup."
+
+
+def _checks(context: Context, case: Case, told: Mapping[str, Any]) -> tuple[Check, ...]:
+    return lost.checks(case, told, context.folder.folder)
+
+
+def _prover(context: Context, ports: Ports, case: Case, lease: Lease | None = None) -> Callable[[], None]:
+    """Raises SourceAnswers, StopRequested, LeaseLost."""
+
+    def between() -> None:
+        if context.stop.is_set():
+            raise StopRequested
+        if lease is not None:
+            lease.keep()
+
+    return lambda: must_be_silent(asked(ports, case), context.time, context.on_progress, between)
+
+
+def _chosen(context: Context) -> tuple[Case, Manifest]:
+    """Of the folder that was named, or else the newest of all that are known here. What is passed over is told. Raises
+    NoBackup, NotRestorable, SettingsError."""
+    odd: list[str] = []
+    refused: NotRestorable | None = None
+    folders = _newest_first(context, odd)
+    _must_be_of_one(context.requested, folders)
+    for folder in folders:
+        context.choose(folder)
+        try:
+            must_be_usable(context)
+            story = context.story
+            must_be_before(story, folder.folder)
+            case = fitting(context, story)
+            manifest = lost.must_be_verified(folder, story, context.ports, case)
+            return towards(case, context.ports.destination), manifest
+        except (ArchiveError, SettingsError, NotRestorable) as error:
+            refused = refused or (error if isinstance(error, NotRestorable) else None)
+            odd.append(error.what)
+            context.tell(f"Passed over {folder.folder}: {error.what}")
+    if refused is not None:  # the newest of those says what can be done with it
+        raise refused
+    wanted = context.requested
+    where = context.backups.searched()
+    reason = "; ".join(each.rstrip(".") for each in odd) or f"no folder with a snapshot is at or below {where}"
+    raise NoBackup(object=f"{wanted.namespace}/{wanted.name}", folder="", reason=reason)
+
+
+def _must_be_of_one(wanted: Requested, folders: Sequence[Folder]) -> None:
+    """The source is lost, so that nobody can say which of two namesakes it was. Raises SettingsError."""
+    newest: dict[str, Folder] = {}
+    for folder in folders:
+        case = (folder.story() or Story()).case or {}
+        if (case.get("namespace"), case.get("name")) == (wanted.namespace, wanted.name):
+            newest.setdefault(str(case.get("infra_id")), folder)
+    if len(newest) > 1:
+        told = " and ".join(f"infraID {infra_id} in {folder.folder}" for infra_id, folder in newest.items())
+        raise SettingsError(
+            what=f"The backups here are of several hosted clusters called {wanted.namespace}/{wanted.name}: {told}.",
+            todo="Find out by the tag kubernetes.io/cluster/INFRAID of the instances which one was lost, and name a "
+            "backup of it with --backup.",
+        )
+
+
+def _newest_first(context: Context, odd: list[str]) -> list[Folder]:
+    found: list[tuple[float, Folder]] = []
+    for folder in context.backups.with_snapshot():
+        try:
+            manifest, story = read_manifest(folder), folder.story() or Story()
+        except (ArchiveError, JournalError) as error:
+            odd.append(error.what)
+            continue
+        if manifest is not None and manifest.snapshot is not None:
+            found.append((lost.moment_of(manifest, story.memory), folder))
+    return [folder for _, folder in sorted(found, key=lambda each: each[0], reverse=True)]
+
+
+def asked(ports: Ports, case: Case) -> tuple[Asked, ...]:
+    """What must not answer: the source's API, and the hosted one, which would take writes there."""
+    return (
+        Asked(
+            f"the API of management cluster {case.source} answers",
+            lambda: ports.source.find(NAMESPACE, SYSTEM),
+            "Relocate, which loses nothing: `hcp-dr relocate`, or `hcp-dr resume` where one was begun. Where only its "
+            "credentials fail, mend them; where something else answers in its place, take that away.",
+        ),
+        Asked(
+            f"https://{case.api_hostname} answers, so that a control plane on {case.source} still takes writes",
+            lambda: nonce_of(ports.hosted),
+            f"Power the nodes of {case.source} off, or cut them from the network, so that its control plane is fenced; "
+            "then run the command again.",
+        ),
+    )
+
+
+def towards(case: Case, destination: Kubernetes) -> Case:
+    """The case of a backup, on its way to the destination of today: since the backup was made, its cluster may have
+    been made anew. Raises SameCluster, KubernetesError."""
+    uid = uid_of_cluster(destination)
+    if uid == case.source_uid:
+        raise SameCluster(
+            evidence=f"namespace {SYSTEM} of MGMT2_KUBECONFIG's has uid {uid}, as that of the lost source"
+        )
+    return replace(case, destination_uid=uid)
+
+
+def must_be_before(story: Story, folder: str) -> None:
+    """The backup in the folder may be restored once. Raises NoBackup, Unfinished, JournalError."""
+    if story.case is None or story.called_off:
+        said = "its relocation was called off" if story.called_off else "it has no journal"
+        raise NoBackup(object="this hosted cluster", folder=folder, reason=f"{folder} cannot be used, {said}")
+    if story.command == RESTORE_LOST and not story.ended and is_lost(story.memory):
+        raise Unfinished(folder=folder, path=folder, command=RESTORE_LOST, step=story.current or "?")
+    if story.acted_in(POINT_OF_NO_RETURN):
+        if not story.ended:
+            raise JournalError(
+                path=folder,
+                reason="its point of no return is passed, so that the destination may hold writes",
+                left="Nothing of the hosted cluster was changed by this command.",
+                todo="Bring it to its end with `hcp-dr resume`: it goes on without a source that does not answer.",
+            )
+        raise NoBackup(object="this hosted cluster", folder=folder, reason=f"that in {folder} was restored already")
+
+
+def carrying(prove: Callable[[], None]) -> Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]:
+    """A way through the steps on which the silence is proven once more before the point of no return."""
+
+    def carry(run: Run, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
+        place = next(place for place, step in enumerate(steps) if step.name == POINT_OF_NO_RETURN)
+        checks = run.carry_out(steps[:place])
+        if POINT_OF_NO_RETURN not in run.journal.memory.acted:
+            _prove_again(prove)
+        return (*checks, *run.carry_out(steps[place:]))
+
+    return carry
+
+
+def _prove_again(prove: Callable[[], None]) -> None:
+    try:
+        prove()
+    except SourceAnswers as error:
+        raise SourceAnswers(
+            why=error.values["why"],
+            left="What was made on the destination stays there, paused: nothing takes writes there.",
+            todo="`hcp-dr abort` takes it away again, gives the names back, and proves the source; then relocate. "
+            "Where the source must not serve again, fence it by hand and run `hcp-dr resume`.",
+        ) from error

@@ -1,0 +1,82 @@
+"""Goes on where the journal ends, with whatever command that was."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from hcp_dr.commands import abort
+from hcp_dr.commands.begin import finished
+from hcp_dr.commands.context import Context, Outcome
+from hcp_dr.commands.follow import watches_of
+from hcp_dr.commands.journaled import unfinished_case
+from hcp_dr.commands.restore_lost import resume_lost
+from hcp_dr.engine.journal import FILE_NAME, Memory
+from hcp_dr.errors import JournalError
+from hcp_dr.model import DNS, HANDOVER, Case, Dns
+from hcp_dr.procedure import RESTORE_LOST, UNDO, working_steps
+from hcp_dr.procedure.backup import hold_dns, release_dns
+from hcp_dr.procedure.handing import is_handed_over
+from hcp_dr.procedure.refilling import REFILL
+from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
+from hcp_dr.procedure.restore.pull_images import STEP as PULL_IMAGES
+
+
+def resume(context: Context, *, dns: Dns | None = None, pull_images: bool = True) -> Outcome:
+    """The command that the journal says is not finished. `dns` is given where it is to be another than was said;
+    without `pull_images` none is pulled any more. Where another machine went on with another command, that one is
+    resumed. Raises HcpDrError, StopRequested."""
+    context.choose(context.backups.folder(new=True))
+    while True:
+        case = unfinished_case(context)
+        if context.story.command == RESTORE_LOST:
+            outcome = resume_lost(context, case)
+        else:
+            outcome = _resume(context, case, dns=dns, pull_images=pull_images)
+        if outcome is not None:
+            return outcome
+
+
+def _resume(context: Context, case: Case, *, dns: Dns | None, pull_images: bool) -> Outcome | None:
+    """Where another machine went on with another command, its journal is taken and nothing else is done: None."""
+    lease = context.lease(case)
+    with context.while_working(), closing(context.open_journal()) as journal:
+        command, aborted = str(journal.story.command), journal.story.called_off
+        work = (
+            abort.undertaking(context, case, journal, lease)
+            if aborted
+            else context.undertaking(case, journal, lease, watches_of(command))
+        )
+        with lease.held():
+            checks = work.catch_up(REFILL)
+            unfinished_case(context)
+            if journal.story.command != command:
+                return None
+            _must_be_undecided(context, journal.memory, dns, pull_images=pull_images)
+            work.begin("resumed")
+            if dns is not None:
+                journal.write("remember", key=DNS, value=dns)
+            if not pull_images:
+                journal.write("remember", key=PULLED, value=LEFT_OUT)
+            if aborted:
+                checks += work.carry_out(UNDO, carry=abort.call_off)
+            else:
+                checks += work.carry_out(working_steps(command))
+    return finished(context, journal, checks)
+
+
+def _must_be_undecided(context: Context, memory: Memory, dns: Dns | None, *, pull_images: bool) -> None:
+    reason, done = "", memory.done
+    if dns is not None and hold_dns.STEP.name in done and (dns == HANDOVER or is_handed_over(memory)):
+        held = "held already" if is_handed_over(memory) else "not held, and that comes before the fence"
+        reason = f"the hosted cluster's names are {held}, so that --dns {dns} has nothing to decide"
+    elif dns is not None and release_dns.STEP.name in done:
+        reason = f"the hosted cluster's names are free already, so that --dns {dns} has nothing to decide"
+    elif not pull_images and PULL_IMAGES.name in done:
+        reason = "the images are pulled already, so that --no-pull-images has nothing to decide"
+    if reason:
+        raise JournalError(
+            path=f"{context.folder.folder}/{FILE_NAME}",
+            reason=reason,
+            left="Nothing of the hosted cluster was changed by this command.",
+            todo="Run `hcp-dr resume` without it.",
+        )

@@ -1,0 +1,55 @@
+"""Where the relocation is, from any machine: the journal here, its mirror, and both Leases. Reads only."""
+
+from __future__ import annotations
+
+from hcp_dr.commands.context import Context
+from hcp_dr.commands.journaled import ask_world
+from hcp_dr.engine.around import Around
+from hcp_dr.engine.journal import Story
+from hcp_dr.engine.mirror import reconciled
+from hcp_dr.errors import HcpDrError, JournalError, NothingToResume
+from hcp_dr.objects.naming import bucket_prefix
+from hcp_dr.procedure import POINT_OF_NO_RETURN, UNDO, working_steps
+from hcp_dr.report.status import Seen
+
+
+def status(context: Context) -> Seen:
+    """Raises NothingToResume where no journal is found anywhere."""
+    try:
+        folder = context.choose(context.backups.folder(new=False))
+    except NothingToResume:
+        folder = context.choose(context.backups.folder(new=True))
+    story, requested = folder.story(), context.requested
+    mine = str((story.case or {}).get("backup_id")) if context.backups.is_named and story is not None else None
+    around = ask_world(context, mine)
+    newest = newest_of(story, folder.folder, around, bucket_prefix(requested.namespace, requested.name))
+    steps = [step.name for step in working_steps(newest.command or "")]
+    if newest.called_off:
+        steps = [step.name for step in UNDO if step.name in newest.memory.begun]
+    here = folder.folder if story is not None else None
+    return Seen(newest, here, newest is story, around, steps, POINT_OF_NO_RETURN, context.connections.now())
+
+
+def newest_of(story: Story | None, folder: str, around: Around, root: str) -> Story:
+    """Of the journal here and the one in the bucket. Raises NothingToResume where there is neither."""
+    mirror = around.mirror
+    here = story if story is not None and story.command is not None else None
+    if mirror is None or isinstance(mirror, HcpDrError):
+        if here is None:
+            unasked = "; ".join(f"the {word} was not asked: {error.what}" for word, error in around.unasked.items())
+            there = (
+                f"not everything could be asked: {unasked}"
+                if unasked
+                else "none of this hosted cluster is in the bucket"
+            )
+            raise NothingToResume(reason=f"{folder} holds no journal, and {there}".rstrip("."))
+        return here
+    if here is None:
+        return mirror.story
+    if mirror.prefix == f"{root}{(here.case or {}).get('backup_id')}":
+        try:
+            return here if reconciled(here.lines, mirror.story.lines, "") is here.lines else mirror.story
+        except JournalError:
+            return here
+    latest = [float(each.lines[-1].get("at", 0)) for each in (here, mirror.story)]
+    return here if latest[0] >= latest[1] else mirror.story

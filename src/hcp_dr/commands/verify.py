@@ -1,0 +1,11 @@
+"""Prove that the destination serves this very cluster. Reads only, and journals what it proved."""
+
+from __future__ import annotations
+
+from hcp_dr.commands.context import Context, Outcome
+from hcp_dr.commands.follow import follow
+
+
+def verify(context: Context) -> Outcome:
+    """Raises HcpDrError, StopRequested."""
+    return follow(context, "verify")
