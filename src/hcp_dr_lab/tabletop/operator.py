@@ -55,7 +55,7 @@ from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
 from hcp_dr.procedure.unverified import must_be_accepted
 from hcp_dr.report import outcome
-from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
+from hcp_dr_lab.ground.layout import BUCKET, HOSTED_DOMAIN
 from hcp_dr_lab.tabletop.clock import Clock
 from hcp_dr_lab.tabletop.kubernetes.access import ADMINISTRATOR, Caller
 from hcp_dr_lab.tabletop.world import NAME, World
