@@ -18,11 +18,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from hcp_dr_lab.region.layout import Layout
+from hcp_dr_lab.ground.layout import Layout
+from hcp_dr_lab.ground.pki import CertificateAuthority
 from hcp_dr_lab.region.network.interception import Interception, Place, opened
 from hcp_dr_lab.region.network.keyring import Authorities, Keyring
 from hcp_dr_lab.region.network.relay import listen
-from hcp_dr_lab.region.pki import CertificateAuthority
 
 REQUESTS = 1000
 BODY = b"x" * 100_000_000

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from hcp_dr_lab.hosted import shapes
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.tabletop.observation import EASY, Observation
+from hcp_dr_lab.observer.tabletop import EASY, Observation
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME, World
 

@@ -17,13 +17,13 @@ import pytest
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import HOSTED_CLUSTER
-from hcp_dr_lab import drill
+from hcp_dr_lab.drill import region as drill
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, ManagementCluster
 from hcp_dr_lab.hosted import cluster
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.hosted.provision import provision
 from hcp_dr_lab.region import lifecycle
 from hcp_dr_lab.region.cloud import clients
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, ManagementCluster
 
 REGION = f"test-{os.getpid()}"
 REQUIRED = "HCP_DR_LAB_REGION_REQUIRED"

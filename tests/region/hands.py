@@ -13,12 +13,12 @@ from botocore.config import Config
 from hcp_dr.errors import KubernetesError, NotFound
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr_lab.ground import names as standin_names
+from hcp_dr_lab.ground.aws_seed import seeded
+from hcp_dr_lab.ground.layout import AWS_REGION, OIDC_BUCKET, HostedClusterNames, Layout
+from hcp_dr_lab.ground.workers import Worker, workers
 from hcp_dr_lab.region.cloud import clients
-from hcp_dr_lab.region.cloud.aws import seeded
 from hcp_dr_lab.region.cloud.storage import credentials
-from hcp_dr_lab.region.layout import AWS_REGION, OIDC_BUCKET, HostedClusterNames, Layout
-from hcp_dr_lab.region.machines.hypervisor import Worker, workers
-from hcp_dr_lab.standin import names as standin_names
 from hcp_dr_lab.standin import pace
 from hcp_dr_lab.standin.hypershift_operator.documents import keys_of
 from tests.region.conftest import eventually

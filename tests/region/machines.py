@@ -12,8 +12,8 @@ from typing import Any
 
 from hcp_dr.engine import journal
 from hcp_dr.engine.journal import Story
-from hcp_dr_lab import drill
-from hcp_dr_lab.region.layout import Layout
+from hcp_dr_lab.drill import region as drill
+from hcp_dr_lab.ground.layout import Layout
 from tests.region.conftest import eventually, say
 
 PROGRAM = str(Path(sys.executable).with_name("hcp-dr"))

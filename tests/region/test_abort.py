@@ -14,13 +14,13 @@ from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, LeaseHeld, NothingToResume, 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
 from hcp_dr.procedure import POINT_OF_NO_RETURN
-from hcp_dr_lab import drill
+from hcp_dr_lab.drill import region as drill
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout
+from hcp_dr_lab.ground.names import OPERATOR_NAMESPACE
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.observer.belongings import OF_CONTROL_PLANE
 from hcp_dr_lab.region.control import Control
 from hcp_dr_lab.region.faults import Fault, Kind
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
-from hcp_dr_lab.standin.names import OPERATOR_NAMESPACE
 from tests.differences import Things, differences
 from tests.region.conftest import Hosted, in_service, management, say
 from tests.region.hands import documents, is_protected, operator_back, record_sets

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, CannotMigrate
-from hcp_dr_lab import drill, rights
-from hcp_dr_lab.region.layout import AWS_REGION, BUCKET, Layout
+from hcp_dr_lab.drill import region as drill
+from hcp_dr_lab.ground.layout import AWS_REGION, BUCKET, PRODUCT_USER, Layout
 from tests.region.conftest import Hosted, say
 from tests.region.hands import aws
 
@@ -57,7 +57,7 @@ def blocks(name: str) -> str:
 def environment(layout: Layout, granted: Path, backup: Path) -> dict[str, str]:
     """The documented commands are an administrator's; so is everything here."""
     env_file = granted.with_name(f"by-hand.{granted.name}")
-    env_file.write_text(granted.read_text("utf-8").replace(f".{rights.USER}.kubeconfig", ".kubeconfig"), "utf-8")
+    env_file.write_text(granted.read_text("utf-8").replace(f".{PRODUCT_USER}.kubeconfig", ".kubeconfig"), "utf-8")
     given = dict(line.split("=", 1) for line in env_file.read_text("utf-8").splitlines() if "=" in line)
     programs = layout.root / "by-hand"
     programs.mkdir(exist_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS
 from tests.contract.commands import COMMANDS, check
 from tests.region.conftest import Hosted, management
 

@@ -13,12 +13,12 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from hcp_dr.kube.resources import AWS_MACHINE
-from hcp_dr_lab import drill
+from hcp_dr_lab.drill import region as drill
+from hcp_dr_lab.ground.aws_seed import seeded
+from hcp_dr_lab.ground.layout import AWS_REGION, BUCKET, MANAGEMENT_CLUSTERS, Layout
+from hcp_dr_lab.ground.workers import workers
 from hcp_dr_lab.region.cloud import clients
-from hcp_dr_lab.region.cloud.aws import seeded
 from hcp_dr_lab.region.cloud.storage import credentials
-from hcp_dr_lab.region.layout import AWS_REGION, BUCKET, MANAGEMENT_CLUSTERS, Layout
-from hcp_dr_lab.region.machines.hypervisor import workers
 from tests.region.conftest import Hosted, eventually, management
 
 FIRST = MANAGEMENT_CLUSTERS[0]

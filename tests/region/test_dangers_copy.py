@@ -12,10 +12,10 @@ import pytest
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.objects.select import node_pools_of, referenced_config_maps, referenced_secrets
+from hcp_dr_lab.ground import names as standin_names
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout
 from hcp_dr_lab.hosted import cluster as hosted_cluster
 from hcp_dr_lab.hosted.cluster import Options, Pool
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout
-from hcp_dr_lab.standin import names as standin_names
 from hcp_dr_lab.standin.hypershift_operator.documents import keys_of
 from tests.region import hands
 from tests.region.conftest import Hosted, eventually, in_service, management

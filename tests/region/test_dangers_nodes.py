@@ -11,10 +11,10 @@ from hcp_dr.errors import HcpDrError
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr_lab.ground.aws_seed import seeded
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout
+from hcp_dr_lab.ground.names import published
 from hcp_dr_lab.hosted.content import OVN_NAMESPACE
-from hcp_dr_lab.region.cloud.aws import seeded
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
-from hcp_dr_lab.standin.names import published
 from tests.region import hands
 from tests.region.conftest import Hosted, eventually, management
 

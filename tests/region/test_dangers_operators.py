@@ -17,12 +17,12 @@ from hcp_dr.errors import HcpDrError
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr_lab.ground import names as standin_names
+from hcp_dr_lab.ground.aws_seed import seeded
+from hcp_dr_lab.ground.layout import BUCKET, MANAGEMENT_CLUSTERS, HostedClusterNames, Layout
 from hcp_dr_lab.hosted import cluster as hosted_cluster
 from hcp_dr_lab.hosted.cluster import Options, Pool
 from hcp_dr_lab.hosted.content import MONITORING_NAMESPACE
-from hcp_dr_lab.region.cloud.aws import seeded
-from hcp_dr_lab.region.layout import BUCKET, MANAGEMENT_CLUSTERS, HostedClusterNames, Layout
-from hcp_dr_lab.standin import names as standin_names
 from hcp_dr_lab.standin import webhook_server, webhooks
 from hcp_dr_lab.standin.load_balancers import FINALIZER as LOAD_BALANCER_FINALIZER
 from tests.region import hands

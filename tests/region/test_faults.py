@@ -15,14 +15,14 @@ import pytest
 from hcp_dr import errors
 from hcp_dr.errors import KubernetesError
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NODE
-from hcp_dr_lab import drill
-from hcp_dr_lab.errors import Refused
+from hcp_dr_lab.drill import region as drill
+from hcp_dr_lab.ground import installed_dns
+from hcp_dr_lab.ground.errors import Refused
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout
 from hcp_dr_lab.observer.report import as_text
 from hcp_dr_lab.region import lifecycle
 from hcp_dr_lab.region.control import Control
 from hcp_dr_lab.region.faults import Fault, Kind
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
-from hcp_dr_lab.region.management import external_dns
 from tests.region.conftest import Hosted, eventually, management, say
 from tests.region.machines import Machine
 from tests.region.test_resume import identities, running
@@ -166,5 +166,5 @@ def back_in_service(hosted: Hosted) -> None:
 
 def external_dns_ready(layout: Layout) -> bool:
     with management(layout, FIRST) as source:
-        deployment = source.get(DEPLOYMENT, external_dns.NAME, external_dns.NAMESPACE)
+        deployment = source.get(DEPLOYMENT, installed_dns.NAME, installed_dns.NAMESPACE)
     return bool(deployment["status"].get("readyReplicas"))

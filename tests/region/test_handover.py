@@ -11,12 +11,12 @@ import pytest
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes
+from hcp_dr_lab.ground.aws_seed import seeded
+from hcp_dr_lab.ground.installed_dns import NAME, NAMESPACE
+from hcp_dr_lab.ground.layout import HOSTED_DOMAIN, MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, ManagementCluster
 from hcp_dr_lab.hosted import shapes
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.region.cloud import clients
-from hcp_dr_lab.region.cloud.aws import seeded
-from hcp_dr_lab.region.layout import HOSTED_DOMAIN, MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, ManagementCluster
-from hcp_dr_lab.region.management.external_dns import NAME, NAMESPACE
 from tests.region.conftest import eventually, in_service, management
 from tests.region.hands import keepers, pods, record_sets, zone
 from tests.region.test_takeover import PUBLISHED, others, see_it_at_work

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from hcp_dr.kube.resources import NODE
-from hcp_dr_lab.errors import NoRegion
+from hcp_dr_lab.ground.errors import NoRegion
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
 from hcp_dr_lab.region import host, lifecycle
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
 from hcp_dr_lab.region.machines import cgroups
 from tests.region.conftest import REGION, eventually, management, say
 

@@ -8,7 +8,7 @@ import pytest
 
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import NAMESPACE, ROUTE
-from hcp_dr_lab.region.layout import HOSTED_DOMAIN, MANAGEMENT_CLUSTERS, Layout
+from hcp_dr_lab.ground.layout import HOSTED_DOMAIN, MANAGEMENT_CLUSTERS, Layout
 from tests.region.conftest import Hosted, eventually, management
 from tests.region.hands import record_sets
 

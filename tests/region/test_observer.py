@@ -21,17 +21,9 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.objects.select import referenced_secrets
-from hcp_dr_lab import drill
-from hcp_dr_lab.hosted.cluster import Options, Pool
-from hcp_dr_lab.hosted.content import MONITORING_NAMESPACE
-from hcp_dr_lab.observer.evidence import Belongings, Probe, Readiness, Write
-from hcp_dr_lab.observer.judge import Verdict
-from hcp_dr_lab.observer.rules import failed_targets, overlapping, ready_windows
-from hcp_dr_lab.observer.writer import LABEL, NAMESPACE, content
-from hcp_dr_lab.region.cloud.aws import NO_KUBELET, seeded
-from hcp_dr_lab.region.cloud.storage import credentials
-from hcp_dr_lab.region.control import Control
-from hcp_dr_lab.region.layout import (
+from hcp_dr_lab.drill import region as drill
+from hcp_dr_lab.ground.aws_seed import NO_KUBELET, seeded
+from hcp_dr_lab.ground.layout import (
     AWS_REGION,
     BUCKET,
     HOSTED_DOMAIN,
@@ -40,7 +32,15 @@ from hcp_dr_lab.region.layout import (
     HostedClusterNames,
     Layout,
 )
-from hcp_dr_lab.region.machines.hypervisor import Worker, workers
+from hcp_dr_lab.ground.workers import Worker, workers
+from hcp_dr_lab.hosted.cluster import Options, Pool
+from hcp_dr_lab.hosted.content import MONITORING_NAMESPACE
+from hcp_dr_lab.observer.evidence import Belongings, Probe, Readiness, Write
+from hcp_dr_lab.observer.judge import Verdict
+from hcp_dr_lab.observer.rules import failed_targets, overlapping, ready_windows
+from hcp_dr_lab.observer.writer import LABEL, NAMESPACE, content
+from hcp_dr_lab.region.cloud.storage import credentials
+from hcp_dr_lab.region.control import Control
 from tests.region.conftest import Hosted, eventually, in_service, management, say
 from tests.region.test_shapes import etcdctl, run_in_etcd
 

@@ -7,8 +7,8 @@ from contextlib import closing
 from hcp_dr.errors import DONE
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE
-from hcp_dr_lab import drill
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS
+from hcp_dr_lab.drill import region as drill
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS
 from tests.region.conftest import Hosted, instances_of, management
 from tests.region.machines import Machine
 

@@ -18,8 +18,8 @@ import pytest
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, Forbidden
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
-from hcp_dr_lab import drill, rights
-from hcp_dr_lab.region.layout import BUCKET, MANAGEMENT_CLUSTERS
+from hcp_dr_lab.drill import region as drill
+from hcp_dr_lab.ground.layout import BUCKET, MANAGEMENT_CLUSTERS, PRODUCT_USER
 from hcp_dr_lab.standin import audit
 from tests.region.conftest import Hosted, management
 from tests.region.hands import aws
@@ -81,7 +81,7 @@ def written_down(hosted: Hosted) -> list[Line]:
             place, pod["metadata"]["name"], "kube-apiserver", ("/usr/bin/bash", "-c", f"cat {audit.LOG}")
         )
     found += [Line("hosted", json.loads(line)) for line in read.stdout.decode().splitlines()]
-    assert {line.entry["user"]["username"] for line in found} <= {rights.USER}
+    assert {line.entry["user"]["username"] for line in found} <= {PRODUCT_USER}
     return found
 
 

@@ -19,12 +19,12 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.objects.select import node_pools_of, referenced_config_maps, referenced_secrets
-from hcp_dr_lab import drill
+from hcp_dr_lab.drill import region as drill
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, RegionOptions
 from hcp_dr_lab.hosted import manifest, shapes
 from hcp_dr_lab.hosted.cluster import BALLAST_PREFIX
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.region import crds, lifecycle
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, RegionOptions
 from tests.region.conftest import REGION, Hosted, in_service, management, say
 from tests.region.hands import record_sets
 from tests.region.machines import Machine

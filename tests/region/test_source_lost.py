@@ -14,14 +14,14 @@ from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, SourceAnswers
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
 from hcp_dr.procedure.lost import LOST
-from hcp_dr_lab import drill
+from hcp_dr_lab.drill import region as drill
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.observer.evidence import Write
 from hcp_dr_lab.observer.foreign import STRANGER
 from hcp_dr_lab.observer.writes import longest_gap
 from hcp_dr_lab.region import lifecycle
 from hcp_dr_lab.region.control import Control
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
 from tests.region.conftest import Hosted, eventually, in_service, management, say
 from tests.region.hands import is_protected, keepers, pause, pods, scale, zone
 from tests.region.test_faults import told

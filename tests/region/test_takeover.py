@@ -10,12 +10,12 @@ import pytest
 
 from hcp_dr.errors import CannotMigrate, NotFound
 from hcp_dr.kube import resources as r
-from hcp_dr_lab import drill
+from hcp_dr_lab.drill import region as drill
+from hcp_dr_lab.ground.layout import HOSTED_DOMAIN, MANAGEMENT_CLUSTERS, Layout
 from hcp_dr_lab.hosted import shapes
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.observer.foreign import STRANGER
 from hcp_dr_lab.observer.report import Outcome, as_text
-from hcp_dr_lab.region.layout import HOSTED_DOMAIN, MANAGEMENT_CLUSTERS, Layout
 from tests.region.conftest import eventually, in_service, management, say
 from tests.region.hands import Zone, keepers, zone
 from tests.region.test_faults import EXTERNAL_DNS, external_dns_ready, stopped, told

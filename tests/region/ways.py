@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, NothingToResume
 from hcp_dr.model import RELEASE, Dns
-from hcp_dr_lab import drill
+from hcp_dr_lab.drill import region as drill
 from hcp_dr_lab.observer.judge import Verdict
 from hcp_dr_lab.observer.measured import ENOUGH_WRITES
 from hcp_dr_lab.observer.report import Outcome, as_text

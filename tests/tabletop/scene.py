@@ -12,9 +12,9 @@ from hcp_dr.procedure import restorable
 from hcp_dr_lab.hosted import shapes
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.hosted.shapes import Shape
+from hcp_dr_lab.observer import tabletop as observation
 from hcp_dr_lab.observer.judge import Verdict
-from hcp_dr_lab.tabletop import observation
-from hcp_dr_lab.tabletop.observation import EASY, Observation
+from hcp_dr_lab.observer.tabletop import EASY, Observation
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME, World
 

@@ -24,13 +24,13 @@ from hcp_dr.kube.port import Object
 from hcp_dr.model import RELOCATION_ANNOTATION, Dns
 from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure import POINT_OF_NO_RETURN, UNDO
+from hcp_dr_lab.ground.names import OPERATOR_NAMESPACE
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.standin.names import OPERATOR_NAMESPACE
+from hcp_dr_lab.observer import tabletop as observation
+from hcp_dr_lab.observer.tabletop import EASY, Observation
 from hcp_dr_lab.standin.shape import body
-from hcp_dr_lab.tabletop import observation
 from hcp_dr_lab.tabletop.cluster import Management
 from hcp_dr_lab.tabletop.gate import Request
-from hcp_dr_lab.tabletop.observation import EASY, Observation
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME, World
 from tests.differences import Things, differences

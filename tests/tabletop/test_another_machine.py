@@ -21,7 +21,7 @@ from hcp_dr.errors import (
     NotProven,
 )
 from hcp_dr.kube import resources as r
-from hcp_dr_lab.tabletop import observation
+from hcp_dr_lab.observer import tabletop as observation
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import World

@@ -12,10 +12,9 @@ from hcp_dr.engine.journal import Story
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import CannotMigrate, FenceBroken, LeaseHeld, NotProven, PastNoReturn, Refused, SnapshotDoubtful
 from hcp_dr.kube import resources as r
-from hcp_dr_lab import rights
+from hcp_dr_lab.ground.layout import BUCKET, PRODUCT_USER
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.region.layout import BUCKET
-from hcp_dr_lab.tabletop import observation
+from hcp_dr_lab.observer import tabletop as observation
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.kubernetes.access import Caller
 from hcp_dr_lab.tabletop.operator import Ending, Operator
@@ -346,7 +345,7 @@ def test_it_needs_no_more_than_the_printed_roles() -> None:
     here.world.grant()
     hands = Hands(here.world)
     hands.backup()
-    here.operator = Operator(here.world, caller=Caller(rights.USER))
+    here.operator = Operator(here.world, caller=Caller(PRODUCT_USER))
     ending = restored(here, hands)
     assert ending.error is None
     for phase in AFTER:

@@ -11,7 +11,7 @@ from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.errors import HcpDrError, NotOurs, NotProven
 from hcp_dr.kube import resources as r
 from hcp_dr.procedure import PHASES, UNDO
-from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr_lab.ground.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.world import NAME
 from tests.claims import NOT_OF_THE_CLUSTER, NOT_TORN_DOWN, denials

@@ -16,10 +16,10 @@ from hcp_dr.objects.reading import is_ready_pod
 from hcp_dr.procedure import verify
 from hcp_dr.procedure.fencing import Fence
 from hcp_dr.procedure.restore import hosted_cluster, start_control_plane
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS
+from hcp_dr_lab.ground.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.hosted.content import OVN_NAMESPACE
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS
-from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.tabletop.gate import Request
 from tests.tabletop.scene import Scene, scene, unchecked, unguarded, unwatched
 

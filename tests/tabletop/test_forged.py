@@ -14,8 +14,8 @@ from hcp_dr.errors import ArchiveError, NotOurs
 from hcp_dr.kube import resources as r
 from hcp_dr.objects.archive import sha256_of
 from hcp_dr.objects.reading import dig, name_of
+from hcp_dr_lab.ground.layout import BUCKET
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.region.layout import BUCKET
 from hcp_dr_lab.tabletop.aws.storage import Wanted
 from hcp_dr_lab.tabletop.operator import Operator
 from tests.tabletop.scene import Scene, scene

@@ -13,11 +13,11 @@ from hcp_dr.commands import discover
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, NotOurs, Refused
 from hcp_dr.kube import resources as r
 from hcp_dr.procedure.handing import HELD, SHORT_LIFE
+from hcp_dr_lab.ground.installed_dns import NAME, NAMESPACE
+from hcp_dr_lab.ground.layout import BUCKET, MANAGEMENT_CLUSTERS
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.observer.foreign import STRANGER
-from hcp_dr_lab.region.layout import BUCKET, MANAGEMENT_CLUSTERS
-from hcp_dr_lab.region.management.external_dns import NAME, NAMESPACE
-from hcp_dr_lab.tabletop.observation import EASY, Observation
+from hcp_dr_lab.observer.tabletop import EASY, Observation
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME as SHOP
 from hcp_dr_lab.tabletop.world import World

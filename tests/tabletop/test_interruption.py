@@ -13,7 +13,7 @@ from typing import Literal
 from hcp_dr.engine.journal import Story
 from hcp_dr.kube import resources as r
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.tabletop import observation
+from hcp_dr_lab.observer import tabletop as observation
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import World

@@ -16,9 +16,9 @@ from hcp_dr.kube import resources as r
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig
 from hcp_dr_lab.hosted import shapes
-from hcp_dr_lab.tabletop import observation
+from hcp_dr_lab.observer import tabletop as observation
+from hcp_dr_lab.observer.tabletop import EASY, Observation
 from hcp_dr_lab.tabletop.gate import Request
-from hcp_dr_lab.tabletop.observation import EASY, Observation
 from hcp_dr_lab.tabletop.operator import Ending, Operator
 from hcp_dr_lab.tabletop.world import NAME, World
 from tests.tabletop.scene import Scene, scene

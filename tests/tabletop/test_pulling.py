@@ -11,8 +11,8 @@ from hcp_dr.kube import resources as r
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION
 from hcp_dr.procedure.pulling import LABEL
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT, LIMIT
+from hcp_dr_lab.ground.names import CONTROL_PLANE_IMAGE, IDLE_IMAGE
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.standin.names import CONTROL_PLANE_IMAGE, IDLE_IMAGE
 from hcp_dr_lab.standin.shape import body
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.kubelet import Kubelet

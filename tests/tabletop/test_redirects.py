@@ -9,7 +9,7 @@ import pytest
 
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import BucketRefused, CannotMigrate, SnapshotDoubtful
-from hcp_dr_lab.region.layout import BUCKET
+from hcp_dr_lab.ground.layout import BUCKET
 from hcp_dr_lab.tabletop.aws import Answer
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Operator

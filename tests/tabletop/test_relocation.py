@@ -11,7 +11,7 @@ from hcp_dr.kube import resources as r
 from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr_lab.hosted import manifest, shapes
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.tabletop.observation import EASY, Observation
+from hcp_dr_lab.observer.tabletop import EASY, Observation
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME, World
 from tests.tabletop.scene import Scene, scene, unguarded

@@ -13,12 +13,12 @@ from hcp_dr.kube.port import Kubernetes, Resource
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Side
 from hcp_dr.procedure import POINT_OF_NO_RETURN
 from hcp_dr.procedure.permissions import SIDES, permissions
-from hcp_dr_lab import rights
+from hcp_dr_lab.ground.layout import PRODUCT_USER
 from hcp_dr_lab.hosted import shapes
 from hcp_dr_lab.hosted.shapes import REFUSED, Shape
+from hcp_dr_lab.observer.tabletop import EASY, Observation
 from hcp_dr_lab.tabletop.kubernetes.access import Attributes, Caller
 from hcp_dr_lab.tabletop.kubernetes.server import ApiServer
-from hcp_dr_lab.tabletop.observation import EASY, Observation
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME, World
 from tests.tabletop.scene import Scene
@@ -26,7 +26,7 @@ from tests.tabletop.test_dangers import stop_before
 from tests.tabletop.test_relocation import ALL_AT_ONCE, assert_it_lives_on
 from tests.tabletop.test_rotation import NEW, before_the_fence
 
-USER = Caller(rights.USER)
+USER = Caller(PRODUCT_USER)
 MOVING = [(), *((shape,) for shape in Shape if shape not in REFUSED), ALL_AT_ONCE]
 
 Used = tuple[Side, str, str, str]

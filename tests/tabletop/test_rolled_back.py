@@ -11,7 +11,7 @@ from hcp_dr.engine.journal import FILE_NAME, fold
 from hcp_dr.engine.sighting import REACHED_ANNOTATION
 from hcp_dr.errors import AwsUnreachable, ClusterUnreachable, HcpDrError, JournalError, PastNoReturn
 from hcp_dr.kube import resources as r
-from hcp_dr_lab.region.layout import BUCKET
+from hcp_dr_lab.ground.layout import BUCKET
 from hcp_dr_lab.tabletop.gate import Request
 from tests.tabletop.scene import Scene, scene
 from tests.tabletop.test_abort import counted

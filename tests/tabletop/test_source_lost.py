@@ -24,7 +24,7 @@ from hcp_dr.model import Case
 from hcp_dr.procedure import lost
 from hcp_dr.procedure.fencing import KEEPERS, RESTLESS, WRITERS
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.tabletop import observation
+from hcp_dr_lab.observer import tabletop as observation
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending, Operator
 from hcp_dr_lab.tabletop.world import World

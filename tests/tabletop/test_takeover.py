@@ -12,8 +12,8 @@ from hcp_dr.errors import CannotMigrate, NotOurs, Refused, TimedOut
 from hcp_dr.kube import resources as r
 from hcp_dr.model import Case, Dns
 from hcp_dr.procedure.backup import release_dns
+from hcp_dr_lab.ground.installed_dns import NAME, NAMESPACE
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.region.management.external_dns import NAME, NAMESPACE
 from hcp_dr_lab.tabletop.gate import Request
 from tests.tabletop.scene import Scene, scene
 from tests.tabletop.test_dangers import Killed, just_before, scale, sides, stop_before

@@ -11,9 +11,9 @@ from hcp_dr.errors import CommandFailed, Refused, SnapshotDoubtful
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.procedure import restore_url
+from hcp_dr_lab.ground.layout import BUCKET
+from hcp_dr_lab.ground.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.hosted import shapes
-from hcp_dr_lab.region.layout import BUCKET
-from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.tabletop.aws.storage import Wanted
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Operator

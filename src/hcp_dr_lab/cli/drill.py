@@ -13,12 +13,12 @@ import typer
 from hcp_dr.model import RELEASE, Dns
 from hcp_dr_lab.cli import options
 from hcp_dr_lab.cli.progress import Progress
-from hcp_dr_lab.drill import perform
-from hcp_dr_lab.errors import BadOptions
+from hcp_dr_lab.drill import tabletop as tabletop_drill
+from hcp_dr_lab.drill.region import perform
+from hcp_dr_lab.ground.errors import BadOptions
 from hcp_dr_lab.hosted.shapes import REFUSED
 from hcp_dr_lab.observer.report import Outcome, as_object, as_text
 from hcp_dr_lab.region import lifecycle
-from hcp_dr_lab.tabletop import drill as tabletop_drill
 
 
 class Form(StrEnum):

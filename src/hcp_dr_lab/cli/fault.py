@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hcp_dr_lab.cli.form import Form, Name, Output
-from hcp_dr_lab.errors import BadOptions
+from hcp_dr_lab.ground.errors import BadOptions
 from hcp_dr_lab.region import lifecycle
 from hcp_dr_lab.region.control import Control
 from hcp_dr_lab.region.faults import Fault, FaultError, Kind

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hcp_dr_lab.errors import BadOptions
+from hcp_dr_lab.ground.errors import BadOptions
 from hcp_dr_lab.observer import evidence
 from hcp_dr_lab.observer.judge import judge as judged
 

@@ -17,9 +17,9 @@ from hcp_dr_lab.cli.drill import drill
 from hcp_dr_lab.cli.form import Form, Name, Output
 from hcp_dr_lab.cli.judge import judge
 from hcp_dr_lab.cli.progress import Progress
-from hcp_dr_lab.errors import LabError
+from hcp_dr_lab.ground.errors import LabError
+from hcp_dr_lab.ground.layout import all_recorded
 from hcp_dr_lab.region import lifecycle
-from hcp_dr_lab.region.layout import all_recorded
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 
 from hcp_dr.model import Dns
-from hcp_dr_lab.errors import BadOptions
+from hcp_dr_lab.ground import delays
+from hcp_dr_lab.ground.errors import BadOptions
+from hcp_dr_lab.ground.layout import RegionOptions
 from hcp_dr_lab.hosted import manifest, shapes
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.region import crds as kinds
-from hcp_dr_lab.region import delays
-from hcp_dr_lab.region.layout import RegionOptions
 from hcp_dr_lab.standin import pace
 
 Shapes = Annotated[list[Shape] | None, typer.Option("--shape", help="How the hosted cluster is made; may be repeated.")]

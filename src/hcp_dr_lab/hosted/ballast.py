@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hcp_dr.kube.port import Kubernetes
-from hcp_dr_lab.errors import LabError
+from hcp_dr_lab.ground.errors import LabError
+from hcp_dr_lab.ground.layout import HostedClusterNames
 from hcp_dr_lab.hosted.cluster import BALLAST_PREFIX
-from hcp_dr_lab.region.layout import HostedClusterNames
 
 VALUE = 2**20  # bytes; etcd takes requests of 1.5 MiB at most
 _VALUES_EACH = 50

@@ -19,11 +19,10 @@ from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.objects import select
-from hcp_dr_lab.errors import LabError
-from hcp_dr_lab.hosted import references
-from hcp_dr_lab.hosted.secret import secret
-from hcp_dr_lab.region.cloud.aws import NO_KUBELET, Seed
-from hcp_dr_lab.region.layout import (
+from hcp_dr_lab.ground import payload
+from hcp_dr_lab.ground.aws_seed import NO_KUBELET, Seed
+from hcp_dr_lab.ground.errors import LabError
+from hcp_dr_lab.ground.layout import (
     AVAILABILITY_ZONE,
     AWS_ACCOUNT,
     AWS_REGION,
@@ -31,7 +30,8 @@ from hcp_dr_lab.region.layout import (
     WORKER_SUBNET_CIDR,
     HostedClusterNames,
 )
-from hcp_dr_lab.standin import payload
+from hcp_dr_lab.hosted import references
+from hcp_dr_lab.hosted.secret import secret
 
 RELEASE = payload.release("", "4.20.8")
 ETCD_36_RELEASE = payload.release("etcdutl", "4.22.5")

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from hcp_dr_lab.region.layout import (
-    AWS_REGION,
-    BUCKET,
-    HOSTED_DOMAIN,
-    MANAGEMENT_CLUSTERS,
-    HostedClusterNames,
-    Layout,
-)
+from hcp_dr_lab.ground.layout import AWS_REGION, BUCKET, HOSTED_DOMAIN, MANAGEMENT_CLUSTERS, HostedClusterNames, Layout
 
 
 def variables(

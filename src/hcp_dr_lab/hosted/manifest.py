@@ -21,11 +21,11 @@ import yaml
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
 from hcp_dr.objects.select import referenced_config_maps, referenced_secrets
-from hcp_dr_lab.errors import BadOptions
+from hcp_dr_lab.ground.errors import BadOptions
+from hcp_dr_lab.ground.layout import AWS_REGION, HOSTED_DOMAIN, WORKER_SUBNET_CIDR
+from hcp_dr_lab.ground.names import release_version
 from hcp_dr_lab.hosted.cluster import RELEASE, Brought
 from hcp_dr_lab.hosted.secret import secret
-from hcp_dr_lab.region.layout import AWS_REGION, HOSTED_DOMAIN, WORKER_SUBNET_CIDR
-from hcp_dr_lab.standin.names import release_version
 
 MOST_WORKERS = 4
 STORAGE_CLASS = "gp3-csi"

@@ -15,20 +15,20 @@ from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import NAMESPACE, SECRET
 from hcp_dr.model import Side
-from hcp_dr_lab import rights
-from hcp_dr_lab.errors import LabError
-from hcp_dr_lab.hosted import ballast, cluster, content, environment
-from hcp_dr_lab.hosted.cluster import Options
-from hcp_dr_lab.region.cloud import aws
-from hcp_dr_lab.region.layout import (
+from hcp_dr_lab.ground import aws_seed
+from hcp_dr_lab.ground.errors import LabError
+from hcp_dr_lab.ground.layout import (
     MANAGEMENT_CLUSTERS,
+    PRODUCT_USER,
     HostedClusterNames,
     HostedClusterRecord,
     Layout,
     record,
     recorded,
 )
-from hcp_dr_lab.region.pki import CertificateAuthority, write_secret
+from hcp_dr_lab.ground.pki import CertificateAuthority, write_secret
+from hcp_dr_lab.hosted import ballast, cluster, content, environment, rights
+from hcp_dr_lab.hosted.cluster import Options
 
 SIGNER = "customer-system-admin-signer"
 API_SECONDS = 150.0
@@ -58,7 +58,7 @@ def provision(layout: Layout, name: str, say: Say, options: Options = _PLAIN) ->
     for change in options.brought.changes if options.brought is not None else ():
         say(f"hosted cluster {first.name}: fitted: {change}")
     began = time.monotonic()
-    seed = aws.seeded(layout)
+    seed = aws_seed.seeded(layout)
     management_cluster = MANAGEMENT_CLUSTERS[0]
     with closing(connect(layout.management_kubeconfig(management_cluster), management_cluster.name)) as management:
         for names, own in population:
@@ -139,7 +139,7 @@ def write_hosted_kubeconfig(layout: Layout, names: HostedClusterNames, managemen
     write_secret(layout.hosted_kubeconfig(names.name), json.dumps(handed_out, indent=2).encode())
     signer = management.get(SECRET, SIGNER, names.control_plane_namespace)["data"]
     authority = CertificateAuthority.load(*(base64.b64decode(signer[key]) for key in ("ca.crt", "ca.key")))
-    identity = authority.issue(rights.USER, client=True)
+    identity = authority.issue(PRODUCT_USER, client=True)
     for entry in handed_out["users"]:
         pair = {"client-certificate-data": identity.cert_pem, "client-key-data": identity.key_pem}
         entry["user"] = {key: base64.b64encode(value).decode() for key, value in pair.items()}

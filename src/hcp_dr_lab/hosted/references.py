@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives import serialization
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
+from hcp_dr_lab.ground.layout import HOSTED_DOMAIN, HostedClusterNames
+from hcp_dr_lab.ground.pki import CertificateAuthority, signing_key
 from hcp_dr_lab.hosted.secret import config_map, secret
-from hcp_dr_lab.region.layout import HOSTED_DOMAIN, HostedClusterNames
-from hcp_dr_lab.region.pki import CertificateAuthority, signing_key
 
 
 def objects(names: HostedClusterNames) -> Iterator[tuple[Resource, Object]]:

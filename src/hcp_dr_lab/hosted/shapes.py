@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from enum import StrEnum
 
-from hcp_dr_lab.errors import BadOptions
+from hcp_dr_lab.ground.errors import BadOptions
 from hcp_dr_lab.hosted.cluster import (
     ETCD_36_RELEASE,
     ETCDCTL_ON_36_RELEASE,

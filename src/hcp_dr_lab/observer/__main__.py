@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from hcp_dr.kube.client import connect
+from hcp_dr_lab.ground import layout as region_layout
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout
 from hcp_dr_lab.observer import belongings, leftovers
 from hcp_dr_lab.observer.api import HostedApi
 from hcp_dr_lab.observer.evidence import Closing, Recorder
@@ -22,8 +24,6 @@ from hcp_dr_lab.observer.files import Files, Progress
 from hcp_dr_lab.observer.judge import judge
 from hcp_dr_lab.observer.watch import Neighbour, Watch
 from hcp_dr_lab.observer.writer import NAMESPACE, read_back
-from hcp_dr_lab.region import layout as region_layout
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout
 
 LONGEST = 1800.0
 BEGIN_SECONDS = 60.0

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from hcp_dr.kube.kubeconfig import read
-from hcp_dr_lab.region.pki import write_secret
+from hcp_dr_lab.ground.pki import write_secret
 
 
 @dataclass(frozen=True, slots=True)

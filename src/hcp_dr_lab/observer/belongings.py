@@ -11,9 +11,9 @@ from typing import Any
 from hcp_dr.errors import NotFound
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr_lab.ground.aws_seed import seeded
+from hcp_dr_lab.ground.layout import HOSTED_DOMAIN, OIDC_BUCKET, HostedClusterNames, Layout
 from hcp_dr_lab.region.cloud import clients
-from hcp_dr_lab.region.cloud.aws import seeded
-from hcp_dr_lab.region.layout import HOSTED_DOMAIN, OIDC_BUCKET, HostedClusterNames, Layout
 from hcp_dr_lab.standin.pki_operator import SIGNERS
 
 Things = dict[str, str]

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr_lab.ground.aws_seed import seeded
+from hcp_dr_lab.ground.layout import BUCKET, HOSTED_DOMAIN, OIDC_BUCKET, HostedClusterNames, Layout
+from hcp_dr_lab.ground.names import OPERATOR_NAMESPACE
 from hcp_dr_lab.observer.belongings import Things, digest, fingerprint, objects, records, words
 from hcp_dr_lab.observer.leftovers import OWNER_NAME, OWNER_NAMESPACE
 from hcp_dr_lab.observer.writer import LABEL
 from hcp_dr_lab.region.cloud import clients
-from hcp_dr_lab.region.cloud.aws import seeded
-from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN, OIDC_BUCKET, HostedClusterNames, Layout
 from hcp_dr_lab.standin.hypershift_operator.permissions import ROUTER_NAMESPACES
-from hcp_dr_lab.standin.names import OPERATOR_NAMESPACE
 
 if TYPE_CHECKING:
     from mypy_boto3_route53.literals import ChangeActionType

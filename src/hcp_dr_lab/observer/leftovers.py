@@ -28,7 +28,7 @@ from hcp_dr.kube.resources import (
     ROLE,
     ROLE_BINDING,
 )
-from hcp_dr_lab.region.layout import HostedClusterNames
+from hcp_dr_lab.ground.layout import HostedClusterNames
 
 OWNER_NAMESPACE = "hypershift.openshift.io/owner.namespace"
 OWNER_NAME = "hypershift.openshift.io/owner.name"

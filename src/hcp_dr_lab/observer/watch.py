@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import DEPLOYMENT, NODE, POD
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, ManagementCluster
+from hcp_dr_lab.ground.names import OPERATOR_NAMESPACE
+from hcp_dr_lab.ground.workers import workers
 from hcp_dr_lab.hosted.content import WORKLOAD_LABEL, WORKLOAD_NAMESPACE, WORKLOAD_PORT
 from hcp_dr_lab.observer import belongings
 from hcp_dr_lab.observer.api import Answer, HostedApi
@@ -28,9 +31,7 @@ from hcp_dr_lab.observer.foreign import Sentinels
 from hcp_dr_lab.observer.measured import EXTERNAL_DNS, OPERATOR
 from hcp_dr_lab.observer.writer import Place, Writer
 from hcp_dr_lab.region.cloud import clients
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, ManagementCluster
-from hcp_dr_lab.region.machines.hypervisor import parse, workers
-from hcp_dr_lab.standin.names import OPERATOR_NAMESPACE
+from hcp_dr_lab.region.machines.hypervisor import parse
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from hcp_dr_lab.errors import NoRegion, PartFailed, Refused
+from hcp_dr_lab.ground.errors import NoRegion, PartFailed, Refused
+from hcp_dr_lab.ground.layout import Layout
 from hcp_dr_lab.region.faults import Fault
-from hcp_dr_lab.region.layout import Layout
 
 _SECONDS = 60.0
 _START_SECONDS = 400.0  # longer than any row of parts may take

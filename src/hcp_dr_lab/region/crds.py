@@ -8,7 +8,7 @@ import yaml
 
 from hcp_dr.kube import resources
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr_lab.errors import BadOptions
+from hcp_dr_lab.ground.errors import BadOptions
 from hcp_dr_lab.standin.install import definitions
 
 _READ = {str(kind): kind for kind in vars(resources).values() if isinstance(kind, Resource) and "." in kind.group}

@@ -21,12 +21,12 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+from hcp_dr_lab.ground import layout as addresses
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, load
+from hcp_dr_lab.ground.part import Part
 from hcp_dr_lab.region import host, parts
-from hcp_dr_lab.region import layout as addresses
 from hcp_dr_lab.region.control import short_address
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, load
 from hcp_dr_lab.region.network import fault_control
-from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.region.processes import run_as_first_process
 from hcp_dr_lab.region.roster import Roster
 from hcp_dr_lab.region.supervisor import Supervisor

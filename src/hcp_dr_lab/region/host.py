@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hcp_dr_lab import tools
-from hcp_dr_lab.errors import HostUnfit
+from hcp_dr_lab.ground.errors import HostUnfit
 
 CNI_FOLDER = Path("/usr/lib/cni")
 _INSTALLER = Path(tools.__file__).with_name("host-packages.sh")

@@ -21,12 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from hcp_dr_lab.errors import LabError, NoRegion, PartFailed, Refused
+from hcp_dr_lab.ground import layout
+from hcp_dr_lab.ground.errors import LabError, NoRegion, PartFailed, Refused
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, RegionOptions
 from hcp_dr_lab.hosted.cluster import Options, population
 from hcp_dr_lab.hosted.provision import provision
-from hcp_dr_lab.region import host, layout, supervisor
+from hcp_dr_lab.region import host, supervisor
 from hcp_dr_lab.region.control import Control, PartStatus, Status
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, RegionOptions
 from hcp_dr_lab.region.machines import cgroups, disks
 from hcp_dr_lab.region.management import control_plane
 from hcp_dr_lab.tools import binaries

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
+from hcp_dr_lab.ground.part import Part
 from hcp_dr_lab.region.cloud import aws, storage
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
 from hcp_dr_lab.region.machines import hypervisor
 from hcp_dr_lab.region.management import control_plane, install
 from hcp_dr_lab.region.network import balancer, names, proxy
-from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.standin import part as standin
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout
-from hcp_dr_lab.region.machines.hypervisor import Worker, workers
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout
+from hcp_dr_lab.ground.workers import Worker, workers
 from hcp_dr_lab.region.machines.node import link_name
 from hcp_dr_lab.region.still import Matches, Still
 from hcp_dr_lab.region.supervisor import Supervisor

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hcp_dr_lab.region.part import Part
+from hcp_dr_lab.ground.part import Part
 
 _PAUSE = 0.1
 _GRACE = 10.0

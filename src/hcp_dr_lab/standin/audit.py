@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hcp_dr_lab.rights import USER
+from hcp_dr_lab.ground.layout import PRODUCT_USER
 
 FOLDER = "/etc/kubernetes/audit-config"
 FILE = "policy.yaml"
@@ -15,7 +15,7 @@ CONFIG_MAP = "kas-audit-config"
 
 def policy() -> str:
     """JSON is YAML too. Without the content of any object; and nothing of the others, who ask all the time."""
-    rules = [{"level": "Metadata", "users": [USER]}, {"level": "None"}]
+    rules = [{"level": "Metadata", "users": [PRODUCT_USER]}, {"level": "None"}]
     document = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": rules}
     return json.dumps(document)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from hcp_dr_lab.region.layout import AWS_REGION, OIDC_BUCKET
+from hcp_dr_lab.ground.layout import AWS_REGION, OIDC_BUCKET
 from hcp_dr_lab.standin.change import (
     AllowInto,
     CloudChange,

@@ -10,7 +10,7 @@ import base64
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.change import Change, RunInstance, TerminateInstance
 from hcp_dr_lab.standin.pause import machine_api_paused
 from hcp_dr_lab.standin.shape import (

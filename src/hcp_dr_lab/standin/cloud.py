@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from hcp_dr_lab.region.layout import AVAILABILITY_ZONE, AWS_REGION, Layout
+from hcp_dr_lab.ground.layout import AVAILABILITY_ZONE, AWS_REGION, Layout
 from hcp_dr_lab.standin.aws_fabric import AwsFabric
 from hcp_dr_lab.standin.change import RunInstance
 from hcp_dr_lab.standin.view import CloudInstance

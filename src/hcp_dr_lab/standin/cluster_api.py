@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr_lab.standin import health_check, machine, machine_deployment, names
+from hcp_dr_lab.ground import names
+from hcp_dr_lab.standin import health_check, machine, machine_deployment
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.machines import MACHINE_SET_FINALIZER, available, children, owned, ready, scale_status
 from hcp_dr_lab.standin.pause import machine_api_paused

@@ -20,9 +20,10 @@ from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
-from hcp_dr_lab.region.cloud import aws
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster, load
-from hcp_dr_lab.region.machines.hypervisor import reboot
+from hcp_dr_lab.ground import aws_seed
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster, load
+from hcp_dr_lab.ground.names import OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr_lab.ground.workers import reboot
 from hcp_dr_lab.standin import pace, turn
 from hcp_dr_lab.standin.cache import Cache
 from hcp_dr_lab.standin.change import (
@@ -39,7 +40,6 @@ from hcp_dr_lab.standin.change import (
 from hcp_dr_lab.standin.cloud import Cloud
 from hcp_dr_lab.standin.hosted_nodes import HostedNodes
 from hcp_dr_lab.standin.keys import Keys
-from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.roles import RESOURCES
 from hcp_dr_lab.standin.view import CloudInstance, View
 from hcp_dr_lab.standin.webhook_server import WebhookServer
@@ -60,7 +60,7 @@ class Host:
         self._folder = layout.root / "standin" / cluster.name
         self._kubernetes: Kubernetes = connect(layout.inside_kubeconfig(cluster), cluster.name)
         self._cloud = Cloud(layout)
-        self._seed = aws.seeded(layout)
+        self._seed = aws_seed.seeded(layout)
         self._volumes = layout.volumes(cluster)
         self._keys = Keys()
         self._webhooks = WebhookServer(layout, cluster)

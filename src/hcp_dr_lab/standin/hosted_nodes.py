@@ -24,10 +24,10 @@ from hcp_dr.kube.resources import (
     SECRET,
     STATEFUL_SET,
 )
-from hcp_dr_lab.region.pki import write_secret
+from hcp_dr_lab.ground.names import API_PORT
+from hcp_dr_lab.ground.pki import write_secret
 from hcp_dr_lab.standin import monitoring_recovery
 from hcp_dr_lab.standin.cache import Cache, Objects
-from hcp_dr_lab.standin.names import API_PORT
 from hcp_dr_lab.standin.view import Monitoring, is_ready
 
 _LOG = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import machine, names
+from hcp_dr_lab.ground import names
+from hcp_dr_lab.standin import machine
 from hcp_dr_lab.standin.change import Change, Patch
 from hcp_dr_lab.standin.shape import annotation, body, delete, deleting, ensure, identity, time_text
 from hcp_dr_lab.standin.view import View

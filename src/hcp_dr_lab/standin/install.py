@@ -13,11 +13,11 @@ import yaml
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
-from hcp_dr_lab.region.layout import HOSTED_CLUSTER_NAMESPACE, OIDC_BUCKET
+from hcp_dr_lab.ground.layout import HOSTED_CLUSTER_NAMESPACE, OIDC_BUCKET
+from hcp_dr_lab.ground.names import IDLE_IMAGE, OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.standin import conversion, volumes, webhooks
 from hcp_dr_lab.standin.hypershift_operator.configuration import OVERRIDES
 from hcp_dr_lab.standin.hypershift_operator.permissions import DASHBOARDS, ROUTER_NAMESPACES
-from hcp_dr_lab.standin.names import IDLE_IMAGE, OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.shape import body, is_true
 from hcp_dr_lab.standin.workload import Container, deployment
 

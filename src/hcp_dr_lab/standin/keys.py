@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hcp_dr_lab.region.pki import CertificateAuthority, signing_key
+from hcp_dr_lab.ground.pki import CertificateAuthority, signing_key
 from hcp_dr_lab.standin.view import Pair, Subject
 
 _LETTERS = string.ascii_lowercase + string.digits

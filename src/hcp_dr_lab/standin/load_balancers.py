@@ -11,7 +11,7 @@ from datetime import datetime
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.shape import add_finalizer, deleting, drop_finalizer, set_status
 from hcp_dr_lab.standin.view import View

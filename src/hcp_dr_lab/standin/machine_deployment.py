@@ -6,7 +6,7 @@ from datetime import datetime
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.change import Change, Create, Patch
 from hcp_dr_lab.standin.machines import DEPLOYMENT_FINALIZER, children, owned, scale_status
 from hcp_dr_lab.standin.shape import (

@@ -6,8 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from hcp_dr_lab.region.layout import Layout, ManagementCluster
-from hcp_dr_lab.region.part import Part
+from hcp_dr_lab.ground.layout import Layout, ManagementCluster
+from hcp_dr_lab.ground.part import Part
 
 _FRESH_SECONDS = 15.0
 

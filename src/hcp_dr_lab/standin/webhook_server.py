@@ -11,8 +11,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from hcp_dr_lab.region.layout import Layout, ManagementCluster
-from hcp_dr_lab.region.network.serving import server_context
+from hcp_dr_lab.ground.layout import Layout, ManagementCluster
+from hcp_dr_lab.ground.network.serving import server_context
 from hcp_dr_lab.standin import webhooks
 
 _LOG = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import DEPLOYMENT
-from hcp_dr_lab.standin.names import CONTROL_PLANE_IMAGE, IDLE_IMAGE
+from hcp_dr_lab.ground.names import CONTROL_PLANE_IMAGE, IDLE_IMAGE
 from hcp_dr_lab.standin.shape import body
 
 REQUESTS = {"cpu": "5m", "memory": "16Mi"}  # what the processes of a rehearsal need, far below a real control plane's

@@ -14,5 +14,4 @@ keys.py              real certificates, made once in a process
 world.py             all of it together; World.prepared gives a region of a shape, clone() copies one
 gate.py              through which the product asks, and where tests interfere
 operator.py          runs the product's procedure, as its commands do
-observation.py       the observer's evidence; drill.py: `hcp-dr-lab drill --tabletop`
 """

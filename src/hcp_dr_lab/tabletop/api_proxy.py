@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from hcp_dr_lab.region.machines.api_proxy import FAILURES
+from hcp_dr_lab.ground.api_proxy import FAILURES
 from hcp_dr_lab.tabletop.clock import Clock
 from hcp_dr_lab.tabletop.hosted_api import HostedApi
 

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr_lab.region import delays
-from hcp_dr_lab.region.layout import ManagementCluster
-from hcp_dr_lab.region.management import external_dns as installed_dns
+from hcp_dr_lab.ground import delays, installed_dns
+from hcp_dr_lab.ground.layout import ManagementCluster
+from hcp_dr_lab.ground.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.standin import install, monitoring_recovery, webhooks
 from hcp_dr_lab.standin import pace as standin_pace
 from hcp_dr_lab.standin.fabric import Fabric
-from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.shape import body
 from hcp_dr_lab.standin.view import KeyMaker, Monitoring, is_ready
 from hcp_dr_lab.tabletop import names

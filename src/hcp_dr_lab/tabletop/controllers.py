@@ -15,8 +15,8 @@ from typing import Any
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr_lab.region.network.cluster_names import SERVICE_LABEL
-from hcp_dr_lab.standin.names import short_hash
+from hcp_dr_lab.ground.names import short_hash
+from hcp_dr_lab.ground.network.cluster_names import SERVICE_LABEL
 from hcp_dr_lab.standin.shape import body, controller_uid, deleting, difference, merged_conditions, reference
 from hcp_dr_lab.standin.view import is_ready
 from hcp_dr_lab.tabletop.clock import NEVER, Clock

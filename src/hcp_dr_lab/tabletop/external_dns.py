@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.region.cloud.record_sets import Change, RecordSet
-from hcp_dr_lab.region.management.external_dns import NAME, NAMESPACE
-from hcp_dr_lab.region.network.routing import HOSTNAME_ANNOTATION, is_admitted
+from hcp_dr_lab.ground.installed_dns import NAME, NAMESPACE
+from hcp_dr_lab.ground.network.routing import HOSTNAME_ANNOTATION, is_admitted
+from hcp_dr_lab.ground.record_sets import Change, RecordSet
 from hcp_dr_lab.standin.shape import deleting
 from hcp_dr_lab.standin.view import is_ready
 from hcp_dr_lab.tabletop.aws import Records, Refusal

@@ -15,7 +15,7 @@ from functools import cache
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Completed, Object
-from hcp_dr_lab.standin import payload
+from hcp_dr_lab.ground import payload
 from hcp_dr_lab.standin.shape import deleting, difference
 from hcp_dr_lab.tabletop import etcd
 from hcp_dr_lab.tabletop.clock import NEVER, Clock

@@ -13,11 +13,11 @@ import dns.rdatatype
 from dns.rcode import Rcode
 
 from hcp_dr.kube import resources as r
-from hcp_dr_lab.region.layout import ManagementCluster
-from hcp_dr_lab.region.network.answers import follow
-from hcp_dr_lab.region.network.resolver import Cache
-from hcp_dr_lab.region.network.routing import Backend, Table, admissions, table
-from hcp_dr_lab.region.network.zones import PublishedZones, Zones, parse_zones, region_source
+from hcp_dr_lab.ground.layout import ManagementCluster
+from hcp_dr_lab.ground.network.answers import follow
+from hcp_dr_lab.ground.network.resolver import Cache
+from hcp_dr_lab.ground.network.routing import Backend, Table, admissions, table
+from hcp_dr_lab.ground.network.zones import PublishedZones, Zones, parse_zones, region_source
 from hcp_dr_lab.tabletop.aws import Records
 from hcp_dr_lab.tabletop.clock import NEVER, Clock
 from hcp_dr_lab.tabletop.controllers import own

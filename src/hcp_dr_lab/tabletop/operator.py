@@ -41,7 +41,7 @@ from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import RELEASE, Case, Dns, Ports, Side
 from hcp_dr.objects.archive import Archive
 from hcp_dr.report import outcome
-from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
+from hcp_dr_lab.ground.layout import BUCKET, HOSTED_DOMAIN
 from hcp_dr_lab.tabletop.clock import Clock
 from hcp_dr_lab.tabletop.kubernetes.access import ADMINISTRATOR, Caller
 from hcp_dr_lab.tabletop.world import NAME, World

@@ -13,8 +13,8 @@ from typing import Protocol
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.region.cloud.aws import NO_KUBELET
-from hcp_dr_lab.standin.names import published
+from hcp_dr_lab.ground.aws_seed import NO_KUBELET
+from hcp_dr_lab.ground.names import published
 from hcp_dr_lab.standin.shape import body
 from hcp_dr_lab.standin.view import KeyMaker, Pair, Subject, is_ready
 from hcp_dr_lab.tabletop.api_proxy import ApiProxy, Names

@@ -24,13 +24,9 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.model import Ports
 from hcp_dr.objects.archive import Archive
-from hcp_dr_lab import rights
-from hcp_dr_lab.errors import LabError
-from hcp_dr_lab.hosted import ballast, content
-from hcp_dr_lab.hosted import cluster as hosted_clusters
-from hcp_dr_lab.hosted.cluster import Options
-from hcp_dr_lab.region.cloud.aws import Seed
-from hcp_dr_lab.region.layout import (
+from hcp_dr_lab.ground.aws_seed import Seed
+from hcp_dr_lab.ground.errors import LabError
+from hcp_dr_lab.ground.layout import (
     BUCKET,
     HOSTED_DOMAIN,
     MANAGEMENT_CLUSTERS,
@@ -38,6 +34,9 @@ from hcp_dr_lab.region.layout import (
     WORKER_SUBNET_CIDR,
     HostedClusterNames,
 )
+from hcp_dr_lab.hosted import ballast, content, rights
+from hcp_dr_lab.hosted import cluster as hosted_clusters
+from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.standin import install
 from hcp_dr_lab.standin.fabric import Fabric
 from hcp_dr_lab.standin.view import condition_status

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hcp_dr_lab.errors import BuildFailed
+from hcp_dr_lab.ground.errors import BuildFailed
 from hcp_dr_lab.tools import go
 
 MODULES = Path(__file__).parent

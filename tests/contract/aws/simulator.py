@@ -18,8 +18,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.route53.models import route53_backends
 from werkzeug.serving import ThreadedWSGIServer
 
+from hcp_dr_lab.ground.layout import AWS_ACCOUNT
 from hcp_dr_lab.region.cloud.aws_simulator import PARTITION, Handler, Zones, follow_the_rules
-from hcp_dr_lab.region.layout import AWS_ACCOUNT
 from hcp_dr_lab.tabletop.aws.records import REQUESTS_PER_SECOND, Throttle
 from hcp_dr_lab.tabletop.aws.refusal import Refusal
 

@@ -19,10 +19,10 @@ import pytest
 
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
-from hcp_dr_lab.region.layout import Layout, ManagementCluster
+from hcp_dr_lab.ground.layout import Layout, ManagementCluster
+from hcp_dr_lab.ground.part import Part
+from hcp_dr_lab.ground.pki import CertificateAuthority, KeyPair
 from hcp_dr_lab.region.management import control_plane
-from hcp_dr_lab.region.part import Part
-from hcp_dr_lab.region.pki import CertificateAuthority, KeyPair
 from hcp_dr_lab.standin.install import install
 from hcp_dr_lab.tools import binaries
 

@@ -11,9 +11,9 @@ import pytest
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
+from hcp_dr_lab.ground.aws_seed import Seed
+from hcp_dr_lab.ground.layout import HostedClusterNames
 from hcp_dr_lab.hosted import cluster
-from hcp_dr_lab.region.cloud.aws import Seed
-from hcp_dr_lab.region.layout import HostedClusterNames
 from tests.contract.kubernetes.sides import Side, an_object
 
 URL = "https://bucket.example/snapshot.db?X-Amz-Signature=abc"

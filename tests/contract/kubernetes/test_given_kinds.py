@@ -11,8 +11,8 @@ import pytest
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
+from hcp_dr_lab.ground.layout import HostedClusterNames
 from hcp_dr_lab.hosted import cluster
-from hcp_dr_lab.region.layout import HostedClusterNames
 from hcp_dr_lab.standin.install import definitions, install
 from hcp_dr_lab.tabletop.kubernetes import ApiServer, Client, Store
 from hcp_dr_lab.tabletop.kubernetes.expressions import Rule, compiled

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hcp_dr_lab.ground.layout import HostedClusterNames, Layout
 from hcp_dr_lab.hosted import environment
-from hcp_dr_lab.region.layout import HostedClusterNames, Layout
 
 VALUES = environment.variables(Layout("test", 7, Path("/region")), HostedClusterNames("demo"), zone_id="Z1", replicas=2)
 

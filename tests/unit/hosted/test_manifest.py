@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from hcp_dr.kube import resources as r
-from hcp_dr_lab.errors import BadOptions
+from hcp_dr_lab.ground.aws_seed import Seed
+from hcp_dr_lab.ground.errors import BadOptions
+from hcp_dr_lab.ground.layout import AWS_REGION, HOSTED_DOMAIN
 from hcp_dr_lab.hosted import cluster, manifest
-from hcp_dr_lab.region.cloud.aws import Seed
-from hcp_dr_lab.region.layout import AWS_REGION, HOSTED_DOMAIN
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "hosted-cluster.example.yaml"
 SEED = Seed("Z9", "vpc-9", "subnet-9", "sg-9", "ami-9")

@@ -10,14 +10,14 @@ import pytest
 
 from hcp_dr.kube import resources as r
 from hcp_dr.objects.select import referenced_config_maps, referenced_secrets
-from hcp_dr_lab.errors import BadOptions
+from hcp_dr_lab.ground import names as standin
+from hcp_dr_lab.ground import payload
+from hcp_dr_lab.ground.aws_seed import NO_KUBELET, Seed
+from hcp_dr_lab.ground.errors import BadOptions
+from hcp_dr_lab.ground.layout import HOSTED_DOMAIN
 from hcp_dr_lab.hosted import cluster, shapes
 from hcp_dr_lab.hosted.cluster import Brought, Options
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.region.cloud.aws import NO_KUBELET, Seed
-from hcp_dr_lab.region.layout import HOSTED_DOMAIN
-from hcp_dr_lab.standin import names as standin
-from hcp_dr_lab.standin import payload
 
 SEED = Seed("Z1", "vpc-1", "subnet-1", "sg-1", "ami-1", "subnet-wide")
 BROUGHT = Brought({"metadata": {}, "spec": {}}, (), ())

@@ -11,7 +11,7 @@ import typer
 from tests.unit.observer.staged import CLEAN, last_seen
 
 from hcp_dr_lab.cli.judge import judge as judge_folder
-from hcp_dr_lab.errors import BadOptions
+from hcp_dr_lab.ground.errors import BadOptions
 from hcp_dr_lab.observer import evidence
 from hcp_dr_lab.observer.evidence import Closing, Recorder, Write
 from hcp_dr_lab.observer.files import Files, Progress

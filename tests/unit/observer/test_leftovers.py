@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hcp_dr_lab.ground.layout import HostedClusterNames
 from hcp_dr_lab.observer.leftovers import in_zone
-from hcp_dr_lab.region.layout import HostedClusterNames
 
 NAMES = HostedClusterNames("demo")
 OWNER = "mgmt-1-external-dns-owner"

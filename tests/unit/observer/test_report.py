@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hcp_dr_lab.drill import turned
+from hcp_dr_lab.drill.region import turned
 from hcp_dr_lab.observer.judge import Verdict
 from hcp_dr_lab.observer.report import Outcome, Relocation, as_object, as_text, parse_relocation
 

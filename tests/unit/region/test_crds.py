@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hcp_dr_lab.errors import BadOptions
+from hcp_dr_lab.ground.errors import BadOptions
 from hcp_dr_lab.region import crds
 from hcp_dr_lab.standin.install import OWN_CRDS, definitions
 

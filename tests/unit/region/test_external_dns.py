@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hcp_dr_lab.region.delays import FAST, REALISTIC
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
+from hcp_dr_lab.ground import installed_dns
+from hcp_dr_lab.ground.delays import FAST, REALISTIC
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
 from hcp_dr_lab.region.management import external_dns
 
 
@@ -18,7 +19,7 @@ def layout(tmp_path: Path) -> Layout:
 
 @pytest.mark.parametrize("cluster", MANAGEMENT_CLUSTERS)
 def test_what_a_relocation_looks_for_is_in_the_arguments(cluster: ManagementCluster) -> None:
-    given = external_dns.arguments(cluster, external_dns.pace(FAST))
+    given = installed_dns.arguments(cluster, installed_dns.pace(FAST))
     assert "--provider=aws" in given
     assert "--domain-filter=hosted.rehearsal.example" in given
     assert f"--txt-owner-id={cluster.external_dns_owner}" in given
@@ -27,7 +28,9 @@ def test_what_a_relocation_looks_for_is_in_the_arguments(cluster: ManagementClus
 
 def test_only_the_pace_differs() -> None:
     cluster = MANAGEMENT_CLUSTERS[0]
-    fast, realistic = (set(external_dns.arguments(cluster, external_dns.pace(delays))) for delays in (FAST, REALISTIC))
+    fast, realistic = (
+        set(installed_dns.arguments(cluster, installed_dns.pace(delays))) for delays in (FAST, REALISTIC)
+    )
     names = {argument.partition("=")[0] for argument in fast ^ realistic}
     assert names == {
         "--interval",

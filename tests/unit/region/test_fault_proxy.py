@@ -18,14 +18,14 @@ from typing import Any
 
 import pytest
 
+from hcp_dr_lab.ground.layout import Layout
+from hcp_dr_lab.ground.pki import CertificateAuthority
 from hcp_dr_lab.region.faults import Fault, Kind
-from hcp_dr_lab.region.layout import Layout
 from hcp_dr_lab.region.network import interception
 from hcp_dr_lab.region.network.fault_control import order
 from hcp_dr_lab.region.network.interception import Interception, Place, opened
 from hcp_dr_lab.region.network.keyring import Authorities, Identity, Keyring
 from hcp_dr_lab.region.network.relay import listen
-from hcp_dr_lab.region.pki import CertificateAuthority
 
 TARGET = "mgmt-1/api"
 NAME = "api.example"

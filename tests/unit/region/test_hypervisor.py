@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from hcp_dr_lab.region.cloud.aws import NO_KUBELET
-from hcp_dr_lab.region.layout import Layout
-from hcp_dr_lab.region.machines.hypervisor import Decision, Instance, Worker, decide, free_number, parse, workers
+from hcp_dr_lab.ground.aws_seed import NO_KUBELET
+from hcp_dr_lab.ground.layout import Layout
+from hcp_dr_lab.ground.workers import Worker, workers
+from hcp_dr_lab.region.machines.hypervisor import Decision, Instance, decide, free_number, parse
 
 
 def instance(state: str, name: str = "i-1") -> Instance:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hcp_dr_lab.errors import LabError, NoRegion
-from hcp_dr_lab.region import host, layout, lifecycle
-from hcp_dr_lab.region.layout import Layout
+from hcp_dr_lab.ground import layout
+from hcp_dr_lab.ground.errors import LabError, NoRegion
+from hcp_dr_lab.ground.layout import Layout
+from hcp_dr_lab.region import host, lifecycle
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS
 from hcp_dr_lab.region.first import bridge_addresses
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS
 from hcp_dr_lab.region.machines.node import NodeSpec
 
 

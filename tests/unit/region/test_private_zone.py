@@ -10,8 +10,8 @@ from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 from moto.route53.models import route53_backends
 
+from hcp_dr_lab.ground.network.zones import parse_zones
 from hcp_dr_lab.region.cloud.aws_simulator import PARTITION, Zones
-from hcp_dr_lab.region.network.zones import parse_zones
 
 
 def test_a_zone_that_was_just_made_can_be_served(tmp_path: Path) -> None:

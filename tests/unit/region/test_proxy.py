@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hcp_dr_lab.region.layout import Layout
+from hcp_dr_lab.ground.layout import Layout
 from hcp_dr_lab.region.network.proxy import RefusedError, Target, is_inside, parse_request
 
 LAYOUT = Layout("test", 7, Path("/nowhere"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hcp_dr_lab.region.part import Part
+from hcp_dr_lab.ground.part import Part
 from hcp_dr_lab.region.supervisor import Supervisor, log_file
 
 FOREVER = (sys.executable, "-c", "import signal; signal.pause()")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hcp_dr_lab.errors import BuildFailed
+from hcp_dr_lab.ground.errors import BuildFailed
 from hcp_dr_lab.tools import binaries, go
 from hcp_dr_lab.tools.binaries import PROGRAMS, Program
 

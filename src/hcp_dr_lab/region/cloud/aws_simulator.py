@@ -34,20 +34,9 @@ from moto.route53.models import RecordSet as MotoRecordSet
 from moto.route53.responses import Route53
 from werkzeug.serving import ThreadedWSGIServer
 
-from hcp_dr_lab.region import layout as region_layout
-from hcp_dr_lab.region.cloud.aws import Seed, publish, zones_file
-from hcp_dr_lab.region.cloud.record_sets import (
-    InvalidChangeBatchError,
-    Place,
-    RecordSet,
-    Zone,
-    changed,
-    full_name,
-    parse_change,
-    place,
-    zone_of,
-)
-from hcp_dr_lab.region.layout import (
+from hcp_dr_lab.ground import layout as region_layout
+from hcp_dr_lab.ground.aws_seed import Seed, publish
+from hcp_dr_lab.ground.layout import (
     AVAILABILITY_ZONE,
     AWS_ACCOUNT,
     AWS_ADDRESS,
@@ -60,7 +49,19 @@ from hcp_dr_lab.region.layout import (
     WORKER_SUBNET_CIDR,
     Layout,
 )
-from hcp_dr_lab.region.network.serving import server_context
+from hcp_dr_lab.ground.network.serving import server_context
+from hcp_dr_lab.ground.record_sets import (
+    InvalidChangeBatchError,
+    Place,
+    RecordSet,
+    Zone,
+    changed,
+    full_name,
+    parse_change,
+    place,
+    zone_of,
+)
+from hcp_dr_lab.region.cloud.aws import zones_file
 
 PARTITION = "aws"
 HANDSHAKE_SECONDS = 10

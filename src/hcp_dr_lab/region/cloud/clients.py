@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from hcp_dr_lab.ground.layout import AWS_REGION, Layout
 from hcp_dr_lab.region.cloud import storage
-from hcp_dr_lab.region.layout import AWS_REGION, Layout
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client

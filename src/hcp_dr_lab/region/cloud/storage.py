@@ -19,11 +19,11 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
-from hcp_dr_lab.region import layout as region_layout
-from hcp_dr_lab.region.layout import AWS_REGION, BUCKET, REGION_DOMAIN, S3_ADDRESS, S3_PORT, Layout
-from hcp_dr_lab.region.network.serving import not_answering, server_certificate
-from hcp_dr_lab.region.part import Part
-from hcp_dr_lab.region.pki import write_secret
+from hcp_dr_lab.ground import layout as region_layout
+from hcp_dr_lab.ground.layout import AWS_REGION, BUCKET, REGION_DOMAIN, S3_ADDRESS, S3_PORT, Layout
+from hcp_dr_lab.ground.network.serving import not_answering, server_certificate
+from hcp_dr_lab.ground.part import Part
+from hcp_dr_lab.ground.pki import write_secret
 
 HOSTNAME = f"s3.{REGION_DOMAIN}"
 KEY_ALPHABET = string.ascii_uppercase + "234567"

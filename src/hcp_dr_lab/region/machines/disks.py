@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hcp_dr_lab.errors import LabError
-from hcp_dr_lab.region.layout import Layout
+from hcp_dr_lab.ground.errors import LabError
+from hcp_dr_lab.ground.layout import Layout
+from hcp_dr_lab.ground.pki import CertificateAuthority, KeyPair
 from hcp_dr_lab.region.machines import images, rootfs
 from hcp_dr_lab.region.machines.images import Image
-from hcp_dr_lab.region.pki import CertificateAuthority, KeyPair
 
 _NEVER_CHANGED = ("io.containerd.content.v1.content/blobs", "io.containerd.snapshotter.v1.overlayfs/snapshots")
 

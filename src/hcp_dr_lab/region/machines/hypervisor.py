@@ -25,15 +25,17 @@ from hcp_dr.errors import HcpDrError
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import HOSTED_CONTROL_PLANE, SECRET
-from hcp_dr_lab.region import layout as region_layout
+from hcp_dr_lab.ground import api_proxy
+from hcp_dr_lab.ground import layout as region_layout
+from hcp_dr_lab.ground.aws_seed import NO_KUBELET
+from hcp_dr_lab.ground.layout import AVAILABILITY_ZONE, MANAGEMENT_CLUSTERS, RESOLVER, Layout
+from hcp_dr_lab.ground.names import published
+from hcp_dr_lab.ground.part import Part
+from hcp_dr_lab.ground.pki import CertificateAuthority
+from hcp_dr_lab.ground.workers import Worker, lives, workers, workers_file
 from hcp_dr_lab.region.cloud import clients
-from hcp_dr_lab.region.cloud.aws import NO_KUBELET
-from hcp_dr_lab.region.layout import AVAILABILITY_ZONE, MANAGEMENT_CLUSTERS, RESOLVER, Layout
-from hcp_dr_lab.region.machines import api_proxy, cgroups, node
+from hcp_dr_lab.region.machines import cgroups, node
 from hcp_dr_lab.region.management.control_plane import write_kubeconfig
-from hcp_dr_lab.region.part import Part
-from hcp_dr_lab.region.pki import CertificateAuthority
-from hcp_dr_lab.standin.names import published
 
 POLL_SECONDS = 0.3
 REBOOT_SECONDS = 3.0  # a worker that ended by itself is not started again sooner
@@ -52,24 +54,6 @@ class Instance:
     name: str
     infra_id: str
     kubelet: bool = True  # whether it is to have a worker
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """What the hypervisor gave an instance. `number` is the third byte of its pods' network."""
-
-    instance_id: str
-    name: str
-    address: str
-    infra_id: str
-    number: int
-    boot_id: str
-    pid: int
-    state: str = "running"  # or terminated
-
-    @property
-    def pod_cidr(self) -> str:
-        return f"10.89.{self.number}.0/24"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,27 +104,6 @@ def parse(description: Mapping[str, Any]) -> list[Instance]:
     return found
 
 
-def workers_file(layout: Layout) -> Path:
-    return layout.root / "instances.json"
-
-
-def workers(layout: Layout) -> dict[str, Worker]:
-    """What the hypervisor tells: every instance that ever had a worker, by its ID."""
-    try:
-        text = workers_file(layout).read_text()
-    except FileNotFoundError:
-        return {}
-    return {name: Worker(**fields) for name, fields in json.loads(text or "{}").items()}
-
-
-def reboot(layout: Layout, instance_id: str) -> None:
-    """End the worker of an instance from within, as a reboot does; it comes back with another boot ID."""
-    worker = workers(layout).get(instance_id)
-    if worker is not None and _lives(layout, worker):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(worker.pid, signal.SIGKILL)
-
-
 class NotYetError(Exception):
     """A worker cannot be launched yet, and why."""
 
@@ -162,7 +125,7 @@ class Hypervisor:
         pages = self._ec2.get_paginator("describe_instances").paginate()
         instances = [instance for page in pages for instance in parse(page)]
         self._reap()
-        decision = decide(instances, {name: _lives(self._layout, worker) for name, worker in self._workers.items()})
+        decision = decide(instances, {name: lives(self._layout, worker) for name, worker in self._workers.items()})
         for instance_id in decision.kills:
             self._kill(self._workers[instance_id])
         for instance in decision.launches:
@@ -285,15 +248,6 @@ class Hypervisor:
         for instance_id, child in list(self._children.items()):
             if child.poll() is not None:
                 del self._children[instance_id]
-
-
-def _lives(layout: Layout, worker: Worker) -> bool:
-    """Whether its process is there, and is that worker's: numbers of processes are used again."""
-    try:
-        words = Path(f"/proc/{worker.pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-    return os.fsencode(layout.instance(worker.instance_id)) in words
 
 
 def part(layout: Layout) -> Part:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from hcp_dr_lab.region import layout as addresses
-from hcp_dr_lab.region.layout import Layout
+from hcp_dr_lab.ground import layout as addresses
+from hcp_dr_lab.ground.layout import Layout
 from hcp_dr_lab.region.machines import cgroups
 
 _ATTACH_SECONDS = 15.0

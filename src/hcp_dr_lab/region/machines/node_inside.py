@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hcp_dr_lab.region import layout as addresses
+from hcp_dr_lab.ground import layout as addresses
 from hcp_dr_lab.region.host import CNI_FOLDER
 from hcp_dr_lab.region.machines.disks import await_socket, clone, snapshotter
 from hcp_dr_lab.region.machines.images import tag

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hcp_dr_lab.ground import payload
 from hcp_dr_lab.region.machines.images import REPOSITORY, Image, Layer, closure, program
-from hcp_dr_lab.standin import payload
 
 _SHELL = ("bash", "curl", "grep", "sed", "find", "gzip", "tar")
 _COREUTILS = (

@@ -12,12 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hcp_dr_lab import rights
+from hcp_dr_lab.ground.layout import PRODUCT_USER, Layout, ManagementCluster
+from hcp_dr_lab.ground.part import Part
+from hcp_dr_lab.ground.pki import CertificateAuthority, KeyPair, signing_key, write_secret
 from hcp_dr_lab.region import probe
-from hcp_dr_lab.region.layout import Layout, ManagementCluster
 from hcp_dr_lab.region.machines import cgroups, node
-from hcp_dr_lab.region.part import Part
-from hcp_dr_lab.region.pki import CertificateAuthority, KeyPair, signing_key, write_secret
 from hcp_dr_lab.standin import audit
 
 _ADMINISTRATOR = "admin"
@@ -53,7 +52,7 @@ def prepare(layout: Layout, cluster: ManagementCluster) -> None:
     outside = f"https://{cluster.api_hostname}:{cluster.api_port}"
     for target, identity in (
         (layout.management_kubeconfig(cluster), clients[_ADMINISTRATOR]),
-        (layout.product_kubeconfig(cluster.name), authority.issue(rights.USER, client=True)),
+        (layout.product_kubeconfig(cluster.name), authority.issue(PRODUCT_USER, client=True)),
     ):
         write_kubeconfig(target, cluster.name, outside, authority.cert_pem, identity, layout.proxy_url)
     log = layout.audit_log(cluster)

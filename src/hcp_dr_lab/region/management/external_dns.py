@@ -8,59 +8,16 @@ gave it up, and so does not write its own. The plain region is spared this and t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from hcp_dr.kube.port import Object
+from hcp_dr_lab.ground.installed_dns import NAME, NAMESPACE, Pace, arguments, pace
+from hcp_dr_lab.ground.layout import AWS_REGION, Layout, ManagementCluster
 from hcp_dr_lab.region.cloud import storage
-from hcp_dr_lab.region.delays import Delays
-from hcp_dr_lab.region.layout import AWS_REGION, HOSTED_DOMAIN, Layout, ManagementCluster
 from hcp_dr_lab.region.machines.images import tag
 
-NAMESPACE = "hypershift"
-NAME = "external-dns"
 CREDENTIALS_SECRET = "external-dns-credentials"  # noqa: S105 a name
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"  # in the image, with the region's own authority
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Durations as external-dns takes them. `least_between_events` None means that it looks at intervals only."""
-
-    interval: str
-    least_between_events: str | None
-    txt_cache: str
-    between_batches: str
-    zones_cache: str
-
-    @property
-    def arguments(self) -> list[str]:
-        by_events = ["--events", f"--min-event-sync-interval={self.least_between_events}"]
-        return [
-            f"--interval={self.interval}",
-            *(by_events if self.least_between_events else []),
-            f"--txt-cache-interval={self.txt_cache}",
-            f"--aws-batch-change-interval={self.between_batches}",
-            f"--aws-zones-cache-duration={self.zones_cache}",
-        ]
-
-
-def pace(delays: Delays) -> Pace:
-    """In external-dns's own words."""
-    return Pace(
-        _duration(delays.external_dns_interval),
-        _duration(delays.external_dns_events) if delays.external_dns_events else None,
-        txt_cache=_duration(delays.external_dns_txt_cache),
-        between_batches=_duration(delays.external_dns_between_batches),
-        zones_cache="1h",
-    )
-
-
-def _duration(seconds: float) -> str:
-    """In the largest unit that makes it a whole number."""
-    whole = ((size, unit) for size, unit in ((3600, "h"), (60, "m"), (1, "s")) if seconds % size == 0)
-    size, unit = next(whole, (1, "s")) if seconds else (1, "s")
-    return f"{seconds / size:g}{unit}"
 
 
 def objects(layout: Layout, cluster: ManagementCluster) -> tuple[Object, ...]:
@@ -73,21 +30,6 @@ def objects(layout: Layout, cluster: ManagementCluster) -> tuple[Object, ...]:
         _credentials(layout),
         _deployment(layout, cluster, pace(layout.options.delays)),
     )
-
-
-def arguments(cluster: ManagementCluster, pace: Pace) -> list[str]:
-    return [
-        "--source=service",
-        "--source=openshift-route",
-        f"--domain-filter={HOSTED_DOMAIN}",
-        "--provider=aws",
-        "--registry=txt",
-        "--txt-suffix=-external-dns",
-        f"--txt-owner-id={cluster.external_dns_owner}",
-        "--label-filter=hypershift.openshift.io/route-visibility!=private",
-        "--aws-zone-type=public",
-        *pace.arguments,
-    ]
 
 
 def _object(api_version: str, kind: str, name: str, *, namespaced: bool = True, **content: Any) -> Object:

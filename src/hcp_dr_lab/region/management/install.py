@@ -14,10 +14,10 @@ from hcp_dr.errors import AlreadyExists, KubernetesError
 from hcp_dr.kube import resources
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object, Resource
-from hcp_dr_lab.region import layout as region_layout
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
+from hcp_dr_lab.ground import layout as region_layout
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
+from hcp_dr_lab.ground.part import Part
 from hcp_dr_lab.region.management import external_dns
-from hcp_dr_lab.region.part import Part
 from hcp_dr_lab.standin import install as standin
 from hcp_dr_lab.standin import webhook_server
 

@@ -25,15 +25,15 @@ from hcp_dr.errors import HcpDrError, NotFound
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import ENDPOINT_SLICE, ROUTE, SERVICE
-from hcp_dr_lab.region import layout as region_layout
-from hcp_dr_lab.region.delays import Delays
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
+from hcp_dr_lab.ground import layout as region_layout
+from hcp_dr_lab.ground.delays import Delays
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
+from hcp_dr_lab.ground.network.routing import Backend, Called, Table, admissions, called, table
+from hcp_dr_lab.ground.network.serving import log_to_stderr, not_listening
+from hcp_dr_lab.ground.part import Part
 from hcp_dr_lab.region.network.client_hello import IncompleteError, NotClientHelloError, server_name
 from hcp_dr_lab.region.network.mirror import Mirror
 from hcp_dr_lab.region.network.relay import Stream, relay, reset
-from hcp_dr_lab.region.network.routing import Backend, Called, Table, admissions, called, table
-from hcp_dr_lab.region.network.serving import log_to_stderr, not_listening
-from hcp_dr_lab.region.part import Part
 
 ROUTE_PORT = 443
 LOAD_BALANCER_PORT = 6443

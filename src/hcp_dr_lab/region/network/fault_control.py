@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import h11
 
+from hcp_dr_lab.ground.layout import FAULT_ADDRESS, FAULT_PORT
 from hcp_dr_lab.region.faults import Fault, FaultError
-from hcp_dr_lab.region.layout import FAULT_ADDRESS, FAULT_PORT
 from hcp_dr_lab.region.network.exchange import Exchanges, Side
 from hcp_dr_lab.region.network.interception import Interception, targets
 

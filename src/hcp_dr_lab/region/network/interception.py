@@ -24,8 +24,7 @@ from pathlib import Path
 from hcp_dr.errors import HcpDrError
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.resources import CONFIG_MAP, SECRET
-from hcp_dr_lab.region.faults import API_SUFFIX, SERVICES, Faults
-from hcp_dr_lab.region.layout import (
+from hcp_dr_lab.ground.layout import (
     AWS_ADDRESS,
     AWS_PORT,
     MANAGEMENT_CLUSTERS,
@@ -36,10 +35,11 @@ from hcp_dr_lab.region.layout import (
     ManagementCluster,
     all_recorded,
 )
+from hcp_dr_lab.ground.pki import KeyPair
+from hcp_dr_lab.region.faults import API_SUFFIX, SERVICES, Faults
 from hcp_dr_lab.region.network.exchange import Exchanges
 from hcp_dr_lab.region.network.keyring import Authorities, Identity, Keyring, presented
 from hcp_dr_lab.region.network.relay import Stream, relay, reset, reset_socket, stream
-from hcp_dr_lab.region.pki import KeyPair
 
 CONNECT_SECONDS = 10.0
 HANDSHAKE_SECONDS = 10.0

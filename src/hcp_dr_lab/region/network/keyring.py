@@ -19,7 +19,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from hcp_dr_lab.region.pki import CertificateAuthority, KeyPair
+from hcp_dr_lab.ground.pki import CertificateAuthority, KeyPair
 
 USUAL_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 

@@ -21,9 +21,8 @@ from dns.rdatatype import RdataType
 
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.resources import ENDPOINT_SLICE
-from hcp_dr_lab.region import layout as region_layout
-from hcp_dr_lab.region.cloud.aws import zones_file
-from hcp_dr_lab.region.layout import (
+from hcp_dr_lab.ground import layout as region_layout
+from hcp_dr_lab.ground.layout import (
     MANAGEMENT_CLUSTERS,
     REGION_DOMAIN,
     RESOLVER,
@@ -31,13 +30,14 @@ from hcp_dr_lab.region.layout import (
     Layout,
     ManagementCluster,
 )
-from hcp_dr_lab.region.network.answers import Source, Step, respond
-from hcp_dr_lab.region.network.cluster_names import ClusterNames, cluster_names
+from hcp_dr_lab.ground.network.answers import Source, Step, respond
+from hcp_dr_lab.ground.network.cluster_names import ClusterNames, cluster_names
+from hcp_dr_lab.ground.network.resolver import Cache
+from hcp_dr_lab.ground.network.serving import log_to_stderr
+from hcp_dr_lab.ground.network.zones import PublishedZones, region_source
+from hcp_dr_lab.ground.part import Part
+from hcp_dr_lab.region.cloud.aws import zones_file
 from hcp_dr_lab.region.network.mirror import Mirror
-from hcp_dr_lab.region.network.resolver import Cache
-from hcp_dr_lab.region.network.serving import log_to_stderr
-from hcp_dr_lab.region.network.zones import PublishedZones, region_source
-from hcp_dr_lab.region.part import Part
 
 PORT = 53
 IDLE_SECONDS = 10.0

@@ -19,13 +19,13 @@ import dns.asyncresolver
 import dns.exception
 import dns.inet
 
-from hcp_dr_lab.region import layout as region_layout
-from hcp_dr_lab.region.layout import AWS_PORT, POD_NETWORK, PROXY_PORT, RESOLVER, S3_PORT, VPC_CIDR, Layout
+from hcp_dr_lab.ground import layout as region_layout
+from hcp_dr_lab.ground.layout import AWS_PORT, POD_NETWORK, PROXY_PORT, RESOLVER, S3_PORT, VPC_CIDR, Layout
+from hcp_dr_lab.ground.network.serving import log_to_stderr, not_listening
+from hcp_dr_lab.ground.part import Part
 from hcp_dr_lab.region.network import fault_control
 from hcp_dr_lab.region.network.interception import CONNECT_SECONDS, Interception, Place, opened
 from hcp_dr_lab.region.network.relay import listen
-from hcp_dr_lab.region.network.serving import log_to_stderr, not_listening
-from hcp_dr_lab.region.part import Part
 
 HEAD_LIMIT = 16 * 1024
 HEAD_END = b"\r\n\r\n"

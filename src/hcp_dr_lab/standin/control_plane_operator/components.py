@@ -7,7 +7,8 @@ import json
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import audit, names, payload
+from hcp_dr_lab.ground import names, payload
+from hcp_dr_lab.standin import audit
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.control_plane_operator import etcd
 from hcp_dr_lab.standin.control_plane_operator.scripts import WAIT_FOR

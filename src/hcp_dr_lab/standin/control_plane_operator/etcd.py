@@ -11,7 +11,7 @@ from typing import Any
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import payload
+from hcp_dr_lab.ground import payload
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.control_plane_operator.etcd_shape import member_count
 from hcp_dr_lab.standin.control_plane_operator.scripts import ETCD, RESET_MEMBER

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import load_balancers, names
+from hcp_dr_lab.ground import names
+from hcp_dr_lab.standin import load_balancers
 from hcp_dr_lab.standin.change import (
     Change,
     CreateEndpoint,

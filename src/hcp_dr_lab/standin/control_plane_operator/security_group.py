@@ -8,7 +8,7 @@ revoked, whoever's workers are in it by then, paused or not (rule E4).
 from __future__ import annotations
 
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.change import AllowInto, Change, CreateSecurityGroup, DeleteSecurityGroup, RevokeRules
 from hcp_dr_lab.standin.hypershift_operator import documents
 from hcp_dr_lab.standin.shape import annotation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hcp_dr.kube import resources as r
+from hcp_dr_lab.ground.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.hypershift_operator import (
     deletion,
@@ -11,7 +12,6 @@ from hcp_dr_lab.standin.hypershift_operator import (
     janitor,
     node_pool,
 )
-from hcp_dr_lab.standin.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.shape import deleting
 from hcp_dr_lab.standin.view import View
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import machine_config, names
+from hcp_dr_lab.ground import names
+from hcp_dr_lab.standin import machine_config
 from hcp_dr_lab.standin.shape import annotation
 from hcp_dr_lab.standin.view import View
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.change import Change, Patch
 from hcp_dr_lab.standin.hypershift_operator import documents, permissions
 from hcp_dr_lab.standin.pause import PAUSED

@@ -12,7 +12,7 @@ import json
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.change import Change, DeleteDocument, PutDocument
 from hcp_dr_lab.standin.hypershift_operator.inputs import signing_key_name
 from hcp_dr_lab.standin.shape import add_finalizer, drop_finalizer

@@ -9,7 +9,7 @@ from typing import Any
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names, payload
+from hcp_dr_lab.ground import names, payload
 from hcp_dr_lab.standin.change import Change, Patch
 from hcp_dr_lab.standin.hypershift_operator import documents, inputs, permissions, status
 from hcp_dr_lab.standin.pause import is_paused, reconciliation_active

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.shape import body, ensure
 from hcp_dr_lab.standin.view import View

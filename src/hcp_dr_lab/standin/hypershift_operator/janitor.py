@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.hypershift_operator.configuration import TOKEN, USER_DATA, hosted_cluster_of, target
 from hcp_dr_lab.standin.shape import annotation, body, delete, ensure

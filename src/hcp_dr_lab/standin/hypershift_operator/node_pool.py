@@ -12,7 +12,8 @@ import json
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr_lab.standin import autoscaler, ignition_server, in_place_upgrader, machine_config, names
+from hcp_dr_lab.ground import names
+from hcp_dr_lab.standin import autoscaler, ignition_server, in_place_upgrader, machine_config
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.hypershift_operator.configuration import Target, hosted_cluster_of, target
 from hcp_dr_lab.standin.hypershift_operator.status import worker_security_group

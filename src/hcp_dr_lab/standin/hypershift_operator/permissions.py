@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.change import Change, Patch
 from hcp_dr_lab.standin.shape import annotation, body, delete, ensure, label
 from hcp_dr_lab.standin.view import View

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import monitoring_recovery, names
+from hcp_dr_lab.ground import names
+from hcp_dr_lab.standin import monitoring_recovery
 from hcp_dr_lab.standin.change import Change
 from hcp_dr_lab.standin.pause import reconciliation_active
 from hcp_dr_lab.standin.shape import (

@@ -13,7 +13,7 @@ from hcp_dr.aws.batch import describe, refuse_what_does_not_fit
 from hcp_dr.aws.mapping import from_answer, from_page
 from hcp_dr.aws.paging import Listing
 from hcp_dr.aws.port import Encryption, Instance, ListedObject, Record, RecordChange, StoredObject, UploadedPart
-from hcp_dr_lab.region.cloud.record_sets import Change, Place, RecordSet, full_name
+from hcp_dr_lab.ground.record_sets import Change, Place, RecordSet, full_name
 from hcp_dr_lab.tabletop.aws.machines import Machine, Machines
 from hcp_dr_lab.tabletop.aws.records import Records
 from hcp_dr_lab.tabletop.aws.refusal import Refusal, Silence

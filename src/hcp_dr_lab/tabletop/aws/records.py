@@ -11,8 +11,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Self
 
-from hcp_dr_lab.region.cloud import record_sets
-from hcp_dr_lab.region.cloud.record_sets import (
+from hcp_dr_lab.ground import record_sets
+from hcp_dr_lab.ground.record_sets import (
     Change,
     InvalidChangeBatchError,
     RecordSet,

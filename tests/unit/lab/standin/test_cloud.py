@@ -12,7 +12,8 @@ import pytest
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import load_balancers, names
+from hcp_dr_lab.ground import names
+from hcp_dr_lab.standin import load_balancers
 from hcp_dr_lab.standin.change import CreateEndpoint, DeleteEndpoint, PutDocument, RevokeRules
 from hcp_dr_lab.standin.control_plane_operator import pki
 from hcp_dr_lab.standin.hypershift_operator.documents import FINALIZER, keys_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hcp_dr.kube import resources as r
+from hcp_dr_lab.ground import names, payload
 from hcp_dr_lab.hosted.cluster import Options
-from hcp_dr_lab.standin import names, payload
 from hcp_dr_lab.standin.change import Create, Patch
 from hcp_dr_lab.standin.control_plane_operator import pki
 from hcp_dr_lab.standin.shape import is_true

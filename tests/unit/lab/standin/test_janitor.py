@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.ground import names
 from tests.unit.lab.standin.world import NAMES, PLANE, World, standing
 
 POOL = f"clusters/{NAMES.node_pool}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 
 from hcp_dr.kube import resources as r
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.hosted.cluster import Options, Pool
-from hcp_dr_lab.standin import names
 from hcp_dr_lab.standin.change import Create, TerminateInstance
 from hcp_dr_lab.standin.shape import is_true
 from tests.unit.lab.standin.world import NAMES, PLANE, World, standing

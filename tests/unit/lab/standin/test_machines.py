@@ -8,7 +8,7 @@ import pytest
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.pause import PAUSED
 from tests.unit.lab.standin.world import NAMES, PLANE, World, standing
 

@@ -8,8 +8,9 @@ import pytest
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.hosted.cluster import Options, Pool
-from hcp_dr_lab.standin import autoscaler, in_place_upgrader, machine_config, names
+from hcp_dr_lab.standin import autoscaler, in_place_upgrader, machine_config
 from hcp_dr_lab.standin.change import RebootNode
 from hcp_dr_lab.standin.pause import PAUSED
 from hcp_dr_lab.standin.shape import annotation

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from hcp_dr.kube import resources as r
-from hcp_dr_lab.standin import names
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.pause import PAUSED, is_paused
 from hcp_dr_lab.standin.shape import annotation
 from tests.unit.lab.standin.world import NAMES, PLANE, World, standing

@@ -9,8 +9,9 @@ import pytest
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.hosted.cluster import Options, Pool
-from hcp_dr_lab.standin import ignition_server, monitoring_recovery, names
+from hcp_dr_lab.standin import ignition_server, monitoring_recovery
 from hcp_dr_lab.standin.shape import annotation
 from hcp_dr_lab.standin.view import Monitoring, condition_status
 from tests.unit.lab.standin.test_machines import stop

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hcp_dr_lab.standin.payload import PAYLOADS
+from hcp_dr_lab.ground.payload import PAYLOADS
 
 EACH = pytest.mark.parametrize("script", [each.etcd_init for each in PAYLOADS.values()], ids=list(PAYLOADS))
 

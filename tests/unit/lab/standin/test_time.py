@@ -6,8 +6,9 @@ import pytest
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
+from hcp_dr_lab.ground import names
 from hcp_dr_lab.hosted.cluster import Options, Pool
-from hcp_dr_lab.standin import autoscaler, health_check, ignition_server, names, pace, pki_operator
+from hcp_dr_lab.standin import autoscaler, health_check, ignition_server, pace, pki_operator
 from hcp_dr_lab.standin.pace import FAST, REALISTIC, Pace
 from hcp_dr_lab.standin.pause import PAUSED
 from hcp_dr_lab.standin.shape import annotation

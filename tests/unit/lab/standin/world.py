@@ -10,9 +10,10 @@ from typing import Any
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
+from hcp_dr_lab.ground.aws_seed import Seed
+from hcp_dr_lab.ground.layout import HostedClusterNames
+from hcp_dr_lab.ground.names import OPERATOR_NAMESPACE
 from hcp_dr_lab.hosted.cluster import Options, objects
-from hcp_dr_lab.region.cloud.aws import Seed
-from hcp_dr_lab.region.layout import HostedClusterNames
 from hcp_dr_lab.standin.change import (
     Change,
     Create,
@@ -27,7 +28,6 @@ from hcp_dr_lab.standin.change import (
 from hcp_dr_lab.standin.fabric import Fabric
 from hcp_dr_lab.standin.hypershift_operator.permissions import DASHBOARDS, ROUTER_NAMESPACES
 from hcp_dr_lab.standin.install import operator
-from hcp_dr_lab.standin.names import OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.pace import Pace
 from hcp_dr_lab.standin.roles import ROLES
 from hcp_dr_lab.standin.view import CloudInstance, Key, Monitoring, Pair, Subject, View

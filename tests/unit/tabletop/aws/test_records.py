@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hcp_dr_lab.region.cloud.record_sets import Change, RecordSet
-from hcp_dr_lab.region.network.zones import parse_zones
+from hcp_dr_lab.ground.network.zones import parse_zones
+from hcp_dr_lab.ground.record_sets import Change, RecordSet
 from hcp_dr_lab.tabletop.aws import REQUESTS_PER_SECOND, Records, Refusal
 
 API = RecordSet("api.hosted.example.", "CNAME", 60, ("router.example",))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hcp_dr_lab.region import delays, layout
-from hcp_dr_lab.region.layout import Layout, RegionOptions
+from hcp_dr_lab.ground import delays, layout
+from hcp_dr_lab.ground.layout import Layout, RegionOptions
 from hcp_dr_lab.standin import pace
 
 

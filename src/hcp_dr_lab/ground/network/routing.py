@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.region.network.cluster_names import SERVICE_LABEL
+from hcp_dr_lab.ground.network.cluster_names import SERVICE_LABEL
 
 ROUTER_NAME = "default"
 HOSTNAME_ANNOTATION = "external-dns.alpha.kubernetes.io/hostname"

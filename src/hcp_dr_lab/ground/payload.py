@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hcp_dr_lab.standin import scripts_of_etcd as scripts
+from hcp_dr_lab.ground import scripts_of_etcd as scripts
 
 ETCD_35 = "docker.io/hcp-dr-lab/control-plane:1"
 ETCD_36 = "docker.io/hcp-dr-lab/control-plane-etcd36:1"

@@ -11,8 +11,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from hcp_dr_lab.region.layout import Layout
-from hcp_dr_lab.region.pki import CertificateAuthority, KeyPair
+from hcp_dr_lab.ground.layout import Layout
+from hcp_dr_lab.ground.pki import CertificateAuthority, KeyPair
 
 PROBE_SECONDS = 3.0
 

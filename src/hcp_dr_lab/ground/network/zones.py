@@ -19,15 +19,8 @@ from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 from dns.rrset import RRset
 
-from hcp_dr_lab.region.layout import (
-    AWS_ADDRESS,
-    MANAGEMENT_CLUSTERS,
-    REGION_DOMAIN,
-    S3_ADDRESS,
-    VPC_CIDR,
-    ZONE_SERVER,
-)
-from hcp_dr_lab.region.network.answers import FAILED, Source, Step, records
+from hcp_dr_lab.ground.layout import AWS_ADDRESS, MANAGEMENT_CLUSTERS, REGION_DOMAIN, S3_ADDRESS, VPC_CIDR, ZONE_SERVER
+from hcp_dr_lab.ground.network.answers import FAILED, Source, Step, records
 
 STATIC_TTL = 60
 NEGATIVE_TTL = 60

@@ -16,10 +16,10 @@ from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.region.network.answers import FAILED, Source, Step, follow, records, respond
-from hcp_dr_lab.region.network.cluster_names import cluster_names
-from hcp_dr_lab.region.network.resolver import Cache
-from hcp_dr_lab.region.network.zones import PublishedZones, Zones, parse_zones, region_source
+from hcp_dr_lab.ground.network.answers import FAILED, Source, Step, follow, records, respond
+from hcp_dr_lab.ground.network.cluster_names import cluster_names
+from hcp_dr_lab.ground.network.resolver import Cache
+from hcp_dr_lab.ground.network.zones import PublishedZones, Zones, parse_zones, region_source
 
 ZONE = "hosted.rehearsal.example."
 API = f"api-demo.{ZONE}"

@@ -11,16 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hcp_dr.model import RELEASE, Dns
-from hcp_dr_lab import rights
+from hcp_dr_lab.ground.layout import PRODUCT_USER, RegionOptions
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.observer.evidence import save
 from hcp_dr_lab.observer.files import Files
 from hcp_dr_lab.observer.judge import judge
 from hcp_dr_lab.observer.report import Outcome, as_text, parse_relocation
+from hcp_dr_lab.observer.tabletop import BRISK, Observation
 from hcp_dr_lab.region import lifecycle
-from hcp_dr_lab.region.layout import RegionOptions
 from hcp_dr_lab.tabletop.kubernetes.access import Caller
-from hcp_dr_lab.tabletop.observation import BRISK, Observation
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME, World
 
@@ -56,7 +55,7 @@ def perform(
     world.grant(name)
     observation = Observation(world, name, source=1, pace=BRISK)
     observation.begin()
-    operator = Operator(world, name, folder=folder / "backup", caller=Caller(rights.USER))
+    operator = Operator(world, name, folder=folder / "backup", caller=Caller(PRODUCT_USER))
     before = world.clock.now()
     tell("relocating")
     ending = operator.relocate(dns=dns)

@@ -10,17 +10,15 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.model import Side
 from hcp_dr.procedure import roles
+from hcp_dr_lab.ground.layout import PRODUCT_USER
 
-USER = "hcp-dr"
 _KINDS = {each.kind: each for each in (r.NAMESPACE, r.CLUSTER_ROLE, r.CLUSTER_ROLE_BINDING, r.ROLE, r.ROLE_BINDING)}
-
-
 _TRIES = 20
 
 
 def grant(cluster: Kubernetes, side: Side, namespace: str, name: str) -> None:
     """As `hcp-dr rbac SIDE | kubectl apply` does, for the hosted cluster `namespace`/`name`."""
-    for wanted in roles.manifests(side, namespace, name, roles.user(USER)):
+    for wanted in roles.manifests(side, namespace, name, roles.user(PRODUCT_USER)):
         _persistently(lambda wanted=wanted: _give(cluster, wanted))  # type: ignore[misc]
 
 

@@ -7,13 +7,7 @@ import copy
 import pytest
 
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.region.network.routing import (
-    Backend,
-    admissions,
-    called,
-    is_admitted,
-    table,
-)
+from hcp_dr_lab.ground.network.routing import Backend, admissions, called, is_admitted, table
 
 HOST = "api-demo.hosted.rehearsal.example"
 ROUTER = "router.mgmt-1.region.rehearsal.example"

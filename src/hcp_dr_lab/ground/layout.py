@@ -12,9 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hcp_dr_lab import rights
-from hcp_dr_lab.region import delays
-from hcp_dr_lab.region.delays import Delays
+from hcp_dr_lab.ground import delays
+from hcp_dr_lab.ground.delays import Delays
 
 AWS_REGION = "us-east-1"
 AVAILABILITY_ZONE = "us-east-1a"
@@ -24,6 +23,7 @@ HOSTED_CLUSTER_NAMESPACE = "clusters"
 BUCKET = "hcp-dr-rehearsal"
 OIDC_BUCKET = "hcp-dr-oidc"  # of the HyperShift operators of both management clusters
 AWS_ACCOUNT = "123456789012"  # what moto answers
+PRODUCT_USER = "hcp-dr"  # has the roles that `hcp-dr rbac` prints, and nothing else
 
 BRIDGE = "region0"
 BRIDGE_ADDRESS = "10.78.0.1"
@@ -230,7 +230,7 @@ class Layout:
 
     def product_kubeconfig(self, cluster: str) -> Path:
         """For the host, of the user who has what `hcp-dr rbac` prints: of a management or a hosted cluster."""
-        return self.root / "kubeconfig" / f"{cluster}.{rights.USER}.kubeconfig"
+        return self.root / "kubeconfig" / f"{cluster}.{PRODUCT_USER}.kubeconfig"
 
     def audit_log(self, cluster: ManagementCluster) -> Path:
         """What that user asked of its API server, one JSON object a line."""

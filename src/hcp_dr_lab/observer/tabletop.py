@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
+from hcp_dr_lab.ground.layout import BUCKET, HOSTED_DOMAIN, HostedClusterNames
+from hcp_dr_lab.ground.names import OPERATOR_NAMESPACE
+from hcp_dr_lab.ground.record_sets import Change, RecordSet
 from hcp_dr_lab.hosted.content import WORKLOAD_NAMESPACE
 from hcp_dr_lab.observer import belongings, leftovers
 from hcp_dr_lab.observer.belongings import Things, digest, fingerprint
@@ -33,9 +36,6 @@ from hcp_dr_lab.observer.evidence import (
 )
 from hcp_dr_lab.observer.judge import Verdict, judge
 from hcp_dr_lab.observer.writer import LABEL, NAMESPACE, content, sequence_of
-from hcp_dr_lab.region.cloud.record_sets import Change, RecordSet
-from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN, HostedClusterNames
-from hcp_dr_lab.standin.names import OPERATOR_NAMESPACE
 from hcp_dr_lab.standin.pki_operator import SIGNERS
 from hcp_dr_lab.standin.shape import body
 from hcp_dr_lab.standin.view import is_ready

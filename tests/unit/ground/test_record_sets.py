@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hcp_dr_lab.region.cloud.record_sets import (
+from hcp_dr_lab.ground.record_sets import (
     Change,
     InvalidChangeBatchError,
     RecordSet,

@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from hcp_dr.model import RELEASE, Dns
-from hcp_dr_lab.errors import LabError
+from hcp_dr_lab.ground.errors import LabError
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, recorded
+from hcp_dr_lab.ground.pki import write_secret
 from hcp_dr_lab.hosted.provision import grant
 from hcp_dr_lab.observer.files import Files, Progress
 from hcp_dr_lab.observer.judge import Verdict
 from hcp_dr_lab.observer.measured import ENOUGH_WRITES
 from hcp_dr_lab.observer.report import Outcome, Relocation, parse_relocation
 from hcp_dr_lab.region.control import Control
-from hcp_dr_lab.region.layout import MANAGEMENT_CLUSTERS, Layout, recorded
-from hcp_dr_lab.region.pki import write_secret
 
 Tell = Callable[[str], None]
 

@@ -18,7 +18,7 @@ from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 from dns.rrset import RRset
 
-from hcp_dr_lab.region.network.answers import Source, Step
+from hcp_dr_lab.ground.network.answers import Source, Step
 
 LONGEST_CACHED = 5.0
 MOST_ENTRIES = 10_000

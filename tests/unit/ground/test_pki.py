@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from hcp_dr_lab.region.pki import CertificateAuthority, KeyPair
+from hcp_dr_lab.ground.pki import CertificateAuthority, KeyPair
 
 
 def test_a_server_certificate_is_verified_by_its_authority() -> None:

@@ -18,7 +18,7 @@ from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.region.network.answers import Step, records
+from hcp_dr_lab.ground.network.answers import Step, records
 
 DOMAIN = dns.name.from_text("cluster.local.")
 SHORT_DOMAIN = dns.name.from_text("svc.")
