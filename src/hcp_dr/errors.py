@@ -194,10 +194,16 @@ def _rebuild_busy(retry_after: float | None, values: dict[str, str]) -> ServerBu
 
 
 class ClusterUnreachable(KubernetesError):
+    """`shown` says that a server was there, which showed a certificate that is not trusted."""
+
     exit_code = 29
     passing = True
     template = "The API server of the {cluster} cluster did not answer ({verb} {object}: {reason})."
     todo = "Check the network and the kubeconfig, then run the command again or `hcp-dr resume`."
+
+    @property
+    def shown(self) -> bool:
+        return self.values.get("shown") is True
 
 
 class CommandFailed(KubernetesError):

@@ -48,7 +48,7 @@ def test_only_the_engine_waits_and_only_the_command_line_ends_the_process(path: 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PRODUCT)))
 def test_modules_are_of_a_size_to_be_read(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 400
+    assert len(path.read_text().splitlines()) <= 450
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PRODUCT)))

@@ -9,9 +9,6 @@ from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock
 from hcp_dr.errors import ClusterUnreachable, HcpDrError, SourceAnswers
 
-_ANSWERED = "its certificate is not trusted"
-"""Whoever shows a certificate lives, whomever it is from."""
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -28,7 +25,7 @@ def must_be_silent(
     tell: Callable[[Progress], None],
     between: Callable[[], None],
 ) -> None:
-    """An answer of any kind, a refusal too, is one. `between` is called after each, and may raise. Raises
+    """An answer of any kind is one: a refusal too, and a certificate, whoever issued it. `between` is called after each, and may raise. Raises
     SourceAnswers."""
     began = clock.now()
     while True:
@@ -47,7 +44,7 @@ def _silence(asked: Asked) -> str:
     try:
         asked.ask()
     except ClusterUnreachable as error:
-        if _ANSWERED not in error.what:
+        if not error.shown:
             return error.what
         answer: str = error.what
     except HcpDrError as error:

@@ -65,7 +65,9 @@ def mapped(cluster: str, verb: str, subject: str) -> Iterator[None]:
     except StatusError as error:
         raise from_status(error.code, error.status, None, (cluster, verb, subject)) from error
     except _UNREACHABLE as error:
-        raise errors.ClusterUnreachable(cluster=cluster, verb=verb, object=subject, reason=_reason(error)) from error
+        where = {"cluster": cluster, "verb": verb, "object": subject}
+        shown = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+        raise errors.ClusterUnreachable(**where, reason=_reason(error), shown=shown) from error
 
 
 _UNREACHABLE = (
@@ -142,10 +144,7 @@ def _reason(error: Exception) -> str:
     """Words for a person; where they are not our own, the deepest cause says most."""
     if isinstance(error, AnswerError):
         return _cut(str(error))
-    chain: list[BaseException] = [error]
-    while (deeper := chain[-1].__cause__ or chain[-1].__context__) is not None and deeper not in chain:
-        chain.append(deeper)
-    for cause in chain:
+    for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _cut(f"its certificate is not trusted: {getattr(cause, 'verify_message', '') or cause}")
         if isinstance(cause, socket.gaierror):
@@ -155,6 +154,14 @@ def _reason(error: Exception) -> str:
         if isinstance(cause, (httpx2.TimeoutException, httpcore2.TimeoutException, TimeoutError)):
             return "no answer in time"
     return _cut(str(error) or type(error).__name__)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error, and what led to it."""
+    chain = [error]
+    while (deeper := chain[-1].__cause__ or chain[-1].__context__) is not None and deeper not in chain:
+        chain.append(deeper)
+    return chain
 
 
 def _cut(text: str) -> str:

@@ -364,7 +364,8 @@ class World:
 def welcomed(api: HostedApi, client: Credentials, where: dict[str, str]) -> ApiServer:
     """The API server behind the TLS handshake. Raises ClusterUnreachable, Unauthorized, ServerBusy."""
     if not api.is_trusted_by(client):
-        raise errors.ClusterUnreachable(**where, reason="its certificate is not trusted: certificate verify failed")
+        reason = "its certificate is not trusted: certificate verify failed"
+        raise errors.ClusterUnreachable(**where, reason=reason, shown=True)
     if not api.trusts(client):
         raise errors.Unauthorized(**where, reason="Unauthorized")
     server = api.server()

@@ -48,7 +48,7 @@ def test_silence_is_believed_after_the_whole_limit() -> None:
         Forbidden(**WHERE, reason="no"),
         NotFound(**WHERE),
         ServerBusy(retry_after=None, **WHERE, reason="HTTP 503"),
-        ClusterUnreachable(**WHERE, reason="its certificate is not trusted: expired"),
+        ClusterUnreachable(**WHERE, reason="expired", shown=True),
     ],
     ids=lambda answer: type(answer).__name__,
 )

@@ -66,6 +66,7 @@ def test_the_name_in_the_certificate_may_be_another(server: Server, write: Write
     with pytest.raises(errors.ClusterUnreachable) as caught:
         ask(open_cluster(write(server=address)))
     assert "its certificate is not trusted" in str(caught.value)
+    assert caught.value.shown
     ask(open_cluster(write(server=address, tls_server_name="api.example")))
     ask(open_cluster(write(server=address, certificate_authority_data=None, insecure_skip_tls_verify=True)))
     assert len(server.seen) == 2
@@ -76,6 +77,7 @@ def test_a_foreign_authority_is_not_trusted(server: Server, write: Write, open_c
     with pytest.raises(errors.ClusterUnreachable) as caught:
         ask(open_cluster(write(certificate_authority_data=base64_of(foreign.certificate))))
     assert "its certificate is not trusted" in str(caught.value)
+    assert caught.value.shown
     assert server.seen == []
 
 
