@@ -27,7 +27,8 @@
     │   └── NoBackup                 51  there is no verified backup
     ├── JournalError                 55  the journal does not allow this
     │   ├── Unfinished               56
-    │   └── NothingToResume          57
+    │   ├── NothingToResume          57
+    │   └── NewerJournal             58  a newer version wrote it
     ├── TimedOut                     60  a wait reached its limit
     ├── Contested                    61  somebody undoes what was done
     ├── LeaseHeld                    62  somebody else is at work on this hosted cluster
@@ -278,6 +279,13 @@ class NothingToResume(JournalError):
     exit_code = 57
     template = "There is nothing to resume: {reason}."
     todo = "Name the backup folder with --backup, or start with `hcp-dr relocate`."
+
+
+class NewerJournal(JournalError):
+    exit_code = 58
+    template = "A newer hcp-dr wrote the journal {path}: its format is {format}, and this one reads up to {ours}."
+    left = "Nothing of the hosted cluster was changed by this command."
+    todo = "Go on with the version of hcp-dr that wrote it, or with a newer one."
 
 
 class TimedOut(HcpDrError):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hcp_dr.engine import journal
 from hcp_dr.errors import ArchiveError, NotOurs
 from hcp_dr.kube import resources as r
 from hcp_dr.objects.archive import sha256_of
@@ -52,8 +53,10 @@ def forge_journal(here: Scene, step: str, **remembered: Any) -> None:
     key = at(here, "journal.jsonl")
     lines = [{"at": 1, "line": "step", "step": step}]
     lines += [{"at": 1, "line": "remember", "key": key, "value": value} for key, value in remembered.items()]
-    body = here.world.cloud.storage.get(BUCKET, key).body
-    put(here, key, body + b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    story = journal.fold(journal.parse(here.world.cloud.storage.get(BUCKET, key).body))
+    for line in lines:
+        story = story.after(story.sealed(line))
+    put(here, key, b"".join(json.dumps(line, sort_keys=True).encode() + b"\n" for line in story.lines))
 
 
 @pytest.mark.parametrize("verb", ["resume", "abort"])

@@ -1,12 +1,15 @@
 """The journal: an append-only file beside the backup that says what was meant, what came of it, and what to remember.
 
-Each line is one JSON object, flushed to disk before the act it announces. Reading is total: a line torn by a crash is
-passed over, which makes its intent one with an unknown outcome; the next look at the world settles it.
+Each line is one JSON object, flushed to disk before the act it announces. A last line torn by a crash is passed over,
+which makes its intent one with an unknown outcome; the next look at the world settles it. Each line has the running
+digest of all lines up to it, so that one that was lost or edited is noticed. The line with which a command begins or
+resumes has the format's number: 2; journals of format 1 have neither number nor digests, and are read too.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,9 +22,10 @@ from typing import Any, Protocol
 
 from hcp_dr import disk
 from hcp_dr.engine.lines import fault
-from hcp_dr.errors import JournalError
+from hcp_dr.errors import JournalError, NewerJournal
 
 FILE_NAME = "journal.jsonl"
+FORMAT = 2
 ABORT = "abort"
 """The command after which no other begins in a folder."""
 RESTORE_BY_HAND = "restore-by-hand"
@@ -98,12 +102,14 @@ class Story:
     ended: bool = False
     lines: tuple[Mapping[str, Any], ...] = ()
     runs: frozenset[str] = frozenset()  # the words for themselves of all runs that wrote it
+    digest: str = ""  # of all lines
 
     def after(self, line: Mapping[str, Any]) -> Story:
         """The story with one line more. Total: an unknown line is kept and changes nothing."""
         memory = self.memory.after(str(line.get("line")), line)
         runs = self.runs | {str(line["by"])} if "by" in line else self.runs
-        told = replace(self, lines=(*self.lines, line), memory=memory, runs=runs)
+        digest = str(line.get("sum") or digest_after(self.digest, line))
+        told = replace(self, lines=(*self.lines, line), memory=memory, runs=runs, digest=digest)
         match line.get("line"):
             case "begin":
                 case = line.get("case") or self.case
@@ -126,6 +132,10 @@ class Story:
         """Whether an action of the step was ever begun."""
         return any(line.get("line") == "intent" and line.get("step") == step for line in self.lines)
 
+    def sealed(self, line: Mapping[str, Any]) -> dict[str, Any]:
+        """The line as it is written after those that are there."""
+        return {**line, "sum": digest_after(self.digest, line)}
+
     def seconds_of_steps(self) -> dict[str, float]:
         """Step to seconds, for steps that are done."""
         return {str(line["step"]): float(line["seconds"]) for line in self.lines if line.get("line") == "done"}
@@ -136,23 +146,50 @@ def fold(lines: Iterable[Mapping[str, Any]]) -> Story:
 
 
 def parse(data: bytes) -> list[Mapping[str, Any]]:
-    """The lines of a journal file; a torn line is passed over."""
-    lines: list[Mapping[str, Any]] = []
-    for raw in data.split(b"\n"):
-        try:
-            value = json.loads(raw)
-        except (ValueError, RecursionError):
+    """The lines of a journal file that can be read."""
+    return [line for raw in data.split(b"\n") if (line := _object(raw)) is not None]
+
+
+def _object(raw: bytes) -> Mapping[str, Any] | None:
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _broken(data: bytes) -> str | None:
+    """Which line of a journal file is not what was written after the lines before it, None where all are. What ends
+    without a line feed was torn by a crash. Lines of format 1 cannot be told from others."""
+    *raws, _ = data.split(b"\n")
+    digest, chained = "", False
+    for number, raw in enumerate(raws, 1):
+        line = _object(raw)
+        if line is None:
+            if raw and chained:
+                return f"its line {number} cannot be read"
             continue
-        if isinstance(value, dict):
-            lines.append(value)
-    return lines
+        digest = digest_after(digest, line)
+        if ("sum" in line or chained) and line.get("sum") != digest:
+            return f"its line {number} does not follow the lines before it: a line was lost or edited"
+        chained = "sum" in line
+    return None
+
+
+def digest_after(digest: str, line: Mapping[str, Any]) -> str:
+    """The running digest with one line more; `digest` is that of the lines before, "" where there are none."""
+    text = json.dumps({key: value for key, value in line.items() if key != "sum"}, sort_keys=True, default=str)
+    return hashlib.sha256(f"{digest}{text}".encode()).hexdigest()[:32]
 
 
 def told(data: bytes, where: Path | str) -> Story:
-    """The story of a journal's file, which is a path, or words for what is in the bucket. Raises JournalError where a
-    line holds what was never written."""
+    """The story of a journal's file, which is a path, or words for what is in the bucket. Raises NewerJournal, and
+    JournalError where a line holds what was never written."""
     lines = parse(data)
-    reason = fault(lines)
+    newest = max((line["format"] for line in lines if isinstance(line.get("format"), int)), default=1)
+    if newest > FORMAT:
+        raise NewerJournal(path=where, format=newest, ours=FORMAT)
+    reason = fault(lines) or _broken(data)
     if reason is not None:
         raise JournalError(
             path=where,
@@ -211,10 +248,12 @@ class Journal:
                 left="Nothing of the hosted cluster was changed by this command.",
                 todo="Wait until that one ends, or look at it with `hcp-dr status`.",
             ) from None
-        data = self.data()
-        if data and not data.endswith(b"\n"):
-            self._append(b"\n")
-        self.story = told(data, self.path)
+        try:
+            self.story = told(self.data(), self.path)
+            self._end_line()
+        except BaseException:
+            os.close(self._handle)
+            raise
 
     @property
     def memory(self) -> Memory:
@@ -239,15 +278,24 @@ class Journal:
                 disk.give_name(root, FILE_NAME)
         os.close(self._handle)
         self._handle = handle
-        if data and not data.endswith(b"\n"):
-            self._append(b"\n")
+        self._end_line()
         self.story = story
 
     def write(self, line: str, **values: object) -> None:
         """Append one line and flush it to disk before returning."""
-        record = {"at": round(self._now(), 3), "line": line, **values}
+        record = self.story.sealed({"at": round(self._now(), 3), "line": line, **values})
         self._append(json.dumps(record, sort_keys=True, default=str).encode() + b"\n")
         self.story = self.story.after(record)
+
+    def _end_line(self) -> None:
+        """A last line that was torn by a crash goes; one that lacks its line feed only gets it."""
+        tail = self.data().rpartition(b"\n")[2]
+        if tail and _object(tail) is not None:
+            self._append(b"\n")
+        elif tail:
+            with _mapped(self.path):
+                os.ftruncate(self._handle, os.fstat(self._handle).st_size - len(tail))
+                os.fsync(self._handle)
 
     def _append(self, data: bytes) -> None:
         with _mapped(self.path):

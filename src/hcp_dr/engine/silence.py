@@ -25,8 +25,8 @@ def must_be_silent(
     tell: Callable[[Progress], None],
     between: Callable[[], None],
 ) -> None:
-    """An answer of any kind is one: a refusal too, and a certificate, whoever issued it. `between` is called after each, and may raise. Raises
-    SourceAnswers."""
+    """An answer of any kind is one: a refusal too, and a certificate, whoever issued it. `between` is called after
+    each, and may raise. Raises SourceAnswers."""
     began = clock.now()
     while True:
         seen = []

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from hcp_dr.engine.journal import FILE_NAME, OpenJournal, parse
+from hcp_dr.engine.journal import FILE_NAME, FORMAT, OpenJournal, parse
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import Mirror, reconciled
 from hcp_dr.engine.run import Run
@@ -85,7 +85,7 @@ class Undertaking:
 
     def begin(self, line: str, **values: object) -> None:
         """Journal the line that begins it, or that goes on with it."""
-        self._journal.write(line, by=self._lease.me, **values)
+        self._journal.write(line, by=self._lease.me, format=FORMAT, **values)
         self._run.send_mirror(now=True)
         if not self._mirror.is_failing:
             self._lease.sign(self._lease.me)

@@ -30,7 +30,7 @@ from hcp_dr.commands.teardown import teardown
 from hcp_dr.commands.verify import verify
 from hcp_dr.engine.around import Around
 from hcp_dr.engine.foretell import PlannedStep
-from hcp_dr.engine.journal import Memory, OpenJournal, Story, fold, parse
+from hcp_dr.engine.journal import Memory, OpenJournal, Story, told
 from hcp_dr.engine.process import Process
 from hcp_dr.engine.step import Check, Topic
 from hcp_dr.engine.telling import Progress
@@ -100,13 +100,13 @@ class MemoryJournal:
 
     def write(self, line: str, **values: object) -> None:
         record = json.loads(json.dumps({"at": round(self._clock.epoch(), 3), "line": line, **values}, default=str))
-        self.story = self.story.after(record)
+        self.story = self.story.after(self.story.sealed(record))
 
     def data(self) -> bytes:
         return b"".join(json.dumps(line, sort_keys=True).encode() + b"\n" for line in self.story.lines)
 
     def adopt(self, data: bytes) -> None:
-        self.story = fold(parse(data))
+        self.story = told(data, "in memory")
 
     def close(self) -> None:
         """Nothing is open."""
