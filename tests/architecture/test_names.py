@@ -13,6 +13,7 @@ import pytest
 import hcp_dr
 from hcp_dr import procedure
 from hcp_dr.engine.step import Step
+from hcp_dr.hypershift.deletion import no_return
 from hcp_dr.procedure import (
     APART,
     ONLINE_PREFLIGHT,
@@ -23,7 +24,6 @@ from hcp_dr.procedure import (
     RESTORE_BY_HAND,
     RESTORE_LOST,
     UNDO,
-    returning,
 )
 
 DOCS = Path(__file__).parents[2] / "docs" / "procedure.md"
@@ -97,7 +97,7 @@ def test_everything_before_the_point_of_no_return_that_can_be_undone_is_undone_b
     assert undone == {step.name for step in before if step.revert is not None}
     assert {step.name for step in RELOCATE if step.revert is not None} == undone
     assert {name for name in apart if STEPS[name].revert is not None} <= {step.name for step in UNDO}
-    names = (returning.CREATES, returning.UNPAUSES)
+    names = (no_return.CREATES, no_return.UNPAUSES)
     assert names == ("restore.hosted_cluster", procedure.POINT_OF_NO_RETURN)
 
 

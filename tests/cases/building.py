@@ -25,18 +25,18 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hcp_dr.engine.peers import Stranger
 from hcp_dr.engine.step import Step
+from hcp_dr.hypershift.backup_objects import Restorable
+from hcp_dr.hypershift.deletion.protocol import Guard, Removable, removable
+from hcp_dr.hypershift.fence.state import KEEPERS, WRITERS, Fence
+from hcp_dr.hypershift.machines.paused_objects import PAUSED, Held, held
+from hcp_dr.hypershift.operator_claim import Claim, Holder
+from hcp_dr.hypershift.workloads import PodFact, Workload
 from hcp_dr.kube import resources
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr.model import RELOCATION_ANNOTATION
 from hcp_dr.objects.archive import Entry, Manifest, page
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.scrub import scrub
-from hcp_dr.procedure.fencing import KEEPERS, WRITERS, Fence
-from hcp_dr.procedure.machinery import PAUSED, Held, held
-from hcp_dr.procedure.operator_claim import Claim, Holder
-from hcp_dr.procedure.removal import Guard, Removable, removable
-from hcp_dr.procedure.restoring import Restorable
-from hcp_dr.procedure.workloads import PodFact, Workload
 
 RESOURCES = {value.kind: value for value in vars(resources).values() if isinstance(value, Resource)}
 NAMESPACE = "clusters-one"

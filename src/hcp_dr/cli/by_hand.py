@@ -18,10 +18,10 @@ from hcp_dr.engine.step import Check
 from hcp_dr.engine.telling import Scribe
 from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.folder import BackupFolder
+from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
+from hcp_dr.hypershift.manual_backup.snapshot import WHOLE
 from hcp_dr.model import Case
 from hcp_dr.procedure import PHASES, PREFLIGHT_BY_HAND, RESTORE_BY_HAND, WATCHES
-from hcp_dr.procedure.hand_made import is_made_by_hand
-from hcp_dr.procedure.hand_snapshot import WHOLE
 from hcp_dr.report import checks as check_report
 
 COMMAND = next(name for name, steps in PHASES.items() if steps is RESTORE_BY_HAND)

@@ -19,10 +19,10 @@ from hcp_dr.engine.step import Check, Watch
 from hcp_dr.engine.telling import Scribe
 from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.errors import JournalError, NothingToResume
+from hcp_dr.hypershift.dns.handover import is_handed_over
 from hcp_dr.model import DNS, HANDOVER, RELEASE, Case, Dns
 from hcp_dr.procedure import BACKUP_ONLINE, PHASES, PREFLIGHT, UNDO, WATCHES, Steps, calling_off, working_steps
 from hcp_dr.procedure.backup import hold_dns, release_dns
-from hcp_dr.procedure.handing import is_handed_over
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
 from hcp_dr.procedure.restore.pull_images import STEP as PULL_IMAGES

@@ -13,8 +13,9 @@ from hcp_dr.cli.session import Backup, DnsOption, EnvFile, OutputOption, open_se
 from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import SettingsError
+from hcp_dr.hypershift import downtime
 from hcp_dr.model import DNS, RELEASE
-from hcp_dr.procedure import PHASES, downtime
+from hcp_dr.procedure import PHASES
 from hcp_dr.report import plan as report
 
 

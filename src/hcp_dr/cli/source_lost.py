@@ -25,9 +25,10 @@ from hcp_dr.engine.step import Check
 from hcp_dr.engine.wait import StopRequested, SystemClock
 from hcp_dr.errors import ArchiveError, JournalError, NoBackup, NotRestorable, SettingsError
 from hcp_dr.folder import BackupFolder
+from hcp_dr.hypershift import source_loss
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Manifest, read_manifest
-from hcp_dr.procedure import POINT_OF_NO_RETURN, RESTORE_LOST, losing, lost, working_steps
+from hcp_dr.procedure import POINT_OF_NO_RETURN, RESTORE_LOST, losing, working_steps
 from hcp_dr.procedure.refilling import REFILL
 
 
@@ -43,7 +44,7 @@ def restore_lost(env_file: Path | None, backup: Path | None, output: Output, *, 
         told: dict[str, Any] = {
             "reason": reason.strip(),
             "who": who(session.ports),
-            "at": lost.moment_of(manifest, session.told().memory),
+            "at": source_loss.moment_of(manifest, session.told().memory),
             "began": time.time(),
         }
         checks = _checks(session, case, told)
@@ -59,7 +60,7 @@ def restore_lost(env_file: Path | None, backup: Path | None, output: Output, *, 
 def resume_lost(session: Session, case: Case, output: Output) -> None:
     """What `restore_lost` began. Before the point of no return the source must still be silent. Where another machine
     went on with another command, its journal is taken and nothing else is done."""
-    told = session.told().memory.mapping(lost.LOST)
+    told = session.told().memory.mapping(source_loss.LOST)
     if not session.told().acted_in(POINT_OF_NO_RETURN):
         with nothing_begun(NOT_BY_THIS_COMMAND), stoppable(session):
             _prover(session, session.ports, case)()
@@ -70,7 +71,7 @@ def _carry_out(
     session: Session, case: Case, output: Output, told: dict[str, Any] | Any, *, resumed: bool = False
 ) -> None:
     known = session.ports
-    session.ports = replace(known, source=lost.lost_source())
+    session.ports = replace(known, source=source_loss.lost_source())
     lease = session.lease(case, BucketLease(known.bucket, case.namespace, case.name))
     with stoppable(session), ExitStack() as stack:
         journal = stack.enter_context(closing(session.journal()))
@@ -81,7 +82,7 @@ def _carry_out(
             session.ports = known
             return
         if resumed:
-            told = journal.memory.mapping(lost.LOST) or told
+            told = journal.memory.mapping(source_loss.LOST) or told
             work.begin("resumed")
         else:
             losing.must_be_before(journal.story, session.folder.folder)
@@ -90,7 +91,7 @@ def _carry_out(
             raise NoBackup(object=case.name, folder="", reason="the journal does not say what is lost", todo=_AGAIN)
         checks = _checks(session, case, told)
         if not resumed:
-            journal.write("remember", key=lost.LOST, value=told)
+            journal.write("remember", key=source_loss.LOST, value=told)
             journal.write("checked", step="source_lost", checks=[asdict(check) for check in checks])
         carry = losing.carrying(_prover(session, known, case, lease))
         found = (*found, *checks, *work.carry_out(working_steps(RESTORE_LOST), carry=carry))
@@ -101,7 +102,7 @@ _AGAIN = "Run `hcp-dr abort`, and restore another backup."
 
 
 def _checks(session: Session, case: Case, told: dict[str, Any]) -> tuple[Check, ...]:
-    return lost.checks(case, told, session.folder.folder)
+    return source_loss.checks(case, told, session.folder.folder)
 
 
 def _prover(session: Session, ports: Ports, case: Case, lease: Lease | None = None) -> Callable[[], None]:
@@ -130,7 +131,7 @@ def _chosen(session: Session, backup: Path | None) -> tuple[Case, Manifest]:
             story = session.told()
             losing.must_be_before(story, folder.folder)
             case = session.fitting(story)
-            manifest = lost.must_be_verified(folder, story, session.ports, case)
+            manifest = source_loss.must_be_verified(folder, story, session.ports, case)
             return losing.towards(case, session.ports.destination), manifest
         except (ArchiveError, SettingsError, NotRestorable) as error:
             refused = refused or (error if isinstance(error, NotRestorable) else None)
@@ -174,5 +175,5 @@ def _newest_first(session: Session, backup: Path | None, odd: list[str]) -> list
             odd.append(error.what)
             continue
         if manifest is not None and manifest.snapshot is not None:
-            found.append((lost.moment_of(manifest, story.memory), folder))
+            found.append((source_loss.moment_of(manifest, story.memory), folder))
     return [folder for _, folder in sorted(found, key=lambda each: each[0], reverse=True)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from hcp_dr.engine.step import Step, Watch
-from hcp_dr.procedure import fence_watch
+from hcp_dr.hypershift.fence import watch as fence_watch
 from hcp_dr.procedure.backup import (
     claim_operator,
     copy_snapshot,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Step, WriteFile
 from hcp_dr.errors import NotFound
+from hcp_dr.hypershift import inventory
+from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Entry, Page, page, read_manifest, sha256_of
 from hcp_dr.objects.reading import some
-from hcp_dr.procedure import carried
-from hcp_dr.procedure.lost import is_lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     if is_lost(memory):
         return Facts(tuple(lacking), ())
     try:
-        live = carried.look_at(ports.source, case)
+        live = inventory.look_at(ports.source, case)
     except NotFound:
         live = ()
     return Facts(tuple(lacking), tuple(page(item) for item in live))

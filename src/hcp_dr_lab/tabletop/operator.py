@@ -29,6 +29,9 @@ from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import LOOK_AGAIN
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
+from hcp_dr.hypershift import source_loss
+from hcp_dr.hypershift.access.tls import must_be_accepted
+from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
 from hcp_dr.model import DNS, Case, Dns, Ports
 from hcp_dr.objects.archive import Archive
 from hcp_dr.objects.naming import backup_id_of
@@ -45,15 +48,12 @@ from hcp_dr.procedure import (
     WATCHES,
     calling_off,
     losing,
-    lost,
     working_steps,
 )
 from hcp_dr.procedure.case import Asked, discover, recognized
-from hcp_dr.procedure.hand_made import is_made_by_hand
 from hcp_dr.procedure.online import must_be_alone
 from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
-from hcp_dr.procedure.unverified import must_be_accepted
 from hcp_dr.report import outcome
 from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
 from hcp_dr_lab.tabletop.clock import Clock
@@ -252,11 +252,11 @@ class Operator:
             losing.must_be_before(story, self._archive.folder)
             must_be_accepted(ports, story)
             case = losing.towards(Case.from_json(dict(story.case or {})), ports.destination)
-            manifest = lost.must_be_verified(self._archive, story, ports, case)
+            manifest = source_loss.must_be_verified(self._archive, story, ports, case)
             self._prover(ports, case)()
         except HcpDrError as stopped:
             return Ending(story, error=stopped)
-        at, now = lost.moment_of(manifest, story.memory), self.world.clock.epoch()
+        at, now = source_loss.moment_of(manifest, story.memory), self.world.clock.epoch()
         told = {"reason": "the tabletop's", "who": self.machine, "at": at, "began": now}
         return self._restore_lost(ports, case, told)
 
@@ -270,7 +270,7 @@ class Operator:
         return self._restore_lost(ports, case, None)
 
     def _restore_lost(self, ports: Ports, case: Case, told: Any) -> Ending:
-        without = replace(ports, source=lost.lost_source())
+        without = replace(ports, source=source_loss.lost_source())
         checks: tuple[Check, ...] = ()
         lease = self._lease(without, case, BucketLease(ports.bucket, case.namespace, case.name))
         try:
@@ -281,13 +281,13 @@ class Operator:
                     raise _AnotherCommand
                 if told is None:
                     work.begin("resumed")
-                    told = journal.memory.mapping(lost.LOST)
+                    told = journal.memory.mapping(source_loss.LOST)
                 else:
                     losing.must_be_before(journal.story, self._archive.folder)
                     work.begin("begin", command=RESTORE_LOST, case=case.to_json())
-                    journal.write("remember", key=lost.LOST, value=told)
+                    journal.write("remember", key=source_loss.LOST, value=told)
                 if told is not None:
-                    checks += lost.checks(case, told, self._archive.folder)
+                    checks += source_loss.checks(case, told, self._archive.folder)
                 carry = losing.carrying(self._prover(ports, case, lease.keep))
                 checks += work.carry_out(working_steps(RESTORE_LOST), carry=carry)
         except HcpDrError as stopped:

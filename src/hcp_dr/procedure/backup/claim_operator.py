@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Step
+from hcp_dr.hypershift.deletion.no_return import UNPAUSES
+from hcp_dr.hypershift.operator_claim import OBJECT, Claim, look_at
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure.operator_claim import OBJECT, Claim, look_at
-from hcp_dr.procedure.returning import UNPAUSES
 
 _LEFT = "Nothing of this hosted cluster was changed."
 

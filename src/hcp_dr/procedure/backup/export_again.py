@@ -11,12 +11,12 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Refuse, Remember, Step
 from hcp_dr.errors import MachineUnsafe
+from hcp_dr.hypershift.inventory import MACHINERY
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import Manifest, page
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.select import is_token_secret
 from hcp_dr.procedure.backup import export_objects
-from hcp_dr.procedure.carried import MACHINERY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

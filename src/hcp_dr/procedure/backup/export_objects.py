@@ -10,12 +10,12 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Refuse, Step, WriteFile
 from hcp_dr.errors import ArchiveError, HcpDrError
+from hcp_dr.hypershift import inventory
 from hcp_dr.kube.port import Object
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import MANIFEST, Entry, Manifest, Page, page, path_of, read_manifest, sha256_of
 from hcp_dr.objects.closing import told_not_carried, unaccounted, unwritten
 from hcp_dr.objects.reading import dig, is_deleting, name_of, some
-from hcp_dr.procedure import carried
 
 _MUST_BE_THERE = (
     *("HostedCluster", "NodePool", "Secret", "Cluster", "AWSCluster", "AWSMachineTemplate", "MachineSet"),
@@ -39,7 +39,7 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    live, aside = carried.chosen_and_aside(ports.source, case)
+    live, aside = inventory.chosen_and_aside(ports.source, case)
     written = {}
     for item in live:
         path = path_of(item)

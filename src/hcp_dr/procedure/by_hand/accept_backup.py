@@ -12,15 +12,15 @@ from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, CopyObject, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait, WriteFile
 from hcp_dr.errors import SnapshotDoubtful
+from hcp_dr.hypershift.fence.state import RESTLESS, WRITERS
+from hcp_dr.hypershift.manual_backup import folder as manual_folder
+from hcp_dr.hypershift.workloads import still_there, stop, stopping
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import BY_HAND, COMPLETED, MANIFEST, Entry, Manifest, Page, Snapshot, page, read_manifest
 from hcp_dr.objects.reading import dig, name_of
-from hcp_dr.procedure import hand_made
 from hcp_dr.procedure.by_hand import judge_backup
-from hcp_dr.procedure.fencing import RESTLESS, WRITERS
-from hcp_dr.procedure.workloads import still_there, stop, stopping
 
 GONE_LIMIT = 180.0
 _BY_YOU = "The source's etcd may hold what is nowhere else: hcp-dr does not remove it, 8.6.4 by hand is left to you"
@@ -42,7 +42,7 @@ class Facts(judge_backup.Facts):
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     seen = judge_backup.observe(ports, case, memory)
-    folder = hand_made.read(ports.archive, case)
+    folder = manual_folder.read(ports.archive, case)
     return Facts(
         **{each.name: getattr(seen, each.name) for each in fields(seen)},
         case=case.to_json(),

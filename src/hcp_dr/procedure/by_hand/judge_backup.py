@@ -11,20 +11,23 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import SnapshotDoubtful
+from hcp_dr.hypershift import inventory
+from hcp_dr.hypershift.backup_objects import is_ours
+from hcp_dr.hypershift.etcd import restorable
+from hcp_dr.hypershift.etcd.restorable import Etcd
+from hcp_dr.hypershift.etcd.restore_url import LIMIT as URL_LIMIT
+from hcp_dr.hypershift.etcd.restore_url import SECONDS as URL_SECONDS
+from hcp_dr.hypershift.fence.state import RESTLESS, Fence
+from hcp_dr.hypershift.fence.state import look_at as look_at_fence
+from hcp_dr.hypershift.machines.instances import instance_id
+from hcp_dr.hypershift.manual_backup import folder as manual_folder
+from hcp_dr.hypershift.manual_backup import snapshot as manual_snapshot
+from hcp_dr.hypershift.manual_backup.folder import Contents, Lack, named
+from hcp_dr.hypershift.manual_backup.snapshot import HandSnapshot, check_stored, check_whole, to_json
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of, some
-from hcp_dr.procedure import carried, hand_made, hand_snapshot, restorable
-from hcp_dr.procedure.fencing import RESTLESS, Fence
-from hcp_dr.procedure.fencing import look_at as look_at_fence
-from hcp_dr.procedure.hand_made import Contents, Lack, named
-from hcp_dr.procedure.hand_snapshot import HandSnapshot, check_stored, check_whole, to_json
-from hcp_dr.procedure.instances import instance_id
 from hcp_dr.procedure.preflight import verdict
-from hcp_dr.procedure.restorable import Etcd
-from hcp_dr.procedure.restore_url import LIMIT as URL_LIMIT
-from hcp_dr.procedure.restore_url import SECONDS as URL_SECONDS
-from hcp_dr.procedure.restoring import is_ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,9 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    folder = hand_made.read(ports.archive, case)
-    live = carried.look_at(ports.source, case)
-    contents = hand_made.look_at(ports.archive, folder, live, case)
+    folder = manual_folder.read(ports.archive, case)
+    live = inventory.look_at(ports.source, case)
+    contents = manual_folder.look_at(ports.archive, folder, live, case)
     ids = [known for item in contents.backup if item["kind"] == "AWSMachine" and (known := instance_id(item))]
     judged = memory.mapping("judged")
     found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
@@ -53,7 +56,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         contents=contents,
         fence=replace(look_at_fence(ports.source, case), known=(judged or {}).get("generations") or {}),
         bucket=ports.bucket.name,
-        snapshot=hand_snapshot.look_at(ports, case, judged),
+        snapshot=manual_snapshot.look_at(ports, case, judged),
         etcd=restorable.known(hosted_cluster, ports.source, case, memory, lost=False),
         running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
         versions=tuple(pool_versions(contents).items()),

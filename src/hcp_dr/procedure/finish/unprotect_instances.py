@@ -8,11 +8,11 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Step
+from hcp_dr.hypershift import scope
+from hcp_dr.hypershift.machines.instances import aws_machines, instance_ids, must_be_own
+from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure import scope
 from hcp_dr.procedure.backup.protect_instances import put_back
-from hcp_dr.procedure.instances import aws_machines, instance_ids, must_be_own
-from hcp_dr.procedure.lost import is_lost
 from hcp_dr.procedure.verify import source_clean
 
 

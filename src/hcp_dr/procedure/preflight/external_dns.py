@@ -10,12 +10,12 @@ from typing import cast
 from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.hypershift.dns.records import owners_of
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, POD
 from hcp_dr.model import DNS, RELEASE, Case, Dns, Ports, Side
 from hcp_dr.objects.reading import dig, first_container, flags_of, is_ready_pod, pods_of
 from hcp_dr.procedure.preflight import verdict
-from hcp_dr.procedure.records import owners_of
 
 NAMESPACE, NAME = "hypershift", "external-dns"
 _NEEDED_SERVICES = ("APIServer", "OAuthServer", "Konnectivity", "Ignition")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.hypershift.deletion.protocol import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import (
     APPLIED_MANIFEST_WORK,
@@ -22,7 +23,6 @@ from hcp_dr.objects.field_owners import writers
 from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of, owner_kinds, some
 from hcp_dr.objects.select import node_pools_of
 from hcp_dr.procedure.preflight import bad_if, look_at_one, look_for, not_seen, verdict
-from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE
 
 _APPLIERS = {
     "argocd.argoproj.io/": "Argo CD",

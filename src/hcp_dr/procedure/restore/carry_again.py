@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Create, Decision, Delete, Do, Done, Patch, Refuse, Step
 from hcp_dr.errors import NotOurs
+from hcp_dr.hypershift import scope
+from hcp_dr.hypershift.backup_objects import Restorable, differing_keys, is_ours, marked, to_restore
+from hcp_dr.hypershift.inventory import MACHINERY, RESOURCES
 from hcp_dr.kube.port import Object
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.difference import merge_patch
 from hcp_dr.objects.reading import annotations_of, labels_of, name_of, namespace_of, uid_of
-from hcp_dr.procedure import scope
-from hcp_dr.procedure.carried import MACHINERY, RESOURCES
 from hcp_dr.procedure.restore import machines
-from hcp_dr.procedure.restoring import Restorable, differing_keys, is_ours, marked, to_restore
 
 _MACHINERY = frozenset(resource.kind for resource in MACHINERY)
 

@@ -15,6 +15,14 @@ from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Create, Decision, Do, Done, Patch, Refuse, Step
 from hcp_dr.errors import FenceBroken, NotOurs, SnapshotDoubtful
+from hcp_dr.hypershift.backup_objects import STARTED, Restorable, is_ours, marked, to_restore
+from hcp_dr.hypershift.deletion.rollback import Governed, bring_operator_back, governed, remove_governed
+from hcp_dr.hypershift.etcd import restorable, restore_url
+from hcp_dr.hypershift.etcd.restorable import Etcd
+from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
+from hcp_dr.hypershift.fence.state import BREACHES, Fence, look_at
+from hcp_dr.hypershift.operator_claim import at_zero
+from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Later, Ports
@@ -22,14 +30,6 @@ from hcp_dr.objects.archive import Snapshot, read_manifest
 from hcp_dr.objects.difference import lacks
 from hcp_dr.objects.reading import dig, is_deleting, name_of, namespace_of
 from hcp_dr.objects.scrub import OIDC_FINALIZER
-from hcp_dr.procedure import restorable, restore_url
-from hcp_dr.procedure.fencing import BREACHES, Fence, look_at
-from hcp_dr.procedure.lost import is_lost
-from hcp_dr.procedure.operator_claim import at_zero
-from hcp_dr.procedure.restorable import Etcd
-from hcp_dr.procedure.restore_url import RestoreUrl
-from hcp_dr.procedure.restoring import STARTED, Restorable, is_ours, marked, to_restore
-from hcp_dr.procedure.withdrawal import Governed, bring_operator_back, governed, remove_governed
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step
+from hcp_dr.hypershift.backup_objects import DataFacts, existing, is_ours, to_restore
+from hcp_dr.hypershift.deletion.protocol import removable
+from hcp_dr.hypershift.deletion.rollback import Made, revert
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER, NODE_POOL, SECRET
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.select import inputs_of, node_pools_of, referenced_config_maps, referenced_secrets
-from hcp_dr.procedure.removal import removable
-from hcp_dr.procedure.restoring import DataFacts, existing, is_ours, to_restore
-from hcp_dr.procedure.withdrawal import Made, revert
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> DataFacts:

@@ -12,6 +12,11 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Create, Decision, Do, Done, Refuse, Step
 from hcp_dr.errors import MachineUnsafe, NotOurs
+from hcp_dr.hypershift.backup_objects import Restorable, existing, is_ours, marked, to_restore
+from hcp_dr.hypershift.deletion.rollback import Made, alive, made, revert
+from hcp_dr.hypershift.inventory import MACHINERY, RESOURCES
+from hcp_dr.hypershift.machines.instances import instance_id
+from hcp_dr.hypershift.machines.paused_objects import PAUSED
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
@@ -25,11 +30,6 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.graph import Owner, relink
 from hcp_dr.objects.reading import is_deleting, uid_of
-from hcp_dr.procedure.carried import MACHINERY, RESOURCES
-from hcp_dr.procedure.instances import instance_id
-from hcp_dr.procedure.machinery import PAUSED
-from hcp_dr.procedure.restoring import Restorable, existing, is_ours, marked, to_restore
-from hcp_dr.procedure.withdrawal import Made, alive, made, revert
 
 Key = tuple[str, str]
 BACKWARDS = (AWS_MACHINE, MACHINE, MACHINE_SET, MACHINE_DEPLOYMENT, AWS_MACHINE_TEMPLATE, AWS_CLUSTER, CLUSTER)

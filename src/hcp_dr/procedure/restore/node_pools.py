@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Create, Decision, Do, Done, Patch, Refuse, Step
 from hcp_dr.errors import NotOurs
+from hcp_dr.hypershift.backup_objects import STARTED, DataFacts, Restorable, existing, is_ours, marked, to_restore
+from hcp_dr.hypershift.deletion.rollback import Governed, governed, remove_governed
+from hcp_dr.hypershift.fence.state import BREACHES
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
 from hcp_dr.model import Case, Later, Ports
@@ -19,9 +22,6 @@ from hcp_dr.objects.difference import lacks
 from hcp_dr.objects.graph import relink
 from hcp_dr.objects.reading import dig, is_deleting, uid_of
 from hcp_dr.objects.select import is_token_secret
-from hcp_dr.procedure.fencing import BREACHES
-from hcp_dr.procedure.restoring import STARTED, DataFacts, Restorable, existing, is_ours, marked, to_restore
-from hcp_dr.procedure.withdrawal import Governed, governed, remove_governed
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Delete, Do, Done, Refuse, Remember, Step
 from hcp_dr.errors import NotFound
+from hcp_dr.hypershift.dns.handover import is_handed_over
+from hcp_dr.hypershift.workloads import PodFact, workloads
 from hcp_dr.kube.resources import DEPLOYMENT, POD
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure.handing import is_handed_over
 from hcp_dr.procedure.preflight.external_dns import NAME, NAMESPACE, ExternalDns, look_at
-from hcp_dr.procedure.workloads import PodFact, workloads
 
 PODS = "external_dns_pods"
 """Remembered: pod names by uid."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from hcp_dr.hypershift.deletion.protocol import removing_step
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import AWS_CLUSTER, AWS_MACHINE_TEMPLATE, CLUSTER
 from hcp_dr.model import Case
-from hcp_dr.procedure.removal import removing_step
 
 
 def mine(case: Case, items: tuple[Object, ...]) -> tuple[Object, ...]:

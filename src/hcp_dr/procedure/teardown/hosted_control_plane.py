@@ -3,8 +3,8 @@ work removes the VPC endpoint and the names that the live cluster uses (rule F2)
 
 from __future__ import annotations
 
+from hcp_dr.hypershift.deletion.protocol import removing_step
 from hcp_dr.kube.resources import AWS_ENDPOINT_SERVICE, HOSTED_CONTROL_PLANE
-from hcp_dr.procedure.removal import removing_step
 from hcp_dr.procedure.teardown.cluster import mine
 
 ENDPOINT_FINALIZERS = (

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Decision, Delete, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.errors import NotOurs
+from hcp_dr.hypershift.deletion.protocol import OPERATOR, OPERATOR_NAMESPACE, Guard, Removable, proven, removable
+from hcp_dr.hypershift.workloads import workloads
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import (
     CLUSTER_ROLE,
@@ -25,9 +27,7 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of
 from hcp_dr.objects.select import CLUSTER_ANNOTATION, reference_mark
-from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE, Guard, Removable, proven, removable
 from hcp_dr.procedure.teardown.operator_back import left_on_source
-from hcp_dr.procedure.workloads import workloads
 
 GONE_LIMIT = 600.0
 OWNER_NAMESPACE = "hypershift.openshift.io/owner.namespace"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hcp_dr.hypershift.deletion.protocol import removing_step
 from hcp_dr.kube.resources import MACHINE, MACHINE_DEPLOYMENT, MACHINE_HEALTH_CHECK, MACHINE_SET
-from hcp_dr.procedure.removal import removing_step
 from hcp_dr.procedure.teardown.aws_machines import mine
 
 STEP = removing_step(

@@ -14,6 +14,10 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Topic, Wait
 from hcp_dr.errors import MachineUnsafe
+from hcp_dr.hypershift import scope
+from hcp_dr.hypershift.deletion.protocol import OPERATOR, OPERATOR_NAMESPACE, operator_of
+from hcp_dr.hypershift.operator_claim import Claim, at_zero, look_at
+from hcp_dr.hypershift.workloads import Workload, scale
 from hcp_dr.kube.port import Resource
 from hcp_dr.kube.resources import (
     AWS_ENDPOINT_SERVICE,
@@ -30,10 +34,6 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.select import node_pools_of
-from hcp_dr.procedure import scope
-from hcp_dr.procedure.operator_claim import Claim, at_zero, look_at
-from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE, operator_of
-from hcp_dr.procedure.workloads import Workload, scale
 
 LIMIT = 300.0
 _OWN: tuple[Resource, ...] = (

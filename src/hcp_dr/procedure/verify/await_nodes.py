@@ -13,14 +13,14 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import MachineUnsafe
+from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
+from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import LEASE, NODE, NODE_POOL
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import condition, dig, name_of, some, uid_of
 from hcp_dr.objects.select import node_pools_of
-from hcp_dr.procedure.lost import is_lost
 from hcp_dr.procedure.preflight.hosted_cluster import rolling
-from hcp_dr.procedure.removal import NOT_TORN_DOWN
 
 ADOPTED = "restore.adopt_machines"
 LEASES = "kube-node-lease"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import HcpDrError, NotProven
+from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
+from hcp_dr.hypershift.identity import nonce_of
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure.identity import nonce_of
-from hcp_dr.procedure.removal import NOT_TORN_DOWN
 
 LIMIT = 1200.0
 """external-dns looks once a minute, and a resolver may keep the absence of a name for minutes."""

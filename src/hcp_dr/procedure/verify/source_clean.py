@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Step, Wait
+from hcp_dr.hypershift.dns.records import owned
 from hcp_dr.kube.resources import NAMESPACE, PERSISTENT_VOLUME
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of
 from hcp_dr.procedure.preflight.external_dns import look_at
-from hcp_dr.procedure.records import owned
 from hcp_dr.procedure.teardown.leftovers import outside, taken_nodes
 from hcp_dr.procedure.teardown.operator_back import left_on_source
 
