@@ -5,7 +5,7 @@ Common values have short forms:
     Object, Restorable, Entry, Removable, Held
                   "Machine ns/name", or {"Machine ns/name": {...}} with more of the object. Beside spec, data, status
                   it may say labels, annotations, finalizers, uid, owners ("Kind name", as controller), by (the
-                  relocation that made it), held (by the paused annotation) and deleting. A Restorable or an Entry is
+                  relocation that made it), held (by the paused annotation) and deleting. A Restorable, Entry or Page is
                   written as the source's object that it was exported from. A Removable may say its side.
     Workload      "kube-apiserver 2 pod-a pod-b:70": replicas asked for and pods there, :70 for one on its way out with
                   a grace of 70 seconds. With "StatefulSet " before it, or "namespace/", where that differs.
@@ -34,7 +34,7 @@ from hcp_dr.hypershift.workloads import PodFact, Workload
 from hcp_dr.kube import resources
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr.model import RELOCATION_ANNOTATION
-from hcp_dr.objects.archive import Entry, Manifest, page
+from hcp_dr.objects.archive import Entry, Manifest, Page, page
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.scrub import scrub
 
@@ -124,6 +124,7 @@ _SHORT: dict[Any, Callable[[Any], Any]] = {
     Object: an_object,
     Resource: RESOURCES.__getitem__,
     Entry: lambda value: page(an_object(value)).entry,
+    Page: lambda value: page(an_object(value)),
     Restorable: _restorable,
     Removable: _removable,
     Held: _held,

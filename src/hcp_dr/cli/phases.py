@@ -23,9 +23,9 @@ from hcp_dr.hypershift.dns.handover import is_handed_over
 from hcp_dr.model import DNS, HANDOVER, RELEASE, Case, Dns
 from hcp_dr.procedure import BACKUP_ONLINE, PHASES, PREFLIGHT, UNDO, WATCHES, Steps, calling_off, working_steps
 from hcp_dr.procedure.backup import hold_dns, release_dns
-from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
 from hcp_dr.procedure.restore.pull_images import STEP as PULL_IMAGES
+from hcp_dr.procedure.resume.refill import STEP as REFILL
 from hcp_dr.report import checks as check_report
 from hcp_dr.report import outcome, page, relocation
 

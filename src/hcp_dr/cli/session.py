@@ -45,11 +45,12 @@ from hcp_dr.folder import BackupFolder
 from hcp_dr.hypershift.access.tls import must_be_accepted
 from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
 from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.client import connect as connect_kube
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Dns, Ports, Side
 from hcp_dr.objects.naming import backup_id_of
-from hcp_dr.procedure import BACKUP_ONLINE, POINT_OF_NO_RETURN, calling_off
+from hcp_dr.procedure import BACKUP_ONLINE, calling_off
 from hcp_dr.procedure.case import Asked, discover, recognized
 
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file with the documented variables.")]

@@ -26,10 +26,11 @@ from hcp_dr.engine.wait import StopRequested, SystemClock
 from hcp_dr.errors import ArchiveError, JournalError, NoBackup, NotRestorable, SettingsError
 from hcp_dr.folder import BackupFolder
 from hcp_dr.hypershift import source_loss
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Manifest, read_manifest
-from hcp_dr.procedure import POINT_OF_NO_RETURN, RESTORE_LOST, losing, working_steps
-from hcp_dr.procedure.refilling import REFILL
+from hcp_dr.procedure import RESTORE_LOST, losing, working_steps
+from hcp_dr.procedure.resume.refill import STEP as REFILL
 
 
 def restore_lost(env_file: Path | None, backup: Path | None, output: Output, *, reason: str, yes: bool) -> None:

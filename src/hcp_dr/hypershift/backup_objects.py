@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hcp_dr.engine.step import Create, Delete
+from hcp_dr.engine.step import Create, Decision, Delete, Do, Done, Refuse
 from hcp_dr.errors import ArchiveError, NotOurs
 from hcp_dr.hypershift import inventory
 from hcp_dr.kube.port import Kubernetes, Object
@@ -15,9 +15,6 @@ from hcp_dr.objects import difference
 from hcp_dr.objects.archive import Entry, page, read_manifest, read_objects
 from hcp_dr.objects.reading import annotations_of, dig, name_of, uid_of
 from hcp_dr.objects.scrub import scrub
-
-STARTED = "restore.start_control_plane"
-"""The step after which the destination's own state is younger than the backup: nothing is restored over it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +133,15 @@ class DataFacts:
     def completed(self) -> dict[tuple[str, str], Object]:
         """`found` as if all that is missing was created."""
         return {**{item.entry.key: item.body for item in self.wanted}, **self.found}
+
+
+def plan_missing(facts: DataFacts) -> Decision:
+    foreign = facts.foreign()
+    if foreign is not None:
+        return Refuse(foreign)
+    actions = facts.missing()
+    return Do(actions) if actions else Done(f"{len(facts.wanted)} inputs are there")
+
+
+def after_missing(facts: DataFacts, decision: Decision) -> DataFacts:
+    return replace(facts, found=facts.completed())

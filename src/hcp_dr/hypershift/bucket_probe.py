@@ -8,9 +8,9 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, DeleteObject, Do, PutObject, Remember
 from hcp_dr.errors import Forbidden
+from hcp_dr.hypershift.checks import bad_if
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure.preflight import bad_if
 
 SECONDS = 300  # that the URL to fetch it holds
 REMEMBERED = "preflight.probe"

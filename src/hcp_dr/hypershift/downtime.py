@@ -12,12 +12,12 @@ from hcp_dr.aws.port import Record
 from hcp_dr.engine.foretell import Estimate, Part
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import HcpDrError
+from hcp_dr.hypershift.dns.external_dns import look_at
 from hcp_dr.hypershift.dns.handover import SHORT_LIFE
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import DNS, HANDOVER, Case, Ports
 from hcp_dr.objects.reading import dig
-from hcp_dr.procedure.preflight.external_dns import look_at
 
 Range = tuple[float, float]
 _MIB = 2**20

@@ -14,10 +14,11 @@ from hcp_dr.engine.step import Check, Step
 from hcp_dr.errors import JournalError, NoBackup, SameCluster, SourceAnswers, Unfinished
 from hcp_dr.hypershift.identity import nonce_of
 from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import NAMESPACE
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure import POINT_OF_NO_RETURN, RESTORE_LOST
+from hcp_dr.procedure import RESTORE_LOST
 
 
 def asked(ports: Ports, case: Case) -> tuple[Asked, ...]:

@@ -32,6 +32,7 @@ from hcp_dr.folder import BackupFolder
 from hcp_dr.hypershift import source_loss
 from hcp_dr.hypershift.access.tls import must_be_accepted
 from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.model import DNS, Case, Dns, Ports
 from hcp_dr.objects.archive import Archive
 from hcp_dr.objects.naming import backup_id_of
@@ -39,7 +40,6 @@ from hcp_dr.procedure import (
     BACKUP_ONLINE,
     ONLINE_PREFLIGHT,
     PHASES,
-    POINT_OF_NO_RETURN,
     PREFLIGHT,
     PREFLIGHT_BY_HAND,
     RESTORE_BY_HAND,
@@ -52,8 +52,8 @@ from hcp_dr.procedure import (
 )
 from hcp_dr.procedure.case import Asked, discover, recognized
 from hcp_dr.procedure.online import must_be_alone
-from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
+from hcp_dr.procedure.resume.refill import STEP as REFILL
 from hcp_dr.report import outcome
 from hcp_dr_lab.region.layout import BUCKET, HOSTED_DOMAIN
 from hcp_dr_lab.tabletop.clock import Clock

@@ -18,8 +18,9 @@ from hcp_dr.errors import ClusterUnreachable, NotRestorable, Refused
 from hcp_dr.folder import BackupFolder
 from hcp_dr.hypershift import source_loss
 from hcp_dr.hypershift.etcd.restorable import ETCD_RESTORE, Looked
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, page
-from hcp_dr.procedure import APART, BACKUP_ONLINE, POINT_OF_NO_RETURN, RESTORE_LOST
+from hcp_dr.procedure import APART, BACKUP_ONLINE, RESTORE_LOST
 from tests.cases.building import an_object
 from tests.ports import CASE, MemoryKubernetes, World
 from tests.unit.cli.conftest import Hcp

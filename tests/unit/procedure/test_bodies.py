@@ -15,6 +15,7 @@ from hcp_dr.engine.transfer import UploadSnapshot
 from hcp_dr.hypershift.backup_objects import Restorable
 from hcp_dr.hypershift.fence.state import KEEPERS, WRITERS
 from hcp_dr.hypershift.identity import Identity
+from hcp_dr.hypershift.machines import restore
 from hcp_dr.hypershift.machines.paused_objects import PAUSED
 from hcp_dr.kube.port import Object
 from hcp_dr.model import RELOCATION_ANNOTATION
@@ -74,7 +75,7 @@ def carried_out() -> dict[tuple[str, str], Object]:
     given = facts(machines.STEP, "owners-are-made-before-what-they-own")
     made: dict[tuple[str, str], Object] = {}
     rounds = 0
-    while isinstance(decision := machines.plan(given), Do):
+    while isinstance(decision := restore.plan(given), Do):
         created = bodies(machines.STEP, given)
         made |= created
         there = copy.deepcopy(created)

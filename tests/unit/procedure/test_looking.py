@@ -16,11 +16,13 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Done, Refuse, Step
 from hcp_dr.errors import ArchiveError, ClusterUnreachable, Forbidden, HcpDrError
 from hcp_dr.hypershift.deletion import protocol as deletion_protocol
-from hcp_dr.hypershift.dns import records
+from hcp_dr.hypershift.deletion import remains
+from hcp_dr.hypershift.dns import external_dns, records
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import snapshot_file
 from hcp_dr.hypershift.fence import state as fence_state
 from hcp_dr.hypershift.inventory import MACHINERY
+from hcp_dr.hypershift.machines import restore
 from hcp_dr.kube.port import Completed
 from hcp_dr.kube.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE
 from hcp_dr.objects.archive import MANIFEST
@@ -34,7 +36,7 @@ from hcp_dr.procedure.backup import (
     release_dns,
 )
 from hcp_dr.procedure.case import Asked, api_hostname, discover
-from hcp_dr.procedure.preflight import capability, external_dns
+from hcp_dr.procedure.preflight import capability
 from hcp_dr.procedure.preflight import hosted_cluster as preflight_hosted_cluster
 from hcp_dr.procedure.restore import (
     carry_again,
@@ -45,7 +47,7 @@ from hcp_dr.procedure.restore import (
     machines,
     node_pools,
 )
-from hcp_dr.procedure.teardown import aws_machines, cluster, hosted_control_plane, leftovers, operator_back
+from hcp_dr.procedure.teardown import aws_machines, cluster, hosted_control_plane
 from hcp_dr.procedure.teardown import hosted_cluster as teardown_hosted_cluster
 from hcp_dr.procedure.teardown import machines as teardown_machines
 from hcp_dr.procedure.teardown import node_pools as teardown_node_pools
@@ -145,16 +147,16 @@ def test_what_changed_before_the_fence_is_carried_again(world: World) -> None:
 def test_what_is_restored_is_what_the_backup_holds(world: World) -> None:
     Table(world).run().carry_out(BEFORE_THE_FENCE)
     world.source.objects.clear()
-    facts = machines.observe(world.ports, CASE, NOTHING)
+    facts = restore.observe(world.ports, CASE, NOTHING)
     assert [item.entry.kind for item in facts.wanted[:4]] == [resource.kind for resource in MACHINERY[:4]]
-    assert isinstance(machines.plan(facts), Done)
+    assert isinstance(restore.plan(facts), Done)
 
 
 def test_a_backup_that_was_tampered_with_is_not_restored(world: World) -> None:
     Table(world).run().carry_out(BEFORE_THE_FENCE)
     world.archive.files["namespaces/clusters-one/machine-w-1.yaml"] += "# a comment\n"
     with pytest.raises(ArchiveError, match="was changed after the backup"):
-        machines.observe(world.ports, CASE, NOTHING)
+        restore.observe(world.ports, CASE, NOTHING)
 
 
 def test_a_secret_named_like_a_token_is_no_token(world: World) -> None:
@@ -722,7 +724,7 @@ def test_a_removal_is_foretold_to_the_last_finalizer(moved: World) -> None:
 
 
 def test_what_an_operator_would_act_upon_is_seen_and_the_neighbours_is_not(world: World) -> None:
-    left = operator_back.left_on_source(world.ports, CASE)
+    left = remains.left_on_source(world.ports, CASE)
     assert set(left) == {
         "HostedCluster one",
         "NodePool one-workers",
@@ -745,17 +747,17 @@ def test_roles_of_this_cluster_are_told_by_labels_or_by_the_whole_namespace(worl
         an_object("ClusterRole hypershift-cluster-api"),
         an_object("ClusterRole hypershift-cluster-api-clusters-one"),
     )
-    assert [name_of(item) for item in leftovers.outside_of(CASE, CLUSTER_ROLE, roles)] == ["of-one"]
+    assert [name_of(item) for item in remains.outside_of(CASE, CLUSTER_ROLE, roles)] == ["of-one"]
     bindings = tuple(
         an_object(f"ClusterRoleBinding hypershift-cluster-api-{own}")
         for own in ("clusters-one", "clusters-one2", "one")
     )
-    found = leftovers.outside_of(CASE, CLUSTER_ROLE_BINDING, bindings)
+    found = remains.outside_of(CASE, CLUSTER_ROLE_BINDING, bindings)
     assert [name_of(item) for item in found] == ["hypershift-cluster-api-clusters-one"]
     own_roles = tuple(
         an_object(f"Role openshift-ingress/control-plane-operator-{own}") for own in ("clusters-one", "x")
     )
-    assert len(leftovers.outside_of(CASE, ROLE, own_roles)) == 1
+    assert len(remains.outside_of(CASE, ROLE, own_roles)) == 1
     assert world.written == []
 
 

@@ -16,13 +16,11 @@ from hcp_dr.engine.step import Decision, Done, Refuse, Step
 from hcp_dr.errors import JournalError, KubernetesError, PastNoReturn
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN, RESTORE_HOSTED_CLUSTER
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, HOSTED_CONTROL_PLANE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig
-
-CREATES = "restore.hosted_cluster"
-UNPAUSES = "restore.start_control_plane"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +40,11 @@ class Started:
     def lease_says_so(self) -> bool:
         """Where the destination answers, what is there tells more: without a HostedCluster nothing serves there, and
         one that was announced and is paused was never un-paused."""
-        return self.announced == UNPAUSES and bool(self.silence)
+        return self.announced == POINT_OF_NO_RETURN and bool(self.silence)
 
 
 def look_at(ports: Ports, case: Case, memory: Memory) -> Started:
-    known, lost = CREATES in memory.begun, is_lost(memory)
+    known, lost = RESTORE_HOSTED_CLUSTER in memory.begun, is_lost(memory)
     announced = "" if lost else _announced(ports, case, needed=False)
     found: Object | None = None
     plane: Object | None = None
@@ -60,7 +58,7 @@ def look_at(ports: Ports, case: Case, memory: Memory) -> Started:
         announced, silence = _announced(ports, case, needed=True), error.what
     ours = found is not None and is_ours(found, case.backup_id)
     return Started(
-        intended=UNPAUSES in memory.acted,
+        intended=POINT_OF_NO_RETURN in memory.acted,
         unpaused=ours and dig(found, "spec", "pausedUntil") not in ("true", "True"),
         control_plane=plane is not None,
         announced=announced,

@@ -15,6 +15,7 @@ from hcp_dr.engine.peers import Stranger, stranger
 from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Patch, Refuse, Step, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import MachineUnsafe, NotProven
+from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.identity import nonce_of
 from hcp_dr.hypershift.operator_claim import look_at
 from hcp_dr.hypershift.workloads import Workload, workloads
@@ -23,6 +24,7 @@ from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import annotations_of, condition, finalizers_of, is_deleting, name_of, namespace_of, uid_of
 from hcp_dr.objects.scrub import CLEANUP
+from hcp_dr.objects.select import of_infrastructure
 
 OPERATOR_NAMESPACE = "hypershift"
 OPERATOR = "operator"
@@ -35,9 +37,24 @@ TERMINATORS = (
     "karpenter-operator",
 )
 """What could terminate instances or bring such a thing back, in the control plane namespace."""
-PROOF = ("verify.publish_api", "verify.identity", "verify.await_nodes", "verify.placement", "verify.hosted_api")
+PROOF = (
+    steps.VERIFY_PUBLISH_API,
+    steps.VERIFY_IDENTITY,
+    steps.VERIFY_AWAIT_NODES,
+    steps.VERIFY_PLACEMENT,
+    steps.VERIFY_HOSTED_API,
+)
 GONE_LIMIT = 120.0
 NOT_TORN_DOWN = Untouched("Nothing of the source was torn down.", since=("teardown",))
+
+
+def all_of_them(case: Case, items: tuple[Object, ...]) -> tuple[Object, ...]:
+    """For kinds of which the control plane namespace holds only this hosted cluster's."""
+    return items
+
+
+def of_its_infrastructure(case: Case, items: tuple[Object, ...]) -> tuple[Object, ...]:
+    return of_infrastructure(case.infra_id, items)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from hcp_dr.aws.port import RecordChange
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import ChangeRecords, Do, Remember
+from hcp_dr.hypershift.dns import restart
 from hcp_dr.hypershift.dns.handover import HELD, give, is_handed_over, names_held
 from hcp_dr.hypershift.dns.records import HOSTNAME, names_in
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import ROUTE, SERVICE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting
-from hcp_dr.procedure.restore import refresh_external_dns as refresh
 
 GIVEN = "dns_given"
 """Remembered: the owner to whom all names went. The zone is not read any more then."""
@@ -30,14 +30,14 @@ class Giving:
 
     changes: tuple[RecordChange, ...]
     waiting: tuple[str, ...]
-    restarting: refresh.Facts
+    restarting: restart.Facts
 
     def next_round(self) -> Do | None:
         if self.changes:
-            return Do((refresh.pods_now(self.restarting), ChangeRecords(self.changes)))
-        restart = refresh.restart(self.restarting) if self.restarting.old is not None else None
-        if isinstance(restart, Do):
-            return restart
+            return Do((restart.pods_now(self.restarting), ChangeRecords(self.changes)))
+        decision = restart.restart(self.restarting) if self.restarting.old is not None else None
+        if isinstance(decision, Do):
+            return decision
         return None if self.waiting else Do((Remember(GIVEN, self.restarting.external_dns.owner),))
 
 
@@ -45,7 +45,7 @@ def look_at(ports: Ports, case: Case, memory: Memory) -> Giving | None:
     """None where no name is handed over, or none any more."""
     if not is_handed_over(memory) or GIVEN in memory.values:
         return None
-    restarting = refresh.observe(ports, case, memory)
+    restarting = restart.observe(ports, case, memory)
     owner = restarting.external_dns.owner
     records, held = ports.zone.records(), memory.mapping(HELD)
     published = frozenset[str]().union(*_published(ports.destination, case.control_plane_namespace))

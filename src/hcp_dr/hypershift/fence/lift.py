@@ -15,11 +15,11 @@ from hcp_dr.errors import HcpDrError, NotProven
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.fence.state import FENCED, WRITERS
 from hcp_dr.hypershift.identity import nonce_of
+from hcp_dr.hypershift.worker_nodes import LEASES, NodeFact
+from hcp_dr.hypershift.worker_nodes import look_at as look_at_nodes
 from hcp_dr.kube.resources import DEPLOYMENT, LEASE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of, some
-from hcp_dr.procedure.verify.await_nodes import LEASES, NodeFact
-from hcp_dr.procedure.verify.await_nodes import look_at as look_at_nodes
 
 API_LIMIT = 1200.0
 """As for `verify.publish_api`: a resolver may keep the absence of a name for minutes."""

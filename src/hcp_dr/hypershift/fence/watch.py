@@ -20,6 +20,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.peers import Stranger, namesake, stranger
 from hcp_dr.engine.step import Check, Decision, Do, Done, Forget, Patch, Refuse, Remember, Step, Topic, Wait, Watch
 from hcp_dr.errors import FenceBroken
+from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.state import BREACHES, FENCED, WRITERS, Fence, is_paused, known
@@ -35,18 +36,17 @@ NAME = "watch.fence"
 MOST = 3
 """So often the source is fenced anew before the point of no return; then somebody has to be stopped first."""
 GONE_LIMIT = 180.0
-_RELEASED = "restore.start_control_plane"
 VOID = (
-    "backup.pause",
-    "backup.fence",
-    "backup.export_again",
-    "backup.snapshot_etcd",
-    "backup.delete_routes",
-    "backup.release_dns",
-    "restore.carry_again",
-    "restore.hosted_cluster",
-    "restore.node_pools",
-    "restore.refresh_external_dns",
+    steps.BACKUP_PAUSE,
+    steps.BACKUP_FENCE,
+    steps.BACKUP_EXPORT_AGAIN,
+    steps.BACKUP_SNAPSHOT_ETCD,
+    steps.BACKUP_DELETE_ROUTES,
+    steps.BACKUP_RELEASE_DNS,
+    steps.RESTORE_CARRY_AGAIN,
+    steps.RESTORE_HOSTED_CLUSTER,
+    steps.RESTORE_NODE_POOLS,
+    steps.RESTORE_REFRESH_EXTERNAL_DNS,
 )
 """What is worth nothing when the fence was lifted before the point of no return."""
 _VOID_VALUES = ("fence", "snapshot_file", "upload", "external_dns_pods")
@@ -102,7 +102,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     pod = etcd_members.truth(source, case)
     return replace(
         facts,
-        released=_RELEASED in memory.done or _serves(ports, case),
+        released=steps.POINT_OF_NO_RETURN in memory.done or _serves(ports, case),
         revision=etcd_members.still_revision(source, case, pod)[1] if pod else None,
     )
 
@@ -244,8 +244,8 @@ def _told(breach: Mapping[str, Any]) -> Check:
 
 WATCH = Watch(
     page=Step(name=NAME, documented="-", observe=observe, plan=plan),
-    after=("backup.fence", "by_hand.accept_backup"),
-    until="teardown.stop_control_plane",
+    after=(steps.BACKUP_FENCE, steps.BY_HAND_ACCEPT_BACKUP),
+    until=steps.TEARDOWN_STOP_CONTROL_PLANE,
     alarm=alarm,
     told=told,
 )

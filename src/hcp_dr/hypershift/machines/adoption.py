@@ -13,13 +13,13 @@ from hcp_dr.hypershift.backup_objects import Restorable, to_restore
 from hcp_dr.hypershift.machines import paused_objects, rollout
 from hcp_dr.hypershift.machines.instances import instance_id
 from hcp_dr.hypershift.machines.paused_objects import Held
+from hcp_dr.hypershift.machines.rollout import rolling
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import AWS_MACHINE, CONFIG_MAP, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE, NODE_POOL
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Entry
 from hcp_dr.objects.reading import annotations_of, condition, dig, is_deleting, name_of, owned_by, uid_of
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
-from hcp_dr.procedure.preflight.hosted_cluster import rolling
 
 FORETOLD = ("UpdatingConfig", "UpdatingVersion")
 """Conditions that the operator sets on a paused NodePool too (rule A9)."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from hcp_dr.aws.port import Instance
+from hcp_dr.engine.step import Decision, Do, Done, Protect
 from hcp_dr.hypershift import scope
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import AWS_MACHINE, HOSTED_CLUSTER
@@ -43,3 +45,9 @@ def _of_backup(ports: Ports) -> Iterable[Object]:
 
 def aws_machines(cluster: Kubernetes, case: Case) -> tuple[Object, ...]:
     return of_infrastructure(case.infra_id, cluster.list(AWS_MACHINE, case.control_plane_namespace).items)
+
+
+def put_back(before: Mapping[str, Any], protected: Mapping[str, bool]) -> Decision:
+    """Clear the protection of those that had none before."""
+    actions = tuple(Protect(name, on=False) for name, on in before.items() if not on and protected.get(name))
+    return Do(actions) if actions else Done("termination protection is as it was before")

@@ -15,7 +15,7 @@ from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER, NODE_POOL
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.difference import merge_patch
-from hcp_dr.objects.reading import annotations_of, dig, name_of
+from hcp_dr.objects.reading import annotations_of, condition, dig, name_of
 from hcp_dr.objects.select import control_plane_config_maps
 
 _OF_THE_RELOCATION = ("spec.pausedUntil", "spec.etcd.managed.storage.restoreSnapshotURL", "spec.replicas")
@@ -87,3 +87,11 @@ def _added(ports: Ports, case: Case, wanted: Iterable[Restorable]) -> Iterator[s
     for item in there:
         if name_of(item) not in names:
             yield f"ConfigMap {case.control_plane_namespace}/{name_of(item)} is not in the backup"
+
+
+_ROLLING = ("UpdatingConfig", "UpdatingVersion", "UpdatingPlatformMachineTemplate")
+
+
+def rolling(pool: Object) -> tuple[str, ...]:
+    """The conditions by which a NodePool says that it is being updated."""
+    return tuple(kind for kind in _ROLLING if condition(pool, kind) == "True")

@@ -10,6 +10,7 @@ from hcp_dr.hypershift import inventory
 from hcp_dr.hypershift.machines.instances import instance_id
 from hcp_dr.hypershift.manual_backup import parse as manual_parse
 from hcp_dr.hypershift.manual_backup.parse import Difference, HandMade
+from hcp_dr.hypershift.names import ANCHORS, AUTHORITIES
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case
@@ -17,9 +18,6 @@ from hcp_dr.objects.archive import MANIFEST, Archive, path_of
 from hcp_dr.objects.reading import dig, name_of, namespace_of
 from hcp_dr.objects.select import is_token_secret, referenced_config_maps, referenced_secrets
 
-AUTHORITIES = ("root-ca", "etcd-signer")
-ANCHORS = (*AUTHORITIES, "sa-signing-key")
-"""Whatever of these is missing on the destination is made anew there, and nothing trusts the cluster any more."""
 _MUST_BE_THERE = ("HostedCluster", "NodePool", "Cluster", "AWSCluster", "Machine", "AWSMachine")
 _NEVER_RESTORED = "HostedControlPlane"
 _MACHINERY = frozenset(resource.kind for resource in inventory.MACHINERY)

@@ -15,6 +15,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import FenceBroken
+from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.lift import look_back, revert
 from hcp_dr.hypershift.fence.state import KEEPERS, RESTLESS, WRITERS, Fence, look_at
@@ -128,7 +129,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 
 STEP = Step(
-    name="backup.fence",
+    name=steps.BACKUP_FENCE,
     documented="8.6.2-2",
     observe=observe,
     plan=plan,

@@ -12,7 +12,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Patch, Remember, Step, Topic, Wait
-from hcp_dr.hypershift import scope
+from hcp_dr.hypershift import scope, steps
 from hcp_dr.hypershift.machines import paused_objects
 from hcp_dr.hypershift.machines.paused_objects import Held
 from hcp_dr.kube.port import Object, Resource
@@ -208,4 +208,6 @@ def _spreading(facts: Facts) -> Decision | None:
     )
 
 
-STEP = Step(name="backup.pause", documented="8.6.2-2", observe=observe, plan=plan, afterwards=afterwards, revert=revert)
+STEP = Step(
+    name=steps.BACKUP_PAUSE, documented="8.6.2-2", observe=observe, plan=plan, afterwards=afterwards, revert=revert
+)

@@ -42,7 +42,7 @@ from hcp_dr.engine.transfer import (
     UploadSnapshot,
 )
 from hcp_dr.errors import FenceBroken, HcpDrError, SnapshotDoubtful
-from hcp_dr.hypershift import scope
+from hcp_dr.hypershift import scope, steps
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import restore_url
 from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
@@ -388,7 +388,7 @@ def _afterwards_of_parts(facts: Facts, file: SnapshotFile, decision: Decision) -
 
 
 STEP = Step(
-    name="backup.snapshot_etcd",
+    name=steps.BACKUP_SNAPSHOT_ETCD,
     documented="8.6.2-3",
     observe=observe,
     plan=plan,

@@ -22,12 +22,12 @@ from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.state import Fence, look_at
 from hcp_dr.hypershift.identity import Identity
 from hcp_dr.hypershift.manual_backup.snapshot import SKEW, seconds_of
+from hcp_dr.hypershift.timeouts import PUBLISH_API
 from hcp_dr.kube.resources import MACHINE, NODE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import read_manifest
 from hcp_dr.objects.reading import dig, name_of
 from hcp_dr.objects.select import of_infrastructure
-from hcp_dr.procedure.verify.publish_api import LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def plan(facts: Facts) -> Decision:
             )
         )
     if facts.silence:
-        return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, LIMIT)
+        return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, PUBLISH_API)
     if facts.reached is None:
         return Wait("the destination's etcd answers", "no member does", 300, Topic("destination", POD, facts.namespace))
     found = checks(facts)

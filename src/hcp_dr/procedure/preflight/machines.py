@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.hypershift.machines import paused_objects
 from hcp_dr.kube.resources import HOSTED_CLUSTER, MACHINE_DEPLOYMENT, MACHINE_HEALTH_CHECK
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of, some
 from hcp_dr.objects.select import of_infrastructure
-from hcp_dr.procedure.preflight import bad_if, verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from hcp_dr.hypershift.access import tls
 from hcp_dr.hypershift.access.permissions import SIDES, denied, of_online
 from hcp_dr.hypershift.access.tls import Server
 from hcp_dr.hypershift.bucket_probe import Probe, look_at
+from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import restorable
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.snapshot_file import glance, path_of
 from hcp_dr.model import Case, Ports, Side
-from hcp_dr.procedure.preflight import bad_if, verdict
 
 
 @dataclass(frozen=True, slots=True)

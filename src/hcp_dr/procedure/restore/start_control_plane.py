@@ -22,6 +22,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import FenceBroken, MachineUnsafe, NotOurs, SnapshotDoubtful
+from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.dns.assign import Giving
 from hcp_dr.hypershift.dns.assign import look_at as look_at_names
@@ -245,7 +246,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 
 STEP = Step(
-    name="restore.start_control_plane",
+    name=steps.RESTORE_START_CONTROL_PLANE,
     documented="8.6.3-6",
     observe=observe,
     plan=plan,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Topic, Verdict, Wait
 from hcp_dr.errors import NotProven
+from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.backup_objects import differing_keys
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.inventory import RESOURCES
@@ -229,5 +230,5 @@ def foresee(facts: Facts) -> Facts:
 
 
 STEP = Step(
-    name="verify.placement", documented="8.6.4 validation", observe=observe, plan=plan, foresee=foresee, proof=True
+    name=steps.VERIFY_PLACEMENT, documented="8.6.4 validation", observe=observe, plan=plan, foresee=foresee, proof=True
 )

@@ -10,7 +10,8 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Do, Forget, Remember
 from hcp_dr.hypershift.fence import watch as fence_watch
 from hcp_dr.hypershift.fence.state import BREACHES
-from hcp_dr.procedure import POINT_OF_NO_RETURN, RELOCATE, RESTORE_BY_HAND, WATCHES
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
+from hcp_dr.procedure import RELOCATE, RESTORE_BY_HAND, WATCHES
 from tests.cases.building import build
 from tests.cases.reading import FOLDER, read
 from tests.tabletop.scene import scene

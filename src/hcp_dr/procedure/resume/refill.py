@@ -56,4 +56,4 @@ def plan(facts: Facts) -> Decision:
     return Done(seen, (Check("backup_files", "warning", seen, "they were exported by another machine", todo),))
 
 
-REFILL = Step(name="resume.refill", documented="-", observe=observe, plan=plan)
+STEP = Step(name="resume.refill", documented="-", observe=observe, plan=plan)
