@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
@@ -13,6 +14,7 @@ import pytest
 import hcp_dr
 from hcp_dr import procedure
 from hcp_dr.engine.step import Step
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.procedure import (
     APART,
     ONLINE_PREFLIGHT,
@@ -22,12 +24,12 @@ from hcp_dr.procedure import (
     RESTORE,
     RESTORE_BY_HAND,
     RESTORE_LOST,
+    RESUME,
     UNDO,
-    returning,
 )
 
 DOCS = Path(__file__).parents[2] / "docs" / "procedure.md"
-BOOK = (*PHASES.values(), ONLINE_PREFLIGHT, *APART.values())
+BOOK = (*PHASES.values(), ONLINE_PREFLIGHT, RESUME, *APART.values())
 STEPS: dict[str, Step[Any]] = {step.name: step for steps in BOOK for step in steps}
 STEP_MODULES = {
     name: importlib.import_module(name)
@@ -71,7 +73,7 @@ def test_a_restore_of_what_was_made_by_hand_is_a_restore() -> None:
     """With what the documented commands leave out before it, and recognized where nothing was remembered."""
     steps = [step.name for step in RESTORE_BY_HAND]
     assert [name for name in steps if name in {step.name for step in RESTORE}] == [step.name for step in RESTORE]
-    marks = (procedure.POINT_OF_NO_RETURN, "by_hand.recognize", "backup.mark_parent", "verify.publish_api")
+    marks = (POINT_OF_NO_RETURN, "by_hand.recognize", "backup.mark_parent", "verify.publish_api")
     places = [steps.index(name) for name in marks]
     assert places == sorted(places)
     assert steps[:2] == ["by_hand.judge_backup", "by_hand.accept_backup"]
@@ -82,7 +84,7 @@ def test_the_point_of_no_return_is_after_the_fence_and_before_the_proof() -> Non
     marks = (
         "backup.fence",
         "backup.snapshot_etcd",
-        procedure.POINT_OF_NO_RETURN,
+        POINT_OF_NO_RETURN,
         "verify.identity",
         "restore.adopt_machines",
     )
@@ -91,14 +93,12 @@ def test_the_point_of_no_return_is_after_the_fence_and_before_the_proof() -> Non
 
 def test_everything_before_the_point_of_no_return_that_can_be_undone_is_undone_by_an_abort() -> None:
     """I7."""
-    before = RELOCATE[: [step.name for step in RELOCATE].index(procedure.POINT_OF_NO_RETURN)]
+    before = RELOCATE[: [step.name for step in RELOCATE].index(POINT_OF_NO_RETURN)]
     apart = {step.name for steps in APART.values() for step in steps} - {step.name for step in RELOCATE}
     undone = {step.name for step in UNDO} - apart
     assert undone == {step.name for step in before if step.revert is not None}
     assert {step.name for step in RELOCATE if step.revert is not None} == undone
     assert {name for name in apart if STEPS[name].revert is not None} <= {step.name for step in UNDO}
-    names = (returning.CREATES, returning.UNPAUSES)
-    assert names == ("restore.hosted_cluster", procedure.POINT_OF_NO_RETURN)
 
 
 def test_an_abort_takes_the_second_control_plane_away_before_the_first_comes_back() -> None:
@@ -153,6 +153,26 @@ def test_the_procedure_is_told_step_by_step_in_the_order_of_the_relocation() -> 
     assert headings[: len(order)] == order
     assert [name for name in headings[len(order) :] if name not in apart] == by_hand
     assert sorted(name for name in headings[len(order) :] if name not in by_hand) == sorted(apart)
+
+
+def test_the_name_of_a_step_is_written_once() -> None:
+    """On its page, or in hypershift/steps.py, where other modules refer to it too."""
+    package = Path(hcp_dr.__file__).parent
+    written = [
+        node.value
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and node.value in STEPS
+    ]
+    assert sorted(written) == sorted(STEPS)
+
+
+USE_CASES = frozenset({"calling_off", "case", "losing", "online"})
+
+
+def test_the_book_holds_its_pages_and_what_they_share_is_elsewhere() -> None:
+    beside = {name for _, name, is_package in pkgutil.iter_modules(procedure.__path__) if not is_package}
+    assert beside <= USE_CASES
 
 
 def test_every_step_says_where_it_is_documented() -> None:

@@ -13,7 +13,10 @@ import pytest
 import hcp_dr
 
 PRODUCT = Path(hcp_dr.__file__).parent
-PURE = sorted(path for room in ("objects", "procedure", "report") for path in (PRODUCT / room).rglob("*.py"))
+PURE = sorted(
+    path for room in ("objects", "hypershift", "procedure", "report") for path in (PRODUCT / room).rglob("*.py")
+)
+STEPS_AND_SHARED = [path for path in PURE if {"hypershift", "procedure"} & set(path.parts)]
 FORBIDDEN = frozenset(
     {
         *("asyncio", "concurrent", "datetime", "http", "io", "multiprocessing", "os", "pathlib", "random", "secrets"),
@@ -60,7 +63,7 @@ def test_nothing_that_decides_calls_what_leads_outside(path: Path) -> None:
     assert called & BUILTINS == set()
 
 
-@pytest.mark.parametrize("path", [path for path in PURE if "procedure" in path.parts], ids=named)
+@pytest.mark.parametrize("path", STEPS_AND_SHARED, ids=named)
 def test_a_plan_gets_its_facts_and_nothing_else(path: Path) -> None:
     """What is reachable in a plan by its arguments is what was observed: no ports, no case, no memory."""
     module = importlib.import_module(named(path))
@@ -72,7 +75,7 @@ def test_a_plan_gets_its_facts_and_nothing_else(path: Path) -> None:
             assert "Memory" not in words
 
 
-@pytest.mark.parametrize("path", [path for path in PURE if "procedure" in path.parts], ids=named)
+@pytest.mark.parametrize("path", STEPS_AND_SHARED, ids=named)
 def test_the_procedure_only_reads(path: Path) -> None:
     """Whatever changes the world is an action; a step calls no port that writes."""
     tree = ast.parse(path.read_text("utf-8"))
@@ -92,5 +95,5 @@ def test_the_closed_list_of_reading_commands() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Attribute) and node.attr == "execute"
     }
-    rooms = ("etcd", "snapshot", "hand_snapshot", "restorable")
-    assert executing == {f"hcp_dr.procedure.{room}" for room in rooms}
+    rooms = ("etcd.members", "etcd.snapshot_file", "etcd.restorable", "manual_backup.snapshot")
+    assert executing == {f"hcp_dr.hypershift.{room}" for room in rooms}

@@ -5,7 +5,7 @@ Common values have short forms:
     Object, Restorable, Entry, Removable, Held
                   "Machine ns/name", or {"Machine ns/name": {...}} with more of the object. Beside spec, data, status
                   it may say labels, annotations, finalizers, uid, owners ("Kind name", as controller), by (the
-                  relocation that made it), held (by the paused annotation) and deleting. A Restorable or an Entry is
+                  relocation that made it), held (by the paused annotation) and deleting. A Restorable, Entry or Page is
                   written as the source's object that it was exported from. A Removable may say its side.
     Workload      "kube-apiserver 2 pod-a pod-b:70": replicas asked for and pods there, :70 for one on its way out with
                   a grace of 70 seconds. With "StatefulSet " before it, or "namespace/", where that differs.
@@ -25,18 +25,18 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hcp_dr.engine.peers import Stranger
 from hcp_dr.engine.step import Step
+from hcp_dr.hypershift.backup_objects import Restorable
+from hcp_dr.hypershift.deletion.protocol import Guard, Removable, removable
+from hcp_dr.hypershift.fence.state import KEEPERS, WRITERS, Fence
+from hcp_dr.hypershift.machines.paused_objects import PAUSED, Held, held
+from hcp_dr.hypershift.operator_claim import Claim, Holder
+from hcp_dr.hypershift.workloads import PodFact, Workload
 from hcp_dr.kube import resources
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr.model import RELOCATION_ANNOTATION
-from hcp_dr.objects.archive import Entry, Manifest, page
+from hcp_dr.objects.archive import Entry, Manifest, Page, page
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.scrub import scrub
-from hcp_dr.procedure.fencing import KEEPERS, WRITERS, Fence
-from hcp_dr.procedure.machinery import PAUSED, Held, held
-from hcp_dr.procedure.operator_claim import Claim, Holder
-from hcp_dr.procedure.removal import Guard, Removable, removable
-from hcp_dr.procedure.restoring import Restorable
-from hcp_dr.procedure.workloads import PodFact, Workload
 
 RESOURCES = {value.kind: value for value in vars(resources).values() if isinstance(value, Resource)}
 NAMESPACE = "clusters-one"
@@ -124,6 +124,7 @@ _SHORT: dict[Any, Callable[[Any], Any]] = {
     Object: an_object,
     Resource: RESOURCES.__getitem__,
     Entry: lambda value: page(an_object(value)).entry,
+    Page: lambda value: page(an_object(value)),
     Restorable: _restorable,
     Removable: _removable,
     Held: _held,

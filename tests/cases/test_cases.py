@@ -28,12 +28,12 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step, Wait, describe_all
 from hcp_dr.engine.untouched import still_true
 from hcp_dr.errors import CannotMigrate, HcpDrError, PastNoReturn
-from hcp_dr.procedure import APART, ONLINE_PREFLIGHT, PHASES, UNDO, WATCHES
+from hcp_dr.procedure import APART, ONLINE_PREFLIGHT, PHASES, RESUME, UNDO, WATCHES
 from tests.cases.building import build, facts_type, taken_by
 from tests.cases.reading import PATHS, UNDO_PATHS, read
 from tests.claims import denials
 
-BOOK = (*PHASES.values(), ONLINE_PREFLIGHT, *APART.values())
+BOOK = (*PHASES.values(), ONLINE_PREFLIGHT, RESUME, *APART.values())
 STEPS: dict[str, Step[Any]] = {step.name: step for steps in BOOK for step in steps}
 STEPS |= {watch.page.name: watch.page for watch in WATCHES}
 every_case = pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -11,9 +11,9 @@ from typing import Any
 
 from hcp_dr.engine.sighting import look_at
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, LeaseHeld, NothingToResume, PastNoReturn
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
-from hcp_dr.procedure import POINT_OF_NO_RETURN
 from hcp_dr_lab.drill import region as drill
 from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout
 from hcp_dr_lab.ground.names import OPERATOR_NAMESPACE

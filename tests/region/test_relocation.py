@@ -6,9 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 from hcp_dr.engine.journal import FILE_NAME, fold, parse
+from hcp_dr.hypershift.images.prepull import LABEL
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.resources import CLUSTER_VERSION, HOSTED_CLUSTER, NODE, NODE_POOL, POD
-from hcp_dr.procedure.pulling import LABEL
 from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS
 from tests.region.conftest import Hosted, management
 from tests.region.ways import in_one, phase_by_phase

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from hcp_dr.engine import journal
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, SourceAnswers
+from hcp_dr.hypershift.source_loss import LOST
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
-from hcp_dr.procedure.lost import LOST
 from hcp_dr_lab.drill import region as drill
 from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout
 from hcp_dr_lab.hosted.cluster import Options

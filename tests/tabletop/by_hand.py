@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
+from hcp_dr.hypershift.dns import external_dns
+from hcp_dr.hypershift.dns.records import owned
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
-from hcp_dr.procedure.preflight import external_dns
-from hcp_dr.procedure.records import owned
 from hcp_dr_lab.ground.layout import BUCKET, HostedClusterNames
 from hcp_dr_lab.tabletop.aws import MemoryBucket, MemoryZone
 from hcp_dr_lab.tabletop.world import NAME, World

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from hcp_dr.commands import begin, follow, restore_by_hand
-from hcp_dr.procedure import restorable
+from hcp_dr.hypershift.etcd import restorable
 from hcp_dr_lab.hosted import shapes
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.hosted.shapes import Shape

@@ -19,11 +19,12 @@ import pytest
 from hcp_dr.engine.journal import FILE_NAME, fold
 from hcp_dr.engine.sighting import REACHED_ANNOTATION
 from hcp_dr.errors import ClusterUnreachable, HcpDrError, NothingToResume, PastNoReturn
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
 from hcp_dr.model import RELOCATION_ANNOTATION, Dns
 from hcp_dr.objects.scrub import OIDC_FINALIZER
-from hcp_dr.procedure import POINT_OF_NO_RETURN, UNDO
+from hcp_dr.procedure import UNDO
 from hcp_dr_lab.ground.names import OPERATOR_NAMESPACE
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.observer import tabletop as observation

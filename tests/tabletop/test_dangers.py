@@ -9,12 +9,12 @@ import pytest
 
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.errors import FenceBroken, NotProven, PastNoReturn, TimedOut
+from hcp_dr.hypershift.fence.state import Fence
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.model import RELEASE, Dns
 from hcp_dr.objects.reading import is_ready_pod
 from hcp_dr.procedure import verify
-from hcp_dr.procedure.fencing import Fence
 from hcp_dr.procedure.restore import hosted_cluster, start_control_plane
 from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS
 from hcp_dr_lab.ground.names import OPERATOR, OPERATOR_NAMESPACE

@@ -10,12 +10,12 @@ import pytest
 
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import ClusterUnreachable, FenceBroken, SnapshotDoubtful
+from hcp_dr.hypershift.fence import watch as fence_watch
+from hcp_dr.hypershift.fence.state import BREACHES
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.objects.archive import Manifest
 from hcp_dr.objects.reading import name_of
-from hcp_dr.procedure import fence_watch
-from hcp_dr.procedure.fencing import BREACHES
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending
 from tests.tabletop.scene import Scene, scene

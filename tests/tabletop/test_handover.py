@@ -11,8 +11,8 @@ import pytest
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.commands import discover
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, NotOurs, Refused
+from hcp_dr.hypershift.dns.handover import HELD, SHORT_LIFE
 from hcp_dr.kube import resources as r
-from hcp_dr.procedure.handing import HELD, SHORT_LIFE
 from hcp_dr_lab.ground.installed_dns import NAME, NAMESPACE
 from hcp_dr_lab.ground.layout import BUCKET, MANAGEMENT_CLUSTERS
 from hcp_dr_lab.hosted.shapes import Shape
@@ -217,7 +217,7 @@ def test_an_older_backup_that_held_names_under_its_odd_id_gives_them_back(
     called(monkeypatch, backup_id)
     before = zone(here)
     with monkeypatch.context() as older:
-        older.setattr("hcp_dr.procedure.handing.nobody", lambda backup_id: f"hcp-dr-{backup_id}")
+        older.setattr("hcp_dr.hypershift.dns.handover.nobody", lambda backup_id: f"hcp-dr-{backup_id}")
         stop_at_change(here, "handover", "after")
     assert any(f"owner=hcp-dr-{backup_id}," in "".join(record.values) for record in zone(here))
     assert here.operator.abort().exit_code == DONE

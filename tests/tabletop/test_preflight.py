@@ -10,9 +10,9 @@ import pytest
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import CannotMigrate, SettingsError
+from hcp_dr.hypershift import downtime
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes
-from hcp_dr.procedure import downtime
 from hcp_dr.report import outcome
 from hcp_dr_lab.hosted import shapes as known
 from hcp_dr_lab.hosted.shapes import Shape

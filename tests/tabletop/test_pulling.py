@@ -7,9 +7,9 @@ import pytest
 
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import DONE_WITH_WARNINGS, AlreadyExists, Forbidden, NotOurs, ServerBusy, TimedOut
+from hcp_dr.hypershift.images.prepull import LABEL
 from hcp_dr.kube import resources as r
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION
-from hcp_dr.procedure.pulling import LABEL
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT, LIMIT
 from hcp_dr_lab.ground.names import CONTROL_PLANE_IMAGE, IDLE_IMAGE
 from hcp_dr_lab.hosted.shapes import Shape

@@ -10,11 +10,12 @@ import pytest
 from hcp_dr.engine.journal import fold
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import CannotMigrate, HcpDrError, NotRestorable, SettingsError
+from hcp_dr.hypershift.etcd import restorable
+from hcp_dr.hypershift.etcd.restorable import ETCD_RESTORE
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube import resources as r
 from hcp_dr.model import Case
 from hcp_dr.objects.reading import dig
-from hcp_dr.procedure import POINT_OF_NO_RETURN, restorable
-from hcp_dr.procedure.restorable import ETCD_RESTORE
 from hcp_dr_lab.hosted.shapes import REFUSED, Shape
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending

@@ -8,11 +8,11 @@ import pytest
 
 from hcp_dr import errors
 from hcp_dr.commands import restore_lost
+from hcp_dr.hypershift.access.permissions import SIDES, permissions
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Resource
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Side
-from hcp_dr.procedure import POINT_OF_NO_RETURN
-from hcp_dr.procedure.permissions import SIDES, permissions
 from hcp_dr_lab.ground.layout import PRODUCT_USER
 from hcp_dr_lab.hosted import shapes
 from hcp_dr_lab.hosted.shapes import REFUSED, Shape

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hcp_dr.errors import MachineUnsafe
+from hcp_dr.hypershift.machines.paused_objects import PAUSED
 from hcp_dr.kube import resources as r
 from hcp_dr.objects.reading import annotations_of, name_of
-from hcp_dr.procedure.machinery import PAUSED
 from hcp_dr_lab.hosted.shapes import Shape
 from tests.tabletop.scene import scene
 from tests.tabletop.test_dangers import just_before

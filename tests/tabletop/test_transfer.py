@@ -8,9 +8,9 @@ import pytest
 
 from hcp_dr.engine.journal import Story
 from hcp_dr.errors import CommandFailed, Refused, SnapshotDoubtful
+from hcp_dr.hypershift.etcd import restore_url
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes
-from hcp_dr.procedure import restore_url
 from hcp_dr_lab.ground.layout import BUCKET
 from hcp_dr_lab.ground.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.hosted import shapes
@@ -148,7 +148,7 @@ def test_without_room_nothing_is_saved_and_etcd_lives() -> None:
 
 
 def test_a_save_that_fails_in_the_middle_leaves_no_piece_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hcp_dr.procedure.snapshot.Glance.lacking", 0)
+    monkeypatch.setattr("hcp_dr.hypershift.etcd.snapshot_file.Glance.lacking", 0)
     here = scene()
 
     def fill() -> None:

@@ -17,8 +17,8 @@ import pytest
 
 from hcp_dr.engine.journal import FILE_NAME, Story, fold
 from hcp_dr.errors import CannotMigrate, HcpDrError, MachineUnsafe, OperatorClaimed, TimedOut
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube import resources as r
-from hcp_dr.procedure import POINT_OF_NO_RETURN
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.tabletop import gate
 from hcp_dr_lab.tabletop.gate import Request

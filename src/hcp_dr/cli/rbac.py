@@ -10,10 +10,10 @@ from hcp_dr import config
 from hcp_dr.cli.asking import show
 from hcp_dr.cli.options import EnvFile, OutputOption
 from hcp_dr.errors import SettingsError
+from hcp_dr.hypershift.access import iam, roles
+from hcp_dr.hypershift.access.permissions import SIDES
 from hcp_dr.kube.port import Object
 from hcp_dr.model import Side
-from hcp_dr.procedure import iam, roles
-from hcp_dr.procedure.permissions import SIDES
 
 Part = Literal["source", "destination", "hosted", "iam", "all"]
 DEFAULT_USER = "hcp-dr"

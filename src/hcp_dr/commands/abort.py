@@ -18,11 +18,13 @@ from hcp_dr.engine.telling import Scribe
 from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.errors import NothingToResume, PastNoReturn, Refused
+from hcp_dr.hypershift.deletion import no_return
+from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN, RESTORE_HOSTED_CLUSTER
 from hcp_dr.model import Case, Side
-from hcp_dr.procedure import IN_SERVICE, UNDO, returning
+from hcp_dr.procedure import IN_SERVICE, UNDO
 from hcp_dr.procedure.by_hand import judge_backup
-from hcp_dr.procedure.lost import is_lost
-from hcp_dr.procedure.refilling import REFILL
+from hcp_dr.procedure.resume.refill import STEP as REFILL
 
 
 def abort(context: Context) -> Outcome:
@@ -68,14 +70,14 @@ def must_be_returnable(run: Run, story: Story) -> None:
     """Raises PastNoReturn, NothingToResume, Refused. `run` writes into no journal."""
     if story.called_off and story.ended:
         raise NothingToResume(reason="the relocation was called off, and that is finished", todo="")
-    if story.ended and returning.UNPAUSES in story.memory.acted:
+    if story.ended and POINT_OF_NO_RETURN in story.memory.acted:
         raise PastNoReturn(
             why=f"the {story.command} has ended",
             left="Nothing of the hosted cluster was changed by this command.",
             todo="Go on as `hcp-dr status` says. To have the hosted cluster on the source again, relocate it back "
             "afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR.",
         )
-    run.carry_out_one(returning.CHECK)
+    run.carry_out_one(no_return.CHECK)
     if judge_backup.STEP.name in story.memory.begun:
         raise Refused(
             what="The source was fenced by hand before hcp-dr began: how it served is not known, so that a restore of "
@@ -91,9 +93,9 @@ def must_be_returnable(run: Run, story: Story) -> None:
 def call_off(run: Run, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
     """Undo the steps, and prove that the source is in service. Nothing of the source is started before the destination
     was asked: a resumed abort may have an older journal than the one that it began with. Raises as `Run.carry_out`."""
-    if returning.CREATES not in run.journal.memory.begun:
+    if RESTORE_HOSTED_CLUSTER not in run.journal.memory.begun:
         look = replace(run, journal=Scribe(run.journal.memory), mirror=None, patience=FIRST_LIMIT)
-        look.carry_out_one(returning.CHECK)
+        look.carry_out_one(no_return.CHECK)
     return (*run.undo(steps), *run.carry_out(IN_SERVICE))
 
 
@@ -102,4 +104,4 @@ def without(told: Callable[[], Memory]) -> Callable[[Side], bool]:
     relocation has no HostedCluster there. The source must not stay paused for its sake. A restore of a lost source has
     its Lease there and none on the source, so that only the destination's tells of one that is at work. `told` is what
     the journal tells by then, which may be another machine's; whether it tells all is for `must_be_returnable`."""
-    return lambda side: side == "destination" and returning.CREATES not in told().begun and not is_lost(told())
+    return lambda side: side == "destination" and RESTORE_HOSTED_CLUSTER not in told().begun and not is_lost(told())

@@ -23,10 +23,10 @@ from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import Clock, SystemClock
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.archive import Archive
-from hcp_dr.procedure import POINT_OF_NO_RETURN
 
 
 @dataclass(frozen=True, slots=True)

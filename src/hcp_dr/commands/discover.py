@@ -8,6 +8,7 @@ from hcp_dr.commands.context import Context, Requested
 from hcp_dr.engine.peers import SYSTEM, Stranger, known_uid, namesake, uid_of_cluster
 from hcp_dr.engine.sighting import look_at as look_at_lease
 from hcp_dr.errors import HcpDrError, KubernetesError, SameCluster, SettingsError, UnknownHostedCluster
+from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
 from hcp_dr.model import Case, Ports, Side
@@ -15,7 +16,6 @@ from hcp_dr.objects.archive import read_manifest
 from hcp_dr.objects.naming import backup_id_of
 from hcp_dr.objects.reading import dig, name_of, uid_of
 from hcp_dr.objects.select import node_pools_of
-from hcp_dr.procedure.restoring import is_ours
 
 
 def api_hostname(hosted_cluster: Object) -> str:

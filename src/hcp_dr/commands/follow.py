@@ -12,7 +12,7 @@ from hcp_dr.commands.journaled import known_case
 from hcp_dr.engine.step import Watch
 from hcp_dr.model import Case
 from hcp_dr.procedure import BACKUP_ONLINE, PHASES, WATCHES
-from hcp_dr.procedure.refilling import REFILL
+from hcp_dr.procedure.resume.refill import STEP as REFILL
 
 
 def follow(context: Context, command: str, confirmation: Callable[[Case], Confirmation] | None = None) -> Outcome:

@@ -13,11 +13,11 @@ from hcp_dr.engine.journal import FILE_NAME, Story
 from hcp_dr.engine.lines import case_of
 from hcp_dr.engine.telling import Progress
 from hcp_dr.errors import JournalError, NothingToResume, SettingsError, Unfinished
+from hcp_dr.hypershift.access.tls import must_be_accepted
+from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
+from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.model import Case
 from hcp_dr.procedure import BACKUP_ONLINE
-from hcp_dr.procedure.hand_made import is_made_by_hand
-from hcp_dr.procedure.lost import is_lost
-from hcp_dr.procedure.unverified import must_be_accepted
 
 
 def must_be_usable(context: Context, *, by_hand: bool = False) -> None:

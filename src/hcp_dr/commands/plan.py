@@ -11,8 +11,9 @@ from hcp_dr.commands.restore_by_hand import is_by_hand
 from hcp_dr.engine.foretell import Estimate, PlannedStep, foretell
 from hcp_dr.engine.journal import RESTORE_BY_HAND
 from hcp_dr.errors import SettingsError
+from hcp_dr.hypershift import downtime
 from hcp_dr.model import DNS, RELEASE, Dns
-from hcp_dr.procedure import PHASES, downtime
+from hcp_dr.procedure import PHASES
 
 
 @dataclass(frozen=True, slots=True)

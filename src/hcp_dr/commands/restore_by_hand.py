@@ -13,10 +13,10 @@ from hcp_dr.engine.journal import RESTORE_BY_HAND as COMMAND
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.step import Check
 from hcp_dr.engine.telling import Scribe
+from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
+from hcp_dr.hypershift.manual_backup.snapshot import WHOLE
 from hcp_dr.model import Case
 from hcp_dr.procedure import PREFLIGHT_BY_HAND, RESTORE_BY_HAND, WATCHES
-from hcp_dr.procedure.hand_made import is_made_by_hand
-from hcp_dr.procedure.hand_snapshot import WHOLE
 
 
 def is_by_hand(folder: Folder, namespace: str) -> bool:

@@ -29,14 +29,16 @@ from hcp_dr.errors import (
     SourceAnswers,
     Unfinished,
 )
+from hcp_dr.hypershift import source_loss
+from hcp_dr.hypershift.identity import nonce_of
+from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import NAMESPACE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Manifest, read_manifest
-from hcp_dr.procedure import POINT_OF_NO_RETURN, RESTORE_LOST, lost, working_steps
-from hcp_dr.procedure.identity import nonce_of
-from hcp_dr.procedure.lost import is_lost
-from hcp_dr.procedure.refilling import REFILL
+from hcp_dr.procedure import RESTORE_LOST, working_steps
+from hcp_dr.procedure.resume.refill import STEP as REFILL
 
 
 def restore_lost(context: Context, *, reason: str) -> Outcome:
@@ -52,7 +54,7 @@ def restore_lost(context: Context, *, reason: str) -> Outcome:
         told: dict[str, Any] = {
             "reason": reason.strip(),
             "who": context.who,
-            "at": lost.moment_of(manifest, context.story.memory),
+            "at": source_loss.moment_of(manifest, context.story.memory),
             "began": context.ports.now(),
         }
         checks = _checks(context, case, told)
@@ -71,12 +73,12 @@ def resume_lost(context: Context, case: Case) -> Outcome | None:
     if not story.acted_in(POINT_OF_NO_RETURN):
         with nothing_begun(NOT_BY_THIS_COMMAND), context.while_working():
             _prover(context, context.ports, case)()
-    return _carry_out(context, case, story.memory.mapping(lost.LOST), resumed=True)
+    return _carry_out(context, case, story.memory.mapping(source_loss.LOST), resumed=True)
 
 
 def _carry_out(context: Context, case: Case, told: Mapping[str, Any] | None, *, resumed: bool) -> Outcome | None:
     known = context.ports
-    context.ports = replace(known, source=lost.lost_source())
+    context.ports = replace(known, source=source_loss.lost_source())
     lease = context.lease(case, BucketLease(known.bucket, case.namespace, case.name))
     with context.while_working(), ExitStack() as stack:
         journal = stack.enter_context(closing(context.open_journal()))
@@ -87,7 +89,7 @@ def _carry_out(context: Context, case: Case, told: Mapping[str, Any] | None, *, 
             context.ports = known
             return None
         if resumed:
-            told = journal.memory.mapping(lost.LOST) or told
+            told = journal.memory.mapping(source_loss.LOST) or told
             work.begin("resumed")
         else:
             must_be_before(journal.story, context.folder.folder)
@@ -96,7 +98,7 @@ def _carry_out(context: Context, case: Case, told: Mapping[str, Any] | None, *, 
             raise NoBackup(object=case.name, folder="", reason="the journal does not say what is lost", todo=_AGAIN)
         checks = _checks(context, case, told)
         if not resumed:
-            journal.write("remember", key=lost.LOST, value=told)
+            journal.write("remember", key=source_loss.LOST, value=told)
             journal_checks(journal, "source_lost", checks)
         carry = carrying(_prover(context, known, case, lease))
         found = (*found, *checks, *work.carry_out(working_steps(RESTORE_LOST), carry=carry))
@@ -107,7 +109,7 @@ _AGAIN = "Run `hcp-dr abort`, and restore another backup."
 
 
 def _checks(context: Context, case: Case, told: Mapping[str, Any]) -> tuple[Check, ...]:
-    return lost.checks(case, told, context.folder.folder)
+    return source_loss.checks(case, told, context.folder.folder)
 
 
 def _prover(context: Context, ports: Ports, case: Case, lease: Lease | None = None) -> Callable[[], None]:
@@ -136,7 +138,7 @@ def _chosen(context: Context) -> tuple[Case, Manifest]:
             story = context.story
             must_be_before(story, folder.folder)
             case = fitting(context, story)
-            manifest = lost.must_be_verified(folder, story, context.ports, case)
+            manifest = source_loss.must_be_verified(folder, story, context.ports, case)
             return towards(case, context.ports.destination), manifest
         except (ArchiveError, SettingsError, NotRestorable) as error:
             refused = refused or (error if isinstance(error, NotRestorable) else None)
@@ -175,7 +177,7 @@ def _newest_first(context: Context, odd: list[str]) -> list[Folder]:
             odd.append(error.what)
             continue
         if manifest is not None and manifest.snapshot is not None:
-            found.append((lost.moment_of(manifest, story.memory), folder))
+            found.append((source_loss.moment_of(manifest, story.memory), folder))
     return [folder for _, folder in sorted(found, key=lambda each: each[0], reverse=True)]
 
 

@@ -12,13 +12,13 @@ from hcp_dr.commands.journaled import unfinished_case
 from hcp_dr.commands.restore_lost import resume_lost
 from hcp_dr.engine.journal import FILE_NAME, Memory
 from hcp_dr.errors import JournalError
+from hcp_dr.hypershift.dns.handover import is_handed_over
 from hcp_dr.model import DNS, HANDOVER, Case, Dns
 from hcp_dr.procedure import RESTORE_LOST, UNDO, working_steps
 from hcp_dr.procedure.backup import hold_dns, release_dns
-from hcp_dr.procedure.handing import is_handed_over
-from hcp_dr.procedure.refilling import REFILL
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
 from hcp_dr.procedure.restore.pull_images import STEP as PULL_IMAGES
+from hcp_dr.procedure.resume.refill import STEP as REFILL
 
 
 def resume(context: Context, *, dns: Dns | None = None, pull_images: bool = True) -> Outcome:

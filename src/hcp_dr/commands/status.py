@@ -8,8 +8,9 @@ from hcp_dr.engine.around import Around
 from hcp_dr.engine.journal import Story
 from hcp_dr.engine.mirror import reconciled
 from hcp_dr.errors import HcpDrError, JournalError, NothingToResume
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.objects.naming import bucket_prefix
-from hcp_dr.procedure import POINT_OF_NO_RETURN, UNDO, working_steps
+from hcp_dr.procedure import UNDO, working_steps
 from hcp_dr.report.status import Seen
 
 

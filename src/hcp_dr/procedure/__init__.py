@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from hcp_dr.engine.step import Step, Watch
-from hcp_dr.procedure import fence_watch
+from hcp_dr.hypershift.fence import watch as fence_watch
 from hcp_dr.procedure.backup import (
     claim_operator,
     copy_snapshot,
@@ -57,6 +57,7 @@ from hcp_dr.procedure.restore import (
     start_control_plane,
     take_over_dns,
 )
+from hcp_dr.procedure.resume import refill
 from hcp_dr.procedure.teardown import aws_machines as teardown_aws_machines
 from hcp_dr.procedure.teardown import cluster as teardown_cluster
 from hcp_dr.procedure.teardown import hosted_cluster as teardown_hosted_cluster
@@ -274,6 +275,9 @@ SOURCE_LOST: Steps = (
 
 RESTORE_LOST = "restore --source-lost"
 
+RESUME: Steps = (refill.STEP,)
+"""What a command does first where another machine began it."""
+
 APART: dict[str, Steps] = {BACKUP_ONLINE: ONLINE, RESTORE_LOST: SOURCE_LOST}
 """What is no part of a relocation, by the command as the journal names it."""
 
@@ -289,5 +293,3 @@ def working_steps(command: str) -> Steps:
 
 WATCHES: tuple[Watch[Any], ...] = (fence_watch.WATCH,)
 """What the commands that change something look after between their rounds. `verify` alone only reads."""
-
-POINT_OF_NO_RETURN = start_control_plane.STEP.name

@@ -7,6 +7,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Story
 from hcp_dr.engine.step import Check
+from hcp_dr.hypershift import steps
 
 
 def phases(story: Story) -> list[dict[str, Any]]:
@@ -20,8 +21,10 @@ def phases(story: Story) -> list[dict[str, Any]]:
 
 def api_away(story: Story) -> float | None:
     """Seconds from the fence's first order to the name's first answer, by the journal; None where it has not both."""
-    began = next((x["at"] for x in story.lines if x.get("line") == "intent" and x.get("step") == "backup.fence"), None)
-    back = [x["at"] for x in story.lines if x.get("line") == "done" and x.get("step") == "verify.publish_api"]
+    began = next(
+        (x["at"] for x in story.lines if x.get("line") == "intent" and x.get("step") == steps.BACKUP_FENCE), None
+    )
+    back = [x["at"] for x in story.lines if x.get("line") == "done" and x.get("step") == steps.VERIFY_PUBLISH_API]
     back += [x["at"] for x in story.lines if x.get("line") == "remember" and x.get("key") == "leases_at_undo"]
     return round(float(back[0]) - float(began), 3) if began is not None and back else None
 

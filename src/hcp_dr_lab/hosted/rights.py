@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 
 from hcp_dr.errors import AlreadyExists, KubernetesError
+from hcp_dr.hypershift.access import roles
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.model import Side
-from hcp_dr.procedure import roles
 from hcp_dr_lab.ground.layout import PRODUCT_USER
 
 _KINDS = {each.kind: each for each in (r.NAMESPACE, r.CLUSTER_ROLE, r.CLUSTER_ROLE_BINDING, r.ROLE, r.ROLE_BINDING)}

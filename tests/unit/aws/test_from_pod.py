@@ -24,9 +24,9 @@ from hcp_dr.aws.port import SMALLEST_PART
 from hcp_dr.engine.perform import perform
 from hcp_dr.engine.transfer import UploadPart, UploadSnapshot
 from hcp_dr.errors import AwsBusy, AwsConflict, AwsUnreachable, BucketRefused, CommandFailed, HcpDrError
+from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.kube.port import Completed
 from hcp_dr.model import Ports
-from hcp_dr.procedure import etcd
 from hcp_dr_lab.tabletop.aws import Keys, Storage
 from tests.ports import CASE, MemoryKubernetes, World
 from tests.unit.aws.conftest import KEYS
@@ -102,7 +102,7 @@ class Place:
 
     def fetch(self, url: str | None = None) -> str | None:
         url = url or self.ports.bucket.presign_get("a/probe", seconds=60)
-        return etcd.cannot_fetch(self.pod, CASE, "etcd-0", url, PROBE)
+        return etcd_members.cannot_fetch(self.pod, CASE, "etcd-0", url, PROBE)
 
 
 @pytest.fixture

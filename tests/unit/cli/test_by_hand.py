@@ -13,7 +13,7 @@ import pytest
 from hcp_dr.commands import restore_by_hand
 from hcp_dr.engine import journal
 from hcp_dr.engine.step import Check, Decision, Do, Done, Remember, Step
-from hcp_dr.procedure.hand_snapshot import WHOLE
+from hcp_dr.hypershift.manual_backup.snapshot import WHOLE
 from tests.ports import World
 from tests.unit.cli.conftest import Hcp
 from tests.unit.cli.test_verbs import Terminal, toy

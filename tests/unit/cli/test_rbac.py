@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hcp_dr.procedure.permissions import EVERYWHERE, SIDES, permissions
+from hcp_dr.hypershift.access.permissions import EVERYWHERE, SIDES, permissions
 from tests.unit.cli.conftest import Hcp
 
 RBAC = "rbac.authorization.k8s.io"

@@ -16,9 +16,11 @@ from hcp_dr.engine.journal import FILE_NAME, Journal
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember
 from hcp_dr.errors import ClusterUnreachable, NotRestorable, Refused
 from hcp_dr.folder import BackupFolder
+from hcp_dr.hypershift import source_loss
+from hcp_dr.hypershift.etcd.restorable import ETCD_RESTORE, Looked
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, page
-from hcp_dr.procedure import APART, BACKUP_ONLINE, POINT_OF_NO_RETURN, RESTORE_LOST, lost
-from hcp_dr.procedure.restorable import ETCD_RESTORE, Looked
+from hcp_dr.procedure import APART, BACKUP_ONLINE, RESTORE_LOST
 from tests.cases.building import an_object
 from tests.ports import CASE, MemoryKubernetes, World
 from tests.unit.cli.conftest import Hcp
@@ -232,5 +234,5 @@ def test_it_is_resumed_in_the_backups_own_folder_whatever_backup_dir_says(
 
 def test_what_is_told_is_what_is_warned_of() -> None:
     told = {"reason": "x", "who": "y", "at": 0.0, "began": 60.0}
-    checks: tuple[Check, ...] = lost.checks(CASE, told, "/backups/one")
+    checks: tuple[Check, ...] = source_loss.checks(CASE, told, "/backups/one")
     assert [check.verdict for check in checks] == ["warning", "warning", "warning"]

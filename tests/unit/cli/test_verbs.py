@@ -20,11 +20,12 @@ from hcp_dr.commands import abort, resume
 from hcp_dr.engine import journal
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step
 from hcp_dr.errors import ArchiveError, Refused, SettingsError
+from hcp_dr.hypershift.dns.handover import HELD
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import DNS, HANDOVER
-from hcp_dr.procedure import PHASES, POINT_OF_NO_RETURN, PREFLIGHT
+from hcp_dr.procedure import PHASES, PREFLIGHT
 from hcp_dr.procedure.backup.hold_dns import STEP as HOLD_DNS
-from hcp_dr.procedure.handing import HELD
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT
 from tests.ports import CASE, World
 from tests.unit.cli.conftest import Hcp

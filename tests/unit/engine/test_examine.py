@@ -17,7 +17,7 @@ from hcp_dr.errors import (
     SettingsError,
     UnknownHostedCluster,
 )
-from hcp_dr.procedure.preflight import verdict
+from hcp_dr.hypershift.checks import verdict
 from tests.unit.engine.toys import Table, step
 
 GOOD, ODD = Check("good", "ok", "fine"), Check("odd", "warning", "strange")

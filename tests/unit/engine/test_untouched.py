@@ -10,7 +10,7 @@ import pytest
 from hcp_dr.engine.step import Decision, Do, Refuse
 from hcp_dr.engine.untouched import DONE_SO_FAR, Untouched, still_true
 from hcp_dr.errors import HcpDrError, NotProven, Refused
-from hcp_dr.procedure.removal import NOT_TORN_DOWN
+from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from tests.unit.engine.toys import Table, patch, step
 
 SAID = Untouched("No record was touched.", besides="The API serves.")

@@ -12,6 +12,11 @@ from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Create, Do, Patch, PutObject, Remember, Step, WriteFile
 from hcp_dr.engine.transfer import UploadSnapshot
+from hcp_dr.hypershift.backup_objects import Restorable
+from hcp_dr.hypershift.fence.state import KEEPERS, WRITERS
+from hcp_dr.hypershift.identity import Identity
+from hcp_dr.hypershift.machines import restore
+from hcp_dr.hypershift.machines.paused_objects import PAUSED
 from hcp_dr.kube.port import Object
 from hcp_dr.model import RELOCATION_ANNOTATION
 from hcp_dr.objects import ignition
@@ -26,11 +31,7 @@ from hcp_dr.procedure.backup import (
     protect_instances,
     snapshot_etcd,
 )
-from hcp_dr.procedure.fencing import KEEPERS, WRITERS
-from hcp_dr.procedure.identity import Identity
-from hcp_dr.procedure.machinery import PAUSED
 from hcp_dr.procedure.restore import claim_namespaces, hosted_cluster, hosted_cluster_inputs, machines, node_pools
-from hcp_dr.procedure.restoring import Restorable
 from hcp_dr.procedure.teardown import stop_control_plane
 from tests.cases.building import an_object, build, facts_type
 from tests.cases.reading import FOLDER, read
@@ -74,7 +75,7 @@ def carried_out() -> dict[tuple[str, str], Object]:
     given = facts(machines.STEP, "owners-are-made-before-what-they-own")
     made: dict[tuple[str, str], Object] = {}
     rounds = 0
-    while isinstance(decision := machines.plan(given), Do):
+    while isinstance(decision := restore.plan(given), Do):
         created = bodies(machines.STEP, given)
         made |= created
         there = copy.deepcopy(created)

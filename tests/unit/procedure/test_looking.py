@@ -17,12 +17,19 @@ from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Done, Refuse, Step
 from hcp_dr.errors import ArchiveError, ClusterUnreachable, Forbidden, HcpDrError
+from hcp_dr.hypershift.deletion import protocol as deletion_protocol
+from hcp_dr.hypershift.deletion import remains
+from hcp_dr.hypershift.dns import external_dns, records
+from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.etcd import snapshot_file
+from hcp_dr.hypershift.fence import state as fence_state
+from hcp_dr.hypershift.inventory import MACHINERY
+from hcp_dr.hypershift.machines import restore
 from hcp_dr.kube.port import Completed
 from hcp_dr.kube.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE
 from hcp_dr.objects.archive import MANIFEST
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.scrub import OIDC_FINALIZER
-from hcp_dr.procedure import etcd, fencing, records, removal, snapshot
 from hcp_dr.procedure.backup import (
     export_again,
     export_objects,
@@ -30,8 +37,7 @@ from hcp_dr.procedure.backup import (
     protect_instances,
     release_dns,
 )
-from hcp_dr.procedure.carried import MACHINERY
-from hcp_dr.procedure.preflight import capability, external_dns
+from hcp_dr.procedure.preflight import capability
 from hcp_dr.procedure.preflight import hosted_cluster as preflight_hosted_cluster
 from hcp_dr.procedure.restore import (
     carry_again,
@@ -42,7 +48,7 @@ from hcp_dr.procedure.restore import (
     machines,
     node_pools,
 )
-from hcp_dr.procedure.teardown import aws_machines, cluster, hosted_control_plane, leftovers, operator_back
+from hcp_dr.procedure.teardown import aws_machines, cluster, hosted_control_plane
 from hcp_dr.procedure.teardown import hosted_cluster as teardown_hosted_cluster
 from hcp_dr.procedure.teardown import machines as teardown_machines
 from hcp_dr.procedure.teardown import node_pools as teardown_node_pools
@@ -142,16 +148,16 @@ def test_what_changed_before_the_fence_is_carried_again(world: World) -> None:
 def test_what_is_restored_is_what_the_backup_holds(world: World) -> None:
     Table(world).run().carry_out(BEFORE_THE_FENCE)
     world.source.objects.clear()
-    facts = machines.observe(world.ports, CASE, NOTHING)
+    facts = restore.observe(world.ports, CASE, NOTHING)
     assert [item.entry.kind for item in facts.wanted[:4]] == [resource.kind for resource in MACHINERY[:4]]
-    assert isinstance(machines.plan(facts), Done)
+    assert isinstance(restore.plan(facts), Done)
 
 
 def test_a_backup_that_was_tampered_with_is_not_restored(world: World) -> None:
     Table(world).run().carry_out(BEFORE_THE_FENCE)
     world.archive.files["namespaces/clusters-one/machine-w-1.yaml"] += "# a comment\n"
     with pytest.raises(ArchiveError, match="was changed after the backup"):
-        machines.observe(world.ports, CASE, NOTHING)
+        restore.observe(world.ports, CASE, NOTHING)
 
 
 def test_a_secret_named_like_a_token_is_no_token(world: World) -> None:
@@ -174,7 +180,7 @@ def test_node_pools_without_their_hosted_cluster_are_refused_but_can_be_foreseen
 
 def test_the_fence_sees_the_pods_that_are_there_whatever_is_asked_for(world: World) -> None:
     world.source.objects["Deployment", "clusters-one", "kube-apiserver"]["spec"]["replicas"] = 0
-    fence = fencing.look_at(world.source, CASE)
+    fence = fence_state.look_at(world.source, CASE)
     assert fence.paused is False
     [found] = fence.named(("kube-apiserver",))
     assert (found.replicas, [pod.name for pod in found.pods], found.stopped) == (0, ["kas-a"], False)
@@ -186,16 +192,16 @@ def test_the_fence_sees_the_pods_that_are_there_whatever_is_asked_for(world: Wor
 )
 def test_a_pause_that_ends_by_itself_is_no_pause(world: World, value: str | None, *, paused: bool) -> None:
     world.source.objects["HostedCluster", "clusters", "one"]["spec"]["pausedUntil"] = value
-    assert fencing.look_at(world.source, CASE).paused is paused
+    assert fence_state.look_at(world.source, CASE).paused is paused
 
 
 def test_the_only_etcd_pod_is_the_truth_as_long_as_it_is_ready(world: World) -> None:
-    assert etcd.truth(world.source, CASE) == "etcd-0"
+    assert etcd_members.truth(world.source, CASE) == "etcd-0"
     assert world.source.asked == [], "nobody has to be asked who leads"
     world.source.objects["Pod", "clusters-one", "etcd-0"]["status"] = {}
-    assert etcd.truth(world.source, CASE) is None
+    assert etcd_members.truth(world.source, CASE) is None
     del world.source.objects["StatefulSet", "clusters-one", "etcd"]
-    assert etcd.truth(world.source, CASE) is None
+    assert etcd_members.truth(world.source, CASE) is None
 
 
 def answering(world: World, text: str, code: int = 0) -> list[Sequence[str]]:
@@ -219,14 +225,14 @@ def status(revision: int) -> str:
 )
 def test_etcds_revision_is_read_twice(world: World, text: str, revisions: tuple[int, int]) -> None:
     asked = answering(world, text)
-    assert etcd.still_revision(world.source, CASE, "etcd-0") == revisions
+    assert etcd_members.still_revision(world.source, CASE, "etcd-0") == revisions
     assert asked[0][2].count("endpoint status") == 2
 
 
 @pytest.mark.parametrize("text", ["", f"{status(42)}\n", "no such command\n"])
 def test_a_revision_that_cannot_be_read_twice_does_not_stand_still(world: World, text: str) -> None:
     answering(world, text)
-    first, second = etcd.still_revision(world.source, CASE, "etcd-0")
+    first, second = etcd_members.still_revision(world.source, CASE, "etcd-0")
     assert first != second
 
 
@@ -262,13 +268,13 @@ def test_of_several_members_the_leader_is_the_truth(
     world: World, leaders: tuple[int | None, ...], truth: str | None
 ) -> None:
     three_members(world.source, *leaders)
-    assert etcd.truth(world.source, CASE) == truth
+    assert etcd_members.truth(world.source, CASE) == truth
 
 
 def test_each_member_tells_whom_it_knows_but_learners(world: World) -> None:
     three_members(world.source, 1, 1, 1)
-    found = etcd.members(world.source, CASE)
-    assert found[0] == etcd.Member("etcd-0", "11", "0", "1", 40, ("etcd-0", "etcd-1", "etcd-2"))
+    found = etcd_members.members(world.source, CASE)
+    assert found[0] == etcd_members.Member("etcd-0", "11", "0", "1", 40, ("etcd-0", "etcd-1", "etcd-2"))
     assert [member.leads for member in found] == [False, True, False]
 
 
@@ -277,16 +283,16 @@ FILE = f"{STATUS}\n5ad10e  -\nabcd  -\n"
 STAMP = "etcd-0 4096 1700000000"
 
 
-def read(world: World, path: str, **given: Any) -> snapshot.SnapshotFile:
+def read(world: World, path: str, **given: Any) -> snapshot_file.SnapshotFile:
     how: dict[str, Any] = {"part_size": 5 * 1024**2, "stamp": STAMP} | given
-    return snapshot.read_file(world.source, "clusters-one", "etcd-0", path, **how)
+    return snapshot_file.read_file(world.source, "clusters-one", "etcd-0", path, **how)
 
 
 def test_a_snapshot_is_told_by_etcds_own_words_and_its_checksum(world: World) -> None:
     answering(world, f"{FILE}abcd\n")
     found = read(world, "/var/lib/data/a b.db")
-    assert found == snapshot.SnapshotFile(4096, "5ad10e", "9f3a", 42, 700, intact=True, stamp=STAMP)
-    assert snapshot.SnapshotFile.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert found == snapshot_file.SnapshotFile(4096, "5ad10e", "9f3a", 42, 700, intact=True, stamp=STAMP)
+    assert snapshot_file.SnapshotFile.from_json(json.loads(json.dumps(found.to_json()))) == found
 
 
 def test_what_is_larger_than_a_part_is_summed_part_by_part(world: World) -> None:
@@ -322,16 +328,16 @@ ROOM = "room /dev/nvme1n1 8125880 1000000 90000 2% /var/lib/data\n"
     [
         (
             f"{ROOM}database 52428800\nfile 4096 1700000000\nmember\nsnapshot-f.db\nsnapshot-f.db.part\n",
-            snapshot.Glance(92160000, 52428800, STAMP, ("member", "snapshot-f.db", "snapshot-f.db.part")),
+            snapshot_file.Glance(92160000, 52428800, STAMP, ("member", "snapshot-f.db", "snapshot-f.db.part")),
         ),
-        (f"{ROOM}database 52428800\nfile \nmember\n", snapshot.Glance(92160000, 52428800, "", ("member",))),
-        ("room \ndatabase \nfile \n", snapshot.Glance(None, None, "", ())),
-        ("", snapshot.Glance(None, None, "", ())),
+        (f"{ROOM}database 52428800\nfile \nmember\n", snapshot_file.Glance(92160000, 52428800, "", ("member",))),
+        ("room \ndatabase \nfile \n", snapshot_file.Glance(None, None, "", ())),
+        ("", snapshot_file.Glance(None, None, "", ())),
     ],
 )
-def test_a_glance_tells_the_room_and_what_is_there(world: World, told: str, seen: snapshot.Glance) -> None:
+def test_a_glance_tells_the_room_and_what_is_there(world: World, told: str, seen: snapshot_file.Glance) -> None:
     answering(world, told)
-    assert snapshot.glance(world.source, "clusters-one", "etcd-0", "/var/lib/data/snapshot-f.db") == seen
+    assert snapshot_file.glance(world.source, "clusters-one", "etcd-0", "/var/lib/data/snapshot-f.db") == seen
     assert seen.lacking == (0 if seen.free is None else 52428800 + 64 * 1024**2 - 92160000)
     assert set(seen.of_save("/var/lib/data/snapshot-f.db")) <= {"snapshot-f.db", "snapshot-f.db.part"}
 
@@ -628,7 +634,7 @@ def test_placement_sees_the_mark_of_a_restore(world: World) -> None:
 
 def proven_memory() -> Memory:
     memory = NOTHING.with_value("nonce", "mine")
-    for name in removal.PROOF:
+    for name in deletion_protocol.PROOF:
         memory = memory.with_done(name)
     return memory
 
@@ -643,36 +649,36 @@ def moved(world: World) -> World:
 
 
 def test_a_proven_destination_opens_the_way(moved: World) -> None:
-    assert removal.proven(moved.ports, CASE, proven_memory()).refusal() is None
+    assert deletion_protocol.proven(moved.ports, CASE, proven_memory()).refusal() is None
 
 
-@pytest.mark.parametrize("missing", removal.PROOF)
+@pytest.mark.parametrize("missing", deletion_protocol.PROOF)
 def test_every_single_proof_counts(moved: World, missing: str) -> None:
     """I4."""
     memory = proven_memory()
     memory = replace(memory, done=memory.done - {missing})
-    assert removal.proven(moved.ports, CASE, memory).unproven == (missing,)
+    assert deletion_protocol.proven(moved.ports, CASE, memory).unproven == (missing,)
 
 
 def test_a_destination_that_does_not_serve_now_closes_it(moved: World) -> None:
     moved.hosted.objects["ConfigMap", "default", "hcp-dr-relocation"]["data"]["nonce"] = "other"
-    assert not removal.proven(moved.ports, CASE, proven_memory()).destination_serves
+    assert not deletion_protocol.proven(moved.ports, CASE, proven_memory()).destination_serves
     moved.hosted.objects["ConfigMap", "default", "hcp-dr-relocation"]["data"]["nonce"] = "mine"
     moved.destination.objects["HostedCluster", "clusters", "one"]["status"]["conditions"][0]["status"] = "False"
-    assert not removal.proven(moved.ports, CASE, proven_memory()).destination_serves
+    assert not deletion_protocol.proven(moved.ports, CASE, proven_memory()).destination_serves
     del moved.destination.objects["HostedCluster", "clusters", "one"]
-    assert not removal.proven(moved.ports, CASE, proven_memory()).destination_serves
+    assert not deletion_protocol.proven(moved.ports, CASE, proven_memory()).destination_serves
 
 
 def test_no_nonce_is_no_proof_even_where_none_is_found(moved: World) -> None:
     del moved.hosted.objects["ConfigMap", "default", "hcp-dr-relocation"]
     memory = replace(proven_memory(), values={})
-    assert not removal.proven(moved.ports, CASE, memory).destination_serves
+    assert not deletion_protocol.proven(moved.ports, CASE, memory).destination_serves
 
 
 def test_whoever_could_terminate_is_seen_alive(moved: World) -> None:
     """I1: the operator and the dangerous Deployments, asked for or still there; not the neighbour's."""
-    guard = removal.guard(moved.ports, CASE, proven_memory())
+    guard = deletion_protocol.guard(moved.ports, CASE, proven_memory())
     assert guard.alive == ("operator 1 pods", "control-plane-operator 1 pods", "capi-provider 1 pods")
     for place, name, pod in (
         ("hypershift", "operator", "operator-a"),
@@ -680,9 +686,9 @@ def test_whoever_could_terminate_is_seen_alive(moved: World) -> None:
         ("clusters-one", "capi-provider", "capi-a"),
     ):
         moved.source.objects["Deployment", place, name]["spec"]["replicas"] = 0
-        assert removal.guard(moved.ports, CASE, proven_memory()).alive, "its pod is still there"
+        assert deletion_protocol.guard(moved.ports, CASE, proven_memory()).alive, "its pod is still there"
         del moved.source.objects["Pod", place, pod]
-    assert removal.guard(moved.ports, CASE, proven_memory()).alive == ()
+    assert deletion_protocol.guard(moved.ports, CASE, proven_memory()).alive == ()
 
 
 @pytest.mark.parametrize(
@@ -697,7 +703,9 @@ def test_whoever_could_terminate_is_seen_alive(moved: World) -> None:
     ],
     ids=lambda value: value.name if isinstance(value, Step) else "",
 )
-def test_only_what_is_this_clusters_is_removed(moved: World, step: Step[removal.Facts], names: set[str]) -> None:
+def test_only_what_is_this_clusters_is_removed(
+    moved: World, step: Step[deletion_protocol.Facts], names: set[str]
+) -> None:
     """I5."""
     items = step.observe(moved.ports, CASE, proven_memory()).items
     assert {item.name for item in items} == names
@@ -717,7 +725,7 @@ def test_a_removal_is_foretold_to_the_last_finalizer(moved: World) -> None:
 
 
 def test_what_an_operator_would_act_upon_is_seen_and_the_neighbours_is_not(world: World) -> None:
-    left = operator_back.left_on_source(world.ports, CASE)
+    left = remains.left_on_source(world.ports, CASE)
     assert set(left) == {
         "HostedCluster one",
         "NodePool one-workers",
@@ -740,17 +748,17 @@ def test_roles_of_this_cluster_are_told_by_labels_or_by_the_whole_namespace(worl
         an_object("ClusterRole hypershift-cluster-api"),
         an_object("ClusterRole hypershift-cluster-api-clusters-one"),
     )
-    assert [name_of(item) for item in leftovers.outside_of(CASE, CLUSTER_ROLE, roles)] == ["of-one"]
+    assert [name_of(item) for item in remains.outside_of(CASE, CLUSTER_ROLE, roles)] == ["of-one"]
     bindings = tuple(
         an_object(f"ClusterRoleBinding hypershift-cluster-api-{own}")
         for own in ("clusters-one", "clusters-one2", "one")
     )
-    found = leftovers.outside_of(CASE, CLUSTER_ROLE_BINDING, bindings)
+    found = remains.outside_of(CASE, CLUSTER_ROLE_BINDING, bindings)
     assert [name_of(item) for item in found] == ["hypershift-cluster-api-clusters-one"]
     own_roles = tuple(
         an_object(f"Role openshift-ingress/control-plane-operator-{own}") for own in ("clusters-one", "x")
     )
-    assert len(leftovers.outside_of(CASE, ROLE, own_roles)) == 1
+    assert len(remains.outside_of(CASE, ROLE, own_roles)) == 1
     assert world.written == []
 
 

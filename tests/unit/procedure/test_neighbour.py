@@ -10,15 +10,18 @@ from hypothesis import strategies as st
 
 from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
+from hcp_dr.hypershift import inventory
+from hcp_dr.hypershift.deletion import protocol as deletion_protocol
+from hcp_dr.hypershift.deletion import remains
+from hcp_dr.hypershift.deletion.remains import left_on_source
+from hcp_dr.hypershift.dns import records
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, CONFIG_MAP, NODE, ROLE, ROLE_BINDING
 from hcp_dr.model import Case
 from hcp_dr.objects.reading import name_of, namespace_of
-from hcp_dr.procedure import BACKUP, RELOCATE, TEARDOWN, carried, records, removal
+from hcp_dr.procedure import BACKUP, RELOCATE, TEARDOWN
 from hcp_dr.procedure.backup import delete_routes, protect_instances, release_dns
 from hcp_dr.procedure.restore import claim_namespaces, control_plane_secrets, hosted_cluster_inputs, machines
-from hcp_dr.procedure.teardown import leftovers
-from hcp_dr.procedure.teardown.operator_back import left_on_source
 from tests.cases.building import an_object
 from tests.ports import World
 from tests.unit.engine.toys import Table
@@ -66,7 +69,7 @@ def standing(two: tuple[str, str, str, str]) -> tuple[World, Case, set[Key]]:
 @given(neighbours())
 def test_only_ones_own_is_carried_and_all_of_it(two: tuple[str, str, str, str]) -> None:
     world, case, foreign = standing(two)
-    taken = {key(item) for item in carried.look_at(world.source, case)}
+    taken = {key(item) for item in inventory.look_at(world.source, case)}
     assert not taken & foreign
     kinds = {"HostedCluster", "NodePool", "Cluster", "AWSCluster", "Machine", "AWSMachine", "MachineSet"}
     assert {each for each in of(case.name, case.infra_id) if each[0] in kinds} <= taken
@@ -112,7 +115,7 @@ def test_nothing_of_the_neighbours_is_removed_or_counted_as_left(two: tuple[str,
     world, case, foreign = standing(two)
     for step in TEARDOWN:
         facts = step.observe(world.ports, case, Memory())
-        if isinstance(facts, removal.Facts):
+        if isinstance(facts, deletion_protocol.Facts):
             found = {(item.resource.kind, item.namespace, item.name) for item in facts.items}
             assert not found & foreign
     mine = {f"{kind} {name}" for kind, _, name in of(case.name, case.infra_id)}
@@ -139,7 +142,7 @@ def test_what_is_outside_of_the_namespaces_is_told_apart(two: tuple[str, str, st
     case = replace(CASE, name=name)
 
     def outside(of_whom: str) -> list[Object]:
-        labels = {leftovers.OWNER_NAMESPACE: "clusters", leftovers.OWNER_NAME: of_whom}
+        labels = {remains.OWNER_NAMESPACE: "clusters", remains.OWNER_NAME: of_whom}
         own = f"clusters-{of_whom}"
         return [
             an_object({f"ClusterRole control-plane-operator-{own}": {"labels": labels}}),
@@ -155,6 +158,6 @@ def test_what_is_outside_of_the_namespaces_is_told_apart(two: tuple[str, str, st
     found = [
         item
         for resource in (CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING, CONFIG_MAP, NODE)
-        for item in leftovers.outside_of(case, resource, tuple(i for i in there if i["kind"] == resource.kind))
+        for item in remains.outside_of(case, resource, tuple(i for i in there if i["kind"] == resource.kind))
     ]
     assert sorted(map(key, found)) == sorted(map(key, outside(name)))

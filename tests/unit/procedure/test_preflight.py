@@ -10,11 +10,12 @@ import pytest
 from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import AwsDenied, ClusterUnreachable, Forbidden
+from hcp_dr.hypershift import downtime
+from hcp_dr.hypershift.checks import look_for
+from hcp_dr.hypershift.dns.handover import SHORT_LIFE
 from hcp_dr.kube.port import Completed, Listing, Object, Resource
 from hcp_dr.kube.resources import CRON_JOB
 from hcp_dr.model import DNS, HANDOVER
-from hcp_dr.procedure import downtime
-from hcp_dr.procedure.handing import SHORT_LIFE
 from hcp_dr.procedure.preflight import (
     aws,
     capability,
@@ -24,7 +25,6 @@ from hcp_dr.procedure.preflight import (
     external_dns,
     hosted_cluster,
     keys,
-    look_for,
     machines,
     owners,
     webhooks,

@@ -6,9 +6,10 @@ from __future__ import annotations
 from hcp_dr.engine.examine import examine
 from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
+from hcp_dr.hypershift import inventory
 from hcp_dr.objects.archive import page
 from hcp_dr.objects.reading import name_of
-from hcp_dr.procedure import PREFLIGHT, RELOCATE, carried
+from hcp_dr.procedure import PREFLIGHT, RELOCATE
 from tests.unit.engine.toys import Table
 from tests.world import CASE, reads, relocatable
 
@@ -77,7 +78,7 @@ def test_no_credential_and_no_signed_url_is_in_a_plan() -> None:
 
 def test_all_that_is_the_clusters_is_carried_and_nothing_else() -> None:
     world = relocatable()
-    live = carried.look_at(world.source, CASE)
+    live = inventory.look_at(world.source, CASE)
     assert [page(item).entry.file for item in live] == [
         "namespaces/clusters/hc-one.yaml",
         "namespaces/clusters/np-one-workers.yaml",
@@ -108,6 +109,6 @@ def test_machine_objects_in_its_own_namespace_are_carried_only_if_they_are_its_o
     world.source.put("AWSMachineTemplate clusters-one/of-old")
     world.source.put({"Machine clusters-one/stray": {"spec": {"clusterName": "another"}}})
     world.source.put("Cluster clusters-one/another")
-    carried_names = {(item["kind"], name_of(item)) for item in carried.look_at(world.source, CASE)}
+    carried_names = {(item["kind"], name_of(item)) for item in inventory.look_at(world.source, CASE)}
     assert ("AWSMachineTemplate", "of-old") in carried_names
     assert not {("Machine", "stray"), ("Cluster", "another")} & carried_names

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Step
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.operator_claim import OBJECT, Claim, look_at
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure.operator_claim import OBJECT, Claim, look_at
-from hcp_dr.procedure.returning import UNPAUSES
 
 _LEFT = "Nothing of this hosted cluster was changed."
 
@@ -25,7 +26,7 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    if UNPAUSES in memory.acted:
+    if POINT_OF_NO_RETURN in memory.acted:
         return Facts(None, None)
     return Facts(look_at(ports, case, "source"), look_at(ports, case, "destination"))
 
@@ -57,7 +58,7 @@ def revert(claim: Claim) -> Decision:
 
 
 STEP = Step(
-    name="backup.claim_operator",
+    name=steps.BACKUP_CLAIM_OPERATOR,
     documented="-",
     observe=observe,
     plan=plan,

@@ -13,9 +13,9 @@ from hcp_dr.aws.port import LARGEST_PART, StoredObject
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, CopyObject, Decision, DeleteObject, Do, Done, Refuse, Step
 from hcp_dr.errors import NotOurs, SnapshotDoubtful
+from hcp_dr.hypershift.manual_backup.snapshot import OWNER, documented_key
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Snapshot, read_manifest
-from hcp_dr.procedure.hand_snapshot import OWNER, documented_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,15 +25,15 @@ from hcp_dr.engine.step import (
     Wait,
 )
 from hcp_dr.errors import FenceBroken
+from hcp_dr.hypershift import scope, steps
+from hcp_dr.hypershift.dns.external_dns import look_at as look_at_external_dns
+from hcp_dr.hypershift.dns.records import HOSTNAME
+from hcp_dr.hypershift.fence.state import Fence, look_at
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, ROUTE, SERVICE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, is_deleting, name_of, uid_of
 from hcp_dr.objects.scrub import anew
-from hcp_dr.procedure import scope
-from hcp_dr.procedure.fencing import Fence, look_at
-from hcp_dr.procedure.preflight.external_dns import look_at as look_at_external_dns
-from hcp_dr.procedure.records import HOSTNAME
 
 LIMIT = 120.0
 
@@ -154,7 +154,7 @@ def revert(facts: Published) -> Decision:
 
 
 STEP = Step(
-    name="backup.delete_routes",
+    name=steps.BACKUP_DELETE_ROUTES,
     documented="8.6.2-5",
     observe=observe,
     plan=plan,

@@ -11,21 +11,21 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Refuse, Remember, Step
 from hcp_dr.errors import MachineUnsafe
+from hcp_dr.hypershift import export, steps
+from hcp_dr.hypershift.inventory import MACHINERY
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import Manifest, page
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.select import is_token_secret
-from hcp_dr.procedure.backup import export_objects
-from hcp_dr.procedure.carried import MACHINERY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts(export_objects.Facts):
+class Facts(export.Facts):
     changed: Mapping[str, Any] | None  # remembered: kind, namespace and name by file
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    seen = export_objects.observe(ports, case, memory)
+    seen = export.observe(ports, case, memory)
     return Facts(**{each.name: getattr(seen, each.name) for each in fields(seen)}, changed=memory.mapping("changed"))
 
 
@@ -72,11 +72,11 @@ def plan(facts: Facts) -> Decision:
                 todo="Find out who changed them; then lift the fence by hand or start over with a new BACKUP_DIR.",
             )
         )
-    if export_objects.problem(facts.live, facts.folder) is None:
+    if export.problem(facts.live, facts.folder) is None:
         changed = {**(facts.changed or {}), **contents_changed(facts)}
         if changed != (facts.changed or {}):
             return Do((Remember("changed", changed),))
-    return export_objects.plan(facts)
+    return export.plan(facts)
 
 
 def foresee(facts: Facts) -> Facts:
@@ -88,7 +88,7 @@ def foresee(facts: Facts) -> Facts:
 
 def _exported(facts: Facts) -> dict[str, Any]:
     """What is written and in the manifest after one round of the export."""
-    after = export_objects.afterwards(facts, export_objects.plan(facts))
+    after = export.afterwards(facts, export.plan(facts))
     return {"written": after.written, "manifest": after.manifest}
 
 
@@ -103,7 +103,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 
 STEP = Step(
-    name="backup.export_again",
+    name=steps.BACKUP_EXPORT_AGAIN,
     documented="8.6.2-4",
     observe=observe,
     plan=plan,

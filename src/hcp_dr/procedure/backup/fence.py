@@ -15,14 +15,15 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import FenceBroken
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.fence.lift import look_back, revert
+from hcp_dr.hypershift.fence.state import KEEPERS, RESTLESS, WRITERS, Fence, look_at
+from hcp_dr.hypershift.identity import Identity
+from hcp_dr.hypershift.identity import look_at as look_inside
+from hcp_dr.hypershift.workloads import Workload, still_there, stop, stopping
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Later, Ports
-from hcp_dr.procedure import etcd
-from hcp_dr.procedure.back_in_service import look_back, revert
-from hcp_dr.procedure.fencing import KEEPERS, RESTLESS, WRITERS, Fence, look_at
-from hcp_dr.procedure.identity import Identity
-from hcp_dr.procedure.identity import look_at as look_inside
-from hcp_dr.procedure.workloads import Workload, still_there, stop, stopping
 
 GONE_LIMIT = 180.0
 """Seconds for a kubelet to prove that a pod is gone."""
@@ -44,12 +45,12 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     fence = look_at(ports.source, case)
-    pod = etcd.truth(ports.source, case) if fence.breach() is None else None
+    pod = etcd_members.truth(ports.source, case) if fence.breach() is None else None
     return Facts(
         namespace=case.control_plane_namespace,
         fence=fence,
         etcd_pod=pod,
-        revisions=etcd.still_revision(ports.source, case, pod) if pod else None,
+        revisions=etcd_members.still_revision(ports.source, case, pod) if pod else None,
         before=memory.mapping("replicas_before"),
         identity=look_inside(ports.hosted) if memory.mapping("replicas_before") is None else None,
         remembered=memory.mapping("fence"),
@@ -128,7 +129,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 
 STEP = Step(
-    name="backup.fence",
+    name=steps.BACKUP_FENCE,
     documented="8.6.2-2",
     observe=observe,
     plan=plan,

@@ -14,13 +14,13 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import ChangeRecords, Check, Decision, Do, Done, Refuse, Remember, Step, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import NotOurs, Refused
+from hcp_dr.hypershift import scope
+from hcp_dr.hypershift.dns.external_dns import source_owner
+from hcp_dr.hypershift.dns.handover import HELD, give_back, hold, names_held, not_as_before, remembered
+from hcp_dr.hypershift.dns.records import fixed_names, kept_at, strangers_at
+from hcp_dr.hypershift.dns.takeover import Image, owner_of, records_of, told
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import DNS, HANDOVER, Case, Ports
-from hcp_dr.procedure import scope
-from hcp_dr.procedure.handing import HELD, give_back, hold, names_held, not_as_before, remembered
-from hcp_dr.procedure.preflight.external_dns import source_owner
-from hcp_dr.procedure.records import fixed_names, kept_at, strangers_at
-from hcp_dr.procedure.taking import Image, owner_of, records_of, told
 
 MOST = 900.0
 """Seconds that are waited for resolvers, however long a record lives."""

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step
+from hcp_dr.hypershift.backup_objects import hosted_cluster_to_restore, is_ours
+from hcp_dr.hypershift.etcd import restorable
+from hcp_dr.hypershift.etcd.restorable import ETCD_RESTORE, Etcd, Looked
+from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig
-from hcp_dr.procedure import restorable
-from hcp_dr.procedure.lost import is_lost
-from hcp_dr.procedure.restorable import ETCD_RESTORE, Etcd, Looked
-from hcp_dr.procedure.restoring import STARTED, hosted_cluster_to_restore, is_ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     remembered = restorable.remembered(memory)
-    if STARTED in memory.done or _is_started(ports, case):
+    if POINT_OF_NO_RETURN in memory.done or _is_started(ports, case):
         return Facts(started=True, etcd=restorable.NOT_LOOKED, remembered=remembered)
     etcd = Etcd(hosted_cluster_to_restore(ports, case), remembered)
     if etcd.refusal is not None and not is_lost(memory):

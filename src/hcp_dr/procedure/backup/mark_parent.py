@@ -10,12 +10,12 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.peers import Stranger, stranger_inside
 from hcp_dr.engine.step import Action, Check, Create, Decision, Delete, Do, Done, Patch, Refuse, Remember, Step
+from hcp_dr.hypershift import scope
+from hcp_dr.hypershift.identity import NONCE, PARENT, WHERE
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CONFIG_MAP
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, uid_of
-from hcp_dr.procedure import scope
-from hcp_dr.procedure.identity import NONCE, PARENT, WHERE
 
 
 @dataclass(frozen=True, slots=True)

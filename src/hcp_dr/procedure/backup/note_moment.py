@@ -10,12 +10,13 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Remember, Step, Wait
+from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.etcd import restorable
+from hcp_dr.hypershift.etcd.restorable import ETCD_RESTORE, Looked
+from hcp_dr.hypershift.etcd.snapshot_file import ONLINE
+from hcp_dr.hypershift.identity import Identity, look_at
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.moments import utc
-from hcp_dr.procedure import etcd, restorable
-from hcp_dr.procedure.identity import Identity, look_at
-from hcp_dr.procedure.restorable import ETCD_RESTORE, Looked
-from hcp_dr.procedure.snapshot import ONLINE
 
 LIMIT = 120.0
 
@@ -32,8 +33,8 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     now, remembered = ports.now(), memory.mapping(ONLINE)
-    members = etcd.members(ports.source, case) if remembered is None else ()
-    pod = members[0].pod if len(members) == 1 else etcd.leader(members)
+    members = etcd_members.members(ports.source, case) if remembered is None else ()
+    pod = members[0].pod if len(members) == 1 else etcd_members.leader(members)
     return Facts(
         proposed_id=f"{ONLINE}-{ports.fresh_id()}",
         now=now,

@@ -12,6 +12,9 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Patch, Remember, Step, Topic, Wait
+from hcp_dr.hypershift import scope, steps
+from hcp_dr.hypershift.machines import paused_objects
+from hcp_dr.hypershift.machines.paused_objects import Held
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr.kube.resources import (
     AWS_MACHINE,
@@ -28,8 +31,6 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import condition, dig, is_ready_pod, name_of, selects
 from hcp_dr.objects.select import node_pools_of
-from hcp_dr.procedure import machinery, scope
-from hcp_dr.procedure.machinery import Held
 
 _PAUSED = ("true", "True")
 _RUNNING = (None, "false", "False")
@@ -98,7 +99,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         ),
         reconciling=condition(hosted_cluster, "ReconciliationActive"),
         operator_alive=operator_alive(ports),
-        machines=machinery.look_at(source, case),
+        machines=paused_objects.look_at(source, case),
         before=scope.pauses(memory),
     )
 
@@ -207,4 +208,6 @@ def _spreading(facts: Facts) -> Decision | None:
     )
 
 
-STEP = Step(name="backup.pause", documented="8.6.2-2", observe=observe, plan=plan, afterwards=afterwards, revert=revert)
+STEP = Step(
+    name=steps.BACKUP_PAUSE, documented="8.6.2-2", observe=observe, plan=plan, afterwards=afterwards, revert=revert
+)

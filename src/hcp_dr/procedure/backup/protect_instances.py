@@ -11,12 +11,12 @@ from hcp_dr.aws.port import Instance
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Protect, Refuse, Remember, Step
 from hcp_dr.errors import MachineUnsafe
+from hcp_dr.hypershift import scope
+from hcp_dr.hypershift.backup_objects import to_restore
+from hcp_dr.hypershift.machines.instances import aws_machines, instance_ids, must_be_own, put_back
+from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.kube.resources import AWS_MACHINE
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure import scope
-from hcp_dr.procedure.instances import aws_machines, instance_ids, must_be_own
-from hcp_dr.procedure.lost import is_lost
-from hcp_dr.procedure.restoring import to_restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +80,6 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     if facts.before is None:
         return replace(facts, before=dict(facts.protected))
     return replace(facts, protected=dict.fromkeys(facts.protected, True))
-
-
-def put_back(before: Mapping[str, Any], protected: Mapping[str, bool]) -> Decision:
-    """Clear the protection of those that had none before."""
-    actions = tuple(Protect(name, on=False) for name, on in before.items() if not on and protected.get(name))
-    return Do(actions) if actions else Done("termination protection is as it was before")
 
 
 def revert(facts: Facts) -> Decision:

@@ -17,17 +17,17 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import FenceBroken, Refused
+from hcp_dr.hypershift import scope, steps
+from hcp_dr.hypershift.dns.external_dns import look_at as look_at_external_dns
+from hcp_dr.hypershift.dns.external_dns import source_owner
+from hcp_dr.hypershift.dns.handover import HELD, is_handed_over
+from hcp_dr.hypershift.dns.records import HOSTNAME, Published, names_in, owned, strangers_at
+from hcp_dr.hypershift.dns.takeover import IMAGE, Image, at_its_places, left_alone, owner_of, put_back, take, told
+from hcp_dr.hypershift.fence.state import Fence, look_at
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, ROUTE, SERVICE
 from hcp_dr.model import DNS, TAKEOVER, Case, Later, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
-from hcp_dr.procedure import scope
-from hcp_dr.procedure.fencing import Fence, look_at
-from hcp_dr.procedure.handing import HELD, is_handed_over
-from hcp_dr.procedure.preflight.external_dns import look_at as look_at_external_dns
-from hcp_dr.procedure.preflight.external_dns import source_owner
-from hcp_dr.procedure.records import HOSTNAME, Published, names_in, owned, strangers_at
-from hcp_dr.procedure.taking import IMAGE, Image, at_its_places, left_alone, owner_of, put_back, take, told
 
 LIMIT = 400.0
 """The documented 40 tries, 10 seconds apart."""
@@ -158,7 +158,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 
 STEP = Step(
-    name="backup.release_dns",
+    name=steps.BACKUP_RELEASE_DNS,
     documented="8.6.2-6",
     observe=observe,
     plan=plan,

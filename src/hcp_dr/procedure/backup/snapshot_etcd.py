@@ -42,12 +42,11 @@ from hcp_dr.engine.transfer import (
     UploadSnapshot,
 )
 from hcp_dr.errors import FenceBroken, HcpDrError, SnapshotDoubtful
-from hcp_dr.model import Case, Later, Ports
-from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, read_manifest
-from hcp_dr.procedure import etcd, restore_url, scope
-from hcp_dr.procedure.fencing import BREACHES, Fence, look_at
-from hcp_dr.procedure.restore_url import RestoreUrl
-from hcp_dr.procedure.snapshot import (
+from hcp_dr.hypershift import scope, steps
+from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.etcd import restore_url
+from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
+from hcp_dr.hypershift.etcd.snapshot_file import (
     FOLDER,
     ONLINE,
     SnapshotFile,
@@ -59,6 +58,9 @@ from hcp_dr.procedure.snapshot import (
     read_file,
     revert,
 )
+from hcp_dr.hypershift.fence.state import BREACHES, Fence, look_at
+from hcp_dr.model import Case, Later, Ports
+from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, read_manifest
 
 AT_A_TIME = 4
 """Parts that go out together."""
@@ -117,7 +119,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         fence=None if online else look_at(ports.source, case, memory),
         fence_id=scope.identifier(remembered.get("id")),
         fence_revision=remembered.get("revision"),
-        pod=etcd.truth(ports.source, case),
+        pod=etcd_members.truth(ports.source, case),
         lacking=0,
         expected=0,
         file=None,
@@ -142,7 +144,7 @@ def _with_file(facts: Facts, ports: Ports, case: Case) -> Facts:
     if facts.fence_id is None:
         return facts
     source, path = ports.source, facts.path
-    seen = {pod: glance(source, facts.namespace, pod, path) for pod in etcd.ready_pods(source, case)}
+    seen = {pod: glance(source, facts.namespace, pod, path) for pod in etcd_members.ready_pods(source, case)}
     facts = replace(facts, left=tuple((pod, f"{FOLDER}/{name}") for pod in seen for name in seen[pod].of_save(path)))
     if facts.fence is None:
         facts = replace(facts, others=tuple((pod, name) for pod in seen for name in seen[pod].of_online(path)))
@@ -386,7 +388,7 @@ def _afterwards_of_parts(facts: Facts, file: SnapshotFile, decision: Decision) -
 
 
 STEP = Step(
-    name="backup.snapshot_etcd",
+    name=steps.BACKUP_SNAPSHOT_ETCD,
     documented="8.6.2-3",
     observe=observe,
     plan=plan,

@@ -12,22 +12,23 @@ from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, CopyObject, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait, WriteFile
 from hcp_dr.errors import SnapshotDoubtful
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.fence.state import RESTLESS, WRITERS
+from hcp_dr.hypershift.manual_backup import folder as manual_folder
+from hcp_dr.hypershift.manual_backup import judgement
+from hcp_dr.hypershift.workloads import still_there, stop, stopping
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import BY_HAND, COMPLETED, MANIFEST, Entry, Manifest, Page, Snapshot, page, read_manifest
 from hcp_dr.objects.reading import dig, name_of
-from hcp_dr.procedure import hand_made
-from hcp_dr.procedure.by_hand import judge_backup
-from hcp_dr.procedure.fencing import RESTLESS, WRITERS
-from hcp_dr.procedure.workloads import still_there, stop, stopping
 
 GONE_LIMIT = 180.0
 _BY_YOU = "The source's etcd may hold what is nowhere else: hcp-dr does not remove it, 8.6.4 by hand is left to you"
 
 
 @dataclass(frozen=True, slots=True)
-class Facts(judge_backup.Facts):
+class Facts(judgement.Facts):
     case: Mapping[str, Any]
     now: float
     name: str
@@ -41,8 +42,8 @@ class Facts(judge_backup.Facts):
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    seen = judge_backup.observe(ports, case, memory)
-    folder = hand_made.read(ports.archive, case)
+    seen = judgement.observe(ports, case, memory)
+    folder = manual_folder.read(ports.archive, case)
     return Facts(
         **{each.name: getattr(seen, each.name) for each in fields(seen)},
         case=case.to_json(),
@@ -58,7 +59,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     )
 
 
-def completed(facts: judge_backup.Facts) -> tuple[Page, ...]:
+def completed(facts: judgement.Facts) -> tuple[Page, ...]:
     """The NodePools with the version that the documented command cuts off, where the folder has none (rule A8)."""
     versions = dict(facts.versions)
     pools = [
@@ -84,7 +85,7 @@ def metadata(facts: Facts) -> dict[str, str]:
 
 
 def plan(facts: Facts) -> Decision:
-    decision = judge_backup.plan(facts)
+    decision = judgement.plan(facts)
     if not isinstance(decision, Done):
         return decision
     if facts.remembered is None:
@@ -109,7 +110,7 @@ def plan(facts: Facts) -> Decision:
 def _remembered(facts: Facts) -> tuple[Action, ...]:
     """What the journal of a backup of ours would hold. Nobody knows any more how many pods there were."""
     stored = facts.snapshot.stored
-    whole = judge_backup.whole(facts)
+    whole = judgement.whole(facts)
     three = facts.snapshot.members > 1
     pools = [f"NodePool/{name}" for name, _ in facts.versions]
     replicas = {
@@ -125,7 +126,7 @@ def _remembered(facts: Facts) -> tuple[Action, ...]:
             {
                 "id": fence_id(facts),
                 "revision": kept.revision if kept else 0,
-                "generations": judge_backup.writers_of(facts.fence).generations,
+                "generations": judgement.writers_of(facts.fence).generations,
             },
         ),
         Remember("by_hand", {"modified": stored.modified if stored else None}),
@@ -205,4 +206,4 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, manifest=_manifest(facts))
 
 
-STEP = Step(name="by_hand.accept_backup", documented="8.6.2", observe=observe, plan=plan, afterwards=afterwards)
+STEP = Step(name=steps.BY_HAND_ACCEPT_BACKUP, documented="8.6.2", observe=observe, plan=plan, afterwards=afterwards)

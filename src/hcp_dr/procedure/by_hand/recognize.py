@@ -15,18 +15,19 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import FenceBroken, HcpDrError, NotProven
+from hcp_dr.hypershift import identity
+from hcp_dr.hypershift.backup_objects import to_restore
+from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
+from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.fence.state import Fence, look_at
+from hcp_dr.hypershift.identity import Identity
+from hcp_dr.hypershift.manual_backup.snapshot import SKEW, seconds_of
+from hcp_dr.hypershift.timeouts import PUBLISH_API
 from hcp_dr.kube.resources import MACHINE, NODE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import read_manifest
 from hcp_dr.objects.reading import dig, name_of
 from hcp_dr.objects.select import of_infrastructure
-from hcp_dr.procedure import etcd, identity
-from hcp_dr.procedure.fencing import Fence, look_at
-from hcp_dr.procedure.hand_snapshot import SKEW, seconds_of
-from hcp_dr.procedure.identity import Identity
-from hcp_dr.procedure.removal import NOT_TORN_DOWN
-from hcp_dr.procedure.restoring import to_restore
-from hcp_dr.procedure.verify.publish_api import LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         nodes=(),
         saved=(memory.mapping("by_hand") or {}).get("modified"),
         revision=manifest.snapshot.revision if manifest and manifest.snapshot else 0,
-        reached=max((member.revision for member in etcd.members(ports.destination, case)), default=None),
+        reached=max((member.revision for member in etcd_members.members(ports.destination, case)), default=None),
         remembered=memory.mapping("identity"),
     )
     try:
@@ -137,7 +138,7 @@ def plan(facts: Facts) -> Decision:
             )
         )
     if facts.silence:
-        return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, LIMIT)
+        return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, PUBLISH_API)
     if facts.reached is None:
         return Wait("the destination's etcd answers", "no member does", 300, Topic("destination", POD, facts.namespace))
     found = checks(facts)

@@ -9,11 +9,11 @@ from dataclasses import replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import NotProven
+from hcp_dr.hypershift import oidc_documents
+from hcp_dr.hypershift.oidc_documents import SIGNING_KEY, Documents
 from hcp_dr.kube.resources import HOSTED_CLUSTER, SECRET
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.scrub import OIDC_FINALIZER
-from hcp_dr.procedure import documents
-from hcp_dr.procedure.documents import SIGNING_KEY, Documents
 
 LIMIT = 300.0
 _WHY = "AWS takes no token of a key that is not published: no volume is attached, no load balancer made"
@@ -23,7 +23,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Documents:
     destination = ports.destination
     hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     secret = destination.find(SECRET, SIGNING_KEY, case.control_plane_namespace)
-    return documents.look_at(ports, destination, case, hosted_cluster, secret)
+    return oidc_documents.look_at(ports, destination, case, hosted_cluster, secret)
 
 
 def plan(facts: Documents) -> Decision:

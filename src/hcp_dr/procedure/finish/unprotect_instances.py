@@ -8,12 +8,10 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Step
+from hcp_dr.hypershift import scope, steps
+from hcp_dr.hypershift.machines.instances import aws_machines, instance_ids, must_be_own, put_back
+from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure import scope
-from hcp_dr.procedure.backup.protect_instances import put_back
-from hcp_dr.procedure.instances import aws_machines, instance_ids, must_be_own
-from hcp_dr.procedure.lost import is_lost
-from hcp_dr.procedure.verify import source_clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     return Facts(
         before=before or {},
         protected={instance.instance_id: instance.termination_protected for instance in found},
-        held=is_lost(memory) and source_clean.STEP.name not in memory.done,
+        held=is_lost(memory) and steps.VERIFY_SOURCE_CLEAN not in memory.done,
         foreseen=tuple(i.instance_id for i in found if not i.termination_protected and not i.spot)
         if before is None
         else (),

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.hypershift.bucket_probe import Probe, look_at
+from hcp_dr.hypershift.checks import bad_if, verdict
+from hcp_dr.hypershift.dns.external_dns import source_owner, under
+from hcp_dr.hypershift.dns.records import owned, owners_of
+from hcp_dr.hypershift.etcd.restore_url import LIMIT as URL_LIMIT
+from hcp_dr.hypershift.etcd.restore_url import SECONDS as URL_SECONDS
+from hcp_dr.hypershift.machines.instances import aws_machines, instance_id, instance_ids
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure.instances import aws_machines, instance_id, instance_ids
-from hcp_dr.procedure.preflight import bad_if, verdict
-from hcp_dr.procedure.preflight.external_dns import source_owner, under
-from hcp_dr.procedure.probe import Probe, look_at
-from hcp_dr.procedure.records import owned, owners_of
-from hcp_dr.procedure.restore_url import LIMIT as URL_LIMIT
-from hcp_dr.procedure.restore_url import SECONDS as URL_SECONDS
 
 NEEDED_SECONDS = 2 * 3600
 """So long the credentials should hold: a relocation with all its waits."""

@@ -9,6 +9,11 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.peers import Stranger, stranger_inside
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.errors import Forbidden
+from hcp_dr.hypershift.access.permissions import denied
+from hcp_dr.hypershift.checks import bad_if, verdict
+from hcp_dr.hypershift.machines.operator_build import Build, build_of, compared, pods_of_operator
+from hcp_dr.hypershift.oidc_documents import bucket_of
+from hcp_dr.hypershift.operator_claim import OBJECT, Holder, holder_on, waiting_for
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
@@ -22,18 +27,8 @@ from hcp_dr.kube.resources import (
     STORAGE_CLASS,
 )
 from hcp_dr.model import Case, Ports, Side
-from hcp_dr.objects.reading import (
-    dig,
-    is_ready_pod,
-    labels_of,
-    name_of,
-)
+from hcp_dr.objects.reading import dig, is_ready_pod, labels_of, name_of
 from hcp_dr.objects.scrub import keeps_oidc_documents
-from hcp_dr.procedure.documents import bucket_of
-from hcp_dr.procedure.operator_build import Build, build_of, compared, pods_of_operator
-from hcp_dr.procedure.operator_claim import OBJECT, Holder, holder_on, waiting_for
-from hcp_dr.procedure.permissions import denied
-from hcp_dr.procedure.preflight import bad_if, verdict
 
 URL_CRD = "hostedclusters.hypershift.openshift.io"
 _CARRIED = (HOSTED_CLUSTER, CLUSTER, AWS_CLUSTER, ROUTE)  # one resource for each API group that is needed

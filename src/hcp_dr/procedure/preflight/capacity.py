@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.hypershift.checks import bad_if, look_for, verdict
+from hcp_dr.hypershift.images.schedulable_nodes import open_to, takes_pods, words
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.quantity import gibibytes, number
 from hcp_dr.objects.reading import dig, labels_of, name_of, some
-from hcp_dr.procedure.nodes import open_to, takes_pods, words
-from hcp_dr.procedure.preflight import bad_if, look_for, verdict
 
 _ENDED = ("Succeeded", "Failed")
 _DEFAULT_PODS = 110.0

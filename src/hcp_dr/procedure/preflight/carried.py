@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.kube.resources import HOSTED_CLUSTER, HOSTED_CONTROL_PLANE, STATEFUL_SET
 from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, name_of
 from hcp_dr.objects.scrub import CLEANUP, PLACED
-from hcp_dr.procedure.preflight import bad_if, verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.hypershift.backup_objects import differences, is_prepared
+from hcp_dr.hypershift.checks import bad_if, look_at_one, verdict
+from hcp_dr.hypershift.deletion.protocol import OPERATOR_NAMESPACE
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER, NAMESPACE, NODE_POOL, SECRET
 from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of, some
 from hcp_dr.objects.release import control_plane_version
 from hcp_dr.objects.select import inputs_of, node_pools_of, referenced_config_maps, referenced_secrets
-from hcp_dr.procedure.preflight import bad_if, look_at_one, verdict
-from hcp_dr.procedure.removal import OPERATOR_NAMESPACE
-from hcp_dr.procedure.restoring import differences, is_prepared
 
 SUPPORTED = "supported-versions"
 """ConfigMap of the HyperShift operator's namespace, and its key: which minor versions the operator supports."""

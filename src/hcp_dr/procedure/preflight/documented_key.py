@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.hypershift.checks import verdict
+from hcp_dr.hypershift.manual_backup.snapshot import OWNER, documented_key
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure.hand_snapshot import OWNER, documented_key
-from hcp_dr.procedure.preflight import verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,37 +3,18 @@ published, so that its name can move. Without that a hosted cluster cannot be mi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
-from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
-from hcp_dr.kube.port import Kubernetes, Object
-from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, POD
-from hcp_dr.model import DNS, RELEASE, Case, Dns, Ports, Side
-from hcp_dr.objects.reading import dig, first_container, flags_of, is_ready_pod, pods_of
-from hcp_dr.procedure.preflight import verdict
-from hcp_dr.procedure.records import owners_of
+from hcp_dr.hypershift.checks import verdict
+from hcp_dr.hypershift.dns.external_dns import NAME, NAMESPACE, ExternalDns, look_at, under
+from hcp_dr.kube.resources import HOSTED_CLUSTER
+from hcp_dr.model import DNS, RELEASE, Case, Dns, Ports
+from hcp_dr.objects.reading import dig
 
-NAMESPACE, NAME = "hypershift", "external-dns"
 _NEEDED_SERVICES = ("APIServer", "OAuthServer", "Konnectivity", "Ignition")
-
-
-@dataclass(frozen=True, slots=True)
-class ExternalDns:
-    """external-dns of one side, as its Deployment's arguments tell. `owner` is its TXT owner id."""
-
-    side: Side
-    there: bool
-    ready: int = 0
-    provider: str = ""
-    domain_filters: tuple[str, ...] = ()
-    owner: str = ""
-    cache: str = ""  # --txt-cache-interval
-    interval: str = ""
-    credentials: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,42 +23,6 @@ class Facts:
     domain: str
     dns: Dns  # remembered: what was said with --dns
     hostnames: tuple[tuple[str, str, str], ...]  # service, how it is published, hostname or ""
-
-
-def read_arguments(deployment: Object, side: Side) -> ExternalDns:
-    """From the first container's command, args and environment. Whether it lives its pods tell."""
-    container = first_container(deployment)
-    flags = flags_of(container)
-    environment = {entry.get("name") for entry in container.get("env") or ()}
-    return ExternalDns(
-        side=side,
-        there=True,
-        provider=next(iter(flags.get("provider", ())), ""),
-        domain_filters=tuple(flags.get("domain-filter", ())),
-        owner=next(iter(flags.get("txt-owner-id", ())), "default"),
-        cache=next(iter(flags.get("txt-cache-interval", ())), ""),
-        interval=next(iter(flags.get("interval", ())), ""),
-        credentials=bool(environment & {"AWS_SHARED_CREDENTIALS_FILE", "AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"}),
-    )
-
-
-def look_at(cluster: Kubernetes, side: Side) -> ExternalDns:
-    """The external-dns of one management cluster."""
-    deployment = cluster.find(DEPLOYMENT, NAME, NAMESPACE)
-    if deployment is None:
-        return ExternalDns(side, there=False)
-    pods = pods_of(deployment, cluster.list(POD, NAMESPACE).items)
-    return replace(read_arguments(deployment, side), ready=sum(map(is_ready_pod, pods)))
-
-
-def source_owner(ports: Ports, case: Case, records: Iterable[Record]) -> str:
-    """The owner id under which the source keeps its names: as its external-dns says, and where that is gone, as the
-    API's own record does. "" where nobody can say."""
-    found = look_at(ports.source, "source")
-    if found.there:
-        return found.owner
-    claimed = owners_of(records, case.api_hostname) - {look_at(ports.destination, "destination").owner}
-    return next(iter(claimed)) if len(claimed) == 1 else ""
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -95,10 +40,6 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         dns=cast("Dns", memory.text(DNS) or RELEASE),
         hostnames=tuple(hostnames),
     )
-
-
-def under(hostname: str, domain: str) -> bool:
-    return hostname == domain or hostname.endswith("." + domain)
 
 
 def _check_side(side: ExternalDns, domain: str, dns: Dns) -> Check:

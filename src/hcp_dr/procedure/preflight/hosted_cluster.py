@@ -8,6 +8,11 @@ from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.hypershift.checks import bad_if, verdict
+from hcp_dr.hypershift.etcd import restorable
+from hcp_dr.hypershift.etcd.restorable import Etcd
+from hcp_dr.hypershift.machines.rollout import rolling
+from hcp_dr.hypershift.pause_owner import who_paused
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import (
     AWS_MACHINE,
@@ -25,17 +30,6 @@ from hcp_dr.objects.naming import control_plane_namespace
 from hcp_dr.objects.reading import condition, dig, is_deleting, name_of, namespace_of, some
 from hcp_dr.objects.release import upgrade
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
-from hcp_dr.procedure import restorable
-from hcp_dr.procedure.preflight import bad_if, verdict
-from hcp_dr.procedure.preflight.owners import who_paused
-from hcp_dr.procedure.restorable import Etcd
-
-_ROLLING = ("UpdatingConfig", "UpdatingVersion", "UpdatingPlatformMachineTemplate")
-
-
-def rolling(pool: Object) -> tuple[str, ...]:
-    """The conditions by which a NodePool says that it is being updated."""
-    return tuple(kind for kind in _ROLLING if condition(pool, kind) == "True")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from typing import Literal
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.hypershift import oidc_documents
+from hcp_dr.hypershift.checks import bad_if, look_at_one, verdict
+from hcp_dr.hypershift.names import ANCHORS, AUTHORITIES
+from hcp_dr.hypershift.oidc_documents import SIGNING_KEY, Documents
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, SECRET, STORAGE_CLASS
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of
-from hcp_dr.procedure import documents
-from hcp_dr.procedure.backup.export_objects import ANCHORS, AUTHORITIES
-from hcp_dr.procedure.documents import SIGNING_KEY, Documents
-from hcp_dr.procedure.preflight import bad_if, look_at_one, verdict
 
 KMS_ACTIONS = "kms:Encrypt, kms:Decrypt, kms:ReEncrypt*, kms:GenerateDataKey*, kms:DescribeKey"
 """As the HostedCluster's schema asks for (spec.secretEncryption.kms.aws.auth.awsKms)."""
@@ -43,7 +43,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     arns = (dig(kms, "aws", which, "arn") for which in ("activeKey", "backupKey"))
     return Facts(
         missing=tuple(text for name, secret in anchors.items() for text in _missing(name, secret)),
-        documents=documents.look_at(ports, source, case, hosted_cluster, anchors[SIGNING_KEY]),
+        documents=oidc_documents.look_at(ports, source, case, hosted_cluster, anchors[SIGNING_KEY]),
         provider=str(kms.get("provider", "")),
         keys=tuple(str(arn) for arn in arns if arn),
         role=str(dig(kms, "aws", "auth", "awsKms") or ""),

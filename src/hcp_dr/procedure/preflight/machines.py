@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.hypershift.checks import bad_if, verdict
+from hcp_dr.hypershift.machines import paused_objects
 from hcp_dr.kube.resources import HOSTED_CLUSTER, MACHINE_DEPLOYMENT, MACHINE_HEALTH_CHECK
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of, some
 from hcp_dr.objects.select import of_infrastructure
-from hcp_dr.procedure import machinery
-from hcp_dr.procedure.preflight import bad_if, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         auto_node=str(dig(auto_node, "provisionerConfig", "name") or "AutoNode") if auto_node else "",
         health_checks=tuple(name_of(item) for item in source.list(MACHINE_HEALTH_CHECK, own).items),
         held=tuple(
-            f"{item.resource.kind} {item.name}" for item in machinery.look_at(ports.source, case) if item.paused
+            f"{item.resource.kind} {item.name}" for item in paused_objects.look_at(ports.source, case) if item.paused
         ),
     )
 

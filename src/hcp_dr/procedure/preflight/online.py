@@ -8,14 +8,16 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.engine.transfer import MEBIBYTE
 from hcp_dr.errors import Forbidden
+from hcp_dr.hypershift.access import tls
+from hcp_dr.hypershift.access.permissions import SIDES, denied, of_online
+from hcp_dr.hypershift.access.tls import Server
+from hcp_dr.hypershift.bucket_probe import Probe, look_at
+from hcp_dr.hypershift.checks import bad_if, verdict
+from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.etcd import restorable
+from hcp_dr.hypershift.etcd.restorable import Etcd
+from hcp_dr.hypershift.etcd.snapshot_file import glance, path_of
 from hcp_dr.model import Case, Ports, Side
-from hcp_dr.procedure import etcd, restorable, unverified
-from hcp_dr.procedure.permissions import SIDES, denied, of_online
-from hcp_dr.procedure.preflight import bad_if, verdict
-from hcp_dr.procedure.probe import Probe, look_at
-from hcp_dr.procedure.restorable import Etcd
-from hcp_dr.procedure.snapshot import glance, path_of
-from hcp_dr.procedure.unverified import Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,13 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     pod, lacking = None, 0
     found = restorable.NOT_LOOKED
     try:
-        pod = etcd.truth(ports.source, case)
+        pod = etcd_members.truth(ports.source, case)
         lacking = glance(ports.source, namespace, pod, path_of("online")).lacking if pod else 0
         found = Etcd(*restorable.look_at(ports.source, case))
     except Forbidden:
         pass  # that is among what is denied
     return Facts(
-        servers=unverified.look_at(ports),
+        servers=tls.look_at(ports),
         probe=look_at(ports, case, memory),
         denied=refused,
         etcd_pod=pod,
@@ -51,7 +53,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 def checks(facts: Facts) -> tuple[Check, ...]:
     return (
-        *unverified.checks(facts.servers, acceptable=False),
+        *tls.checks(facts.servers, acceptable=False),
         *(
             bad_if(
                 refused,

@@ -8,21 +8,15 @@ from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
+from hcp_dr.hypershift.checks import bad_if, look_at_one, look_for, not_seen, verdict
+from hcp_dr.hypershift.deletion.protocol import OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr.hypershift.pause_owner import _PAUSED_BY
 from hcp_dr.kube.port import Object
-from hcp_dr.kube.resources import (
-    APPLIED_MANIFEST_WORK,
-    CRON_JOB,
-    DEPLOYMENT,
-    HOSTED_CLUSTER,
-    KLUSTERLET,
-    NODE_POOL,
-)
+from hcp_dr.kube.resources import APPLIED_MANIFEST_WORK, CRON_JOB, DEPLOYMENT, HOSTED_CLUSTER, KLUSTERLET, NODE_POOL
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.field_owners import writers
 from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of, owner_kinds, some
 from hcp_dr.objects.select import node_pools_of
-from hcp_dr.procedure.preflight import bad_if, look_at_one, look_for, not_seen, verdict
-from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE
 
 _APPLIERS = {
     "argocd.argoproj.io/": "Argo CD",
@@ -47,7 +41,6 @@ _RECOVERY = "oadp-recovery"
 """HyperShift's job that lifts pauses which a failed backup left (contrib/oadp-recovery)."""
 _ADDON = ("hypershift-addon-agent", "open-cluster-management-agent-addon")
 _NOT_BY_ADDON = "hypershift.open-cluster-management.io/not-by-mce"
-_PAUSED_BY = "oadp.openshift.io/paused-by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +125,6 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         if klusterlets is None
         else tuple(name_of(k) for k in klusterlets if dig(k, "spec", "clusterName") == case.name),
     )
-
-
-def who_paused(item: Object) -> str:
-    """For people: who set the pause that stands, and since when; "" where nobody can be named."""
-    named = annotations_of(item).get(_PAUSED_BY)
-    told = [*([named] if named else []), *(str(writer) for writer in writers(item, "spec", "pausedUntil"))]
-    return f" (by {', '.join(told)})" if told else ""
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Step
+from hcp_dr.hypershift.access.tls import Server, checks, look_at
+from hcp_dr.hypershift.checks import verdict
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure.preflight import verdict
-from hcp_dr.procedure.unverified import Server, checks, look_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,13 @@ from dataclasses import replace
 
 from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.errors import HcpDrError, MachineUnsafe
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.machines.adoption import CANONICAL_IMAGES, Facts, machine_fact, observe, pool_fact
+from hcp_dr.hypershift.machines.paused_objects import HELD, Held
 from hcp_dr.kube.port import Resource
-from hcp_dr.kube.resources import (
-    AWS_MACHINE,
-    CONFIG_MAP,
-    MACHINE,
-    MACHINE_DEPLOYMENT,
-    MACHINE_SET,
-    NODE_POOL,
-)
+from hcp_dr.kube.resources import AWS_MACHINE, CONFIG_MAP, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE_POOL
 from hcp_dr.model import Later
 from hcp_dr.objects.reading import annotations_of, name_of, some
-from hcp_dr.procedure.adoption import CANONICAL_IMAGES, Facts, machine_fact, observe, pool_fact
-from hcp_dr.procedure.machinery import HELD, Held
 
 ORDER: tuple[Resource, ...] = (AWS_MACHINE, MACHINE, MACHINE_SET)
 """What is on top comes after its NodePool: while that is paused, the operator would hold it again."""
@@ -175,7 +169,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 
 STEP = Step(
-    name="restore.adopt_machines",
+    name=steps.RESTORE_ADOPT_MACHINES,
     documented="8.6.3-7",
     observe=observe,
     plan=plan,

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Create, Decision, Delete, Do, Done, Patch, Refuse, Step
 from hcp_dr.errors import NotOurs
+from hcp_dr.hypershift import scope, steps
+from hcp_dr.hypershift.backup_objects import Restorable, differing_keys, is_ours, marked, to_restore
+from hcp_dr.hypershift.inventory import MACHINERY, RESOURCES
+from hcp_dr.hypershift.machines import restore
 from hcp_dr.kube.port import Object
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.difference import merge_patch
 from hcp_dr.objects.reading import annotations_of, labels_of, name_of, namespace_of, uid_of
-from hcp_dr.procedure import scope
-from hcp_dr.procedure.carried import MACHINERY, RESOURCES
-from hcp_dr.procedure.restore import machines
-from hcp_dr.procedure.restoring import Restorable, differing_keys, is_ours, marked, to_restore
 
 _MACHINERY = frozenset(resource.kind for resource in MACHINERY)
 
@@ -40,7 +40,7 @@ class Changed:
 class Facts:
     backup_id: str
     changed: tuple[Changed, ...]
-    machines: machines.Facts | None  # looked at where a machine object changed
+    machines: restore.Facts | None  # looked at where a machine object changed
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -52,7 +52,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         Changed(kind, wanted.get(file), ports.destination.find(RESOURCES[kind], name, namespace))
         for file, (kind, namespace, name) in sorted(changed.items())
     )
-    of_machines = machines.observe(ports, case, memory) if any(item.machinery for item in items) else None
+    of_machines = restore.observe(ports, case, memory) if any(item.machinery for item in items) else None
     return Facts(case.backup_id, items, of_machines)
 
 
@@ -71,7 +71,7 @@ def plan(facts: Facts) -> Decision:
     if actions:
         return Do(actions)
     if facts.machines is not None:
-        rest = machines.plan(facts.machines)
+        rest = restore.plan(facts.machines)
         if not isinstance(rest, Done):
             return rest
     if not facts.changed:
@@ -110,7 +110,7 @@ def _differs(item: Changed, backup_id: str) -> bool:
 
 def _patch(wanted: Restorable, found: Object, backup_id: str) -> dict[str, object]:
     """Labels, annotations and spec; whatever else is the destination's."""
-    body = machines.held_body(wanted, backup_id)
+    body = restore.held_body(wanted, backup_id)
     return merge_patch(_part(found), _part(body))
 
 
@@ -128,10 +128,10 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     for item in facts.changed:
         gone = item.found is not None and (item.kind, name_of(item.found)) in deleted
         there = item.wanted and (item.found is None or item.machinery)
-        body = machines.held_body(item.wanted, facts.backup_id) if there and item.wanted else item.found
+        body = restore.held_body(item.wanted, facts.backup_id) if there and item.wanted else item.found
         items.append(replace(item, found=None if gone else body))
-    of_machines = machines.afterwards(facts.machines, decision) if facts.machines else None
+    of_machines = restore.afterwards(facts.machines, decision) if facts.machines else None
     return replace(facts, changed=tuple(items), machines=of_machines)
 
 
-STEP = Step(name="restore.carry_again", documented="8.6.3-3,4", observe=observe, plan=plan, afterwards=afterwards)
+STEP = Step(name=steps.RESTORE_CARRY_AGAIN, documented="8.6.3-3,4", observe=observe, plan=plan, afterwards=afterwards)

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Create, Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.errors import NotOurs
+from hcp_dr.hypershift.backup_objects import is_ours, is_prepared, marked
+from hcp_dr.hypershift.deletion.protocol import Removable, removable
+from hcp_dr.hypershift.deletion.rollback import strangers
+from hcp_dr.hypershift.inventory import RESOURCES
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NAMESPACE, NODE_POOL, POD, STATEFUL_SET
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of, some
 from hcp_dr.objects.select import travels
-from hcp_dr.procedure.carried import RESOURCES
-from hcp_dr.procedure.removal import Removable, removable
-from hcp_dr.procedure.restoring import is_ours, is_prepared, marked
-from hcp_dr.procedure.withdrawal import strangers
 
 GONE_LIMIT = 300.0
 

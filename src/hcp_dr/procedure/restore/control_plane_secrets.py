@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Step
+from hcp_dr.hypershift.backup_objects import DataFacts, after_missing, existing, plan_missing, to_restore
+from hcp_dr.hypershift.deletion.rollback import Made, made, revert
 from hcp_dr.kube.resources import CONFIG_MAP, SECRET
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.select import is_token_secret
-from hcp_dr.procedure.restore.hosted_cluster_inputs import afterwards, plan
-from hcp_dr.procedure.restoring import DataFacts, existing, to_restore
-from hcp_dr.procedure.withdrawal import Made, made, revert
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> DataFacts:
@@ -37,8 +36,8 @@ STEP = Step(
     name="restore.control_plane_secrets",
     documented="8.6.3-4",
     observe=observe,
-    plan=plan,
-    afterwards=afterwards,
+    plan=plan_missing,
+    afterwards=after_missing,
     look_back=look_back,
     revert=revert,
 )

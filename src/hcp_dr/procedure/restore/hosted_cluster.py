@@ -15,6 +15,16 @@ from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Create, Decision, Do, Done, Patch, Refuse, Step
 from hcp_dr.errors import FenceBroken, NotOurs, SnapshotDoubtful
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.backup_objects import Restorable, is_ours, marked, to_restore
+from hcp_dr.hypershift.deletion.rollback import Governed, bring_operator_back, governed, remove_governed
+from hcp_dr.hypershift.etcd import restorable, restore_url
+from hcp_dr.hypershift.etcd.restorable import Etcd
+from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
+from hcp_dr.hypershift.fence.state import BREACHES, Fence, look_at
+from hcp_dr.hypershift.operator_claim import at_zero
+from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Later, Ports
@@ -22,14 +32,6 @@ from hcp_dr.objects.archive import Snapshot, read_manifest
 from hcp_dr.objects.difference import lacks
 from hcp_dr.objects.reading import dig, is_deleting, name_of, namespace_of
 from hcp_dr.objects.scrub import OIDC_FINALIZER
-from hcp_dr.procedure import restorable, restore_url
-from hcp_dr.procedure.fencing import BREACHES, Fence, look_at
-from hcp_dr.procedure.lost import is_lost
-from hcp_dr.procedure.operator_claim import at_zero
-from hcp_dr.procedure.restorable import Etcd
-from hcp_dr.procedure.restore_url import RestoreUrl
-from hcp_dr.procedure.restoring import STARTED, Restorable, is_ours, marked, to_restore
-from hcp_dr.procedure.withdrawal import Governed, bring_operator_back, governed, remove_governed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,12 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     url = ports.bucket.presign_get(snapshot.key, seconds=restore_url.SECONDS) if snapshot else Later("presigned URL")
     lost = is_lost(memory)
-    wanted = None if STARTED in memory.done else _of_backup(ports, case)
+    wanted = None if POINT_OF_NO_RETURN in memory.done else _of_backup(ports, case)
     return Facts(
         backup_id=case.backup_id,
         fence=look_at(ports.source, case, memory) if found is None and not lost else None,
         fence_id=None if lost else (memory.mapping("fence") or {}).get("id"),
-        started=STARTED in memory.done,
+        started=POINT_OF_NO_RETURN in memory.done,
         wanted=wanted,
         found=found,
         snapshot=snapshot,
@@ -210,7 +212,7 @@ def revert(facts: Governed) -> Decision:
 
 
 STEP = Step(
-    name="restore.hosted_cluster",
+    name=steps.RESTORE_HOSTED_CLUSTER,
     documented="8.6.3-6",
     observe=observe,
     plan=plan,

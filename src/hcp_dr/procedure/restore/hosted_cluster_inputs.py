@@ -3,18 +3,16 @@ what is there with the same content is used, what is there with other content is
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step
+from hcp_dr.engine.step import Step
+from hcp_dr.hypershift.backup_objects import DataFacts, after_missing, existing, is_ours, plan_missing, to_restore
+from hcp_dr.hypershift.deletion.protocol import removable
+from hcp_dr.hypershift.deletion.rollback import Made, revert
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER, NODE_POOL, SECRET
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.select import inputs_of, node_pools_of, referenced_config_maps, referenced_secrets
-from hcp_dr.procedure.removal import removable
-from hcp_dr.procedure.restoring import DataFacts, existing, is_ours, to_restore
-from hcp_dr.procedure.withdrawal import Made, revert
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> DataFacts:
@@ -24,18 +22,6 @@ def observe(ports: Ports, case: Case, memory: Memory) -> DataFacts:
         if item.entry.namespace == case.namespace and item.entry.kind in ("Secret", "ConfigMap")
     )
     return DataFacts(case.backup_id, wanted, existing(ports.destination, wanted))
-
-
-def plan(facts: DataFacts) -> Decision:
-    foreign = facts.foreign()
-    if foreign is not None:
-        return Refuse(foreign)
-    actions = facts.missing()
-    return Do(actions) if actions else Done(f"{len(facts.wanted)} inputs are there")
-
-
-def afterwards(facts: DataFacts, decision: Decision) -> DataFacts:
-    return replace(facts, found=facts.completed())
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Made:
@@ -67,8 +53,8 @@ STEP = Step(
     name="restore.hosted_cluster_inputs",
     documented="8.6.3-3",
     observe=observe,
-    plan=plan,
-    afterwards=afterwards,
+    plan=plan_missing,
+    afterwards=after_missing,
     look_back=look_back,
     revert=revert,
 )

@@ -6,13 +6,10 @@ An order takes rounds: create the owners, see their new uids, create what they o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Create, Decision, Do, Done, Refuse, Step
-from hcp_dr.errors import MachineUnsafe, NotOurs
-from hcp_dr.kube.port import Object
+from hcp_dr.engine.step import Step
+from hcp_dr.hypershift.deletion.rollback import Made, alive, made, revert
+from hcp_dr.hypershift.machines.restore import afterwards, observe, plan
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
     AWS_MACHINE,
@@ -22,105 +19,10 @@ from hcp_dr.kube.resources import (
     MACHINE_DEPLOYMENT,
     MACHINE_SET,
 )
-from hcp_dr.model import Case, Later, Ports
-from hcp_dr.objects.graph import Owner, relink
-from hcp_dr.objects.reading import is_deleting, uid_of
-from hcp_dr.procedure.carried import MACHINERY, RESOURCES
-from hcp_dr.procedure.instances import instance_id
-from hcp_dr.procedure.machinery import PAUSED
-from hcp_dr.procedure.restoring import Restorable, existing, is_ours, marked, to_restore
-from hcp_dr.procedure.withdrawal import Made, alive, made, revert
+from hcp_dr.model import Case, Ports
 
-Key = tuple[str, str]
 BACKWARDS = (AWS_MACHINE, MACHINE, MACHINE_SET, MACHINE_DEPLOYMENT, AWS_MACHINE_TEMPLATE, AWS_CLUSTER, CLUSTER)
 """Rule F3: as they go at teardown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    backup_id: str
-    wanted: tuple[Restorable, ...]
-    found: Mapping[Key, Object]
-    running: frozenset[str]  # instance ids that EC2 says are running
-
-    @property
-    def uids(self) -> dict[Key, str]:
-        return {key: uid_of(item) for key, item in self.found.items()}
-
-
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    kinds = {resource.kind for resource in MACHINERY}
-    wanted = tuple(item for item in to_restore(ports, case) if item.entry.kind in kinds)
-    ids = tuple(found for item in wanted if item.entry.kind == "AWSMachine" if (found := instance_id(item.body)))
-    return Facts(
-        backup_id=case.backup_id,
-        wanted=wanted,
-        found=existing(ports.destination, wanted),
-        running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
-    )
-
-
-def _unsafe(facts: Facts) -> MachineUnsafe | NotOurs | None:
-    wanted = {item.entry.key for item in facts.wanted}
-    for key, found in facts.found.items():
-        named = f"{key[0]} {key[1]} in the destination's control plane namespace"
-        if is_deleting(found):
-            return MachineUnsafe(what=f"{named} is being deleted: a controller that starts would terminate instances.")
-        if key not in wanted or not is_ours(found, facts.backup_id):
-            return NotOurs(what=f"{named} was not made by this relocation from this backup.")
-    for item in facts.wanted:
-        if item.entry.kind == "AWSMachine":
-            instance = instance_id(item.body)
-            if instance is None:
-                return MachineUnsafe(
-                    what=f"AWSMachine {item.entry.name} of the backup has no providerID: it would make a new instance."
-                )
-            if instance not in facts.running:
-                return MachineUnsafe(what=f"Instance {instance} of AWSMachine {item.entry.name} is not running.")
-    return None
-
-
-def _owners(facts: Facts, item: Restorable) -> tuple[Owner, ...]:
-    """Owners that are carried. The Cluster has none here: it stands on top."""
-    carried = {other.entry.key for other in facts.wanted}
-    return tuple(owner for owner in item.entry.owners if owner.key in carried)
-
-
-def held_body(item: Restorable, backup_id: str) -> Object:
-    """The object with the annotation that holds it. The Cluster is held by spec.paused; templates need no holding."""
-    if item.entry.kind == CLUSTER.kind:
-        body = marked(item.body, backup_id)
-        return {**body, "spec": {**body["spec"], "paused": True}}
-    if item.entry.kind in ("AWSCluster", "AWSMachineTemplate"):
-        return marked(item.body, backup_id)
-    return marked(item.body, backup_id, **{PAUSED: "true"})
-
-
-def plan(facts: Facts) -> Decision:
-    unsafe = _unsafe(facts)
-    if unsafe is not None:
-        return Refuse(unsafe)
-    missing = [item for item in facts.wanted if item.entry.key not in facts.found]
-    uids = facts.uids
-    linked = [(item, relink(held_body(item, facts.backup_id), _owners(facts, item), uids)) for item in missing]
-    ready = tuple(Create("destination", RESOURCES[item.entry.kind], body) for item, body in linked if body is not None)
-    if ready:
-        return Do(ready)
-    if missing:
-        names = ", ".join(f"{item.entry.kind} {item.entry.name}" for item in missing)
-        return Refuse(MachineUnsafe(what=f"The owners of {names} are in a circle in the backup."))
-    return Done(f"{len(facts.wanted)} machine objects are there, each held and linked to its owner")
-
-
-def afterwards(facts: Facts, decision: Decision) -> Facts:
-    created = decision.actions if isinstance(decision, Do) else ()
-    found = dict(facts.found)
-    for action in created:
-        if isinstance(action, Create):
-            kind, name = action.body["kind"], action.body["metadata"]["name"]
-            meta = {**action.body["metadata"], "uid": Later(f"uid of {kind} {name}")}
-            found[kind, name] = {**action.body, "metadata": meta}
-    return replace(facts, found=found)
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Made:

@@ -11,6 +11,11 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Create, Decision, Do, Done, Patch, Refuse, Step
 from hcp_dr.errors import NotOurs
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.backup_objects import DataFacts, Restorable, existing, is_ours, marked, to_restore
+from hcp_dr.hypershift.deletion.rollback import Governed, governed, remove_governed
+from hcp_dr.hypershift.fence.state import BREACHES
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
 from hcp_dr.model import Case, Later, Ports
@@ -19,9 +24,6 @@ from hcp_dr.objects.difference import lacks
 from hcp_dr.objects.graph import relink
 from hcp_dr.objects.reading import dig, is_deleting, uid_of
 from hcp_dr.objects.select import is_token_secret
-from hcp_dr.procedure.fencing import BREACHES
-from hcp_dr.procedure.restoring import STARTED, DataFacts, Restorable, existing, is_ours, marked, to_restore
-from hcp_dr.procedure.withdrawal import Governed, governed, remove_governed
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    if STARTED in memory.done:
+    if POINT_OF_NO_RETURN in memory.done:
         return Facts(case.backup_id, (case.name, None), (), {}, DataFacts(case.backup_id, (), {}), started=True)
     restorable = to_restore(ports, case)
     hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
@@ -154,7 +156,7 @@ def revert(facts: Governed) -> Decision:
 
 
 STEP = Step(
-    name="restore.node_pools",
+    name=steps.RESTORE_NODE_POOLS,
     documented="8.6.3-7",
     observe=observe,
     plan=plan,

@@ -14,11 +14,12 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Create, Decision, Delete, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import NotOurs
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.images import prepull
+from hcp_dr.hypershift.images.prepull import PullPod, Wanted, body, pod_name, pull_pod
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.reading import name_of, some
-from hcp_dr.procedure import pulling
-from hcp_dr.procedure.pulling import PullPod, Wanted, body, pod_name, pull_pod
 
 LIMIT = 900.0
 """Seconds for all images on one node, one after the other: some 10 GiB from a registry that is slow."""
@@ -26,7 +27,6 @@ GONE_LIMIT = 120.0
 PULLING, PULLED = "pulling_images", "pulled_images"
 LEFT_OUT: Mapping[str, Any] = {"images": [], "nodes": [], "lacking": {}, "withheld": [], "left_out": True}
 """Remembered as PULLED where somebody goes on without."""
-FENCE = "backup.fence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     """When the images are pulled, only at the pods that did it."""
-    pulled, fenced = memory.mapping(PULLED), FENCE in memory.acted
-    wanted = pulling.look_at(ports, case) if pulled is None and not fenced else Wanted()
+    pulled, fenced = memory.mapping(PULLED), steps.BACKUP_FENCE in memory.acted
+    wanted = prepull.look_at(ports, case) if pulled is None and not fenced else Wanted()
     facts = _look_at(ports, case, wanted)
     return replace(facts, since=memory.values.get(PULLING), pulled=pulled, fenced=fenced)
 

@@ -22,6 +22,16 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import FenceBroken, MachineUnsafe, NotOurs, SnapshotDoubtful
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.backup_objects import is_ours
+from hcp_dr.hypershift.dns.assign import Giving
+from hcp_dr.hypershift.dns.assign import look_at as look_at_names
+from hcp_dr.hypershift.etcd import restorable, restore_url
+from hcp_dr.hypershift.etcd.restorable import Etcd
+from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
+from hcp_dr.hypershift.fence.state import Fence, look_at
+from hcp_dr.hypershift.inventory import MACHINERY
+from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NODE_POOL, POD, STATEFUL_SET
 from hcp_dr.model import Case, Ports
@@ -29,15 +39,6 @@ from hcp_dr.objects.archive import Manifest, read_manifest
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
 from hcp_dr.objects.scrub import RESTORED
 from hcp_dr.objects.select import node_pools_of
-from hcp_dr.procedure import restorable, restore_url
-from hcp_dr.procedure.carried import MACHINERY
-from hcp_dr.procedure.fencing import Fence, look_at
-from hcp_dr.procedure.giving import Giving
-from hcp_dr.procedure.giving import look_at as look_at_names
-from hcp_dr.procedure.lost import is_lost
-from hcp_dr.procedure.restorable import Etcd
-from hcp_dr.procedure.restore_url import RestoreUrl
-from hcp_dr.procedure.restoring import is_ours
 
 ETCD_INIT = "etcd-init"
 LIMIT = 1200.0
@@ -245,7 +246,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 
 STEP = Step(
-    name="restore.start_control_plane",
+    name=steps.RESTORE_START_CONTROL_PLANE,
     documented="8.6.3-6",
     observe=observe,
     plan=plan,

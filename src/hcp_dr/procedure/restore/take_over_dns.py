@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Step
+from hcp_dr.hypershift import scope
+from hcp_dr.hypershift.backup_objects import to_restore
+from hcp_dr.hypershift.dns.external_dns import look_at
+from hcp_dr.hypershift.dns.records import fixed_names, kept_at, owners_of, strangers_at
+from hcp_dr.hypershift.dns.takeover import IMAGE, Image, at_its_places, owner_of, put_back, take
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure import scope
-from hcp_dr.procedure.preflight.external_dns import look_at
-from hcp_dr.procedure.records import fixed_names, kept_at, owners_of, strangers_at
-from hcp_dr.procedure.restoring import to_restore
-from hcp_dr.procedure.taking import IMAGE, Image, at_its_places, owner_of, put_back, take
 
 
 @dataclass(frozen=True, slots=True)

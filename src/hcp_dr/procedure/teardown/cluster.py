@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from hcp_dr.kube.port import Object
+from hcp_dr.hypershift.deletion.protocol import all_of_them, removing_step
 from hcp_dr.kube.resources import AWS_CLUSTER, AWS_MACHINE_TEMPLATE, CLUSTER
-from hcp_dr.model import Case
-from hcp_dr.procedure.removal import removing_step
 
-
-def mine(case: Case, items: tuple[Object, ...]) -> tuple[Object, ...]:
-    return items
-
-
-STEP = removing_step("teardown.cluster", "8.6.4-4", (AWS_MACHINE_TEMPLATE, AWS_CLUSTER, CLUSTER), mine=mine)
+STEP = removing_step("teardown.cluster", "8.6.4-4", (AWS_MACHINE_TEMPLATE, AWS_CLUSTER, CLUSTER), mine=all_of_them)

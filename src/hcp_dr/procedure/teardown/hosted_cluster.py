@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from hcp_dr.hypershift.deletion.protocol import removing_step
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.scrub import OIDC_FINALIZER
-from hcp_dr.procedure.removal import removing_step
 
 
 def mine(case: Case, items: tuple[Object, ...]) -> tuple[Object, ...]:

@@ -3,9 +3,8 @@ work removes the VPC endpoint and the names that the live cluster uses (rule F2)
 
 from __future__ import annotations
 
+from hcp_dr.hypershift.deletion.protocol import all_of_them, removing_step
 from hcp_dr.kube.resources import AWS_ENDPOINT_SERVICE, HOSTED_CONTROL_PLANE
-from hcp_dr.procedure.removal import removing_step
-from hcp_dr.procedure.teardown.cluster import mine
 
 ENDPOINT_FINALIZERS = (
     "hypershift.openshift.io/control-plane-operator-finalizer",
@@ -16,6 +15,6 @@ STEP = removing_step(
     "teardown.hosted_control_plane",
     "8.6.4-6",
     (AWS_ENDPOINT_SERVICE, HOSTED_CONTROL_PLANE),
-    mine=mine,
+    mine=all_of_them,
     dangerous=ENDPOINT_FINALIZERS,
 )

@@ -10,38 +10,16 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Decision, Delete, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.errors import NotOurs
-from hcp_dr.kube.port import Kubernetes, Object, Resource
-from hcp_dr.kube.resources import (
-    CLUSTER_ROLE,
-    CLUSTER_ROLE_BINDING,
-    CONFIG_MAP,
-    DEPLOYMENT,
-    NAMESPACE,
-    NODE,
-    ROLE,
-    ROLE_BINDING,
-    SECRET,
-)
+from hcp_dr.hypershift.deletion.protocol import OPERATOR, OPERATOR_NAMESPACE, Guard, Removable, proven, removable
+from hcp_dr.hypershift.deletion.remains import TAKEN, left_on_source, outside, taken_nodes
+from hcp_dr.hypershift.workloads import workloads
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import CONFIG_MAP, DEPLOYMENT, NAMESPACE, NODE, SECRET
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of
 from hcp_dr.objects.select import CLUSTER_ANNOTATION, reference_mark
-from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE, Guard, Removable, proven, removable
-from hcp_dr.procedure.teardown.operator_back import left_on_source
-from hcp_dr.procedure.workloads import workloads
 
 GONE_LIMIT = 600.0
-OWNER_NAMESPACE = "hypershift.openshift.io/owner.namespace"
-OWNER_NAME = "hypershift.openshift.io/owner.name"
-TAKEN = (CLUSTER_ANNOTATION, f"{CLUSTER_ANNOTATION}-namespace", f"{CLUSTER_ANNOTATION}-name")
-"""Labels of a node that was taken for one hosted cluster; its taint has the first one's key."""
-_ROUTER = ("openshift-ingress", "openshift-ingress-operator")
-_OUTSIDE: tuple[tuple[Resource, tuple[str | None, ...]], ...] = (
-    (CLUSTER_ROLE, (None,)),
-    (CLUSTER_ROLE_BINDING, (None,)),
-    (ROLE_BINDING, _ROUTER),
-    (ROLE, _ROUTER),
-    (CONFIG_MAP, ("openshift-config-managed",)),  # its dashboard
-)
 _INPUTS = {resource.kind: resource for resource in (SECRET, CONFIG_MAP)}
 _HANGING = ("NamespaceFinalizersRemaining", "NamespaceContentRemaining")
 
@@ -59,40 +37,6 @@ class Facts:
     hanging: str = ""  # what the namespace says that it waits for
     endpoint_services: tuple[str, ...] = ()  # remembered: VPC endpoint services of its load balancers
     converted: bool = True  # whether the source's HyperShift operator has a pod, whose webhook converts versions
-
-
-def outside_of(case: Case, resource: Resource, items: tuple[Object, ...]) -> tuple[Object, ...]:
-    """Of what is outside of its namespaces (rule F5): by owner labels, or by a name that holds the whole name of the
-    namespace; nodes that were taken for it by their label."""
-    own = case.control_plane_namespace
-    if resource == NODE:
-        return tuple(item for item in items if labels_of(item).get(CLUSTER_ANNOTATION) == own)
-    names = {
-        CLUSTER_ROLE_BINDING: f"hypershift-cluster-api-{own}",
-        ROLE: f"control-plane-operator-{own}",
-        ROLE_BINDING: f"control-plane-operator-{own}",
-        CONFIG_MAP: f"hc-{case.namespace}-{case.name}",
-    }
-    return tuple(
-        item
-        for item in items
-        if name_of(item) == names.get(resource)
-        or (labels_of(item).get(OWNER_NAMESPACE), labels_of(item).get(OWNER_NAME)) == (case.namespace, case.name)
-    )
-
-
-def outside(source: Kubernetes, case: Case) -> tuple[tuple[Resource, Object], ...]:
-    """All of it that is to be deleted."""
-    return tuple(
-        (resource, item)
-        for resource, namespaces in _OUTSIDE
-        for namespace in namespaces
-        for item in outside_of(case, resource, source.list(resource, namespace).items)
-    )
-
-
-def taken_nodes(source: Kubernetes, case: Case) -> tuple[Object, ...]:
-    return outside_of(case, NODE, source.list(NODE).items)
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:

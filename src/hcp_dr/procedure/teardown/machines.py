@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from hcp_dr.hypershift.deletion.protocol import of_its_infrastructure, removing_step
 from hcp_dr.kube.resources import MACHINE, MACHINE_DEPLOYMENT, MACHINE_HEALTH_CHECK, MACHINE_SET
-from hcp_dr.procedure.removal import removing_step
-from hcp_dr.procedure.teardown.aws_machines import mine
 
 STEP = removing_step(
-    "teardown.machines", "8.6.4-3", (MACHINE, MACHINE_SET, MACHINE_DEPLOYMENT, MACHINE_HEALTH_CHECK), mine=mine
+    "teardown.machines",
+    "8.6.4-3",
+    (MACHINE, MACHINE_SET, MACHINE_DEPLOYMENT, MACHINE_HEALTH_CHECK),
+    mine=of_its_infrastructure,
 )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from hcp_dr.hypershift.deletion.protocol import removing_step
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import NODE_POOL
 from hcp_dr.model import Case
 from hcp_dr.objects.select import node_pools_of
-from hcp_dr.procedure.removal import removing_step
 
 
 def mine(case: Case, items: tuple[Object, ...]) -> tuple[Object, ...]:

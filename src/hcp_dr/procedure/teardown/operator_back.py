@@ -14,37 +14,15 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Topic, Wait
 from hcp_dr.errors import MachineUnsafe
-from hcp_dr.kube.port import Resource
-from hcp_dr.kube.resources import (
-    AWS_ENDPOINT_SERVICE,
-    AWS_MACHINE,
-    CLUSTER,
-    HOSTED_CLUSTER,
-    HOSTED_CONTROL_PLANE,
-    MACHINE,
-    MACHINE_DEPLOYMENT,
-    MACHINE_SET,
-    NODE_POOL,
-    POD,
-)
+from hcp_dr.hypershift import scope
+from hcp_dr.hypershift.deletion.protocol import OPERATOR, OPERATOR_NAMESPACE, operator_of
+from hcp_dr.hypershift.deletion.remains import left_on_source
+from hcp_dr.hypershift.operator_claim import Claim, at_zero, look_at
+from hcp_dr.hypershift.workloads import Workload, scale
+from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import name_of
-from hcp_dr.objects.select import node_pools_of
-from hcp_dr.procedure import scope
-from hcp_dr.procedure.operator_claim import Claim, at_zero, look_at
-from hcp_dr.procedure.removal import OPERATOR, OPERATOR_NAMESPACE, operator_of
-from hcp_dr.procedure.workloads import Workload, scale
 
 LIMIT = 300.0
-_OWN: tuple[Resource, ...] = (
-    HOSTED_CONTROL_PLANE,
-    AWS_ENDPOINT_SERVICE,
-    CLUSTER,
-    MACHINE_DEPLOYMENT,
-    MACHINE_SET,
-    MACHINE,
-    AWS_MACHINE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +31,6 @@ class Facts:
     operator: tuple[Workload, ...]
     claim: Claim  # on it
     before: Mapping[str, Any]  # remembered: replicas by Deployment
-
-
-def left_on_source(ports: Ports, case: Case) -> tuple[str, ...]:
-    """What of this hosted cluster an operator would act upon."""
-    source = ports.source
-    hosted_cluster = source.find(HOSTED_CLUSTER, case.name, case.namespace)
-    pools = node_pools_of({"metadata": {"name": case.name}}, source.list(NODE_POOL, case.namespace).items)
-    own = [item for resource in _OWN for item in source.list(resource, case.control_plane_namespace).items]
-    found = [*([hosted_cluster] if hosted_cluster else []), *pools, *own]
-    return tuple(f"{item['kind']} {name_of(item)}" for item in found)
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:

@@ -17,6 +17,11 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import FenceBroken
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.deletion.protocol import OPERATOR_NAMESPACE, Guard, operator_of, proven
+from hcp_dr.hypershift.fence.state import FENCED, KEEPERS, is_paused
+from hcp_dr.hypershift.operator_claim import Claim, look_at
+from hcp_dr.hypershift.workloads import Workload, still_there, stop, stopping, workloads
 from hcp_dr.kube.resources import (
     AWS_ENDPOINT_SERVICE,
     DEPLOYMENT,
@@ -28,11 +33,6 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import annotations_of, dig, name_of, namespace_of
 from hcp_dr.objects.scrub import CLEANUP
-from hcp_dr.procedure.backup import claim_operator
-from hcp_dr.procedure.fencing import FENCED, KEEPERS, is_paused
-from hcp_dr.procedure.operator_claim import Claim, look_at
-from hcp_dr.procedure.removal import OPERATOR_NAMESPACE, Guard, operator_of, proven
-from hcp_dr.procedure.workloads import Workload, still_there, stop, stopping, workloads
 
 GONE_LIMIT = 300.0
 STAYS = 10.0
@@ -78,7 +78,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         now=ports.now(),
         lifted=hosted_cluster is not None and not is_paused(hosted_cluster),
         retained=memory.values.get("volumes_retained"),
-        alone=bool(memory.begun) and claim_operator.STEP.name not in memory.begun,
+        alone=bool(memory.begun) and steps.BACKUP_CLAIM_OPERATOR not in memory.begun,
     )
 
 
@@ -186,7 +186,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 
 STEP = Step(
-    name="teardown.stop_control_plane",
+    name=steps.TEARDOWN_STOP_CONTROL_PLANE,
     documented="8.6.4-1",
     observe=observe,
     plan=plan,

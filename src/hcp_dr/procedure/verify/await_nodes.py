@@ -13,27 +13,18 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import MachineUnsafe
-from hcp_dr.kube.port import Kubernetes
-from hcp_dr.kube.resources import LEASE, NODE, NODE_POOL
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
+from hcp_dr.hypershift.machines.rollout import rolling
+from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.worker_nodes import LEASES, NodeFact, look_at
+from hcp_dr.kube.resources import LEASE, NODE_POOL
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import condition, dig, name_of, some, uid_of
+from hcp_dr.objects.reading import name_of, some
 from hcp_dr.objects.select import node_pools_of
-from hcp_dr.procedure.lost import is_lost
-from hcp_dr.procedure.preflight.hosted_cluster import rolling
-from hcp_dr.procedure.removal import NOT_TORN_DOWN
 
-ADOPTED = "restore.adopt_machines"
-LEASES = "kube-node-lease"
 LIMIT = 1200.0
 """The documented 40 tries, 30 seconds apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class NodeFact:
-    name: str
-    uid: str
-    ready: bool
-    renewed: str  # the lease's renewTime, "" without a lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +37,8 @@ class Facts:
     rolling: tuple[str, ...] = ()  # NodePools of the destination that say so, once adopted
 
 
-def look_at(hosted: Kubernetes) -> tuple[NodeFact, ...]:
-    leases = {name_of(x): str(dig(x, "spec", "renewTime") or "") for x in hosted.list(LEASE, LEASES).items}
-    return tuple(
-        NodeFact(name_of(node), uid_of(node), condition(node, "Ready") == "True", leases.get(name_of(node), ""))
-        for node in hosted.list(NODE).items
-    )
-
-
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    identity, adopted = memory.mapping("identity") or {}, ADOPTED in memory.done
+    identity, adopted = memory.mapping("identity") or {}, steps.RESTORE_ADOPT_MACHINES in memory.done
     return Facts(
         before=identity.get("nodes", {}),
         nodes=look_at(ports.hosted),
@@ -147,7 +130,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 
 STEP = Step(
-    name="verify.await_nodes",
+    name=steps.VERIFY_AWAIT_NODES,
     documented="8.6.3 verification",
     observe=observe,
     plan=plan,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Step, Wait
+from hcp_dr.hypershift import steps
 from hcp_dr.kube.resources import CLUSTER_VERSION, NODE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import condition, dig, name_of
@@ -44,5 +45,5 @@ def foresee(facts: Facts) -> Facts:
 
 
 STEP = Step(
-    name="verify.hosted_api", documented="8.6.4 validation", observe=observe, plan=plan, foresee=foresee, proof=True
+    name=steps.VERIFY_HOSTED_API, documented="8.6.4 validation", observe=observe, plan=plan, foresee=foresee, proof=True
 )

@@ -15,16 +15,17 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Topic, Verdict, Wait
 from hcp_dr.errors import NotProven
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
+from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.etcd.members import Member
+from hcp_dr.hypershift.fence.state import BREACHES
+from hcp_dr.hypershift.identity import Identity, look_at, nonce_of
+from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import some
-from hcp_dr.procedure import etcd
-from hcp_dr.procedure.etcd import Member
-from hcp_dr.procedure.fencing import BREACHES
-from hcp_dr.procedure.identity import Identity, look_at, nonce_of
-from hcp_dr.procedure.lost import is_lost
-from hcp_dr.procedure.removal import NOT_TORN_DOWN
-from hcp_dr.procedure.returning import UNPAUSES
 
 MOST_LOST = 0.1
 """The share of samples that may be gone: controllers remove things in the minute in which the API is back."""
@@ -49,15 +50,15 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     remembered = memory.mapping("identity")
     before = Identity.from_json(remembered) if remembered else None
     served = any(breach.get("wrote") for breach in memory.values.get(BREACHES) or ())
-    by_hand = UNPAUSES not in memory.done or memory.mapping("by_hand") is not None
+    by_hand = POINT_OF_NO_RETURN not in memory.done or memory.mapping("by_hand") is not None
     return Facts(
         namespace=case.control_plane_namespace,
         nonce_wanted=memory.text("nonce"),
         nonce=nonce_of(ports.hosted),
         before=before,
         now=look_at(ports.hosted, before.samples if before else {}),
-        members_wanted=etcd.replicas(ports.destination, case),
-        members=etcd.members(ports.destination, case),
+        members_wanted=etcd_members.replicas(ports.destination, case),
+        members=etcd_members.members(ports.destination, case),
         strict=STEP.name not in memory.done and not served and not by_hand and not is_lost(memory),
     )
 
@@ -159,4 +160,4 @@ def foresee(facts: Facts) -> Facts:
     return replace(facts, nonce_wanted="nonce", nonce="nonce", before=facts.now, members_wanted=1, members=(member,))
 
 
-STEP = Step(name="verify.identity", documented="-", observe=observe, plan=plan, foresee=foresee, proof=True)
+STEP = Step(name=steps.VERIFY_IDENTITY, documented="-", observe=observe, plan=plan, foresee=foresee, proof=True)

@@ -8,6 +8,11 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Topic, Verdict, Wait
 from hcp_dr.errors import NotProven
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.backup_objects import differing_keys
+from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
+from hcp_dr.hypershift.inventory import RESOURCES
+from hcp_dr.hypershift.oidc_documents import SIGNING_KEY
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, MACHINE, NODE_POOL, SECRET, STATEFUL_SET
 from hcp_dr.model import Case, Ports
@@ -17,10 +22,6 @@ from hcp_dr.objects.closing import Place, place_of, told_restored, unrestored
 from hcp_dr.objects.reading import annotations_of, condition, dig, name_of, some
 from hcp_dr.objects.scrub import RESTORED
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
-from hcp_dr.procedure.carried import RESOURCES
-from hcp_dr.procedure.documents import SIGNING_KEY
-from hcp_dr.procedure.removal import NOT_TORN_DOWN
-from hcp_dr.procedure.restoring import differing_keys
 
 LIMIT = 900.0
 REACHED_LIMIT = 60.0
@@ -229,5 +230,5 @@ def foresee(facts: Facts) -> Facts:
 
 
 STEP = Step(
-    name="verify.placement", documented="8.6.4 validation", observe=observe, plan=plan, foresee=foresee, proof=True
+    name=steps.VERIFY_PLACEMENT, documented="8.6.4 validation", observe=observe, plan=plan, foresee=foresee, proof=True
 )

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import HcpDrError, NotProven
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
+from hcp_dr.hypershift.identity import nonce_of
+from hcp_dr.hypershift.timeouts import PUBLISH_API
 from hcp_dr.model import Case, Ports
-from hcp_dr.procedure.identity import nonce_of
-from hcp_dr.procedure.removal import NOT_TORN_DOWN
-
-LIMIT = 1200.0
-"""external-dns looks once a minute, and a resolver may keep the absence of a name for minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 def plan(facts: Facts) -> Decision:
     if not facts.answered:
-        return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, LIMIT)
+        return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, PUBLISH_API)
     if facts.wanted is None or facts.nonce != facts.wanted:
         return Refuse(
             NotProven(
@@ -53,4 +52,6 @@ def foresee(facts: Facts) -> Facts:
     return replace(facts, wanted="nonce", answered=True, nonce="nonce")
 
 
-STEP = Step(name="verify.publish_api", documented="8.6.3-6", observe=observe, plan=plan, foresee=foresee, proof=True)
+STEP = Step(
+    name=steps.VERIFY_PUBLISH_API, documented="8.6.3-6", observe=observe, plan=plan, foresee=foresee, proof=True
+)

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Step, Wait
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.deletion.remains import left_on_source, outside, taken_nodes
+from hcp_dr.hypershift.dns.external_dns import look_at
+from hcp_dr.hypershift.dns.records import owned
 from hcp_dr.kube.resources import NAMESPACE, PERSISTENT_VOLUME
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of
-from hcp_dr.procedure.preflight.external_dns import look_at
-from hcp_dr.procedure.records import owned
-from hcp_dr.procedure.teardown.leftovers import outside, taken_nodes
-from hcp_dr.procedure.teardown.operator_back import left_on_source
 
 LIMIT = 300.0
 
@@ -54,4 +54,4 @@ def foresee(facts: Facts) -> Facts:
     return replace(facts, left=())
 
 
-STEP = Step(name="verify.source_clean", documented="-", observe=observe, plan=plan, foresee=foresee, proof=True)
+STEP = Step(name=steps.VERIFY_SOURCE_CLEAN, documented="-", observe=observe, plan=plan, foresee=foresee, proof=True)

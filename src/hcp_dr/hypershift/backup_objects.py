@@ -1,0 +1,147 @@
+"""What is to be restored, and how objects of the backup are put beside what the destination has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from hcp_dr.engine.step import Create, Decision, Delete, Do, Done, Refuse
+from hcp_dr.errors import ArchiveError, NotOurs
+from hcp_dr.hypershift import inventory
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER, NODE_POOL
+from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
+from hcp_dr.objects import difference
+from hcp_dr.objects.archive import Entry, page, read_manifest, read_objects
+from hcp_dr.objects.reading import annotations_of, dig, name_of, uid_of
+from hcp_dr.objects.scrub import scrub
+
+
+@dataclass(frozen=True, slots=True)
+class Restorable:
+    """An object of the backup and its line in the manifest."""
+
+    entry: Entry
+    body: Object
+
+
+def to_restore(ports: Ports, case: Case) -> tuple[Restorable, ...]:
+    """From the backup folder; where nothing is exported yet, what would be exported, so that a plan can be made. Raises
+    ArchiveError where the folder holds another hosted cluster's."""
+    manifest = read_manifest(ports.archive)
+    if manifest is None:
+        return tuple(Restorable(page(item).entry, scrub(item)) for item in inventory.look_at(ports.source, case))
+    objects = read_objects(ports.archive, manifest.entries)
+    for entry, body in objects.items():
+        of = {HOSTED_CLUSTER.kind: entry.name, NODE_POOL.kind: dig(body, "spec", "clusterName")}.get(entry.kind)
+        if of not in (None, case.name):
+            reason = f"{entry.file} is of HostedCluster {case.namespace}/{of}, and not of {case.name}"
+            raise ArchiveError(folder=ports.archive.folder, reason=reason, todo="Use the folder of its own backup.")
+    # Files that were made by hand hold what the source gave the object; in ours there is nothing left to scrub.
+    return tuple(Restorable(entry, scrub(body)) for entry, body in objects.items())
+
+
+def hosted_cluster_to_restore(ports: Ports, case: Case) -> Object:
+    """Raises ArchiveError where the backup has none."""
+    found = (item.body for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind)
+    body = next(found, None)
+    if body is None:
+        raise ArchiveError(folder=ports.archive.folder, reason="it has no HostedCluster")
+    return body
+
+
+def existing(cluster: Kubernetes, wanted: Iterable[Restorable]) -> dict[tuple[str, str], Object]:
+    """By kind and name, those of the wanted objects that the cluster has."""
+    kinds = {(item.entry.kind, item.entry.namespace) for item in wanted}
+    return {
+        (kind, name_of(found)): found
+        for kind, namespace in sorted(kinds, key=str)
+        for found in cluster.list(inventory.RESOURCES[kind], namespace).items
+    }
+
+
+def marked(body: Object, backup_id: str, **annotations: str) -> Object:
+    """A copy that bears the relocation it belongs to, so that the tool knows its own later."""
+    meta = body["metadata"]
+    added = {**annotations_of(body), RELOCATION_ANNOTATION: backup_id, **annotations}
+    return {**body, "metadata": {**meta, "annotations": added}}
+
+
+def is_ours(found: Object, backup_id: str) -> bool:
+    return annotations_of(found).get(RELOCATION_ANNOTATION) == backup_id
+
+
+def is_prepared(found: Object) -> bool:
+    """An administrator made it for a relocation, together with the roles in it, and no relocation has taken it."""
+    marks = annotations_of(found)
+    return PREPARED_ANNOTATION in marks and RELOCATION_ANNOTATION not in marks
+
+
+def differing_keys(wanted: Object, found: Object) -> tuple[str, ...]:
+    """Keys of data whose values differ; the values, which may be secret, are not told."""
+    return difference.differing_keys(wanted.get("data") or {}, found.get("data") or {})
+
+
+def differences(wanted: Object, found: Object) -> tuple[str, ...]:
+    """Where the data of two Secrets or ConfigMaps differ, for people."""
+    lines = wanted["kind"] == CONFIG_MAP.kind
+    return difference.told(wanted.get("data") or {}, found.get("data") or {}, lines=lines)
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """Secrets and ConfigMaps to restore, and what of them is there."""
+
+    backup_id: str
+    wanted: tuple[Restorable, ...]
+    found: Mapping[tuple[str, str], Object]
+
+    def foreign(self) -> NotOurs | None:
+        """The refusal where one is there with other content, which nobody may overwrite."""
+        for item in self.wanted:
+            found = self.found.get(item.entry.key)
+            places = differences(item.body, found) if found is not None else ()
+            if places:
+                entry = item.entry
+                return NotOurs(
+                    what=(
+                        f"{entry.kind} {entry.namespace}/{entry.name} is on the destination with other content "
+                        f"({'; '.join(places)})."
+                    ),
+                    left="It was not touched.",
+                    todo="Find out whose it is; remove or rename it if it may go, then run `hcp-dr resume`.",
+                )
+        return None
+
+    def outdated(self) -> tuple[Delete, ...]:
+        """Those that this relocation made and that have another content by now: they are made anew."""
+        return tuple(
+            Delete("destination", inventory.RESOURCES[entry.kind], entry.name, entry.namespace, uid_of(found))
+            for item in self.wanted
+            if (found := self.found.get((entry := item.entry).key)) is not None
+            and is_ours(found, self.backup_id)
+            and differing_keys(item.body, found)
+        )
+
+    def missing(self) -> tuple[Create, ...]:
+        return tuple(
+            Create("destination", inventory.RESOURCES[item.entry.kind], marked(item.body, self.backup_id))
+            for item in self.wanted
+            if item.entry.key not in self.found
+        )
+
+    def completed(self) -> dict[tuple[str, str], Object]:
+        """`found` as if all that is missing was created."""
+        return {**{item.entry.key: item.body for item in self.wanted}, **self.found}
+
+
+def plan_missing(facts: DataFacts) -> Decision:
+    foreign = facts.foreign()
+    if foreign is not None:
+        return Refuse(foreign)
+    actions = facts.missing()
+    return Do(actions) if actions else Done(f"{len(facts.wanted)} inputs are there")
+
+
+def after_missing(facts: DataFacts, decision: Decision) -> DataFacts:
+    return replace(facts, found=facts.completed())

@@ -1,0 +1,1 @@
+"""Deleting on the source, rolling back on the destination, and the point of no return between them."""

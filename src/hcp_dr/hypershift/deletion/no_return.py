@@ -1,0 +1,113 @@
+"""Can the relocation still be called off (I7)? Decided by facts beside the journal, whoever made them so: once the
+destination's operator may build the control plane, its API may accept writes.
+
+A journal may be older than what was done: a disk was rolled back, a folder was copied, the bucket lost its mirror. So
+the destination is asked whatever the journal says, and the source's Lease, where the steps that matter were announced.
+A destination that does not answer must not keep the source away; then the Lease may not say that a HostedCluster was to
+be made there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hcp_dr.engine.journal import FILE_NAME, Memory
+from hcp_dr.engine.sighting import look_at as look_at_lease
+from hcp_dr.engine.step import Decision, Done, Refuse, Step
+from hcp_dr.errors import JournalError, KubernetesError, PastNoReturn
+from hcp_dr.hypershift.backup_objects import is_ours
+from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN, RESTORE_HOSTED_CLUSTER
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import HOSTED_CLUSTER, HOSTED_CONTROL_PLANE
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import dig
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Signs that the destination's control plane was ever started."""
+
+    intended: bool  # the journal holds the intent of un-pausing the HostedCluster
+    unpaused: bool  # the HostedCluster of this relocation is not paused there
+    control_plane: bool  # there is a HostedControlPlane: the operator makes one of an un-paused HostedCluster only
+    announced: str = ""  # the step that the source's Lease says was the last to be announced
+    created: bool = False  # this relocation has a HostedCluster there
+    known: bool = True  # the journal knows that there may be one
+    silence: str = ""  # why the destination did not answer, "" where it did
+    journal: str = FILE_NAME  # for messages
+
+    @property
+    def lease_says_so(self) -> bool:
+        """Where the destination answers, what is there tells more: without a HostedCluster nothing serves there, and
+        one that was announced and is paused was never un-paused."""
+        return self.announced == POINT_OF_NO_RETURN and bool(self.silence)
+
+
+def look_at(ports: Ports, case: Case, memory: Memory) -> Started:
+    known, lost = RESTORE_HOSTED_CLUSTER in memory.begun, is_lost(memory)
+    announced = "" if lost else _announced(ports, case, needed=False)
+    found: Object | None = None
+    plane: Object | None = None
+    silence = ""
+    try:
+        found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+        plane = ports.destination.find(HOSTED_CONTROL_PLANE, case.name, case.control_plane_namespace)
+    except KubernetesError as error:
+        if known or lost or not error.passing:
+            raise
+        announced, silence = _announced(ports, case, needed=True), error.what
+    ours = found is not None and is_ours(found, case.backup_id)
+    return Started(
+        intended=POINT_OF_NO_RETURN in memory.acted,
+        unpaused=ours and dig(found, "spec", "pausedUntil") not in ("true", "True"),
+        control_plane=plane is not None,
+        announced=announced,
+        created=ours,
+        known=known,
+        silence=silence,
+        journal=f"{ports.archive.folder}/{FILE_NAME}",
+    )
+
+
+def _announced(ports: Ports, case: Case, *, needed: bool) -> str:
+    """What the source's Lease says of this relocation. Where it is not `needed`, "" as long as it does not answer."""
+    try:
+        lease = look_at_lease(ports.source, case.namespace, case.name)
+    except KubernetesError as error:
+        if needed or not error.passing:
+            raise
+        return ""
+    return lease.reached if lease is not None and lease.relocation == case.backup_id else ""
+
+
+def plan(facts: Started) -> Decision:
+    reasons = (
+        (facts.intended, "the journal says that the destination's HostedCluster was to be un-paused"),
+        (facts.unpaused, "the destination's HostedCluster is not paused"),
+        (facts.control_plane, "there is a HostedControlPlane on the destination"),
+        (facts.lease_says_so, "the Lease on the source says that the destination's HostedCluster was to be un-paused"),
+    )
+    why = next((why for holds, why in reasons if holds), None)
+    if why is not None:
+        return Refuse(PastNoReturn(why=why))
+    if not facts.known and (facts.created or facts.announced):
+        return Refuse(_older(facts))
+    return Done("the destination's control plane was never started")
+
+
+def _older(facts: Started) -> JournalError:
+    there = "the destination has a HostedCluster of this relocation"
+    if not facts.created:
+        there = f"the Lease on the source says that {facts.announced} was begun"
+    unasked = f", and the destination was not asked ({facts.silence.rstrip('.')})" if facts.silence else ""
+    return JournalError(
+        path=facts.journal,
+        reason=f"{there}, of which it knows nothing{unasked}: it is older than what was done",
+        left="Nothing of the hosted cluster was changed by this command; the source stays as it is.",
+        todo="Bring the newest folder of this relocation here (of the machine that was at work last, or an undamaged "
+        "copy), name it with --backup, and run `hcp-dr abort` with it; or go on with `hcp-dr resume`.",
+    )
+
+
+CHECK = Step(name="abort", documented="-", observe=look_at, plan=plan)
+"""Looked at before an abort begins; no step of the book."""

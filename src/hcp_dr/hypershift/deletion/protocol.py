@@ -1,0 +1,252 @@
+"""The one protocol by which anything of a hosted cluster is deleted (section 4 of the design, rules F1 to F3).
+
+Every controller that could terminate an instance, un-pause, or wipe documents has zero pods; the destination is proven;
+then, per object: dangerous finalizers stripped, deleted by uid, the rest stripped. A Kubernetes object goes, never what
+it stands for in the cloud.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.peers import Stranger, stranger
+from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Patch, Refuse, Step, Wait
+from hcp_dr.engine.untouched import Untouched
+from hcp_dr.errors import MachineUnsafe, NotProven
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.identity import nonce_of
+from hcp_dr.hypershift.operator_claim import look_at
+from hcp_dr.hypershift.workloads import Workload, workloads
+from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
+from hcp_dr.model import Case, Ports, Side
+from hcp_dr.objects.reading import annotations_of, condition, finalizers_of, is_deleting, name_of, namespace_of, uid_of
+from hcp_dr.objects.scrub import CLEANUP
+from hcp_dr.objects.select import of_infrastructure
+
+OPERATOR_NAMESPACE = "hypershift"
+OPERATOR = "operator"
+TERMINATORS = (
+    "capi-provider",
+    "cluster-api",
+    "control-plane-operator",
+    "cluster-autoscaler",
+    "karpenter",
+    "karpenter-operator",
+)
+"""What could terminate instances or bring such a thing back, in the control plane namespace."""
+PROOF = (
+    steps.VERIFY_PUBLISH_API,
+    steps.VERIFY_IDENTITY,
+    steps.VERIFY_AWAIT_NODES,
+    steps.VERIFY_PLACEMENT,
+    steps.VERIFY_HOSTED_API,
+)
+GONE_LIMIT = 120.0
+NOT_TORN_DOWN = Untouched("Nothing of the source was torn down.", since=("teardown",))
+
+
+def all_of_them(case: Case, items: tuple[Object, ...]) -> tuple[Object, ...]:
+    """For kinds of which the control plane namespace holds only this hosted cluster's."""
+    return items
+
+
+def of_its_infrastructure(case: Case, items: tuple[Object, ...]) -> tuple[Object, ...]:
+    return of_infrastructure(case.infra_id, items)
+
+
+@dataclass(frozen=True, slots=True)
+class Removable:
+    """One object, on the source unless `side` says otherwise."""
+
+    resource: Resource
+    namespace: str | None
+    name: str
+    uid: str
+    version: str
+    deleting: bool
+    finalizers: tuple[str, ...]
+    cleans: bool = False  # its deletion would take the cloud's resources along, which the live cluster uses (rule E4)
+    side: Side = "source"
+
+    def strip(self, keep: tuple[str, ...]) -> Patch:
+        """Conditional on the version that was seen, so that a finalizer added meanwhile is not lost unseen."""
+        meta: dict[str, object] = {"finalizers": list(keep) or None, "resourceVersion": self.version}
+        if self.cleans:
+            meta["annotations"] = {CLEANUP: None}
+        return Patch(self.side, self.resource, self.name, self.namespace, {"metadata": meta})
+
+    def delete(self) -> Delete:
+        return Delete(self.side, self.resource, self.name, self.namespace, self.uid)
+
+
+def removable(resource: Resource, item: Object, side: Side = "source") -> Removable:
+    return Removable(
+        resource=resource,
+        namespace=namespace_of(item),
+        name=name_of(item),
+        uid=uid_of(item),
+        version=str(item["metadata"].get("resourceVersion", "")),
+        deleting=is_deleting(item),
+        finalizers=finalizers_of(item),
+        cleans=CLEANUP in annotations_of(item),
+        side=side,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What must hold at every single deletion."""
+
+    unproven: tuple[str, ...]  # proofs of the journal that are missing
+    alive: tuple[str, ...]  # controllers that have pods, or are asked to have some
+    destination_serves: bool  # its HostedCluster is available, and the fixed name answers with the nonce
+    stranger: Stranger | None = None  # behind a kubeconfig, instead of a management cluster of this relocation
+    claim: str = ""  # where the operator is among those that are alive: whose it is to stop, a sentence
+
+    def refusal(self) -> Refuse | None:
+        if self.stranger is not None:
+            return Refuse(self.stranger.error)
+        if self.unproven or not self.destination_serves:
+            lacking = ", ".join(self.unproven) or "the destination does not serve this cluster at this moment"
+            return Refuse(
+                NotProven(
+                    what=f"Nothing may be deleted on the source: not proven: {lacking}.",
+                    left=NOT_TORN_DOWN,
+                    todo="Run `hcp-dr verify`; when it passes, run `hcp-dr resume`.",
+                )
+            )
+        return dangerous_alive("source", self.alive, self.claim)
+
+
+def dangerous_alive(side: Side, alive: tuple[str, ...], claim: str = "") -> Refuse | None:
+    if not alive:
+        return None
+    return Refuse(
+        MachineUnsafe(
+            what=f"Controllers that could terminate instances live on the {side}: {', '.join(alive)}. {claim}".rstrip(),
+            left="Nothing is deleted while they live.",
+            todo="Find out who started them, scale them to 0, then run `hcp-dr resume`.",
+        )
+    )
+
+
+def proven(ports: Ports, case: Case, memory: Memory) -> Guard:
+    """The proof alone, without asking who is alive."""
+    hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    serves = (
+        hosted_cluster is not None
+        and condition(hosted_cluster, "Available") == "True"
+        and memory.text("nonce") is not None
+        and nonce_of(ports.hosted) == memory.text("nonce")
+    )
+    unproven = [step for step in PROOF if step not in memory.done]
+    unproven += [lacking] if (lacking := memory.text("unproven")) else []  # of a backup that was made by hand
+    other = stranger(ports, case, "source") or stranger(ports, case, "destination")
+    return Guard(tuple(unproven), (), serves, other)
+
+
+def operator_of(cluster: Kubernetes) -> tuple[Workload, ...]:
+    """The HyperShift operator of a management cluster."""
+    return tuple(item for item in workloads(cluster, OPERATOR_NAMESPACE, DEPLOYMENT) if item.name == OPERATOR)
+
+
+def terminators(cluster: Kubernetes, case: Case) -> tuple[Workload, ...]:
+    """The dangerous Deployments of the control plane namespace."""
+    own = workloads(cluster, case.control_plane_namespace, DEPLOYMENT)
+    return tuple(item for item in own if item.name in TERMINATORS)
+
+
+def guard(ports: Ports, case: Case, memory: Memory) -> Guard:
+    operator = operator_of(ports.source)
+    dangerous = (*operator, *terminators(ports.source, case))
+    alive = tuple(str(item) for item in dangerous if not item.stopped)
+    claim = "" if all(item.stopped for item in operator) else look_at(ports, case, "source").told()
+    return replace(proven(ports, case, memory), alive=alive, claim=claim)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a removing step looks at."""
+
+    guard: Guard
+    items: tuple[Removable, ...]
+    dangerous: tuple[str, ...]  # finalizers whose work would harm the live cluster
+
+
+def _dangerous(item: Removable, dangerous: tuple[str, ...]) -> bool:
+    return item.cleans or any(name in dangerous for name in item.finalizers)
+
+
+def plan(facts: Facts) -> Decision:
+    if not facts.items:
+        return Done("none is left on the source")
+    refusal = facts.guard.refusal()
+    if refusal is not None:
+        return refusal
+    return remove(facts.items, facts.dangerous)
+
+
+def remove(items: tuple[Removable, ...], dangerous: tuple[str, ...] = ()) -> Do | Wait:
+    """The next round of the protocol for these objects of one side, the guard of which holds."""
+    harmless = tuple(
+        item.strip(tuple(name for name in item.finalizers if name not in dangerous))
+        for item in items
+        if not item.deleting and _dangerous(item, dangerous)
+    )
+    if harmless:
+        return Do(harmless)
+    actions: tuple[Action, ...] = tuple(
+        item.strip(()) if item.deleting else item.delete() for item in items if item.finalizers or not item.deleting
+    )
+    if actions:
+        return Do(actions)
+    names = ", ".join(f"{item.resource.kind} {item.name}" for item in items)
+    return Wait(f"they are gone from the {items[0].side}", f"still there: {names}", GONE_LIMIT)
+
+
+def foresee(facts: Facts) -> Facts:
+    return replace(facts, guard=Guard((), (), destination_serves=True))
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if not isinstance(decision, Do):
+        return replace(facts, items=())
+    if any(_dangerous(item, facts.dangerous) for item in facts.items if not item.deleting):
+        safe = tuple(
+            item
+            if item.deleting
+            else replace(
+                item, finalizers=tuple(name for name in item.finalizers if name not in facts.dangerous), cleans=False
+            )
+            for item in facts.items
+        )
+        return replace(facts, items=safe)
+    return replace(
+        facts, items=tuple(replace(i, deleting=True) for i in facts.items if i.finalizers and not i.deleting)
+    )
+
+
+def removing_step(
+    name: str,
+    documented: str,
+    resources: Iterable[Resource],
+    *,
+    mine: Callable[[Case, tuple[Object, ...]], tuple[Object, ...]],
+    dangerous: tuple[str, ...] = (),
+) -> Step[Facts]:
+    """A step that removes the objects of these kinds which `mine(case, items)` says are the hosted cluster's."""
+    kinds = tuple(resources)
+
+    def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+        items = [removable(resource, item) for resource in kinds for item in mine(case, _listed(ports, case, resource))]
+        return Facts(guard(ports, case, memory), tuple(items), dangerous)
+
+    return Step(name=name, documented=documented, observe=observe, plan=plan, foresee=foresee, afterwards=afterwards)
+
+
+def _listed(ports: Ports, case: Case, resource: Resource) -> tuple[Object, ...]:
+    in_shared = resource.kind in ("HostedCluster", "NodePool")
+    return ports.source.list(resource, case.namespace if in_shared else case.control_plane_namespace).items

@@ -1,0 +1,94 @@
+"""What remains of a hosted cluster on the source: objects that an operator would act upon, objects outside of its
+namespaces, and nodes that were taken for it."""
+
+from __future__ import annotations
+
+from hcp_dr.kube.port import Kubernetes, Object, Resource
+from hcp_dr.kube.resources import (
+    AWS_ENDPOINT_SERVICE,
+    AWS_MACHINE,
+    CLUSTER,
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
+    CONFIG_MAP,
+    HOSTED_CLUSTER,
+    HOSTED_CONTROL_PLANE,
+    MACHINE,
+    MACHINE_DEPLOYMENT,
+    MACHINE_SET,
+    NODE,
+    NODE_POOL,
+    ROLE,
+    ROLE_BINDING,
+)
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import labels_of, name_of
+from hcp_dr.objects.select import CLUSTER_ANNOTATION, node_pools_of
+
+OWNER_NAMESPACE = "hypershift.openshift.io/owner.namespace"
+OWNER_NAME = "hypershift.openshift.io/owner.name"
+TAKEN = (CLUSTER_ANNOTATION, f"{CLUSTER_ANNOTATION}-namespace", f"{CLUSTER_ANNOTATION}-name")
+"""Labels of a node that was taken for one hosted cluster; its taint has the first one's key."""
+_ROUTER = ("openshift-ingress", "openshift-ingress-operator")
+_OUTSIDE: tuple[tuple[Resource, tuple[str | None, ...]], ...] = (
+    (CLUSTER_ROLE, (None,)),
+    (CLUSTER_ROLE_BINDING, (None,)),
+    (ROLE_BINDING, _ROUTER),
+    (ROLE, _ROUTER),
+    (CONFIG_MAP, ("openshift-config-managed",)),  # its dashboard
+)
+
+
+def outside_of(case: Case, resource: Resource, items: tuple[Object, ...]) -> tuple[Object, ...]:
+    """Of what is outside of its namespaces (rule F5): by owner labels, or by a name that holds the whole name of the
+    namespace; nodes that were taken for it by their label."""
+    own = case.control_plane_namespace
+    if resource == NODE:
+        return tuple(item for item in items if labels_of(item).get(CLUSTER_ANNOTATION) == own)
+    names = {
+        CLUSTER_ROLE_BINDING: f"hypershift-cluster-api-{own}",
+        ROLE: f"control-plane-operator-{own}",
+        ROLE_BINDING: f"control-plane-operator-{own}",
+        CONFIG_MAP: f"hc-{case.namespace}-{case.name}",
+    }
+    return tuple(
+        item
+        for item in items
+        if name_of(item) == names.get(resource)
+        or (labels_of(item).get(OWNER_NAMESPACE), labels_of(item).get(OWNER_NAME)) == (case.namespace, case.name)
+    )
+
+
+def outside(source: Kubernetes, case: Case) -> tuple[tuple[Resource, Object], ...]:
+    """All of it that is to be deleted."""
+    return tuple(
+        (resource, item)
+        for resource, namespaces in _OUTSIDE
+        for namespace in namespaces
+        for item in outside_of(case, resource, source.list(resource, namespace).items)
+    )
+
+
+def taken_nodes(source: Kubernetes, case: Case) -> tuple[Object, ...]:
+    return outside_of(case, NODE, source.list(NODE).items)
+
+
+_OWN: tuple[Resource, ...] = (
+    HOSTED_CONTROL_PLANE,
+    AWS_ENDPOINT_SERVICE,
+    CLUSTER,
+    MACHINE_DEPLOYMENT,
+    MACHINE_SET,
+    MACHINE,
+    AWS_MACHINE,
+)
+
+
+def left_on_source(ports: Ports, case: Case) -> tuple[str, ...]:
+    """What of this hosted cluster an operator would act upon."""
+    source = ports.source
+    hosted_cluster = source.find(HOSTED_CLUSTER, case.name, case.namespace)
+    pools = node_pools_of({"metadata": {"name": case.name}}, source.list(NODE_POOL, case.namespace).items)
+    own = [item for resource in _OWN for item in source.list(resource, case.control_plane_namespace).items]
+    found = [*([hosted_cluster] if hosted_cluster else []), *pools, *own]
+    return tuple(f"{item['kind']} {name_of(item)}" for item in found)

@@ -1,0 +1,215 @@
+"""Taking away from the destination what this relocation made there, while it can be called off (rule A1): by the
+protocol of `deletion.protocol`, and only what bears this relocation's annotation.
+
+The destination's HyperShift operator adds its finalizer even to a paused HostedCluster, and finishes its deletion by
+un-pausing Cluster API, deleting machines and wiping OIDC documents. So it has zero pods while the HostedCluster and its
+NodePools go, and for no longer: other hosted clusters need it; two that are called off onto the same destination take
+turns (`operator_claim`). Nothing acts upon what else was restored (rule D)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Topic, Wait
+from hcp_dr.errors import PastNoReturn
+from hcp_dr.hypershift import scope
+from hcp_dr.hypershift.backup_objects import is_ours
+from hcp_dr.hypershift.deletion import no_return
+from hcp_dr.hypershift.deletion.no_return import Started
+from hcp_dr.hypershift.deletion.protocol import (
+    OPERATOR,
+    OPERATOR_NAMESPACE,
+    Removable,
+    dangerous_alive,
+    operator_of,
+    removable,
+    remove,
+    terminators,
+)
+from hcp_dr.hypershift.inventory import MACHINERY
+from hcp_dr.hypershift.operator_claim import Claim, look_at
+from hcp_dr.hypershift.workloads import Workload, scale, still_there, stop
+from hcp_dr.kube.port import Object, Resource
+from hcp_dr.kube.resources import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    HOSTED_CLUSTER,
+    HOSTED_CONTROL_PLANE,
+    NODE_POOL,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SECRET,
+    SERVICE,
+    STATEFUL_SET,
+)
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of
+from hcp_dr.objects.select import NODE_POOL_ANNOTATION, travels
+
+OPERATOR_LIMIT = 300.0
+OPERATOR_BEFORE = "destination_operator_before"
+_INHABITANTS = (
+    HOSTED_CLUSTER,
+    NODE_POOL,
+    HOSTED_CONTROL_PLANE,
+    *MACHINERY,
+    SECRET,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    STATEFUL_SET,
+    POD,
+    SERVICE,
+    PERSISTENT_VOLUME_CLAIM,
+)
+_DEADLY = (HOSTED_CLUSTER, NODE_POOL, *MACHINERY)
+"""What may not go with a namespace, whosever it is: somebody may live who finishes its deletion."""
+_ROOT_CONFIG_MAPS = ("kube-root-ca.crt", "openshift-service-ca.crt")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What this relocation made on the destination, and who lives there that would act upon it."""
+
+    items: tuple[Removable, ...]
+    alive: tuple[str, ...] = ()  # of the control plane namespace
+    kept: tuple[str, ...] = ()  # made by this relocation, and used by others meanwhile
+
+
+def made(ports: Ports, case: Case, resources: Iterable[Resource], namespace: str) -> tuple[Removable, ...]:
+    return tuple(
+        removable(resource, item, "destination")
+        for resource in resources
+        for item in ports.destination.list(resource, namespace).items
+        if is_ours(item, case.backup_id) and _is_of(case, resource, item)
+    )
+
+
+def _is_of(case: Case, resource: Resource, item: Object) -> bool:
+    """In the namespace that hosted clusters share, its name counts beside the annotation."""
+    of = {HOSTED_CLUSTER: name_of(item), NODE_POOL: str(dig(item, "spec", "clusterName"))}
+    return of.get(resource, case.name) == case.name
+
+
+def alive(ports: Ports, case: Case) -> tuple[str, ...]:
+    return tuple(str(item) for item in terminators(ports.destination, case) if not item.stopped)
+
+
+def strangers(ports: Ports, case: Case, namespace: str) -> tuple[str, ...]:
+    """What keeps a namespace of the destination: all but what this relocation made and nobody acts upon, what the
+    operator there made for it, and what every namespace has."""
+    return tuple(
+        f"{item['kind']} {name_of(item)}"
+        for resource in _INHABITANTS
+        if resource != NODE_POOL or namespace == case.namespace  # elsewhere it would have a HostedCluster beside it
+        for item in ports.destination.list(resource, namespace).items
+        if not (_is_harmless(case, resource, item) or _everywhere(item) or _made_for(case, item))
+    )
+
+
+def _is_harmless(case: Case, resource: Resource, item: Object) -> bool:
+    return resource not in _DEADLY and is_ours(item, case.backup_id)
+
+
+def _everywhere(item: Object) -> bool:
+    return name_of(item) in _ROOT_CONFIG_MAPS if item["kind"] == CONFIG_MAP.kind else not travels(item)
+
+
+def _made_for(case: Case, item: Object) -> bool:
+    """Token secrets and tuning of its NodePools."""
+    named = (annotations_of(item).get(NODE_POOL_ANNOTATION), labels_of(item).get(NODE_POOL_ANNOTATION))
+    pools = {name for pool in case.node_pools for name in (pool, f"{case.namespace}/{pool}")}
+    return namespace_of(item) == case.control_plane_namespace and bool(pools & set(named))
+
+
+def revert(facts: Made) -> Decision:
+    """The kinds in the order in which they are listed, one after the other."""
+    if facts.items:
+        first = facts.items[0].resource
+        return dangerous_alive("destination", facts.alive) or remove(
+            tuple(item for item in facts.items if item.resource == first)
+        )
+    if not facts.kept:
+        return Done("nothing that this relocation made is left of these")
+    seen = f"left on the destination, because others use them: {', '.join(facts.kept)}"
+    return Done(seen, (Check("in_use", "warning", seen, "they may not be taken from other hosted clusters"),))
+
+
+@dataclass(frozen=True, slots=True)
+class Governed:
+    """What the destination's HyperShift operator acts upon: HostedCluster or NodePools of this relocation."""
+
+    items: tuple[Removable, ...]
+    alive: tuple[str, ...]
+    operator: tuple[Workload, ...]
+    claim: Claim  # on it
+    operator_before: Mapping[str, Any] | None  # remembered: replicas by Deployment
+    started: Started
+
+
+def governed(ports: Ports, case: Case, memory: Memory, resource: Resource) -> Governed:
+    return Governed(
+        items=made(ports, case, (resource,), case.namespace),
+        alive=alive(ports, case),
+        operator=operator_of(ports.destination),
+        claim=look_at(ports, case, "destination"),
+        operator_before=scope.replicas(memory, OPERATOR_BEFORE, (OPERATOR,)),
+        started=no_return.look_at(ports, case, memory),
+    )
+
+
+def remove_governed(facts: Governed, dangerous: tuple[str, ...] = ()) -> Decision | None:
+    """The next round towards their removal, None where none is left. The operator stays stopped."""
+    if not facts.items:
+        return None
+    stopped = all(item.stopped for item in facts.operator)
+    started = facts.started
+    # An operator without pods cannot have acted upon an un-pausing that came after it had stopped.
+    if started.control_plane or (started.unpaused and not stopped):
+        return _too_late(facts, stopped=stopped)
+    unclaimed = facts.claim.awaited()
+    if unclaimed is not None:
+        return unclaimed
+    if facts.operator_before is None:
+        return Do((Remember(OPERATOR_BEFORE, {item.name: item.replicas for item in facts.operator}),))
+    if not stopped:
+        actions = stop("destination", facts.operator)
+        if actions:
+            return Do(actions)
+        wake = Topic("destination", POD, OPERATOR_NAMESPACE)
+        seen = still_there(facts.operator)
+        return Wait("no pod of the destination's HyperShift operator is left", seen, OPERATOR_LIMIT, wake)
+    return dangerous_alive("destination", facts.alive) or remove(facts.items, dangerous)
+
+
+def _too_late(facts: Governed, *, stopped: bool) -> Refuse:
+    """Somebody let the control plane start while it was called off."""
+    why = "somebody un-paused the destination's HostedCluster while the relocation was called off"
+    left = "What is left of its objects stays as it is; the source stays fenced."
+    if stopped and facts.operator_before:
+        replicas = ", ".join(f"{name} had {count}" for name, count in facts.operator_before.items())
+        left += f" The destination's HyperShift operator is stopped ({replicas} replicas)."
+    todo = (
+        "Find out who did. Where its API never served: pause the HostedCluster again, scale its Deployments to 0, "
+        "delete the HostedControlPlane without its finalizers, then run `hcp-dr resume`. Else keep the destination."
+    )
+    return Refuse(PastNoReturn(why=why, left=left, todo=todo))
+
+
+def bring_operator_back(facts: Governed) -> Decision | None:
+    """To the replicas that it had, when nothing is left that it would finish deleting; then the claim on it is given
+    back. None where it has them, or where somebody gave it others meanwhile."""
+    before = facts.operator_before or {}
+    actions = tuple(
+        scale("destination", item, int(before[item.name]))
+        for item in facts.operator
+        if before.get(item.name) and item.replicas == 0
+    )
+    if actions:
+        return facts.claim.awaited() or Do(actions)
+    if before and any(len(item.pods) < item.replicas for item in facts.operator):
+        wake = Topic("destination", POD, OPERATOR_NAMESPACE)
+        return Wait("the destination's HyperShift operator is back", "pods are missing", OPERATOR_LIMIT, wake)
+    return facts.claim.give_back()

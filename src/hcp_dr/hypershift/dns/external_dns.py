@@ -1,0 +1,70 @@
+"""external-dns of a management cluster, as its Deployment's arguments tell, and under which owner id it keeps names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from hcp_dr.aws.port import Record
+from hcp_dr.hypershift.dns.records import owners_of
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.resources import DEPLOYMENT, POD
+from hcp_dr.model import Case, Ports, Side
+from hcp_dr.objects.reading import first_container, flags_of, is_ready_pod, pods_of
+
+NAMESPACE, NAME = "hypershift", "external-dns"
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalDns:
+    """external-dns of one side, as its Deployment's arguments tell. `owner` is its TXT owner id."""
+
+    side: Side
+    there: bool
+    ready: int = 0
+    provider: str = ""
+    domain_filters: tuple[str, ...] = ()
+    owner: str = ""
+    cache: str = ""  # --txt-cache-interval
+    interval: str = ""
+    credentials: bool = False
+
+
+def read_arguments(deployment: Object, side: Side) -> ExternalDns:
+    """From the first container's command, args and environment. Whether it lives its pods tell."""
+    container = first_container(deployment)
+    flags = flags_of(container)
+    environment = {entry.get("name") for entry in container.get("env") or ()}
+    return ExternalDns(
+        side=side,
+        there=True,
+        provider=next(iter(flags.get("provider", ())), ""),
+        domain_filters=tuple(flags.get("domain-filter", ())),
+        owner=next(iter(flags.get("txt-owner-id", ())), "default"),
+        cache=next(iter(flags.get("txt-cache-interval", ())), ""),
+        interval=next(iter(flags.get("interval", ())), ""),
+        credentials=bool(environment & {"AWS_SHARED_CREDENTIALS_FILE", "AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"}),
+    )
+
+
+def look_at(cluster: Kubernetes, side: Side) -> ExternalDns:
+    """The external-dns of one management cluster."""
+    deployment = cluster.find(DEPLOYMENT, NAME, NAMESPACE)
+    if deployment is None:
+        return ExternalDns(side, there=False)
+    pods = pods_of(deployment, cluster.list(POD, NAMESPACE).items)
+    return replace(read_arguments(deployment, side), ready=sum(map(is_ready_pod, pods)))
+
+
+def source_owner(ports: Ports, case: Case, records: Iterable[Record]) -> str:
+    """The owner id under which the source keeps its names: as its external-dns says, and where that is gone, as the
+    API's own record does. "" where nobody can say."""
+    found = look_at(ports.source, "source")
+    if found.there:
+        return found.owner
+    claimed = owners_of(records, case.api_hostname) - {look_at(ports.destination, "destination").owner}
+    return next(iter(claimed)) if len(claimed) == 1 else ""
+
+
+def under(hostname: str, domain: str) -> bool:
+    return hostname == domain or hostname.endswith("." + domain)

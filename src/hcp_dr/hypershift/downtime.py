@@ -1,0 +1,166 @@
+"""How long the hosted API will be away, from the fence to the first answer by its name: a range, made of what this
+hosted cluster says of itself and of the figures below. It promises nothing, and says what it does not know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from hcp_dr.aws.port import Record
+from hcp_dr.engine.foretell import Estimate, Part
+from hcp_dr.engine.journal import Memory
+from hcp_dr.errors import HcpDrError
+from hcp_dr.hypershift.dns.external_dns import look_at
+from hcp_dr.hypershift.dns.handover import SHORT_LIFE
+from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.kube.resources import HOSTED_CLUSTER
+from hcp_dr.model import DNS, HANDOVER, Case, Ports
+from hcp_dr.objects.reading import dig
+
+Range = tuple[float, float]
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Seconds, or bytes a second, as least and most; each with where it is from. docs/procedure.md tells them too."""
+
+    fence: Range = (3, 139)  # seen in the region: 3 to 12 where API servers can be hurried, else 139 (decision 0003)
+    disk: Range = (40 * _MIB, 125 * _MIB)  # a gp3 volume gives 125 MiB/s unless it is told more; a busy one a third
+    passes: int = 3  # the snapshot is written, verified, and read once more for its sha256
+    transfer: Range = (20e6, 90e6)  # S3's guide: 85 to 90 MB/s for one request; a small node's network a quarter
+    between_batches: float = 10  # external-dns, as HyperShift installs it
+    interval: float = 60  # external-dns's own, where it is not told
+    propagation: Range = (0, 60)  # Route53's promise
+    restart: Range = (2, 30)  # of external-dns, which looks at once when it starts
+    start: Range = (60, 300)  # a requeue of the control plane operator (CPO:1142-1149); HyperShift's goal
+    load_balancer: Range = (120, 180)  # a new network load balancer is active after some 2.5 minutes (hypershift 686)
+    new_backend: Range = (0, 30)  # three health checks, ten seconds apart
+    endpoint: Range = (30, 60)  # a VPC endpoint to it (hypershift 686)
+    negative: float = 900  # Route53's own SOA: how long a resolver keeps that there is no such name
+
+
+FIGURES = Figures()
+NOT_KNOWN = (
+    "how long your nodes pull images that could not be pulled ahead",
+    "how long clients, and resolvers that overrule a TTL, keep an answer",
+    "when pods on the workers reach it again: their node's own way restarts up to 8 minutes later, by its probe",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """None where nobody told. Bytes and seconds."""
+
+    etcd_bytes: int | None
+    intervals: tuple[float | None, float | None]  # of external-dns on the source and on the destination
+    record_ttl: float | None  # of the API's record; None where it is an alias, too
+    negative_ttl: float | None  # how long a resolver keeps that there is no such name
+    load_balancer: bool  # the API is published by one of its own
+    handover: bool  # remembered: the names are never absent, and live short
+    private: bool  # workers reach it through a VPC endpoint
+
+
+Answer = TypeVar("Answer")
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    """Reads only; what does not answer is not known."""
+    hosted_cluster = _or_none(lambda: ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)) or {}
+    records = _or_none(ports.zone.records) or ()
+    services = dig(hosted_cluster, "spec", "services") or ()
+    api: Mapping[str, object] = next((each for each in services if each.get("service") == "APIServer"), {})
+    intervals = (
+        _or_none(lambda: look_at(ports.source, "source").interval),
+        _or_none(lambda: look_at(ports.destination, "destination").interval),
+    )
+    return Facts(
+        etcd_bytes=_or_none(lambda: etcd_members.size(ports.source, case)),
+        intervals=(seconds(intervals[0]), seconds(intervals[1])),
+        record_ttl=next((r.ttl for r in records if r.name == case.api_hostname and r.type != "TXT"), None),
+        negative_ttl=_negative_ttl(records),
+        handover=memory.text(DNS) == HANDOVER,
+        load_balancer=dig(api, "servicePublishingStrategy", "type") == "LoadBalancer",
+        private=(dig(hosted_cluster, "spec", "platform", "aws", "endpointAccess") or "Public") != "Public",
+    )
+
+
+def _or_none(ask: Callable[[], Answer]) -> Answer | None:
+    try:
+        return ask()
+    except HcpDrError:
+        return None
+
+
+def _negative_ttl(records: Iterable[Record]) -> float | None:
+    """The smaller one of the SOA's own TTL and its last field (RFC 2308)."""
+    for record in records:
+        words = record.values[0].split() if record.type == "SOA" and record.values else []
+        if len(words) == 7 and words[6].isdigit():
+            return float(min(int(words[6]), record.ttl if record.ttl is not None else int(words[6])))
+    return None
+
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_DURATION = re.compile(r"([0-9.]+)(ms|h|m|s)")
+
+
+def seconds(duration: str | None) -> float | None:
+    """Of a duration such as 1m30s; None where it is none."""
+    found = _DURATION.findall(duration or "")
+    return sum(float(number) * _UNITS[unit] for number, unit in found) if found else None
+
+
+def estimate(facts: Facts, figures: Figures = FIGURES) -> Estimate:
+    not_known = list(NOT_KNOWN)
+    parts = [Part("fence", *figures.fence, "the API server's pods leave, hurried; longer where they cannot be")]
+    if facts.etcd_bytes is None:
+        not_known.insert(0, "how large etcd is: nobody in its pods told, and snapshot, upload and restore are left out")
+    else:
+        parts += _moved(facts.etcd_bytes, figures)
+    before, after = (figures.interval if each is None else each for each in facts.intervals)
+    batch = figures.between_batches
+    if not facts.handover:
+        slowest = before + batch + figures.propagation[1]
+        parts.append(Part("names given up", 0, slowest, f"the source's external-dns looks each {before:.0f} s"))
+    parts.append(Part("control plane start", *figures.start, "the operators build it, etcd and the API server start"))
+    if facts.load_balancer or facts.private:
+        low, high = figures.load_balancer
+        more = figures.endpoint if facts.private else (0.0, 0.0)
+        what = "with a VPC endpoint to it" if facts.private else "of its own for the API"
+        parts.append(Part("load balancer", low + more[0], high + more[1], f"a new one is made, {what}"))
+    parts.append(Part("new backend", *figures.new_backend, "health checks until it sends connections on"))
+    parts.append(
+        Part(
+            "names set",
+            figures.restart[0],
+            figures.restart[1] + after + batch + figures.propagation[1],
+            f"the destination's external-dns starts anew, and looks each {after:.0f} s",
+        )
+    )
+    parts.append(_caches(facts, figures))
+    return Estimate(tuple(parts), tuple(not_known))
+
+
+def _moved(size: int, figures: Figures) -> list[Part]:
+    slow, fast = figures.disk
+    narrow, wide = figures.transfer
+    told = f"etcd's database has {size / _MIB:.1f} MiB"
+    return [
+        Part("snapshot", figures.passes * size / fast, figures.passes * size / slow, f"{told}, saved and read again"),
+        Part("upload", size / wide, size / narrow, "from etcd's pod to the bucket"),
+        Part("restore of etcd", size / wide + size / fast, size / narrow + size / slow, "fetched and written there"),
+    ]
+
+
+def _caches(facts: Facts, figures: Figures) -> Part:
+    """A resolver that asked while there was no name goes on saying so; one that has the old address is past it by then,
+    or keeps it for the record's TTL. A name that is handed over is never absent."""
+    if facts.handover:
+        return Part("caches of names", 0, SHORT_LIFE, f"a name that is handed over lives {SHORT_LIFE} s")
+    negative = figures.negative if facts.negative_ttl is None else facts.negative_ttl
+    kept = max(negative, facts.record_ttl or 0.0)
+    told = "not told" if facts.record_ttl is None else f"{facts.record_ttl:.0f} s"
+    return Part("caches of names", 0, kept, f"an absent name is kept {negative:.0f} s, the record's TTL is {told}")

@@ -1,0 +1,215 @@
+"""etcd's snapshot as a file in its pod: the room for it, what is there, whether it is whole, and
+what an undo takes away of it. Reading commands only."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hcp_dr.aws.port import StoredObject
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Action, Check, Decision, Do, Done
+from hcp_dr.engine.transfer import ETCD_CONTAINER, MEBIBYTE, AbortUpload, RemoveSnapshot
+from hcp_dr.errors import HcpDrError, Refused
+from hcp_dr.hypershift import scope
+from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.archive import Snapshot
+
+FOLDER = "/var/lib/data"
+DATABASE = f"{FOLDER}/member/snap/db"
+ONLINE = "online"
+"""Under which the journal remembers the moment of an online backup: its id, etcd's revision, and when it was."""
+SPARE = 64 * MEBIBYTE
+"""Bytes that a save must leave free: etcd writes its log in pieces of so much, and stops where there is no room."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFile:
+    """A file that was read whole. `hash`, `revision` and `total_keys` are etcd's words for it; `intact` says that the
+    sha256 at its end, which etcd appends to a whole snapshot, is that of the rest. `parts` has the sha256 of each part
+    in which it is sent, none where one is enough. `stamp` tells whether it is that very file still."""
+
+    size: int
+    sha256: str
+    hash: str
+    revision: int
+    total_keys: int
+    intact: bool
+    parts: tuple[str, ...] = ()
+    stamp: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> SnapshotFile:
+        return cls(**{**value, "parts": tuple(value["parts"])})
+
+    def metadata(self, fence_id: str | None) -> dict[str, str]:
+        """Of the object in the bucket."""
+        return {"fence": str(fence_id), "sha256": self.sha256, "revision": str(self.revision)}
+
+    def stored_as(self, bucket: str, key: str, fence: str, encryption: str | None, moment: float | None) -> Snapshot:
+        """For the manifest. `moment` is that of an online backup, in seconds since the epoch."""
+        return Snapshot(
+            bucket=bucket,
+            key=key,
+            size=self.size,
+            sha256=self.sha256,
+            hash=self.hash,
+            revision=self.revision,
+            total_keys=self.total_keys,
+            fence=fence,
+            encryption=encryption,
+            fenced=moment is None,
+            at=moment,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What can be told without reading the file. In bytes; None where the pod does not tell. `stamp` is that of the
+    file, "" where there is none; `names` are the files beside it."""
+
+    free: int | None
+    database: int | None
+    stamp: str
+    names: tuple[str, ...]
+
+    @property
+    def lacking(self) -> int:
+        """How many bytes of room a save lacks. It writes as much as the database has, at most."""
+        if self.free is None or self.database is None:
+            return 0
+        return max(0, self.database + SPARE - self.free)
+
+    def of_save(self, path: str) -> tuple[str, ...]:
+        """Names of what a save to this path left, whole or not."""
+        name = path.removeprefix(f"{FOLDER}/")
+        return tuple(each for each in self.names if each in (name, f"{name}.part"))
+
+    def of_online(self, path: str) -> tuple[str, ...]:
+        """Paths of what saves of other online backups left: only one is at work at a time."""
+        own = self.of_save(path)
+        begins = f"snapshot-{ONLINE}-"
+        return tuple(f"{FOLDER}/{each}" for each in self.names if each.startswith(begins) and each not in own)
+
+
+def no_room(namespace: str, pod: str, lacking: int, stays: str) -> Refused:
+    """`lacking` in bytes; `stays` says how the source is left."""
+    return Refused(
+        what=f"The volume of pod {namespace}/{pod} lacks {-(-lacking // MEBIBYTE)} MiB of room for etcd's snapshot: "
+        "etcd would stop when its disk is full.",
+        left=f"No snapshot is there; {stays}.",
+        todo="Remove what others left in that volume, or enlarge its PersistentVolumeClaim, then run `hcp-dr resume`.",
+    )
+
+
+def encryption(stored: StoredObject) -> Check:
+    kept = f"the snapshot is kept with {stored.encryption or 'no encryption that the bucket tells of'}"
+    if stored.encryption:
+        return Check("snapshot_encryption", "ok", kept)
+    why = "the snapshot holds every Secret of the hosted cluster"
+    return Check("snapshot_encryption", "warning", kept, why, "set BUCKET_ENCRYPTION, or the bucket's default")
+
+
+def path_of(fence_id: str) -> str:
+    """The name says of which fence it is."""
+    return f"{FOLDER}/snapshot-{fence_id}.db"
+
+
+def glance(cluster: Kubernetes, namespace: str, pod: str, path: str) -> Glance:
+    script = (
+        f"f={shlex.quote(path)}; "
+        f'echo "room $(df -Pk {FOLDER} 2>/dev/null | tail -n 1)"; '
+        f'echo "database $(stat -c %s {DATABASE} 2>/dev/null)"; '
+        'echo "file $(stat -c \'%s %Y\' "$f" 2>/dev/null)"; '
+        f"ls {FOLDER}"
+    )
+    completed = cluster.execute(namespace, pod, ETCD_CONTAINER, ["/bin/bash", "-c", script])
+    told = completed.stdout.decode(errors="replace").splitlines()
+    words = {line.partition(" ")[0]: line.split()[1:] for line in told[:3]}
+    room, database, stamp = (words.get(word, []) for word in ("room", "database", "file"))
+    return Glance(
+        free=int(room[3]) * 1024 if len(room) > 3 and room[3].isdigit() else None,
+        database=int(database[0]) if database and database[0].isdigit() else None,
+        stamp=f"{pod} {' '.join(stamp)}" if stamp else "",
+        names=tuple(told[3:]),
+    )
+
+
+def read_file(cluster: Kubernetes, namespace: str, pod: str, path: str, *, part_size: int, stamp: str) -> SnapshotFile:
+    """The file read whole. etcd 3.6 moved `snapshot status` from etcdctl to etcdutl."""
+    quoted, blocks = shlex.quote(path), part_size // MEBIBYTE
+    size = int(stamp.split()[1])
+    count = -(-size // part_size) if size > part_size else 0
+    offsets = " ".join(str(number * blocks) for number in range(count))
+    script = (
+        f"set -e; f={quoted}; "
+        "if command -v etcdutl >/dev/null; then etcdutl snapshot status $f -w json; "
+        "else ETCDCTL_API=3 etcdctl snapshot status $f -w json; fi; "
+        "sha256sum < $f; head -c -32 $f | sha256sum; tail -c 32 $f | od -An -v -tx1 | tr -d ' \\n'; echo"
+    )
+    if count:
+        part = f"dd if=$f bs={MEBIBYTE} skip=$n count={blocks} status=none | sha256sum"
+        script += f"; for n in {offsets}; do {part}; done"
+    completed = cluster.execute(namespace, pod, ETCD_CONTAINER, ["/bin/bash", "-c", script], seconds=1800)
+    lines = completed.stdout.decode(errors="replace").splitlines()
+    if completed.exit_code or len(lines) < 4 + count:
+        return SnapshotFile(size, "", "", 0, 0, intact=False, stamp=stamp)
+    status = json.loads(lines[0])
+    return SnapshotFile(
+        size=size,
+        sha256=lines[1].split()[0],
+        hash=f"{int(status['hash']):x}",
+        revision=int(status["revision"]),
+        total_keys=int(status["totalKey"]),
+        intact=lines[2].split()[0] == lines[3].strip(),
+        parts=tuple(line.split()[0] for line in lines[4 : 4 + count]),
+        stamp=stamp,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the transfer left on the source and in the bucket. `unseen` are pods that could not be asked."""
+
+    namespace: str
+    key: str
+    files: tuple[tuple[str, str], ...]  # pod and path
+    unfinished: tuple[str, ...]  # uploads to the key
+    unseen: tuple[str, ...]
+
+
+def look_back(ports: Ports, case: Case, memory: Memory) -> Left:
+    fence_id = scope.identifier((memory.mapping(ONLINE) or memory.mapping("fence") or {}).get("id"))
+    path = path_of(str(fence_id))
+    files, unseen = [], []
+    for pod in etcd_members.ready_pods(ports.source, case) if fence_id else ():
+        try:
+            names = glance(ports.source, case.control_plane_namespace, pod, path).of_save(path)
+        except HcpDrError:  # a file that is left must not keep the hosted API away
+            unseen.append(pod)
+            continue
+        files += [(pod, f"{FOLDER}/{name}") for name in names]
+    unfinished = ports.bucket.unfinished(case.snapshot_key) if memory.mapping("upload") else ()
+    return Left(case.control_plane_namespace, case.snapshot_key, tuple(files), unfinished, tuple(unseen))
+
+
+def revert(facts: Left) -> Decision:
+    """The copy in the bucket is a backup like any other, and stays; etcd gets its room back."""
+    actions: tuple[Action, ...] = (
+        *(AbortUpload(facts.key, upload_id) for upload_id in facts.unfinished),
+        *(RemoveSnapshot("source", facts.namespace, pod, path) for pod, path in facts.files),
+    )
+    if actions:
+        return Do(actions)
+    seen = f"a snapshot is perhaps left in {', '.join(facts.unseen)} of {facts.namespace}, in {FOLDER}"
+    why = "those pods could not be asked, and the file takes room on etcd's volume"
+    checks = (Check("snapshot_file", "warning", seen, why, "delete it by hand"),) if facts.unseen else ()
+    return Done("nothing of the snapshot is left in etcd's volume", checks)

@@ -1,0 +1,148 @@
+"""The export: everything that is carried is written into the backup folder, in the documented layout, with a manifest.
+`backup.export_objects` makes it before the fence, `backup.export_again` brings it up to date after the fence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Refuse, WriteFile
+from hcp_dr.errors import ArchiveError, HcpDrError
+from hcp_dr.hypershift import inventory
+from hcp_dr.hypershift.names import ANCHORS, AUTHORITIES
+from hcp_dr.kube.port import Object
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.archive import MANIFEST, Entry, Manifest, Page, page, path_of, read_manifest, sha256_of
+from hcp_dr.objects.closing import told_not_carried, unaccounted, unwritten
+from hcp_dr.objects.reading import dig, is_deleting, name_of, some
+
+_MUST_BE_THERE = (
+    *("HostedCluster", "NodePool", "Secret", "Cluster", "AWSCluster", "AWSMachineTemplate", "MachineSet"),
+    *("Machine", "AWSMachine"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    case: Mapping[str, Any]
+    now: float
+    fence: str | None  # remembered; None before the fence
+    live: tuple[Object, ...]
+    written: Mapping[str, str]  # sha256 of the files that are there, by path
+    manifest: Manifest | None
+    folder: str
+    aside: tuple[Object, ...] = ()  # what else is in the control plane namespace, of the kinds that are carried
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    live, aside = inventory.chosen_and_aside(ports.source, case)
+    written = {}
+    for item in live:
+        path = path_of(item)
+        data = ports.archive.read(path)
+        if data is not None:
+            written[path] = sha256_of(data)
+    return Facts(
+        case=case.to_json(),
+        now=ports.now(),
+        fence=(memory.mapping("fence") or {}).get("id"),
+        live=live,
+        written=written,
+        manifest=read_manifest(ports.archive),
+        folder=ports.archive.folder,
+        aside=aside,
+    )
+
+
+def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
+    """What makes a backup useless: an empty kind, a missing anchor of trust, something being deleted, an authority
+    without its key (rule B1)."""
+    live = tuple(live)
+    for kind in _MUST_BE_THERE:
+        if not any(item["kind"] == kind for item in live):
+            return ArchiveError(
+                folder=folder,
+                reason=f"no {kind} of this hosted cluster was found, and an empty discovery is no backup",
+                todo="Check HC_CLUSTER_NS, HC_CLUSTER_NAME and the permissions of the kubeconfig.",
+            )
+    secrets = {name_of(item) for item in live if item["kind"] == "Secret"}
+    missing = [name for name in ANCHORS if name not in secrets]
+    if missing:
+        return ArchiveError(
+            folder=folder,
+            reason=f"no Secret {', '.join(missing)} was found in the control plane namespace; it would be made anew",
+            todo="Restore the Secret first.",
+        )
+    for item in live:
+        if is_deleting(item):
+            return ArchiveError(
+                folder=folder,
+                reason=f"{item['kind']} {name_of(item)} is being deleted, and a restored deletion terminates instances",
+                todo="Let the deletion end, then run `hcp-dr resume`.",
+            )
+        if item["kind"] == "Secret" and name_of(item) in AUTHORITIES:
+            data = dig(item, "data") or {}
+            if not (data.get("ca.crt") and data.get("ca.key")):
+                return ArchiveError(
+                    folder=folder,
+                    reason=f"Secret {name_of(item)} has no ca.crt with ca.key; a new authority would be made",
+                    todo="Restore the Secret first.",
+                )
+    return None
+
+
+def plan(facts: Facts) -> Decision:
+    bad = problem(facts.live, facts.folder) or _unaccounted(facts)
+    if bad is not None:
+        return Refuse(bad)
+    pages = tuple(page(item) for item in facts.live)
+    actions: tuple[Action, ...] = tuple(
+        WriteFile(item.entry.file, item.text)
+        for item in pages
+        if facts.written.get(item.entry.file) != item.entry.sha256
+    )
+    if actions:
+        return Do(actions)
+    if facts.manifest is None or not _same(facts.manifest, pages, facts.fence):
+        return Do((WriteFile(MANIFEST, _manifest(facts, pages).to_text()),))
+    missing = unwritten(facts.live, facts.manifest.entries)
+    if missing:
+        return Refuse(ArchiveError(folder=facts.folder, reason=f"found, and not in its manifest: {some(missing)}"))
+    check = Check(
+        "selection", "ok", f"{len(pages)} objects are carried; not: {told_not_carried(facts.aside) or 'none'}"
+    )
+    return Done(f"{len(pages)} objects are in {facts.folder}", (check,))
+
+
+def _unaccounted(facts: Facts) -> ArchiveError | None:
+    odd = unaccounted(facts.aside)
+    if not odd:
+        return None
+    return ArchiveError(
+        folder=facts.folder,
+        reason=f"in the control plane namespace, and neither this hosted cluster's nor known to be left: {some(odd)}",
+        todo="Find out whose they are: teardown deletes that namespace. Move or label them, then run `hcp-dr resume`.",
+    )
+
+
+def _manifest(facts: Facts, pages: tuple[Page, ...]) -> Manifest:
+    return Manifest(facts.case, facts.now, facts.fence, tuple(item.entry for item in pages))
+
+
+def _same(manifest: Manifest, pages: tuple[Page, ...], fence: str | None) -> bool:
+    """Same objects, same content; a resourceVersion that moved by a status alone does not count."""
+    return manifest.fence == fence and {_key(e) for e in manifest.entries} == {_key(item.entry) for item in pages}
+
+
+def _key(entry: Entry) -> tuple[str, str, str]:
+    return (entry.file, entry.sha256, entry.uid)
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    pages = tuple(page(item) for item in facts.live)
+    written = {item.entry.file: item.entry.sha256 for item in pages}
+    if facts.written != written:
+        return replace(facts, written=written)
+    return replace(facts, manifest=_manifest(facts, pages))

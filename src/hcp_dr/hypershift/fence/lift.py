@@ -1,0 +1,161 @@
+"""The way back from the fence: the source serves again, as the very cluster that it was.
+
+The writers come first; then the fixed name has to answer with the nonce, and every node to renew its lease, before
+those come back who judge nodes or rebuild what is missing: the keepers and the restless."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Check, Decision, Do, Done, Patch, Refuse, Remember, Topic, Wait
+from hcp_dr.errors import HcpDrError, NotProven
+from hcp_dr.hypershift import scope
+from hcp_dr.hypershift.fence.state import FENCED, WRITERS
+from hcp_dr.hypershift.identity import nonce_of
+from hcp_dr.hypershift.worker_nodes import LEASES, NodeFact
+from hcp_dr.hypershift.worker_nodes import look_at as look_at_nodes
+from hcp_dr.kube.resources import DEPLOYMENT, LEASE, POD
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import dig, name_of, some
+
+API_LIMIT = 1200.0
+"""As for `verify.publish_api`: a resolver may keep the absence of a name for minutes."""
+NODES_LIMIT = 1200.0
+READY_LIMIT = 600.0
+RENEWED = "leases_at_undo"
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """A Deployment that the fence stopped: what it is asked for and what of it is Ready."""
+
+    name: str
+    replicas: int
+    ready: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    namespace: str
+    hostname: str
+    before: Mapping[str, Any] | None  # remembered: replicas by Deployment
+    now: tuple[Scaled, ...]
+    wanted: str | None  # remembered nonce
+    nonce: str | None  # read by name, once the writers are asked for again
+    silence: str  # why nobody answered, "" where somebody did
+    nodes: tuple[NodeFact, ...]
+    nodes_before: Mapping[str, str]  # remembered
+    leases_before: Mapping[str, Any] | None  # remembered when the API first answered again
+
+    def stopped(self, names: tuple[str, ...]) -> tuple[Patch, ...]:
+        """What gives those of these back their replicas which are at zero, as the fence left them."""
+        before = self.before or {}
+        return tuple(
+            Patch("source", DEPLOYMENT, item.name, self.namespace, {"spec": {"replicas": int(before[item.name])}})
+            for item in self.now
+            if item.name in names and item.replicas == 0 and before.get(item.name)
+        )
+
+
+def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
+    items = ports.source.list(DEPLOYMENT, case.control_plane_namespace).items
+    now = tuple(
+        Scaled(name_of(item), int(dig(item, "spec", "replicas")), int(dig(item, "status", "readyReplicas") or 0))
+        for item in items
+        if name_of(item) in FENCED
+    )
+    before = scope.replicas(memory, "replicas_before", FENCED)
+    nonce: str | None = None
+    nodes: tuple[NodeFact, ...] = ()
+    silence = "the API servers are stopped"
+    stopped = any(item.name in WRITERS and (before or {}).get(item.name) and not item.replicas for item in now)
+    if before is not None and not stopped:
+        try:
+            nonce, nodes, silence = nonce_of(ports.hosted), look_at_nodes(ports.hosted), ""
+        except HcpDrError as error:
+            if not error.passing:
+                raise
+            silence = error.what
+    return Facts(
+        namespace=case.control_plane_namespace,
+        hostname=case.api_hostname,
+        before=before,
+        now=now,
+        wanted=memory.text("nonce"),
+        nonce=nonce,
+        silence=silence,
+        nodes=nodes,
+        nodes_before=(memory.mapping("identity") or {}).get("nodes", {}),
+        leases_before=memory.mapping(RENEWED),
+    )
+
+
+def revert(facts: Facts) -> Decision:
+    if facts.before is None:
+        return Done("nothing was stopped")
+    writers = facts.stopped(WRITERS)
+    if writers:
+        return Do(writers)
+    if facts.silence:
+        wake = Topic("source", POD, facts.namespace)
+        return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, API_LIMIT, wake)
+    if facts.nonce != facts.wanted:
+        return Refuse(
+            NotProven(
+                what=f"https://{facts.hostname} answers, but without the nonce of this relocation: another content, or "
+                "ConfigMap default/hcp-dr-relocation is gone.",
+                left="The source's API servers have their replicas back; HostedCluster and machines are still paused.",
+                todo="Look at which side the name leads to, then run `hcp-dr resume`.",
+            )
+        )
+    return _nodes(facts) or _rest(facts)
+
+
+def _nodes(facts: Facts) -> Decision | None:
+    """The Ready condition alone is that of before the fence. A node that is gone by now is not waited for."""
+    if facts.leases_before is None:
+        return Do((Remember(RENEWED, {node.name: node.renewed for node in facts.nodes}),))
+    late = [
+        node.name for node in facts.nodes if not node.ready or node.renewed == facts.leases_before.get(node.name, "")
+    ]
+    if not late:
+        return None
+    return Wait(
+        until="all nodes are Ready and renew their leases",
+        seen=f"not yet: {some(late)}",
+        limit=NODES_LIMIT,
+        wake=Topic("hosted", LEASE, LEASES),
+    )
+
+
+def _rest(facts: Facts) -> Decision:
+    stopped = facts.stopped(FENCED)
+    if stopped:
+        return Do(stopped)
+    unready = [item.name for item in facts.now if item.ready < item.replicas]
+    if unready:
+        wake = Topic("source", POD, facts.namespace)
+        return Wait("what the fence stopped is Ready", f"not yet: {', '.join(unready)}", READY_LIMIT, wake)
+    return Done(f"{facts.hostname} answers with the nonce, {len(facts.nodes)} nodes are Ready", _checks(facts))
+
+
+def _checks(facts: Facts) -> tuple[Check, ...]:
+    now = {item.name: item.replicas for item in facts.now}
+    odd = [
+        f"{name} has {now.get(name, 'no Deployment')}, had {n}"
+        for name, n in (facts.before or {}).items()
+        if now.get(name) != n
+    ]
+    uids = {node.name: node.uid for node in facts.nodes}
+    lost = [name for name, uid in facts.nodes_before.items() if uids.get(name) != uid]
+    found = []
+    if odd:
+        why = "somebody scaled them meanwhile; they were left as they are"
+        found.append(Check("replicas", "warning", ", ".join(odd), why, "scale them where nobody wants them so"))
+    if lost:
+        why = "they were there before the fence"
+        found.append(Check("nodes", "warning", f"gone or registered anew: {some(lost)}", why, "look at their machines"))
+    return tuple(found)

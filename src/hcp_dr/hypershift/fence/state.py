@@ -1,0 +1,96 @@
+"""The fence: the state in which nobody can write to the source's etcd, so that one snapshot is the whole truth.
+
+Only kube-apiserver, openshift-apiserver and openshift-oauth-apiserver write to it (rule C1); control-plane-operator
+goes first, since it would bring them back. The proof is that their pods are gone and the pause stands, not that zero
+replicas were asked for. etcd's revision is a witness, no proof: keys with a lease still expire in a fenced etcd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.hypershift.workloads import Workload, workloads
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
+from hcp_dr.model import Case
+from hcp_dr.objects.reading import dig
+
+KEEPERS = ("control-plane-operator",)
+"""Goes to zero first: it would bring the writers back."""
+WRITERS = ("kube-apiserver", "openshift-apiserver", "openshift-oauth-apiserver")
+ALWAYS_THERE = (*KEEPERS, "kube-apiserver")
+"""Without their Deployments a look proves nothing: it is the wrong place, or their pods are nobody's any more."""
+RESTLESS = ("cluster-autoscaler", "control-plane-pki-operator", "karpenter-operator")
+"""They pay no heed to the pause, so they stop with the keepers (rule G)."""
+FENCED = (*KEEPERS, *WRITERS, *RESTLESS)
+BREACHES = "fence_breaches"
+"""Remembered: each time that the fence was lifted, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The source as the fence sees it."""
+
+    paused: bool  # the HostedCluster's pausedUntil
+    workloads: tuple[Workload, ...]
+    known: Mapping[str, int] = field(default_factory=dict)  # remembered: generations when the fence was made, by name
+
+    def named(self, names: tuple[str, ...]) -> tuple[Workload, ...]:
+        return tuple(item for item in self.workloads if item.name in names)
+
+    @property
+    def watched(self) -> tuple[Workload, ...]:
+        return self.named(FENCED)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(name for name in ALWAYS_THERE if not self.named((name,)))
+
+    @property
+    def generations(self) -> dict[str, int]:
+        """Of what is fenced, by name: nobody can start it without another one."""
+        return {item.name: item.generation for item in self.watched}
+
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """What was changed since the fence was made, whatever it is now."""
+        now = self.generations
+        return tuple(name for name in sorted(self.known) if now.get(name) != self.known[name])
+
+    def made(self) -> Fence:
+        """As it will stand when it is made; for foreseeing what comes after."""
+        stopped = tuple(replace(item, replicas=0, pods=()) for item in self.workloads)
+        return Fence(paused=True, workloads=stopped)
+
+    def breach(self) -> str | None:
+        """Why it does not hold; None when it does."""
+        if not self.paused:
+            return "the HostedCluster is not paused any more"
+        running = [f"{item} (asked for {item.replicas})" for item in self.watched if not item.stopped]
+        if running:
+            return f"not stopped: {', '.join(running)}"
+        if self.touched:
+            return f"changed since the fence was made: {', '.join(self.touched)}"
+        missing = ", ".join(self.missing)
+        return f"zero pods prove nothing where there is no Deployment {missing}" if missing else None
+
+
+def known(memory: Memory) -> Mapping[str, int]:
+    generations: Mapping[str, int] = (memory.mapping("fence") or {}).get("generations") or {}
+    return generations
+
+
+def is_paused(hosted_cluster: Object) -> bool:
+    return dig(hosted_cluster, "spec", "pausedUntil") in ("true", "True")
+
+
+def look_at(cluster: Kubernetes, case: Case, memory: Memory | None = None) -> Fence:
+    """As it stands; beside what was remembered when it was made, where there is a memory."""
+    hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
+    return Fence(
+        paused=is_paused(hosted_cluster),
+        workloads=workloads(cluster, case.control_plane_namespace, DEPLOYMENT),
+        known=known(memory) if memory else {},
+    )

@@ -1,0 +1,251 @@
+"""The fence is watched from when it is made until teardown has stopped the source for good (rule C3).
+
+Others may lift the pause or scale a writer back: GitOps, a recovery job, somebody at night. Then the source is closed
+again at once. Before the point of no return its snapshot is void, and the steps from the pause on are done again, with
+a fence of another id. After it the destination serves already: what the source acknowledged meanwhile is not there.
+
+A look is cheap: one object and one list. A writer that came and went between two looks is known by the generation of
+its Deployment, which was remembered with the fence.
+
+A fence that was made by hand is watched from when the backup is accepted. Nobody here can take a new snapshot then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.peers import Stranger, namesake, stranger
+from hcp_dr.engine.step import Check, Decision, Do, Done, Forget, Patch, Refuse, Remember, Step, Topic, Wait, Watch
+from hcp_dr.errors import FenceBroken
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.backup_objects import is_ours
+from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.fence.state import BREACHES, FENCED, WRITERS, Fence, is_paused, known
+from hcp_dr.hypershift.workloads import still_there, stop, workload
+from hcp_dr.kube.port import FIELD_MANAGER, Object
+from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, POD
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.field_owners import suspects
+from hcp_dr.objects.moments import utc
+from hcp_dr.objects.reading import dig, name_of
+
+NAME = "watch.fence"
+MOST = 3
+"""So often the source is fenced anew before the point of no return; then somebody has to be stopped first."""
+GONE_LIMIT = 180.0
+VOID = (
+    steps.BACKUP_PAUSE,
+    steps.BACKUP_FENCE,
+    steps.BACKUP_EXPORT_AGAIN,
+    steps.BACKUP_SNAPSHOT_ETCD,
+    steps.BACKUP_DELETE_ROUTES,
+    steps.BACKUP_RELEASE_DNS,
+    steps.RESTORE_CARRY_AGAIN,
+    steps.RESTORE_HOSTED_CLUSTER,
+    steps.RESTORE_NODE_POOLS,
+    steps.RESTORE_REFRESH_EXTERNAL_DNS,
+)
+"""What is worth nothing when the fence was lifted before the point of no return."""
+_VOID_VALUES = ("fence", "snapshot_file", "upload", "external_dns_pods")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    namespace: str  # of the HostedCluster
+    name: str
+    control_plane_namespace: str
+    now: float  # seconds since the epoch
+    fence: Fence
+    fenced: Mapping[str, Any]  # remembered: id, revision and moment of the fence
+    breaches: tuple[Mapping[str, Any], ...]  # remembered; the last one may be open
+    done: tuple[str, ...]  # of the steps that a breach makes void
+    suspects: tuple[str, ...] = ()
+    released: bool | None = None  # whether the destination may have taken writes; None until the source is closed again
+    revision: int | None = None  # of the source's etcd, when it is closed again
+    by_hand: bool = False  # the snapshot was made by hand
+    stranger: Stranger | None = None  # what is looked at is not the source of this relocation
+
+    @property
+    def open(self) -> Mapping[str, Any] | None:
+        return self.breaches[-1] if self.breaches and "closed" not in self.breaches[-1] else None
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    source, namespace = ports.source, case.control_plane_namespace
+    hosted_cluster = source.get(HOSTED_CLUSTER, case.name, case.namespace)
+    deployments = tuple(item for item in source.list(DEPLOYMENT, namespace).items if name_of(item) in FENCED)
+    facts = Facts(
+        namespace=case.namespace,
+        name=case.name,
+        control_plane_namespace=namespace,
+        now=ports.now(),
+        fence=Fence(is_paused(hosted_cluster), tuple(workload(item, ()) for item in deployments), known(memory)),
+        fenced=memory.mapping("fence") or {},
+        breaches=tuple(memory.values.get(BREACHES) or ()),
+        done=tuple(step for step in VOID if step in memory.done),
+        by_hand=memory.mapping("by_hand") is not None,
+    )
+    facts = replace(facts, stranger=namesake(ports, case, hosted_cluster))
+    if alarm(facts) is None:
+        return facts
+    other = facts.stranger or stranger(ports, case, "source")
+    if other is not None:
+        return replace(facts, stranger=other)
+    pods = source.list(POD, namespace).items
+    fence = replace(facts.fence, workloads=tuple(workload(item, pods) for item in deployments))
+    facts = replace(facts, fence=fence, suspects=_suspects(hosted_cluster, deployments, facts))
+    if facts.open is None or not _closed(facts):
+        return facts
+    pod = etcd_members.truth(source, case)
+    return replace(
+        facts,
+        released=steps.POINT_OF_NO_RETURN in memory.done or _serves(ports, case),
+        revision=etcd_members.still_revision(source, case, pod)[1] if pod else None,
+    )
+
+
+def _suspects(hosted_cluster: Object, deployments: tuple[Object, ...], facts: Facts) -> tuple[str, ...]:
+    """Who wrote what is not as it was."""
+    found = suspects(hosted_cluster, "spec", "pausedUntil", but=FIELD_MANAGER) if not facts.fence.paused else ()
+    started = {item.name for item in facts.fence.watched if item.replicas} | {*facts.fence.touched}
+    for item in deployments:
+        if name_of(item) in started:
+            found += suspects(item, "spec", "replicas", but=FIELD_MANAGER)
+    return tuple(dict.fromkeys(map(str, found)))
+
+
+def _serves(ports: Ports, case: Case) -> bool:
+    """Was the destination's HostedCluster un-paused? From then on its API may take writes."""
+    found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    return found is not None and is_ours(found, case.backup_id) and dig(found, "spec", "pausedUntil") is None
+
+
+def _closed(facts: Facts) -> bool:
+    return facts.fence.paused and all(item.stopped for item in facts.fence.watched)
+
+
+def alarm(facts: Facts) -> str | None:
+    if facts.stranger is not None:
+        return facts.stranger.error.what
+    if facts.open is not None:
+        return f"the source is being fenced again: {facts.open['what']}"
+    wrong = [] if facts.fence.paused else ["its HostedCluster is not paused any more"]
+    running = [f"{item.name} {item.replicas}" for item in facts.fence.watched if item.replicas or item.pods]
+    if running:
+        wrong.append(f"asked for again: {', '.join(running)}")
+    if facts.fence.touched:
+        wrong.append(f"changed since the fence: {', '.join(facts.fence.touched)}")
+    if not wrong:
+        return None
+    who = f" (written by {', '.join(facts.suspects)})" if facts.suspects else ""
+    return f"the fence on the source was lifted: {'; '.join(wrong)}{who}"
+
+
+def plan(facts: Facts) -> Decision:
+    if facts.stranger is not None:
+        return Refuse(facts.stranger.error)  # what cannot be identified is not put right
+    lifted = alarm(facts)
+    if lifted is None:
+        return Done("the source is fenced again" if facts.breaches else "the fence holds")
+    seen = (_remember(facts, [*facts.breaches, _breach(facts, lifted)]),) if facts.open is None else ()
+    pause = () if facts.fence.paused else (_pause(facts),)
+    actions = (*seen, *pause, *stop("source", facts.fence.watched))
+    if actions:
+        return Do(actions)
+    if not _closed(facts):
+        left = still_there(facts.fence.watched)
+        wake = Topic("source", POD, facts.control_plane_namespace)
+        return Wait("no pod of the source can write again", f"still there: {left}", GONE_LIMIT, wake)
+    return _close(facts)
+
+
+def _close(facts: Facts) -> Decision:
+    """Nothing can write to the source any more. What has become of what was written?"""
+    last = {
+        **facts.breaches[-1],
+        "closed": facts.now,
+        "wrote": bool({*facts.fence.touched} & {*WRITERS}),
+        "released": facts.released,
+        "revision": facts.revision,
+    }
+    closed = _remember(facts, [*facts.breaches[:-1], last])
+    if facts.released:
+        revision = facts.revision or facts.fenced.get("revision")
+        new = {**facts.fenced, "at": facts.now, "revision": revision, "generations": facts.fence.generations}
+        return Do((closed, Remember("fence", new)))
+    count = len(facts.breaches)
+    if facts.by_hand:
+        return Do((closed, Forget((), (), _void_by_hand(last["what"]), again=False)))
+    error = FenceBroken(
+        what=f"The snapshot is void: {last['what']}" + (f" (time {count})." if count > 1 else "."),
+        left="The source is fenced again, so the hosted API is away; the destination holds nothing that runs.",
+        todo="Stop whoever lifts the fence. Then run `hcp-dr resume`; after `hcp-dr restore` alone, start over with a "
+        "new BACKUP_DIR.",
+    )
+    return Do((closed, Forget(facts.done, _VOID_VALUES, error, again=count % MOST != 0)))
+
+
+def _void_by_hand(what: str) -> FenceBroken:
+    return FenceBroken(
+        what=f"The snapshot that was made by hand may be void: {what}.",
+        left="The source is fenced again, so the hosted API is away; the destination holds nothing that runs.",
+        todo="Stop whoever lifts the fence. Then take away by hand what this restore made on the destination, with its "
+        "HyperShift operator at zero replicas; save the snapshot and the objects again, into a new folder.",
+    )
+
+
+def _pause(facts: Facts) -> Patch:
+    return Patch("source", HOSTED_CLUSTER, facts.name, facts.namespace, {"spec": {"pausedUntil": "true"}})
+
+
+def _remember(facts: Facts, breaches: list[Mapping[str, Any]]) -> Remember:
+    return Remember(BREACHES, breaches)
+
+
+def _breach(facts: Facts, wrong: str) -> dict[str, Any]:
+    return {
+        "what": wrong,
+        "who": list(facts.suspects),
+        "since": facts.fenced.get("at"),
+        "seen": facts.now,
+        "fence": facts.fenced.get("id"),
+        "stood": facts.fenced.get("revision"),
+    }
+
+
+def told(memory: Memory) -> tuple[Check, ...]:
+    return tuple(_told(breach) for breach in memory.values.get(BREACHES) or ())
+
+
+def _told(breach: Mapping[str, Any]) -> Check:
+    until = f"fenced again at {utc(breach['closed'])}" if "closed" in breach else "not fenced again yet"
+    seen = f"{breach['what']}; seen at {utc(breach['seen'])}, {until}"
+    if "closed" in breach and not breach.get("released"):
+        return Check(NAME, "warning", seen, "the snapshot of before was thrown away, and a new one was taken")
+    if breach.get("revision") is not None and breach["revision"] == breach.get("stood"):
+        seen += f"; etcd there stands at revision {breach['revision']} as it did: nothing was written"
+        return Check(NAME, "warning", seen, "two control planes could have served")
+    if breach.get("revision") is not None:
+        seen += f"; etcd there went from revision {breach.get('stood') or 'unknown'} to {breach['revision']}"
+    up = "its API was up" if breach.get("wrote") else "no API server of it was seen"
+    since = breach.get("since")
+    window = f"after {utc(since)}, when the fence was made last" if since is not None else "since the fence was made"
+    return Check(
+        NAME,
+        "warning",
+        f"{seen}; {up}",
+        f"what the source acknowledged {window} is not on the destination: lost, and nothing can tell what it was",
+        "find out who lifted the fence; compare what was written in that time with the source's etcd before teardown",
+    )
+
+
+WATCH = Watch(
+    page=Step(name=NAME, documented="-", observe=observe, plan=plan),
+    after=(steps.BACKUP_FENCE, steps.BY_HAND_ACCEPT_BACKUP),
+    until=steps.TEARDOWN_STOP_CONTROL_PLANE,
+    alarm=alarm,
+    told=told,
+)

@@ -1,0 +1,1 @@
+"""Pulling images on the destination's nodes before the fence."""

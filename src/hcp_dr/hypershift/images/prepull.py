@@ -1,0 +1,202 @@
+"""Pulling images ahead: which images, onto which nodes, the pods that have a kubelet do it, and how far they are.
+
+One pod for each node holds a container for each image. Whether that runs does not matter: a kubelet pulls before it
+starts. The scheduler puts it there, by the node's name, so that room, taints and admission are minded as they will be
+for the control plane itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hcp_dr.hypershift.backup_objects import is_ours, marked
+from hcp_dr.hypershift.images.schedulable_nodes import Words, open_to, takes_pods, words
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE, POD, SECRET
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.archive import read_manifest
+from hcp_dr.objects.reading import dig, is_deleting, labels_of, name_of, uid_of
+
+MOST_NODES = 12
+"""Where more may take the control plane, it may not be worth their disks and the registry's time."""
+LABEL = "hcp-dr.openshift.io/pulls-images"
+_FOR_ONE, _FOR_ANY = "hypershift.openshift.io/cluster", "hypershift.openshift.io/control-plane"
+"""Labels of nodes for control planes: the value of the first is a control plane namespace."""
+_UNPULLED = frozenset(
+    {
+        *("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"),
+        *("RegistryUnavailable", "SignatureValidationFailed"),
+    }
+)
+_AFTER_PULL = frozenset(
+    {
+        *("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff", "StartError"),
+        *("PreCreateHookError", "PreStartHookError", "PostStartHookError"),
+    }
+)
+"""Why a container waits, as a kubelet says it: because of its image, or with its image there."""
+_TOO_MUCH = re.compile(r"(?<=//)[^/@\s]+@|\?\S+")
+"""What may be secret in the URL of a registry."""
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be pulled, and where."""
+
+    images: tuple[str, ...] = ()  # of the control plane's containers on the source
+    withheld: tuple[str, ...] = ()  # that the source's nodes cannot pull either
+    pull_secrets: tuple[str, ...] = ()
+    tolerations: tuple[Mapping[str, Any], ...] = ()  # of the control plane's pods
+    nodes: tuple[str, ...] = ()  # of the destination
+
+
+@dataclass(frozen=True, slots=True)
+class PullPod:
+    """A pod in the destination's control plane namespace. `pulled` are the images that its node has; `unpulled` says
+    why not, by image; `says` why it has not begun, or has ended before its time."""
+
+    name: str
+    uid: str
+    ours: bool
+    pulled: tuple[str, ...] = ()
+    unpulled: Mapping[str, str] = field(default_factory=dict)
+    says: str = ""
+    ended: bool = False
+    deleting: bool = False
+
+
+def pod_name(node: str, images: Iterable[str]) -> str:
+    """The same for the same node and images: made twice is a conflict. Other images make another pod."""
+    digest = hashlib.sha256("\n".join((node, *images)).encode()).hexdigest()[:12]
+    return f"hcp-dr-pull-{node.partition('.')[0][:30]}-{digest}"
+
+
+def look_at(ports: Ports, case: Case) -> Wanted:
+    hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
+    pods = ports.source.list(POD, case.control_plane_namespace).items
+    images, withheld = _images(pods)
+    tolerations = _tolerations((hosted_cluster, *pods))
+    selector: Words = dig(hosted_cluster, "spec", "nodeSelector") or {}
+    suitable = [
+        node
+        for node in ports.destination.list(NODE).items
+        if takes_pods(node)
+        and open_to(labels_of(node), words(dig(node, "spec", "taints")), selector, words(tolerations))
+    ]
+    nodes = sorted(suitable, key=lambda node: _rank(node, case.control_plane_namespace))
+    return Wanted(
+        images=images,
+        withheld=withheld,
+        pull_secrets=_pull_secrets(ports, case, pods),
+        tolerations=tolerations,
+        nodes=tuple(name_of(node) for node in nodes[:MOST_NODES]),
+    )
+
+
+def _rank(node: Object, namespace: str) -> tuple[bool, bool, str]:
+    """As HyperShift prefers them: those for this very control plane, those for any."""
+    labels = labels_of(node)
+    return labels.get(_FOR_ONE) != namespace, labels.get(_FOR_ANY) != "true", name_of(node)
+
+
+def _images(pods: Iterable[Object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """As the pods name them; and those which a container waits for in vain, while none has them."""
+    wanted: set[str] = set()
+    without: set[str] = set()
+    for pod in pods:
+        for word, status in (("containers", "containerStatuses"), ("initContainers", "initContainerStatuses")):
+            told = {entry.get("name"): entry for entry in dig(pod, "status", status) or ()}
+            for container in dig(pod, "spec", word) or ():
+                vain = dig(told.get(container.get("name")), "state", "waiting", "reason") in _UNPULLED
+                (without if vain else wanted).add(str(container.get("image") or ""))
+    return tuple(sorted(wanted - {""})), tuple(sorted(without - wanted - {""}))
+
+
+def _tolerations(items: Iterable[Object]) -> tuple[Mapping[str, Any], ...]:
+    """Each once; what Kubernetes gives to every pod by itself is left to it."""
+    found: list[Mapping[str, Any]] = []
+    for item in items:
+        for each in dig(item, "spec", "tolerations") or ():
+            if each not in found and not str(each.get("key", "")).startswith("node.kubernetes.io/"):
+                found.append(each)
+    return tuple(found)
+
+
+def _pull_secrets(ports: Ports, case: Case, pods: Iterable[Object]) -> tuple[str, ...]:
+    """Those of the pods that are restored."""
+    named = {str(each.get("name")) for pod in pods for each in dig(pod, "spec", "imagePullSecrets") or ()}
+    manifest = read_manifest(ports.archive) if named else None
+    if manifest is not None:
+        named &= {
+            e.name for e in manifest.entries if (e.kind, e.namespace) == (SECRET.kind, case.control_plane_namespace)
+        }
+    return tuple(sorted(named))
+
+
+def pull_pod(pod: Object, images: Sequence[str], backup_id: str) -> PullPod:
+    told = {str(entry.get("name")): entry for entry in dig(pod, "status", "containerStatuses") or ()}
+    pulled, unpulled = [], {}
+    for place, image in enumerate(images):
+        status = told.get(_container_name(place)) or {}
+        waiting = dig(status, "state", "waiting") or {}
+        if status.get("imageID") or waiting.get("reason") in _AFTER_PULL:
+            pulled.append(image)
+        elif waiting.get("reason") in _UNPULLED:
+            unpulled[image] = _plainly(f"{waiting['reason']}: {waiting.get('message', '')}")
+    ended = dig(pod, "status", "phase") in ("Succeeded", "Failed")
+    unscheduled = (c for c in dig(pod, "status", "conditions") or () if c.get("type") == "PodScheduled")
+    says = [dig(pod, "status", "reason"), dig(pod, "status", "message")] if ended else []
+    says += [each.get("message") for each in unscheduled if each.get("status") == "False"]
+    return PullPod(
+        name=name_of(pod),
+        uid=uid_of(pod),
+        ours=is_ours(pod, backup_id) and LABEL in labels_of(pod),
+        pulled=tuple(pulled),
+        unpulled=unpulled,
+        says=_plainly(": ".join(str(each) for each in says if each)),
+        ended=ended,
+        deleting=is_deleting(pod),
+    )
+
+
+def _plainly(text: str) -> str:
+    text = _TOO_MUCH.sub("", " ".join(text.split())).rstrip(":. ")
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _container_name(place: int) -> str:
+    return f"image-{place}"
+
+
+def body(node: str, wanted: Wanted, namespace: str, backup_id: str) -> Object:
+    """It may do nothing and asks for next to nothing."""
+    containers = [
+        {
+            "name": _container_name(place),
+            "image": image,
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["/bin/true"],
+            "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}},
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        }
+        for place, image in enumerate(wanted.images)
+    ]
+    here = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+    spec = {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 0,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [here]}}},
+        "tolerations": [dict(each) for each in wanted.tolerations],
+        "imagePullSecrets": [{"name": name} for name in wanted.pull_secrets],
+        "containers": containers,
+    }
+    meta = {"name": pod_name(node, wanted.images), "namespace": namespace, "labels": {LABEL: "true"}}
+    return marked({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}, backup_id)

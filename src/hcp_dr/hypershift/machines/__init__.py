@@ -1,0 +1,1 @@
+"""Machine objects of Cluster API, NodePools, and the instances behind them."""

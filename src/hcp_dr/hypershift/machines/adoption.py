@@ -1,0 +1,173 @@
+"""What is looked at before the machines are given back to Cluster API: NodePools, MachineSets and machines of the
+destination, beside the backup and EC2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.hypershift import scope
+from hcp_dr.hypershift.backup_objects import Restorable, to_restore
+from hcp_dr.hypershift.machines import paused_objects, rollout
+from hcp_dr.hypershift.machines.instances import instance_id
+from hcp_dr.hypershift.machines.paused_objects import Held
+from hcp_dr.hypershift.machines.rollout import rolling
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import AWS_MACHINE, CONFIG_MAP, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE, NODE_POOL
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.archive import Entry
+from hcp_dr.objects.reading import annotations_of, condition, dig, is_deleting, name_of, owned_by, uid_of
+from hcp_dr.objects.select import node_pools_of, of_infrastructure
+
+FORETOLD = ("UpdatingConfig", "UpdatingVersion")
+"""Conditions that the operator sets on a paused NodePool too (rule A9)."""
+CANONICAL_IMAGES = "hypershift.openshift.io/canonical-data-plane-images"
+"""The operator sets it where a NodePool has no status.version, paused or not: then the hash is another (rule A8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFact:
+    """A NodePool of the destination. `paused_before` is the pausedUntil that it had before the relocation."""
+
+    name: str
+    namespace: str
+    paused: str | None
+    paused_before: str | None
+    rolling: tuple[str, ...]  # conditions that say that it would roll
+    silent: tuple[str, ...]  # conditions that should say so and do not yet, at this generation
+    deleting: bool
+    images: str | None = None  # the annotation by which its payload's images go into the hash
+    images_before: str | None = None  # as it is in the backup
+
+    @property
+    def would_roll(self) -> bool:
+        return bool(self.rolling) or self.images != self.images_before
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFact:
+    """A Machine or AWSMachine of the destination."""
+
+    kind: str
+    name: str
+    deleting: bool
+    provider_id: str | None
+    node: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetFact:
+    """A MachineDeployment or MachineSet of the destination: how many machines it asks for, and how many it owns."""
+
+    kind: str
+    name: str
+    replicas: int
+    owned: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    pools: tuple[PoolFact, ...]
+    held: tuple[Held, ...]
+    machines: tuple[MachineFact, ...]
+    sets: tuple[SetFact, ...]
+    backup: tuple[Restorable, ...]
+    running: frozenset[str]
+    nodes: frozenset[str]  # provider ids of the hosted cluster's nodes
+    namespace: str
+    lacking: tuple[str, ...] = ()  # ConfigMaps of the backup that go into the NodePools' hash and are not there
+    differing: tuple[str, ...] = ()  # what goes into it and is another than in the backup; looked at where a pool rolls
+
+    @property
+    def wanted(self) -> frozenset[tuple[str, str]]:
+        """Kind and name of the Machines and AWSMachines of the backup."""
+        return frozenset(item.entry.key for item in self.backup if item.entry.kind in ("Machine", "AWSMachine"))
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    destination = ports.destination
+    hosted_cluster = {"metadata": {"name": case.name}}
+    pools = node_pools_of(hosted_cluster, destination.list(NODE_POOL, case.namespace).items)
+    machines = [
+        item
+        for resource in (MACHINE, AWS_MACHINE)
+        for item in of_infrastructure(case.infra_id, destination.list(resource, case.control_plane_namespace).items)
+    ]
+    sets, deployments = (
+        of_infrastructure(case.infra_id, destination.list(resource, case.control_plane_namespace).items)
+        for resource in (MACHINE_SET, MACHINE_DEPLOYMENT)
+    )
+    ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
+    backup = to_restore(ports, case)
+    asked = (scope.pauses(memory) or {"asked": _asked(backup)}).get("asked", {})
+    images = {item.entry.name: annotations_of(item.body).get(CANONICAL_IMAGES) for item in _pools(backup)}
+    config_maps = {name_of(item) for item in destination.list(CONFIG_MAP, case.control_plane_namespace).items}
+    hashed = [e.name for e in (item.entry for item in backup) if _goes_into_the_hash(e, case.control_plane_namespace)]
+    pool_facts = tuple(pool_fact(item, asked, images.get(name_of(item))) for item in pools)
+    return Facts(
+        pools=pool_facts,
+        held=paused_objects.look_at(destination, case),
+        machines=tuple(machine_fact(item) for item in machines),
+        sets=(*(_set(item, machines) for item in sets), *(_deployment(item, sets) for item in deployments)),
+        backup=backup,
+        running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
+        nodes=frozenset(str(dig(node, "spec", "providerID")) for node in ports.hosted.list(NODE).items),
+        namespace=case.control_plane_namespace,
+        lacking=tuple(name for name in hashed if name not in config_maps),
+        differing=rollout.differing(ports, case, memory, backup) if any(pool.would_roll for pool in pool_facts) else (),
+    )
+
+
+def _asked(backup: Iterable[Restorable]) -> dict[str, Any]:
+    """The NodePools' pausedUntil in a backup that paused nothing."""
+    return {f"{NODE_POOL.kind}/{item.entry.name}": dig(item.body, "spec", "pausedUntil") for item in _pools(backup)}
+
+
+def _pools(backup: Iterable[Restorable]) -> tuple[Restorable, ...]:
+    return tuple(item for item in backup if item.entry.kind == NODE_POOL.kind)
+
+
+def _goes_into_the_hash(entry: Entry, namespace: str) -> bool:
+    """Of the control plane namespace, ConfigMaps are carried for nothing else. One of node tuning that is missing
+    changes the hash without a word (NP/config.go)."""
+    return entry.kind == "ConfigMap" and entry.namespace == namespace
+
+
+def pool_fact(item: Object, asked: Mapping[str, Any], images: str | None) -> PoolFact:
+    return PoolFact(
+        name=name_of(item),
+        namespace=item["metadata"]["namespace"],
+        paused=dig(item, "spec", "pausedUntil"),
+        paused_before=asked.get(f"NodePool/{name_of(item)}"),
+        rolling=rolling(item),
+        silent=tuple(kind for kind in FORETOLD if condition(item, kind) not in ("True", "False")),
+        deleting=is_deleting(item),
+        images=annotations_of(item).get(CANONICAL_IMAGES),
+        images_before=images,
+    )
+
+
+def _set(item: Object, machines: Iterable[Object]) -> SetFact:
+    owned = [machine for machine in machines if machine["kind"] == "Machine" and owned_by(machine, uid_of(item))]
+    return SetFact(item["kind"], name_of(item), _replicas(item), len(owned))
+
+
+def _deployment(item: Object, sets: Iterable[Object]) -> SetFact:
+    owned = sum(_replicas(each) for each in sets if owned_by(each, uid_of(item)))
+    return SetFact(item["kind"], name_of(item), _replicas(item), owned)
+
+
+def _replicas(item: Object) -> int:
+    return int(dig(item, "spec", "replicas") or 0)
+
+
+def machine_fact(item: Object) -> MachineFact:
+    return MachineFact(
+        kind=item["kind"],
+        name=name_of(item),
+        deleting=is_deleting(item),
+        provider_id=dig(item, "spec", "providerID"),
+        node=dig(item, "status", "nodeRef", "name"),
+    )

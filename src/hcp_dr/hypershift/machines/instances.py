@@ -1,0 +1,53 @@
+"""The worker instances of a hosted cluster, as its AWSMachines name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hcp_dr.aws.port import Instance
+from hcp_dr.engine.step import Decision, Do, Done, Protect
+from hcp_dr.hypershift import scope
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.resources import AWS_MACHINE, HOSTED_CLUSTER
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.archive import read_manifest, read_objects
+from hcp_dr.objects.reading import dig
+from hcp_dr.objects.select import of_infrastructure
+
+
+def instance_id(aws_machine: Object) -> str | None:
+    """From spec.providerID, aws:///<zone>/<instance id>; None where it has none."""
+    provider_id = dig(aws_machine, "spec", "providerID")
+    return str(provider_id).rpartition("/")[2] if provider_id else None
+
+
+def instance_ids(aws_machines: Iterable[Object]) -> tuple[str, ...]:
+    return tuple(sorted(found for item in aws_machines if (found := instance_id(item))))
+
+
+def must_be_own(cluster: Kubernetes, ports: Ports, case: Case, found: Iterable[Instance]) -> None:
+    """Of the management cluster where the hosted cluster lives, and of the backup. Raises NotOurs for an instance that
+    is nobody's there and that no tag says to be this hosted cluster's."""
+    found = tuple(found)
+    hosted_cluster = cluster.find(HOSTED_CLUSTER, case.name, case.namespace) if found else None
+    known = cluster.list(AWS_MACHINE, case.control_plane_namespace).items if found else ()
+    machines, infra_id = set(instance_ids(known)), str(dig(hosted_cluster, "spec", "infraID") or "")
+    if not all(each.instance_id in machines or scope.is_tagged(each, infra_id) for each in found):
+        machines |= set(instance_ids(_of_backup(ports)))
+    scope.must_be_own(found, machines, infra_id)
+
+
+def _of_backup(ports: Ports) -> Iterable[Object]:
+    manifest = read_manifest(ports.archive)
+    return read_objects(ports.archive, manifest.of_kind(AWS_MACHINE.kind)).values() if manifest else ()
+
+
+def aws_machines(cluster: Kubernetes, case: Case) -> tuple[Object, ...]:
+    return of_infrastructure(case.infra_id, cluster.list(AWS_MACHINE, case.control_plane_namespace).items)
+
+
+def put_back(before: Mapping[str, Any], protected: Mapping[str, bool]) -> Decision:
+    """Clear the protection of those that had none before."""
+    actions = tuple(Protect(name, on=False) for name, on in before.items() if not on and protected.get(name))
+    return Do(actions) if actions else Done("termination protection is as it was before")

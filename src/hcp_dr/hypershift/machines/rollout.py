@@ -1,0 +1,97 @@
+"""Which input of a NodePool's configuration is another on the destination than in the backup: what to look at where its
+operator says that the pool would roll (rule A9, what goes into the hash: NP/config.go, NP/token.go)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.hypershift import inventory
+from hcp_dr.hypershift.backup_objects import Restorable, differing_keys
+from hcp_dr.hypershift.machines import operator_build
+from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER, NODE_POOL
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.difference import merge_patch
+from hcp_dr.objects.reading import annotations_of, condition, dig, name_of
+from hcp_dr.objects.select import control_plane_config_maps
+
+_OF_THE_RELOCATION = ("spec.pausedUntil", "spec.etcd.managed.storage.restoreSnapshotURL", "spec.replicas")
+"""What differs because the cluster was carried, and what goes into no hash."""
+_ANNOTATIONS = (
+    "hypershift.openshift.io/haproxy-image",
+    "hypershift.openshift.io/canonical-data-plane-images",
+    "hypershift.openshift.io/nodePoolCurrentConfig",
+    "hypershift.openshift.io/nodePoolCurrentConfigVersion",
+)
+"""From which the operator takes images, and with what it compares."""
+
+
+def differing(ports: Ports, case: Case, memory: Memory, backup: Iterable[Restorable]) -> tuple[str, ...]:
+    """By object and field; never a value, which may be secret. Raises the ports' errors."""
+    found: list[str] = []
+    config_maps = []
+    for item in backup:
+        if item.entry.kind == CONFIG_MAP.kind:
+            config_maps.append(item)
+        if item.entry.kind in (CONFIG_MAP.kind, HOSTED_CLUSTER.kind, NODE_POOL.kind):
+            found += _of_one(ports, item)
+    found += _added(ports, case, config_maps)
+    if not is_lost(memory):
+        same, told = operator_build.compared(*map(operator_build.look_at, (ports.source, ports.destination)))
+        found += [] if same else [f"the HyperShift operator: {told}"]
+    return tuple(found)
+
+
+def _of_one(ports: Ports, item: Restorable) -> Iterator[str]:
+    entry = item.entry
+    named = f"{entry.kind} {entry.namespace}/{entry.name}"
+    there = ports.destination.find(inventory.RESOURCES[entry.kind], entry.name, entry.namespace)
+    if there is None:
+        yield f"{named} is not there"
+        return
+    fields = (
+        (f"data.{key}" for key in differing_keys(item.body, there))
+        if entry.kind == CONFIG_MAP.kind
+        else _leaves(merge_patch(_inputs(there), _inputs(item.body)))
+    )
+    odd = [field for field in fields if field not in _OF_THE_RELOCATION]
+    if odd:
+        yield f"{named}: {', '.join(odd)}"
+
+
+def _inputs(item: Object) -> dict[str, Any]:
+    marks = {key: value for key, value in annotations_of(item).items() if key in _ANNOTATIONS}
+    parts: dict[str, Any] = {"spec": item.get("spec") or {}, "annotations": marks}
+    if item.get("kind") == NODE_POOL.kind:
+        parts["status"] = {"version": dig(item, "status", "version")}
+    return parts
+
+
+def _leaves(patch: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Paths of what it changes."""
+    for key, value in sorted(patch.items()):
+        below = f"{path}.{key}" if path else key
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, below)
+        else:
+            yield below
+
+
+def _added(ports: Ports, case: Case, wanted: Iterable[Restorable]) -> Iterator[str]:
+    """ConfigMaps of the control plane namespace that count, and that the backup does not have."""
+    names = {item.entry.name for item in wanted if item.entry.namespace == case.control_plane_namespace}
+    there = control_plane_config_maps(ports.destination.list(CONFIG_MAP, case.control_plane_namespace).items)
+    for item in there:
+        if name_of(item) not in names:
+            yield f"ConfigMap {case.control_plane_namespace}/{name_of(item)} is not in the backup"
+
+
+_ROLLING = ("UpdatingConfig", "UpdatingVersion", "UpdatingPlatformMachineTemplate")
+
+
+def rolling(pool: Object) -> tuple[str, ...]:
+    """The conditions by which a NodePool says that it is being updated."""
+    return tuple(kind for kind in _ROLLING if condition(pool, kind) == "True")

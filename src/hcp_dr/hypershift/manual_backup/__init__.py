@@ -1,0 +1,1 @@
+"""A backup that was made with the documented commands."""

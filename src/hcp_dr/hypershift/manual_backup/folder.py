@@ -1,0 +1,165 @@
+"""The backup folder that the documented commands make, beside what the source has now: what it holds, what it lacks,
+and by which command that is added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hcp_dr.hypershift import inventory
+from hcp_dr.hypershift.machines.instances import instance_id
+from hcp_dr.hypershift.manual_backup import parse as manual_parse
+from hcp_dr.hypershift.manual_backup.parse import Difference, HandMade
+from hcp_dr.hypershift.names import ANCHORS, AUTHORITIES
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import HOSTED_CLUSTER
+from hcp_dr.model import Case
+from hcp_dr.objects.archive import MANIFEST, Archive, path_of
+from hcp_dr.objects.reading import dig, name_of, namespace_of
+from hcp_dr.objects.select import is_token_secret, referenced_config_maps, referenced_secrets
+
+_MUST_BE_THERE = ("HostedCluster", "NodePool", "Cluster", "AWSCluster", "Machine", "AWSMachine")
+_NEVER_RESTORED = "HostedControlPlane"
+_MACHINERY = frozenset(resource.kind for resource in inventory.MACHINERY)
+_KEYS = frozenset({"ca.key", "service-account.key", "key"})
+
+
+def is_made_by_hand(archive: Archive, namespace: str) -> bool:
+    """There are files of objects, and no manifest."""
+    return archive.read(MANIFEST) is None and bool(archive.paths(f"namespaces/{namespace}"))
+
+
+def read(archive: Archive, case: Case) -> HandMade:
+    folders = (case.namespace, case.control_plane_namespace)
+    paths = [path for folder in folders for path in archive.paths(f"namespaces/{folder}")]
+    files = {path: archive.read(path) or b"" for path in paths if manual_parse.is_taken(path, name=case.name)}
+    versions = {kind: resource.api_version for kind, resource in inventory.RESOURCES.items()}
+    return manual_parse.read(files, name=case.name, api_versions=versions)
+
+
+def belonging(folder: HandMade, case: Case) -> tuple[Object, ...]:
+    """What of it is this hosted cluster's, chosen as on a management cluster: not what a prefix of a name caught."""
+    if folder.find(HOSTED_CLUSTER, case.name, case.namespace) is None:
+        return ()
+    return inventory.look_at(folder, case)
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Something that the folder does not have. `command` adds it, "" where the source does not have it either."""
+
+    what: str
+    command: str
+
+    def __str__(self) -> str:
+        return self.what if self.command else f"{self.what} (nor has the source)"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The folder beside the source. `backup` is the folder's, `live` what `hcp-dr backup` would take now."""
+
+    folder: str
+    problems: tuple[str, ...]
+    backup: tuple[Object, ...]
+    live: tuple[Object, ...]
+    control_plane_namespace: str
+
+    @property
+    def difference(self) -> Difference:
+        return manual_parse.compare(self.backup, self.live)
+
+    def lacking(self) -> tuple[tuple[Lack, ...], tuple[Lack, ...]]:
+        """What must not be missing, and what is made anew where it is missing."""
+        absent = [item for item in self.difference.missing if item["kind"] != _NEVER_RESTORED]
+        needed = [self._lack(item) for item in absent if self._is_needed(item)]
+        spare = [self._lack(item) for item in absent if not self._is_needed(item)]
+        known = {lack.what for lack in needed}
+        needed += [Lack(what, "") for what in self._unresolved() if what not in known]
+        return tuple(needed), tuple(spare)
+
+    def outdated(self) -> tuple[tuple[Lack, ...], tuple[Lack, ...]]:
+        """What is otherwise on the source by now, or not there any more: what decides, and the rest."""
+        difference = self.difference
+        deciding = [item for item in difference.changed if self._decides(item)]
+        went = [item for item in difference.gone if item["kind"] in _MACHINERY or item["kind"] == "NodePool"]
+        rest = [item for item in difference.changed if item not in deciding and not _is_token(item)]
+        lacks = [*(self._lack(item) for item in deciding), *(Lack(named(item), "") for item in went)]
+        return tuple(lacks), tuple(self._lack(item) for item in rest)
+
+    def broken(self) -> tuple[str, ...]:
+        """Anchors of trust without their key, and AWSMachines without an instance (rules A7, B1)."""
+        found = []
+        for item in self.backup:
+            data = item.get("data") or {}
+            own = namespace_of(item) == self.control_plane_namespace
+            if item["kind"] == "Secret" and own and name_of(item) in AUTHORITIES:
+                found += [f"{named(item)} has no {key}" for key in ("ca.crt", "ca.key") if not data.get(key)]
+            if item["kind"] == "AWSMachine" and instance_id(item) is None:
+                found.append(f"{named(item)} has no spec.providerID")
+            if item["metadata"].get("deletionTimestamp"):
+                found.append(f"{named(item)} was being deleted when it was saved")
+        return tuple(found)
+
+    def _is_needed(self, item: Object) -> bool:
+        """All but secrets of the control plane without an authority or a key in them, and tokens (rule B)."""
+        if item["kind"] != "Secret" or namespace_of(item) != self.control_plane_namespace:
+            return True
+        return _signs(item) and not _is_token(item)
+
+    def _decides(self, item: Object) -> bool:
+        kinds = ("HostedCluster", "NodePool", *_MACHINERY)
+        return item["kind"] in kinds or (self._is_needed(item) and item["kind"] != _NEVER_RESTORED)
+
+    def _unresolved(self) -> list[str]:
+        """What the folder itself says that it needs and does not hold."""
+        there = {(item["kind"], namespace_of(item), name_of(item)) for item in self.backup}
+        missing = [f"any {kind}" for kind in _MUST_BE_THERE if kind not in {kind for kind, _, _ in there}]
+        own = self.control_plane_namespace
+        wanted = [("Secret", own, name) for name in ANCHORS]
+        for hosted_cluster in (item for item in self.backup if item["kind"] == "HostedCluster"):
+            pools = [item for item in self.backup if item["kind"] == "NodePool"]
+            place = str(namespace_of(hosted_cluster))
+            wanted += [("Secret", place, name) for name in sorted(referenced_secrets(hosted_cluster))]
+            wanted += [("ConfigMap", place, name) for name in sorted(referenced_config_maps(hosted_cluster, pools))]
+        for item in self.backup:
+            wanted += [(kind, own, name) for kind, name in _templates_of(item)]
+        return missing + [f"{kind} {place}/{name}" for kind, place, name in wanted if (kind, place, name) not in there]
+
+    def _lack(self, item: Object) -> Lack:
+        resource = inventory.RESOURCES[item["kind"]]
+        kind = f"{resource.plural}.{resource.version}.{resource.group}" if resource.group else resource.kind.lower()
+        where = f"{self.folder}/{path_of(item)}"
+        return Lack(named(item), f"oc get {kind} -n {namespace_of(item)} {name_of(item)} -o yaml > {where}")
+
+
+def named(item: Object) -> str:
+    return f"{item['kind']} {namespace_of(item)}/{name_of(item)}"
+
+
+def _is_token(item: Object) -> bool:
+    return item["kind"] == "Secret" and is_token_secret(item)
+
+
+def _signs(secret: Object) -> bool:
+    """An authority, or a key that signs or encrypts: another one in its place is another cluster."""
+    return name_of(secret) in ANCHORS or bool(_KEYS & set(secret.get("data") or {}))
+
+
+def _templates_of(item: Object) -> list[tuple[str, str]]:
+    """The machine template that a MachineDeployment or MachineSet names: its name bears a hash, which the documented
+    command does not know."""
+    reference = dig(item, "spec", "template", "spec", "infrastructureRef") or {}
+    if item["kind"] not in ("MachineDeployment", "MachineSet") or not reference.get("name"):
+        return []
+    return [(str(reference.get("kind")), str(reference["name"]))]
+
+
+def look_at(archive: Archive, folder: HandMade, live: Iterable[Object], case: Case) -> Contents:
+    return Contents(
+        folder=archive.folder,
+        problems=folder.problems,
+        backup=belonging(folder, case),
+        live=tuple(live),
+        control_plane_namespace=case.control_plane_namespace,
+    )

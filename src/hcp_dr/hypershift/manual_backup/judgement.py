@@ -1,0 +1,259 @@
+"""The judgement of a backup that was made with the documented commands: what is missing or wrong in the folder, on the
+source, in the bucket and in EC2. `by_hand.judge_backup` looks before anything is written, `by_hand.accept_backup` again
+before it accepts the folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember
+from hcp_dr.engine.untouched import Untouched
+from hcp_dr.errors import SnapshotDoubtful
+from hcp_dr.hypershift import inventory
+from hcp_dr.hypershift.backup_objects import is_ours
+from hcp_dr.hypershift.checks import verdict
+from hcp_dr.hypershift.etcd import restorable
+from hcp_dr.hypershift.etcd.restorable import Etcd
+from hcp_dr.hypershift.etcd.restore_url import LIMIT as URL_LIMIT
+from hcp_dr.hypershift.etcd.restore_url import SECONDS as URL_SECONDS
+from hcp_dr.hypershift.fence.state import RESTLESS, Fence
+from hcp_dr.hypershift.fence.state import look_at as look_at_fence
+from hcp_dr.hypershift.machines.instances import instance_id
+from hcp_dr.hypershift.manual_backup import folder as manual_folder
+from hcp_dr.hypershift.manual_backup import snapshot as manual_snapshot
+from hcp_dr.hypershift.manual_backup.folder import Contents, Lack, named
+from hcp_dr.hypershift.manual_backup.snapshot import HandSnapshot, check_stored, check_whole, to_json
+from hcp_dr.kube.resources import HOSTED_CLUSTER
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import dig, name_of, some
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    contents: Contents
+    fence: Fence
+    bucket: str
+    snapshot: HandSnapshot
+    etcd: Etcd  # whether it can be restored
+    running: frozenset[str]  # instance ids that EC2 says are running
+    versions: tuple[tuple[str, str], ...]  # of each NodePool of the folder, "" where nobody knows (rule A8)
+    url_length: int
+    on_destination: bool  # a HostedCluster that another relocation, or nobody of ours, made
+    judged: Mapping[str, Any] | None  # remembered: what was found out of the snapshot, with its ETag
+
+
+def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    folder = manual_folder.read(ports.archive, case)
+    live = inventory.look_at(ports.source, case)
+    contents = manual_folder.look_at(ports.archive, folder, live, case)
+    ids = [known for item in contents.backup if item["kind"] == "AWSMachine" and (known := instance_id(item))]
+    judged = memory.mapping("judged")
+    found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    hosted_cluster = next(item for item in (*contents.backup, *live) if item["kind"] == HOSTED_CLUSTER.kind)
+    return Facts(
+        contents=contents,
+        fence=replace(look_at_fence(ports.source, case), known=(judged or {}).get("generations") or {}),
+        bucket=ports.bucket.name,
+        snapshot=manual_snapshot.look_at(ports, case, judged),
+        etcd=restorable.known(hosted_cluster, ports.source, case, memory, lost=False),
+        running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
+        versions=tuple(pool_versions(contents).items()),
+        url_length=len(ports.bucket.presign_get(case.snapshot_key, seconds=URL_SECONDS)),
+        on_destination=found is not None and not is_ours(found, case.backup_id),
+        judged=judged,
+    )
+
+
+def pool_versions(contents: Contents) -> dict[str, str]:
+    """The release that each NodePool of the folder runs: by its own status, which the documented command cuts off, else
+    by the source's, which says it still."""
+    live = {name_of(item): item for item in contents.live if item["kind"] == "NodePool"}
+    found = {}
+    for pool in (item for item in contents.backup if item["kind"] == "NodePool"):
+        told = (dig(each, "status", "version") for each in (pool, live.get(name_of(pool))))
+        found[name_of(pool)] = next((str(version) for version in told if version), "")
+    return found
+
+
+def writers_of(fence: Fence) -> Fence:
+    """Without those that the documented commands leave running. They write nothing to etcd once the API is away."""
+    return replace(fence, workloads=tuple(item for item in fence.workloads if item.name not in RESTLESS))
+
+
+def checks(facts: Facts) -> tuple[Check, ...]:
+    return (
+        *_check_contents(facts),
+        _check_identity(facts),
+        _check_machines(facts),
+        _check_pools(facts),
+        _check_fence(facts),
+        *facts.etcd.checks,
+        check_stored(facts.snapshot, facts.bucket),
+        *((whole(facts),) if facts.snapshot.stored else ()),
+        _check_url(facts),
+        _check_destination(facts),
+    )
+
+
+def whole(facts: Facts) -> Check:
+    """As it was found out first: etcd goes on by itself, and whoever confirmed a loss is not asked again."""
+    return Check(**facts.judged["whole"]) if facts.judged and _same(facts) else check_whole(facts.snapshot)
+
+
+def _same(facts: Facts) -> bool:
+    """Is the object still the one that was judged?"""
+    stored, judged = facts.snapshot.stored, facts.judged
+    return judged is None or (stored is not None and stored.etag == judged["etag"])
+
+
+def _told(lacks: tuple[Lack, ...]) -> str:
+    return "; ".join(str(lack) for lack in lacks)
+
+
+def _commands(lacks: tuple[Lack, ...]) -> str:
+    return "; ".join(lack.command for lack in lacks if lack.command) or "the source does not have it any more either"
+
+
+def _check_contents(facts: Facts) -> list[Check]:
+    contents = facts.contents
+    needed, spare = contents.lacking()
+    deciding, other = contents.outdated()
+    found = [
+        _blocked(
+            "files",
+            "; ".join(contents.problems),
+            f"{len(contents.backup)} objects of this hosted cluster are in {contents.folder}",
+            "a file that is not understood is an object that is missing",
+            "correct these files, or take them out of the folder",
+        ),
+        _blocked(
+            "complete",
+            f"missing: {_told(needed)}" if needed else "",
+            "all that is needed is there",
+            "it would be made anew on the destination, otherwise than it was, or never",
+            f"add it: {_commands(needed)}",
+        ),
+        _blocked(
+            "up_to_date",
+            f"otherwise on the source by now: {_told(deciding)}" if deciding else "",
+            "what decides is on the source as it is in the folder",
+            "the source was fenced with what it has now, and its workers live by that",
+            f"save it again: {_commands(deciding)}",
+        ),
+    ]
+    if spare or other:
+        seen = "; ".join(
+            x for x in (_told(spare) and f"missing: {_told(spare)}", _told(other) and f"old: {_told(other)}") if x
+        )
+        todo = f"add it, where it was written by a person: {_commands((*spare, *other))}"
+        found.append(Check("made_anew", "warning", seen, "the destination's operators make these anew", todo))
+    return found
+
+
+def _blocked(name: str, bad: str, good: str, why: str, todo: str) -> Check:
+    return Check(name, "blocked", bad, why, todo) if bad else Check(name, "ok", good)
+
+
+def _check_identity(facts: Facts) -> Check:
+    """The folder's HostedCluster beside the source's."""
+    mine, other = (
+        next((item for item in items if item["kind"] == "HostedCluster"), None)
+        for items in (facts.contents.backup, facts.contents.live)
+    )
+    kept, now = ([str(dig(item, "spec", key) or "") for key in ("clusterID", "infraID")] for item in (mine, other))
+    same = mine is None or (kept == now and all(kept))
+    bad = "" if same else f"{' and '.join(kept)} in the folder, {' and '.join(now)} on the source"
+    return _blocked(
+        "cluster_id",
+        bad,
+        f"clusterID and infraID are {' and '.join(now)}",
+        "without them nobody can tell later whether it is this very cluster that serves",
+        "this folder is another cluster's, or of another time: make it again",
+    )
+
+
+def _check_machines(facts: Facts) -> Check:
+    contents = facts.contents
+    machines = [item for item in contents.backup if item["kind"] == "AWSMachine"]
+    lost = [f"{named(item)} ({i})" for item in machines if (i := instance_id(item)) and i not in facts.running]
+    bad = [*contents.broken(), *(f"no running instance: {name}" for name in lost)]
+    return _blocked(
+        "restorable",
+        "; ".join(bad),
+        f"{len(machines)} AWSMachines with running instances, authorities with their keys",
+        "such an AWSMachine makes a new instance, and a new authority is a dead cluster",
+        "save these objects again from the source; where it does not have them either, this backup cannot be restored",
+    )
+
+
+def _check_pools(facts: Facts) -> Check:
+    unknown = [name for name, version in facts.versions if not version]
+    return _blocked(
+        "node_pool_versions",
+        f"nobody knows which release runs: NodePool {', '.join(unknown)}" if unknown else "",
+        some([f"{name} {version}" for name, version in facts.versions]) or "none",
+        "a NodePool without status.version counts as new, and is rolled",
+        "write `status: {version: X.Y.Z}` into np-<NodePool>.yaml, with the version of its nodes",
+    )
+
+
+def _check_fence(facts: Facts) -> Check:
+    return _blocked(
+        "fence",
+        writers_of(facts.fence).breach() or "",
+        "the source is paused, and no API server has a pod there",
+        "what is written there is not in the snapshot, and two control planes would accept writes",
+        "pause it and scale the four Deployments to 0 (8.6.2-2), then save and upload the snapshot again (8.6.2-3)",
+    )
+
+
+def _check_url(facts: Facts) -> Check:
+    return _blocked(
+        "restore_url",
+        f"the presigned URL has {facts.url_length} characters" if facts.url_length > URL_LIMIT else "",
+        f"{facts.url_length} of {URL_LIMIT} characters",
+        f"restoreSnapshotURL takes {URL_LIMIT} characters; session credentials make it longer",
+        "use credentials of an IAM user instead of a session, or a shorter bucket name",
+    )
+
+
+def _check_destination(facts: Facts) -> Check:
+    return _blocked(
+        "destination_free",
+        "a HostedCluster of this name is on the destination" if facts.on_destination else "",
+        "name is free there",
+        "deleting it there could terminate the instances of the live one",
+        "look whose it is; a restore of yours that stopped goes on with `hcp-dr resume`",
+    )
+
+
+def plan(facts: Facts) -> Decision:
+    if not _same(facts):
+        return Refuse(
+            SnapshotDoubtful(
+                what=f"Another object is under {facts.snapshot.key} in bucket {facts.bucket} than was judged before.",
+                left=Untouched("Nothing was restored.", since=("restore",)),
+                todo="Find out who saves meanwhile. Then take the journal out of the folder, and restore it again.",
+            )
+        )
+    decision = verdict(checks(facts))
+    if facts.judged is None and isinstance(decision, Done):
+        return Do((Remember("judged", _judged(facts)), *_seen(facts)))
+    return decision
+
+
+def _seen(facts: Facts) -> tuple[Remember, ...]:
+    looked = facts.etcd.looked
+    return (Remember(restorable.ETCD_RESTORE, looked.to_json()),) if looked else ()
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    return replace(facts, judged=_judged(facts))
+
+
+def _judged(facts: Facts) -> dict[str, Any]:
+    """With the generations of the writers' Deployments: nobody can have started one since without another."""
+    return {**to_json(facts.snapshot, whole(facts)), "generations": writers_of(facts.fence).generations}

@@ -1,0 +1,224 @@
+"""A snapshot that was saved and uploaded with the documented commands, beside the fence: is it whole, and does it hold
+all that the source acknowledged?
+
+The documented key is overwritten by every backup and says nothing of a fence. So the object is read once, here; what
+is known besides comes from the etcd pod, where the documented file lies still, and from the Deployments of the writers.
+What was once proven of an object stays proven: it is remembered with its ETag.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from calendar import timegm
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hcp_dr.aws.port import StoredObject
+from hcp_dr.engine.step import Check
+from hcp_dr.engine.transfer import ETCD_CONTAINER
+from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.fence.state import WRITERS
+from hcp_dr.kube.port import Kubernetes, Object
+from hcp_dr.kube.resources import DEPLOYMENT
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.digest import Digest, digest
+from hcp_dr.objects.reading import dig, name_of
+
+FILE = "/var/lib/data/snapshot.db"
+POD = "etcd-0"
+"""The documented loop uploads the file of this pod under the name of every pod: it is the one that counts."""
+OWNER = "hosted-cluster"
+"""Metadata of what hcp-dr puts under the documented key, which bears no namespace: whose it is, as namespace/name."""
+SKEW = 5.0
+"""Seconds by which the clocks of a node, an API server and the bucket may differ here."""
+WHOLE = "snapshot_whole"
+_MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)")
+_USUAL_GRACE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The documented file in the etcd pod. `hash`, `revision` and `total_keys` are etcd's words for it; `born` is when
+    the file was begun, in seconds since the epoch by the node's clock, None where the file system does not tell."""
+
+    sha256: str
+    hash: str
+    revision: int
+    total_keys: int
+    born: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HandSnapshot:
+    """All that can be known. Moments in seconds since the epoch.
+
+    ordered: when the first writer was told to stop; gone: when the last one's pods were gone at the latest, by the last
+    word about its Deployment and the grace of its pods. Both None where the Deployments do not tell."""
+
+    key: str
+    stored: StoredObject | None
+    digest: Digest | None
+    saved: Saved | None
+    members: int  # that the source's etcd is asked to have
+    revisions: tuple[int, ...]  # of the members of it that answer
+    ordered: float | None
+    gone: float | None
+
+    @property
+    def kept(self) -> Saved | None:
+        """What is known of the object, because the file in the pod has the same content."""
+        same = self.saved and self.digest and self.saved.sha256 == self.digest.sha256
+        return self.saved if same else None
+
+
+def documented_key(name: str) -> str:
+    return f"{name}-{POD}-snapshot.db"
+
+
+def look_at(ports: Ports, case: Case, judged: Mapping[str, Any] | None) -> HandSnapshot:
+    """`judged` as `to_json` gives it: what was read before is not read again, it may have gigabytes."""
+    key = documented_key(case.name)
+    stored = ports.bucket.head(key)
+    if stored and judged and judged["etag"] == stored.etag:
+        read: Digest | None = Digest(**judged["digest"])
+        saved = Saved(**judged["saved"]) if judged["saved"] else None
+    else:
+        read = digest(ports.bucket.stream(key)) if stored else None
+        saved = _saved(ports.source, case)
+    deployments = ports.source.list(DEPLOYMENT, case.control_plane_namespace).items
+    writers = [item for item in deployments if name_of(item) in WRITERS]
+    return HandSnapshot(
+        key=key,
+        stored=stored,
+        digest=read,
+        saved=saved,
+        members=etcd_members.replicas(ports.source, case),
+        revisions=tuple(member.revision for member in etcd_members.members(ports.source, case)),
+        ordered=min((moment for item in writers if (moment := scaled_at(item)) is not None), default=None),
+        gone=_gone(writers),
+    )
+
+
+def _saved(cluster: Kubernetes, case: Case) -> Saved | None:
+    if POD not in etcd_members.ready_pods(cluster, case):
+        return None
+    script = (
+        f"f={FILE}; test -e $f || exit 0; "
+        "if command -v etcdutl >/dev/null; then etcdutl snapshot status $f -w json; "
+        "else ETCDCTL_API=3 etcdctl snapshot status $f -w json; fi; "
+        "stat -c %W $f; sha256sum < $f"
+    )
+    command = ["/bin/bash", "-c", script]
+    completed = cluster.execute(case.control_plane_namespace, POD, ETCD_CONTAINER, command, seconds=600)
+    lines = completed.stdout.decode(errors="replace").splitlines()
+    if len(lines) != 3 or not lines[0].startswith("{"):
+        return None
+    status, born = json.loads(lines[0]), lines[1].strip()
+    return Saved(
+        sha256=lines[2].split()[0],
+        hash=f"{int(status['hash']):x}",
+        revision=int(status["revision"]),
+        total_keys=int(status["totalKey"]),
+        born=float(born) if born.isdigit() and int(born) > 0 else None,
+    )
+
+
+def seconds_of(moment: object) -> float | None:
+    """Of an RFC 3339 moment in UTC, as Kubernetes writes it."""
+    found = _MOMENT.match(str(moment or ""))
+    return float(timegm(tuple(int(part) for part in found.groups()))) if found else None
+
+
+def scaled_at(deployment: Object) -> float | None:
+    """When somebody last said how many pods it has."""
+    entries = deployment["metadata"].get("managedFields") or ()
+    told = (each for each in entries if dig(each.get("fieldsV1"), "f:spec", "f:replicas") is not None)
+    return max((moment for each in told if (moment := seconds_of(each.get("time"))) is not None), default=None)
+
+
+def _gone(writers: Iterable[Object]) -> float | None:
+    """When the last pod of the last of them was gone, at the latest: their controllers have said nothing new since, and
+    a pod that is told to leave is killed when its grace is over."""
+    latest = []
+    for item in writers:
+        times = [seconds_of(each.get("time")) for each in item["metadata"].get("managedFields") or ()]
+        known = [moment for moment in times if moment is not None]
+        if not known:
+            return None
+        grace = dig(item, "spec", "template", "spec", "terminationGracePeriodSeconds")
+        latest.append(max(known) + float(_USUAL_GRACE if grace is None else grace))
+    return max(latest, default=None)
+
+
+def to_json(snapshot: HandSnapshot, whole: Check) -> dict[str, Any]:
+    """What was found out, for the journal."""
+    return {
+        "etag": snapshot.stored.etag if snapshot.stored else "",
+        "digest": asdict(snapshot.digest) if snapshot.digest else None,
+        "saved": asdict(snapshot.saved) if snapshot.saved else None,
+        "whole": asdict(whole),
+    }
+
+
+def check_stored(snapshot: HandSnapshot, bucket: str) -> Check:
+    """Is there an object, and is it a whole snapshot?"""
+    if snapshot.stored is None or snapshot.digest is None:
+        return Check(
+            "snapshot",
+            "blocked",
+            f"there is no object {snapshot.key} in bucket {bucket}",
+            "the content of etcd would be missing",
+            f"save it in pod {POD} and upload it under this key, or correct BUCKET_NAME",
+        )
+    if not snapshot.digest.intact:
+        return Check(
+            "snapshot",
+            "blocked",
+            f"{snapshot.key} has {snapshot.digest.size} bytes, and the sha256 at its end is not that of the rest",
+            "etcd would refuse to restore it, when the hosted API is away already",
+            "save and upload it again",
+        )
+    return Check("snapshot", "ok", f"{snapshot.key}, {snapshot.digest.size} bytes, whole")
+
+
+def check_whole(snapshot: HandSnapshot) -> Check:
+    """Does it hold all that was acknowledged before the fence (I3)? The revision of a fenced etcd still rises when keys
+    with a lease expire, so that an older snapshot may be whole all the same; then only the moment of saving proves it,
+    and only where one member has all there is."""
+    kept, newest = snapshot.kept, max(snapshot.revisions, default=None)
+    complete = len(snapshot.revisions) >= max(snapshot.members, 1)
+    if kept and complete and kept.revision == newest:
+        return Check(WHOLE, "ok", f"it ends at revision {newest}, and so does the fenced etcd")
+    begun = kept.born if kept and snapshot.members == 1 else None
+    if begun is not None and snapshot.gone is not None and begun > snapshot.gone + SKEW:
+        return Check(WHOLE, "ok", f"it was begun {begun - snapshot.gone:.0f} s after the last writer was gone")
+    return _doubtful(snapshot, newest)
+
+
+def _doubtful(snapshot: HandSnapshot, newest: int | None) -> Check:
+    why = "what was written after it is lost, although the hosted API acknowledged it"
+    again = (
+        f"the fence holds now, so save it in pod {POD} (`etcdctl snapshot save {FILE}`), upload it under the same key "
+        "and run this again"
+    )
+    modified = snapshot.stored.modified if snapshot.stored else None
+    older = None
+    if modified is not None and snapshot.ordered is not None and modified < snapshot.ordered - SKEW:
+        older = snapshot.ordered - modified
+    if older is not None:
+        seen = f"it was uploaded {older:.0f} s before the first API server was told to stop"
+        if newest is not None:
+            return Check(WHOLE, "blocked", seen, why, again)
+        return Check(
+            WHOLE, "warning", f"{seen}, and the source's etcd does not answer", why, "go on if nothing is left"
+        )
+    if newest is None:
+        seen = "the source's etcd does not answer, so that nothing says how far it was"
+        return Check(WHOLE, "warning", seen, why, f"bring pod {POD} back to compare, or go on if it is gone for good")
+    if snapshot.kept is None:
+        seen = f"pod {POD} has no file {FILE} with the same content, so that nothing says of which moment it is"
+    else:
+        seen = f"it ends at revision {snapshot.kept.revision}, and the fenced etcd is at {newest}"
+    return Check(WHOLE, "warning", seen, why, again)
