@@ -29,7 +29,6 @@ app = typer.Typer(
     name="hcp-dr",
     help="Carry a hosted cluster from one management cluster to another while its workers keep running.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 for command in (

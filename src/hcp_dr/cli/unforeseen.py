@@ -47,8 +47,11 @@ def working_in(folder: Callable[[], Path]) -> None:
 def run(app: typer.Typer, name: str) -> int:
     """Carry out the command line; its exit code. What typer would end with 1 by itself is raised as it is. Raises
     whatever the command raises."""
+    command = typer.main.get_command(app)
+    if f"_{name.replace('-', '_').upper()}_COMPLETE" in os.environ:
+        command.main(prog_name=name)  # a shell asks what may come next; ends the process
     try:
-        with typer.main.get_command(app).make_context(name, sys.argv[1:]) as context:
+        with command.make_context(name, sys.argv[1:]) as context:
             context.command.invoke(context)
     except typer.Exit as end:
         return end.exit_code

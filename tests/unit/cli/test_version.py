@@ -1,4 +1,4 @@
-"""The version, and which one is at work, is told."""
+"""The version, and which one is at work is told; a shell is told what may come next."""
 
 from __future__ import annotations
 
@@ -32,6 +32,17 @@ def test_it_is_told(command: tuple[str, ...]) -> None:
 
 def test_the_package_has_the_same() -> None:
     assert version("hcp-dr") == __version__
+
+
+@pytest.mark.parametrize(("program", "verb"), [("hcp-dr", "relocate"), ("hcp-dr-lab", "drill")])
+def test_a_shell_is_told_the_verbs(program: str, verb: str) -> None:
+    asked = {
+        f"_{program.replace('-', '_').upper()}_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"{program} {verb[:3]}",
+        "COMP_CWORD": "1",
+    }
+    ended = spawned(str(Path(sys.executable).with_name(program)), **asked)
+    assert (ended.returncode, ended.stdout.split(), ended.stderr) == (0, [verb], "")
 
 
 def test_a_journal_without_it_is_read_and_reported(tmp_path: Path) -> None:
