@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 
-.PHONY: demo drill test test-region test-region-long check docs format lock clean
+.PHONY: demo drill test test-region test-region-long check docs format lock upgrade clean
 
 ## The whole relocation on the tabletop, in memory: seconds, as any user, anywhere.
 demo: $(READY)
@@ -42,9 +42,13 @@ format: $(READY)
 	$(BIN)/ruff format src tests bench
 	$(BIN)/ruff check --fix src tests bench
 
-## Resolve the pins of pyproject.toml anew.
+## Pin what the ranges of pyproject.toml ask for; pins that fit stay. `upgrade` takes the newest of each range.
+COMPILE := uv pip compile --system-certs pyproject.toml --extra lab --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
 lock: $(READY)
-	$(BIN)/uv pip compile --system-certs pyproject.toml --extra lab --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
+	$(BIN)/$(COMPILE)
+
+upgrade: $(READY)
+	$(BIN)/$(COMPILE) --upgrade
 
 clean:
 	rm -rf $(VENV)
