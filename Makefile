@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 
-.PHONY: demo drill test test-region test-region-long check docs format lock clean
+.PHONY: demo drill test test-region test-region-long check docs format changelog lock upgrade clean
 
 ## The whole relocation on the tabletop, in memory: seconds, as any user, anywhere.
 demo: $(READY)
@@ -29,8 +29,8 @@ test-region-long: $(READY) region-programs
 
 ## Style, types, layers.
 check: $(READY)
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench tools
+	$(BIN)/ruff check src tests bench tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -39,12 +39,20 @@ docs: $(READY)
 	$(BIN)/python -c 'from hcp_dr.report import exit_codes; print(exit_codes.document(), end="")' > docs/exit-codes.md
 
 format: $(READY)
-	$(BIN)/ruff format src tests bench
-	$(BIN)/ruff check --fix src tests bench
+	$(BIN)/ruff format src tests bench tools
+	$(BIN)/ruff check --fix src tests bench tools
 
-## Resolve the pins of pyproject.toml anew.
+## Collect changes.d/ into CHANGELOG.md.
+changelog: $(READY)
+	$(BIN)/python tools/changelog.py
+
+## Pin what the ranges of pyproject.toml ask for; pins that fit stay. `upgrade` takes the newest of each range.
+COMPILE := uv pip compile --system-certs pyproject.toml --extra lab --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
 lock: $(READY)
-	$(BIN)/uv pip compile --system-certs pyproject.toml --extra lab --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
+	$(BIN)/$(COMPILE)
+
+upgrade: $(READY)
+	$(BIN)/$(COMPILE) --upgrade
 
 clean:
 	rm -rf $(VENV)

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from hcp_dr.engine.wait import StopRequested
     from hcp_dr.errors import HcpDrError
 
+__version__ = "0.1.0"
+"""The one place of the version: of the package, of `hcp-dr --version`, and of what is written into a backup folder."""
+
 _HOMES = {
     "Confirmation": "commands.context",
     "Context": "commands.context",

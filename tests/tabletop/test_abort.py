@@ -338,7 +338,7 @@ def test_a_relocation_after_it_passes_whole() -> None:
     world, operator = taken_over(furthest())
     assert operator.abort().error is None
     world.clock.spend(SETTLE)
-    seen = Observation(world, NAME, source=1, pace=EASY, run="seen-again")
+    seen = Observation(world, NAME, source=1, pace=EASY, run="again")
     seen.begin()
     assert Operator(world).relocate().error is None
     world.clock.spend(SETTLE)

@@ -66,7 +66,7 @@ def test_there_and_back(asked: tuple[Shape, ...]) -> None:
     assert here.operator.relocate().error is None
     there = here.verdict()
     assert there.reasons == ()
-    back = Observation(here.world, NAME, source=2, pace=EASY, run="seen-again")
+    back = Observation(here.world, NAME, source=2, pace=EASY, run="again")
     back.begin()
     ending = Operator(here.world, source=2).relocate()
     assert ending.error is None
@@ -111,7 +111,8 @@ def test_documents_that_went_with_the_source_are_told_at_the_end_and_come_back()
     assert here.operator.backup().error is None
     for phase in ("restore", "verify", "teardown"):
         assert here.operator.go_on(phase).error is None, phase
-    published = dict(here.world.cloud.fabric.documents)
+    own = f"{here.world.residents[NAME].names.infra_id}/"
+    published = {key: text for key, text in here.world.cloud.fabric.documents.items() if key.startswith(own)}
     here.world.cloud.fabric.documents.clear()
     ending = here.operator.go_on("finish")
     assert isinstance(ending.error, NotProven)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markupsafe import escape
 
+from hcp_dr import __version__
 from hcp_dr.kube import resources as r
 from hcp_dr.report import page, relocation
 from hcp_dr_lab.tabletop.operator import Operator
@@ -31,8 +32,10 @@ def test_it_says_what_was_verified_with_values(tmp_path: Path) -> None:
     )
     assert "left out: 1 HostedControlPlane" in seen["verify.placement restored"]
     assert "objects are carried; not: " in seen["backup.export_objects selection"]
+    assert report["versions"] == [__version__]
     text = relocation.to_text(report)
     html = page.to_html(report)
+    assert f"by hcp-dr {__version__}" in text
     for check in report["checks"]:
         assert check["seen"] in text
         assert escape(check["seen"]) in html

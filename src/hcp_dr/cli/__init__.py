@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from typing import Annotated
 
 import typer
 
+from hcp_dr import __version__
 from hcp_dr.cli.abort import abort
 from hcp_dr.cli.backup import backup
 from hcp_dr.cli.finish import finish
@@ -27,7 +29,6 @@ app = typer.Typer(
     name="hcp-dr",
     help="Carry a hosted cluster from one management cluster to another while its workers keep running.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 for command in (
@@ -46,6 +47,22 @@ for command in (
     rbac,
 ):
     app.command()(command)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if wanted:
+        print(f"hcp-dr {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Before every command."""
 
 
 def main() -> None:

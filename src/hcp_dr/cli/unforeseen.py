@@ -18,13 +18,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
 import typer
 import typer.main
 
+from hcp_dr import __version__
 from hcp_dr.commands.backups import state_root
 from hcp_dr.engine import journal as journals
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, HcpDrError
@@ -48,8 +48,11 @@ def working_in(folder: Callable[[], Path | None]) -> None:
 def run(app: typer.Typer, name: str) -> int:
     """Carry out the command line; its exit code. What typer would end with 1 by itself is raised as it is. Raises
     whatever the command raises."""
+    command = typer.main.get_command(app)
+    if f"_{name.replace('-', '_').upper()}_COMPLETE" in os.environ:
+        command.main(prog_name=name)  # a shell asks what may come next; ends the process
     try:
-        with typer.main.get_command(app).make_context(name, sys.argv[1:]) as context:
+        with command.make_context(name, sys.argv[1:]) as context:
             context.command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
@@ -139,12 +142,9 @@ def _keep(error: BaseException, name: str, folder: Path | None) -> str:
 
 def _details(error: BaseException, name: str) -> str:
     told = "".join(traceback.TracebackException.from_exception(error, capture_locals=False).format())
-    with suppress(Exception):
-        name = f"{name} {version('hcp-dr')}"
     moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-    head = (
-        f"{name}, Python {platform.python_version()}, {platform.platform()}, {moment}\n{shlex.join(sys.argv[1:])}\n\n"
-    )
+    where = f"Python {platform.python_version()}, {platform.platform()}, {moment}"
+    head = f"{name} {__version__}, {where}\n{shlex.join(sys.argv[1:])}\n\n"
     return without_secrets(head + told)
 
 

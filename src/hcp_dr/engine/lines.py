@@ -81,6 +81,7 @@ _FIELDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "warnings": (_are_words, "a list of texts"),
     "checks": (_are_checks, "a list of checks"),
     "watch": (_is_word, "a word"),
+    "version": (_is_word, "a word"),
     "text": (_is_word, "a text"),
 }
 _NEEDED: Mapping[str, tuple[str, ...]] = {

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from hcp_dr import __version__
 from hcp_dr.engine.journal import FILE_NAME, FORMAT, OpenJournal, parse
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import Mirror, reconciled
@@ -84,8 +85,8 @@ class Undertaking:
             return ()
 
     def begin(self, line: str, **values: object) -> None:
-        """Journal the line that begins it, or that goes on with it."""
-        self._journal.write(line, by=self._lease.me, format=FORMAT, **values)
+        """Journal the line that begins it, or that goes on with it, with the version that does."""
+        self._journal.write(line, by=self._lease.me, format=FORMAT, version=__version__, **values)
         self._run.send_mirror(now=True)
         if not self._mirror.is_failing:
             self._lease.sign(self._lease.me)

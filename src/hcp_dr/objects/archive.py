@@ -17,12 +17,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Protocol
 
 import yaml
 
+from hcp_dr import __version__
 from hcp_dr.errors import ArchiveError
 from hcp_dr.kube.port import Object
 from hcp_dr.objects.graph import Owner, owners_of
@@ -131,11 +132,14 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
+    """`version` is of the hcp-dr that wrote it, "" for one that did not say; another one makes no other manifest."""
+
     case: Mapping[str, Any]
     made_at: float  # seconds since the epoch
     fence: str | None  # None: the cluster was not fenced when this was written
     entries: tuple[Entry, ...]
     snapshot: Snapshot | None = None
+    version: str = field(default=__version__, compare=False)
 
     def of_kind(self, kind: str) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.kind == kind)
@@ -156,7 +160,8 @@ class Manifest:
         if value.get("format") != FORMAT:
             raise ValueError(f"format {value.get('format')!r} instead of {FORMAT}")
         odd = [each for each in value["entries"] if not _is_text(each)]
-        if odd or not isinstance(value["made_at"], int | float):
+        version = value.get("version", "")
+        if odd or not isinstance(value["made_at"], int | float) or not isinstance(version, str):
             raise TypeError("a value in it is of another kind than it must be")
         return cls(
             value["case"],
@@ -173,6 +178,7 @@ class Manifest:
                 for entry in value["entries"]
             ),
             Snapshot(**value["snapshot"]) if value["snapshot"] else None,
+            version,
         )
 
 

@@ -43,6 +43,7 @@ code { white-space: nowrap; }
 <dd>{% if report.api_away_s is none %}not, or still{% else %}{{ "%.1f"|format(report.api_away_s) }} s{% endif %}</dd>
 <dt>began</dt><dd>{{ report.began or "-" }}</dd>
 <dt>ended</dt><dd>{{ report.ended or "-" }}</dd>
+<dt>hcp-dr</dt><dd>{{ report.versions|join(", ") or "-" }}</dd>
 <dt>backup folder</dt><dd>{{ report.backup.folder }}</dd>
 <dt>in the bucket</dt><dd>{{ report.backup.bucket }}, {{ report.backup.key }}</dd>
 </dl>

@@ -17,7 +17,8 @@ _STAYS = (
 
 
 def to_json(story: Story, *, backup_dir: str) -> dict[str, Any]:
-    """Moments are RFC 3339 in UTC, durations seconds. `checks` has the last word of each step on each matter."""
+    """Moments are RFC 3339 in UTC, durations seconds. `checks` has the last word of each step on each matter,
+    `versions` those of hcp-dr that began it and went on with it, in order; older ones did not write theirs."""
     case = dict(story.case or {})
     checks = list(_checks(story))
     begun = [line for line in story.lines if line.get("line") == "begin"]
@@ -32,6 +33,7 @@ def to_json(story: Story, *, backup_dir: str) -> dict[str, Any]:
         "began": _moment(begun[0]) if begun else None,
         "ended": _moment(ended[-1]) if ended and story.ended else None,
         "api_away_s": api_away(story),
+        "versions": list(dict.fromkeys(str(line["version"]) for line in story.lines if line.get("version"))),
         "backup": {"folder": backup_dir, "bucket": case.get("bucket"), "key": _key(case)},
         "steps": [
             {
@@ -91,6 +93,7 @@ def to_text(report: dict[str, Any]) -> str:
     lines = [
         f"{report['hosted_cluster']}: {report['command']} from {report['from']} to {report['to']}: {report['state']}",
         f"began {report['began']}, ended {report['ended'] or '-'}",
+        f"by hcp-dr {', '.join(report['versions']) or 'of a version that did not say'}",
         f"the hosted API was away for {away:.1f} s" if away is not None else "the hosted API was not away, or still is",
         "",
         "What was verified",

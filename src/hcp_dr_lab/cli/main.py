@@ -23,7 +23,6 @@ from hcp_dr_lab.region import lifecycle
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="A whole AWS region with two management clusters, in one Linux namespace, to rehearse relocations in.",
 )

@@ -17,7 +17,6 @@ from typing import TypeVar
 from hcp_dr.kube.client import connect
 from hcp_dr_lab.ground import layout as region_layout
 from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout
-from hcp_dr_lab.observer import belongings, leftovers
 from hcp_dr_lab.observer.api import HostedApi
 from hcp_dr_lab.observer.evidence import Closing, Recorder
 from hcp_dr_lab.observer.files import Files, Progress
@@ -37,7 +36,6 @@ class Observation:
 
     def __init__(self, layout: Layout, names: HostedClusterNames, source: int, files: Files, neighbour: str) -> None:
         self._layout = layout
-        self._names = names
         self._source, self._destination = sorted(MANAGEMENT_CLUSTERS, key=lambda cluster: cluster.number != source)
         self._files = files
         self._run = f"seen-{int(time.time()) % 1_000_000}"
@@ -98,9 +96,7 @@ class Observation:
 
     def _left(self) -> tuple[str, ...]:
         client = connect(self._layout.inside_kubeconfig(self._source), self._source.name)
-        found = leftovers.on_cluster(client, self._names)
-        records = belongings.records(self._layout)
-        return (*found, *leftovers.in_zone(records, self._source.external_dns_owner, self._names))
+        return self._watch.left(client, self._source.external_dns_owner)
 
     def _tell(self, phase: str, said: str = "") -> None:
         self._files.tell(Progress(phase, self._recorder.acknowledged(), said))

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from hcp_dr.errors import NotFound
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
-from hcp_dr_lab.ground.aws_seed import seeded
-from hcp_dr_lab.ground.layout import HOSTED_DOMAIN, OIDC_BUCKET, HostedClusterNames, Layout
-from hcp_dr_lab.region.cloud import clients
+from hcp_dr_lab.ground.layout import HOSTED_DOMAIN, OIDC_BUCKET, HostedClusterNames
+from hcp_dr_lab.observer.source import Cloud, Source
 from hcp_dr_lab.standin.pki_operator import SIGNERS
 
 Things = dict[str, str]
@@ -90,21 +89,20 @@ def volumes(hosted: Kubernetes) -> Things:
     }
 
 
-def cloud(layout: Layout, names: HostedClusterNames) -> Things:
+def cloud(aws: Cloud, names: HostedClusterNames) -> Things:
     """A hosted cluster's OIDC documents, and its workers' security groups with their rules."""
-    things = {f"s3 {key}": print_ for key, print_ in objects(layout, OIDC_BUCKET, f"{names.infra_id}/")}
-    wanted: Any = [{"Name": f"tag:kubernetes.io/cluster/{names.infra_id}", "Values": ["owned"]}]
-    for group in clients.ec2(layout).describe_security_groups(Filters=wanted)["SecurityGroups"]:
-        rules = sorted(map(digest, (*group.get("IpPermissions", ()), *group.get("IpPermissionsEgress", ()))))
-        things[f"security group {group['GroupId']}"] = digest(rules)
+    things = {f"s3 {key}": print_ for key, print_ in aws.objects(OIDC_BUCKET, f"{names.infra_id}/")}
+    for group_id, rules in aws.security_groups(names.infra_id):
+        things[f"security group {group_id}"] = digest(sorted(map(digest, rules)))
     return things
 
 
-def neighbour(sides: Iterable[Kubernetes], hosted: Kubernetes, layout: Layout, names: HostedClusterNames) -> Things:
-    """Another hosted cluster wherever it is: objects, pods, instances, records, documents, and, as its own API
-    (`hosted`) tells, nodes and pods."""
-    things = cloud(layout, names) | dict(_instances(layout, names)) | dict(_records_of(layout, names))
-    for side in sides:
+def neighbour(source: Source, names: HostedClusterNames) -> Things:
+    """Another hosted cluster wherever it is: objects, pods, instances, records, documents, and, as its own API tells,
+    nodes and pods."""
+    aws, hosted = source.cloud, source.neighbour
+    things = cloud(aws, names) | dict(_instances(aws, names)) | dict(_records_of(aws, names))
+    for side in source.sides:
         things |= _on_side(side, names)
     if hosted is not None:
         for node in hosted.list(r.NODE).items:
@@ -113,27 +111,6 @@ def neighbour(sides: Iterable[Kubernetes], hosted: Kubernetes, layout: Layout, n
             )
         things |= {words(names.name, r.POD, pod): _lived(pod) for pod in hosted.list(r.POD).items}
     return things
-
-
-def records(layout: Layout) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """All records of the zone: name, type, values."""
-    pages = (
-        clients.route53(layout).get_paginator("list_resource_record_sets").paginate(HostedZoneId=seeded(layout).zone_id)
-    )
-    for page in pages:
-        for record in page["ResourceRecordSets"]:
-            yield record["Name"], record["Type"], tuple(entry["Value"] for entry in record.get("ResourceRecords", ()))
-
-
-def objects(layout: Layout, bucket: str, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Keys, as bucket/key, and a fingerprint of each; nothing for a bucket that is not there."""
-    client = clients.s3(layout)
-    try:
-        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for entry in page.get("Contents", ()):
-                yield f"{bucket}/{entry['Key']}", f"{entry['ETag']} {entry['Size']}"
-    except client.exceptions.NoSuchBucket:
-        return
 
 
 def _on_side(side: Kubernetes, names: HostedClusterNames) -> Things:
@@ -160,26 +137,15 @@ def _lived(pod: Object) -> str:
     return f"{pod['metadata']['uid']} {restarts} restarts"
 
 
-def _instances(layout: Layout, names: HostedClusterNames) -> Iterator[tuple[str, str]]:
-    wanted: Any = [{"Name": f"tag:kubernetes.io/cluster/{names.infra_id}", "Values": ["owned"]}]
-    client = clients.ec2(layout)
-    for page in client.get_paginator("describe_instances").paginate(Filters=wanted):
-        for reservation in page["Reservations"]:
-            for entry in reservation["Instances"]:
-                protected = is_protected(layout, entry["InstanceId"])
-                yield f"instance {entry['InstanceId']}", f"{entry['State']['Name']} {protected}"
+def _instances(aws: Cloud, names: HostedClusterNames) -> Iterator[tuple[str, str]]:
+    for instance_id, state in aws.instances(names.infra_id).items():
+        yield f"instance {instance_id}", f"{state} {aws.is_protected(instance_id)}"
 
 
-def is_protected(layout: Layout, instance_id: str) -> bool:
-    """Whether EC2 would refuse to terminate it."""
-    answer = clients.ec2(layout).describe_instance_attribute(Attribute="disableApiTermination", InstanceId=instance_id)
-    return bool(answer["DisableApiTermination"].get("Value"))
-
-
-def _records_of(layout: Layout, names: HostedClusterNames) -> Iterator[tuple[str, str]]:
+def _records_of(aws: Cloud, names: HostedClusterNames) -> Iterator[tuple[str, str]]:
     """Names under which its services are published: api-NAME, cname-api-NAME-external-dns, and so on."""
     mine = re.compile(rf"[a-z-]*-{re.escape(names.name)}(-external-dns)?\.{re.escape(HOSTED_DOMAIN)}\.")
-    for name, kind, values in records(layout):
+    for name, kind, values in aws.records():
         if mine.fullmatch(name):
             yield f"record {name} {kind}", digest(values)
 

@@ -7,24 +7,20 @@ prefixes and suffixes. No operator of the region has a reason to touch any of it
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
-from hcp_dr_lab.ground.aws_seed import seeded
-from hcp_dr_lab.ground.layout import BUCKET, HOSTED_DOMAIN, OIDC_BUCKET, HostedClusterNames, Layout
+from hcp_dr_lab.ground.layout import BUCKET, HOSTED_DOMAIN, OIDC_BUCKET, HostedClusterNames
 from hcp_dr_lab.ground.names import OPERATOR_NAMESPACE
-from hcp_dr_lab.observer.belongings import Things, digest, fingerprint, objects, records, words
+from hcp_dr_lab.observer.belongings import Things, digest, fingerprint, words
 from hcp_dr_lab.observer.leftovers import OWNER_NAME, OWNER_NAMESPACE
+from hcp_dr_lab.observer.source import Record, Source
 from hcp_dr_lab.observer.writer import LABEL
-from hcp_dr_lab.region.cloud import clients
 from hcp_dr_lab.standin.hypershift_operator.permissions import ROUTER_NAMESPACES
-
-if TYPE_CHECKING:
-    from mypy_boto3_route53.literals import ChangeActionType
 
 STRANGER = "a-stranger"
 """The external-dns owner of the records; none runs under it."""
@@ -35,25 +31,11 @@ _CLUSTER_WIDE: tuple[Resource, ...] = (r.NAMESPACE, r.CLUSTER_ROLE, r.CLUSTER_RO
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """One record set of the zone; `name` without the domain."""
-
-    name: str
-    kind: str
-    value: str
-
-    @property
-    def full_name(self) -> str:
-        return f"{self.name}.{HOSTED_DOMAIN}."
-
-
-@dataclass(frozen=True, slots=True)
 class Sentinels:
-    """Those of one observation; `run` is part of each name. `sides` are both management clusters."""
+    """Those of one observation; `run` is part of each name."""
 
-    layout: Layout
+    source: Source
     names: HostedClusterNames
-    sides: Sequence[Kubernetes]
     run: str
 
     @property
@@ -63,25 +45,25 @@ class Sentinels:
 
     def place(self) -> None:
         """Again is harmless."""
-        for side in self.sides:
+        for side in self.source.sides:
             for kind, wanted in self._objects(side):
                 with contextlib.suppress(errors.AlreadyExists):
                     side.create(kind, wanted)
         for bucket, key in self._keys():
-            clients.s3(self.layout).put_object(Bucket=bucket, Key=key, Body=f"laid down as {key}\n".encode())
-        self._change("UPSERT", self.records())
+            self.source.cloud.put_object(bucket, key, f"laid down as {key}\n".encode())
+        self.source.cloud.change("UPSERT", self.records())
 
     def look(self) -> Things:
         """All that is there now. Raises what the adapters raise."""
         things: Things = {}
-        for side in self.sides:
+        for side in self.source.sides:
             for kind in (*_NAMESPACED, *_CLUSTER_WIDE):
                 found = side.list(kind, labels=f"{LABEL}={self.run}").items
                 things |= {words(side.name, kind, item): fingerprint(item) for item in found}
         for bucket in {bucket for bucket, _ in self._keys()}:
-            stored = objects(self.layout, bucket)
+            stored = self.source.cloud.objects(bucket)
             things |= {f"s3 {key}": print_ for key, print_ in stored if self.run in key}
-        there = {(name, kind): values for name, kind, values in records(self.layout)}
+        there = {(name, kind): values for name, kind, values in self.source.cloud.records()}
         for record in self.records():
             if (values := there.get((record.full_name, record.kind))) is not None:
                 things[f"record {record.full_name} {record.kind}"] = digest(values)
@@ -89,15 +71,15 @@ class Sentinels:
 
     def remove(self) -> None:
         """As far as it is there, and ours."""
-        for side in self.sides:
+        for side in self.source.sides:
             for kind in (*_NAMESPACED, *_CLUSTER_WIDE):
                 for item in side.list(kind, labels=f"{LABEL}={self.run}").items:
                     with contextlib.suppress(errors.NotFound, errors.Conflict):
                         side.delete(kind, item["metadata"]["name"], item["metadata"].get("namespace"))
         for bucket, key in self._keys():
-            clients.s3(self.layout).delete_object(Bucket=bucket, Key=key)
-        there = {(name, kind): values for name, kind, values in records(self.layout)}
-        self._change(
+            self.source.cloud.delete_object(bucket, key)
+        there = {(name, kind): values for name, kind, values in self.source.cloud.records()}
+        self.source.cloud.change(
             "DELETE",
             tuple(record for record in self.records() if there.get((record.full_name, record.kind)) == (record.value,)),
         )
@@ -121,7 +103,7 @@ class Sentinels:
         names = self.names
         yield BUCKET, f"hcp-dr/{names.namespace}/{names.name}-{self.run}/20200101-000000/snapshot.db"
         yield BUCKET, f"{names.name}-{self.run}-etcd-0-snapshot.db"
-        if next(iter(objects(self.layout, OIDC_BUCKET)), None) is not None:  # made with the first document
+        if next(iter(self.source.cloud.objects(OIDC_BUCKET)), None) is not None:  # made with the first document
             yield OIDC_BUCKET, f"{names.infra_id}-{self.run}/.well-known/openid-configuration"
 
     def _objects(self, side: Kubernetes) -> Iterator[tuple[Resource, Object]]:
@@ -149,22 +131,3 @@ class Sentinels:
         if namespace is not None:
             metadata["namespace"] = namespace
         return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **rest}
-
-    def _change(self, action: ChangeActionType, wanted: Sequence[Record]) -> None:
-        if not wanted:
-            return
-        changes: Any = [
-            {
-                "Action": action,
-                "ResourceRecordSet": {
-                    "Name": record.full_name,
-                    "Type": record.kind,
-                    "TTL": 60,
-                    "ResourceRecords": [{"Value": record.value}],
-                },
-            }
-            for record in wanted
-        ]
-        clients.route53(self.layout).change_resource_record_sets(
-            HostedZoneId=seeded(self.layout).zone_id, ChangeBatch={"Changes": changes}
-        )

@@ -1,7 +1,8 @@
 """How a relocation is judged: what was seen goes in, the verdict and its reasons come out.
 
 The rules are the invariants I1 (instances, nodes, containers), I2 (one control plane at a time), I3 (nothing
-acknowledged is lost) and I5 (nothing of others is touched). A rule whose evidence is missing fails.
+acknowledged is lost) and I5 (nothing of others is touched) of docs/invariants.md. A rule whose evidence is missing
+fails.
 """
 
 from __future__ import annotations

@@ -12,29 +12,21 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
-from hcp_dr.kube.resources import DEPLOYMENT, NODE, POD
+from hcp_dr.kube.resources import POD
 from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, ManagementCluster
-from hcp_dr_lab.ground.names import OPERATOR_NAMESPACE
-from hcp_dr_lab.ground.workers import workers
-from hcp_dr_lab.hosted.content import WORKLOAD_LABEL, WORKLOAD_NAMESPACE, WORKLOAD_PORT
-from hcp_dr_lab.observer import belongings
+from hcp_dr_lab.hosted.content import WORKLOAD_PORT
 from hcp_dr_lab.observer.api import Answer, HostedApi
-from hcp_dr_lab.observer.belongings import Things
-from hcp_dr_lab.observer.evidence import Belongings, Owner, Probe, Readiness, Recorder, Replicas, Sight, Topic
+from hcp_dr_lab.observer.evidence import Owner, Probe, Readiness, Recorder
 from hcp_dr_lab.observer.foreign import Sentinels
-from hcp_dr_lab.observer.measured import EXTERNAL_DNS, OPERATOR
+from hcp_dr_lab.observer.look import Look, targets
+from hcp_dr_lab.observer.region import RegionSource
 from hcp_dr_lab.observer.writer import Place, Writer
-from hcp_dr_lab.region.cloud import clients
-from hcp_dr_lab.region.machines.hypervisor import parse
-
-if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import FilterTypeDef
 
 WRITERS = 4
 WRITE_PERIOD = 0.4  # of each writer, so ten writes a second in all
@@ -51,8 +43,6 @@ LOOK_PERIOD = 0.5
 CONTAINERS_PERIOD = 2.0
 REPLICAS_PERIOD = 1.0
 BELONGINGS_PERIOD = 4.0
-MOST_PROTECTION = 100  # instances whose termination protection is asked for, one by one
-LONGEST_SILENCE = 10.0  # what looks the same as before is told again after so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,29 +73,33 @@ class Watch:
         self._recorder = recorder
         self._run = run
         self._neighbour = neighbour
-        self._ec2 = clients.ec2(layout)
-        self._hosted = connect(api.kubeconfig, "hosted")
-        self._sides = tuple(connect(layout.inside_kubeconfig(one), one.name) for one in MANAGEMENT_CLUSTERS)
+        beside = neighbour.hosted if neighbour is not None else None
+        self._source = RegionSource(layout, connect(api.kubeconfig, "hosted"), beside)
+        self._look = Look(
+            self._source, names, recorder.add, run=run, neighbour=neighbour.names if neighbour is not None else None
+        )
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._last: dict[str, Sight | Belongings] = {}
         self._writers = itertools.count()
-        self.sentinels = Sentinels(layout, names, self._sides, run)
+
+    @property
+    def sentinels(self) -> Sentinels:
+        return self._look.sentinels
 
     def start(self) -> None:
         """Begin, and go on in threads."""
+        look = self._look
         for _ in range(WRITERS):
             self._go(self._write, partial(self._ask_by_name, self._api), Place(), WRITE_PERIOD)
         for cluster in MANAGEMENT_CLUSTERS:
             self._go(self._discover, cluster)
-        self._probe_all(self._hosted, "workload")
-        self._go(self._every, LOOK_PERIOD, self._look_at_instances)
-        self._go(self._every, CONTAINERS_PERIOD, self._look_at_nodes)
-        for side in self._sides:
-            self._go(self._every, REPLICAS_PERIOD, partial(self._count, side))
-        for topic in self._readers():
-            if topic not in ("content", "volumes"):
-                self._go(self._every, BELONGINGS_PERIOD, partial(self._look_at, topic, unless_same=True))
+        self._probe_all(self._source.hosted, "workload")
+        self._go(self._every, LOOK_PERIOD, look.instances)
+        self._go(self._every, CONTAINERS_PERIOD, look.nodes)
+        for side in self._source.sides:
+            self._go(self._every, REPLICAS_PERIOD, partial(look.replicas, side))
+        for topic in look.watched():
+            self._go(self._every, BELONGINGS_PERIOD, partial(look.belongings, topic, unless_same=True))
         if self._neighbour is not None:
             self._probe_all(self._neighbour.hosted, "neighbour")
             self._go(self._every, WORKLOAD_PERIOD, partial(self._probe_neighbour, self._neighbour))
@@ -117,23 +111,16 @@ class Watch:
             thread.join(ANSWER_TIMEOUT + 1)
 
     def look(self) -> None:
-        """Everything once, recorded whatever it was; raises when something cannot be read. What only the hosted API
-        tells comes last, so that without it the rest is known."""
-        self._recorder.add(replace(self._instances(), protection=self._protection()))
-        for side in self._sides:
-            self._count(side)
-        for topic in self._readers():
-            self._look_at(topic)
-        self._recorder.add(Sight(time.time(), **self._nodes()))
+        """Everything once, recorded whatever it was; raises when something cannot be read."""
+        for part in self._look.everything():
+            part()
 
-    def targets(self, hosted: Kubernetes) -> dict[str, str]:
-        """The workload's running pods, and their addresses."""
-        pods = hosted.list(POD, WORKLOAD_NAMESPACE, labels=WORKLOAD_LABEL).items
-        running = [pod for pod in pods if pod["status"].get("phase") == "Running" and pod["status"].get("podIP")]
-        return {pod["metadata"]["name"]: pod["status"]["podIP"] for pod in running}
+    def left(self, side: Kubernetes, owner: str) -> tuple[str, ...]:
+        """As Look.left."""
+        return self._look.left(side, owner)
 
     def is_something_probed(self) -> bool:
-        return bool(self.targets(self._hosted))
+        return bool(targets(self._source.hosted))
 
     # Threads
 
@@ -191,7 +178,7 @@ class Watch:
     # Probing
 
     def _probe_all(self, hosted: Kubernetes, of: Owner) -> None:
-        for target, address in self.targets(hosted).items():
+        for target, address in targets(hosted).items():
             self._go(self._every, WORKLOAD_PERIOD, partial(self._probe, target, address, of))
 
     def _probe(self, target: str, address: str, of: Owner) -> None:
@@ -204,80 +191,6 @@ class Watch:
         answer = neighbour.api.ask("GET", "/readyz", timeout=ANSWER_TIMEOUT)
         target = f"the API of {neighbour.names.name}"
         self._recorder.add(Probe(target, started, time.time(), answer.good, answer.detail, "neighbour"))
-
-    # Looking
-
-    def _look_at_instances(self) -> None:
-        self._add_unless_same("instances", self._instances())
-
-    def _look_at_nodes(self) -> None:
-        self._add_unless_same("nodes", Sight(time.time(), **self._nodes()))
-
-    def _count(self, side: Kubernetes) -> None:
-        for name in (OPERATOR, EXTERNAL_DNS):
-            found = side.find(DEPLOYMENT, name, OPERATOR_NAMESPACE) or {}
-            asked = (found.get("spec") or {}).get("replicas", 0)
-            ready = (found.get("status") or {}).get("readyReplicas", 0)
-            self._recorder.add(Replicas(time.time(), side.name, name, asked, ready))
-
-    def _look_at(self, topic: Topic, *, unless_same: bool = False) -> None:
-        things = self._readers()[topic]()
-        reading = Belongings(time.time(), topic, things)
-        if unless_same:
-            self._add_unless_same(topic, reading)
-        else:
-            self._recorder.add(reading)
-
-    def _readers(self) -> dict[Topic, Callable[[], Things]]:
-        readers: dict[Topic, Callable[[], Things]] = {
-            "cloud": partial(belongings.cloud, self._layout, self._names),
-            "foreign": self.sentinels.look,
-        }
-        if (beside := self._neighbour) is not None:
-            readers["neighbour"] = partial(belongings.neighbour, self._sides, beside.hosted, self._layout, beside.names)
-        inside: dict[Topic, Callable[[], Things]] = {
-            "content": partial(belongings.content, self._hosted),
-            "volumes": partial(belongings.volumes, self._hosted),
-        }
-        return readers | inside
-
-    def _add_unless_same(self, topic: str, seen: Sight | Belongings) -> None:
-        last = self._last.get(topic)
-        if last is None or seen.at - last.at > LONGEST_SILENCE or replace(last, at=seen.at) != seen:
-            self._last[topic] = seen
-            self._recorder.add(seen)
-
-    def _instances(self) -> Sight:
-        wanted: FilterTypeDef = {"Name": f"tag:kubernetes.io/cluster/{self._names.infra_id}", "Values": ["owned"]}
-        pages = self._ec2.get_paginator("describe_instances").paginate(Filters=[wanted])
-        seen = [instance for page in pages for instance in parse(page)]
-        living = [worker for worker in workers(self._layout).values() if worker.infra_id == self._names.infra_id]
-        return Sight(
-            time.time(),
-            instances={instance.instance_id: instance.state for instance in seen},
-            worker_boot_ids={worker.name: worker.boot_id for worker in living},
-        )
-
-    def _protection(self) -> dict[str, bool]:
-        instances = sorted(self._instances().instances or {})[:MOST_PROTECTION]
-        return {instance: belongings.is_protected(self._layout, instance) for instance in instances}
-
-    def _nodes(self) -> dict[str, Any]:
-        nodes = self._hosted.list(NODE).items
-        containers = list(_containers(self._hosted.list(POD).items))
-        return {
-            "node_uids": {node["metadata"]["name"]: node["metadata"]["uid"] for node in nodes},
-            "node_boot_ids": {node["metadata"]["name"]: node["status"]["nodeInfo"]["bootID"] for node in nodes},
-            "containers": {name: status.get("containerID", "") for name, status in containers},
-            "restarts": {name: status.get("restartCount", 0) for name, status in containers},
-        }
-
-
-def _containers(pods: tuple[dict[str, Any], ...]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for pod in pods:
-        metadata = pod["metadata"]
-        for status in pod["status"].get("containerStatuses", ()):
-            yield f"{metadata['namespace']}/{metadata['name']}/{status['name']}", status
 
 
 def _api_server_addresses(client: Kubernetes, namespace: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,12 +39,22 @@ class Writer:
     names are written until the API answers, so that an outage does not use up all that was acknowledged.
     """
 
-    def __init__(self, ask: Ask, tell: Callable[[Write], None], run: str, number: int, place: Place) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        tell: Callable[[Write], None],
+        run: str,
+        number: int,
+        place: Place,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._ask = ask
         self._tell = tell
         self._run = run
         self._prefix = f"{run}-{number}"
         self._place = place
+        self._now = now
         self._kept: deque[tuple[str, int]] = deque()
         self._turn = 0
         self._answered = True
@@ -55,7 +65,7 @@ class Writer:
         verb = _TURNS[self._turn % len(_TURNS)] if self._answered and self._kept else "create"
         name, sequence = (f"{self._prefix}-{self._turn}", 0) if verb == "create" else self._kept.popleft()
         sequence += 1
-        started = time.time()
+        started = self._now()
         answer, kept = self._ask(_METHODS[verb], *self._request(verb, name, sequence))
         self._answered = answer.good
         if answer.good and verb != "delete":
@@ -66,7 +76,7 @@ class Writer:
                 name,
                 sequence,
                 started,
-                time.time(),
+                self._now(),
                 acknowledged=answer.good,
                 detail=answer.detail,
                 verb=verb,
@@ -100,7 +110,12 @@ def sequence_of(name: str, data: dict[str, str]) -> int:
 
 def read_back(api: HostedApi, run: str) -> dict[str, int]:
     """All ConfigMaps of this observation by name, with the sequence in each. Raises OSError where they are not told."""
-    return {item["metadata"]["name"]: sequence_of(item["metadata"]["name"], item["data"]) for item in _all(api, run)}
+    return sequences(_all(api, run))
+
+
+def sequences(items: Iterable[Any]) -> dict[str, int]:
+    """The sequence in each of these ConfigMaps, by name."""
+    return {item["metadata"]["name"]: sequence_of(item["metadata"]["name"], item["data"]) for item in items}
 
 
 def _all(api: HostedApi, run: str) -> Iterator[Any]:

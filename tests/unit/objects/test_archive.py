@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
+from hcp_dr import __version__
 from hcp_dr.errors import ArchiveError
 from hcp_dr.objects.archive import (
     MANIFEST,
@@ -92,6 +94,21 @@ def test_what_was_written_is_read_again() -> None:
     )
     assert list(read_objects(archive, manifest.entries).values()) == [scrub(item) for item in ITEMS]
     assert manifest.of_kind("Secret") == (pages[2].entry,)
+
+
+def test_a_manifest_says_which_version_wrote_it_and_an_older_one_is_read_too() -> None:
+    archive = folder_of([page(item) for item in ITEMS])
+    told = json.loads(archive.files[MANIFEST])
+    assert told.pop("version") == __version__
+    before = read_manifest(archive)
+    archive.files[MANIFEST] = json.dumps(told)
+    older = read_manifest(archive)
+    assert older is not None
+    assert older.version == ""
+    assert older == before
+    archive.files[MANIFEST] = json.dumps({**told, "version": 3})
+    with pytest.raises(ArchiveError):
+        read_manifest(archive)
 
 
 def test_a_manifest_before_fence_and_snapshot_says_so() -> None:

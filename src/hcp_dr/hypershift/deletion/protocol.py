@@ -1,4 +1,4 @@
-"""The one protocol by which anything of a hosted cluster is deleted (section 4 of the design, rules F1 to F3).
+"""The one protocol by which anything of a hosted cluster is deleted (invariants I1 and I4, rules F1 to F3).
 
 Every controller that could terminate an instance, un-pause, or wipe documents has zero pods; the destination is proven;
 then, per object: dangerous finalizers stripped, deleted by uid, the rest stripped. A Kubernetes object goes, never what

@@ -1,0 +1,8 @@
+"""`python -m hcp_dr` is `hcp-dr`."""
+
+from __future__ import annotations
+
+from hcp_dr.cli import main
+
+if __name__ == "__main__":
+    main()
