@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import pickle
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,23 @@ class _As:
         self.fact = fact
 
 
-class _Loader(yaml.SafeLoader):
-    pass
-
-
+_Loader: Any = type("_Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
 _Loader.add_constructor("!as", lambda _, node: _As(node.value))
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The case with its facts whole, without `base` and `change`."""
+    """The case with its facts whole, without `base` and `change`. Each call gives a copy of its own."""
+    case: dict[str, Any] = pickle.loads(_packed(path))  # noqa: S301 - bytes of this process
+    return case
+
+
+@cache
+def _packed(path: Path) -> bytes:
+    """A file is parsed once in a process: many tests read the same case."""
+    return pickle.dumps(_parsed(path))
+
+
+def _parsed(path: Path) -> dict[str, Any]:
     case: dict[str, Any] = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     base = case.pop("base", None)
     if base is None:

@@ -61,6 +61,8 @@ def chosen(*, realistic: bool, changed: Mapping[str, float]) -> Pace:
 def changed_by(pace: Pace, found: Object | None) -> Pace:
     """`found` is the ConfigMap; a value that is no number changes nothing."""
     told = (found or {}).get("data") or {}
+    if not told:
+        return pace
     known = {field.name for field in dataclasses.fields(Pace)}
     numbers = {key: number for key, text in told.items() if key in known and (number := _number(text)) is not None}
     return dataclasses.replace(pace, **numbers)

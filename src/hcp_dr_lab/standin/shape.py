@@ -7,6 +7,8 @@ left alone, so that defaults and other writers are respected.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from hcp_dr.kube.port import Object, Resource
@@ -195,7 +197,12 @@ def condition(view: View, kind: str, status: str, reason: str, message: str = ""
 
 
 def time_text(view: View) -> str:
-    return view.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _written(view.now)
+
+
+@lru_cache(maxsize=64)
+def _written(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def merged_conditions(present: Sequence[Object], wanted: Sequence[Object]) -> list[Object]:

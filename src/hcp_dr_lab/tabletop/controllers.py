@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import marshal
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from hcp_dr.kube import resources as r
@@ -23,6 +25,7 @@ from hcp_dr_lab.tabletop.clock import NEVER, Clock
 from hcp_dr_lab.tabletop.kubernetes import ApiServer, collect
 from hcp_dr_lab.tabletop.kubernetes.refusal import Refusal
 from hcp_dr_lab.tabletop.kubernetes.store import Change
+from hcp_dr_lab.tabletop.twin import sharing
 
 MANAGER = "kube-controller-manager"
 REPLICA_SET = Resource("apps", "v1", "replicasets", "ReplicaSet")
@@ -30,6 +33,9 @@ NODE_LEASES = "kube-node-lease"
 PERIOD = 0.1  # between two turns; a change is seen at once when there was none for so long
 GARBAGE_SECONDS = 0.5
 LEASE_SECONDS = 40.0  # node-monitor-grace-period
+AtRest = dict[str, tuple[Object, ...]]
+"""By UID: an object and all that it was compared with, when nothing was to be done. Objects are never changed in place,
+so what was so in one copy of a world is so in all."""
 
 _TEMPLATE_HASH = "pod-template-hash"
 _LEASE, _NODE = str(r.LEASE), str(r.NODE)
@@ -46,6 +52,7 @@ _WORK = frozenset(
 )
 
 
+@sharing("_at_rest")
 class Controllers:
     """`server` gives the API server to work through, None while there is none or these controllers do not run. With a
     `period` they look every so many seconds; else whenever something changes."""
@@ -58,6 +65,7 @@ class Controllers:
         self._last = -PERIOD
         self._garbage = NEVER
         self._lost = NEVER  # when the next node counts as lost, if nothing comes from it
+        self._at_rest: AtRest = {}
 
     def due(self) -> float:
         if self._period is not None:
@@ -80,7 +88,7 @@ class Controllers:
         self._seen = (id(store), store.revision)
         if changes is None or any(change.key.kind in _WORK for change in changes):
             with store.lock:
-                _Round(server, self._clock).play()
+                _Round(server, self._clock, self._at_rest).play()
         if changes is None or any(map(_leaves_garbage, changes)):
             self._garbage = min(self._garbage, self._clock.now() + GARBAGE_SECONDS)
         if self._garbage <= self._clock.now():
@@ -117,9 +125,11 @@ class Controllers:
 class _Round:
     """One look at everything, and what follows from it. What is refused is met again in the next round."""
 
-    def __init__(self, server: ApiServer, clock: Clock) -> None:
+    def __init__(self, server: ApiServer, clock: Clock, at_rest: AtRest) -> None:
         self._server = server
         self._clock = clock
+        self._at_rest = at_rest
+        self._wrote = False
         self._pods: dict[str, list[Object]] = defaultdict(list)
         self._by_place: dict[str, list[Object]] = defaultdict(list)
         for pod in self._all(r.POD):
@@ -133,10 +143,13 @@ class _Round:
             sets[controller_uid(found) or ""].append(found)
         for found in self._all(r.DEPLOYMENT):
             if not deleting(found):
-                self._deployment(found, sets[found["metadata"]["uid"]])
+                own_sets = sets[found["metadata"]["uid"]]
+                pods = [pod for each in own_sets for pod in self._pods[each["metadata"]["uid"]]]
+                self._unless_at_rest((found, *own_sets, *pods), partial(self._deployment, found, own_sets))
         for found in self._all(REPLICA_SET):
             if not deleting(found):
-                self._replica_set(found)
+                pods = self._pods[found["metadata"]["uid"]]
+                self._unless_at_rest((found, *pods), partial(self._replica_set, found))
         for found in self._all(r.STATEFUL_SET):
             if not deleting(found):
                 self._stateful_set(found)
@@ -148,6 +161,19 @@ class _Round:
                 self._bind(pod)
         self._endpoints()
         self._volumes()
+
+    def _unless_at_rest(self, seen: tuple[Object, ...], act: Callable[[], None]) -> None:
+        """What wanted no write is not asked again as long as it looks at the same objects."""
+        uid = seen[0]["metadata"]["uid"]
+        known = self._at_rest.get(uid, ())
+        if len(known) == len(seen) and all(map(operator.is_, known, seen)):
+            return
+        self._wrote = False
+        act()
+        if self._wrote:
+            self._at_rest.pop(uid, None)
+        else:
+            self._at_rest[uid] = seen
 
     # Deployments
 
@@ -172,6 +198,7 @@ class _Round:
         replicas = found["spec"].get("replicas", 1)
         for _ in range(replicas - len(alive)):
             node = self._node(found)
+            self._wrote = True  # or will, as soon as there is a node
             if node is not None:
                 metadata = {"generateName": f"{found['metadata']['name']}-"}
                 self._create(r.POD, _pod_of(found, metadata, node))
@@ -180,7 +207,7 @@ class _Round:
         ready = len(self._ready(found))
         status = {"replicas": len(alive), "readyReplicas": ready, "availableReplicas": ready}
         generation = {"observedGeneration": found["metadata"].get("generation", 1)}
-        set_status(self._server, REPLICA_SET, found, status | generation)
+        self._wrote |= set_status(self._server, REPLICA_SET, found, status | generation)
 
     def _scale(self, found: Object, replicas: int) -> None:
         if found["spec"].get("replicas") != replicas:
@@ -361,9 +388,10 @@ class _Round:
             "availableReplicas": ready,
             "observedGeneration": found["metadata"].get("generation", 1),
         }
-        set_status(self._server, resource, found, wanted)
+        self._wrote |= set_status(self._server, resource, found, wanted)
 
     def _create(self, resource: Resource, wanted: Object) -> None:
+        self._wrote = True
         with contextlib.suppress(Refusal):
             namespace = wanted["metadata"].get("namespace")
             made = self._server.create(resource, namespace, own(wanted), manager=MANAGER)
@@ -371,11 +399,13 @@ class _Round:
                 self._pods[controller_uid(made) or ""].append(made)
 
     def _patch(self, resource: Resource, found: Object, change: Object) -> None:
+        self._wrote = True
         metadata = found["metadata"]
         with contextlib.suppress(Refusal):
             self._server.patch(resource, metadata.get("namespace"), metadata["name"], own(change), manager=MANAGER)
 
     def _delete(self, resource: Resource, found: Object) -> None:
+        self._wrote = True
         metadata = found["metadata"]
         with contextlib.suppress(Refusal):
             self._server.delete(resource, metadata.get("namespace"), metadata["name"], uid=metadata["uid"])
@@ -448,7 +478,8 @@ def _endpoint(pod: Object, *, always: bool) -> Object:
     return found
 
 
-def set_status(server: ApiServer, resource: Resource, found: Object, wanted: Object) -> None:
+def set_status(server: ApiServer, resource: Resource, found: Object, wanted: Object) -> bool:
+    """Whether there was something to write."""
     present: Object = found.get("status") or {}
     if "conditions" in wanted:
         conditions = merged_conditions(present.get("conditions") or (), wanted["conditions"])
@@ -459,6 +490,7 @@ def set_status(server: ApiServer, resource: Resource, found: Object, wanted: Obj
         with contextlib.suppress(Refusal):
             place = metadata.get("namespace"), metadata["name"]
             server.patch(resource, *place, own({"status": change}), subresource="status", manager=MANAGER)
+    return bool(change)
 
 
 def _leaves_garbage(change: Change) -> bool:

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Completed, Object
@@ -39,7 +40,7 @@ _ETCD_36 = "etcd36"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-@sharing("object")
+@sharing("object", "told")
 @dataclass(slots=True, eq=False)
 class Pod:
     """What the kubelet knows of a pod. `stage`: waiting, init, starting, running, ended, ending."""
@@ -54,6 +55,7 @@ class Pod:
     ids: dict[str, str] = field(default_factory=dict)
     restarts: int = 0
     said: str = ""
+    told: tuple[Any, ...] = ()  # its object, and what else its status is made of, when that said so already
     unpulled: dict[str, str] = field(default_factory=dict)  # images that its node cannot pull, and why
     shared: dict[str, dict[str, bytes]] = field(default_factory=dict)  # emptyDirs
     etcd: etcd.Process | None = None
@@ -112,7 +114,9 @@ class Kubelet:
     # Its turns
 
     def due(self) -> float:
-        own_next = min((pod.next for pod in self.pods.values()), default=NEVER)
+        own_next = NEVER
+        for pod in self.pods.values():
+            own_next = min(own_next, pod.next)
         server = self._reach()
         if server is not None and self._seen != (id(server.store), server.store.revision):
             return min(own_next, self._last + self._period)
@@ -337,10 +341,15 @@ class Kubelet:
 
     def _tell(self, pod: Pod, server: ApiServer) -> None:
         metadata = pod.object["metadata"]
-        status = self._status(pod)
+        ready = self.is_ready(pod)
+        seen = (ready, pod.stage, pod.lives, pod.restarts, len(pod.done), pod.address, pod.said, *pod.ids.values())
+        if pod.told and pod.told[0] is pod.object and pod.told[1:] == seen:
+            return
+        status = self._status(pod, ready=ready)
         present = pod.object.get("status") or {}
         change = difference(present, status)
         if not change:
+            pod.told = () if pod.unpulled else (pod.object, *seen)
             return
         time = self._clock.date().strftime("%Y-%m-%dT%H:%M:%SZ")
         known = {entry["type"]: entry for entry in present.get("conditions") or ()}
@@ -358,8 +367,7 @@ class Kubelet:
             place = metadata["namespace"], metadata["name"]
             pod.object = server.patch(r.POD, *place, own({"status": change}), subresource="status", manager=MANAGER)
 
-    def _status(self, pod: Pod) -> Object:
-        ready = self.is_ready(pod)
+    def _status(self, pod: Pod, *, ready: bool) -> Object:
         first = pod.object["spec"].get("initContainers") or ()
         known = {entry["type"]: entry for entry in (pod.object.get("status") or {}).get("conditions") or ()}
 
@@ -440,7 +448,7 @@ class Kubelet:
         if host in _LOCAL:
             return [asking.etcd] if asking is not None and asking.etcd is not None else []
         first, _, rest = host.partition(".")
-        pods = [pod for pod in self.pods.values() if pod.namespace == namespace and pod.etcd is not None]
+        pods = [pod for pod in self.pods.values() if pod.etcd is not None and pod.namespace == namespace]
         named = [pod for pod in pods if first in (pod.name, pod.address) or host == pod.address]
         if named and rest:
             return [pod.etcd for pod in named if pod.etcd is not None]

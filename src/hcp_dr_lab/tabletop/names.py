@@ -10,11 +10,13 @@ from typing import Any, cast
 
 import dns.name
 import dns.rdatatype
+from dns.name import Name
 from dns.rcode import Rcode
+from dns.rdatatype import RdataType
 
 from hcp_dr.kube import resources as r
 from hcp_dr_lab.ground.layout import ManagementCluster
-from hcp_dr_lab.ground.network.answers import follow
+from hcp_dr_lab.ground.network.answers import Step, follow
 from hcp_dr_lab.ground.network.resolver import Cache
 from hcp_dr_lab.ground.network.routing import Backend, Table, admissions, table
 from hcp_dr_lab.ground.network.zones import PublishedZones, Zones, parse_zones, region_source
@@ -37,6 +39,7 @@ class Resolver:
         self._longest = longest
         self._zones: tuple[object, Zones] | None = None
         self._cache = self._empty()
+        self._addresses: dict[str, tuple[str | None, float]] = {}  # by name, and until when the cache says so
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Resolver:
         """With the same answers in its cache."""
@@ -46,10 +49,22 @@ class Resolver:
 
     def address(self, name: str) -> str | None:
         """None where the name is not there, or has no address."""
-        answer = follow(self._cache.kept, dns.name.from_text(name), dns.rdatatype.A)
-        if answer.rcode != Rcode.NOERROR or not answer.records or answer.records[-1].rdtype != dns.rdatatype.A:
-            return None
-        return str(answer.records[-1][0])
+        known = self._addresses.get(name)
+        if known is not None and self._clock.now() < known[1]:
+            return known[0]
+        expiries: list[float] = []
+
+        def kept(name: Name, kind: RdataType) -> Step:
+            step, expires = self._cache.kept(name, kind)
+            expiries.append(expires)
+            return step
+
+        answer = follow(kept, dns.name.from_text(name), dns.rdatatype.A)
+        found = None
+        if answer.rcode == Rcode.NOERROR and answer.records and answer.records[-1].rdtype == dns.rdatatype.A:
+            found = str(answer.records[-1][0])
+        self._addresses[name] = found, min(expiries)
+        return found
 
     def current(self) -> Zones:
         """What Route53 serves at this moment."""

@@ -43,9 +43,10 @@ class Cache:
         now = self._clock()
         return _aged(self._entry(name, kind, now), now)
 
-    def kept(self, name: Name, kind: RdataType) -> Step:
-        """With the TTL that it came with: for whoever keeps nothing himself."""
-        return self._entry(name, kind, self._clock()).step
+    def kept(self, name: Name, kind: RdataType) -> tuple[Step, float]:
+        """With the TTL that it came with, and the time of the clock until which the answer stays the same."""
+        entry = self._entry(name, kind, self._clock())
+        return entry.step, entry.expires
 
     def _entry(self, name: Name, kind: RdataType, now: float) -> Entry:
         key = (name.canonicalize(), kind)

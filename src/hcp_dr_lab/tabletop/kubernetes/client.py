@@ -216,8 +216,9 @@ class Client:
         subresource: str | None = None,
     ) -> ApiServer:
         server = self._reach()
-        asked = Attributes(verb, resource.group, resource.plural, namespace or "", name, subresource or "")
-        server.demand(self._caller, asked, resource)
+        if not server.is_open_to(self._caller):
+            asked = Attributes(verb, resource.group, resource.plural, namespace or "", name, subresource or "")
+            server.demand(self._caller, asked, resource)
         return server
 
     def _asking(

@@ -86,6 +86,7 @@ class Store:
         self._revision = revision
         self._compacted = compacted
         self._kinds = {} if kinds is None else kinds
+        self._lists: dict[str, dict[str | None, list[Entry]]] = {}  # answers of `list`, until the kind changes
         self._history = list(history)
 
     @property
@@ -110,10 +111,14 @@ class Store:
     def list(self, kind: str, namespace: str | None = None) -> builtins.list[Entry]:
         """In the order of the keys; namespace None means all."""
         with self.lock:
-            spaces = self._kinds.get(kind, {})
-            wanted = sorted(spaces) if namespace is None else [namespace]
-            places = [spaces[space] for space in wanted if space in spaces]
-            return [names[name] for names in places for name in sorted(names)]
+            lists = self._lists.setdefault(kind, {})
+            found = lists.get(namespace)
+            if found is None:
+                spaces = self._kinds.get(kind, {})
+                wanted = sorted(spaces) if namespace is None else [namespace]
+                places = [spaces[space] for space in wanted if space in spaces]
+                found = lists[namespace] = [names[name] for names in places for name in sorted(names)]
+            return found.copy()
 
     def list_at(self, revision: int, kind: str, namespace: str | None = None) -> builtins.list[Entry]:
         """As it was at a revision that is not compacted."""
@@ -235,6 +240,7 @@ class Store:
             yield from self.list(kind)
 
     def _record(self, change: Change) -> None:
+        self._lists.pop(change.key.kind, None)
         self._history.append(change)
         self._changed.notify_all()
 
