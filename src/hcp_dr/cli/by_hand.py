@@ -19,7 +19,7 @@ from hcp_dr.engine.telling import Scribe
 from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.folder import BackupFolder
 from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
-from hcp_dr.hypershift.manual_backup.snapshot import WHOLE
+from hcp_dr.hypershift.manual_backup.snapshot import SNAPSHOT_WHOLE
 from hcp_dr.model import Case
 from hcp_dr.procedure import PHASES, PREFLIGHT_BY_HAND, RESTORE_BY_HAND, WATCHES
 from hcp_dr.report import checks as check_report
@@ -75,7 +75,7 @@ def judged(
 
 def _confirm(case: Case, checks: tuple[Check, ...], *, yes: bool) -> None:
     """Raises ConfirmationMissing."""
-    doubt = next((check for check in checks if check.name == WHOLE and check.verdict == "warning"), None)
+    doubt = next((check for check in checks if check.name == SNAPSHOT_WHOLE and check.verdict == "warning"), None)
     if doubt is not None:
         what = (
             f"It is not proven that the snapshot holds all that was written: {doubt.seen}. "

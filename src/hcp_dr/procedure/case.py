@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.peers import SYSTEM, Stranger, known_uid, namesake, uid_of_cluster
+from hcp_dr.engine.peers import Stranger, known_uid, namesake, uid_of_cluster
 from hcp_dr.engine.sighting import look_at as look_at_lease
 from hcp_dr.errors import HcpDrError, KubernetesError, SameCluster, SettingsError, UnknownHostedCluster
 from hcp_dr.hypershift.backup_objects import is_ours
@@ -14,6 +14,7 @@ from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.archive import read_manifest
 from hcp_dr.objects.reading import dig, name_of, uid_of
 from hcp_dr.objects.select import node_pools_of
+from hcp_dr.upstream import KUBE_SYSTEM
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def discover(asked: Asked, source: Kubernetes, destination: Kubernetes, backup_i
     """Raises SameCluster, UnknownHostedCluster, SettingsError where a variable contradicts what is there."""
     source_uid, destination_uid = uid_of_cluster(source), uid_of_cluster(destination)
     if source_uid == destination_uid:
-        raise SameCluster(evidence=f"namespace {SYSTEM} has uid {source_uid} on both")
+        raise SameCluster(evidence=f"namespace {KUBE_SYSTEM} has uid {source_uid} on both")
     hosted_cluster = source.find(HOSTED_CLUSTER, asked.name, asked.namespace)
     if hosted_cluster is None:
         there = [f"{i['metadata']['namespace']}/{name_of(i)}" for i in source.list(HOSTED_CLUSTER).items]

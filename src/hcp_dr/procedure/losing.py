@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from hcp_dr.engine.journal import Story
-from hcp_dr.engine.peers import SYSTEM, uid_of_cluster
+from hcp_dr.engine.peers import uid_of_cluster
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.silence import Asked
 from hcp_dr.engine.step import Check, Step
@@ -19,6 +19,7 @@ from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import NAMESPACE
 from hcp_dr.model import Case, Ports
 from hcp_dr.procedure import RESTORE_LOST
+from hcp_dr.upstream import KUBE_SYSTEM
 
 
 def asked(ports: Ports, case: Case) -> tuple[Asked, ...]:
@@ -26,7 +27,7 @@ def asked(ports: Ports, case: Case) -> tuple[Asked, ...]:
     return (
         Asked(
             f"the API of management cluster {case.source} answers",
-            lambda: ports.source.find(NAMESPACE, SYSTEM),
+            lambda: ports.source.find(NAMESPACE, KUBE_SYSTEM),
             "Relocate, which loses nothing: `hcp-dr relocate`, or `hcp-dr resume` where one was begun. Where only its "
             "credentials fail, mend them; where something else answers in its place, take that away.",
         ),
@@ -45,7 +46,7 @@ def towards(case: Case, destination: Kubernetes) -> Case:
     uid = uid_of_cluster(destination)
     if uid == case.source_uid:
         raise SameCluster(
-            evidence=f"namespace {SYSTEM} of MGMT2_KUBECONFIG's has uid {uid}, as that of the lost source"
+            evidence=f"namespace {KUBE_SYSTEM} of MGMT2_KUBECONFIG's has uid {uid}, as that of the lost source"
         )
     return replace(case, destination_uid=uid)
 
