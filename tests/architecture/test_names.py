@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import hcp_dr
-from hcp_dr import procedure
+from hcp_dr import procedure, upstream
 from hcp_dr.engine.step import Step
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.procedure import (
@@ -165,6 +165,28 @@ def test_the_name_of_a_step_is_written_once() -> None:
         if isinstance(node, ast.Constant) and node.value in STEPS
     ]
     assert sorted(written) == sorted(STEPS)
+
+
+UPSTREAM = {
+    text
+    for value in vars(upstream).values()
+    for text in (value if isinstance(value, tuple) else (value,))
+    if isinstance(text, str) and not text.startswith(("__", "hcp_dr"))
+}
+COMMON = frozenset({upstream.AVAILABLE, upstream.ETCD, upstream.OPERATOR, upstream.KARPENTER})
+"""Words that mean other things too: fields, verdicts, a part of a name."""
+
+
+def test_what_upstream_calls_things_is_written_in_one_place() -> None:
+    package = Path(hcp_dr.__file__).parent
+    elsewhere = {
+        f"{path.relative_to(package)}: {node.value}"
+        for path in package.rglob("*.py")
+        if path != Path(upstream.__file__)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and node.value in UPSTREAM - COMMON
+    }
+    assert elsewhere == set()
 
 
 USE_CASES = frozenset({"calling_off", "case", "losing", "online"})

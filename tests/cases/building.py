@@ -27,8 +27,8 @@ from hcp_dr.engine.peers import Stranger
 from hcp_dr.engine.step import Step
 from hcp_dr.hypershift.backup_objects import Restorable
 from hcp_dr.hypershift.deletion.protocol import Guard, Removable, removable
-from hcp_dr.hypershift.fence.state import KEEPERS, WRITERS, Fence
-from hcp_dr.hypershift.machines.paused_objects import PAUSED, Held, held
+from hcp_dr.hypershift.fence.state import RECONCILERS, WRITERS, Fence
+from hcp_dr.hypershift.machines.paused_objects import Held, held
 from hcp_dr.hypershift.operator_claim import Claim, Holder
 from hcp_dr.hypershift.workloads import PodFact, Workload
 from hcp_dr.kube import resources
@@ -37,11 +37,12 @@ from hcp_dr.model import RELOCATION_ANNOTATION
 from hcp_dr.objects.archive import Entry, Manifest, Page, page
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.scrub import scrub
+from hcp_dr.upstream import PAUSED_ANNOTATION
 
 RESOURCES = {value.kind: value for value in vars(resources).values() if isinstance(value, Resource)}
 NAMESPACE = "clusters-one"
 """The control plane namespace of the cases: hosted cluster clusters/one."""
-STOPPED = tuple(Workload("Deployment", NAMESPACE, name, 0, ()) for name in (*KEEPERS, *WRITERS))
+STOPPED = tuple(Workload("Deployment", NAMESPACE, name, 0, ()) for name in (*RECONCILERS, *WRITERS))
 _META = ("labels", "annotations", "finalizers", "uid")
 
 
@@ -71,7 +72,7 @@ def an_object(value: Any) -> Object:
     meta |= {key: said.pop(key) for key in _META if key in said}
     if said.pop("deleting", False):
         meta["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    for key, annotation in (("by", RELOCATION_ANNOTATION), ("held", PAUSED)):
+    for key, annotation in (("by", RELOCATION_ANNOTATION), ("held", PAUSED_ANNOTATION)):
         if key in said:
             meta["annotations"] = {**meta.get("annotations", {}), annotation: str(said.pop(key)).lower()}
     if "owners" in said:

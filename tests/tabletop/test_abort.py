@@ -23,8 +23,8 @@ from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
 from hcp_dr.model import RELOCATION_ANNOTATION, Dns
-from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure import UNDO
+from hcp_dr.upstream import OIDC_FINALIZER
 from hcp_dr_lab.ground.names import OPERATOR_NAMESPACE
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.observer import tabletop as observation

@@ -65,7 +65,7 @@ def breaches(ending: Ending) -> list[dict[str, Any]]:
 
 
 def warned(ending: Ending) -> list[Check]:
-    return [check for check in ending.checks if check.name == fence_watch.NAME]
+    return [check for check in ending.checks if check.name == fence_watch.WATCH_NAME]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,9 @@ def test_after_it_the_source_is_closed_again_at_once() -> None:
     assert breach["released"] is True
     [check] = warned(ending)
     assert "lost" in check.why or "nothing was written" in check.seen
-    told = [(progress.kind, progress.text) for progress in here.operator.told if progress.step == fence_watch.NAME]
+    told = [
+        (progress.kind, progress.text) for progress in here.operator.told if progress.step == fence_watch.WATCH_NAME
+    ]
     assert told[0][0] == "warned"
     assert "gitops at" in told[0][1]
     verdict = here.verdict()
@@ -172,11 +174,11 @@ def test_a_writer_that_came_and_went_between_two_looks_is_known() -> None:
 
 def test_who_lifts_it_again_and_again_has_to_be_stopped() -> None:
     here = scene()
-    during(here, "backup.snapshot_etcd", lambda: lift(here), times=fence_watch.MOST)
+    during(here, "backup.snapshot_etcd", lambda: lift(here), times=fence_watch.RESTARTS_AT_MOST)
     ending = here.operator.relocate()
     assert isinstance(ending.error, FenceBroken)
     assert "gitops at" in ending.error.what
-    assert f"(time {fence_watch.MOST})" in ending.error.what
+    assert f"(time {fence_watch.RESTARTS_AT_MOST})" in ending.error.what
     assert replicas(here)["kube-apiserver"] == 0
     assert here.operator.resume().error is None
     assert here.verdict().reasons == ()

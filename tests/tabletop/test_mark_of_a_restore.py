@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hcp_dr import upstream
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.objects import ignition
@@ -157,7 +158,7 @@ def test_every_pool_says_of_ignition_what_it_said() -> None:
         for item in source.list(r.SECRET, "clusters-shop").items
         if ignition.is_token(item) and "in-place" in item["metadata"]["name"]
     ]
-    unused = {"metadata": {"annotations": {ignition.REACHED: None}}}
+    unused = {"metadata": {"annotations": {upstream.IGNITION_REACHED: None}}}
     source.patch(r.SECRET, token, "clusters-shop", unused)
     here.world.clock.spend(5)
     before = {pool["metadata"]["name"]: ignition.said(pool) for pool in source.list(r.NODE_POOL, "clusters").items}
@@ -174,7 +175,7 @@ def test_a_pool_that_does_not_say_so_any_more_is_told_with_the_command_that_mend
 ) -> None:
     def lost(secret: Object, _pools: object) -> Object:
         meta = secret["metadata"]
-        kept = {key: value for key, value in meta["annotations"].items() if key != ignition.REACHED}
+        kept = {key: value for key, value in meta["annotations"].items() if key != upstream.IGNITION_REACHED}
         return {**secret, "metadata": {**meta, "annotations": kept}}
 
     monkeypatch.setattr(ignition, "as_reached", lost)

@@ -8,7 +8,7 @@ import pytest
 
 from hcp_dr.errors import NotProven
 from hcp_dr.kube import resources as r
-from hcp_dr.objects.scrub import OIDC_FINALIZER
+from hcp_dr.upstream import OIDC_FINALIZER
 from hcp_dr_lab.hosted import manifest, shapes
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.observer.tabletop import EASY, Observation

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hcp_dr.errors import MachineUnsafe
-from hcp_dr.hypershift.machines.paused_objects import PAUSED
 from hcp_dr.kube import resources as r
 from hcp_dr.objects.reading import annotations_of, name_of
+from hcp_dr.upstream import PAUSED_ANNOTATION
 from hcp_dr_lab.hosted.shapes import Shape
 from tests.tabletop.scene import scene
 from tests.tabletop.test_dangers import just_before
@@ -27,7 +27,7 @@ def test_an_operator_of_another_build_would_roll_and_gets_no_machine() -> None:
     assert "quay.example/hypershift:other with overrides" in ending.error.what
     held = [item for kind in (r.AWS_MACHINE, r.MACHINE) for item in destination.list(kind).items]
     assert held
-    assert all(PAUSED in annotations_of(item) for item in held)
+    assert all(PAUSED_ANNOTATION in annotations_of(item) for item in held)
     assert here.verdict(after=600.0).instances_terminated == ()
 
 

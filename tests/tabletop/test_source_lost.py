@@ -19,8 +19,8 @@ from hcp_dr.errors import (
     SourceAnswers,
     Unfinished,
 )
-from hcp_dr.hypershift import source_loss
-from hcp_dr.hypershift.fence.state import KEEPERS, RESTLESS, WRITERS
+from hcp_dr.hypershift.deletion import protocol as deletion_protocol
+from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, RECONCILERS, WRITERS
 from hcp_dr.kube import resources as r
 from hcp_dr.model import Case
 from hcp_dr_lab.hosted.shapes import Shape
@@ -288,7 +288,7 @@ def test_when_the_source_is_back_and_fenced_by_hand_it_is_removed_there() -> Non
     for resource, name in ((r.HOSTED_CLUSTER, "shop"), (r.NODE_POOL, "shop-workers")):
         source.patch(resource, name, "clusters", {"spec": {"pausedUntil": "true"}})
     here.world.clock.spend(10)
-    for name in (*KEEPERS, *RESTLESS, *WRITERS, *source_loss.TERMINATORS):
+    for name in (*RECONCILERS, *IGNORE_PAUSE, *WRITERS, *deletion_protocol.CAN_TERMINATE_INSTANCES):
         if source.find(r.DEPLOYMENT, name, "clusters-shop") is not None:
             source.patch(r.DEPLOYMENT, name, "clusters-shop", {"spec": {"replicas": 0}})
     here.world.clock.spend(150)

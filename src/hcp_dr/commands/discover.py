@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hcp_dr.commands.context import Context, Requested
-from hcp_dr.engine.peers import SYSTEM, Stranger, known_uid, namesake, uid_of_cluster
+from hcp_dr.engine.peers import Stranger, known_uid, namesake, uid_of_cluster
 from hcp_dr.engine.sighting import look_at as look_at_lease
 from hcp_dr.errors import HcpDrError, KubernetesError, SameCluster, SettingsError, UnknownHostedCluster
 from hcp_dr.hypershift.backup_objects import is_ours
@@ -16,6 +16,7 @@ from hcp_dr.objects.archive import read_manifest
 from hcp_dr.objects.naming import backup_id_of
 from hcp_dr.objects.reading import dig, name_of, uid_of
 from hcp_dr.objects.select import node_pools_of
+from hcp_dr.upstream import KUBE_SYSTEM
 
 
 def api_hostname(hosted_cluster: Object) -> str:
@@ -38,7 +39,7 @@ def discover(asked: Requested, source: Kubernetes, destination: Kubernetes, back
     """Raises SameCluster, UnknownHostedCluster, SettingsError where a variable contradicts what is there."""
     source_uid, destination_uid = uid_of_cluster(source), uid_of_cluster(destination)
     if source_uid == destination_uid:
-        raise SameCluster(evidence=f"namespace {SYSTEM} has uid {source_uid} on both")
+        raise SameCluster(evidence=f"namespace {KUBE_SYSTEM} has uid {source_uid} on both")
     hosted_cluster = source.find(HOSTED_CLUSTER, asked.name, asked.namespace)
     if hosted_cluster is None:
         there = [f"{i['metadata']['namespace']}/{name_of(i)}" for i in source.list(HOSTED_CLUSTER).items]

@@ -14,7 +14,7 @@ from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.step import Check
 from hcp_dr.engine.telling import Scribe
 from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
-from hcp_dr.hypershift.manual_backup.snapshot import WHOLE
+from hcp_dr.hypershift.manual_backup.snapshot import SNAPSHOT_WHOLE
 from hcp_dr.model import Case
 from hcp_dr.procedure import PREFLIGHT_BY_HAND, RESTORE_BY_HAND, WATCHES
 
@@ -58,7 +58,7 @@ def _judged(context: Context, case: Case, lease: Lease | None = None) -> tuple[S
 
 def _confirm(context: Context, case: Case, checks: tuple[Check, ...]) -> None:
     """Raises ConfirmationMissing."""
-    doubt = next((check for check in checks if check.name == WHOLE and check.verdict == "warning"), None)
+    doubt = next((check for check in checks if check.name == SNAPSHOT_WHOLE and check.verdict == "warning"), None)
     if doubt is not None:
         what = (
             f"It is not proven that the snapshot holds all that was written: {doubt.seen}. "

@@ -14,7 +14,7 @@ from hcp_dr.commands.journaled import fitting, must_be_usable
 from hcp_dr.engine.bucket_lease import BucketLease
 from hcp_dr.engine.journal import Story
 from hcp_dr.engine.lease import Lease
-from hcp_dr.engine.peers import SYSTEM, uid_of_cluster
+from hcp_dr.engine.peers import uid_of_cluster
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.silence import Asked, must_be_silent
 from hcp_dr.engine.step import Check, Step
@@ -39,6 +39,7 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Manifest, read_manifest
 from hcp_dr.procedure import RESTORE_LOST, working_steps
 from hcp_dr.procedure.resume.refill import STEP as REFILL
+from hcp_dr.upstream import KUBE_SYSTEM
 
 
 def restore_lost(context: Context, *, reason: str) -> Outcome:
@@ -186,7 +187,7 @@ def asked(ports: Ports, case: Case) -> tuple[Asked, ...]:
     return (
         Asked(
             f"the API of management cluster {case.source} answers",
-            lambda: ports.source.find(NAMESPACE, SYSTEM),
+            lambda: ports.source.find(NAMESPACE, KUBE_SYSTEM),
             "Relocate, which loses nothing: `hcp-dr relocate`, or `hcp-dr resume` where one was begun. Where only its "
             "credentials fail, mend them; where something else answers in its place, take that away.",
         ),
@@ -205,7 +206,7 @@ def towards(case: Case, destination: Kubernetes) -> Case:
     uid = uid_of_cluster(destination)
     if uid == case.source_uid:
         raise SameCluster(
-            evidence=f"namespace {SYSTEM} of MGMT2_KUBECONFIG's has uid {uid}, as that of the lost source"
+            evidence=f"namespace {KUBE_SYSTEM} of MGMT2_KUBECONFIG's has uid {uid}, as that of the lost source"
         )
     return replace(case, destination_uid=uid)
 

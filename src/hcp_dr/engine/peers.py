@@ -14,8 +14,8 @@ from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CLUSTER_VERSION, HOSTED_CLUSTER, NAMESPACE
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import dig, uid_of
+from hcp_dr.upstream import KUBE_SYSTEM
 
-SYSTEM = "kube-system"
 VARIABLES = {"source": "MGMT_KUBECONFIG", "destination": "MGMT2_KUBECONFIG", "hosted": "HC_KUBECONFIG"}
 _OTHER: dict[Side, Side] = {"source": "destination", "destination": "source"}
 
@@ -36,7 +36,7 @@ class Stranger:
 
 def uid_of_cluster(cluster: Kubernetes) -> str:
     """What tells a management cluster from all others. Raises KubernetesError."""
-    return uid_of(cluster.get(NAMESPACE, SYSTEM))
+    return uid_of(cluster.get(NAMESPACE, KUBE_SYSTEM))
 
 
 def known_uid(case: Case, side: Side) -> str:
@@ -53,7 +53,7 @@ def stranger(ports: Ports, case: Case, side: Side) -> Stranger | None:
     if now == known_uid(case, _OTHER[side]):
         why = f"it is the {_OTHER[side]}: {VARIABLES['source']} and {VARIABLES['destination']} are swapped"
     elif now != known:
-        why = f"namespace {SYSTEM} there has uid {now}, and the journal knows {known or 'of none'}"
+        why = f"namespace {KUBE_SYSTEM} there has uid {now}, and the journal knows {known or 'of none'}"
     elif side == "source":
         return namesake(ports, case, cluster.find(HOSTED_CLUSTER, case.name, case.namespace))
     return Stranger(side, cluster.server, why) if why else None

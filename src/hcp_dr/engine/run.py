@@ -37,16 +37,7 @@ from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.untouched import still_true
 from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock, StopRequested, mark_of
 from hcp_dr.engine.watching import PATIENCE, Lookout
-from hcp_dr.errors import (
-    AlreadyExists,
-    AwsConflict,
-    Conflict,
-    HcpDrError,
-    NotFound,
-    Refused,
-    ServerBusy,
-    TimedOut,
-)
+from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, HcpDrError, NotFound, Refused, ServerBusy, TimedOut
 from hcp_dr.model import Case, Ports
 
 PASSING_LIMIT = 300.0

@@ -16,8 +16,8 @@ from hcp_dr.engine import from_pod
 from hcp_dr.errors import AwsBusy, AwsConflict, AwsUnreachable, BucketRefused, CommandFailed, HcpDrError
 from hcp_dr.kube.port import Completed
 from hcp_dr.model import Ports, Side
+from hcp_dr.upstream import ETCD
 
-ETCD_CONTAINER = "etcd"
 ETCDCTL = (
     "ETCDCTL_API=3 etcdctl --endpoints=https://localhost:2379"
     " --cert /etc/etcd/tls/client/etcd-client.crt --key /etc/etcd/tls/client/etcd-client.key"
@@ -155,7 +155,7 @@ def _execute(action: InPod, ports: Ports, script: str) -> Completed:
     return ports.cluster(action.side).execute(
         action.namespace,
         action.pod,
-        ETCD_CONTAINER,
+        ETCD,
         ["/bin/bash", "-c", script],
         seconds=_STREAM_SECONDS,
     )
@@ -212,7 +212,7 @@ def _put(
     action: UploadSnapshot | UploadPart, ports: Ports, lines: list[str], headers: Mapping[str, str], source: str = ""
 ) -> None:
     lines = [*lines, *(f'header = "{name}: {value}"' for name, value in headers.items())]
-    place = from_pod.Place(action.namespace, action.pod, ETCD_CONTAINER)
+    place = from_pod.Place(action.namespace, action.pod, ETCD)
     answer = from_pod.ask(ports.cluster(action.side), place, lines, options=source, seconds=_STREAM_SECONDS)
     if not answer.succeeded:
         raise _refusal(action, ports, answer)

@@ -12,7 +12,7 @@ from hcp_dr.hypershift.checks import bad_if
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.model import Case, Ports
 
-SECONDS = 300  # that the URL to fetch it holds
+URL_SECONDS = 300  # that the URL to fetch it holds
 REMEMBERED = "preflight.probe"
 CONTENT = b"probe"
 
@@ -77,7 +77,7 @@ def look_at(ports: Ports, case: Case, memory: Memory) -> Probe:
 def _fetched(ports: Ports, case: Case, key: str) -> str | None:
     try:
         pods = etcd_members.ready_pods(ports.source, case)
-        url = ports.bucket.presign_get(key, seconds=SECONDS)
+        url = ports.bucket.presign_get(key, seconds=URL_SECONDS)
         return (etcd_members.cannot_fetch(ports.source, case, pods[0], url, CONTENT) or "") if pods else None
     except Forbidden:
         return None

@@ -11,17 +11,12 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Refuse, WriteFile
 from hcp_dr.errors import ArchiveError, HcpDrError
 from hcp_dr.hypershift import inventory
-from hcp_dr.hypershift.names import ANCHORS, AUTHORITIES
 from hcp_dr.kube.port import Object
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import MANIFEST, Entry, Manifest, Page, page, path_of, read_manifest, sha256_of
 from hcp_dr.objects.closing import told_not_carried, unaccounted, unwritten
 from hcp_dr.objects.reading import dig, is_deleting, name_of, some
-
-_MUST_BE_THERE = (
-    *("HostedCluster", "NodePool", "Secret", "Cluster", "AWSCluster", "AWSMachineTemplate", "MachineSet"),
-    *("Machine", "AWSMachine"),
-)
+from hcp_dr.upstream import ANCHORS, AUTHORITIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +55,7 @@ def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
     """What makes a backup useless: an empty kind, a missing anchor of trust, something being deleted, an authority
     without its key (rule B1)."""
     live = tuple(live)
-    for kind in _MUST_BE_THERE:
+    for kind in inventory.REQUIRED_KINDS:
         if not any(item["kind"] == kind for item in live):
             return ArchiveError(
                 folder=folder,

@@ -58,6 +58,14 @@ RESOURCES: dict[str, Resource] = {
 }
 
 
+REQUIRED_KINDS = (
+    *("HostedCluster", "NodePool", "Secret", "Cluster", "AWSCluster", "AWSMachineTemplate", "MachineSet"),
+    *("Machine", "AWSMachine"),
+)
+"""Every hosted cluster has some of each, however its NodePools are upgraded: without one of these kinds a backup is
+none."""
+
+
 class Shelf(Protocol):
     """Where objects can be looked up: a management cluster, or a backup folder that was made by hand."""
 

@@ -14,8 +14,8 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import condition, dig, first_container, flags_of
 from hcp_dr.objects.scrub import keeps_oidc_documents
 from hcp_dr.objects.signing import KEY_SET, publishes
+from hcp_dr.upstream import OPERATOR, OPERATOR_NAMESPACE, VALID_AWS_IDENTITY_PROVIDER
 
-SIGNING_KEY = "sa-signing-key"
 PUBLIC_KEY = "service-account.pub"
 _MOST_BYTES = 64 * 1024  # of a key set
 
@@ -36,13 +36,13 @@ def look_at(
     ports: Ports, cluster: Kubernetes, case: Case, hosted_cluster: Object | None, secret: Object | None
 ) -> Documents:
     """`cluster` is the management cluster whose operator keeps them; `secret` is its Secret sa-signing-key."""
-    bucket = bucket_of(cluster.find(DEPLOYMENT, "operator", "hypershift") or {})
+    bucket = bucket_of(cluster.find(DEPLOYMENT, OPERATOR, OPERATOR_NAMESPACE) or {})
     return Documents(
         bucket=bucket,
         published=_published(ports, bucket, f"{case.infra_id}{KEY_SET}", secret) if bucket else "untold",
         own_key=bool(dig(hosted_cluster, "spec", "serviceAccountSigningKey", "name")),
         kept=hosted_cluster is not None and keeps_oidc_documents(hosted_cluster),
-        trusted=(condition(hosted_cluster, "ValidAWSIdentityProvider") if hosted_cluster else None) or "",
+        trusted=(condition(hosted_cluster, VALID_AWS_IDENTITY_PROVIDER) if hosted_cluster else None) or "",
     )
 
 

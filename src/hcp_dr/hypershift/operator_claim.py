@@ -21,9 +21,9 @@ from hcp_dr.kube.resources import LEASE
 from hcp_dr.model import RELOCATION_ANNOTATION, Case, Later, Ports, Side
 from hcp_dr.objects.reading import annotations_of, uid_of
 
-NAME = "hcp-dr.operator"
+LEASE_NAME = "hcp-dr.operator"
 """No hosted cluster's own Lease is called so: those begin with `hcp-dr-`."""
-OBJECT = f"Lease {NAMESPACE}/{NAME}"
+OBJECT = f"Lease {NAMESPACE}/{LEASE_NAME}"
 FREE_LIMIT = 600.0
 """Seconds that an abort waits for the claim: longer than another abort holds it."""
 
@@ -89,7 +89,7 @@ class Claim:
         body = {
             "apiVersion": LEASE.api_version,
             "kind": LEASE.kind,
-            "metadata": {"name": NAME, "namespace": NAMESPACE, "annotations": annotations},
+            "metadata": {"name": LEASE_NAME, "namespace": NAMESPACE, "annotations": annotations},
             "spec": {"holderIdentity": self.me, "acquireTime": stamp(self.now)},
         }
         return Create(self.side, LEASE, body)
@@ -98,7 +98,7 @@ class Claim:
         """None where it is not ours."""
         if self.holder is None or not self.is_ours:
             return None
-        return Do((Delete(self.side, LEASE, NAME, NAMESPACE, self.holder.uid),))
+        return Do((Delete(self.side, LEASE, LEASE_NAME, NAMESPACE, self.holder.uid),))
 
     def needed(self, left: str) -> Decision | None:
         """The next round towards holding it, None where it is held. `left` says what is left as it is meanwhile."""
@@ -143,7 +143,7 @@ def waiting_for(side: Side) -> str:
         "Wait until that one has ended: `hcp-dr status` with its settings says where it is. Where nobody is at work on "
         "it, bring it to its end with `hcp-dr resume` or `hcp-dr abort` there. Only where it is truly no more, and the "
         "operator has the replicas that it should have: "
-        f'`kubectl --kubeconfig "${VARIABLES[side]}" delete lease -n {NAMESPACE} {NAME}`.'
+        f'`kubectl --kubeconfig "${VARIABLES[side]}" delete lease -n {NAMESPACE} {LEASE_NAME}`.'
     )
 
 
@@ -161,7 +161,7 @@ def at_zero(claim: Claim) -> Check:
 
 def holder_on(cluster: Kubernetes) -> Holder | None:
     """Who has claimed the operator of this management cluster, None where nobody has."""
-    found = cluster.find(LEASE, NAME, NAMESPACE)
+    found = cluster.find(LEASE, LEASE_NAME, NAMESPACE)
     return None if found is None else Holder.of(found)
 
 

@@ -23,6 +23,7 @@ from hcp_dr.kube.resources import ROUTE
 from hcp_dr.model import Case
 from hcp_dr.objects.naming import is_name
 from hcp_dr.objects.reading import dig
+from hcp_dr.upstream import INSTANCE_TAGS, LOCAL_DOMAIN
 
 MOST_REPLICAS = 10
 """HyperShift asks for three of anything at most."""
@@ -30,12 +31,10 @@ LONGEST_LIFE = 7 * 24 * 3600
 """Seconds: the largest TTL that is put back."""
 _OWNER = re.compile(r"[^\s,\"]{1,200}", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}", re.ASCII)
-_LOCAL = ".hypershift.local"
 _LABEL = 63
 _SHORT = 53
 """Of a Route's generated name, what HyperShift keeps where the whole is too long; a hash follows."""
 _HASH = re.compile(r"-[0-9a-f]{8}", re.ASCII)
-_TAGS = ("kubernetes.io/cluster/", "sigs.k8s.io/cluster-api-provider-aws/cluster/")
 
 
 def beyond(what: str) -> NotOurs:
@@ -66,7 +65,7 @@ class Own:
             return True
         whole, label = f"{route}-{self.namespace}", host.partition(".")[0]
         short = len(whole) >= _LABEL and label.startswith(whole[:_SHORT]) and _HASH.fullmatch(label[_SHORT:])
-        own = label == whole or bool(short) or host.endswith(_LOCAL)
+        own = label == whole or bool(short) or host.endswith(LOCAL_DOMAIN)
         return own or bool(self.apps and under(host, self.apps))
 
     def is_published(self, host: str) -> bool:
@@ -226,7 +225,7 @@ def protection(memory: Memory) -> dict[str, bool] | None:
 
 def is_tagged(instance: Instance, infra_id: str) -> bool:
     """As Cluster API and HyperShift tag what they make for a hosted cluster."""
-    return bool(infra_id) and any(f"{prefix}{infra_id}" in instance.tags for prefix in _TAGS)
+    return bool(infra_id) and any(f"{prefix}{infra_id}" in instance.tags for prefix in INSTANCE_TAGS)
 
 
 def must_be_own(instances: Iterable[Instance], machines: Collection[str], infra_id: str) -> None:

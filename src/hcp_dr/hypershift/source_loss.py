@@ -12,9 +12,10 @@ from typing import Any, NoReturn, cast
 from hcp_dr.engine.journal import Memory, Story
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import HcpDrError, NoBackup, Refused
+from hcp_dr.hypershift.deletion.protocol import CAN_TERMINATE_INSTANCES
 from hcp_dr.hypershift.etcd import restorable
 from hcp_dr.hypershift.etcd.restorable import Etcd
-from hcp_dr.hypershift.fence.state import BREACHES, KEEPERS, RESTLESS, WRITERS
+from hcp_dr.hypershift.fence.state import BREACHES, IGNORE_PAUSE, RECONCILERS, WRITERS
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
@@ -23,7 +24,6 @@ from hcp_dr.objects.moments import utc
 
 LOST = "source_lost"
 """Under which the journal remembers the reason, who gave it, and the moment after which writes are lost."""
-TERMINATORS = ("capi-provider", "cluster-api", "karpenter")
 
 
 def is_lost(memory: Memory) -> bool:
@@ -103,7 +103,7 @@ def hosted_cluster_of(archive: Archive, manifest: Manifest) -> Object:
 
 
 def to_fence_by_hand(case: Case, folder: str) -> str:
-    stopped = ", ".join((*KEEPERS, *RESTLESS, *WRITERS, *TERMINATORS))
+    stopped = ", ".join(dict.fromkeys((*RECONCILERS, *IGNORE_PAUSE, *WRITERS, *CAN_TERMINATE_INSTANCES)))
     return (
         f"keep the nodes of {case.source} off, or cut them from the network, until somebody can do this the moment its "
         f"API answers: set spec.pausedUntil of HostedCluster {case.namespace}/{case.name} and of its NodePools to "

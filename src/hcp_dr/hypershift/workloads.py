@@ -11,9 +11,7 @@ from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import DEPLOYMENT, POD, STATEFUL_SET
 from hcp_dr.model import Side
 from hcp_dr.objects.reading import dig, is_deleting, name_of, namespace_of, pods_of, uid_of
-
-_USUAL_GRACE = 30
-"""Seconds that a deletion allows a pod that asks for nothing else."""
+from hcp_dr.upstream import USUAL_GRACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def stopping(items: Iterable[Workload]) -> tuple[Workload, ...]:
     items = tuple(items)
     if any(item.replicas for item in items):
         return tuple(
-            replace(item, replicas=0, pods=tuple(replace(pod, grace=_USUAL_GRACE) for pod in item.pods))
+            replace(item, replicas=0, pods=tuple(replace(pod, grace=USUAL_GRACE) for pod in item.pods))
             if item.replicas
             else item
             for item in items

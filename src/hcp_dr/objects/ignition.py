@@ -10,24 +10,26 @@ from collections.abc import Iterable
 
 from hcp_dr.kube.port import Object
 from hcp_dr.objects.reading import annotations_of, dig, name_of, namespace_of
-from hcp_dr.objects.select import NODE_POOL_ANNOTATION
-
-REACHED = "hypershift.openshift.io/ignition-reached"
-"""On a token secret; its value is "True", and the operator asks only whether it is there."""
-CONDITION = "ReachedIgnitionEndpoint"
-_CONFIG = "hypershift.openshift.io/ignition-config"
-_EXPIRES = "hypershift.openshift.io/ignition-token-expiration-timestamp"
+from hcp_dr.upstream import (
+    IGNITION_CONFIG,
+    IGNITION_EXPIRES,
+    IGNITION_REACHED,
+    NODE_POOL_ANNOTATION,
+    REACHED_IGNITION_ENDPOINT,
+)
 
 
 def said(pool: Object) -> str | None:
     """The status of the condition, at whichever generation: what was reached once stays so. None where it is silent."""
-    found = (entry for entry in dig(pool, "status", "conditions") or () if entry.get("type") == CONDITION)
+    found = (
+        entry for entry in dig(pool, "status", "conditions") or () if entry.get("type") == REACHED_IGNITION_ENDPOINT
+    )
     return next((str(entry.get("status")) for entry in found), None)
 
 
 def is_token(secret: Object) -> bool:
     """Of the secrets of a NodePool: not its user data."""
-    return _CONFIG in annotations_of(secret)
+    return IGNITION_CONFIG in annotations_of(secret)
 
 
 def tokens_of(pool: Object, secrets: Iterable[Object]) -> tuple[Object, ...]:
@@ -38,7 +40,7 @@ def tokens_of(pool: Object, secrets: Iterable[Object]) -> tuple[Object, ...]:
         for item in secrets
         if is_token(item)
         and annotations_of(item)[NODE_POOL_ANNOTATION] == mine
-        and _EXPIRES not in annotations_of(item)
+        and IGNITION_EXPIRES not in annotations_of(item)
     )
 
 
@@ -50,4 +52,4 @@ def as_reached(secret: Object, pools: Iterable[Object]) -> Object:
     if not is_token(secret) or all(said(item) != "True" for item in mine):
         return secret
     meta = secret["metadata"]
-    return {**secret, "metadata": {**meta, "annotations": {**annotations_of(secret), REACHED: "True"}}}
+    return {**secret, "metadata": {**meta, "annotations": {**annotations_of(secret), IGNITION_REACHED: "True"}}}

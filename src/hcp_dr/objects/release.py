@@ -9,9 +9,8 @@ import re
 
 from hcp_dr.kube.port import Object
 from hcp_dr.objects.reading import annotations_of, dig
+from hcp_dr.upstream import CONTROL_PLANE_OPERATOR_IMAGE
 
-OPERATOR_IMAGE = "hypershift.openshift.io/control-plane-operator-image"
-"""Annotation of a HostedCluster whose control plane operator is not its release's."""
 _TAG = re.compile(r":(\d+\.\d+\.\d+[^:/@]*)")
 
 
@@ -19,7 +18,7 @@ def control_plane_version(hosted_cluster: Object) -> str:
     """Such as 4.23.1: as the status says for the image that the spec asks for, else by the image's tag.
 
     "" where neither tells, or where the control plane operator is none of a release."""
-    if annotations_of(hosted_cluster).get(OPERATOR_IMAGE):
+    if annotations_of(hosted_cluster).get(CONTROL_PLANE_OPERATOR_IMAGE):
         return ""
     image = dig(hosted_cluster, "spec", "controlPlaneRelease", "image") or dig(
         hosted_cluster, "spec", "release", "image"
@@ -38,7 +37,7 @@ def control_plane_images(hosted_cluster: Object) -> str:
     image = dig(hosted_cluster, "spec", "controlPlaneRelease", "image") or dig(
         hosted_cluster, "spec", "release", "image"
     )
-    own = (dig(hosted_cluster, "metadata", "annotations") or {}).get(OPERATOR_IMAGE)
+    own = (dig(hosted_cluster, "metadata", "annotations") or {}).get(CONTROL_PLANE_OPERATOR_IMAGE)
     return f"{image or ''} {own}" if own else str(image or "")
 
 

@@ -8,6 +8,18 @@ from __future__ import annotations
 
 from hcp_dr.kube.port import Object
 from hcp_dr.objects.reading import annotations_of, finalizers_of
+from hcp_dr.upstream import (
+    API_SERVER_MEMORY,
+    CLEANUP_CLOUD_RESOURCES,
+    CLUSTER_SCHEDULED,
+    HAS_BEEN_AVAILABLE,
+    LOAD_BALANCER_NODES,
+    LOAD_BALANCER_SUBNETS,
+    OIDC_FINALIZER,
+    REQUEST_SERVING_SELECTOR,
+    RESTART_DATE,
+    RESTORED_FROM_BACKUP,
+)
 
 _META_OF_THE_SOURCE = (
     "uid",
@@ -21,35 +33,24 @@ _META_OF_THE_SOURCE = (
     "finalizers",
     "selfLink",
 )
-CLEANUP = "hypershift.openshift.io/cleanup-cloud-resources"
-"""A HostedControlPlane that is deleted with this takes the security group's rules and more along, paused or not (rule
-E4). It is an order for a deletion, given to the source's copy at most, and never carried."""
-RESTORED = "hypershift.openshift.io/restored-from-backup"
-"""On a HostedCluster it has the hosted-cluster-config-operator (4.20 and later) delete every PersistentVolumeClaim of
-openshift-monitoring in the hosted cluster where Prometheus is not fully available (rule A11). Whoever restored it
-before may have set it; it is never set and never carried."""
-PLACED = tuple(
-    f"hypershift.openshift.io/{name}"
-    for name in (
-        "cluster-scheduled",
-        "aws-load-balancer-subnets",
-        "aws-load-balancer-target-node-labels",
-        "kube-apiserver-gomemlimit",
-        "request-serving-node-additional-selector",
-    )
+PLACED = (
+    CLUSTER_SCHEDULED,
+    LOAD_BALANCER_SUBNETS,
+    LOAD_BALANCER_NODES,
+    API_SERVER_MEMORY,
+    REQUEST_SERVING_SELECTOR,
 )
 """What the source says of its own nodes, subnets and sizes: it stays behind, and means nothing elsewhere."""
 _ANNOTATIONS_OF_THE_SOURCE = frozenset(
     {
-        CLEANUP,
-        RESTORED,
+        CLEANUP_CLOUD_RESOURCES,
+        RESTORED_FROM_BACKUP,
         *PLACED,
         "kubectl.kubernetes.io/last-applied-configuration",
-        "hypershift.openshift.io/restart-date",
-        "hypershift.openshift.io/HasBeenAvailable",
+        RESTART_DATE,
+        HAS_BEEN_AVAILABLE,
     }
 )
-OIDC_FINALIZER = "hypershift.io/aws-oidc-discovery"
 
 
 def scrub(item: Object) -> Object:

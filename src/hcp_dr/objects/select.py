@@ -7,13 +7,17 @@ from typing import Any
 
 from hcp_dr.kube.port import Object
 from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of
+from hcp_dr.upstream import (
+    CLUSTER_NAME_LABEL,
+    CORE_IGNITION_CONFIG_LABEL,
+    NODE_POOL_ANNOTATION,
+    NTO_GENERATED_CONFIG_LABEL,
+    REFERENCED_RESOURCE_PREFIX,
+)
 
-NODE_POOL_ANNOTATION = "hypershift.openshift.io/nodePool"
-CLUSTER_ANNOTATION = "hypershift.openshift.io/cluster"
-CLUSTER_NAME_LABEL = "cluster.x-k8s.io/cluster-name"
 _CONTROL_PLANE_CONFIG_LABELS = (
-    "hypershift.openshift.io/core-ignition-config",
-    "hypershift.openshift.io/nto-generated-machine-config",
+    CORE_IGNITION_CONFIG_LABEL,
+    NTO_GENERATED_CONFIG_LABEL,
 )
 
 _SECRET_KEYS = frozenset(
@@ -81,7 +85,7 @@ def referenced_config_maps(hosted_cluster: Object, pools: Iterable[Object]) -> f
 
 def reference_mark(name: str) -> str:
     """The annotation that the HyperShift operator puts on what a HostedCluster of this name refers to."""
-    return f"referenced-resource.hypershift.openshift.io/{name}"
+    return f"{REFERENCED_RESOURCE_PREFIX}{name}"
 
 
 def inputs_of(hosted_cluster: Object, referenced: frozenset[str], candidates: Iterable[Object]) -> tuple[Object, ...]:

@@ -13,14 +13,14 @@ import pytest
 from hcp_dr.commands import restore_by_hand
 from hcp_dr.engine import journal
 from hcp_dr.engine.step import Check, Decision, Do, Done, Remember, Step
-from hcp_dr.hypershift.manual_backup.snapshot import WHOLE
+from hcp_dr.hypershift.manual_backup.snapshot import SNAPSHOT_WHOLE
 from tests.ports import World
 from tests.unit.cli.conftest import Hcp
 from tests.unit.cli.test_verbs import Terminal, toy
 
 pytestmark = pytest.mark.usefixtures("connected")
 
-DOUBT = Check(WHOLE, "warning", "it ends at revision 40", "what was written after it is lost", "save it again")
+DOUBT = Check(SNAPSHOT_WHOLE, "warning", "it ends at revision 40", "what was written after it is lost", "save it again")
 FILE = "namespaces/clusters/hc-one.yaml"
 
 
@@ -72,7 +72,7 @@ def test_a_loss_that_cannot_be_ruled_out_is_told_and_asks(
     if story is not None:
         assert (story.command, story.ended) == ("restore-by-hand", True)
         assert json.loads(ended.out)["steps"][0]["because"] == "judged e7a9"
-        assert json.loads(ended.out)["warnings"] == [f"{WHOLE}: it ends at revision 40"]
+        assert json.loads(ended.out)["warnings"] == [f"{SNAPSHOT_WHOLE}: it ends at revision 40"]
 
 
 @pytest.mark.usefixtures("doubtful", "made")

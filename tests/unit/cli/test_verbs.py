@@ -20,7 +20,7 @@ from hcp_dr.commands import abort, resume
 from hcp_dr.engine import journal
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step
 from hcp_dr.errors import ArchiveError, Refused, SettingsError
-from hcp_dr.hypershift.dns.handover import HELD
+from hcp_dr.hypershift.dns.handover import HELD_RECORDS
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import DNS, HANDOVER
@@ -50,8 +50,12 @@ def remembering(memory: Any) -> Decision:
 
 
 def holding(memory: Any) -> Decision:
-    asked = memory.text(DNS) == HANDOVER and HELD not in memory.values
-    return Do((Remember(HELD, {"owner": "one", "records": [], "at": 0.0}),)) if asked else Done("held, or not asked to")
+    asked = memory.text(DNS) == HANDOVER and HELD_RECORDS not in memory.values
+    return (
+        Do((Remember(HELD_RECORDS, {"owner": "one", "records": [], "at": 0.0}),))
+        if asked
+        else Done("held, or not asked to")
+    )
 
 
 def test_preflight_says_what_it_found(hcp: Hcp, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from hcp_dr.commands import abort
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import Refused
 from hcp_dr.hypershift import source_loss
+from hcp_dr.hypershift.deletion.protocol import CAN_TERMINATE_INSTANCES
+from hcp_dr.hypershift.fence.state import FENCED
 from hcp_dr.kube.resources import NAMESPACE
 from hcp_dr.objects.archive import Manifest, Snapshot
 from tests.ports import CASE
@@ -31,6 +34,8 @@ def test_that_etcd_goes_back_in_revision_is_told_whatever_the_release() -> None:
 
 def test_what_must_be_fenced_by_hand_is_named_in_order() -> None:
     text = source_loss.to_fence_by_hand(CASE, "/backups/one")
+    (names,) = re.findall(r"Deployments (.+) of clusters-one", text)
+    assert set(names.split(", ")) == {*FENCED, *CAN_TERMINATE_INSTANCES}, "all that a deletion wants to see stopped"
     order = ["control-plane-operator", "kube-apiserver", "openshift-oauth-apiserver", "capi-provider", "karpenter of"]
     assert [text.index(name) for name in order] == sorted(text.index(name) for name in order)
 

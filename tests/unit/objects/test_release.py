@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.objects.release import OPERATOR_IMAGE, control_plane_images, control_plane_version
+from hcp_dr.objects.release import control_plane_images, control_plane_version
+from hcp_dr.upstream import CONTROL_PLANE_OPERATOR_IMAGE
 
 DIGEST = "quay.example/release@sha256:ab12"
 
@@ -37,13 +38,13 @@ def test_the_control_planes_version(hosted_cluster: dict[str, Any], version: str
 
 
 def test_an_operator_of_ones_own_is_of_no_release() -> None:
-    own = {"annotations": {OPERATOR_IMAGE: "quay.example/mine:1"}}
+    own = {"annotations": {CONTROL_PLANE_OPERATOR_IMAGE: "quay.example/mine:1"}}
     assert control_plane_version({"metadata": own, "spec": {"release": {"image": "r:4.23.0"}}}) == ""
 
 
 def test_what_a_control_plane_is_made_of() -> None:
     release = {"release": {"image": "r:1"}}
-    own = {"annotations": {OPERATOR_IMAGE: "quay.example/mine:1"}}
+    own = {"annotations": {CONTROL_PLANE_OPERATOR_IMAGE: "quay.example/mine:1"}}
     assert control_plane_images({"metadata": {}, "spec": release}) == "r:1"
     assert control_plane_images({"metadata": {}, "spec": {**release, "controlPlaneRelease": {"image": "r:2"}}}) == "r:2"
     assert control_plane_images({"metadata": own, "spec": release}) == "r:1 quay.example/mine:1"

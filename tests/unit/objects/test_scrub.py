@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hcp_dr.objects.scrub import OIDC_FINALIZER, keeps_oidc_documents, scrub
+from hcp_dr.objects.scrub import keeps_oidc_documents, scrub
+from hcp_dr.upstream import OIDC_FINALIZER
 from tests.cases.building import RESOURCES, an_object
 
 OF_THE_SOURCE: dict[str, Any] = {

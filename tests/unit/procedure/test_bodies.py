@@ -8,20 +8,18 @@ from typing import Any
 
 import pytest
 
+from hcp_dr import upstream
 from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Create, Do, Patch, PutObject, Remember, Step, WriteFile
 from hcp_dr.engine.transfer import UploadSnapshot
 from hcp_dr.hypershift.backup_objects import Restorable
-from hcp_dr.hypershift.fence.state import KEEPERS, WRITERS
+from hcp_dr.hypershift.fence.state import RECONCILERS, WRITERS
 from hcp_dr.hypershift.identity import Identity
 from hcp_dr.hypershift.machines import restore
-from hcp_dr.hypershift.machines.paused_objects import PAUSED
 from hcp_dr.kube.port import Object
 from hcp_dr.model import RELOCATION_ANNOTATION
-from hcp_dr.objects import ignition
 from hcp_dr.objects.archive import Manifest, Snapshot, page
-from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure.backup import (
     delete_routes,
     export_again,
@@ -33,6 +31,7 @@ from hcp_dr.procedure.backup import (
 )
 from hcp_dr.procedure.restore import claim_namespaces, hosted_cluster, hosted_cluster_inputs, machines, node_pools
 from hcp_dr.procedure.teardown import stop_control_plane
+from hcp_dr.upstream import OIDC_FINALIZER, PAUSED_ANNOTATION
 from tests.cases.building import an_object, build, facts_type
 from tests.cases.reading import FOLDER, read
 from tests.world import CASE, relocatable
@@ -119,7 +118,7 @@ def test_machine_objects_come_without_finalizers_uids_and_status() -> None:
 def test_each_machine_object_is_held_by_its_own_annotation_from_the_start(kind: str) -> None:
     """Rule A4: the operator un-pauses the Cluster before it deploys what could terminate."""
     [body] = [body for key, body in carried_out().items() if key[0] == kind]
-    assert body["metadata"]["annotations"] == {**OURS, PAUSED: "true"}
+    assert body["metadata"]["annotations"] == {**OURS, PAUSED_ANNOTATION: "true"}
 
 
 def test_the_cluster_is_paused_and_templates_need_no_holding() -> None:
@@ -239,7 +238,7 @@ def test_a_token_secret_says_what_its_pool_said_of_ignition(said: str) -> None:
     world.destination.objects["HostedCluster", "clusters", "one"] = an_object("HostedCluster clusters/one")
     tokens = node_pools.observe(world.ports, CASE, Memory()).tokens.missing()
     marks = {
-        action.body["metadata"]["name"]: action.body["metadata"]["annotations"].get(ignition.REACHED)
+        action.body["metadata"]["name"]: action.body["metadata"]["annotations"].get(upstream.IGNITION_REACHED)
         for action in tokens
     }
     assert marks
@@ -294,7 +293,7 @@ def test_the_fence_remembers_who_ran_and_what_the_cluster_is() -> None:
 
 def test_the_fence_gets_an_id_that_nobody_used() -> None:
     given = facts(fence.STEP, "the-fence-gets-its-id-when-etcd-stands-still")
-    stopped = (*KEEPERS, *WRITERS, "cluster-autoscaler")
+    stopped = (*RECONCILERS, *WRITERS, "cluster-autoscaler")
     assert remembered(fence.STEP, given) == {
         "fence": {"id": "fence-1", "revision": 42, "at": 0.0, "generations": dict.fromkeys(stopped, 0)}
     }

@@ -29,7 +29,6 @@ from hcp_dr.kube.port import Completed
 from hcp_dr.kube.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE
 from hcp_dr.objects.archive import MANIFEST
 from hcp_dr.objects.reading import name_of
-from hcp_dr.objects.scrub import OIDC_FINALIZER
 from hcp_dr.procedure.backup import (
     export_again,
     export_objects,
@@ -53,6 +52,7 @@ from hcp_dr.procedure.teardown import hosted_cluster as teardown_hosted_cluster
 from hcp_dr.procedure.teardown import machines as teardown_machines
 from hcp_dr.procedure.teardown import node_pools as teardown_node_pools
 from hcp_dr.procedure.verify import await_nodes, hosted_api, identity, placement, publish_api, source_clean
+from hcp_dr.upstream import OIDC_FINALIZER
 from tests.cases.building import an_object
 from tests.ports import MemoryKubernetes, World
 from tests.unit.engine.toys import Table

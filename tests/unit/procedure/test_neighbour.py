@@ -8,6 +8,7 @@ from dataclasses import replace
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from hcp_dr import upstream
 from hcp_dr.engine.foretell import foretell
 from hcp_dr.engine.journal import Memory
 from hcp_dr.hypershift import inventory
@@ -142,7 +143,7 @@ def test_what_is_outside_of_the_namespaces_is_told_apart(two: tuple[str, str, st
     case = replace(CASE, name=name)
 
     def outside(of_whom: str) -> list[Object]:
-        labels = {remains.OWNER_NAMESPACE: "clusters", remains.OWNER_NAME: of_whom}
+        labels = {upstream.OWNER_NAMESPACE_LABEL: "clusters", upstream.OWNER_NAME_LABEL: of_whom}
         own = f"clusters-{of_whom}"
         return [
             an_object({f"ClusterRole control-plane-operator-{own}": {"labels": labels}}),

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from hcp_dr.engine import sighting
 from hcp_dr.hypershift.identity import NONCE, PARENT, SAMPLED
-from hcp_dr.hypershift.operator_claim import NAME as CLAIM
+from hcp_dr.hypershift.inventory import MACHINERY
+from hcp_dr.hypershift.operator_claim import LEASE_NAME as CLAIM
 from hcp_dr.kube.port import Kubernetes, Resource
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
@@ -48,21 +50,28 @@ from hcp_dr.kube.resources import (
 )
 from hcp_dr.model import Side
 from hcp_dr.objects.naming import control_plane_namespace
+from hcp_dr.upstream import (
+    ADDON,
+    DASHBOARDS_NAMESPACE,
+    INGRESS_NAMESPACES,
+    KUBE_SYSTEM,
+    NODE_LEASES_NAMESPACE,
+    OPERATOR_NAMESPACE,
+    OVN_NAMESPACE,
+    SUPPORTED_VERSIONS,
+)
 
 Place = str
 EVERYWHERE: Place = ""
 SHARED: Place = "{shared}"  # the HostedCluster's namespace
 OWN: Place = "{own}"  # its control plane namespace
-OPERATOR: Place = "hypershift"
-LEASES: Place = "default"
-ROUTER: tuple[Place, ...] = ("openshift-ingress", "openshift-ingress-operator")
-DASHBOARDS: Place = "openshift-config-managed"
+LEASES: Place = sighting.NAMESPACE
 _ADMISSION, _WORK = "admissionregistration.k8s.io", "work.open-cluster-management.io"
 WEBHOOKS = (
     Resource(_ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", namespaced=False),
     Resource(_ADMISSION, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", namespaced=False),
 )
-KEEPERS = (
+PAUSE_WRITERS = (
     Resource(_WORK, "v1", "manifestworks", "ManifestWork"),
     Resource(_WORK, "v1", "appliedmanifestworks", "AppliedManifestWork", namespaced=False),
     Resource("operator.open-cluster-management.io", "v1", "klusterlets", "Klusterlet", namespaced=False),
@@ -70,7 +79,7 @@ KEEPERS = (
 )
 """Who may lift a pause: what keeps objects as somebody elsewhere wants them, and what runs at its hour."""
 
-UNDO = "for undoing"
+UNDOING = "for undoing"
 LEASE_HELD = "for the lease against a second relocation"
 LOOKS = "for what preflight looks at where it can"
 TROUBLE = "for what only trouble asks for"
@@ -80,7 +89,7 @@ DEDICATED = "for the topology with dedicated nodes"
 REPAIRED = "for NodePools that repair themselves"
 HANDED = "for names that are handed over"
 CACHED = "for an external-dns that keeps a cache"
-AGAIN = "for a hosted cluster that was relocated before"
+RELOCATED_BEFORE = "for a hosted cluster that was relocated before"
 OWNERS = "where the admission plugin OwnerReferencesPermissionEnforcement asks for it, as OpenShift's does"
 NAMED = "for undoing, where a Route may not have a host of its own without it, as in OpenShift"
 _MARKS = (PARENT, NONCE)
@@ -117,27 +126,26 @@ def _each(
     return tuple(Permission(place, each, tuple(verbs.split()), part, names, beyond) for each in resources)
 
 
-_MACHINERY = (CLUSTER, AWS_CLUSTER, AWS_MACHINE_TEMPLATE, MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE, AWS_MACHINE)
 _OUTLIVING = (
     HOSTED_CONTROL_PLANE,
     AWS_ENDPOINT_SERVICE,
-    *(resource for resource in _MACHINERY if resource not in (AWS_CLUSTER, AWS_MACHINE_TEMPLATE)),
+    *(resource for resource in MACHINERY if resource not in (AWS_CLUSTER, AWS_MACHINE_TEMPLATE)),
     DEPLOYMENT,
 )
 """Looked for on the source when the control plane namespace, and the RoleBinding in it, are gone."""
 _MANAGEMENT = (
     *_each(EVERYWHERE, (HOSTED_CLUSTER, STORAGE_CLASS, NODE), "list"),
-    *_each(EVERYWHERE, (NAMESPACE,), "get", names=("kube-system", SHARED, OWN)),
+    *_each(EVERYWHERE, (NAMESPACE,), "get", names=(KUBE_SYSTEM, SHARED, OWN)),
     *_each(EVERYWHERE, (CUSTOM_RESOURCE_DEFINITION,), "get"),
-    *_each(EVERYWHERE, (CUSTOM_RESOURCE_DEFINITION, *WEBHOOKS, *KEEPERS), "list", beyond=LOOKS),
+    *_each(EVERYWHERE, (CUSTOM_RESOURCE_DEFINITION, *WEBHOOKS, *PAUSE_WRITERS), "list", beyond=LOOKS),
     *_each(EVERYWHERE, (STORAGE_CLASS,), "get", beyond=LOOKS),
-    *_each(OPERATOR, (DEPLOYMENT,), "get list"),
-    *_each(OPERATOR, (POD,), "list"),
+    *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "get list"),
+    *_each(OPERATOR_NAMESPACE, (POD,), "list"),
     *_each(LEASES, (LEASE,), "get create patch update", beyond=LEASE_HELD),
 )
 _SOURCE = (
     *_MANAGEMENT,
-    *_each(EVERYWHERE, (DEPLOYMENT,), "get", names=("hypershift-addon-agent",), beyond=LOOKS),
+    *_each(EVERYWHERE, (DEPLOYMENT,), "get", names=(ADDON[0],), beyond=LOOKS),
     *_each(OWN, (SECRET,), "get", beyond=LOOKS),
     *_each(EVERYWHERE, _OUTLIVING, "list"),
     *_each(EVERYWHERE, (NAMESPACE,), "list watch"),
@@ -145,13 +153,13 @@ _SOURCE = (
     *_each(EVERYWHERE, (NODE,), "patch", beyond=DEDICATED),
     *_each(EVERYWHERE, (PERSISTENT_VOLUME,), "list"),
     *_each(EVERYWHERE, (CLUSTER_ROLE, CLUSTER_ROLE_BINDING), "list delete"),
-    *(right for place in ROUTER for right in _each(place, (ROLE, ROLE_BINDING), "list delete")),
-    *_each(DASHBOARDS, (CONFIG_MAP,), "list delete"),
+    *(right for place in INGRESS_NAMESPACES for right in _each(place, (ROLE, ROLE_BINDING), "list delete")),
+    *_each(DASHBOARDS_NAMESPACE, (CONFIG_MAP,), "list delete"),
     *_each(SHARED, (HOSTED_CLUSTER,), "get list patch delete"),
     *_each(SHARED, (HOSTED_CLUSTER,), "watch", beyond=WAITS),
     *_each(SHARED, (NODE_POOL,), "list patch delete"),
     *_each(SHARED, (SECRET, CONFIG_MAP), "list patch"),
-    *_each(OWN, _MACHINERY, "list delete"),
+    *_each(OWN, MACHINERY, "list delete"),
     *_each(OWN, (CLUSTER, MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE, AWS_MACHINE), "patch"),
     *_each(OWN, (AWS_CLUSTER, AWS_MACHINE_TEMPLATE), "patch", beyond=TROUBLE),
     *_each(OWN, (MACHINE_HEALTH_CHECK,), "list"),
@@ -167,70 +175,74 @@ _SOURCE = (
     *_each(OWN, (POD,), "get create", part="exec"),  # the connection begins with a GET; Kubernetes 1.35 asks for both
     *_each(OWN, (ROUTE,), "list delete"),
     *_each(OWN, (ROUTE,), "watch", beyond=WAITS),
-    *_each(OWN, (ROUTE,), "create", beyond=UNDO),
+    *_each(OWN, (ROUTE,), "create", beyond=UNDOING),
     *_each(OWN, (ROUTE,), "create", part="custom-host", beyond=NAMED),
     *_each(OWN, (HOSTED_CONTROL_PLANE,), "update", part="finalizers", beyond=OWNERS),  # which owns the Routes
     *_each(OWN, (SERVICE,), "list patch"),
-    *_each(OPERATOR, (DEPLOYMENT,), "patch"),
+    *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "patch"),
     *_each(LEASES, (LEASE,), "delete", names=(CLAIM,)),  # on the operator, which is given back
-    *_each(OPERATOR, (POD,), "delete"),
-    *_each(OPERATOR, (POD,), "watch", beyond=WAITS),
+    *_each(OPERATOR_NAMESPACE, (POD,), "delete"),
+    *_each(OPERATOR_NAMESPACE, (POD,), "watch", beyond=WAITS),
 )
 _DESTINATION = (
     *_MANAGEMENT,
     *_each(EVERYWHERE, (POD,), "list", beyond=LOOKS),  # what is taken of its nodes
-    *_each(OPERATOR, (CONFIG_MAP,), "get", names=("supported-versions",), beyond=LOOKS),
+    *_each(OPERATOR_NAMESPACE, (CONFIG_MAP,), "get", names=(SUPPORTED_VERSIONS,), beyond=LOOKS),
     *_each(OWN, (SERVICE, ROUTE), "list", beyond=HANDED),
-    *_each(OWN, (SERVICE, PERSISTENT_VOLUME_CLAIM), "list", beyond=UNDO),
+    *_each(OWN, (SERVICE, PERSISTENT_VOLUME_CLAIM), "list", beyond=UNDOING),
     *_each(EVERYWHERE, (NAMESPACE,), "patch", names=(OWN,)),
-    *_each(EVERYWHERE, (NAMESPACE,), "list watch", beyond=UNDO),
-    *_each(EVERYWHERE, (NAMESPACE,), "delete", names=(OWN,), beyond=UNDO),
-    *_each(EVERYWHERE, (*_OUTLIVING, PERSISTENT_VOLUME), "list", beyond=UNDO),
-    *_each(EVERYWHERE, (CLUSTER_ROLE, CLUSTER_ROLE_BINDING), "list delete", beyond=UNDO),
-    *_each(EVERYWHERE, (NODE,), "patch", beyond=UNDO),
-    *(right for place in ROUTER for right in _each(place, (ROLE, ROLE_BINDING), "list delete", beyond=UNDO)),
-    *_each(DASHBOARDS, (CONFIG_MAP,), "list delete", beyond=UNDO),
+    *_each(EVERYWHERE, (NAMESPACE,), "list watch", beyond=UNDOING),
+    *_each(EVERYWHERE, (NAMESPACE,), "delete", names=(OWN,), beyond=UNDOING),
+    *_each(EVERYWHERE, (*_OUTLIVING, PERSISTENT_VOLUME), "list", beyond=UNDOING),
+    *_each(EVERYWHERE, (CLUSTER_ROLE, CLUSTER_ROLE_BINDING), "list delete", beyond=UNDOING),
+    *_each(EVERYWHERE, (NODE,), "patch", beyond=UNDOING),
+    *(
+        right
+        for place in INGRESS_NAMESPACES
+        for right in _each(place, (ROLE, ROLE_BINDING), "list delete", beyond=UNDOING)
+    ),
+    *_each(DASHBOARDS_NAMESPACE, (CONFIG_MAP,), "list delete", beyond=UNDOING),
     *_each(SHARED, (HOSTED_CLUSTER,), "get list create patch"),
     *_each(SHARED, (NODE_POOL,), "list create patch"),
     *_each(SHARED, (HOSTED_CLUSTER, NODE_POOL), "watch", beyond=WAITS),
     *_each(SHARED, (NODE_POOL,), "patch", part="status"),
-    *_each(SHARED, (HOSTED_CLUSTER, NODE_POOL), "delete", beyond=UNDO),
+    *_each(SHARED, (HOSTED_CLUSTER, NODE_POOL), "delete", beyond=UNDOING),
     *_each(SHARED, (HOSTED_CLUSTER,), "update", part="finalizers", beyond=OWNERS),
     *_each(SHARED, (SECRET, CONFIG_MAP), "list create"),
     *_each(SHARED, (SECRET, CONFIG_MAP), "get delete", beyond=TROUBLE),
-    *_each(SHARED, (SECRET, CONFIG_MAP), "patch", beyond=UNDO),
-    *_each(OWN, _MACHINERY, "list create"),
+    *_each(SHARED, (SECRET, CONFIG_MAP), "patch", beyond=UNDOING),
+    *_each(OWN, MACHINERY, "list create"),
     *_each(OWN, (MACHINE_SET, MACHINE, AWS_MACHINE), "patch"),
     *_each(OWN, (CLUSTER, AWS_CLUSTER, AWS_MACHINE_TEMPLATE, MACHINE_DEPLOYMENT), "patch", beyond=TROUBLE),
     *_each(OWN, (MACHINE,), "watch", beyond=WAITS),
-    *_each(OWN, _MACHINERY, "get", beyond=TROUBLE),
-    *_each(OWN, _MACHINERY, "delete", beyond=TROUBLE),
+    *_each(OWN, MACHINERY, "get", beyond=TROUBLE),
+    *_each(OWN, MACHINERY, "delete", beyond=TROUBLE),
     *_each(OWN, (CLUSTER, MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE), "update", part="finalizers", beyond=OWNERS),
     *_each(OWN, (MACHINE_HEALTH_CHECK,), "list"),
     *_each(OWN, (MACHINE_HEALTH_CHECK,), "patch", beyond=TROUBLE),
-    *_each(OWN, (MACHINE_HEALTH_CHECK,), "delete", beyond=UNDO),
+    *_each(OWN, (MACHINE_HEALTH_CHECK,), "delete", beyond=UNDOING),
     *_each(OWN, (HOSTED_CONTROL_PLANE,), "list", beyond=TROUBLE),
-    *_each(OWN, (HOSTED_CONTROL_PLANE,), "get patch delete", beyond=UNDO),
-    *_each(OWN, (AWS_ENDPOINT_SERVICE,), "list patch delete", beyond=UNDO),
+    *_each(OWN, (HOSTED_CONTROL_PLANE,), "get patch delete", beyond=UNDOING),
+    *_each(OWN, (AWS_ENDPOINT_SERVICE,), "list patch delete", beyond=UNDOING),
     *_each(OWN, (SECRET, CONFIG_MAP), "list create"),
     *_each(OWN, (SECRET, CONFIG_MAP), "get delete", beyond=TROUBLE),
     *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "get list"),
-    *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "patch", beyond=UNDO),
+    *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "patch", beyond=UNDOING),
     *_each(OWN, (POD,), "list watch create delete"),
     *_each(OWN, (POD,), "get create", part="exec"),
-    *_each(OPERATOR, (DEPLOYMENT,), "patch", beyond=UNDO),
-    *_each(LEASES, (LEASE,), "delete", names=(CLAIM,), beyond=UNDO),
-    *_each(OPERATOR, (POD,), "delete", beyond=CACHED),
-    *_each(OPERATOR, (POD,), "watch", beyond=UNDO),
+    *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "patch", beyond=UNDOING),
+    *_each(LEASES, (LEASE,), "delete", names=(CLAIM,), beyond=UNDOING),
+    *_each(OPERATOR_NAMESPACE, (POD,), "delete", beyond=CACHED),
+    *_each(OPERATOR_NAMESPACE, (POD,), "watch", beyond=UNDOING),
 )
 _HOSTED = (
     *_each(EVERYWHERE, (NAMESPACE, NODE, *SAMPLED), "list"),
     *_each(EVERYWHERE, (CLUSTER_VERSION,), "get", names=("version",)),
     *_each("default", (CONFIG_MAP,), "get create"),
-    *_each("default", (CONFIG_MAP,), "patch", names=_MARKS, beyond=AGAIN),
-    *_each("default", (CONFIG_MAP,), "delete", names=_MARKS, beyond=UNDO),
-    *_each("kube-node-lease", (LEASE,), "list watch"),
-    *_each("openshift-ovn-kubernetes", (POD,), "list watch delete"),
+    *_each("default", (CONFIG_MAP,), "patch", names=_MARKS, beyond=RELOCATED_BEFORE),
+    *_each("default", (CONFIG_MAP,), "delete", names=_MARKS, beyond=UNDOING),
+    *_each(NODE_LEASES_NAMESPACE, (LEASE,), "list watch"),
+    *_each(OVN_NAMESPACE, (POD,), "list watch delete"),
 )
 _TABLE: dict[Side, tuple[Permission, ...]] = {"source": _SOURCE, "destination": _DESTINATION, "hosted": _HOSTED}
 SIDES: tuple[Side, ...] = ("source", "destination", "hosted")
@@ -256,13 +268,13 @@ def _of_relocation(side: Side, right: Permission, verb: str) -> bool:
 
 def of_online(side: Side, right: Permission, verb: str) -> bool:
     """What an online backup uses of it: it reads what is carried, runs commands in etcd's pods, marks the cluster."""
-    if right.beyond in (LOOKS, UNDO, TROUBLE, WAITS):
+    if right.beyond in (LOOKS, UNDOING, TROUBLE, WAITS):
         return False
-    if right.beyond == LEASE_HELD or "kube-system" in right.names:
+    if right.beyond == LEASE_HELD or KUBE_SYSTEM in right.names:
         return True
     if side == "hosted":
         return right.place in (EVERYWHERE, "default") and verb != "watch"
-    own = right.place and right.place not in (OPERATOR, *ROUTER, DASHBOARDS)
+    own = right.place and right.place not in (OPERATOR_NAMESPACE, *INGRESS_NAMESPACES, DASHBOARDS_NAMESPACE)
     return side == "source" and bool(own) and (verb in ("get", "list") or right.part == "exec")
 
 

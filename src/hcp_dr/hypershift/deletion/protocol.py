@@ -23,18 +23,27 @@ from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import annotations_of, condition, finalizers_of, is_deleting, name_of, namespace_of, uid_of
-from hcp_dr.objects.scrub import CLEANUP
 from hcp_dr.objects.select import of_infrastructure
+from hcp_dr.upstream import (
+    AVAILABLE,
+    CAPI_PROVIDER,
+    CLEANUP_CLOUD_RESOURCES,
+    CLUSTER_API,
+    CLUSTER_AUTOSCALER,
+    CONTROL_PLANE_OPERATOR,
+    KARPENTER,
+    KARPENTER_OPERATOR,
+    OPERATOR,
+    OPERATOR_NAMESPACE,
+)
 
-OPERATOR_NAMESPACE = "hypershift"
-OPERATOR = "operator"
-TERMINATORS = (
-    "capi-provider",
-    "cluster-api",
-    "control-plane-operator",
-    "cluster-autoscaler",
-    "karpenter",
-    "karpenter-operator",
+CAN_TERMINATE_INSTANCES = (
+    CAPI_PROVIDER,
+    CLUSTER_API,
+    CONTROL_PLANE_OPERATOR,
+    CLUSTER_AUTOSCALER,
+    KARPENTER,
+    KARPENTER_OPERATOR,
 )
 """What could terminate instances or bring such a thing back, in the control plane namespace."""
 PROOF = (
@@ -75,7 +84,7 @@ class Removable:
         """Conditional on the version that was seen, so that a finalizer added meanwhile is not lost unseen."""
         meta: dict[str, object] = {"finalizers": list(keep) or None, "resourceVersion": self.version}
         if self.cleans:
-            meta["annotations"] = {CLEANUP: None}
+            meta["annotations"] = {CLEANUP_CLOUD_RESOURCES: None}
         return Patch(self.side, self.resource, self.name, self.namespace, {"metadata": meta})
 
     def delete(self) -> Delete:
@@ -91,7 +100,7 @@ def removable(resource: Resource, item: Object, side: Side = "source") -> Remova
         version=str(item["metadata"].get("resourceVersion", "")),
         deleting=is_deleting(item),
         finalizers=finalizers_of(item),
-        cleans=CLEANUP in annotations_of(item),
+        cleans=CLEANUP_CLOUD_RESOURCES in annotations_of(item),
         side=side,
     )
 
@@ -138,7 +147,7 @@ def proven(ports: Ports, case: Case, memory: Memory) -> Guard:
     hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     serves = (
         hosted_cluster is not None
-        and condition(hosted_cluster, "Available") == "True"
+        and condition(hosted_cluster, AVAILABLE) == "True"
         and memory.text("nonce") is not None
         and nonce_of(ports.hosted) == memory.text("nonce")
     )
@@ -156,7 +165,7 @@ def operator_of(cluster: Kubernetes) -> tuple[Workload, ...]:
 def terminators(cluster: Kubernetes, case: Case) -> tuple[Workload, ...]:
     """The dangerous Deployments of the control plane namespace."""
     own = workloads(cluster, case.control_plane_namespace, DEPLOYMENT)
-    return tuple(item for item in own if item.name in TERMINATORS)
+    return tuple(item for item in own if item.name in CAN_TERMINATE_INSTANCES)
 
 
 def guard(ports: Ports, case: Case, memory: Memory) -> Guard:

@@ -23,19 +23,23 @@ from hcp_dr.kube.resources import (
 )
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import labels_of, name_of
-from hcp_dr.objects.select import CLUSTER_ANNOTATION, node_pools_of
+from hcp_dr.objects.select import node_pools_of
+from hcp_dr.upstream import (
+    CLUSTER_ANNOTATION,
+    CLUSTER_API,
+    CONTROL_PLANE_OPERATOR,
+    DASHBOARDS_NAMESPACE,
+    INGRESS_NAMESPACES,
+    OWNER_NAME_LABEL,
+    OWNER_NAMESPACE_LABEL,
+)
 
-OWNER_NAMESPACE = "hypershift.openshift.io/owner.namespace"
-OWNER_NAME = "hypershift.openshift.io/owner.name"
-TAKEN = (CLUSTER_ANNOTATION, f"{CLUSTER_ANNOTATION}-namespace", f"{CLUSTER_ANNOTATION}-name")
-"""Labels of a node that was taken for one hosted cluster; its taint has the first one's key."""
-_ROUTER = ("openshift-ingress", "openshift-ingress-operator")
 _OUTSIDE: tuple[tuple[Resource, tuple[str | None, ...]], ...] = (
     (CLUSTER_ROLE, (None,)),
     (CLUSTER_ROLE_BINDING, (None,)),
-    (ROLE_BINDING, _ROUTER),
-    (ROLE, _ROUTER),
-    (CONFIG_MAP, ("openshift-config-managed",)),  # its dashboard
+    (ROLE_BINDING, INGRESS_NAMESPACES),
+    (ROLE, INGRESS_NAMESPACES),
+    (CONFIG_MAP, (DASHBOARDS_NAMESPACE,)),  # its dashboard
 )
 
 
@@ -46,16 +50,17 @@ def outside_of(case: Case, resource: Resource, items: tuple[Object, ...]) -> tup
     if resource == NODE:
         return tuple(item for item in items if labels_of(item).get(CLUSTER_ANNOTATION) == own)
     names = {
-        CLUSTER_ROLE_BINDING: f"hypershift-cluster-api-{own}",
-        ROLE: f"control-plane-operator-{own}",
-        ROLE_BINDING: f"control-plane-operator-{own}",
+        CLUSTER_ROLE_BINDING: f"hypershift-{CLUSTER_API}-{own}",
+        ROLE: f"{CONTROL_PLANE_OPERATOR}-{own}",
+        ROLE_BINDING: f"{CONTROL_PLANE_OPERATOR}-{own}",
         CONFIG_MAP: f"hc-{case.namespace}-{case.name}",
     }
     return tuple(
         item
         for item in items
         if name_of(item) == names.get(resource)
-        or (labels_of(item).get(OWNER_NAMESPACE), labels_of(item).get(OWNER_NAME)) == (case.namespace, case.name)
+        or (labels_of(item).get(OWNER_NAMESPACE_LABEL), labels_of(item).get(OWNER_NAME_LABEL))
+        == (case.namespace, case.name)
     )
 
 

@@ -19,16 +19,7 @@ from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.deletion import no_return
 from hcp_dr.hypershift.deletion.no_return import Started
-from hcp_dr.hypershift.deletion.protocol import (
-    OPERATOR,
-    OPERATOR_NAMESPACE,
-    Removable,
-    dangerous_alive,
-    operator_of,
-    removable,
-    remove,
-    terminators,
-)
+from hcp_dr.hypershift.deletion.protocol import Removable, dangerous_alive, operator_of, removable, remove, terminators
 from hcp_dr.hypershift.inventory import MACHINERY
 from hcp_dr.hypershift.operator_claim import Claim, look_at
 from hcp_dr.hypershift.workloads import Workload, scale, still_there, stop
@@ -47,7 +38,8 @@ from hcp_dr.kube.resources import (
 )
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of
-from hcp_dr.objects.select import NODE_POOL_ANNOTATION, travels
+from hcp_dr.objects.select import travels
+from hcp_dr.upstream import MADE_IN_EVERY_NAMESPACE, NODE_POOL_ANNOTATION, OPERATOR, OPERATOR_NAMESPACE
 
 OPERATOR_LIMIT = 300.0
 OPERATOR_BEFORE = "destination_operator_before"
@@ -66,7 +58,6 @@ _INHABITANTS = (
 )
 _DEADLY = (HOSTED_CLUSTER, NODE_POOL, *MACHINERY)
 """What may not go with a namespace, whosever it is: somebody may live who finishes its deletion."""
-_ROOT_CONFIG_MAPS = ("kube-root-ca.crt", "openshift-service-ca.crt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +105,7 @@ def _is_harmless(case: Case, resource: Resource, item: Object) -> bool:
 
 
 def _everywhere(item: Object) -> bool:
-    return name_of(item) in _ROOT_CONFIG_MAPS if item["kind"] == CONFIG_MAP.kind else not travels(item)
+    return name_of(item) in MADE_IN_EVERY_NAMESPACE if item["kind"] == CONFIG_MAP.kind else not travels(item)
 
 
 def _made_for(case: Case, item: Object) -> bool:

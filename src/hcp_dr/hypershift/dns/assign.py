@@ -13,12 +13,13 @@ from hcp_dr.aws.port import RecordChange
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import ChangeRecords, Do, Remember
 from hcp_dr.hypershift.dns import restart
-from hcp_dr.hypershift.dns.handover import HELD, give, is_handed_over, names_held
-from hcp_dr.hypershift.dns.records import HOSTNAME, names_in
+from hcp_dr.hypershift.dns.handover import HELD_RECORDS, give, is_handed_over, names_held
+from hcp_dr.hypershift.dns.records import names_in
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import ROUTE, SERVICE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting
+from hcp_dr.upstream import HOSTNAME_ANNOTATION
 
 GIVEN = "dns_given"
 """Remembered: the owner to whom all names went. The zone is not read any more then."""
@@ -47,7 +48,7 @@ def look_at(ports: Ports, case: Case, memory: Memory) -> Giving | None:
         return None
     restarting = restart.observe(ports, case, memory)
     owner = restarting.external_dns.owner
-    records, held = ports.zone.records(), memory.mapping(HELD)
+    records, held = ports.zone.records(), memory.mapping(HELD_RECORDS)
     published = frozenset[str]().union(*_published(ports.destination, case.control_plane_namespace))
     return Giving(
         changes=give(records, case.backup_id, held, owner, published) if owner else (),
@@ -63,7 +64,7 @@ def _published(cluster: Kubernetes, namespace: str) -> Iterator[frozenset[str]]:
             yield names_in(str(dig(route, "spec", "host") or ""))
     for service in cluster.list(SERVICE, namespace).items:
         if not is_deleting(service) and dig(service, "status", "loadBalancer", "ingress"):
-            yield names_in(annotations_of(service).get(HOSTNAME, ""))
+            yield names_in(annotations_of(service).get(HOSTNAME_ANNOTATION, ""))
 
 
 def _is_admitted(ingress: Object) -> bool:

@@ -11,8 +11,7 @@ from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import DEPLOYMENT, POD
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import first_container, flags_of, is_ready_pod, pods_of
-
-NAMESPACE, NAME = "hypershift", "external-dns"
+from hcp_dr.upstream import EXTERNAL_DNS, OPERATOR_NAMESPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +48,10 @@ def read_arguments(deployment: Object, side: Side) -> ExternalDns:
 
 def look_at(cluster: Kubernetes, side: Side) -> ExternalDns:
     """The external-dns of one management cluster."""
-    deployment = cluster.find(DEPLOYMENT, NAME, NAMESPACE)
+    deployment = cluster.find(DEPLOYMENT, EXTERNAL_DNS, OPERATOR_NAMESPACE)
     if deployment is None:
         return ExternalDns(side, there=False)
-    pods = pods_of(deployment, cluster.list(POD, NAMESPACE).items)
+    pods = pods_of(deployment, cluster.list(POD, OPERATOR_NAMESPACE).items)
     return replace(read_arguments(deployment, side), ready=sum(map(is_ready_pod, pods)))
 
 

@@ -23,7 +23,7 @@ from hcp_dr.hypershift.dns.takeover import Image, image_of, owner_of, records_of
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.model import DNS, HANDOVER
 
-HELD = "dns_held"
+HELD_RECORDS = "dns_held"
 """Remembered: the owner that kept them, the records as they were, and when they were last held."""
 SHORT_LIFE = 10
 """Seconds: the TTL of an address while its name is on its way. An alias has none."""
@@ -32,7 +32,7 @@ _PLAIN = re.compile("[a-z0-9-]{1,56}")
 
 def is_handed_over(memory: Memory) -> bool:
     """A lost source's names are taken, whatever was begun with them."""
-    return memory.text(DNS) == HANDOVER and HELD in memory.values and not is_lost(memory)
+    return memory.text(DNS) == HANDOVER and HELD_RECORDS in memory.values and not is_lost(memory)
 
 
 def nobody(backup_id: str) -> str:

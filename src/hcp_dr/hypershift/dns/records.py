@@ -12,8 +12,6 @@ from hcp_dr.aws.port import Record
 from hcp_dr.kube.port import Object
 from hcp_dr.objects.reading import dig
 
-HOSTNAME = "external-dns.alpha.kubernetes.io/hostname"
-"""The annotation of a Service, by which a load balancer's name is published."""
 SUFFIX = "-external-dns"
 ADDRESSES = ("A", "AAAA", "CNAME")
 _TYPES = ("a", "aaaa", "cname")

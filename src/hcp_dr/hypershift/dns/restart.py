@@ -8,11 +8,12 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Delete, Do, Done, Remember
-from hcp_dr.hypershift.dns.external_dns import NAME, NAMESPACE, ExternalDns, look_at
+from hcp_dr.hypershift.dns.external_dns import ExternalDns, look_at
 from hcp_dr.hypershift.dns.handover import is_handed_over
 from hcp_dr.hypershift.workloads import PodFact, workloads
 from hcp_dr.kube.resources import DEPLOYMENT, POD
 from hcp_dr.model import Case, Ports
+from hcp_dr.upstream import EXTERNAL_DNS, OPERATOR_NAMESPACE
 
 PODS = "external_dns_pods"
 """Remembered: pod names by uid."""
@@ -28,7 +29,7 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    found = [w for w in workloads(ports.destination, NAMESPACE, DEPLOYMENT) if w.name == NAME]
+    found = [w for w in workloads(ports.destination, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == EXTERNAL_DNS]
     return Facts(
         later=is_handed_over(memory),
         external_dns=look_at(ports.destination, "destination"),

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from hcp_dr.engine import from_pod
-from hcp_dr.engine.transfer import ETCD_CONTAINER, ETCDCTL
+from hcp_dr.engine.transfer import ETCDCTL
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import POD, STATEFUL_SET
 from hcp_dr.model import Case
 from hcp_dr.objects.reading import dig, is_ready_pod, name_of, pods_of
+from hcp_dr.upstream import ETCD
 
 _STATUS = f"{ETCDCTL} endpoint status -w json"
 _STILL_SECONDS = 1
@@ -37,14 +38,14 @@ class Member:
 
 def ready_pods(cluster: Kubernetes, case: Case) -> tuple[str, ...]:
     """Names of etcd's Ready pods, sorted."""
-    etcd = cluster.find(STATEFUL_SET, "etcd", case.control_plane_namespace)
+    etcd = cluster.find(STATEFUL_SET, ETCD, case.control_plane_namespace)
     pods = pods_of(etcd, cluster.list(POD, case.control_plane_namespace).items) if etcd else ()
     return tuple(sorted(name_of(pod) for pod in pods if is_ready_pod(pod)))
 
 
 def replicas(cluster: Kubernetes, case: Case) -> int:
     """How many members etcd is asked to have; 0 where there is no etcd."""
-    etcd = cluster.find(STATEFUL_SET, "etcd", case.control_plane_namespace)
+    etcd = cluster.find(STATEFUL_SET, ETCD, case.control_plane_namespace)
     return int(dig(etcd, "spec", "replicas") or 0)
 
 
@@ -86,7 +87,7 @@ def size(cluster: Kubernetes, case: Case) -> int | None:
 def cannot_fetch(cluster: Kubernetes, case: Case, pod: str, url: str, content: bytes) -> str | None:
     """Why the pod does not get `content`, which is behind a presigned URL; None where it does. Nothing of it is kept
     there."""
-    place = from_pod.Place(case.control_plane_namespace, pod, ETCD_CONTAINER)
+    place = from_pod.Place(case.control_plane_namespace, pod, ETCD)
     limits = f" --max-time {_FETCH_SECONDS}"
     answer = from_pod.ask(cluster, place, [f'url = "{url}"'], options=limits)
     if not answer.succeeded:
@@ -113,6 +114,6 @@ def _member(cluster: Kubernetes, case: Case, pod: str) -> Member | None:
 
 def _lines(cluster: Kubernetes, case: Case, pod: str, script: str) -> list[Any]:
     """The JSON documents that the script prints, one a line; what else it says is passed over."""
-    completed = cluster.execute(case.control_plane_namespace, pod, ETCD_CONTAINER, ["/bin/bash", "-c", script])
+    completed = cluster.execute(case.control_plane_namespace, pod, ETCD, ["/bin/bash", "-c", script])
     text = completed.stdout.decode(errors="replace")
     return [json.loads(line) for line in text.splitlines() if line.startswith(("[", "{"))]

@@ -19,18 +19,18 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check
-from hcp_dr.engine.transfer import ETCD_CONTAINER
 from hcp_dr.errors import CommandFailed, Forbidden, NotFound, NotRestorable
-from hcp_dr.hypershift.fence.state import KEEPERS
+from hcp_dr.hypershift.fence.state import RECONCILERS
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CONFIG_MAP, DEPLOYMENT, HOSTED_CLUSTER, POD, STATEFUL_SET
 from hcp_dr.model import Case
 from hcp_dr.objects.reading import dig, is_ready_pod, name_of, pods_of
 from hcp_dr.objects.release import control_plane_images, upgrade
+from hcp_dr.upstream import ETCD
 
 ETCD_RESTORE = "etcd_restore"
 """Under which the journal remembers what was seen of it."""
-BY_HAND = "by hand, etcd's volumes can be filled as docs/by-hand.md says"
+FILL_BY_HAND = "by hand, etcd's volumes can be filled as docs/by-hand.md says"
 _ABORT = "Where a relocation was begun, `hcp-dr abort` puts the source back into service."
 TOOLS = ("etcdctl", "etcdutl")
 _BINARY = "/usr/bin/control-plane-operator"
@@ -159,7 +159,7 @@ def _members(hosted_cluster: Object, looked: Looked | None) -> Check:
         "blocked",
         f"etcd has {members} members",
         "a restore URL restores each by itself, and they become clusters of their own, which take different writes",
-        f"no command of hcp-dr restores it; {BY_HAND}",
+        f"no command of hcp-dr restores it; {FILL_BY_HAND}",
     )
 
 
@@ -181,7 +181,7 @@ def _tool(release: str, looked: Looked | None) -> Check:
     name, why = "etcd_restore", "etcd would never come up there, and that shows after the point of no return"
     if looked is None:
         seen = "it is not known which tool etcd-init calls, nor whether etcd's image has it"
-        todo = f"make a new backup while the source answers, which looks; where it does not any more: {BY_HAND}"
+        todo = f"make a new backup while the source answers, which looks; where it does not any more: {FILL_BY_HAND}"
         return Check(name, "unknown", seen, why, todo)
     if looked.release != release:
         seen = f"etcd-init and etcd were looked at in {looked.release or 'no release'}, and {release} would restore"
@@ -190,13 +190,13 @@ def _tool(release: str, looked: Looked | None) -> Check:
             "unknown",
             seen,
             why,
-            f"make a new backup while the source answers; where it does not any more: {BY_HAND}",
+            f"make a new backup while the source answers; where it does not any more: {FILL_BY_HAND}",
         )
     called, tools = looked.called, looked.tools
     if called is None and tools is not None and set(TOOLS) <= {*looked.restoring}:
         return Check(name, "ok", f"{' and '.join(TOOLS)} of etcd's image both restore")
     if called is None or tools is None:
-        todo = f"bring {KEEPERS[0]} and etcd up on the source, and look again; where that cannot be: {BY_HAND}"
+        todo = f"bring {RECONCILERS[0]} and etcd up on the source, and look again; where that cannot be: {FILL_BY_HAND}"
         return Check(name, "unknown", f"it was not seen whether etcd-init restores: {looked.unseen}", why, todo)
     needed = [tool for tool in TOOLS if tool in called]
     if len(needed) > 1 and EITHER in called:
@@ -205,11 +205,11 @@ def _tool(release: str, looked: Looked | None) -> Check:
         return Check(name, "ok", f"etcd-init calls {' or '.join(needed)}, which restores in etcd's image")
     if len(needed) != 1:
         seen = f"{_BINARY} has no etcd-init that is known here"
-        return Check(name, "unknown", seen, why, f"look at its etcd-init.sh; {BY_HAND}")
+        return Check(name, "unknown", seen, why, f"look at its etcd-init.sh; {FILL_BY_HAND}")
     [tool] = needed
     lacks = "does not restore any more" if tool in tools else "is not there"
     seen = f"etcd-init calls {tool} snapshot restore, and {tool} {lacks} in etcd's image"
-    todo = f"upgrade the hosted cluster to a release whose etcd-init fits its etcd, and look again; {BY_HAND}"
+    todo = f"upgrade the hosted cluster to a release whose etcd-init fits its etcd, and look again; {FILL_BY_HAND}"
     return Check(name, "blocked", seen, why, todo)
 
 
@@ -224,12 +224,12 @@ def look_at(cluster: Kubernetes, case: Case) -> tuple[Object, Looked]:
         called, answer, unseen = None, None, f"the control plane is being upgraded from {upgrading}"
     else:
         called = _called(cluster, namespace, pods)
-        answer = _tools(cluster, namespace, sets.get("etcd"), pods)
-        unseen = "" if called is not None else f"no Ready pod shows what is in the image of {KEEPERS[0]}"
+        answer = _tools(cluster, namespace, sets.get(ETCD), pods)
+        unseen = "" if called is not None else f"no Ready pod shows what is in the image of {RECONCILERS[0]}"
         unseen = unseen if answer is not None else "no Ready pod of etcd shows what is in its image"
     return hosted_cluster, Looked(
         release=control_plane_images(hosted_cluster),
-        members=int(dig(sets.get("etcd"), "spec", "replicas") or 0),
+        members=int(dig(sets.get(ETCD), "spec", "replicas") or 0),
         shards=_shards_there(sets, cluster.list(CONFIG_MAP, namespace).items),
         called=called,
         tools=None if answer is None else tuple(tool for tool in TOOLS if f"has {tool}" in answer),
@@ -251,8 +251,8 @@ def _shards_there(sets: Mapping[str, Object], config_maps: Iterable[Object]) -> 
 
 def _called(cluster: Kubernetes, namespace: str, pods: Iterable[Object]) -> tuple[str, ...] | None:
     """Other components run the same image, so that a control plane that is fenced by hand can still be asked."""
-    template = next((i for i in cluster.list(DEPLOYMENT, namespace).items if name_of(i) == KEEPERS[0]), None)
-    image = _image(dig(template, "spec", "template"), KEEPERS[0])
+    template = next((i for i in cluster.list(DEPLOYMENT, namespace).items if name_of(i) == RECONCILERS[0]), None)
+    image = _image(dig(template, "spec", "template"), RECONCILERS[0])
     for pod, container in _running(pods, image):
         code, lines = _asked(cluster, (namespace, pod, container), _READ_SCRIPT)
         if code in _SEARCHED:
@@ -263,7 +263,7 @@ def _called(cluster: Kubernetes, namespace: str, pods: Iterable[Object]) -> tupl
 def _tools(cluster: Kubernetes, namespace: str, etcd: Object | None, pods: Iterable[Object]) -> tuple[str, ...] | None:
     """What etcd's image says of its tools, in lines."""
     mine = pods_of(etcd, pods) if etcd else ()
-    image = _image(dig(etcd, "spec", "template"), ETCD_CONTAINER)
+    image = _image(dig(etcd, "spec", "template"), ETCD)
     for pod, container in _running(mine, image):
         code, lines = _asked(cluster, (namespace, pod, container), _ASK_TOOLS)
         if code == 0:

@@ -14,9 +14,9 @@ from hcp_dr.engine.step import Check
 from hcp_dr.errors import AwsError
 from hcp_dr.model import Ports
 
-LIMIT = 1024
+URL_LENGTH = 1024
 """Characters that the HostedCluster schema takes for restoreSnapshotURL."""
-SECONDS = 24 * 3600
+URL_SECONDS = 24 * 3600
 """How long a new one lives. The session of STS credentials may end sooner."""
 NEEDED = 1800
 """Seconds that one must have left when it is used: the control plane's start may take 1200 until etcd has fetched."""
@@ -45,8 +45,8 @@ class RestoreUrl:
         """Why the schema does not take it, or etcd-init cannot use it."""
         if self.scheme != "https":
             return f"it is {self.scheme}, and etcd-init fetches by https only"
-        if self.length > LIMIT:
-            return f"it has {self.length} characters, and restoreSnapshotURL takes {LIMIT}"
+        if self.length > URL_LENGTH:
+            return f"it has {self.length} characters, and restoreSnapshotURL takes {URL_LENGTH}"
         return None
 
     def fault(self, size: int) -> str | None:
@@ -95,7 +95,7 @@ def read(ports: Ports, url: str) -> RestoreUrl:
 def check(url: RestoreUrl) -> Check:
     """What was proven of an URL that has no fault, and what was not."""
     hours = "" if url.life is None else f", lives {url.life / 3600:.0f} h"
-    seen = f"{url.length} of {LIMIT} characters{hours}; the snapshot's size is what it leads to from here"
+    seen = f"{url.length} of {URL_LENGTH} characters{hours}; the snapshot's size is what it leads to from here"
     if url.session and url.holds is None:
         return Check(
             "restore_url",

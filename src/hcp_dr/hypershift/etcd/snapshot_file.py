@@ -12,17 +12,18 @@ from typing import Any
 from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Decision, Do, Done
-from hcp_dr.engine.transfer import ETCD_CONTAINER, MEBIBYTE, AbortUpload, RemoveSnapshot
+from hcp_dr.engine.transfer import MEBIBYTE, AbortUpload, RemoveSnapshot
 from hcp_dr.errors import HcpDrError, Refused
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Snapshot
+from hcp_dr.upstream import ETCD
 
-FOLDER = "/var/lib/data"
-DATABASE = f"{FOLDER}/member/snap/db"
-ONLINE = "online"
+VOLUME = "/var/lib/data"
+DATABASE = f"{VOLUME}/member/snap/db"
+ONLINE_MOMENT = "online"
 """Under which the journal remembers the moment of an online backup: its id, etcd's revision, and when it was."""
 SPARE = 64 * MEBIBYTE
 """Bytes that a save must leave free: etcd writes its log in pieces of so much, and stops where there is no room."""
@@ -90,14 +91,14 @@ class Glance:
 
     def of_save(self, path: str) -> tuple[str, ...]:
         """Names of what a save to this path left, whole or not."""
-        name = path.removeprefix(f"{FOLDER}/")
+        name = path.removeprefix(f"{VOLUME}/")
         return tuple(each for each in self.names if each in (name, f"{name}.part"))
 
     def of_online(self, path: str) -> tuple[str, ...]:
         """Paths of what saves of other online backups left: only one is at work at a time."""
         own = self.of_save(path)
-        begins = f"snapshot-{ONLINE}-"
-        return tuple(f"{FOLDER}/{each}" for each in self.names if each.startswith(begins) and each not in own)
+        begins = f"snapshot-{ONLINE_MOMENT}-"
+        return tuple(f"{VOLUME}/{each}" for each in self.names if each.startswith(begins) and each not in own)
 
 
 def no_room(namespace: str, pod: str, lacking: int, stays: str) -> Refused:
@@ -120,18 +121,18 @@ def encryption(stored: StoredObject) -> Check:
 
 def path_of(fence_id: str) -> str:
     """The name says of which fence it is."""
-    return f"{FOLDER}/snapshot-{fence_id}.db"
+    return f"{VOLUME}/snapshot-{fence_id}.db"
 
 
 def glance(cluster: Kubernetes, namespace: str, pod: str, path: str) -> Glance:
     script = (
         f"f={shlex.quote(path)}; "
-        f'echo "room $(df -Pk {FOLDER} 2>/dev/null | tail -n 1)"; '
+        f'echo "room $(df -Pk {VOLUME} 2>/dev/null | tail -n 1)"; '
         f'echo "database $(stat -c %s {DATABASE} 2>/dev/null)"; '
         'echo "file $(stat -c \'%s %Y\' "$f" 2>/dev/null)"; '
-        f"ls {FOLDER}"
+        f"ls {VOLUME}"
     )
-    completed = cluster.execute(namespace, pod, ETCD_CONTAINER, ["/bin/bash", "-c", script])
+    completed = cluster.execute(namespace, pod, ETCD, ["/bin/bash", "-c", script])
     told = completed.stdout.decode(errors="replace").splitlines()
     words = {line.partition(" ")[0]: line.split()[1:] for line in told[:3]}
     room, database, stamp = (words.get(word, []) for word in ("room", "database", "file"))
@@ -158,7 +159,7 @@ def read_file(cluster: Kubernetes, namespace: str, pod: str, path: str, *, part_
     if count:
         part = f"dd if=$f bs={MEBIBYTE} skip=$n count={blocks} status=none | sha256sum"
         script += f"; for n in {offsets}; do {part}; done"
-    completed = cluster.execute(namespace, pod, ETCD_CONTAINER, ["/bin/bash", "-c", script], seconds=1800)
+    completed = cluster.execute(namespace, pod, ETCD, ["/bin/bash", "-c", script], seconds=1800)
     lines = completed.stdout.decode(errors="replace").splitlines()
     if completed.exit_code or len(lines) < 4 + count:
         return SnapshotFile(size, "", "", 0, 0, intact=False, stamp=stamp)
@@ -187,7 +188,7 @@ class Left:
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Left:
-    fence_id = scope.identifier((memory.mapping(ONLINE) or memory.mapping("fence") or {}).get("id"))
+    fence_id = scope.identifier((memory.mapping(ONLINE_MOMENT) or memory.mapping("fence") or {}).get("id"))
     path = path_of(str(fence_id))
     files, unseen = [], []
     for pod in etcd_members.ready_pods(ports.source, case) if fence_id else ():
@@ -196,7 +197,7 @@ def look_back(ports: Ports, case: Case, memory: Memory) -> Left:
         except HcpDrError:  # a file that is left must not keep the hosted API away
             unseen.append(pod)
             continue
-        files += [(pod, f"{FOLDER}/{name}") for name in names]
+        files += [(pod, f"{VOLUME}/{name}") for name in names]
     unfinished = ports.bucket.unfinished(case.snapshot_key) if memory.mapping("upload") else ()
     return Left(case.control_plane_namespace, case.snapshot_key, tuple(files), unfinished, tuple(unseen))
 
@@ -209,7 +210,7 @@ def revert(facts: Left) -> Decision:
     )
     if actions:
         return Do(actions)
-    seen = f"a snapshot is perhaps left in {', '.join(facts.unseen)} of {facts.namespace}, in {FOLDER}"
+    seen = f"a snapshot is perhaps left in {', '.join(facts.unseen)} of {facts.namespace}, in {VOLUME}"
     why = "those pods could not be asked, and the file takes room on etcd's volume"
     checks = (Check("snapshot_file", "warning", seen, why, "delete it by hand"),) if facts.unseen else ()
     return Done("nothing of the snapshot is left in etcd's volume", checks)

@@ -15,11 +15,12 @@ from hcp_dr.errors import HcpDrError, NotProven
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.fence.state import FENCED, WRITERS
 from hcp_dr.hypershift.identity import nonce_of
-from hcp_dr.hypershift.worker_nodes import LEASES, NodeFact
+from hcp_dr.hypershift.worker_nodes import NodeFact
 from hcp_dr.hypershift.worker_nodes import look_at as look_at_nodes
 from hcp_dr.kube.resources import DEPLOYMENT, LEASE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of, some
+from hcp_dr.upstream import NODE_LEASES_NAMESPACE
 
 API_LIMIT = 1200.0
 """As for `verify.publish_api`: a resolver may keep the absence of a name for minutes."""
@@ -127,7 +128,7 @@ def _nodes(facts: Facts) -> Decision | None:
         until="all nodes are Ready and renew their leases",
         seen=f"not yet: {some(late)}",
         limit=NODES_LIMIT,
-        wake=Topic("hosted", LEASE, LEASES),
+        wake=Topic("hosted", LEASE, NODE_LEASES_NAMESPACE),
     )
 
 

@@ -16,15 +16,24 @@ from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
 from hcp_dr.model import Case
 from hcp_dr.objects.reading import dig
+from hcp_dr.upstream import (
+    CLUSTER_AUTOSCALER,
+    CONTROL_PLANE_OPERATOR,
+    CONTROL_PLANE_PKI_OPERATOR,
+    KARPENTER_OPERATOR,
+    KUBE_APISERVER,
+    OPENSHIFT_APISERVER,
+    OPENSHIFT_OAUTH_APISERVER,
+)
 
-KEEPERS = ("control-plane-operator",)
+RECONCILERS = (CONTROL_PLANE_OPERATOR,)
 """Goes to zero first: it would bring the writers back."""
-WRITERS = ("kube-apiserver", "openshift-apiserver", "openshift-oauth-apiserver")
-ALWAYS_THERE = (*KEEPERS, "kube-apiserver")
+WRITERS = (KUBE_APISERVER, OPENSHIFT_APISERVER, OPENSHIFT_OAUTH_APISERVER)
+ALWAYS_THERE = (*RECONCILERS, KUBE_APISERVER)
 """Without their Deployments a look proves nothing: it is the wrong place, or their pods are nobody's any more."""
-RESTLESS = ("cluster-autoscaler", "control-plane-pki-operator", "karpenter-operator")
+IGNORE_PAUSE = (CLUSTER_AUTOSCALER, CONTROL_PLANE_PKI_OPERATOR, KARPENTER_OPERATOR)
 """They pay no heed to the pause, so they stop with the keepers (rule G)."""
-FENCED = (*KEEPERS, *WRITERS, *RESTLESS)
+FENCED = (*RECONCILERS, *WRITERS, *IGNORE_PAUSE)
 BREACHES = "fence_breaches"
 """Remembered: each time that the fence was lifted, oldest first."""
 

@@ -32,8 +32,8 @@ from hcp_dr.objects.field_owners import suspects
 from hcp_dr.objects.moments import utc
 from hcp_dr.objects.reading import dig, name_of
 
-NAME = "watch.fence"
-MOST = 3
+WATCH_NAME = "watch.fence"
+RESTARTS_AT_MOST = 3
 """So often the source is fenced anew before the point of no return; then somebody has to be stopped first."""
 GONE_LIMIT = 180.0
 VOID = (
@@ -185,7 +185,7 @@ def _close(facts: Facts) -> Decision:
         todo="Stop whoever lifts the fence. Then run `hcp-dr resume`; after `hcp-dr restore` alone, start over with a "
         "new BACKUP_DIR.",
     )
-    return Do((closed, Forget(facts.done, _VOID_VALUES, error, again=count % MOST != 0)))
+    return Do((closed, Forget(facts.done, _VOID_VALUES, error, again=count % RESTARTS_AT_MOST != 0)))
 
 
 def _void_by_hand(what: str) -> FenceBroken:
@@ -224,17 +224,17 @@ def _told(breach: Mapping[str, Any]) -> Check:
     until = f"fenced again at {utc(breach['closed'])}" if "closed" in breach else "not fenced again yet"
     seen = f"{breach['what']}; seen at {utc(breach['seen'])}, {until}"
     if "closed" in breach and not breach.get("released"):
-        return Check(NAME, "warning", seen, "the snapshot of before was thrown away, and a new one was taken")
+        return Check(WATCH_NAME, "warning", seen, "the snapshot of before was thrown away, and a new one was taken")
     if breach.get("revision") is not None and breach["revision"] == breach.get("stood"):
         seen += f"; etcd there stands at revision {breach['revision']} as it did: nothing was written"
-        return Check(NAME, "warning", seen, "two control planes could have served")
+        return Check(WATCH_NAME, "warning", seen, "two control planes could have served")
     if breach.get("revision") is not None:
         seen += f"; etcd there went from revision {breach.get('stood') or 'unknown'} to {breach['revision']}"
     up = "its API was up" if breach.get("wrote") else "no API server of it was seen"
     since = breach.get("since")
     window = f"after {utc(since)}, when the fence was made last" if since is not None else "since the fence was made"
     return Check(
-        NAME,
+        WATCH_NAME,
         "warning",
         f"{seen}; {up}",
         f"what the source acknowledged {window} is not on the destination: lost, and nothing can tell what it was",
@@ -243,7 +243,7 @@ def _told(breach: Mapping[str, Any]) -> Check:
 
 
 WATCH = Watch(
-    page=Step(name=NAME, documented="-", observe=observe, plan=plan),
+    page=Step(name=WATCH_NAME, documented="-", observe=observe, plan=plan),
     after=(steps.BACKUP_FENCE, steps.BY_HAND_ACCEPT_BACKUP),
     until=steps.TEARDOWN_STOP_CONTROL_PLANE,
     alarm=alarm,

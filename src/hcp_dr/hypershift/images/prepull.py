@@ -20,12 +20,11 @@ from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE, POD, SECRET
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import read_manifest
 from hcp_dr.objects.reading import dig, is_deleting, labels_of, name_of, uid_of
+from hcp_dr.upstream import CLUSTER_ANNOTATION, CONTROL_PLANE_NODE_LABEL
 
 MOST_NODES = 12
 """Where more may take the control plane, it may not be worth their disks and the registry's time."""
 LABEL = "hcp-dr.openshift.io/pulls-images"
-_FOR_ONE, _FOR_ANY = "hypershift.openshift.io/cluster", "hypershift.openshift.io/control-plane"
-"""Labels of nodes for control planes: the value of the first is a control plane namespace."""
 _UNPULLED = frozenset(
     {
         *("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"),
@@ -101,7 +100,7 @@ def look_at(ports: Ports, case: Case) -> Wanted:
 def _rank(node: Object, namespace: str) -> tuple[bool, bool, str]:
     """As HyperShift prefers them: those for this very control plane, those for any."""
     labels = labels_of(node)
-    return labels.get(_FOR_ONE) != namespace, labels.get(_FOR_ANY) != "true", name_of(node)
+    return labels.get(CLUSTER_ANNOTATION) != namespace, labels.get(CONTROL_PLANE_NODE_LABEL) != "true", name_of(node)
 
 
 def _images(pods: Iterable[Object]) -> tuple[tuple[str, ...], tuple[str, ...]]:

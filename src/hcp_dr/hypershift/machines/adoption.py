@@ -20,11 +20,10 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Entry
 from hcp_dr.objects.reading import annotations_of, condition, dig, is_deleting, name_of, owned_by, uid_of
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
+from hcp_dr.upstream import CANONICAL_IMAGES, UPDATING_CONFIG, UPDATING_VERSION
 
-FORETOLD = ("UpdatingConfig", "UpdatingVersion")
+FORETOLD = (UPDATING_CONFIG, UPDATING_VERSION)
 """Conditions that the operator sets on a paused NodePool too (rule A9)."""
-CANONICAL_IMAGES = "hypershift.openshift.io/canonical-data-plane-images"
-"""The operator sets it where a NodePool has no status.version, paused or not: then the hash is another (rule A8)."""
 
 
 @dataclass(frozen=True, slots=True)

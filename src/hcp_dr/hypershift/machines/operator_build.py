@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import DEPLOYMENT, POD
 from hcp_dr.objects.reading import dig, first_container, flags_of, is_ready_pod, selects
+from hcp_dr.upstream import OPERATOR, OPERATOR_NAMESPACE
 
 _SETTINGS = ("IMAGE_SHARED_INGRESS_HAPROXY",)
 """What of the operator's environment changes the configuration of machines (hypershift pull request 8698)."""
@@ -24,7 +25,7 @@ class Build:
 
 def pods_of_operator(cluster: Kubernetes, operator: Object) -> tuple[Object, ...]:
     selector = dig(operator, "spec", "selector", "matchLabels") or {}
-    return tuple(pod for pod in cluster.list(POD, "hypershift").items if selects(selector, pod))
+    return tuple(pod for pod in cluster.list(POD, OPERATOR_NAMESPACE).items if selects(selector, pod))
 
 
 def build_of(operator: Object, pods: Iterable[Object]) -> Build:
@@ -43,7 +44,7 @@ def build_of(operator: Object, pods: Iterable[Object]) -> Build:
 
 
 def look_at(cluster: Kubernetes) -> Build:
-    operator = cluster.find(DEPLOYMENT, "operator", "hypershift") or {}
+    operator = cluster.find(DEPLOYMENT, OPERATOR, OPERATOR_NAMESPACE) or {}
     return build_of(operator, pods_of_operator(cluster, operator))
 
 

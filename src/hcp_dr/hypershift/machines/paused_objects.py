@@ -12,9 +12,9 @@ from hcp_dr.kube.resources import AWS_MACHINE, MACHINE, MACHINE_DEPLOYMENT, MACH
 from hcp_dr.model import Case, Side
 from hcp_dr.objects.reading import annotations_of, name_of, namespace_of, owner_kinds
 from hcp_dr.objects.select import of_infrastructure
+from hcp_dr.upstream import PAUSED_ANNOTATION
 
-PAUSED = "cluster.x-k8s.io/paused"
-HELD = (MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE, AWS_MACHINE, MACHINE_HEALTH_CHECK)
+PAUSED_KINDS = (MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE, AWS_MACHINE, MACHINE_HEALTH_CHECK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,9 @@ class Held:
 
     def pause(self, side: Side, *, on: bool) -> Patch:
         value = "true" if on else None
-        return Patch(side, self.resource, self.name, self.namespace, {"metadata": {"annotations": {PAUSED: value}}})
+        return Patch(
+            side, self.resource, self.name, self.namespace, {"metadata": {"annotations": {PAUSED_ANNOTATION: value}}}
+        )
 
 
 def held(resource: Resource, items: Iterable[Object]) -> tuple[Held, ...]:
@@ -43,7 +45,7 @@ def held(resource: Resource, items: Iterable[Object]) -> tuple[Held, ...]:
             resource,
             namespace_of(item) or "",
             name_of(item),
-            PAUSED in annotations_of(item),
+            PAUSED_ANNOTATION in annotations_of(item),
             top=resource == MACHINE_DEPLOYMENT
             or (resource == MACHINE_SET and MACHINE_DEPLOYMENT.kind not in owner_kinds(item)),
         )
@@ -55,7 +57,7 @@ def look_at(cluster: Kubernetes, case: Case) -> tuple[Held, ...]:
     """Every machine object of the cluster on one side."""
     return tuple(
         found
-        for resource in HELD
+        for resource in PAUSED_KINDS
         for found in held(
             resource,
             of_infrastructure(case.infra_id, cluster.list(resource, case.control_plane_namespace).items),

@@ -12,12 +12,12 @@ from hcp_dr.errors import MachineUnsafe, NotOurs
 from hcp_dr.hypershift.backup_objects import Restorable, existing, is_ours, marked, to_restore
 from hcp_dr.hypershift.inventory import MACHINERY, RESOURCES
 from hcp_dr.hypershift.machines.instances import instance_id
-from hcp_dr.hypershift.machines.paused_objects import PAUSED
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CLUSTER
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.graph import Owner, relink
 from hcp_dr.objects.reading import is_deleting, uid_of
+from hcp_dr.upstream import PAUSED_ANNOTATION
 
 Key = tuple[str, str]
 
@@ -79,7 +79,7 @@ def held_body(item: Restorable, backup_id: str) -> Object:
         return {**body, "spec": {**body["spec"], "paused": True}}
     if item.entry.kind in ("AWSCluster", "AWSMachineTemplate"):
         return marked(item.body, backup_id)
-    return marked(item.body, backup_id, **{PAUSED: "true"})
+    return marked(item.body, backup_id, **{PAUSED_ANNOTATION: "true"})
 
 
 def plan(facts: Facts) -> Decision:

@@ -17,14 +17,23 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.difference import merge_patch
 from hcp_dr.objects.reading import annotations_of, condition, dig, name_of
 from hcp_dr.objects.select import control_plane_config_maps
+from hcp_dr.upstream import (
+    CANONICAL_IMAGES,
+    CURRENT_CONFIG,
+    CURRENT_CONFIG_VERSION,
+    HAPROXY_IMAGE,
+    UPDATING_CONFIG,
+    UPDATING_MACHINE_TEMPLATE,
+    UPDATING_VERSION,
+)
 
 _OF_THE_RELOCATION = ("spec.pausedUntil", "spec.etcd.managed.storage.restoreSnapshotURL", "spec.replicas")
 """What differs because the cluster was carried, and what goes into no hash."""
 _ANNOTATIONS = (
-    "hypershift.openshift.io/haproxy-image",
-    "hypershift.openshift.io/canonical-data-plane-images",
-    "hypershift.openshift.io/nodePoolCurrentConfig",
-    "hypershift.openshift.io/nodePoolCurrentConfigVersion",
+    HAPROXY_IMAGE,
+    CANONICAL_IMAGES,
+    CURRENT_CONFIG,
+    CURRENT_CONFIG_VERSION,
 )
 """From which the operator takes images, and with what it compares."""
 
@@ -89,7 +98,7 @@ def _added(ports: Ports, case: Case, wanted: Iterable[Restorable]) -> Iterator[s
             yield f"ConfigMap {case.control_plane_namespace}/{name_of(item)} is not in the backup"
 
 
-_ROLLING = ("UpdatingConfig", "UpdatingVersion", "UpdatingPlatformMachineTemplate")
+_ROLLING = (UPDATING_CONFIG, UPDATING_VERSION, UPDATING_MACHINE_TEMPLATE)
 
 
 def rolling(pool: Object) -> tuple[str, ...]:

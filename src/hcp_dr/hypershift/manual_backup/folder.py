@@ -10,15 +10,14 @@ from hcp_dr.hypershift import inventory
 from hcp_dr.hypershift.machines.instances import instance_id
 from hcp_dr.hypershift.manual_backup import parse as manual_parse
 from hcp_dr.hypershift.manual_backup.parse import Difference, HandMade
-from hcp_dr.hypershift.names import ANCHORS, AUTHORITIES
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case
 from hcp_dr.objects.archive import MANIFEST, Archive, path_of
 from hcp_dr.objects.reading import dig, name_of, namespace_of
 from hcp_dr.objects.select import is_token_secret, referenced_config_maps, referenced_secrets
+from hcp_dr.upstream import ANCHORS, AUTHORITIES
 
-_MUST_BE_THERE = ("HostedCluster", "NodePool", "Cluster", "AWSCluster", "Machine", "AWSMachine")
 _NEVER_RESTORED = "HostedControlPlane"
 _MACHINERY = frozenset(resource.kind for resource in inventory.MACHINERY)
 _KEYS = frozenset({"ca.key", "service-account.key", "key"})
@@ -114,7 +113,8 @@ class Contents:
     def _unresolved(self) -> list[str]:
         """What the folder itself says that it needs and does not hold."""
         there = {(item["kind"], namespace_of(item), name_of(item)) for item in self.backup}
-        missing = [f"any {kind}" for kind in _MUST_BE_THERE if kind not in {kind for kind, _, _ in there}]
+        kinds = {kind for kind, _, _ in there} | {item["kind"] for item in self.live}  # what the source has is named
+        missing = [f"any {kind}" for kind in inventory.REQUIRED_KINDS if kind not in kinds]
         own = self.control_plane_namespace
         wanted = [("Secret", own, name) for name in ANCHORS]
         for hosted_cluster in (item for item in self.backup if item["kind"] == "HostedCluster"):

@@ -17,9 +17,9 @@ from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.checks import verdict
 from hcp_dr.hypershift.etcd import restorable
 from hcp_dr.hypershift.etcd.restorable import Etcd
-from hcp_dr.hypershift.etcd.restore_url import LIMIT as URL_LIMIT
-from hcp_dr.hypershift.etcd.restore_url import SECONDS as URL_SECONDS
-from hcp_dr.hypershift.fence.state import RESTLESS, Fence
+from hcp_dr.hypershift.etcd.restore_url import URL_LENGTH as URL_LIMIT
+from hcp_dr.hypershift.etcd.restore_url import URL_SECONDS
+from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, Fence
 from hcp_dr.hypershift.fence.state import look_at as look_at_fence
 from hcp_dr.hypershift.machines.instances import instance_id
 from hcp_dr.hypershift.manual_backup import folder as manual_folder
@@ -80,7 +80,7 @@ def pool_versions(contents: Contents) -> dict[str, str]:
 
 def writers_of(fence: Fence) -> Fence:
     """Without those that the documented commands leave running. They write nothing to etcd once the API is away."""
-    return replace(fence, workloads=tuple(item for item in fence.workloads if item.name not in RESTLESS))
+    return replace(fence, workloads=tuple(item for item in fence.workloads if item.name not in IGNORE_PAUSE))
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:

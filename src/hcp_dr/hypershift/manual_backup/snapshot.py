@@ -17,7 +17,6 @@ from typing import Any
 
 from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.step import Check
-from hcp_dr.engine.transfer import ETCD_CONTAINER
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.state import WRITERS
 from hcp_dr.kube.port import Kubernetes, Object
@@ -25,17 +24,17 @@ from hcp_dr.kube.resources import DEPLOYMENT
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.digest import Digest, digest
 from hcp_dr.objects.reading import dig, name_of
+from hcp_dr.upstream import ETCD, USUAL_GRACE
 
 FILE = "/var/lib/data/snapshot.db"
-POD = "etcd-0"
+ETCD_POD = "etcd-0"
 """The documented loop uploads the file of this pod under the name of every pod: it is the one that counts."""
 OWNER = "hosted-cluster"
 """Metadata of what hcp-dr puts under the documented key, which bears no namespace: whose it is, as namespace/name."""
 SKEW = 5.0
 """Seconds by which the clocks of a node, an API server and the bucket may differ here."""
-WHOLE = "snapshot_whole"
+SNAPSHOT_WHOLE = "snapshot_whole"
 _MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)")
-_USUAL_GRACE = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class HandSnapshot:
 
 
 def documented_key(name: str) -> str:
-    return f"{name}-{POD}-snapshot.db"
+    return f"{name}-{ETCD_POD}-snapshot.db"
 
 
 def look_at(ports: Ports, case: Case, judged: Mapping[str, Any] | None) -> HandSnapshot:
@@ -102,7 +101,7 @@ def look_at(ports: Ports, case: Case, judged: Mapping[str, Any] | None) -> HandS
 
 
 def _saved(cluster: Kubernetes, case: Case) -> Saved | None:
-    if POD not in etcd_members.ready_pods(cluster, case):
+    if ETCD_POD not in etcd_members.ready_pods(cluster, case):
         return None
     script = (
         f"f={FILE}; test -e $f || exit 0; "
@@ -111,7 +110,7 @@ def _saved(cluster: Kubernetes, case: Case) -> Saved | None:
         "stat -c %W $f; sha256sum < $f"
     )
     command = ["/bin/bash", "-c", script]
-    completed = cluster.execute(case.control_plane_namespace, POD, ETCD_CONTAINER, command, seconds=600)
+    completed = cluster.execute(case.control_plane_namespace, ETCD_POD, ETCD, command, seconds=600)
     lines = completed.stdout.decode(errors="replace").splitlines()
     if len(lines) != 3 or not lines[0].startswith("{"):
         return None
@@ -148,7 +147,7 @@ def _gone(writers: Iterable[Object]) -> float | None:
         if not known:
             return None
         grace = dig(item, "spec", "template", "spec", "terminationGracePeriodSeconds")
-        latest.append(max(known) + float(_USUAL_GRACE if grace is None else grace))
+        latest.append(max(known) + float(USUAL_GRACE if grace is None else grace))
     return max(latest, default=None)
 
 
@@ -170,7 +169,7 @@ def check_stored(snapshot: HandSnapshot, bucket: str) -> Check:
             "blocked",
             f"there is no object {snapshot.key} in bucket {bucket}",
             "the content of etcd would be missing",
-            f"save it in pod {POD} and upload it under this key, or correct BUCKET_NAME",
+            f"save it in pod {ETCD_POD} and upload it under this key, or correct BUCKET_NAME",
         )
     if not snapshot.digest.intact:
         return Check(
@@ -190,18 +189,18 @@ def check_whole(snapshot: HandSnapshot) -> Check:
     kept, newest = snapshot.kept, max(snapshot.revisions, default=None)
     complete = len(snapshot.revisions) >= max(snapshot.members, 1)
     if kept and complete and kept.revision == newest:
-        return Check(WHOLE, "ok", f"it ends at revision {newest}, and so does the fenced etcd")
+        return Check(SNAPSHOT_WHOLE, "ok", f"it ends at revision {newest}, and so does the fenced etcd")
     begun = kept.born if kept and snapshot.members == 1 else None
     if begun is not None and snapshot.gone is not None and begun > snapshot.gone + SKEW:
-        return Check(WHOLE, "ok", f"it was begun {begun - snapshot.gone:.0f} s after the last writer was gone")
+        return Check(SNAPSHOT_WHOLE, "ok", f"it was begun {begun - snapshot.gone:.0f} s after the last writer was gone")
     return _doubtful(snapshot, newest)
 
 
 def _doubtful(snapshot: HandSnapshot, newest: int | None) -> Check:
     why = "what was written after it is lost, although the hosted API acknowledged it"
     again = (
-        f"the fence holds now, so save it in pod {POD} (`etcdctl snapshot save {FILE}`), upload it under the same key "
-        "and run this again"
+        f"the fence holds now, so save it in pod {ETCD_POD} (`etcdctl snapshot save {FILE}`), upload it under the same "
+        "key and run this again"
     )
     modified = snapshot.stored.modified if snapshot.stored else None
     older = None
@@ -210,15 +209,21 @@ def _doubtful(snapshot: HandSnapshot, newest: int | None) -> Check:
     if older is not None:
         seen = f"it was uploaded {older:.0f} s before the first API server was told to stop"
         if newest is not None:
-            return Check(WHOLE, "blocked", seen, why, again)
+            return Check(SNAPSHOT_WHOLE, "blocked", seen, why, again)
         return Check(
-            WHOLE, "warning", f"{seen}, and the source's etcd does not answer", why, "go on if nothing is left"
+            SNAPSHOT_WHOLE, "warning", f"{seen}, and the source's etcd does not answer", why, "go on if nothing is left"
         )
     if newest is None:
         seen = "the source's etcd does not answer, so that nothing says how far it was"
-        return Check(WHOLE, "warning", seen, why, f"bring pod {POD} back to compare, or go on if it is gone for good")
+        return Check(
+            SNAPSHOT_WHOLE,
+            "warning",
+            seen,
+            why,
+            f"bring pod {ETCD_POD} back to compare, or go on if it is gone for good",
+        )
     if snapshot.kept is None:
-        seen = f"pod {POD} has no file {FILE} with the same content, so that nothing says of which moment it is"
+        seen = f"pod {ETCD_POD} has no file {FILE} with the same content, so that nothing says of which moment it is"
     else:
         seen = f"it ends at revision {snapshot.kept.revision}, and the fenced etcd is at {newest}"
-    return Check(WHOLE, "warning", seen, why, again)
+    return Check(SNAPSHOT_WHOLE, "warning", seen, why, again)

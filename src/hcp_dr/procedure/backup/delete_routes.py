@@ -27,13 +27,13 @@ from hcp_dr.engine.step import (
 from hcp_dr.errors import FenceBroken
 from hcp_dr.hypershift import scope, steps
 from hcp_dr.hypershift.dns.external_dns import look_at as look_at_external_dns
-from hcp_dr.hypershift.dns.records import HOSTNAME
 from hcp_dr.hypershift.fence.state import Fence, look_at
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, ROUTE, SERVICE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, is_deleting, name_of, uid_of
 from hcp_dr.objects.scrub import anew
+from hcp_dr.upstream import HOSTNAME_ANNOTATION
 
 LIMIT = 120.0
 
@@ -54,7 +54,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         namespace=case.control_plane_namespace,
         fence=look_at(ports.source, case, memory),
         routes=ports.source.list(ROUTE, case.control_plane_namespace).items,
-        services=tuple(item for item in services if HOSTNAME in annotations_of(item)),
+        services=tuple(item for item in services if HOSTNAME_ANNOTATION in annotations_of(item)),
         routes_before=memory.mapping("routes"),
         hostnames_before=memory.mapping("service_hostnames"),
     )
@@ -68,7 +68,7 @@ def plan(facts: Facts) -> Decision:
     if facts.routes_before is None:
         memory.append(Remember("routes", {name_of(route): anew(route) for route in facts.routes}))
     if facts.hostnames_before is None:
-        hostnames = {name_of(item): annotations_of(item)[HOSTNAME] for item in facts.services}
+        hostnames = {name_of(item): annotations_of(item)[HOSTNAME_ANNOTATION] for item in facts.services}
         memory.append(Remember("service_hostnames", hostnames))
     if memory:
         return Do(tuple(memory))
@@ -77,7 +77,7 @@ def plan(facts: Facts) -> Decision:
         for route in facts.routes
         if not is_deleting(route)
     )
-    silent = {"metadata": {"annotations": {HOSTNAME: None}}}
+    silent = {"metadata": {"annotations": {HOSTNAME_ANNOTATION: None}}}
     actions += tuple(Patch("source", SERVICE, name_of(item), facts.namespace, silent) for item in facts.services)
     if actions:
         return Do(actions)
@@ -117,7 +117,7 @@ def look_back(ports: Ports, case: Case, memory: Memory) -> Published:
     return Published(
         namespace=case.control_plane_namespace,
         routes=ports.source.list(ROUTE, case.control_plane_namespace).items,
-        hostnames={name_of(item): annotations_of(item).get(HOSTNAME) for item in services},
+        hostnames={name_of(item): annotations_of(item).get(HOSTNAME_ANNOTATION) for item in services},
         routes_before=routes,
         hostnames_before=hostnames,
     )
@@ -129,7 +129,7 @@ def revert(facts: Published) -> Decision:
         Create("source", ROUTE, body) for name, body in facts.routes_before.items() if name not in there
     )
     actions += tuple(
-        Patch("source", SERVICE, name, facts.namespace, {"metadata": {"annotations": {HOSTNAME: hostname}}})
+        Patch("source", SERVICE, name, facts.namespace, {"metadata": {"annotations": {HOSTNAME_ANNOTATION: hostname}}})
         for name, hostname in facts.hostnames_before.items()
         if name in facts.hostnames and facts.hostnames[name] is None
     )

@@ -18,7 +18,7 @@ from hcp_dr.errors import FenceBroken
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.lift import look_back, revert
-from hcp_dr.hypershift.fence.state import KEEPERS, RESTLESS, WRITERS, Fence, look_at
+from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, RECONCILERS, WRITERS, Fence, look_at
 from hcp_dr.hypershift.identity import Identity
 from hcp_dr.hypershift.identity import look_at as look_inside
 from hcp_dr.hypershift.workloads import Workload, still_there, stop, stopping
@@ -75,7 +75,7 @@ def plan(facts: Facts) -> Decision:
         replicas = {item.name: item.replicas for item in facts.fence.watched}
         identity = facts.identity.to_json() if facts.identity else {}
         return Do((Remember("identity", identity), Remember("replicas_before", replicas)))
-    for names in ((*KEEPERS, *RESTLESS), WRITERS):
+    for names in ((*RECONCILERS, *IGNORE_PAUSE), WRITERS):
         group = facts.fence.named(names)
         if any(not item.stopped for item in group):
             return _towards_zero(facts.namespace, group)
@@ -119,7 +119,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
         return replace(facts, before={})
     if isinstance(decision, Do) and any(isinstance(action, Remember) for action in decision.actions):
         return replace(facts, remembered={"id": Later("id of the fence")})
-    for names in ((*KEEPERS, *RESTLESS), WRITERS):
+    for names in ((*RECONCILERS, *IGNORE_PAUSE), WRITERS):
         group = facts.fence.named(names)
         if any(not item.stopped for item in group):
             stopped = {item.name: item for item in stopping(group)}

@@ -16,7 +16,7 @@ from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import NotOurs, Refused
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.dns.external_dns import source_owner
-from hcp_dr.hypershift.dns.handover import HELD, give_back, hold, names_held, not_as_before, remembered
+from hcp_dr.hypershift.dns.handover import HELD_RECORDS, give_back, hold, names_held, not_as_before, remembered
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, strangers_at
 from hcp_dr.hypershift.dns.takeover import Image, owner_of, records_of, told
 from hcp_dr.kube.resources import HOSTED_CLUSTER
@@ -42,7 +42,7 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    asked, held = memory.text(DNS) == HANDOVER, memory.mapping(HELD)
+    asked, held = memory.text(DNS) == HANDOVER, memory.mapping(HELD_RECORDS)
     facts = Facts(case.backup_id, asked, "", (), (), held, (), ports.now())
     if not asked:
         return replace(facts, back=look_back(ports, case, memory).changes)
@@ -75,7 +75,7 @@ def plan(facts: Facts) -> Decision:
     if facts.kept:
         changes = hold(facts.kept, facts.owner, facts.backup_id)
         memory = remembered(facts.owner, facts.kept, facts.held, facts.now)
-        return Do((Remember(HELD, memory), ChangeRecords(changes)))
+        return Do((Remember(HELD_RECORDS, memory), ChangeRecords(changes)))
     if not facts.held:
         return Refuse(
             Refused(
@@ -108,9 +108,11 @@ class Back:
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Back:
-    if memory.mapping(HELD) is None:
+    if memory.mapping(HELD_RECORDS) is None:
         return Back(())
-    held = scope.image(memory, HELD, scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace)))
+    held = scope.image(
+        memory, HELD_RECORDS, scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace))
+    )
     known = {(record.name, record.type) for record in records_of(held)}
     records = tuple(each for each in ports.zone.records() if each.type != "TXT" or (each.name, each.type) in known)
     return Back(give_back(records, case.backup_id, held), not_as_before(records, held))

@@ -13,7 +13,7 @@ from hcp_dr.engine.step import Decision, Do, Done, Remember, Step, Wait
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import restorable
 from hcp_dr.hypershift.etcd.restorable import ETCD_RESTORE, Looked
-from hcp_dr.hypershift.etcd.snapshot_file import ONLINE
+from hcp_dr.hypershift.etcd.snapshot_file import ONLINE_MOMENT
 from hcp_dr.hypershift.identity import Identity, look_at
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.moments import utc
@@ -32,11 +32,11 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    now, remembered = ports.now(), memory.mapping(ONLINE)
+    now, remembered = ports.now(), memory.mapping(ONLINE_MOMENT)
     members = etcd_members.members(ports.source, case) if remembered is None else ()
     pod = members[0].pod if len(members) == 1 else etcd_members.leader(members)
     return Facts(
-        proposed_id=f"{ONLINE}-{ports.fresh_id()}",
+        proposed_id=f"{ONLINE_MOMENT}-{ports.fresh_id()}",
         now=now,
         revision=next((member.revision for member in members if member.pod == pod), None),
         identity=look_at(ports.hosted) if remembered is None else None,
@@ -53,7 +53,7 @@ def plan(facts: Facts) -> Decision:
         return Wait("a member of etcd leads and answers", "none does", LIMIT)
     moment = {"id": facts.proposed_id, "at": facts.now, "revision": facts.revision}
     seen = (Remember(ETCD_RESTORE, facts.etcd.to_json()),) if facts.etcd else ()
-    return Do((Remember("identity", facts.identity.to_json()), *seen, Remember(ONLINE, moment)))
+    return Do((Remember("identity", facts.identity.to_json()), *seen, Remember(ONLINE_MOMENT, moment)))
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

@@ -31,6 +31,7 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import condition, dig, is_ready_pod, name_of, selects
 from hcp_dr.objects.select import node_pools_of
+from hcp_dr.upstream import OPERATOR, OPERATOR_NAMESPACE, RECONCILIATION_ACTIVE
 
 _PAUSED = ("true", "True")
 _RUNNING = (None, "false", "False")
@@ -80,9 +81,9 @@ def _pausable(resource: Resource, item: Object) -> Pausable:
 
 def operator_alive(ports: Ports) -> bool:
     """Is there a Ready pod of the source's HyperShift operator?"""
-    operator = ports.source.find(DEPLOYMENT, "operator", "hypershift")
+    operator = ports.source.find(DEPLOYMENT, OPERATOR, OPERATOR_NAMESPACE)
     selector = dig(operator, "spec", "selector", "matchLabels") or {}
-    return any(selects(selector, pod) and is_ready_pod(pod) for pod in ports.source.list(POD, "hypershift").items)
+    return any(selects(selector, pod) and is_ready_pod(pod) for pod in ports.source.list(POD, OPERATOR_NAMESPACE).items)
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -97,7 +98,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
             *((_pausable(HOSTED_CONTROL_PLANE, control_plane),) if control_plane else ()),
             *((_pausable(CLUSTER, cluster),) if cluster else ()),
         ),
-        reconciling=condition(hosted_cluster, "ReconciliationActive"),
+        reconciling=condition(hosted_cluster, RECONCILIATION_ACTIVE),
         operator_alive=operator_alive(ports),
         machines=paused_objects.look_at(source, case),
         before=scope.pauses(memory),

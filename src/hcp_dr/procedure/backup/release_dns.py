@@ -20,14 +20,15 @@ from hcp_dr.errors import FenceBroken, Refused
 from hcp_dr.hypershift import scope, steps
 from hcp_dr.hypershift.dns.external_dns import look_at as look_at_external_dns
 from hcp_dr.hypershift.dns.external_dns import source_owner
-from hcp_dr.hypershift.dns.handover import HELD, is_handed_over
-from hcp_dr.hypershift.dns.records import HOSTNAME, Published, names_in, owned, strangers_at
+from hcp_dr.hypershift.dns.handover import HELD_RECORDS, is_handed_over
+from hcp_dr.hypershift.dns.records import Published, names_in, owned, strangers_at
 from hcp_dr.hypershift.dns.takeover import IMAGE, Image, at_its_places, left_alone, owner_of, put_back, take, told
 from hcp_dr.hypershift.fence.state import Fence, look_at
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, ROUTE, SERVICE
 from hcp_dr.model import DNS, TAKEOVER, Case, Later, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
+from hcp_dr.upstream import HOSTNAME_ANNOTATION
 
 LIMIT = 400.0
 """The documented 40 tries, 10 seconds apart."""
@@ -55,11 +56,11 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     image = memory.mapping(IMAGE)
     routes = ports.source.list(ROUTE, case.control_plane_namespace).items
     services = ports.source.list(SERVICE, case.control_plane_namespace).items
-    services = tuple(item for item in services if HOSTNAME in annotations_of(item))
+    services = tuple(item for item in services if HOSTNAME_ANNOTATION in annotations_of(item))
     published = _published(case, memory, routes, services)
     hostnames = frozenset({case.api_hostname}).union(*published.values())
     takeover = memory.text(DNS) == TAKEOVER
-    held = memory.mapping(HELD) if is_handed_over(memory) else None
+    held = memory.mapping(HELD_RECORDS) if is_handed_over(memory) else None
     owner = owner_of(held) or source_owner(ports, case, records) or owner_of(image)
     left = owned(records, owner, case.control_plane_namespace, published if takeover else None) if owner else ()
     return Facts(
@@ -80,7 +81,7 @@ def _published(case: Case, memory: Memory, routes: Iterable[Object], services: I
     """What the control plane published, as it is remembered, and as it still is where nothing was taken away yet."""
     hosts = {name_of(route): str(dig(route, "spec", "host") or "") for route in routes}
     hosts |= {name: str(dig(route, "spec", "host") or "") for name, route in (memory.mapping("routes") or {}).items()}
-    annotated = {name_of(item): annotations_of(item)[HOSTNAME] for item in services}
+    annotated = {name_of(item): annotations_of(item)[HOSTNAME_ANNOTATION] for item in services}
     annotated |= memory.mapping("service_hostnames") or {}
     by_kind = {"route": hosts, "service": annotated}
     return {

@@ -47,8 +47,8 @@ from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import restore_url
 from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
 from hcp_dr.hypershift.etcd.snapshot_file import (
-    FOLDER,
-    ONLINE,
+    ONLINE_MOMENT,
+    VOLUME,
     SnapshotFile,
     encryption,
     glance,
@@ -105,7 +105,7 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    online = memory.mapping(ONLINE)
+    online = memory.mapping(ONLINE_MOMENT)
     remembered = online or memory.mapping("fence") or {}
     known = memory.mapping("snapshot_file")
     manifest_key = f"{case.key_prefix}/{MANIFEST}"
@@ -145,7 +145,7 @@ def _with_file(facts: Facts, ports: Ports, case: Case) -> Facts:
         return facts
     source, path = ports.source, facts.path
     seen = {pod: glance(source, facts.namespace, pod, path) for pod in etcd_members.ready_pods(source, case)}
-    facts = replace(facts, left=tuple((pod, f"{FOLDER}/{name}") for pod in seen for name in seen[pod].of_save(path)))
+    facts = replace(facts, left=tuple((pod, f"{VOLUME}/{name}") for pod in seen for name in seen[pod].of_save(path)))
     if facts.fence is None:
         facts = replace(facts, others=tuple((pod, name) for pod in seen for name in seen[pod].of_online(path)))
     there = seen.get(facts.pod or "")
@@ -171,7 +171,7 @@ def _with_upload(facts: Facts, ports: Ports) -> Facts:
 def _with_url(facts: Facts, ports: Ports) -> Facts:
     if facts.stored is None:
         return facts
-    url = ports.bucket.presign_get(facts.key, seconds=restore_url.SECONDS)
+    url = ports.bucket.presign_get(facts.key, seconds=restore_url.URL_SECONDS)
     return replace(facts, url=restore_url.tried(ports, url, fresh=True))
 
 

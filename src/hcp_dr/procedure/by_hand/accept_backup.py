@@ -13,7 +13,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, CopyObject, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait, WriteFile
 from hcp_dr.errors import SnapshotDoubtful
 from hcp_dr.hypershift import steps
-from hcp_dr.hypershift.fence.state import RESTLESS, WRITERS
+from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, WRITERS
 from hcp_dr.hypershift.manual_backup import folder as manual_folder
 from hcp_dr.hypershift.manual_backup import judgement
 from hcp_dr.hypershift.workloads import still_there, stop, stopping
@@ -90,7 +90,7 @@ def plan(facts: Facts) -> Decision:
         return decision
     if facts.remembered is None:
         return Do(_remembered(facts))
-    restless = facts.fence.named(RESTLESS)
+    restless = facts.fence.named(IGNORE_PAUSE)
     if any(not item.stopped for item in restless):
         actions = stop("source", restless)
         wake = Topic("source", POD, facts.namespace)
@@ -114,7 +114,7 @@ def _remembered(facts: Facts) -> tuple[Action, ...]:
     three = facts.snapshot.members > 1
     pools = [f"NodePool/{name}" for name, _ in facts.versions]
     replicas = {
-        item.name: item.replicas or (0 if item.name in RESTLESS else 3 if three and item.name in WRITERS else 1)
+        item.name: item.replicas or (0 if item.name in IGNORE_PAUSE else 3 if three and item.name in WRITERS else 1)
         for item in facts.fence.watched
     }
     kept = facts.snapshot.kept
@@ -193,7 +193,7 @@ def _manifest(facts: Facts) -> Manifest:
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if facts.remembered is None:
         return replace(facts, remembered={})
-    restless = facts.fence.named(RESTLESS)
+    restless = facts.fence.named(IGNORE_PAUSE)
     if any(not item.stopped for item in restless):
         stopped = {item.name: item for item in stopping(restless)}
         items = tuple(stopped.get(item.name, item) for item in facts.fence.workloads)

@@ -10,10 +10,10 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import NotProven
 from hcp_dr.hypershift import oidc_documents
-from hcp_dr.hypershift.oidc_documents import SIGNING_KEY, Documents
+from hcp_dr.hypershift.oidc_documents import Documents
 from hcp_dr.kube.resources import HOSTED_CLUSTER, SECRET
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.scrub import OIDC_FINALIZER
+from hcp_dr.upstream import OIDC_FINALIZER, SIGNING_KEY
 
 LIMIT = 300.0
 _WHY = "AWS takes no token of a key that is not published: no volume is attached, no load balancer made"

@@ -18,8 +18,8 @@ from hcp_dr.engine.step import Decision, Delete, Do, Done, Refuse, Remember, Ste
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import is_deleting, is_ready_pod, name_of, uid_of
+from hcp_dr.upstream import OVN_NAMESPACE
 
-NAMESPACE = "openshift-ovn-kubernetes"
 LIMIT = 900.0  # seconds: 8 minutes of the proxies, and as much again for held back restarts and for OVN itself
 
 
@@ -40,7 +40,7 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     known = case.cluster_id or str((memory.mapping("identity") or {}).get("cluster_id") or "")
-    pods = ports.hosted.list(POD, NAMESPACE).items
+    pods = ports.hosted.list(POD, OVN_NAMESPACE).items
     return Facts(
         pods=tuple(OvnPod(name_of(pod), uid_of(pod), is_ready_pod(pod), is_deleting(pod)) for pod in pods),
         old=memory.mapping("ovn_pods"),
@@ -54,7 +54,7 @@ def plan(facts: Facts) -> Decision:
     if facts.old is None:
         return Do((Remember("ovn_pods", {pod.uid: pod.name for pod in facts.pods}),))
     left = [pod for pod in facts.pods if pod.uid in facts.old]
-    actions = tuple(Delete("hosted", POD, pod.name, NAMESPACE, pod.uid) for pod in left if not pod.deleting)
+    actions = tuple(Delete("hosted", POD, pod.name, OVN_NAMESPACE, pod.uid) for pod in left if not pod.deleting)
     if actions:
         return Do(actions)
     ready = [pod for pod in facts.pods if pod.ready and pod.uid not in facts.old]
@@ -64,7 +64,7 @@ def plan(facts: Facts) -> Decision:
             f"{len(facts.old)} new OVN pods are Ready, which takes until the kube-apiserver-proxy of their nodes "
             "has restarted and found the new control plane: 8 minutes after its last start, if not more"
         )
-        return Wait(until, seen, LIMIT, Topic("hosted", POD, NAMESPACE))
+        return Wait(until, seen, LIMIT, Topic("hosted", POD, OVN_NAMESPACE))
     return Done(f"{len(ready)} OVN pods were restarted and are Ready")
 
 

@@ -11,8 +11,8 @@ from hcp_dr.hypershift.bucket_probe import Probe, look_at
 from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.hypershift.dns.external_dns import source_owner, under
 from hcp_dr.hypershift.dns.records import owned, owners_of
-from hcp_dr.hypershift.etcd.restore_url import LIMIT as URL_LIMIT
-from hcp_dr.hypershift.etcd.restore_url import SECONDS as URL_SECONDS
+from hcp_dr.hypershift.etcd.restore_url import URL_LENGTH as URL_LIMIT
+from hcp_dr.hypershift.etcd.restore_url import URL_SECONDS
 from hcp_dr.hypershift.machines.instances import aws_machines, instance_id, instance_ids
 from hcp_dr.model import Case, Ports
 

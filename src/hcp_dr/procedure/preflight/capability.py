@@ -29,6 +29,7 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import dig, is_ready_pod, labels_of, name_of
 from hcp_dr.objects.scrub import keeps_oidc_documents
+from hcp_dr.upstream import KUBE_SYSTEM, OPERATOR, OPERATOR_NAMESPACE
 
 URL_CRD = "hostedclusters.hypershift.openshift.io"
 _CARRIED = (HOSTED_CLUSTER, CLUSTER, AWS_CLUSTER, ROUTE)  # one resource for each API group that is needed
@@ -77,13 +78,13 @@ def _url_count(definition: dict[str, object] | None) -> int:
 
 def _look_at(ports: Ports, case: Case, side: Side) -> ClusterFacts:
     cluster = ports.cluster(side)
-    operator = cluster.find(DEPLOYMENT, "operator", "hypershift") or {}
+    operator = cluster.find(DEPLOYMENT, OPERATOR, OPERATOR_NAMESPACE) or {}
     pods = pods_of_operator(cluster, operator)
     claimed_by, claim_seen = _claim_on(cluster)
     return ClusterFacts(
         side=side,
         server=cluster.server,
-        uid=str(dig(cluster.get(NAMESPACE, "kube-system"), "metadata", "uid")),
+        uid=str(dig(cluster.get(NAMESPACE, KUBE_SYSTEM), "metadata", "uid")),
         missing_versions=tuple(r.api_version for r in _CARRIED if r.version not in cluster.versions(r.group)),
         build=build_of(operator, pods),
         documents_bucket=bucket_of(operator),

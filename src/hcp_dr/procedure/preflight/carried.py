@@ -11,7 +11,8 @@ from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.kube.resources import HOSTED_CLUSTER, HOSTED_CONTROL_PLANE, STATEFUL_SET
 from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, name_of
-from hcp_dr.objects.scrub import CLEANUP, PLACED
+from hcp_dr.objects.scrub import PLACED
+from hcp_dr.upstream import CLEANUP_CLOUD_RESOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         cleanup=tuple(
             f"{item['kind']} {name_of(item)}"
             for item in (hosted_cluster, plane)
-            if item is not None and annotations_of(item).get(CLEANUP) == "true"
+            if item is not None and annotations_of(item).get(CLEANUP_CLOUD_RESOURCES) == "true"
         ),
         automated_backup=bool(dig(etcd, "automatedBackup")),
         restored_before=bool(dig(etcd, "storage", "restoreSnapshotURL")),
@@ -73,7 +74,8 @@ def checks(facts: Facts) -> tuple[Check, ...]:
             "carried.cleanup",
             f"ordered to clean the cloud at deletion: {', '.join(facts.cleanup) or 'nothing'}",
             "deleted with this, a HostedControlPlane revokes the rules of the live workers' security group (rule E4)",
-            f"take annotation {CLEANUP} away; it is not carried, and the teardown takes it away before it deletes",
+            f"take annotation {CLEANUP_CLOUD_RESOURCES} away; it is not carried, and the teardown takes it away "
+            "before it deletes",
             verdict="warning",
         ),
         bad_if(

@@ -10,16 +10,13 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.backup_objects import differences, is_prepared
 from hcp_dr.hypershift.checks import bad_if, look_at_one, verdict
-from hcp_dr.hypershift.deletion.protocol import OPERATOR_NAMESPACE
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER, NAMESPACE, NODE_POOL, SECRET
 from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of, some
 from hcp_dr.objects.release import control_plane_version
 from hcp_dr.objects.select import inputs_of, node_pools_of, referenced_config_maps, referenced_secrets
-
-SUPPORTED = "supported-versions"
-"""ConfigMap of the HyperShift operator's namespace, and its key: which minor versions the operator supports."""
+from hcp_dr.upstream import OPERATOR_NAMESPACE, SUPPORTED_VERSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     there = destination.list(NODE_POOL, case.namespace).items
     return Facts(
         version=control_plane_version(hosted_cluster),
-        supported=_supported(look_at_one(destination, CONFIG_MAP, SUPPORTED, OPERATOR_NAMESPACE)),
+        supported=_supported(look_at_one(destination, CONFIG_MAP, SUPPORTED_VERSIONS, OPERATOR_NAMESPACE)),
         namespace=case.control_plane_namespace,
         namespace_there=_what_is(destination.find(NAMESPACE, case.control_plane_namespace)),
         shared_going=shared is not None and is_deleting(shared),
@@ -55,7 +52,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 def _supported(found: Object | None) -> tuple[str, ...]:
     try:
-        told = json.loads(dig(found, "data", SUPPORTED) or "{}")
+        told = json.loads(dig(found, "data", SUPPORTED_VERSIONS) or "{}")
     except ValueError:
         return ()
     versions = told.get("versions") if isinstance(told, Mapping) else None
@@ -141,7 +138,8 @@ def _version(facts: Facts) -> Check:
             f"the hosted release is {facts.version or 'not known'}, the destination supports "
             f"{', '.join(facts.supported) or '(not told)'}",
             why,
-            f"compare it with ConfigMap {OPERATOR_NAMESPACE}/{SUPPORTED} there, and accept this when it is among them",
+            f"compare it with ConfigMap {OPERATOR_NAMESPACE}/{SUPPORTED_VERSIONS} there, and accept this when it is "
+            "among them",
             acceptable=True,
         )
     return bad_if(

@@ -9,10 +9,11 @@ from typing import cast
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import verdict
-from hcp_dr.hypershift.dns.external_dns import NAME, NAMESPACE, ExternalDns, look_at, under
+from hcp_dr.hypershift.dns.external_dns import ExternalDns, look_at, under
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import DNS, RELEASE, Case, Dns, Ports
 from hcp_dr.objects.reading import dig
+from hcp_dr.upstream import EXTERNAL_DNS, OPERATOR_NAMESPACE
 
 _NEEDED_SERVICES = ("APIServer", "OAuthServer", "Konnectivity", "Ignition")
 
@@ -45,7 +46,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 def _check_side(side: ExternalDns, domain: str, dns: Dns) -> Check:
     name = f"external_dns.{side.side}"
     why = "without external-dns on both sides the API's name cannot move, and the hosted cluster cannot be migrated"
-    where = f"Deployment {NAMESPACE}/{NAME} of the {side.side} management cluster"
+    where = f"Deployment {OPERATOR_NAMESPACE}/{EXTERNAL_DNS} of the {side.side} management cluster"
     if dns != RELEASE and side.side == "source" and not side.ready:
         seen = f"{where} {'runs no pod that is ready' if side.there else 'does not exist'}"
         return Check(name, "warning", seen, f"its records are taken from it, as --dns {dns} says", "")

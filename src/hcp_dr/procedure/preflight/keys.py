@@ -10,12 +10,12 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift import oidc_documents
 from hcp_dr.hypershift.checks import bad_if, look_at_one, verdict
-from hcp_dr.hypershift.names import ANCHORS, AUTHORITIES
-from hcp_dr.hypershift.oidc_documents import SIGNING_KEY, Documents
+from hcp_dr.hypershift.oidc_documents import Documents
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, SECRET, STORAGE_CLASS
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of
+from hcp_dr.upstream import ANCHORS, AUTHORITIES, SIGNING_KEY
 
 KMS_ACTIONS = "kms:Encrypt, kms:Decrypt, kms:ReEncrypt*, kms:GenerateDataKey*, kms:DescribeKey"
 """As the HostedCluster's schema asks for (spec.secretEncryption.kms.aws.auth.awsKms)."""

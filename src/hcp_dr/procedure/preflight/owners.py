@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import bad_if, look_at_one, look_for, not_seen, verdict
-from hcp_dr.hypershift.deletion.protocol import OPERATOR, OPERATOR_NAMESPACE
-from hcp_dr.hypershift.pause_owner import _PAUSED_BY
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import APPLIED_MANIFEST_WORK, CRON_JOB, DEPLOYMENT, HOSTED_CLUSTER, KLUSTERLET, NODE_POOL
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.field_owners import writers
 from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of, owner_kinds, some
 from hcp_dr.objects.select import node_pools_of
+from hcp_dr.upstream import ADDON, NOT_BY_ADDON, OADP_RECOVERY, OPERATOR, OPERATOR_NAMESPACE, PAUSED_BY
 
 _APPLIERS = {
     "argocd.argoproj.io/": "Argo CD",
@@ -36,11 +35,6 @@ _MANAGERS = {
     "work": "ACM",
 }
 """By what the name of a field manager is or, followed by a dash, begins with."""
-_WORK = "AppliedManifestWork"
-_RECOVERY = "oadp-recovery"
-"""HyperShift's job that lifts pauses which a failed backup left (contrib/oadp-recovery)."""
-_ADDON = ("hypershift-addon-agent", "open-cluster-management-agent-addon")
-_NOT_BY_ADDON = "hypershift.open-cluster-management.io/not-by-mce"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +66,8 @@ def _marks(item: Object) -> Iterator[str]:
     for writer in writers(item, "spec"):
         known = (who for name, who in _MANAGERS.items() if f"{writer.manager}-".startswith(f"{name}-"))
         yield from (f"field manager {writer} ({who})" for who in list(known)[:1])
-    if _WORK in owner_kinds(item):
-        yield f"owned by an {_WORK} (ACM)"
+    if APPLIED_MANIFEST_WORK.kind in owner_kinds(item):
+        yield f"owned by an {APPLIED_MANIFEST_WORK.kind} (ACM)"
 
 
 def _hints(item: Object) -> Iterator[str]:
@@ -94,7 +88,7 @@ def _holds(work: Object, items: Iterable[Object]) -> bool:
 
 def _recovers(job: Object) -> bool:
     labels = dig(job, "spec", "jobTemplate", "spec", "template", "metadata", "labels") or {}
-    return not dig(job, "spec", "suspend") and (_RECOVERY in name_of(job) or labels.get("app") == _RECOVERY)
+    return not dig(job, "spec", "suspend") and (OADP_RECOVERY in name_of(job) or labels.get("app") == OADP_RECOVERY)
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -113,14 +107,14 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         hints=tuple(text for item in items for text in _hints(item)),
         operator_appliers=marks_of(operator) if operator else (),
         addon=operator is not None
-        and annotations_of(operator).get(_NOT_BY_ADDON) != "true"
-        and look_at_one(source, DEPLOYMENT, *_ADDON) is not None,
+        and annotations_of(operator).get(NOT_BY_ADDON) != "true"
+        and look_at_one(source, DEPLOYMENT, *ADDON) is not None,
         works=None if works is None else tuple(name_of(work) for work in works if _holds(work, items)),
         appliers_of_pause=tuple(text for writer, text in of_pause if writer.operation == "Apply"),
         writers_of_pause=tuple(text for writer, text in of_pause if writer.operation != "Apply"),
         writers=tuple(str(writer) for writer in writers(hosted_cluster, "spec")),
         recovery=None if jobs is None else tuple(f"{namespace_of(j)}/{name_of(j)}" for j in jobs if _recovers(j)),
-        paused_by=annotations_of(hosted_cluster).get(_PAUSED_BY, ""),
+        paused_by=annotations_of(hosted_cluster).get(PAUSED_BY, ""),
         klusterlets=None
         if klusterlets is None
         else tuple(name_of(k) for k in klusterlets if dig(k, "spec", "clusterName") == case.name),
@@ -199,7 +193,7 @@ def _recovery(facts: Facts) -> Check:
     name, why = "owners.recovery", "it lifts the pause of a hosted cluster that bears the mark of a backup that ended"
     if facts.recovery is None:
         return not_seen(name, "cronjobs", why)
-    bears = f"; the HostedCluster bears {_PAUSED_BY}" if facts.paused_by else ""
+    bears = f"; the HostedCluster bears {PAUSED_BY}" if facts.paused_by else ""
     return bad_if(
         facts.recovery,
         name,
@@ -229,7 +223,7 @@ def _operator(facts: Facts) -> Check:
         "owners.operator",
         f"the source's HyperShift operator is {'looked after by ACM' if facts.addon else 'applied by nobody'}",
         why,
-        f"annotate Deployment {OPERATOR_NAMESPACE}/{OPERATOR} with {_NOT_BY_ADDON}=true until the relocation has ended",
+        f"annotate Deployment {OPERATOR_NAMESPACE}/{OPERATOR} with {NOT_BY_ADDON}=true until the relocation has ended",
         verdict="warning",
     )
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import bad_if, look_for, not_seen, verdict
-from hcp_dr.hypershift.deletion.protocol import OPERATOR_NAMESPACE
 from hcp_dr.hypershift.inventory import MACHINERY
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr.kube.resources import (
@@ -24,6 +23,7 @@ from hcp_dr.kube.resources import (
 )
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of
+from hcp_dr.upstream import OPERATOR_NAMESPACE
 
 REMOVED = (HOSTED_CLUSTER, NODE_POOL, HOSTED_CONTROL_PLANE, AWS_ENDPOINT_SERVICE, *MACHINERY, MACHINE_HEALTH_CHECK)
 """What is read, patched and deleted on the source while the operator is away."""

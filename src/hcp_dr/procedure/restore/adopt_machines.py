@@ -10,12 +10,13 @@ from dataclasses import replace
 from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.errors import HcpDrError, MachineUnsafe
 from hcp_dr.hypershift import steps
-from hcp_dr.hypershift.machines.adoption import CANONICAL_IMAGES, Facts, machine_fact, observe, pool_fact
-from hcp_dr.hypershift.machines.paused_objects import HELD, Held
+from hcp_dr.hypershift.machines.adoption import Facts, machine_fact, observe, pool_fact
+from hcp_dr.hypershift.machines.paused_objects import PAUSED_KINDS, Held
 from hcp_dr.kube.port import Resource
 from hcp_dr.kube.resources import AWS_MACHINE, CONFIG_MAP, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE_POOL
 from hcp_dr.model import Later
 from hcp_dr.objects.reading import annotations_of, name_of, some
+from hcp_dr.upstream import CANONICAL_IMAGES
 
 ORDER: tuple[Resource, ...] = (AWS_MACHINE, MACHINE, MACHINE_SET)
 """What is on top comes after its NodePool: while that is paused, the operator would hold it again."""
@@ -141,7 +142,7 @@ def foresee(facts: Facts) -> Facts:
                 paused=True,
                 top=resource in (MACHINE_DEPLOYMENT, MACHINE_SET) and (resource.kind, name_of(body)) in tops,
             )
-            for resource in HELD
+            for resource in PAUSED_KINDS
             for body in bodies
             if body["kind"] == resource.kind
         ),

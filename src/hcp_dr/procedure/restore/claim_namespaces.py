@@ -18,6 +18,7 @@ from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NAMESPACE, NODE_PO
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of, some
 from hcp_dr.objects.select import travels
+from hcp_dr.upstream import MADE_IN_EVERY_NAMESPACE
 
 GONE_LIMIT = 300.0
 
@@ -55,7 +56,7 @@ def _inside(cluster: Kubernetes, namespace: str) -> tuple[str, ...]:
 
 def _comes_by_itself(item: Object) -> bool:
     return (item["kind"] == "Secret" and not travels(item)) or (
-        item["kind"] == "ConfigMap" and name_of(item) in ("kube-root-ca.crt", "openshift-service-ca.crt")
+        item["kind"] == "ConfigMap" and name_of(item) in MADE_IN_EVERY_NAMESPACE
     )
 
 

@@ -31,7 +31,7 @@ from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import Snapshot, read_manifest
 from hcp_dr.objects.difference import lacks
 from hcp_dr.objects.reading import dig, is_deleting, name_of, namespace_of
-from hcp_dr.objects.scrub import OIDC_FINALIZER
+from hcp_dr.upstream import OIDC_FINALIZER
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,9 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     manifest = read_manifest(ports.archive)
     snapshot = manifest.snapshot if manifest else None
     found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
-    url = ports.bucket.presign_get(snapshot.key, seconds=restore_url.SECONDS) if snapshot else Later("presigned URL")
+    url = (
+        ports.bucket.presign_get(snapshot.key, seconds=restore_url.URL_SECONDS) if snapshot else Later("presigned URL")
+    )
     lost = is_lost(memory)
     wanted = None if POINT_OF_NO_RETURN in memory.done else _of_backup(ports, case)
     return Facts(

@@ -8,13 +8,15 @@ from dataclasses import replace
 from hcp_dr.engine.step import Decision, Done, Refuse, Step
 from hcp_dr.errors import NotFound
 from hcp_dr.hypershift import steps
-from hcp_dr.hypershift.dns.external_dns import NAME, NAMESPACE
 from hcp_dr.hypershift.dns.restart import Facts, observe, restart
+from hcp_dr.upstream import EXTERNAL_DNS, OPERATOR_NAMESPACE
 
 
 def plan(facts: Facts) -> Decision:
     if not facts.external_dns.there:
-        return Refuse(NotFound(object=f"Deployment {NAMESPACE}/{NAME}", cluster="destination", verb="restart"))
+        return Refuse(
+            NotFound(object=f"Deployment {OPERATOR_NAMESPACE}/{EXTERNAL_DNS}", cluster="destination", verb="restart")
+        )
     if facts.later:
         return Done("the destination's external-dns is restarted when it is given the names")
     return restart(facts)

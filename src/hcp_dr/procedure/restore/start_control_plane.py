@@ -37,10 +37,9 @@ from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NODE_POOL, POD, ST
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Manifest, read_manifest
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
-from hcp_dr.objects.scrub import RESTORED
 from hcp_dr.objects.select import node_pools_of
+from hcp_dr.upstream import ETCD, ETCD_INIT, KUBE_APISERVER, RESTORED_FROM_BACKUP
 
-ETCD_INIT = "etcd-init"
 LIMIT = 1200.0
 """Seconds for the chain operator, control-plane-operator, etcd restore, kube-apiserver (rule D)."""
 
@@ -80,8 +79,8 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         name=case.name,
         fence=look_at(ports.source, case, memory) if paused and not is_lost(memory) else None,
         hosted_cluster=hosted_cluster,
-        etcd=destination.find(STATEFUL_SET, "etcd", namespace),
-        api_server=destination.find(DEPLOYMENT, "kube-apiserver", namespace),
+        etcd=destination.find(STATEFUL_SET, ETCD, namespace),
+        api_server=destination.find(DEPLOYMENT, KUBE_APISERVER, namespace),
         deleting=tuple(f"{item['kind']} {name_of(item)}" for item in (*pools, *machinery) if is_deleting(item)),
         url=_look_at_url(ports, hosted_cluster),
         size=manifest.snapshot.size if manifest and manifest.snapshot else 0,
@@ -166,11 +165,11 @@ def plan(facts: Facts) -> Decision:
     late = _url_too_late(facts, paused=paused)
     if late is not None:
         return Refuse(late)
-    unmarked = {"metadata": {"annotations": {RESTORED: None}}}
+    unmarked = {"metadata": {"annotations": {RESTORED_FROM_BACKUP: None}}}
     if paused:
         patch = {**unmarked, "spec": {"pausedUntil": None}}
         return Do((Patch("destination", HOSTED_CLUSTER, facts.name, facts.namespace, patch),))
-    if RESTORED in annotations_of(hosted_cluster):
+    if RESTORED_FROM_BACKUP in annotations_of(hosted_cluster):
         return Do((Patch("destination", HOSTED_CLUSTER, facts.name, facts.namespace, unmarked),))
     return _until_it_serves(facts)
 

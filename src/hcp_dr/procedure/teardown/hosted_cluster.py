@@ -7,7 +7,7 @@ from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case
 from hcp_dr.objects.reading import name_of
-from hcp_dr.objects.scrub import OIDC_FINALIZER
+from hcp_dr.upstream import OIDC_FINALIZER
 
 
 def mine(case: Case, items: tuple[Object, ...]) -> tuple[Object, ...]:

@@ -5,11 +5,7 @@ from __future__ import annotations
 
 from hcp_dr.hypershift.deletion.protocol import all_of_them, removing_step
 from hcp_dr.kube.resources import AWS_ENDPOINT_SERVICE, HOSTED_CONTROL_PLANE
-
-ENDPOINT_FINALIZERS = (
-    "hypershift.openshift.io/control-plane-operator-finalizer",
-    "hypershift.openshift.io/hypershift-operator-finalizer",
-)
+from hcp_dr.upstream import ENDPOINT_FINALIZERS
 
 STEP = removing_step(
     "teardown.hosted_control_plane",

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Decision, Delete, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.errors import NotOurs
-from hcp_dr.hypershift.deletion.protocol import OPERATOR, OPERATOR_NAMESPACE, Guard, Removable, proven, removable
-from hcp_dr.hypershift.deletion.remains import TAKEN, left_on_source, outside, taken_nodes
+from hcp_dr.hypershift.deletion.protocol import Guard, Removable, proven, removable
+from hcp_dr.hypershift.deletion.remains import left_on_source, outside, taken_nodes
 from hcp_dr.hypershift.workloads import workloads
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CONFIG_MAP, DEPLOYMENT, NAMESPACE, NODE, SECRET
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of
-from hcp_dr.objects.select import CLUSTER_ANNOTATION, reference_mark
+from hcp_dr.objects.select import reference_mark
+from hcp_dr.upstream import CLUSTER_ANNOTATION, OPERATOR, OPERATOR_NAMESPACE, TAKEN_NODE_LABELS
 
 GONE_LIMIT = 600.0
 _INPUTS = {resource.kind: resource for resource in (SECRET, CONFIG_MAP)}
@@ -111,7 +112,7 @@ def _left_in_the_cloud(facts: Facts) -> tuple[Check, ...]:
 
 def _give_back(node: Object) -> Patch:
     """Conditional on the version that was seen: taints are one list, of which others have their part."""
-    labels = {label: None for label in TAKEN if label in labels_of(node)}
+    labels = {label: None for label in TAKEN_NODE_LABELS if label in labels_of(node)}
     taints = [taint for taint in dig(node, "spec", "taints") or () if taint.get("key") != CLUSTER_ANNOTATION]
     meta = {"labels": labels, "resourceVersion": node["metadata"].get("resourceVersion")}
     return Patch("source", NODE, name_of(node), None, {"metadata": meta, "spec": {"taints": taints or None}})

@@ -15,12 +15,13 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Topic, Wait
 from hcp_dr.errors import MachineUnsafe
 from hcp_dr.hypershift import scope
-from hcp_dr.hypershift.deletion.protocol import OPERATOR, OPERATOR_NAMESPACE, operator_of
+from hcp_dr.hypershift.deletion.protocol import operator_of
 from hcp_dr.hypershift.deletion.remains import left_on_source
 from hcp_dr.hypershift.operator_claim import Claim, at_zero, look_at
 from hcp_dr.hypershift.workloads import Workload, scale
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
+from hcp_dr.upstream import OPERATOR, OPERATOR_NAMESPACE
 
 LIMIT = 300.0
 

@@ -18,8 +18,8 @@ from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Rememb
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import FenceBroken
 from hcp_dr.hypershift import steps
-from hcp_dr.hypershift.deletion.protocol import OPERATOR_NAMESPACE, Guard, operator_of, proven
-from hcp_dr.hypershift.fence.state import FENCED, KEEPERS, is_paused
+from hcp_dr.hypershift.deletion.protocol import Guard, operator_of, proven
+from hcp_dr.hypershift.fence.state import FENCED, RECONCILERS, is_paused
 from hcp_dr.hypershift.operator_claim import Claim, look_at
 from hcp_dr.hypershift.workloads import Workload, still_there, stop, stopping, workloads
 from hcp_dr.kube.resources import (
@@ -32,7 +32,7 @@ from hcp_dr.kube.resources import (
 )
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import annotations_of, dig, name_of, namespace_of
-from hcp_dr.objects.scrub import CLEANUP
+from hcp_dr.upstream import CLEANUP_CLOUD_RESOURCES, CONTROL_PLANE_OPERATOR, OPERATOR_NAMESPACE
 
 GONE_LIMIT = 300.0
 STAYS = 10.0
@@ -88,11 +88,11 @@ def _cleaning(ports: Ports, case: Case, side: Side) -> tuple[Patch, ...]:
         (HOSTED_CLUSTER, cluster.find(HOSTED_CLUSTER, case.name, case.namespace)),
         (HOSTED_CONTROL_PLANE, cluster.find(HOSTED_CONTROL_PLANE, case.name, namespace)),
     )
-    without = {"metadata": {"annotations": {CLEANUP: None}}}
+    without = {"metadata": {"annotations": {CLEANUP_CLOUD_RESOURCES: None}}}
     return tuple(
         Patch(side, resource, name_of(item), namespace_of(item), without)
         for resource, item in there
-        if item is not None and CLEANUP in annotations_of(item)
+        if item is not None and CLEANUP_CLOUD_RESOURCES in annotations_of(item)
     )
 
 
@@ -124,7 +124,7 @@ def plan(facts: Facts) -> Decision:
         )
     if facts.cleaning:
         return Do(facts.cleaning)
-    keepers = tuple(item for item in facts.own if item.name in KEEPERS)
+    keepers = tuple(item for item in facts.own if item.name in RECONCILERS)
     sets = [item for item in facts.own if item.kind == STATEFUL_SET.kind and item.replicas]
     if all(item.stopped for item in keepers) and sets:
         if facts.volumes_at_stake:
@@ -133,7 +133,7 @@ def plan(facts: Facts) -> Decision:
             until = "whenScaled stays Retain, whoever else may write it"
             return Wait(until, f"since {facts.now - facts.retained:.0f} of {STAYS:.0f} s", STAYS_LIMIT)
     for whose, group, namespace in (
-        ("control-plane-operator", keepers, facts.namespace),
+        (CONTROL_PLANE_OPERATOR, keepers, facts.namespace),
         ("control plane", facts.own, facts.namespace),
         ("HyperShift operator", facts.operator, OPERATOR_NAMESPACE),
     ):
@@ -172,7 +172,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
         return replace(facts, before={item.name: item.replicas for item in facts.operator})
     if facts.cleaning:
         return replace(facts, cleaning=())
-    keepers = tuple(item for item in facts.own if item.name in KEEPERS)
+    keepers = tuple(item for item in facts.own if item.name in RECONCILERS)
     if any(not item.stopped for item in keepers):
         stopped = {item.name: item for item in stopping(keepers)}
         return replace(facts, own=tuple(stopped.get(item.name, item) for item in facts.own))

@@ -17,11 +17,12 @@ from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.machines.rollout import rolling
 from hcp_dr.hypershift.source_loss import is_lost
-from hcp_dr.hypershift.worker_nodes import LEASES, NodeFact, look_at
+from hcp_dr.hypershift.worker_nodes import NodeFact, look_at
 from hcp_dr.kube.resources import LEASE, NODE_POOL
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import name_of, some
 from hcp_dr.objects.select import node_pools_of
+from hcp_dr.upstream import NODE_LEASES_NAMESPACE
 
 LIMIT = 1200.0
 """The documented 40 tries, 30 seconds apart."""
@@ -85,7 +86,7 @@ def plan(facts: Facts) -> Decision:
             until=f"all {len(kept)} nodes of before are Ready and renew their leases",
             seen=f"not yet: {', '.join(late)}",
             limit=LIMIT,
-            wake=Topic("hosted", LEASE, LEASES),
+            wake=Topic("hosted", LEASE, NODE_LEASES_NAMESPACE),
         )
     return Done(f"{len(kept)} nodes, the same as before, are Ready", _since(facts, replaced, strangers))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from hcp_dr import upstream
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Topic, Verdict, Wait
 from hcp_dr.errors import NotProven
@@ -12,7 +13,6 @@ from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.backup_objects import differing_keys
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.inventory import RESOURCES
-from hcp_dr.hypershift.oidc_documents import SIGNING_KEY
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, MACHINE, NODE_POOL, SECRET, STATEFUL_SET
 from hcp_dr.model import Case, Ports
@@ -20,8 +20,14 @@ from hcp_dr.objects import ignition
 from hcp_dr.objects.archive import Entry, read_manifest, read_objects
 from hcp_dr.objects.closing import Place, place_of, told_restored, unrestored
 from hcp_dr.objects.reading import annotations_of, condition, dig, name_of, some
-from hcp_dr.objects.scrub import RESTORED
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
+from hcp_dr.upstream import (
+    AVAILABLE,
+    RESTORED_FROM_BACKUP,
+    SIGNING_KEY,
+    VALID_AWS_IDENTITY_PROVIDER,
+    VALID_OIDC_CONFIGURATION,
+)
 
 LIMIT = 900.0
 REACHED_LIMIT = 60.0
@@ -65,8 +71,8 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     entries = manifest.entries if manifest else ()
     return Facts(
         namespace=case.namespace,
-        available=condition(hosted_cluster, "Available") if hosted_cluster else None,
-        trusted=condition(hosted_cluster, "ValidAWSIdentityProvider") if hosted_cluster else None,
+        available=condition(hosted_cluster, AVAILABLE) if hosted_cluster else None,
+        trusted=condition(hosted_cluster, VALID_AWS_IDENTITY_PROVIDER) if hosted_cluster else None,
         node_pools=tuple(sorted(name_of(pool) for pool in pools)),
         node_pools_wanted=tuple(sorted(case.node_pools)),
         machines=len(of_infrastructure(case.infra_id, destination.list(MACHINE, namespace).items)),
@@ -77,13 +83,13 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         ),
         entries=entries,
         unrestored=unrestored(entries, _there(ports, entries)),
-        documents=condition(hosted_cluster, "ValidOIDCConfiguration") if hosted_cluster else None,
+        documents=condition(hosted_cluster, VALID_OIDC_CONFIGURATION) if hosted_cluster else None,
         signing_key_kept=_signing_key_kept(ports, namespace, entries),
         strict=STEP.name not in memory.done,
         unreached=_unreached(ports, case, entries, pools),
         own=namespace,
         name=case.name,
-        marked=RESTORED in annotations_of(hosted_cluster or {"metadata": {}}),
+        marked=RESTORED_FROM_BACKUP in annotations_of(hosted_cluster or {"metadata": {}}),
     )
 
 
@@ -100,7 +106,7 @@ def _unreached(ports: Ports, case: Case, entries: tuple[Entry, ...], pools: Iter
     secrets = [
         item
         for item in ports.destination.list(SECRET, case.control_plane_namespace).items
-        if ignition.REACHED not in annotations_of(item)
+        if upstream.IGNITION_REACHED not in annotations_of(item)
     ]
     return tuple(
         Unreached(name_of(pool), ignition.said(pool), tuple(map(name_of, ignition.tokens_of(pool, secrets))))
@@ -173,7 +179,7 @@ def plan(facts: Facts) -> Decision:
         return done
     told = ", ".join(f"{pool.name}: {pool.said or 'silent'}" for pool in facts.unreached)
     wake = Topic("destination", NODE_POOL, facts.namespace)
-    return Wait(f"each NodePool says {ignition.CONDITION}", told, REACHED_LIMIT, wake, then=done)
+    return Wait(f"each NodePool says {upstream.REACHED_IGNITION_ENDPOINT}", told, REACHED_LIMIT, wake, then=done)
 
 
 def _of_ignition(facts: Facts) -> tuple[Check, ...]:
@@ -182,12 +188,12 @@ def _of_ignition(facts: Facts) -> tuple[Check, ...]:
         return ()
     told = ", ".join(f"NodePool {pool.name} says {pool.said or 'nothing'}" for pool in facts.unreached)
     tokens = [token for pool in facts.unreached for token in pool.tokens]
-    mark = f"oc annotate secret -n {facts.own} {' '.join(tokens)} {ignition.REACHED}=True"
+    mark = f"oc annotate secret -n {facts.own} {' '.join(tokens)} {upstream.IGNITION_REACHED}=True"
     return (
         Check(
             "ignition",
             "warning",
-            f"{ignition.CONDITION} is not True on the destination: {told}",
+            f"{upstream.REACHED_IGNITION_ENDPOINT} is not True on the destination: {told}",
             "the operator makes no MachineHealthCheck for such a pool, so that its machines are not repaired by "
             "themselves; they run, and nothing else is amiss with them",
             f"where its machines are nodes, on the destination: `{mark}`"
@@ -205,11 +211,11 @@ def _of_mark(facts: Facts) -> tuple[Check, ...]:
         Check(
             "mark_of_a_restore",
             "warning",
-            f"the HostedCluster bears {RESTORED} on the destination, which hcp-dr does not set",
+            f"the HostedCluster bears {RESTORED_FROM_BACKUP} on the destination, which hcp-dr does not set",
             "from hosted release 4.20 on, every PersistentVolumeClaim of openshift-monitoring in the hosted cluster is "
             "deleted for it while Prometheus is not fully available (rule A11)",
             "unless somebody wants just that, on the destination: "
-            f"`oc annotate hostedcluster -n {facts.namespace} {facts.name} {RESTORED}-`",
+            f"`oc annotate hostedcluster -n {facts.namespace} {facts.name} {RESTORED_FROM_BACKUP}-`",
         ),
     )
 
