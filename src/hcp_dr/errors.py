@@ -52,6 +52,8 @@ next (`todo`). Passing errors may be tried again by the engine; nothing else is.
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from typing import ClassVar, Self
 
 from hcp_dr.hiding import without_keys
@@ -60,8 +62,19 @@ DONE, DONE_WITH_WARNINGS = 0, 1
 """How a command ends well; with the second when a check of its own run is a warning."""
 
 
+RESUME = "{resume}"
+"""Stands in `todo` for the command that goes on: `hcp-dr resume`, or, before anything was begun, the same one again."""
+_RESUME = re.compile(r"\{resume( [^}]*)?\}")
+
+
+def resume_with(options: str) -> str:
+    """`RESUME`, with options."""
+    return f"{{resume {options}}}"
+
+
 class HcpDrError(Exception):
-    """The root. Values for the template are keywords; `left` and `todo` may be overridden for one occasion."""
+    """The root. Values for the template are keywords; `left` and `todo` may be overridden for one occasion. `begun`
+    says whether a command has begun that can be resumed."""
 
     exit_code: ClassVar[int] = 2
     passing: ClassVar[bool] = False
@@ -75,25 +88,39 @@ class HcpDrError(Exception):
         self.values = values
         self.what = self.template.format(**values)
         self.left_as = self.left if left is None else left
-        self.next = self.todo.format(**values) if todo is None else todo
+        self.remedy = self.todo.format(**values, resume=RESUME) if todo is None else todo
+        self.begun = True
         super().__init__(self.what)
 
-    def paragraph(self) -> str:
+    @property
+    def next(self) -> str:
+        """What to do next, without knowing where."""
+        return self.what_next()
+
+    def what_next(self, resume: str = "hcp-dr resume") -> str:
+        """What to do next; `resume` is the command that goes on."""
+        if not self.begun:
+            return _RESUME.sub("the command again", self.remedy)
+        return _RESUME.sub(lambda slot: f"`{resume}{slot[1] or ''}`", self.remedy)
+
+    def paragraph(self, resume: str = "hcp-dr resume") -> str:
         """What, what was left as it was, what to do next: one paragraph."""
-        return " ".join(part for part in (self.what, self.left_as, self.next) if part)
+        return " ".join(part for part in (self.what, self.left_as, self.what_next(resume)) if part)
 
     def before_anything(self, left: str) -> Self:
         """The same error where nothing has begun yet: `left` says so, and there is nothing to resume."""
-        self.left_as = left
-        self.next = self.next.replace(" or `hcp-dr resume`", "").replace("`hcp-dr resume`", "the command again")
+        self.left_as, self.begun = left, False
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.left_as, self.next, self.values))
+        rebuild = partial(_rebuild, begun=self.begun)
+        return (rebuild, (type(self), self.left_as, self.remedy, self.values))
 
 
-def _rebuild(kind: type[HcpDrError], left: str, todo: str, values: dict[str, object]) -> HcpDrError:
-    return kind(left=left, todo=todo, **values)
+def _rebuild(kind: type[HcpDrError], left: str, remedy: str, values: dict[str, object], *, begun: bool) -> HcpDrError:
+    error = kind(left=left, todo=remedy, **values)
+    error.begun = begun
+    return error
 
 
 class SettingsError(HcpDrError):
@@ -135,7 +162,7 @@ class CannotMigrate(HcpDrError):
 class KubernetesError(HcpDrError):
     exit_code = 20
     template = "The {cluster} cluster refused to {verb} {object}: {reason}."
-    todo = "Look at the object and at the API server's answer, then run `hcp-dr resume`."
+    todo = "Look at the object and at the API server's answer, then run {resume}."
 
 
 class NotFound(KubernetesError):
@@ -161,13 +188,13 @@ class Invalid(KubernetesError):
 class Forbidden(KubernetesError):
     exit_code = 25
     template = "The {cluster} cluster does not allow these credentials to {verb} {object}: {reason}."
-    todo = "Give the kubeconfig's user that permission, then run `hcp-dr preflight` and go on with `hcp-dr resume`."
+    todo = "Give the kubeconfig's user that permission, then run `hcp-dr preflight` and go on with {resume}."
 
 
 class Unauthorized(KubernetesError):
     exit_code = 26
     template = "The {cluster} cluster does not accept the credentials of the kubeconfig ({verb} {object}: {reason})."
-    todo = "Log in again, check with `kubectl auth whoami`, then run the command again or `hcp-dr resume`."
+    todo = "Log in again, check with `kubectl auth whoami`, then run {resume}."
 
 
 class Expired(KubernetesError):
@@ -200,7 +227,7 @@ class ClusterUnreachable(KubernetesError):
     exit_code = 29
     passing = True
     template = "The API server of the {cluster} cluster did not answer ({verb} {object}: {reason})."
-    todo = "Check the network and the kubeconfig, then run the command again or `hcp-dr resume`."
+    todo = "Check the network and the kubeconfig, then run {resume}."
 
     @property
     def shown(self) -> bool:
@@ -215,19 +242,19 @@ class CommandFailed(KubernetesError):
 class AwsError(HcpDrError):
     exit_code = 40
     template = "AWS {service} refused {operation} on {object}: {reason}."
-    todo = "Look at the answer above, then run the command again or `hcp-dr resume`."
+    todo = "Look at the answer above, then run {resume}."
 
 
 class AwsDenied(AwsError):
     exit_code = 41
     template = "AWS {service} does not allow these credentials {operation} on {object}: {reason}."
-    todo = "Check AWS_CREDS and the permissions of its user, then run the command again or `hcp-dr resume`."
+    todo = "Check AWS_CREDS and the permissions of its user, then run {resume}."
 
 
 class BucketRefused(AwsError):
     exit_code = 42
     template = "The bucket {object} refused {operation}: {reason}."
-    todo = "Check BUCKET_NAME, AWS_CREDS and the bucket's policy, then run the command again or `hcp-dr resume`."
+    todo = "Check BUCKET_NAME, AWS_CREDS and the bucket's policy, then run {resume}."
 
 
 class AwsBusy(AwsError):
@@ -240,7 +267,7 @@ class AwsUnreachable(AwsError):
     exit_code = 44
     passing = True
     template = "AWS {service} did not answer ({operation} on {object}: {reason})."
-    todo = "Check the network and the AWS endpoint, then run the command again or `hcp-dr resume`."
+    todo = "Check the network and the AWS endpoint, then run {resume}."
 
 
 class AwsConflict(AwsError):
@@ -292,14 +319,14 @@ class TimedOut(HcpDrError):
     exit_code = 60
     template = "{step} waited {seconds:.0f} s until {until}; seen last: {seen}."
     left = "What was done so far stays as it is."
-    todo = "Look at why, then run `hcp-dr resume`: it waits again from here."
+    todo = "Look at why, then run {resume}: it waits again from here."
 
 
 class Contested(HcpDrError):
     exit_code = 61
     template = "{step}: somebody undoes this: `{action}` succeeded twice and is needed again. {suspects}"
     left = "What was done so far stays as it is."
-    todo = "Find and stop whoever writes that object, then run `hcp-dr resume`."
+    todo = "Find and stop whoever writes that object, then run {resume}."
 
 
 class LeaseHeld(HcpDrError):
@@ -313,20 +340,20 @@ class LeaseLost(HcpDrError):
     exit_code = 63
     template = "{object} on the {cluster} management cluster is no longer held by this run: {reason}."
     left = "Nothing was begun after that; what was done so far stays as it is."
-    todo = "Look with `hcp-dr status` whether somebody else is at work; if nobody is, run `hcp-dr resume`."
+    todo = "Look with `hcp-dr status` whether somebody else is at work; if nobody is, run {resume}."
 
 
 class OperatorClaimed(HcpDrError):
     exit_code = 64
     template = "Another relocation has or will have the HyperShift operator of {cluster} stopped ({object}): {holder}."
-    todo = "Wait until that one has ended, then run `hcp-dr resume`."
+    todo = "Wait until that one has ended, then run {resume}."
 
 
 class Refused(HcpDrError):
     """A guard does not hold, so that the step does not act."""
 
     exit_code = 70
-    todo = "Settle this, then run `hcp-dr resume`."
+    todo = "Settle this, then run {resume}."
 
 
 class FenceBroken(Refused):
@@ -375,7 +402,7 @@ class PastNoReturn(Refused):
         "they are."
     )
     todo = (
-        "Run `hcp-dr resume` to bring the relocation to its end. To have the hosted cluster on the source again, "
+        "Run {resume} to bring the relocation to its end. To have the hosted cluster on the source again, "
         "relocate it back afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR."
     )
 

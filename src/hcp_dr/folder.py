@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hcp_dr import disk
 from hcp_dr.engine import journal
-from hcp_dr.errors import ArchiveError
+from hcp_dr.errors import RESUME, ArchiveError
 
 _UNTOUCHED = "Nothing was changed anywhere."
 _ANOTHER = "Name a folder that is not there yet, or an empty one."
@@ -81,7 +81,7 @@ class BackupFolder:
             return disk.read(self.path, path)
 
     def write(self, path: str, text: str) -> None:
-        with self._mapped(path, todo="Make the folder writable, with room on its disk, then run `hcp-dr resume`."):
+        with self._mapped(path, todo=f"Make the folder writable, with room on its disk, then run {RESUME}."):
             disk.write(self.path, path, text.encode())
 
     def paths(self, below: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import re
 import string
 from typing import Any
 
@@ -65,6 +66,31 @@ def test_one_occasion_may_say_it_otherwise() -> None:
     error = errors.Refused(what="The fence is open.", left="All is as it was.", todo="Close it.")
     assert error.paragraph() == "The fence is open. All is as it was. Close it."
     assert pickle.loads(pickle.dumps(error)).paragraph() == error.paragraph()  # noqa: S301
+
+
+def test_what_goes_on_is_named_as_it_is_run() -> None:
+    error = errors.Refused(what="The fence is open.", todo=f"Close it, then run {errors.RESUME}.")
+    error.remedy = f"{error.remedy} Or: {errors.resume_with('--dns takeover')}."
+    assert error.next == "Close it, then run `hcp-dr resume`. Or: `hcp-dr resume --dns takeover`."
+    told = error.paragraph("hcp-dr resume --backup /b")
+    assert told.endswith("run `hcp-dr resume --backup /b`. Or: `hcp-dr resume --backup /b --dns takeover`.")
+    assert pickle.loads(pickle.dumps(error)).paragraph("x") == error.paragraph("x")  # noqa: S301
+
+
+def test_before_anything_was_begun_the_command_itself_goes_on() -> None:
+    error = errors.ClusterUnreachable(cluster="source", verb="list", object="Pods", reason="no answer")
+    before = error.before_anything("Nothing was changed anywhere.")
+    assert before.paragraph("hcp-dr resume --backup /b").endswith(
+        "Nothing was changed anywhere. Check the network and the kubeconfig, then run the command again."
+    )
+    assert pickle.loads(pickle.dumps(before)).paragraph() == before.paragraph()  # noqa: S301
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_no_remedy_of_a_class_has_a_slot_that_nobody_fills(kind: type[errors.HcpDrError]) -> None:
+    words = re.compile(r"{(\w+)")
+    slots = set(words.findall(kind.todo)) - set(words.findall(kind.template))
+    assert slots <= {"resume"}
 
 
 def test_a_busy_server_says_when_to_come_back() -> None:

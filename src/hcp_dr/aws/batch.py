@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hcp_dr.aws.port import RecordChange
-from hcp_dr.errors import AwsError
+from hcp_dr.errors import RESUME, AwsError
 
 MOST_VALUES = 1000
 MOST_CHARACTERS = 32_000
@@ -35,7 +35,7 @@ def refuse_what_does_not_fit(changes: Sequence[RecordChange], zone_id: str) -> N
             f"{MOST_CHARACTERS} characters in one atomic batch (what is upserted counts twice)"
         ),
         left="Nothing of it was sent: part of a batch would leave names of one cluster on two.",
-        todo="Remove records of this hosted cluster that nobody needs from the zone, then run `hcp-dr resume`.",
+        todo=f"Remove records of this hosted cluster that nobody needs from the zone, then run {RESUME}.",
     )
 
 

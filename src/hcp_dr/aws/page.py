@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from hcp_dr.errors import RESUME
+
 _CODE = re.compile("<Code>([^<]*)</Code>")
 _MESSAGE = re.compile("<Message>([^<]*)</Message>")
 _ENDPOINT = re.compile("<Endpoint>([^<]*)</Endpoint>")
@@ -19,7 +21,7 @@ _LONGEST = 200
 REDIRECTED = (
     "The request went to a place that is not the bucket's: look at AWS_REGION, AWS_ENDPOINT_URL_S3 and "
     "AWS_ENDPOINT_URL, and at proxies on the way; a bucket that was just made is known everywhere after some hours. "
-    "Then run the command again or `hcp-dr resume`."
+    f"Then run {RESUME}."
 )
 """What to do where S3, or somebody on the way to it, redirects."""
 

@@ -21,7 +21,7 @@ from hcp_dr.cli.restore import restore
 from hcp_dr.cli.resume import resume
 from hcp_dr.cli.status import status
 from hcp_dr.cli.teardown import teardown
-from hcp_dr.cli.unforeseen import caught, run
+from hcp_dr.cli.unforeseen import caught, resuming, run
 from hcp_dr.cli.verify import verify
 from hcp_dr.errors import HcpDrError
 
@@ -76,5 +76,5 @@ def _ended() -> int:
         return run(app, "hcp-dr")
     except HcpDrError as error:
         with suppress(OSError):  # the code tells it still
-            print(f"hcp-dr: {error.paragraph()}", file=sys.stderr)
+            print(f"hcp-dr: {error.paragraph(resuming())}", file=sys.stderr)
         return error.exit_code

@@ -15,7 +15,7 @@ import typer
 
 from hcp_dr.cli.asking import Output, confirm, show
 from hcp_dr.cli.progress import ProgressPrinter
-from hcp_dr.cli.unforeseen import working_in
+from hcp_dr.cli.unforeseen import resuming, working_in
 from hcp_dr.commands.context import Context
 from hcp_dr.commands.environment import from_environment
 from hcp_dr.engine.wait import StopRequested
@@ -56,7 +56,7 @@ def context_of(
         on_blocked=lambda checks: show(output, check_report.to_json(checks), check_report.to_text(checks)),
     )
     context.while_working = lambda: _stoppable(context)
-    working_in(lambda: Path(context.chosen.folder) if context.chosen is not None else None)
+    working_in(lambda: Path(context.chosen.folder) if context.chosen is not None else None, env_file)
     return context
 
 
@@ -69,7 +69,7 @@ def _stoppable(context: Context) -> Iterator[None]:
         except StopRequested:
             name = signal.Signals(signalled()).name
             begun = context.story.command is not None
-            told = f" Go on with:\n    hcp-dr resume --backup {context.folder.folder}" if begun else ""
+            told = f" Go on with:\n    {resuming()}" if begun else ""
             print(
                 f"\nStopped by {name} after the current action; what was done so far stays as it is.{told}",
                 file=sys.stderr,

@@ -37,12 +37,24 @@ UNREAD = 128 + signal.SIGPIPE
 
 _AGAIN = "Run the command again."
 _FOLDER: ContextVar[Callable[[], Path | None] | None] = ContextVar("folder", default=None)
+_ENV_FILE: ContextVar[Path | None] = ContextVar("env_file", default=None)
 
 
-def working_in(folder: Callable[[], Path | None]) -> None:
-    """From now on this command works in that backup folder, whichever it is by then, None while it has none: the net
-    tells what is there."""
+def working_in(folder: Callable[[], Path | None], env_file: Path | None = None) -> None:
+    """From now on this command works in that backup folder, whichever it is by then, None while it has none, and was
+    given that --env-file: the net tells what is there, and which command goes on."""
     _FOLDER.set(folder)
+    _ENV_FILE.set(env_file)
+
+
+def resuming() -> str:
+    """The command that resumes this one, as a shell takes it."""
+    at_work, env_file = _FOLDER.get(), _ENV_FILE.get()
+    folder = at_work() if at_work is not None else None
+    words = ["hcp-dr", "resume"]
+    words += ["--backup", str(folder)] if folder is not None else []
+    words += ["--env-file", str(env_file.absolute())] if env_file is not None else []
+    return shlex.join(words)
 
 
 def run(app: typer.Typer, name: str) -> int:
@@ -63,6 +75,7 @@ def caught(name: str, attempt: Callable[[], int], left: Callable[[], tuple[str, 
     """The exit code of an attempt, whatever it raises. `left` says what was left and what to do next, and in which
     folder of its own the work keeps files."""
     _FOLDER.set(None)
+    _ENV_FILE.set(None)
     code: int | None = None
     try:
         code = attempt()
@@ -122,7 +135,7 @@ def _left() -> tuple[str, Path | None]:
         told = f"The journal in {folder} says that its {story.command} has ended, and nothing was begun after that."
         return f"{told} `hcp-dr report --backup {quoted}` says what was done.", folder
     told = f"What was done so far stays as it is; backup and journal are in {folder}."
-    return f"{told} Go on with `hcp-dr resume --backup {quoted}`.", folder
+    return f"{told} Go on with `{resuming()}`.", folder
 
 
 def _keep(error: BaseException, name: str, folder: Path | None) -> str:

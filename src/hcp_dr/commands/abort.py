@@ -17,7 +17,7 @@ from hcp_dr.engine.step import Check, Step
 from hcp_dr.engine.telling import Scribe
 from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import FIRST_LIMIT
-from hcp_dr.errors import NothingToResume, PastNoReturn, Refused
+from hcp_dr.errors import RESUME, NothingToResume, PastNoReturn, Refused
 from hcp_dr.hypershift.deletion import no_return
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN, RESTORE_HOSTED_CLUSTER
@@ -83,7 +83,7 @@ def must_be_returnable(run: Run, story: Story) -> None:
             what="The source was fenced by hand before hcp-dr began: how it served is not known, so that a restore of "
             "a backup that was made by hand cannot be called off.",
             left="Nothing of the hosted cluster was changed by this command; the source stays fenced.",
-            todo="Run `hcp-dr resume` to bring the restore to its end. To have the hosted cluster on the source again, "
+            todo=f"Run {RESUME} to bring the restore to its end. To have the hosted cluster on the source again, "
             "relocate it back afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR.",
         )
     if not any(step.name in story.memory.begun for step in UNDO):

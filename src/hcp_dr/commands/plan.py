@@ -33,9 +33,9 @@ def plan(context: Context, phase: str = "relocate", *, dns: Dns = RELEASE) -> Pl
         memory = context.story.memory
         memory = memory.with_value(DNS, dns) if dns != RELEASE else memory
         case = discover_relocation(context)
-    if phase == "restore" and is_by_hand(context.folder, context.requested.namespace):
-        phase = RESTORE_BY_HAND
-    ports = context.ports
-    steps = [foretell(step, ports, case, memory) for step in PHASES[phase]]
-    estimate = downtime.estimate(downtime.observe(ports, case, memory)) if phase == "relocate" else None
-    return Plan(steps, estimate)
+        if phase == "restore" and is_by_hand(context.folder, context.requested.namespace):
+            phase = RESTORE_BY_HAND
+        ports = context.ports
+        steps = [foretell(step, ports, case, memory) for step in PHASES[phase]]
+        estimate = downtime.estimate(downtime.observe(ports, case, memory)) if phase == "relocate" else None
+        return Plan(steps, estimate)

@@ -20,6 +20,7 @@ from hcp_dr.engine.silence import Asked, must_be_silent
 from hcp_dr.engine.step import Check, Step
 from hcp_dr.engine.wait import StopRequested
 from hcp_dr.errors import (
+    RESUME,
     ArchiveError,
     JournalError,
     NoBackup,
@@ -250,5 +251,5 @@ def _prove_again(prove: Callable[[], None]) -> None:
             why=error.values["why"],
             left="What was made on the destination stays there, paused: nothing takes writes there.",
             todo="`hcp-dr abort` takes it away again, gives the names back, and proves the source; then relocate. "
-            "Where the source must not serve again, fence it by hand and run `hcp-dr resume`.",
+            f"Where the source must not serve again, fence it by hand and run {RESUME}.",
         ) from error

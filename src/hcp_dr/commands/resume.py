@@ -11,7 +11,7 @@ from hcp_dr.commands.follow import watches_of
 from hcp_dr.commands.journaled import unfinished_case
 from hcp_dr.commands.restore_lost import resume_lost
 from hcp_dr.engine.journal import FILE_NAME, Memory
-from hcp_dr.errors import JournalError
+from hcp_dr.errors import RESUME, JournalError
 from hcp_dr.hypershift.dns.handover import is_handed_over
 from hcp_dr.model import DNS, HANDOVER, Case, Dns
 from hcp_dr.procedure import RESTORE_LOST, UNDO, working_steps
@@ -78,5 +78,5 @@ def _must_be_undecided(context: Context, memory: Memory, dns: Dns | None, *, pul
             path=f"{context.folder.folder}/{FILE_NAME}",
             reason=reason,
             left="Nothing of the hosted cluster was changed by this command.",
-            todo="Run `hcp-dr resume` without it.",
+            todo=f"Run {RESUME} without it.",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hcp_dr.commands.beginning import nothing_begun
 from hcp_dr.commands.context import Context
 from hcp_dr.commands.journaled import ask_world
 from hcp_dr.engine.around import Around
@@ -16,6 +17,11 @@ from hcp_dr.report.status import Seen
 
 def status(context: Context) -> Seen:
     """Raises NothingToResume where no journal is found anywhere."""
+    with nothing_begun():
+        return _seen(context)
+
+
+def _seen(context: Context) -> Seen:
     try:
         folder = context.choose(context.backups.folder(new=False))
     except NothingToResume:

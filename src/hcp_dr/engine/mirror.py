@@ -20,7 +20,7 @@ from hcp_dr.aws.port import Bucket
 from hcp_dr.engine.journal import FILE_NAME, Story, parse, told
 from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.wait import Clock
-from hcp_dr.errors import ArchiveError, AwsConflict, AwsError, BucketRefused, JournalError
+from hcp_dr.errors import RESUME, ArchiveError, AwsConflict, AwsError, BucketRefused, JournalError
 from hcp_dr.objects.archive import MANIFEST, Archive, Entry, must_be_of, read_manifest, sha256_of, understood
 from hcp_dr.objects.naming import bucket_prefix
 
@@ -241,5 +241,5 @@ class Mirror:
                 path=f"s3://{self.bucket.name}/{self.key}",
                 reason="another machine went on with this relocation and wrote its mirror",
                 left="Nothing was begun after that; what was done so far stays as it is.",
-                todo="Look with `hcp-dr status` who is at work; when nobody is, run `hcp-dr resume`.",
+                todo=f"Look with `hcp-dr status` who is at work; when nobody is, run {RESUME}.",
             )

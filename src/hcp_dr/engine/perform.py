@@ -23,7 +23,7 @@ from hcp_dr.engine.step import (
     WriteFile,
 )
 from hcp_dr.engine.untouched import DONE_SO_FAR
-from hcp_dr.errors import BucketRefused, CommandFailed, Contested, HcpDrError, KubernetesError
+from hcp_dr.errors import RESUME, BucketRefused, CommandFailed, Contested, HcpDrError, KubernetesError
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Ports
 
@@ -93,7 +93,7 @@ def in_vain(step: str, action: Action, ports: Ports) -> HcpDrError:
                 reason="twice it was answered that this is done, and it is not there",
                 left=DONE_SO_FAR,
                 todo="Look at who answers in the bucket's place (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, proxies), and "
-                "at lifecycle rules of the bucket; then run the command again or `hcp-dr resume`.",
+                f"at lifecycle rules of the bucket; then run {RESUME}.",
             )
         case transfer.SaveSnapshot(side, namespace, pod, path):
             return CommandFailed(
@@ -103,7 +103,7 @@ def in_vain(step: str, action: Action, ports: Ports) -> HcpDrError:
                 code=0,
                 reason=f"twice it was saved, and {path} is not there",
                 left=DONE_SO_FAR,
-                todo="Look at the pod's volume, and at who tidies it; then run `hcp-dr resume`.",
+                todo=f"Look at the pod's volume, and at who tidies it; then run {RESUME}.",
             )
     return Contested(step=step, action=action.describe(), suspects=suspects(action, ports))
 

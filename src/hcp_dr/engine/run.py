@@ -148,7 +148,7 @@ class Run:
             done = next(self._rounds(step, seen))
         except HcpDrError as error:
             if line == "step" and step.way_on:
-                error.next = f"{error.next} {step.way_on}"
+                error.remedy = f"{error.remedy} {step.way_on}"
             error.left_as = still_true(error.left_as, step.name, self.journal.memory.acted)
             self.journal.write("failed", step=step.name, error=type(error).__name__, text=error.paragraph())
             self.tell(Progress("refused", step.name, error.what, self.clock.now() - began))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.step import Create, Decision, Delete, Do, Done, Refuse
-from hcp_dr.errors import ArchiveError, NotOurs
+from hcp_dr.errors import RESUME, ArchiveError, NotOurs
 from hcp_dr.hypershift import inventory
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER, NODE_POOL
@@ -109,7 +109,7 @@ class DataFacts:
                         f"({'; '.join(places)})."
                     ),
                     left="It was not touched.",
-                    todo="Find out whose it is; remove or rename it if it may go, then run `hcp-dr resume`.",
+                    todo=f"Find out whose it is; remove or rename it if it may go, then run {RESUME}.",
                 )
         return None
 

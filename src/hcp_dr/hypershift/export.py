@@ -9,7 +9,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Refuse, WriteFile
-from hcp_dr.errors import ArchiveError, HcpDrError
+from hcp_dr.errors import RESUME, ArchiveError, HcpDrError
 from hcp_dr.hypershift import inventory
 from hcp_dr.kube.port import Object
 from hcp_dr.model import Case, Ports
@@ -75,7 +75,7 @@ def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
             return ArchiveError(
                 folder=folder,
                 reason=f"{item['kind']} {name_of(item)} is being deleted, and a restored deletion terminates instances",
-                todo="Let the deletion end, then run `hcp-dr resume`.",
+                todo=f"Let the deletion end, then run {RESUME}.",
             )
         if item["kind"] == "Secret" and name_of(item) in AUTHORITIES:
             data = dig(item, "data") or {}
@@ -118,7 +118,7 @@ def _unaccounted(facts: Facts) -> ArchiveError | None:
     return ArchiveError(
         folder=facts.folder,
         reason=f"in the control plane namespace, and neither this hosted cluster's nor known to be left: {some(odd)}",
-        todo="Find out whose they are: teardown deletes that namespace. Move or label them, then run `hcp-dr resume`.",
+        todo=f"Find out whose they are: teardown deletes that namespace. Move or label them, then run {RESUME}.",
     )
 
 

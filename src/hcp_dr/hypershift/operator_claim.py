@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.peers import VARIABLES
 from hcp_dr.engine.sighting import HOSTED_CLUSTER_ANNOTATION, NAMESPACE, SIDE_ANNOTATION, stamp
 from hcp_dr.engine.step import Check, Create, Decision, Delete, Do, Refuse, Wait
-from hcp_dr.errors import OperatorClaimed
+from hcp_dr.errors import RESUME, OperatorClaimed
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import LEASE
 from hcp_dr.model import RELOCATION_ANNOTATION, Case, Later, Ports, Side
@@ -112,7 +112,7 @@ class Claim:
             return self.needed("")
         until = f"nobody else has the HyperShift operator of the {self.side} stopped, or is about to"
         todo = (
-            f"{waiting_for(self.side)} Then run `hcp-dr resume`. Until then the hosted API stays away, where it was "
+            f"{waiting_for(self.side)} Then run {RESUME}. Until then the hosted API stays away, where it was "
             "fenced already."
         )
         return Wait(until, f"{OBJECT} there is held by {self.other}", FREE_LIMIT, todo=todo)
@@ -124,7 +124,7 @@ class Claim:
                 object=OBJECT,
                 holder=str(self.other),
                 left=left,
-                todo=f"{waiting_for(self.side)} Then run `hcp-dr resume`.",
+                todo=f"{waiting_for(self.side)} Then run {RESUME}.",
             )
         )
 

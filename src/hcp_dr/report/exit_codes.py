@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Mapping
 
-from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, HcpDrError
+from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, RESUME, HcpDrError
 
 _HEAD = f"""# Exit codes
 
@@ -46,7 +46,14 @@ def _below(kind: type[HcpDrError]) -> Iterator[type[HcpDrError]]:
 
 
 def _row(kind: type[HcpDrError]) -> str:
-    cells = (str(kind.exit_code), kind.__name__, meaning(kind), "yes" if kind.passing else "no", _words(kind.todo))
+    todo = kind.todo.replace(RESUME, "`hcp-dr resume`")
+    cells = (
+        str(kind.exit_code),
+        kind.__name__,
+        meaning(kind),
+        "yes" if kind.passing else "no",
+        _words(todo),
+    )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 

@@ -14,7 +14,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.peers import Stranger, stranger
 from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Patch, Refuse, Step, Wait
 from hcp_dr.engine.untouched import Untouched
-from hcp_dr.errors import MachineUnsafe, NotProven
+from hcp_dr.errors import RESUME, MachineUnsafe, NotProven
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.identity import nonce_of
 from hcp_dr.hypershift.operator_claim import look_at
@@ -124,7 +124,7 @@ class Guard:
                 NotProven(
                     what=f"Nothing may be deleted on the source: not proven: {lacking}.",
                     left=NOT_TORN_DOWN,
-                    todo="Run `hcp-dr verify`; when it passes, run `hcp-dr resume`.",
+                    todo=f"Run `hcp-dr verify`; when it passes, run {RESUME}.",
                 )
             )
         return dangerous_alive("source", self.alive, self.claim)
@@ -137,7 +137,7 @@ def dangerous_alive(side: Side, alive: tuple[str, ...], claim: str = "") -> Refu
         MachineUnsafe(
             what=f"Controllers that could terminate instances live on the {side}: {', '.join(alive)}. {claim}".rstrip(),
             left="Nothing is deleted while they live.",
-            todo="Find out who started them, scale them to 0, then run `hcp-dr resume`.",
+            todo=f"Find out who started them, scale them to 0, then run {RESUME}.",
         )
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Topic, Wait
-from hcp_dr.errors import PastNoReturn
+from hcp_dr.errors import RESUME, PastNoReturn
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.deletion import no_return
@@ -184,7 +184,7 @@ def _too_late(facts: Governed, *, stopped: bool) -> Refuse:
         left += f" The destination's HyperShift operator is stopped ({replicas} replicas)."
     todo = (
         "Find out who did. Where its API never served: pause the HostedCluster again, scale its Deployments to 0, "
-        "delete the HostedControlPlane without its finalizers, then run `hcp-dr resume`. Else keep the destination."
+        f"delete the HostedControlPlane without its finalizers, then run {RESUME}. Else keep the destination."
     )
     return Refuse(PastNoReturn(why=why, left=left, todo=todo))
 

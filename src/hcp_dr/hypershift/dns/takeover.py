@@ -9,7 +9,7 @@ from typing import Any
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse, Remember
 from hcp_dr.engine.untouched import Untouched
-from hcp_dr.errors import NotOurs
+from hcp_dr.errors import RESUME, NotOurs
 from hcp_dr.hypershift.dns.records import ADDRESSES, from_json, to_json
 
 IMAGE = "dns_image"
@@ -64,7 +64,7 @@ def take(owner: str, left: tuple[Record, ...], strangers: tuple[Record, ...], im
                 f"it: {told(strangers)}.",
                 left=left_alone(image),
                 todo="Find out whose they are. The destination's external-dns writes none beside them: delete them by "
-                "hand if they may go, then run `hcp-dr resume`.",
+                f"hand if they may go, then run {RESUME}.",
             )
         )
     if left:

@@ -13,7 +13,7 @@ from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Decision, Do, Done
 from hcp_dr.engine.transfer import MEBIBYTE, AbortUpload, RemoveSnapshot
-from hcp_dr.errors import HcpDrError, Refused
+from hcp_dr.errors import RESUME, HcpDrError, Refused
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.kube.port import Kubernetes
@@ -107,7 +107,7 @@ def no_room(namespace: str, pod: str, lacking: int, stays: str) -> Refused:
         what=f"The volume of pod {namespace}/{pod} lacks {-(-lacking // MEBIBYTE)} MiB of room for etcd's snapshot: "
         "etcd would stop when its disk is full.",
         left=f"No snapshot is there; {stays}.",
-        todo="Remove what others left in that volume, or enlarge its PersistentVolumeClaim, then run `hcp-dr resume`.",
+        todo=f"Remove what others left in that volume, or enlarge its PersistentVolumeClaim, then run {RESUME}.",
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Patch, Refuse, Remember, Topic, Wait
-from hcp_dr.errors import HcpDrError, NotProven
+from hcp_dr.errors import RESUME, HcpDrError, NotProven
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.fence.state import FENCED, WRITERS
 from hcp_dr.hypershift.identity import nonce_of
@@ -109,7 +109,7 @@ def revert(facts: Facts) -> Decision:
                 what=f"https://{facts.hostname} answers, but without the nonce of this relocation: another content, or "
                 "ConfigMap default/hcp-dr-relocation is gone.",
                 left="The source's API servers have their replicas back; HostedCluster and machines are still paused.",
-                todo="Look at which side the name leads to, then run `hcp-dr resume`.",
+                todo=f"Look at which side the name leads to, then run {RESUME}.",
             )
         )
     return _nodes(facts) or _rest(facts)

@@ -19,7 +19,7 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.peers import Stranger, namesake, stranger
 from hcp_dr.engine.step import Check, Decision, Do, Done, Forget, Patch, Refuse, Remember, Step, Topic, Wait, Watch
-from hcp_dr.errors import FenceBroken
+from hcp_dr.errors import RESUME, FenceBroken
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.etcd import members as etcd_members
@@ -182,7 +182,7 @@ def _close(facts: Facts) -> Decision:
     error = FenceBroken(
         what=f"The snapshot is void: {last['what']}" + (f" (time {count})." if count > 1 else "."),
         left="The source is fenced again, so the hosted API is away; the destination holds nothing that runs.",
-        todo="Stop whoever lifts the fence. Then run `hcp-dr resume`; after `hcp-dr restore` alone, start over with a "
+        todo=f"Stop whoever lifts the fence. Then run {RESUME}; after `hcp-dr restore` alone, start over with a "
         "new BACKUP_DIR.",
     )
     return Do((closed, Forget(facts.done, _VOID_VALUES, error, again=count % RESTARTS_AT_MOST != 0)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from hcp_dr.aws.port import LARGEST_PART, StoredObject
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, CopyObject, Decision, DeleteObject, Do, Done, Refuse, Step
-from hcp_dr.errors import NotOurs, SnapshotDoubtful
+from hcp_dr.errors import RESUME, NotOurs, SnapshotDoubtful
 from hcp_dr.hypershift.manual_backup.snapshot import OWNER, documented_key
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Snapshot, read_manifest
@@ -56,7 +56,7 @@ def plan(facts: Facts) -> Decision:
             NotOurs(
                 what=f"The object {facts.key} in the bucket was not written by hcp-dr for {facts.owner}.",
                 left="It was not overwritten. The backup itself is whole, under its own key.",
-                todo="Look whose it is, move it to another key, then run `hcp-dr resume`.",
+                todo=f"Look whose it is, move it to another key, then run {RESUME}.",
             )
         )
     if stored.size > LARGEST_PART:

@@ -14,7 +14,7 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.engine.untouched import Untouched
-from hcp_dr.errors import FenceBroken
+from hcp_dr.errors import RESUME, FenceBroken
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.lift import look_back, revert
@@ -68,7 +68,7 @@ def plan(facts: Facts) -> Decision:
                 what=f"There is no Deployment {', '.join(facts.fence.missing)} in {facts.namespace} on the source, so "
                 "that nobody can say whether its pods are gone.",
                 left=Untouched("Nothing was stopped."),
-                todo="Look at what runs there and who deleted it; then run `hcp-dr resume`.",
+                todo=f"Look at what runs there and who deleted it; then run {RESUME}.",
             )
         )
     if facts.before is None:

@@ -13,7 +13,7 @@ from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import ChangeRecords, Check, Decision, Do, Done, Refuse, Remember, Step, Wait
 from hcp_dr.engine.untouched import Untouched
-from hcp_dr.errors import NotOurs, Refused
+from hcp_dr.errors import RESUME, NotOurs, Refused, resume_with
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.dns.external_dns import source_owner
 from hcp_dr.hypershift.dns.handover import HELD_RECORDS, give_back, hold, names_held, not_as_before, remembered
@@ -25,7 +25,9 @@ from hcp_dr.model import DNS, HANDOVER, Case, Ports
 MOST = 900.0
 """Seconds that are waited for resolvers, however long a record lives."""
 _ELSE = (
-    "Or go on as the documented procedure does, with names that are absent for a while: `hcp-dr resume --dns release`."
+    "Or go on as the documented procedure does, with names that are absent for a while: "
+    + resume_with("--dns release")
+    + "."
 )
 
 
@@ -69,7 +71,7 @@ def plan(facts: Facts) -> Decision:
                 if facts.held
                 else Untouched("No record was touched.", besides="The hosted API serves."),
                 todo="Find out whose they are. The destination's external-dns writes none beside them. When they are "
-                "gone, run `hcp-dr resume`.",
+                f"gone, run {RESUME}.",
             )
         )
     if facts.kept:

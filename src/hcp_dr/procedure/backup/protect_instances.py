@@ -10,7 +10,7 @@ from typing import Any
 from hcp_dr.aws.port import Instance
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Protect, Refuse, Remember, Step
-from hcp_dr.errors import MachineUnsafe
+from hcp_dr.errors import RESUME, MachineUnsafe
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.backup_objects import to_restore
 from hcp_dr.hypershift.machines.instances import aws_machines, instance_ids, must_be_own, put_back
@@ -65,7 +65,7 @@ def plan(facts: Facts) -> Decision:
                 what=f"EC2 does not know the instances {', '.join(lost)} of this hosted cluster's AWSMachines.",
                 todo="Restore another backup, whose machines are there."
                 if facts.lost
-                else "Let Cluster API replace them first, then run `hcp-dr resume`.",
+                else f"Let Cluster API replace them first, then run {RESUME}.",
             )
         )
     if facts.before is None:

@@ -16,7 +16,7 @@ from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.engine.untouched import Untouched
-from hcp_dr.errors import FenceBroken, Refused
+from hcp_dr.errors import RESUME, FenceBroken, Refused, resume_with
 from hcp_dr.hypershift import scope, steps
 from hcp_dr.hypershift.dns.external_dns import look_at as look_at_external_dns
 from hcp_dr.hypershift.dns.external_dns import source_owner
@@ -33,7 +33,7 @@ from hcp_dr.upstream import HOSTNAME_ANNOTATION
 LIMIT = 400.0
 """The documented 40 tries, 10 seconds apart."""
 _TAKE = (
-    "To have exactly these records deleted instead, now that nothing publishes them: `hcp-dr resume --dns takeover`."
+    f"To have exactly these records deleted instead, now that nothing publishes them: {resume_with('--dns takeover')}."
 )
 
 
@@ -99,7 +99,7 @@ def plan(facts: Facts) -> Decision:
             Refused(
                 what="The source has no external-dns any more: nobody can say which records are this hosted cluster's.",
                 left=Untouched("No record was touched.", besides="The hosted API stays away."),
-                todo="Bring Deployment hypershift/external-dns back on the source, then run `hcp-dr resume`.",
+                todo=f"Bring Deployment hypershift/external-dns back on the source, then run {RESUME}.",
             )
         )
     if not facts.left:
@@ -110,14 +110,14 @@ def plan(facts: Facts) -> Decision:
             Refused(
                 what=f"The source's external-dns is not running: nobody removes {told(facts.left)} from the zone.",
                 left="They were not touched; the hosted API stays away.",
-                todo=f"Start Deployment hypershift/external-dns on the source, then run `hcp-dr resume`. {_TAKE}",
+                todo=f"Start Deployment hypershift/external-dns on the source, then run {RESUME}. {_TAKE}",
             )
         )
     return Wait(
         until="the zone is free of this hosted cluster's records",
         seen=f"still there: {told(facts.left)}",
         limit=LIMIT,
-        todo=f"Look at the log of the source's external-dns, then run `hcp-dr resume`: it waits again. {_TAKE}",
+        todo=f"Look at the log of the source's external-dns, then run {RESUME}: it waits again. {_TAKE}",
     )
 
 
@@ -131,7 +131,7 @@ def _take_over(facts: Facts) -> Decision:
                 what=f"The source publishes names still, or again: {', '.join(facts.published)}. An external-dns that "
                 "comes back would make their records again.",
                 left=left_alone(facts.image),
-                todo="Find out who makes them while the fence holds; delete them, then run `hcp-dr resume`.",
+                todo=f"Find out who makes them while the fence holds; delete them, then run {RESUME}.",
             )
         )
     return take(facts.owner, facts.left, facts.strangers, facts.image)

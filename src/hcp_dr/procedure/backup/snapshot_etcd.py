@@ -41,7 +41,7 @@ from hcp_dr.engine.transfer import (
     UploadPart,
     UploadSnapshot,
 )
-from hcp_dr.errors import FenceBroken, HcpDrError, SnapshotDoubtful
+from hcp_dr.errors import RESUME, FenceBroken, HcpDrError, SnapshotDoubtful
 from hcp_dr.hypershift import scope, steps
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import restore_url
@@ -180,20 +180,20 @@ def _doubt(facts: Facts) -> HcpDrError | None:
     if breach or facts.fence_id is None:
         return FenceBroken(
             what=f"The fence does not hold ({breach or 'it was never made'}): a snapshot would not be the whole truth.",
-            todo="Find out who lifted it, then run `hcp-dr resume`: the source is fenced anew.",
+            todo=f"Find out who lifted it, then run {RESUME}: the source is fenced anew.",
         )
     if facts.file and not facts.file.intact:
         return SnapshotDoubtful(
             what=f"The snapshot {facts.path} in pod {facts.namespace}/{facts.pod} is damaged: its checksum is wrong.",
             left=f"It was not uploaded; {facts.stays}.",
-            todo="Look at the volume's free space, delete the file in the pod, then run `hcp-dr resume`.",
+            todo=f"Look at the volume's free space, delete the file in the pod, then run {RESUME}.",
         )
     if facts.file and facts.file.revision < (facts.fence_revision or 0):
         return SnapshotDoubtful(
             what=f"The snapshot {facts.path} in pod {facts.namespace}/{facts.pod} ends at revision "
             f"{facts.file.revision}, but etcd stood at {facts.fence_revision} when it was fenced: it lacks writes.",
             left=f"It was not uploaded; {facts.stays}.",
-            todo="Look at etcd's members, delete the file in the pod, then run `hcp-dr resume`.",
+            todo=f"Look at etcd's members, delete the file in the pod, then run {RESUME}.",
         )
     return _doubt_of_object(facts)
 
@@ -215,7 +215,7 @@ def _doubt_of_object(facts: Facts) -> HcpDrError | None:
             what=f"The object {facts.key} in bucket {facts.bucket} is encrypted with {stored.encryption or 'nothing'} "
             f"instead of {facts.encryption}, which BUCKET_ENCRYPTION asks for.",
             left=f"It is in the bucket as it is; {facts.stays}.",
-            todo="Look at the bucket's encryption and policy, delete the object, then run `hcp-dr resume`, which sends "
+            todo=f"Look at the bucket's encryption and policy, delete the object, then run {RESUME}, which sends "
             "it again.",
         )
     fault = facts.url.fault(stored.size) if facts.url else None
@@ -223,7 +223,7 @@ def _doubt_of_object(facts: Facts) -> HcpDrError | None:
         return SnapshotDoubtful(
             what=f"The snapshot {facts.key} in bucket {facts.bucket} cannot be fetched by a presigned URL: {fault}.",
             left=f"It is in the bucket; {facts.stays}.",
-            todo="Look at AWS_CREDS and the bucket's policy, then run `hcp-dr resume`: it makes another URL.",
+            todo=f"Look at AWS_CREDS and the bucket's policy, then run {RESUME}: it makes another URL.",
         )
     return None
 

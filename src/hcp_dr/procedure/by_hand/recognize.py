@@ -14,7 +14,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
-from hcp_dr.errors import FenceBroken, HcpDrError, NotProven
+from hcp_dr.errors import RESUME, FenceBroken, HcpDrError, NotProven
 from hcp_dr.hypershift import identity
 from hcp_dr.hypershift.backup_objects import to_restore
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
@@ -134,7 +134,7 @@ def plan(facts: Facts) -> Decision:
             FenceBroken(
                 what=f"The fence on the source does not hold ({breach}): nobody can say which side answers.",
                 left=NOT_TORN_DOWN,
-                todo="Stop whoever lifted it, then run `hcp-dr resume`.",
+                todo=f"Stop whoever lifted it, then run {RESUME}.",
             )
         )
     if facts.silence:

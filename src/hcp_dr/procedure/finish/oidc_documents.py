@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Wait
-from hcp_dr.errors import NotProven
+from hcp_dr.errors import RESUME, NotProven
 from hcp_dr.hypershift import oidc_documents
 from hcp_dr.hypershift.oidc_documents import Documents
 from hcp_dr.kube.resources import HOSTED_CLUSTER, SECRET
@@ -48,7 +48,7 @@ def plan(facts: Documents) -> Decision:
             what=f"The OIDC documents are not those of the hosted cluster: {fault}. {_WHY}.",
             left="The hosted cluster serves on the destination, and nothing of it is left on the source.",
             todo=f"Take the finalizer {OIDC_FINALIZER} off the HostedCluster on the destination, and nothing else: its "
-            "operator then publishes the documents again and puts it back. Then run `hcp-dr resume`.",
+            f"operator then publishes the documents again and puts it back. Then run {RESUME}.",
         )
     )
 

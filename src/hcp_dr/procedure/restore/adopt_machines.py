@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
-from hcp_dr.errors import HcpDrError, MachineUnsafe
+from hcp_dr.errors import RESUME, HcpDrError, MachineUnsafe
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.machines.adoption import Facts, machine_fact, observe, pool_fact
 from hcp_dr.hypershift.machines.paused_objects import PAUSED_KINDS, Held
@@ -55,7 +55,7 @@ def unsafe(facts: Facts) -> HcpDrError | None:
     return MachineUnsafe(
         what=f"Machines may not be given back to Cluster API: {'; '.join(problems)}.{_inputs(facts)}",
         left="Those that are held stay held by their paused annotations; the hosted cluster serves.",
-        todo="Settle this while they are held, then run `hcp-dr resume`.",
+        todo=f"Settle this while they are held, then run {RESUME}.",
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Create, Decision, Delete, Do, Done, Patch, Refuse, Step
-from hcp_dr.errors import NotOurs
+from hcp_dr.errors import RESUME, NotOurs
 from hcp_dr.hypershift import scope, steps
 from hcp_dr.hypershift.backup_objects import Restorable, differing_keys, is_ours, marked, to_restore
 from hcp_dr.hypershift.inventory import MACHINERY, RESOURCES
@@ -64,7 +64,7 @@ def plan(facts: Facts) -> Decision:
                     what=f"{item.kind} {namespace_of(item.found)}/{name_of(item.found)} changed on the source since "
                     "the export, and the one on the destination was not made by this relocation.",
                     left="It was not touched. The control plane stays fenced, so the hosted API is away.",
-                    todo="Find out whose it is; bring it up to date by hand if it may be, then run `hcp-dr resume`.",
+                    todo=f"Find out whose it is; bring it up to date by hand if it may be, then run {RESUME}.",
                 )
             )
     actions = tuple(action for item in facts.changed if (action := _correction(item, facts.backup_id)) is not None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Create, Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
-from hcp_dr.errors import NotOurs
+from hcp_dr.errors import RESUME, NotOurs
 from hcp_dr.hypershift.backup_objects import is_ours, is_prepared, marked
 from hcp_dr.hypershift.deletion.protocol import Removable, removable
 from hcp_dr.hypershift.deletion.rollback import strangers
@@ -73,14 +73,14 @@ def plan(facts: Facts) -> Decision:
             NotOurs(
                 what=f"Namespace {facts.own} of the destination {why}.",
                 left=left,
-                todo="Look at what is in it and whose it is; when it is gone, run `hcp-dr resume`.",
+                todo=f"Look at what is in it and whose it is; when it is gone, run {RESUME}.",
             )
         )
     if facts.shared_found is not None and is_deleting(facts.shared_found):
         return Refuse(
             NotOurs(
                 what=f"Namespace {facts.shared} of the destination is being deleted there.",
-                todo="Find out who deletes it and what of it is needed; when it is gone, run `hcp-dr resume`.",
+                todo=f"Find out who deletes it and what of it is needed; when it is gone, run {RESUME}.",
             )
         )
     actions: list[Action] = []

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Create, Decision, Do, Done, Patch, Refuse, Step
-from hcp_dr.errors import FenceBroken, NotOurs, SnapshotDoubtful
+from hcp_dr.errors import RESUME, FenceBroken, NotOurs, SnapshotDoubtful
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.backup_objects import Restorable, is_ours, marked, to_restore
 from hcp_dr.hypershift.deletion.rollback import Governed, bring_operator_back, governed, remove_governed
@@ -174,7 +174,7 @@ def _doubt(facts: Facts) -> SnapshotDoubtful | None:
         return SnapshotDoubtful(
             what=f"The snapshot {snapshot.key} cannot be fetched by a presigned URL: {fault}.",
             left=_left(facts),
-            todo="Look at AWS_CREDS and the bucket's policy, then run `hcp-dr resume`: it makes another URL.",
+            todo=f"Look at AWS_CREDS and the bucket's policy, then run {RESUME}: it makes another URL.",
         )
     return None
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Create, Decision, Delete, Do, Done, Refuse, Remember, Step, Topic, Wait
-from hcp_dr.errors import NotOurs
+from hcp_dr.errors import RESUME, NotOurs
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.images import prepull
 from hcp_dr.hypershift.images.prepull import PullPod, Wanted, body, pod_name, pull_pod
@@ -104,7 +104,7 @@ def plan(facts: Facts) -> Decision:
     if foreign is not None:
         what = f"Pod {facts.namespace}/{foreign.name} of the destination was not made by this relocation."
         left = "It was not touched; the hosted API is not away."
-        return Refuse(NotOurs(what=what, left=left, todo="Delete it if it may go, then run `hcp-dr resume`."))
+        return Refuse(NotOurs(what=what, left=left, todo=f"Delete it if it may go, then run {RESUME}."))
     missing = tuple(
         Create("destination", POD, body(node, facts.wanted, facts.namespace, facts.backup_id))
         for node in facts.wanted.nodes
@@ -157,7 +157,7 @@ def _todo(facts: Facts) -> str:
     return (
         "The hosted API is not away. Mend the destination's nodes, their way to the registry"
         f"{secrets}, or load the image onto a node; where an image is not needed, scale to 0 on the source what uses "
-        "it. Then run `hcp-dr resume`: it waits again. Or call the relocation off with `hcp-dr abort`."
+        f"it. Then run {RESUME}: it waits again. Or call the relocation off with `hcp-dr abort`."
     )
 
 

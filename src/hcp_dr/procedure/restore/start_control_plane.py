@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.engine.untouched import Untouched
-from hcp_dr.errors import FenceBroken, MachineUnsafe, NotOurs, SnapshotDoubtful
+from hcp_dr.errors import RESUME, FenceBroken, MachineUnsafe, NotOurs, SnapshotDoubtful
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.dns.assign import Giving
@@ -137,7 +137,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             FenceBroken(
                 what=f"The fence on the source does not hold ({breach}): two control planes would accept writes.",
-                todo="Stop whoever lifted it, then run `hcp-dr resume`: the source is fenced anew, and a new snapshot "
+                todo=f"Stop whoever lifted it, then run {RESUME}: the source is fenced anew, and a new snapshot "
                 "is taken. After `hcp-dr restore` alone, start over with a new BACKUP_DIR.",
             )
         )
@@ -159,7 +159,7 @@ def plan(facts: Facts) -> Decision:
                 what=f"Being deleted on the destination: {', '.join(facts.deleting)}. Controllers that start now would "
                 "finish that and terminate instances.",
                 left=f"The HostedCluster stays paused there. {_fenced(facts)}".rstrip(),
-                todo="Find out who deletes it. Let it go without its finalizers, then run `hcp-dr resume`.",
+                todo=f"Find out who deletes it. Let it go without its finalizers, then run {RESUME}.",
             )
         )
     late = _url_too_late(facts, paused=paused)
@@ -207,7 +207,7 @@ def _url_too_late(facts: Facts, *, paused: bool) -> SnapshotDoubtful | None:
             todo="Remove it from the destination while its operator is stopped: deleted by a running operator, it "
             "takes the OIDC documents of the living cluster with it. So: scale Deployment hypershift/operator there to "
             f"0 and see its pods gone; delete {name} and its NodePools there without waiting, and take all their "
-            "finalizers off; scale the operator back. `hcp-dr resume` then makes them anew with another URL.",
+            f"finalizers off; scale the operator back. {RESUME} then makes them anew with another URL.",
         )
     fetched = int(dig(facts.etcd, "status", "readyReplicas") or 0) > 0 or (
         facts.etcd is not None and not _restores_still(facts.etcd)
@@ -218,9 +218,9 @@ def _url_too_late(facts: Facts, *, paused: bool) -> SnapshotDoubtful | None:
         what=f"etcd of {name} on the destination has not restored yet, and its restore URL has expired: it never will.",
         left=f"It is un-paused there, and its etcd is empty. {_fenced(facts)}".rstrip(),
         todo="Never delete it while its controllers run: that can terminate the running instances. Look at the log of "
-        "etcd-init first: where it says that the volume is not empty, `hcp-dr resume` waits on. Else every Deployment "
+        f"etcd-init first: where it says that the volume is not empty, {RESUME} waits on. Else every Deployment "
         f"of {facts.control_plane_namespace} and Deployment hypershift/operator there must be at zero pods before the "
-        f"finalizers of {name} and all that is its own are taken off and they are deleted; then run `hcp-dr resume`.",
+        f"finalizers of {name} and all that is its own are taken off and they are deleted; then run {RESUME}.",
     )
 
 

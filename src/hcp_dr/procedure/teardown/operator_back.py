@@ -13,7 +13,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Topic, Wait
-from hcp_dr.errors import MachineUnsafe
+from hcp_dr.errors import RESUME, MachineUnsafe
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.deletion.protocol import operator_of
 from hcp_dr.hypershift.deletion.remains import left_on_source
@@ -49,7 +49,7 @@ def plan(facts: Facts) -> Decision:
             MachineUnsafe(
                 what=f"Still on the source: {', '.join(facts.left)}. The operator stays stopped until they are gone.",
                 left="The source's HyperShift operator is at zero: other hosted clusters there are not reconciled.",
-                todo="Find out who made them again, then run `hcp-dr resume` soon.",
+                todo=f"Find out who made them again, then run {RESUME} soon.",
             )
         )
     actions = tuple(

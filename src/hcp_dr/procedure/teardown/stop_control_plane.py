@@ -16,7 +16,7 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.engine.untouched import Untouched
-from hcp_dr.errors import FenceBroken
+from hcp_dr.errors import RESUME, FenceBroken
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.deletion.protocol import Guard, operator_of, proven
 from hcp_dr.hypershift.fence.state import FENCED, RECONCILERS, is_paused
@@ -109,7 +109,7 @@ def plan(facts: Facts) -> Decision:
                     since=("teardown",),
                     besides="Two control planes may be taking writes.",
                 ),
-                todo="Find out who lifted the pause, then run `hcp-dr resume`: it closes the source again.",
+                todo=f"Find out who lifted the pause, then run {RESUME}: it closes the source again.",
             )
         )
     unclaimed = facts.claim.needed("Nothing is deleted on the source, and its operator goes on.")

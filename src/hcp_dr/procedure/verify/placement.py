@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hcp_dr import upstream
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Topic, Verdict, Wait
-from hcp_dr.errors import NotProven
+from hcp_dr.errors import RESUME, NotProven
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.backup_objects import differing_keys
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
@@ -157,7 +157,7 @@ def plan(facts: Facts) -> Decision:
                 what=f"Secret {SIGNING_KEY} of the destination is not that of the backup: the published OIDC documents "
                 "carry another key, and AWS takes no token of this hosted cluster (rule E3).",
                 left=NOT_TORN_DOWN,
-                todo="Find out who made it anew. Put the backup's key back, then run `hcp-dr resume`.",
+                todo=f"Find out who made it anew. Put the backup's key back, then run {RESUME}.",
             )
         )
     verdict: Verdict = ("blocked" if facts.strict else "warning") if facts.unrestored else "ok"
@@ -167,7 +167,7 @@ def plan(facts: Facts) -> Decision:
             NotProven(
                 what=f"Not all of the backup is on the destination: {some(facts.unrestored)}.",
                 left=NOT_TORN_DOWN,
-                todo="Find out who removed it there and what is made in its place; then run `hcp-dr resume`.",
+                todo=f"Find out who removed it there and what is made in its place; then run {RESUME}.",
             ),
             (check,),
         )
