@@ -37,6 +37,7 @@ check: $(READY)
 ## What of the documents is made from the code.
 docs: $(READY)
 	$(BIN)/python -c 'from hcp_dr.report import exit_codes; print(exit_codes.document(), end="")' > docs/exit-codes.md
+	$(BIN)/python -c 'from hcp_dr.report import timeouts; print(timeouts.document(), end="")' > docs/timeouts.md
 
 format: $(READY)
 	$(BIN)/ruff format src tests bench tools

@@ -7,10 +7,11 @@ import pytest
 
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import DONE_WITH_WARNINGS, AlreadyExists, Forbidden, NotOurs, ServerBusy, TimedOut
+from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.images.prepull import LABEL
 from hcp_dr.kube import resources as r
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION
-from hcp_dr.procedure.restore.pull_images import LEFT_OUT, LIMIT
+from hcp_dr.procedure.restore.pull_images import LEFT_OUT
 from hcp_dr_lab.ground.names import CONTROL_PLANE_IMAGE, IDLE_IMAGE
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.standin.shape import body
@@ -109,7 +110,8 @@ def test_an_image_that_one_of_two_nodes_lacks_is_a_warning() -> None:
     assert (check.name, check.verdict) == ("images.lacking", "warning")
     assert check.seen == f"{OTHER} lacks {IDLE_IMAGE} (ImagePullBackOff: {NO_HOST})"
     assert ending.exit_code == DONE_WITH_WARNINGS
-    assert LIMIT <= seconds_in(here) < LIMIT + 30
+    limit = timeouts.IMAGES_PULLED.seconds
+    assert limit <= seconds_in(here) < limit + 30
     assert pods_that_pull(here) == []
     assert here.verdict().reasons == ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.step import ChangeRecords, Done
 from hcp_dr.errors import CannotMigrate, NotOurs, Refused, TimedOut
+from hcp_dr.hypershift import timeouts
 from hcp_dr.kube import resources as r
 from hcp_dr.model import Case, Dns
 from hcp_dr.procedure.backup import release_dns
@@ -88,7 +90,7 @@ def test_one_that_dies_on_the_way_is_told_of_and_taken_over_from_on_resume() -> 
 
 def test_one_that_hangs_is_waited_for_in_vain_and_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     here = scene()
-    monkeypatch.setattr(release_dns, "LIMIT", 20.0)
+    monkeypatch.setattr(timeouts, "DNS_RELEASED", replace(timeouts.DNS_RELEASED, seconds=20.0))
     monkeypatch.setattr("hcp_dr_lab.tabletop.external_dns.ExternalDns._synchronize", lambda *_: None)
     stopped = here.operator.relocate().error
     assert isinstance(stopped, TimedOut)

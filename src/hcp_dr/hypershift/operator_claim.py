@@ -16,6 +16,7 @@ from hcp_dr.engine.peers import VARIABLES
 from hcp_dr.engine.sighting import HOSTED_CLUSTER_ANNOTATION, NAMESPACE, SIDE_ANNOTATION, stamp
 from hcp_dr.engine.step import Check, Create, Decision, Delete, Do, Refuse, Wait
 from hcp_dr.errors import RESUME, OperatorClaimed
+from hcp_dr.hypershift import timeouts
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import LEASE
 from hcp_dr.model import RELOCATION_ANNOTATION, Case, Later, Ports, Side
@@ -24,8 +25,6 @@ from hcp_dr.objects.reading import annotations_of, uid_of
 LEASE_NAME = "hcp-dr.operator"
 """No hosted cluster's own Lease is called so: those begin with `hcp-dr-`."""
 OBJECT = f"Lease {NAMESPACE}/{LEASE_NAME}"
-FREE_LIMIT = 600.0
-"""Seconds that an abort waits for the claim: longer than another abort holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ class Claim:
             f"{waiting_for(self.side)} Then run {RESUME}. Until then the hosted API stays away, where it was "
             "fenced already."
         )
-        return Wait(until, f"{OBJECT} there is held by {self.other}", FREE_LIMIT, todo=todo)
+        return Wait(until, f"{OBJECT} there is held by {self.other}", timeouts.CLAIM_FREE.seconds, todo=todo)
 
     def refused(self, left: str) -> Refuse:
         return Refuse(

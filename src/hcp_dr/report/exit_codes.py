@@ -46,7 +46,7 @@ def _below(kind: type[HcpDrError]) -> Iterator[type[HcpDrError]]:
 
 
 def _row(kind: type[HcpDrError]) -> str:
-    todo = kind.todo.replace(RESUME, "`hcp-dr resume`")
+    todo = kind.todo.replace(RESUME, f"{RESUME}")
     cells = (
         str(kind.exit_code),
         kind.__name__,

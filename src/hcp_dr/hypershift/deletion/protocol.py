@@ -1,4 +1,4 @@
-"""The one protocol by which anything of a hosted cluster is deleted (invariants I1 and I4, rules F1 to F3).
+"""The one protocol by which anything of a hosted cluster is deleted (section 4 of the design, rules F1 to F3).
 
 Every controller that could terminate an instance, un-pause, or wipe documents has zero pods; the destination is proven;
 then, per object: dangerous finalizers stripped, deleted by uid, the rest stripped. A Kubernetes object goes, never what
@@ -15,7 +15,7 @@ from hcp_dr.engine.peers import Stranger, stranger
 from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Patch, Refuse, Step, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, MachineUnsafe, NotProven
-from hcp_dr.hypershift import steps
+from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.identity import nonce_of
 from hcp_dr.hypershift.operator_claim import look_at
 from hcp_dr.hypershift.workloads import Workload, workloads
@@ -53,7 +53,6 @@ PROOF = (
     steps.VERIFY_PLACEMENT,
     steps.VERIFY_HOSTED_API,
 )
-GONE_LIMIT = 120.0
 NOT_TORN_DOWN = Untouched("Nothing of the source was torn down.", since=("teardown",))
 
 
@@ -213,7 +212,7 @@ def remove(items: tuple[Removable, ...], dangerous: tuple[str, ...] = ()) -> Do 
     if actions:
         return Do(actions)
     names = ", ".join(f"{item.resource.kind} {item.name}" for item in items)
-    return Wait(f"they are gone from the {items[0].side}", f"still there: {names}", GONE_LIMIT)
+    return Wait(f"they are gone from the {items[0].side}", f"still there: {names}", timeouts.DELETED.seconds)
 
 
 def foresee(facts: Facts) -> Facts:

@@ -15,7 +15,7 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Topic, Wait
 from hcp_dr.errors import RESUME, PastNoReturn
-from hcp_dr.hypershift import scope
+from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.deletion import no_return
 from hcp_dr.hypershift.deletion.no_return import Started
@@ -41,7 +41,6 @@ from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, name
 from hcp_dr.objects.select import travels
 from hcp_dr.upstream import MADE_IN_EVERY_NAMESPACE, NODE_POOL_ANNOTATION, OPERATOR, OPERATOR_NAMESPACE
 
-OPERATOR_LIMIT = 300.0
 OPERATOR_BEFORE = "destination_operator_before"
 _INHABITANTS = (
     HOSTED_CLUSTER,
@@ -171,7 +170,9 @@ def remove_governed(facts: Governed, dangerous: tuple[str, ...] = ()) -> Decisio
             return Do(actions)
         wake = Topic("destination", POD, OPERATOR_NAMESPACE)
         seen = still_there(facts.operator)
-        return Wait("no pod of the destination's HyperShift operator is left", seen, OPERATOR_LIMIT, wake)
+        return Wait(
+            "no pod of the destination's HyperShift operator is left", seen, timeouts.OPERATOR_STOPPED.seconds, wake
+        )
     return dangerous_alive("destination", facts.alive) or remove(facts.items, dangerous)
 
 
@@ -202,5 +203,7 @@ def bring_operator_back(facts: Governed) -> Decision | None:
         return facts.claim.awaited() or Do(actions)
     if before and any(len(item.pods) < item.replicas for item in facts.operator):
         wake = Topic("destination", POD, OPERATOR_NAMESPACE)
-        return Wait("the destination's HyperShift operator is back", "pods are missing", OPERATOR_LIMIT, wake)
+        return Wait(
+            "the destination's HyperShift operator is back", "pods are missing", timeouts.OPERATOR_BACK.seconds, wake
+        )
     return facts.claim.give_back()

@@ -12,7 +12,7 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Patch, Refuse, Remember, Topic, Wait
 from hcp_dr.errors import RESUME, HcpDrError, NotProven
-from hcp_dr.hypershift import scope
+from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.fence.state import FENCED, WRITERS
 from hcp_dr.hypershift.identity import nonce_of
 from hcp_dr.hypershift.worker_nodes import NodeFact
@@ -22,10 +22,6 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of, some
 from hcp_dr.upstream import NODE_LEASES_NAMESPACE
 
-API_LIMIT = 1200.0
-"""As for `verify.publish_api`: a resolver may keep the absence of a name for minutes."""
-NODES_LIMIT = 1200.0
-READY_LIMIT = 600.0
 RENEWED = "leases_at_undo"
 
 
@@ -102,7 +98,9 @@ def revert(facts: Facts) -> Decision:
         return Do(writers)
     if facts.silence:
         wake = Topic("source", POD, facts.namespace)
-        return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, API_LIMIT, wake)
+        return Wait(
+            f"https://{facts.hostname} answers with this cluster", facts.silence, timeouts.PUBLISH_API.seconds, wake
+        )
     if facts.nonce != facts.wanted:
         return Refuse(
             NotProven(
@@ -127,7 +125,7 @@ def _nodes(facts: Facts) -> Decision | None:
     return Wait(
         until="all nodes are Ready and renew their leases",
         seen=f"not yet: {some(late)}",
-        limit=NODES_LIMIT,
+        limit=timeouts.NODES_READY.seconds,
         wake=Topic("hosted", LEASE, NODE_LEASES_NAMESPACE),
     )
 
@@ -139,7 +137,9 @@ def _rest(facts: Facts) -> Decision:
     unready = [item.name for item in facts.now if item.ready < item.replicas]
     if unready:
         wake = Topic("source", POD, facts.namespace)
-        return Wait("what the fence stopped is Ready", f"not yet: {', '.join(unready)}", READY_LIMIT, wake)
+        return Wait(
+            "what the fence stopped is Ready", f"not yet: {', '.join(unready)}", timeouts.FENCED_READY.seconds, wake
+        )
     return Done(f"{facts.hostname} answers with the nonce, {len(facts.nodes)} nodes are Ready", _checks(facts))
 
 

@@ -20,7 +20,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.peers import Stranger, namesake, stranger
 from hcp_dr.engine.step import Check, Decision, Do, Done, Forget, Patch, Refuse, Remember, Step, Topic, Wait, Watch
 from hcp_dr.errors import RESUME, FenceBroken
-from hcp_dr.hypershift import steps
+from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.state import BREACHES, FENCED, WRITERS, Fence, is_paused, known
@@ -35,7 +35,6 @@ from hcp_dr.objects.reading import dig, name_of
 WATCH_NAME = "watch.fence"
 RESTARTS_AT_MOST = 3
 """So often the source is fenced anew before the point of no return; then somebody has to be stopped first."""
-GONE_LIMIT = 180.0
 VOID = (
     steps.BACKUP_PAUSE,
     steps.BACKUP_FENCE,
@@ -158,7 +157,9 @@ def plan(facts: Facts) -> Decision:
     if not _closed(facts):
         left = still_there(facts.fence.watched)
         wake = Topic("source", POD, facts.control_plane_namespace)
-        return Wait("no pod of the source can write again", f"still there: {left}", GONE_LIMIT, wake)
+        return Wait(
+            "no pod of the source can write again", f"still there: {left}", timeouts.FENCE_PODS_GONE.seconds, wake
+        )
     return _close(facts)
 
 

@@ -25,7 +25,7 @@ from hcp_dr.engine.step import (
     Wait,
 )
 from hcp_dr.errors import FenceBroken
-from hcp_dr.hypershift import scope, steps
+from hcp_dr.hypershift import scope, steps, timeouts
 from hcp_dr.hypershift.dns.external_dns import look_at as look_at_external_dns
 from hcp_dr.hypershift.fence.state import Fence, look_at
 from hcp_dr.kube.port import Object
@@ -34,8 +34,6 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, is_deleting, name_of, uid_of
 from hcp_dr.objects.scrub import anew
 from hcp_dr.upstream import HOSTNAME_ANNOTATION
-
-LIMIT = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,12 @@ def plan(facts: Facts) -> Decision:
         return Do(actions)
     if facts.routes:
         names = ", ".join(name_of(route) for route in facts.routes)
-        return Wait("the Routes are gone", f"still there: {names}", LIMIT, Topic("source", ROUTE, facts.namespace))
+        return Wait(
+            "the Routes are gone",
+            f"still there: {names}",
+            timeouts.ROUTES_GONE.seconds,
+            Topic("source", ROUTE, facts.namespace),
+        )
     silent_now = f", and the hostnames of {len(facts.hostnames_before)} Services" if facts.hostnames_before else ""
     return Done(f"{len(facts.routes_before or ())} Routes are gone from {facts.namespace}{silent_now}")
 
@@ -138,7 +141,7 @@ def revert(facts: Published) -> Decision:
     going = [name for name, route in there.items() if name in facts.routes_before and is_deleting(route)]
     if going:
         wake = Topic("source", ROUTE, facts.namespace)
-        return Wait("the old Routes are gone", f"being deleted: {', '.join(going)}", LIMIT, wake)
+        return Wait("the old Routes are gone", f"being deleted: {', '.join(going)}", timeouts.ROUTES_GONE.seconds, wake)
     odd = [
         f"Route {name}"
         for name, body in facts.routes_before.items()

@@ -15,7 +15,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken
-from hcp_dr.hypershift import steps
+from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.lift import look_back, revert
 from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, RECONCILERS, WRITERS, Fence, look_at
@@ -24,10 +24,6 @@ from hcp_dr.hypershift.identity import look_at as look_inside
 from hcp_dr.hypershift.workloads import Workload, still_there, stop, stopping
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Later, Ports
-
-GONE_LIMIT = 180.0
-"""Seconds for a kubelet to prove that a pod is gone."""
-STILL_LIMIT = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +80,11 @@ def plan(facts: Facts) -> Decision:
 
 def _stand_still(facts: Facts) -> Decision:
     if facts.etcd_pod is None:
-        return _wait("a Ready pod of etcd leads", "none does", facts.namespace, GONE_LIMIT)
+        return _wait("a Ready pod of etcd leads", "none does", facts.namespace, timeouts.FENCED_ETCD_LEADS.seconds)
     if facts.revisions is None or facts.revisions[0] != facts.revisions[1]:
-        return _wait("etcd's revision stands still", f"revisions {facts.revisions}", facts.namespace, STILL_LIMIT)
+        return _wait(
+            "etcd's revision stands still", f"revisions {facts.revisions}", facts.namespace, timeouts.ETCD_STILL.seconds
+        )
     if facts.remembered is None:
         fence = {
             "id": facts.proposed_id,
@@ -103,7 +101,7 @@ def _towards_zero(namespace: str, group: tuple[Workload, ...]) -> Decision:
     if actions:
         return Do(actions)
     names = ", ".join(item.name for item in group)
-    return _wait(f"no pod of {names} is left", still_there(group), namespace, GONE_LIMIT)
+    return _wait(f"no pod of {names} is left", still_there(group), namespace, timeouts.FENCE_PODS_GONE.seconds)
 
 
 def _wait(until: str, seen: str, namespace: str, limit: float) -> Wait:

@@ -14,7 +14,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import ChangeRecords, Check, Decision, Do, Done, Refuse, Remember, Step, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, NotOurs, Refused, resume_with
-from hcp_dr.hypershift import scope
+from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.dns.external_dns import source_owner
 from hcp_dr.hypershift.dns.handover import HELD_RECORDS, give_back, hold, names_held, not_as_before, remembered
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, strangers_at
@@ -22,8 +22,6 @@ from hcp_dr.hypershift.dns.takeover import Image, owner_of, records_of, told
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import DNS, HANDOVER, Case, Ports
 
-MOST = 900.0
-"""Seconds that are waited for resolvers, however long a record lives."""
 _ELSE = (
     "Or go on as the documented procedure does, with names that are absent for a while: "
     + resume_with("--dns release")
@@ -87,17 +85,17 @@ def plan(facts: Facts) -> Decision:
             )
         )
     addresses = [record for record in records_of(facts.held) if record.type != "TXT"]
-    life = min(MOST, max((record.ttl or 0 for record in addresses), default=0))
+    life = min(timeouts.DNS_CACHES.seconds, max((record.ttl or 0 for record in addresses), default=0))
     rest = facts.held["at"] + life - facts.now
     if rest > 0:
         until = "resolvers have forgotten the records' long life"
-        return Wait(until, f"{life:.0f} s, {rest:.0f} s of them still to come", MOST + 60)
+        return Wait(until, f"{life:.0f} s, {rest:.0f} s of them still to come", timeouts.DNS_CACHES.seconds + 60)
     return Done(f"held: {', '.join(sorted({record.name for record in addresses}))}")
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if isinstance(decision, Wait):
-        return replace(facts, now=facts.now + MOST)
+        return replace(facts, now=facts.now + timeouts.DNS_CACHES.seconds)
     return replace(facts, back=(), kept=(), held=remembered(facts.owner, facts.kept, facts.held, facts.now))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Remember, Step, Wait
+from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import restorable
 from hcp_dr.hypershift.etcd.restorable import ETCD_RESTORE, Looked
@@ -17,8 +18,6 @@ from hcp_dr.hypershift.etcd.snapshot_file import ONLINE_MOMENT
 from hcp_dr.hypershift.identity import Identity, look_at
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.moments import utc
-
-LIMIT = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def plan(facts: Facts) -> Decision:
         at = utc(float(facts.remembered["at"]))
         return Done(f"what is written after {at}, revision {facts.remembered['revision']}, may be missing")
     if facts.revision is None or facts.identity is None:
-        return Wait("a member of etcd leads and answers", "none does", LIMIT)
+        return Wait("a member of etcd leads and answers", "none does", timeouts.ETCD_ANSWERS.seconds)
     moment = {"id": facts.proposed_id, "at": facts.now, "revision": facts.revision}
     seen = (Remember(ETCD_RESTORE, facts.etcd.to_json()),) if facts.etcd else ()
     return Do((Remember("identity", facts.identity.to_json()), *seen, Remember(ONLINE_MOMENT, moment)))

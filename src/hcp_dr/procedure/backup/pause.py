@@ -12,7 +12,7 @@ from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Patch, Remember, Step, Topic, Wait
-from hcp_dr.hypershift import scope, steps
+from hcp_dr.hypershift import scope, steps, timeouts
 from hcp_dr.hypershift.machines import paused_objects
 from hcp_dr.hypershift.machines.paused_objects import Held
 from hcp_dr.kube.port import Object, Resource
@@ -35,8 +35,6 @@ from hcp_dr.upstream import OPERATOR, OPERATOR_NAMESPACE, RECONCILIATION_ACTIVE
 
 _PAUSED = ("true", "True")
 _RUNNING = (None, "false", "False")
-SPREAD_LIMIT = 60.0
-"""Seconds for a living HyperShift operator to spread the pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,7 @@ def plan(facts: Facts) -> Decision:
         return Wait(
             until="the HyperShift operator has spread the pause",
             seen=seen or f"ReconciliationActive is {facts.reconciling}",
-            limit=SPREAD_LIMIT,
+            limit=timeouts.PAUSE_SPREAD.seconds,
             wake=Topic("source", HOSTED_CLUSTER, facts.asked[0].namespace),
         )
     loose = [item for item in facts.machines if not item.paused]
@@ -204,7 +202,7 @@ def _spreading(facts: Facts) -> Decision | None:
     return Wait(
         until="the HyperShift operator reconciles again",
         seen=seen or f"ReconciliationActive is {facts.reconciling}",
-        limit=SPREAD_LIMIT,
+        limit=timeouts.PAUSE_SPREAD.seconds,
         wake=Topic("source", HOSTED_CLUSTER, facts.asked[0].namespace),
     )
 

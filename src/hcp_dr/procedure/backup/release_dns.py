@@ -17,7 +17,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken, Refused, resume_with
-from hcp_dr.hypershift import scope, steps
+from hcp_dr.hypershift import scope, steps, timeouts
 from hcp_dr.hypershift.dns.external_dns import look_at as look_at_external_dns
 from hcp_dr.hypershift.dns.external_dns import source_owner
 from hcp_dr.hypershift.dns.handover import HELD_RECORDS, is_handed_over
@@ -30,8 +30,6 @@ from hcp_dr.model import DNS, TAKEOVER, Case, Later, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
 from hcp_dr.upstream import HOSTNAME_ANNOTATION
 
-LIMIT = 400.0
-"""The documented 40 tries, 10 seconds apart."""
 _TAKE = (
     f"To have exactly these records deleted instead, now that nothing publishes them: {resume_with('--dns takeover')}."
 )
@@ -116,7 +114,7 @@ def plan(facts: Facts) -> Decision:
     return Wait(
         until="the zone is free of this hosted cluster's records",
         seen=f"still there: {told(facts.left)}",
-        limit=LIMIT,
+        limit=timeouts.DNS_RELEASED.seconds,
         todo=f"Look at the log of the source's external-dns, then run {RESUME}: it waits again. {_TAKE}",
     )
 

@@ -42,7 +42,7 @@ from hcp_dr.engine.transfer import (
     UploadSnapshot,
 )
 from hcp_dr.errors import RESUME, FenceBroken, HcpDrError, SnapshotDoubtful
-from hcp_dr.hypershift import scope, steps
+from hcp_dr.hypershift import scope, steps, timeouts
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import restore_url
 from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
@@ -244,7 +244,7 @@ def plan(facts: Facts) -> Decision:
     if void:
         return Do(void)
     if facts.pod is None:
-        return Wait("a Ready pod of etcd leads", "none does", 120)
+        return Wait("a Ready pod of etcd leads", "none does", timeouts.ETCD_ANSWERS.seconds)
     file = facts.file or (facts.known if facts.stored else None)
     if file is None and facts.others:
         return Do(tuple(RemoveSnapshot("source", facts.namespace, pod, path) for pod, path in facts.others))

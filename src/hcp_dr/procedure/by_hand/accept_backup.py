@@ -12,7 +12,7 @@ from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, CopyObject, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait, WriteFile
 from hcp_dr.errors import SnapshotDoubtful
-from hcp_dr.hypershift import steps
+from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, WRITERS
 from hcp_dr.hypershift.manual_backup import folder as manual_folder
 from hcp_dr.hypershift.manual_backup import judgement
@@ -23,7 +23,6 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import BY_HAND, COMPLETED, MANIFEST, Entry, Manifest, Page, Snapshot, page, read_manifest
 from hcp_dr.objects.reading import dig, name_of
 
-GONE_LIMIT = 180.0
 _BY_YOU = "The source's etcd may hold what is nowhere else: hcp-dr does not remove it, 8.6.4 by hand is left to you"
 
 
@@ -95,7 +94,11 @@ def plan(facts: Facts) -> Decision:
         actions = stop("source", restless)
         wake = Topic("source", POD, facts.namespace)
         names = ", ".join(item.name for item in restless)
-        return Do(actions) if actions else Wait(f"no pod of {names} is left", still_there(restless), GONE_LIMIT, wake)
+        return (
+            Do(actions)
+            if actions
+            else Wait(f"no pod of {names} is left", still_there(restless), timeouts.FENCE_PODS_GONE.seconds, wake)
+        )
     pages = completed(facts)
     writing = tuple(
         WriteFile(item.entry.file, item.text)

@@ -15,14 +15,13 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import RESUME, FenceBroken, HcpDrError, NotProven
-from hcp_dr.hypershift import identity
+from hcp_dr.hypershift import identity, timeouts
 from hcp_dr.hypershift.backup_objects import to_restore
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.state import Fence, look_at
 from hcp_dr.hypershift.identity import Identity
 from hcp_dr.hypershift.manual_backup.snapshot import SKEW, seconds_of
-from hcp_dr.hypershift.timeouts import PUBLISH_API
 from hcp_dr.kube.resources import MACHINE, NODE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import read_manifest
@@ -138,9 +137,10 @@ def plan(facts: Facts) -> Decision:
             )
         )
     if facts.silence:
-        return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, PUBLISH_API)
+        return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, timeouts.PUBLISH_API.seconds)
     if facts.reached is None:
-        return Wait("the destination's etcd answers", "no member does", 300, Topic("destination", POD, facts.namespace))
+        wake = Topic("destination", POD, facts.namespace)
+        return Wait("the destination's etcd answers", "no member does", timeouts.ETCD_MEMBERS.seconds, wake)
     found = checks(facts)
     wrong = [f"{check.name} {check.seen}" for check in found if check.stops]
     if wrong:

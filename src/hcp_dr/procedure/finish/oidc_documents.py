@@ -9,13 +9,12 @@ from dataclasses import replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import RESUME, NotProven
-from hcp_dr.hypershift import oidc_documents
+from hcp_dr.hypershift import oidc_documents, timeouts
 from hcp_dr.hypershift.oidc_documents import Documents
 from hcp_dr.kube.resources import HOSTED_CLUSTER, SECRET
 from hcp_dr.model import Case, Ports
 from hcp_dr.upstream import OIDC_FINALIZER, SIGNING_KEY
 
-LIMIT = 300.0
 _WHY = "AWS takes no token of a key that is not published: no volume is attached, no load balancer made"
 
 
@@ -42,7 +41,7 @@ def plan(facts: Documents) -> Decision:
     )
     if not facts.kept:
         seen = f"{fault}; the destination's operator publishes it"
-        return Wait("the OIDC documents are published", seen, LIMIT)
+        return Wait("the OIDC documents are published", seen, timeouts.OIDC_DOCUMENTS.seconds)
     return Refuse(
         NotProven(
             what=f"The OIDC documents are not those of the hosted cluster: {fault}. {_WHY}.",

@@ -15,12 +15,11 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.peers import Stranger, stranger_inside
 from hcp_dr.engine.step import Decision, Delete, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.hypershift import timeouts
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import is_deleting, is_ready_pod, name_of, uid_of
 from hcp_dr.upstream import OVN_NAMESPACE
-
-LIMIT = 900.0  # seconds: 8 minutes of the proxies, and as much again for held back restarts and for OVN itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def plan(facts: Facts) -> Decision:
             f"{len(facts.old)} new OVN pods are Ready, which takes until the kube-apiserver-proxy of their nodes "
             "has restarted and found the new control plane: 8 minutes after its last start, if not more"
         )
-        return Wait(until, seen, LIMIT, Topic("hosted", POD, OVN_NAMESPACE))
+        return Wait(until, seen, timeouts.OVN_READY.seconds, Topic("hosted", POD, OVN_NAMESPACE))
     return Done(f"{len(ready)} OVN pods were restarted and are Ready")
 
 

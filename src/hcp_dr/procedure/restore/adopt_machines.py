@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.errors import RESUME, HcpDrError, MachineUnsafe
-from hcp_dr.hypershift import steps
+from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.machines.adoption import Facts, machine_fact, observe, pool_fact
 from hcp_dr.hypershift.machines.paused_objects import PAUSED_KINDS, Held
 from hcp_dr.kube.port import Resource
@@ -20,8 +20,6 @@ from hcp_dr.upstream import CANONICAL_IMAGES
 
 ORDER: tuple[Resource, ...] = (AWS_MACHINE, MACHINE, MACHINE_SET)
 """What is on top comes after its NodePool: while that is paused, the operator would hold it again."""
-FORETELL_LIMIT = 300.0
-ADOPT_LIMIT = 300.0
 
 
 def unsafe(facts: Facts) -> HcpDrError | None:
@@ -76,7 +74,7 @@ def plan(facts: Facts) -> Decision:
         return Wait(
             "the ConfigMaps that go into the NodePools' configuration are there",
             f"missing: {some(facts.lacking)}",
-            FORETELL_LIMIT,
+            timeouts.POOLS_TELL.seconds,
             Topic("destination", CONFIG_MAP, facts.namespace),
         )
     bad = unsafe(facts)
@@ -87,7 +85,7 @@ def plan(facts: Facts) -> Decision:
         return Wait(
             "the destination's operator says whether the NodePools would roll",
             f"it does not say yet: {'; '.join(silent)}",
-            FORETELL_LIMIT,
+            timeouts.POOLS_TELL.seconds,
             Topic("destination", NODE_POOL, facts.pools[0].namespace),
         )
     for resource in ORDER:
@@ -113,7 +111,7 @@ def plan(facts: Facts) -> Decision:
         return Wait(
             "every Machine that has a node knows it again",
             f"without node: {some(unadopted)}",
-            ADOPT_LIMIT,
+            timeouts.MACHINES_ADOPTED.seconds,
             Topic("destination", MACHINE, facts.namespace),
         )
     return Done(f"{len(facts.wanted) // 2} machines are adopted, none was made or deleted")

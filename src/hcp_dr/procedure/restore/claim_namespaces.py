@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Create, Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.errors import RESUME, NotOurs
+from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.backup_objects import is_ours, is_prepared, marked
 from hcp_dr.hypershift.deletion.protocol import Removable, removable
 from hcp_dr.hypershift.deletion.rollback import strangers
@@ -19,8 +20,6 @@ from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of, some
 from hcp_dr.objects.select import travels
 from hcp_dr.upstream import MADE_IN_EVERY_NAMESPACE
-
-GONE_LIMIT = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,12 @@ def revert(facts: tuple[Claimed, ...]) -> Decision:
     going = [each for each in facts if each.namespace.deleting]
     if going:
         seen = "; ".join(f"{each.namespace.name} is being deleted {each.says}".strip() for each in going)
-        return Wait("the destination's namespaces are gone", seen, GONE_LIMIT, Topic("destination", NAMESPACE))
+        return Wait(
+            "the destination's namespaces are gone",
+            seen,
+            timeouts.DESTINATION_NAMESPACES_GONE.seconds,
+            Topic("destination", NAMESPACE),
+        )
     checks = tuple(
         Check(
             f"namespace.{each.namespace.name}",

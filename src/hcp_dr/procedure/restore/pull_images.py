@@ -14,16 +14,13 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Create, Decision, Delete, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import RESUME, NotOurs
-from hcp_dr.hypershift import steps
+from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.images import prepull
 from hcp_dr.hypershift.images.prepull import PullPod, Wanted, body, pod_name, pull_pod
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.reading import name_of, some
 
-LIMIT = 900.0
-"""Seconds for all images on one node, one after the other: some 10 GiB from a registry that is slow."""
-GONE_LIMIT = 120.0
 PULLING, PULLED = "pulling_images", "pulled_images"
 LEFT_OUT: Mapping[str, Any] = {"images": [], "nodes": [], "lacking": {}, "withheld": [], "left_out": True}
 """Remembered as PULLED where somebody goes on without."""
@@ -64,7 +61,7 @@ class Facts:
 
     @property
     def late(self) -> bool:
-        return self.since is not None and self.now - self.since >= LIMIT
+        return self.since is not None and self.now - self.since >= timeouts.IMAGES_PULLED.seconds
 
     def why(self, node: str, image: str) -> str:
         pod = self.pod_of(node)
@@ -99,7 +96,12 @@ def plan(facts: Facts) -> Decision:
         return Done("the control plane has no pod on the source whose images could be pulled")
     if not facts.wanted.nodes:
         seen = "none is Ready, schedulable, without disk pressure and open to them"
-        return Wait("a node of the destination takes the control plane's pods", seen, LIMIT, todo=_todo(facts))
+        return Wait(
+            "a node of the destination takes the control plane's pods",
+            seen,
+            timeouts.IMAGES_PULLED.seconds,
+            todo=_todo(facts),
+        )
     foreign = next((pod for node in facts.wanted.nodes if (pod := facts.pod_of(node)) and not pod.ours), None)
     if foreign is not None:
         what = f"Pod {facts.namespace}/{foreign.name} of the destination was not made by this relocation."
@@ -122,10 +124,16 @@ def _judge(facts: Facts) -> Decision:
         if facts.late and dead:  # a resume begins anew with what came to nothing
             return Do(_deletions(facts, dead))
         until = f"each of the {len(facts.wanted.images)} images of the control plane is on a node of the destination"
-        return Wait(until, _seen(facts), LIMIT, wake, _todo(facts))
+        return Wait(until, _seen(facts), timeouts.IMAGES_PULLED.seconds, wake, _todo(facts))
     if lacking and not facts.late and len(dead) < len(lacking):
         # Time is up by what is remembered; this limit only ends a wait whose nodes keep changing.
-        return Wait("every node that may take the control plane has them", _seen(facts), 2 * LIMIT, wake, _todo(facts))
+        return Wait(
+            "every node that may take the control plane has them",
+            _seen(facts),
+            2 * timeouts.IMAGES_PULLED.seconds,
+            wake,
+            _todo(facts),
+        )
     pulled = {
         "images": list(facts.wanted.images),
         "nodes": list(facts.wanted.nodes),
@@ -168,7 +176,12 @@ def _clear_away(facts: Facts) -> Do | Wait | None:
     left = [pod.name for pod in facts.pods if pod.ours]
     wake = Topic("destination", POD, facts.namespace)
     return (
-        Wait("the pods that pulled the images are gone", f"still there: {some(left)}", GONE_LIMIT, wake)
+        Wait(
+            "the pods that pulled the images are gone",
+            f"still there: {some(left)}",
+            timeouts.PULL_PODS_GONE.seconds,
+            wake,
+        )
         if left
         else None
     )

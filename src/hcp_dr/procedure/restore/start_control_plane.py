@@ -22,7 +22,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken, MachineUnsafe, NotOurs, SnapshotDoubtful
-from hcp_dr.hypershift import steps
+from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.dns.assign import Giving
 from hcp_dr.hypershift.dns.assign import look_at as look_at_names
@@ -39,9 +39,6 @@ from hcp_dr.objects.archive import Manifest, read_manifest
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
 from hcp_dr.objects.select import node_pools_of
 from hcp_dr.upstream import ETCD, ETCD_INIT, KUBE_APISERVER, RESTORED_FROM_BACKUP
-
-LIMIT = 1200.0
-"""Seconds for the chain operator, control-plane-operator, etcd restore, kube-apiserver (rule D)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +185,12 @@ def _until_it_serves(facts: Facts) -> Decision:
         waiting.append("kube-apiserver is not ready")
     if waiting:
         wake = Topic("destination", POD, facts.control_plane_namespace)
-        return Wait("the control plane serves on the destination", ", ".join(waiting), LIMIT, wake)
+        return Wait(
+            "the control plane serves on the destination",
+            ", ".join(waiting),
+            timeouts.CONTROL_PLANE_SERVES.seconds,
+            wake,
+        )
     return Done("etcd and kube-apiserver serve on the destination")
 
 

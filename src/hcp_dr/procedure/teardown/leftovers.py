@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Decision, Delete, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.errors import NotOurs
+from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.deletion.protocol import Guard, Removable, proven, removable
 from hcp_dr.hypershift.deletion.remains import left_on_source, outside, taken_nodes
 from hcp_dr.hypershift.workloads import workloads
@@ -20,7 +21,6 @@ from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, name
 from hcp_dr.objects.select import reference_mark
 from hcp_dr.upstream import CLUSTER_ANNOTATION, OPERATOR, OPERATOR_NAMESPACE, TAKEN_NODE_LABELS
 
-GONE_LIMIT = 600.0
 _INPUTS = {resource.kind: resource for resource in (SECRET, CONFIG_MAP)}
 _HANGING = ("NamespaceFinalizersRemaining", "NamespaceContentRemaining")
 
@@ -92,7 +92,9 @@ def plan(facts: Facts) -> Decision:
             " (the source's HyperShift operator has no pod: a namespace whose kinds its webhook converts may hang "
             "until it runs again; it was at zero before, and whether it may run is yours to say)"
         )
-    return Wait("the control plane namespace is gone", seen, GONE_LIMIT, Topic("source", NAMESPACE))
+    return Wait(
+        "the control plane namespace is gone", seen, timeouts.NAMESPACE_GONE.seconds, Topic("source", NAMESPACE)
+    )
 
 
 def _left_in_the_cloud(facts: Facts) -> tuple[Check, ...]:

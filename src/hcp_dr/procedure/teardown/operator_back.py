@@ -14,7 +14,7 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Topic, Wait
 from hcp_dr.errors import RESUME, MachineUnsafe
-from hcp_dr.hypershift import scope
+from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.deletion.protocol import operator_of
 from hcp_dr.hypershift.deletion.remains import left_on_source
 from hcp_dr.hypershift.operator_claim import Claim, at_zero, look_at
@@ -22,8 +22,6 @@ from hcp_dr.hypershift.workloads import Workload, scale
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.upstream import OPERATOR, OPERATOR_NAMESPACE
-
-LIMIT = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def plan(facts: Facts) -> Decision:
         )
     if any(len(item.pods) < item.replicas for item in facts.operator):
         wake = Topic("source", POD, OPERATOR_NAMESPACE)
-        return Wait("the operator's pods are back", "some are missing", LIMIT, wake)
+        return Wait("the operator's pods are back", "some are missing", timeouts.OPERATOR_BACK.seconds, wake)
     given_back = facts.claim.give_back()
     if given_back is not None:
         return given_back

@@ -17,7 +17,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken
-from hcp_dr.hypershift import steps
+from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import Guard, operator_of, proven
 from hcp_dr.hypershift.fence.state import FENCED, RECONCILERS, is_paused
 from hcp_dr.hypershift.operator_claim import Claim, look_at
@@ -34,10 +34,8 @@ from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import annotations_of, dig, name_of, namespace_of
 from hcp_dr.upstream import CLEANUP_CLOUD_RESOURCES, CONTROL_PLANE_OPERATOR, OPERATOR_NAMESPACE
 
-GONE_LIMIT = 300.0
 STAYS = 10.0
 """Seconds for which a StatefulSet is seen to retain its volumes before it is scaled down."""
-STAYS_LIMIT = 60.0
 _POLICY = ("spec", "persistentVolumeClaimRetentionPolicy", "whenScaled")
 
 
@@ -131,7 +129,9 @@ def plan(facts: Facts) -> Decision:
             return _retain(facts)
         if facts.retained is not None and facts.now - facts.retained < STAYS:
             until = "whenScaled stays Retain, whoever else may write it"
-            return Wait(until, f"since {facts.now - facts.retained:.0f} of {STAYS:.0f} s", STAYS_LIMIT)
+            return Wait(
+                until, f"since {facts.now - facts.retained:.0f} of {STAYS:.0f} s", timeouts.VOLUMES_RETAINED.seconds
+            )
     for whose, group, namespace in (
         (CONTROL_PLANE_OPERATOR, keepers, facts.namespace),
         ("control plane", facts.own, facts.namespace),
@@ -143,7 +143,9 @@ def plan(facts: Facts) -> Decision:
         if actions:
             return Do(actions)
         wake = Topic("source", POD, namespace)
-        return Wait(f"no pod of the source's {whose} is left", still_there(group), GONE_LIMIT, wake)
+        return Wait(
+            f"no pod of the source's {whose} is left", still_there(group), timeouts.CONTROL_PLANE_STOPPED.seconds, wake
+        )
     because = "the operator and everything in the control plane namespace have zero pods"
     if not any(facts.before.values()):
         because += "; the operator had none before, and no relocation is known that stopped it"

@@ -13,7 +13,7 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
 from hcp_dr.errors import MachineUnsafe
-from hcp_dr.hypershift import steps
+from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.machines.rollout import rolling
 from hcp_dr.hypershift.source_loss import is_lost
@@ -23,9 +23,6 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import name_of, some
 from hcp_dr.objects.select import node_pools_of
 from hcp_dr.upstream import NODE_LEASES_NAMESPACE
-
-LIMIT = 1200.0
-"""The documented 40 tries, 30 seconds apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ def plan(facts: Facts) -> Decision:
         return Wait(
             until=f"all {len(kept)} nodes of before are Ready and renew their leases",
             seen=f"not yet: {', '.join(late)}",
-            limit=LIMIT,
+            limit=timeouts.NODES_READY.seconds,
             wake=Topic("hosted", LEASE, NODE_LEASES_NAMESPACE),
         )
     return Done(f"{len(kept)} nodes, the same as before, are Ready", _since(facts, replaced, strangers))

@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Step, Wait
-from hcp_dr.hypershift import steps
+from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.kube.resources import CLUSTER_VERSION, NODE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import condition, dig, name_of
-
-LIMIT = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +32,9 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 def plan(facts: Facts) -> Decision:
     if facts.version is None:
-        return Wait("ClusterVersion version can be read", "it is not there", LIMIT)
+        return Wait("ClusterVersion version can be read", "it is not there", timeouts.HOSTED_API.seconds)
     if facts.not_ready:
-        return Wait("all nodes are Ready", f"not ready: {', '.join(facts.not_ready)}", LIMIT)
+        return Wait("all nodes are Ready", f"not ready: {', '.join(facts.not_ready)}", timeouts.HOSTED_API.seconds)
     return Done(f"version {facts.version}, {facts.nodes} nodes Ready")
 
 

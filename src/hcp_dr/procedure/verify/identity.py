@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Topic, Verdict, Wait
 from hcp_dr.errors import NotProven
-from hcp_dr.hypershift import steps
+from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd.members import Member
@@ -30,8 +30,6 @@ from hcp_dr.objects.reading import some
 MOST_LOST = 0.1
 """The share of samples that may be gone: controllers remove things in the minute in which the API is back."""
 MOST_CHANGED = 0.25
-MEMBERS_LIMIT = 300.0
-"""Seconds for every etcd pod to be Ready and to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +137,12 @@ def _members(facts: Facts) -> Check:
 def plan(facts: Facts) -> Decision:
     if len(facts.members) < max(facts.members_wanted, 1):
         seen = f"{len(facts.members)} of {facts.members_wanted} answer"
-        return Wait("every member of etcd answers", seen, MEMBERS_LIMIT, Topic("destination", POD, facts.namespace))
+        return Wait(
+            "every member of etcd answers",
+            seen,
+            timeouts.ETCD_MEMBERS.seconds,
+            Topic("destination", POD, facts.namespace),
+        )
     found = checks(facts)
     stopping = [check for check in found if check.stops]
     if stopping:

@@ -9,7 +9,7 @@ from hcp_dr import upstream
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Topic, Verdict, Wait
 from hcp_dr.errors import RESUME, NotProven
-from hcp_dr.hypershift import steps
+from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.backup_objects import differing_keys
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.inventory import RESOURCES
@@ -28,9 +28,6 @@ from hcp_dr.upstream import (
     VALID_AWS_IDENTITY_PROVIDER,
     VALID_OIDC_CONFIGURATION,
 )
-
-LIMIT = 900.0
-REACHED_LIMIT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +147,7 @@ def plan(facts: Facts) -> Decision:
         seen.append(f"not ready: {', '.join(facts.not_ready)}")
     if seen:
         wake = Topic("destination", HOSTED_CLUSTER, facts.namespace)
-        return Wait("the destination holds the whole hosted cluster", "; ".join(seen), LIMIT, wake)
+        return Wait("the destination holds the whole hosted cluster", "; ".join(seen), timeouts.PLACEMENT.seconds, wake)
     if not facts.signing_key_kept:
         return Refuse(
             NotProven(
@@ -179,7 +176,13 @@ def plan(facts: Facts) -> Decision:
         return done
     told = ", ".join(f"{pool.name}: {pool.said or 'silent'}" for pool in facts.unreached)
     wake = Topic("destination", NODE_POOL, facts.namespace)
-    return Wait(f"each NodePool says {upstream.REACHED_IGNITION_ENDPOINT}", told, REACHED_LIMIT, wake, then=done)
+    return Wait(
+        f"each NodePool says {upstream.REACHED_IGNITION_ENDPOINT}",
+        told,
+        timeouts.IGNITION_TOLD.seconds,
+        wake,
+        then=done,
+    )
 
 
 def _of_ignition(facts: Facts) -> tuple[Check, ...]:

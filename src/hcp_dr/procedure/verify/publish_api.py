@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import HcpDrError, NotProven
-from hcp_dr.hypershift import steps
+from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.identity import nonce_of
-from hcp_dr.hypershift.timeouts import PUBLISH_API
 from hcp_dr.model import Case, Ports
 
 
@@ -36,7 +35,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 def plan(facts: Facts) -> Decision:
     if not facts.answered:
-        return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, PUBLISH_API)
+        return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, timeouts.PUBLISH_API.seconds)
     if facts.wanted is None or facts.nonce != facts.wanted:
         return Refuse(
             NotProven(

@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Step, Wait
-from hcp_dr.hypershift import steps
+from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.remains import left_on_source, outside, taken_nodes
 from hcp_dr.hypershift.dns.external_dns import look_at
 from hcp_dr.hypershift.dns.records import owned
 from hcp_dr.kube.resources import NAMESPACE, PERSISTENT_VOLUME
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of
-
-LIMIT = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,9 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 def plan(facts: Facts) -> Decision:
     if facts.left:
-        return Wait("nothing of this hosted cluster is left on the source", ", ".join(facts.left), LIMIT)
+        return Wait(
+            "nothing of this hosted cluster is left on the source", ", ".join(facts.left), timeouts.SOURCE_CLEAN.seconds
+        )
     return Done("nothing is left on the source")
 
 
