@@ -35,7 +35,7 @@ def abort(context: Context) -> Outcome:
     except NothingToResume:
         context.choose(context.backups.folder(new=True))
     case = journaled_case(context)
-    _must_be_returnable(context, case)
+    check_abortable(context, case)
     context.confirm(
         Confirmation(
             case.name,
@@ -48,7 +48,7 @@ def abort(context: Context) -> Outcome:
         work = undertaking(context, case, journal, lease)
         with lease.held():
             checks = work.catch_up(REFILL)
-            _must_be_returnable(context, case)
+            check_abortable(context, case)
             work.begin("begin", command=ABORT, case=case.to_json())
             checks += work.carry_out(UNDO, carry=call_off)
     return finished(context, journal, checks)
@@ -59,7 +59,8 @@ def undertaking(context: Context, case: Case, journal: OpenJournal, lease: Lease
     return context.undertaking(case, journal, lease, without=without(lambda: journal.memory))
 
 
-def _must_be_returnable(context: Context, case: Case) -> None:
+def check_abortable(context: Context, case: Case) -> None:
+    """Reads only. Raises PastNoReturn, NothingToResume, Refused."""
     story = context.story
     run = context.run(case, Scribe(story.memory))
     run.patience = FIRST_LIMIT

@@ -2,40 +2,107 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+from hcp_dr.commands import abort, restore_lost
 from hcp_dr.commands.beginning import nothing_begun
 from hcp_dr.commands.context import Context
 from hcp_dr.commands.discover import discover_relocation
+from hcp_dr.commands.journaled import journaled_case, known_case, unfinished_case
 from hcp_dr.commands.restore_by_hand import is_by_hand
-from hcp_dr.engine.foretell import Estimate, PlannedStep, foretell
-from hcp_dr.engine.journal import RESTORE_BY_HAND
+from hcp_dr.engine.foretell import Estimate, PlannedStep, foretell, foretell_undoing
+from hcp_dr.engine.journal import ABORT, RESTORE_BY_HAND, Memory
+from hcp_dr.engine.step import Step
 from hcp_dr.errors import SettingsError
-from hcp_dr.hypershift import downtime
-from hcp_dr.model import DNS, RELEASE, Dns
-from hcp_dr.procedure import PHASES
+from hcp_dr.hypershift import downtime, source_loss
+from hcp_dr.model import DNS, RELEASE, Case, Dns, Ports
+from hcp_dr.procedure import IN_SERVICE, PHASES, RESTORE_LOST, UNDO, Steps, working_steps
+
+RESUME = "resume"
+BEGINNING = ("relocate", "backup")
+PLANNED = (*PHASES, RESUME, ABORT)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`estimate` is how long the API will be away; None for a phase that does not take it away."""
+    """`command` is the one whose plan it is. `estimate` is how long the API will be away; None for a command that does
+    not take it away."""
 
+    command: str
     steps: list[PlannedStep]
-    estimate: Estimate | None
+    estimate: Estimate | None = None
 
 
-def plan(context: Context, phase: str = "relocate", *, dns: Dns = RELEASE) -> Plan:
-    """Raises HcpDrError."""
-    if phase not in PHASES:
-        raise SettingsError(what=f"There is no phase {phase}.", todo=f"Choose one of {', '.join(PHASES)}.")
+def plan(context: Context, command: str = "", *, dns: Dns = RELEASE, source_lost: bool = False) -> Plan:
+    """Of `relocate`, a phase, `resume` or `abort`; without a command, of `resume` where the backup folder's journal is
+    unfinished, else of `relocate`. With `source_lost` that of `restore` while the source does not answer. Raises
+    HcpDrError."""
+    if command and command not in PLANNED:
+        raise SettingsError(what=f"There is no plan of {command}.", todo=f"Choose one of {', '.join(PLANNED)}.")
+    if source_lost and command != "restore":
+        raise SettingsError(what="--source-lost is for the plan of restore.", todo="Leave it out, or plan restore.")
     with nothing_begun():
+        if source_lost:
+            return _source_lost(context)
         context.choose(context.backups.folder(new=True))
-        memory = context.story.memory
-        memory = memory.with_value(DNS, dns) if dns != RELEASE else memory
-        case = discover_relocation(context)
-        if phase == "restore" and is_by_hand(context.folder, context.requested.namespace):
-            phase = RESTORE_BY_HAND
-        ports = context.ports
-        steps = [foretell(step, ports, case, memory) for step in PHASES[phase]]
-        estimate = downtime.estimate(downtime.observe(ports, case, memory)) if phase == "relocate" else None
-        return Plan(steps, estimate)
+        story = context.story
+        if command == ABORT:
+            return _abort(context, journaled_case(context))
+        if command == RESUME or (not command and story.command is not None and not story.ended):
+            return _resume(context, unfinished_case(context))
+        if command in BEGINNING or not command:
+            return _begin(context, command or BEGINNING[0], dns)
+        return _phase(context, command)
+
+
+def _begin(context: Context, command: str, dns: Dns) -> Plan:
+    case, ports = discover_relocation(context), context.ports
+    memory = Memory().with_value(DNS, dns) if dns != RELEASE else Memory()
+    estimate = downtime.estimate(downtime.observe(ports, case, memory)) if command == "relocate" else None
+    return Plan(command, _steps(PHASES[command], ports, case, memory), estimate)
+
+
+def _phase(context: Context, command: str) -> Plan:
+    """Of a phase that follows others. Where none has begun, it is planned as if they had."""
+    by_hand = command == "restore" and is_by_hand(context.folder, context.requested.namespace)
+    if by_hand or command == RESTORE_BY_HAND:
+        steps = PHASES[RESTORE_BY_HAND]
+        return Plan(RESTORE_BY_HAND, _steps(steps, context.ports, discover_relocation(context), Memory()))
+    story = context.story
+    case = known_case(context, command) if story.command is not None else discover_relocation(context)
+    return Plan(command, _steps(PHASES[command], context.ports, case, story.memory))
+
+
+def _resume(context: Context, case: Case) -> Plan:
+    story, ports = context.story, context.ports
+    if story.called_off:
+        return _undoing(context, case)
+    if story.command == RESTORE_LOST:
+        ports = replace(ports, source=source_loss.lost_source())
+    return Plan(RESUME, _steps(working_steps(str(story.command)), ports, case, story.memory))
+
+
+def _abort(context: Context, case: Case) -> Plan:
+    """Raises PastNoReturn, NothingToResume, Refused where it may not be."""
+    abort.check_abortable(context, case)
+    return _undoing(context, case)
+
+
+def _undoing(context: Context, case: Case) -> Plan:
+    memory, ports = context.story.memory, context.ports
+    begun = [step for step in UNDO if step.name in memory.begun - memory.undone]
+    back = [foretell_undoing(step, ports, case, memory) for step in begun]
+    return Plan(ABORT, [*back, *_steps(IN_SERVICE, ports, case, memory)])
+
+
+def _source_lost(context: Context) -> Plan:
+    """Whether the source answers is not asked: a plan is made before it is needed."""
+    case, memory = restore_lost.foreseen(context)
+    ports = replace(context.ports, source=source_loss.lost_source())
+    return Plan(RESTORE_LOST, _steps(working_steps(RESTORE_LOST), ports, case, memory))
+
+
+def _steps(steps: Steps | Sequence[Step[Any]], ports: Ports, case: Case, memory: Memory) -> list[PlannedStep]:
+    return [foretell(step, ports, case, memory) for step in steps]

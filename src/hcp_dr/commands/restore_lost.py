@@ -12,7 +12,7 @@ from hcp_dr.commands.beginning import NOT_BY_THIS_COMMAND, nothing_begun
 from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome, Requested
 from hcp_dr.commands.journaled import fitting, must_be_usable
 from hcp_dr.engine.bucket_lease import BucketLease
-from hcp_dr.engine.journal import Story
+from hcp_dr.engine.journal import Memory, Story
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.peers import uid_of_cluster
 from hcp_dr.engine.run import Run
@@ -66,6 +66,17 @@ def restore_lost(context: Context, *, reason: str) -> Outcome:
     outcome = _carry_out(context, case, told, resumed=False)
     assert outcome is not None  # noqa: S101 - only what was resumed may be another machine's by then
     return outcome
+
+
+def foreseen(context: Context) -> tuple[Case, Memory]:
+    """The relocation that would be restored, with its backup folder chosen, and what its journal would remember. Raises
+    NoBackup, NotRestorable, SettingsError."""
+    context.choose(context.backups.online_folder())
+    case, manifest = _chosen(context)
+    memory, now = context.story.memory, context.ports.now()
+    lost_at = source_loss.moment_of(manifest, memory)
+    told = {"reason": "foreseen", "who": context.process.who, "at": lost_at, "began": now}
+    return case, replace(memory.with_value(source_loss.LOST, told), done=frozenset())
 
 
 def resume_lost(context: Context, case: Case) -> Outcome | None:

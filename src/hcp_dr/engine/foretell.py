@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Do, Done, Refuse, Step, Wait, describe_all
+from hcp_dr.engine.step import Do, Done, Refuse, Step, Timeout, Wait, describe_all
 from hcp_dr.errors import HcpDrError
 from hcp_dr.model import Case, Ports
 
 _ROUNDS = 20
 
 
+Outlook = Literal["done", "nothing", "do", "wait", "check", "refuse", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """`decision` is do, wait, done, refuse or unknown; `text` says why; `actions` in the order of their rounds."""
+    """What a step would come to. `outlook` says what: done, by the journal; nothing to do; do and then wait; only wait;
+    check, for what only reads; refuse; unknown, where it could not be looked at. `text` says why or what, `actions` are
+    in the order of their rounds, and `waits` are those that may follow them."""
 
     name: str
     documented: str
-    decision: str
+    outlook: Outlook
     text: str
-    actions: tuple[str, ...]
+    actions: tuple[str, ...] = ()
+    waits: tuple[Timeout, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +58,66 @@ class Estimate:
 
 
 def foretell(step: Step[Any], ports: Ports, case: Case, memory: Memory) -> PlannedStep:
-    """All rounds of a step, as if the steps before were done and every wait ended well."""
-    actions: list[str] = []
+    """All rounds of a step, as if the steps before were done and every wait ended well. A step is called done where the
+    journal says so, and for no other reason."""
 
-    def told(decision: str, text: str) -> PlannedStep:
-        return PlannedStep(step.name, step.documented, decision, text, tuple(actions))
+    def told(outlook: Outlook, text: str = "", actions: Sequence[str] = ()) -> PlannedStep:
+        waits = () if outlook in ("done", "nothing", "refuse", "unknown") else step.waits
+        return PlannedStep(step.name, step.documented, outlook, text, tuple(actions), waits)
 
+    if step.name in memory.done and not step.proof:
+        return told("done", "by the journal")
+    if step.checks:
+        return told("check", step.checks)
     try:
-        facts = step.foresee(step.observe(ports, case, memory))
+        now = step.observe(ports, case, memory)
     except HcpDrError as error:
         return told("unknown", error.what)
+    planned = _rounds(step, step.foresee(now), told)
+    if planned.outlook == "nothing" and step.waits and not isinstance(step.plan(now), Done):
+        return told("wait")
+    return planned
+
+
+def foretell_undoing(step: Step[Any], ports: Ports, case: Case, memory: Memory) -> PlannedStep:
+    """The first round of taking back what a step did; what follows depends on what that meets."""
+    look, name = step.look_back or step.observe, f"undo {step.name}"
+    assert step.revert is not None  # noqa: S101 - only such steps are undone
+    try:
+        decision = step.revert(look(ports, case, memory))
+    except HcpDrError as error:
+        return PlannedStep(name, step.documented, "unknown", error.what)
+    match decision:
+        case Done():
+            return PlannedStep(name, step.documented, "nothing", decision.because)
+        case Refuse():
+            return PlannedStep(name, step.documented, "refuse", decision.error.what)
+        case Wait():
+            waits = (Timeout(decision.limit, decision.until, decision.seen),)
+            return PlannedStep(name, step.documented, "wait", "", (), waits)
+        case Do():
+            return PlannedStep(name, step.documented, "do", "", tuple(describe_all(decision.actions)))
+
+
+def _rounds(step: Step[Any], facts: Any, told: Callable[..., PlannedStep]) -> PlannedStep:
+    actions: list[str] = []
+    waited = False
     for _ in range(_ROUNDS):
         decision = step.plan(facts)
         match decision:
             case Done():
-                return told("do", "") if actions else told("done", decision.because)
+                if actions:
+                    return told("do", "", actions)
+                if waited:
+                    return told("wait", "")
+                return told("check" if decision.checks else "nothing", decision.because)
             case Refuse():
-                return told("refuse", decision.error.what)
+                return told("refuse", decision.error.what, actions)
             case Wait():
-                actions.append(f"wait until {decision.until} (at most {decision.limit:.0f} s)")
+                waited = True
             case Do():
                 actions += describe_all(decision.actions)
         if step.afterwards is None:
-            return told("do", "")
+            return told("do" if actions else "wait", "", actions)
         facts = step.afterwards(facts, decision)
-    return told("do", "and so on")
+    return told("do", "and so on", actions)

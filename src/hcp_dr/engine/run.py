@@ -241,7 +241,7 @@ class Run:
         now = self.clock.now()
         if wait.until not in seen.waiting:
             seen.waiting[wait.until] = now
-            self.journal.write("wait", step=step.name, until=wait.until, seen=wait.seen)
+            self.journal.write("wait", step=step.name, until=wait.until, seen=wait.seen, limit=wait.limit)
         waited = now - seen.waiting[wait.until]
         self.tell(Progress("wait", step.name, f"until {wait.until}; seen: {wait.seen}", waited))
         if waited >= wait.limit:

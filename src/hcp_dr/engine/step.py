@@ -260,6 +260,15 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Timeout:
+    """How long a step waits at most, in seconds. `until` is what it waits for, `why` what takes that long."""
+
+    seconds: float
+    until: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Nothing to do but wait. `limit` in seconds is the deadline for `until`, counted from its first appearance;
     `todo` is what to do when it has passed, where more can be said than to look at why. `then` is what the step comes
@@ -306,6 +315,8 @@ class Step(Generic[Facts]):
     afterwards: Callable[[Facts, Decision], Facts] | None = None
     look_back: Callable[[Ports, Case, Memory], Any] | None = None
     revert: Callable[[Any], Decision] | None = None
+    waits: tuple[Timeout, ...] = ()  # all that it may wait for
+    checks: str = ""  # of a step that only reads: what it proves, as a clause
     proof: bool = False  # looked at again by a resume, whatever the journal says
     announced: bool = False  # the Leases say that it acts, before it does
     way_on: str = ""  # a sentence for whoever cannot have what this step needs; told with its errors

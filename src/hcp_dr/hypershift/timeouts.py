@@ -3,17 +3,7 @@ look at which a step had to wait for this."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Timeout:
-    """`until` is what is waited for, `why` what takes that long."""
-
-    seconds: float
-    until: str
-    why: str
-
+from hcp_dr.engine.step import Timeout
 
 # Backup.
 PAUSE_SPREAD = Timeout(

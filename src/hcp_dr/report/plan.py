@@ -5,18 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hcp_dr.engine.foretell import Estimate, PlannedStep
+from hcp_dr.engine.foretell import Estimate, Outlook, PlannedStep
+
+_WORDS: dict[Outlook, str] = {
+    "done": "done: ",
+    "nothing": "nothing to do: ",
+    "do": "",
+    "wait": "",
+    "check": "would check: ",
+    "refuse": "would refuse: ",
+    "unknown": "not known: ",
+}
 
 
-def to_json(steps: Sequence[PlannedStep], estimate: Estimate | None = None) -> dict[str, Any]:
+def to_json(command: str, steps: Sequence[PlannedStep], estimate: Estimate | None = None) -> dict[str, Any]:
     return {
+        "command": command,
         "steps": [
             {
                 "name": step.name,
                 "documented": step.documented,
-                "decision": step.decision,
+                "outlook": step.outlook,
                 "text": step.text,
                 "actions": list(step.actions),
+                "waits": [{"until": wait.until, "at_most_s": wait.seconds} for wait in step.waits],
             }
             for step in steps
         ],
@@ -41,13 +53,13 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def to_text(steps: Sequence[PlannedStep], estimate: Estimate | None = None) -> str:
-    lines = []
+def to_text(command: str, steps: Sequence[PlannedStep], estimate: Estimate | None = None) -> str:
+    lines = [f"plan of {command}; nothing is written anywhere\n"]
     for step in steps:
         lines.append(f"{step.name}  ({step.documented})" if step.documented != "-" else step.name)
         lines += [f"    {action}" for action in step.actions]
-        if step.text:
-            lines.append(f"    {step.decision}: {step.text}")
+        lines += [f"    {_WORDS[step.outlook]}{step.text}"] if step.text else []
+        lines += [f"    would wait until {wait.until} (at most {wait.seconds:.0f} s)" for wait in step.waits]
     if estimate is not None:
         lines.append(f"\nthe hosted API would be away for {_span(estimate.least, estimate.most)}, as far as is known:")
         width = max(len(part.name) for part in estimate.parts)

@@ -289,8 +289,8 @@ class Operator:
         except CannotMigrate:
             return tuple(blocked)
 
-    def plan(self, phase: str = "relocate") -> list[PlannedStep]:
-        return plan(self.context(), phase).steps
+    def plan(self, command: str = "", *, dns: Dns = RELEASE, source_lost: bool = False) -> list[PlannedStep]:
+        return plan(self.context(), command, dns=dns, source_lost=source_lost).steps
 
     def relocate(self, *, dns: Dns = RELEASE, reasons: Mapping[str, str] = _NONE) -> Ending:
         return self._ended(lambda context: relocate(context, dns=dns, reasons=reasons))

@@ -137,9 +137,10 @@ def test_a_contradiction_of_a_variable_and_what_is_there(
 
 @pytest.mark.usefixtures("connected")
 def test_an_unknown_phase(refused: Refused) -> None:
-    assert refused(3, "plan", "abort").startswith(
-        f"There is no phase abort. {UNTOUCHED} Choose one of {', '.join(PHASES)}."
+    assert refused(3, "plan", "rollback").startswith(
+        f"There is no plan of rollback. {UNTOUCHED} Choose one of {', '.join(PHASES)}, resume, abort."
     )
+    assert refused(3, "plan", "verify", "--source-lost").startswith("--source-lost is for the plan of restore.")
 
 
 @pytest.mark.parametrize("verb", ["preflight", "relocate", "backup"])

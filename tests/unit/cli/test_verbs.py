@@ -208,7 +208,7 @@ def test_a_plan_is_printed_and_nothing_is_written(hcp: Hcp, world: World, folder
     steps = told["steps"]
     assert (told["estimate"] is not None) is (phase == "relocate")
     assert [step["name"] for step in steps] == [step.name for step in PHASES[phase]]
-    assert all(set(step) == {"name", "documented", "decision", "text", "actions"} for step in steps)
+    assert all(set(step) == {"name", "documented", "outlook", "text", "actions", "waits"} for step in steps)
     reading = ("endpoint status -w json", "snapshot status $f -w json")
     read = [call for call in world.written if call[0] == "execute" and any(word in call[4][-1] for word in reading)]
     assert [call for call in world.written if not reads(call)] == read

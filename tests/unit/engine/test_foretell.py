@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hcp_dr.engine.foretell import PlannedStep, foretell
+from hcp_dr.engine.foretell import PlannedStep, foretell, foretell_undoing
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Wait
+from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Timeout, Wait
 from hcp_dr.errors import ClusterUnreachable, Refused
 from hcp_dr.procedure import RELOCATE
 from tests.ports import CASE, World
@@ -44,8 +44,15 @@ def look(step: Step[Any], facts: Any = None) -> tuple[PlannedStep, World]:
     return foretell(seen, world.ports, CASE, Memory()), world
 
 
+LIVES = Timeout(30.4, "the owner lives", "a birth")
 TOY: Step[Facts] = Step(
-    "toy.step", "8.6.2-1", lambda *_: Facts(), plan, lambda facts: replace(facts, allowed=True), afterwards
+    "toy.step",
+    "8.6.2-1",
+    lambda *_: Facts(),
+    plan,
+    lambda facts: replace(facts, allowed=True),
+    afterwards,
+    waits=(LIVES,),
 )
 
 
@@ -59,37 +66,75 @@ def test_all_rounds_are_told_in_order_as_if_the_steps_before_were_done() -> None
         (
             "create on source ConfigMap n/owner",
             "remember when",
-            "wait until the owner lives (at most 30 s)",
             "create on source ConfigMap n/owned",
         ),
+        (LIVES,),
     )
     assert world.written == []
 
 
-def test_what_is_done_already_has_a_reason() -> None:
+def test_what_only_reads_says_what_it_will_check_and_asks_nothing() -> None:
+    def observe(*_: object) -> Facts:
+        raise AssertionError
+
+    planned, _ = look(replace(TOY, observe=observe, checks="the owner lives well"))
+    assert (planned.outlook, planned.text, planned.actions) == ("check", "the owner lives well", ())
+    assert planned.waits == (LIVES,)
+
+
+def test_what_only_waits_says_so() -> None:
+    planned, _ = look(TOY, Facts(owner=True, owned=True))
+    assert (planned.outlook, planned.actions, planned.waits) == ("wait", (), (LIVES,))
+
+
+def test_only_the_journal_says_that_a_step_is_done() -> None:
+    world = World()
+    memory = Memory().with_done(TOY.name)
+    assert foretell(TOY, world.ports, CASE, memory).outlook == "done"
+    assert foretell(replace(TOY, proof=True), world.ports, CASE, memory).outlook == "do"
+
+
+def test_undoing_is_foretold_by_its_first_round() -> None:
+    def revert(facts: Facts) -> Decision:
+        return Wait("it is back", "not yet", 12.0) if facts.owner else Do((create("x"),))
+
+    step = replace(TOY, revert=revert)
+    planned = foretell_undoing(step, World().ports, CASE, Memory().with_done(TOY.name))
+    assert (planned.name, planned.outlook, planned.actions) == (
+        "undo toy.step",
+        "do",
+        ("create on source ConfigMap n/x",),
+    )
+    assert planned.waits == ()
+    there = replace(step, look_back=lambda *_: Facts(owner=True))
+    planned = foretell_undoing(there, World().ports, CASE, Memory())
+    assert (planned.outlook, planned.waits) == ("wait", (Timeout(12.0, "it is back", "not yet"),))
+
+
+def test_what_needs_nothing_has_a_reason() -> None:
     planned, _ = look(TOY, Facts(owner=True, owned=True, awaited=True))
-    assert (planned.decision, planned.text, planned.actions) == ("done", "all is there", ())
+    assert (planned.outlook, planned.text, planned.actions) == ("nothing", "all is there", ())
 
 
 def test_a_guard_that_will_not_hold_is_told() -> None:
     planned, _ = look(replace(TOY, foresee=lambda facts: facts))
-    assert (planned.decision, planned.text, planned.actions) == ("refuse", "Not yet.", ())
+    assert (planned.outlook, planned.text, planned.actions) == ("refuse", "Not yet.", ())
 
 
 def test_a_guard_that_stops_a_later_round_keeps_what_comes_before_it() -> None:
     planned, _ = look(replace(TOY, afterwards=lambda facts, _: replace(facts, allowed=False)))
-    assert (planned.decision, planned.text) == ("refuse", "Not yet.")
+    assert (planned.outlook, planned.text) == ("refuse", "Not yet.")
     assert planned.actions == ("create on source ConfigMap n/owner", "remember when")
 
 
 def test_without_afterwards_only_the_first_round_is_known() -> None:
     planned, _ = look(replace(TOY, afterwards=None))
-    assert (planned.decision, planned.actions) == ("do", ("create on source ConfigMap n/owner", "remember when"))
+    assert (planned.outlook, planned.actions) == ("do", ("create on source ConfigMap n/owner", "remember when"))
 
 
 def test_what_never_ends_is_cut_short() -> None:
     planned, _ = look(replace(TOY, afterwards=lambda facts, _: facts))
-    assert (planned.decision, planned.text, len(planned.actions)) == ("do", "and so on", 40)
+    assert (planned.outlook, planned.text, len(planned.actions)) == ("do", "and so on", 40)
 
 
 def test_what_cannot_be_looked_at_is_unknown_and_the_rest_is_told() -> None:
@@ -97,7 +142,7 @@ def test_what_cannot_be_looked_at_is_unknown_and_the_rest_is_told() -> None:
         raise ClusterUnreachable(cluster="source", verb="get", object="Pod a", reason="gone")
 
     planned, _ = look(replace(TOY, observe=observe))
-    assert (planned.decision, planned.actions) == ("unknown", ())
+    assert (planned.outlook, planned.actions) == ("unknown", ())
     assert planned.text == "The API server of the source cluster did not answer (get Pod a: gone)."
 
 

@@ -252,7 +252,15 @@ def removing_step(
         items = [removable(resource, item) for resource in kinds for item in mine(case, _listed(ports, case, resource))]
         return Facts(guard(ports, case, memory), tuple(items), dangerous)
 
-    return Step(name=name, documented=documented, observe=observe, plan=plan, foresee=foresee, afterwards=afterwards)
+    return Step(
+        name=name,
+        documented=documented,
+        observe=observe,
+        plan=plan,
+        foresee=foresee,
+        afterwards=afterwards,
+        waits=(timeouts.DELETED,),
+    )
 
 
 def _listed(ports: Ports, case: Case, resource: Resource) -> tuple[Object, ...]:

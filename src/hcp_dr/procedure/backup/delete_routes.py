@@ -161,6 +161,7 @@ STEP = Step(
     documented="8.6.2-5",
     observe=observe,
     plan=plan,
+    waits=(timeouts.ROUTES_GONE,),
     foresee=foresee,
     afterwards=afterwards,
     look_back=look_back,

@@ -131,6 +131,11 @@ STEP = Step(
     documented="8.6.2-2",
     observe=observe,
     plan=plan,
+    waits=(
+        timeouts.FENCE_PODS_GONE,
+        timeouts.FENCED_ETCD_LEADS,
+        timeouts.ETCD_STILL,
+    ),
     foresee=foresee,
     afterwards=afterwards,
     look_back=look_back,

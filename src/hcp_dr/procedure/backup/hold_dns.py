@@ -134,6 +134,7 @@ STEP = Step(
     documented="-",
     observe=observe,
     plan=plan,
+    waits=(timeouts.DNS_CACHES,),
     afterwards=afterwards,
     look_back=look_back,
     revert=revert,

@@ -61,4 +61,11 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, remembered={"at": facts.now, "revision": facts.revision})
 
 
-STEP = Step(name="backup.note_moment", documented="-", observe=observe, plan=plan, afterwards=afterwards)
+STEP = Step(
+    name="backup.note_moment",
+    documented="-",
+    observe=observe,
+    plan=plan,
+    waits=(timeouts.ETCD_ANSWERS,),
+    afterwards=afterwards,
+)

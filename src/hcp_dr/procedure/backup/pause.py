@@ -208,5 +208,11 @@ def _spreading(facts: Facts) -> Decision | None:
 
 
 STEP = Step(
-    name=steps.BACKUP_PAUSE, documented="8.6.2-2", observe=observe, plan=plan, afterwards=afterwards, revert=revert
+    name=steps.BACKUP_PAUSE,
+    documented="8.6.2-2",
+    observe=observe,
+    plan=plan,
+    waits=(timeouts.PAUSE_SPREAD,),
+    afterwards=afterwards,
+    revert=revert,
 )

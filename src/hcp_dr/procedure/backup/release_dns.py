@@ -161,6 +161,7 @@ STEP = Step(
     documented="8.6.2-6",
     observe=observe,
     plan=plan,
+    waits=(timeouts.DNS_RELEASED,),
     foresee=foresee,
     afterwards=afterwards,
     look_back=look_back,

@@ -392,6 +392,7 @@ STEP = Step(
     documented="8.6.2-3",
     observe=observe,
     plan=plan,
+    waits=(timeouts.ETCD_ANSWERS,),
     foresee=foresee,
     afterwards=afterwards,
     look_back=look_back,

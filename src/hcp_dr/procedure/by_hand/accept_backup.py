@@ -209,4 +209,11 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, manifest=_manifest(facts))
 
 
-STEP = Step(name=steps.BY_HAND_ACCEPT_BACKUP, documented="8.6.2", observe=observe, plan=plan, afterwards=afterwards)
+STEP = Step(
+    name=steps.BY_HAND_ACCEPT_BACKUP,
+    documented="8.6.2",
+    observe=observe,
+    plan=plan,
+    waits=(timeouts.FENCE_PODS_GONE,),
+    afterwards=afterwards,
+)

@@ -180,6 +180,10 @@ STEP = Step(
     documented="-",
     observe=observe,
     plan=plan,
+    waits=(
+        timeouts.PUBLISH_API,
+        timeouts.ETCD_MEMBERS,
+    ),
     foresee=foresee,
     afterwards=afterwards,
 )

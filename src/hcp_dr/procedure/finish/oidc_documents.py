@@ -4,8 +4,6 @@ AWS knows its tokens (rule E3)? An operator that removes a HostedCluster removes
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import RESUME, NotProven
@@ -61,8 +59,12 @@ def _by_word(facts: Documents) -> Check:
     return Check("oidc_documents", "warning", seen, _WHY, todo)
 
 
-def foresee(facts: Documents) -> Documents:
-    return replace(facts, published="same")
-
-
-STEP = Step(name="finish.oidc_documents", documented="-", observe=observe, plan=plan, foresee=foresee, proof=True)
+STEP = Step(
+    name="finish.oidc_documents",
+    documented="-",
+    observe=observe,
+    plan=plan,
+    waits=(timeouts.OIDC_DOCUMENTS,),
+    checks="the OIDC documents are published with the key of before",
+    proof=True,
+)

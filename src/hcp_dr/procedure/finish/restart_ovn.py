@@ -73,4 +73,11 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, pods=tuple(OvnPod(pod.name, "new", ready=True, deleting=False) for pod in facts.pods))
 
 
-STEP = Step(name="finish.restart_ovn", documented="8.6.4 next step", observe=observe, plan=plan, afterwards=afterwards)
+STEP = Step(
+    name="finish.restart_ovn",
+    documented="8.6.4 next step",
+    observe=observe,
+    plan=plan,
+    waits=(timeouts.OVN_READY,),
+    afterwards=afterwards,
+)

@@ -172,6 +172,10 @@ STEP = Step(
     documented="8.6.3-7",
     observe=observe,
     plan=plan,
+    waits=(
+        timeouts.POOLS_TELL,
+        timeouts.MACHINES_ADOPTED,
+    ),
     foresee=foresee,
     afterwards=afterwards,
 )

@@ -250,6 +250,7 @@ STEP = Step(
     documented="-",
     observe=observe,
     plan=plan,
+    waits=(timeouts.IMAGES_PULLED,),
     afterwards=afterwards,
     look_back=look_back,
     revert=revert,

@@ -251,6 +251,7 @@ STEP = Step(
     documented="8.6.3-6",
     observe=observe,
     plan=plan,
+    waits=(timeouts.CONTROL_PLANE_SERVES,),
     announced=True,
     foresee=foresee,
     afterwards=afterwards,

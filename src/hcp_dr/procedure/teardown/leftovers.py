@@ -141,6 +141,7 @@ STEP = Step(
     documented="8.6.4-6,7",
     observe=observe,
     plan=plan,
+    waits=(timeouts.NAMESPACE_GONE,),
     foresee=foresee,
     afterwards=afterwards,
 )

@@ -87,6 +87,7 @@ STEP = Step(
     documented="-",
     observe=observe,
     plan=plan,
+    waits=(timeouts.OPERATOR_BACK,),
     foresee=foresee,
     afterwards=afterwards,
 )

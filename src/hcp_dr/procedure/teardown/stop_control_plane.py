@@ -192,6 +192,10 @@ STEP = Step(
     documented="8.6.4-1",
     observe=observe,
     plan=plan,
+    waits=(
+        timeouts.VOLUMES_RETAINED,
+        timeouts.CONTROL_PLANE_STOPPED,
+    ),
     foresee=foresee,
     afterwards=afterwards,
 )

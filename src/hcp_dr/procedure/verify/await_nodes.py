@@ -132,6 +132,7 @@ STEP = Step(
     documented="8.6.3 verification",
     observe=observe,
     plan=plan,
+    waits=(timeouts.NODES_READY,),
     foresee=foresee,
     proof=True,
     afterwards=afterwards,

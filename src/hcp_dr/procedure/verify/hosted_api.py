@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Step, Wait
@@ -38,10 +38,12 @@ def plan(facts: Facts) -> Decision:
     return Done(f"version {facts.version}, {facts.nodes} nodes Ready")
 
 
-def foresee(facts: Facts) -> Facts:
-    return replace(facts, not_ready=())
-
-
 STEP = Step(
-    name=steps.VERIFY_HOSTED_API, documented="8.6.4 validation", observe=observe, plan=plan, foresee=foresee, proof=True
+    name=steps.VERIFY_HOSTED_API,
+    documented="8.6.4 validation",
+    observe=observe,
+    plan=plan,
+    waits=(timeouts.HOSTED_API,),
+    checks="the hosted API tells its version, and all nodes are Ready",
+    proof=True,
 )

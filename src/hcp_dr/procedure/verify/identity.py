@@ -10,7 +10,7 @@ restore was made by hand: it serves for longer than anybody here knows."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Topic, Verdict, Wait
@@ -158,9 +158,12 @@ def plan(facts: Facts) -> Decision:
     return Done(f"cluster ID {facts.now.cluster_id}, {len(facts.now.nodes)} nodes, nonce read back", found)
 
 
-def foresee(facts: Facts) -> Facts:
-    member = Member("etcd-0", "cluster", "member", "member", 0, ("etcd-0",))
-    return replace(facts, nonce_wanted="nonce", nonce="nonce", before=facts.now, members_wanted=1, members=(member,))
-
-
-STEP = Step(name=steps.VERIFY_IDENTITY, documented="-", observe=observe, plan=plan, foresee=foresee, proof=True)
+STEP = Step(
+    name=steps.VERIFY_IDENTITY,
+    documented="-",
+    observe=observe,
+    plan=plan,
+    waits=(timeouts.ETCD_MEMBERS,),
+    checks="cluster ID, nodes, nonce, samples of Secrets and members of etcd are those of before",
+    proof=True,
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hcp_dr import upstream
 from hcp_dr.engine.journal import Memory
@@ -223,21 +223,15 @@ def _of_mark(facts: Facts) -> tuple[Check, ...]:
     )
 
 
-def foresee(facts: Facts) -> Facts:
-    return replace(
-        facts,
-        available="True",
-        trusted="True",
-        node_pools=facts.node_pools_wanted,
-        not_ready=(),
-        unrestored=(),
-        documents=None,
-        signing_key_kept=True,
-        unreached=(),
-        marked=False,
-    )
-
-
 STEP = Step(
-    name=steps.VERIFY_PLACEMENT, documented="8.6.4 validation", observe=observe, plan=plan, foresee=foresee, proof=True
+    name=steps.VERIFY_PLACEMENT,
+    documented="8.6.4 validation",
+    observe=observe,
+    plan=plan,
+    waits=(
+        timeouts.PLACEMENT,
+        timeouts.IGNITION_TOLD,
+    ),
+    checks="it is available on the destination, with all that the backup holds",
+    proof=True,
 )

@@ -3,7 +3,7 @@ read back by name. Here the hosted API is back for everyone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
@@ -47,10 +47,12 @@ def plan(facts: Facts) -> Decision:
     return Done(f"{facts.hostname} answers with the nonce of this relocation")
 
 
-def foresee(facts: Facts) -> Facts:
-    return replace(facts, wanted="nonce", answered=True, nonce="nonce")
-
-
 STEP = Step(
-    name=steps.VERIFY_PUBLISH_API, documented="8.6.3-6", observe=observe, plan=plan, foresee=foresee, proof=True
+    name=steps.VERIFY_PUBLISH_API,
+    documented="8.6.3-6",
+    observe=observe,
+    plan=plan,
+    waits=(timeouts.PUBLISH_API,),
+    checks="the API answers by its name with the nonce of this relocation",
+    proof=True,
 )

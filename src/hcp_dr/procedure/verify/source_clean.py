@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Step, Wait
@@ -50,8 +50,12 @@ def plan(facts: Facts) -> Decision:
     return Done("nothing is left on the source")
 
 
-def foresee(facts: Facts) -> Facts:
-    return replace(facts, left=())
-
-
-STEP = Step(name=steps.VERIFY_SOURCE_CLEAN, documented="-", observe=observe, plan=plan, foresee=foresee, proof=True)
+STEP = Step(
+    name=steps.VERIFY_SOURCE_CLEAN,
+    documented="-",
+    observe=observe,
+    plan=plan,
+    waits=(timeouts.SOURCE_CLEAN,),
+    checks="nothing of the hosted cluster is left on the source",
+    proof=True,
+)
