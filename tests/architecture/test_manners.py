@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,30 @@ MODULES = sorted(PRODUCT.rglob("*.py"))
 SOURCES = sorted(PRODUCT.parent.rglob("*.py"))
 
 
-def names(path: Path) -> Iterator[str]:
-    """Every word that a module's code uses or defines; not its prose."""
-    for node in ast.walk(ast.parse(path.read_text())):
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Of a module's code: every word that it uses or defines, not its prose; what it calls; its long functions."""
+
+    names: frozenset[str]
+    calls: frozenset[str]
+    long: tuple[str, ...]
+
+
+@cache
+def source(path: Path) -> Source:
+    """A module is parsed once for all tests that look at it."""
+    nodes = [*ast.walk(ast.parse(path.read_text()))]
+    called = (node.func for node in nodes if isinstance(node, ast.Call))
+    functions = (node for node in nodes if isinstance(node, ast.FunctionDef))
+    return Source(
+        names=frozenset(names(nodes)),
+        calls=frozenset(map(ast.unparse, called)) if path.is_relative_to(PRODUCT) else frozenset(),
+        long=tuple(each.name for each in functions if (each.end_lineno or 0) - each.lineno >= 60),
+    )
+
+
+def names(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         match node:
             case ast.Name(id=name) | ast.arg(arg=name) | ast.keyword(arg=str(name)) | ast.Attribute(attr=name):
                 yield name
@@ -29,19 +52,13 @@ def names(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PRODUCT.parent)))
 def test_dry_run_is_printing_a_plan_and_no_flag(path: Path) -> None:
-    assert not [name for name in names(path) if "dry_run" in name.lower() or "dryrun" in name.lower()]
-
-
-def calls(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func)
+    assert not [name for name in source(path).names if "dry_run" in name.lower() or "dryrun" in name.lower()]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PRODUCT)))
 def test_only_the_engine_waits_and_only_the_command_line_ends_the_process(path: Path) -> None:
     room = path.relative_to(PRODUCT).parts[0]
-    called = set(calls(path))
+    called = source(path).calls
     assert room == "engine" or not called & {"time.sleep", "sleep"}
     assert room == "cli" or not called & {"sys.exit", "exit", "os._exit", "print", "input"}
 
@@ -53,12 +70,7 @@ def test_modules_are_of_a_size_to_be_read(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PRODUCT)))
 def test_no_function_is_longer_than_a_page(path: Path) -> None:
-    long = [
-        node.name
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 60
-    ]
-    assert not long
+    assert not source(path).long
 
 
 def test_the_error_tree_is_drawn_as_it_is() -> None:

@@ -189,12 +189,9 @@ def test_what_upstream_calls_things_is_written_in_one_place() -> None:
     assert elsewhere == set()
 
 
-USE_CASES = frozenset({"calling_off", "case", "losing", "online"})
-
-
 def test_the_book_holds_its_pages_and_what_they_share_is_elsewhere() -> None:
     beside = {name for _, name, is_package in pkgutil.iter_modules(procedure.__path__) if not is_package}
-    assert beside <= USE_CASES
+    assert beside == set()
 
 
 def test_every_step_says_where_it_is_documented() -> None:

@@ -27,6 +27,7 @@ class Scene:
 
     world: World
     operator: Operator
+    shapes: tuple[Shape, ...] = ()
 
     @property
     def observed(self) -> Observation:
@@ -40,7 +41,19 @@ class Scene:
 
 def scene(*asked: Shape) -> Scene:
     world = observed(shapes.options(frozenset(asked))).clone()
-    return Scene(world, Operator(world))
+    return Scene(world, Operator(world), asked)
+
+
+def twin(here: Scene) -> Scene:
+    """Another scene in the same state, with nobody's hooks: what a process leaves that is killed at this moment."""
+    hooks, here.world.hooks = here.world.hooks, []
+    try:
+        world = here.world.clone()
+    finally:
+        here.world.hooks = hooks
+    operator = Operator(world)
+    operator.take_over(here.operator.story(), here.operator.files)
+    return Scene(world, operator, here.shapes)
 
 
 def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:

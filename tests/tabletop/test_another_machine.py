@@ -26,8 +26,8 @@ from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import World
 from tests.tabletop.scene import SETTLE, Scene, scene, unchecked
-from tests.tabletop.test_dangers import Killed, just_before, sides, stop_before
-from tests.tabletop.test_interruption import every_kill, some
+from tests.tabletop.test_dangers import Killed, just_before, sides, stop_before, stopped
+from tests.tabletop.test_interruption import some_kills
 
 LEASE = "hcp-dr-clusters-shop"
 
@@ -43,7 +43,7 @@ def assert_whole(world: World, words: str = "") -> None:
 
 
 def test_killed_at_every_action_and_resumed_on_another_machine() -> None:
-    for left in some(every_kill())[::2]:
+    for left in some_kills()[::2]:
         operator = elsewhere(left.world)
         try:
             ending = operator.resume()
@@ -80,8 +80,7 @@ def kill_in(here: Scene, operator: Operator, step: str) -> None:
 
 
 def test_a_torn_mirror_is_read_as_far_as_it_is_whole() -> None:
-    here = scene()
-    stop_before(here, "restore.hosted_cluster")
+    here = stopped("restore.hosted_cluster")
     bucket = here.operator.ports().bucket
     [key] = [item.key for item in bucket.list("hcp-dr/clusters/shop/") if item.key.endswith(f"/{FILE_NAME}")]
     bucket.put(key, bucket.get(key) + b'{"line": "remember", "ke', metadata={})
@@ -149,8 +148,7 @@ def kill() -> None:
 
 
 def test_journals_that_forked_are_refused() -> None:
-    here = scene()
-    stop_before(here, "backup.pause")
+    here = stopped("backup.pause")
     twin = Operator(here.world, machine="bastion")
     twin.take_over(here.operator.story(), here.operator.files)
     here.world.hooks.append(without_bucket)
@@ -171,8 +169,7 @@ def test_journals_that_forked_are_refused() -> None:
 
 
 def test_what_only_the_first_folder_has_is_asked_for_by_name() -> None:
-    here = scene()
-    stop_before(here, "restore.control_plane_secrets")
+    here = stopped("restore.control_plane_secrets")
     source, _ = sides(here)
     source.patch(r.SECRET, "root-ca", "clusters-shop", {"data": {"more": "bW9yZQ=="}})
     ending = elsewhere(here.world).resume()
@@ -182,8 +179,7 @@ def test_what_only_the_first_folder_has_is_asked_for_by_name() -> None:
 
 
 def test_a_pools_status_that_moves_on_is_no_matter() -> None:
-    here = scene()
-    stop_before(here, "restore.node_pools")
+    here = stopped("restore.node_pools")
     source, _ = sides(here)
     condition = {"type": "Odd", "status": "True", "reason": "New", "message": "", "observedGeneration": 1}
     condition |= {"lastTransitionTime": "2026-01-01T00:00:00Z"}

@@ -17,7 +17,7 @@ from hcp_dr_lab.tabletop.world import NAME
 from tests.claims import NOT_OF_THE_CLUSTER, NOT_TORN_DOWN, denials
 from tests.tabletop.scene import Scene, scene
 from tests.tabletop.test_abort import EVERY
-from tests.tabletop.test_dangers import Killed, scale, sides, stop_before
+from tests.tabletop.test_dangers import Killed, scale, sides, stopped
 
 PLACE = "clusters-shop"
 READS = ("endpoint status", "member list", "snapshot status", "stat -c", "--max-time")
@@ -138,8 +138,7 @@ def test_who_refuses_after_an_act_does_not_deny_it(step: str, what: str) -> None
 
 @pytest.mark.parametrize(("step", "what"), ALL_UNDONE if EVERY else ALL_UNDONE[1::11])
 def test_who_calls_it_off_and_is_stopped_does_not_deny_what_it_undid(step: str, what: str) -> None:
-    here = scene()
-    stop_before(here, "restore.start_control_plane", "handover")
+    here = stopped("restore.start_control_plane", dns="handover")
     lines = len(here.operator.story().lines)
     done: list[str] = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Literal
 
 import pytest
@@ -21,7 +22,7 @@ from hcp_dr_lab.ground.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.hosted.content import OVN_NAMESPACE
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.tabletop.gate import Request
-from tests.tabletop.scene import Scene, scene, unchecked, unguarded, unwatched
+from tests.tabletop.scene import Scene, scene, twin, unchecked, unguarded, unwatched
 
 OWN = "clusters-shop"
 MARK = "hypershift.openshift.io/restored-from-backup"
@@ -63,6 +64,19 @@ def stop_before(here: Scene, step: str, dns: Dns = RELEASE) -> None:
     here.world.hooks.clear()
 
 
+def stopped(step: str, *shapes: Shape, dns: Dns = RELEASE) -> Scene:
+    """A scene of a test's own, in which the product was killed there."""
+    return twin(_stopped(step, shapes, dns))
+
+
+@cache
+def _stopped(step: str, shapes: tuple[Shape, ...], dns: Dns) -> Scene:
+    """Nobody's own: it is relocated once in a process, and each test goes on with a twin."""
+    here = scene(*shapes)
+    stop_before(here, step, dns)
+    return here
+
+
 def scale(cluster: Kubernetes, namespace: str, deployment: str, replicas: int) -> None:
     cluster.patch(r.DEPLOYMENT, deployment, namespace, {"spec": {"replicas": replicas}})
 
@@ -99,8 +113,7 @@ def test_pods_go_on_talking_to_the_old_control_plane_while_it_answers() -> None:
 
 def test_a_nodes_way_to_its_api_restarts_itself_only_when_the_old_one_is_dead() -> None:
     """Until then no pod of OVN is Ready, however long the API answers by its name."""
-    here = scene()
-    stop_before(here, "finish.restart_ovn")
+    here = stopped("finish.restart_ovn")
     here.world.clock.spend(60)
     workers = here.world.hypervisor.workers.values()
     destination = here.world.sides[1].api(OWN)
@@ -142,8 +155,7 @@ def test_termination_protection_stands_behind_all_else() -> None:
 
 def test_an_aws_machine_deleted_on_the_source_while_its_provider_lives_is_an_instance_terminated() -> None:
     """As somebody tears down who has not stopped the controllers, nor held the machines, nor protected instances."""
-    here = scene()
-    stop_before(here, "teardown.stop_control_plane")
+    here = stopped("teardown.stop_control_plane")
     source, _ = sides(here)
     let_go(here, source)
     source.delete(r.HOSTED_CLUSTER, "shop", "clusters")
@@ -162,8 +174,7 @@ def let_go(here: Scene, cluster: Kubernetes) -> None:
 
 
 def test_a_machine_with_a_stale_owner_is_replaced() -> None:
-    here = scene()
-    stop_before(here, "restore.adopt_machines")
+    here = stopped("restore.adopt_machines")
     _, destination = sides(here)
     let_go(here, destination)
     destination.patch(r.NODE_POOL, "shop-workers", "clusters", {"spec": {"pausedUntil": None}})
@@ -179,8 +190,7 @@ def test_a_machine_with_a_stale_owner_is_replaced() -> None:
 
 def test_held_machines_are_not_replaced_whoever_owns_them() -> None:
     """What the paused annotations are for: with them, the same mistake makes no machine."""
-    here = scene()
-    stop_before(here, "restore.adopt_machines")
+    here = stopped("restore.adopt_machines")
     _, destination = sides(here)
     machine_set = destination.list(r.MACHINE_SET, OWN).items[0]
     destination.patch(r.MACHINE_SET, machine_set["metadata"]["name"], OWN, {"spec": {"replicas": 4}})
@@ -307,8 +317,7 @@ def test_an_etcd_init_that_calls_a_tool_that_restores_no_more_never_ends(monkeyp
 
 
 def test_an_operator_that_comes_back_to_a_half_deleted_cluster_wipes_its_oidc_documents() -> None:
-    here = scene()
-    stop_before(here, "teardown.hosted_cluster")
+    here = stopped("teardown.hosted_cluster")
     source, _ = sides(here)
     scale(source, OPERATOR_NAMESPACE, OPERATOR, 1)
     source.delete(r.HOSTED_CLUSTER, "shop", "clusters")
@@ -319,7 +328,6 @@ def test_an_operator_that_comes_back_to_a_half_deleted_cluster_wipes_its_oidc_do
 def test_killed_by_hand_and_resumed_the_same_places_are_harmless() -> None:
     """The counterpart of the tests above: where nobody interferes, the product goes on from each of these places."""
     for step in ("teardown.stop_control_plane", "restore.adopt_machines", "teardown.hosted_cluster"):
-        here = scene()
-        stop_before(here, step)
+        here = stopped(step)
         assert here.operator.resume().error is None
         assert here.verdict().reasons == (), step

@@ -19,8 +19,8 @@ from hcp_dr_lab.ground.layout import BUCKET
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.tabletop.aws.storage import Wanted
 from hcp_dr_lab.tabletop.operator import Operator
-from tests.tabletop.scene import Scene, scene
-from tests.tabletop.test_dangers import sides, stop_before
+from tests.tabletop.scene import Scene
+from tests.tabletop.test_dangers import sides, stopped
 from tests.tabletop.test_takeover import zone
 
 NAMESPACE = "clusters-shop"
@@ -62,8 +62,7 @@ def forge_journal(here: Scene, step: str, **remembered: Any) -> None:
 @pytest.mark.parametrize("verb", ["resume", "abort"])
 @pytest.mark.parametrize("file", ["../../home/.ssh/authorized_keys", "{}/absolute", "journal.jsonl"])
 def test_a_manifest_in_the_bucket_writes_no_file_elsewhere(tmp_path: Path, verb: str, file: str) -> None:
-    here = scene()
-    stop_before(here, "backup.snapshot_etcd")
+    here = stopped("backup.snapshot_etcd")
     forge_manifest(here, b"ssh-ed25519 of-somebody\n", file=file.format(tmp_path))
     (tmp_path / "home" / ".ssh").mkdir(parents=True)
     second = Operator(here.world, folder=tmp_path / "state" / "backup", machine="laptop")
@@ -76,8 +75,7 @@ def test_a_manifest_in_the_bucket_writes_no_file_elsewhere(tmp_path: Path, verb:
 
 
 def test_a_node_pool_of_another_hosted_cluster_is_not_made(tmp_path: Path) -> None:
-    here = scene()
-    stop_before(here, "restore.node_pools")
+    here = stopped("restore.node_pools")
     body = (
         b"apiVersion: hypershift.openshift.io/v1beta1\nkind: NodePool\n"
         b"metadata: {name: evil, namespace: clusters}\nspec: {clusterName: neighbour}\n"
@@ -112,8 +110,7 @@ FORGED: list[tuple[str, Mapping[str, Any]]] = [
     ("step", "values"), FORGED, ids=lambda each: each if isinstance(each, str) else next(iter(each))
 )
 def test_a_journal_in_the_bucket_makes_nothing_elsewhere(step: str, values: Mapping[str, Any]) -> None:
-    here = scene(Shape.NEIGHBOUR)
-    stop_before(here, "restore.hosted_cluster")
+    here = stopped("restore.hosted_cluster", Shape.NEIGHBOUR)
     machines = here.world.cloud.machines.instances()
     [neighbour, *_] = [
         name
@@ -137,6 +134,5 @@ def test_a_journal_in_the_bucket_makes_nothing_elsewhere(step: str, values: Mapp
 
 
 def test_what_a_journal_tells_truly_is_undone_as_ever() -> None:
-    here = scene(Shape.NEIGHBOUR)
-    stop_before(here, "restore.hosted_cluster")
+    here = stopped("restore.hosted_cluster", Shape.NEIGHBOUR)
     assert Operator(here.world, machine="laptop").abort().error is None

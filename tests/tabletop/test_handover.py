@@ -23,7 +23,7 @@ from hcp_dr_lab.tabletop.world import NAME as SHOP
 from hcp_dr_lab.tabletop.world import World
 from tests.tabletop.scene import Scene, scene
 from tests.tabletop.test_abort import EVERY, assert_called_off, boundaries
-from tests.tabletop.test_dangers import just_before, sides, stop_before
+from tests.tabletop.test_dangers import just_before, sides, stop_before, stopped
 from tests.tabletop.test_source_lost import assert_alive
 from tests.tabletop.test_takeover import kill_external_dns, of_shop, reasons, stop_at_change, zone
 
@@ -225,8 +225,7 @@ def test_an_older_backup_that_held_names_under_its_odd_id_gives_them_back(
 
 
 def test_a_claim_that_somebody_changed_meanwhile_is_told_by_the_abort() -> None:
-    here = scene()
-    stop_before(here, "backup.fence", "handover")
+    here = stopped("backup.fence", dns="handover")
     [claim] = [each for each in ours(here) if each.type == "TXT" and each.name.startswith("cname-api")][:1]
     change = RecordChange("DELETE", claim), RecordChange("CREATE", replace(claim, ttl=77))
     here.operator.ports().zone.change(change)
@@ -277,8 +276,7 @@ def test_a_name_whose_address_goes_on_its_way_is_made_anew() -> None:
 
 
 def test_the_names_of_a_source_that_dies_meanwhile_are_taken_over() -> None:
-    here = scene()
-    stop_before(here, "restore.hosted_cluster", "handover")
+    here = stopped("restore.hosted_cluster", dns="handover")
     assert not owners(here) & {FIRST.external_dns_owner, SECOND.external_dns_owner}
     here.world.die(here.world.sides[0])
     here.world.clock.spend(5)

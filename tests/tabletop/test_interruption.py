@@ -6,7 +6,9 @@ of all three are taken while one relocation goes on, and each is resumed by itse
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +19,7 @@ from hcp_dr_lab.observer import tabletop as observation
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import World
-from tests.tabletop.scene import SETTLE, scene
+from tests.tabletop.scene import SETTLE, Scene, scene, twin
 
 EVERY_KILL = "HCP_DR_EVERY_KILL"
 """Set it to resume from all kills, which takes minutes."""
@@ -33,21 +35,34 @@ class Left:
     files: dict[str, bytes]
 
 
-def every_kill(*shapes: Shape) -> list[Left]:
+def at_every_kill(shapes: tuple[Shape, ...], see: Callable[[Scene, str], None]) -> None:
     """Before and after each request that writes, from the first line of the journal to its last."""
     here = scene(*shapes)
-    left: list[Left] = []
 
-    def remember(moment: Literal["before", "after"], request: Request) -> None:
+    def listen(moment: Literal["before", "after"], request: Request) -> None:
         story = here.operator.story()
         if request.writes and story.case is not None and not story.ended:
-            hooks, here.world.hooks = here.world.hooks, []
-            world = here.world.clone()
-            here.world.hooks = hooks
-            left.append(Left(f"{moment} {request}", world, story, dict(here.operator.files)))
+            see(here, f"{moment} {request}")
 
-    here.world.hooks.append(remember)
+    here.world.hooks.append(listen)
     assert here.operator.relocate().error is None
+
+
+def some_kills(*shapes: Shape) -> list[Left]:
+    """Two relocations, which go the same way: the first one counts, and of the second one that is kept which is needed.
+    Copies of the world at all its kills would take more time than to relocate again."""
+    lines: list[int] = []
+    at_every_kill(shapes, lambda here, _: lines.append(len(here.operator.story().lines)))
+    assert len(lines) > 200
+    wanted, number, left = frozenset(chosen(lines)), itertools.count(), []
+
+    def keep(here: Scene, words: str) -> None:
+        if next(number) in wanted:
+            copied = twin(here)
+            left.append(Left(words, copied.world, here.operator.story(), dict(here.operator.files)))
+
+    at_every_kill(shapes, keep)
+    assert next(number) == len(lines)
     return left
 
 
@@ -58,20 +73,22 @@ def resumed(left: Left) -> tuple[World, Operator]:
     return world, operator
 
 
+def chosen(lines: Sequence[int]) -> list[int]:
+    """Numbers of kills, told how many lines the journal has at each: the first, one in the middle and the last of those
+    between two lines; of them, all or every sixth."""
+    groups: dict[int, list[int]] = {}
+    for number, each in enumerate(lines):
+        groups.setdefault(each, []).append(number)
+    found = [group[place] for group in groups.values() for place in sorted({0, len(group) // 2, len(group) - 1})]
+    return found[:: 1 if os.environ.get(EVERY_KILL) else 6]
+
+
 def some(kills: list[Left]) -> list[Left]:
-    """The first, one in the middle and the last of those between two lines of the journal; of them, all or every
-    sixth."""
-    groups: dict[int, list[Left]] = {}
-    for left in kills:
-        groups.setdefault(len(left.story.lines), []).append(left)
-    chosen = [group[place] for group in groups.values() for place in sorted({0, len(group) // 2, len(group) - 1})]
-    return chosen[:: 1 if os.environ.get(EVERY_KILL) else 6]
+    return [kills[number] for number in chosen([len(left.story.lines) for left in kills])]
 
 
 def test_killed_at_every_action_and_resumed() -> None:
-    kills = every_kill()
-    assert len(kills) > 200
-    for left in some(kills):
+    for left in some_kills():
         world, operator = resumed(left)
         ending = operator.resume()
         assert ending.error is None, left.words

@@ -6,8 +6,11 @@ A shape that may not be relocated is no exception: it has to be refused everywhe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
 
 import pytest
 
@@ -17,10 +20,11 @@ from hcp_dr.kube import resources as r
 from hcp_dr.model import Dns
 from hcp_dr.objects.reading import dig
 from hcp_dr_lab.hosted.shapes import Shape
+from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending
 from hcp_dr_lab.tabletop.world import NAME
 from tests.tabletop.by_hand import Hands
-from tests.tabletop.scene import SETTLE, Scene, scene
+from tests.tabletop.scene import SETTLE, Scene, scene, twin
 from tests.tabletop.test_abort import harm
 from tests.tabletop.test_dangers import Killed, just_before
 
@@ -30,6 +34,47 @@ SHAPES: tuple[tuple[Shape, ...], ...] = ((), *((shape,) for shape in Shape))
 
 def kill() -> None:
     raise Killed
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A relocation: as it was when the first request of some steps was on its way, and as it ended."""
+
+    stops: Mapping[str, Scene]
+    end: Scene
+    ending: Ending
+
+
+STOPS = ("backup.fence", "backup.snapshot_etcd", "restore.hosted_cluster", "restore.start_control_plane")
+
+
+@cache
+def course(shapes: tuple[Shape, ...]) -> Course:
+    """Nobody's own: it is relocated once in a process, and each way goes on with a twin."""
+    here = scene(*shapes)
+    stops: dict[str, Scene] = {}
+
+    def keep(moment: Literal["before", "after"], request: Request) -> None:
+        del request
+        step = here.operator.story().current
+        if moment == "before" and step in STOPS and step not in stops:
+            stops[step] = twin(here)
+
+    here.world.hooks.append(keep)
+    ending = here.operator.relocate()
+    here.world.hooks.clear()
+    return Course(stops, here, ending)
+
+
+def go_on_from(here: Scene, kept: Scene) -> None:
+    other = twin(kept)
+    here.world, here.operator = other.world, other.operator
+
+
+def killed_in(here: Scene, step: str) -> None:
+    """The relocation's process is killed in this step, where it comes so far."""
+    found = course(here.shapes)
+    go_on_from(here, found.stops.get(step, found.end))
 
 
 def killed(here: Scene, step: str, act: Callable[[], Ending]) -> None:
@@ -58,6 +103,12 @@ def relocated(dns: Dns) -> Way:
     return lambda here: here.operator.relocate(dns=dns)
 
 
+def relocated_plainly(here: Scene) -> Ending:
+    found = course(here.shapes)
+    go_on_from(here, found.end)
+    return found.ending
+
+
 def with_phases(here: Scene, ending: Ending, *phases: str) -> Ending:
     for phase in phases:
         if ending.error is None:
@@ -71,7 +122,7 @@ def phase_by_phase(here: Scene) -> Ending:
 
 def resumed_after(step: str) -> Way:
     def way(here: Scene) -> Ending:
-        killed(here, step, here.operator.relocate)
+        killed_in(here, step)
         return gone_on(here)
 
     return way
@@ -79,7 +130,7 @@ def resumed_after(step: str) -> Way:
 
 def aborted_after(step: str) -> Way:
     def way(here: Scene) -> Ending:
-        killed(here, step, here.operator.relocate)
+        killed_in(here, step)
         return called_off(here)
 
     return way
@@ -106,7 +157,7 @@ def lost_and_resumed(here: Scene) -> Ending:
 
 
 def lost_after_its_fence(here: Scene) -> Ending:
-    killed(here, "restore.hosted_cluster", here.operator.relocate)
+    killed_in(here, "restore.hosted_cluster")
     here.world.die(here.world.sides[0])
     here.world.clock.spend(5)
     return here.operator.restore_lost()
@@ -120,7 +171,7 @@ def by_hand(here: Scene) -> Ending:
 
 
 WAYS: dict[str, Way] = {
-    "relocate": relocated("release"),
+    "relocate": relocated_plainly,
     "relocate --dns takeover": relocated("takeover"),
     "relocate --dns handover": relocated("handover"),
     "phase by phase": phase_by_phase,

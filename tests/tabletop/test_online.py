@@ -13,7 +13,7 @@ from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending, Operator
 from tests.tabletop.scene import Scene, scene
-from tests.tabletop.test_dangers import Killed, just_before, scale, sides, stop_before
+from tests.tabletop.test_dangers import Killed, just_before, scale, sides, stopped
 
 ETCD_FOLDER = "/var/lib/data/"
 
@@ -110,8 +110,7 @@ def files_in_etcd_now(here: Scene) -> bool:
 
 
 def test_none_is_taken_while_a_relocation_is_not_finished_and_it_goes_on_after_that() -> None:
-    here = scene()
-    stop_before(here, "backup.pause")
+    here = stopped("backup.pause")
     _, ending = taken(here, "laptop")
     assert isinstance(ending.error, Unfinished)
     assert "unfinished relocate" in ending.error.what

@@ -30,7 +30,7 @@ def settled(action: str) -> str:
     """Without what only the doing can tell: versions of objects, names of a fence."""
     action = re.sub(r'"resourceVersion": "[^"]*"', '"resourceVersion": "…"', action)
     action = re.sub(r"snapshot-\S+?\.db", "snapshot.db", action)
-    return re.sub(r"shop-\d{6}", "shop-……", action)
+    return re.sub(r"clusters/shop/shop-\w{6}", "shop-……", action)
 
 
 BY_ITSELF = re.compile(

@@ -13,15 +13,14 @@ from hcp_dr.errors import AwsUnreachable, ClusterUnreachable, HcpDrError, Journa
 from hcp_dr.kube import resources as r
 from hcp_dr_lab.ground.layout import BUCKET
 from hcp_dr_lab.tabletop.gate import Request
-from tests.tabletop.scene import Scene, scene
+from tests.tabletop.scene import Scene
 from tests.tabletop.test_abort import counted
-from tests.tabletop.test_dangers import OWN, sides, stop_before
+from tests.tabletop.test_dangers import OWN, sides, stop_before, stopped
 
 
 def rolled_back(stopped_in: str, to: str) -> Scene:
     """The journal ends where `to` was begun, and the mirror is gone."""
-    here = scene()
-    stop_before(here, stopped_in)
+    here = stopped(stopped_in)
     lines = []
     for line in here.operator.story().lines:
         if line.get("line") == "step" and line.get("step") == to:
@@ -107,8 +106,7 @@ def test_a_resumed_abort_asks_too() -> None:
 
 def test_what_was_announced_is_of_this_relocation_only() -> None:
     """After an abort another one begins: nothing of the first is held against it."""
-    here = scene()
-    stop_before(here, "restore.node_pools")
+    here = stopped("restore.node_pools")
     source, _ = sides(here)
     lease = source.get(r.LEASE, "hcp-dr-clusters-shop", "default")
     assert lease["metadata"]["annotations"][REACHED_ANNOTATION] == "restore.hosted_cluster"

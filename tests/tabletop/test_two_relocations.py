@@ -6,11 +6,9 @@ One is the hosted cluster that every test relocates, the other one is its neighb
 from __future__ import annotations
 
 import os
-import random
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
-from functools import cache, partial
+from contextlib import suppress
+from functools import cache
 from typing import Literal
 
 import pytest
@@ -20,11 +18,10 @@ from hcp_dr.errors import CannotMigrate, HcpDrError, MachineUnsafe, OperatorClai
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube import resources as r
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.tabletop import gate
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending, Operator
 from hcp_dr_lab.tabletop.world import NAME, World
-from tests.tabletop.scene import SETTLE, Scene, scene, unchecked
+from tests.tabletop.scene import SETTLE, Scene, scene, twin, unchecked
 from tests.tabletop.test_abort import harm
 from tests.tabletop.test_interruption import EVERY_KILL, Left
 
@@ -32,7 +29,6 @@ OTHER = "shop2"
 CLAIM = ("hcp-dr.operator", "default")
 OPERATOR = ("operator", "hypershift")
 EVERY = os.environ.get(EVERY_KILL)
-PATIENCE = 10.0
 
 
 class KilledError(Exception):
@@ -218,12 +214,6 @@ def makes_claim(request: Request, port: str = "source") -> bool:
     return bool(request.arguments[1]["metadata"]["name"] == CLAIM[0])
 
 
-@pytest.fixture
-def nested(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One command acts while a request of the other is on its way; only one of them runs at any time."""
-    monkeypatch.setattr(gate, "_LOCK", nullcontext())
-
-
 def with_claim_first(world: World, second: Operator) -> None:
     """When somebody is about to make the first claim, the second one, which has seen none either, makes its own, and
     its process dies."""
@@ -276,9 +266,16 @@ def test_who_came_too_late_may_call_it_off_and_leaves_the_others_claim() -> None
 
 def crossing() -> tuple[Scene, Operator]:
     """The first is on the first side, the other one on the second, and each is to go to where the other one is."""
+    here = twin(_crossed())
+    return here, Operator(here.world, OTHER, source=2)
+
+
+@cache
+def _crossed() -> Scene:
+    """Nobody's own: go on with a twin."""
     here = scene(Shape.NEIGHBOUR)
     assert Operator(here.world, OTHER).relocate().error is None
-    return here, Operator(here.world, OTHER, source=2)
+    return here
 
 
 @pytest.mark.usefixtures("nested")
@@ -453,133 +450,3 @@ def test_a_claim_that_is_left_is_seen_from_outside() -> None:
     body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": left, "spec": {"holderIdentity": "it"}}
     here.world.sides[0].client().create(r.LEASE, body)
     assert here.verdict().reasons == ("on the source is left: Lease default/hcp-dr.operator",)
-
-
-# Both at once
-
-
-class Turns:
-    """Two commands, of which one runs at any time: before a request it may be the other one's turn."""
-
-    def __init__(self, world: World, seed: int) -> None:
-        self._chance = random.Random(seed)  # noqa: S311 - a schedule that can be played again
-        self._changed = threading.Condition()
-        self._turn = 0
-        self._at_work = [0, 1]
-        self._undisturbed = 0
-        world.hooks.append(self._listen)
-
-    def _listen(self, moment: Literal["before", "after"], request: Request) -> None:
-        self._undisturbed -= 1
-        if self._undisturbed < 0 and moment == "before" and self._chance.random() < (0.3 if request.writes else 0.05):
-            self._give(self._turn, 1 - self._turn)
-
-    def rest(self, requests: int) -> None:
-        """Let the other one make so many before it may be one's own turn again."""
-        self._undisturbed = requests
-        self._give(self._turn, 1 - self._turn)
-
-    def _give(self, mine: int, other: int) -> None:
-        if other in self._at_work:
-            with self._changed:
-                self._turn = other
-                self._changed.notify_all()
-                self._await(mine)
-
-    def _await(self, mine: int) -> None:
-        assert self._changed.wait_for(lambda: self._turn == mine, timeout=300), "the other one never ends"
-
-    def play(self, first: Callable[[], None], second: Callable[[], None]) -> None:
-        failed: list[BaseException] = []
-
-        def run(mine: int, work: Callable[[], None]) -> None:
-            try:
-                with self._changed:
-                    self._await(mine)
-                work()
-            except BaseException as error:  # noqa: BLE001 - it is the test's, which raises it
-                failed.append(error)
-            with self._changed:
-                self._at_work.remove(mine)
-                self._turn = 1 - mine
-                self._changed.notify_all()
-
-        threads = [threading.Thread(target=run, args=each) for each in enumerate((first, second))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failed:
-            raise failed[0]
-
-
-class Play:
-    """Two commands at once, each by somebody who begins again what was refused, resumes what stopped, and gives up when
-    that is of no use."""
-
-    def __init__(self, world: World, seed: int) -> None:
-        self._world = world
-        self._turns = Turns(world, seed)
-
-    def of(self, *each: tuple[Operator, Callable[[Operator], Ending]]) -> None:
-        first, second = (partial(self._persist, *one) for one in each)
-        self._turns.play(first, second)
-        self._world.hooks.clear()
-
-    def _persist(self, operator: Operator, begin: Callable[[Operator], Ending]) -> None:
-        ending = begin(operator)
-        for _ in range(100):
-            if ending.error is None:
-                return
-            self._world.clock.spend(PATIENCE)
-            self._turns.rest(requests=300)
-            ending = operator.resume() if operator.story().command and not operator.story().ended else begin(operator)
-        raise AssertionError(ending.error)
-
-
-ALL_SEEDS = range(40)
-SEEDS = ALL_SEEDS if EVERY else (0, 1)
-UNLUCKY = ALL_SEEDS if EVERY else (8, 14)
-"""With which, without a claim, the second abort remembers the zero of the first."""
-
-
-@pytest.mark.usefixtures("nested")
-@pytest.mark.parametrize("seed", SEEDS)
-def test_two_relocations_off_one_source_interleaved(seed: int) -> None:
-    world = scene(Shape.NEIGHBOUR).world
-    Play(world, seed).of((Operator(world), Operator.relocate), (Operator(world, OTHER), Operator.relocate))
-    assert (where(world, NAME), where(world, OTHER)) == ([2], [2])
-    assert_unharmed(world, seed)
-
-
-@pytest.mark.usefixtures("nested")
-@pytest.mark.parametrize("seed", SEEDS)
-def test_two_relocations_that_cross_interleaved(seed: int) -> None:
-    here, other = crossing()
-    world = here.world
-    Play(world, seed).of((here.operator, Operator.relocate), (other, Operator.relocate))
-    assert (where(world, NAME), where(world, OTHER)) == ([2], [1])
-    assert_unharmed(world, seed)
-
-
-@pytest.mark.usefixtures("nested")
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_relocation_and_an_abort_interleaved(seed: int) -> None:
-    here = scene(Shape.NEIGHBOUR)
-    world, other = here.world, Operator(here.world, OTHER)
-    restored_paused(world, other)
-    Play(world, seed).of((here.operator, Operator.relocate), (other, Operator.abort))
-    assert (where(world, NAME), where(world, OTHER)) == ([2], [1])
-    assert_unharmed(world, seed)
-
-
-@pytest.mark.usefixtures("nested")
-@pytest.mark.parametrize("seed", UNLUCKY)
-def test_two_aborts_interleaved(seed: int) -> None:
-    here = scene(Shape.NEIGHBOUR)
-    world, other = here.world, Operator(here.world, OTHER)
-    restored_paused(world, here.operator)
-    restored_paused(world, other)
-    Play(world, seed).of((here.operator, Operator.abort), (other, Operator.abort))
-    assert (where(world, NAME), where(world, OTHER)) == ([1], [1])
-    assert_unharmed(world, seed)

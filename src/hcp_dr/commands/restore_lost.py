@@ -152,11 +152,12 @@ def _chosen(context: Context) -> tuple[Case, Manifest]:
             must_be_before(story, folder.folder)
             case = fitting(context, story)
             manifest = source_loss.must_be_verified(folder, story, context.ports, case)
-            return towards(case, context.ports.destination), manifest
         except (ArchiveError, SettingsError, NotRestorable) as error:
             refused = refused or (error if isinstance(error, NotRestorable) else None)
             odd.append(error.what)
             context.tell(f"Passed over {folder.folder}: {error.what}")
+        else:
+            return towards(case, context.ports.destination), manifest
     if refused is not None:  # the newest of those says what can be done with it
         raise refused
     wanted = context.requested

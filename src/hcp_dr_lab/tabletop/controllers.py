@@ -24,7 +24,7 @@ from hcp_dr_lab.standin.view import is_ready
 from hcp_dr_lab.tabletop.clock import NEVER, Clock
 from hcp_dr_lab.tabletop.kubernetes import ApiServer, collect
 from hcp_dr_lab.tabletop.kubernetes.refusal import Refusal
-from hcp_dr_lab.tabletop.kubernetes.store import Change
+from hcp_dr_lab.tabletop.kubernetes.store import Change, Key, Store
 from hcp_dr_lab.tabletop.twin import sharing
 
 MANAGER = "kube-controller-manager"
@@ -39,6 +39,8 @@ so what was so in one copy of a world is so in all."""
 
 _TEMPLATE_HASH = "pod-template-hash"
 _LEASE, _NODE = str(r.LEASE), str(r.NODE)
+_CONFIG_MAP, _NAMESPACE = str(r.CONFIG_MAP), str(r.NAMESPACE)
+_FURNISHED = frozenset({"kube-root-ca.crt"})  # is made anew
 _REVISION_HASH = "controller-revision-hash"
 _POD_NAME = "statefulset.kubernetes.io/pod-name"
 _WORK = frozenset(
@@ -89,7 +91,7 @@ class Controllers:
         if changes is None or any(change.key.kind in _WORK for change in changes):
             with store.lock:
                 _Round(server, self._clock, self._at_rest).play()
-        if changes is None or any(map(_leaves_garbage, changes)):
+        if changes is None or any(_leaves_garbage(store, change) for change in changes):
             self._garbage = min(self._garbage, self._clock.now() + GARBAGE_SECONDS)
         if self._garbage <= self._clock.now():
             self._garbage = self._clock.now() + GARBAGE_SECONDS if collect(server) else NEVER
@@ -493,12 +495,21 @@ def set_status(server: ApiServer, resource: Resource, found: Object, wanted: Obj
     return bool(change)
 
 
-def _leaves_garbage(change: Change) -> bool:
+def _leaves_garbage(store: Store, change: Change) -> bool:
     if change.after is None:
-        return True
+        return not _leaves_nothing(store, change)
     metadata = change.after.object["metadata"]
     fresh = change.before is None and "ownerReferences" in metadata
     return fresh or "deletionTimestamp" in metadata
+
+
+def _leaves_nothing(store: Store, change: Change) -> bool:
+    """A ConfigMap that nobody has as an owner goes, and nobody waits for its namespace to be empty."""
+    if change.key.kind != _CONFIG_MAP or change.before is None or change.key.name in _FURNISHED:
+        return False
+    space = store.get(Key(_NAMESPACE, "", change.key.namespace))
+    going = space is None or "deletionTimestamp" in space.object["metadata"]
+    return not going and not store.owns(change.before.object["metadata"]["uid"])
 
 
 def own(value: Any) -> Any:

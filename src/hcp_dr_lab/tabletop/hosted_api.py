@@ -59,6 +59,7 @@ class HostedApi:
         self._certificate = self._file("tls-cert-file")
         self._clients = self._file("client-ca-file")
         self._etcd_authority = self._file("etcd-cafile")
+        self._etcd_host = container.flag("etcd-servers").partition("//")[2].partition(":")[0]
         self._server: ApiServer | None = None
         self._etcd: etcd.Process | None = None
 
@@ -96,13 +97,13 @@ class HostedApi:
             self._server.stop()
 
     def _known(self) -> Iterable[etcd.Process]:
-        host = self._container.flag("etcd-servers").partition("//")[2].partition(":")[0]
-        return self._etcds.behind(self.namespace, host)
+        return self._etcds.behind(self.namespace, self._etcd_host)
 
     def _serves(self, process: etcd.Process) -> bool:
-        running = any(found is process for found in self._known())
         return (
-            running and self._etcds.quorum(process.member.cluster) and trusts(self._etcd_authority, process.certificate)
+            any(found is process for found in self._known())
+            and self._etcds.quorum(process.member.cluster)
+            and trusts(self._etcd_authority, process.certificate)
         )
 
 

@@ -436,11 +436,8 @@ class Kubelet:
         return next((pod for pod in self.pods.values() if pod.address == address and pod.lives), None)
 
     def quorum(self, cluster: etcd.Cluster) -> bool:
-        alive = {
-            pod.etcd.member.member_id
-            for pod in self.pods.values()
-            if pod.etcd is not None and pod.etcd.member.cluster is cluster
-        }
+        processes = (pod.etcd for pod in self.pods.values() if pod.etcd is not None)
+        alive = {each.member.member_id for each in processes if each.member.cluster is cluster}
         return len(alive & cluster.members.keys()) > len(cluster.members) // 2
 
     def behind(self, namespace: str, host: str, asking: Pod | None = None) -> list[etcd.Process]:

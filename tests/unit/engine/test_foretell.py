@@ -112,7 +112,7 @@ def test_undoing_is_foretold_by_its_first_round() -> None:
 
 
 def test_what_needs_nothing_has_a_reason() -> None:
-    planned, _ = look(TOY, Facts(owner=True, owned=True, awaited=True))
+    planned, _ = look(TOY, Facts(owner=True, owned=True, awaited=True, allowed=True))
     assert (planned.outlook, planned.text, planned.actions) == ("nothing", "all is there", ())
 
 

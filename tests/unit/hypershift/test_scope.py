@@ -44,9 +44,10 @@ def remembering(**values: Any) -> Memory:
     return memory
 
 
-def refused(use: Callable[[], object]) -> str:
+def refused(use: Callable[..., object], *arguments: Any, **named: Any) -> str:
+    """What is wrong, where this use of a journal's value is refused."""
     with pytest.raises(NotOurs) as caught:
-        use()
+        use(*arguments, **named)
     assert caught.value.exit_code == 72
     assert caught.value.left_as == "Nothing of this step was done."
     assert caught.value.what.isprintable()
@@ -80,8 +81,8 @@ def test_of_a_host_beside_its_own_a_record_may_be_made(filters: tuple[str, ...])
     """Whatever the journal says of the domain: external-dns on the source says for what it makes records."""
     mine = scope.own(replace(CASE, domain="of-the-journal"), None, filters)
     body = route(host="www.else.example")
-    assert "www.else.example" in refused(lambda: scope.routes(remembering(routes={"oauth": body}), mine))
-    refused(lambda: scope.hostnames(remembering(service_hostnames={"a": "www.else.example"}), mine))
+    assert "www.else.example" in refused(scope.routes, remembering(routes={"oauth": body}), mine)
+    refused(scope.hostnames, remembering(service_hostnames={"a": "www.else.example"}), mine)
 
 
 def test_a_route_whose_generated_name_was_shortened_is_put_back() -> None:
@@ -93,7 +94,7 @@ def test_a_route_whose_generated_name_was_shortened_is_put_back() -> None:
         if fine:
             assert scope.routes(remembering(routes={name: body}), mine)
         else:
-            refused(lambda body=body: scope.routes(remembering(routes={name: body}), mine))  # type: ignore[misc]
+            refused(scope.routes, remembering(routes={name: body}), mine)
 
 
 @pytest.mark.parametrize(
@@ -116,14 +117,14 @@ def test_a_route_whose_generated_name_was_shortened_is_put_back() -> None:
     ],
 )
 def test_a_route_that_is_not_its_own_is_refused(name: str, body: Any) -> None:
-    assert "routes has" in refused(lambda: scope.routes(remembering(routes={name: body}), OWN))
+    assert "routes has" in refused(scope.routes, remembering(routes={name: body}), OWN)
 
 
 @pytest.mark.parametrize("value", ["text", [], 7, True])
 def test_a_value_of_another_kind_is_refused(value: Any) -> None:
-    refused(lambda: scope.routes(remembering(routes=value), OWN))
-    refused(lambda: scope.hostnames(remembering(service_hostnames=value), OWN))
-    refused(lambda: scope.changed(remembering(changed=value), CASE, ("Secret",)))
+    refused(scope.routes, remembering(routes=value), OWN)
+    refused(scope.hostnames, remembering(service_hostnames=value), OWN)
+    refused(scope.changed, remembering(changed=value), CASE, ("Secret",))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_a_value_of_another_kind_is_refused(value: Any) -> None:
 def test_a_hostname_of_a_service_that_is_not_its_own_is_refused(name: str, text: str) -> None:
     assert scope.hostnames(remembering(service_hostnames={"kube-apiserver": API}), OWN) == {"kube-apiserver": API}
     memory = remembering(service_hostnames={name: text})
-    assert "service_hostnames has" in refused(lambda: scope.hostnames(memory, OWN))
+    assert "service_hostnames has" in refused(scope.hostnames, memory, OWN)
 
 
 def address(**changes: Any) -> dict[str, Any]:
@@ -191,13 +192,13 @@ def test_a_record_that_is_not_at_its_names_or_not_kept_for_it_is_refused(record:
     image = {"owner": "mgmt-1", "records": [record]}
     for key in ("dns_image", "dns_held"):
         memory = remembering(**{key: image})
-        assert f"{key} has" in refused(lambda memory=memory, key=key: scope.image(memory, key, OWN))  # type: ignore[misc]
+        assert f"{key} has" in refused(scope.image, memory, key, OWN)
 
 
 @pytest.mark.parametrize("owner", ["", None, 7, 'a,b"', "a b"])
 def test_an_owner_that_no_external_dns_is_called_is_refused(owner: Any) -> None:
     memory = remembering(dns_image={"owner": owner, "records": []})
-    assert "dns_image has the owner" in refused(lambda: scope.image(memory, "dns_image", OWN))
+    assert "dns_image has the owner" in refused(scope.image, memory, "dns_image", OWN)
 
 
 def test_records_at_names_that_its_routes_had_are_put_back_where_these_are_its_own() -> None:
@@ -205,9 +206,9 @@ def test_records_at_names_that_its_routes_had_are_put_back_where_these_are_its_o
     image = {"owner": "mgmt-1", "records": [address(name=host)]}
     memory = remembering(dns_image=image, routes={"oauth": route(host=host)})
     assert scope.image(memory, "dns_image", OWN, published=True) == image
-    refused(lambda: scope.image(memory, "dns_image", OWN))
+    refused(scope.image, memory, "dns_image", OWN)
     forged = remembering(dns_image=image, routes={"oauth": route(host=host, namespace="hypershift")})
-    refused(lambda: scope.image(forged, "dns_image", OWN, published=True))
+    refused(scope.image, forged, "dns_image", OWN, published=True)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_records_at_names_that_its_routes_had_are_put_back_where_these_are_its_o
 def test_replicas_beyond_reason_or_of_others_are_refused(values: dict[str, Any]) -> None:
     assert scope.replicas(remembering(r={"kube-apiserver": 3}), "r", ("kube-apiserver",)) == {"kube-apiserver": 3}
     assert scope.replicas(remembering(), "r", ()) is None
-    assert "r has" in refused(lambda: scope.replicas(remembering(r=values), "r", ("kube-apiserver",)))
+    assert "r has" in refused(scope.replicas, remembering(r=values), "r", ("kube-apiserver",))
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_replicas_beyond_reason_or_of_others_are_refused(values: dict[str, Any])
 def test_a_pause_that_is_no_word_is_refused(values: dict[str, Any]) -> None:
     fine = {"asked": {"NodePool/a": None, "NodePool/b": "2026-01-01T00:00:00Z"}, "machines": {"Machine/a": False}}
     assert scope.pauses(remembering(paused_before=fine)) == fine
-    assert "paused_before has" in refused(lambda: scope.pauses(remembering(paused_before=values)))
+    assert "paused_before has" in refused(scope.pauses, remembering(paused_before=values))
 
 
 @pytest.mark.parametrize(
@@ -248,13 +249,13 @@ def test_a_pause_that_is_no_word_is_refused(values: dict[str, Any]) -> None:
 def test_what_changed_is_its_own_or_refused(place: Any) -> None:
     fine = {"f": ["Secret", "clusters", "a"]}
     assert scope.changed(remembering(changed=fine), CASE, ("Secret",)) == {"f": ("Secret", "clusters", "a")}
-    assert "changed has" in refused(lambda: scope.changed(remembering(changed={"f": place}), CASE, ("Secret",)))
+    assert "changed has" in refused(scope.changed, remembering(changed={"f": place}), CASE, ("Secret",))
 
 
 @pytest.mark.parametrize("value", ["../x", "a b", "", "a/b", "-a", 7, "a" * 101, "a\n"])
 def test_an_id_that_could_lead_elsewhere_is_refused(value: Any) -> None:
     assert [scope.identifier(each) for each in (None, "k3j9", "by-hand-1f2e")] == [None, "k3j9", "by-hand-1f2e"]
-    assert "the id of its fence is" in refused(lambda: scope.identifier(value))
+    assert "the id of its fence is" in refused(scope.identifier, value)
 
 
 # Each page reads its part of the journal so.
@@ -272,15 +273,15 @@ def undone(step: Any, world: World, **values: Any) -> Any:
 
 def test_a_forged_route_is_made_nowhere(world: World) -> None:
     forged = {"evil": route("evil", "hypershift", "evil.hosted.example")}
-    refused(lambda: undone(delete_routes.STEP, world, routes=forged, service_hostnames={}))
-    refused(lambda: undone(delete_routes.STEP, world, routes={}, service_hostnames={"x": "www.hosted.example"}))
+    refused(undone, delete_routes.STEP, world, routes=forged, service_hostnames={})
+    refused(undone, delete_routes.STEP, world, routes={}, service_hostnames={"x": "www.hosted.example"})
 
 
 @pytest.mark.parametrize("step", [release_dns.STEP, hold_dns.STEP])
 def test_a_forged_record_is_made_nowhere(world: World, step: Any) -> None:
     key = "dns_image" if step is release_dns.STEP else "dns_held"
     forged = {"owner": "source", "at": 0, "records": [to_json(Record("www.hosted.example", "A", 60, ("192.0.2.1",)))]}
-    refused(lambda: undone(step, world, **{key: forged}))
+    refused(undone, step, world, **{key: forged})
 
 
 def test_without_its_hosted_cluster_no_name_is_known_to_be_its_own(world: World) -> None:
@@ -321,7 +322,7 @@ def test_names_of_a_neighbour_that_are_held_stay_held(world: World) -> None:
     ],
 )
 def test_what_else_an_abort_would_apply_is_bounded(world: World, step: Any, values: dict[str, Any]) -> None:
-    refused(lambda: undone(step, world, **values))
+    refused(undone, step, world, **values)
 
 
 @pytest.mark.parametrize(
@@ -336,18 +337,18 @@ def test_what_else_an_abort_would_apply_is_bounded(world: World, step: Any, valu
     ],
 )
 def test_what_a_resume_would_apply_is_bounded(world: World, step: Any, values: dict[str, Any]) -> None:
-    refused(lambda: step.observe(world.ports, CASE, remembering(**values)))
+    refused(step.observe, world.ports, CASE, remembering(**values))
 
 
 def test_protection_of_an_instance_that_is_not_its_own_is_left(world: World) -> None:
     world.instances.running = dict.fromkeys(world.instances.running, True)
     own, other = {"i-one-1": False}, {"i-one2-1": False}
     assert undone(protect_instances.STEP, world, protection=own).actions
-    assert "protection has i-one2-1" in refused(lambda: undone(protect_instances.STEP, world, protection=own | other))
+    assert "protection has i-one2-1" in refused(undone, protect_instances.STEP, world, protection=own | other)
     for machine in world.source.list(AWS_MACHINE, "clusters-one").items:
         world.destination.put(machine)
     unprotect_instances.STEP.observe(world.ports, CASE, remembering(protection=own))
-    refused(lambda: unprotect_instances.STEP.observe(world.ports, CASE, remembering(protection=other)))
+    refused(unprotect_instances.STEP.observe, world.ports, CASE, remembering(protection=other))
 
 
 @pytest.mark.parametrize(
@@ -367,7 +368,7 @@ def test_an_instance_whose_machine_is_gone_is_known_by_its_tag(
     if own:
         scope.must_be_own([instance], (), infra_id)
     else:
-        refused(lambda: scope.must_be_own([instance], (), infra_id))
+        refused(scope.must_be_own, [instance], (), infra_id)
 
 
 def test_what_a_neighbour_has_on_the_destination_is_not_taken_away_whatever_relocation_it_bears(world: World) -> None:

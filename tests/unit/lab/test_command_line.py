@@ -5,15 +5,41 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from hcp_dr_lab.cli import main as run
 from hcp_dr_lab.cli import options
 from hcp_dr_lab.cli.drill import drill
 from hcp_dr_lab.cli.main import up
 
 PROGRAM = Path(sys.executable).with_name("hcp-dr-lab")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    returncode: int | str | None
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Runs the command line to its end in this process: a process of its own takes two seconds to start."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+    def play(*words: str) -> Ended:
+        monkeypatch.setattr("sys.argv", ["hcp-dr-lab", *words])
+        with pytest.raises(SystemExit) as ended:
+            run()
+        said = capfd.readouterr()
+        return Ended(ended.value.code, said.out, said.err)
+
+    return play
 
 
 def test_up_and_drill_take_the_same_options() -> None:
@@ -25,8 +51,7 @@ def test_up_and_drill_take_the_same_options() -> None:
         }
 
 
-@pytest.mark.parametrize("command", ["up", "drill"])
-@pytest.mark.parametrize(
+BAD = pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--shape", "three-members-5.0", "--shape", "etcdctl-on-3.6"), "contradict each other"),
@@ -37,24 +62,37 @@ def test_up_and_drill_take_the_same_options() -> None:
         (("--delay", "patience=5"), "is not NAME=SECONDS"),
     ],
 )
+
+
+@pytest.mark.parametrize("command", ["up", "drill"])
+@BAD
 def test_bad_options_are_a_paragraph_and_start_nothing(
-    tmp_path: Path, command: str, words: tuple[str, ...], said: str
+    lab: Callable[..., Ended], tmp_path: Path, command: str, words: tuple[str, ...], said: str
 ) -> None:
+    assert_refused(lab(command, *words), said, tmp_path)
+
+
+@pytest.mark.parametrize("command", ["up", "drill"])
+def test_the_program_says_so_too(tmp_path: Path, command: str) -> None:
     ended = subprocess.run(
-        (str(PROGRAM), command, *words),
+        (str(PROGRAM), command, "--crds", "/nowhere"),
         env={"XDG_STATE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+    assert_refused(Ended(ended.returncode, ended.stdout, ended.stderr), "is no folder", tmp_path)
+
+
+def assert_refused(ended: Ended, said: str, state: Path) -> None:
     assert ended.returncode == 8
     assert ended.stdout == ""
     assert ended.stderr.startswith("hcp-dr-lab: ")
     assert said in ended.stderr
     assert "Nothing was started" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert list(state.iterdir()) == []
 
 
 @pytest.mark.parametrize(

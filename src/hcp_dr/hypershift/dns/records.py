@@ -69,9 +69,11 @@ def ownerships(records: Iterable[Record]) -> tuple[Ownership, ...]:
     found = []
     for record in records:
         names = names_kept_by(record.name) if record.type == "TXT" else ()
-        text = "".join(record.values)
+        text = "".join(record.values) if names else ""
+        if "heritage=external-dns" not in text:
+            continue
         owner, resource = _OWNER.search(text), _RESOURCE.search(text)
-        if names and owner and "heritage=external-dns" in text:
+        if owner:
             found.append(Ownership(names, owner[1], resource[1] if resource else "", record))
     return tuple(found)
 

@@ -20,13 +20,12 @@ from typing import Any
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import CommandFailed, Forbidden, NotFound, NotRestorable
-from hcp_dr.hypershift.fence.state import RECONCILERS
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CONFIG_MAP, DEPLOYMENT, HOSTED_CLUSTER, POD, STATEFUL_SET
 from hcp_dr.model import Case
 from hcp_dr.objects.reading import dig, is_ready_pod, name_of, pods_of
 from hcp_dr.objects.release import control_plane_images, upgrade
-from hcp_dr.upstream import ETCD
+from hcp_dr.upstream import CONTROL_PLANE_OPERATOR, ETCD
 
 ETCD_RESTORE = "etcd_restore"
 """Under which the journal remembers what was seen of it."""
@@ -196,7 +195,8 @@ def _tool(release: str, looked: Looked | None) -> Check:
     if called is None and tools is not None and set(TOOLS) <= {*looked.restoring}:
         return Check(name, "ok", f"{' and '.join(TOOLS)} of etcd's image both restore")
     if called is None or tools is None:
-        todo = f"bring {RECONCILERS[0]} and etcd up on the source, and look again; where that cannot be: {FILL_BY_HAND}"
+        todo = f"bring {CONTROL_PLANE_OPERATOR} and etcd up on the source, and look again; "
+        todo += f"where that cannot be: {FILL_BY_HAND}"
         return Check(name, "unknown", f"it was not seen whether etcd-init restores: {looked.unseen}", why, todo)
     needed = [tool for tool in TOOLS if tool in called]
     if len(needed) > 1 and EITHER in called:
@@ -225,7 +225,7 @@ def look_at(cluster: Kubernetes, case: Case) -> tuple[Object, Looked]:
     else:
         called = _called(cluster, namespace, pods)
         answer = _tools(cluster, namespace, sets.get(ETCD), pods)
-        unseen = "" if called is not None else f"no Ready pod shows what is in the image of {RECONCILERS[0]}"
+        unseen = "" if called is not None else f"no Ready pod shows what is in the image of {CONTROL_PLANE_OPERATOR}"
         unseen = unseen if answer is not None else "no Ready pod of etcd shows what is in its image"
     return hosted_cluster, Looked(
         release=control_plane_images(hosted_cluster),
@@ -251,8 +251,9 @@ def _shards_there(sets: Mapping[str, Object], config_maps: Iterable[Object]) -> 
 
 def _called(cluster: Kubernetes, namespace: str, pods: Iterable[Object]) -> tuple[str, ...] | None:
     """Other components run the same image, so that a control plane that is fenced by hand can still be asked."""
-    template = next((i for i in cluster.list(DEPLOYMENT, namespace).items if name_of(i) == RECONCILERS[0]), None)
-    image = _image(dig(template, "spec", "template"), RECONCILERS[0])
+    deployments = cluster.list(DEPLOYMENT, namespace).items
+    template = next((item for item in deployments if name_of(item) == CONTROL_PLANE_OPERATOR), None)
+    image = _image(dig(template, "spec", "template"), CONTROL_PLANE_OPERATOR)
     for pod, container in _running(pods, image):
         code, lines = _asked(cluster, (namespace, pod, container), _READ_SCRIPT)
         if code in _SEARCHED:

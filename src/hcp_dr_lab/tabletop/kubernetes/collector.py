@@ -46,7 +46,8 @@ class _Round:
         self._entries = [entry for key in self._resources for entry in self._store.list(key)]
         self._present = {entry.object["metadata"]["uid"]: entry for entry in self._entries}
         self._dependents: dict[str, list[Entry]] = {}
-        for entry in self._entries:
+        self._owned = [entry for entry in self._entries if _owners(entry)]
+        for entry in self._owned:
             for reference in _owners(entry):
                 self._dependents.setdefault(reference["uid"], []).append(entry)
 
@@ -54,8 +55,8 @@ class _Round:
         for entry in self._entries:
             if _going(entry):
                 self._let_go(entry)
-        for entry in self._entries:
-            if _owners(entry) and not _going(entry):
+        for entry in self._owned:
+            if not _going(entry):
                 self._judge(entry)
         for space in self._store.list("namespaces"):
             if _going(space):

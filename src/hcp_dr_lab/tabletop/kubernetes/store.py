@@ -12,6 +12,7 @@ import hashlib
 import marshal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -86,6 +87,11 @@ class Store:
         self._revision = revision
         self._compacted = compacted
         self._kinds = {} if kinds is None else kinds
+        self._references: Counter[str] = Counter()  # how often an object is named as an owner, by its UID
+        for spaces in self._kinds.values():
+            for names in spaces.values():
+                for entry in names.values():
+                    self._count(entry, 1)
         self._lists: dict[str, dict[str | None, list[Entry]]] = {}  # answers of `list`, until the kind changes
         self._history = list(history)
 
@@ -131,6 +137,10 @@ class Store:
                     else:
                         found[change.key] = change.before
             return [found[key] for key in sorted(found)]
+
+    def owns(self, uid: str) -> bool:
+        """Whether any object names the one of this UID as its owner."""
+        return bool(self._references[uid])
 
     def kinds(self) -> builtins.list[str]:
         """Those of which there is at least one key."""
@@ -207,7 +217,9 @@ class Store:
             kinds = {
                 kind: {space: dict(names) for space, names in spaces.items()} for kind, spaces in self._kinds.items()
             }
-            return type(self)(self._revision, self._compacted, kinds, self._history)
+            copied = type(self)(self._revision, self._compacted, {}, self._history)
+            copied._kinds, copied._references = kinds, self._references.copy()  # noqa: SLF001 - of its own kind
+            return copied
 
     def __deepcopy__(self, memo: object) -> Self:
         return self.clone()
@@ -239,8 +251,15 @@ class Store:
         for kind in sorted(self._kinds):
             yield from self.list(kind)
 
+    def _count(self, entry: Entry | None, by: int) -> None:
+        metadata = entry.object.get("metadata") if entry is not None and isinstance(entry.object, dict) else None
+        for reference in (metadata or {}).get("ownerReferences") or ():
+            self._references[reference["uid"]] += by
+
     def _record(self, change: Change) -> None:
         self._lists.pop(change.key.kind, None)
+        self._count(change.before, -1)
+        self._count(change.after, 1)
         self._history.append(change)
         self._changed.notify_all()
 
