@@ -197,13 +197,14 @@ def test_with_folders_on_disk(tmp_path: Path) -> None:
     second = Operator(here.world, folder=tmp_path / "second", machine="laptop")
     assert second.resume().error is None
     kept = {path.name for path in (tmp_path / "second").iterdir()}
-    assert kept == {"journal.jsonl", "manifest.json", "namespaces"}
+    reports = {"report.json", "report.txt", "report.html"}
+    assert kept == {"journal.jsonl", "manifest.json", "namespaces"} | reports
     assert (tmp_path / "second" / "journal.jsonl").stat().st_mode & 0o777 == 0o600
     with pytest.raises(NothingToResume):
         Operator(here.world, folder=tmp_path / "third", machine="desk").resume()
     assert_whole(here.world)
-    ending = here.operator.resume()
-    assert ending.error is None
+    with pytest.raises(NothingToResume, match="is finished"):
+        here.operator.resume()
     assert (tmp_path / "first" / "journal.jsonl.before").exists()
 
 

@@ -272,7 +272,7 @@ def test_with_the_mark_of_a_restore_the_volumes_of_monitoring_go(monkeypatch: py
         return body
 
     monkeypatch.setattr(hosted_cluster, "paused_body", marked)
-    monkeypatch.setattr(start_control_plane, "RESTORED", "nobody/asks-for-this")
+    monkeypatch.setattr(start_control_plane, "RESTORED_FROM_BACKUP", "nobody/asks-for-this")
     here = scene()
     assert here.operator.relocate().error is None
     assert_the_volumes_are_gone(here)

@@ -212,7 +212,7 @@ def test_a_snapshot_of_another_fence_is_refused() -> None:
 @pytest.fixture
 def short_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     """An URL lives for a minute: the tabletop's days take long."""
-    monkeypatch.setattr(restore_url, "SECONDS", 60)
+    monkeypatch.setattr(restore_url, "URL_SECONDS", 60)
     monkeypatch.setattr(restore_url, "NEEDED", 10)
 
 

@@ -18,6 +18,7 @@ from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.step import Check
 from hcp_dr.engine.telling import Scribe
 from hcp_dr.engine.wait import FIRST_LIMIT
+from hcp_dr.errors import ArchiveError
 from hcp_dr.model import DNS, RELEASE, Case, Dns
 from hcp_dr.procedure import PREFLIGHT, WATCHES, Steps, working_steps
 from hcp_dr.report import page, relocation
@@ -98,11 +99,15 @@ def journal_checks(journal: JournalWriter, step: str, checks: tuple[Check, ...])
 
 
 def finished(context: Context, journal: OpenJournal, checks: tuple[Check, ...]) -> Outcome:
-    """The outcome of a command whose journal has its last line, with the report written into the backup folder. Raises
-    ArchiveError."""
+    """The outcome of a command whose journal has its last line, with the report written into the backup folder. A
+    report that cannot be written is a warning: the work is done."""
     folder, story = context.folder, journal.story
     report = relocation.to_json(story, backup_dir=folder.folder)
-    folder.write("report.json", json.dumps(report, indent=1) + "\n")
-    folder.write("report.txt", relocation.to_text(report) + "\n")
-    folder.write("report.html", page.to_html(report))
+    try:
+        folder.write("report.json", json.dumps(report, indent=1) + "\n")
+        folder.write("report.txt", relocation.to_text(report) + "\n")
+        folder.write("report.html", page.to_html(report))
+    except ArchiveError as error:
+        todo = "make room or give the folder back, then run `hcp-dr report`"
+        checks += (Check("report", "warning", error.what.rstrip("."), "all else is done, by the journal", todo),)
     return Outcome(story, folder.folder, checks)

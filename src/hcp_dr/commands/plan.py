@@ -21,7 +21,8 @@ from hcp_dr.model import DNS, RELEASE, Case, Dns, Ports
 from hcp_dr.procedure import IN_SERVICE, PHASES, RESTORE_LOST, UNDO, Steps, working_steps
 
 RESUME = "resume"
-BEGINNING = ("relocate", "backup")
+BEGINNING = ("relocate", "backup", "preflight")
+"""What is planned from the settings; everything else from the journal, where there is one."""
 PLANNED = (*PHASES, RESUME, ABORT)
 
 

@@ -93,6 +93,7 @@ class MemoryJournal:
     def __init__(self, clock: Clock) -> None:
         self.story = Story()
         self._clock = clock
+        self._dumped: list[tuple[Mapping[str, Any], bytes]] = []
 
     @property
     def memory(self) -> Memory:
@@ -103,7 +104,12 @@ class MemoryJournal:
         self.story = self.story.after(self.story.sealed(record))
 
     def data(self) -> bytes:
-        return b"".join(json.dumps(line, sort_keys=True).encode() + b"\n" for line in self.story.lines)
+        """All its lines; those that were dumped before are not dumped again."""
+        for place, line in enumerate(self.story.lines):
+            if place == len(self._dumped) or self._dumped[place][0] is not line:
+                self._dumped[place:] = [(line, json.dumps(line, sort_keys=True).encode() + b"\n")]
+        del self._dumped[len(self.story.lines) :]
+        return b"".join(data for _, data in self._dumped)
 
     def adopt(self, data: bytes) -> None:
         self.story = told(data, "in memory")

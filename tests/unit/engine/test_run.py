@@ -376,7 +376,13 @@ def test_a_wait_ends_when_the_world_has_changed() -> None:
     plan = lambda found: Done("there") if found else Wait("a is there", "nothing", 10.0)  # noqa: E731
     table.run().carry_out_one(step(plan))
     assert table.log.story == ["step", "wait", "done"]
-    assert table.log.lines[1] == {"line": "wait", "step": "toy.step", "until": "a is there", "seen": "nothing"}
+    assert table.log.lines[1] == {
+        "line": "wait",
+        "step": "toy.step",
+        "until": "a is there",
+        "seen": "nothing",
+        "limit": 10.0,
+    }
     assert table.clock.awaited == [(None, None, 2.0)]
 
 
