@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 
+# Bytecode is written once, and not made anew by every worker of the tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo drill test test-region test-region-long check docs format changelog lock upgrade clean
 
 ## The whole relocation on the tabletop, in memory: seconds, as any user, anywhere.

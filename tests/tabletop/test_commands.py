@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 import hcp_dr
+from hcp_dr.engine.journal import fold, told
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, ArchiveError, JournalError, NothingToResume, Unfinished
+from hcp_dr_lab.ground.layout import BUCKET
+from hcp_dr_lab.tabletop.aws.storage import Wanted
 from hcp_dr_lab.tabletop.operator import Operator
 from tests.tabletop.scene import Scene, scene
 from tests.tabletop.test_dangers import Killed, just_before
@@ -113,6 +116,29 @@ def test_a_report_that_cannot_be_written_does_not_take_the_relocation_back() -> 
     assert (ending.error, ending.exit_code) == (None, DONE_WITH_WARNINGS)
     assert "No space left" in next(check.seen for check in ending.checks if check.name == "report")
     assert ending.story.ended
+
+
+@pytest.mark.parametrize("step", ["backup.fence", "restore.start_control_plane", "teardown.cluster"])
+def test_what_was_begun_in_the_format_of_before_is_resumed(step: str) -> None:
+    here = scene()
+    just_before(here, step, kill)
+    with pytest.raises(Killed):
+        here.operator.relocate()
+    here.world.hooks.clear()
+    lines = [{key: value for key, value in line.items() if key not in NEWER} for line in here.operator.story().lines]
+    here.operator.take_over(fold(lines), here.operator.files)
+    here.world.cloud.storage.put(BUCKET, mirror_of(here), here.operator.journal_data(), Wanted(metadata={}))
+    assert here.operator.resume().error is None
+    assert here.verdict().reasons == ()
+    assert told(here.operator.journal_data(), "in memory").ended
+
+
+NEWER = frozenset({"sum", "format", "version", "limit"})
+
+
+def mirror_of(here: Scene) -> str:
+    [key] = [key for key in here.world.cloud.storage.keys_of(BUCKET, "hcp-dr/") if key.endswith("/journal.jsonl")]
+    return key
 
 
 def test_nothing_is_resumed_that_never_began() -> None:

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from hcp_dr.engine import journal
 from hcp_dr.engine.journal import FILE_NAME, Journal, Memory, Story, fold, parse
+from hcp_dr.engine.lines import case_of
 from hcp_dr.errors import JournalError, NewerJournal
+from hcp_dr.report import relocation
 
 LINES: list[dict[str, Any]] = [
     {"line": "begin", "command": "relocate", "case": {"name": "one"}},
@@ -358,3 +360,20 @@ def test_a_newer_format_is_refused_by_an_error_of_its_own(tmp_path: Path) -> Non
             read(tmp_path)
         assert "its format is 3, and this one reads up to 2" in caught.value.what
         assert caught.value.exit_code == 58
+
+
+def test_a_journal_that_an_older_version_wrote_is_read(tmp_path: Path) -> None:
+    """journals/format-1.jsonl: of a relocation that version 0.1.0 began, before there were formats, and that was killed
+    in restore.hosted_cluster."""
+    written = (Path(__file__).parent / "journals" / "format-1.jsonl").read_bytes()
+    (tmp_path / FILE_NAME).write_bytes(written)
+    story = journal.read(tmp_path)
+    assert story is not None
+    assert (story.command, story.current, len(story.lines)) == ("relocate", "restore.hosted_cluster", 116)
+    assert case_of(story.case or {}, tmp_path).backup_id == "shop-302602"
+    assert "backup.fence" in story.memory.done
+    assert relocation.to_json(story, backup_dir="b")["command"] == "relocate"
+    write_all(tmp_path, [{"line": "resumed", "format": journal.FORMAT}])
+    assert (tmp_path / FILE_NAME).read_bytes().startswith(written)
+    assert (again := journal.read(tmp_path)) is not None
+    assert again.memory == story.memory
