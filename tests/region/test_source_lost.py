@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from hcp_dr.engine import journal
@@ -14,6 +15,7 @@ from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, SourceAnswers
 from hcp_dr.hypershift.source_loss import LOST
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
+from hcp_dr.kube.port import Kubernetes
 from hcp_dr_lab.drill import region as drill
 from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout
 from hcp_dr_lab.hosted.cluster import Options
@@ -175,4 +177,12 @@ def fence_by_hand(hosted: Hosted, control: Control, said: str) -> None:
         for name in stopped:
             scale(source, name, place, 0)
         control.start(FIRST.name)
-        eventually(lambda: not any(pods(source, name, place) for name in stopped), 180, "what was scaled has no pod")
+        eventually(partial(_is_stopped, source, stopped, place), 180, "what was scaled has no pod")
+
+
+def _is_stopped(source: Kubernetes, names: list[str], place: str) -> bool:
+    """A control-plane-operator whose pod has still its grace, when the nodes are back, scales kube-apiserver up once
+    more: whoever fences by hand looks again, and scales it down again."""
+    for name in names:
+        scale(source, name, place, 0)
+    return not any(pods(source, name, place) for name in names)
