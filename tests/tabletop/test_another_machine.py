@@ -197,8 +197,7 @@ def test_with_folders_on_disk(tmp_path: Path) -> None:
     second = Operator(here.world, folder=tmp_path / "second", machine="laptop")
     assert second.resume().error is None
     kept = {path.name for path in (tmp_path / "second").iterdir()}
-    reports = {"report.json", "report.txt", "report.html"}
-    assert kept == {"journal.jsonl", "manifest.json", "namespaces"} | reports
+    assert kept == {"journal.jsonl", "manifest.json", "namespaces"}
     assert (tmp_path / "second" / "journal.jsonl").stat().st_mode & 0o777 == 0o600
     with pytest.raises(NothingToResume):
         Operator(here.world, folder=tmp_path / "third", machine="desk").resume()

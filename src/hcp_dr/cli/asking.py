@@ -10,6 +10,7 @@ import typer
 import yaml
 
 from hcp_dr.commands.context import Confirmation, Outcome
+from hcp_dr.commands.report import write_report
 from hcp_dr.errors import DONE, ConfirmationMissing, SettingsError
 from hcp_dr.report import outcome
 
@@ -53,8 +54,12 @@ def show(output: Output, value: dict[str, Any], text: str) -> None:
 
 
 def show_outcome(result: Outcome, output: Output) -> None:
-    """The result of a command that did its work, on stdout. Raises typer.Exit where a check of its run is a warning."""
-    value = outcome.to_json(result.story, backup_dir=result.backup_dir, result="done", checks=result.checks)
-    show(output, value, outcome.to_text(value))
+    """The result of a command that did its work, on stdout, and its report in the backup folder. Raises ArchiveError,
+    typer.Exit where a check of its run is a warning."""
+    try:
+        value = outcome.to_json(result.story, backup_dir=result.backup_dir, result="done", checks=result.checks)
+        show(output, value, outcome.to_text(value))
+    finally:  # also where nobody reads the output any more
+        write_report(result.folder, result.story)
     if result.exit_code != DONE:
         raise typer.Exit(result.exit_code)

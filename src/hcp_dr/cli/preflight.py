@@ -8,7 +8,8 @@ from hcp_dr.cli.asking import reasons_of, show
 from hcp_dr.cli.options import Accept, DnsOption, EnvFile, OutputOption, Reason, context_of
 from hcp_dr.commands import preflight as command
 from hcp_dr.commands.beginning import nothing_begun
-from hcp_dr.errors import DONE_WITH_WARNINGS
+from hcp_dr.commands.context import exit_code_of
+from hcp_dr.errors import DONE
 from hcp_dr.report import checks as report
 
 
@@ -25,5 +26,5 @@ def preflight(
         context = context_of(env_file, output=output)
     checks = command.preflight(context, dns=dns, reasons=reasons)
     show(output, report.to_json(checks), report.to_text(checks))
-    if any(check.verdict == "warning" for check in checks):
-        raise typer.Exit(DONE_WITH_WARNINGS)
+    if (code := exit_code_of(checks)) != DONE:
+        raise typer.Exit(code)

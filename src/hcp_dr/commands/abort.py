@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from hcp_dr.commands.begin import finished
 from hcp_dr.commands.context import Confirmation, Context, Outcome
 from hcp_dr.commands.journaled import journaled_case
 from hcp_dr.engine.journal import ABORT, Memory, OpenJournal, Story
@@ -51,7 +50,7 @@ def abort(context: Context) -> Outcome:
             check_abortable(context, case)
             work.begin("begin", command=ABORT, case=case.to_json())
             checks += work.carry_out(UNDO, carry=call_off)
-    return finished(context, journal, checks)
+    return Outcome(journal.story, context.folder, checks)
 
 
 def undertaking(context: Context, case: Case, journal: OpenJournal, lease: Lease) -> Undertaking:

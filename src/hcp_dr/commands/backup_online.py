@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 
 from hcp_dr.aws.port import Bucket
-from hcp_dr.commands.begin import finished, journal_checks, passed
+from hcp_dr.commands.begin import journal_checks, passed
 from hcp_dr.commands.beginning import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.commands.context import Context, Outcome
 from hcp_dr.commands.discover import discover_relocation
@@ -40,7 +40,7 @@ def backup_online(context: Context) -> Outcome:
         work.begin("begin", command=BACKUP_ONLINE, case=case.to_json())
         journal_checks(journal, "preflight", checks)
         checks += work.carry_out(working_steps(BACKUP_ONLINE))
-    return finished(context, journal, checks)
+    return Outcome(journal.story, context.folder, checks)
 
 
 def _passed(context: Context, case: Case, lease: Lease | None = None) -> tuple[Check, ...]:

@@ -3,7 +3,6 @@ the journal and the steps of the command."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
@@ -13,15 +12,13 @@ from hcp_dr.commands.context import Confirmation, Context, Outcome
 from hcp_dr.commands.discover import discover_relocation
 from hcp_dr.commands.journaled import must_be_new
 from hcp_dr.engine.examine import NOTHING, examine, journal_accepted, stopping
-from hcp_dr.engine.journal import JournalWriter, Memory, OpenJournal
+from hcp_dr.engine.journal import JournalWriter, Memory
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.step import Check
 from hcp_dr.engine.telling import Scribe
 from hcp_dr.engine.wait import FIRST_LIMIT
-from hcp_dr.errors import ArchiveError
 from hcp_dr.model import DNS, RELEASE, Case, Dns
 from hcp_dr.procedure import PREFLIGHT, WATCHES, Steps, working_steps
-from hcp_dr.report import page, relocation
 
 
 def begin(
@@ -63,7 +60,7 @@ def begin(
         journal_accepted(journal, checks, accepting)
         journal_checks(journal, "preflight", checks)
         checks += work.carry_out(working_steps(command))
-    return finished(context, journal, checks)
+    return Outcome(journal.story, context.folder, checks)
 
 
 def _accepted(checks: tuple[Check, ...]) -> str:
@@ -96,18 +93,3 @@ def passed(
 
 def journal_checks(journal: JournalWriter, step: str, checks: tuple[Check, ...]) -> None:
     journal.write("checked", step=step, checks=[asdict(check) for check in checks])
-
-
-def finished(context: Context, journal: OpenJournal, checks: tuple[Check, ...]) -> Outcome:
-    """The outcome of a command whose journal has its last line, with the report written into the backup folder. A
-    report that cannot be written is a warning: the work is done."""
-    folder, story = context.folder, journal.story
-    report = relocation.to_json(story, backup_dir=folder.folder)
-    try:
-        folder.write("report.json", json.dumps(report, indent=1) + "\n")
-        folder.write("report.txt", relocation.to_text(report) + "\n")
-        folder.write("report.html", page.to_html(report))
-    except ArchiveError as error:
-        todo = "make room or give the folder back, then run `hcp-dr report`"
-        checks += (Check("report", "warning", error.what.rstrip("."), "all else is done, by the journal", todo),)
-    return Outcome(story, folder.folder, checks)

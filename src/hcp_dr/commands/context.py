@@ -145,12 +145,21 @@ class Outcome:
     """How a command ended that did its work. `checks` are those of this run, of which none stops."""
 
     story: Story
-    backup_dir: str
+    folder: Folder
     checks: tuple[Check, ...]
 
     @property
+    def backup_dir(self) -> str:
+        return self.folder.folder
+
+    @property
     def exit_code(self) -> int:
-        return DONE_WITH_WARNINGS if any(check.verdict == "warning" for check in self.checks) else DONE
+        return exit_code_of(self.checks)
+
+
+def exit_code_of(checks: Sequence[Check]) -> int:
+    """Of a command that did its work."""
+    return DONE_WITH_WARNINGS if any(check.verdict == "warning" for check in checks) else DONE
 
 
 def _ignore(_: object) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any
 
-from hcp_dr.commands.begin import finished
 from hcp_dr.commands.context import Confirmation, Context, Outcome
 from hcp_dr.commands.journaled import known_case
 from hcp_dr.engine.step import Watch
@@ -28,7 +27,7 @@ def follow(context: Context, command: str, confirmation: Callable[[Case], Confir
         known_case(context, command)
         work.begin("begin", command=command, case=case.to_json())
         checks += work.carry_out(PHASES[command])
-    return finished(context, journal, checks)
+    return Outcome(journal.story, context.folder, checks)
 
 
 def watches_of(command: str) -> Sequence[Watch[Any]]:

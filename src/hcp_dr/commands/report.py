@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from hcp_dr.commands.context import Folder
+from hcp_dr.engine.journal import Story
 from hcp_dr.errors import ArchiveError
-from hcp_dr.report import relocation
+from hcp_dr.report import page, relocation
 
 
 def read_report(folder: Folder) -> dict[str, Any]:
@@ -21,3 +23,11 @@ def read_report(folder: Folder) -> dict[str, Any]:
             todo="Name the folder in which `hcp-dr` said that backup and journal are, with --backup.",
         )
     return relocation.to_json(story, backup_dir=folder.folder)
+
+
+def write_report(folder: Folder, story: Story) -> None:
+    """Beside the journal, as JSON, text and HTML. Raises ArchiveError."""
+    report = relocation.to_json(story, backup_dir=folder.folder)
+    folder.write("report.json", json.dumps(report, indent=1) + "\n")
+    folder.write("report.txt", relocation.to_text(report) + "\n")
+    folder.write("report.html", page.to_html(report))

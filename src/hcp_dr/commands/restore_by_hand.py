@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 
-from hcp_dr.commands.begin import finished, journal_checks, passed
+from hcp_dr.commands.begin import journal_checks, passed
 from hcp_dr.commands.beginning import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome
 from hcp_dr.commands.discover import discover_relocation
@@ -47,7 +47,7 @@ def restore_by_hand(context: Context) -> Outcome:
             journal.write("remember", key=key, value=value)
         journal_checks(journal, "preflight", checks)
         checks += work.carry_out(RESTORE_BY_HAND)
-    return finished(context, journal, checks)
+    return Outcome(journal.story, context.folder, checks)
 
 
 def _judged(context: Context, case: Case, lease: Lease | None = None) -> tuple[Scribe, tuple[Check, ...]]:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
 
-from hcp_dr.commands.begin import finished, journal_checks
+from hcp_dr.commands.begin import journal_checks
 from hcp_dr.commands.beginning import NOT_BY_THIS_COMMAND, nothing_begun
 from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome, Requested
 from hcp_dr.commands.journaled import fitting, must_be_usable
@@ -53,12 +53,7 @@ def restore_lost(context: Context, *, reason: str) -> Outcome:
         case, manifest = _chosen(context)
         with context.while_working():
             _prover(context, context.ports, case)()
-        told: dict[str, Any] = {
-            "reason": reason.strip(),
-            "who": context.who,
-            "at": source_loss.moment_of(manifest, context.story.memory),
-            "began": context.ports.now(),
-        }
+        told = _told(context, manifest, reason=reason.strip(), who=context.who)
         checks = _checks(context, case, told)
         where = f"is restored on {case.destination} from {context.folder.folder}"
         what = f"Hosted cluster {case.namespace}/{case.name} {where}: {checks[0].seen}."
@@ -73,10 +68,14 @@ def foreseen(context: Context) -> tuple[Case, Memory]:
     NoBackup, NotRestorable, SettingsError."""
     context.choose(context.backups.online_folder())
     case, manifest = _chosen(context)
-    memory, now = context.story.memory, context.ports.now()
-    lost_at = source_loss.moment_of(manifest, memory)
-    told = {"reason": "foreseen", "who": context.process.who, "at": lost_at, "began": now}
-    return case, replace(memory.with_value(source_loss.LOST, told), done=frozenset())
+    told = _told(context, manifest, reason="foreseen", who=context.process.who)
+    return case, replace(context.story.memory.with_value(source_loss.LOST, told), done=frozenset())
+
+
+def _told(context: Context, manifest: Manifest, *, reason: str, who: str) -> dict[str, Any]:
+    """What the journal remembers as LOST."""
+    lost_at = source_loss.moment_of(manifest, context.story.memory)
+    return {"reason": reason, "who": who, "at": lost_at, "began": context.ports.now()}
 
 
 def resume_lost(context: Context, case: Case) -> Outcome | None:
@@ -115,7 +114,7 @@ def _carry_out(context: Context, case: Case, told: Mapping[str, Any] | None, *, 
             journal_checks(journal, "source_lost", checks)
         carry = carrying(_prover(context, known, case, lease))
         found = (*found, *checks, *work.carry_out(working_steps(RESTORE_LOST), carry=carry))
-    return finished(context, journal, found)
+    return Outcome(journal.story, context.folder, found)
 
 
 _AGAIN = "Run `hcp-dr abort`, and restore another backup."

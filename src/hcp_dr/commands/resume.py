@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 
 from hcp_dr.commands import abort
-from hcp_dr.commands.begin import finished
 from hcp_dr.commands.context import Context, Outcome
 from hcp_dr.commands.follow import watches_of
 from hcp_dr.commands.journaled import unfinished_case
@@ -61,7 +60,7 @@ def _resume(context: Context, case: Case, *, dns: Dns | None, pull_images: bool)
                 checks += work.carry_out(UNDO, carry=abort.call_off)
             else:
                 checks += work.carry_out(working_steps(command))
-    return finished(context, journal, checks)
+    return Outcome(journal.story, context.folder, checks)
 
 
 def _must_be_undecided(context: Context, memory: Memory, dns: Dns | None, *, pull_images: bool) -> None:

@@ -133,8 +133,10 @@ class Story:
         return any(line.get("line") == "intent" and line.get("step") == step for line in self.lines)
 
     def sealed(self, line: Mapping[str, Any]) -> dict[str, Any]:
-        """The line as it is written after those that are there."""
-        return {**line, "sum": digest_after(self.digest, line)}
+        """The line as it is written after those that are there, and as it will be read again: what JSON turns into
+        something else is turned before it is digested."""
+        written: dict[str, Any] = json.loads(json.dumps(line, default=str))
+        return {**written, "sum": digest_after(self.digest, written)}
 
     def seconds_of_steps(self) -> dict[str, float]:
         """Step to seconds, for steps that are done."""
@@ -178,7 +180,7 @@ def _broken(data: bytes) -> str | None:
 
 def digest_after(digest: str, line: Mapping[str, Any]) -> str:
     """The running digest with one line more; `digest` is that of the lines before, "" where there are none."""
-    text = json.dumps({key: value for key, value in line.items() if key != "sum"}, sort_keys=True, default=str)
+    text = json.dumps({key: value for key, value in line.items() if key != "sum"}, sort_keys=True)
     return hashlib.sha256(f"{digest}{text}".encode()).hexdigest()[:32]
 
 
@@ -213,8 +215,8 @@ class JournalWriter(Protocol):
         ...
 
 
-class OpenJournal(JournalWriter, Protocol):
-    """A journal that outlives the process, open for appending."""
+class Mirrored(Protocol):
+    """A journal, as far as it is mirrored."""
 
     @property
     def story(self) -> Story: ...
@@ -222,6 +224,10 @@ class OpenJournal(JournalWriter, Protocol):
     def data(self) -> bytes:
         """All its lines, as a file holds them."""
         ...
+
+
+class OpenJournal(JournalWriter, Mirrored, Protocol):
+    """A journal that outlives the process, open for appending."""
 
     def adopt(self, data: bytes) -> None:
         """Go on from the lines that the mirror has. Raises JournalError."""
@@ -284,7 +290,7 @@ class Journal:
     def write(self, line: str, **values: object) -> None:
         """Append one line and flush it to disk before returning."""
         record = self.story.sealed({"at": round(self._now(), 3), "line": line, **values})
-        self._append(json.dumps(record, sort_keys=True, default=str).encode() + b"\n")
+        self._append(json.dumps(record, sort_keys=True).encode() + b"\n")
         self.story = self.story.after(record)
 
     def _end_line(self) -> None:

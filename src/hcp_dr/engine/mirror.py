@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from hcp_dr.aws.port import Bucket
-from hcp_dr.engine.journal import FILE_NAME, Story, parse, told
+from hcp_dr.engine.journal import FILE_NAME, Mirrored, Story, parse, told
 from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.wait import Clock
 from hcp_dr.errors import RESUME, ArchiveError, AwsConflict, AwsError, BucketRefused, JournalError
@@ -35,17 +35,6 @@ _LIVING = "NodePool"
 come from."""
 
 Lines = Sequence[Mapping[str, Any]]
-
-
-class Mirrored(Protocol):
-    """A journal, as far as it is mirrored."""
-
-    @property
-    def story(self) -> Story: ...
-
-    def data(self) -> bytes:
-        """All its lines, as a file holds them."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

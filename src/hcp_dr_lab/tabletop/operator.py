@@ -13,11 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from hcp_dr.aws.port import Bucket, HostedZone, Identity, Instances
 from hcp_dr.commands import backup_online, journaled
 from hcp_dr.commands.abort import abort
 from hcp_dr.commands.backup import backup
-from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome, Requested
+from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome, Requested, exit_code_of
 from hcp_dr.commands.discover import discover_relocation
 from hcp_dr.commands.finish import finish
 from hcp_dr.commands.plan import plan
@@ -100,8 +99,8 @@ class MemoryJournal:
         return self.story.memory
 
     def write(self, line: str, **values: object) -> None:
-        record = json.loads(json.dumps({"at": round(self._clock.epoch(), 3), "line": line, **values}, default=str))
-        self.story = self.story.after(self.story.sealed(record))
+        record = self.story.sealed({"at": round(self._clock.epoch(), 3), "line": line, **values})
+        self.story = self.story.after(record)
 
     def data(self) -> bytes:
         """All its lines; those that were dumped before are not dumped again."""
@@ -189,14 +188,6 @@ class _Reached:
 
 
 @dataclass(frozen=True, slots=True)
-class _Aws:
-    bucket: Bucket
-    zone: HostedZone
-    instances: Instances
-    identity: Identity
-
-
-@dataclass(frozen=True, slots=True)
 class _OneFolder:
     """Implements hcp_dr.commands.context.Backups for an engineer who has one backup folder."""
 
@@ -230,9 +221,8 @@ class _Doors:
     def cluster(self, side: Side) -> Kubernetes:
         return self.ports.cluster(side)
 
-    def aws(self) -> _Aws:
-        ports = self.ports
-        return _Aws(ports.bucket, ports.zone, ports.instances, ports.identity)
+    def aws(self) -> Ports:
+        return self.ports
 
     def fresh_id(self) -> str:
         return self.ports.fresh_id()
@@ -252,7 +242,7 @@ class Ending:
 
     @property
     def exit_code(self) -> int:
-        return self.error.exit_code if self.error is not None else Outcome(self.story, "", self.checks).exit_code
+        return self.error.exit_code if self.error is not None else exit_code_of(self.checks)
 
 
 class Operator:

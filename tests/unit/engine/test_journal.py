@@ -377,3 +377,12 @@ def test_a_journal_that_an_older_version_wrote_is_read(tmp_path: Path) -> None:
     assert (tmp_path / FILE_NAME).read_bytes().startswith(written)
     assert (again := journal.read(tmp_path)) is not None
     assert again.memory == story.memory
+
+
+def test_what_json_turns_into_something_else_is_read_again_as_it_was_digested(tmp_path: Path) -> None:
+    """Numbers as keys are ordered otherwise than the texts that they become; a path and a tuple come back otherwise."""
+    odd = {10: "ten", 9: tmp_path, 100: (1, 2)}
+    write_all(tmp_path, [*LINES, {"line": "remember", "key": "odd", "value": odd}])
+    write_all(tmp_path, [{"line": "end"}])
+    assert (story := journal.read(tmp_path)) is not None
+    assert story.memory.mapping("odd") == {"10": "ten", "9": str(tmp_path), "100": [1, 2]}
