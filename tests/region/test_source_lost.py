@@ -10,8 +10,6 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 from hcp_dr.engine import journal
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, SourceAnswers
 from hcp_dr.hypershift.source_loss import LOST
@@ -51,7 +49,6 @@ def brought_back(layout: Layout) -> Iterator[Control]:
         eventually(lambda: lifecycle.status(layout.name)[1].serves, 120, "every part serves again")
 
 
-@pytest.mark.long
 def test_it_comes_back_from_an_online_backup_and_the_source_that_returns_harms_nobody(
     region: Layout, tmp_path: Path
 ) -> None:
@@ -175,6 +172,7 @@ def fence_by_hand(hosted: Hosted, control: Control, said: str) -> None:
         pause(source, r.HOSTED_CLUSTER, names.name, names.namespace)
         for pool in names.node_pools:
             pause(source, r.NODE_POOL, pool, names.namespace)
+        pause(source, r.HOSTED_CONTROL_PLANE, names.name, place)
         there = {item["metadata"]["name"] for item in source.list(r.DEPLOYMENT, place).items}
         stopped = [name for name in found[1].split(", ") if name in there]
         for name in stopped:
@@ -184,8 +182,4 @@ def fence_by_hand(hosted: Hosted, control: Control, said: str) -> None:
 
 
 def _is_stopped(source: Kubernetes, names: list[str], place: str) -> bool:
-    """A control-plane-operator whose pod has still its grace, when the nodes are back, scales kube-apiserver up once
-    more: whoever fences by hand looks again, and scales it down again."""
-    for name in names:
-        scale(source, name, place, 0)
     return not any(pods(source, name, place) for name in names)

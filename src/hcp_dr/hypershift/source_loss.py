@@ -106,9 +106,11 @@ def to_fence_by_hand(case: Case, folder: str) -> str:
     stopped = ", ".join(dict.fromkeys((*RECONCILERS, *IGNORE_PAUSE, *WRITERS, *CAN_TERMINATE_INSTANCES)))
     return (
         f"keep the nodes of {case.source} off, or cut them from the network, until somebody can do this the moment its "
-        f"API answers: set spec.pausedUntil of HostedCluster {case.namespace}/{case.name} and of its NodePools to "
-        f'"true"; scale, as far as they are there, Deployments {stopped} of {case.control_plane_namespace} to zero, in '
-        f"this order, and see their pods gone; then `hcp-dr teardown --backup {folder}`"
+        f'API answers: set spec.pausedUntil to "true" in HostedCluster {case.namespace}/{case.name}, in its NodePools '
+        f"and, since the HyperShift operator may be down, in HostedControlPlane "
+        f"{case.control_plane_namespace}/{case.name}; scale, as far as they are there, Deployments {stopped} of "
+        f"{case.control_plane_namespace} to zero, in this order, and see their pods gone; then "
+        f"`hcp-dr teardown --backup {folder}`"
     )
 
 

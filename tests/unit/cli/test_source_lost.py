@@ -111,7 +111,7 @@ def test_the_newest_that_the_bucket_proves_is_taken(hcp: Hcp, make: Make) -> Non
     assert (told["reason"], told["at"]) == ("the flood", 1770000600.0)
     assert "arn:" in told["who"]
     report = json.loads((good / "report.json").read_text())
-    assert any("set spec.pausedUntil of HostedCluster clusters/one" in text for text in report["to_do"])
+    assert any('set spec.pausedUntil to "true" in HostedCluster clusters/one' in text for text in report["to_do"])
 
 
 @pytest.mark.parametrize("looked", [None, replace(LOOKED, members=3)], ids=["nobody looked", "three members"])
