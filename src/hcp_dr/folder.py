@@ -103,4 +103,4 @@ class BackupFolder:
 
 
 def _was_made_by_hand(story: journal.Story) -> bool:
-    return story.command == journal.RESTORE_BY_HAND or "by_hand" in story.memory.values
+    return any(line.get("command") == journal.RESTORE_BY_HAND for line in story.lines)

@@ -15,8 +15,6 @@ Side = Literal["source", "destination", "hosted"]
 Dns = Literal["release", "takeover", "handover"]
 """How the names move: the source's external-dns releases its records, or they are taken from it, or handed from it to
 the destination's without ever being away."""
-DNS = "dns"
-"""Under which the journal remembers what was said of it."""
 RELEASE: Dns = "release"
 TAKEOVER: Dns = "takeover"
 HANDOVER: Dns = "handover"

@@ -28,7 +28,7 @@ def test_there_in_one_and_back_phase_by_phase(hosted: Hosted, tmp_path: Path) ->
 
 def assert_images_were_pulled_ahead(hosted: Hosted, backup: Path) -> None:
     """By a real kubelet, and nothing of it is left."""
-    pulled = fold(parse((backup / FILE_NAME).read_bytes())).memory.mapping("pulled_images")
+    pulled = fold(parse((backup / FILE_NAME).read_bytes())).memory.values.get("pulled_images")
     assert pulled is not None
     assert pulled["images"]
     assert (len(pulled["nodes"]), pulled["lacking"]) == (1, {})

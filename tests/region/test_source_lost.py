@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hcp_dr.engine import journal
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, SourceAnswers
-from hcp_dr.hypershift.source_loss import LOST
+from hcp_dr.hypershift.state import SOURCE_LOST
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
@@ -144,9 +144,9 @@ def moment_of(folder: Path) -> float:
     """From which on, as the product said, writes are lost."""
     story = journal.read(folder)
     assert story is not None
-    said = story.memory.mapping(LOST)
-    assert said is not None
-    return float(said["at"])
+    lost = story.memory.get(SOURCE_LOST)
+    assert lost is not None
+    return lost.at
 
 
 def protected(hosted: Hosted) -> set[str]:

@@ -86,7 +86,7 @@ def test_what_preflight_found_is_journaled() -> None:
 
 def test_how_the_names_move_is_remembered_only_where_it_was_said() -> None:
     assert "dns" not in scene().operator.backup().story.memory.values
-    assert scene().operator.backup(dns="takeover").story.memory.text("dns") == "takeover"
+    assert scene().operator.backup(dns="takeover").story.memory.values.get("dns") == "takeover"
 
 
 @pytest.mark.parametrize("dns", ["release", "takeover", "handover"])

@@ -11,7 +11,7 @@ import pytest
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import ClusterUnreachable, FenceBroken, SnapshotDoubtful
 from hcp_dr.hypershift.fence import watch as fence_watch
-from hcp_dr.hypershift.fence.state import BREACHES
+from hcp_dr.hypershift.state import BREACHES
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.objects.archive import Manifest
@@ -61,7 +61,7 @@ def replicas(here: Scene) -> dict[str, int]:
 
 
 def breaches(ending: Ending) -> list[dict[str, Any]]:
-    return list(ending.story.memory.values.get(BREACHES) or ())
+    return list(ending.story.memory.values.get(BREACHES.name) or ())
 
 
 def warned(ending: Ending) -> list[Check]:
@@ -84,7 +84,7 @@ def test_before_the_point_of_no_return_all_since_the_pause_is_done_anew(step: st
     assert check.verdict == "warning"
     assert "its HostedCluster is not paused any more" in check.seen
     assert "gitops at" in check.seen
-    fence = ending.story.memory.mapping("fence")
+    fence = ending.story.memory.values.get("fence")
     assert fence is not None
     assert fence["id"] != breach["fence"]
     manifest = Manifest.from_text(here.operator.files["manifest.json"])
@@ -232,7 +232,7 @@ def test_killed_while_the_source_is_closed_again_and_resumed() -> None:
         def kill(
             moment: Literal["before", "after"], request: Request, here: Scene = here, left: list[int] = left
         ) -> None:
-            if moment == "before" and here.operator.story().memory.values.get(BREACHES) and request.writes:
+            if moment == "before" and here.operator.story().memory.values.get(BREACHES.name) and request.writes:
                 left[0] -= 1
                 if left[0] == 0:
                     raise Killed

@@ -11,7 +11,8 @@ import pytest
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.commands import discover
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, NotOurs, Refused
-from hcp_dr.hypershift.dns.handover import HELD_RECORDS, SHORT_LIFE
+from hcp_dr.hypershift.dns.handover import SHORT_LIFE
+from hcp_dr.hypershift.state import DNS_HELD
 from hcp_dr.kube import resources as r
 from hcp_dr_lab.ground.installed_dns import NAME, NAMESPACE
 from hcp_dr_lab.ground.layout import BUCKET, MANAGEMENT_CLUSTERS
@@ -92,7 +93,7 @@ def test_no_name_is_ever_absent(shapes: tuple[Shape, ...]) -> None:
 
 def assert_held(here: Scene) -> None:
     """And all resolvers know it."""
-    held = here.operator.story().memory.mapping(HELD_RECORDS)
+    held = here.operator.story().memory.values.get(DNS_HELD.name)
     assert held is not None
     assert held["at"] + 300 <= here.world.clock.epoch()
     assert lives(here) == {SHORT_LIFE}

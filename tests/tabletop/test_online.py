@@ -66,7 +66,7 @@ def test_each_is_a_backup_of_its_own_and_leaves_no_file_in_etcds_volume() -> Non
     keys = {manifest_of(operator).snapshot.key for operator in (first, second)}  # type: ignore[union-attr]
     assert len(keys) == 2
     assert files_in_etcd(here) == []
-    nonces = [operator.story().memory.text("nonce") for operator in (first, second)]
+    nonces = [operator.story().memory.values.get("nonce") for operator in (first, second)]
     assert nonces[0] != nonces[1]
 
 

@@ -9,6 +9,7 @@ from hcp_dr.engine.step import Check
 from hcp_dr.errors import DONE_WITH_WARNINGS, AlreadyExists, Forbidden, NotOurs, ServerBusy, TimedOut
 from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.images.prepull import LABEL
+from hcp_dr.hypershift.state import PULLED
 from hcp_dr.kube import resources as r
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT
@@ -70,7 +71,7 @@ def test_every_node_has_the_images_before_the_fence_and_no_pod_stays() -> None:
     assert (ending.error, warnings(ending)) == (None, [])
     assert before == [[]]
     assert pods_that_pull(here) == []
-    pulled = ending.story.memory.mapping("pulled_images")
+    pulled = ending.story.memory.values.get("pulled_images")
     assert pulled is not None
     assert pulled["images"] == [f"{CONTROL_PLANE_IMAGE.removesuffix(':1')}-operator:1", CONTROL_PLANE_IMAGE, IDLE_IMAGE]
     assert sorted(pulled["nodes"]) == ["mgmt-2-node", OTHER]
@@ -246,4 +247,4 @@ def test_what_was_begun_is_cleared_away_when_somebody_goes_on_without() -> None:
     here.world.sides[1].kubelet.unpullable.clear()
     assert here.operator.resume(pull_images=False).error is None
     assert pods_that_pull(here) == []
-    assert here.operator.story().memory.mapping("pulled_images") == LEFT_OUT
+    assert here.operator.story().memory.values.get("pulled_images") == PULLED.to_json(LEFT_OUT)

@@ -11,7 +11,7 @@ from hcp_dr.engine.journal import fold
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import CannotMigrate, HcpDrError, NotRestorable, SettingsError
 from hcp_dr.hypershift.etcd import restorable
-from hcp_dr.hypershift.etcd.restorable import ETCD_RESTORE
+from hcp_dr.hypershift.state import ETCD_RESTORE, RestoreProbe
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube import resources as r
 from hcp_dr.model import Case
@@ -146,7 +146,7 @@ def made_unguarded(shape: Shape, monkeypatch: pytest.MonkeyPatch, command: str =
 def forget(here: Scene) -> None:
     """All that this version wrote of it, here and in the bucket."""
     story = here.operator.story()
-    kept = [line for line in story.lines if JUDGE not in line.values() and line.get("key") != ETCD_RESTORE]
+    kept = [line for line in story.lines if JUDGE not in line.values() and line.get("key") != ETCD_RESTORE.name]
     here.operator.take_over(fold(kept), here.operator.files)
     bucket = here.operator.ports().bucket
     for item in bucket.list(Case.from_json(dict(story.case or {})).key_prefix):
@@ -227,7 +227,7 @@ def test_another_release_than_was_looked_at_stops_before_it_starts(before: str, 
     here = scene()
 
     def upgrade() -> None:
-        here.operator.pretend("none", **{ETCD_RESTORE: {**seen(here), "release": "r:of-another-day"}})
+        here.operator.pretend("none", **{ETCD_RESTORE.name: {**seen(here), "release": "r:of-another-day"}})
 
     just_before(here, before, upgrade)
     ending = here.operator.relocate()
@@ -242,7 +242,7 @@ def test_another_release_than_was_looked_at_stops_before_it_starts(before: str, 
 
 
 def seen(here: Scene) -> dict[str, Any]:
-    return dict(here.operator.story().memory.mapping(ETCD_RESTORE) or {})
+    return dict(here.operator.story().memory.values.get(ETCD_RESTORE.name) or {})
 
 
 def test_shards_that_only_the_api_server_tells_of_are_refused() -> None:
@@ -261,7 +261,7 @@ def test_more_members_than_the_spec_asks_for_are_refused() -> None:
     source = here.world.sides[0].client()
     just = source.get(r.STATEFUL_SET, "etcd", OWN)
     assert just["spec"]["replicas"] == 1
-    looked = restorable.Looked("", 3, (), None, None)
+    looked = RestoreProbe("", 3, (), None, None)
     assert {c.name: c.verdict for c in restorable.checks(source.get(r.HOSTED_CLUSTER, "shop", "clusters"), looked)}[
         "etcd_members"
     ] == "blocked"

@@ -220,7 +220,7 @@ def test_killed_and_resumed() -> None:
     for each in every_nth(some(left)):
         operator = Operator(each.world)
         operator.take_over(each.story, each.files)
-        begun = each.story.memory.mapping("source_lost") is not None
+        begun = each.story.memory.values.get("source_lost") is not None
         ending = operator.resume() if begun else operator.restore_lost()
         assert ending.error is None, (each.words, ending.error)
         assert_alive(each.world, ending)

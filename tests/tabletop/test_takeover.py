@@ -139,7 +139,7 @@ def test_a_record_that_changes_under_the_batch_is_looked_at_again() -> None:
 
     here.world.hooks.append(change)
     assert here.operator.relocate(dns="takeover").error is None
-    image = here.operator.story().memory.mapping("dns_image")
+    image = here.operator.story().memory.values.get("dns_image")
     assert image is not None
     assert [record["ttl"] for record in image["records"] if record["type"] == "CNAME" and record["name"] == name] == [
         17

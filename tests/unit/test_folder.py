@@ -97,7 +97,6 @@ def test_one_that_people_made_may_be_open_and_that_is_told(folder: BackupFolder)
     )
     with closing(Journal(folder.path, now=lambda: 0.0)) as journal:
         journal.write("begin", command="restore-by-hand")
-        journal.write("remember", key="by_hand", value={})
         assert "closes it" in folder.must_be_usable()
         journal.write("begin", command="verify")
     assert "closes it" in folder.must_be_usable()

@@ -12,12 +12,13 @@ from hcp_dr.commands.context import Confirmation, Context, Outcome
 from hcp_dr.commands.discover import discover_relocation
 from hcp_dr.commands.journaled import must_be_new
 from hcp_dr.engine.examine import NOTHING, examine, journal_accepted, stopping
-from hcp_dr.engine.journal import JournalWriter, Memory
+from hcp_dr.engine.journal import JournalWriter, Memory, keep
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.step import Check
 from hcp_dr.engine.telling import Scribe
 from hcp_dr.engine.wait import FIRST_LIMIT
-from hcp_dr.model import DNS, RELEASE, Case, Dns
+from hcp_dr.hypershift.state import DNS
+from hcp_dr.model import RELEASE, Case, Dns
 from hcp_dr.procedure import PREFLIGHT, WATCHES, Steps, working_steps
 
 
@@ -56,7 +57,7 @@ def begin(
         work = context.undertaking(case, journal, lease, WATCHES)
         work.begin("begin", command=command, case=case.to_json())
         if dns != RELEASE:
-            journal.write("remember", key=DNS, value=dns)
+            keep(journal, DNS.remember(dns))
         journal_accepted(journal, checks, accepting)
         journal_checks(journal, "preflight", checks)
         checks += work.carry_out(working_steps(command))
@@ -80,7 +81,7 @@ def passed(
 ) -> tuple[Check, ...]:
     """All checks of these steps, which are preflight's where none are given; none of them stops. `scribe` keeps what
     the steps remember. Nobody waits long for an answer before anything has begun. Raises CannotMigrate."""
-    run = context.run(case, scribe or Scribe(Memory().with_value(DNS, dns)))
+    run = context.run(case, scribe or Scribe(Memory().with_remembered(DNS.remember(dns))))
     run.lease = lease
     run.patience = FIRST_LIMIT
     checks = examine(run, PREFLIGHT if steps is None else steps, reasons)

@@ -17,7 +17,8 @@ from hcp_dr.engine.journal import ABORT, RESTORE_BY_HAND, Memory
 from hcp_dr.engine.step import Step
 from hcp_dr.errors import SettingsError
 from hcp_dr.hypershift import downtime, source_loss
-from hcp_dr.model import DNS, RELEASE, Case, Dns, Ports
+from hcp_dr.hypershift.state import DNS
+from hcp_dr.model import RELEASE, Case, Dns, Ports
 from hcp_dr.procedure import IN_SERVICE, PHASES, RESTORE_LOST, UNDO, Steps, working_steps
 
 RESUME = "resume"
@@ -60,7 +61,7 @@ def plan(context: Context, command: str = "", *, dns: Dns = RELEASE, source_lost
 
 def _begin(context: Context, command: str, dns: Dns) -> Plan:
     case, ports = discover_relocation(context), context.ports
-    memory = Memory().with_value(DNS, dns) if dns != RELEASE else Memory()
+    memory = Memory().with_remembered(DNS.remember(dns)) if dns != RELEASE else Memory()
     estimate = downtime.estimate(downtime.observe(ports, case, memory)) if command == "relocate" else None
     return Plan(command, _steps(PHASES[command], ports, case, memory), estimate)
 

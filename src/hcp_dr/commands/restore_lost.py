@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,7 @@ from hcp_dr.commands.beginning import NOT_BY_THIS_COMMAND, nothing_begun
 from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome, Requested
 from hcp_dr.commands.journaled import fitting, must_be_usable
 from hcp_dr.engine.bucket_lease import BucketLease
-from hcp_dr.engine.journal import Memory, Story
+from hcp_dr.engine.journal import Memory, Story, keep
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.peers import uid_of_cluster
 from hcp_dr.engine.run import Run
@@ -33,6 +33,7 @@ from hcp_dr.errors import (
 from hcp_dr.hypershift import source_loss
 from hcp_dr.hypershift.identity import nonce_of
 from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.state import SOURCE_LOST, SourceLost
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import NAMESPACE
@@ -53,12 +54,12 @@ def restore_lost(context: Context, *, reason: str) -> Outcome:
         case, manifest = _chosen(context)
         with context.while_working():
             _prover(context, context.ports, case)()
-        told = _told(context, manifest, reason=reason.strip(), who=context.who)
-        checks = _checks(context, case, told)
+        lost = _lost(context, manifest, reason=reason.strip(), who=context.who)
+        checks = _checks(context, case, lost)
         where = f"is restored on {case.destination} from {context.folder.folder}"
         what = f"Hosted cluster {case.namespace}/{case.name} {where}: {checks[0].seen}."
         context.confirm(Confirmation(case.name, what, checks))
-    outcome = _carry_out(context, case, told, resumed=False)
+    outcome = _carry_out(context, case, lost, resumed=False)
     assert outcome is not None  # noqa: S101 - only what was resumed may be another machine's by then
     return outcome
 
@@ -68,14 +69,13 @@ def foreseen(context: Context) -> tuple[Case, Memory]:
     NoBackup, NotRestorable, SettingsError."""
     context.choose(context.backups.online_folder())
     case, manifest = _chosen(context)
-    told = _told(context, manifest, reason="foreseen", who=context.process.who)
-    return case, replace(context.story.memory.with_value(source_loss.LOST, told), done=frozenset())
+    lost = _lost(context, manifest, reason="foreseen", who=context.process.who)
+    return case, replace(context.story.memory.with_remembered(SOURCE_LOST.remember(lost)), done=frozenset())
 
 
-def _told(context: Context, manifest: Manifest, *, reason: str, who: str) -> dict[str, Any]:
-    """What the journal remembers as LOST."""
+def _lost(context: Context, manifest: Manifest, *, reason: str, who: str) -> SourceLost:
     lost_at = source_loss.moment_of(manifest, context.story.memory)
-    return {"reason": reason, "who": who, "at": lost_at, "began": context.ports.now()}
+    return SourceLost(reason=reason, who=who, at=lost_at, began=context.ports.now())
 
 
 def resume_lost(context: Context, case: Case) -> Outcome | None:
@@ -85,10 +85,10 @@ def resume_lost(context: Context, case: Case) -> Outcome | None:
     if not story.acted_in(POINT_OF_NO_RETURN):
         with nothing_begun(NOT_BY_THIS_COMMAND), context.while_working():
             _prover(context, context.ports, case)()
-    return _carry_out(context, case, story.memory.mapping(source_loss.LOST), resumed=True)
+    return _carry_out(context, case, story.memory.get(SOURCE_LOST), resumed=True)
 
 
-def _carry_out(context: Context, case: Case, told: Mapping[str, Any] | None, *, resumed: bool) -> Outcome | None:
+def _carry_out(context: Context, case: Case, lost: SourceLost | None, *, resumed: bool) -> Outcome | None:
     known = context.ports
     context.ports = replace(known, source=source_loss.lost_source())
     lease = context.lease(case, BucketLease(known.bucket, case.namespace, case.name))
@@ -101,16 +101,16 @@ def _carry_out(context: Context, case: Case, told: Mapping[str, Any] | None, *, 
             context.ports = known
             return None
         if resumed:
-            told = journal.memory.mapping(source_loss.LOST) or told
+            lost = journal.memory.get(SOURCE_LOST) or lost
             work.begin("resumed")
         else:
             must_be_before(journal.story, context.folder.folder)
             work.begin("begin", command=RESTORE_LOST, case=case.to_json())
-        if told is None:
+        if lost is None:
             raise NoBackup(object=case.name, folder="", reason="the journal does not say what is lost", todo=_AGAIN)
-        checks = _checks(context, case, told)
+        checks = _checks(context, case, lost)
         if not resumed:
-            journal.write("remember", key=source_loss.LOST, value=told)
+            keep(journal, SOURCE_LOST.remember(lost))
             journal_checks(journal, "source_lost", checks)
         carry = carrying(_prover(context, known, case, lease))
         found = (*found, *checks, *work.carry_out(working_steps(RESTORE_LOST), carry=carry))
@@ -120,8 +120,8 @@ def _carry_out(context: Context, case: Case, told: Mapping[str, Any] | None, *, 
 _AGAIN = "Run `hcp-dr abort`, and restore another backup."
 
 
-def _checks(context: Context, case: Case, told: Mapping[str, Any]) -> tuple[Check, ...]:
-    return source_loss.checks(case, told, context.folder.folder)
+def _checks(context: Context, case: Case, lost: SourceLost) -> tuple[Check, ...]:
+    return source_loss.checks(case, lost, context.folder.folder)
 
 
 def _prover(context: Context, ports: Ports, case: Case, lease: Lease | None = None) -> Callable[[], None]:

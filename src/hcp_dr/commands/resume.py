@@ -9,13 +9,14 @@ from hcp_dr.commands.context import Context, Outcome
 from hcp_dr.commands.follow import watches_of
 from hcp_dr.commands.journaled import unfinished_case
 from hcp_dr.commands.restore_lost import resume_lost
-from hcp_dr.engine.journal import FILE_NAME, Memory
+from hcp_dr.engine.journal import FILE_NAME, Memory, keep
 from hcp_dr.errors import RESUME, JournalError
 from hcp_dr.hypershift.dns.handover import is_handed_over
-from hcp_dr.model import DNS, HANDOVER, Case, Dns
+from hcp_dr.hypershift.state import DNS, PULLED
+from hcp_dr.model import HANDOVER, Case, Dns
 from hcp_dr.procedure import RESTORE_LOST, UNDO, working_steps
 from hcp_dr.procedure.backup import hold_dns, release_dns
-from hcp_dr.procedure.restore.pull_images import LEFT_OUT, PULLED
+from hcp_dr.procedure.restore.pull_images import LEFT_OUT
 from hcp_dr.procedure.restore.pull_images import STEP as PULL_IMAGES
 from hcp_dr.procedure.resume.refill import STEP as REFILL
 
@@ -53,9 +54,9 @@ def _resume(context: Context, case: Case, *, dns: Dns | None, pull_images: bool)
             _must_be_undecided(context, journal.memory, dns, pull_images=pull_images)
             work.begin("resumed")
             if dns is not None:
-                journal.write("remember", key=DNS, value=dns)
+                keep(journal, DNS.remember(dns))
             if not pull_images:
-                journal.write("remember", key=PULLED, value=LEFT_OUT)
+                keep(journal, PULLED.remember(LEFT_OUT))
             if aborted:
                 checks += work.carry_out(UNDO, carry=abort.call_off)
             else:

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from hcp_dr import disk
 from hcp_dr.engine.lines import fault
+from hcp_dr.engine.state import Key, Remember, T
 from hcp_dr.errors import JournalError, NewerJournal
 
 FILE_NAME = "journal.jsonl"
@@ -43,13 +44,15 @@ class Memory:
     acted: frozenset[str] = frozenset()
     undone: frozenset[str] = frozenset()
 
-    def text(self, key: str) -> str | None:
-        value = self.values.get(key)
-        return None if value is None else str(value)
+    def get(self, key: Key[T]) -> T | None:
+        """The value, None where it is not remembered. Raises NotOurs where it has another form."""
+        return key.read(self.values)
 
-    def mapping(self, key: str) -> Mapping[str, Any] | None:
-        value = self.values.get(key)
-        return dict(value) if isinstance(value, Mapping) else None
+    def has(self, key: Key[Any]) -> bool:
+        return self.values.get(key.name) is not None
+
+    def with_remembered(self, *actions: Remember) -> Memory:
+        return reduce(lambda memory, action: memory.with_value(action.key, action.value), actions, self)
 
     def with_value(self, key: str, value: Any) -> Memory:
         return replace(self, values=MappingProxyType({**self.values, key: value}))
@@ -213,6 +216,12 @@ class JournalWriter(Protocol):
     def write(self, line: str, **values: object) -> None:
         """Append one line; it counts from the moment this returns."""
         ...
+
+
+def keep(journal: JournalWriter, *actions: Remember) -> None:
+    """Write into the journal what is to be remembered."""
+    for action in actions:
+        journal.write("remember", key=action.key, value=action.value)
 
 
 class Mirrored(Protocol):

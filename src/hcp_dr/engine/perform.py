@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from hcp_dr.aws.port import Bucket
 from hcp_dr.engine import transfer
+from hcp_dr.engine.state import Remember
 from hcp_dr.engine.step import (
     Action,
     ChangeRecords,
@@ -19,7 +20,6 @@ from hcp_dr.engine.step import (
     Patch,
     Protect,
     PutObject,
-    Remember,
     WriteFile,
 )
 from hcp_dr.engine.untouched import DONE_SO_FAR

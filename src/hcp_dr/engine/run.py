@@ -14,25 +14,13 @@ from functools import partial
 from typing import Any
 
 from hcp_dr.engine.hands import Answer, Hands
-from hcp_dr.engine.journal import JournalWriter
+from hcp_dr.engine.journal import JournalWriter, keep
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import Mirror
 from hcp_dr.engine.perform import in_vain, perform
 from hcp_dr.engine.recall import recalling
-from hcp_dr.engine.step import (
-    Action,
-    Check,
-    Do,
-    Done,
-    Forget,
-    Refuse,
-    Remember,
-    Step,
-    Wait,
-    Watch,
-    describe_all,
-    fingerprint,
-)
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Action, Check, Do, Done, Forget, Refuse, Step, Wait, Watch, describe_all, fingerprint
 from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.untouched import still_true
 from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock, StopRequested, mark_of
@@ -261,7 +249,7 @@ class Run:
                 raise in_vain(step.name, action, self.ports)
         for action in actions:
             if isinstance(action, Remember):
-                self.journal.write("remember", key=action.key, value=action.value)
+                keep(self.journal, action)
         if any(isinstance(action, Remember) for action in actions):
             self.send_mirror(now=True)
         acts = [action for action in actions if not isinstance(action, Remember | Forget)]

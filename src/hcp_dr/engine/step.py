@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from hcp_dr.aws.port import RecordChange
 from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.state import Remember
 from hcp_dr.engine.transfer import Transfer
 from hcp_dr.errors import HcpDrError
 from hcp_dr.kube.port import Object, PatchBody, Propagation, Resource
@@ -158,24 +159,13 @@ class Protect:
 
 
 @dataclass(frozen=True, slots=True)
-class Remember:
-    """Keep in the journal what the clusters cannot show afterwards. Written before the other actions of its batch."""
-
-    key: str
-    value: Any
-
-    def describe(self) -> str:
-        return f"remember {self.key}"
-
-
-@dataclass(frozen=True, slots=True)
 class Forget:
     """Take steps and remembered values out of the journal's memory, because what they stand for is void. Written after
     the other actions of its batch. The run does those steps again; it ends with `error` instead where `again` is False
     or where one of them is none of its command."""
 
     steps: tuple[str, ...]
-    keys: tuple[str, ...]
+    keys: tuple[str, ...]  # names of Key
     error: HcpDrError
     again: bool = True
 

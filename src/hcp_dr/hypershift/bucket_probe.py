@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, DeleteObject, Do, PutObject, Remember
+from hcp_dr.engine.step import Check, Decision, DeleteObject, Do, PutObject
 from hcp_dr.errors import Forbidden
 from hcp_dr.hypershift.checks import bad_if
 from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.state import BUCKET_PROBE, BucketProbe
 from hcp_dr.model import Case, Ports
 
 URL_SECONDS = 300  # that the URL to fetch it holds
-REMEMBERED = "preflight.probe"
 CONTENT = b"probe"
 
 
@@ -28,7 +27,7 @@ class Probe:
     def next(self) -> Decision | None:
         """What is to be done with it; None where it was tried and is gone."""
         if self.there:
-            return Do((Remember(REMEMBERED, {"key": self.key, "fetched": self.fetched}), DeleteObject(self.key)))
+            return Do((BUCKET_PROBE.remember(BucketProbe(self.key, self.fetched)), DeleteObject(self.key)))
         return None if self.seen else Do((PutObject(self.key, CONTENT),))
 
     def after(self) -> Probe:
@@ -64,12 +63,12 @@ class Probe:
 def look_at(ports: Ports, case: Case, memory: Memory) -> Probe:
     key = f"{case.key_prefix}/probe"
     there = ports.bucket.head(key) is not None
-    remembered: dict[str, Any] = dict(memory.mapping(REMEMBERED) or {})
+    remembered = memory.get(BUCKET_PROBE)
     return Probe(
         key=key,
-        seen=remembered.get("key") == key,
+        seen=remembered is not None and remembered.key == key,
         there=there,
-        fetched=_fetched(ports, case, key) if there else remembered.get("fetched"),
+        fetched=_fetched(ports, case, key) if there else remembered.fetched if remembered else None,
         caller=ports.identity.arn(),
     )
 

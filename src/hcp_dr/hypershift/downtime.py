@@ -15,8 +15,9 @@ from hcp_dr.errors import HcpDrError
 from hcp_dr.hypershift.dns.external_dns import look_at
 from hcp_dr.hypershift.dns.handover import SHORT_LIFE
 from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.state import DNS
 from hcp_dr.kube.resources import HOSTED_CLUSTER
-from hcp_dr.model import DNS, HANDOVER, Case, Ports
+from hcp_dr.model import HANDOVER, Case, Ports
 from hcp_dr.objects.reading import dig
 
 Range = tuple[float, float]
@@ -81,7 +82,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         intervals=(seconds(intervals[0]), seconds(intervals[1])),
         record_ttl=next((r.ttl for r in records if r.name == case.api_hostname and r.type != "TXT"), None),
         negative_ttl=_negative_ttl(records),
-        handover=memory.text(DNS) == HANDOVER,
+        handover=memory.get(DNS) == HANDOVER,
         load_balancer=dig(api, "servicePublishingStrategy", "type") == "LoadBalancer",
         private=(dig(hosted_cluster, "spec", "platform", "aws", "endpointAccess") or "Public") != "Public",
     )

@@ -11,6 +11,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Refuse, WriteFile
 from hcp_dr.errors import RESUME, ArchiveError, HcpDrError
 from hcp_dr.hypershift import inventory
+from hcp_dr.hypershift.state import FENCE
 from hcp_dr.kube.port import Object
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import MANIFEST, Entry, Manifest, Page, page, path_of, read_manifest, sha256_of
@@ -42,7 +43,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     return Facts(
         case=case.to_json(),
         now=ports.now(),
-        fence=(memory.mapping("fence") or {}).get("id"),
+        fence=fence.id if (fence := memory.get(FENCE)) else None,
         live=live,
         written=written,
         manifest=read_manifest(ports.archive),

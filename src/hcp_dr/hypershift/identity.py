@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
+from hcp_dr.hypershift.state import HostedIdentity
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import (
     CLUSTER_ROLE,
@@ -26,7 +25,7 @@ from hcp_dr.objects.sample import Sample, samples
 WHERE = "default"
 PARENT = "mgmt-parent-cluster"
 """The documented ConfigMap; its key `from` names the management cluster that the hosted cluster comes from."""
-NONCE = "hcp-dr-relocation"
+NONCE_MARK = "hcp-dr-relocation"
 SAMPLED: tuple[Resource, ...] = (
     CONFIG_MAP,
     SERVICE,
@@ -41,30 +40,10 @@ SAMPLED: tuple[Resource, ...] = (
 No Secrets: whoever may list them may read them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """uids by name; how many objects there are of a kind, and some of them, by kind and place."""
-
-    cluster_id: str
-    namespaces: Mapping[str, str]
-    nodes: Mapping[str, str]
-    config_maps: int
-    counts: Mapping[str, int] = field(default_factory=dict)
-    samples: Mapping[str, Sample] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Identity:
-        taken = {place: Sample(**sample) for place, sample in (value.get("samples") or {}).items()}
-        return cls(**{**value, "samples": taken})
-
-
-def look_at(hosted: Kubernetes, wanted: Mapping[str, Sample] | None = None) -> Identity:
+def look_at(hosted: Kubernetes, wanted: Mapping[str, Sample] | None = None) -> HostedIdentity:
     """As it is now. Samples are chosen anew, or looked for where some are `wanted`."""
     found: dict[str, tuple[Object, ...]] = {resource.kind: hosted.list(resource).items for resource in SAMPLED}
-    return Identity(
+    return HostedIdentity(
         cluster_id=str(dig(hosted.find(CLUSTER_VERSION, "version"), "spec", "clusterID") or ""),
         namespaces={name_of(item): uid_of(item) for item in hosted.list(NAMESPACE).items},
         nodes={name_of(item): uid_of(item) for item in hosted.list(NODE).items},
@@ -75,5 +54,5 @@ def look_at(hosted: Kubernetes, wanted: Mapping[str, Sample] | None = None) -> I
 
 
 def nonce_of(hosted: Kubernetes) -> str | None:
-    found = hosted.find(CONFIG_MAP, NONCE, WHERE)
+    found = hosted.find(CONFIG_MAP, NONCE_MARK, WHERE)
     return None if found is None else str(dig(found, "data", "nonce") or "")

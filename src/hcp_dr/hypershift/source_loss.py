@@ -6,8 +6,8 @@ No step of `restore --source-lost` asks the source. It cannot be fenced from her
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn, cast
+from collections.abc import Iterable
+from typing import NoReturn, cast
 
 from hcp_dr.engine.journal import Memory, Story
 from hcp_dr.engine.step import Check
@@ -15,19 +15,17 @@ from hcp_dr.errors import HcpDrError, NoBackup, Refused
 from hcp_dr.hypershift.deletion.protocol import CAN_TERMINATE_INSTANCES
 from hcp_dr.hypershift.etcd import restorable
 from hcp_dr.hypershift.etcd.restorable import Etcd
-from hcp_dr.hypershift.fence.state import BREACHES, IGNORE_PAUSE, RECONCILERS, WRITERS
+from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, RECONCILERS, WRITERS
+from hcp_dr.hypershift.state import BREACHES, FENCE, IDENTITY, NONCE, SOURCE_LOST, SourceLost
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Archive, Manifest, must_be_of, read_manifest, read_objects
 from hcp_dr.objects.moments import utc
 
-LOST = "source_lost"
-"""Under which the journal remembers the reason, who gave it, and the moment after which writes are lost."""
-
 
 def is_lost(memory: Memory) -> bool:
-    return memory.mapping(LOST) is not None
+    return memory.has(SOURCE_LOST)
 
 
 class LostSource:
@@ -55,10 +53,10 @@ def moment_of(manifest: Manifest, memory: Memory) -> float:
     snapshot = manifest.snapshot
     if snapshot is not None and snapshot.at is not None:
         return snapshot.at
-    fence = memory.mapping("fence") or {}
-    fences = [(fence.get("id"), fence.get("at"))]
-    fences += [(breach.get("fence"), breach.get("since")) for breach in memory.values.get(BREACHES) or ()]
-    own = [float(at) for name, at in fences if at is not None and snapshot is not None and name == snapshot.fence]
+    fence = memory.get(FENCE)
+    fences = [(fence.id, fence.at)] if fence else []
+    fences += [(str(breach.fence), breach.since) for breach in memory.get(BREACHES) or ()]
+    own = [at for name, at in fences if at is not None and snapshot is not None and name == snapshot.fence]
     return min(own, default=manifest.made_at)
 
 
@@ -70,7 +68,7 @@ def must_be_verified(archive: Archive, story: Story, ports: Ports, case: Case) -
     if manifest is None or snapshot is None:
         raise _no(case, f"{archive.folder} has no snapshot in its manifest")
     must_be_of(manifest, key_prefix=case.key_prefix, bucket=case.bucket, folder=archive.folder)
-    missing = [word for word in ("nonce", "identity") if word not in story.memory.values]
+    missing = [key.name for key in (NONCE, IDENTITY) if not story.memory.has(key)]
     if missing:
         raise _no(case, f"the journal of {archive.folder} has no {', '.join(missing)} by which it would be proven")
     read_objects(archive, manifest.entries)
@@ -114,13 +112,13 @@ def to_fence_by_hand(case: Case, folder: str) -> str:
     )
 
 
-def checks(case: Case, told: Mapping[str, Any], folder: str) -> tuple[Check, ...]:
-    """What to know of it before and after. `told` is what the journal remembers as LOST, `folder` the backup's."""
+def checks(case: Case, lost: SourceLost, folder: str) -> tuple[Check, ...]:
+    """What to know of it before and after. `folder` is the backup's."""
     return (
         Check(
             "data_loss",
             "warning",
-            loss(float(told["at"]), float(told["began"])),
+            loss(lost.at, lost.began),
             "they were acknowledged, and no step can bring them back",
             "tell those who use the hosted cluster from which moment on to look",
         ),

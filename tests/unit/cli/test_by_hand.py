@@ -12,7 +12,8 @@ import pytest
 
 from hcp_dr.commands import restore_by_hand
 from hcp_dr.engine import journal
-from hcp_dr.engine.step import Check, Decision, Do, Done, Remember, Step
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Check, Decision, Do, Done, Step
 from hcp_dr.hypershift.manual_backup.snapshot import SNAPSHOT_WHOLE
 from tests.ports import World
 from tests.unit.cli.conftest import Hcp
@@ -39,12 +40,12 @@ def doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judged with a doubt, and restored in one step that looks whether the judgement was handed over."""
     judge = toy("by_hand.judge", _judged)
     monkeypatch.setattr(restore_by_hand, "PREFLIGHT_BY_HAND", (judge,))
-    restore: Step[Any] = toy("restore.one", lambda memory: Done(f"judged {memory.text('judged')}"))
+    restore: Step[Any] = toy("restore.one", lambda memory: Done(f"judged {memory.values.get('judged')}"))
     monkeypatch.setattr(restore_by_hand, "RESTORE_BY_HAND", (restore,))
 
 
 def _judged(memory: Any) -> Decision:
-    return Done("judged", (DOUBT,)) if memory.text("judged") else Do((Remember("judged", "e7a9"),))
+    return Done("judged", (DOUBT,)) if memory.values.get("judged") else Do((Remember("judged", "e7a9"),))
 
 
 def test_what_is_missing_is_told_whole_and_nothing_is_written(hcp: Hcp, world: World, made: Path) -> None:

@@ -139,7 +139,7 @@ def test_resume_elsewhere_fetches_the_journal_and_goes_on(hcp: Hcp, stopped: str
     story = journal.read(moved)
     assert story is not None
     assert story.ended
-    assert story.memory.text("seen") == "yes"
+    assert story.memory.values.get("seen") == "yes"
     assert world.source.objects[LEASE]["spec"]["holderIdentity"] == ""
     assert status(hcp)["state"] == "ended"
     assert status(hcp)["todo"] == "hcp-dr restore"

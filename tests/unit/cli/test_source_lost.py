@@ -13,11 +13,12 @@ import pytest
 
 from hcp_dr.engine import journal
 from hcp_dr.engine.journal import FILE_NAME, Journal
-from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse
 from hcp_dr.errors import ClusterUnreachable, NotRestorable, Refused
 from hcp_dr.folder import BackupFolder
 from hcp_dr.hypershift import source_loss
-from hcp_dr.hypershift.etcd.restorable import ETCD_RESTORE, Looked
+from hcp_dr.hypershift.state import ETCD_RESTORE, RestoreProbe, SourceLost
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, page
 from hcp_dr.procedure import APART, BACKUP_ONLINE, RESTORE_LOST
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("connected")
 WORDS = ("restore", "--source-lost", "--reason", "the flood")
 SPEC = {"controllerAvailabilityPolicy": "SingleReplica", "release": {"image": "quay.example/release:4.20.1"}}
 HOSTED = an_object({"HostedCluster clusters/one": {"spec": SPEC}})
-LOOKED = Looked("quay.example/release:4.20.1", 1, (), ("etcdctl",), ("etcdctl",), ("etcdctl",))
+LOOKED = RestoreProbe("quay.example/release:4.20.1", 1, (), ("etcdctl",), ("etcdctl",), ("etcdctl",))
 Make = Callable[..., Path]
 
 
@@ -54,7 +55,7 @@ def quick(environment: dict[str, str], world: World, monkeypatch: pytest.MonkeyP
 
 
 def acting(memory: Any) -> Decision:
-    return Done("it serves") if memory.text("seen") else Do((Remember("seen", "yes"),))
+    return Done("it serves") if memory.values.get("seen") else Do((Remember("seen", "yes"),))
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def make(world: World, tmp_path: Path) -> Make:
         *,
         stored: bool = True,
         command: str = BACKUP_ONLINE,
-        looked: Looked | None = LOOKED,
+        looked: RestoreProbe | None = LOOKED,
         infra_id: str = CASE.infra_id,
     ) -> Path:
         folder = BackupFolder(tmp_path / "state" / "hcp-dr" / "clusters" / "one" / name)
@@ -82,7 +83,7 @@ def make(world: World, tmp_path: Path) -> Make:
             lines.write("remember", key="nonce", value="n")
             lines.write("remember", key="identity", value={})
             if looked is not None:
-                lines.write("remember", key=ETCD_RESTORE, value=looked.to_json())
+                lines.write("remember", key=ETCD_RESTORE.name, value=ETCD_RESTORE.to_json(looked))
             lines.write("end")
         if stored:
             world.bucket.put(case.snapshot_key, b"snapshot", metadata={"sha256": "5ad1"})
@@ -106,7 +107,7 @@ def test_the_newest_that_the_bucket_proves_is_taken(hcp: Hcp, make: Make) -> Non
     assert any(text.startswith("etcd_revision: ") and "kubelet on each node" in text for text in result["to_do"])
     story = journal.read(good)
     assert story is not None
-    told = story.memory.mapping("source_lost")
+    told = story.memory.values.get("source_lost")
     assert told is not None
     assert (told["reason"], told["at"]) == ("the flood", 1770000600.0)
     assert "arn:" in told["who"]
@@ -116,7 +117,7 @@ def test_the_newest_that_the_bucket_proves_is_taken(hcp: Hcp, make: Make) -> Non
 
 @pytest.mark.parametrize("looked", [None, replace(LOOKED, members=3)], ids=["nobody looked", "three members"])
 def test_what_cannot_be_restored_is_refused_before_anything_is_done(
-    hcp: Hcp, make: Make, world: World, looked: Looked | None
+    hcp: Hcp, make: Make, world: World, looked: RestoreProbe | None
 ) -> None:
     folder = make("1-only", 1770000000.0, looked=looked)
     before, bucket = (folder / FILE_NAME).read_bytes(), dict(world.bucket.objects)
@@ -233,6 +234,6 @@ def test_it_is_resumed_in_the_backups_own_folder_whatever_backup_dir_says(
 
 
 def test_what_is_told_is_what_is_warned_of() -> None:
-    told = {"reason": "x", "who": "y", "at": 0.0, "began": 60.0}
-    checks: tuple[Check, ...] = source_loss.checks(CASE, told, "/backups/one")
+    lost = SourceLost(reason="x", who="y", at=0.0, began=60.0)
+    checks: tuple[Check, ...] = source_loss.checks(CASE, lost, "/backups/one")
     assert [check.verdict for check in checks] == ["warning", "warning", "warning"]

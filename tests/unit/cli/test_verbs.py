@@ -18,12 +18,13 @@ import yaml
 
 from hcp_dr.commands import abort, resume
 from hcp_dr.engine import journal
-from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step
 from hcp_dr.errors import ArchiveError, Refused, SettingsError
-from hcp_dr.hypershift.dns.handover import HELD_RECORDS
+from hcp_dr.hypershift.state import DNS, DNS_HELD, PULLED, RecordImage
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.resources import HOSTED_CLUSTER
-from hcp_dr.model import DNS, HANDOVER
+from hcp_dr.model import HANDOVER
 from hcp_dr.procedure import PHASES, PREFLIGHT
 from hcp_dr.procedure.backup.hold_dns import STEP as HOLD_DNS
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT
@@ -46,16 +47,12 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def remembering(memory: Any) -> Decision:
-    return Done("two is done") if memory.text("seen") else Do((Remember("seen", "yes"),))
+    return Done("two is done") if memory.values.get("seen") else Do((Remember("seen", "yes"),))
 
 
 def holding(memory: Any) -> Decision:
-    asked = memory.text(DNS) == HANDOVER and HELD_RECORDS not in memory.values
-    return (
-        Do((Remember(HELD_RECORDS, {"owner": "one", "records": [], "at": 0.0}),))
-        if asked
-        else Done("held, or not asked to")
-    )
+    asked = memory.get(DNS) == HANDOVER and not memory.has(DNS_HELD)
+    return Do((DNS_HELD.remember(RecordImage("one", (), 0.0)),)) if asked else Done("held, or not asked to")
 
 
 def test_preflight_says_what_it_found(hcp: Hcp, folder: Path) -> None:
@@ -320,7 +317,7 @@ def test_what_stopped_goes_on_where_it_was(hcp: Hcp, monkeypatch: pytest.MonkeyP
     assert "> backup.one" not in resumed.err
     story = journal.read(folder)
     assert story is not None
-    assert story.memory.mapping("pulled_images") == LEFT_OUT
+    assert story.memory.values.get("pulled_images") == PULLED.to_json(LEFT_OUT)
     assert "> backup.two" in resumed.err
     assert json.loads(hcp("status", "-o", "json").out)["state"] == "ended"
 
@@ -378,7 +375,7 @@ def test_a_signal_ends_it_after_the_current_action(
     assert f"hcp-dr resume --backup {folder}" in ended.err
     story = journal.read(folder)
     assert story is not None
-    assert story.memory.text("done") == "yes"
+    assert story.memory.values.get("done") == "yes"
     assert (story.ended, story.lines[-1]["line"]) == (False, "stopped")
     assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == handlers
 
@@ -408,7 +405,7 @@ def test_a_wrong_word_is_a_usage_error(hcp: Hcp) -> None:
 
 
 def taking_back(memory: Any) -> Decision:
-    return Done("it is as it was") if memory.text("back") else Do((Remember("back", "yes"),))
+    return Done("it is as it was") if memory.values.get("back") else Do((Remember("back", "yes"),))
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from typing import Any
 
 from hcp_dr.engine.foretell import PlannedStep, foretell, foretell_undoing
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Timeout, Wait
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Timeout, Wait
 from hcp_dr.errors import ClusterUnreachable, Refused
 from hcp_dr.procedure import RELOCATE
 from tests.ports import CASE, World

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hcp_dr.engine import journal
-from hcp_dr.engine.journal import FILE_NAME, Journal, Memory, Story, fold, parse
+from hcp_dr.engine.journal import FILE_NAME, Journal, Story, fold, parse
 from hcp_dr.engine.lines import case_of
 from hcp_dr.errors import JournalError, NewerJournal
 from hcp_dr.report import relocation
@@ -58,7 +58,7 @@ def test_a_story_is_told_from_the_start(tmp_path: Path) -> None:
         "backup.fence",
         False,
     )
-    assert story.memory.text("nonce") == "abc"
+    assert story.memory.values.get("nonce") == "abc"
     assert story.memory.done == {"backup.pause"}
     assert story.seconds_of_steps() == {"backup.pause": 1.5}
     assert [line["at"] for line in story.lines] == [1000.0, 1000.25, 1000.5, 1000.75, 1001.0, 1001.25]
@@ -116,13 +116,7 @@ def test_an_abort_takes_steps_back_and_ends_the_story(tmp_path: Path) -> None:
 def test_a_remembered_value_may_be_replaced(tmp_path: Path) -> None:
     write_all(tmp_path, [{"line": "remember", "key": "k", "value": value} for value in ("old", {"new": [1, None]})])
     assert (story := journal.read(tmp_path)) is not None
-    assert story.memory.mapping("k") == {"new": [1, None]}
-
-
-def test_memory_gives_what_was_asked_for_or_nothing() -> None:
-    memory = Memory({"text": "x", "number": 3, "mapping": {"a": 1}, "empty": {}, "none": None})
-    assert [memory.text(key) for key in ("text", "number", "none", "missing")] == ["x", "3", None, None]
-    assert [memory.mapping(key) for key in ("mapping", "empty", "text", "missing")] == [{"a": 1}, {}, None, None]
+    assert story.memory.values.get("k") == {"new": [1, None]}
 
 
 @given(st.integers(min_value=0))
@@ -137,11 +131,15 @@ def test_what_comes_after_a_torn_line_is_read(tmp_path: Path) -> None:
     with (tmp_path / FILE_NAME).open("ab") as file:
         file.write(b'{"at": 1, "line": "remember", "key": "torn", "va')
     with closing(opened(tmp_path)) as writer:
-        assert writer.memory.text("torn") is None
+        assert writer.memory.values.get("torn") is None
         writer.write("remember", key="whole", value="yes")
-        assert writer.memory.text("whole") == "yes"
+        assert writer.memory.values.get("whole") == "yes"
     assert (story := journal.read(tmp_path)) is not None
-    assert (story.memory.text("nonce"), story.memory.text("torn"), story.memory.text("whole")) == ("abc", None, "yes")
+    assert (story.memory.values.get("nonce"), story.memory.values.get("torn"), story.memory.values.get("whole")) == (
+        "abc",
+        None,
+        "yes",
+    )
 
 
 @given(st.binary())
@@ -385,4 +383,4 @@ def test_what_json_turns_into_something_else_is_read_again_as_it_was_digested(tm
     write_all(tmp_path, [*LINES, {"line": "remember", "key": "odd", "value": odd}])
     write_all(tmp_path, [{"line": "end"}])
     assert (story := journal.read(tmp_path)) is not None
-    assert story.memory.mapping("odd") == {"10": "ten", "9": str(tmp_path), "100": [1, 2]}
+    assert story.memory.values.get("odd") == {"10": "ten", "9": str(tmp_path), "100": [1, 2]}

@@ -8,6 +8,7 @@ import pytest
 
 from hcp_dr.aws.port import Record, RecordChange, StoredObject, UploadedPart
 from hcp_dr.engine.perform import SHORT_GRACE, perform
+from hcp_dr.engine.state import Remember
 from hcp_dr.engine.step import (
     Action,
     ChangeRecords,
@@ -20,7 +21,6 @@ from hcp_dr.engine.step import (
     Patch,
     Protect,
     PutObject,
-    Remember,
     WriteFile,
     fingerprint,
 )

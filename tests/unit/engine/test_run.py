@@ -13,7 +13,8 @@ import pytest
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.run import HANDS, PASSING_LIMIT, STALE_LIMIT, Run
-from hcp_dr.engine.step import Check, Decision, Delete, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Check, Decision, Delete, Do, Done, Refuse, Step, Topic, Wait
 from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
 from hcp_dr.errors import (
     ClusterUnreachable,
@@ -98,7 +99,7 @@ def test_what_is_to_be_remembered_is_written_before_the_others_act() -> None:
     table = Table()
     remembered: list[Any] = []
     table.world.source.before = lambda verb: (
-        remembered.append(table.log.memory.text("key")) if verb == "create" else None
+        remembered.append(table.log.memory.values.get("key")) if verb == "create" else None
     )
     plan = lambda found: Done("there") if found else Do((create("a"), Remember("key", "value")))  # noqa: E731
     table.run().carry_out_one(step(plan))
@@ -110,7 +111,7 @@ def test_what_is_to_be_remembered_is_written_before_the_others_act() -> None:
 def test_remembering_alone_is_no_act() -> None:
     table = Table()
     plan = lambda value: Done(value) if value else Do((Remember("key", "value"),))  # noqa: E731
-    table.run().carry_out_one(step(plan, lambda _ports, _case, memory: memory.text("key")))
+    table.run().carry_out_one(step(plan, lambda _ports, _case, memory: memory.values.get("key")))
     assert table.log.story == ["step", "remember", "done"]
 
 

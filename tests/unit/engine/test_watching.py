@@ -137,7 +137,7 @@ def test_steps_that_are_void_are_done_again() -> None:
     run.watches = (watch(table, forgetting(("toy.first",))),)
     run.carry_out((one("toy.zeroth"), one("toy.first"), one("toy.second")))
     assert did == ["toy.zeroth", "toy.first", "toy.second", "toy.first", "toy.second"]
-    assert table.log.memory.text("key") is None
+    assert table.log.memory.values.get("key") is None
 
 
 @pytest.mark.parametrize("steps", [("toy.first",), ("toy.other",)])

@@ -13,11 +13,12 @@ from hcp_dr.errors import Refused
 from hcp_dr.hypershift import source_loss
 from hcp_dr.hypershift.deletion.protocol import CAN_TERMINATE_INSTANCES
 from hcp_dr.hypershift.fence.state import FENCED
+from hcp_dr.hypershift.state import SOURCE_LOST, SourceLost
 from hcp_dr.kube.resources import NAMESPACE
 from hcp_dr.objects.archive import Manifest, Snapshot
 from tests.ports import CASE
 
-TOLD: dict[str, Any] = {"reason": "flood", "who": "ada", "at": 1770000000.0, "began": 1770000000.0 + 61}
+LOST = SourceLost(reason="flood", who="ada", at=1770000000.0, began=1770000000.0 + 61)
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(1, "1 minutes"), (61, "2 minutes"), (7200, "2 hours (120 minutes)")])
@@ -27,7 +28,7 @@ def test_the_loss_is_never_stated_too_small(seconds: float, words: str) -> None:
 
 
 def test_that_etcd_goes_back_in_revision_is_told_whatever_the_release() -> None:
-    checks = {check.name: check for check in source_loss.checks(CASE, TOLD, "/backups/one")}
+    checks = {check.name: check for check in source_loss.checks(CASE, LOST, "/backups/one")}
     assert checks["etcd_revision"].verdict == "warning"
     assert "restart kubelet" in checks["etcd_revision"].todo
 
@@ -55,7 +56,7 @@ MADE_AT = 500.0
         (
             {
                 "fence": {"id": "second", "at": 900.0},
-                "fence_breaches": [{"fence": "first", "since": 100.0, "seen": 800.0}],
+                "fence_breaches": [{"what": "it was lifted", "fence": "first", "since": 100.0, "seen": 800.0}],
             },
             100.0,
         ),
@@ -75,5 +76,5 @@ def test_an_abort_does_without_the_destination_only_where_the_sources_lease_excl
     memory = Memory()
     without = abort.without(lambda: memory)
     assert without("destination")
-    memory = memory.with_value(source_loss.LOST, TOLD)
+    memory = memory.with_remembered(SOURCE_LOST.remember(LOST))
     assert not without("destination"), "another machine's journal, taken meanwhile"

@@ -11,12 +11,13 @@ import pytest
 from hcp_dr import upstream
 from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Create, Do, Patch, PutObject, Remember, Step, WriteFile
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Create, Do, Patch, PutObject, Step, WriteFile
 from hcp_dr.engine.transfer import UploadSnapshot
 from hcp_dr.hypershift.backup_objects import Restorable
 from hcp_dr.hypershift.fence.state import RECONCILERS, WRITERS
-from hcp_dr.hypershift.identity import Identity
 from hcp_dr.hypershift.machines import restore
+from hcp_dr.hypershift.state import IDENTITY
 from hcp_dr.kube.port import Object
 from hcp_dr.model import RELOCATION_ANNOTATION
 from hcp_dr.objects.archive import Manifest, Snapshot, page
@@ -288,7 +289,7 @@ def test_the_fence_remembers_who_ran_and_what_the_cluster_is() -> None:
         "openshift-apiserver": 1,
         "openshift-oauth-apiserver": 1,
     }
-    assert Identity.from_json(found["identity"]) == given.identity
+    assert IDENTITY.read(found) == given.identity
 
 
 def test_the_fence_gets_an_id_that_nobody_used() -> None:

@@ -25,6 +25,7 @@ from hcp_dr.hypershift.etcd import snapshot_file
 from hcp_dr.hypershift.fence import state as fence_state
 from hcp_dr.hypershift.inventory import MACHINERY
 from hcp_dr.hypershift.machines import restore
+from hcp_dr.hypershift.state import IDENTITY, SNAPSHOT_FILE, SnapshotFile
 from hcp_dr.kube.port import Completed
 from hcp_dr.kube.resources import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE
 from hcp_dr.objects.archive import MANIFEST
@@ -283,7 +284,7 @@ FILE = f"{STATUS}\n5ad10e  -\nabcd  -\n"
 STAMP = "etcd-0 4096 1700000000"
 
 
-def read(world: World, path: str, **given: Any) -> snapshot_file.SnapshotFile:
+def read(world: World, path: str, **given: Any) -> SnapshotFile:
     how: dict[str, Any] = {"part_size": 5 * 1024**2, "stamp": STAMP} | given
     return snapshot_file.read_file(world.source, "clusters-one", "etcd-0", path, **how)
 
@@ -291,8 +292,8 @@ def read(world: World, path: str, **given: Any) -> snapshot_file.SnapshotFile:
 def test_a_snapshot_is_told_by_etcds_own_words_and_its_checksum(world: World) -> None:
     answering(world, f"{FILE}abcd\n")
     found = read(world, "/var/lib/data/a b.db")
-    assert found == snapshot_file.SnapshotFile(4096, "5ad10e", "9f3a", 42, 700, intact=True, stamp=STAMP)
-    assert snapshot_file.SnapshotFile.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert found == SnapshotFile(4096, "5ad10e", "9f3a", 42, 700, intact=True, stamp=STAMP)
+    assert SNAPSHOT_FILE.read({"snapshot_file": json.loads(json.dumps(SNAPSHOT_FILE.to_json(found)))}) == found
 
 
 def test_what_is_larger_than_a_part_is_summed_part_by_part(world: World) -> None:
@@ -546,7 +547,7 @@ def test_the_identity_of_before_is_compared_with_what_answers_now(world: World) 
     memory = NOTHING.with_value("nonce", "mine").with_done("restore.start_control_plane")
     world.hosted.put({"ConfigMap default/hcp-dr-relocation": {"data": {"nonce": "mine"}}})
     before = identity.observe(world.ports, CASE, memory).now
-    memory = memory.with_value("identity", json.loads(json.dumps(before.to_json())))
+    memory = memory.with_remembered(IDENTITY.remember(before))
     three_members(world.destination, *[0] * 9)
     assert isinstance(identity.plan(identity.observe(world.ports, CASE, memory)), Done)
     world.hosted.put({"Node w-2": {"uid": "another"}})

@@ -13,9 +13,10 @@ from hcp_dr.errors import AwsDenied, ClusterUnreachable, Forbidden
 from hcp_dr.hypershift import downtime
 from hcp_dr.hypershift.checks import look_for
 from hcp_dr.hypershift.dns.handover import SHORT_LIFE
+from hcp_dr.hypershift.state import DNS
 from hcp_dr.kube.port import Completed, Listing, Object, Resource
 from hcp_dr.kube.resources import CRON_JOB
-from hcp_dr.model import DNS, HANDOVER
+from hcp_dr.model import HANDOVER
 from hcp_dr.procedure.preflight import (
     aws,
     capability,
@@ -472,7 +473,7 @@ def test_an_estimate_is_made_of_what_the_cluster_says(world: World) -> None:
 
 
 def test_a_name_that_is_handed_over_is_not_waited_for(world: World) -> None:
-    facts = downtime.observe(world.ports, CASE, Memory().with_value(DNS, HANDOVER))
+    facts = downtime.observe(world.ports, CASE, Memory().with_value(DNS.name, HANDOVER))
     parts = {part.name: part for part in downtime.estimate(facts).parts}
     assert "names given up" not in parts
     assert parts["caches of names"].most == SHORT_LIFE

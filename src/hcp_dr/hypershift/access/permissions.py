@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine import sighting
-from hcp_dr.hypershift.identity import NONCE, PARENT, SAMPLED
+from hcp_dr.hypershift.identity import NONCE_MARK, PARENT, SAMPLED
 from hcp_dr.hypershift.inventory import MACHINERY
 from hcp_dr.hypershift.operator_claim import LEASE_NAME as CLAIM
 from hcp_dr.kube.port import Kubernetes, Resource
@@ -92,7 +92,7 @@ CACHED = "for an external-dns that keeps a cache"
 RELOCATED_BEFORE = "for a hosted cluster that was relocated before"
 OWNERS = "where the admission plugin OwnerReferencesPermissionEnforcement asks for it, as OpenShift's does"
 NAMED = "for undoing, where a Route may not have a host of its own without it, as in OpenShift"
-_MARKS = (PARENT, NONCE)
+_MARKS = (PARENT, NONCE_MARK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from hcp_dr.errors import RESUME, MachineUnsafe, NotProven
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.identity import nonce_of
 from hcp_dr.hypershift.operator_claim import look_at
+from hcp_dr.hypershift.state import NONCE, UNPROVEN
 from hcp_dr.hypershift.workloads import Workload, workloads
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
@@ -147,11 +148,11 @@ def proven(ports: Ports, case: Case, memory: Memory) -> Guard:
     serves = (
         hosted_cluster is not None
         and condition(hosted_cluster, AVAILABLE) == "True"
-        and memory.text("nonce") is not None
-        and nonce_of(ports.hosted) == memory.text("nonce")
+        and memory.get(NONCE) is not None
+        and nonce_of(ports.hosted) == memory.get(NONCE)
     )
     unproven = [step for step in PROOF if step not in memory.done]
-    unproven += [lacking] if (lacking := memory.text("unproven")) else []  # of a backup that was made by hand
+    unproven += [lacking] if (lacking := memory.get(UNPROVEN)) else []  # of a backup that was made by hand
     other = stranger(ports, case, "source") or stranger(ports, case, "destination")
     return Guard(tuple(unproven), (), serves, other)
 

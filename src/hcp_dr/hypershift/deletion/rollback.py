@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Topic, Wait
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Topic, Wait
 from hcp_dr.errors import RESUME, PastNoReturn
 from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.backup_objects import is_ours
@@ -22,6 +22,7 @@ from hcp_dr.hypershift.deletion.no_return import Started
 from hcp_dr.hypershift.deletion.protocol import Removable, dangerous_alive, operator_of, removable, remove, terminators
 from hcp_dr.hypershift.inventory import MACHINERY
 from hcp_dr.hypershift.operator_claim import Claim, look_at
+from hcp_dr.hypershift.state import DESTINATION_OPERATOR_BEFORE
 from hcp_dr.hypershift.workloads import Workload, scale, still_there, stop
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr.kube.resources import (
@@ -41,7 +42,6 @@ from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, name
 from hcp_dr.objects.select import travels
 from hcp_dr.upstream import MADE_IN_EVERY_NAMESPACE, NODE_POOL_ANNOTATION, OPERATOR, OPERATOR_NAMESPACE
 
-OPERATOR_BEFORE = "destination_operator_before"
 _INHABITANTS = (
     HOSTED_CLUSTER,
     NODE_POOL,
@@ -145,7 +145,7 @@ def governed(ports: Ports, case: Case, memory: Memory, resource: Resource) -> Go
         alive=alive(ports, case),
         operator=operator_of(ports.destination),
         claim=look_at(ports, case, "destination"),
-        operator_before=scope.replicas(memory, OPERATOR_BEFORE, (OPERATOR,)),
+        operator_before=scope.replicas(memory, DESTINATION_OPERATOR_BEFORE, (OPERATOR,)),
         started=no_return.look_at(ports, case, memory),
     )
 
@@ -163,7 +163,7 @@ def remove_governed(facts: Governed, dangerous: tuple[str, ...] = ()) -> Decisio
     if unclaimed is not None:
         return unclaimed
     if facts.operator_before is None:
-        return Do((Remember(OPERATOR_BEFORE, {item.name: item.replicas for item in facts.operator}),))
+        return Do((DESTINATION_OPERATOR_BEFORE.remember({item.name: item.replicas for item in facts.operator}),))
     if not stopped:
         actions = stop("destination", facts.operator)
         if actions:

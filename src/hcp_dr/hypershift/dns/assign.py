@@ -11,18 +11,16 @@ from dataclasses import dataclass
 
 from hcp_dr.aws.port import RecordChange
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import ChangeRecords, Do, Remember
+from hcp_dr.engine.step import ChangeRecords, Do
 from hcp_dr.hypershift.dns import restart
-from hcp_dr.hypershift.dns.handover import HELD_RECORDS, give, is_handed_over, names_held
+from hcp_dr.hypershift.dns.handover import give, is_handed_over, names_held
 from hcp_dr.hypershift.dns.records import names_in
+from hcp_dr.hypershift.state import DNS_GIVEN, DNS_HELD
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import ROUTE, SERVICE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting
 from hcp_dr.upstream import HOSTNAME_ANNOTATION
-
-GIVEN = "dns_given"
-"""Remembered: the owner to whom all names went. The zone is not read any more then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +37,16 @@ class Giving:
         decision = restart.restart(self.restarting) if self.restarting.old is not None else None
         if isinstance(decision, Do):
             return decision
-        return None if self.waiting else Do((Remember(GIVEN, self.restarting.external_dns.owner),))
+        return None if self.waiting else Do((DNS_GIVEN.remember(self.restarting.external_dns.owner),))
 
 
 def look_at(ports: Ports, case: Case, memory: Memory) -> Giving | None:
     """None where no name is handed over, or none any more."""
-    if not is_handed_over(memory) or GIVEN in memory.values:
+    if not is_handed_over(memory) or memory.has(DNS_GIVEN):
         return None
     restarting = restart.observe(ports, case, memory)
     owner = restarting.external_dns.owner
-    records, held = ports.zone.records(), memory.mapping(HELD_RECORDS)
+    records, held = ports.zone.records(), memory.get(DNS_HELD)
     published = frozenset[str]().union(*_published(ports.destination, case.control_plane_namespace))
     return Giving(
         changes=give(records, case.backup_id, held, owner, published) if owner else (),

@@ -14,17 +14,15 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.journal import Memory
 from hcp_dr.hypershift.dns.records import Ownership, ownerships
 from hcp_dr.hypershift.dns.takeover import Image, image_of, owner_of, records_of
 from hcp_dr.hypershift.source_loss import is_lost
-from hcp_dr.model import DNS, HANDOVER
+from hcp_dr.hypershift.state import DNS, DNS_HELD, RecordImage
+from hcp_dr.model import HANDOVER
 
-HELD_RECORDS = "dns_held"
-"""Remembered: the owner that kept them, the records as they were, and when they were last held."""
 SHORT_LIFE = 10
 """Seconds: the TTL of an address while its name is on its way. An alias has none."""
 _PLAIN = re.compile("[a-z0-9-]{1,56}")
@@ -32,7 +30,7 @@ _PLAIN = re.compile("[a-z0-9-]{1,56}")
 
 def is_handed_over(memory: Memory) -> bool:
     """A lost source's names are taken, whatever was begun with them."""
-    return memory.text(DNS) == HANDOVER and HELD_RECORDS in memory.values and not is_lost(memory)
+    return memory.get(DNS) == HANDOVER and memory.has(DNS_HELD) and not is_lost(memory)
 
 
 def nobody(backup_id: str) -> str:
@@ -52,8 +50,8 @@ def held_as(claim: Ownership, backup_id: str) -> str | None:
     return older if any(f"external-dns/owner={older}{end}" in text for end in (",", '"')) else None
 
 
-def remembered(owner: str, records: Iterable[Record], held: Image, now: float) -> dict[str, Any]:
-    return {**image_of(owner, records, held), "at": now}
+def remembered(owner: str, records: Iterable[Record], held: Image, now: float) -> RecordImage:
+    return image_of(owner, records, held, now)
 
 
 def hold(records: Iterable[Record], owner: str, backup_id: str) -> tuple[RecordChange, ...]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from hcp_dr.aws.port import Record
 from hcp_dr.kube.port import Object
@@ -117,19 +116,3 @@ def owners_of(records: Iterable[Record], hostname: str) -> frozenset[str]:
 def strangers_at(records: Iterable[Record], kept: Collection[Record], hostnames: Collection[str]) -> tuple[Record, ...]:
     """Address records at these names that are not among `kept`: somebody else's, or nobody's."""
     return tuple(r for r in records if r.name in hostnames and r.type.lower() in _TYPES and r not in kept)
-
-
-def to_json(record: Record) -> dict[str, Any]:
-    return asdict(record)
-
-
-def from_json(value: Mapping[str, Any]) -> Record:
-    """Of a record that the journal kept."""
-    alias = value.get("alias")
-    return Record(
-        name=value["name"],
-        type=value["type"],
-        ttl=value.get("ttl"),
-        values=tuple(value.get("values", ())),
-        alias=(alias[0], alias[1], alias[2]) if alias else None,
-    )

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Delete, Do, Done, Remember
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Decision, Delete, Do, Done
 from hcp_dr.hypershift.dns.external_dns import ExternalDns, look_at
 from hcp_dr.hypershift.dns.handover import is_handed_over
+from hcp_dr.hypershift.state import EXTERNAL_DNS_PODS
 from hcp_dr.hypershift.workloads import PodFact, workloads
 from hcp_dr.kube.resources import DEPLOYMENT, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.upstream import EXTERNAL_DNS, OPERATOR_NAMESPACE
 
-PODS = "external_dns_pods"
-"""Remembered: pod names by uid."""
 _NO_CACHE = ("", "0", "0s", "0m", "0h")
 
 
@@ -25,7 +24,7 @@ class Facts:
     later: bool  # remembered: names are handed over, at which it is restarted then
     external_dns: ExternalDns
     pods: tuple[PodFact, ...]
-    old: Mapping[str, Any] | None  # remembered
+    old: Mapping[str, str] | None  # remembered: names by uid
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -34,12 +33,12 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         later=is_handed_over(memory),
         external_dns=look_at(ports.destination, "destination"),
         pods=tuple(pod for workload in found for pod in workload.pods),
-        old=memory.mapping(PODS),
+        old=memory.get(EXTERNAL_DNS_PODS),
     )
 
 
 def pods_now(facts: Facts) -> Remember:
-    return Remember(PODS, {pod.uid: pod.name for pod in facts.pods})
+    return EXTERNAL_DNS_PODS.remember({pod.uid: pod.name for pod in facts.pods})
 
 
 def restart(facts: Facts) -> Decision:

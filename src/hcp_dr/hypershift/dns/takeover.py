@@ -3,19 +3,16 @@ an undo."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from hcp_dr.aws.port import Record, RecordChange
-from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse, Remember
+from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, NotOurs
-from hcp_dr.hypershift.dns.records import ADDRESSES, from_json, to_json
+from hcp_dr.hypershift.dns.records import ADDRESSES
+from hcp_dr.hypershift.state import DNS_IMAGE, RecordImage
 
-IMAGE = "dns_image"
-"""Remembered: the owner, and the records that were taken from it."""
-
-Image = Mapping[str, Any] | None
+Image = RecordImage | None
 _NONE_TAKEN = Untouched("No record was taken over.")
 
 
@@ -24,17 +21,17 @@ def told(records: Iterable[Record]) -> str:
 
 
 def records_of(image: Image) -> tuple[Record, ...]:
-    return tuple(from_json(value) for value in (image or {}).get("records", ()))
+    return image.records if image else ()
 
 
 def owner_of(image: Image) -> str:
-    return str((image or {}).get("owner") or "")
+    return image.owner if image else ""
 
 
-def image_of(owner: str, records: Iterable[Record], before: Image) -> dict[str, Any]:
+def image_of(owner: str, records: Iterable[Record], before: Image, at: float | None = None) -> RecordImage:
     """With these records, and those that it held before."""
     whole = {(record.name, record.type): record for record in (*records_of(before), *records)}
-    return {"owner": owner, "records": [to_json(record) for record in whole.values()]}
+    return RecordImage(owner, tuple(whole.values()), at)
 
 
 def at_its_places(records: Iterable[Record], image: Image) -> tuple[Record, ...]:
@@ -70,7 +67,7 @@ def take(owner: str, left: tuple[Record, ...], strangers: tuple[Record, ...], im
     if left:
         return Do(
             (
-                Remember(IMAGE, image_of(owner, left, image)),
+                DNS_IMAGE.remember(image_of(owner, left, image)),
                 ChangeRecords(tuple(RecordChange("DELETE", record) for record in left)),
             )
         )

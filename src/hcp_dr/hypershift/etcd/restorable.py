@@ -14,12 +14,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check
-from hcp_dr.errors import CommandFailed, Forbidden, NotFound, NotRestorable
+from hcp_dr.errors import CommandFailed, Forbidden, NotFound, NotOurs, NotRestorable
+from hcp_dr.hypershift.state import ETCD_RESTORE, RestoreProbe
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CONFIG_MAP, DEPLOYMENT, HOSTED_CLUSTER, POD, STATEFUL_SET
 from hcp_dr.model import Case
@@ -27,8 +27,6 @@ from hcp_dr.objects.reading import dig, is_ready_pod, name_of, pods_of
 from hcp_dr.objects.release import control_plane_images, upgrade
 from hcp_dr.upstream import CONTROL_PLANE_OPERATOR, ETCD
 
-ETCD_RESTORE = "etcd_restore"
-"""Under which the journal remembers what was seen of it."""
 FILL_BY_HAND = "by hand, etcd's volumes can be filled as docs/by-hand.md says"
 _ABORT = "Where a relocation was begun, `hcp-dr abort` puts the source back into service."
 TOOLS = ("etcdctl", "etcdutl")
@@ -49,40 +47,11 @@ _ASK_TOOLS = "; ".join(
 """etcdctl 3.6 answers with the help of what it still can."""
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What the source showed. `unseen` says why `called` or `tools` are None: nobody could look."""
-
-    release: str  # the images that its control plane was made of
-    members: int  # that etcd had
-    shards: tuple[str, ...]  # of etcd beside it, where they were seen
-    called: tuple[str, ...] | None  # the tools that etcd-init calls to restore, and EITHER where it takes what is there
-    tools: tuple[str, ...] | None  # that etcd's image has
-    restoring: tuple[str, ...] = ()  # those of them that restore snapshots
-    unseen: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """As a journal gives it back: lists, not tuples."""
-        return {word: list(value) if isinstance(value, tuple) else value for word, value in asdict(self).items()}
-
-
-def remembered(memory: Memory) -> Looked | None:
-    """None where nothing is remembered, or nothing that this version understands: then nobody has looked."""
-    value = memory.mapping(ETCD_RESTORE)
-    if value is None:
-        return None
+def remembered(memory: Memory) -> RestoreProbe | None:
+    """None where nothing is remembered, or nothing that this version understands: then the source was not probed."""
     try:
-        lists = {word: tuple(map(str, value[word] or ())) for word in ("shards", "called", "tools", "restoring")}
-        told = {word: None if value[word] is None else lists[word] for word in ("called", "tools")}
-        return Looked(
-            release=str(value["release"]),
-            members=int(value["members"]),
-            shards=lists["shards"],
-            restoring=lists["restoring"],
-            unseen=str(value["unseen"]),
-            **told,
-        )
-    except (KeyError, TypeError, ValueError):
+        return memory.get(ETCD_RESTORE)
+    except NotOurs:
         return None
 
 
@@ -91,7 +60,7 @@ class Etcd:
     """What is to be restored, and what was seen of it; None where nobody looked."""
 
     hosted_cluster: Object
-    looked: Looked | None
+    looked: RestoreProbe | None
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -113,7 +82,8 @@ class Etcd:
 
 
 JUDGED = Etcd(
-    {"spec": {"controllerAvailabilityPolicy": "SingleReplica"}}, Looked("", 1, (), TOOLS, tools=TOOLS, restoring=TOOLS)
+    {"spec": {"controllerAvailabilityPolicy": "SingleReplica"}},
+    RestoreProbe("", 1, (), TOOLS, tools=TOOLS, restoring=TOOLS),
 )
 """As it is when it was found restorable; for foreseeing what comes after."""
 NOT_LOOKED = Etcd({}, None)
@@ -127,7 +97,7 @@ def known(hosted_cluster: Object, source: Kubernetes, case: Case, memory: Memory
     return Etcd(hosted_cluster, looked)
 
 
-def checks(hosted_cluster: Object, looked: Looked | None) -> tuple[Check, ...]:
+def checks(hosted_cluster: Object, looked: RestoreProbe | None) -> tuple[Check, ...]:
     """Of a HostedCluster as it is to be restored, and of what was seen of it on the source; None where nobody looked.
     None of them can be accepted."""
     if dig(hosted_cluster, "spec", "etcd", "managementType") == "Unmanaged":
@@ -147,7 +117,7 @@ def checks(hosted_cluster: Object, looked: Looked | None) -> tuple[Check, ...]:
     )
 
 
-def _members(hosted_cluster: Object, looked: Looked | None) -> Check:
+def _members(hosted_cluster: Object, looked: RestoreProbe | None) -> Check:
     """As many as are asked for, or as there were: HyperShift makes three unless it is told otherwise."""
     asked = 1 if dig(hosted_cluster, "spec", "controllerAvailabilityPolicy") == "SingleReplica" else 3
     members = max(asked, looked.members if looked else 0)
@@ -162,7 +132,7 @@ def _members(hosted_cluster: Object, looked: Looked | None) -> Check:
     )
 
 
-def _shards(hosted_cluster: Object, looked: Looked | None) -> Check:
+def _shards(hosted_cluster: Object, looked: RestoreProbe | None) -> Check:
     asked = [str(each.get("name", "?")) for each in dig(hosted_cluster, "spec", "etcd", "managed", "shards") or ()]
     shards = [*dict.fromkeys((*asked, *(looked.shards if looked else ())))]
     if not shards:
@@ -176,7 +146,7 @@ def _shards(hosted_cluster: Object, looked: Looked | None) -> Check:
     )
 
 
-def _tool(release: str, looked: Looked | None) -> Check:
+def _tool(release: str, looked: RestoreProbe | None) -> Check:
     name, why = "etcd_restore", "etcd would never come up there, and that shows after the point of no return"
     if looked is None:
         seen = "it is not known which tool etcd-init calls, nor whether etcd's image has it"
@@ -213,7 +183,7 @@ def _tool(release: str, looked: Looked | None) -> Check:
     return Check(name, "blocked", seen, why, todo)
 
 
-def look_at(cluster: Kubernetes, case: Case) -> tuple[Object, Looked]:
+def look_at(cluster: Kubernetes, case: Case) -> tuple[Object, RestoreProbe]:
     """The source's HostedCluster, and what is seen now. It only reads: objects, and two commands in pods."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
     namespace = case.control_plane_namespace
@@ -227,7 +197,7 @@ def look_at(cluster: Kubernetes, case: Case) -> tuple[Object, Looked]:
         answer = _tools(cluster, namespace, sets.get(ETCD), pods)
         unseen = "" if called is not None else f"no Ready pod shows what is in the image of {CONTROL_PLANE_OPERATOR}"
         unseen = unseen if answer is not None else "no Ready pod of etcd shows what is in its image"
-    return hosted_cluster, Looked(
+    return hosted_cluster, RestoreProbe(
         release=control_plane_images(hosted_cluster),
         members=int(dig(sets.get(ETCD), "spec", "replicas") or 0),
         shards=_shards_there(sets, cluster.list(CONFIG_MAP, namespace).items),

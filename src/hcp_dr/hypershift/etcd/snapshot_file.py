@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
@@ -16,60 +14,15 @@ from hcp_dr.engine.transfer import MEBIBYTE, AbortUpload, RemoveSnapshot
 from hcp_dr.errors import RESUME, HcpDrError, Refused
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.state import ONLINE, UPLOAD, SnapshotFile
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.archive import Snapshot
 from hcp_dr.upstream import ETCD
 
 VOLUME = "/var/lib/data"
 DATABASE = f"{VOLUME}/member/snap/db"
-ONLINE_MOMENT = "online"
-"""Under which the journal remembers the moment of an online backup: its id, etcd's revision, and when it was."""
 SPARE = 64 * MEBIBYTE
 """Bytes that a save must leave free: etcd writes its log in pieces of so much, and stops where there is no room."""
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotFile:
-    """A file that was read whole. `hash`, `revision` and `total_keys` are etcd's words for it; `intact` says that the
-    sha256 at its end, which etcd appends to a whole snapshot, is that of the rest. `parts` has the sha256 of each part
-    in which it is sent, none where one is enough. `stamp` tells whether it is that very file still."""
-
-    size: int
-    sha256: str
-    hash: str
-    revision: int
-    total_keys: int
-    intact: bool
-    parts: tuple[str, ...] = ()
-    stamp: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> SnapshotFile:
-        return cls(**{**value, "parts": tuple(value["parts"])})
-
-    def metadata(self, fence_id: str | None) -> dict[str, str]:
-        """Of the object in the bucket."""
-        return {"fence": str(fence_id), "sha256": self.sha256, "revision": str(self.revision)}
-
-    def stored_as(self, bucket: str, key: str, fence: str, encryption: str | None, moment: float | None) -> Snapshot:
-        """For the manifest. `moment` is that of an online backup, in seconds since the epoch."""
-        return Snapshot(
-            bucket=bucket,
-            key=key,
-            size=self.size,
-            sha256=self.sha256,
-            hash=self.hash,
-            revision=self.revision,
-            total_keys=self.total_keys,
-            fence=fence,
-            encryption=encryption,
-            fenced=moment is None,
-            at=moment,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +50,7 @@ class Glance:
     def of_online(self, path: str) -> tuple[str, ...]:
         """Paths of what saves of other online backups left: only one is at work at a time."""
         own = self.of_save(path)
-        begins = f"snapshot-{ONLINE_MOMENT}-"
+        begins = f"snapshot-{ONLINE.name}-"
         return tuple(f"{VOLUME}/{each}" for each in self.names if each.startswith(begins) and each not in own)
 
 
@@ -188,7 +141,7 @@ class Left:
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Left:
-    fence_id = scope.identifier((memory.mapping(ONLINE_MOMENT) or memory.mapping("fence") or {}).get("id"))
+    fence_id = scope.snapshot_id(memory)
     path = path_of(str(fence_id))
     files, unseen = [], []
     for pod in etcd_members.ready_pods(ports.source, case) if fence_id else ():
@@ -198,7 +151,7 @@ def look_back(ports: Ports, case: Case, memory: Memory) -> Left:
             unseen.append(pod)
             continue
         files += [(pod, f"{VOLUME}/{name}") for name in names]
-    unfinished = ports.bucket.unfinished(case.snapshot_key) if memory.mapping("upload") else ()
+    unfinished = ports.bucket.unfinished(case.snapshot_key) if memory.has(UPLOAD) else ()
     return Left(case.control_plane_namespace, case.snapshot_key, tuple(files), unfinished, tuple(unseen))
 
 

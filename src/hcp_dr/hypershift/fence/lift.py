@@ -7,22 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, Do, Done, Patch, Refuse, Remember, Topic, Wait
+from hcp_dr.engine.step import Check, Decision, Do, Done, Patch, Refuse, Topic, Wait
 from hcp_dr.errors import RESUME, HcpDrError, NotProven
 from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.fence.state import FENCED, WRITERS
 from hcp_dr.hypershift.identity import nonce_of
+from hcp_dr.hypershift.state import IDENTITY, LEASES_AT_UNDO, NONCE, REPLICAS_BEFORE
 from hcp_dr.hypershift.worker_nodes import NodeFact
 from hcp_dr.hypershift.worker_nodes import look_at as look_at_nodes
 from hcp_dr.kube.resources import DEPLOYMENT, LEASE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of, some
 from hcp_dr.upstream import NODE_LEASES_NAMESPACE
-
-RENEWED = "leases_at_undo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +36,14 @@ class Scaled:
 class Facts:
     namespace: str
     hostname: str
-    before: Mapping[str, Any] | None  # remembered: replicas by Deployment
+    before: Mapping[str, int] | None  # remembered: replicas by Deployment
     now: tuple[Scaled, ...]
     wanted: str | None  # remembered nonce
     nonce: str | None  # read by name, once the writers are asked for again
     silence: str  # why nobody answered, "" where somebody did
     nodes: tuple[NodeFact, ...]
     nodes_before: Mapping[str, str]  # remembered
-    leases_before: Mapping[str, Any] | None  # remembered when the API first answered again
+    leases_before: Mapping[str, str] | None  # remembered when the API first answered again
 
     def stopped(self, names: tuple[str, ...]) -> tuple[Patch, ...]:
         """What gives those of these back their replicas which are at zero, as the fence left them."""
@@ -64,7 +62,8 @@ def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
         for item in items
         if name_of(item) in FENCED
     )
-    before = scope.replicas(memory, "replicas_before", FENCED)
+    before = scope.replicas(memory, REPLICAS_BEFORE, FENCED)
+    identity = memory.get(IDENTITY)
     nonce: str | None = None
     nodes: tuple[NodeFact, ...] = ()
     silence = "the API servers are stopped"
@@ -81,12 +80,12 @@ def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
         hostname=case.api_hostname,
         before=before,
         now=now,
-        wanted=memory.text("nonce"),
+        wanted=memory.get(NONCE),
         nonce=nonce,
         silence=silence,
         nodes=nodes,
-        nodes_before=(memory.mapping("identity") or {}).get("nodes", {}),
-        leases_before=memory.mapping(RENEWED),
+        nodes_before=identity.nodes if identity else {},
+        leases_before=memory.get(LEASES_AT_UNDO),
     )
 
 
@@ -116,7 +115,7 @@ def revert(facts: Facts) -> Decision:
 def _nodes(facts: Facts) -> Decision | None:
     """The Ready condition alone is that of before the fence. A node that is gone by now is not waited for."""
     if facts.leases_before is None:
-        return Do((Remember(RENEWED, {node.name: node.renewed for node in facts.nodes}),))
+        return Do((LEASES_AT_UNDO.remember({node.name: node.renewed for node in facts.nodes}),))
     late = [
         node.name for node in facts.nodes if not node.ready or node.renewed == facts.leases_before.get(node.name, "")
     ]

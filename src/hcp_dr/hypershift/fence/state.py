@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from hcp_dr.engine.journal import Memory
+from hcp_dr.hypershift.state import FENCE
 from hcp_dr.hypershift.workloads import Workload, workloads
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
@@ -34,8 +35,6 @@ ALWAYS_THERE = (*RECONCILERS, KUBE_APISERVER)
 IGNORE_PAUSE = (CLUSTER_AUTOSCALER, CONTROL_PLANE_PKI_OPERATOR, KARPENTER_OPERATOR)
 """They pay no heed to the pause, so they stop with the keepers (rule G)."""
 FENCED = (*RECONCILERS, *WRITERS, *IGNORE_PAUSE)
-BREACHES = "fence_breaches"
-"""Remembered: each time that the fence was lifted, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +86,8 @@ class Fence:
 
 
 def known(memory: Memory) -> Mapping[str, int]:
-    generations: Mapping[str, int] = (memory.mapping("fence") or {}).get("generations") or {}
-    return generations
+    fence = memory.get(FENCE)
+    return fence.generations if fence else {}
 
 
 def is_paused(hosted_cluster: Object) -> bool:

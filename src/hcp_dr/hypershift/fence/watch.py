@@ -12,18 +12,26 @@ A fence that was made by hand is watched from when the backup is accepted. Nobod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.peers import Stranger, namesake, stranger
-from hcp_dr.engine.step import Check, Decision, Do, Done, Forget, Patch, Refuse, Remember, Step, Topic, Wait, Watch
+from hcp_dr.engine.step import Check, Decision, Do, Done, Forget, Patch, Refuse, Step, Topic, Wait, Watch
 from hcp_dr.errors import RESUME, FenceBroken
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.etcd import members as etcd_members
-from hcp_dr.hypershift.fence.state import BREACHES, FENCED, WRITERS, Fence, is_paused, known
+from hcp_dr.hypershift.fence.state import FENCED, WRITERS, Fence, is_paused, known
+from hcp_dr.hypershift.state import (
+    BREACHES,
+    EXTERNAL_DNS_PODS,
+    FENCE,
+    MANUAL_BACKUP,
+    SNAPSHOT_FILE,
+    UPLOAD,
+    Breach,
+    FenceRecord,
+)
 from hcp_dr.hypershift.workloads import still_there, stop, workload
 from hcp_dr.kube.port import FIELD_MANAGER, Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, POD
@@ -48,7 +56,7 @@ VOID = (
     steps.RESTORE_REFRESH_EXTERNAL_DNS,
 )
 """What is worth nothing when the fence was lifted before the point of no return."""
-_VOID_VALUES = ("fence", "snapshot_file", "upload", "external_dns_pods")
+_VOID_VALUES = tuple(key.name for key in (FENCE, SNAPSHOT_FILE, UPLOAD, EXTERNAL_DNS_PODS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +66,8 @@ class Facts:
     control_plane_namespace: str
     now: float  # seconds since the epoch
     fence: Fence
-    fenced: Mapping[str, Any]  # remembered: id, revision and moment of the fence
-    breaches: tuple[Mapping[str, Any], ...]  # remembered; the last one may be open
+    fenced: FenceRecord | None  # remembered
+    breaches: tuple[Breach, ...]  # remembered; the last one may be open
     done: tuple[str, ...]  # of the steps that a breach makes void
     suspects: tuple[str, ...] = ()
     released: bool | None = None  # whether the destination may have taken writes; None until the source is closed again
@@ -68,8 +76,8 @@ class Facts:
     stranger: Stranger | None = None  # what is looked at is not the source of this relocation
 
     @property
-    def open(self) -> Mapping[str, Any] | None:
-        return self.breaches[-1] if self.breaches and "closed" not in self.breaches[-1] else None
+    def open(self) -> Breach | None:
+        return self.breaches[-1] if self.breaches and self.breaches[-1].closed is None else None
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -82,10 +90,10 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         control_plane_namespace=namespace,
         now=ports.now(),
         fence=Fence(is_paused(hosted_cluster), tuple(workload(item, ()) for item in deployments), known(memory)),
-        fenced=memory.mapping("fence") or {},
-        breaches=tuple(memory.values.get(BREACHES) or ()),
+        fenced=memory.get(FENCE),
+        breaches=memory.get(BREACHES) or (),
         done=tuple(step for step in VOID if step in memory.done),
-        by_hand=memory.mapping("by_hand") is not None,
+        by_hand=memory.has(MANUAL_BACKUP),
     )
     facts = replace(facts, stranger=namesake(ports, case, hosted_cluster))
     if alarm(facts) is None:
@@ -130,7 +138,7 @@ def alarm(facts: Facts) -> str | None:
     if facts.stranger is not None:
         return facts.stranger.error.what
     if facts.open is not None:
-        return f"the source is being fenced again: {facts.open['what']}"
+        return f"the source is being fenced again: {facts.open.what}"
     wrong = [] if facts.fence.paused else ["its HostedCluster is not paused any more"]
     running = [f"{item.name} {item.replicas}" for item in facts.fence.watched if item.replicas or item.pods]
     if running:
@@ -149,7 +157,7 @@ def plan(facts: Facts) -> Decision:
     lifted = alarm(facts)
     if lifted is None:
         return Done("the source is fenced again" if facts.breaches else "the fence holds")
-    seen = (_remember(facts, [*facts.breaches, _breach(facts, lifted)]),) if facts.open is None else ()
+    seen = (BREACHES.remember((*facts.breaches, _breach(facts, lifted))),) if facts.open is None else ()
     pause = () if facts.fence.paused else (_pause(facts),)
     actions = (*seen, *pause, *stop("source", facts.fence.watched))
     if actions:
@@ -165,23 +173,23 @@ def plan(facts: Facts) -> Decision:
 
 def _close(facts: Facts) -> Decision:
     """Nothing can write to the source any more. What has become of what was written?"""
-    last = {
-        **facts.breaches[-1],
-        "closed": facts.now,
-        "wrote": bool({*facts.fence.touched} & {*WRITERS}),
-        "released": facts.released,
-        "revision": facts.revision,
-    }
-    closed = _remember(facts, [*facts.breaches[:-1], last])
-    if facts.released:
-        revision = facts.revision or facts.fenced.get("revision")
-        new = {**facts.fenced, "at": facts.now, "revision": revision, "generations": facts.fence.generations}
-        return Do((closed, Remember("fence", new)))
+    last = replace(
+        facts.breaches[-1],
+        closed=facts.now,
+        wrote=bool({*facts.fence.touched} & {*WRITERS}),
+        released=facts.released,
+        revision=facts.revision,
+    )
+    closed = BREACHES.remember((*facts.breaches[:-1], last))
+    if facts.released and facts.fenced is not None:
+        revision = facts.revision or facts.fenced.revision
+        new = replace(facts.fenced, at=facts.now, revision=revision, generations=facts.fence.generations)
+        return Do((closed, FENCE.remember(new)))
     count = len(facts.breaches)
     if facts.by_hand:
-        return Do((closed, Forget((), (), _void_by_hand(last["what"]), again=False)))
+        return Do((closed, Forget((), (), _void_by_hand(last.what), again=False)))
     error = FenceBroken(
-        what=f"The snapshot is void: {last['what']}" + (f" (time {count})." if count > 1 else "."),
+        what=f"The snapshot is void: {last.what}" + (f" (time {count})." if count > 1 else "."),
         left="The source is fenced again, so the hosted API is away; the destination holds nothing that runs.",
         todo=f"Stop whoever lifts the fence. Then run {RESUME}; after `hcp-dr restore` alone, start over with a "
         "new BACKUP_DIR.",
@@ -202,37 +210,35 @@ def _pause(facts: Facts) -> Patch:
     return Patch("source", HOSTED_CLUSTER, facts.name, facts.namespace, {"spec": {"pausedUntil": "true"}})
 
 
-def _remember(facts: Facts, breaches: list[Mapping[str, Any]]) -> Remember:
-    return Remember(BREACHES, breaches)
+def _breach(facts: Facts, wrong: str) -> Breach:
+    fence = facts.fenced
+    return Breach(
+        what=wrong,
+        seen=facts.now,
+        who=facts.suspects,
+        since=fence.at if fence else None,
+        fence=fence.id if fence else None,
+        stood=fence.revision if fence else None,
+    )
 
 
-def _breach(facts: Facts, wrong: str) -> dict[str, Any]:
-    return {
-        "what": wrong,
-        "who": list(facts.suspects),
-        "since": facts.fenced.get("at"),
-        "seen": facts.now,
-        "fence": facts.fenced.get("id"),
-        "stood": facts.fenced.get("revision"),
-    }
+def describe_breaches(memory: Memory) -> tuple[Check, ...]:
+    """One check for each time that the fence was lifted."""
+    return tuple(_describe(breach) for breach in memory.get(BREACHES) or ())
 
 
-def told(memory: Memory) -> tuple[Check, ...]:
-    return tuple(_told(breach) for breach in memory.values.get(BREACHES) or ())
-
-
-def _told(breach: Mapping[str, Any]) -> Check:
-    until = f"fenced again at {utc(breach['closed'])}" if "closed" in breach else "not fenced again yet"
-    seen = f"{breach['what']}; seen at {utc(breach['seen'])}, {until}"
-    if "closed" in breach and not breach.get("released"):
+def _describe(breach: Breach) -> Check:
+    until = f"fenced again at {utc(breach.closed)}" if breach.closed is not None else "not fenced again yet"
+    seen = f"{breach.what}; seen at {utc(breach.seen)}, {until}"
+    if breach.closed is not None and not breach.released:
         return Check(WATCH_NAME, "warning", seen, "the snapshot of before was thrown away, and a new one was taken")
-    if breach.get("revision") is not None and breach["revision"] == breach.get("stood"):
-        seen += f"; etcd there stands at revision {breach['revision']} as it did: nothing was written"
+    if breach.revision is not None and breach.revision == breach.stood:
+        seen += f"; etcd there stands at revision {breach.revision} as it did: nothing was written"
         return Check(WATCH_NAME, "warning", seen, "two control planes could have served")
-    if breach.get("revision") is not None:
-        seen += f"; etcd there went from revision {breach.get('stood') or 'unknown'} to {breach['revision']}"
-    up = "its API was up" if breach.get("wrote") else "no API server of it was seen"
-    since = breach.get("since")
+    if breach.revision is not None:
+        seen += f"; etcd there went from revision {breach.stood or 'unknown'} to {breach.revision}"
+    up = "its API was up" if breach.wrote else "no API server of it was seen"
+    since = breach.since
     window = f"after {utc(since)}, when the fence was made last" if since is not None else "since the fence was made"
     return Check(
         WATCH_NAME,
@@ -248,5 +254,5 @@ WATCH = Watch(
     after=(steps.BACKUP_FENCE, steps.BY_HAND_ACCEPT_BACKUP),
     until=steps.TEARDOWN_STOP_CONTROL_PLANE,
     alarm=alarm,
-    told=told,
+    told=describe_breaches,
 )

@@ -100,7 +100,8 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     )
     ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
     backup = to_restore(ports, case)
-    asked = (scope.pauses(memory) or {"asked": _asked(backup)}).get("asked", {})
+    paused_before = scope.pauses(memory)
+    asked = _asked(backup) if paused_before is None else paused_before.asked
     images = {item.entry.name: annotations_of(item.body).get(CANONICAL_IMAGES) for item in _pools(backup)}
     config_maps = {name_of(item) for item in destination.list(CONFIG_MAP, case.control_plane_namespace).items}
     hashed = [e.name for e in (item.entry for item in backup) if _goes_into_the_hash(e, case.control_plane_namespace)]

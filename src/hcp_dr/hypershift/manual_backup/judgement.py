@@ -4,12 +4,11 @@ before it accepts the folder."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import SnapshotDoubtful
 from hcp_dr.hypershift import inventory
@@ -25,7 +24,8 @@ from hcp_dr.hypershift.machines.instances import instance_id
 from hcp_dr.hypershift.manual_backup import folder as manual_folder
 from hcp_dr.hypershift.manual_backup import snapshot as manual_snapshot
 from hcp_dr.hypershift.manual_backup.folder import Contents, Lack, named
-from hcp_dr.hypershift.manual_backup.snapshot import HandSnapshot, check_stored, check_whole, to_json
+from hcp_dr.hypershift.manual_backup.snapshot import HandSnapshot, check_stored, check_whole
+from hcp_dr.hypershift.state import ETCD_RESTORE, JUDGED, Judged
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of, some
@@ -42,7 +42,7 @@ class Facts:
     versions: tuple[tuple[str, str], ...]  # of each NodePool of the folder, "" where nobody knows (rule A8)
     url_length: int
     on_destination: bool  # a HostedCluster that another relocation, or nobody of ours, made
-    judged: Mapping[str, Any] | None  # remembered: what was found out of the snapshot, with its ETag
+    judged: Judged | None  # remembered: what was found out of the snapshot, with its ETag
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -50,12 +50,12 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     live = inventory.look_at(ports.source, case)
     contents = manual_folder.look_at(ports.archive, folder, live, case)
     ids = [known for item in contents.backup if item["kind"] == "AWSMachine" and (known := instance_id(item))]
-    judged = memory.mapping("judged")
+    judged = memory.get(JUDGED)
     found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     hosted_cluster = next(item for item in (*contents.backup, *live) if item["kind"] == HOSTED_CLUSTER.kind)
     return Facts(
         contents=contents,
-        fence=replace(look_at_fence(ports.source, case), known=(judged or {}).get("generations") or {}),
+        fence=replace(look_at_fence(ports.source, case), known=judged.generations if judged else {}),
         bucket=ports.bucket.name,
         snapshot=manual_snapshot.look_at(ports, case, judged),
         etcd=restorable.known(hosted_cluster, ports.source, case, memory, lost=False),
@@ -100,13 +100,13 @@ def checks(facts: Facts) -> tuple[Check, ...]:
 
 def whole(facts: Facts) -> Check:
     """As it was found out first: etcd goes on by itself, and whoever confirmed a loss is not asked again."""
-    return Check(**facts.judged["whole"]) if facts.judged and _same(facts) else check_whole(facts.snapshot)
+    return facts.judged.whole if facts.judged and _same(facts) else check_whole(facts.snapshot)
 
 
 def _same(facts: Facts) -> bool:
     """Is the object still the one that was judged?"""
     stored, judged = facts.snapshot.stored, facts.judged
-    return judged is None or (stored is not None and stored.etag == judged["etag"])
+    return judged is None or (stored is not None and stored.etag == judged.etag)
 
 
 def _told(lacks: tuple[Lack, ...]) -> str:
@@ -241,19 +241,26 @@ def plan(facts: Facts) -> Decision:
         )
     decision = verdict(checks(facts))
     if facts.judged is None and isinstance(decision, Done):
-        return Do((Remember("judged", _judged(facts)), *_seen(facts)))
+        return Do((JUDGED.remember(_judged(facts)), *_seen(facts)))
     return decision
 
 
 def _seen(facts: Facts) -> tuple[Remember, ...]:
     looked = facts.etcd.looked
-    return (Remember(restorable.ETCD_RESTORE, looked.to_json()),) if looked else ()
+    return (ETCD_RESTORE.remember(looked),) if looked else ()
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, judged=_judged(facts))
 
 
-def _judged(facts: Facts) -> dict[str, Any]:
+def _judged(facts: Facts) -> Judged:
     """With the generations of the writers' Deployments: nobody can have started one since without another."""
-    return {**to_json(facts.snapshot, whole(facts)), "generations": writers_of(facts.fence).generations}
+    snapshot = facts.snapshot
+    return Judged(
+        etag=snapshot.stored.etag if snapshot.stored else "",
+        whole=whole(facts),
+        digest=snapshot.digest,
+        saved=snapshot.saved,
+        generations=writers_of(facts.fence).generations,
+    )

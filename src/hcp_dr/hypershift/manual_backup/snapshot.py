@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import re
 from calendar import timegm
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.step import Check
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.state import WRITERS
+from hcp_dr.hypershift.state import Judged, Saved
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import DEPLOYMENT
 from hcp_dr.model import Case, Ports
@@ -35,18 +35,6 @@ SKEW = 5.0
 """Seconds by which the clocks of a node, an API server and the bucket may differ here."""
 SNAPSHOT_WHOLE = "snapshot_whole"
 _MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)")
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """The documented file in the etcd pod. `hash`, `revision` and `total_keys` are etcd's words for it; `born` is when
-    the file was begun, in seconds since the epoch by the node's clock, None where the file system does not tell."""
-
-    sha256: str
-    hash: str
-    revision: int
-    total_keys: int
-    born: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +64,12 @@ def documented_key(name: str) -> str:
     return f"{name}-{ETCD_POD}-snapshot.db"
 
 
-def look_at(ports: Ports, case: Case, judged: Mapping[str, Any] | None) -> HandSnapshot:
-    """`judged` as `to_json` gives it: what was read before is not read again, it may have gigabytes."""
+def look_at(ports: Ports, case: Case, judged: Judged | None) -> HandSnapshot:
+    """What was read of the object that was `judged` is not read again, it may have gigabytes."""
     key = documented_key(case.name)
     stored = ports.bucket.head(key)
-    if stored and judged and judged["etag"] == stored.etag:
-        read: Digest | None = Digest(**judged["digest"])
-        saved = Saved(**judged["saved"]) if judged["saved"] else None
+    if stored and judged and judged.etag == stored.etag:
+        read, saved = judged.digest, judged.saved
     else:
         read = digest(ports.bucket.stream(key)) if stored else None
         saved = _saved(ports.source, case)
@@ -149,16 +136,6 @@ def _gone(writers: Iterable[Object]) -> float | None:
         grace = dig(item, "spec", "template", "spec", "terminationGracePeriodSeconds")
         latest.append(max(known) + float(USUAL_GRACE if grace is None else grace))
     return max(latest, default=None)
-
-
-def to_json(snapshot: HandSnapshot, whole: Check) -> dict[str, Any]:
-    """What was found out, for the journal."""
-    return {
-        "etag": snapshot.stored.etag if snapshot.stored else "",
-        "digest": asdict(snapshot.digest) if snapshot.digest else None,
-        "saved": asdict(snapshot.saved) if snapshot.saved else None,
-        "whole": asdict(whole),
-    }
 
 
 def check_stored(snapshot: HandSnapshot, bucket: str) -> Check:

@@ -19,7 +19,6 @@ from hcp_dr.engine.step import (
     Done,
     Patch,
     Refuse,
-    Remember,
     Step,
     Topic,
     Wait,
@@ -28,6 +27,7 @@ from hcp_dr.errors import FenceBroken
 from hcp_dr.hypershift import scope, steps, timeouts
 from hcp_dr.hypershift.dns.external_dns import look_at as look_at_external_dns
 from hcp_dr.hypershift.fence.state import Fence, look_at
+from hcp_dr.hypershift.state import ROUTES, SERVICE_HOSTNAMES
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, ROUTE, SERVICE
 from hcp_dr.model import Case, Ports
@@ -53,8 +53,8 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         fence=look_at(ports.source, case, memory),
         routes=ports.source.list(ROUTE, case.control_plane_namespace).items,
         services=tuple(item for item in services if HOSTNAME_ANNOTATION in annotations_of(item)),
-        routes_before=memory.mapping("routes"),
-        hostnames_before=memory.mapping("service_hostnames"),
+        routes_before=memory.get(ROUTES),
+        hostnames_before=memory.get(SERVICE_HOSTNAMES),
     )
 
 
@@ -64,10 +64,10 @@ def plan(facts: Facts) -> Decision:
         return Refuse(FenceBroken(what=f"The fence does not hold ({breach}), so the Routes would be made again."))
     memory = []
     if facts.routes_before is None:
-        memory.append(Remember("routes", {name_of(route): anew(route) for route in facts.routes}))
+        memory.append(ROUTES.remember({name_of(route): anew(route) for route in facts.routes}))
     if facts.hostnames_before is None:
         hostnames = {name_of(item): annotations_of(item)[HOSTNAME_ANNOTATION] for item in facts.services}
-        memory.append(Remember("service_hostnames", hostnames))
+        memory.append(SERVICE_HOSTNAMES.remember(hostnames))
     if memory:
         return Do(tuple(memory))
     actions: tuple[Action, ...] = tuple(

@@ -9,10 +9,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Do, Refuse, Remember, Step
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Decision, Do, Refuse, Step
 from hcp_dr.errors import MachineUnsafe
 from hcp_dr.hypershift import export, steps
 from hcp_dr.hypershift.inventory import MACHINERY
+from hcp_dr.hypershift.state import CHANGED
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import Manifest, page
 from hcp_dr.objects.reading import name_of
@@ -21,12 +23,12 @@ from hcp_dr.objects.select import is_token_secret
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(export.Facts):
-    changed: Mapping[str, Any] | None  # remembered: kind, namespace and name by file
+    changed: Mapping[str, tuple[str, str | None, str]] | None  # remembered: kind, namespace and name by file
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     seen = export.observe(ports, case, memory)
-    return Facts(**{each.name: getattr(seen, each.name) for each in fields(seen)}, changed=memory.mapping("changed"))
+    return Facts(**{each.name: getattr(seen, each.name) for each in fields(seen)}, changed=memory.get(CHANGED))
 
 
 def machines_changed(facts: Facts) -> str | None:
@@ -45,7 +47,7 @@ def machines_changed(facts: Facts) -> str | None:
 _ALREADY_THERE = frozenset({"Secret", "ConfigMap", *(resource.kind for resource in MACHINERY)})
 
 
-def contents_changed(facts: Facts) -> dict[str, list[str | None]]:
+def contents_changed(facts: Facts) -> dict[str, tuple[str, str | None, str]]:
     """Objects restored from the first export that came, went or differ now: a rotated authority, a changed machine, by
     file. Tokens rotate under the pause, and are restored last."""
     if facts.manifest is None:
@@ -56,7 +58,7 @@ def contents_changed(facts: Facts) -> dict[str, list[str | None]]:
     after = {entry.file: entry for _, entry in live}
     same = {file for file in {*before} & {*after} if before[file].sha256 == after[file].sha256}
     return {
-        file: [entry.kind, entry.namespace, entry.name]
+        file: (entry.kind, entry.namespace, entry.name)
         for file, entry in sorted({**before, **after}.items())
         if file not in same | tokens
     }
@@ -75,7 +77,7 @@ def plan(facts: Facts) -> Decision:
     if export.problem(facts.live, facts.folder) is None:
         changed = {**(facts.changed or {}), **contents_changed(facts)}
         if changed != (facts.changed or {}):
-            return Do((Remember("changed", changed),))
+            return Do((CHANGED.remember(changed),))
     return export.plan(facts)
 
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Topic, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.lift import look_back, revert
 from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, RECONCILERS, WRITERS, Fence, look_at
-from hcp_dr.hypershift.identity import Identity
 from hcp_dr.hypershift.identity import look_at as look_inside
+from hcp_dr.hypershift.state import FENCE, IDENTITY, REPLICAS_BEFORE, FenceRecord, HostedIdentity
 from hcp_dr.hypershift.workloads import Workload, still_there, stop, stopping
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Later, Ports
@@ -32,9 +32,9 @@ class Facts:
     fence: Fence
     etcd_pod: str | None  # of the member that is the truth; looked for only when the writers are gone
     revisions: tuple[int, int] | None  # of that member
-    before: Mapping[str, Any] | None  # remembered: replicas by Deployment
-    identity: Identity | None  # what the cluster is by uids; read while its API still answers
-    remembered: Mapping[str, Any] | None  # the fence's id and revision
+    before: Mapping[str, int] | None  # remembered: replicas by Deployment
+    identity: HostedIdentity | None  # what the cluster is by uids; read while its API still answers
+    remembered: FenceRecord | None
     proposed_id: str
     now: float = 0.0  # seconds since the epoch
 
@@ -47,9 +47,9 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         fence=fence,
         etcd_pod=pod,
         revisions=etcd_members.still_revision(ports.source, case, pod) if pod else None,
-        before=memory.mapping("replicas_before"),
-        identity=look_inside(ports.hosted) if memory.mapping("replicas_before") is None else None,
-        remembered=memory.mapping("fence"),
+        before=memory.get(REPLICAS_BEFORE),
+        identity=look_inside(ports.hosted) if not memory.has(REPLICAS_BEFORE) else None,
+        remembered=memory.get(FENCE),
         proposed_id=ports.fresh_id(),
         now=ports.now(),
     )
@@ -69,8 +69,8 @@ def plan(facts: Facts) -> Decision:
         )
     if facts.before is None:
         replicas = {item.name: item.replicas for item in facts.fence.watched}
-        identity = facts.identity.to_json() if facts.identity else {}
-        return Do((Remember("identity", identity), Remember("replicas_before", replicas)))
+        identity = (IDENTITY.remember(facts.identity),) if facts.identity else ()
+        return Do((*identity, REPLICAS_BEFORE.remember(replicas)))
     for names in ((*RECONCILERS, *IGNORE_PAUSE), WRITERS):
         group = facts.fence.named(names)
         if any(not item.stopped for item in group):
@@ -86,13 +86,8 @@ def _stand_still(facts: Facts) -> Decision:
             "etcd's revision stands still", f"revisions {facts.revisions}", facts.namespace, timeouts.ETCD_STILL.seconds
         )
     if facts.remembered is None:
-        fence = {
-            "id": facts.proposed_id,
-            "revision": facts.revisions[1],
-            "at": facts.now,
-            "generations": facts.fence.generations,
-        }
-        return Do((Remember("fence", fence),))
+        fence = FenceRecord(facts.proposed_id, facts.revisions[1], facts.now, facts.fence.generations)
+        return Do((FENCE.remember(fence),))
     return Done(f"no pod can write; etcd stands at revision {facts.revisions[1]}")
 
 
@@ -116,7 +111,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     if facts.before is None:
         return replace(facts, before={})
     if isinstance(decision, Do) and any(isinstance(action, Remember) for action in decision.actions):
-        return replace(facts, remembered={"id": Later("id of the fence")})
+        return replace(facts, remembered=FenceRecord(Later("id of the fence")))
     for names in ((*RECONCILERS, *IGNORE_PAUSE), WRITERS):
         group = facts.fence.named(names)
         if any(not item.stopped for item in group):

@@ -11,16 +11,17 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import ChangeRecords, Check, Decision, Do, Done, Refuse, Remember, Step, Wait
+from hcp_dr.engine.step import ChangeRecords, Check, Decision, Do, Done, Refuse, Step, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, NotOurs, Refused, resume_with
 from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.dns.external_dns import source_owner
-from hcp_dr.hypershift.dns.handover import HELD_RECORDS, give_back, hold, names_held, not_as_before, remembered
+from hcp_dr.hypershift.dns.handover import give_back, hold, names_held, not_as_before, remembered
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, strangers_at
 from hcp_dr.hypershift.dns.takeover import Image, owner_of, records_of, told
+from hcp_dr.hypershift.state import DNS, DNS_HELD
 from hcp_dr.kube.resources import HOSTED_CLUSTER
-from hcp_dr.model import DNS, HANDOVER, Case, Ports
+from hcp_dr.model import HANDOVER, Case, Ports
 
 _ELSE = (
     "Or go on as the documented procedure does, with names that are absent for a while: "
@@ -42,7 +43,7 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    asked, held = memory.text(DNS) == HANDOVER, memory.mapping(HELD_RECORDS)
+    asked, held = memory.get(DNS) == HANDOVER, memory.get(DNS_HELD)
     facts = Facts(case.backup_id, asked, "", (), (), held, (), ports.now())
     if not asked:
         return replace(facts, back=look_back(ports, case, memory).changes)
@@ -75,7 +76,7 @@ def plan(facts: Facts) -> Decision:
     if facts.kept:
         changes = hold(facts.kept, facts.owner, facts.backup_id)
         memory = remembered(facts.owner, facts.kept, facts.held, facts.now)
-        return Do((Remember(HELD_RECORDS, memory), ChangeRecords(changes)))
+        return Do((DNS_HELD.remember(memory), ChangeRecords(changes)))
     if not facts.held:
         return Refuse(
             Refused(
@@ -86,7 +87,7 @@ def plan(facts: Facts) -> Decision:
         )
     addresses = [record for record in records_of(facts.held) if record.type != "TXT"]
     life = min(timeouts.DNS_CACHES.seconds, max((record.ttl or 0 for record in addresses), default=0))
-    rest = facts.held["at"] + life - facts.now
+    rest = (facts.held.at or 0.0) + life - facts.now
     if rest > 0:
         until = "resolvers have forgotten the records' long life"
         return Wait(until, f"{life:.0f} s, {rest:.0f} s of them still to come", timeouts.DNS_CACHES.seconds + 60)
@@ -108,11 +109,9 @@ class Back:
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Back:
-    if memory.mapping(HELD_RECORDS) is None:
+    if not memory.has(DNS_HELD):
         return Back(())
-    held = scope.image(
-        memory, HELD_RECORDS, scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace))
-    )
+    held = scope.image(memory, DNS_HELD, scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace)))
     known = {(record.name, record.type) for record in records_of(held)}
     records = tuple(each for each in ports.zone.records() if each.type != "TXT" or (each.name, each.type) in known)
     return Back(give_back(records, case.backup_id, held), not_as_before(records, held))

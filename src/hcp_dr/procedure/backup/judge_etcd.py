@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Do, Done, Refuse, Remember, Step
+from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step
 from hcp_dr.hypershift.backup_objects import hosted_cluster_to_restore, is_ours
 from hcp_dr.hypershift.etcd import restorable
-from hcp_dr.hypershift.etcd.restorable import ETCD_RESTORE, Etcd, Looked
+from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.state import ETCD_RESTORE, RestoreProbe
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
@@ -25,7 +26,7 @@ from hcp_dr.objects.reading import dig
 class Facts:
     started: bool  # un-paused on the destination: it is too late to refuse
     etcd: Etcd  # as the backup's HostedCluster would be restored
-    remembered: Looked | None
+    remembered: RestoreProbe | None
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -51,7 +52,7 @@ def plan(facts: Facts) -> Decision:
     if etcd.refusal is not None:
         return Refuse(etcd.refusal, etcd.checks)
     if etcd.looked is not None and facts.remembered != etcd.looked:
-        return Do((Remember(ETCD_RESTORE, etcd.looked.to_json()),))
+        return Do((ETCD_RESTORE.remember(etcd.looked),))
     return Done("etcd can be restored by its URL", etcd.checks)
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.peers import Stranger, stranger_inside
-from hcp_dr.engine.step import Action, Check, Create, Decision, Delete, Do, Done, Patch, Refuse, Remember, Step
-from hcp_dr.hypershift import scope
-from hcp_dr.hypershift.identity import NONCE, PARENT, WHERE
+from hcp_dr.engine.step import Action, Check, Create, Decision, Delete, Do, Done, Patch, Refuse, Step
+from hcp_dr.hypershift.identity import NONCE_MARK, PARENT, WHERE
+from hcp_dr.hypershift.state import MARKS_BEFORE, NONCE
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CONFIG_MAP
 from hcp_dr.model import Case, Ports
@@ -24,22 +23,24 @@ class Facts:
     proposed_nonce: str
     nonce: str | None  # remembered
     marks: Mapping[str, Object]  # ConfigMaps of namespace default in the hosted cluster, by name
-    before: Mapping[str, Any] | None = None  # remembered: their data before, None for one that was not there
+    before: Mapping[str, Mapping[str, str] | None] | None = (
+        None  # remembered: their data before, None for one that was not there
+    )
     stranger: Stranger | None = None  # another hosted cluster, which is reached instead
 
     @property
     def wanted(self) -> dict[str, dict[str, str]]:
-        return {PARENT: {"from": self.source}, NONCE: {"nonce": self.nonce or self.proposed_nonce}}
+        return {PARENT: {"from": self.source}, NONCE_MARK: {"nonce": self.nonce or self.proposed_nonce}}
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    marks = {name: ports.hosted.find(CONFIG_MAP, name, WHERE) for name in (PARENT, NONCE)}
+    marks = {name: ports.hosted.find(CONFIG_MAP, name, WHERE) for name in (PARENT, NONCE_MARK)}
     return Facts(
         source=case.source,
         proposed_nonce=ports.fresh_id(),
-        nonce=memory.text("nonce"),
+        nonce=memory.get(NONCE),
         marks={name: item for name, item in marks.items() if item is not None},
-        before=scope.marks(memory),
+        before=memory.get(MARKS_BEFORE),
         stranger=stranger_inside(ports, case.cluster_id),
     )
 
@@ -49,7 +50,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(facts.stranger.error)
     if facts.nonce is None:
         before = {name: dig(facts.marks.get(name), "data") for name in facts.wanted}
-        return Do((Remember("marks_before", before), Remember("nonce", facts.proposed_nonce)))
+        return Do((MARKS_BEFORE.remember(before), NONCE.remember(facts.proposed_nonce)))
     actions = tuple(
         _mark(name, data, facts.marks.get(name))
         for name, data in facts.wanted.items()

@@ -4,18 +4,15 @@ goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Do, Done, Remember, Step, Wait
+from hcp_dr.engine.step import Decision, Do, Done, Step, Wait
 from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import restorable
-from hcp_dr.hypershift.etcd.restorable import ETCD_RESTORE, Looked
-from hcp_dr.hypershift.etcd.snapshot_file import ONLINE_MOMENT
-from hcp_dr.hypershift.identity import Identity, look_at
+from hcp_dr.hypershift.identity import look_at
+from hcp_dr.hypershift.state import ETCD_RESTORE, IDENTITY, ONLINE, HostedIdentity, OnlineMoment, RestoreProbe
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.moments import utc
 
@@ -25,17 +22,17 @@ class Facts:
     proposed_id: str
     now: float  # seconds since the epoch, before anything was read
     revision: int | None  # of etcd's member that is the truth; None where none answers
-    identity: Identity | None  # looked at where nothing is remembered
-    remembered: Mapping[str, Any] | None
-    etcd: Looked | None = None  # what a restore of it would meet; looked at where nothing is remembered
+    identity: HostedIdentity | None  # looked at where nothing is remembered
+    remembered: OnlineMoment | None
+    etcd: RestoreProbe | None = None  # what a restore of it would meet; looked at where nothing is remembered
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    now, remembered = ports.now(), memory.mapping(ONLINE_MOMENT)
+    now, remembered = ports.now(), memory.get(ONLINE)
     members = etcd_members.members(ports.source, case) if remembered is None else ()
     pod = members[0].pod if len(members) == 1 else etcd_members.leader(members)
     return Facts(
-        proposed_id=f"{ONLINE_MOMENT}-{ports.fresh_id()}",
+        proposed_id=f"{ONLINE.name}-{ports.fresh_id()}",
         now=now,
         revision=next((member.revision for member in members if member.pod == pod), None),
         identity=look_at(ports.hosted) if remembered is None else None,
@@ -46,19 +43,19 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 def plan(facts: Facts) -> Decision:
     if facts.remembered is not None:
-        at = utc(float(facts.remembered["at"]))
-        return Done(f"what is written after {at}, revision {facts.remembered['revision']}, may be missing")
+        at, revision = utc(facts.remembered.at), facts.remembered.revision
+        return Done(f"what is written after {at}, revision {revision}, may be missing")
     if facts.revision is None or facts.identity is None:
         return Wait("a member of etcd leads and answers", "none does", timeouts.ETCD_ANSWERS.seconds)
-    moment = {"id": facts.proposed_id, "at": facts.now, "revision": facts.revision}
-    seen = (Remember(ETCD_RESTORE, facts.etcd.to_json()),) if facts.etcd else ()
-    return Do((Remember("identity", facts.identity.to_json()), *seen, Remember(ONLINE_MOMENT, moment)))
+    moment = OnlineMoment(facts.proposed_id, facts.now, facts.revision)
+    probed = (ETCD_RESTORE.remember(facts.etcd),) if facts.etcd else ()
+    return Do((IDENTITY.remember(facts.identity), *probed, ONLINE.remember(moment)))
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if facts.revision is None or facts.identity is None:
-        return replace(facts, revision=0, identity=facts.identity or Identity("", {}, {}, 0))
-    return replace(facts, remembered={"at": facts.now, "revision": facts.revision})
+        return replace(facts, revision=0, identity=facts.identity or HostedIdentity("", {}, {}, 0))
+    return replace(facts, remembered=OnlineMoment(facts.proposed_id, facts.now, facts.revision))
 
 
 STEP = Step(

@@ -6,15 +6,17 @@ pausedUntil is the word true and never a date: a date ends by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Literal
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Patch, Remember, Step, Topic, Wait
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Patch, Step, Topic, Wait
 from hcp_dr.hypershift import scope, steps, timeouts
 from hcp_dr.hypershift.machines import paused_objects
 from hcp_dr.hypershift.machines.paused_objects import Held
+from hcp_dr.hypershift.state import PAUSED_BEFORE, PausedBefore
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr.kube.resources import (
     AWS_MACHINE,
@@ -66,7 +68,7 @@ class Facts:
     reconciling: str | None  # condition ReconciliationActive of the HostedCluster, at its generation
     operator_alive: bool
     machines: tuple[Held, ...]
-    before: Mapping[str, Any] | None  # remembered
+    before: PausedBefore | None  # remembered
 
 
 def _pausable(resource: Resource, item: Object) -> Pausable:
@@ -103,25 +105,25 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     )
 
 
-def _values(facts: Facts) -> dict[str, Any]:
-    return {
-        "asked": {item.key: item.value for item in facts.asked},
-        "reached": {item.key: item.value for item in facts.reached},
-        "machines": {item.key: item.paused for item in facts.machines},
-    }
+def _values(facts: Facts) -> PausedBefore:
+    return PausedBefore(
+        asked={item.key: item.value for item in facts.asked},
+        reached={item.key: item.value for item in facts.reached},
+        machines={item.key: item.paused for item in facts.machines},
+    )
 
 
-def _late(facts: Facts, kind: str, items: Iterable[Pausable | Held]) -> tuple[Action, ...]:
+def _late(facts: Facts, kind: Literal["asked", "machines"], items: Iterable[Pausable | Held]) -> tuple[Action, ...]:
     """What came after the values were remembered is remembered before it is paused."""
-    before = facts.before or {}
-    known = before.get(kind, {})
-    missing = {item.key: _values(facts)[kind][item.key] for item in items if item.key not in known}
-    return (Remember("paused_before", {**before, kind: {**known, **missing}}),) if missing else ()
+    before, now = facts.before or PausedBefore(), _values(facts)
+    known = getattr(before, kind)
+    missing = {item.key: getattr(now, kind)[item.key] for item in items if item.key not in known}
+    return (PAUSED_BEFORE.remember(replace(before, **{kind: {**known, **missing}})),) if missing else ()
 
 
 def plan(facts: Facts) -> Decision:
     if facts.before is None:
-        return Do((Remember("paused_before", _values(facts)),))
+        return Do((PAUSED_BEFORE.remember(_values(facts)),))
     running = [item for item in facts.asked if not item.paused]
     if running:
         return Do((*_late(facts, "asked", running), *(item.set_to() for item in running)))
@@ -144,9 +146,9 @@ def plan(facts: Facts) -> Decision:
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if isinstance(decision, Do):
-        remembered = [action.value for action in decision.actions if isinstance(action, Remember)]
-        facts = replace(facts, before=remembered[0] if remembered else facts.before)
-        if len(decision.actions) == len(remembered):
+        values = {action.key: action.value for action in decision.actions if isinstance(action, Remember)}
+        facts = replace(facts, before=PAUSED_BEFORE.read(values) or facts.before)
+        if len(decision.actions) == len(values):
             return facts
     if any(not item.paused for item in facts.asked):
         return replace(facts, asked=tuple(replace(item, value="true") for item in facts.asked))
@@ -161,7 +163,7 @@ def revert(facts: Facts) -> Decision:
     last. What is no longer as this relocation left it is somebody's decision."""
     if facts.before is None:
         return Done("nothing was paused")
-    asked, was_held = facts.before.get("asked", {}), facts.before.get("machines", {})
+    asked, was_held = facts.before.asked, facts.before.machines
     held = [item for item in facts.machines if item.paused and was_held.get(item.key) is False]
     for resource in (AWS_MACHINE, MACHINE, MACHINE_SET):
         group = [item for item in held if item.resource == resource and not item.top]
@@ -192,7 +194,7 @@ def _let_go(group: Iterable[Held]) -> Do:
 
 def _spreading(facts: Facts) -> Decision | None:
     """A living operator un-pauses what it has paused; for a dead one that is done here."""
-    before = (facts.before or {}).get("reached", {})
+    before = (facts.before or PausedBefore()).reached
     still = [item for item in facts.reached if item.paused and before.get(item.key) not in _PAUSED]
     if still and not facts.operator_alive:
         return Do(tuple(item.set_to(before.get(item.key)) for item in still))

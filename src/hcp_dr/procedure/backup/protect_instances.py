@@ -9,12 +9,13 @@ from typing import Any
 
 from hcp_dr.aws.port import Instance
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Do, Done, Protect, Refuse, Remember, Step
+from hcp_dr.engine.step import Decision, Do, Done, Protect, Refuse, Step
 from hcp_dr.errors import RESUME, MachineUnsafe
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.backup_objects import to_restore
 from hcp_dr.hypershift.machines.instances import aws_machines, instance_ids, must_be_own, put_back
 from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.state import PROTECTION
 from hcp_dr.kube.resources import AWS_MACHINE
 from hcp_dr.model import Case, Ports
 
@@ -53,7 +54,7 @@ def _facts(wanted: tuple[str, ...], found: tuple[Instance, ...], memory: Memory)
         wanted=wanted,
         protected={instance.instance_id: instance.termination_protected for instance in found},
         spot=tuple(instance.instance_id for instance in found if instance.spot),
-        before=memory.mapping("protection"),
+        before=memory.get(PROTECTION),
     )
 
 
@@ -69,7 +70,7 @@ def plan(facts: Facts) -> Decision:
             )
         )
     if facts.before is None:
-        return Do((Remember("protection", dict(facts.protected)),))
+        return Do((PROTECTION.remember(dict(facts.protected)),))
     open_ = [name for name in facts.wanted if not facts.protected[name] and name not in facts.spot]
     if open_:
         return Do(tuple(Protect(name, on=True) for name in open_))

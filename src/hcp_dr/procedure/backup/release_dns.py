@@ -20,13 +20,14 @@ from hcp_dr.errors import RESUME, FenceBroken, Refused, resume_with
 from hcp_dr.hypershift import scope, steps, timeouts
 from hcp_dr.hypershift.dns.external_dns import look_at as look_at_external_dns
 from hcp_dr.hypershift.dns.external_dns import source_owner
-from hcp_dr.hypershift.dns.handover import HELD_RECORDS, is_handed_over
+from hcp_dr.hypershift.dns.handover import is_handed_over
 from hcp_dr.hypershift.dns.records import Published, names_in, owned, strangers_at
-from hcp_dr.hypershift.dns.takeover import IMAGE, Image, at_its_places, left_alone, owner_of, put_back, take, told
+from hcp_dr.hypershift.dns.takeover import Image, at_its_places, left_alone, owner_of, put_back, take, told
 from hcp_dr.hypershift.fence.state import Fence, look_at
+from hcp_dr.hypershift.state import DNS, DNS_HELD, DNS_IMAGE, ROUTES, SERVICE_HOSTNAMES
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, ROUTE, SERVICE
-from hcp_dr.model import DNS, TAKEOVER, Case, Later, Ports
+from hcp_dr.model import TAKEOVER, Case, Later, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
 from hcp_dr.upstream import HOSTNAME_ANNOTATION
 
@@ -51,14 +52,14 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     records = ports.zone.records()
-    image = memory.mapping(IMAGE)
+    image = memory.get(DNS_IMAGE)
     routes = ports.source.list(ROUTE, case.control_plane_namespace).items
     services = ports.source.list(SERVICE, case.control_plane_namespace).items
     services = tuple(item for item in services if HOSTNAME_ANNOTATION in annotations_of(item))
     published = _published(case, memory, routes, services)
     hostnames = frozenset({case.api_hostname}).union(*published.values())
-    takeover = memory.text(DNS) == TAKEOVER
-    held = memory.mapping(HELD_RECORDS) if is_handed_over(memory) else None
+    takeover = memory.get(DNS) == TAKEOVER
+    held = memory.get(DNS_HELD) if is_handed_over(memory) else None
     owner = owner_of(held) or source_owner(ports, case, records) or owner_of(image)
     left = owned(records, owner, case.control_plane_namespace, published if takeover else None) if owner else ()
     return Facts(
@@ -78,9 +79,10 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 def _published(case: Case, memory: Memory, routes: Iterable[Object], services: Iterable[Object]) -> Published:
     """What the control plane published, as it is remembered, and as it still is where nothing was taken away yet."""
     hosts = {name_of(route): str(dig(route, "spec", "host") or "") for route in routes}
-    hosts |= {name: str(dig(route, "spec", "host") or "") for name, route in (memory.mapping("routes") or {}).items()}
-    annotated = {name_of(item): annotations_of(item)[HOSTNAME_ANNOTATION] for item in services}
-    annotated |= memory.mapping("service_hostnames") or {}
+    hosts |= {name: str(dig(route, "spec", "host") or "") for name, route in (memory.get(ROUTES) or {}).items()}
+    annotated: dict[str, str] = {name_of(item): annotations_of(item)[HOSTNAME_ANNOTATION] for item in services}
+    remembered = memory.get(SERVICE_HOSTNAMES)
+    annotated |= remembered or {}
     by_kind = {"route": hosts, "service": annotated}
     return {
         f"{kind}/{case.control_plane_namespace}/{name}": names_in(str(text))
@@ -136,10 +138,10 @@ def _take_over(facts: Facts) -> Decision:
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
-    if memory.mapping(IMAGE) is not None:
+    if memory.get(DNS_IMAGE) is not None:
         filters = look_at_external_dns(ports.source, "source").domain_filters
         mine = scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace), filters)
-        scope.image(memory, IMAGE, mine, published=True)
+        scope.image(memory, DNS_IMAGE, mine, published=True)
     return observe(ports, case, memory)
 
 

@@ -11,9 +11,7 @@ not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hcp_dr.aws.port import StoredObject, UploadedPart
 from hcp_dr.engine.journal import Memory
@@ -26,7 +24,6 @@ from hcp_dr.engine.step import (
     Done,
     PutObject,
     Refuse,
-    Remember,
     Step,
     Wait,
     WriteFile,
@@ -47,9 +44,7 @@ from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import restore_url
 from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
 from hcp_dr.hypershift.etcd.snapshot_file import (
-    ONLINE_MOMENT,
     VOLUME,
-    SnapshotFile,
     encryption,
     glance,
     look_back,
@@ -58,7 +53,8 @@ from hcp_dr.hypershift.etcd.snapshot_file import (
     read_file,
     revert,
 )
-from hcp_dr.hypershift.fence.state import BREACHES, Fence, look_at
+from hcp_dr.hypershift.fence.state import Fence, look_at
+from hcp_dr.hypershift.state import BREACHES, FENCE, ONLINE, SNAPSHOT_FILE, UPLOAD, SnapshotFile, Upload
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, read_manifest
 
@@ -82,7 +78,7 @@ class Facts:
     expected: int  # bytes of the file, where nothing is saved yet: not more than etcd's database has
     file: SnapshotFile | None
     known: SnapshotFile | None  # remembered: as it was read whole
-    upload: Mapping[str, Any] | None  # remembered: for what an upload in parts was begun
+    upload: Upload | None  # remembered: for what an upload in parts was begun
     unfinished: tuple[str, ...]  # ids of uploads, the oldest first
     parts: tuple[UploadedPart, ...]  # that have arrived of the oldest
     stored: StoredObject | None
@@ -105,9 +101,8 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    online = memory.mapping(ONLINE_MOMENT)
-    remembered = online or memory.mapping("fence") or {}
-    known = memory.mapping("snapshot_file")
+    online = memory.get(ONLINE)
+    remembered = online or memory.get(FENCE)
     manifest_key = f"{case.key_prefix}/{MANIFEST}"
     facts = Facts(
         namespace=case.control_plane_namespace,
@@ -117,14 +112,14 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         part_size=case.part_mib * MEBIBYTE,
         encryption=ports.bucket.encryption,
         fence=None if online else look_at(ports.source, case, memory),
-        fence_id=scope.identifier(remembered.get("id")),
-        fence_revision=remembered.get("revision"),
+        fence_id=scope.snapshot_id(memory),
+        fence_revision=remembered.revision if remembered else None,
         pod=etcd_members.truth(ports.source, case),
         lacking=0,
         expected=0,
         file=None,
-        known=SnapshotFile.from_json(known) if known else None,
-        upload=memory.mapping("upload"),
+        known=memory.get(SNAPSHOT_FILE),
+        upload=memory.get(UPLOAD),
         unfinished=(),
         parts=(),
         stored=ports.bucket.head(case.snapshot_key),
@@ -132,8 +127,8 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         stored_manifest=ports.bucket.head(manifest_key),
         url=None,
         left=(),
-        void=tuple(str(breach.get("fence")) for breach in memory.values.get(BREACHES) or ()),
-        moment=online["at"] if online else None,
+        void=tuple(str(breach.fence) for breach in memory.get(BREACHES) or ()),
+        moment=online.at if online else None,
     )
     return _with_url(_with_upload(_with_file(facts, ports, case), ports), ports)
 
@@ -251,7 +246,7 @@ def plan(facts: Facts) -> Decision:
     if file is None:
         return _save(facts, facts.pod)
     if file != facts.known:
-        return Do((Remember("snapshot_file", file.to_json()),))
+        return Do((SNAPSHOT_FILE.remember(file),))
     if facts.stored is None:
         return _send_in_parts(facts, facts.pod, file) if file.parts else _send(facts, facts.pod, file)
     return _write_down(facts, file, facts.stored)
@@ -270,11 +265,11 @@ def _send(facts: Facts, pod: str, file: SnapshotFile) -> Decision:
 
 def _send_in_parts(facts: Facts, pod: str, file: SnapshotFile) -> Decision:
     """What is begun before the journal says for what is not ours to complete: its metadata cannot be seen."""
-    begun = {"fence": facts.fence_id, "sha256": file.sha256}
+    begun = Upload(file.sha256, facts.fence_id)
     if facts.upload != begun or not facts.unfinished:
         if facts.unfinished:
             return Do(tuple(AbortUpload(facts.key, upload_id) for upload_id in facts.unfinished))
-        return Do((Remember("upload", begun), BeginUpload(facts.key, file.metadata(facts.fence_id))))
+        return Do((UPLOAD.remember(begun), BeginUpload(facts.key, file.metadata(facts.fence_id))))
     upload_id, *others = facts.unfinished
     if others:
         return Do(tuple(AbortUpload(facts.key, other) for other in others))
@@ -371,10 +366,10 @@ def _afterwards_of_parts(facts: Facts, file: SnapshotFile, decision: Decision) -
     action = decision.actions[-1] if isinstance(decision, Do) else None
     match action:
         case BeginUpload():
-            begun = {"fence": facts.fence_id, "sha256": file.sha256}
+            begun = Upload(file.sha256, facts.fence_id)
             return replace(facts, upload=begun, unfinished=(Later("upload"),), parts=())
         case AbortUpload():
-            ours = facts.upload == {"fence": facts.fence_id, "sha256": file.sha256}
+            ours = facts.upload == Upload(file.sha256, facts.fence_id)
             return replace(facts, unfinished=facts.unfinished[:1] if ours else ())
         case UploadPart():
             assert isinstance(decision, Do)  # noqa: S101 - it is, where there is an action

@@ -10,12 +10,22 @@ from typing import Any
 
 from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Action, CopyObject, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait, WriteFile
+from hcp_dr.engine.step import Action, CopyObject, Decision, Do, Done, Refuse, Step, Topic, Wait, WriteFile
 from hcp_dr.errors import SnapshotDoubtful
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, WRITERS
 from hcp_dr.hypershift.manual_backup import folder as manual_folder
 from hcp_dr.hypershift.manual_backup import judgement
+from hcp_dr.hypershift.state import (
+    FENCE,
+    MANUAL_BACKUP,
+    PAUSED_BEFORE,
+    REPLICAS_BEFORE,
+    UNPROVEN,
+    FenceRecord,
+    ManualBackup,
+    PausedBefore,
+)
 from hcp_dr.hypershift.workloads import still_there, stop, stopping
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import POD
@@ -37,7 +47,7 @@ class Facts(judgement.Facts):
     there: StoredObject | None  # at `key`
     manifest: Manifest | None
     completed: Mapping[str, bytes | None]  # the files that were completed, by path; None while one is not there
-    remembered: Mapping[str, Any] | None
+    remembered: ManualBackup | None
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
@@ -54,7 +64,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         there=ports.bucket.head(case.snapshot_key),
         manifest=read_manifest(ports.archive),
         completed={item.entry.file: ports.archive.read(item.entry.file) for item in completed(seen)},
-        remembered=memory.mapping("by_hand"),
+        remembered=memory.get(MANUAL_BACKUP),
     )
 
 
@@ -122,19 +132,18 @@ def _remembered(facts: Facts) -> tuple[Action, ...]:
     }
     kept = facts.snapshot.kept
     return (
-        Remember("paused_before", {"asked": dict.fromkeys([f"HostedCluster/{facts.name}", *pools]), "machines": {}}),
-        Remember("replicas_before", replicas),
-        Remember(
-            "fence",
-            {
-                "id": fence_id(facts),
-                "revision": kept.revision if kept else 0,
-                "generations": judgement.writers_of(facts.fence).generations,
-            },
+        PAUSED_BEFORE.remember(PausedBefore(asked=dict.fromkeys([f"HostedCluster/{facts.name}", *pools]))),
+        REPLICAS_BEFORE.remember(replicas),
+        FENCE.remember(
+            FenceRecord(
+                id=fence_id(facts),
+                revision=kept.revision if kept else 0,
+                generations=judgement.writers_of(facts.fence).generations,
+            )
         ),
-        Remember("by_hand", {"modified": stored.modified if stored else None}),
+        MANUAL_BACKUP.remember(ManualBackup(stored.modified if stored else None)),
         *(
-            (Remember("unproven", f"that the snapshot holds all that was acknowledged ({whole.seen}). {_BY_YOU}"),)
+            (UNPROVEN.remember(f"that the snapshot holds all that was acknowledged ({whole.seen}). {_BY_YOU}"),)
             if whole.verdict != "ok"
             else ()
         ),
@@ -195,7 +204,7 @@ def _manifest(facts: Facts) -> Manifest:
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if facts.remembered is None:
-        return replace(facts, remembered={})
+        return replace(facts, remembered=ManualBackup())
     restless = facts.fence.named(IGNORE_PAUSE)
     if any(not item.stopped for item in restless):
         stopped = {item.name: item for item in stopping(restless)}

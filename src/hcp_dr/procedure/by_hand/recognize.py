@@ -10,18 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step, Topic, Wait
 from hcp_dr.errors import RESUME, FenceBroken, HcpDrError, NotProven
 from hcp_dr.hypershift import identity, timeouts
 from hcp_dr.hypershift.backup_objects import to_restore
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.state import Fence, look_at
-from hcp_dr.hypershift.identity import Identity
 from hcp_dr.hypershift.manual_backup.snapshot import SKEW, seconds_of
+from hcp_dr.hypershift.state import IDENTITY, MANUAL_BACKUP, HostedIdentity
 from hcp_dr.kube.resources import MACHINE, NODE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import read_manifest
@@ -44,19 +43,19 @@ class Facts:
     cluster_id: str  # as the HostedCluster of the backup has it
     machines: Mapping[str, str]  # node name to provider id, by the source's Machines
     silence: str  # why nobody answered, "" where somebody did
-    now: Identity | None
+    now: HostedIdentity | None
     nodes: tuple[NodeFact, ...]
     saved: float | None  # remembered: when the snapshot was uploaded, in seconds since the epoch
     revision: int  # of the snapshot, 0 where it is not known
     reached: int | None  # revision of the destination's etcd
-    remembered: Mapping[str, Any] | None  # identity
+    remembered: HostedIdentity | None
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     bodies = [item.body for item in to_restore(ports, case)]
     hosted_cluster = next(body for body in bodies if body["kind"] == "HostedCluster")
     machines = of_infrastructure(case.infra_id, ports.source.list(MACHINE, case.control_plane_namespace).items)
-    manifest = read_manifest(ports.archive)
+    manifest, by_hand = read_manifest(ports.archive), memory.get(MANUAL_BACKUP)
     facts = Facts(
         hostname=case.api_hostname,
         namespace=case.control_plane_namespace,
@@ -70,10 +69,10 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         silence="",
         now=None,
         nodes=(),
-        saved=(memory.mapping("by_hand") or {}).get("modified"),
+        saved=by_hand.modified if by_hand else None,
         revision=manifest.snapshot.revision if manifest and manifest.snapshot else 0,
         reached=max((member.revision for member in etcd_members.members(ports.destination, case)), default=None),
-        remembered=memory.mapping("identity"),
+        remembered=memory.get(IDENTITY),
     )
     try:
         nodes = tuple(
@@ -153,12 +152,12 @@ def plan(facts: Facts) -> Decision:
             found,
         )
     if facts.remembered is None and facts.now is not None:
-        return Do((Remember("identity", facts.now.to_json()),))
+        return Do((IDENTITY.remember(facts.now),))
     return Done(f"cluster ID {facts.cluster_id}, {len(facts.nodes)} nodes of the snapshot", found)
 
 
 def foresee(facts: Facts) -> Facts:
-    now = facts.now or Identity(facts.cluster_id, {}, {}, 0)
+    now = facts.now or HostedIdentity(facts.cluster_id, {}, {}, 0)
     created = facts.saved or 0.0
     return replace(
         facts,
@@ -172,7 +171,7 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    return replace(facts, remembered={})
+    return replace(facts, remembered=HostedIdentity())
 
 
 STEP = Step(

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.peers import Stranger, stranger_inside
-from hcp_dr.engine.step import Decision, Delete, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.engine.step import Decision, Delete, Do, Done, Refuse, Step, Topic, Wait
 from hcp_dr.hypershift import timeouts
+from hcp_dr.hypershift.state import IDENTITY, OVN_PODS
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import is_deleting, is_ready_pod, name_of, uid_of
@@ -33,16 +33,16 @@ class OvnPod:
 @dataclass(frozen=True, slots=True)
 class Facts:
     pods: tuple[OvnPod, ...]
-    old: Mapping[str, Any] | None  # remembered: pod names by uid
+    old: Mapping[str, str] | None  # remembered: pod names by uid
     stranger: Stranger | None = None  # another hosted cluster, which is reached instead
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    known = case.cluster_id or str((memory.mapping("identity") or {}).get("cluster_id") or "")
+    known = case.cluster_id or (identity.cluster_id if (identity := memory.get(IDENTITY)) else "")
     pods = ports.hosted.list(POD, OVN_NAMESPACE).items
     return Facts(
         pods=tuple(OvnPod(name_of(pod), uid_of(pod), is_ready_pod(pod), is_deleting(pod)) for pod in pods),
-        old=memory.mapping("ovn_pods"),
+        old=memory.get(OVN_PODS),
         stranger=stranger_inside(ports, known),
     )
 
@@ -51,7 +51,7 @@ def plan(facts: Facts) -> Decision:
     if facts.stranger is not None:
         return Refuse(facts.stranger.error)
     if facts.old is None:
-        return Do((Remember("ovn_pods", {pod.uid: pod.name for pod in facts.pods}),))
+        return Do((OVN_PODS.remember({pod.uid: pod.name for pod in facts.pods}),))
     left = [pod for pod in facts.pods if pod.uid in facts.old]
     actions = tuple(Delete("hosted", POD, pod.name, OVN_NAMESPACE, pod.uid) for pod in left if not pod.deleting)
     if actions:

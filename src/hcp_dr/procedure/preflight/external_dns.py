@@ -4,14 +4,14 @@ published, so that its name can move. Without that a hosted cluster cannot be mi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import verdict
 from hcp_dr.hypershift.dns.external_dns import ExternalDns, look_at, under
+from hcp_dr.hypershift.state import DNS
 from hcp_dr.kube.resources import HOSTED_CLUSTER
-from hcp_dr.model import DNS, RELEASE, Case, Dns, Ports
+from hcp_dr.model import RELEASE, Case, Dns, Ports
 from hcp_dr.objects.reading import dig
 from hcp_dr.upstream import EXTERNAL_DNS, OPERATOR_NAMESPACE
 
@@ -38,7 +38,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     return Facts(
         sides=(look_at(ports.source, "source"), look_at(ports.destination, "destination")),
         domain=case.domain,
-        dns=cast("Dns", memory.text(DNS) or RELEASE),
+        dns=memory.get(DNS) or RELEASE,
         hostnames=tuple(hostnames),
     )
 

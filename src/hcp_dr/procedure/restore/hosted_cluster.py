@@ -21,9 +21,10 @@ from hcp_dr.hypershift.deletion.rollback import Governed, bring_operator_back, g
 from hcp_dr.hypershift.etcd import restorable, restore_url
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
-from hcp_dr.hypershift.fence.state import BREACHES, Fence, look_at
+from hcp_dr.hypershift.fence.state import Fence, look_at
 from hcp_dr.hypershift.operator_claim import at_zero
 from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.state import BREACHES, FENCE
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
@@ -57,12 +58,12 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     url = (
         ports.bucket.presign_get(snapshot.key, seconds=restore_url.URL_SECONDS) if snapshot else Later("presigned URL")
     )
-    lost = is_lost(memory)
+    lost, fence = is_lost(memory), memory.get(FENCE)
     wanted = None if POINT_OF_NO_RETURN in memory.done else _of_backup(ports, case)
     return Facts(
         backup_id=case.backup_id,
         fence=look_at(ports.source, case, memory) if found is None and not lost else None,
-        fence_id=None if lost else (memory.mapping("fence") or {}).get("id"),
+        fence_id=None if lost or fence is None else fence.id,
         started=POINT_OF_NO_RETURN in memory.done,
         wanted=wanted,
         found=found,
@@ -73,7 +74,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         etcd=restorable.known(wanted.body, ports.source, case, memory, lost=lost)
         if wanted and found is None
         else restorable.NOT_LOOKED,
-        lifted=bool(memory.values.get(BREACHES)),
+        lifted=memory.has(BREACHES),
     )
 
 

@@ -14,7 +14,7 @@ from hcp_dr.errors import NotOurs
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.backup_objects import DataFacts, Restorable, existing, is_ours, marked, to_restore
 from hcp_dr.hypershift.deletion.rollback import Governed, governed, remove_governed
-from hcp_dr.hypershift.fence.state import BREACHES
+from hcp_dr.hypershift.state import BREACHES
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
@@ -55,7 +55,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         found={name: item for (_, name), item in existing(ports.destination, pools).items()},
         tokens=DataFacts(case.backup_id, tokens, existing(ports.destination, tokens)),
         started=False,
-        lifted=bool(memory.values.get(BREACHES)),
+        lifted=memory.has(BREACHES),
     )
 
 

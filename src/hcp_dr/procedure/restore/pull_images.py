@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Create, Decision, Delete, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Check, Create, Decision, Delete, Do, Done, Refuse, Step, Topic, Wait
 from hcp_dr.errors import RESUME, NotOurs
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.images import prepull
 from hcp_dr.hypershift.images.prepull import PullPod, Wanted, body, pod_name, pull_pod
+from hcp_dr.hypershift.state import PULLED, PULLING, PulledImages
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.reading import name_of, some
 
-PULLING, PULLED = "pulling_images", "pulled_images"
-LEFT_OUT: Mapping[str, Any] = {"images": [], "nodes": [], "lacking": {}, "withheld": [], "left_out": True}
+LEFT_OUT = PulledImages(left_out=True)
 """Remembered as PULLED where somebody goes on without."""
 
 
@@ -34,7 +34,7 @@ class Facts:
     pods: tuple[PullPod, ...]
     now: float
     since: float | None = None  # remembered: when the last of them was made, in seconds since the epoch
-    pulled: Mapping[str, Any] | None = None  # remembered: images, nodes, what is lacking where and why, what withheld
+    pulled: PulledImages | None = None  # remembered: images, nodes, what is lacking where and why, what withheld
     fenced: bool = False  # the hosted API is away
 
     def pod_of(self, node: str) -> PullPod | None:
@@ -70,10 +70,10 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     """When the images are pulled, only at the pods that did it."""
-    pulled, fenced = memory.mapping(PULLED), steps.BACKUP_FENCE in memory.acted
+    pulled, fenced = memory.get(PULLED), steps.BACKUP_FENCE in memory.acted
     wanted = prepull.look_at(ports, case) if pulled is None and not fenced else Wanted()
     facts = _look_at(ports, case, wanted)
-    return replace(facts, since=memory.values.get(PULLING), pulled=pulled, fenced=fenced)
+    return replace(facts, since=memory.get(PULLING), pulled=pulled, fenced=fenced)
 
 
 def _look_at(ports: Ports, case: Case, wanted: Wanted) -> Facts:
@@ -89,7 +89,7 @@ def _look_at(ports: Ports, case: Case, wanted: Wanted) -> Facts:
 
 def plan(facts: Facts) -> Decision:
     if facts.pulled is not None:
-        return _clear_away(facts) or _told(facts.pulled)
+        return _clear_away(facts) or _describe(facts.pulled)
     if facts.fenced:
         return Done("the hosted API is away already: each kubelet pulls what it needs")
     if not facts.wanted.images:
@@ -113,7 +113,7 @@ def plan(facts: Facts) -> Decision:
         if facts.pod_of(node) is None
     )
     if missing:
-        return Do((Remember(PULLING, facts.now), *missing))
+        return Do((PULLING.remember(facts.now), *missing))
     return _judge(facts)
 
 
@@ -134,13 +134,13 @@ def _judge(facts: Facts) -> Decision:
             wake,
             _todo(facts),
         )
-    pulled = {
-        "images": list(facts.wanted.images),
-        "nodes": list(facts.wanted.nodes),
-        "lacking": {node: {image: facts.why(node, image) for image in images} for node, images in lacking.items()},
-        "withheld": list(facts.wanted.withheld),
-    }
-    return Do((Remember(PULLED, pulled), *_deletions(facts, facts.pods)))
+    pulled = PulledImages(
+        images=facts.wanted.images,
+        nodes=facts.wanted.nodes,
+        lacking={node: {image: facts.why(node, image) for image in images} for node, images in lacking.items()},
+        withheld=facts.wanted.withheld,
+    )
+    return Do((PULLED.remember(pulled), *_deletions(facts, facts.pods)))
 
 
 def _deletions(facts: Facts, pods: Iterable[PullPod]) -> tuple[Delete, ...]:
@@ -187,12 +187,12 @@ def _clear_away(facts: Facts) -> Do | Wait | None:
     )
 
 
-def _told(pulled: Mapping[str, Any]) -> Done:
-    if pulled.get("left_out"):
+def _describe(pulled: PulledImages) -> Done:
+    if pulled.left_out:
         why = "each kubelet pulls what it needs while the hosted API is away; an image that cannot be had keeps it away"
         left_out = Check("images.left_out", "warning", "no image was pulled ahead, as --no-pull-images says", why)
         return Done("somebody goes on without pulling images ahead", (left_out,))
-    images, nodes, lacking = pulled["images"], pulled["nodes"], pulled["lacking"]
+    images, nodes, lacking = pulled.images, pulled.nodes, pulled.lacking
     less = f"; {some(_lacks(lacking), 3)}" if lacking else ""
     return Done(f"{len(images)} images are on {len(nodes)} nodes of the destination{less}", _checks(pulled))
 
@@ -205,8 +205,8 @@ def _lacks(lacking: Mapping[str, Mapping[str, str]]) -> list[str]:
     ]
 
 
-def _checks(pulled: Mapping[str, Any]) -> tuple[Check, ...]:
-    lacks, withheld = _lacks(pulled["lacking"]), pulled["withheld"]
+def _checks(pulled: PulledImages) -> tuple[Check, ...]:
+    lacks, withheld = _lacks(pulled.lacking), pulled.withheld
     checks = []
     if lacks:
         why = "a pod of the control plane that comes to such a node does not start before its image is there"
@@ -227,14 +227,14 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
             return replace(facts, wanted=replace(facts.wanted, nodes=(Later("a node that takes pods"),)))
         return replace(facts, pods=tuple(replace(pod, pulled=facts.wanted.images) for pod in facts.pods))
     actions = decision.actions if isinstance(decision, Do) else ()
-    remembered = {action.key: action.value for action in actions if isinstance(action, Remember)}
+    pulled = PULLED.read({action.key: action.value for action in actions if isinstance(action, Remember)})
     gone = {action.name for action in actions if isinstance(action, Delete)}
     fresh = [name_of(action.body) for action in actions if isinstance(action, Create)]
     kept = [pod for pod in facts.pods if pod.name not in gone]
     pods = (*kept, *(PullPod(name, Later(f"uid of Pod {name}"), ours=True) for name in fresh))
     nodes = tuple(node for node in facts.wanted.nodes if pod_name(node, facts.wanted.images) not in gone)
     wanted = replace(facts.wanted, nodes=nodes)
-    return replace(facts, wanted=wanted, pods=pods, pulled=remembered.get(PULLED, facts.pulled))
+    return replace(facts, wanted=wanted, pods=pods, pulled=pulled or facts.pulled)
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:

@@ -32,6 +32,7 @@ from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
 from hcp_dr.hypershift.fence.state import Fence, look_at
 from hcp_dr.hypershift.inventory import MACHINERY
 from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.state import FENCE
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NODE_POOL, POD, STATEFUL_SET
 from hcp_dr.model import Case, Ports
@@ -91,7 +92,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
 
 def _void(manifest: Manifest | None, memory: Memory) -> bool:
     snapshot = manifest.snapshot if manifest else None
-    return snapshot is None or snapshot.fence != (memory.mapping("fence") or {}).get("id")
+    return snapshot is None or snapshot.fence != (fence.id if (fence := memory.get(FENCE)) else None)
 
 
 def _look_at_url(ports: Ports, hosted_cluster: Object | None) -> RestoreUrl | None:

@@ -15,7 +15,8 @@ from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.backup_objects import to_restore
 from hcp_dr.hypershift.dns.external_dns import look_at
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, owners_of, strangers_at
-from hcp_dr.hypershift.dns.takeover import IMAGE, Image, at_its_places, owner_of, put_back, take
+from hcp_dr.hypershift.dns.takeover import Image, at_its_places, owner_of, put_back, take
+from hcp_dr.hypershift.state import DNS_IMAGE
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
@@ -31,7 +32,7 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    records, image = ports.zone.records(), memory.mapping(IMAGE)
+    records, image = ports.zone.records(), memory.get(DNS_IMAGE)
     hosted_cluster = _of_backup(ports, case)
     names = frozenset({case.api_hostname, *fixed_names(hosted_cluster)})
     claimed = owners_of(records, case.api_hostname) - {look_at(ports.destination, "destination").owner}
@@ -52,7 +53,7 @@ def _of_backup(ports: Ports, case: Case) -> Object:
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
-    scope.image(memory, IMAGE, scope.own(case, _of_backup(ports, case)))
+    scope.image(memory, DNS_IMAGE, scope.own(case, _of_backup(ports, case)))
     return observe(ports, case, memory)
 
 

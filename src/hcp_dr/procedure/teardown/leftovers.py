@@ -13,6 +13,7 @@ from hcp_dr.errors import NotOurs
 from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.deletion.protocol import Guard, Removable, proven, removable
 from hcp_dr.hypershift.deletion.remains import left_on_source, outside, taken_nodes
+from hcp_dr.hypershift.state import ENDPOINT_SERVICES
 from hcp_dr.hypershift.workloads import workloads
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CONFIG_MAP, DEPLOYMENT, NAMESPACE, NODE, SECRET
@@ -55,7 +56,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         mark=mark,
         held=tuple(removable(DEPLOYMENT, item) for item in source.list(DEPLOYMENT, own).items),
         namespace=removable(NAMESPACE, namespace) if namespace else None,
-        endpoint_services=tuple((memory.mapping("endpoint_services") or {}).values()),
+        endpoint_services=tuple((memory.get(ENDPOINT_SERVICES) or {}).values()),
         converted=any(w.pods for w in workloads(source, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == OPERATOR),
         hanging="; ".join(str(c.get("message")) for c in waiting if c.get("type") in _HANGING),
     )

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import Guard, operator_of, proven
 from hcp_dr.hypershift.fence.state import FENCED, RECONCILERS, is_paused
 from hcp_dr.hypershift.operator_claim import Claim, look_at
+from hcp_dr.hypershift.state import ENDPOINT_SERVICES, OPERATOR_BEFORE, VOLUMES_RETAINED
 from hcp_dr.hypershift.workloads import Workload, still_there, stop, stopping, workloads
 from hcp_dr.kube.resources import (
     AWS_ENDPOINT_SERVICE,
@@ -48,7 +49,7 @@ class Facts:
     own: tuple[Workload, ...]  # of the control plane namespace
     volumes_at_stake: tuple[str, ...]  # StatefulSets that delete their claims when they are scaled down
     endpoint_services: Mapping[str, str]  # VPC endpoint services of its load balancers, by AWSEndpointService
-    before: Mapping[str, Any] | None  # remembered: the operator's replicas
+    before: Mapping[str, int] | None  # remembered: the operator's replicas
     cleaning: tuple[Patch, ...] = ()  # what takes off the orders to clean the cloud, on both sides
     now: float = 0.0  # seconds since the epoch
     lifted: bool = False  # the source's HostedCluster is there and not paused
@@ -71,11 +72,11 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         endpoint_services={
             name_of(way): str(service) for way in ways if (service := dig(way, "status", "endpointServiceName"))
         },
-        before=memory.mapping("operator_before"),
+        before=memory.get(OPERATOR_BEFORE),
         cleaning=(*_cleaning(ports, case, "source"), *_cleaning(ports, case, "destination")),
         now=ports.now(),
         lifted=hosted_cluster is not None and not is_paused(hosted_cluster),
-        retained=memory.values.get("volumes_retained"),
+        retained=memory.get(VOLUMES_RETAINED),
         alone=bool(memory.begun) and steps.BACKUP_CLAIM_OPERATOR not in memory.begun,
     )
 
@@ -116,8 +117,8 @@ def plan(facts: Facts) -> Decision:
     if facts.before is None:
         return Do(
             (
-                Remember("operator_before", {item.name: item.replicas for item in facts.operator}),
-                Remember("endpoint_services", dict(facts.endpoint_services)),
+                OPERATOR_BEFORE.remember({item.name: item.replicas for item in facts.operator}),
+                ENDPOINT_SERVICES.remember(dict(facts.endpoint_services)),
             )
         )
     if facts.cleaning:
@@ -155,7 +156,7 @@ def plan(facts: Facts) -> Decision:
 def _retain(facts: Facts) -> Do:
     """Whoever puts it back between two looks has us here again, and is named when it happens a third time."""
     patch = {"spec": {"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Retain"}}}
-    actions: list[Action] = [Remember("volumes_retained", facts.now)]
+    actions: list[Action] = [VOLUMES_RETAINED.remember(facts.now)]
     actions += [Patch("source", STATEFUL_SET, name, facts.namespace, patch) for name in facts.volumes_at_stake]
     return Do(tuple(actions))
 

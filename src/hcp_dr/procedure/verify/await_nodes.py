@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Remember, Step, Topic, Wait
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step, Topic, Wait
 from hcp_dr.errors import MachineUnsafe
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.machines.rollout import rolling
 from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.state import IDENTITY, LEASES_BEFORE
 from hcp_dr.hypershift.worker_nodes import NodeFact, look_at
 from hcp_dr.kube.resources import LEASE, NODE_POOL
 from hcp_dr.model import Case, Ports
@@ -36,11 +37,11 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    identity, adopted = memory.mapping("identity") or {}, steps.RESTORE_ADOPT_MACHINES in memory.done
+    identity, adopted = memory.get(IDENTITY), steps.RESTORE_ADOPT_MACHINES in memory.done
     return Facts(
-        before=identity.get("nodes", {}),
+        before=identity.nodes if identity else {},
         nodes=look_at(ports.hosted),
-        leases_before=memory.mapping("leases"),
+        leases_before=memory.get(LEASES_BEFORE),
         lost=is_lost(memory),
         adopted=adopted,
         rolling=_rolling(ports, case) if adopted else (),
@@ -75,7 +76,7 @@ def plan(facts: Facts) -> Decision:
             )
         )
     if facts.leases_before is None:
-        return Do((Remember("leases", {node.name: node.renewed for node in facts.nodes}),))
+        return Do((LEASES_BEFORE.remember({node.name: node.renewed for node in facts.nodes}),))
     kept = [name for name in facts.before if name not in replaced]
     late = [name for name in kept if not now[name].ready or now[name].renewed == facts.leases_before.get(name, "")]
     if late:

@@ -19,9 +19,9 @@ from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd.members import Member
-from hcp_dr.hypershift.fence.state import BREACHES
-from hcp_dr.hypershift.identity import Identity, look_at, nonce_of
+from hcp_dr.hypershift.identity import look_at, nonce_of
 from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.state import BREACHES, IDENTITY, MANUAL_BACKUP, NONCE, HostedIdentity
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
@@ -37,21 +37,20 @@ class Facts:
     namespace: str
     nonce_wanted: str | None
     nonce: str | None
-    before: Identity | None  # remembered
-    now: Identity
+    before: HostedIdentity | None  # remembered
+    now: HostedIdentity
     members_wanted: int  # as the destination's StatefulSet asks for
     members: tuple[Member, ...]
     strict: bool = True  # nobody can have changed anything since it was remembered
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    remembered = memory.mapping("identity")
-    before = Identity.from_json(remembered) if remembered else None
-    served = any(breach.get("wrote") for breach in memory.values.get(BREACHES) or ())
-    by_hand = POINT_OF_NO_RETURN not in memory.done or memory.mapping("by_hand") is not None
+    before = memory.get(IDENTITY)
+    served = any(breach.wrote for breach in memory.get(BREACHES) or ())
+    by_hand = POINT_OF_NO_RETURN not in memory.done or memory.has(MANUAL_BACKUP)
     return Facts(
         namespace=case.control_plane_namespace,
-        nonce_wanted=memory.text("nonce"),
+        nonce_wanted=memory.get(NONCE),
         nonce=nonce_of(ports.hosted),
         before=before,
         now=look_at(ports.hosted, before.samples if before else {}),
@@ -99,7 +98,7 @@ def _verdict(facts: Facts, *, lost: bool) -> Verdict:
     return "blocked" if facts.strict else "warning"
 
 
-def _samples(before: Identity, facts: Facts) -> tuple[Check, ...]:
+def _samples(before: HostedIdentity, facts: Facts) -> tuple[Check, ...]:
     """Of each kind that was sampled: are they there, the same objects, and do they say the same?"""
     found = []
     for kind in before.counts:

@@ -11,6 +11,7 @@ from hcp_dr.errors import HcpDrError, NotProven
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.identity import nonce_of
+from hcp_dr.hypershift.state import NONCE
 from hcp_dr.model import Case, Ports
 
 
@@ -24,7 +25,7 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    wanted = memory.text("nonce")
+    wanted = memory.get(NONCE)
     try:
         return Facts(case.api_hostname, wanted, answered=True, nonce=nonce_of(ports.hosted), silence="")
     except HcpDrError as error:

@@ -21,6 +21,7 @@ from hcp_dr.hypershift.dns.handover import (
     remembered,
 )
 from hcp_dr.hypershift.dns.records import owned, ownerships
+from hcp_dr.hypershift.state import RecordImage
 from hcp_dr.objects.naming import backup_id_of
 from tests.unit.hypershift.dns.test_records import DOMAIN, LABELS, LOOSE, PUBLISHED, SOURCE_KEPT, Kept, Loose
 
@@ -88,7 +89,7 @@ def test_what_is_held_can_be_given_away_and_given_back(
 NAME = f"api.{DOMAIN}"
 
 
-def held_zone() -> tuple[list[Record], dict[str, object]]:
+def held_zone() -> tuple[list[Record], RecordImage]:
     before = [replace(record, ttl=300) for record in Kept("api", "A", "source", "clusters-one", ("old", "new")).records]
     return after(before, hold(before, "source", OURS)), remembered("source", before, None, 0.0)
 

@@ -12,14 +12,14 @@ import pytest
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import CommandFailed, Forbidden
 from hcp_dr.hypershift.etcd import restorable
-from hcp_dr.hypershift.etcd.restorable import ETCD_RESTORE, Looked
+from hcp_dr.hypershift.state import ETCD_RESTORE, RestoreProbe
 from hcp_dr.kube.port import Completed
 from tests.cases.building import an_object
 from tests.ports import CASE, World
 from tests.world import OPERATOR_IMAGE, READY, relocatable
 
 OWN = "clusters-one"
-SEEN = Looked("quay.example/release:4.20.1", 1, (), ("etcdctl",), ("etcdctl",), ("etcdctl",))
+SEEN = RestoreProbe("quay.example/release:4.20.1", 1, (), ("etcdctl",), ("etcdctl",), ("etcdctl",))
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def world() -> World:
     return relocatable()
 
 
-def look(world: World) -> Looked:
+def look(world: World) -> RestoreProbe:
     return restorable.look_at(world.source, CASE)[1]
 
 
@@ -122,22 +122,33 @@ def test_members_are_counted_where_they_are(world: World) -> None:
 @pytest.mark.parametrize(
     "looked", [SEEN, replace(SEEN, called=None, tools=None, restoring=(), unseen="no pod"), replace(SEEN, called=())]
 )
-def test_it_comes_out_of_the_journal_as_it_went_in(looked: Looked) -> None:
-    kept = json.loads(json.dumps(looked.to_json()))
-    assert kept == looked.to_json()
-    assert restorable.remembered(Memory().with_value(ETCD_RESTORE, kept)) == looked
+def test_it_comes_out_of_the_journal_as_it_went_in(looked: RestoreProbe) -> None:
+    kept = json.loads(json.dumps(ETCD_RESTORE.to_json(looked)))
+    assert restorable.remembered(Memory().with_value(ETCD_RESTORE.name, kept)) == looked
 
 
 @pytest.mark.parametrize(
-    "value", [None, "x", {}, {**SEEN.to_json(), "members": "many"}, {**SEEN.to_json(), "shards": 3}, {"members": 1}]
+    "value",
+    [
+        None,
+        "x",
+        {},
+        {**ETCD_RESTORE.to_json(SEEN), "members": "many"},
+        {**ETCD_RESTORE.to_json(SEEN), "shards": 3},
+        {"members": 1},
+    ],
 )
 def test_what_is_not_understood_was_not_seen(value: Any) -> None:
-    assert restorable.remembered(Memory().with_value(ETCD_RESTORE, value)) is None
+    assert restorable.remembered(Memory().with_value(ETCD_RESTORE.name, value)) is None
 
 
 @pytest.mark.parametrize("replicas", [0, 1])
 def test_nothing_that_is_unknown_is_ever_ok(replicas: int) -> None:
     hosted_cluster = an_object({"HostedCluster clusters/one": {"spec": {}}})
-    for looked in (None, Looked("", replicas, (), None, None), Looked("", replicas, (), ("etcdctl",), None)):
+    for looked in (
+        None,
+        RestoreProbe("", replicas, (), None, None),
+        RestoreProbe("", replicas, (), ("etcdctl",), None),
+    ):
         stopping = {check.name for check in restorable.checks(hosted_cluster, looked) if check.stops}
         assert {"etcd_members", "etcd_restore"} <= stopping

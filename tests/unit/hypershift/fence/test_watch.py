@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Do, Forget, Remember
+from hcp_dr.engine.state import Remember
+from hcp_dr.engine.step import Do, Forget
 from hcp_dr.hypershift.fence import watch as fence_watch
-from hcp_dr.hypershift.fence.state import BREACHES
+from hcp_dr.hypershift.state import BREACHES
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.procedure import RELOCATE, RESTORE_BY_HAND, WATCHES
 from tests.cases.building import build
@@ -25,7 +26,9 @@ def facts(case: str, **changed: Any) -> fence_watch.Facts:
 
 
 def said(**breach: Any) -> Any:
-    [check] = fence_watch.told(Memory().with_value(BREACHES, [{"what": "it was lifted", "seen": 60.0, **breach}]))
+    [check] = fence_watch.describe_breaches(
+        Memory().with_value(BREACHES.name, [{"what": "it was lifted", "seen": 60.0, **breach}])
+    )
     return check
 
 
@@ -85,7 +88,7 @@ def test_a_closed_breach_has_its_window_and_the_new_generations_are_the_fences()
     decision = fence_watch.plan(facts("after-it-the-source-is-fenced-and-no-more"))
     assert isinstance(decision, Do)
     remembered = {action.key: action.value for action in decision.actions if isinstance(action, Remember)}
-    [breach] = remembered[BREACHES]
+    [breach] = remembered[BREACHES.name]
     assert (breach["seen"], breach["closed"], breach["released"], breach["revision"]) == (999.0, 1000.0, True, 57)
     assert remembered["fence"] == {
         "id": "fence-1",
@@ -98,7 +101,7 @@ def test_a_closed_breach_has_its_window_and_the_new_generations_are_the_fences()
 
 
 def test_what_is_told_of_a_breach() -> None:
-    assert fence_watch.told(Memory()) == ()
+    assert fence_watch.describe_breaches(Memory()) == ()
     before = said(closed=61.0, released=False)
     assert (before.verdict, before.why) == (
         "warning",

@@ -8,14 +8,8 @@ from typing import Any
 import pytest
 
 from hcp_dr.aws.port import StoredObject
-from hcp_dr.hypershift.manual_backup.snapshot import (
-    HandSnapshot,
-    Saved,
-    check_whole,
-    documented_key,
-    scaled_at,
-    seconds_of,
-)
+from hcp_dr.hypershift.manual_backup.snapshot import HandSnapshot, check_whole, documented_key, scaled_at, seconds_of
+from hcp_dr.hypershift.state import Saved
 from hcp_dr.objects.digest import Digest
 from tests.ports import case
 

@@ -1,0 +1,319 @@
+"""All that the journal remembers of a relocation: each key, with the record that it holds. Steps write a value with
+`KEY.remember(value)` and read it with `memory.get(KEY)`.
+
+Journals of older versions hold these names and forms: a field that came later has a default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hcp_dr.aws.port import Record
+from hcp_dr.engine.state import Key
+from hcp_dr.engine.step import Check
+from hcp_dr.kube.port import Object
+from hcp_dr.model import Dns
+from hcp_dr.objects.archive import Snapshot
+from hcp_dr.objects.digest import Digest
+from hcp_dr.objects.sample import Sample
+
+# --- who the hosted cluster is ---------------------------------------------------------------------------------------
+
+NONCE = Key("nonce", str)
+"""Written into the hosted cluster before the fence, and read from the destination afterwards."""
+MARKS_BEFORE = Key("marks_before", dict[str, dict[str, str] | None])
+"""Data of the two ConfigMaps that mark the hosted cluster, by name; None for one that was not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostedIdentity:
+    """uids by name; how many objects there are of a kind, and some of them, by kind and place."""
+
+    cluster_id: str = ""
+    namespaces: Mapping[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    config_maps: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    samples: Mapping[str, Sample] = field(default_factory=dict)
+
+
+IDENTITY = Key("identity", HostedIdentity)
+"""The hosted cluster before the fence."""
+
+# --- pause and fence of the source -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PausedBefore:
+    """By kind and name: pausedUntil of HostedCluster and NodePools, of HostedControlPlane and Cluster, and whether a
+    machine object had the paused annotation."""
+
+    asked: Mapping[str, str | None] = field(default_factory=dict)
+    reached: Mapping[str, str | None] = field(default_factory=dict)
+    machines: Mapping[str, bool] = field(default_factory=dict)
+
+
+PAUSED_BEFORE = Key("paused_before", PausedBefore)
+REPLICAS_BEFORE = Key("replicas_before", dict[str, int])
+"""Replicas before the fence, by Deployment of the control plane namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class FenceRecord:
+    """A fence that was made. `revision` is etcd's when the last writer was gone; `at` in seconds since the epoch, None
+    for a fence made by hand; `generations` by Deployment."""
+
+    id: str
+    revision: int | None = None
+    at: float | None = None
+    generations: Mapping[str, int] = field(default_factory=dict)
+
+
+FENCE = Key("fence", FenceRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One time that the fence was lifted. Moments in seconds since the epoch.
+
+    `what` was wrong, `who` wrote it, `seen` when; `since`, `fence` and `stood` are moment, id and revision of the fence
+    before it. When the source is `closed` again: whether an API server of it `wrote`, whether the destination was
+    `released` by then, and etcd's `revision`."""
+
+    what: str
+    seen: float
+    who: tuple[str, ...] = ()
+    since: float | None = None
+    fence: str | None = None
+    stood: int | None = None
+    closed: float | None = None
+    wrote: bool = False
+    released: bool | None = None
+    revision: int | None = None
+
+
+BREACHES = Key("fence_breaches", tuple[Breach, ...])
+"""Each time that the fence was lifted, oldest first."""
+LEASES_AT_UNDO = Key("leases_at_undo", dict[str, str])
+"""When each node had renewed its lease, by node, when the source's API first answered again."""
+
+# --- etcd's snapshot -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineMoment:
+    """Of a backup without a fence: its id, etcd's revision, and when that was, in seconds since the epoch."""
+
+    id: str
+    at: float
+    revision: int
+
+
+ONLINE = Key("online", OnlineMoment)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFile:
+    """A file that was read whole. `hash`, `revision` and `total_keys` are etcd's words for it; `intact` says that the
+    sha256 at its end, which etcd appends to a whole snapshot, is that of the rest. `parts` has the sha256 of each part
+    in which it is sent, none where one is enough. `stamp` tells whether it is that very file still."""
+
+    size: int
+    sha256: str
+    hash: str
+    revision: int
+    total_keys: int
+    intact: bool
+    parts: tuple[str, ...] = ()
+    stamp: str = ""
+
+    def metadata(self, fence_id: str | None) -> dict[str, str]:
+        """Of the object in the bucket."""
+        return {"fence": str(fence_id), "sha256": self.sha256, "revision": str(self.revision)}
+
+    def stored_as(self, bucket: str, key: str, fence: str, encryption: str | None, moment: float | None) -> Snapshot:
+        """For the manifest. `moment` is that of an online backup, in seconds since the epoch."""
+        return Snapshot(
+            bucket=bucket,
+            key=key,
+            size=self.size,
+            sha256=self.sha256,
+            hash=self.hash,
+            revision=self.revision,
+            total_keys=self.total_keys,
+            fence=fence,
+            encryption=encryption,
+            fenced=moment is None,
+            at=moment,
+        )
+
+
+SNAPSHOT_FILE = Key("snapshot_file", SnapshotFile)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload in parts that was begun: the sha256 of the snapshot, and its fence."""
+
+    sha256: str
+    fence: str | None = None
+
+
+UPLOAD = Key("upload", Upload)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketProbe:
+    """The probe in the bucket. `fetched` is "" where etcd's pod fetched it, else why not; None where none tried."""
+
+    key: str
+    fetched: str | None = None
+
+
+BUCKET_PROBE = Key("preflight.probe", BucketProbe)
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreProbe:
+    """What the source shows of how etcd is restored by URL. `release` has the images of its control plane, `members`
+    and `shards` are etcd's; `called` are the tools that etcd-init calls, `tools` those in etcd's image, and `restoring`
+    those of them that restore snapshots. `unseen` says why `called` or `tools` could not be read."""
+
+    release: str
+    members: int
+    shards: tuple[str, ...] = ()
+    called: tuple[str, ...] | None = None
+    tools: tuple[str, ...] | None = None
+    restoring: tuple[str, ...] = ()
+    unseen: str = ""
+
+
+ETCD_RESTORE = Key("etcd_restore", RestoreProbe)
+
+# --- a backup made by hand, a lost source ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The documented file in the etcd pod. `hash`, `revision` and `total_keys` are etcd's words for it; `born` is when
+    the file was begun, in seconds since the epoch by the node's clock, None where the file system does not tell."""
+
+    sha256: str
+    hash: str
+    revision: int
+    total_keys: int
+    born: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A snapshot made by hand, as it was judged: its ETag, what was read of it, the file in the pod, whether it holds
+    all that was acknowledged, and the generations of the writers' Deployments."""
+
+    etag: str
+    whole: Check
+    digest: Digest | None = None
+    saved: Saved | None = None
+    generations: Mapping[str, int] = field(default_factory=dict)
+
+
+JUDGED = Key("judged", Judged)
+
+
+@dataclass(frozen=True, slots=True)
+class ManualBackup:
+    """A backup made by hand that was accepted. `modified` is when its snapshot was uploaded, in seconds since the
+    epoch."""
+
+    modified: float | None = None
+
+
+MANUAL_BACKUP = Key("by_hand", ManualBackup)
+UNPROVEN = Key("unproven", str)
+"""What of a backup made by hand was not proven: without it the source is not torn down."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLost:
+    """Why the source counts as lost, and by whose word. Writes after `at` are lost; the restore `began` then. Both in
+    seconds since the epoch."""
+
+    reason: str
+    who: str
+    at: float
+    began: float
+
+
+SOURCE_LOST = Key("source_lost", SourceLost)
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+DNS: Key[Dns] = Key("dns", Dns)  # type: ignore[arg-type]  # a Literal
+"""How the names move, where it is not by release."""
+ROUTES = Key("routes", dict[str, Object])
+"""Routes of the source as they were before they were deleted, by name."""
+SERVICE_HOSTNAMES = Key("service_hostnames", dict[str, str])
+"""The hostname annotation of the source's Services as it was, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordImage:
+    """Records of the zone as they were, and the external-dns owner that kept them. `at` is when they were last changed,
+    in seconds since the epoch, where that counts."""
+
+    owner: str
+    records: tuple[Record, ...]
+    at: float | None = None
+
+
+DNS_IMAGE = Key("dns_image", RecordImage)
+"""Records that a takeover deleted."""
+DNS_HELD = Key("dns_held", RecordImage)
+"""Records that a handover gave to an owner that no external-dns has."""
+DNS_GIVEN = Key("dns_given", str)
+"""The owner to whom a handover gave all names. The zone is not read any more then."""
+EXTERNAL_DNS_PODS = Key("external_dns_pods", dict[str, str])
+"""Names of the destination's external-dns pods by uid, before it is restarted."""
+
+# --- the destination -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PulledImages:
+    """Images that were pulled ahead, and the nodes that have them. `lacking` has, by node, the images that could not be
+    pulled and why; `withheld` are those that the source's nodes cannot pull either. `left_out`: the step was skipped,
+    as --no-pull-images asks."""
+
+    images: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    lacking: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    withheld: tuple[str, ...] = ()
+    left_out: bool = False
+
+
+PULLED = Key("pulled_images", PulledImages)
+PULLING = Key("pulling_images", float)
+"""Seconds since the epoch."""
+CHANGED = Key("changed", dict[str, tuple[str, str | None, str]])
+"""Kind, namespace and name of what changed between the export and the fence, by its file."""
+
+
+LEASES_BEFORE = Key("leases", dict[str, str])
+"""When each node had renewed its lease, by node, when the destination's API first answered."""
+
+# --- instances, teardown, finish -------------------------------------------------------------------------------------
+
+PROTECTION = Key("protection", dict[str, bool])
+"""Whether instances were protected from termination before, by id."""
+OPERATOR_BEFORE = Key("operator_before", dict[str, int])
+"""Replicas of the source's HyperShift operator before teardown, by Deployment."""
+DESTINATION_OPERATOR_BEFORE = Key("destination_operator_before", dict[str, int])
+"""Replicas of the destination's HyperShift operator before an abort, by Deployment."""
+ENDPOINT_SERVICES = Key("endpoint_services", dict[str, str])
+"""VPC endpoint services of the source's load balancers, by AWSEndpointService."""
+VOLUMES_RETAINED = Key("volumes_retained", float)
+"""When the source's StatefulSets were set to retain their volumes, in seconds since the epoch."""
+OVN_PODS = Key("ovn_pods", dict[str, str])
+"""Names of the OVN pods by uid, before they are restarted."""
