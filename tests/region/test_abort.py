@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from hcp_dr.engine.sighting import look_at
+from hcp_dr.engine.sighting import read_lease_status
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, LeaseHeld, NothingToResume, PastNoReturn
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube import resources as r
@@ -161,7 +161,7 @@ def things(hosted: Hosted) -> Things:
                 found |= {f"{which.name} {kind.kind} {place}/{name}": plain(item) for name, item in items.items()}
             for place in places:
                 found[f"{which.name} Namespace {place}"] = plain(cluster.find(r.NAMESPACE, place))
-            lease = look_at(cluster, names.namespace, names.name)
+            lease = read_lease_status(cluster, names.namespace, names.name)
             found[f"{which.name} Lease"] = lease.holder if lease else ""
     with management(layout, FIRST) as source:
         found["files of etcd"] = sorted(run_in_etcd(source, names, "ls -A /var/lib/data").decode().split())

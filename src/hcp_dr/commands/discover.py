@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hcp_dr.commands.context import Context, Requested
 from hcp_dr.engine.peers import Stranger, known_uid, namesake, uid_of_cluster
-from hcp_dr.engine.sighting import look_at as look_at_lease
+from hcp_dr.engine.sighting import read_lease_status
 from hcp_dr.errors import HcpDrError, KubernetesError, SameCluster, SettingsError, UnknownHostedCluster
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.kube.port import Kubernetes, Object
@@ -111,7 +111,7 @@ def _must_be_proven(ports: Ports, case: Case, side: Side) -> None:
         if other is not None:
             raise other.error
         return
-    lease = look_at_lease(cluster, case.namespace, case.name)
+    lease = read_lease_status(cluster, case.namespace, case.name)
     if lease is not None and lease.relocation == case.backup_id and lease.side in ("", side):
         return
     if side == "source" or here is None or not is_ours(here, case.backup_id):

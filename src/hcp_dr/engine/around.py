@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from hcp_dr.aws.port import Bucket
 from hcp_dr.engine.mirror import Found, newest
-from hcp_dr.engine.sighting import Sighting, look_at
+from hcp_dr.engine.sighting import Sighting, read_lease_status
 from hcp_dr.errors import HcpDrError, JournalError, NothingToResume
 from hcp_dr.kube.port import Kubernetes
 
@@ -70,7 +70,7 @@ def ask_around(
 
 
 def _looked(cluster: Callable[[], Kubernetes], namespace: str, name: str) -> Sighting | None:
-    return look_at(cluster(), namespace, name)
+    return read_lease_status(cluster(), namespace, name)
 
 
 def _asked(ask: Callable[[], Told]) -> Told | HcpDrError:

@@ -187,7 +187,7 @@ def digest_after(digest: str, line: Mapping[str, Any]) -> str:
     return hashlib.sha256(f"{digest}{text}".encode()).hexdigest()[:32]
 
 
-def told(data: bytes, where: Path | str) -> Story:
+def read_lines(data: bytes, where: Path | str) -> Story:
     """The story of a journal's file, which is a path, or words for what is in the bucket. Raises NewerJournal, and
     JournalError where a line holds what was never written."""
     lines = parse(data)
@@ -264,7 +264,7 @@ class Journal:
                 todo="Wait until that one ends, or look at it with `hcp-dr status`.",
             ) from None
         try:
-            self.story = told(self.data(), self.path)
+            self.story = read_lines(self.data(), self.path)
             self._end_line()
         except BaseException:
             os.close(self._handle)
@@ -281,7 +281,7 @@ class Journal:
 
     def adopt(self, data: bytes) -> None:
         """Go on from what the mirror has; what was in the file is kept beside it."""
-        story = told(data, "in the bucket")
+        story = read_lines(data, "in the bucket")
         before, folder = self.data(), self.path.parent
         with _mapped(self.path):
             if before:
@@ -348,7 +348,7 @@ def read(folder: Path) -> Story | None:
             data = disk.read(folder, FILE_NAME)
         except NotADirectoryError:
             return None
-        return None if data is None else told(data, folder / FILE_NAME)
+        return None if data is None else read_lines(data, folder / FILE_NAME)
 
 
 @contextmanager

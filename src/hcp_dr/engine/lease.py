@@ -30,7 +30,7 @@ from hcp_dr.engine.sighting import (
     SIDE_ANNOTATION,
     Sighting,
     lease_name,
-    look_at,
+    read_lease_status,
     stamp,
 )
 from hcp_dr.engine.telling import Progress
@@ -135,7 +135,7 @@ class Lease:
         """Remember what is there, so that `held` can tell whether anybody was at work since."""
         for held in self._sides:
             with suppress(HcpDrError):  # preflight says what is wrong there
-                seen = look_at(held.cluster, self.case.namespace, self.case.name)
+                seen = read_lease_status(held.cluster, self.case.namespace, self.case.name)
                 held.before = None if seen is not None and seen.holder else seen.version if seen else ""
 
     @contextmanager
@@ -158,7 +158,7 @@ class Lease:
                 raise StopRequested
             try:
                 self._identify(held)
-                seen = look_at(held.cluster, self.case.namespace, self.case.name)
+                seen = read_lease_status(held.cluster, self.case.namespace, self.case.name)
                 if self._settled(held, seen):
                     return (seen.version if seen else "") == held.before
             except (Conflict, AlreadyExists, NotFound):
@@ -304,7 +304,7 @@ class Lease:
         """Ours still, although somebody touched it; or one that the work went on without. Raises LeaseLost,
         WrongCluster."""
         self._identify(held)
-        seen = look_at(held.cluster, self.case.namespace, self.case.name)
+        seen = read_lease_status(held.cluster, self.case.namespace, self.case.name)
         without = held.version is None or self.does_without(held.side)
         verdict = self._verdict(held, seen)
         if seen is not None and verdict != "ours" and not without:

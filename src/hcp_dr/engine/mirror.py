@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hcp_dr.aws.port import Bucket
-from hcp_dr.engine.journal import FILE_NAME, Mirrored, Story, parse, told
+from hcp_dr.engine.journal import FILE_NAME, Mirrored, Story, parse, read_lines
 from hcp_dr.engine.telling import Progress
 from hcp_dr.engine.wait import Clock
 from hcp_dr.errors import RESUME, ArchiveError, AwsConflict, AwsError, BucketRefused, JournalError
@@ -48,7 +48,7 @@ class Found:
 
     @property
     def story(self) -> Story:
-        return told(self.data, f"{self.prefix}/{FILE_NAME} in the bucket")
+        return read_lines(self.data, f"{self.prefix}/{FILE_NAME} in the bucket")
 
 
 def fetch(bucket: Bucket, prefix: str) -> Found | None:

@@ -85,7 +85,7 @@ def stamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def look_at(cluster: Leases, namespace: str, name: str) -> Sighting | None:
+def read_lease_status(cluster: Leases, namespace: str, name: str) -> Sighting | None:
     """The Lease of a hosted cluster on one management cluster; None where it has never been held."""
     found = cluster.find(LEASE, lease_name(namespace, name), NAMESPACE)
     return None if found is None else Sighting.of(found)

@@ -30,7 +30,7 @@ def to_restore(ports: Ports, case: Case) -> tuple[Restorable, ...]:
     ArchiveError where the folder holds another hosted cluster's."""
     manifest = read_manifest(ports.archive)
     if manifest is None:
-        return tuple(Restorable(page(item).entry, scrub(item)) for item in inventory.look_at(ports.source, case))
+        return tuple(Restorable(page(item).entry, scrub(item)) for item in inventory.read_inventory(ports.source, case))
     objects = read_objects(ports.archive, manifest.entries)
     for entry, body in objects.items():
         of = {HOSTED_CLUSTER.kind: entry.name, NODE_POOL.kind: dig(body, "spec", "clusterName")}.get(entry.kind)

@@ -60,7 +60,7 @@ class Probe:
         )
 
 
-def look_at(ports: Ports, case: Case, memory: Memory) -> Probe:
+def read_probe(ports: Ports, case: Case, memory: Memory) -> Probe:
     key = f"{case.key_prefix}/probe"
     there = ports.bucket.head(key) is not None
     remembered = memory.get(BUCKET_PROBE)

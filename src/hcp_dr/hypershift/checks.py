@@ -49,7 +49,7 @@ def look_for(cluster: Kubernetes, resource: Resource, namespace: str | None = No
         return None
 
 
-def look_at_one(cluster: Kubernetes, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+def read_one(cluster: Kubernetes, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
     """The object; None where it is not there, or these credentials may not look: nobody tells."""
     try:
         return cluster.find(resource, name, namespace)

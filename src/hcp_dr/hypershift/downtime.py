@@ -12,7 +12,7 @@ from hcp_dr.aws.port import Record
 from hcp_dr.engine.foretell import Estimate, Part
 from hcp_dr.engine.journal import Memory
 from hcp_dr.errors import HcpDrError
-from hcp_dr.hypershift.dns.external_dns import look_at
+from hcp_dr.hypershift.dns.external_dns import read_external_dns
 from hcp_dr.hypershift.dns.handover import SHORT_LIFE
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.state import DNS
@@ -74,8 +74,8 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     services = dig(hosted_cluster, "spec", "services") or ()
     api: Mapping[str, object] = next((each for each in services if each.get("service") == "APIServer"), {})
     intervals = (
-        _or_none(lambda: look_at(ports.source, "source").interval),
-        _or_none(lambda: look_at(ports.destination, "destination").interval),
+        _or_none(lambda: read_external_dns(ports.source, "source").interval),
+        _or_none(lambda: read_external_dns(ports.destination, "destination").interval),
     )
     return Facts(
         etcd_bytes=_or_none(lambda: etcd_members.size(ports.source, case)),

@@ -40,7 +40,7 @@ SAMPLED: tuple[Resource, ...] = (
 No Secrets: whoever may list them may read them."""
 
 
-def look_at(hosted: Kubernetes, wanted: Mapping[str, Sample] | None = None) -> HostedIdentity:
+def read_identity(hosted: Kubernetes, wanted: Mapping[str, Sample] | None = None) -> HostedIdentity:
     """As it is now. Samples are chosen anew, or looked for where some are `wanted`."""
     found: dict[str, tuple[Object, ...]] = {resource.kind: hosted.list(resource).items for resource in SAMPLED}
     return HostedIdentity(

@@ -76,7 +76,7 @@ class Shelf(Protocol):
     def list(self, resource: Resource, namespace: str | None = None) -> Listing: ...
 
 
-def look_at(cluster: Shelf, case: Case) -> tuple[Object, ...]:
+def read_inventory(cluster: Shelf, case: Case) -> tuple[Object, ...]:
     """All of it. An empty kind is the plan's matter; an unreadable one raises."""
     return chosen_and_aside(cluster, case)[0]
 

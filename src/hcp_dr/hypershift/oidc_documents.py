@@ -32,7 +32,7 @@ class Documents:
     trusted: str  # does AWS take a token of the key? What the HostedCluster says: True, False, Unknown or ""
 
 
-def look_at(
+def read_documents(
     ports: Ports, cluster: Kubernetes, case: Case, hosted_cluster: Object | None, secret: Object | None
 ) -> Documents:
     """`cluster` is the management cluster whose operator keeps them; `secret` is its Secret sa-signing-key."""

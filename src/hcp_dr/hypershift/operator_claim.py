@@ -164,7 +164,7 @@ def holder_on(cluster: Kubernetes) -> Holder | None:
     return None if found is None else Holder.of(found)
 
 
-def look_at(ports: Ports, case: Case, side: Side) -> Claim:
+def read_claim(ports: Ports, case: Case, side: Side) -> Claim:
     return Claim(
         side=side,
         cluster=case.source if side == "source" else case.destination,

@@ -18,7 +18,7 @@ class NodeFact:
     renewed: str  # the lease's renewTime, "" without a lease
 
 
-def look_at(hosted: Kubernetes) -> tuple[NodeFact, ...]:
+def read_nodes(hosted: Kubernetes) -> tuple[NodeFact, ...]:
     leases = {
         name_of(x): str(dig(x, "spec", "renewTime") or "") for x in hosted.list(LEASE, NODE_LEASES_NAMESPACE).items
     }

@@ -29,7 +29,7 @@ from hcp_dr.commands.teardown import teardown
 from hcp_dr.commands.verify import verify
 from hcp_dr.engine.around import Around
 from hcp_dr.engine.foretell import PlannedStep
-from hcp_dr.engine.journal import Memory, OpenJournal, Story, told
+from hcp_dr.engine.journal import Memory, OpenJournal, Story, read_lines
 from hcp_dr.engine.process import Process
 from hcp_dr.engine.step import Check, Topic
 from hcp_dr.engine.telling import Progress
@@ -111,7 +111,7 @@ class MemoryJournal:
         return b"".join(data for _, data in self._dumped)
 
     def adopt(self, data: bytes) -> None:
-        self.story = told(data, "in memory")
+        self.story = read_lines(data, "in memory")
 
     def close(self) -> None:
         """Nothing is open."""

@@ -8,7 +8,7 @@ import pytest
 
 from hcp_dr.engine.bucket_lease import BucketLease
 from hcp_dr.engine.lease import Lease
-from hcp_dr.engine.sighting import DURATION, look_at
+from hcp_dr.engine.sighting import DURATION, read_lease_status
 from hcp_dr.errors import AlreadyExists, Conflict, LeaseHeld, LeaseLost, NotFound
 from hcp_dr.kube.resources import LEASE
 from tests.ports import CASE
@@ -29,7 +29,7 @@ class Region(Clusters):
         return self.lease(word, ports=replace(self.ports(word), bucket=self.bucket), in_place_of_source=stand_in)
 
     def holder(self) -> str:
-        seen = look_at(BucketLease(self.bucket, CASE.namespace, CASE.name), CASE.namespace, CASE.name)
+        seen = read_lease_status(BucketLease(self.bucket, CASE.namespace, CASE.name), CASE.namespace, CASE.name)
         return "" if seen is None else seen.holder.partition(" run ")[2].partition(" ")[0]
 
 
@@ -38,10 +38,10 @@ def test_it_is_taken_kept_and_given_back_without_the_source() -> None:
     lease = region.held_by("mine")
     with lease.held():
         assert region.holder() == "mine"
-        before = look_at(BucketLease(region.bucket, CASE.namespace, CASE.name), CASE.namespace, CASE.name)
+        before = read_lease_status(BucketLease(region.bucket, CASE.namespace, CASE.name), CASE.namespace, CASE.name)
         region.clock.pause(DURATION / 2)
         lease.keep()
-        after = look_at(BucketLease(region.bucket, CASE.namespace, CASE.name), CASE.namespace, CASE.name)
+        after = read_lease_status(BucketLease(region.bucket, CASE.namespace, CASE.name), CASE.namespace, CASE.name)
         assert before is not None
         assert after is not None
         assert before.version != after.version

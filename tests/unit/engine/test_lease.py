@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from hcp_dr.engine.lease import RENEWED_EVERY, TRUSTED, Lease, Verdict, decide
-from hcp_dr.engine.sighting import DURATION, NAMESPACE, Sighting, lease_name, look_at
+from hcp_dr.engine.sighting import DURATION, NAMESPACE, Sighting, lease_name, read_lease_status
 from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
 from hcp_dr.errors import ClusterUnreachable, LeaseHeld, LeaseLost, WrongCluster
 from hcp_dr.kube.resources import LEASE
@@ -376,10 +376,10 @@ def test_the_last_run_that_wrote_is_known_to_the_next() -> None:
 
 def test_somebody_who_looks_changes_nothing() -> None:
     clusters = Clusters()
-    assert look_at(clusters.client("source"), "clusters", "one") is None
+    assert read_lease_status(clusters.client("source"), "clusters", "one") is None
     with clusters.lease().held():
         before = clusters.seen("source")
-        assert look_at(clusters.client("source"), "clusters", "one") == before
+        assert read_lease_status(clusters.client("source"), "clusters", "one") == before
 
 
 def test_a_lease_is_made_by_nobody_twice() -> None:

@@ -181,7 +181,7 @@ def test_node_pools_without_their_hosted_cluster_are_refused_but_can_be_foreseen
 
 def test_the_fence_sees_the_pods_that_are_there_whatever_is_asked_for(world: World) -> None:
     world.source.objects["Deployment", "clusters-one", "kube-apiserver"]["spec"]["replicas"] = 0
-    fence = fence_state.look_at(world.source, CASE)
+    fence = fence_state.read_fence(world.source, CASE)
     assert fence.paused is False
     [found] = fence.named(("kube-apiserver",))
     assert (found.replicas, [pod.name for pod in found.pods], found.stopped) == (0, ["kas-a"], False)
@@ -193,7 +193,7 @@ def test_the_fence_sees_the_pods_that_are_there_whatever_is_asked_for(world: Wor
 )
 def test_a_pause_that_ends_by_itself_is_no_pause(world: World, value: str | None, *, paused: bool) -> None:
     world.source.objects["HostedCluster", "clusters", "one"]["spec"]["pausedUntil"] = value
-    assert fence_state.look_at(world.source, CASE).paused is paused
+    assert fence_state.read_fence(world.source, CASE).paused is paused
 
 
 def test_the_only_etcd_pod_is_the_truth_as_long_as_it_is_ready(world: World) -> None:

@@ -70,7 +70,7 @@ def standing(two: tuple[str, str, str, str]) -> tuple[World, Case, set[Key]]:
 @given(neighbours())
 def test_only_ones_own_is_carried_and_all_of_it(two: tuple[str, str, str, str]) -> None:
     world, case, foreign = standing(two)
-    taken = {key(item) for item in inventory.look_at(world.source, case)}
+    taken = {key(item) for item in inventory.read_inventory(world.source, case)}
     assert not taken & foreign
     kinds = {"HostedCluster", "NodePool", "Cluster", "AWSCluster", "Machine", "AWSMachine", "MachineSet"}
     assert {each for each in of(case.name, case.infra_id) if each[0] in kinds} <= taken

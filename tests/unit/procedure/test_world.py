@@ -81,7 +81,7 @@ def test_no_credential_and_no_signed_url_is_in_a_plan() -> None:
 
 def test_all_that_is_the_clusters_is_carried_and_nothing_else() -> None:
     world = relocatable()
-    live = inventory.look_at(world.source, CASE)
+    live = inventory.read_inventory(world.source, CASE)
     assert [page(item).entry.file for item in live] == [
         "namespaces/clusters/hc-one.yaml",
         "namespaces/clusters/np-one-workers.yaml",
@@ -112,6 +112,6 @@ def test_machine_objects_in_its_own_namespace_are_carried_only_if_they_are_its_o
     world.source.put("AWSMachineTemplate clusters-one/of-old")
     world.source.put({"Machine clusters-one/stray": {"spec": {"clusterName": "another"}}})
     world.source.put("Cluster clusters-one/another")
-    carried_names = {(item["kind"], name_of(item)) for item in inventory.look_at(world.source, CASE)}
+    carried_names = {(item["kind"], name_of(item)) for item in inventory.read_inventory(world.source, CASE)}
     assert ("AWSMachineTemplate", "of-old") in carried_names
     assert not {("Machine", "stray"), ("Cluster", "another")} & carried_names

@@ -31,7 +31,7 @@ class Server:
     unverified: str
 
 
-def look_at(ports: Ports) -> tuple[Server, ...]:
+def read_servers(ports: Ports) -> tuple[Server, ...]:
     """By the kubeconfigs; nobody is asked."""
     clusters = ((side, ports.cluster(side)) for side in _SIDES)
     return tuple(Server(side, cluster.server, cluster.unverified) for side, cluster in clusters)
@@ -57,7 +57,7 @@ def _check(server: Server, *, acceptable: bool) -> Check:
 
 def must_be_accepted(ports: Ports, story: Story) -> None:
     """Raises Refused where a server is not verified that was not accepted so when the story began."""
-    for check in checks(look_at(ports), acceptable=True):
+    for check in checks(read_servers(ports), acceptable=True):
         if check.stops and not was_accepted(story, check):
             side = check.name.partition(".")[2]
             raise Refused(

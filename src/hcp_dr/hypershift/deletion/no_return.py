@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hcp_dr.engine.journal import FILE_NAME, Memory
-from hcp_dr.engine.sighting import look_at as look_at_lease
+from hcp_dr.engine.sighting import read_lease_status
 from hcp_dr.engine.step import Decision, Done, Refuse, Step
 from hcp_dr.errors import JournalError, KubernetesError, PastNoReturn
 from hcp_dr.hypershift.backup_objects import is_ours
@@ -43,7 +43,7 @@ class Started:
         return self.announced == POINT_OF_NO_RETURN and bool(self.silence)
 
 
-def look_at(ports: Ports, case: Case, memory: Memory) -> Started:
+def read_started(ports: Ports, case: Case, memory: Memory) -> Started:
     known, lost = RESTORE_HOSTED_CLUSTER in memory.begun, is_lost(memory)
     announced = "" if lost else _announced(ports, case, needed=False)
     found: Object | None = None
@@ -72,7 +72,7 @@ def look_at(ports: Ports, case: Case, memory: Memory) -> Started:
 def _announced(ports: Ports, case: Case, *, needed: bool) -> str:
     """What the source's Lease says of this relocation. Where it is not `needed`, "" as long as it does not answer."""
     try:
-        lease = look_at_lease(ports.source, case.namespace, case.name)
+        lease = read_lease_status(ports.source, case.namespace, case.name)
     except KubernetesError as error:
         if needed or not error.passing:
             raise
@@ -109,5 +109,5 @@ def _older(facts: Started) -> JournalError:
     )
 
 
-CHECK = Step(name="abort", documented="-", observe=look_at, plan=plan)
+CHECK = Step(name="abort", documented="-", observe=read_started, plan=plan)
 """Looked at before an abort begins; no step of the book."""

@@ -17,7 +17,7 @@ from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, MachineUnsafe, NotProven
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.identity import nonce_of
-from hcp_dr.hypershift.operator_claim import look_at
+from hcp_dr.hypershift.operator_claim import read_claim
 from hcp_dr.hypershift.state import NONCE, UNPROVEN
 from hcp_dr.hypershift.workloads import Workload, workloads
 from hcp_dr.kube.port import Kubernetes, Object, Resource
@@ -172,7 +172,7 @@ def guard(ports: Ports, case: Case, memory: Memory) -> Guard:
     operator = operator_of(ports.source)
     dangerous = (*operator, *terminators(ports.source, case))
     alive = tuple(str(item) for item in dangerous if not item.stopped)
-    claim = "" if all(item.stopped for item in operator) else look_at(ports, case, "source").told()
+    claim = "" if all(item.stopped for item in operator) else read_claim(ports, case, "source").told()
     return replace(proven(ports, case, memory), alive=alive, claim=claim)
 
 

@@ -21,7 +21,7 @@ from hcp_dr.hypershift.deletion import no_return
 from hcp_dr.hypershift.deletion.no_return import Started
 from hcp_dr.hypershift.deletion.protocol import Removable, dangerous_alive, operator_of, removable, remove, terminators
 from hcp_dr.hypershift.inventory import MACHINERY
-from hcp_dr.hypershift.operator_claim import Claim, look_at
+from hcp_dr.hypershift.operator_claim import Claim, read_claim
 from hcp_dr.hypershift.state import DESTINATION_OPERATOR_BEFORE
 from hcp_dr.hypershift.workloads import Workload, scale, still_there, stop
 from hcp_dr.kube.port import Object, Resource
@@ -144,9 +144,9 @@ def governed(ports: Ports, case: Case, memory: Memory, resource: Resource) -> Go
         items=made(ports, case, (resource,), case.namespace),
         alive=alive(ports, case),
         operator=operator_of(ports.destination),
-        claim=look_at(ports, case, "destination"),
+        claim=read_claim(ports, case, "destination"),
         operator_before=scope.replicas(memory, DESTINATION_OPERATOR_BEFORE, (OPERATOR,)),
-        started=no_return.look_at(ports, case, memory),
+        started=no_return.read_started(ports, case, memory),
     )
 
 

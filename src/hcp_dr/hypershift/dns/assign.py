@@ -40,7 +40,7 @@ class Giving:
         return None if self.waiting else Do((DNS_GIVEN.remember(self.restarting.external_dns.owner),))
 
 
-def look_at(ports: Ports, case: Case, memory: Memory) -> Giving | None:
+def read_assignment(ports: Ports, case: Case, memory: Memory) -> Giving | None:
     """None where no name is handed over, or none any more."""
     if not is_handed_over(memory) or memory.has(DNS_GIVEN):
         return None

@@ -46,7 +46,7 @@ def read_arguments(deployment: Object, side: Side) -> ExternalDns:
     )
 
 
-def look_at(cluster: Kubernetes, side: Side) -> ExternalDns:
+def read_external_dns(cluster: Kubernetes, side: Side) -> ExternalDns:
     """The external-dns of one management cluster."""
     deployment = cluster.find(DEPLOYMENT, EXTERNAL_DNS, OPERATOR_NAMESPACE)
     if deployment is None:
@@ -58,10 +58,10 @@ def look_at(cluster: Kubernetes, side: Side) -> ExternalDns:
 def source_owner(ports: Ports, case: Case, records: Iterable[Record]) -> str:
     """The owner id under which the source keeps its names: as its external-dns says, and where that is gone, as the
     API's own record does. "" where nobody can say."""
-    found = look_at(ports.source, "source")
+    found = read_external_dns(ports.source, "source")
     if found.there:
         return found.owner
-    claimed = owners_of(records, case.api_hostname) - {look_at(ports.destination, "destination").owner}
+    claimed = owners_of(records, case.api_hostname) - {read_external_dns(ports.destination, "destination").owner}
     return next(iter(claimed)) if len(claimed) == 1 else ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.state import Remember
 from hcp_dr.engine.step import Decision, Delete, Do, Done
-from hcp_dr.hypershift.dns.external_dns import ExternalDns, look_at
+from hcp_dr.hypershift.dns.external_dns import ExternalDns, read_external_dns
 from hcp_dr.hypershift.dns.handover import is_handed_over
 from hcp_dr.hypershift.state import EXTERNAL_DNS_PODS
 from hcp_dr.hypershift.workloads import PodFact, workloads
@@ -31,7 +31,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     found = [w for w in workloads(ports.destination, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == EXTERNAL_DNS]
     return Facts(
         later=is_handed_over(memory),
-        external_dns=look_at(ports.destination, "destination"),
+        external_dns=read_external_dns(ports.destination, "destination"),
         pods=tuple(pod for workload in found for pod in workload.pods),
         old=memory.get(EXTERNAL_DNS_PODS),
     )

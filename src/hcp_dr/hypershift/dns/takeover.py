@@ -16,7 +16,7 @@ Image = RecordImage | None
 _NONE_TAKEN = Untouched("No record was taken over.")
 
 
-def told(records: Iterable[Record]) -> str:
+def list_records(records: Iterable[Record]) -> str:
     return ", ".join(f"{record.type} {record.name}" for record in records)
 
 
@@ -48,7 +48,7 @@ def _place(record: Record) -> tuple[str, str]:
 def left_alone(image: Image) -> str:
     """How the zone is left by a takeover that stops."""
     taken = records_of(image)
-    return f"No record was touched but those that were taken before: {told(taken)}." if taken else _NONE_TAKEN
+    return f"No record was touched but those that were taken before: {list_records(taken)}." if taken else _NONE_TAKEN
 
 
 def take(owner: str, left: tuple[Record, ...], strangers: tuple[Record, ...], image: Image) -> Decision:
@@ -58,7 +58,7 @@ def take(owner: str, left: tuple[Record, ...], strangers: tuple[Record, ...], im
         return Refuse(
             NotOurs(
                 what="At the hosted cluster's names are records of which nothing says that the source kept them for "
-                f"it: {told(strangers)}.",
+                f"it: {list_records(strangers)}.",
                 left=left_alone(image),
                 todo="Find out whose they are. The destination's external-dns writes none beside them: delete them by "
                 f"hand if they may go, then run {RESUME}.",
@@ -83,7 +83,7 @@ def put_back(owner: str, image: Image, found: tuple[Record, ...]) -> Decision:
     if others:
         return Refuse(
             NotOurs(
-                what=f"Where records were taken from owner {owner} there are others now: {told(others)}.",
+                what=f"Where records were taken from owner {owner} there are others now: {list_records(others)}.",
                 left="They were not touched.",
                 todo="Find out who wrote them; delete them by hand if they may go, then run the command again.",
             )

@@ -93,7 +93,7 @@ def known(hosted_cluster: Object, source: Kubernetes, case: Case, memory: Memory
     """By what is remembered, or else by a look now, unless the source is lost."""
     looked = remembered(memory)
     if looked is None and not lost:
-        _, looked = look_at(source, case)
+        _, looked = probe_restore(source, case)
     return Etcd(hosted_cluster, looked)
 
 
@@ -183,7 +183,7 @@ def _tool(release: str, looked: RestoreProbe | None) -> Check:
     return Check(name, "blocked", seen, why, todo)
 
 
-def look_at(cluster: Kubernetes, case: Case) -> tuple[Object, RestoreProbe]:
+def probe_restore(cluster: Kubernetes, case: Case) -> tuple[Object, RestoreProbe]:
     """The source's HostedCluster, and what is seen now. It only reads: objects, and two commands in pods."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
     namespace = case.control_plane_namespace

@@ -15,8 +15,7 @@ from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.fence.state import FENCED, WRITERS
 from hcp_dr.hypershift.identity import nonce_of
 from hcp_dr.hypershift.state import IDENTITY, LEASES_AT_UNDO, NONCE, REPLICAS_BEFORE
-from hcp_dr.hypershift.worker_nodes import NodeFact
-from hcp_dr.hypershift.worker_nodes import look_at as look_at_nodes
+from hcp_dr.hypershift.worker_nodes import NodeFact, read_nodes
 from hcp_dr.kube.resources import DEPLOYMENT, LEASE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of, some
@@ -70,7 +69,7 @@ def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
     stopped = any(item.name in WRITERS and (before or {}).get(item.name) and not item.replicas for item in now)
     if before is not None and not stopped:
         try:
-            nonce, nodes, silence = nonce_of(ports.hosted), look_at_nodes(ports.hosted), ""
+            nonce, nodes, silence = nonce_of(ports.hosted), read_nodes(ports.hosted), ""
         except HcpDrError as error:
             if not error.passing:
                 raise

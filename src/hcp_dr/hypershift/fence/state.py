@@ -94,7 +94,7 @@ def is_paused(hosted_cluster: Object) -> bool:
     return dig(hosted_cluster, "spec", "pausedUntil") in ("true", "True")
 
 
-def look_at(cluster: Kubernetes, case: Case, memory: Memory | None = None) -> Fence:
+def read_fence(cluster: Kubernetes, case: Case, memory: Memory | None = None) -> Fence:
     """As it stands; beside what was remembered when it was made, where there is a memory."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
     return Fence(

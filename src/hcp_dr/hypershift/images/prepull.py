@@ -75,7 +75,7 @@ def pod_name(node: str, images: Iterable[str]) -> str:
     return f"hcp-dr-pull-{node.partition('.')[0][:30]}-{digest}"
 
 
-def look_at(ports: Ports, case: Case) -> Wanted:
+def find_images(ports: Ports, case: Case) -> Wanted:
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     pods = ports.source.list(POD, case.control_plane_namespace).items
     images, withheld = _images(pods)

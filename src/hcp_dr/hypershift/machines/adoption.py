@@ -108,7 +108,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     pool_facts = tuple(pool_fact(item, asked, images.get(name_of(item))) for item in pools)
     return Facts(
         pools=pool_facts,
-        held=paused_objects.look_at(destination, case),
+        held=paused_objects.read_machine_objects(destination, case),
         machines=tuple(machine_fact(item) for item in machines),
         sets=(*(_set(item, machines) for item in sets), *(_deployment(item, sets) for item in deployments)),
         backup=backup,

@@ -43,7 +43,7 @@ def build_of(operator: Object, pods: Iterable[Object]) -> Build:
     )
 
 
-def look_at(cluster: Kubernetes) -> Build:
+def read_build(cluster: Kubernetes) -> Build:
     operator = cluster.find(DEPLOYMENT, OPERATOR, OPERATOR_NAMESPACE) or {}
     return build_of(operator, pods_of_operator(cluster, operator))
 

@@ -53,7 +53,7 @@ def held(resource: Resource, items: Iterable[Object]) -> tuple[Held, ...]:
     )
 
 
-def look_at(cluster: Kubernetes, case: Case) -> tuple[Held, ...]:
+def read_machine_objects(cluster: Kubernetes, case: Case) -> tuple[Held, ...]:
     """Every machine object of the cluster on one side."""
     return tuple(
         found

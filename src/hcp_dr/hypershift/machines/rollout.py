@@ -49,7 +49,7 @@ def differing(ports: Ports, case: Case, memory: Memory, backup: Iterable[Restora
             found += _of_one(ports, item)
     found += _added(ports, case, config_maps)
     if not is_lost(memory):
-        same, told = operator_build.compared(*map(operator_build.look_at, (ports.source, ports.destination)))
+        same, told = operator_build.compared(*map(operator_build.read_build, (ports.source, ports.destination)))
         found += [] if same else [f"the HyperShift operator: {told}"]
     return tuple(found)
 

@@ -40,7 +40,7 @@ def belonging(folder: HandMade, case: Case) -> tuple[Object, ...]:
     """What of it is this hosted cluster's, chosen as on a management cluster: not what a prefix of a name caught."""
     if folder.find(HOSTED_CLUSTER, case.name, case.namespace) is None:
         return ()
-    return inventory.look_at(folder, case)
+    return inventory.read_inventory(folder, case)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def _templates_of(item: Object) -> list[tuple[str, str]]:
     return [(str(reference.get("kind")), str(reference["name"]))]
 
 
-def look_at(archive: Archive, folder: HandMade, live: Iterable[Object], case: Case) -> Contents:
+def read_contents(archive: Archive, folder: HandMade, live: Iterable[Object], case: Case) -> Contents:
     return Contents(
         folder=archive.folder,
         problems=folder.problems,

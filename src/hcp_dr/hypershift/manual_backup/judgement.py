@@ -18,8 +18,7 @@ from hcp_dr.hypershift.etcd import restorable
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.restore_url import URL_LENGTH as URL_LIMIT
 from hcp_dr.hypershift.etcd.restore_url import URL_SECONDS
-from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, Fence
-from hcp_dr.hypershift.fence.state import look_at as look_at_fence
+from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, Fence, read_fence
 from hcp_dr.hypershift.machines.instances import instance_id
 from hcp_dr.hypershift.manual_backup import folder as manual_folder
 from hcp_dr.hypershift.manual_backup import snapshot as manual_snapshot
@@ -47,17 +46,17 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     folder = manual_folder.read(ports.archive, case)
-    live = inventory.look_at(ports.source, case)
-    contents = manual_folder.look_at(ports.archive, folder, live, case)
+    live = inventory.read_inventory(ports.source, case)
+    contents = manual_folder.read_contents(ports.archive, folder, live, case)
     ids = [known for item in contents.backup if item["kind"] == "AWSMachine" and (known := instance_id(item))]
     judged = memory.get(JUDGED)
     found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     hosted_cluster = next(item for item in (*contents.backup, *live) if item["kind"] == HOSTED_CLUSTER.kind)
     return Facts(
         contents=contents,
-        fence=replace(look_at_fence(ports.source, case), known=judged.generations if judged else {}),
+        fence=replace(read_fence(ports.source, case), known=judged.generations if judged else {}),
         bucket=ports.bucket.name,
-        snapshot=manual_snapshot.look_at(ports, case, judged),
+        snapshot=manual_snapshot.read_manual_snapshot(ports, case, judged),
         etcd=restorable.known(hosted_cluster, ports.source, case, memory, lost=False),
         running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
         versions=tuple(pool_versions(contents).items()),

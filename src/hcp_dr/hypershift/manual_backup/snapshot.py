@@ -64,7 +64,7 @@ def documented_key(name: str) -> str:
     return f"{name}-{ETCD_POD}-snapshot.db"
 
 
-def look_at(ports: Ports, case: Case, judged: Judged | None) -> HandSnapshot:
+def read_manual_snapshot(ports: Ports, case: Case, judged: Judged | None) -> HandSnapshot:
     """What was read of the object that was `judged` is not read again, it may have gigabytes."""
     key = documented_key(case.name)
     stored = ports.bucket.head(key)

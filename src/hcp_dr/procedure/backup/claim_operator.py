@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Step
 from hcp_dr.hypershift import steps
-from hcp_dr.hypershift.operator_claim import OBJECT, Claim, look_at
+from hcp_dr.hypershift.operator_claim import OBJECT, Claim, read_claim
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.model import Case, Ports
 
@@ -28,7 +28,7 @@ class Facts:
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     if POINT_OF_NO_RETURN in memory.acted:
         return Facts(None, None)
-    return Facts(look_at(ports, case, "source"), look_at(ports, case, "destination"))
+    return Facts(read_claim(ports, case, "source"), read_claim(ports, case, "destination"))
 
 
 def plan(facts: Facts) -> Decision:
@@ -50,7 +50,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Claim:
     del memory
-    return look_at(ports, case, "source")
+    return read_claim(ports, case, "source")
 
 
 def revert(claim: Claim) -> Decision:

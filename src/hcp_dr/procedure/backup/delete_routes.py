@@ -25,8 +25,8 @@ from hcp_dr.engine.step import (
 )
 from hcp_dr.errors import FenceBroken
 from hcp_dr.hypershift import scope, steps, timeouts
-from hcp_dr.hypershift.dns.external_dns import look_at as look_at_external_dns
-from hcp_dr.hypershift.fence.state import Fence, look_at
+from hcp_dr.hypershift.dns.external_dns import read_external_dns
+from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.state import ROUTES, SERVICE_HOSTNAMES
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, ROUTE, SERVICE
@@ -50,7 +50,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     services = ports.source.list(SERVICE, case.control_plane_namespace).items
     return Facts(
         namespace=case.control_plane_namespace,
-        fence=look_at(ports.source, case, memory),
+        fence=read_fence(ports.source, case, memory),
         routes=ports.source.list(ROUTE, case.control_plane_namespace).items,
         services=tuple(item for item in services if HOSTNAME_ANNOTATION in annotations_of(item)),
         routes_before=memory.get(ROUTES),
@@ -113,7 +113,7 @@ class Published:
 
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Published:
-    filters = look_at_external_dns(ports.source, "source").domain_filters
+    filters = read_external_dns(ports.source, "source").domain_filters
     mine = scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace), filters)
     routes, hostnames = scope.routes(memory, mine), scope.hostnames(memory, mine)
     services = ports.source.list(SERVICE, case.control_plane_namespace).items

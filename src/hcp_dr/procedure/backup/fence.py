@@ -18,8 +18,8 @@ from hcp_dr.errors import RESUME, FenceBroken
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.lift import look_back, revert
-from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, RECONCILERS, WRITERS, Fence, look_at
-from hcp_dr.hypershift.identity import look_at as look_inside
+from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, RECONCILERS, WRITERS, Fence, read_fence
+from hcp_dr.hypershift.identity import read_identity
 from hcp_dr.hypershift.state import FENCE, IDENTITY, REPLICAS_BEFORE, FenceRecord, HostedIdentity
 from hcp_dr.hypershift.workloads import Workload, still_there, stop, stopping
 from hcp_dr.kube.resources import POD
@@ -40,7 +40,7 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    fence = look_at(ports.source, case)
+    fence = read_fence(ports.source, case)
     pod = etcd_members.truth(ports.source, case) if fence.breach() is None else None
     return Facts(
         namespace=case.control_plane_namespace,
@@ -48,7 +48,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         etcd_pod=pod,
         revisions=etcd_members.still_revision(ports.source, case, pod) if pod else None,
         before=memory.get(REPLICAS_BEFORE),
-        identity=look_inside(ports.hosted) if not memory.has(REPLICAS_BEFORE) else None,
+        identity=read_identity(ports.hosted) if not memory.has(REPLICAS_BEFORE) else None,
         remembered=memory.get(FENCE),
         proposed_id=ports.fresh_id(),
         now=ports.now(),

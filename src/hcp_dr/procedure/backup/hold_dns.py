@@ -18,7 +18,7 @@ from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.dns.external_dns import source_owner
 from hcp_dr.hypershift.dns.handover import give_back, hold, names_held, not_as_before, remembered
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, strangers_at
-from hcp_dr.hypershift.dns.takeover import Image, owner_of, records_of, told
+from hcp_dr.hypershift.dns.takeover import Image, list_records, owner_of, records_of
 from hcp_dr.hypershift.state import DNS, DNS_HELD
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import HANDOVER, Case, Ports
@@ -65,7 +65,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             NotOurs(
                 what="At the hosted cluster's names are records of which nothing says that the source kept them for "
-                f"it: {told(facts.strangers)}.",
+                f"it: {list_records(facts.strangers)}.",
                 left="What is held stays held, until `hcp-dr abort` gives it back; the hosted API serves."
                 if facts.held
                 else Untouched("No record was touched.", besides="The hosted API serves."),
@@ -122,7 +122,7 @@ def revert(facts: Back) -> Decision:
         return Do((ChangeRecords(facts.changes),))
     if not facts.differing:
         return Done("no name is held, and each claim is as it was before")
-    seen = f"not as before they were held: {told(facts.differing)}"
+    seen = f"not as before they were held: {list_records(facts.differing)}"
     why = "the source's external-dns keeps a name only while a TXT record says that it is its own"
     todo = "compare them with dns_held in journal.jsonl; where one is gone and its address too, external-dns makes both"
     return Done(f"no name is held; {seen}", (Check("names", "warning", seen, why, todo),))

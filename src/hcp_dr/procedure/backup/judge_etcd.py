@@ -35,7 +35,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         return Facts(started=True, etcd=restorable.NOT_LOOKED, remembered=remembered)
     etcd = Etcd(hosted_cluster_to_restore(ports, case), remembered)
     if etcd.refusal is not None and not is_lost(memory):
-        _, looked = restorable.look_at(ports.source, case)
+        _, looked = restorable.probe_restore(ports.source, case)
         etcd = replace(etcd, looked=looked)
     return Facts(started=False, etcd=etcd, remembered=remembered)
 

@@ -11,7 +11,7 @@ from hcp_dr.engine.step import Decision, Do, Done, Step, Wait
 from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import restorable
-from hcp_dr.hypershift.identity import look_at
+from hcp_dr.hypershift.identity import read_identity
 from hcp_dr.hypershift.state import ETCD_RESTORE, IDENTITY, ONLINE, HostedIdentity, OnlineMoment, RestoreProbe
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.moments import utc
@@ -35,9 +35,9 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         proposed_id=f"{ONLINE.name}-{ports.fresh_id()}",
         now=now,
         revision=next((member.revision for member in members if member.pod == pod), None),
-        identity=look_at(ports.hosted) if remembered is None else None,
+        identity=read_identity(ports.hosted) if remembered is None else None,
         remembered=remembered,
-        etcd=restorable.look_at(ports.source, case)[1] if remembered is None else None,
+        etcd=restorable.probe_restore(ports.source, case)[1] if remembered is None else None,
     )
 
 

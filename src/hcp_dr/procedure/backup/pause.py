@@ -100,7 +100,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         ),
         reconciling=condition(hosted_cluster, RECONCILIATION_ACTIVE),
         operator_alive=operator_alive(ports),
-        machines=paused_objects.look_at(source, case),
+        machines=paused_objects.read_machine_objects(source, case),
         before=scope.pauses(memory),
     )
 

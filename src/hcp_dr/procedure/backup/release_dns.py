@@ -18,12 +18,11 @@ from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken, Refused, resume_with
 from hcp_dr.hypershift import scope, steps, timeouts
-from hcp_dr.hypershift.dns.external_dns import look_at as look_at_external_dns
-from hcp_dr.hypershift.dns.external_dns import source_owner
+from hcp_dr.hypershift.dns.external_dns import read_external_dns, source_owner
 from hcp_dr.hypershift.dns.handover import is_handed_over
 from hcp_dr.hypershift.dns.records import Published, names_in, owned, strangers_at
-from hcp_dr.hypershift.dns.takeover import Image, at_its_places, left_alone, owner_of, put_back, take, told
-from hcp_dr.hypershift.fence.state import Fence, look_at
+from hcp_dr.hypershift.dns.takeover import Image, at_its_places, left_alone, list_records, owner_of, put_back, take
+from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.state import DNS, DNS_HELD, DNS_IMAGE, ROUTES, SERVICE_HOSTNAMES
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, ROUTE, SERVICE
@@ -66,11 +65,11 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         takeover=takeover,
         held=held is not None,
         owner=owner,
-        external_dns_ready=look_at_external_dns(ports.source, "source").ready > 0,
+        external_dns_ready=read_external_dns(ports.source, "source").ready > 0,
         left=left,
         strangers=strangers_at(records, left, hostnames) if takeover else (),
         published=tuple(f"{item['kind']} {name_of(item)}" for item in (*routes, *services) if not is_deleting(item)),
-        fence=look_at(ports.source, case),
+        fence=read_fence(ports.source, case),
         image=image,
         again=at_its_places(records, image),
     )
@@ -108,14 +107,15 @@ def plan(facts: Facts) -> Decision:
     if not facts.external_dns_ready:
         return Refuse(
             Refused(
-                what=f"The source's external-dns is not running: nobody removes {told(facts.left)} from the zone.",
+                what="The source's external-dns is not running, so that these records stay in the zone: "
+                f"{list_records(facts.left)}.",
                 left="They were not touched; the hosted API stays away.",
                 todo=f"Start Deployment hypershift/external-dns on the source, then run {RESUME}. {_TAKE}",
             )
         )
     return Wait(
         until="the zone is free of this hosted cluster's records",
-        seen=f"still there: {told(facts.left)}",
+        seen=f"still there: {list_records(facts.left)}",
         limit=timeouts.DNS_RELEASED.seconds,
         todo=f"Look at the log of the source's external-dns, then run {RESUME}: it waits again. {_TAKE}",
     )
@@ -139,7 +139,7 @@ def _take_over(facts: Facts) -> Decision:
 
 def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
     if memory.get(DNS_IMAGE) is not None:
-        filters = look_at_external_dns(ports.source, "source").domain_filters
+        filters = read_external_dns(ports.source, "source").domain_filters
         mine = scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace), filters)
         scope.image(memory, DNS_IMAGE, mine, published=True)
     return observe(ports, case, memory)

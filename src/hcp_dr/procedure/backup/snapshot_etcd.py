@@ -53,7 +53,7 @@ from hcp_dr.hypershift.etcd.snapshot_file import (
     read_file,
     revert,
 )
-from hcp_dr.hypershift.fence.state import Fence, look_at
+from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.state import BREACHES, FENCE, ONLINE, SNAPSHOT_FILE, UPLOAD, SnapshotFile, Upload
 from hcp_dr.model import Case, Later, Ports
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, read_manifest
@@ -111,7 +111,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         manifest_key=manifest_key,
         part_size=case.part_mib * MEBIBYTE,
         encryption=ports.bucket.encryption,
-        fence=None if online else look_at(ports.source, case, memory),
+        fence=None if online else read_fence(ports.source, case, memory),
         fence_id=scope.snapshot_id(memory),
         fence_revision=remembered.revision if remembered else None,
         pod=etcd_members.truth(ports.source, case),

@@ -18,7 +18,7 @@ from hcp_dr.hypershift import identity, timeouts
 from hcp_dr.hypershift.backup_objects import to_restore
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.etcd import members as etcd_members
-from hcp_dr.hypershift.fence.state import Fence, look_at
+from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.manual_backup.snapshot import SKEW, seconds_of
 from hcp_dr.hypershift.state import IDENTITY, MANUAL_BACKUP, HostedIdentity
 from hcp_dr.kube.resources import MACHINE, NODE, POD
@@ -59,7 +59,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     facts = Facts(
         hostname=case.api_hostname,
         namespace=case.control_plane_namespace,
-        fence=look_at(ports.source, case),
+        fence=read_fence(ports.source, case),
         cluster_id=str(dig(hosted_cluster, "spec", "clusterID") or ""),
         machines={
             str(dig(item, "status", "nodeRef", "name")): str(dig(item, "spec", "providerID"))
@@ -83,7 +83,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
             )
             for node in ports.hosted.list(NODE).items
         )
-        return replace(facts, now=identity.look_at(ports.hosted), nodes=nodes)
+        return replace(facts, now=identity.read_identity(ports.hosted), nodes=nodes)
     except HcpDrError as error:
         if not error.passing:
             raise

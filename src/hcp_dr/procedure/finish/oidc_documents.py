@@ -20,7 +20,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Documents:
     destination = ports.destination
     hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     secret = destination.find(SECRET, SIGNING_KEY, case.control_plane_namespace)
-    return oidc_documents.look_at(ports, destination, case, hosted_cluster, secret)
+    return oidc_documents.read_documents(ports, destination, case, hosted_cluster, secret)
 
 
 def plan(facts: Documents) -> Decision:

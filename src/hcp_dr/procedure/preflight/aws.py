@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
-from hcp_dr.hypershift.bucket_probe import Probe, look_at
+from hcp_dr.hypershift.bucket_probe import Probe, read_probe
 from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.hypershift.dns.external_dns import source_owner, under
 from hcp_dr.hypershift.dns.records import owned, owners_of
@@ -45,7 +45,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     records = ports.zone.records()
     owner = source_owner(ports, case, records)
     return Facts(
-        probe=look_at(ports, case, memory),
+        probe=read_probe(ports, case, memory),
         url_length=len(url),
         url_scheme=url.partition(":")[0],
         zone_domain=ports.zone.domain(),

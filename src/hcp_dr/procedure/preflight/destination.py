@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.backup_objects import differences, is_prepared
-from hcp_dr.hypershift.checks import bad_if, look_at_one, verdict
+from hcp_dr.hypershift.checks import bad_if, read_one, verdict
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER, NAMESPACE, NODE_POOL, SECRET
 from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports
@@ -39,7 +39,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     there = destination.list(NODE_POOL, case.namespace).items
     return Facts(
         version=control_plane_version(hosted_cluster),
-        supported=_supported(look_at_one(destination, CONFIG_MAP, SUPPORTED_VERSIONS, OPERATOR_NAMESPACE)),
+        supported=_supported(read_one(destination, CONFIG_MAP, SUPPORTED_VERSIONS, OPERATOR_NAMESPACE)),
         namespace=case.control_plane_namespace,
         namespace_there=_what_is(destination.find(NAMESPACE, case.control_plane_namespace)),
         shared_going=shared is not None and is_deleting(shared),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import verdict
-from hcp_dr.hypershift.dns.external_dns import ExternalDns, look_at, under
+from hcp_dr.hypershift.dns.external_dns import ExternalDns, read_external_dns, under
 from hcp_dr.hypershift.state import DNS
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import RELEASE, Case, Dns, Ports
@@ -36,7 +36,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         how = kind[:1].lower() + kind[1:]
         hostnames.append((service, kind, str(dig(strategy, how, "hostname") or "")))
     return Facts(
-        sides=(look_at(ports.source, "source"), look_at(ports.destination, "destination")),
+        sides=(read_external_dns(ports.source, "source"), read_external_dns(ports.destination, "destination")),
         domain=case.domain,
         dns=memory.get(DNS) or RELEASE,
         hostnames=tuple(hostnames),

@@ -53,7 +53,7 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     source, own = ports.source, case.control_plane_namespace
-    hosted_cluster, looked = restorable.look_at(source, case)
+    hosted_cluster, looked = restorable.probe_restore(source, case)
     pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, case.namespace).items)
     machines = of_infrastructure(case.infra_id, source.list(MACHINE, own).items)
     groups = [item for kind in (MACHINE_DEPLOYMENT, MACHINE_SET) for item in source.list(kind, own).items]

@@ -9,7 +9,7 @@ from typing import Literal
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift import oidc_documents
-from hcp_dr.hypershift.checks import bad_if, look_at_one, verdict
+from hcp_dr.hypershift.checks import bad_if, read_one, verdict
 from hcp_dr.hypershift.oidc_documents import Documents
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, SECRET, STORAGE_CLASS
@@ -39,11 +39,11 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     anchors = {name: secrets.get(name) for name in ANCHORS}
     kms = dig(hosted_cluster, "spec", "secretEncryption", "kms") or {}
     storage_class = dig(hosted_cluster, "spec", "etcd", "managed", "storage", "persistentVolume", "storageClassName")
-    chosen = look_at_one(ports.destination, STORAGE_CLASS, str(storage_class)) if storage_class else None
+    chosen = read_one(ports.destination, STORAGE_CLASS, str(storage_class)) if storage_class else None
     arns = (dig(kms, "aws", which, "arn") for which in ("activeKey", "backupKey"))
     return Facts(
         missing=tuple(text for name, secret in anchors.items() for text in _missing(name, secret)),
-        documents=oidc_documents.look_at(ports, source, case, hosted_cluster, anchors[SIGNING_KEY]),
+        documents=oidc_documents.read_documents(ports, source, case, hosted_cluster, anchors[SIGNING_KEY]),
         provider=str(kms.get("provider", "")),
         keys=tuple(str(arn) for arn in arns if arn),
         role=str(dig(kms, "aws", "auth", "awsKms") or ""),

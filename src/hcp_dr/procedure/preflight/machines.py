@@ -36,7 +36,9 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         auto_node=str(dig(auto_node, "provisionerConfig", "name") or "AutoNode") if auto_node else "",
         health_checks=tuple(name_of(item) for item in source.list(MACHINE_HEALTH_CHECK, own).items),
         held=tuple(
-            f"{item.resource.kind} {item.name}" for item in paused_objects.look_at(ports.source, case) if item.paused
+            f"{item.resource.kind} {item.name}"
+            for item in paused_objects.read_machine_objects(ports.source, case)
+            if item.paused
         ),
     )
 

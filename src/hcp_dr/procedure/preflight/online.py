@@ -11,7 +11,7 @@ from hcp_dr.errors import Forbidden
 from hcp_dr.hypershift.access import tls
 from hcp_dr.hypershift.access.permissions import SIDES, denied, of_online
 from hcp_dr.hypershift.access.tls import Server
-from hcp_dr.hypershift.bucket_probe import Probe, look_at
+from hcp_dr.hypershift.bucket_probe import Probe, read_probe
 from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import restorable
@@ -38,12 +38,12 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     try:
         pod = etcd_members.truth(ports.source, case)
         lacking = glance(ports.source, namespace, pod, path_of("online")).lacking if pod else 0
-        found = Etcd(*restorable.look_at(ports.source, case))
+        found = Etcd(*restorable.probe_restore(ports.source, case))
     except Forbidden:
         pass  # that is among what is denied
     return Facts(
-        servers=tls.look_at(ports),
-        probe=look_at(ports, case, memory),
+        servers=tls.read_servers(ports),
+        probe=read_probe(ports, case, memory),
         denied=refused,
         etcd_pod=pod,
         lacking=lacking,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Check, Decision, Step
-from hcp_dr.hypershift.checks import bad_if, look_at_one, look_for, not_seen, verdict
+from hcp_dr.hypershift.checks import bad_if, look_for, not_seen, read_one, verdict
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import APPLIED_MANIFEST_WORK, CRON_JOB, DEPLOYMENT, HOSTED_CLUSTER, KLUSTERLET, NODE_POOL
 from hcp_dr.model import Case, Ports
@@ -108,7 +108,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         operator_appliers=marks_of(operator) if operator else (),
         addon=operator is not None
         and annotations_of(operator).get(NOT_BY_ADDON) != "true"
-        and look_at_one(source, DEPLOYMENT, *ADDON) is not None,
+        and read_one(source, DEPLOYMENT, *ADDON) is not None,
         works=None if works is None else tuple(name_of(work) for work in works if _holds(work, items)),
         appliers_of_pause=tuple(text for writer, text in of_pause if writer.operation == "Apply"),
         writers_of_pause=tuple(text for writer, text in of_pause if writer.operation != "Apply"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Step
-from hcp_dr.hypershift.access.tls import Server, checks, look_at
+from hcp_dr.hypershift.access.tls import Server, checks, read_servers
 from hcp_dr.hypershift.checks import verdict
 from hcp_dr.model import Case, Ports
 
@@ -17,7 +17,7 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
-    return Facts(look_at(ports))
+    return Facts(read_servers(ports))
 
 
 def plan(facts: Facts) -> Decision:

@@ -21,7 +21,7 @@ from hcp_dr.hypershift.deletion.rollback import Governed, bring_operator_back, g
 from hcp_dr.hypershift.etcd import restorable, restore_url
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
-from hcp_dr.hypershift.fence.state import Fence, look_at
+from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.operator_claim import at_zero
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import BREACHES, FENCE
@@ -62,7 +62,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     wanted = None if POINT_OF_NO_RETURN in memory.done else _of_backup(ports, case)
     return Facts(
         backup_id=case.backup_id,
-        fence=look_at(ports.source, case, memory) if found is None and not lost else None,
+        fence=read_fence(ports.source, case, memory) if found is None and not lost else None,
         fence_id=None if lost or fence is None else fence.id,
         started=POINT_OF_NO_RETURN in memory.done,
         wanted=wanted,

@@ -71,7 +71,7 @@ class Facts:
 def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     """When the images are pulled, only at the pods that did it."""
     pulled, fenced = memory.get(PULLED), steps.BACKUP_FENCE in memory.acted
-    wanted = prepull.look_at(ports, case) if pulled is None and not fenced else Wanted()
+    wanted = prepull.find_images(ports, case) if pulled is None and not fenced else Wanted()
     facts = _look_at(ports, case, wanted)
     return replace(facts, since=memory.get(PULLING), pulled=pulled, fenced=fenced)
 

@@ -24,12 +24,11 @@ from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken, MachineUnsafe, NotOurs, SnapshotDoubtful
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.backup_objects import is_ours
-from hcp_dr.hypershift.dns.assign import Giving
-from hcp_dr.hypershift.dns.assign import look_at as look_at_names
+from hcp_dr.hypershift.dns.assign import Giving, read_assignment
 from hcp_dr.hypershift.etcd import restorable, restore_url
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
-from hcp_dr.hypershift.fence.state import Fence, look_at
+from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.inventory import MACHINERY
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import FENCE
@@ -75,14 +74,14 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         namespace=case.namespace,
         control_plane_namespace=namespace,
         name=case.name,
-        fence=look_at(ports.source, case, memory) if paused and not is_lost(memory) else None,
+        fence=read_fence(ports.source, case, memory) if paused and not is_lost(memory) else None,
         hosted_cluster=hosted_cluster,
         etcd=destination.find(STATEFUL_SET, ETCD, namespace),
         api_server=destination.find(DEPLOYMENT, KUBE_APISERVER, namespace),
         deleting=tuple(f"{item['kind']} {name_of(item)}" for item in (*pools, *machinery) if is_deleting(item)),
         url=_look_at_url(ports, hosted_cluster),
         size=manifest.snapshot.size if manifest and manifest.snapshot else 0,
-        names=None if paused else look_at_names(ports, case, memory),
+        names=None if paused else read_assignment(ports, case, memory),
         judged=restorable.known(hosted_cluster, ports.source, case, memory, lost=is_lost(memory))
         if hosted_cluster and paused
         else restorable.NOT_LOOKED,

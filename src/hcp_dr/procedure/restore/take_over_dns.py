@@ -13,7 +13,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Step
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.backup_objects import to_restore
-from hcp_dr.hypershift.dns.external_dns import look_at
+from hcp_dr.hypershift.dns.external_dns import read_external_dns
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, owners_of, strangers_at
 from hcp_dr.hypershift.dns.takeover import Image, at_its_places, owner_of, put_back, take
 from hcp_dr.hypershift.state import DNS_IMAGE
@@ -35,7 +35,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     records, image = ports.zone.records(), memory.get(DNS_IMAGE)
     hosted_cluster = _of_backup(ports, case)
     names = frozenset({case.api_hostname, *fixed_names(hosted_cluster)})
-    claimed = owners_of(records, case.api_hostname) - {look_at(ports.destination, "destination").owner}
+    claimed = owners_of(records, case.api_hostname) - {read_external_dns(ports.destination, "destination").owner}
     owner = owner_of(image) or (next(iter(claimed)) if len(claimed) == 1 else "")
     left = kept_at(records, owner, case.control_plane_namespace, names)
     return Facts(

@@ -33,7 +33,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     if is_lost(memory):
         return Facts(tuple(lacking), ())
     try:
-        live = inventory.look_at(ports.source, case)
+        live = inventory.read_inventory(ports.source, case)
     except NotFound:
         live = ()
     return Facts(tuple(lacking), tuple(page(item) for item in live))

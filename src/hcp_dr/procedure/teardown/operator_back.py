@@ -17,7 +17,7 @@ from hcp_dr.errors import RESUME, MachineUnsafe
 from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.deletion.protocol import operator_of
 from hcp_dr.hypershift.deletion.remains import left_on_source
-from hcp_dr.hypershift.operator_claim import Claim, at_zero, look_at
+from hcp_dr.hypershift.operator_claim import Claim, at_zero, read_claim
 from hcp_dr.hypershift.state import OPERATOR_BEFORE
 from hcp_dr.hypershift.workloads import Workload, scale
 from hcp_dr.kube.resources import POD
@@ -37,7 +37,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     return Facts(
         left=left_on_source(ports, case),
         operator=operator_of(ports.source),
-        claim=look_at(ports, case, "source"),
+        claim=read_claim(ports, case, "source"),
         before=scope.replicas(memory, OPERATOR_BEFORE, (OPERATOR,)) or {},
     )
 

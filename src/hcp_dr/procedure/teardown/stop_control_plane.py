@@ -20,7 +20,7 @@ from hcp_dr.errors import RESUME, FenceBroken
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import Guard, operator_of, proven
 from hcp_dr.hypershift.fence.state import FENCED, RECONCILERS, is_paused
-from hcp_dr.hypershift.operator_claim import Claim, look_at
+from hcp_dr.hypershift.operator_claim import Claim, read_claim
 from hcp_dr.hypershift.state import ENDPOINT_SERVICES, OPERATOR_BEFORE, VOLUMES_RETAINED
 from hcp_dr.hypershift.workloads import Workload, still_there, stop, stopping, workloads
 from hcp_dr.kube.resources import (
@@ -66,7 +66,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         namespace=namespace,
         guard=proven(ports, case, memory),
         operator=operator_of(ports.source),
-        claim=look_at(ports, case, "source"),
+        claim=read_claim(ports, case, "source"),
         own=workloads(ports.source, namespace, DEPLOYMENT, STATEFUL_SET),
         volumes_at_stake=tuple(name_of(item) for item in sets if dig(item, *_POLICY) == "Delete"),
         endpoint_services={

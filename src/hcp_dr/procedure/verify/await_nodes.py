@@ -18,7 +18,7 @@ from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.machines.rollout import rolling
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import IDENTITY, LEASES_BEFORE
-from hcp_dr.hypershift.worker_nodes import NodeFact, look_at
+from hcp_dr.hypershift.worker_nodes import NodeFact, read_nodes
 from hcp_dr.kube.resources import LEASE, NODE_POOL
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import name_of, some
@@ -40,7 +40,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     identity, adopted = memory.get(IDENTITY), steps.RESTORE_ADOPT_MACHINES in memory.done
     return Facts(
         before=identity.nodes if identity else {},
-        nodes=look_at(ports.hosted),
+        nodes=read_nodes(ports.hosted),
         leases_before=memory.get(LEASES_BEFORE),
         lost=is_lost(memory),
         adopted=adopted,

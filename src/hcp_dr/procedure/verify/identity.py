@@ -19,7 +19,7 @@ from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd.members import Member
-from hcp_dr.hypershift.identity import look_at, nonce_of
+from hcp_dr.hypershift.identity import nonce_of, read_identity
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import BREACHES, IDENTITY, MANUAL_BACKUP, NONCE, HostedIdentity
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
@@ -53,7 +53,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
         nonce_wanted=memory.get(NONCE),
         nonce=nonce_of(ports.hosted),
         before=before,
-        now=look_at(ports.hosted, before.samples if before else {}),
+        now=read_identity(ports.hosted, before.samples if before else {}),
         members_wanted=etcd_members.replicas(ports.destination, case),
         members=etcd_members.members(ports.destination, case),
         strict=STEP.name not in memory.done and not served and not by_hand and not is_lost(memory),

@@ -8,7 +8,7 @@ from hcp_dr.engine.journal import Memory
 from hcp_dr.engine.step import Decision, Done, Step, Wait
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.remains import left_on_source, outside, taken_nodes
-from hcp_dr.hypershift.dns.external_dns import look_at
+from hcp_dr.hypershift.dns.external_dns import read_external_dns
 from hcp_dr.hypershift.dns.records import owned
 from hcp_dr.kube.resources import NAMESPACE, PERSISTENT_VOLUME
 from hcp_dr.model import Case, Ports
@@ -24,7 +24,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     source, own = ports.source, case.control_plane_namespace
     namespace = source.find(NAMESPACE, own)
     volumes = source.list(PERSISTENT_VOLUME).items
-    records = owned(ports.zone.records(), look_at(source, "source").owner, own)
+    records = owned(ports.zone.records(), read_external_dns(source, "source").owner, own)
     return Facts(
         (
             *left_on_source(ports, case),

@@ -28,7 +28,7 @@ def world() -> World:
 
 
 def look(world: World) -> RestoreProbe:
-    return restorable.look_at(world.source, CASE)[1]
+    return restorable.probe_restore(world.source, CASE)[1]
 
 
 def asked(world: World) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.hypershift.images.prepull import MOST_NODES, Wanted, body, look_at, pod_name, pull_pod
+from hcp_dr.hypershift.images.prepull import MOST_NODES, Wanted, body, find_images, pod_name, pull_pod
 from hcp_dr.kube.port import Object
 from hcp_dr.procedure.backup import export_objects
 from tests.ports import World
@@ -43,7 +43,7 @@ def test_images_of_all_containers_are_pulled_once_and_what_the_source_lacks_too_
     pod(world, "two", ["a", "d"])
     pod(world, "vain", ["e", "a"], waiting="ImagePullBackOff")
     pod(world, "slow", ["f"], waiting="ContainerCreating")
-    wanted = look_at(world.ports, CASE)
+    wanted = find_images(world.ports, CASE)
     assert [image for image in wanted.images if len(image) == 1] == ["a", "b", "c", "d", "f"]
     assert wanted.withheld == ("e",)
 
@@ -61,7 +61,7 @@ def test_nodes_are_those_that_the_control_planes_pods_may_stand_on(world: World)
     node(world, "theirs", labels={"hypershift.openshift.io/cluster": OWN})
     by_itself = {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute", "tolerationSeconds": 300}
     pod(world, "one", ["a"], tolerations=[reserved | {"operator": "Equal"}, by_itself])
-    wanted = look_at(world.ports, CASE)
+    wanted = find_images(world.ports, CASE)
     assert wanted.nodes == ("theirs", "reserved", "host", "plain")
     assert wanted.tolerations == ({**reserved, "operator": "Equal"},)
 
@@ -69,15 +69,15 @@ def test_nodes_are_those_that_the_control_planes_pods_may_stand_on(world: World)
 def test_not_more_nodes_than_are_worth_it(world: World) -> None:
     for number in range(MOST_NODES + 3):
         node(world, f"n{number:02}")
-    assert len(look_at(world.ports, CASE).nodes) == MOST_NODES
+    assert len(find_images(world.ports, CASE).nodes) == MOST_NODES
 
 
 def test_pull_secrets_are_those_of_its_pods_that_are_restored(world: World) -> None:
     pod(world, "one", ["a"], imagePullSecrets=[{"name": "pull-secret"}, {"name": "default-dockercfg-x"}])
-    assert look_at(world.ports, CASE).pull_secrets == ("default-dockercfg-x", "pull-secret")
+    assert find_images(world.ports, CASE).pull_secrets == ("default-dockercfg-x", "pull-secret")
     world.source.put({f"Secret {OWN}/pull-secret": {"data": {".dockerconfigjson": "e30="}}})
     Table(world).run().carry_out((export_objects.STEP,))
-    assert look_at(world.ports, CASE).pull_secrets == ("pull-secret",)
+    assert find_images(world.ports, CASE).pull_secrets == ("pull-secret",)
 
 
 @pytest.mark.parametrize(

@@ -185,4 +185,4 @@ def test_what_is_a_difference(change: dict[str, Any]) -> None:
 def test_the_selection_of_both_is_one() -> None:
     """Whatever the folder holds of it, it is chosen by the very code that chooses on a management cluster."""
     hand = found(folder(*OBJECTS))
-    assert manual_folder.belonging(hand, case()) == inventory.look_at(hand, case())
+    assert manual_folder.belonging(hand, case()) == inventory.read_inventory(hand, case())
