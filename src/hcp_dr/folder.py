@@ -35,7 +35,7 @@ class BackupFolder:
     def name(self) -> str:
         return self.path.name
 
-    def story(self) -> journal.Story | None:
+    def story(self) -> journal.JournalState | None:
         return journal.read(self.path)
 
     def open_journal(self, now: Callable[[], float]) -> journal.Journal:
@@ -50,7 +50,7 @@ class BackupFolder:
                 names, mode = disk.listed(self.path), disk.mode_of(self.path)
             except FileNotFoundError:
                 return ""
-            story = journal.read(self.path) or journal.Story()
+            story = journal.read(self.path) or journal.JournalState()
             by_hand = by_hand or _was_made_by_hand(story)
             begun = all(name.removesuffix(disk.PART) == journal.FILE_NAME for name in names)  # and killed at once
             if not (begun or by_hand or story.command is not None):
@@ -102,5 +102,5 @@ class BackupFolder:
             raise ArchiveError(folder=self.folder, reason=reason, left=left, todo=todo) from error
 
 
-def _was_made_by_hand(story: journal.Story) -> bool:
+def _was_made_by_hand(story: journal.JournalState) -> bool:
     return any(line.get("command") == journal.RESTORE_BY_HAND for line in story.lines)

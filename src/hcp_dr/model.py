@@ -26,7 +26,7 @@ PREPARED_ANNOTATION = "hcp-dr.openshift.io/prepared"
 """On a control plane namespace that an administrator made for a relocation, with the roles in it: it may be claimed."""
 
 
-class Later(str):
+class Unknown(str):
     """A value that is known only when the steps before were done; `plan` prints it as what it will be."""
 
     __slots__ = ()

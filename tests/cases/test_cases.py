@@ -23,8 +23,8 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.engine.foretell import PlannedStep, foretell
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.planner import PlannedStep, plan_step
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step, Wait, describe_all
 from hcp_dr.engine.untouched import still_true
 from hcp_dr.errors import RESUME as GOES_ON
@@ -130,7 +130,7 @@ def foretold(path: Path) -> PlannedStep:
     """What `plan` would print of the step if the world were as the case says."""
     step, facts = STEPS[path.parent.name], facts_of(path)
     seen = Step(step.name, step.documented, lambda *_: facts, step.plan, step.foresee, step.afterwards)
-    return foretell(seen, None, None, Memory())  # type: ignore[arg-type]
+    return plan_step(seen, None, None, RunState())  # type: ignore[arg-type]
 
 
 @every_case

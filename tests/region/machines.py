@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hcp_dr.engine import journal
-from hcp_dr.engine.journal import Story
+from hcp_dr.engine.journal import JournalState
 from hcp_dr_lab.drill import region as drill
 from hcp_dr_lab.ground.layout import Layout
 from tests.region.conftest import eventually, say
@@ -76,8 +76,8 @@ class Machine:
             )
         )
 
-    def story(self) -> Story:
-        return journal.read(self.folder) or Story()
+    def story(self) -> JournalState:
+        return journal.read(self.folder) or JournalState()
 
     def reaches(self, process: subprocess.Popen[str], line: str, step: str) -> None:
         """Until its process has written that line of that step."""

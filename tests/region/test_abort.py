@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from hcp_dr.engine.sighting import read_lease_status
+from hcp_dr.engine.lease_status import read_lease_status
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, LeaseHeld, NothingToResume, PastNoReturn
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube import resources as r

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from hcp_dr.commands import begin, follow, restore_by_hand
+from hcp_dr.commands import begin, later_phase, restore_by_hand
 from hcp_dr.hypershift.etcd import restorable
 from hcp_dr_lab.hosted import shapes
 from hcp_dr_lab.hosted.cluster import Options
@@ -68,7 +68,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
     """No command looks after anything while it carries out its steps."""
-    for module in (begin, follow, restore_by_hand):
+    for module in (begin, later_phase, restore_by_hand):
         monkeypatch.setattr(module, "WATCHES", ())
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import pytest
 
 from hcp_dr.engine.journal import FILE_NAME, fold
-from hcp_dr.engine.sighting import REACHED_ANNOTATION
+from hcp_dr.engine.lease_status import REACHED_ANNOTATION
 from hcp_dr.errors import ClusterUnreachable, HcpDrError, NothingToResume, PastNoReturn
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube import resources as r
@@ -254,7 +254,7 @@ def test_killed_at_its_own_actions_and_resumed_it_ends_the_same() -> None:
     left: list[Left] = []
 
     def remember(moment: Literal["before", "after"], request: Request) -> None:
-        if request.writes and operator.story().called_off and not operator.story().ended:
+        if request.writes and operator.story().aborted and not operator.story().ended:
             left.append(Left(f"{moment} {request}", _copy(world), operator.story(), dict(operator.files)))
 
     world.hooks.append(remember)
@@ -274,7 +274,7 @@ def killed_while_calling_off(world: World, operator: Operator) -> None:
 
     def kill(moment: Literal["before", "after"], request: Request) -> None:
         nonlocal count
-        count += moment == "after" and request.writes and operator.story().called_off
+        count += moment == "after" and request.writes and operator.story().aborted
         if count == 20:
             raise StoppedThereError
 
@@ -282,7 +282,7 @@ def killed_while_calling_off(world: World, operator: Operator) -> None:
     with suppress(StoppedThereError):
         operator.abort()
     world.hooks.remove(kill)
-    assert operator.story().called_off
+    assert operator.story().aborted
 
 
 def test_called_off_on_another_machine_which_is_killed_and_then_where_it_began() -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from hcp_dr.engine.journal import FILE_NAME
-from hcp_dr.engine.sighting import stamp
+from hcp_dr.engine.lease_status import stamp
 from hcp_dr.errors import (
     ArchiveError,
     AwsUnreachable,

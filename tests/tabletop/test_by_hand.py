@@ -8,7 +8,7 @@ import os
 import pytest
 import yaml
 
-from hcp_dr.engine.journal import Story
+from hcp_dr.engine.journal import JournalState
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import CannotMigrate, FenceBroken, LeaseHeld, NotProven, PastNoReturn, Refused, SnapshotDoubtful
 from hcp_dr.kube import resources as r
@@ -34,7 +34,7 @@ AFTER = ("verify", "teardown", "finish")
 
 
 def restored(here: Scene, hands: Hands) -> Ending:
-    here.operator.take_over(Story(), hands.files)
+    here.operator.take_over(JournalState(), hands.files)
     return here.operator.restore_by_hand()
 
 
@@ -327,7 +327,7 @@ def test_another_one_at_work_is_noticed_before_anything_is_written() -> None:
 
     def second() -> None:
         other = Operator(here.world, machine="another")
-        other.take_over(Story(), hands.files)
+        other.take_over(JournalState(), hands.files)
         hooks, here.world.hooks = here.world.hooks, []
         here.world.hooks.append(lambda _moment, request: touch(here) if request.verb == "find" else None)
         late.append(other.restore_by_hand())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import hcp_dr
-from hcp_dr.engine.journal import fold, read_lines
+from hcp_dr.engine.journal import fold, parse_journal
 from hcp_dr.errors import DONE, JournalError, NothingToResume, Unfinished
 from hcp_dr_lab.ground.layout import BUCKET
 from hcp_dr_lab.tabletop.aws.storage import Wanted
@@ -116,7 +116,7 @@ def test_what_was_begun_in_the_format_of_before_is_resumed(step: str) -> None:
     here.world.cloud.storage.put(BUCKET, mirror_of(here), here.operator.journal_data(), Wanted(metadata={}))
     assert here.operator.resume().error is None
     assert here.verdict().reasons == ()
-    assert read_lines(here.operator.journal_data(), "in memory").ended
+    assert parse_journal(here.operator.journal_data(), "in memory").ended
 
 
 NEWER = frozenset({"sum", "format", "version", "limit"})

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hcp_dr.engine.journal import Story
+from hcp_dr.engine.journal import JournalState
 from hcp_dr.kube import resources as r
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.observer import tabletop as observation
@@ -31,7 +31,7 @@ class Left:
 
     words: str
     world: World
-    story: Story
+    story: JournalState
     files: dict[str, bytes]
 
 

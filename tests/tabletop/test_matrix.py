@@ -14,7 +14,7 @@ from typing import Literal
 
 import pytest
 
-from hcp_dr.engine.journal import Story
+from hcp_dr.engine.journal import JournalState
 from hcp_dr.errors import HcpDrError, NothingToResume
 from hcp_dr.kube import resources as r
 from hcp_dr.model import Dns
@@ -166,7 +166,7 @@ def lost_after_its_fence(here: Scene) -> Ending:
 def by_hand(here: Scene) -> Ending:
     hands = Hands(here.world)
     hands.backup()
-    here.operator.take_over(Story(), hands.files)
+    here.operator.take_over(JournalState(), hands.files)
     return with_phases(here, here.operator.restore_by_hand(), "verify", "teardown", "finish")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hcp_dr.engine.sighting import stamp
+from hcp_dr.engine.lease_status import stamp
 from hcp_dr.errors import ClusterUnreachable, LeaseHeld, Unfinished
 from hcp_dr.kube import resources as r
 from hcp_dr.model import Case

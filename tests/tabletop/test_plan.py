@@ -7,8 +7,8 @@ from collections import defaultdict
 
 import pytest
 
-from hcp_dr.engine.foretell import PlannedStep
-from hcp_dr.engine.journal import Story
+from hcp_dr.engine.journal import JournalState
+from hcp_dr.engine.planner import PlannedStep
 from hcp_dr.errors import NoBackup, NothingToResume, PastNoReturn
 from hcp_dr.model import Dns
 from hcp_dr_lab.hosted.shapes import Shape
@@ -17,7 +17,7 @@ from tests.tabletop.test_commands import kill
 from tests.tabletop.test_dangers import Killed, just_before
 
 
-def performed(story: Story) -> dict[str, list[str]]:
+def performed(story: JournalState) -> dict[str, list[str]]:
     """By step, in words, as the journal has them."""
     found: dict[str, list[str]] = defaultdict(list)
     for line in story.lines:
@@ -41,7 +41,7 @@ BY_ITSELF = re.compile(
 and a HostedControlPlane is collected with the Cluster that owns it."""
 
 
-def unplanned_waits(story: Story, plan: list[PlannedStep]) -> set[tuple[str, str, float]]:
+def unplanned_waits(story: JournalState, plan: list[PlannedStep]) -> set[tuple[str, str, float]]:
     """Each wait of a step whose limit its plan did not name. What depends on the world is waited for less, or twice as
     long where each node is waited for."""
     limits = {step.name: {wait.seconds for wait in step.waits} for step in plan}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import CannotMigrate, SettingsError
 from hcp_dr.hypershift import downtime
@@ -177,7 +177,7 @@ def test_the_estimate_holds_where_the_delays_are_realistic(
     unguarded(monkeypatch)
     operator = Operator(World.prepared(known.options(frozenset(shapes)), realistic=True))
     ports = operator.ports()
-    estimate = downtime.estimate(downtime.observe(ports, operator.case(), Memory()))
+    estimate = downtime.estimate(downtime.observe(ports, operator.case(), RunState()))
     away = outcome.api_away(operator.relocate().story)
     assert away is not None
     assert estimate.least <= away <= estimate.most

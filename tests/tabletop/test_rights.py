@@ -171,7 +171,7 @@ def test_an_online_backup_and_a_lost_source_need_no_more(monkeypatch: pytest.Mon
     seen = listening(here.world, monkeypatch)
     assert here.operator.back_up_online().error is None
     ports = here.operator.ports()
-    for each in restore_lost.asked(ports, here.operator.case()):
+    for each in restore_lost.liveness_probes(ports, here.operator.case()):
         each.ask()
     here.world.die(here.world.sides[0])
     here.world.clock.spend(5)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from hcp_dr.engine.journal import FILE_NAME, fold
-from hcp_dr.engine.sighting import REACHED_ANNOTATION
+from hcp_dr.engine.lease_status import REACHED_ANNOTATION
 from hcp_dr.errors import AwsUnreachable, ClusterUnreachable, HcpDrError, JournalError, PastNoReturn
 from hcp_dr.kube import resources as r
 from hcp_dr_lab.ground.layout import BUCKET

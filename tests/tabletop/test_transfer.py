@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from hcp_dr.engine.journal import Story
+from hcp_dr.engine.journal import JournalState
 from hcp_dr.errors import CommandFailed, Refused, SnapshotDoubtful
 from hcp_dr.hypershift.etcd import restore_url
 from hcp_dr.kube import resources as r
@@ -32,7 +32,7 @@ def heavy() -> Scene:
     return Scene(world, operator)
 
 
-def intents(story: Story, step: str = "backup.snapshot_etcd") -> list[str]:
+def intents(story: JournalState, step: str = "backup.snapshot_etcd") -> list[str]:
     return [
         action
         for line in story.lines

@@ -13,7 +13,7 @@ from typing import Literal
 
 import pytest
 
-from hcp_dr.engine.journal import FILE_NAME, Story, fold
+from hcp_dr.engine.journal import FILE_NAME, JournalState, fold
 from hcp_dr.errors import CannotMigrate, HcpDrError, MachineUnsafe, OperatorClaimed, TimedOut
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube import resources as r
@@ -124,7 +124,7 @@ def taken_over(left: Left) -> Operator:
     return operator
 
 
-def has_claimed(story: Story) -> bool:
+def has_claimed(story: JournalState) -> bool:
     done = story.memory.done
     return (
         "backup.claim_operator" in done
@@ -198,7 +198,7 @@ def test_a_backup_alone_is_refused_too_and_what_was_backed_up_is_torn_down_when_
     assert isinstance(Operator(here.world, OTHER, source=2).backup().error, CannotMigrate)
 
 
-def stop_at(world: World, operator: Operator, there: Callable[[Story], bool]) -> None:
+def stop_at(world: World, operator: Operator, there: Callable[[JournalState], bool]) -> None:
     """Kill its process before the next request that writes."""
 
     def kill(moment: Literal["before", "after"], request: Request) -> None:
@@ -329,7 +329,7 @@ def test_two_that_are_called_off_on_one_destination_take_turns() -> None:
         deletes = (moment, request.port, request.verb) == ("before", "destination", "delete")
         if deletes and request.arguments[0] == r.HOSTED_CLUSTER and not inside:
             assert replicas(here.world)[1] == (0, 0)
-            inside.append(Ending(Story()))
+            inside.append(Ending(JournalState()))
             inside.append(second.abort())
 
     here.world.hooks.append(listen)

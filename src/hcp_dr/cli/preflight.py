@@ -7,8 +7,8 @@ import typer
 from hcp_dr.cli.asking import reasons_of, show
 from hcp_dr.cli.options import Accept, DnsOption, EnvFile, OutputOption, Reason, context_of
 from hcp_dr.commands import preflight as command
-from hcp_dr.commands.beginning import nothing_begun
 from hcp_dr.commands.context import exit_code_of
+from hcp_dr.commands.left_as_was import nothing_begun
 from hcp_dr.errors import DONE
 from hcp_dr.report import checks as report
 

@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import suppress
 
-from hcp_dr.engine.telling import Progress
+from hcp_dr.engine.progress import Progress
 
 _REPEAT_SECONDS = 10.0
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from hcp_dr.commands.context import Confirmation, Context, Outcome
-from hcp_dr.commands.journaled import journaled_case
-from hcp_dr.engine.journal import ABORT, Memory, OpenJournal, Story
+from hcp_dr.commands.journaled_case import journaled_case
+from hcp_dr.engine.command_run import CommandRun
+from hcp_dr.engine.journal import ABORT, JournalState, OpenJournal, RunState
 from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.progress import NullJournal
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
-from hcp_dr.engine.telling import Scribe
-from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.errors import RESUME, NothingToResume, PastNoReturn, Refused
 from hcp_dr.hypershift.deletion import no_return
@@ -44,16 +44,16 @@ def abort(context: Context) -> Outcome:
     )
     lease = context.lease(case)
     with context.while_working(), closing(context.open_journal()) as journal:
-        work = undertaking(context, case, journal, lease)
+        work = command_run(context, case, journal, lease)
         with lease.held():
             checks = work.catch_up(REFILL)
             check_abortable(context, case)
             work.begin("begin", command=ABORT, case=case.to_json())
-            checks += work.carry_out(UNDO, carry=call_off)
+            checks += work.carry_out(UNDO, carry=undo_all)
     return Outcome(journal.story, context.folder, checks)
 
 
-def undertaking(context: Context, case: Case, journal: OpenJournal, lease: Lease) -> Undertaking:
+def command_run(context: Context, case: Case, journal: OpenJournal, lease: Lease) -> CommandRun:
     """An abort has no watches: what they guard is what it takes back."""
     return context.undertaking(case, journal, lease, without=without(lambda: journal.memory))
 
@@ -61,14 +61,14 @@ def undertaking(context: Context, case: Case, journal: OpenJournal, lease: Lease
 def check_abortable(context: Context, case: Case) -> None:
     """Reads only. Raises PastNoReturn, NothingToResume, Refused."""
     story = context.story
-    run = context.run(case, Scribe(story.memory))
+    run = context.run(case, NullJournal(story.memory))
     run.patience = FIRST_LIMIT
-    must_be_returnable(run, story)
+    check_before_no_return(run, story)
 
 
-def must_be_returnable(run: Run, story: Story) -> None:
+def check_before_no_return(run: Run, story: JournalState) -> None:
     """Raises PastNoReturn, NothingToResume, Refused. `run` writes into no journal."""
-    if story.called_off and story.ended:
+    if story.aborted and story.ended:
         raise NothingToResume(reason="the relocation was called off, and that is finished", todo="")
     if story.ended and POINT_OF_NO_RETURN in story.memory.acted:
         raise PastNoReturn(
@@ -90,16 +90,16 @@ def must_be_returnable(run: Run, story: Story) -> None:
         raise NothingToResume(reason="nothing was begun that could be undone", todo="Start with `hcp-dr relocate`.")
 
 
-def call_off(run: Run, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
+def undo_all(run: Run, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
     """Undo the steps, and prove that the source is in service. Nothing of the source is started before the destination
     was asked: a resumed abort may have an older journal than the one that it began with. Raises as `Run.carry_out`."""
     if RESTORE_HOSTED_CLUSTER not in run.journal.memory.begun:
-        look = replace(run, journal=Scribe(run.journal.memory), mirror=None, patience=FIRST_LIMIT)
+        look = replace(run, journal=NullJournal(run.journal.memory), mirror=None, patience=FIRST_LIMIT)
         look.carry_out_one(no_return.CHECK)
     return (*run.undo(steps), *run.carry_out(IN_SERVICE))
 
 
-def without(told: Callable[[], Memory]) -> Callable[[Side], bool]:
+def without(told: Callable[[], RunState]) -> Callable[[Side], bool]:
     """Which management cluster an abort can do without while it does not answer: the destination, as long as this
     relocation has no HostedCluster there. The source must not stay paused for its sake. A restore of a lost source has
     its Lease there and none on the source, so that only the destination's tells of one that is at work. `told` is what

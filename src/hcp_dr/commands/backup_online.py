@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 
 from hcp_dr.aws.port import Bucket
-from hcp_dr.commands.begin import journal_checks, passed
-from hcp_dr.commands.beginning import ONLY_OURS_CHANGED, nothing_begun
+from hcp_dr.commands.begin import journal_checks, require_preflight
 from hcp_dr.commands.context import Context, Outcome
 from hcp_dr.commands.discover import discover_relocation
-from hcp_dr.commands.journaled import must_be_new
+from hcp_dr.commands.journaled_case import check_no_unfinished_run
+from hcp_dr.commands.left_as_was import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.engine.journal import ABORT
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import newest
@@ -24,7 +24,7 @@ def backup_online(context: Context) -> Outcome:
     HcpDrError, StopRequested."""
     with nothing_begun():
         context.choose(context.backups.online_folder())
-        must_be_new(context)
+        check_no_unfinished_run(context)
         case = discover_relocation(context)
         lease = context.lease(case)
         lease.look()
@@ -45,11 +45,11 @@ def backup_online(context: Context) -> Outcome:
 
 def _passed(context: Context, case: Case, lease: Lease | None = None) -> tuple[Check, ...]:
     """Raises Unfinished, CannotMigrate."""
-    must_be_alone(context.ports.bucket, case)
-    return passed(context, case, lease=lease, steps=ONLINE_PREFLIGHT)
+    check_no_other_backup(context.ports.bucket, case)
+    return require_preflight(context, case, lease=lease, steps=ONLINE_PREFLIGHT)
 
 
-def must_be_alone(bucket: Bucket, case: Case) -> None:
+def check_no_other_backup(bucket: Bucket, case: Case) -> None:
     """A relocation that was stopped will go on, and its nonce must be in the hosted cluster then. An online backup that
     was killed leaves nothing that another one does not take away. Raises Unfinished, AwsError."""
     found = newest(bucket, case.namespace, case.name)

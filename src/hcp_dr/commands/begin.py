@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 
-from hcp_dr.commands.beginning import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.commands.context import Confirmation, Context, Outcome
 from hcp_dr.commands.discover import discover_relocation
-from hcp_dr.commands.journaled import must_be_new
-from hcp_dr.engine.examine import NOTHING, examine, journal_accepted, stopping
-from hcp_dr.engine.journal import JournalWriter, Memory, keep
+from hcp_dr.commands.journaled_case import check_no_unfinished_run
+from hcp_dr.commands.left_as_was import ONLY_OURS_CHANGED, nothing_begun
+from hcp_dr.engine.check_run import NOTHING, journal_accepted, refusal_of, run_checks
+from hcp_dr.engine.journal import JournalWriter, RunState, keep
 from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.progress import NullJournal
 from hcp_dr.engine.step import Check
-from hcp_dr.engine.telling import Scribe
 from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.hypershift.state import DNS
 from hcp_dr.model import RELEASE, Case, Dns
@@ -34,12 +34,12 @@ def begin(
     by its name. Raises HcpDrError, StopRequested."""
     with nothing_begun():
         context.choose(context.backups.folder(new=True))
-        must_be_new(context)
+        check_no_unfinished_run(context)
         case = replace(discover_relocation(context), documented_key=documented_key)
         lease = context.lease(case)
         lease.look()
     with nothing_begun(ONLY_OURS_CHANGED):
-        checks = passed(context, case, dns=dns, reasons=reasons)
+        checks = require_preflight(context, case, dns=dns, reasons=reasons)
         context.confirm(
             Confirmation(
                 case.name,
@@ -51,7 +51,7 @@ def begin(
     with context.while_working(), ExitStack() as stack:
         with nothing_begun(ONLY_OURS_CHANGED):
             if not stack.enter_context(lease.held()):  # somebody was at work meanwhile
-                checks = passed(context, case, dns=dns, reasons=reasons, lease=lease)
+                checks = require_preflight(context, case, dns=dns, reasons=reasons, lease=lease)
             context.folder.make()
         journal = stack.enter_context(closing(context.open_journal()))
         work = context.undertaking(case, journal, lease, WATCHES)
@@ -69,7 +69,7 @@ def _accepted(checks: tuple[Check, ...]) -> str:
     return f" Accepted by you: {', '.join(names)}." if names else ""
 
 
-def passed(
+def require_preflight(
     context: Context,
     case: Case,
     *,
@@ -77,15 +77,15 @@ def passed(
     reasons: Mapping[str, str] = NOTHING,
     lease: Lease | None = None,
     steps: Steps | None = None,
-    scribe: Scribe | None = None,
+    scribe: NullJournal | None = None,
 ) -> tuple[Check, ...]:
     """All checks of these steps, which are preflight's where none are given; none of them stops. `scribe` keeps what
     the steps remember. Nobody waits long for an answer before anything has begun. Raises CannotMigrate."""
-    run = context.run(case, scribe or Scribe(Memory().with_remembered(DNS.remember(dns))))
+    run = context.run(case, scribe or NullJournal(RunState().with_remembered(DNS.remember(dns))))
     run.lease = lease
     run.patience = FIRST_LIMIT
-    checks = examine(run, PREFLIGHT if steps is None else steps, reasons)
-    error = stopping(checks)
+    checks = run_checks(run, PREFLIGHT if steps is None else steps, reasons)
+    error = refusal_of(checks)
     if error is not None:
         context.on_blocked(checks)
         raise error

@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 from hcp_dr.aws.port import Bucket, HostedZone, Identity, Instances
 from hcp_dr.engine.bucket_lease import Leases
-from hcp_dr.engine.journal import JournalWriter, OpenJournal, Story
+from hcp_dr.engine.command_run import CommandRun
+from hcp_dr.engine.journal import JournalState, JournalWriter, OpenJournal
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.process import Process, current, is_gone
+from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.run import HANDS, Run
 from hcp_dr.engine.step import Check, Watch
-from hcp_dr.engine.telling import Progress
-from hcp_dr.engine.undertaking import Undertaking
 from hcp_dr.engine.wait import Clock, SystemClock
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
@@ -96,7 +96,7 @@ class Folder(Archive, Protocol):
 
     def make(self, *, by_hand: bool = False) -> None: ...
 
-    def story(self) -> Story | None:
+    def story(self) -> JournalState | None:
         """What its journal tells, None where it has none. Raises JournalError."""
         ...
 
@@ -144,7 +144,7 @@ class Confirmation:
 class Outcome:
     """How a command ended that did its work. `checks` are those of this run, of which none stops."""
 
-    story: Story
+    story: JournalState
     folder: Folder
     checks: tuple[Check, ...]
 
@@ -249,9 +249,9 @@ class Context:
         return self.clock
 
     @property
-    def story(self) -> Story:
+    def story(self) -> JournalState:
         """What the folder's journal tells; nothing where there is none."""
-        return self.folder.story() or Story()
+        return self.folder.story() or JournalState()
 
     @property
     def who(self) -> str:
@@ -289,7 +289,7 @@ class Context:
         watches: Sequence[Watch[Any]] = (),
         *,
         without: Callable[[Side], bool] | None = None,
-    ) -> Undertaking:
+    ) -> CommandRun:
         run = self.run(case, journal)
         run.watches = watches
-        return Undertaking(run, journal, lease, no_return=POINT_OF_NO_RETURN, without=without)
+        return CommandRun(run, journal, lease, no_return=POINT_OF_NO_RETURN, without=without)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hcp_dr.commands.context import Context, Requested
+from hcp_dr.engine.lease_status import read_lease_status
 from hcp_dr.engine.peers import Stranger, known_uid, namesake, uid_of_cluster
-from hcp_dr.engine.sighting import read_lease_status
 from hcp_dr.errors import HcpDrError, KubernetesError, SameCluster, SettingsError, UnknownHostedCluster
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.kube.port import Kubernetes, Object

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.commands import abort, restore_lost
-from hcp_dr.commands.beginning import nothing_begun
 from hcp_dr.commands.context import Context
 from hcp_dr.commands.discover import discover_relocation
-from hcp_dr.commands.journaled import journaled_case, known_case, unfinished_case
+from hcp_dr.commands.journaled_case import journaled_case, known_case, unfinished_case
+from hcp_dr.commands.left_as_was import nothing_begun
 from hcp_dr.commands.restore_by_hand import is_by_hand
-from hcp_dr.engine.foretell import Estimate, PlannedStep, foretell, foretell_undoing
-from hcp_dr.engine.journal import ABORT, RESTORE_BY_HAND, Memory
+from hcp_dr.engine.journal import ABORT, RESTORE_BY_HAND, RunState
+from hcp_dr.engine.planner import Estimate, PlannedStep, plan_step, plan_undo
 from hcp_dr.engine.step import Step
 from hcp_dr.errors import SettingsError
 from hcp_dr.hypershift import downtime, source_loss
@@ -61,7 +61,7 @@ def plan(context: Context, command: str = "", *, dns: Dns = RELEASE, source_lost
 
 def _begin(context: Context, command: str, dns: Dns) -> Plan:
     case, ports = discover_relocation(context), context.ports
-    memory = Memory().with_remembered(DNS.remember(dns)) if dns != RELEASE else Memory()
+    memory = RunState().with_remembered(DNS.remember(dns)) if dns != RELEASE else RunState()
     estimate = downtime.estimate(downtime.observe(ports, case, memory)) if command == "relocate" else None
     return Plan(command, _steps(PHASES[command], ports, case, memory), estimate)
 
@@ -71,7 +71,7 @@ def _phase(context: Context, command: str) -> Plan:
     by_hand = command == "restore" and is_by_hand(context.folder, context.requested.namespace)
     if by_hand or command == RESTORE_BY_HAND:
         steps = PHASES[RESTORE_BY_HAND]
-        return Plan(RESTORE_BY_HAND, _steps(steps, context.ports, discover_relocation(context), Memory()))
+        return Plan(RESTORE_BY_HAND, _steps(steps, context.ports, discover_relocation(context), RunState()))
     story = context.story
     case = known_case(context, command) if story.command is not None else discover_relocation(context)
     return Plan(command, _steps(PHASES[command], context.ports, case, story.memory))
@@ -79,7 +79,7 @@ def _phase(context: Context, command: str) -> Plan:
 
 def _resume(context: Context, case: Case) -> Plan:
     story, ports = context.story, context.ports
-    if story.called_off:
+    if story.aborted:
         return _undoing(context, case)
     if story.command == RESTORE_LOST:
         ports = replace(ports, source=source_loss.lost_source())
@@ -95,7 +95,7 @@ def _abort(context: Context, case: Case) -> Plan:
 def _undoing(context: Context, case: Case) -> Plan:
     memory, ports = context.story.memory, context.ports
     begun = [step for step in UNDO if step.name in memory.begun - memory.undone]
-    back = [foretell_undoing(step, ports, case, memory) for step in begun]
+    back = [plan_undo(step, ports, case, memory) for step in begun]
     return Plan(ABORT, [*back, *_steps(IN_SERVICE, ports, case, memory)])
 
 
@@ -106,5 +106,5 @@ def _source_lost(context: Context) -> Plan:
     return Plan(RESTORE_LOST, _steps(working_steps(RESTORE_LOST), ports, case, memory))
 
 
-def _steps(steps: Steps | Sequence[Step[Any]], ports: Ports, case: Case, memory: Memory) -> list[PlannedStep]:
-    return [foretell(step, ports, case, memory) for step in steps]
+def _steps(steps: Steps | Sequence[Step[Any]], ports: Ports, case: Case, memory: RunState) -> list[PlannedStep]:
+    return [plan_step(step, ports, case, memory) for step in steps]

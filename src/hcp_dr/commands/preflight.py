@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hcp_dr.commands.begin import passed
-from hcp_dr.commands.beginning import ONLY_OURS_CHANGED, nothing_begun
+from hcp_dr.commands.begin import require_preflight
 from hcp_dr.commands.context import Context
 from hcp_dr.commands.discover import discover_relocation
-from hcp_dr.engine.examine import NOTHING
+from hcp_dr.commands.left_as_was import ONLY_OURS_CHANGED, nothing_begun
+from hcp_dr.engine.check_run import NOTHING
 from hcp_dr.engine.step import Check
 from hcp_dr.model import RELEASE, Dns
 
@@ -19,4 +19,4 @@ def preflight(context: Context, *, dns: Dns = RELEASE, reasons: Mapping[str, str
         context.choose(context.backups.folder(new=True))
         case = discover_relocation(context)
     with nothing_begun(ONLY_OURS_CHANGED):
-        return passed(context, case, dns=dns, reasons=reasons)
+        return require_preflight(context, case, dns=dns, reasons=reasons)

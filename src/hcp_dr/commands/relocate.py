@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hcp_dr.commands.begin import begin
 from hcp_dr.commands.context import Context, Outcome
-from hcp_dr.engine.examine import NOTHING
+from hcp_dr.engine.check_run import NOTHING
 from hcp_dr.model import RELEASE, Dns
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from hcp_dr.commands.context import Folder
-from hcp_dr.engine.journal import Story
+from hcp_dr.engine.journal import JournalState
 from hcp_dr.errors import ArchiveError
 from hcp_dr.report import page, relocation
 
@@ -25,7 +25,7 @@ def read_report(folder: Folder) -> dict[str, Any]:
     return relocation.to_json(story, backup_dir=folder.folder)
 
 
-def write_report(folder: Folder, story: Story) -> None:
+def write_report(folder: Folder, story: JournalState) -> None:
     """Beside the journal, as JSON, text and HTML. Raises ArchiveError."""
     report = relocation.to_json(story, backup_dir=folder.folder)
     folder.write("report.json", json.dumps(report, indent=1) + "\n")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 
-from hcp_dr.commands.begin import journal_checks, passed
-from hcp_dr.commands.beginning import ONLY_OURS_CHANGED, nothing_begun
+from hcp_dr.commands.begin import journal_checks, require_preflight
 from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome
 from hcp_dr.commands.discover import discover_relocation
-from hcp_dr.commands.journaled import must_be_usable
+from hcp_dr.commands.journaled_case import check_usable
+from hcp_dr.commands.left_as_was import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.engine.journal import RESTORE_BY_HAND as COMMAND
 from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.progress import NullJournal
 from hcp_dr.engine.step import Check
-from hcp_dr.engine.telling import Scribe
 from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
 from hcp_dr.hypershift.manual_backup.snapshot import SNAPSHOT_WHOLE
 from hcp_dr.model import Case
@@ -28,7 +28,7 @@ def restore_by_hand(context: Context) -> Outcome:
     """Asks for the hosted cluster's name where the snapshot is not proven to hold all that was written. Raises
     HcpDrError, StopRequested."""
     with nothing_begun():
-        must_be_usable(context, by_hand=True)
+        check_usable(context, by_hand=True)
         case = discover_relocation(context)
         lease = context.lease(case)
         lease.look()
@@ -50,10 +50,10 @@ def restore_by_hand(context: Context) -> Outcome:
     return Outcome(journal.story, context.folder, checks)
 
 
-def _judged(context: Context, case: Case, lease: Lease | None = None) -> tuple[Scribe, tuple[Check, ...]]:
+def _judged(context: Context, case: Case, lease: Lease | None = None) -> tuple[NullJournal, tuple[Check, ...]]:
     """What was found out, and all checks, none of which stops. Raises CannotMigrate."""
-    scribe = Scribe()
-    return scribe, passed(context, case, lease=lease, steps=PREFLIGHT_BY_HAND, scribe=scribe)
+    scribe = NullJournal()
+    return scribe, require_preflight(context, case, lease=lease, steps=PREFLIGHT_BY_HAND, scribe=scribe)
 
 
 def _confirm(context: Context, case: Case, checks: tuple[Check, ...]) -> None:

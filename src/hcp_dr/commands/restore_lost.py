@@ -8,15 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from hcp_dr.commands.begin import journal_checks
-from hcp_dr.commands.beginning import NOT_BY_THIS_COMMAND, nothing_begun
 from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome, Requested
-from hcp_dr.commands.journaled import fitting, must_be_usable
+from hcp_dr.commands.journaled_case import check_fits, check_usable
+from hcp_dr.commands.left_as_was import NOT_BY_THIS_COMMAND, nothing_begun
 from hcp_dr.engine.bucket_lease import BucketLease
-from hcp_dr.engine.journal import Memory, Story, keep
+from hcp_dr.engine.journal import JournalState, RunState, keep
 from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.liveness import LivenessProbe, check_unreachable
 from hcp_dr.engine.peers import uid_of_cluster
 from hcp_dr.engine.run import Run
-from hcp_dr.engine.silence import Asked, must_be_silent
 from hcp_dr.engine.step import Check, Step
 from hcp_dr.engine.wait import StopRequested
 from hcp_dr.errors import (
@@ -64,7 +64,7 @@ def restore_lost(context: Context, *, reason: str) -> Outcome:
     return outcome
 
 
-def foreseen(context: Context) -> tuple[Case, Memory]:
+def foreseen(context: Context) -> tuple[Case, RunState]:
     """The relocation that would be restored, with its backup folder chosen, and what its journal would remember. Raises
     NoBackup, NotRestorable, SettingsError."""
     context.choose(context.backups.online_folder())
@@ -104,7 +104,7 @@ def _carry_out(context: Context, case: Case, lost: SourceLost | None, *, resumed
             lost = journal.memory.get(SOURCE_LOST) or lost
             work.begin("resumed")
         else:
-            must_be_before(journal.story, context.folder.folder)
+            check_restorable(journal.story, context.folder.folder)
             work.begin("begin", command=RESTORE_LOST, case=case.to_json())
         if lost is None:
             raise NoBackup(object=case.name, folder="", reason="the journal does not say what is lost", todo=_AGAIN)
@@ -133,7 +133,7 @@ def _prover(context: Context, ports: Ports, case: Case, lease: Lease | None = No
         if lease is not None:
             lease.keep()
 
-    return lambda: must_be_silent(asked(ports, case), context.time, context.on_progress, between)
+    return lambda: check_unreachable(liveness_probes(ports, case), context.time, context.on_progress, between)
 
 
 def _chosen(context: Context) -> tuple[Case, Manifest]:
@@ -142,15 +142,15 @@ def _chosen(context: Context) -> tuple[Case, Manifest]:
     odd: list[str] = []
     refused: NotRestorable | None = None
     folders = _newest_first(context, odd)
-    _must_be_of_one(context.requested, folders)
+    _check_one_hosted_cluster(context.requested, folders)
     for folder in folders:
         context.choose(folder)
         try:
-            must_be_usable(context)
+            check_usable(context)
             story = context.story
-            must_be_before(story, folder.folder)
-            case = fitting(context, story)
-            manifest = source_loss.must_be_verified(folder, story, context.ports, case)
+            check_restorable(story, folder.folder)
+            case = check_fits(context, story)
+            manifest = source_loss.check_verified(folder, story, context.ports, case)
         except (ArchiveError, SettingsError, NotRestorable) as error:
             refused = refused or (error if isinstance(error, NotRestorable) else None)
             odd.append(error.what)
@@ -165,11 +165,11 @@ def _chosen(context: Context) -> tuple[Case, Manifest]:
     raise NoBackup(object=f"{wanted.namespace}/{wanted.name}", folder="", reason=reason)
 
 
-def _must_be_of_one(wanted: Requested, folders: Sequence[Folder]) -> None:
+def _check_one_hosted_cluster(wanted: Requested, folders: Sequence[Folder]) -> None:
     """The source is lost, so that nobody can say which of two namesakes it was. Raises SettingsError."""
     newest: dict[str, Folder] = {}
     for folder in folders:
-        case = (folder.story() or Story()).case or {}
+        case = (folder.story() or JournalState()).case or {}
         if (case.get("namespace"), case.get("name")) == (wanted.namespace, wanted.name):
             newest.setdefault(str(case.get("infra_id")), folder)
     if len(newest) > 1:
@@ -185,7 +185,7 @@ def _newest_first(context: Context, odd: list[str]) -> list[Folder]:
     found: list[tuple[float, Folder]] = []
     for folder in context.backups.with_snapshot():
         try:
-            manifest, story = read_manifest(folder), folder.story() or Story()
+            manifest, story = read_manifest(folder), folder.story() or JournalState()
         except (ArchiveError, JournalError) as error:
             odd.append(error.what)
             continue
@@ -194,16 +194,16 @@ def _newest_first(context: Context, odd: list[str]) -> list[Folder]:
     return [folder for _, folder in sorted(found, key=lambda each: each[0], reverse=True)]
 
 
-def asked(ports: Ports, case: Case) -> tuple[Asked, ...]:
+def liveness_probes(ports: Ports, case: Case) -> tuple[LivenessProbe, ...]:
     """What must not answer: the source's API, and the hosted one, which would take writes there."""
     return (
-        Asked(
+        LivenessProbe(
             f"the API of management cluster {case.source} answers",
             lambda: ports.source.find(NAMESPACE, KUBE_SYSTEM),
             "Relocate, which loses nothing: `hcp-dr relocate`, or `hcp-dr resume` where one was begun. Where only its "
             "credentials fail, mend them; where something else answers in its place, take that away.",
         ),
-        Asked(
+        LivenessProbe(
             f"https://{case.api_hostname} answers, so that a control plane on {case.source} still takes writes",
             lambda: nonce_of(ports.hosted),
             f"Power the nodes of {case.source} off, or cut them from the network, so that its control plane is fenced; "
@@ -223,10 +223,10 @@ def towards(case: Case, destination: Kubernetes) -> Case:
     return replace(case, destination_uid=uid)
 
 
-def must_be_before(story: Story, folder: str) -> None:
+def check_restorable(story: JournalState, folder: str) -> None:
     """The backup in the folder may be restored once. Raises NoBackup, Unfinished, JournalError."""
-    if story.case is None or story.called_off:
-        said = "its relocation was called off" if story.called_off else "it has no journal"
+    if story.case is None or story.aborted:
+        said = "its relocation was called off" if story.aborted else "it has no journal"
         raise NoBackup(object="this hosted cluster", folder=folder, reason=f"{folder} cannot be used, {said}")
     if story.command == RESTORE_LOST and not story.ended and is_lost(story.memory):
         raise Unfinished(folder=folder, path=folder, command=RESTORE_LOST, step=story.current or "?")

@@ -6,10 +6,10 @@ from contextlib import closing
 
 from hcp_dr.commands import abort
 from hcp_dr.commands.context import Context, Outcome
-from hcp_dr.commands.follow import watches_of
-from hcp_dr.commands.journaled import unfinished_case
+from hcp_dr.commands.journaled_case import unfinished_case
+from hcp_dr.commands.later_phase import watches_of
 from hcp_dr.commands.restore_lost import resume_lost
-from hcp_dr.engine.journal import FILE_NAME, Memory, keep
+from hcp_dr.engine.journal import FILE_NAME, RunState, keep
 from hcp_dr.errors import RESUME, JournalError
 from hcp_dr.hypershift.dns.handover import is_handed_over
 from hcp_dr.hypershift.state import DNS, PULLED
@@ -40,9 +40,9 @@ def _resume(context: Context, case: Case, *, dns: Dns | None, pull_images: bool)
     """Where another machine went on with another command, its journal is taken and nothing else is done: None."""
     lease = context.lease(case)
     with context.while_working(), closing(context.open_journal()) as journal:
-        command, aborted = str(journal.story.command), journal.story.called_off
+        command, aborted = str(journal.story.command), journal.story.aborted
         work = (
-            abort.undertaking(context, case, journal, lease)
+            abort.command_run(context, case, journal, lease)
             if aborted
             else context.undertaking(case, journal, lease, watches_of(command))
         )
@@ -51,20 +51,20 @@ def _resume(context: Context, case: Case, *, dns: Dns | None, pull_images: bool)
             unfinished_case(context)
             if journal.story.command != command:
                 return None
-            _must_be_undecided(context, journal.memory, dns, pull_images=pull_images)
+            _check_options_apply(context, journal.memory, dns, pull_images=pull_images)
             work.begin("resumed")
             if dns is not None:
                 keep(journal, DNS.remember(dns))
             if not pull_images:
                 keep(journal, PULLED.remember(LEFT_OUT))
             if aborted:
-                checks += work.carry_out(UNDO, carry=abort.call_off)
+                checks += work.carry_out(UNDO, carry=abort.undo_all)
             else:
                 checks += work.carry_out(working_steps(command))
     return Outcome(journal.story, context.folder, checks)
 
 
-def _must_be_undecided(context: Context, memory: Memory, dns: Dns | None, *, pull_images: bool) -> None:
+def _check_options_apply(context: Context, memory: RunState, dns: Dns | None, *, pull_images: bool) -> None:
     reason, done = "", memory.done
     if dns is not None and hold_dns.STEP.name in done and (dns == HANDOVER or is_handed_over(memory)):
         held = "held already" if is_handed_over(memory) else "not held, and that comes before the fence"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from hcp_dr.commands.beginning import nothing_begun
 from hcp_dr.commands.context import Context
-from hcp_dr.commands.journaled import ask_world
-from hcp_dr.engine.around import Around
-from hcp_dr.engine.journal import Story
+from hcp_dr.commands.journaled_case import read_remote
+from hcp_dr.commands.left_as_was import nothing_begun
+from hcp_dr.engine.journal import JournalState
 from hcp_dr.engine.mirror import reconciled
+from hcp_dr.engine.remote_state import RemoteState
 from hcp_dr.errors import HcpDrError, JournalError, NothingToResume
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.objects.naming import bucket_prefix
@@ -28,16 +28,16 @@ def _seen(context: Context) -> Seen:
         folder = context.choose(context.backups.folder(new=True))
     story, requested = folder.story(), context.requested
     mine = str((story.case or {}).get("backup_id")) if context.backups.is_named and story is not None else None
-    around = ask_world(context, mine)
+    around = read_remote(context, mine)
     newest = newest_of(story, folder.folder, around, bucket_prefix(requested.namespace, requested.name))
     steps = [step.name for step in working_steps(newest.command or "")]
-    if newest.called_off:
+    if newest.aborted:
         steps = [step.name for step in UNDO if step.name in newest.memory.begun]
     here = folder.folder if story is not None else None
     return Seen(newest, here, newest is story, around, steps, POINT_OF_NO_RETURN, context.connections.now())
 
 
-def newest_of(story: Story | None, folder: str, around: Around, root: str) -> Story:
+def newest_of(story: JournalState | None, folder: str, around: RemoteState, root: str) -> JournalState:
     """Of the journal here and the one in the bucket. Raises NothingToResume where there is neither."""
     mirror = around.mirror
     here = story if story is not None and story.command is not None else None

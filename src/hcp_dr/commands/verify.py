@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hcp_dr.commands.context import Context, Outcome
-from hcp_dr.commands.follow import follow
+from hcp_dr.commands.later_phase import follow
 
 
 def verify(context: Context) -> Outcome:

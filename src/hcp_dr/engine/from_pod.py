@@ -84,10 +84,10 @@ def read(completed: Completed) -> Answer:
     body, _, report = completed.stdout.rpartition(b"\n")
     status, _, location = report.decode(errors="replace").strip().partition(" ")
     number = int(status) if len(status) == 3 and status.isdecimal() else 0
-    return Answer(page.read(number, body, location), body, completed.exit_code, _said(completed.stderr))
+    return Answer(page.read(number, body, location), body, completed.exit_code, _first_line(completed.stderr))
 
 
-def _said(stderr: bytes) -> str:
+def _first_line(stderr: bytes) -> str:
     """curl says in one line what is wrong, and may go on with advice for pages."""
     lines = stderr.decode(errors="replace").strip().splitlines()
     told = next((line for line in lines if line.startswith("curl: (")), " ".join(lines))

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from hcp_dr import disk
-from hcp_dr.engine.lines import fault
+from hcp_dr.engine.journal_lines import fault
 from hcp_dr.engine.state import Key, Remember, T
 from hcp_dr.errors import JournalError, NewerJournal
 
@@ -34,7 +34,7 @@ RESTORE_BY_HAND = "restore-by-hand"
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class RunState:
     """The journal as the steps see it: values remembered, and the names of steps that were begun, that meant to act,
     that are done, and that are undone (and so not done). Lines are its stored form; `fold` makes one from the other."""
 
@@ -51,25 +51,25 @@ class Memory:
     def has(self, key: Key[Any]) -> bool:
         return self.values.get(key.name) is not None
 
-    def with_remembered(self, *actions: Remember) -> Memory:
+    def with_remembered(self, *actions: Remember) -> RunState:
         return reduce(lambda memory, action: memory.with_value(action.key, action.value), actions, self)
 
-    def with_value(self, key: str, value: Any) -> Memory:
+    def with_value(self, key: str, value: Any) -> RunState:
         return replace(self, values=MappingProxyType({**self.values, key: value}))
 
-    def with_begun(self, step: str) -> Memory:
+    def with_begun(self, step: str) -> RunState:
         return replace(self, begun=self.begun | {step})
 
-    def with_acted(self, step: str) -> Memory:
+    def with_acted(self, step: str) -> RunState:
         return replace(self, acted=self.acted | {step})
 
-    def with_done(self, step: str) -> Memory:
+    def with_done(self, step: str) -> RunState:
         return replace(self, done=self.done | {step})
 
-    def with_undone(self, step: str) -> Memory:
+    def with_undone(self, step: str) -> RunState:
         return replace(self, done=self.done - {step}, undone=self.undone | {step})
 
-    def after(self, line: str, values: Mapping[str, Any]) -> Memory:
+    def after(self, line: str, values: Mapping[str, Any]) -> RunState:
         """The memory with one line more. Total: other lines change nothing."""
         step = str(values.get("step"))
         match line:
@@ -88,26 +88,26 @@ class Memory:
             case _:
                 return self
 
-    def without(self, steps: Iterable[str], keys: Iterable[str]) -> Memory:
+    def without(self, steps: Iterable[str], keys: Iterable[str]) -> RunState:
         dropped = frozenset(keys)
         kept = {key: value for key, value in self.values.items() if key not in dropped}
         return replace(self, values=MappingProxyType(kept), done=self.done - frozenset(steps))
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class JournalState:
     """What a journal tells when it is read from the start."""
 
     command: str | None = None
     case: Mapping[str, Any] | None = None
-    memory: Memory = field(default_factory=Memory)
+    memory: RunState = field(default_factory=RunState)
     current: str | None = None  # the step that was begun and is not done, or is being undone
     ended: bool = False
     lines: tuple[Mapping[str, Any], ...] = ()
     runs: frozenset[str] = frozenset()  # the words for themselves of all runs that wrote it
     digest: str = ""  # of all lines
 
-    def after(self, line: Mapping[str, Any]) -> Story:
+    def after(self, line: Mapping[str, Any]) -> JournalState:
         """The story with one line more. Total: an unknown line is kept and changes nothing."""
         memory = self.memory.after(str(line.get("line")), line)
         runs = self.runs | {str(line["by"])} if "by" in line else self.runs
@@ -127,7 +127,7 @@ class Story:
                 return told
 
     @property
-    def called_off(self) -> bool:
+    def aborted(self) -> bool:
         """An abort was begun: the relocation of this folder is over, or will be when that has ended."""
         return self.command == ABORT
 
@@ -146,8 +146,8 @@ class Story:
         return {str(line["step"]): float(line["seconds"]) for line in self.lines if line.get("line") == "done"}
 
 
-def fold(lines: Iterable[Mapping[str, Any]]) -> Story:
-    return reduce(Story.after, lines, Story())
+def fold(lines: Iterable[Mapping[str, Any]]) -> JournalState:
+    return reduce(JournalState.after, lines, JournalState())
 
 
 def parse(data: bytes) -> list[Mapping[str, Any]]:
@@ -187,7 +187,7 @@ def digest_after(digest: str, line: Mapping[str, Any]) -> str:
     return hashlib.sha256(f"{digest}{text}".encode()).hexdigest()[:32]
 
 
-def read_lines(data: bytes, where: Path | str) -> Story:
+def parse_journal(data: bytes, where: Path | str) -> JournalState:
     """The story of a journal's file, which is a path, or words for what is in the bucket. Raises NewerJournal, and
     JournalError where a line holds what was never written."""
     lines = parse(data)
@@ -211,7 +211,7 @@ class JournalWriter(Protocol):
     """Where a run writes, and reads what it remembers."""
 
     @property
-    def memory(self) -> Memory: ...
+    def memory(self) -> RunState: ...
 
     def write(self, line: str, **values: object) -> None:
         """Append one line; it counts from the moment this returns."""
@@ -228,7 +228,7 @@ class Mirrored(Protocol):
     """A journal, as far as it is mirrored."""
 
     @property
-    def story(self) -> Story: ...
+    def story(self) -> JournalState: ...
 
     def data(self) -> bytes:
         """All its lines, as a file holds them."""
@@ -264,14 +264,14 @@ class Journal:
                 todo="Wait until that one ends, or look at it with `hcp-dr status`.",
             ) from None
         try:
-            self.story = read_lines(self.data(), self.path)
+            self.story = parse_journal(self.data(), self.path)
             self._end_line()
         except BaseException:
             os.close(self._handle)
             raise
 
     @property
-    def memory(self) -> Memory:
+    def memory(self) -> RunState:
         return self.story.memory
 
     def data(self) -> bytes:
@@ -281,7 +281,7 @@ class Journal:
 
     def adopt(self, data: bytes) -> None:
         """Go on from what the mirror has; what was in the file is kept beside it."""
-        story = read_lines(data, "in the bucket")
+        story = parse_journal(data, "in the bucket")
         before, folder = self.data(), self.path.parent
         with _mapped(self.path):
             if before:
@@ -341,14 +341,14 @@ def _put(handle: int, data: bytes) -> None:
     os.fsync(handle)
 
 
-def read(folder: Path) -> Story | None:
+def read(folder: Path) -> JournalState | None:
     """The story of a backup folder, None where it has no journal. Reads only."""
     with _mapped(folder / FILE_NAME):
         try:
             data = disk.read(folder, FILE_NAME)
         except NotADirectoryError:
             return None
-        return None if data is None else read_lines(data, folder / FILE_NAME)
+        return None if data is None else parse_journal(data, folder / FILE_NAME)
 
 
 @contextmanager

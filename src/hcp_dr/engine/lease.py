@@ -17,10 +17,7 @@ from typing import Any, Literal
 
 from hcp_dr.engine import peers
 from hcp_dr.engine.bucket_lease import Leases
-from hcp_dr.engine.process import Process
-from hcp_dr.engine.process import current as this_process
-from hcp_dr.engine.process import is_gone as is_gone_here
-from hcp_dr.engine.sighting import (
+from hcp_dr.engine.lease_status import (
     DURATION,
     HOSTED_CLUSTER_ANNOTATION,
     LAST_RUN_ANNOTATION,
@@ -28,12 +25,15 @@ from hcp_dr.engine.sighting import (
     PROCESS_ANNOTATION,
     REACHED_ANNOTATION,
     SIDE_ANNOTATION,
-    Sighting,
+    LeaseStatus,
     lease_name,
     read_lease_status,
     stamp,
 )
-from hcp_dr.engine.telling import Progress
+from hcp_dr.engine.process import Process
+from hcp_dr.engine.process import current as this_process
+from hcp_dr.engine.process import is_gone as is_gone_here
+from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock, StopRequested
 from hcp_dr.errors import (
     AlreadyExists,
@@ -57,7 +57,7 @@ TRUSTED = DURATION - 10.0
 Verdict = Literal["take", "ours", "wait", "alive"]
 
 
-def decide(seen: Sighting | None, first: Sighting | None, *, me: str, unchanged: float, gone: bool) -> Verdict:
+def decide(seen: LeaseStatus | None, first: LeaseStatus | None, *, me: str, unchanged: float, gone: bool) -> Verdict:
     """`first` is how the Lease was when its holder was seen first, `unchanged` the seconds since then on our clock;
     `gone` says that the holder's process is proven to be no more."""
     if seen is None or not seen.holder:
@@ -82,7 +82,7 @@ class _Held:
     version: str | None = None
     asked_at: float = 0.0
     due: float = 0.0
-    first: Sighting | None = None
+    first: LeaseStatus | None = None
     first_at: float = 0.0
     before: str | None = None  # the version that was seen before preflight; None where it was held
     trouble: HcpDrError | None = None
@@ -177,9 +177,9 @@ class Lease:
     def _identify(self, held: _Held) -> None:
         """Raises WrongCluster, the port's errors."""
         if held.side == "destination" or self.in_place_of_source is None:
-            peers.must_be_the_one(self.ports, self.case, held.side)
+            peers.check_same_cluster(self.ports, self.case, held.side)
 
-    def _settled(self, held: _Held, seen: Sighting | None) -> bool:
+    def _settled(self, held: _Held, seen: LeaseStatus | None) -> bool:
         """Whether the Lease is ours now. Raises LeaseHeld, Conflict, AlreadyExists, NotFound."""
         verdict = self._verdict(held, seen)
         if seen is not None and verdict == "alive":
@@ -195,7 +195,7 @@ class Lease:
         self._write(held, seen)
         return True
 
-    def _verdict(self, held: _Held, seen: Sighting | None) -> Verdict:
+    def _verdict(self, held: _Held, seen: LeaseStatus | None) -> Verdict:
         now = self.clock.now()
         if seen is None or not seen.holder:
             held.first = None
@@ -204,7 +204,7 @@ class Lease:
         gone = seen is not None and bool(seen.process) and self.is_gone(seen.process)
         return decide(seen, held.first, me=self.me, unchanged=now - held.first_at, gone=gone)
 
-    def _write(self, held: _Held, seen: Sighting | None) -> None:
+    def _write(self, held: _Held, seen: LeaseStatus | None) -> None:
         """Make it ours, or renew it, on condition that it is as it was seen."""
         asked, now = self.clock.now(), self._time()
         spec: dict[str, Any] = {"holderIdentity": self.me, "leaseDurationSeconds": DURATION, "renewTime": now}
@@ -236,7 +236,7 @@ class Lease:
         return held.cluster.patch(LEASE, self.name, NAMESPACE, {**change, "metadata": metadata})
 
     def _is_ours(self, held: _Held, made: Object, asked: float) -> None:
-        seen = Sighting.of(made)
+        seen = LeaseStatus.of(made)
         held.version, held.announced = seen.version, seen.reached
         held.asked_at, held.due, held.trouble, held.first = asked, asked + RENEWED_EVERY, None, None
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hcp_dr.aws.port import Bucket
-from hcp_dr.engine.journal import FILE_NAME, Mirrored, Story, parse, read_lines
-from hcp_dr.engine.telling import Progress
+from hcp_dr.engine.journal import FILE_NAME, JournalState, Mirrored, parse, parse_journal
+from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.wait import Clock
 from hcp_dr.errors import RESUME, ArchiveError, AwsConflict, AwsError, BucketRefused, JournalError
 from hcp_dr.objects.archive import MANIFEST, Archive, Entry, must_be_of, read_manifest, sha256_of, understood
@@ -38,7 +38,7 @@ Lines = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MirroredJournal:
     """A journal in the bucket. `data` are its bytes; `modified` is in seconds since the epoch, None where not asked."""
 
     prefix: str
@@ -47,18 +47,18 @@ class Found:
     modified: float | None = None
 
     @property
-    def story(self) -> Story:
-        return read_lines(self.data, f"{self.prefix}/{FILE_NAME} in the bucket")
+    def story(self) -> JournalState:
+        return parse_journal(self.data, f"{self.prefix}/{FILE_NAME} in the bucket")
 
 
-def fetch(bucket: Bucket, prefix: str) -> Found | None:
+def fetch(bucket: Bucket, prefix: str) -> MirroredJournal | None:
     """The mirror of one backup. `prefix` is its folder in the bucket. Raises AwsError."""
     key = f"{prefix}/{FILE_NAME}"
     head = bucket.head(key)
-    return None if head is None else Found(prefix, bucket.get(key), head.etag)
+    return None if head is None else MirroredJournal(prefix, bucket.get(key), head.etag)
 
 
-def newest(bucket: Bucket, namespace: str, name: str, backup_ids: Collection[str] = ()) -> Found | None:
+def newest(bucket: Bucket, namespace: str, name: str, backup_ids: Collection[str] = ()) -> MirroredJournal | None:
     """The mirror that was written last: of these backups, or of all of the hosted cluster where none is named. Raises
     AwsError."""
     root = bucket_prefix(namespace, name)
@@ -133,7 +133,7 @@ class Mirror:
         """Whether the bucket lacks what the journal has, because it fails."""
         return self._failed_at is not None
 
-    def read(self) -> Found | None:
+    def read(self) -> MirroredJournal | None:
         """What is there, which may be written over from now on. Raises AwsError."""
         found = fetch(self.bucket, self.prefix)
         self._etag = found.etag if found else None

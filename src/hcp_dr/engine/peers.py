@@ -82,7 +82,7 @@ def stranger_inside(ports: Ports, cluster_id: str) -> Stranger | None:
     return Stranger("hosted", ports.hosted.server, why) if now != cluster_id else None
 
 
-def must_be_the_one(ports: Ports, case: Case, side: Side) -> None:
+def check_same_cluster(ports: Ports, case: Case, side: Side) -> None:
     """Raises WrongCluster, KubernetesError."""
     found = stranger(ports, case, side)
     if found is not None:

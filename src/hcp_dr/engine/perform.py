@@ -15,8 +15,8 @@ from hcp_dr.engine.step import (
     Create,
     Delete,
     DeleteObject,
-    Forget,
-    Hurry,
+    ForceStop,
+    Invalidate,
     Patch,
     Protect,
     PutObject,
@@ -42,7 +42,7 @@ def perform(action: Action, ports: Ports) -> None:
             ports.cluster(side).delete(
                 resource, name, namespace, uid=uid, grace_seconds=grace_seconds, propagation=propagation
             )
-        case Hurry():
+        case ForceStop():
             _hurry(action, ports)
         case WriteFile(path, text):
             ports.archive.write(path, text)
@@ -52,7 +52,7 @@ def perform(action: Action, ports: Ports) -> None:
             ports.zone.change(changes)
         case Protect(instance_id, on):
             ports.instances.protect(instance_id, on=on)
-        case Remember() | Forget():
+        case Remember() | Invalidate():
             raise AssertionError("the journal remembers before the hands move")
         case _:
             transfer.carry_out(action, ports)
@@ -68,7 +68,7 @@ def _in_bucket(action: PutObject | DeleteObject | CopyObject, bucket: Bucket) ->
             bucket.copy(source, key, metadata=metadata, if_etag=etag)
 
 
-def _hurry(action: Hurry, ports: Ports) -> None:
+def _hurry(action: ForceStop, ports: Ports) -> None:
     cluster = ports.cluster(action.side)
     with suppress(KubernetesError):  # without a shell, or gone already: it leaves in its own time
         cluster.execute(action.namespace, action.pod, action.container, ["/bin/sh", "-c", "kill -TERM 1"], seconds=10)

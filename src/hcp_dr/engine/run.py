@@ -13,18 +13,18 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from hcp_dr.engine.hands import Answer, Hands
+from hcp_dr.engine.discovery_cache import cached
 from hcp_dr.engine.journal import JournalWriter, keep
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import Mirror
 from hcp_dr.engine.perform import in_vain, perform
-from hcp_dr.engine.recall import recalling
+from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.state import Remember
-from hcp_dr.engine.step import Action, Check, Do, Done, Forget, Refuse, Step, Wait, Watch, describe_all, fingerprint
-from hcp_dr.engine.telling import Progress
+from hcp_dr.engine.step import Action, Check, Do, Done, Invalidate, Refuse, Step, Wait, Watch, describe_all, fingerprint
 from hcp_dr.engine.untouched import still_true
 from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock, StopRequested, mark_of
-from hcp_dr.engine.watching import PATIENCE, Lookout
+from hcp_dr.engine.watch_schedule import PATIENCE, WatchSchedule
+from hcp_dr.engine.workers import Answer, Workers
 from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, HcpDrError, NotFound, Refused, ServerBusy, TimedOut
 from hcp_dr.model import Case, Ports
 
@@ -40,7 +40,7 @@ HANDS = 8
 class _StartOver(Exception):
     """Steps that were done are to be done again."""
 
-    def __init__(self, forgotten: Forget) -> None:
+    def __init__(self, forgotten: Invalidate) -> None:
         super().__init__()
         self.forgotten = forgotten
 
@@ -76,11 +76,11 @@ class Run:
     lease: Lease | None = None
     mirror: Mirror | None = None
     watches: Sequence[Watch[Any]] = ()
-    lookouts: dict[str, Lookout] = field(default_factory=dict)  # by the name of the watch
-    _hands: Hands = field(init=False, repr=False)
+    lookouts: dict[str, WatchSchedule] = field(default_factory=dict)  # by the name of the watch
+    _hands: Workers = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._hands = Hands(self.hands, self.clock)
+        self._hands = Workers(self.hands, self.clock)
 
     def carry_out(self, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
         """Every step that the journal does not call done, in order; a proof is looked at again whatever it says. What a
@@ -147,7 +147,7 @@ class Run:
 
     def _rounds(self, step: Step[Any], seen: _Pass) -> Iterator[Done]:
         wake = None
-        looking = recalling(self.ports)
+        looking = cached(self.ports)
         while True:
             if self.stop.is_set():
                 self.journal.write("stopped", step=step.name)
@@ -185,7 +185,7 @@ class Run:
         Tells whether one of them had something to put right, and did."""
         righted = False
         for watch in self.watches:
-            lookout = self.lookouts.setdefault(watch.page.name, Lookout())
+            lookout = self.lookouts.setdefault(watch.page.name, WatchSchedule())
             early = self.clock.now() < lookout.next and not at_once
             if early or not watch.in_force(self.journal.memory):
                 continue
@@ -220,7 +220,7 @@ class Run:
             for watch in self.watches
             for check in (
                 *watch.told(self.journal.memory),
-                *self.lookouts.get(watch.page.name, Lookout()).told(watch.page.name, self.clock.now()),
+                *self.lookouts.get(watch.page.name, WatchSchedule()).describe(watch.page.name, self.clock.now()),
             )
         )
 
@@ -252,11 +252,11 @@ class Run:
                 keep(self.journal, action)
         if any(isinstance(action, Remember) for action in actions):
             self.send_mirror(now=True)
-        acts = [action for action in actions if not isinstance(action, Remember | Forget)]
+        acts = [action for action in actions if not isinstance(action, Remember | Invalidate)]
         if acts and not self._act_outside(step, acts, seen):
             return
         for action in actions:
-            if isinstance(action, Forget):
+            if isinstance(action, Invalidate):
                 self.journal.write("forget", steps=list(action.steps), keys=list(action.keys))
                 self.send_mirror(now=True)
                 raise _StartOver(action)

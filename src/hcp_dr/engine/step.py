@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from hcp_dr.aws.port import RecordChange
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.state import Remember
 from hcp_dr.engine.transfer import Transfer
 from hcp_dr.errors import HcpDrError
@@ -79,7 +79,7 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
-class Hurry:
+class ForceStop:
     """Let a pod whose deletion is asked for leave at once instead of after its long grace.
 
     A kubelet does not shorten a grace that has begun (kubernetes issue 113606), so that the first container is told a
@@ -159,7 +159,7 @@ class Protect:
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
+class Invalidate:
     """Take steps and remembered values out of the journal's memory, because what they stand for is void. Written after
     the other actions of its batch. The run does those steps again; it ends with `error` instead where `again` is False
     or where one of them is none of its command."""
@@ -177,7 +177,7 @@ Action = (
     Create
     | Patch
     | Delete
-    | Hurry
+    | ForceStop
     | WriteFile
     | PutObject
     | DeleteObject
@@ -186,7 +186,7 @@ Action = (
     | Protect
     | Transfer
     | Remember
-    | Forget
+    | Invalidate
 )
 
 
@@ -196,7 +196,7 @@ def fingerprint(action: Action) -> str:
     match action:
         case Create(side, resource, body):
             return _print_of("Create", side, resource, name_of(body), namespace_of(body))
-        case Delete() | Hurry():
+        case Delete() | ForceStop():
             action = replace(action, uid="")
         case Patch(patch=Mapping() as patch) if "resourceVersion" in patch.get("metadata", {}):
             meta = {key: value for key, value in patch["metadata"].items() if key != "resourceVersion"}
@@ -228,7 +228,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class WatchTarget:
     """A kind of object whose change ends a wait early."""
 
     side: Side
@@ -267,7 +267,7 @@ class Wait:
     until: str
     seen: str
     limit: float
-    wake: Topic | None = None
+    wake: WatchTarget | None = None
     todo: str | None = None
     then: Done | None = None
 
@@ -299,11 +299,11 @@ class Step(Generic[Facts]):
 
     name: str
     documented: str
-    observe: Callable[[Ports, Case, Memory], Facts]
+    observe: Callable[[Ports, Case, RunState], Facts]
     plan: Callable[[Facts], Decision]
     foresee: Callable[[Facts], Facts] = _as_they_are
     afterwards: Callable[[Facts, Decision], Facts] | None = None
-    look_back: Callable[[Ports, Case, Memory], Any] | None = None
+    look_back: Callable[[Ports, Case, RunState], Any] | None = None
     revert: Callable[[Any], Decision] | None = None
     waits: tuple[Timeout, ...] = ()  # all that it may wait for
     checks: str = ""  # of a step that only reads: what it proves, as a clause
@@ -328,9 +328,9 @@ class Watch(Generic[Facts]):
     after: tuple[str, ...]
     until: str
     alarm: Callable[[Facts], str | None]
-    told: Callable[[Memory], tuple[Check, ...]]
+    told: Callable[[RunState], tuple[Check, ...]]
 
-    def in_force(self, memory: Memory) -> bool:
+    def in_force(self, memory: RunState) -> bool:
         return not memory.done.isdisjoint(self.after) and self.until not in memory.done
 
 

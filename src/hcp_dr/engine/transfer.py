@@ -171,14 +171,14 @@ def _failure(action: InPod, ports: Ports, code: int, reason: str, shown: str) ->
     )
 
 
-def _said(completed: Completed) -> str:
+def _last_line(completed: Completed) -> str:
     return completed.stderr.decode(errors="replace").strip()[-256:] or "it said nothing"
 
 
 def _in_pod(action: InPod, ports: Ports, script: str, *, shown: str) -> None:
     completed = _execute(action, ports, script)
     if completed.exit_code:
-        raise _failure(action, ports, completed.exit_code, _said(completed), shown)
+        raise _failure(action, ports, completed.exit_code, _last_line(completed), shown)
 
 
 def _save(action: SaveSnapshot, ports: Ports) -> None:

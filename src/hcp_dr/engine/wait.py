@@ -8,7 +8,7 @@ from collections.abc import Collection
 from concurrent import futures
 from typing import Any, Protocol
 
-from hcp_dr.engine.step import Topic
+from hcp_dr.engine.step import WatchTarget
 from hcp_dr.errors import HcpDrError
 from hcp_dr.model import Ports
 
@@ -33,7 +33,7 @@ class Clock(Protocol):
 
     def pause(self, seconds: float) -> None: ...
 
-    def await_change(self, ports: Ports, topic: Topic | None, mark: str | None, seconds: float) -> None:
+    def await_change(self, ports: Ports, topic: WatchTarget | None, mark: str | None, seconds: float) -> None:
         """Return when an object of the topic changed after `mark`, at the latest after so many seconds."""
         ...
 
@@ -42,7 +42,7 @@ class Clock(Protocol):
         ...
 
 
-def mark_of(ports: Ports, topic: Topic | None) -> str | None:
+def mark_of(ports: Ports, topic: WatchTarget | None) -> str | None:
     """The present of a topic, taken before observing, so that no change is slept through."""
     if topic is None:
         return None
@@ -68,7 +68,7 @@ class SystemClock:
     def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
         futures.wait(works, timeout=seconds)
 
-    def await_change(self, ports: Ports, topic: Topic | None, mark: str | None, seconds: float) -> None:
+    def await_change(self, ports: Ports, topic: WatchTarget | None, mark: str | None, seconds: float) -> None:
         if topic is None or mark is None:
             self.pause(min(seconds, 0.5))
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, DeleteObject, Do, PutObject
 from hcp_dr.errors import Forbidden
 from hcp_dr.hypershift.checks import bad_if
@@ -60,7 +60,7 @@ class Probe:
         )
 
 
-def read_probe(ports: Ports, case: Case, memory: Memory) -> Probe:
+def read_probe(ports: Ports, case: Case, memory: RunState) -> Probe:
     key = f"{case.key_prefix}/probe"
     there = ports.bucket.head(key) is not None
     remembered = memory.get(BUCKET_PROBE)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hcp_dr.aws.port import Record
-from hcp_dr.engine.foretell import Estimate, Part
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.planner import Estimate, Part
 from hcp_dr.errors import HcpDrError
 from hcp_dr.hypershift.dns.external_dns import read_external_dns
 from hcp_dr.hypershift.dns.handover import SHORT_LIFE
@@ -67,7 +67,7 @@ class Facts:
 Answer = TypeVar("Answer")
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     """Reads only; what does not answer is not known."""
     hosted_cluster = _or_none(lambda: ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)) or {}
     records = _or_none(ports.zone.records) or ()

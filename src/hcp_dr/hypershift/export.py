@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Refuse, WriteFile
 from hcp_dr.errors import RESUME, ArchiveError, HcpDrError
 from hcp_dr.hypershift import inventory
@@ -32,7 +32,7 @@ class Facts:
     aside: tuple[Object, ...] = ()  # what else is in the control plane namespace, of the kinds that are carried
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     live, aside = inventory.chosen_and_aside(ports.source, case)
     written = {}
     for item in live:

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from hcp_dr.engine.lease_status import HOSTED_CLUSTER_ANNOTATION, NAMESPACE, SIDE_ANNOTATION, stamp
 from hcp_dr.engine.peers import VARIABLES
-from hcp_dr.engine.sighting import HOSTED_CLUSTER_ANNOTATION, NAMESPACE, SIDE_ANNOTATION, stamp
 from hcp_dr.engine.step import Check, Create, Decision, Delete, Do, Refuse, Wait
 from hcp_dr.errors import RESUME, OperatorClaimed
 from hcp_dr.hypershift import timeouts
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import LEASE
-from hcp_dr.model import RELOCATION_ANNOTATION, Case, Later, Ports, Side
+from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports, Side, Unknown
 from hcp_dr.objects.reading import annotations_of, uid_of
 
 LEASE_NAME = "hcp-dr.operator"
@@ -77,7 +77,7 @@ class Claim:
 
     def held(self) -> Claim:
         """As if it were ours. For foreseeing."""
-        return self if self.is_ours else replace(self, holder=Holder(self.me, "", Later("uid of the Lease")))
+        return self if self.is_ours else replace(self, holder=Holder(self.me, "", Unknown("uid of the Lease")))
 
     def take(self) -> Create:
         annotations = {
@@ -127,7 +127,7 @@ class Claim:
             )
         )
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Who may have scaled the operator, for an error about that: a sentence."""
         if self.holder is None:
             return f"Nobody holds {OBJECT} there, which this relocation made: somebody deleted it."

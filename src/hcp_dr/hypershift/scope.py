@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from hcp_dr.aws.port import Instance, Record
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.state import Key, refusal
 from hcp_dr.hypershift.dns.records import ADDRESSES, fixed_names, names_in, names_kept_by, ownerships
 from hcp_dr.hypershift.state import (
@@ -88,7 +88,7 @@ def under(name: str, domain: str) -> bool:
     return name == domain or name.endswith(f".{domain}")
 
 
-def routes(memory: Memory, mine: Own) -> dict[str, Object]:
+def routes(memory: RunState, mine: Own) -> dict[str, Object]:
     """`routes`: Routes by name, as they were before they were taken away."""
     found = memory.get(ROUTES) or {}
     for name, body in found.items():
@@ -103,7 +103,7 @@ def routes(memory: Memory, mine: Own) -> dict[str, Object]:
     return found
 
 
-def hostnames(memory: Memory, mine: Own) -> dict[str, str]:
+def hostnames(memory: RunState, mine: Own) -> dict[str, str]:
     """`service_hostnames`: the annotation of Services, by name."""
     found = memory.get(SERVICE_HOSTNAMES) or {}
     for name, text in found.items():
@@ -113,7 +113,7 @@ def hostnames(memory: Memory, mine: Own) -> dict[str, str]:
     return found
 
 
-def image(memory: Memory, key: Key[RecordImage], mine: Own, *, published: bool = False) -> RecordImage | None:
+def image(memory: RunState, key: Key[RecordImage], mine: Own, *, published: bool = False) -> RecordImage | None:
     """`dns_image` or `dns_held`: records at the hosted cluster's names, and the owner who kept them for its control
     plane. `published` says that names count which its Routes and Services had."""
     value = memory.get(key)
@@ -128,7 +128,7 @@ def image(memory: Memory, key: Key[RecordImage], mine: Own, *, published: bool =
     return value
 
 
-def _published(memory: Memory, mine: Own) -> frozenset[str]:
+def _published(memory: RunState, mine: Own) -> frozenset[str]:
     hosts = [names_in(str(dig(body, "spec", "host") or "")) for body in routes(memory, mine).values()]
     return frozenset[str]().union(*hosts, *(names_in(text) for text in hostnames(memory, mine).values()))
 
@@ -144,7 +144,7 @@ def _may_be_record(record: Record, names: frozenset[str], mine: Own, owner: str)
     return bool(kept) and not names.isdisjoint(names_kept_by(record.name))
 
 
-def replicas(memory: Memory, key: Key[dict[str, int]], names: Collection[str]) -> dict[str, int] | None:
+def replicas(memory: RunState, key: Key[dict[str, int]], names: Collection[str]) -> dict[str, int] | None:
     """`replicas_before`, `operator_before`, `destination_operator_before`: how many pods these Deployments had."""
     found = memory.get(key)
     for name, count in (found or {}).items():
@@ -156,7 +156,7 @@ def replicas(memory: Memory, key: Key[dict[str, int]], names: Collection[str]) -
     return found
 
 
-def pauses(memory: Memory) -> PausedBefore | None:
+def pauses(memory: RunState) -> PausedBefore | None:
     """`paused_before`. Only what is there now, in the hosted cluster's namespaces, is asked for."""
     found = memory.get(PAUSED_BEFORE)
     if found is not None:
@@ -166,7 +166,7 @@ def pauses(memory: Memory) -> PausedBefore | None:
     return found
 
 
-def changed(memory: Memory, case: Case, kinds: Collection[str]) -> dict[str, tuple[str, str | None, str]]:
+def changed(memory: RunState, case: Case, kinds: Collection[str]) -> dict[str, tuple[str, str | None, str]]:
     """`changed`: kind, namespace and name of what changed between export and fence, by its file."""
     found = memory.get(CHANGED) or {}
     for file, (kind, namespace, name) in found.items():
@@ -176,7 +176,7 @@ def changed(memory: Memory, case: Case, kinds: Collection[str]) -> dict[str, tup
     return found
 
 
-def snapshot_id(memory: Memory) -> str | None:
+def snapshot_id(memory: RunState) -> str | None:
     """The id of the online backup or of the fence, which is in the name of a file in etcd's pod; None where there is
     none."""
     of = memory.get(ONLINE) or memory.get(FENCE)
@@ -185,7 +185,7 @@ def snapshot_id(memory: Memory) -> str | None:
     return of.id if of else None
 
 
-def protection(memory: Memory) -> dict[str, bool] | None:
+def protection(memory: RunState) -> dict[str, bool] | None:
     """`protection`: whether instances were protected, by id. Whose they are `must_be_own` says."""
     found = memory.get(PROTECTION)
     for name, on in (found or {}).items():
@@ -199,7 +199,7 @@ def is_tagged(instance: Instance, infra_id: str) -> bool:
     return bool(infra_id) and any(f"{prefix}{infra_id}" in instance.tags for prefix in INSTANCE_TAGS)
 
 
-def must_be_own(instances: Iterable[Instance], machines: Collection[str], infra_id: str) -> None:
+def check_own_instances(instances: Iterable[Instance], machines: Collection[str], infra_id: str) -> None:
     """`machines` are instance ids by the hosted cluster's AWSMachines, `infra_id` is that of its HostedCluster, ""
     where it has none. Raises NotOurs for an instance that neither says to be its own."""
     odd = [e.instance_id for e in instances if e.instance_id not in machines and not is_tagged(e, infra_id)]

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import NoReturn, cast
 
-from hcp_dr.engine.journal import Memory, Story
+from hcp_dr.engine.journal import JournalState, RunState
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import HcpDrError, NoBackup, Refused
 from hcp_dr.hypershift.deletion.protocol import CAN_TERMINATE_INSTANCES
@@ -24,7 +24,7 @@ from hcp_dr.objects.archive import Archive, Manifest, must_be_of, read_manifest,
 from hcp_dr.objects.moments import utc
 
 
-def is_lost(memory: Memory) -> bool:
+def is_lost(memory: RunState) -> bool:
     return memory.has(SOURCE_LOST)
 
 
@@ -47,7 +47,7 @@ def lost_source() -> Kubernetes:
     return cast("Kubernetes", LostSource())
 
 
-def moment_of(manifest: Manifest, memory: Memory) -> float:
+def moment_of(manifest: Manifest, memory: RunState) -> float:
     """Seconds since the epoch after which what was written is not in the backup's snapshot. A fence that was lifted and
     made again is not the snapshot's: the source took writes in between."""
     snapshot = manifest.snapshot
@@ -60,7 +60,7 @@ def moment_of(manifest: Manifest, memory: Memory) -> float:
     return min(own, default=manifest.made_at)
 
 
-def must_be_verified(archive: Archive, story: Story, ports: Ports, case: Case) -> Manifest:
+def check_verified(archive: Archive, story: JournalState, ports: Ports, case: Case) -> Manifest:
     """The manifest of a backup that is whole here, whose snapshot the bucket has, and whose etcd can be restored from
     it. Raises NoBackup, ArchiveError, AwsError, NotRestorable."""
     manifest = read_manifest(archive)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.perform import SHORT_GRACE
-from hcp_dr.engine.step import Action, Hurry, Patch
+from hcp_dr.engine.step import Action, ForceStop, Patch
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import DEPLOYMENT, POD, STATEFUL_SET
 from hcp_dr.model import Side
@@ -79,7 +79,7 @@ def stop(side: Side, items: Iterable[Workload]) -> tuple[Action, ...]:
         if item.replicas:
             actions.append(scale(side, item, 0))
         actions += [
-            Hurry(side, pod.namespace, pod.name, pod.uid, pod.container)
+            ForceStop(side, pod.namespace, pod.name, pod.uid, pod.container)
             for pod in item.pods
             if pod.grace is not None and pod.grace > SHORT_GRACE
         ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hcp_dr.engine.journal import Story
+from hcp_dr.engine.journal import JournalState
 from hcp_dr.engine.step import Check
 from hcp_dr.hypershift import steps
 
 
-def phases(story: Story) -> list[dict[str, Any]]:
+def phases(story: JournalState) -> list[dict[str, Any]]:
     """Seconds by phase, in the order in which the phases began. A phase's steps need not stand together."""
     seconds: dict[str, float] = {}
     for step, took in story.seconds_of_steps().items():
@@ -19,7 +19,7 @@ def phases(story: Story) -> list[dict[str, Any]]:
     return [{"name": name, "seconds": round(took, 3)} for name, took in seconds.items()]
 
 
-def api_away(story: Story) -> float | None:
+def api_away(story: JournalState) -> float | None:
     """Seconds from the fence's first order to the name's first answer, by the journal; None where it has not both."""
     began = next(
         (x["at"] for x in story.lines if x.get("line") == "intent" and x.get("step") == steps.BACKUP_FENCE), None
@@ -29,7 +29,7 @@ def api_away(story: Story) -> float | None:
     return round(float(back[0]) - float(began), 3) if began is not None and back else None
 
 
-def to_json(story: Story, *, backup_dir: str, result: str, checks: Sequence[Check]) -> dict[str, Any]:
+def to_json(story: JournalState, *, backup_dir: str, result: str, checks: Sequence[Check]) -> dict[str, Any]:
     because = {line["step"]: line["because"] for line in story.lines if line.get("line") == "done"}
     return {
         "result": result,
@@ -56,7 +56,7 @@ def to_json(story: Story, *, backup_dir: str, result: str, checks: Sequence[Chec
     }
 
 
-def _warnings(story: Story, checks: Sequence[Check]) -> list[str]:
+def _warnings(story: JournalState, checks: Sequence[Check]) -> list[str]:
     """Those of now, and those that an undoing left in the journal before it was resumed."""
     now = [f"{check.name}: {check.seen}" for check in checks if check.verdict == "warning"]
     journaled = [str(text) for line in story.lines if line.get("line") == "undone" for text in line.get("warnings", ())]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hcp_dr.engine.foretell import Estimate, Outlook, PlannedStep
+from hcp_dr.engine.planner import Estimate, Outlook, PlannedStep
 
 _WORDS: dict[Outlook, str] = {
     "done": "done: ",

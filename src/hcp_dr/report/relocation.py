@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hcp_dr.engine.journal import Story
+from hcp_dr.engine.journal import JournalState
 from hcp_dr.objects.moments import utc
 from hcp_dr.report.outcome import api_away
 
@@ -16,7 +16,7 @@ _STAYS = (
 )
 
 
-def to_json(story: Story, *, backup_dir: str) -> dict[str, Any]:
+def to_json(story: JournalState, *, backup_dir: str) -> dict[str, Any]:
     """Moments are RFC 3339 in UTC, durations seconds. `checks` has the last word of each step on each matter,
     `versions` those of hcp-dr that began it and went on with it, in order; older ones did not write theirs."""
     case = dict(story.case or {})
@@ -57,7 +57,7 @@ def to_json(story: Story, *, backup_dir: str) -> dict[str, Any]:
     }
 
 
-def _state(story: Story, warned: list[dict[str, Any]]) -> str:
+def _state(story: JournalState, warned: list[dict[str, Any]]) -> str:
     if not story.ended:
         return "unfinished"
     return "done with warnings" if warned else "done"
@@ -71,7 +71,7 @@ def _moment(line: Mapping[str, Any]) -> str:
     return utc(float(line.get("at") or 0))
 
 
-def _last(story: Story, kind: str) -> dict[str, Mapping[str, Any]]:
+def _last(story: JournalState, kind: str) -> dict[str, Mapping[str, Any]]:
     """By step, its last line of this kind; steps in the order in which they first had one."""
     found: dict[str, Mapping[str, Any]] = {}
     for line in story.lines:
@@ -80,7 +80,7 @@ def _last(story: Story, kind: str) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _checks(story: Story) -> Iterator[dict[str, Any]]:
+def _checks(story: JournalState) -> Iterator[dict[str, Any]]:
     """Of what was examined before, of each step, and of the watches."""
     told = (*_last(story, "checked").values(), *_last(story, "done").values())
     for line in sorted(told, key=lambda line: float(line.get("at") or 0)):

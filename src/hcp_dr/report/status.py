@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hcp_dr.engine.around import Around
-from hcp_dr.engine.journal import Story
-from hcp_dr.engine.sighting import DURATION, Sighting, stamp
+from hcp_dr.engine.journal import JournalState
+from hcp_dr.engine.lease_status import DURATION, LeaseStatus, stamp
+from hcp_dr.engine.remote_state import RemoteState
 from hcp_dr.errors import HcpDrError
 
 _FOLLOWS = {
@@ -26,10 +26,10 @@ class Seen:
     `local` says that the story is that folder's. `steps` are those of the command, in order; `now` in seconds since
     the epoch."""
 
-    story: Story
+    story: JournalState
     backup_dir: str | None
     local: bool
-    around: Around
+    around: RemoteState
     steps: Sequence[str]
     no_return: str
     now: float
@@ -68,7 +68,7 @@ def to_json(seen: Seen) -> dict[str, Any]:
     }
 
 
-def _lease(told: Sighting | HcpDrError | None, now: float) -> dict[str, Any] | None:
+def _lease(told: LeaseStatus | HcpDrError | None, now: float) -> dict[str, Any] | None:
     """None where it could not be asked."""
     if isinstance(told, HcpDrError):
         return None

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from hcp_dr.commands import backup_online, journaled
+from hcp_dr.commands import backup_online, journaled_case
 from hcp_dr.commands.abort import abort
 from hcp_dr.commands.backup import backup
 from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome, Requested, exit_code_of
@@ -27,12 +27,12 @@ from hcp_dr.commands.restore_lost import restore_lost
 from hcp_dr.commands.resume import resume
 from hcp_dr.commands.teardown import teardown
 from hcp_dr.commands.verify import verify
-from hcp_dr.engine.around import Around
-from hcp_dr.engine.foretell import PlannedStep
-from hcp_dr.engine.journal import Memory, OpenJournal, Story, read_lines
+from hcp_dr.engine.journal import JournalState, OpenJournal, RunState, parse_journal
+from hcp_dr.engine.planner import PlannedStep
 from hcp_dr.engine.process import Process
-from hcp_dr.engine.step import Check, Topic
-from hcp_dr.engine.telling import Progress
+from hcp_dr.engine.progress import Progress
+from hcp_dr.engine.remote_state import RemoteState
+from hcp_dr.engine.step import Check, WatchTarget
 from hcp_dr.engine.wait import LOOK_AGAIN
 from hcp_dr.errors import CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
@@ -72,7 +72,7 @@ class JumpingClock:
         del seconds
         futures.wait(works)
 
-    def await_change(self, ports: Ports, topic: Topic | None, mark: str | None, seconds: float) -> None:
+    def await_change(self, ports: Ports, topic: WatchTarget | None, mark: str | None, seconds: float) -> None:
         if topic is None or mark is None:
             self.pause(min(seconds, _IDLE_SECONDS))
             return
@@ -90,12 +90,12 @@ class MemoryJournal:
     """What engine.journal.Journal is on disk: each line counts from the moment it is written."""
 
     def __init__(self, clock: Clock) -> None:
-        self.story = Story()
+        self.story = JournalState()
         self._clock = clock
         self._dumped: list[tuple[Mapping[str, Any], bytes]] = []
 
     @property
-    def memory(self) -> Memory:
+    def memory(self) -> RunState:
         return self.story.memory
 
     def write(self, line: str, **values: object) -> None:
@@ -111,7 +111,7 @@ class MemoryJournal:
         return b"".join(data for _, data in self._dumped)
 
     def adopt(self, data: bytes) -> None:
-        self.story = read_lines(data, "in memory")
+        self.story = parse_journal(data, "in memory")
 
     def close(self) -> None:
         """Nothing is open."""
@@ -142,7 +142,7 @@ class MemoryFolder:
     def make(self, *, by_hand: bool = False) -> None:
         """It is there."""
 
-    def story(self) -> Story | None:
+    def story(self) -> JournalState | None:
         return self.journal.story if self.journal.story.lines else None
 
     def open_journal(self, now: Callable[[], float]) -> OpenJournal:
@@ -180,7 +180,7 @@ class _Reached:
     def make(self, *, by_hand: bool = False) -> None:
         self.kept.make(by_hand=by_hand)
 
-    def story(self) -> Story | None:
+    def story(self) -> JournalState | None:
         return self.kept.story()
 
     def open_journal(self, now: Callable[[], float]) -> OpenJournal:
@@ -236,7 +236,7 @@ class Ending:
     """How a command ended: `error` is what it stopped with, None where it is done. `checks` are those of its run, or,
     where a preflight stopped it, those of that."""
 
-    story: Story
+    story: JournalState
     checks: tuple[Check, ...] = ()
     error: HcpDrError | None = None
 
@@ -373,21 +373,21 @@ class Operator:
         """Of a relocation that would begin now."""
         return discover_relocation(self.context())
 
-    def around(self) -> Around:
+    def around(self) -> RemoteState:
         """What the world tells of the relocation."""
-        return journaled.ask_world(self.context())
+        return journaled_case.read_remote(self.context())
 
     # What outlives a process
 
-    def story(self) -> Story:
-        return self._kept.story() or Story()
+    def story(self) -> JournalState:
+        return self._kept.story() or JournalState()
 
     @property
     def files(self) -> Mapping[str, bytes]:
         """Of the backup folder in memory."""
         return self.memory.files
 
-    def take_over(self, story: Story, files: Mapping[str, bytes]) -> None:
+    def take_over(self, story: JournalState, files: Mapping[str, bytes]) -> None:
         """Go on from what another one's journal and backup folder in memory hold."""
         self.memory.journal.story = story
         self.memory.files = dict(files)

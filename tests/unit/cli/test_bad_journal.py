@@ -9,7 +9,7 @@ import pytest
 from hcp_dr.engine.journal import FILE_NAME
 from tests.ports import CASE
 from tests.unit.cli.conftest import Hcp
-from tests.unit.engine.test_lines import BEGIN, written
+from tests.unit.engine.test_journal_lines import BEGIN, written
 
 
 @pytest.mark.usefixtures("connected")

@@ -12,7 +12,7 @@ import pytest
 
 from hcp_dr.commands import abort, resume
 from hcp_dr.engine import journal
-from hcp_dr.engine.sighting import stamp
+from hcp_dr.engine.lease_status import stamp
 from hcp_dr.engine.step import Done, Refuse
 from hcp_dr.errors import AwsUnreachable, ClusterUnreachable, Refused
 from hcp_dr.procedure import PHASES

@@ -10,7 +10,7 @@ import pytest
 from hcp_dr.errors import WrongCluster
 from tests.ports import CASE, World
 from tests.unit.cli.conftest import Hcp
-from tests.unit.engine.test_lines import BEGIN, DONE, written
+from tests.unit.engine.test_journal_lines import BEGIN, DONE, written
 
 pytestmark = pytest.mark.usefixtures("connected")
 ENDED = ({"at": 3.0, "line": "end"},)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.lease_status import NAMESPACE, LeaseStatus, lease_name
 from hcp_dr.engine.process import Process
-from hcp_dr.engine.sighting import NAMESPACE, Sighting, lease_name
-from hcp_dr.engine.telling import Progress
+from hcp_dr.engine.progress import Progress
 from hcp_dr.errors import ClusterUnreachable
 from hcp_dr.kube.resources import LEASE
 from hcp_dr.kube.resources import NAMESPACE as NAMESPACE_KIND
@@ -98,9 +98,9 @@ class Clusters:
             **more,
         )
 
-    def seen(self, side: Side) -> Sighting:
+    def seen(self, side: Side) -> LeaseStatus:
         name = lease_name(CASE.namespace, CASE.name)
-        return Sighting.of(Client(lambda: self.servers[side], side, "").get(LEASE, name, NAMESPACE))
+        return LeaseStatus.of(Client(lambda: self.servers[side], side, "").get(LEASE, name, NAMESPACE))
 
     def holders(self) -> tuple[str, str]:
         """Their words for themselves."""

@@ -8,7 +8,7 @@ import pytest
 
 from hcp_dr.engine.bucket_lease import BucketLease
 from hcp_dr.engine.lease import Lease
-from hcp_dr.engine.sighting import DURATION, read_lease_status
+from hcp_dr.engine.lease_status import DURATION, read_lease_status
 from hcp_dr.errors import AlreadyExists, Conflict, LeaseHeld, LeaseLost, NotFound
 from hcp_dr.kube.resources import LEASE
 from tests.ports import CASE

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hcp_dr.engine.lease import TRUSTED, Lease
-from hcp_dr.engine.sighting import DURATION
-from hcp_dr.engine.step import Topic
+from hcp_dr.engine.lease_status import DURATION
+from hcp_dr.engine.step import WatchTarget
 from hcp_dr.errors import HcpDrError
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Ports
@@ -84,7 +84,7 @@ class Contender:
         while self.now() < until:
             self.rest()
 
-    def await_change(self, ports: Ports, topic: Topic | None, mark: str | None, seconds: float) -> None:
+    def await_change(self, ports: Ports, topic: WatchTarget | None, mark: str | None, seconds: float) -> None:
         raise AssertionError(f"nothing waits here: {ports} {topic} {mark} {seconds}")
 
     def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:

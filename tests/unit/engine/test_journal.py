@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hcp_dr.engine import journal
-from hcp_dr.engine.journal import FILE_NAME, Journal, Story, fold, parse
-from hcp_dr.engine.lines import case_of
+from hcp_dr.engine.journal import FILE_NAME, Journal, JournalState, fold, parse
+from hcp_dr.engine.journal_lines import case_of
 from hcp_dr.errors import JournalError, NewerJournal
 from hcp_dr.report import relocation
 
@@ -102,13 +102,13 @@ def test_an_abort_takes_steps_back_and_ends_the_story(tmp_path: Path) -> None:
     begins = {"line": "begin", "command": "abort", "case": None}
     write_all(tmp_path, [*LINES, begins, {"line": "undo", "step": "backup.fence"}])
     assert (story := journal.read(tmp_path)) is not None
-    assert (story.called_off, story.ended, story.current) == (True, False, "backup.fence")
+    assert (story.aborted, story.ended, story.current) == (True, False, "backup.fence")
     assert story.memory.begun == {"backup.pause", "backup.fence"}
     assert story.memory.acted == {"backup.pause"}
     write_all(tmp_path, [{"line": "undone", "step": step} for step in ("backup.fence", "backup.pause")])
     write_all(tmp_path, [{"line": "end"}])
     assert (story := journal.read(tmp_path)) is not None
-    assert (story.called_off, story.ended, story.current) == (True, True, None)
+    assert (story.aborted, story.ended, story.current) == (True, True, None)
     assert story.memory.done == set()
     assert story.memory.undone == {"backup.pause", "backup.fence"}
 
@@ -144,7 +144,7 @@ def test_what_comes_after_a_torn_line_is_read(tmp_path: Path) -> None:
 
 @given(st.binary())
 def test_reading_is_total(data: bytes) -> None:
-    assert isinstance(fold(parse(data)), Story)
+    assert isinstance(fold(parse(data)), JournalState)
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(["step", "key", "value", "command", "case"]), st.none() | st.text())))

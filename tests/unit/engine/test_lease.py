@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from hcp_dr.engine.lease import RENEWED_EVERY, TRUSTED, Lease, Verdict, decide
-from hcp_dr.engine.sighting import DURATION, NAMESPACE, Sighting, lease_name, read_lease_status
+from hcp_dr.engine.lease_status import DURATION, NAMESPACE, LeaseStatus, lease_name, read_lease_status
 from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
 from hcp_dr.errors import ClusterUnreachable, LeaseHeld, LeaseLost, WrongCluster
 from hcp_dr.kube.resources import LEASE
@@ -20,7 +20,7 @@ from tests.ports import CASE
 from tests.unit.engine.leasing import Clusters, Gate
 
 ME, OTHER = "me@a pid 1 run x backup b", "you@b pid 2 run y backup b"
-SEEN = Sighting(OTHER, "b/2/1", "10:00", "10:01", 60.0, 0, "5", "b", "", "source")
+SEEN = LeaseStatus(OTHER, "b/2/1", "10:00", "10:01", 60.0, 0, "5", "b", "", "source")
 AGAIN = replace(SEEN, version="6", renewed="10:02")
 
 
@@ -46,8 +46,8 @@ AGAIN = replace(SEEN, version="6", renewed="10:02")
     ],
 )
 def test_who_may_take_it(
-    seen: Sighting | None,
-    first: Sighting | None,
+    seen: LeaseStatus | None,
+    first: LeaseStatus | None,
     unchanged: float,
     gone: bool,  # noqa: FBT001 - a column of the table
     verdict: Verdict,

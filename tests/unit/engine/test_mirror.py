@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.engine.journal import Story, fold, parse
+from hcp_dr.engine.journal import JournalState, fold, parse
 from hcp_dr.engine.mirror import AGAIN, OFTEN, Mirror, fetch, newest, reconciled
 from hcp_dr.errors import ArchiveError, AwsUnreachable, JournalError
 from hcp_dr.folder import BackupFolder
@@ -31,7 +31,7 @@ class Lines:
     text: bytes = b'{"line": "begin"}\n'
 
     @property
-    def story(self) -> Story:
+    def story(self) -> JournalState:
         return fold(parse(self.text))
 
     def data(self) -> bytes:

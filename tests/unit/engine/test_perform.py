@@ -16,8 +16,8 @@ from hcp_dr.engine.step import (
     Create,
     Delete,
     DeleteObject,
-    Forget,
-    Hurry,
+    ForceStop,
+    Invalidate,
     Patch,
     Protect,
     PutObject,
@@ -56,7 +56,7 @@ UPLOAD = UploadSnapshot("source", "n", "etcd-0", "/var/lib/data/snapshot.db", "k
 PATH = "/var/lib/data/snapshot.db"
 PART = UploadPart("source", "n", "etcd-0", PATH, "key", "up", 3, offset=10, size=3 * 1024**2 - 7, sha256="5ad10e")
 PARTS = (UploadedPart(1, 7, "etag", "5ad10e"),)
-HURRY = Hurry("source", "n", "kas", "u", "kube-apiserver")
+HURRY = ForceStop("source", "n", "kas", "u", "kube-apiserver")
 
 
 def answered(status: int, body: bytes = b"", location: str = "") -> Completed:
@@ -294,7 +294,7 @@ ACTIONS: dict[type[Any], Action] = {
         CompleteUpload("key", "up", PARTS),
         AbortUpload("key", "up"),
         Remember("key", HIDDEN),
-        Forget(("a.b", "a.c"), ("key",), Refused(what=HIDDEN)),
+        Invalidate(("a.b", "a.c"), ("key",), Refused(what=HIDDEN)),
     )
 }
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.run import HANDS, PASSING_LIMIT, STALE_LIMIT, Run
 from hcp_dr.engine.state import Remember
-from hcp_dr.engine.step import Check, Decision, Delete, Do, Done, Refuse, Step, Topic, Wait
+from hcp_dr.engine.step import Check, Decision, Delete, Do, Done, Refuse, Step, Wait, WatchTarget
 from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
 from hcp_dr.errors import (
     ClusterUnreachable,
@@ -168,7 +168,7 @@ def test_what_a_cluster_says_of_itself_is_asked_once_however_often_it_is_too_bus
         if len(asked) % 10 == 0:
             raise ServerBusy(retry_after=None, **VALUES)
 
-    def look(ports: Ports, _case: Case, _memory: Memory) -> int:
+    def look(ports: Ports, _case: Case, _memory: RunState) -> int:
         kinds = [Resource("", "v1", f"kind-{number}", "Kind") for number in range(100)]
         return sum(ports.source.may("list", kind) for kind in kinds) + len(ports.destination.versions("apps"))
 
@@ -182,7 +182,7 @@ def test_what_is_said_of_objects_is_asked_each_time() -> None:
     table = Table()
     table.world.source.before = failing(ServerBusy(retry_after=None, **VALUES), on="get", times=1)
 
-    def look(ports: Ports, _case: Case, _memory: Memory) -> int:
+    def look(ports: Ports, _case: Case, _memory: RunState) -> int:
         found = ports.source.list(CONFIG_MAP).items
         ports.source.find(CONFIG_MAP, "a", "n")
         return len(found)
@@ -368,7 +368,7 @@ def test_what_failed_did_not_succeed() -> None:
 
 
 MADE = an_object("ConfigMap n/a")
-WAIT = Wait("the pod is there", "no pod", 10.0, Topic("source", POD, "n"))
+WAIT = Wait("the pod is there", "no pod", 10.0, WatchTarget("source", POD, "n"))
 
 
 def test_a_wait_ends_when_the_world_has_changed() -> None:
@@ -457,7 +457,7 @@ def test_a_stop_during_a_wait_is_heeded() -> None:
 
 def test_steps_that_are_done_are_skipped_but_a_proof_is_looked_at_again() -> None:
     table = Table()
-    table.log.memory = Memory(done=frozenset({"backup.pause", "verify.identity"}))
+    table.log.memory = RunState(done=frozenset({"backup.pause", "verify.identity"}))
     pause, fence, proof = (
         step(lambda _: Done("so"), name=name) for name in ("backup.pause", "backup.fence", "verify.identity")
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.state import Key
 from hcp_dr.errors import NotOurs
 
@@ -28,19 +28,19 @@ PODS = Key("pods", Pods)
 def test_a_value_comes_out_as_it_went_in(value: Pods) -> None:
     action = PODS.remember(value)
     assert action.key == "pods"
-    assert Memory().with_value("pods", json.loads(json.dumps(action.value))).get(PODS) == value
-    assert Memory().with_remembered(action).get(PODS) == value
+    assert RunState().with_value("pods", json.loads(json.dumps(action.value))).get(PODS) == value
+    assert RunState().with_remembered(action).get(PODS) == value
 
 
 def test_what_is_not_there_is_none() -> None:
-    assert Memory().get(PODS) is None
-    assert not Memory().has(PODS)
-    assert not Memory().with_value("pods", None).has(PODS)
-    assert Memory().with_remembered(PODS.remember(Pods(()))).has(PODS)
+    assert RunState().get(PODS) is None
+    assert not RunState().has(PODS)
+    assert not RunState().with_value("pods", None).has(PODS)
+    assert RunState().with_remembered(PODS.remember(Pods(()))).has(PODS)
 
 
 def test_fields_of_another_version_do_not_count() -> None:
-    assert Memory().with_value("pods", {"names": ["a"], "later": 1}).get(PODS) == Pods(("a",))
+    assert RunState().with_value("pods", {"names": ["a"], "later": 1}).get(PODS) == Pods(("a",))
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,4 @@ def test_fields_of_another_version_do_not_count() -> None:
 )
 def test_a_value_of_another_form_is_refused(value: Any) -> None:
     with pytest.raises(NotOurs, match="what is not this hosted cluster's to have: pods is "):
-        Memory().with_value("pods", value).get(PODS)
+        RunState().with_value("pods", value).get(PODS)

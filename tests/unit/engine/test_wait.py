@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.engine.step import Topic
+from hcp_dr.engine.step import WatchTarget
 from hcp_dr.engine.wait import SystemClock, mark_of
 from hcp_dr.errors import ClusterUnreachable, Expired
 from hcp_dr.kube.port import Event
 from hcp_dr.kube.resources import POD
 from tests.ports import World
 
-TOPIC = Topic("source", POD, "n")
+TOPIC = WatchTarget("source", POD, "n")
 GONE = ClusterUnreachable(cluster="source", verb="watch", object="Pod", reason="gone")
 
 
@@ -71,7 +71,7 @@ def test_time_never_goes_back(clock: SystemClock) -> None:
 
 @pytest.mark.parametrize(("topic", "mark"), [(None, None), (TOPIC, None)])
 def test_without_a_topic_or_a_mark_it_looks_again_soon(
-    clock: SystemClock, stop: Stop, topic: Topic | None, mark: str | None
+    clock: SystemClock, stop: Stop, topic: WatchTarget | None, mark: str | None
 ) -> None:
     world = World()
     clock.await_change(world.ports, topic, mark, 2.0)

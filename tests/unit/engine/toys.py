@@ -7,10 +7,10 @@ from concurrent import futures
 from dataclasses import dataclass, field
 from typing import Any
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.progress import NullJournal, Progress
 from hcp_dr.engine.run import Run
-from hcp_dr.engine.step import Create, Decision, Patch, Step, Topic
-from hcp_dr.engine.telling import Progress, Scribe
+from hcp_dr.engine.step import Create, Decision, Patch, Step, WatchTarget
 from hcp_dr.kube.resources import CONFIG_MAP
 from hcp_dr.model import Ports
 from tests.ports import CASE, World
@@ -22,7 +22,7 @@ class JumpingClock:
 
     seconds: float = 0.0
     pauses: list[float] = field(default_factory=list)
-    awaited: list[tuple[Topic | None, str | None, float]] = field(default_factory=list)
+    awaited: list[tuple[WatchTarget | None, str | None, float]] = field(default_factory=list)
     meanwhile: Callable[[], None] = lambda: None
 
     def now(self) -> float:
@@ -37,14 +37,14 @@ class JumpingClock:
         del seconds
         futures.wait(works, timeout=10)
 
-    def await_change(self, ports: Ports, topic: Topic | None, mark: str | None, seconds: float) -> None:
+    def await_change(self, ports: Ports, topic: WatchTarget | None, mark: str | None, seconds: float) -> None:
         assert ports is not None
         self.awaited.append((topic, mark, seconds))
         self.seconds += seconds
         self.meanwhile()
 
 
-class Log(Scribe):
+class Log(NullJournal):
     """A journal in memory that keeps every line; `on_line` is called after each."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ def step(
     return Step(name, "-", observe or config_maps, plan)
 
 
-def config_maps(ports: Ports, _case: Any, _memory: Memory) -> dict[str, Any]:
+def config_maps(ports: Ports, _case: Any, _memory: RunState) -> dict[str, Any]:
     return {item["metadata"]["name"]: item for item in ports.source.list(CONFIG_MAP).items}
 
 

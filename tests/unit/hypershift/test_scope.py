@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hcp_dr.aws.port import Instance, Record
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.state import Key
 from hcp_dr.errors import NotOurs
 from hcp_dr.hypershift import scope
@@ -38,8 +38,8 @@ API, OAUTH = "api-one.hosted.example", "oauth-one.hosted.example"
 OWN = scope.Own("clusters-one", frozenset({API, OAUTH}), "hosted.example", "one.example.com", ("hosted.example",))
 
 
-def remembering(**values: Any) -> Memory:
-    memory = Memory()
+def remembering(**values: Any) -> RunState:
+    memory = RunState()
     for key, value in values.items():
         memory = memory.with_value(key, value)
     return memory
@@ -257,7 +257,7 @@ def test_what_changed_is_its_own_or_refused(place: Any) -> None:
 
 @pytest.mark.parametrize("value", ["../x", "a b", "", "a/b", "-a", 7, "a" * 101, "a\n"])
 def test_an_id_that_could_lead_elsewhere_is_refused(value: Any) -> None:
-    assert scope.snapshot_id(Memory()) is None
+    assert scope.snapshot_id(RunState()) is None
     for fine in ("k3j9", "by-hand-1f2e"):
         assert scope.snapshot_id(remembering(fence={"id": fine})) == fine
     assert "fence is" in refused(scope.snapshot_id, remembering(fence={"id": value}))
@@ -371,9 +371,9 @@ def test_an_instance_whose_machine_is_gone_is_known_by_its_tag(
 ) -> None:
     instance = Instance("i-1", "running", spot=False, termination_protected=True, tags=tags)
     if own:
-        scope.must_be_own([instance], (), infra_id)
+        scope.check_own_instances([instance], (), infra_id)
     else:
-        refused(scope.must_be_own, [instance], (), infra_id)
+        refused(scope.check_own_instances, [instance], (), infra_id)
 
 
 def test_what_a_neighbour_has_on_the_destination_is_not_taken_away_whatever_relocation_it_bears(world: World) -> None:
@@ -385,4 +385,4 @@ def test_what_a_neighbour_has_on_the_destination_is_not_taken_away_whatever_relo
         world.destination.put({f"{resource.kind} clusters/{name}": {**bears, "spec": spec}})
     for step in (hosted_cluster.STEP, node_pools.STEP):
         assert step.look_back is not None
-        assert step.look_back(world.ports, CASE, Memory()).items == ()
+        assert step.look_back(world.ports, CASE, RunState()).items == ()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hcp_dr.commands import abort
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.errors import Refused
 from hcp_dr.hypershift import source_loss
 from hcp_dr.hypershift.deletion.protocol import CAN_TERMINATE_INSTANCES
@@ -66,14 +66,14 @@ MADE_AT = 500.0
 )
 def test_the_loss_begins_at_the_fence_of_the_snapshot(remembered: dict[str, Any], at: float) -> None:
     snapshot = Snapshot("backups", "snapshot.db", 1, "0", "0", 1, 1, "first")
-    memory = Memory()
+    memory = RunState()
     for key, value in remembered.items():
         memory = memory.with_value(key, value)
     assert source_loss.moment_of(Manifest({}, MADE_AT, None, (), snapshot), memory) == at
 
 
 def test_an_abort_does_without_the_destination_only_where_the_sources_lease_excludes_others() -> None:
-    memory = Memory()
+    memory = RunState()
     without = abort.without(lambda: memory)
     assert without("destination")
     memory = memory.with_remembered(SOURCE_LOST.remember(LOST))

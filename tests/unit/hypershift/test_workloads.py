@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.engine.step import Delete, Hurry, Patch
+from hcp_dr.engine.step import Delete, ForceStop, Patch
 from hcp_dr.hypershift.workloads import PodFact, Workload, still_there, stop, workload, workloads
 from hcp_dr.kube.resources import DEPLOYMENT, STATEFUL_SET
 from tests.cases.building import an_object, build
@@ -62,7 +62,7 @@ def test_stopping_asks_for_none_and_hurries_only_whom_it_pays_to_hurry() -> None
     scaled, *hurried = actions
     assert isinstance(scaled, Patch)
     assert (scaled.name, scaled.patch) == ("kas", {"spec": {"replicas": 0}})
-    assert [action.pod for action in hurried if isinstance(action, Hurry)] == ["slow"]
+    assert [action.pod for action in hurried if isinstance(action, ForceStop)] == ["slow"]
     assert not [action for action in actions if isinstance(action, Delete)]
 
 

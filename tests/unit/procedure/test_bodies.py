@@ -10,7 +10,7 @@ import pytest
 
 from hcp_dr import upstream
 from hcp_dr.aws.port import StoredObject
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.state import Remember
 from hcp_dr.engine.step import Create, Do, Patch, PutObject, Step, WriteFile
 from hcp_dr.engine.transfer import UploadSnapshot
@@ -237,7 +237,7 @@ def test_a_token_secret_says_what_its_pool_said_of_ignition(said: str) -> None:
         if item["kind"] == "NodePool":
             item.setdefault("status", {})["conditions"] = [told]
     world.destination.objects["HostedCluster", "clusters", "one"] = an_object("HostedCluster clusters/one")
-    tokens = node_pools.observe(world.ports, CASE, Memory()).tokens.missing()
+    tokens = node_pools.observe(world.ports, CASE, RunState()).tokens.missing()
     marks = {
         action.body["metadata"]["name"]: action.body["metadata"]["annotations"].get(upstream.IGNITION_REACHED)
         for action in tokens

@@ -13,8 +13,8 @@ import pytest
 from hcp_dr.aws.port import Record
 from hcp_dr.commands.context import Requested
 from hcp_dr.commands.discover import api_hostname, discover
-from hcp_dr.engine.foretell import foretell
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.planner import plan_step
 from hcp_dr.engine.step import Done, Refuse, Step
 from hcp_dr.errors import ArchiveError, ClusterUnreachable, Forbidden, HcpDrError
 from hcp_dr.hypershift.deletion import protocol as deletion_protocol
@@ -59,7 +59,7 @@ from tests.ports import MemoryKubernetes, World
 from tests.unit.engine.toys import Table
 from tests.world import CASE, relocatable
 
-NOTHING = Memory()
+NOTHING = RunState()
 LABEL = {"cluster.x-k8s.io/cluster-name": "one-x7k2"}
 BEFORE_THE_FENCE = (
     mark_parent.STEP,
@@ -633,7 +633,7 @@ def test_placement_sees_the_mark_of_a_restore(world: World) -> None:
 # removal
 
 
-def proven_memory() -> Memory:
+def proven_memory() -> RunState:
     memory = NOTHING.with_value("nonce", "mine")
     for name in deletion_protocol.PROOF:
         memory = memory.with_done(name)
@@ -718,7 +718,7 @@ def test_a_removal_is_foretold_to_the_last_finalizer(moved: World) -> None:
     meta = moved.source.objects["HostedCluster", "clusters", "one"]["metadata"]
     meta["finalizers"] = [OIDC_FINALIZER, "hypershift.openshift.io/finalizer"]
     strip = "patch on source HostedCluster clusters/one: "
-    assert foretell(teardown_hosted_cluster.STEP, moved.ports, CASE, NOTHING).actions == (
+    assert plan_step(teardown_hosted_cluster.STEP, moved.ports, CASE, NOTHING).actions == (
         strip + '{"metadata": {"finalizers": ["hypershift.openshift.io/finalizer"], "resourceVersion": "7"}}',
         "delete on source HostedCluster clusters/one",
         strip + '{"metadata": {"finalizers": null, "resourceVersion": "7"}}',

@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hcp_dr import upstream
-from hcp_dr.engine.foretell import foretell
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.planner import plan_step
 from hcp_dr.hypershift import inventory
 from hcp_dr.hypershift.deletion import protocol as deletion_protocol
 from hcp_dr.hypershift.deletion import remains
@@ -81,7 +81,7 @@ def test_only_ones_own_is_carried_and_all_of_it(two: tuple[str, str, str, str]) 
 def test_nothing_that_is_planned_names_the_neighbours(two: tuple[str, str, str, str]) -> None:
     """Every action of the whole relocation is about an object of one's own, or about what is nobody's."""
     world, case, foreign = standing(two)
-    planned = [action for step in RELOCATE for action in foretell(step, world.ports, case, Memory()).actions]
+    planned = [action for step in RELOCATE for action in plan_step(step, world.ports, case, RunState()).actions]
     assert planned
     told = {f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}" for kind, namespace, name in foreign} | {
         f"instance i-{two[1]}-{number}" for number in (1, 2)
@@ -115,13 +115,13 @@ def test_what_is_written_before_the_fence_is_nobodys_but_ones_own(two: tuple[str
 def test_nothing_of_the_neighbours_is_removed_or_counted_as_left(two: tuple[str, str, str, str]) -> None:
     world, case, foreign = standing(two)
     for step in TEARDOWN:
-        facts = step.observe(world.ports, case, Memory())
+        facts = step.observe(world.ports, case, RunState())
         if isinstance(facts, deletion_protocol.Facts):
             found = {(item.resource.kind, item.namespace, item.name) for item in facts.items}
             assert not found & foreign
     mine = {f"{kind} {name}" for kind, _, name in of(case.name, case.infra_id)}
     assert set(left_on_source(world.ports, case)) <= mine
-    assert not {key(route) for route in delete_routes.observe(world.ports, case, Memory()).routes} & foreign
+    assert not {key(route) for route in delete_routes.observe(world.ports, case, RunState()).routes} & foreign
 
 
 @settings(max_examples=60, deadline=None)
@@ -132,7 +132,7 @@ def test_the_neighbours_records_are_never_awaited(two: tuple[str, str, str, str]
     theirs = set(records_of(two[1], "source"))
     found = set(records.owned(world.zone.records(), "source", case.control_plane_namespace))
     assert found == mine - theirs
-    left = release_dns.observe(world.ports, case, Memory()).left
+    left = release_dns.observe(world.ports, case, RunState()).left
     assert set(left) == found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hcp_dr.aws.port import Record
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.errors import AwsDenied, ClusterUnreachable, Forbidden
 from hcp_dr.hypershift import downtime
 from hcp_dr.hypershift.checks import look_for
@@ -34,7 +34,7 @@ from tests.ports import MemoryKubernetes, World
 from tests.unit.objects.test_signing import RSA, jwk, key_set, pem
 from tests.world import CASE, relocatable
 
-NOTHING = Memory()
+NOTHING = RunState()
 
 
 @pytest.fixture
@@ -462,7 +462,7 @@ def test_an_estimate_is_made_of_what_the_cluster_says(world: World) -> None:
     status = b'[{"Status": {"header": {"revision": 5}, "dbSize": 1073741824}}]\n'
     world.source.script = lambda _command, _stdin: Completed(0, status, b"")
     hc(world)["spec"]["platform"]["aws"]["endpointAccess"] = "Private"
-    facts = downtime.observe(world.ports, CASE, Memory())
+    facts = downtime.observe(world.ports, CASE, RunState())
     assert facts == downtime.Facts(2**30, (None, None), 60, 60.0, handover=False, load_balancer=False, private=True)
     told = downtime.estimate(facts)
     names = [part.name for part in told.parts]
@@ -473,7 +473,7 @@ def test_an_estimate_is_made_of_what_the_cluster_says(world: World) -> None:
 
 
 def test_a_name_that_is_handed_over_is_not_waited_for(world: World) -> None:
-    facts = downtime.observe(world.ports, CASE, Memory().with_value(DNS.name, HANDOVER))
+    facts = downtime.observe(world.ports, CASE, RunState().with_value(DNS.name, HANDOVER))
     parts = {part.name: part for part in downtime.estimate(facts).parts}
     assert "names given up" not in parts
     assert parts["caches of names"].most == SHORT_LIFE
@@ -484,7 +484,7 @@ def test_what_nobody_tells_is_said_to_be_unknown(world: World) -> None:
         raise ClusterUnreachable(cluster="source", verb="get", object="x", reason="gone")
 
     world.source.before = before
-    told = downtime.estimate(downtime.observe(world.ports, CASE, Memory()))
+    told = downtime.estimate(downtime.observe(world.ports, CASE, RunState()))
     assert told.not_known[0].startswith("how large etcd is")
     assert "upload" not in {part.name for part in told.parts}
 

@@ -3,9 +3,9 @@ it, without a single write, and without a word about the neighbour."""
 
 from __future__ import annotations
 
-from hcp_dr.engine.examine import examine
-from hcp_dr.engine.foretell import foretell
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.check_run import run_checks
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.planner import plan_step
 from hcp_dr.hypershift import inventory
 from hcp_dr.objects.archive import page
 from hcp_dr.objects.reading import name_of
@@ -16,12 +16,12 @@ from tests.world import CASE, reads, relocatable
 
 def test_preflight_finds_nothing_against_it() -> None:
     world = relocatable()
-    checks = examine(Table(world).run(), PREFLIGHT)
+    checks = run_checks(Table(world).run(), PREFLIGHT)
     assert [check for check in checks if check.verdict != "ok"] == []
 
 
 def test_each_check_has_a_name_of_its_own_by_which_it_can_be_accepted() -> None:
-    names = [check.name for check in examine(Table(relocatable()).run(), PREFLIGHT)]
+    names = [check.name for check in run_checks(Table(relocatable()).run(), PREFLIGHT)]
     assert len(names) > 60
     assert len(set(names)) == len(names)
 
@@ -29,7 +29,7 @@ def test_each_check_has_a_name_of_its_own_by_which_it_can_be_accepted() -> None:
 def test_preflight_writes_one_probe_and_deletes_it() -> None:
     """I9."""
     world = relocatable()
-    examine(Table(world).run(), PREFLIGHT)
+    run_checks(Table(world).run(), PREFLIGHT)
     key = f"{CASE.key_prefix}/probe"
     assert world.bucket.asked == [("put", key, b"probe", {}), ("delete", key)]
     [command] = [call for call in world.written if call not in world.bucket.asked and not reads(call)]
@@ -45,7 +45,7 @@ EXPECTED = ("do", "nothing", "check", "wait")
 def test_the_whole_relocation_can_be_planned_and_nothing_is_written() -> None:
     """I9."""
     world = relocatable()
-    planned = [foretell(step, world.ports, CASE, Memory()) for step in RELOCATE]
+    planned = [plan_step(step, world.ports, CASE, RunState()) for step in RELOCATE]
     assert {step.name: (step.outlook, step.text) for step in planned if step.outlook not in EXPECTED} == {}
     assert [call for call in world.written if not reads(call)] == []
     assert world.archive.files == {}
@@ -54,7 +54,7 @@ def test_the_whole_relocation_can_be_planned_and_nothing_is_written() -> None:
 def test_the_plan_says_what_matters_and_nothing_of_the_neighbour() -> None:
     """I5."""
     world = relocatable()
-    told = {step.name: step.actions for step in (foretell(s, world.ports, CASE, Memory()) for s in RELOCATE)}
+    told = {step.name: step.actions for step in (plan_step(s, world.ports, CASE, RunState()) for s in RELOCATE)}
     assert not [action for actions in told.values() for action in actions if "one2" in action]
     assert told["backup.protect_instances"][1:] == (
         "set termination protection of instance i-one-1",
@@ -74,7 +74,7 @@ def test_the_plan_says_what_matters_and_nothing_of_the_neighbour() -> None:
 def test_no_credential_and_no_signed_url_is_in_a_plan() -> None:
     """I8."""
     world = relocatable()
-    planned = str([foretell(step, world.ports, CASE, Memory()) for step in RELOCATE])
+    planned = str([plan_step(step, world.ports, CASE, RunState()) for step in RELOCATE])
     for secret in ("Y2VydA==", "a2V5", "dA==", "signature"):
         assert secret not in planned
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine import sighting
+from hcp_dr.engine import lease_status
 from hcp_dr.hypershift.identity import NONCE_MARK, PARENT, SAMPLED
 from hcp_dr.hypershift.inventory import MACHINERY
 from hcp_dr.hypershift.operator_claim import LEASE_NAME as CLAIM
@@ -65,7 +65,7 @@ Place = str
 EVERYWHERE: Place = ""
 SHARED: Place = "{shared}"  # the HostedCluster's namespace
 OWN: Place = "{own}"  # its control plane namespace
-LEASES: Place = sighting.NAMESPACE
+LEASES: Place = lease_status.NAMESPACE
 _ADMISSION, _WORK = "admissionregistration.k8s.io", "work.open-cluster-management.io"
 WEBHOOKS = (
     Resource(_ADMISSION, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", namespaced=False),

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hcp_dr.engine.examine import was_accepted
-from hcp_dr.engine.journal import Story
+from hcp_dr.engine.check_run import was_accepted
+from hcp_dr.engine.journal import JournalState
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import Refused
 from hcp_dr.model import Ports, Side
@@ -55,7 +55,7 @@ def _check(server: Server, *, acceptable: bool) -> Check:
     )
 
 
-def must_be_accepted(ports: Ports, story: Story) -> None:
+def must_be_accepted(ports: Ports, story: JournalState) -> None:
     """Raises Refused where a server is not verified that was not accepted so when the story began."""
     for check in checks(read_servers(ports), acceptable=True):
         if check.stops and not was_accepted(story, check):

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import FILE_NAME, Memory
-from hcp_dr.engine.sighting import read_lease_status
+from hcp_dr.engine.journal import FILE_NAME, RunState
+from hcp_dr.engine.lease_status import read_lease_status
 from hcp_dr.engine.step import Decision, Done, Refuse, Step
 from hcp_dr.errors import JournalError, KubernetesError, PastNoReturn
 from hcp_dr.hypershift.backup_objects import is_ours
@@ -43,7 +43,7 @@ class Started:
         return self.announced == POINT_OF_NO_RETURN and bool(self.silence)
 
 
-def read_started(ports: Ports, case: Case, memory: Memory) -> Started:
+def read_started(ports: Ports, case: Case, memory: RunState) -> Started:
     known, lost = RESTORE_HOSTED_CLUSTER in memory.begun, is_lost(memory)
     announced = "" if lost else _announced(ports, case, needed=False)
     found: Object | None = None

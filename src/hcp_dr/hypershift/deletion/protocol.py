@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.peers import Stranger, stranger
 from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Patch, Refuse, Step, Wait
 from hcp_dr.engine.untouched import Untouched
@@ -142,7 +142,7 @@ def dangerous_alive(side: Side, alive: tuple[str, ...], claim: str = "") -> Refu
     )
 
 
-def proven(ports: Ports, case: Case, memory: Memory) -> Guard:
+def proven(ports: Ports, case: Case, memory: RunState) -> Guard:
     """The proof alone, without asking who is alive."""
     hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     serves = (
@@ -168,11 +168,11 @@ def terminators(cluster: Kubernetes, case: Case) -> tuple[Workload, ...]:
     return tuple(item for item in own if item.name in CAN_TERMINATE_INSTANCES)
 
 
-def guard(ports: Ports, case: Case, memory: Memory) -> Guard:
+def guard(ports: Ports, case: Case, memory: RunState) -> Guard:
     operator = operator_of(ports.source)
     dangerous = (*operator, *terminators(ports.source, case))
     alive = tuple(str(item) for item in dangerous if not item.stopped)
-    claim = "" if all(item.stopped for item in operator) else read_claim(ports, case, "source").told()
+    claim = "" if all(item.stopped for item in operator) else read_claim(ports, case, "source").describe()
     return replace(proven(ports, case, memory), alive=alive, claim=claim)
 
 
@@ -249,7 +249,7 @@ def removing_step(
     """A step that removes the objects of these kinds which `mine(case, items)` says are the hosted cluster's."""
     kinds = tuple(resources)
 
-    def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+    def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         items = [removable(resource, item) for resource in kinds for item in mine(case, _listed(ports, case, resource))]
         return Facts(guard(ports, case, memory), tuple(items), dangerous)
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Topic, Wait
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Wait, WatchTarget
 from hcp_dr.errors import RESUME, PastNoReturn
 from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.backup_objects import is_ours
@@ -139,7 +139,7 @@ class Governed:
     started: Started
 
 
-def governed(ports: Ports, case: Case, memory: Memory, resource: Resource) -> Governed:
+def governed(ports: Ports, case: Case, memory: RunState, resource: Resource) -> Governed:
     return Governed(
         items=made(ports, case, (resource,), case.namespace),
         alive=alive(ports, case),
@@ -168,7 +168,7 @@ def remove_governed(facts: Governed, dangerous: tuple[str, ...] = ()) -> Decisio
         actions = stop("destination", facts.operator)
         if actions:
             return Do(actions)
-        wake = Topic("destination", POD, OPERATOR_NAMESPACE)
+        wake = WatchTarget("destination", POD, OPERATOR_NAMESPACE)
         seen = still_there(facts.operator)
         return Wait(
             "no pod of the destination's HyperShift operator is left", seen, timeouts.OPERATOR_STOPPED.seconds, wake
@@ -202,7 +202,7 @@ def bring_operator_back(facts: Governed) -> Decision | None:
     if actions:
         return facts.claim.awaited() or Do(actions)
     if before and any(len(item.pods) < item.replicas for item in facts.operator):
-        wake = Topic("destination", POD, OPERATOR_NAMESPACE)
+        wake = WatchTarget("destination", POD, OPERATOR_NAMESPACE)
         return Wait(
             "the destination's HyperShift operator is back", "pods are missing", timeouts.OPERATOR_BACK.seconds, wake
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hcp_dr.aws.port import RecordChange
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import ChangeRecords, Do
 from hcp_dr.hypershift.dns import restart
 from hcp_dr.hypershift.dns.handover import give, is_handed_over, names_held
@@ -40,7 +40,7 @@ class Giving:
         return None if self.waiting else Do((DNS_GIVEN.remember(self.restarting.external_dns.owner),))
 
 
-def read_assignment(ports: Ports, case: Case, memory: Memory) -> Giving | None:
+def read_assignment(ports: Ports, case: Case, memory: RunState) -> Giving | None:
     """None where no name is handed over, or none any more."""
     if not is_handed_over(memory) or memory.has(DNS_GIVEN):
         return None

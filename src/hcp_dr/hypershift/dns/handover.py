@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from hcp_dr.aws.port import Record, RecordChange
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.hypershift.dns.records import Ownership, ownerships
 from hcp_dr.hypershift.dns.takeover import Image, image_of, owner_of, records_of
 from hcp_dr.hypershift.source_loss import is_lost
@@ -28,12 +28,12 @@ SHORT_LIFE = 10
 _PLAIN = re.compile("[a-z0-9-]{1,56}")
 
 
-def is_handed_over(memory: Memory) -> bool:
+def is_handed_over(memory: RunState) -> bool:
     """A lost source's names are taken, whatever was begun with them."""
     return memory.get(DNS) == HANDOVER and memory.has(DNS_HELD) and not is_lost(memory)
 
 
-def nobody(backup_id: str) -> str:
+def holding_owner(backup_id: str) -> str:
     """The owner id under which names are held: of letters that stand for themselves in a TXT record, whatever an older
     backup is called. external-dns reads an owner up to the next comma, and so does this procedure."""
     if _PLAIN.fullmatch(backup_id):
@@ -45,7 +45,7 @@ def nobody(backup_id: str) -> str:
 def held_as(claim: Ownership, backup_id: str) -> str | None:
     """The owner as it is written, where a claim is nobody's. Older backups were held under their ids as they are."""
     older, text = f"hcp-dr-{backup_id}", "".join(claim.txt.values)
-    if claim.owner == nobody(backup_id):
+    if claim.owner == holding_owner(backup_id):
         return claim.owner
     return older if any(f"external-dns/owner={older}{end}" in text for end in (",", '"')) else None
 
@@ -59,7 +59,7 @@ def hold(records: Iterable[Record], owner: str, backup_id: str) -> tuple[RecordC
     changes: list[RecordChange] = []
     for record in records:
         if record.type == "TXT":
-            changes += _into(record, _given(record, owner, nobody(backup_id)))
+            changes += _into(record, _given(record, owner, holding_owner(backup_id)))
         elif record.ttl is not None and record.ttl > SHORT_LIFE:
             changes += _into(record, replace(record, ttl=SHORT_LIFE))
     return tuple(changes)

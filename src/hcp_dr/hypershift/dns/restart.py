@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.state import Remember
 from hcp_dr.engine.step import Decision, Delete, Do, Done
 from hcp_dr.hypershift.dns.external_dns import ExternalDns, read_external_dns
@@ -27,7 +27,7 @@ class Facts:
     old: Mapping[str, str] | None  # remembered: names by uid
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     found = [w for w in workloads(ports.destination, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == EXTERNAL_DNS]
     return Facts(
         later=is_handed_over(memory),

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import CommandFailed, Forbidden, NotFound, NotOurs, NotRestorable
 from hcp_dr.hypershift.state import ETCD_RESTORE, RestoreProbe
@@ -47,7 +47,7 @@ _ASK_TOOLS = "; ".join(
 """etcdctl 3.6 answers with the help of what it still can."""
 
 
-def remembered(memory: Memory) -> RestoreProbe | None:
+def remembered(memory: RunState) -> RestoreProbe | None:
     """None where nothing is remembered, or nothing that this version understands: then the source was not probed."""
     try:
         return memory.get(ETCD_RESTORE)
@@ -89,7 +89,7 @@ JUDGED = Etcd(
 NOT_LOOKED = Etcd({}, None)
 
 
-def known(hosted_cluster: Object, source: Kubernetes, case: Case, memory: Memory, *, lost: bool) -> Etcd:
+def known(hosted_cluster: Object, source: Kubernetes, case: Case, memory: RunState, *, lost: bool) -> Etcd:
     """By what is remembered, or else by a look now, unless the source is lost."""
     looked = remembered(memory)
     if looked is None and not lost:

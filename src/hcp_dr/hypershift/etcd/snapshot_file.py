@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass
 
 from hcp_dr.aws.port import StoredObject
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Action, Check, Decision, Do, Done
 from hcp_dr.engine.transfer import MEBIBYTE, AbortUpload, RemoveSnapshot
 from hcp_dr.errors import RESUME, HcpDrError, Refused
@@ -140,7 +140,7 @@ class Left:
     unseen: tuple[str, ...]
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> Left:
+def look_back(ports: Ports, case: Case, memory: RunState) -> Left:
     fence_id = scope.snapshot_id(memory)
     path = path_of(str(fence_id))
     files, unseen = [], []

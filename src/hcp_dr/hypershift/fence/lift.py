@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, Do, Done, Patch, Refuse, Topic, Wait
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Check, Decision, Do, Done, Patch, Refuse, Wait, WatchTarget
 from hcp_dr.errors import RESUME, HcpDrError, NotProven
 from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.fence.state import FENCED, WRITERS
@@ -54,7 +54,7 @@ class Facts:
         )
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
+def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
     items = ports.source.list(DEPLOYMENT, case.control_plane_namespace).items
     now = tuple(
         Scaled(name_of(item), int(dig(item, "spec", "replicas")), int(dig(item, "status", "readyReplicas") or 0))
@@ -95,7 +95,7 @@ def revert(facts: Facts) -> Decision:
     if writers:
         return Do(writers)
     if facts.silence:
-        wake = Topic("source", POD, facts.namespace)
+        wake = WatchTarget("source", POD, facts.namespace)
         return Wait(
             f"https://{facts.hostname} answers with this cluster", facts.silence, timeouts.PUBLISH_API.seconds, wake
         )
@@ -124,7 +124,7 @@ def _nodes(facts: Facts) -> Decision | None:
         until="all nodes are Ready and renew their leases",
         seen=f"not yet: {some(late)}",
         limit=timeouts.NODES_READY.seconds,
-        wake=Topic("hosted", LEASE, NODE_LEASES_NAMESPACE),
+        wake=WatchTarget("hosted", LEASE, NODE_LEASES_NAMESPACE),
     )
 
 
@@ -134,7 +134,7 @@ def _rest(facts: Facts) -> Decision:
         return Do(stopped)
     unready = [item.name for item in facts.now if item.ready < item.replicas]
     if unready:
-        wake = Topic("source", POD, facts.namespace)
+        wake = WatchTarget("source", POD, facts.namespace)
         return Wait(
             "what the fence stopped is Ready", f"not yet: {', '.join(unready)}", timeouts.FENCED_READY.seconds, wake
         )

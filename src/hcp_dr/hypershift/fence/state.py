@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.hypershift.state import FENCE
 from hcp_dr.hypershift.workloads import Workload, workloads
 from hcp_dr.kube.port import Kubernetes, Object
@@ -85,7 +85,7 @@ class Fence:
         return f"zero pods prove nothing where there is no Deployment {missing}" if missing else None
 
 
-def known(memory: Memory) -> Mapping[str, int]:
+def known(memory: RunState) -> Mapping[str, int]:
     fence = memory.get(FENCE)
     return fence.generations if fence else {}
 
@@ -94,7 +94,7 @@ def is_paused(hosted_cluster: Object) -> bool:
     return dig(hosted_cluster, "spec", "pausedUntil") in ("true", "True")
 
 
-def read_fence(cluster: Kubernetes, case: Case, memory: Memory | None = None) -> Fence:
+def read_fence(cluster: Kubernetes, case: Case, memory: RunState | None = None) -> Fence:
     """As it stands; beside what was remembered when it was made, where there is a memory."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
     return Fence(

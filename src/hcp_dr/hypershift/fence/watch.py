@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.peers import Stranger, namesake, stranger
-from hcp_dr.engine.step import Check, Decision, Do, Done, Forget, Patch, Refuse, Step, Topic, Wait, Watch
+from hcp_dr.engine.step import Check, Decision, Do, Done, Invalidate, Patch, Refuse, Step, Wait, Watch, WatchTarget
 from hcp_dr.errors import RESUME, FenceBroken
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.backup_objects import is_ours
@@ -80,7 +80,7 @@ class Facts:
         return self.breaches[-1] if self.breaches and self.breaches[-1].closed is None else None
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     source, namespace = ports.source, case.control_plane_namespace
     hosted_cluster = source.get(HOSTED_CLUSTER, case.name, case.namespace)
     deployments = tuple(item for item in source.list(DEPLOYMENT, namespace).items if name_of(item) in FENCED)
@@ -164,7 +164,7 @@ def plan(facts: Facts) -> Decision:
         return Do(actions)
     if not _closed(facts):
         left = still_there(facts.fence.watched)
-        wake = Topic("source", POD, facts.control_plane_namespace)
+        wake = WatchTarget("source", POD, facts.control_plane_namespace)
         return Wait(
             "no pod of the source can write again", f"still there: {left}", timeouts.FENCE_PODS_GONE.seconds, wake
         )
@@ -187,14 +187,14 @@ def _close(facts: Facts) -> Decision:
         return Do((closed, FENCE.remember(new)))
     count = len(facts.breaches)
     if facts.by_hand:
-        return Do((closed, Forget((), (), _void_by_hand(last.what), again=False)))
+        return Do((closed, Invalidate((), (), _void_by_hand(last.what), again=False)))
     error = FenceBroken(
         what=f"The snapshot is void: {last.what}" + (f" (time {count})." if count > 1 else "."),
         left="The source is fenced again, so the hosted API is away; the destination holds nothing that runs.",
         todo=f"Stop whoever lifts the fence. Then run {RESUME}; after `hcp-dr restore` alone, start over with a "
         "new BACKUP_DIR.",
     )
-    return Do((closed, Forget(facts.done, _VOID_VALUES, error, again=count % RESTARTS_AT_MOST != 0)))
+    return Do((closed, Invalidate(facts.done, _VOID_VALUES, error, again=count % RESTARTS_AT_MOST != 0)))
 
 
 def _void_by_hand(what: str) -> FenceBroken:
@@ -222,7 +222,7 @@ def _breach(facts: Facts, wrong: str) -> Breach:
     )
 
 
-def describe_breaches(memory: Memory) -> tuple[Check, ...]:
+def describe_breaches(memory: RunState) -> tuple[Check, ...]:
     """One check for each time that the fence was lifted."""
     return tuple(_describe(breach) for breach in memory.get(BREACHES) or ())
 

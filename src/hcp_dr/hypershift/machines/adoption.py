@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.backup_objects import Restorable, to_restore
 from hcp_dr.hypershift.machines import paused_objects, rollout
@@ -85,7 +85,7 @@ class Facts:
         return frozenset(item.entry.key for item in self.backup if item.entry.kind in ("Machine", "AWSMachine"))
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     destination = ports.destination
     hosted_cluster = {"metadata": {"name": case.name}}
     pools = node_pools_of(hosted_cluster, destination.list(NODE_POOL, case.namespace).items)

@@ -35,7 +35,7 @@ def must_be_own(cluster: Kubernetes, ports: Ports, case: Case, found: Iterable[I
     machines, infra_id = set(instance_ids(known)), str(dig(hosted_cluster, "spec", "infraID") or "")
     if not all(each.instance_id in machines or scope.is_tagged(each, infra_id) for each in found):
         machines |= set(instance_ids(_of_backup(ports)))
-    scope.must_be_own(found, machines, infra_id)
+    scope.check_own_instances(found, machines, infra_id)
 
 
 def _of_backup(ports: Ports) -> Iterable[Object]:

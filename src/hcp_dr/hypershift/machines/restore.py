@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Create, Decision, Do, Done, Refuse
 from hcp_dr.errors import MachineUnsafe, NotOurs
 from hcp_dr.hypershift.backup_objects import Restorable, existing, is_ours, marked, to_restore
@@ -14,7 +14,7 @@ from hcp_dr.hypershift.inventory import MACHINERY, RESOURCES
 from hcp_dr.hypershift.machines.instances import instance_id
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CLUSTER
-from hcp_dr.model import Case, Later, Ports
+from hcp_dr.model import Case, Ports, Unknown
 from hcp_dr.objects.graph import Owner, relink
 from hcp_dr.objects.reading import is_deleting, uid_of
 from hcp_dr.upstream import PAUSED_ANNOTATION
@@ -34,7 +34,7 @@ class Facts:
         return {key: uid_of(item) for key, item in self.found.items()}
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     kinds = {resource.kind for resource in MACHINERY}
     wanted = tuple(item for item in to_restore(ports, case) if item.entry.kind in kinds)
     ids = tuple(found for item in wanted if item.entry.kind == "AWSMachine" if (found := instance_id(item.body)))
@@ -104,6 +104,6 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     for action in created:
         if isinstance(action, Create):
             kind, name = action.body["kind"], action.body["metadata"]["name"]
-            meta = {**action.body["metadata"], "uid": Later(f"uid of {kind} {name}")}
+            meta = {**action.body["metadata"], "uid": Unknown(f"uid of {kind} {name}")}
             found[kind, name] = {**action.body, "metadata": meta}
     return replace(facts, found=found)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.hypershift import inventory
 from hcp_dr.hypershift.backup_objects import Restorable, differing_keys
 from hcp_dr.hypershift.machines import operator_build
@@ -38,7 +38,7 @@ _ANNOTATIONS = (
 """From which the operator takes images, and with what it compares."""
 
 
-def differing(ports: Ports, case: Case, memory: Memory, backup: Iterable[Restorable]) -> tuple[str, ...]:
+def differing(ports: Ports, case: Case, memory: RunState, backup: Iterable[Restorable]) -> tuple[str, ...]:
     """By object and field; never a value, which may be secret. Raises the ports' errors."""
     found: list[str] = []
     config_maps = []

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.state import Remember
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse
 from hcp_dr.engine.untouched import Untouched
@@ -44,7 +44,7 @@ class Facts:
     judged: Judged | None  # remembered: what was found out of the snapshot, with its ETag
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     folder = manual_folder.read(ports.archive, case)
     live = inventory.read_inventory(ports.source, case)
     contents = manual_folder.read_contents(ports.archive, folder, live, case)

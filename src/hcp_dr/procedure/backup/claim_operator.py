@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Decision, Done, Step
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.operator_claim import OBJECT, Claim, read_claim
@@ -25,7 +25,7 @@ class Facts:
     destination: Claim | None
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     if POINT_OF_NO_RETURN in memory.acted:
         return Facts(None, None)
     return Facts(read_claim(ports, case, "source"), read_claim(ports, case, "destination"))
@@ -48,7 +48,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, source=facts.source.held())
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> Claim:
+def look_back(ports: Ports, case: Case, memory: RunState) -> Claim:
     del memory
     return read_claim(ports, case, "source")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import LARGEST_PART, StoredObject
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, CopyObject, Decision, DeleteObject, Do, Done, Refuse, Step
 from hcp_dr.errors import RESUME, NotOurs, SnapshotDoubtful
 from hcp_dr.hypershift.manual_backup.snapshot import OWNER, documented_key
@@ -28,7 +28,7 @@ class Facts:
     there: StoredObject | None  # what is under the documented key
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     key = documented_key(case.name)
     owner = f"{case.namespace}/{case.name}"
     if not case.documented_key:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import (
     Action,
     Check,
@@ -20,8 +20,8 @@ from hcp_dr.engine.step import (
     Patch,
     Refuse,
     Step,
-    Topic,
     Wait,
+    WatchTarget,
 )
 from hcp_dr.errors import FenceBroken
 from hcp_dr.hypershift import scope, steps, timeouts
@@ -46,7 +46,7 @@ class Facts:
     hostnames_before: Mapping[str, Any] | None  # remembered: by Service
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     services = ports.source.list(SERVICE, case.control_plane_namespace).items
     return Facts(
         namespace=case.control_plane_namespace,
@@ -85,7 +85,7 @@ def plan(facts: Facts) -> Decision:
             "the Routes are gone",
             f"still there: {names}",
             timeouts.ROUTES_GONE.seconds,
-            Topic("source", ROUTE, facts.namespace),
+            WatchTarget("source", ROUTE, facts.namespace),
         )
     silent_now = f", and the hostnames of {len(facts.hostnames_before)} Services" if facts.hostnames_before else ""
     return Done(f"{len(facts.routes_before or ())} Routes are gone from {facts.namespace}{silent_now}")
@@ -112,7 +112,7 @@ class Published:
     hostnames_before: Mapping[str, Any]  # remembered
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> Published:
+def look_back(ports: Ports, case: Case, memory: RunState) -> Published:
     filters = read_external_dns(ports.source, "source").domain_filters
     mine = scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace), filters)
     routes, hostnames = scope.routes(memory, mine), scope.hostnames(memory, mine)
@@ -140,7 +140,7 @@ def revert(facts: Published) -> Decision:
         return Do(actions)
     going = [name for name, route in there.items() if name in facts.routes_before and is_deleting(route)]
     if going:
-        wake = Topic("source", ROUTE, facts.namespace)
+        wake = WatchTarget("source", ROUTE, facts.namespace)
         return Wait("the old Routes are gone", f"being deleted: {', '.join(going)}", timeouts.ROUTES_GONE.seconds, wake)
     odd = [
         f"Route {name}"

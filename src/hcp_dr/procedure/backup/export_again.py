@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.state import Remember
 from hcp_dr.engine.step import Decision, Do, Refuse, Step
 from hcp_dr.errors import MachineUnsafe
 from hcp_dr.hypershift import export, steps
 from hcp_dr.hypershift.inventory import MACHINERY
 from hcp_dr.hypershift.state import CHANGED
-from hcp_dr.model import Case, Later, Ports
+from hcp_dr.model import Case, Ports, Unknown
 from hcp_dr.objects.archive import Manifest, page
 from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.select import is_token_secret
@@ -26,7 +26,7 @@ class Facts(export.Facts):
     changed: Mapping[str, tuple[str, str | None, str]] | None  # remembered: kind, namespace and name by file
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     seen = export.observe(ports, case, memory)
     return Facts(**{each.name: getattr(seen, each.name) for each in fields(seen)}, changed=memory.get(CHANGED))
 
@@ -85,7 +85,7 @@ def foresee(facts: Facts) -> Facts:
     """As if exported and fenced a moment ago."""
     for _ in range(2):
         facts = replace(facts, **_exported(facts))
-    return replace(facts, fence=Later("id of the fence"), manifest=_unfenced(facts.manifest))
+    return replace(facts, fence=Unknown("id of the fence"), manifest=_unfenced(facts.manifest))
 
 
 def _exported(facts: Facts) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.state import Remember
-from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Topic, Wait
+from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Wait, WatchTarget
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken
 from hcp_dr.hypershift import steps, timeouts
@@ -23,7 +23,7 @@ from hcp_dr.hypershift.identity import read_identity
 from hcp_dr.hypershift.state import FENCE, IDENTITY, REPLICAS_BEFORE, FenceRecord, HostedIdentity
 from hcp_dr.hypershift.workloads import Workload, still_there, stop, stopping
 from hcp_dr.kube.resources import POD
-from hcp_dr.model import Case, Later, Ports
+from hcp_dr.model import Case, Ports, Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Facts:
     now: float = 0.0  # seconds since the epoch
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     fence = read_fence(ports.source, case)
     pod = etcd_members.truth(ports.source, case) if fence.breach() is None else None
     return Facts(
@@ -100,7 +100,7 @@ def _towards_zero(namespace: str, group: tuple[Workload, ...]) -> Decision:
 
 
 def _wait(until: str, seen: str, namespace: str, limit: float) -> Wait:
-    return Wait(until=until, seen=seen, limit=limit, wake=Topic("source", POD, namespace))
+    return Wait(until=until, seen=seen, limit=limit, wake=WatchTarget("source", POD, namespace))
 
 
 def foresee(facts: Facts) -> Facts:
@@ -111,14 +111,14 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     if facts.before is None:
         return replace(facts, before={})
     if isinstance(decision, Do) and any(isinstance(action, Remember) for action in decision.actions):
-        return replace(facts, remembered=FenceRecord(Later("id of the fence")))
+        return replace(facts, remembered=FenceRecord(Unknown("id of the fence")))
     for names in ((*RECONCILERS, *IGNORE_PAUSE), WRITERS):
         group = facts.fence.named(names)
         if any(not item.stopped for item in group):
             stopped = {item.name: item for item in stopping(group)}
             items = tuple(stopped.get(item.name, item) for item in facts.fence.workloads)
             return replace(facts, fence=replace(facts.fence, workloads=items))
-    return replace(facts, etcd_pod=facts.etcd_pod or Later("a pod of etcd"), revisions=(0, 0))
+    return replace(facts, etcd_pod=facts.etcd_pod or Unknown("a pod of etcd"), revisions=(0, 0))
 
 
 STEP = Step(

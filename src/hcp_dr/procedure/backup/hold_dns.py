@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import Record, RecordChange
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import ChangeRecords, Check, Decision, Do, Done, Refuse, Step, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, NotOurs, Refused, resume_with
@@ -42,7 +42,7 @@ class Facts:
     now: float  # seconds since the epoch
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     asked, held = memory.get(DNS) == HANDOVER, memory.get(DNS_HELD)
     facts = Facts(case.backup_id, asked, "", (), (), held, (), ports.now())
     if not asked:
@@ -108,7 +108,7 @@ class Back:
     differing: tuple[Record, ...] = ()
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> Back:
+def look_back(ports: Ports, case: Case, memory: RunState) -> Back:
     if not memory.has(DNS_HELD):
         return Back(())
     held = scope.image(memory, DNS_HELD, scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace)))

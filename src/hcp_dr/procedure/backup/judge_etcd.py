@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step
 from hcp_dr.hypershift.backup_objects import hosted_cluster_to_restore, is_ours
 from hcp_dr.hypershift.etcd import restorable
@@ -29,7 +29,7 @@ class Facts:
     remembered: RestoreProbe | None
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     remembered = restorable.remembered(memory)
     if POINT_OF_NO_RETURN in memory.done or _is_started(ports, case):
         return Facts(started=True, etcd=restorable.NOT_LOOKED, remembered=remembered)

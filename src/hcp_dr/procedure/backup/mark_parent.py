@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.peers import Stranger, stranger_inside
 from hcp_dr.engine.step import Action, Check, Create, Decision, Delete, Do, Done, Patch, Refuse, Step
 from hcp_dr.hypershift.identity import NONCE_MARK, PARENT, WHERE
@@ -33,7 +33,7 @@ class Facts:
         return {PARENT: {"from": self.source}, NONCE_MARK: {"nonce": self.nonce or self.proposed_nonce}}
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     marks = {name: ports.hosted.find(CONFIG_MAP, name, WHERE) for name in (PARENT, NONCE_MARK)}
     return Facts(
         source=case.source,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Decision, Do, Done, Step, Wait
 from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.etcd import members as etcd_members
@@ -27,7 +27,7 @@ class Facts:
     etcd: RestoreProbe | None = None  # what a restore of it would meet; looked at where nothing is remembered
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     now, remembered = ports.now(), memory.get(ONLINE)
     members = etcd_members.members(ports.source, case) if remembered is None else ()
     pod = members[0].pod if len(members) == 1 else etcd_members.leader(members)

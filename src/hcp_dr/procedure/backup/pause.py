@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.state import Remember
-from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Patch, Step, Topic, Wait
+from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Patch, Step, Wait, WatchTarget
 from hcp_dr.hypershift import scope, steps, timeouts
 from hcp_dr.hypershift.machines import paused_objects
 from hcp_dr.hypershift.machines.paused_objects import Held
@@ -86,7 +86,7 @@ def operator_alive(ports: Ports) -> bool:
     return any(selects(selector, pod) and is_ready_pod(pod) for pod in ports.source.list(POD, OPERATOR_NAMESPACE).items)
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     source, namespace = ports.source, case.control_plane_namespace
     hosted_cluster = source.get(HOSTED_CLUSTER, case.name, case.namespace)
     pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, case.namespace).items)
@@ -136,7 +136,7 @@ def plan(facts: Facts) -> Decision:
             until="the HyperShift operator has spread the pause",
             seen=seen or f"ReconciliationActive is {facts.reconciling}",
             limit=timeouts.PAUSE_SPREAD.seconds,
-            wake=Topic("source", HOSTED_CLUSTER, facts.asked[0].namespace),
+            wake=WatchTarget("source", HOSTED_CLUSTER, facts.asked[0].namespace),
         )
     loose = [item for item in facts.machines if not item.paused]
     if loose:
@@ -205,7 +205,7 @@ def _spreading(facts: Facts) -> Decision | None:
         until="the HyperShift operator reconciles again",
         seen=seen or f"ReconciliationActive is {facts.reconciling}",
         limit=timeouts.PAUSE_SPREAD.seconds,
-        wake=Topic("source", HOSTED_CLUSTER, facts.asked[0].namespace),
+        wake=WatchTarget("source", HOSTED_CLUSTER, facts.asked[0].namespace),
     )
 
 

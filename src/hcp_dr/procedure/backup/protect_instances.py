@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.aws.port import Instance
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Decision, Do, Done, Protect, Refuse, Step
 from hcp_dr.errors import RESUME, MachineUnsafe
 from hcp_dr.hypershift import scope
@@ -29,14 +29,14 @@ class Facts:
     lost: bool = False  # the source is: the AWSMachines are those of the backup
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     if not is_lost(memory):
         return _look_at(ports, instance_ids(aws_machines(ports.source, case)), memory)
     machines = (item.body for item in to_restore(ports, case) if item.entry.kind == AWS_MACHINE.kind)
     return replace(_look_at(ports, instance_ids(machines), memory), lost=True)
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
+def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
     """At those of before, whatever the AWSMachines name by now."""
     before = scope.protection(memory) or {}
     found = ports.instances.describe(tuple(before))
@@ -45,11 +45,11 @@ def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
     return _facts(tuple(before), found, memory)
 
 
-def _look_at(ports: Ports, wanted: tuple[str, ...], memory: Memory) -> Facts:
+def _look_at(ports: Ports, wanted: tuple[str, ...], memory: RunState) -> Facts:
     return _facts(wanted, ports.instances.describe(wanted), memory)
 
 
-def _facts(wanted: tuple[str, ...], found: tuple[Instance, ...], memory: Memory) -> Facts:
+def _facts(wanted: tuple[str, ...], found: tuple[Instance, ...], memory: RunState) -> Facts:
     return Facts(
         wanted=wanted,
         protected={instance.instance_id: instance.termination_protected for instance in found},

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import Record
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken, Refused, resume_with
@@ -26,7 +26,7 @@ from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.state import DNS, DNS_HELD, DNS_IMAGE, ROUTES, SERVICE_HOSTNAMES
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, ROUTE, SERVICE
-from hcp_dr.model import TAKEOVER, Case, Later, Ports
+from hcp_dr.model import TAKEOVER, Case, Ports, Unknown
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
 from hcp_dr.upstream import HOSTNAME_ANNOTATION
 
@@ -49,7 +49,7 @@ class Facts:
     again: tuple[Record, ...]  # what the zone has now at the names and types of the image
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     records = ports.zone.records()
     image = memory.get(DNS_IMAGE)
     routes = ports.source.list(ROUTE, case.control_plane_namespace).items
@@ -75,7 +75,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     )
 
 
-def _published(case: Case, memory: Memory, routes: Iterable[Object], services: Iterable[Object]) -> Published:
+def _published(case: Case, memory: RunState, routes: Iterable[Object], services: Iterable[Object]) -> Published:
     """What the control plane published, as it is remembered, and as it still is where nothing was taken away yet."""
     hosts = {name_of(route): str(dig(route, "spec", "host") or "") for route in routes}
     hosts |= {name: str(dig(route, "spec", "host") or "") for name, route in (memory.get(ROUTES) or {}).items()}
@@ -137,7 +137,7 @@ def _take_over(facts: Facts) -> Decision:
     return take(facts.owner, facts.left, facts.strangers, facts.image)
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
+def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
     if memory.get(DNS_IMAGE) is not None:
         filters = read_external_dns(ports.source, "source").domain_filters
         mine = scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace), filters)
@@ -151,7 +151,7 @@ def revert(facts: Facts) -> Decision:
 
 def foresee(facts: Facts) -> Facts:
     left = facts.left if facts.takeover else ()
-    return replace(facts, owner=facts.owner or Later("owner"), left=left, published=(), fence=facts.fence.made())
+    return replace(facts, owner=facts.owner or Unknown("owner"), left=left, published=(), fence=facts.fence.made())
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

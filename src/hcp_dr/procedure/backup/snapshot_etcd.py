@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import StoredObject, UploadedPart
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import (
     Action,
     Check,
@@ -55,7 +55,7 @@ from hcp_dr.hypershift.etcd.snapshot_file import (
 )
 from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.state import BREACHES, FENCE, ONLINE, SNAPSHOT_FILE, UPLOAD, SnapshotFile, Upload
-from hcp_dr.model import Case, Later, Ports
+from hcp_dr.model import Case, Ports, Unknown
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, read_manifest
 
 AT_A_TIME = 4
@@ -100,7 +100,7 @@ class Facts:
         return "the control plane stays fenced" if self.fence else "the hosted cluster goes on as it was"
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     online = memory.get(ONLINE)
     remembered = online or memory.get(FENCE)
     manifest_key = f"{case.key_prefix}/{MANIFEST}"
@@ -331,7 +331,7 @@ def _snapshot(facts: Facts, file: SnapshotFile, stored: StoredObject) -> Snapsho
 
 def foresee(facts: Facts) -> Facts:
     manifest = facts.manifest or Manifest({}, 0, None, ())
-    fence_id = facts.fence_id or Later("<fence>")
+    fence_id = facts.fence_id or Unknown("<fence>")
     return replace(facts, fence=facts.fence and facts.fence.made(), fence_id=fence_id, manifest=manifest)
 
 
@@ -339,16 +339,16 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     if _thrown_away(facts):
         return replace(facts, stored=None, stored_manifest=None)
     if facts.pod is None:
-        return replace(facts, pod=Later("a pod of etcd"))
+        return replace(facts, pod=Unknown("a pod of etcd"))
     file = facts.file or (facts.known if facts.stored else None)
     if file is None and facts.others:
         return replace(facts, others=())
     if file is None:
         count = -(-facts.expected // facts.part_size) if facts.expected > facts.part_size else 0
-        parts = tuple(Later("sha256") for _ in range(count))
+        parts = tuple(Unknown("sha256") for _ in range(count))
         revision = facts.fence_revision or 0
         return replace(
-            facts, file=SnapshotFile(facts.expected, Later("sha256"), "", revision, 0, intact=True, parts=parts)
+            facts, file=SnapshotFile(facts.expected, Unknown("sha256"), "", revision, 0, intact=True, parts=parts)
         )
     if file != facts.known:
         return replace(facts, known=file)
@@ -367,7 +367,7 @@ def _afterwards_of_parts(facts: Facts, file: SnapshotFile, decision: Decision) -
     match action:
         case BeginUpload():
             begun = Upload(file.sha256, facts.fence_id)
-            return replace(facts, upload=begun, unfinished=(Later("upload"),), parts=())
+            return replace(facts, upload=begun, unfinished=(Unknown("upload"),), parts=())
         case AbortUpload():
             ours = facts.upload == Upload(file.sha256, facts.fence_id)
             return replace(facts, unfinished=facts.unfinished[:1] if ours else ())

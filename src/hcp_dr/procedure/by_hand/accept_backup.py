@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hcp_dr.aws.port import StoredObject
-from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Action, CopyObject, Decision, Do, Done, Refuse, Step, Topic, Wait, WriteFile
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Action, CopyObject, Decision, Do, Done, Refuse, Step, Wait, WatchTarget, WriteFile
 from hcp_dr.errors import SnapshotDoubtful
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, WRITERS
@@ -50,7 +50,7 @@ class Facts(judgement.Facts):
     remembered: ManualBackup | None
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     seen = judgement.observe(ports, case, memory)
     folder = manual_folder.read(ports.archive, case)
     return Facts(
@@ -102,7 +102,7 @@ def plan(facts: Facts) -> Decision:
     restless = facts.fence.named(IGNORE_PAUSE)
     if any(not item.stopped for item in restless):
         actions = stop("source", restless)
-        wake = Topic("source", POD, facts.namespace)
+        wake = WatchTarget("source", POD, facts.namespace)
         names = ", ".join(item.name for item in restless)
         return (
             Do(actions)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step, Topic, Wait
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step, Wait, WatchTarget
 from hcp_dr.errors import RESUME, FenceBroken, HcpDrError, NotProven
 from hcp_dr.hypershift import identity, timeouts
 from hcp_dr.hypershift.backup_objects import to_restore
@@ -51,7 +51,7 @@ class Facts:
     remembered: HostedIdentity | None
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     bodies = [item.body for item in to_restore(ports, case)]
     hosted_cluster = next(body for body in bodies if body["kind"] == "HostedCluster")
     machines = of_infrastructure(case.infra_id, ports.source.list(MACHINE, case.control_plane_namespace).items)
@@ -138,7 +138,7 @@ def plan(facts: Facts) -> Decision:
     if facts.silence:
         return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, timeouts.PUBLISH_API.seconds)
     if facts.reached is None:
-        wake = Topic("destination", POD, facts.namespace)
+        wake = WatchTarget("destination", POD, facts.namespace)
         return Wait("the destination's etcd answers", "no member does", timeouts.ETCD_MEMBERS.seconds, wake)
     found = checks(facts)
     wrong = [f"{check.name} {check.seen}" for check in found if check.stops]

@@ -4,7 +4,7 @@ AWS knows its tokens (rule E3)? An operator that removes a HostedCluster removes
 
 from __future__ import annotations
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import RESUME, NotProven
 from hcp_dr.hypershift import oidc_documents, timeouts
@@ -16,7 +16,7 @@ from hcp_dr.upstream import OIDC_FINALIZER, SIGNING_KEY
 _WHY = "AWS takes no token of a key that is not published: no volume is attached, no load balancer made"
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Documents:
+def observe(ports: Ports, case: Case, memory: RunState) -> Documents:
     destination = ports.destination
     hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     secret = destination.find(SECRET, SIGNING_KEY, case.control_plane_namespace)

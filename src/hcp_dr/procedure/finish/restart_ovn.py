@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.peers import Stranger, stranger_inside
-from hcp_dr.engine.step import Decision, Delete, Do, Done, Refuse, Step, Topic, Wait
+from hcp_dr.engine.step import Decision, Delete, Do, Done, Refuse, Step, Wait, WatchTarget
 from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.state import IDENTITY, OVN_PODS
 from hcp_dr.kube.resources import POD
@@ -37,7 +37,7 @@ class Facts:
     stranger: Stranger | None = None  # another hosted cluster, which is reached instead
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     known = case.cluster_id or (identity.cluster_id if (identity := memory.get(IDENTITY)) else "")
     pods = ports.hosted.list(POD, OVN_NAMESPACE).items
     return Facts(
@@ -63,7 +63,7 @@ def plan(facts: Facts) -> Decision:
             f"{len(facts.old)} new OVN pods are Ready, which takes until the kube-apiserver-proxy of their nodes "
             "has restarted and found the new control plane: 8 minutes after its last start, if not more"
         )
-        return Wait(until, seen, timeouts.OVN_READY.seconds, Topic("hosted", POD, OVN_NAMESPACE))
+        return Wait(until, seen, timeouts.OVN_READY.seconds, WatchTarget("hosted", POD, OVN_NAMESPACE))
     return Done(f"{len(ready)} OVN pods were restarted and are Ready")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Done, Step
 from hcp_dr.hypershift import scope, steps
 from hcp_dr.hypershift.machines.instances import aws_machines, instance_ids, must_be_own, put_back
@@ -22,7 +22,7 @@ class Facts:
     foreseen: tuple[str, ...] = ()  # before anything is remembered: instances that would be protected meanwhile
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     before = scope.protection(memory)
     wanted = tuple(before) if before is not None else instance_ids(aws_machines(ports.source, case))
     found = ports.instances.describe(wanted)

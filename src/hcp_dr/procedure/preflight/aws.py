@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.bucket_probe import Probe, read_probe
 from hcp_dr.hypershift.checks import bad_if, verdict
@@ -37,7 +37,7 @@ class Facts:
     lasts: bool | None = True  # do the credentials hold for NEEDED_SECONDS; None where their session does not say
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     url = ports.bucket.presign_get(case.snapshot_key, seconds=URL_SECONDS)
     machines = aws_machines(ports.source, case)
     wanted = instance_ids(machines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.peers import Stranger, stranger_inside
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.errors import Forbidden
@@ -105,13 +105,13 @@ def _claim_on(cluster: Kubernetes) -> tuple[Holder | None, bool]:
         return None, False
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     inside = denied(ports.hosted, "hosted", case.namespace, case.name)
     other = stranger_inside(ports, case.cluster_id)
     return replace(look_from_outside(ports, case, memory), denied_inside=inside, inside=other)
 
 
-def look_from_outside(ports: Ports, case: Case, memory: Memory) -> Facts:
+def look_from_outside(ports: Ports, case: Case, memory: RunState) -> Facts:
     """While the hosted API is away."""
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     storage = dig(hosted_cluster, "spec", "etcd", "managed", "storage", "persistentVolume") or {}

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import bad_if, look_for, verdict
 from hcp_dr.hypershift.images.schedulable_nodes import open_to, takes_pods, words
@@ -53,7 +53,7 @@ class Facts:
     tolerations: tuple[Mapping[str, str], ...]  # of the HostedCluster, for all of its pods
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     pods = ports.source.list(POD, case.control_plane_namespace).items
     placed = look_for(ports.destination, POD)

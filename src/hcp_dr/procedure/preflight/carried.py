@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.kube.resources import HOSTED_CLUSTER, HOSTED_CONTROL_PLANE, STATEFUL_SET
@@ -25,7 +25,7 @@ class Facts:
     volumes_at_stake: tuple[str, ...]  # StatefulSets that delete their claims when they are scaled down
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     source, own = ports.source, case.control_plane_namespace
     hosted_cluster = source.get(HOSTED_CLUSTER, case.name, case.namespace)
     plane = source.find(HOSTED_CONTROL_PLANE, case.name, own)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.backup_objects import differences, is_prepared
 from hcp_dr.hypershift.checks import bad_if, read_one, verdict
@@ -30,7 +30,7 @@ class Facts:
     foreign_inputs: tuple[str, ...]  # what the HostedCluster refers to and is there with other content
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     source, destination = ports.source, ports.destination
     hosted_cluster = source.get(HOSTED_CLUSTER, case.name, case.namespace)
     pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, case.namespace).items)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hcp_dr.aws.port import StoredObject
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import verdict
 from hcp_dr.hypershift.manual_backup.snapshot import OWNER, documented_key
@@ -21,7 +21,7 @@ class Facts:
     there: StoredObject | None
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     key = documented_key(case.name)
     there = ports.bucket.head(key) if case.documented_key else None
     return Facts(case.documented_key, f"{case.namespace}/{case.name}", key, there)

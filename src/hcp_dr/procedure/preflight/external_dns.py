@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import verdict
 from hcp_dr.hypershift.dns.external_dns import ExternalDns, read_external_dns, under
@@ -26,7 +26,7 @@ class Facts:
     hostnames: tuple[tuple[str, str, str], ...]  # service, how it is published, hostname or ""
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     services = {entry.get("service"): entry for entry in dig(hosted_cluster, "spec", "services") or ()}
     hostnames = []

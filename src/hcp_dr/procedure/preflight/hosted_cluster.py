@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.hypershift.etcd import restorable
@@ -51,7 +51,7 @@ class Facts:
     upgrading: str = ""  # from which version to which; "" where no upgrade goes on
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     source, own = ports.source, case.control_plane_namespace
     hosted_cluster, looked = restorable.probe_restore(source, case)
     pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, case.namespace).items)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift import oidc_documents
 from hcp_dr.hypershift.checks import bad_if, read_one, verdict
@@ -32,7 +32,7 @@ class Facts:
     volume_key: str  # of KMS, with which the destination's storage class encrypts etcd's volume
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     source, own = ports.source, case.control_plane_namespace
     hosted_cluster = source.get(HOSTED_CLUSTER, case.name, case.namespace)
     secrets = {name_of(secret): secret for secret in source.list(SECRET, own).items}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.hypershift.machines import paused_objects
@@ -22,7 +22,7 @@ class Facts:
     held: tuple[str, ...]  # machine objects that are paused already, with their kind
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     source, own = ports.source, case.control_plane_namespace
     hosted_cluster = source.get(HOSTED_CLUSTER, case.name, case.namespace)
     deployments = of_infrastructure(case.infra_id, source.list(MACHINE_DEPLOYMENT, own).items)

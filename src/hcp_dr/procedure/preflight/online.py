@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.engine.transfer import MEBIBYTE
 from hcp_dr.errors import Forbidden
@@ -30,7 +30,7 @@ class Facts:
     restored: Etcd = restorable.NOT_LOOKED  # whether what is backed up could be
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     namespace = case.control_plane_namespace
     refused = tuple((side, denied(ports.cluster(side), side, case.namespace, case.name, of_online)) for side in SIDES)
     pod, lacking = None, 0

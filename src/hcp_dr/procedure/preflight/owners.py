@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import bad_if, look_for, not_seen, read_one, verdict
 from hcp_dr.kube.port import Object
@@ -91,7 +91,7 @@ def _recovers(job: Object) -> bool:
     return not dig(job, "spec", "suspend") and (OADP_RECOVERY in name_of(job) or labels.get("app") == OADP_RECOVERY)
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     source = ports.source
     hosted_cluster = source.get(HOSTED_CLUSTER, case.name, case.namespace)
     pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, case.namespace).items)

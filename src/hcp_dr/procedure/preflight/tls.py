@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Decision, Step
 from hcp_dr.hypershift.access.tls import Server, checks, read_servers
 from hcp_dr.hypershift.checks import verdict
@@ -16,7 +16,7 @@ class Facts:
     servers: tuple[Server, ...]
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     return Facts(read_servers(ports))
 
 

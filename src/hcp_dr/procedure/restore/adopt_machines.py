@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
+from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
 from hcp_dr.errors import RESUME, HcpDrError, MachineUnsafe
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.machines.adoption import Facts, machine_fact, observe, pool_fact
 from hcp_dr.hypershift.machines.paused_objects import PAUSED_KINDS, Held
 from hcp_dr.kube.port import Resource
 from hcp_dr.kube.resources import AWS_MACHINE, CONFIG_MAP, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE_POOL
-from hcp_dr.model import Later
+from hcp_dr.model import Unknown
 from hcp_dr.objects.reading import annotations_of, name_of, some
 from hcp_dr.upstream import CANONICAL_IMAGES
 
@@ -75,7 +75,7 @@ def plan(facts: Facts) -> Decision:
             "the ConfigMaps that go into the NodePools' configuration are there",
             f"missing: {some(facts.lacking)}",
             timeouts.POOLS_TELL.seconds,
-            Topic("destination", CONFIG_MAP, facts.namespace),
+            WatchTarget("destination", CONFIG_MAP, facts.namespace),
         )
     bad = unsafe(facts)
     if bad is not None:
@@ -86,7 +86,7 @@ def plan(facts: Facts) -> Decision:
             "the destination's operator says whether the NodePools would roll",
             f"it does not say yet: {'; '.join(silent)}",
             timeouts.POOLS_TELL.seconds,
-            Topic("destination", NODE_POOL, facts.pools[0].namespace),
+            WatchTarget("destination", NODE_POOL, facts.pools[0].namespace),
         )
     for resource in ORDER:
         held = tuple(item for item in facts.held if item.resource == resource and item.paused and not item.top)
@@ -112,7 +112,7 @@ def plan(facts: Facts) -> Decision:
             "every Machine that has a node knows it again",
             f"without node: {some(unadopted)}",
             timeouts.MACHINES_ADOPTED.seconds,
-            Topic("destination", MACHINE, facts.namespace),
+            WatchTarget("destination", MACHINE, facts.namespace),
         )
     return Done(f"{len(facts.wanted) // 2} machines are adopted, none was made or deleted")
 
@@ -144,7 +144,7 @@ def foresee(facts: Facts) -> Facts:
             for body in bodies
             if body["kind"] == resource.kind
         ),
-        machines=tuple(replace(item, node=Later("its node")) for item in machines),
+        machines=tuple(replace(item, node=Unknown("its node")) for item in machines),
         running=frozenset(item.provider_id.rpartition("/")[2] for item in machines if item.provider_id),
     )
 
@@ -155,7 +155,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     if any(pool.silent for pool in facts.pools):
         return replace(facts, pools=tuple(replace(pool, silent=()) for pool in facts.pools))
     if isinstance(decision, Wait):
-        return replace(facts, machines=tuple(replace(item, node=Later("its node")) for item in facts.machines))
+        return replace(facts, machines=tuple(replace(item, node=Unknown("its node")) for item in facts.machines))
     patched = {a.resource for a in decision.actions if isinstance(a, Patch)} if isinstance(decision, Do) else set()
     if NODE_POOL in patched:
         return replace(facts, pools=tuple(replace(pool, paused=pool.paused_before) for pool in facts.pools))

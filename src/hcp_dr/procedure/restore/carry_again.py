@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Action, Create, Decision, Delete, Do, Done, Patch, Refuse, Step
 from hcp_dr.errors import RESUME, NotOurs
 from hcp_dr.hypershift import scope, steps
@@ -43,7 +43,7 @@ class Facts:
     machines: restore.Facts | None  # looked at where a machine object changed
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     changed = scope.changed(memory, case, RESOURCES)
     if not changed:
         return Facts(case.backup_id, (), None)

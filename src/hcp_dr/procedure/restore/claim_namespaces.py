@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Action, Check, Create, Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Action, Check, Create, Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
 from hcp_dr.errors import RESUME, NotOurs
 from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.backup_objects import is_ours, is_prepared, marked
@@ -32,7 +32,7 @@ class Facts:
     inside: tuple[str, ...] = ()  # what a prepared one holds beside what Kubernetes itself puts into every namespace
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     own = case.control_plane_namespace
     found = ports.destination.find(NAMESPACE, own)
     prepared = found is not None and is_prepared(found)
@@ -123,7 +123,7 @@ class Claimed:
     says: str  # what it is waiting for while it is being deleted
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> tuple[Claimed, ...]:
+def look_back(ports: Ports, case: Case, memory: RunState) -> tuple[Claimed, ...]:
     found = (ports.destination.find(NAMESPACE, name) for name in (case.control_plane_namespace, case.namespace))
     return tuple(
         Claimed(
@@ -157,7 +157,7 @@ def revert(facts: tuple[Claimed, ...]) -> Decision:
             "the destination's namespaces are gone",
             seen,
             timeouts.DESTINATION_NAMESPACES_GONE.seconds,
-            Topic("destination", NAMESPACE),
+            WatchTarget("destination", NAMESPACE),
         )
     checks = tuple(
         Check(

@@ -7,7 +7,7 @@ Not the token-* and user-data-* secrets: the janitor deletes them while their No
 
 from __future__ import annotations
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Step
 from hcp_dr.hypershift.backup_objects import DataFacts, after_missing, existing, plan_missing, to_restore
 from hcp_dr.hypershift.deletion.rollback import Made, made, revert
@@ -16,7 +16,7 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.select import is_token_secret
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> DataFacts:
+def observe(ports: Ports, case: Case, memory: RunState) -> DataFacts:
     wanted = tuple(
         item
         for item in to_restore(ports, case)
@@ -27,7 +27,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> DataFacts:
     return DataFacts(case.backup_id, wanted, existing(ports.destination, wanted))
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> Made:
+def look_back(ports: Ports, case: Case, memory: RunState) -> Made:
     """With the token-* and user-data-* secrets that came later."""
     return Made(made(ports, case, (SECRET, CONFIG_MAP), case.control_plane_namespace))
 

@@ -12,7 +12,7 @@ import copy
 from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import StoredObject
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Create, Decision, Do, Done, Patch, Refuse, Step
 from hcp_dr.errors import RESUME, FenceBroken, NotOurs, SnapshotDoubtful
 from hcp_dr.hypershift import steps
@@ -28,7 +28,7 @@ from hcp_dr.hypershift.state import BREACHES, FENCE
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
-from hcp_dr.model import Case, Later, Ports
+from hcp_dr.model import Case, Ports, Unknown
 from hcp_dr.objects.archive import Snapshot, read_manifest
 from hcp_dr.objects.difference import lacks
 from hcp_dr.objects.reading import dig, is_deleting, name_of, namespace_of
@@ -51,12 +51,14 @@ class Facts:
     lifted: bool = False  # remembered: the fence was lifted since the export, when the spec may have been changed
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     manifest = read_manifest(ports.archive)
     snapshot = manifest.snapshot if manifest else None
     found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     url = (
-        ports.bucket.presign_get(snapshot.key, seconds=restore_url.URL_SECONDS) if snapshot else Later("presigned URL")
+        ports.bucket.presign_get(snapshot.key, seconds=restore_url.URL_SECONDS)
+        if snapshot
+        else Unknown("presigned URL")
     )
     lost, fence = is_lost(memory), memory.get(FENCE)
     wanted = None if POINT_OF_NO_RETURN in memory.done else _of_backup(ports, case)
@@ -196,7 +198,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, found=marked(facts.wanted.body, facts.backup_id) if facts.wanted else facts.found)
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> Governed:
+def look_back(ports: Ports, case: Case, memory: RunState) -> Governed:
     return governed(ports, case, memory, HOSTED_CLUSTER)
 
 

@@ -3,7 +3,7 @@ what is there with the same content is used, what is there with other content is
 
 from __future__ import annotations
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Step
 from hcp_dr.hypershift.backup_objects import DataFacts, after_missing, existing, is_ours, plan_missing, to_restore
 from hcp_dr.hypershift.deletion.protocol import removable
@@ -15,7 +15,7 @@ from hcp_dr.objects.reading import name_of
 from hcp_dr.objects.select import inputs_of, node_pools_of, referenced_config_maps, referenced_secrets
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> DataFacts:
+def observe(ports: Ports, case: Case, memory: RunState) -> DataFacts:
     wanted = tuple(
         item
         for item in to_restore(ports, case)
@@ -24,7 +24,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> DataFacts:
     return DataFacts(case.backup_id, wanted, existing(ports.destination, wanted))
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> Made:
+def look_back(ports: Ports, case: Case, memory: RunState) -> Made:
     """The namespace may be shared: another HostedCluster there may use by now what this relocation made."""
     destination, namespace = ports.destination, case.namespace
     pools = destination.list(NODE_POOL, namespace).items

@@ -6,7 +6,7 @@ An order takes rounds: create the owners, see their new uids, create what they o
 
 from __future__ import annotations
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Step
 from hcp_dr.hypershift.deletion.rollback import Made, alive, made, revert
 from hcp_dr.hypershift.machines.restore import afterwards, observe, plan
@@ -25,7 +25,7 @@ BACKWARDS = (AWS_MACHINE, MACHINE, MACHINE_SET, MACHINE_DEPLOYMENT, AWS_MACHINE_
 """Rule F3: as they go at teardown."""
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> Made:
+def look_back(ports: Ports, case: Case, memory: RunState) -> Made:
     return Made(made(ports, case, BACKWARDS, case.control_plane_namespace), alive(ports, case))
 
 

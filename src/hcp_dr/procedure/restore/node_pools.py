@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Create, Decision, Do, Done, Patch, Refuse, Step
 from hcp_dr.errors import NotOurs
 from hcp_dr.hypershift import steps
@@ -18,7 +18,7 @@ from hcp_dr.hypershift.state import BREACHES
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
-from hcp_dr.model import Case, Later, Ports
+from hcp_dr.model import Case, Ports, Unknown
 from hcp_dr.objects import ignition
 from hcp_dr.objects.difference import lacks
 from hcp_dr.objects.graph import relink
@@ -37,7 +37,7 @@ class Facts:
     lifted: bool = False  # remembered: the fence was lifted since the export, when a spec may have been changed
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     if POINT_OF_NO_RETURN in memory.done:
         return Facts(case.backup_id, (case.name, None), (), {}, DataFacts(case.backup_id, (), {}), started=True)
     restorable = to_restore(ports, case)
@@ -130,7 +130,7 @@ def plan(facts: Facts) -> Decision:
 
 def foresee(facts: Facts) -> Facts:
     name, uid = facts.hosted_cluster
-    return replace(facts, hosted_cluster=(name, uid or Later("uid of the HostedCluster")))
+    return replace(facts, hosted_cluster=(name, uid or Unknown("uid of the HostedCluster")))
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
@@ -146,7 +146,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, tokens=replace(facts.tokens, found=left if gone else facts.tokens.completed()))
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> Governed:
+def look_back(ports: Ports, case: Case, memory: RunState) -> Governed:
     return governed(ports, case, memory, NODE_POOL)
 
 

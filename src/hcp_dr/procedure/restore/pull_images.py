@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.state import Remember
-from hcp_dr.engine.step import Check, Create, Decision, Delete, Do, Done, Refuse, Step, Topic, Wait
+from hcp_dr.engine.step import Check, Create, Decision, Delete, Do, Done, Refuse, Step, Wait, WatchTarget
 from hcp_dr.errors import RESUME, NotOurs
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.images import prepull
 from hcp_dr.hypershift.images.prepull import PullPod, Wanted, body, pod_name, pull_pod
 from hcp_dr.hypershift.state import PULLED, PULLING, PulledImages
 from hcp_dr.kube.resources import POD
-from hcp_dr.model import Case, Later, Ports
+from hcp_dr.model import Case, Ports, Unknown
 from hcp_dr.objects.reading import name_of, some
 
 LEFT_OUT = PulledImages(left_out=True)
@@ -68,7 +68,7 @@ class Facts:
         return "" if pod is None else pod.unpulled.get(image) or pod.says
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     """When the images are pulled, only at the pods that did it."""
     pulled, fenced = memory.get(PULLED), steps.BACKUP_FENCE in memory.acted
     wanted = prepull.find_images(ports, case) if pulled is None and not fenced else Wanted()
@@ -118,7 +118,7 @@ def plan(facts: Facts) -> Decision:
 
 
 def _judge(facts: Facts) -> Decision:
-    lacking, wake = facts.lacking, Topic("destination", POD, facts.namespace)
+    lacking, wake = facts.lacking, WatchTarget("destination", POD, facts.namespace)
     dead = [pod for node in lacking if (pod := facts.pod_of(node)) is not None and pod.ended]
     if facts.nowhere:
         if facts.late and dead:  # a resume begins anew with what came to nothing
@@ -174,7 +174,7 @@ def _clear_away(facts: Facts) -> Do | Wait | None:
     if actions:
         return Do(actions)
     left = [pod.name for pod in facts.pods if pod.ours]
-    wake = Topic("destination", POD, facts.namespace)
+    wake = WatchTarget("destination", POD, facts.namespace)
     return (
         Wait(
             "the pods that pulled the images are gone",
@@ -224,20 +224,20 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
         if facts.pulled is not None:
             return replace(facts, pods=())
         if not facts.wanted.nodes:
-            return replace(facts, wanted=replace(facts.wanted, nodes=(Later("a node that takes pods"),)))
+            return replace(facts, wanted=replace(facts.wanted, nodes=(Unknown("a node that takes pods"),)))
         return replace(facts, pods=tuple(replace(pod, pulled=facts.wanted.images) for pod in facts.pods))
     actions = decision.actions if isinstance(decision, Do) else ()
     pulled = PULLED.read({action.key: action.value for action in actions if isinstance(action, Remember)})
     gone = {action.name for action in actions if isinstance(action, Delete)}
     fresh = [name_of(action.body) for action in actions if isinstance(action, Create)]
     kept = [pod for pod in facts.pods if pod.name not in gone]
-    pods = (*kept, *(PullPod(name, Later(f"uid of Pod {name}"), ours=True) for name in fresh))
+    pods = (*kept, *(PullPod(name, Unknown(f"uid of Pod {name}"), ours=True) for name in fresh))
     nodes = tuple(node for node in facts.wanted.nodes if pod_name(node, facts.wanted.images) not in gone)
     wanted = replace(facts.wanted, nodes=nodes)
     return replace(facts, wanted=wanted, pods=pods, pulled=pulled or facts.pulled)
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
+def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
     return _look_at(ports, case, Wanted())
 
 

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken, MachineUnsafe, NotOurs, SnapshotDoubtful
 from hcp_dr.hypershift import steps, timeouts
@@ -61,7 +61,7 @@ class Facts:
     void: bool = False  # the backup's snapshot is not of the fence that stands
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     destination, namespace = ports.destination, case.control_plane_namespace
     pools = node_pools_of({"metadata": {"name": case.name}}, destination.list(NODE_POOL, case.namespace).items)
     hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
@@ -89,7 +89,7 @@ def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
     )
 
 
-def _void(manifest: Manifest | None, memory: Memory) -> bool:
+def _void(manifest: Manifest | None, memory: RunState) -> bool:
     snapshot = manifest.snapshot if manifest else None
     return snapshot is None or snapshot.fence != (fence.id if (fence := memory.get(FENCE)) else None)
 
@@ -184,7 +184,7 @@ def _until_it_serves(facts: Facts) -> Decision:
     if not rolled_out(facts.api_server):
         waiting.append("kube-apiserver is not ready")
     if waiting:
-        wake = Topic("destination", POD, facts.control_plane_namespace)
+        wake = WatchTarget("destination", POD, facts.control_plane_namespace)
         return Wait(
             "the control plane serves on the destination",
             ", ".join(waiting),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import Record
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Decision, Step
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.backup_objects import to_restore
@@ -31,7 +31,7 @@ class Facts:
     again: tuple[Record, ...]  # what the zone has now at the names and types of the image
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     records, image = ports.zone.records(), memory.get(DNS_IMAGE)
     hosted_cluster = _of_backup(ports, case)
     names = frozenset({case.api_hostname, *fixed_names(hosted_cluster)})
@@ -52,7 +52,7 @@ def _of_backup(ports: Ports, case: Case) -> Object:
     return found
 
 
-def look_back(ports: Ports, case: Case, memory: Memory) -> Facts:
+def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
     scope.image(memory, DNS_IMAGE, scope.own(case, _of_backup(ports, case)))
     return observe(ports, case, memory)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Do, Done, Step, WriteFile
 from hcp_dr.errors import NotFound
 from hcp_dr.hypershift import inventory
@@ -21,7 +21,7 @@ class Facts:
     live: tuple[Page, ...]  # as they would be exported now; not looked at where nothing is lacking
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     manifest = read_manifest(ports.archive)
     lacking = []
     for entry in manifest.entries if manifest else ():

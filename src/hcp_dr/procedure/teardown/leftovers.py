@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Action, Check, Decision, Delete, Do, Done, Patch, Refuse, Step, Topic, Wait
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Action, Check, Decision, Delete, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
 from hcp_dr.errors import NotOurs
 from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.deletion.protocol import Guard, Removable, proven, removable
@@ -41,7 +41,7 @@ class Facts:
     converted: bool = True  # whether the source's HyperShift operator has a pod, whose webhook converts versions
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     source, own = ports.source, case.control_plane_namespace
     namespace = source.find(NAMESPACE, own)
     mark = reference_mark(case.name)
@@ -94,7 +94,7 @@ def plan(facts: Facts) -> Decision:
             "until it runs again; it was at zero before, and whether it may run is yours to say)"
         )
     return Wait(
-        "the control plane namespace is gone", seen, timeouts.NAMESPACE_GONE.seconds, Topic("source", NAMESPACE)
+        "the control plane namespace is gone", seen, timeouts.NAMESPACE_GONE.seconds, WatchTarget("source", NAMESPACE)
     )
 
 

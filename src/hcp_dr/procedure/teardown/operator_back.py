@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Topic, Wait
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Wait, WatchTarget
 from hcp_dr.errors import RESUME, MachineUnsafe
 from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.deletion.protocol import operator_of
@@ -33,7 +33,7 @@ class Facts:
     before: Mapping[str, Any]  # remembered: replicas by Deployment
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     return Facts(
         left=left_on_source(ports, case),
         operator=operator_of(ports.source),
@@ -61,7 +61,7 @@ def plan(facts: Facts) -> Decision:
             actions
         )
     if any(len(item.pods) < item.replicas for item in facts.operator):
-        wake = Topic("source", POD, OPERATOR_NAMESPACE)
+        wake = WatchTarget("source", POD, OPERATOR_NAMESPACE)
         return Wait("the operator's pods are back", "some are missing", timeouts.OPERATOR_BACK.seconds, wake)
     given_back = facts.claim.give_back()
     if given_back is not None:

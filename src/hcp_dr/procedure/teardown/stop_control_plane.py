@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.state import Remember
-from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Step, Topic, Wait
+from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken
 from hcp_dr.hypershift import steps, timeouts
@@ -57,7 +57,7 @@ class Facts:
     alone: bool = False  # a teardown by itself: nothing before it has claimed the operator
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     namespace = case.control_plane_namespace
     sets = ports.source.list(STATEFUL_SET, namespace).items
     hosted_cluster = ports.source.find(HOSTED_CLUSTER, case.name, case.namespace)
@@ -143,7 +143,7 @@ def plan(facts: Facts) -> Decision:
         actions = stop("source", group)
         if actions:
             return Do(actions)
-        wake = Topic("source", POD, namespace)
+        wake = WatchTarget("source", POD, namespace)
         return Wait(
             f"no pod of the source's {whose} is left", still_there(group), timeouts.CONTROL_PLANE_STOPPED.seconds, wake
         )

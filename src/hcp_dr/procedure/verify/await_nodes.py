@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step, Topic, Wait
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step, Wait, WatchTarget
 from hcp_dr.errors import MachineUnsafe
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
@@ -36,7 +36,7 @@ class Facts:
     rolling: tuple[str, ...] = ()  # NodePools of the destination that say so, once adopted
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     identity, adopted = memory.get(IDENTITY), steps.RESTORE_ADOPT_MACHINES in memory.done
     return Facts(
         before=identity.nodes if identity else {},
@@ -84,7 +84,7 @@ def plan(facts: Facts) -> Decision:
             until=f"all {len(kept)} nodes of before are Ready and renew their leases",
             seen=f"not yet: {', '.join(late)}",
             limit=timeouts.NODES_READY.seconds,
-            wake=Topic("hosted", LEASE, NODE_LEASES_NAMESPACE),
+            wake=WatchTarget("hosted", LEASE, NODE_LEASES_NAMESPACE),
         )
     return Done(f"{len(kept)} nodes, the same as before, are Ready", _since(facts, replaced, strangers))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Decision, Done, Step, Wait
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.kube.resources import CLUSTER_VERSION, NODE
@@ -19,7 +19,7 @@ class Facts:
     not_ready: tuple[str, ...]
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     version = ports.hosted.find(CLUSTER_VERSION, "version")
     nodes = ports.hosted.list(NODE).items
     history = dig(version, "status", "history") or [{}]

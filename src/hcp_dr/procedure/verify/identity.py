@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Topic, Verdict, Wait
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Verdict, Wait, WatchTarget
 from hcp_dr.errors import NotProven
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
@@ -44,7 +44,7 @@ class Facts:
     strict: bool = True  # nobody can have changed anything since it was remembered
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     before = memory.get(IDENTITY)
     served = any(breach.wrote for breach in memory.get(BREACHES) or ())
     by_hand = POINT_OF_NO_RETURN not in memory.done or memory.has(MANUAL_BACKUP)
@@ -140,7 +140,7 @@ def plan(facts: Facts) -> Decision:
             "every member of etcd answers",
             seen,
             timeouts.ETCD_MEMBERS.seconds,
-            Topic("destination", POD, facts.namespace),
+            WatchTarget("destination", POD, facts.namespace),
         )
     found = checks(facts)
     stopping = [check for check in found if check.stops]

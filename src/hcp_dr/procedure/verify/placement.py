@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hcp_dr import upstream
-from hcp_dr.engine.journal import Memory
-from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Topic, Verdict, Wait
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Verdict, Wait, WatchTarget
 from hcp_dr.errors import RESUME, NotProven
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.backup_objects import differing_keys
@@ -59,7 +59,7 @@ class Facts:
     marked: bool = False  # the HostedCluster bears HyperShift's own mark of a restore
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     destination, namespace = ports.destination, case.control_plane_namespace
     hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     pools = node_pools_of({"metadata": {"name": case.name}}, destination.list(NODE_POOL, case.namespace).items)
@@ -146,7 +146,7 @@ def plan(facts: Facts) -> Decision:
     if facts.not_ready:
         seen.append(f"not ready: {', '.join(facts.not_ready)}")
     if seen:
-        wake = Topic("destination", HOSTED_CLUSTER, facts.namespace)
+        wake = WatchTarget("destination", HOSTED_CLUSTER, facts.namespace)
         return Wait("the destination holds the whole hosted cluster", "; ".join(seen), timeouts.PLACEMENT.seconds, wake)
     if not facts.signing_key_kept:
         return Refuse(
@@ -175,7 +175,7 @@ def plan(facts: Facts) -> Decision:
     if not facts.unreached:
         return done
     told = ", ".join(f"{pool.name}: {pool.said or 'silent'}" for pool in facts.unreached)
-    wake = Topic("destination", NODE_POOL, facts.namespace)
+    wake = WatchTarget("destination", NODE_POOL, facts.namespace)
     return Wait(
         f"each NodePool says {upstream.REACHED_IGNITION_ENDPOINT}",
         told,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import HcpDrError, NotProven
 from hcp_dr.hypershift import steps, timeouts
@@ -24,7 +24,7 @@ class Facts:
     silence: str  # why nobody answered
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     wanted = memory.get(NONCE)
     try:
         return Facts(case.api_hostname, wanted, answered=True, nonce=nonce_of(ports.hosted), silence="")

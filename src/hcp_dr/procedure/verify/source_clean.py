@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Decision, Done, Step, Wait
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.remains import left_on_source, outside, taken_nodes
@@ -20,7 +20,7 @@ class Facts:
     left: tuple[str, ...]
 
 
-def observe(ports: Ports, case: Case, memory: Memory) -> Facts:
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     source, own = ports.source, case.control_plane_namespace
     namespace = source.find(NAMESPACE, own)
     volumes = source.list(PERSISTENT_VOLUME).items

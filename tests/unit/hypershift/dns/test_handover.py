@@ -15,8 +15,8 @@ from hcp_dr.hypershift.dns.handover import (
     give,
     give_back,
     hold,
+    holding_owner,
     names_held,
-    nobody,
     not_as_before,
     remembered,
 )
@@ -96,7 +96,7 @@ def held_zone() -> tuple[list[Record], RecordImage]:
 
 def test_both_forms_of_a_claim_go_together() -> None:
     zone, held = held_zone()
-    assert {claim.owner for claim in ownerships(zone)} == {nobody(OURS)}
+    assert {claim.owner for claim in ownerships(zone)} == {holding_owner(OURS)}
     given_away = after(zone, give(zone, OURS, held, "destination", [NAME]))
     assert {(claim.owner, claim.resource) for claim in ownerships(given_away)} == {
         ("destination", "route/clusters-one/api")
@@ -154,7 +154,7 @@ def test_a_new_backup_is_called_by_letters_that_mean_nothing_anywhere(folder: st
     backup_id = backup_id_of(folder, "abc123")
     assert re.fullmatch("[a-z0-9]([a-z0-9-]*[a-z0-9])?-abc123", backup_id)
     assert len(backup_id) <= 47
-    assert nobody(backup_id) == f"hcp-dr-{backup_id}"
+    assert holding_owner(backup_id) == f"hcp-dr-{backup_id}"
     assert backup_id_of(folder, "abc124") != backup_id
 
 
@@ -167,11 +167,11 @@ def test_a_folder_that_is_called_plainly_gives_its_name() -> None:
 def test_names_are_held_by_an_owner_that_is_read_back_as_it_was_written(folder: str) -> None:
     """Older backups are called as their folders are."""
     backup_id = f"{folder}-abc123"
-    assert OWNER.fullmatch(nobody(backup_id))
+    assert OWNER.fullmatch(holding_owner(backup_id))
     before = [replace(record, ttl=300) for record in Kept("api", "A", "source", "clusters-one", ("old", "new")).records]
     held = remembered("source", before, None, 0.0)
     zone = after(before, hold(before, "source", backup_id))
-    assert {claim.owner for claim in ownerships(zone)} == {nobody(backup_id)}
+    assert {claim.owner for claim in ownerships(zone)} == {holding_owner(backup_id)}
     assert names_held(zone, backup_id, held) == {NAME}
     assert not_as_before(zone, held) == tuple(record for record in before if record.type == "TXT")
     back = after(zone, give_back(zone, backup_id, held))
@@ -194,5 +194,5 @@ def test_what_was_held_under_an_older_name_can_be_given_back_too(folder: str) ->
 
 
 def test_two_older_backups_do_not_share_an_owner() -> None:
-    assert nobody("a,b-abc123") != nobody("a,c-abc123")
-    assert nobody("a,b-abc123") != nobody("a-b-abc123")
+    assert holding_owner("a,b-abc123") != holding_owner("a,c-abc123")
+    assert holding_owner("a,b-abc123") != holding_owner("a-b-abc123")

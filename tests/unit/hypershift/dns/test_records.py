@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hcp_dr.aws.port import Record
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse
 from hcp_dr.hypershift.dns.records import names_kept_by, owned, ownerships
 from hcp_dr.hypershift.state import DNS
@@ -157,7 +157,7 @@ def taken(zone: Sequence[Kept | Loose], published: frozenset[str]) -> tuple[list
     world = relocatable()
     world.zone.kept = tuple(records)
     hosts = {label: {"spec": {"host": f"{label.upper()}.{DOMAIN}."}} for label in sorted(published)}
-    memory = Memory().with_value(DNS.name, TAKEOVER).with_value("routes", hosts)
+    memory = RunState().with_value(DNS.name, TAKEOVER).with_value("routes", hosts)
     facts = release_dns.observe(world.ports, CASE, memory)
     return records, release_dns.plan(replace(facts, fence=facts.fence.made(), published=()))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.errors import CommandFailed, Forbidden
 from hcp_dr.hypershift.etcd import restorable
 from hcp_dr.hypershift.state import ETCD_RESTORE, RestoreProbe
@@ -124,7 +124,7 @@ def test_members_are_counted_where_they_are(world: World) -> None:
 )
 def test_it_comes_out_of_the_journal_as_it_went_in(looked: RestoreProbe) -> None:
     kept = json.loads(json.dumps(ETCD_RESTORE.to_json(looked)))
-    assert restorable.remembered(Memory().with_value(ETCD_RESTORE.name, kept)) == looked
+    assert restorable.remembered(RunState().with_value(ETCD_RESTORE.name, kept)) == looked
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_it_comes_out_of_the_journal_as_it_went_in(looked: RestoreProbe) -> None
     ],
 )
 def test_what_is_not_understood_was_not_seen(value: Any) -> None:
-    assert restorable.remembered(Memory().with_value(ETCD_RESTORE.name, value)) is None
+    assert restorable.remembered(RunState().with_value(ETCD_RESTORE.name, value)) is None
 
 
 @pytest.mark.parametrize("replicas", [0, 1])

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.state import Remember
-from hcp_dr.engine.step import Do, Forget
+from hcp_dr.engine.step import Do, Invalidate
 from hcp_dr.hypershift.fence import watch as fence_watch
 from hcp_dr.hypershift.state import BREACHES
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
@@ -27,7 +27,7 @@ def facts(case: str, **changed: Any) -> fence_watch.Facts:
 
 def said(**breach: Any) -> Any:
     [check] = fence_watch.describe_breaches(
-        Memory().with_value(BREACHES.name, [{"what": "it was lifted", "seen": 60.0, **breach}])
+        RunState().with_value(BREACHES.name, [{"what": "it was lifted", "seen": 60.0, **breach}])
     )
     return check
 
@@ -40,8 +40,8 @@ def test_what_is_void_is_all_from_the_fence_to_the_point_of_no_return_and_the_pa
 
 def test_it_is_watched_from_the_fence_until_teardown_has_stopped_the_source() -> None:
     [watch] = WATCHES
-    fenced = Memory().with_done("backup.fence")
-    assert not watch.in_force(Memory())
+    fenced = RunState().with_done("backup.fence")
+    assert not watch.in_force(RunState())
     assert watch.in_force(fenced), WHY
     assert not watch.in_force(fenced.with_done("teardown.stop_control_plane"))
     order = [step.name for step in RELOCATE]
@@ -51,14 +51,14 @@ def test_it_is_watched_from_the_fence_until_teardown_has_stopped_the_source() ->
 def test_a_fence_that_was_made_by_hand_is_watched_from_when_its_backup_is_accepted() -> None:
     [watch] = WATCHES
     assert set(watch.after) & {step.name for step in RESTORE_BY_HAND} == {"by_hand.accept_backup"}
-    assert watch.in_force(Memory().with_done("by_hand.accept_backup")), WHY
+    assert watch.in_force(RunState().with_done("by_hand.accept_backup")), WHY
 
 
 def test_a_snapshot_that_was_made_by_hand_is_not_taken_anew() -> None:
     decision = fence_watch.plan(facts("before-the-point-of-no-return-the-snapshot-is-void", by_hand=True))
     assert isinstance(decision, Do)
     forget = decision.actions[-1]
-    assert isinstance(forget, Forget)
+    assert isinstance(forget, Invalidate)
     assert (forget.steps, forget.keys, forget.again) == ((), (), False)
     assert "made by hand may be void" in forget.error.what
 
@@ -79,7 +79,7 @@ def test_the_source_is_fenced_anew_so_often_and_then_somebody_must_act(count: in
     decision = fence_watch.plan(facts("before-the-point-of-no-return-the-snapshot-is-void", breaches=lifted))
     assert isinstance(decision, Do)
     forget = decision.actions[-1]
-    assert isinstance(forget, Forget)
+    assert isinstance(forget, Invalidate)
     assert forget.again is (count not in (3, 6))
     assert "fence" in forget.keys
 
@@ -101,7 +101,7 @@ def test_a_closed_breach_has_its_window_and_the_new_generations_are_the_fences()
 
 
 def test_what_is_told_of_a_breach() -> None:
-    assert fence_watch.describe_breaches(Memory()) == ()
+    assert fence_watch.describe_breaches(RunState()) == ()
     before = said(closed=61.0, released=False)
     assert (before.verdict, before.why) == (
         "warning",

@@ -39,7 +39,7 @@ def lease_name(namespace: str, name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class LeaseStatus:
     """A Lease as it was seen. `holder` is "" where nobody holds it; times are the holder's own, as RFC 3339."""
 
     holder: str
@@ -63,7 +63,7 @@ class Sighting:
             return None
 
     @classmethod
-    def of(cls, found: Object) -> Sighting:
+    def of(cls, found: Object) -> LeaseStatus:
         spec, annotations = found.get("spec") or {}, annotations_of(found)
         return cls(
             holder=str(spec.get("holderIdentity") or ""),
@@ -85,7 +85,7 @@ def stamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def read_lease_status(cluster: Leases, namespace: str, name: str) -> Sighting | None:
+def read_lease_status(cluster: Leases, namespace: str, name: str) -> LeaseStatus | None:
     """The Lease of a hosted cluster on one management cluster; None where it has never been held."""
     found = cluster.find(LEASE, lease_name(namespace, name), NAMESPACE)
-    return None if found is None else Sighting.of(found)
+    return None if found is None else LeaseStatus.of(found)

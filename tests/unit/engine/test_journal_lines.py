@@ -10,7 +10,7 @@ import pytest
 
 from hcp_dr.engine import journal
 from hcp_dr.engine.journal import FILE_NAME, Journal
-from hcp_dr.engine.mirror import Found
+from hcp_dr.engine.mirror import MirroredJournal
 from hcp_dr.errors import JournalError
 from hcp_dr.model import Case
 from tests.ports import CASE
@@ -54,7 +54,7 @@ def test_whoever_reads_it_is_told_which_line(tmp_path: Path, line: dict[str, Any
     for read in (
         lambda: journal.read(tmp_path),
         lambda: Journal(tmp_path, now=lambda: 3.0),
-        lambda: Found("hcp-dr/a/b/c", data, "etag").story,
+        lambda: MirroredJournal("hcp-dr/a/b/c", data, "etag").story,
     ):
         with pytest.raises(JournalError) as caught:
             read()

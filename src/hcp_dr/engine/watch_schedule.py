@@ -16,7 +16,7 @@ PATIENCE = 20.0
 
 
 @dataclass(slots=True)
-class Lookout:
+class WatchSchedule:
     """One watch of one run, by the engine's clock in seconds."""
 
     next: float = -math.inf
@@ -35,7 +35,7 @@ class Lookout:
         self.next = now + min(max(now - self.blind_since, LOOK_AGAIN), SELDOM)
         return first
 
-    def told(self, name: str, now: float) -> tuple[Check, ...]:
+    def describe(self, name: str, now: float) -> tuple[Check, ...]:
         if self.blind_since is None:
             return ()
         return (

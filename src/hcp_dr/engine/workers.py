@@ -17,7 +17,7 @@ class _Halted(Exception):
     """It was not begun, because another one raised: that one says why."""
 
 
-class Hands:
+class Workers:
     """`count` of them; a thread is made when one is needed."""
 
     def __init__(self, count: int, clock: Clock) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hcp_dr.engine.examine import accepting, examine, stopping
+from hcp_dr.engine.check_run import accepting, refusal_of, run_checks
 from hcp_dr.engine.step import Check, Do, Done, PutObject, Step
 from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.errors import (
@@ -40,24 +40,24 @@ REFUSED = BucketRefused(service="S3", operation="PutObject", object="backups", r
 
 def test_all_findings_of_all_steps_come_back() -> None:
     steps = [finding(GOOD, BAD), finding(ODD), finding(DARK, GOOD)]
-    assert examine(Table().run(), steps) == (GOOD, BAD, ODD, DARK, GOOD)
+    assert run_checks(Table().run(), steps) == (GOOD, BAD, ODD, DARK, GOOD)
 
 
 def test_a_step_that_cannot_look_is_one_unknown_check() -> None:
-    checks = examine(Table().run(), [finding(BAD), failing(REFUSED), finding(GOOD)])
+    checks = run_checks(Table().run(), [finding(BAD), failing(REFUSED), finding(GOOD)])
     unknown = Check("preflight.broken", "unknown", REFUSED.what, "it could not be looked at", REFUSED.next)
     assert checks == (BAD, unknown, GOOD)
 
 
 def test_the_only_thing_that_stops_keeps_its_own_exit_code() -> None:
     with pytest.raises(BucketRefused) as caught:
-        examine(Table().run(), [finding(GOOD, ODD), failing(REFUSED), finding(GOOD)])
+        run_checks(Table().run(), [finding(GOOD, ODD), failing(REFUSED), finding(GOOD)])
     assert caught.value is REFUSED
 
 
 def test_two_things_that_stop_are_told_together() -> None:
     unknown = UnknownHostedCluster(namespace="n", name="x", cluster="source", server="s", seen="")
-    checks = examine(Table().run(), [failing(REFUSED), failing(unknown, "preflight.other")])
+    checks = run_checks(Table().run(), [failing(REFUSED), failing(unknown, "preflight.other")])
     assert [check.name for check in checks] == ["preflight.broken", "preflight.other"]
 
 
@@ -65,7 +65,7 @@ def test_a_passing_error_is_borne_as_everywhere() -> None:
     table = Table()
     error = ClusterUnreachable(cluster="source", verb="get", object="x", reason="gone")
     with pytest.raises(ClusterUnreachable):
-        examine(table.run(), [failing(error)])
+        run_checks(table.run(), [failing(error)])
     assert table.clock.seconds == FIRST_LIMIT
 
 
@@ -75,7 +75,7 @@ def test_what_preflight_writes_it_writes_through_the_loop() -> None:
         lambda there: verdict([GOOD]) if there else Do((PutObject("probe", b""),)),
         lambda ports, *_: ports.bucket.head("probe"),
     )
-    assert examine(table.run(), [probing]) == (GOOD,)
+    assert run_checks(table.run(), [probing]) == (GOOD,)
     assert table.world.written == [("put", "probe", b"", {})]
 
 
@@ -84,12 +84,12 @@ def test_nothing_that_is_no_error_of_ours_is_swallowed() -> None:
         raise KeyError("a bug")
 
     with pytest.raises(KeyError):
-        examine(Table().run(), [step(lambda _: Done(""), broken)])
+        run_checks(Table().run(), [step(lambda _: Done(""), broken)])
 
 
 def test_blocked_and_unknown_stop_and_a_warning_does_not() -> None:
-    assert stopping((GOOD, ODD)) is None
-    error = stopping((GOOD, BAD, ODD, DARK))
+    assert refusal_of((GOOD, ODD)) is None
+    error = refusal_of((GOOD, BAD, ODD, DARK))
     assert isinstance(error, CannotMigrate)
     assert error.values == {"checks": "bad, dark"}
     assert not isinstance(error, SettingsError)
@@ -99,20 +99,20 @@ MAY = Check("may", "blocked", "strange", acceptable=True)
 
 
 def test_an_accepted_check_does_not_stop() -> None:
-    checks = examine(Table().run(), [finding(GOOD, MAY)], {"may": "I know"})
+    checks = run_checks(Table().run(), [finding(GOOD, MAY)], {"may": "I know"})
     assert checks == (GOOD, replace(MAY, accepted="I know"))
-    assert stopping(checks) is None
+    assert refusal_of(checks) is None
 
 
 def test_what_needs_no_acceptance_may_be_named() -> None:
     """The same command again, after the trouble has gone."""
-    assert examine(Table().run(), [finding(GOOD, ODD)], {"good": "I know", "odd": "I know"}) == (GOOD, ODD)
+    assert run_checks(Table().run(), [finding(GOOD, ODD)], {"good": "I know", "odd": "I know"}) == (GOOD, ODD)
 
 
 @pytest.mark.parametrize("name", ["bad", "other"])
 def test_only_what_is_acceptable_is_accepted(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        examine(Table().run(), [finding(GOOD, BAD, MAY)], {name: "I know", "may": "I know"})
+        run_checks(Table().run(), [finding(GOOD, BAD, MAY)], {name: "I know", "may": "I know"})
     assert caught.value.what.startswith(f"--accept {name}: ")
     assert caught.value.next == "Acceptable here: may."
 
@@ -126,4 +126,4 @@ def test_nothing_to_accept_is_said() -> None:
 def test_a_check_that_could_not_be_made_is_not_taken_for_an_unknown_name() -> None:
     """The step that would have made it could not look: that is what is to be told."""
     with pytest.raises(BucketRefused):
-        examine(Table().run(), [finding(GOOD), failing(REFUSED)], {"may": "I know"})
+        run_checks(Table().run(), [finding(GOOD), failing(REFUSED)], {"may": "I know"})

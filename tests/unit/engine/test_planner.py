@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hcp_dr.engine.foretell import PlannedStep, foretell, foretell_undoing
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.planner import PlannedStep, plan_step, plan_undo
 from hcp_dr.engine.state import Remember
 from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Timeout, Wait
 from hcp_dr.errors import ClusterUnreachable, Refused
@@ -42,7 +42,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 def look(step: Step[Any], facts: Any = None) -> tuple[PlannedStep, World]:
     world = World()
     seen = replace(step, observe=lambda *_: facts) if facts is not None else step
-    return foretell(seen, world.ports, CASE, Memory()), world
+    return plan_step(seen, world.ports, CASE, RunState()), world
 
 
 LIVES = Timeout(30.4, "the owner lives", "a birth")
@@ -90,9 +90,9 @@ def test_what_only_waits_says_so() -> None:
 
 def test_only_the_journal_says_that_a_step_is_done() -> None:
     world = World()
-    memory = Memory().with_done(TOY.name)
-    assert foretell(TOY, world.ports, CASE, memory).outlook == "done"
-    assert foretell(replace(TOY, proof=True), world.ports, CASE, memory).outlook == "do"
+    memory = RunState().with_done(TOY.name)
+    assert plan_step(TOY, world.ports, CASE, memory).outlook == "done"
+    assert plan_step(replace(TOY, proof=True), world.ports, CASE, memory).outlook == "do"
 
 
 def test_undoing_is_foretold_by_its_first_round() -> None:
@@ -100,7 +100,7 @@ def test_undoing_is_foretold_by_its_first_round() -> None:
         return Wait("it is back", "not yet", 12.0) if facts.owner else Do((create("x"),))
 
     step = replace(TOY, revert=revert)
-    planned = foretell_undoing(step, World().ports, CASE, Memory().with_done(TOY.name))
+    planned = plan_undo(step, World().ports, CASE, RunState().with_done(TOY.name))
     assert (planned.name, planned.outlook, planned.actions) == (
         "undo toy.step",
         "do",
@@ -108,7 +108,7 @@ def test_undoing_is_foretold_by_its_first_round() -> None:
     )
     assert planned.waits == ()
     there = replace(step, look_back=lambda *_: Facts(owner=True))
-    planned = foretell_undoing(there, World().ports, CASE, Memory())
+    planned = plan_undo(there, World().ports, CASE, RunState())
     assert (planned.outlook, planned.waits) == ("wait", (Timeout(12.0, "it is back", "not yet"),))
 
 
@@ -151,6 +151,6 @@ def test_no_step_of_the_book_writes_when_it_is_foretold() -> None:
     """Whatever a step sees in an empty world: not one write to a cluster, the bucket, the zone, an instance, a file."""
     world = World()
     for step in RELOCATE:
-        foretell(step, world.ports, CASE, Memory())
+        plan_step(step, world.ports, CASE, RunState())
     assert world.written == []
     assert world.archive.files == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +17,11 @@ class Progress:
     seconds: float = 0.0
 
 
-class Scribe:
+class NullJournal:
     """Where the run writes: the journal's file, or nothing but memory (for verbs that change nothing)."""
 
-    def __init__(self, memory: Memory | None = None) -> None:
-        self.memory = memory or Memory()
+    def __init__(self, memory: RunState | None = None) -> None:
+        self.memory = memory or RunState()
 
     def write(self, line: str, **values: object) -> None:
         self.memory = self.memory.after(line, values)

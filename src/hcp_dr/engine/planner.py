@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hcp_dr.engine.journal import Memory
+from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Do, Done, Refuse, Step, Timeout, Wait, describe_all
 from hcp_dr.errors import HcpDrError
 from hcp_dr.model import Case, Ports
@@ -57,7 +57,7 @@ class Estimate:
         return sum(part.most for part in self.parts)
 
 
-def foretell(step: Step[Any], ports: Ports, case: Case, memory: Memory) -> PlannedStep:
+def plan_step(step: Step[Any], ports: Ports, case: Case, memory: RunState) -> PlannedStep:
     """All rounds of a step, as if the steps before were done and every wait ended well. A step is called done where the
     journal says so, and for no other reason."""
 
@@ -79,7 +79,7 @@ def foretell(step: Step[Any], ports: Ports, case: Case, memory: Memory) -> Plann
     return planned
 
 
-def foretell_undoing(step: Step[Any], ports: Ports, case: Case, memory: Memory) -> PlannedStep:
+def plan_undo(step: Step[Any], ports: Ports, case: Case, memory: RunState) -> PlannedStep:
     """The first round of taking back what a step did; what follows depends on what that meets."""
     look, name = step.look_back or step.observe, f"undo {step.name}"
     assert step.revert is not None  # noqa: S101 - only such steps are undone

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from hcp_dr.commands.context import Confirmation, Context, Outcome
-from hcp_dr.commands.journaled import known_case
+from hcp_dr.commands.journaled_case import known_case
 from hcp_dr.engine.step import Watch
 from hcp_dr.model import Case
 from hcp_dr.procedure import BACKUP_ONLINE, PHASES, WATCHES

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from hcp_dr.commands.beginning import NOTHING_CHANGED, ONLY_OURS_CHANGED
 from hcp_dr.commands.context import Context
 from hcp_dr.commands.discover import recognized
+from hcp_dr.commands.left_as_was import NOTHING_CHANGED, ONLY_OURS_CHANGED
 from hcp_dr.engine import journal as journals
-from hcp_dr.engine.around import Around, ask_around
-from hcp_dr.engine.journal import FILE_NAME, Story
-from hcp_dr.engine.lines import case_of
-from hcp_dr.engine.telling import Progress
+from hcp_dr.engine.journal import FILE_NAME, JournalState
+from hcp_dr.engine.journal_lines import case_of
+from hcp_dr.engine.progress import Progress
+from hcp_dr.engine.remote_state import RemoteState, read_remote_state
 from hcp_dr.errors import JournalError, NothingToResume, SettingsError, Unfinished
 from hcp_dr.hypershift.access.tls import must_be_accepted
 from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
@@ -20,15 +20,15 @@ from hcp_dr.model import Case
 from hcp_dr.procedure import BACKUP_ONLINE
 
 
-def must_be_usable(context: Context, *, by_hand: bool = False) -> None:
+def check_usable(context: Context, *, by_hand: bool = False) -> None:
     """Before any cluster is asked. Raises ArchiveError, JournalError where the backup folder is not ours to use."""
     if warning := context.folder.must_be_usable(by_hand=by_hand):
         context.on_progress(Progress("warned", "backup folder", warning))
 
 
-def must_be_new(context: Context) -> None:
+def check_no_unfinished_run(context: Context) -> None:
     """Raises Unfinished, JournalError where the folder has a journal already, ArchiveError where it is not ours."""
-    must_be_usable(context)
+    check_usable(context)
     story = context.story
     if story.command is None:
         return
@@ -48,7 +48,7 @@ def known_case(context: Context, command: str) -> Case:
     story = context.story
     if story.case is None:
         raise NothingToResume(reason=f"{context.folder.folder} holds no journal")
-    must_be_usable(context)
+    check_usable(context)
     if not story.ended and story.command != command:
         raise _unfinished(context, story)
     refused = _refused(story, command)
@@ -58,7 +58,7 @@ def known_case(context: Context, command: str) -> Case:
     return _recognized(context, story)
 
 
-def _refused(story: Story, command: str) -> tuple[str, str] | None:
+def _refused(story: JournalState, command: str) -> tuple[str, str] | None:
     """Why the phase may not follow, and what to do instead."""
     if story.command == BACKUP_ONLINE:
         return (
@@ -70,7 +70,7 @@ def _refused(story: Story, command: str) -> tuple[str, str] | None:
             "it was restored while the source was lost",
             "Go on with `hcp-dr verify`, or start with `hcp-dr relocate` and another BACKUP_DIR.",
         )
-    if story.called_off:
+    if story.aborted:
         return (
             f"its relocation was called off, and {command} would begin it again",
             "Choose another BACKUP_DIR and start with `hcp-dr relocate` or `hcp-dr backup`.",
@@ -82,7 +82,7 @@ def journaled_case(context: Context) -> Case:
     """The case of the folder's journal, finished or not; where the folder has no journal, of what was at work last on
     any machine: in its own folder where that is known here, else with its journal fetched into this one. Raises
     NothingToResume, JournalError, ArchiveError."""
-    must_be_usable(context, by_hand=is_made_by_hand(context.folder, context.requested.namespace))
+    check_usable(context, by_hand=is_made_by_hand(context.folder, context.requested.namespace))
     story, where = context.story, context.folder.folder
     if story.case is None:
         story, where = _fetched(context, where)
@@ -100,7 +100,7 @@ def unfinished_case(context: Context) -> Case:
     return case
 
 
-def fitting(context: Context, story: Story) -> Case:
+def check_fits(context: Context, story: JournalState) -> Case:
     """Raises SettingsError where the settings are another relocation's, Refused where a server is not verified."""
     case = case_of(story.case or {}, _journal_of(context))
     given = context.requested
@@ -121,10 +121,10 @@ def fitting(context: Context, story: Story) -> Case:
     return case
 
 
-def ask_world(context: Context, backup_id: str | None = None) -> Around:
+def read_remote(context: Context, backup_id: str | None = None) -> RemoteState:
     """What both Leases and the mirror tell of the relocation, whichever of them can be reached."""
     requested = context.requested
-    return ask_around(
+    return read_remote_state(
         lambda: context.cluster("source"),
         lambda: context.cluster("destination"),
         context.bucket,
@@ -134,12 +134,12 @@ def ask_world(context: Context, backup_id: str | None = None) -> Around:
     )
 
 
-def _fetched(context: Context, where: str) -> tuple[Story, str]:
-    found = ask_world(context).journal(where)
-    case = fitting(context, found.story)
+def _fetched(context: Context, where: str) -> tuple[JournalState, str]:
+    found = read_remote(context).journal(where)
+    case = check_fits(context, found.story)
     if (known := context.backups.of_backup(case.backup_id)) is not None:
         context.choose(known)
-        must_be_usable(context)
+        check_usable(context)
         context.tell(f"Going on with backup {case.backup_id} in {known.folder}.")
         return context.story, known.folder
     context.folder.make(by_hand=found.story.command == journals.RESTORE_BY_HAND)
@@ -149,15 +149,15 @@ def _fetched(context: Context, where: str) -> tuple[Story, str]:
     return found.story, f"s3://{context.ports.bucket.name}/{found.prefix}"
 
 
-def _recognized(context: Context, story: Story) -> Case:
+def _recognized(context: Context, story: JournalState) -> Case:
     """Raises SettingsError, WrongCluster."""
-    return recognized(fitting(context, story), context.ports)
+    return recognized(check_fits(context, story), context.ports)
 
 
 def _journal_of(context: Context) -> str:
     return f"{context.folder.folder}/{FILE_NAME}"
 
 
-def _unfinished(context: Context, story: Story) -> Unfinished:
+def _unfinished(context: Context, story: JournalState) -> Unfinished:
     folder = context.folder.folder
     return Unfinished(path=folder, folder=folder, command=story.command, step=story.current or "?")

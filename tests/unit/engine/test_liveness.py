@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.engine.silence import Asked, must_be_silent
+from hcp_dr.engine.liveness import LivenessProbe, check_unreachable
 from hcp_dr.engine.wait import FIRST_LIMIT
 from hcp_dr.errors import ClusterUnreachable, Forbidden, HcpDrError, NotFound, ServerBusy, SourceAnswers, Unauthorized
 from tests.unit.engine.toys import JumpingClock
@@ -29,7 +29,7 @@ def ask(*answers: HcpDrError | None) -> tuple[Any, list[int]]:
 
 
 def prove(one: Any, clock: JumpingClock) -> None:
-    must_be_silent([Asked("its API answers", one, "relocate")], clock, lambda _: None, lambda: None)
+    check_unreachable([LivenessProbe("its API answers", one, "relocate")], clock, lambda _: None, lambda: None)
 
 
 def test_silence_is_believed_after_the_whole_limit() -> None:
@@ -64,8 +64,8 @@ def test_any_answer_is_a_sign_of_life(answer: HcpDrError | None, silent: int) ->
 
 def test_each_round_is_told_in_one_word_so_that_what_lasts_is_not_told_again_and_again() -> None:
     told: list[str] = []
-    asked = [Asked(word, ask(DEAD)[0], "relocate") for word in ("its API answers", "a control plane serves")]
-    must_be_silent(asked, JumpingClock(), lambda progress: told.append(progress.text), lambda: None)
+    asked = [LivenessProbe(word, ask(DEAD)[0], "relocate") for word in ("its API answers", "a control plane serves")]
+    check_unreachable(asked, JumpingClock(), lambda progress: told.append(progress.text), lambda: None)
     assert len(told) > 5
     assert len(set(told)) == 1
     assert told[0].count(DEAD.what) == 2

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.engine.journal import Memory, fold
-from hcp_dr.engine.step import Check, Decision, Do, Done, Forget, Refuse, Step, Wait, Watch
+from hcp_dr.engine.journal import RunState, fold
+from hcp_dr.engine.step import Check, Decision, Do, Done, Invalidate, Refuse, Step, Wait, Watch
 from hcp_dr.engine.wait import LOOK_AGAIN
-from hcp_dr.engine.watching import SELDOM, Lookout
+from hcp_dr.engine.watch_schedule import SELDOM, WatchSchedule
 from hcp_dr.errors import ClusterUnreachable, FenceBroken, Refused
 from hcp_dr.model import Ports
 from tests.unit.engine.toys import Table, create, step
@@ -23,7 +23,7 @@ GONE = ClusterUnreachable(cluster="source", verb="get", object="x", reason="gone
 def watch(table: Table, plan: Any = None, told: tuple[Check, ...] = ()) -> Watch[Any]:
     """Of the ConfigMap "kept", which somebody may take away; from toy.first until toy.last."""
 
-    def observe(ports: Ports, _case: Any, memory: Memory) -> tuple[bool, Memory]:
+    def observe(ports: Ports, _case: Any, memory: RunState) -> tuple[bool, RunState]:
         LOOKS.append(table.clock.seconds)
         return ports.source.find(create("x").resource, "kept", "n") is not None, memory
 
@@ -103,7 +103,7 @@ def test_a_refusal_of_a_step_is_looked_into_by_the_watches_first() -> None:
     run = table.run()
     run.watches = (watch(table),)
     guarded = step(lambda found: Done("so") if "kept" in found else Refuse(Refused(what="It is gone.")))
-    run.lookouts["watch.toy"] = Lookout(next=1000.0)
+    run.lookouts["watch.toy"] = WatchSchedule(next=1000.0)
     run.carry_out_one(guarded)
     table.world.source.objects.clear()
     table.world.source.put("ConfigMap n/kept")
@@ -113,7 +113,9 @@ def test_a_refusal_of_a_step_is_looked_into_by_the_watches_first() -> None:
 
 def forgetting(steps: tuple[str, ...], *, again: bool = True) -> Any:
     error = FenceBroken(what="All is void.")
-    return lambda seen: Done("kept") if seen[0] else Do((create("kept"), Forget(steps, ("key",), error, again=again)))
+    return lambda seen: (
+        Done("kept") if seen[0] else Do((create("kept"), Invalidate(steps, ("key",), error, again=again)))
+    )
 
 
 def test_steps_that_are_void_are_done_again() -> None:

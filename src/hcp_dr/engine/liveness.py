@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hcp_dr.engine.telling import Progress
+from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock
 from hcp_dr.errors import ClusterUnreachable, HcpDrError, SourceAnswers
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LivenessProbe:
     """What is asked, in words; how to ask it once; and what to do where it answers."""
 
     word: str
@@ -19,8 +19,8 @@ class Asked:
     todo: str
 
 
-def must_be_silent(
-    asked: Sequence[Asked],
+def check_unreachable(
+    asked: Sequence[LivenessProbe],
     clock: Clock,
     tell: Callable[[Progress], None],
     between: Callable[[], None],
@@ -40,7 +40,7 @@ def must_be_silent(
         clock.pause(LOOK_AGAIN)
 
 
-def _silence(asked: Asked) -> str:
+def _silence(asked: LivenessProbe) -> str:
     try:
         asked.ask()
     except ClusterUnreachable as error:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from hcp_dr.engine.journal import JournalWriter, Story
+from hcp_dr.engine.journal import JournalState, JournalWriter
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
 from hcp_dr.errors import CannotMigrate, HcpDrError, SettingsError
@@ -18,7 +18,7 @@ from hcp_dr.errors import CannotMigrate, HcpDrError, SettingsError
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-def examine(run: Run, steps: Sequence[Step[Any]], reasons: Mapping[str, str] = NOTHING) -> tuple[Check, ...]:
+def run_checks(run: Run, steps: Sequence[Step[Any]], reasons: Mapping[str, str] = NOTHING) -> tuple[Check, ...]:
     """All checks of all steps. A step that cannot look is one unknown check. `reasons` are those for which a check is
     accepted, by its name.
 
@@ -64,20 +64,20 @@ def journal_accepted(journal: JournalWriter, checks: Iterable[Check], who: str) 
     """One line for each accepted check: a later reader sees who knew what."""
     for check in checks:
         if check.accepted:
-            journal.write("accepted", check=check.name, seen=_seen(check), reason=check.accepted, who=who)
+            journal.write("accepted", check=check.name, seen=_describe(check), reason=check.accepted, who=who)
 
 
-def was_accepted(story: Story, check: Check) -> bool:
+def was_accepted(story: JournalState, check: Check) -> bool:
     """Whether exactly what the check sees now was accepted, and journaled so."""
-    mine = {"line": "accepted", "check": check.name, "seen": _seen(check)}
+    mine = {"line": "accepted", "check": check.name, "seen": _describe(check)}
     return any(mine.items() <= {key: line.get(key) for key in mine}.items() for line in story.lines)
 
 
-def _seen(check: Check) -> str:
+def _describe(check: Check) -> str:
     return f"{check.verdict}: {check.seen}"
 
 
-def stopping(checks: Sequence[Check]) -> CannotMigrate | None:
+def refusal_of(checks: Sequence[Check]) -> CannotMigrate | None:
     """The error that the checks amount to; None where nothing stops."""
     names = [check.name for check in checks if check.stops]
     return CannotMigrate(checks=", ".join(names)) if names else None

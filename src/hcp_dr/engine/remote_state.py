@@ -8,8 +8,8 @@ from functools import partial
 from typing import TypeVar
 
 from hcp_dr.aws.port import Bucket
-from hcp_dr.engine.mirror import Found, newest
-from hcp_dr.engine.sighting import Sighting, read_lease_status
+from hcp_dr.engine.lease_status import LeaseStatus, read_lease_status
+from hcp_dr.engine.mirror import MirroredJournal, newest
 from hcp_dr.errors import HcpDrError, JournalError, NothingToResume
 from hcp_dr.kube.port import Kubernetes
 
@@ -17,12 +17,12 @@ Told = TypeVar("Told")
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class RemoteState:
     """An error stands where something could not be asked, None where nothing is there."""
 
-    source: Sighting | HcpDrError | None
-    destination: Sighting | HcpDrError | None
-    mirror: Found | HcpDrError | None
+    source: LeaseStatus | HcpDrError | None
+    destination: LeaseStatus | HcpDrError | None
+    mirror: MirroredJournal | HcpDrError | None
 
     @property
     def unasked(self) -> dict[str, HcpDrError]:
@@ -31,10 +31,10 @@ class Around:
         return {word: told for word, told in words.items() if isinstance(told, HcpDrError)}
 
     @property
-    def sightings(self) -> tuple[Sighting, ...]:
-        return tuple(seen for seen in (self.source, self.destination) if isinstance(seen, Sighting))
+    def sightings(self) -> tuple[LeaseStatus, ...]:
+        return tuple(seen for seen in (self.source, self.destination) if isinstance(seen, LeaseStatus))
 
-    def journal(self, folder: object) -> Found:
+    def journal(self, folder: object) -> MirroredJournal:
         """Of the relocation that was at work last; `folder` is the one here, which has none. Raises NothingToResume,
         JournalError, the error of the bucket."""
         if isinstance(self.mirror, HcpDrError):
@@ -52,7 +52,7 @@ class Around:
         raise NothingToResume(reason=f"{folder} holds no journal, and none of this hosted cluster is in the bucket")
 
 
-def ask_around(
+def read_remote_state(
     source: Callable[[], Kubernetes],
     destination: Callable[[], Kubernetes],
     bucket: Callable[[], Bucket],
@@ -60,20 +60,20 @@ def ask_around(
     namespace: str,
     name: str,
     backup_id: str | None = None,
-) -> Around:
+) -> RemoteState:
     """Of the ports are given ways to have them, since one may not even open. `backup_id` is for somebody who knows
     which relocation he means; else it is the one that the Leases name, or the last in the bucket."""
-    seen = [_asked(partial(_looked, each, namespace, name)) for each in (source, destination)]
-    named = {each.relocation for each in seen if isinstance(each, Sighting) and each.last_run}
+    seen = [_value_or_error(partial(_read_lease, each, namespace, name)) for each in (source, destination)]
+    named = {each.relocation for each in seen if isinstance(each, LeaseStatus) and each.last_run}
     ids = {backup_id} if backup_id else named
-    return Around(seen[0], seen[1], _asked(lambda: newest(bucket(), namespace, name, ids)))
+    return RemoteState(seen[0], seen[1], _value_or_error(lambda: newest(bucket(), namespace, name, ids)))
 
 
-def _looked(cluster: Callable[[], Kubernetes], namespace: str, name: str) -> Sighting | None:
+def _read_lease(cluster: Callable[[], Kubernetes], namespace: str, name: str) -> LeaseStatus | None:
     return read_lease_status(cluster(), namespace, name)
 
 
-def _asked(ask: Callable[[], Told]) -> Told | HcpDrError:
+def _value_or_error(ask: Callable[[], Told]) -> Told | HcpDrError:
     try:
         return ask()
     except HcpDrError as error:

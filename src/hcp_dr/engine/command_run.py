@@ -11,9 +11,9 @@ from hcp_dr import __version__
 from hcp_dr.engine.journal import FILE_NAME, FORMAT, OpenJournal, parse
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import Mirror, reconciled
+from hcp_dr.engine.progress import NullJournal, Progress
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
-from hcp_dr.engine.telling import Progress, Scribe
 from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
 from hcp_dr.errors import AwsError, HcpDrError, JournalError, KubernetesError, LeaseLost
 from hcp_dr.model import Side
@@ -22,7 +22,7 @@ from hcp_dr.objects.archive import MANIFEST, must_be_of, read_manifest
 Carry = Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]
 
 
-class Undertaking:
+class CommandRun:
     """`run` writes into `journal`. After the step `no_return` has acted, the work goes on without a source that does
     not answer: the API is away until the destination has it. `without` says otherwise what may be done without."""
 
@@ -76,7 +76,7 @@ class Undertaking:
 
     def _refilled(self, refill: Step[Any]) -> tuple[Check, ...]:
         run = replace(
-            self._run, journal=Scribe(self._run.journal.memory), mirror=None, watches=(), patience=FIRST_LIMIT
+            self._run, journal=NullJournal(self._run.journal.memory), mirror=None, watches=(), patience=FIRST_LIMIT
         )
         try:
             return run.carry_out_one(refill)

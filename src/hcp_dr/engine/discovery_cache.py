@@ -16,17 +16,17 @@ from hcp_dr.model import Ports
 Answer = TypeVar("Answer")
 
 
-def recalling(ports: Ports) -> Ports:
+def cached(ports: Ports) -> Ports:
     """The same ports, whose clusters need not say the same about themselves twice."""
     return replace(
         ports,
-        source=cast("Kubernetes", _Recalling(ports.source)),
-        destination=cast("Kubernetes", _Recalling(ports.destination)),
-        hosted=cast("Kubernetes", _Recalling(ports.hosted)),
+        source=cast("Kubernetes", _CachedDiscovery(ports.source)),
+        destination=cast("Kubernetes", _CachedDiscovery(ports.destination)),
+        hosted=cast("Kubernetes", _CachedDiscovery(ports.hosted)),
     )
 
 
-class _Recalling:
+class _CachedDiscovery:
     def __init__(self, cluster: Kubernetes) -> None:
         self._cluster = cluster
         self._answers: dict[tuple[Any, ...], Any] = {}
