@@ -37,7 +37,7 @@ def test_each_that_is_named_anywhere_is_defined() -> None:
 @pytest.mark.parametrize("number", SECTIONS)
 def test_what_keeps_it_and_what_holds_it_is_there(number: str) -> None:
     text = SECTIONS[number]
-    kept, held = text.partition("- Kept by: ")[2].split("- Held by: ")
+    kept, held = text.partition("- Kept by: ")[2].split("- Tested by: ")
     guards, tests = named(kept), named(held)
     assert guards
     assert tests
