@@ -20,11 +20,11 @@ drill: $(READY) region-programs
 
 ## Everything that needs no root, no network and no built programs.
 test: $(READY)
-	$(BIN)/pytest -n auto --dist loadfile tests --ignore=tests/region
+	$(BIN)/pytest -n auto --dist loadfile -m "not real_parts" tests --ignore=tests/region
 
 ## The tests in the real region, and the contract of what plays a part in memory with what is real: Linux and root.
 test-region: $(READY) region-programs
-	HCP_DR_LAB_REGION_REQUIRED=1 $(BIN)/pytest -v -m "not long" tests/contract tests/region
+	HCP_DR_LAB_REGION_REQUIRED=1 $(BIN)/pytest -v -m "not long and not in_memory" tests/contract tests/region
 
 ## The longer stories in the real region: for whoever changed what they are about.
 test-region-long: $(READY) region-programs

@@ -8,6 +8,7 @@ import pytest
 from botocore.loaders import create_loader
 
 from tests.contract.aws import real, sides
+from tests.contract.conftest import SIDES
 
 LOADER = create_loader()
 
@@ -34,21 +35,21 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(params=["memory", "real"])
+@pytest.fixture(params=SIDES)
 def storing(request: pytest.FixtureRequest) -> sides.Storing:
     if request.param == "memory":
         return sides.MemoryStoring()
     return sides.RealStoring(request.getfixturevalue("gateway"))
 
 
-@pytest.fixture(params=["memory", "real"])
+@pytest.fixture(params=SIDES)
 def naming(request: pytest.FixtureRequest) -> sides.Naming:
     if request.param == "memory":
         return sides.MemoryNaming()
     return sides.RealNaming(request.getfixturevalue("simulator"))
 
 
-@pytest.fixture(params=["memory", "real"])
+@pytest.fixture(params=SIDES)
 def computing(request: pytest.FixtureRequest) -> sides.Computing:
     if request.param == "memory":
         return sides.MemoryComputing()

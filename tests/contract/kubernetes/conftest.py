@@ -8,6 +8,7 @@ import pytest
 
 from hcp_dr_lab.standin.install import install
 from hcp_dr_lab.tabletop.kubernetes import ApiServer, Client, Store
+from tests.contract.conftest import SIDES
 from tests.contract.kubernetes import real, sides
 
 
@@ -25,7 +26,7 @@ def prepared() -> Store:
     return server.store
 
 
-@pytest.fixture(params=["memory", "real"])
+@pytest.fixture(params=SIDES)
 def side(request: pytest.FixtureRequest, prepared: Store) -> Iterator[sides.Side]:
     if request.param == "memory":
         memory = sides.Memory(prepared)
