@@ -79,6 +79,8 @@ class RunState:
                 return self.with_begun(step)
             case "intent":
                 return self.with_acted(step)
+            case "withdrawn":
+                return replace(self, acted=self.acted - {step})
             case "done":
                 return self.with_done(step)
             case "undone":
@@ -133,7 +135,8 @@ class JournalState:
 
     def acted_in(self, step: str) -> bool:
         """Whether an action of the step was ever begun."""
-        return any(line.get("line") == "intent" and line.get("step") == step for line in self.lines)
+        lines = [line.get("line") for line in self.lines if line.get("step") == step]
+        return lines.count("intent") > lines.count("withdrawn")
 
     def sealed(self, line: Mapping[str, Any]) -> dict[str, Any]:
         """The line as it is written after those that are there, and as it will be read again: what JSON turns into

@@ -87,6 +87,7 @@ _FIELDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "done": ("step",),
     "undone": ("step",),
+    "withdrawn": ("step", "because"),
     "checked": ("step", "checks"),
     "remember": ("key",),
     "alarm": ("watch", "text"),

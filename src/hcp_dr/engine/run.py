@@ -20,7 +20,20 @@ from hcp_dr.engine.mirror import Mirror
 from hcp_dr.engine.perform import in_vain, perform
 from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.state import Remember
-from hcp_dr.engine.step import Action, Check, Do, Done, Invalidate, Refuse, Step, Wait, Watch, describe_all, fingerprint
+from hcp_dr.engine.step import (
+    Action,
+    Check,
+    Do,
+    Done,
+    Gate,
+    Invalidate,
+    Refuse,
+    Step,
+    Wait,
+    Watch,
+    describe_all,
+    fingerprint,
+)
 from hcp_dr.engine.untouched import still_true
 from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock, StopRequested, mark_of
 from hcp_dr.engine.watch_schedule import PATIENCE, WatchSchedule
@@ -56,6 +69,7 @@ class _Pass:
     waiting: dict[str, float] = field(default_factory=dict)
     passing_since: float | None = None
     stale: int = 0
+    checks: tuple[Check, ...] = ()  # of a gate that was open
 
 
 @dataclass(slots=True)
@@ -141,6 +155,7 @@ class Run:
             self.journal.write("failed", step=step.name, error=type(error).__name__, text=error.paragraph())
             self.tell(Progress("refused", step.name, error.what, self.clock.now() - began))
             raise
+        done = replace(done, checks=(*done.checks, *seen.checks))
         seconds = self.clock.now() - began
         self.tell(Progress("done", step.name, done.because, seconds))
         return done, round(seconds, 3)
@@ -266,9 +281,12 @@ class Run:
         self._keep()
         if step.announced and not self._announced(step, seen):
             return False
+        first = step.name not in self.journal.memory.acted
         self.journal.write("intent", step=step.name, actions=describe_all(acts))
         if self.mirror is not None and self.mirror.is_awaited(step.name, undoable=step.revert is not None):
             self.send_mirror(now=True)
+        if step.gate is not None and not self._passes_gate(step, step.gate, seen, first=first):
+            return False
         self.tell(Progress("act", step.name, "; ".join(describe_all(acts)[:3]) + _more(len(acts) - 3)))
         failures = self._perform(acts, seen)
         self.journal.write(
@@ -282,6 +300,32 @@ class Run:
                 raise error
         self._bear(step, failures[0][1], seen)
         return False
+
+    def _passes_gate(self, step: Step[Any], gate: Gate, seen: _Pass, *, first: bool) -> bool:
+        """Whether the acts may follow at once; where not, the world is to be looked at again. A `first` intent that
+        nothing followed is withdrawn: the step has not acted."""
+        refused: Refuse | None = None
+        try:
+            [decision] = self._together([partial(gate, self.ports, self.case, self.journal.memory)])
+            match decision:
+                case Done():
+                    seen.checks += decision.checks
+                    return True
+                case Refuse():
+                    refused, error = decision, decision.error
+                case _:
+                    raise TypeError(decision)  # a gate waits for nothing and does nothing
+        except HcpDrError as unanswered:
+            error = unanswered
+        if first:
+            self.journal.write("withdrawn", step=step.name, because=error.what)
+        if refused is None:
+            self._bear(step, error, seen)
+            return False
+        if seen.watched and self._look_after_watches(at_once=True):
+            return False
+        self.last_refusal = refused
+        raise error
 
     def _announced(self, step: Step[Any], seen: _Pass) -> bool:
         """Whether the Leases say so; where not, the world is to be looked at again."""

@@ -283,6 +283,10 @@ Decision = Do | Wait | Done | Refuse
 Facts = TypeVar("Facts")
 
 
+Gate = Callable[[Ports, Case, RunState], Decision]
+"""Reads and decides: Done where the acts may follow at once, else Refuse."""
+
+
 def _as_they_are(facts: Facts) -> Facts:
     return facts
 
@@ -308,6 +312,7 @@ class Step(Generic[Facts]):
     waits: tuple[Timeout, ...] = ()  # all that it may wait for
     checks: str = ""  # of a step that only reads: what it proves, as a clause
     proof: bool = False  # looked at again by a resume, whatever the journal says
+    gate: Gate | None = None  # read right before its acts, after all else
     announced: bool = False  # the Leases say that it acts, before it does
     way_on: str = ""  # a sentence for whoever cannot have what this step needs; told with its errors
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hcp_dr.aws.port import Record
+from hcp_dr.aws.port import Record, StoredObject
 from hcp_dr.engine.state import Key
 from hcp_dr.engine.step import Check
 from hcp_dr.kube.port import Object
@@ -62,12 +62,13 @@ REPLICAS_BEFORE = Key("replicas_before", dict[str, int])
 @dataclass(frozen=True, slots=True)
 class FenceRecord:
     """A fence that was made. `revision` is etcd's when the last writer was gone; `at` in seconds since the epoch, None
-    for a fence made by hand; `generations` by Deployment."""
+    for a fence made by hand; `generations` and `uids` by Deployment."""
 
     id: str
     revision: int | None = None
     at: float | None = None
     generations: Mapping[str, int] = field(default_factory=dict)
+    uids: Mapping[str, str] = field(default_factory=dict)
 
 
 FENCE = Key("fence", FenceRecord)
@@ -132,18 +133,19 @@ class SnapshotFile:
         """Of the object in the bucket."""
         return {"fence": str(fence_id), "sha256": self.sha256, "revision": str(self.revision)}
 
-    def stored_as(self, bucket: str, key: str, fence: str, encryption: str | None, moment: float | None) -> Snapshot:
+    def stored_as(self, bucket: str, stored: StoredObject, fence: str, moment: float | None) -> Snapshot:
         """For the manifest. `moment` is that of an online backup, in seconds since the epoch."""
         return Snapshot(
             bucket=bucket,
-            key=key,
+            key=stored.key,
             size=self.size,
             sha256=self.sha256,
             hash=self.hash,
             revision=self.revision,
             total_keys=self.total_keys,
             fence=fence,
-            encryption=encryption,
+            encryption=stored.encryption,
+            etag=stored.etag,
             fenced=moment is None,
             at=moment,
         )

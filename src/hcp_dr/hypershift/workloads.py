@@ -10,7 +10,7 @@ from hcp_dr.engine.step import Action, ForceStop, Patch
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import DEPLOYMENT, POD, STATEFUL_SET
 from hcp_dr.model import Side
-from hcp_dr.objects.reading import dig, is_deleting, name_of, namespace_of, pods_of, uid_of
+from hcp_dr.objects.reading import dig, is_deleting, is_ready_pod, name_of, namespace_of, pods_of, uid_of
 from hcp_dr.upstream import USUAL_GRACE
 
 
@@ -33,6 +33,7 @@ class Workload:
     replicas: int
     pods: tuple[PodFact, ...]
     generation: int = 0  # the server counts each change of its spec
+    uid: str = ""
 
     @property
     def stopped(self) -> bool:
@@ -55,6 +56,7 @@ def workload(item: Object, pods: Iterable[Object]) -> Workload:
         replicas=int(dig(item, "spec", "replicas") if dig(item, "spec", "replicas") is not None else 1),
         pods=tuple(_pod(pod) for pod in pods_of(item, pods)),
         generation=int(dig(item, "metadata", "generation") or 0),
+        uid=uid_of(item),
     )
 
 
@@ -69,6 +71,13 @@ def workloads(cluster: Kubernetes, namespace: str, *resources: Resource) -> tupl
     items = [item for resource in resources for item in cluster.list(resource, namespace).items]
     pods = cluster.list(POD, namespace).items
     return tuple(workload(item, pods) for item in items)
+
+
+def has_ready_pod(cluster: Kubernetes, name: str, namespace: str) -> bool:
+    """Whether a pod of this Deployment is Ready."""
+    deployment = cluster.find(DEPLOYMENT, name, namespace)
+    pods = pods_of(deployment, cluster.list(POD, namespace).items) if deployment else ()
+    return any(is_ready_pod(pod) for pod in pods)
 
 
 def stop(side: Side, items: Iterable[Workload]) -> tuple[Action, ...]:

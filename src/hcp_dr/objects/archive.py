@@ -115,7 +115,7 @@ class Entry:
 class Snapshot:
     """The etcd snapshot in the bucket. `hash` is etcd's own, size in bytes, sha256 of the file as hex; `encryption` is
     what the bucket told of it, None where it told nothing. `fence` is the id of its fence, or of the moment `at`, in
-    seconds since the epoch, where it was taken of a cluster that went on."""
+    seconds since the epoch, where it was taken of a cluster that went on. `etag` is that of the verified object."""
 
     bucket: str
     key: str
@@ -128,6 +128,7 @@ class Snapshot:
     encryption: str | None = None
     fenced: bool = True
     at: float | None = None
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -296,7 +296,13 @@ def test_the_fence_gets_an_id_that_nobody_used() -> None:
     given = facts(fence.STEP, "the-fence-gets-its-id-when-etcd-stands-still")
     stopped = (*RECONCILERS, *WRITERS, "cluster-autoscaler")
     assert remembered(fence.STEP, given) == {
-        "fence": {"id": "fence-1", "revision": 42, "at": 0.0, "generations": dict.fromkeys(stopped, 0)}
+        "fence": {
+            "id": "fence-1",
+            "revision": 42,
+            "at": 0.0,
+            "generations": dict.fromkeys(stopped, 0),
+            "uids": dict.fromkeys(stopped, ""),
+        }
     }
 
 
@@ -358,7 +364,9 @@ def test_files_hold_what_their_line_in_the_manifest_says() -> None:
 def test_the_snapshot_gets_its_line_in_the_manifest() -> None:
     snapshot = written(snapshot_etcd.STEP, "the-manifest-gets-its-line").snapshot
     key = "hcp-dr/clusters/one/backup-1/snapshot.db"
-    assert snapshot == Snapshot("backups", key, 4096, "5ad10e99aa55bb66cc77", "9f3a", 42, 700, "fence-1", "AES256")
+    assert snapshot == Snapshot(
+        "backups", key, 4096, "5ad10e99aa55bb66cc77", "9f3a", 42, 700, "fence-1", "AES256", etag="x"
+    )
 
 
 def test_the_upload_bears_fence_and_hash_as_metadata() -> None:

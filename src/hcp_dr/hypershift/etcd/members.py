@@ -75,6 +75,12 @@ def still_revision(cluster: Kubernetes, case: Case, pod: str) -> tuple[int, int]
     return (revisions[0], revisions[1]) if len(revisions) == 2 else (0, -1)
 
 
+def revision(cluster: Kubernetes, case: Case, pod: str) -> int | None:
+    """etcd's revision; None where the pod does not answer."""
+    lines = _lines(cluster, case, pod, _STATUS)
+    return int(lines[0][0]["Status"]["header"]["revision"]) if lines and lines[0] else None
+
+
 def size(cluster: Kubernetes, case: Case) -> int | None:
     """How large the database of the member is from which the snapshot is taken, in bytes; None where nobody tells. A
     snapshot is that large, with what was deleted and not given back."""

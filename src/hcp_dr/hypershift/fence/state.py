@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from hcp_dr.engine.journal import RunState
-from hcp_dr.hypershift.state import FENCE
+from hcp_dr.hypershift.state import FENCE, FenceRecord
 from hcp_dr.hypershift.workloads import Workload, workloads
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
@@ -44,6 +44,7 @@ class Fence:
     paused: bool  # the HostedCluster's pausedUntil
     workloads: tuple[Workload, ...]
     known: Mapping[str, int] = field(default_factory=dict)  # remembered: generations when the fence was made, by name
+    known_uids: Mapping[str, str] = field(default_factory=dict)  # remembered: uids then, by name
 
     def named(self, names: tuple[str, ...]) -> tuple[Workload, ...]:
         return tuple(item for item in self.workloads if item.name in names)
@@ -62,10 +63,16 @@ class Fence:
         return {item.name: item.generation for item in self.watched}
 
     @property
+    def uids(self) -> dict[str, str]:
+        """Of what is fenced, by name: one that was deleted and created again may have any generation."""
+        return {item.name: item.uid for item in self.watched}
+
+    @property
     def touched(self) -> tuple[str, ...]:
-        """What was changed since the fence was made, whatever it is now."""
-        now = self.generations
-        return tuple(name for name in sorted(self.known) if now.get(name) != self.known[name])
+        """What was changed or created again since the fence was made, whatever it is now."""
+        now, uids = self.generations, self.uids
+        changed = {name for name in self.known if now.get(name) != self.known[name]}
+        return tuple(sorted(changed | {name for name in self.known_uids if uids.get(name) != self.known_uids[name]}))
 
     def made(self) -> Fence:
         """As it will stand when it is made; for foreseeing what comes after."""
@@ -85,9 +92,9 @@ class Fence:
         return f"zero pods prove nothing where there is no Deployment {missing}" if missing else None
 
 
-def known(memory: RunState) -> Mapping[str, int]:
-    fence = memory.get(FENCE)
-    return fence.generations if fence else {}
+def beside(made: FenceRecord | None, paused: bool, found: tuple[Workload, ...]) -> Fence:  # noqa: FBT001
+    """What is there now, beside the fence as it was made."""
+    return Fence(paused, found, made.generations, made.uids) if made else Fence(paused, found)
 
 
 def is_paused(hosted_cluster: Object) -> bool:
@@ -97,8 +104,5 @@ def is_paused(hosted_cluster: Object) -> bool:
 def read_fence(cluster: Kubernetes, case: Case, memory: RunState | None = None) -> Fence:
     """As it stands; beside what was remembered when it was made, where there is a memory."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
-    return Fence(
-        paused=is_paused(hosted_cluster),
-        workloads=workloads(cluster, case.control_plane_namespace, DEPLOYMENT),
-        known=known(memory) if memory else {},
-    )
+    found = workloads(cluster, case.control_plane_namespace, DEPLOYMENT)
+    return beside(memory.get(FENCE) if memory else None, is_paused(hosted_cluster), found)

@@ -21,7 +21,7 @@ from hcp_dr.errors import RESUME, FenceBroken
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.etcd import members as etcd_members
-from hcp_dr.hypershift.fence.state import FENCED, WRITERS, Fence, is_paused, known
+from hcp_dr.hypershift.fence.state import FENCED, WRITERS, Fence, beside, is_paused
 from hcp_dr.hypershift.state import (
     BREACHES,
     EXTERNAL_DNS_PODS,
@@ -89,7 +89,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         name=case.name,
         control_plane_namespace=namespace,
         now=ports.now(),
-        fence=Fence(is_paused(hosted_cluster), tuple(workload(item, ()) for item in deployments), known(memory)),
+        fence=beside(memory.get(FENCE), is_paused(hosted_cluster), tuple(workload(item, ()) for item in deployments)),
         fenced=memory.get(FENCE),
         breaches=memory.get(BREACHES) or (),
         done=tuple(step for step in VOID if step in memory.done),
@@ -184,6 +184,7 @@ def _close(facts: Facts) -> Decision:
     if facts.released and facts.fenced is not None:
         revision = facts.revision or facts.fenced.revision
         new = replace(facts.fenced, at=facts.now, revision=revision, generations=facts.fence.generations)
+        new = replace(new, uids=facts.fence.uids)
         return Do((closed, FENCE.remember(new)))
     count = len(facts.breaches)
     if facts.by_hand:

@@ -86,7 +86,7 @@ def _stand_still(facts: Facts) -> Decision:
             "etcd's revision stands still", f"revisions {facts.revisions}", facts.namespace, timeouts.ETCD_STILL.seconds
         )
     if facts.remembered is None:
-        fence = FenceRecord(facts.proposed_id, facts.revisions[1], facts.now, facts.fence.generations)
+        fence = FenceRecord(facts.proposed_id, facts.revisions[1], facts.now, facts.fence.generations, facts.fence.uids)
         return Do((FENCE.remember(fence),))
     return Done(f"no pod can write; etcd stands at revision {facts.revisions[1]}")
 

@@ -326,7 +326,7 @@ def checks(facts: Facts, stored: StoredObject) -> tuple[Check, ...]:
 
 
 def _snapshot(facts: Facts, file: SnapshotFile, stored: StoredObject) -> Snapshot:
-    return file.stored_as(facts.bucket, facts.key, str(facts.fence_id), stored.encryption, facts.moment)
+    return file.stored_as(facts.bucket, stored, str(facts.fence_id), facts.moment)
 
 
 def foresee(facts: Facts) -> Facts:

@@ -139,6 +139,7 @@ def _remembered(facts: Facts) -> tuple[Action, ...]:
                 id=fence_id(facts),
                 revision=kept.revision if kept else 0,
                 generations=judgement.writers_of(facts.fence).generations,
+                uids=judgement.writers_of(facts.fence).uids,
             )
         ),
         MANUAL_BACKUP.remember(ManualBackup(stored.modified if stored else None)),
@@ -198,6 +199,7 @@ def _manifest(facts: Facts) -> Manifest:
             revision=kept.revision if kept else 0,
             total_keys=kept.total_keys if kept else 0,
             fence=fence_id(facts),
+            etag=facts.there.etag if facts.there else None,
         ),
     )
 

@@ -17,12 +17,13 @@ goes in the same patch, because the operators act upon it from then on.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken, MachineUnsafe, NotOurs, SnapshotDoubtful
-from hcp_dr.hypershift import steps, timeouts
+from hcp_dr.hypershift import gate, steps, timeouts
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.dns.assign import Giving, read_assignment
 from hcp_dr.hypershift.etcd import restorable, restore_url
@@ -162,8 +163,10 @@ def plan(facts: Facts) -> Decision:
     late = _url_too_late(facts, paused=paused)
     if late is not None:
         return Refuse(late)
-    unmarked = {"metadata": {"annotations": {RESTORED_FROM_BACKUP: None}}}
+    unmarked: dict[str, dict[str, Any]] = {"metadata": {"annotations": {RESTORED_FROM_BACKUP: None}}}
     if paused:
+        if version := dig(hosted_cluster, "metadata", "resourceVersion"):  # another client's change is looked at first
+            unmarked["metadata"]["resourceVersion"] = version
         patch = {**unmarked, "spec": {"pausedUntil": None}}
         return Do((Patch("destination", HOSTED_CLUSTER, facts.name, facts.namespace, patch),))
     if RESTORED_FROM_BACKUP in annotations_of(hosted_cluster):
@@ -253,6 +256,7 @@ STEP = Step(
     plan=plan,
     waits=(timeouts.CONTROL_PLANE_SERVES,),
     announced=True,
+    gate=gate.look_through,
     foresee=foresee,
     afterwards=afterwards,
 )

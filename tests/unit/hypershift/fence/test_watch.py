@@ -97,6 +97,9 @@ def test_a_closed_breach_has_its_window_and_the_new_generations_are_the_fences()
         "generations": dict.fromkeys(
             ("control-plane-operator", "kube-apiserver", "openshift-apiserver", "openshift-oauth-apiserver"), 0
         ),
+        "uids": dict.fromkeys(
+            ("control-plane-operator", "kube-apiserver", "openshift-apiserver", "openshift-oauth-apiserver"), ""
+        ),
     }
 
 

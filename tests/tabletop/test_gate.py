@@ -1,0 +1,174 @@
+"""What another client changes right before the point of no return, after all was proven: the gate is closed, nothing is
+started on the destination, and the relocation resumes or aborts from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+
+from hcp_dr.aws.port import Record, RecordChange
+from hcp_dr.errors import AwsUnreachable, HcpDrError, NotOurs, Refused, SnapshotDoubtful
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
+from hcp_dr.kube import resources as r
+from hcp_dr.objects.archive import Manifest
+from hcp_dr.objects.reading import dig
+from hcp_dr_lab.ground.layout import BUCKET
+from hcp_dr_lab.tabletop.aws.storage import Wanted
+from hcp_dr_lab.tabletop.gate import Request
+from tests.tabletop.scene import Scene, scene
+from tests.tabletop.test_fence_watch import OWN, lift, scale, source
+
+SLOW = 25.0
+"""Seconds that the bucket takes to answer: long enough for an API server to come up."""
+
+
+def while_the_intent_is_mirrored(here: Scene, act: Callable[[], None]) -> None:
+    """The last slow thing before the act: all that the step has read is older."""
+    done: list[bool] = []
+
+    def listen(moment: Literal["before", "after"], request: Request) -> None:
+        story = here.operator.story()
+        if moment == "after" and not done and POINT_OF_NO_RETURN in story.memory.acted and request.port == "bucket":
+            done.append(True)
+            act()
+
+    here.world.hooks.append(listen)
+
+
+def while_the_url_is_tried(here: Scene, act: Callable[[], None]) -> None:
+    done: list[bool] = []
+
+    def listen(moment: Literal["before", "after"], request: Request) -> None:
+        trying = (request.port, request.verb) == ("bucket", "size_behind")
+        if moment == "before" and not done and trying and here.operator.story().current == POINT_OF_NO_RETURN:
+            done.append(True)
+            act()
+
+    here.world.hooks.append(listen)
+
+
+def is_paused_there(here: Scene) -> bool:
+    found = here.world.sides[1].client().get(r.HOSTED_CLUSTER, "shop", "clusters")
+    return bool(dig(found, "spec", "pausedUntil") == "true")
+
+
+def replace_the_snapshot(here: Scene, *, metadata: bool) -> None:
+    """By zeros of the same size."""
+    storage = here.world.cloud.storage
+    snapshot = Manifest.from_text(here.operator.files["manifest.json"]).snapshot
+    assert snapshot is not None
+    key, stored = snapshot.key, storage.get(BUCKET, snapshot.key)
+    kept = dict(stored.metadata) if metadata else {"fence": "another"}
+    storage.put(BUCKET, key, bytes(len(stored.body)), Wanted(metadata=kept))
+
+
+def stop_the_operator(here: Scene) -> None:
+    there = here.world.sides[1].client(manager="somebody")
+    there.patch(r.DEPLOYMENT, "operator", "hypershift", {"spec": {"replicas": 0}})
+    here.world.clock.spend(SLOW)
+
+
+def occupy_the_name(here: Scene) -> None:
+    name = here.operator.case().api_hostname
+    here.operator.ports().zone.change([RecordChange("CREATE", Record(name, "CNAME", 60, ("elsewhere.example",)))])
+
+
+@pytest.mark.parametrize("moment", [while_the_intent_is_mirrored, while_the_url_is_tried])
+def test_a_fence_that_is_lifted_meanwhile_is_seen(moment: Callable[[Scene, Callable[[], None]], None]) -> None:
+    here = scene()
+
+    def lift_for_long() -> None:
+        lift(here)
+        here.world.clock.spend(SLOW)
+
+    moment(here, lift_for_long)
+    ending = here.operator.relocate()
+    assert ending.error is None
+    verdict = here.verdict()
+    assert (verdict.reasons, verdict.lost, verdict.split_brain) == ((), (), False)
+
+
+def test_a_writer_that_was_created_again_is_no_writer_that_stood_still() -> None:
+    """Its generation is what it was; its uid is not."""
+    here = scene()
+
+    def created_again() -> None:
+        body = source(here).get(r.DEPLOYMENT, "kube-apiserver", OWN)
+        source(here).delete(r.DEPLOYMENT, "kube-apiserver", OWN)
+        here.world.clock.spend(3)
+        metadata = {key: body["metadata"][key] for key in ("name", "namespace", "labels")}
+        fresh = {**body, "metadata": metadata, "spec": {**body["spec"], "replicas": 1}}
+        del fresh["status"]
+        source(here).create(r.DEPLOYMENT, fresh)
+        here.world.clock.spend(SLOW)
+        scale(here, "kube-apiserver", 0)
+        here.world.clock.spend(60)
+
+    while_the_intent_is_mirrored(here, created_again)
+    ending = here.operator.relocate()
+    assert ending.error is None
+    verdict = here.verdict()
+    assert (verdict.reasons, verdict.lost, verdict.split_brain) == ((), (), False)
+
+
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [
+        (lambda here: replace_the_snapshot(here, metadata=False), SnapshotDoubtful),
+        (lambda here: replace_the_snapshot(here, metadata=True), SnapshotDoubtful),
+        (stop_the_operator, Refused),
+        (occupy_the_name, NotOurs),
+    ],
+    ids=["another snapshot", "another snapshot with the metadata of ours", "no operator", "a name that is taken"],
+)
+def test_nothing_is_started_and_it_can_be_aborted(act: Callable[[Scene], None], error: type[HcpDrError]) -> None:
+    here = scene()
+    while_the_intent_is_mirrored(here, lambda: act(here))
+    ending = here.operator.relocate()
+    assert isinstance(ending.error, error)
+    assert is_paused_there(here)
+    assert not ending.story.acted_in(POINT_OF_NO_RETURN)
+    here.world.hooks.clear()
+    again = here.operator.resume()
+    assert type(again.error) is error
+    assert is_paused_there(here)
+    if act is occupy_the_name:
+        name = here.operator.case().api_hostname
+        [record] = [each for each in here.operator.ports().zone.records() if each.name == name]
+        here.operator.ports().zone.change([RecordChange("DELETE", record)])
+    assert here.operator.abort().error is None
+    verdict = here.verdict()
+    assert (verdict.lost, verdict.split_brain) == ((), False)
+    assert here.world.sides[0].api(OWN) is not None
+
+
+def test_it_goes_on_where_the_gate_is_open_again() -> None:
+    here = scene()
+    while_the_intent_is_mirrored(here, lambda: stop_the_operator(here))
+    assert isinstance(here.operator.relocate().error, Refused)
+    here.world.hooks.clear()
+    there = here.world.sides[1].client(manager="somebody")
+    there.patch(r.DEPLOYMENT, "operator", "hypershift", {"spec": {"replicas": 1}})
+    here.world.clock.spend(SLOW)
+    assert here.operator.resume().error is None
+    verdict = here.verdict()
+    assert (verdict.lost, verdict.split_brain) == ((), False)
+    assert [reason for reason in verdict.reasons if "operator of the destination" not in reason] == []
+
+
+def test_a_bucket_that_does_not_answer_at_the_gate_is_asked_again() -> None:
+    here = scene()
+    failed: list[bool] = []
+
+    def listen(moment: Literal["before", "after"], request: Request) -> None:
+        story = here.operator.story()
+        at_the_gate = POINT_OF_NO_RETURN in story.memory.acted and (request.port, request.verb) == ("bucket", "head")
+        if moment == "before" and at_the_gate and len(failed) < 2:
+            failed.append(True)
+            raise AwsUnreachable(service="S3", operation=request.verb, object="bucket", reason="timed out")
+
+    here.world.hooks.append(listen)
+    assert here.operator.relocate().error is None
+    assert here.verdict().reasons == ()
