@@ -13,7 +13,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
 from hcp_dr.aws import checksum
-from hcp_dr.aws.mapping import code_of, from_page, mapped
+from hcp_dr.aws.mapping import code_of, from_page, translate_errors
 from hcp_dr.aws.port import Encryption, ListedObject, StoredObject, UploadedPart
 from hcp_dr.errors import ArchiveError
 
@@ -48,7 +48,7 @@ class S3Bucket:
         return self._encryption
 
     def head(self, key: str) -> StoredObject | None:
-        with mapped("S3", f"HeadObject {key}", self._name):
+        with translate_errors("S3", f"HeadObject {key}", self._name):
             try:
                 found = self._client.head_object(Bucket=self._name, Key=key)
             except ClientError as error:
@@ -65,7 +65,7 @@ class S3Bucket:
         )
 
     def list(self, prefix: str) -> tuple[ListedObject, ...]:
-        with mapped("S3", f"ListObjectsV2 {prefix}", self._name):
+        with translate_errors("S3", f"ListObjectsV2 {prefix}", self._name):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
             found = [item for page in pages for item in page.get("Contents", ())]
         return tuple(ListedObject(item["Key"], item["Size"], item["LastModified"].timestamp()) for item in found)
@@ -84,18 +84,18 @@ class S3Bucket:
             wanted["IfNoneMatch"] = "*"
         if if_etag is not None:
             wanted["IfMatch"] = if_etag
-        with mapped("S3", f"PutObject {key}", self._name):
+        with translate_errors("S3", f"PutObject {key}", self._name):
             written = self._client.put_object(Bucket=self._name, Key=key, Body=body, **wanted)
         return written.get("ETag", "").strip('"')
 
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes:
-        with mapped("S3", f"GetObject {key}", self._name):
+        with translate_errors("S3", f"GetObject {key}", self._name):
             if first_bytes is None:
                 return self._client.get_object(Bucket=self._name, Key=key)["Body"].read()
             return self._beginning(self._name, key, first_bytes)
 
     def read_elsewhere(self, bucket: str, key: str, *, first_bytes: int) -> bytes | None:
-        with mapped("S3", f"GetObject {key}", bucket):
+        with translate_errors("S3", f"GetObject {key}", bucket):
             try:
                 return self._beginning(bucket, key, first_bytes)
             except ClientError as error:
@@ -116,7 +116,7 @@ class S3Bucket:
         part = path.with_name(path.name + ".part")
         try:
             part.touch(mode=0o600)
-            with mapped("S3", f"GetObject {key}", self._name), part.open("wb") as file:
+            with translate_errors("S3", f"GetObject {key}", self._name), part.open("wb") as file:
                 shutil.copyfileobj(self._client.get_object(Bucket=self._name, Key=key)["Body"], file, 1024 * 1024)
             part.replace(path)
         except OSError as error:
@@ -125,11 +125,11 @@ class S3Bucket:
             part.unlink(missing_ok=True)
 
     def stream(self, key: str) -> Iterator[bytes]:
-        with mapped("S3", f"GetObject {key}", self._name):
+        with translate_errors("S3", f"GetObject {key}", self._name):
             yield from self._client.get_object(Bucket=self._name, Key=key)["Body"].iter_chunks(_PIECE)
 
     def copy(self, source: str, key: str, *, metadata: Mapping[str, str], if_etag: str) -> None:
-        with mapped("S3", f"CopyObject {source} to {key}", self._name):
+        with translate_errors("S3", f"CopyObject {source} to {key}", self._name):
             self._client.copy_object(
                 Bucket=self._name,
                 Key=key,
@@ -140,7 +140,7 @@ class S3Bucket:
             )
 
     def delete(self, key: str) -> None:
-        with mapped("S3", f"DeleteObject {key}", self._name):
+        with translate_errors("S3", f"DeleteObject {key}", self._name):
             self._client.delete_object(Bucket=self._name, Key=key)
 
     def presign_put(
@@ -154,11 +154,11 @@ class S3Bucket:
             headers["x-amz-server-side-encryption"] = self._encryption
         if if_absent:
             wanted["IfNoneMatch"] = headers["if-none-match"] = "*"
-        with mapped("S3", f"presigning {key}", self._name):
+        with translate_errors("S3", f"presigning {key}", self._name):
             return self._client.generate_presigned_url("put_object", Params=wanted, ExpiresIn=seconds), headers
 
     def presign_get(self, key: str, *, seconds: int) -> str:
-        with mapped("S3", f"presigning {key}", self._name):
+        with translate_errors("S3", f"presigning {key}", self._name):
             return self._client.generate_presigned_url(
                 "get_object", Params={"Bucket": self._name, "Key": key}, ExpiresIn=seconds
             )
@@ -167,7 +167,7 @@ class S3Bucket:
         request = AWSRequest("GET", url, headers={"Range": "bytes=0-0"})
         operation = "GET of a presigned URL"
         authorities: Any = str(self._authorities) if self._authorities else True
-        with mapped("S3", operation, self._name):
+        with translate_errors("S3", operation, self._name):
             session = URLLib3Session(
                 verify=authorities,
                 proxies=get_environ_proxies(url),
@@ -184,13 +184,13 @@ class S3Bucket:
         return int(told) if told.isdigit() else 0
 
     def begin_upload(self, key: str, *, metadata: Mapping[str, str]) -> str:
-        with mapped("S3", f"CreateMultipartUpload {key}", self._name):
+        with translate_errors("S3", f"CreateMultipartUpload {key}", self._name):
             return self._client.create_multipart_upload(
                 Bucket=self._name, Key=key, ChecksumAlgorithm="SHA256", **self._wanted(metadata)
             )["UploadId"]
 
     def unfinished(self, key: str) -> tuple[str, ...]:
-        with mapped("S3", f"ListMultipartUploads {key}", self._name):
+        with translate_errors("S3", f"ListMultipartUploads {key}", self._name):
             pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._name, Prefix=key)
             found = [upload for page in pages for upload in page.get("Uploads", ()) if upload["Key"] == key]
         return tuple(upload["UploadId"] for upload in sorted(found, key=lambda upload: upload["Initiated"]))
@@ -200,14 +200,14 @@ class S3Bucket:
     ) -> tuple[str, Mapping[str, str]]:
         checked = checksum.to_base64(sha256_hex)
         wanted = {"Bucket": self._name, "Key": key, "UploadId": upload_id, "PartNumber": number}
-        with mapped("S3", f"presigning part {number} of {key}", self._name):
+        with translate_errors("S3", f"presigning part {number} of {key}", self._name):
             url = self._client.generate_presigned_url(
                 "upload_part", Params=wanted | {"ChecksumSHA256": checked}, ExpiresIn=seconds
             )
         return url, {"x-amz-checksum-sha256": checked}
 
     def parts(self, key: str, upload_id: str) -> tuple[UploadedPart, ...] | None:
-        with mapped("S3", f"ListParts {key}", self._name):
+        with translate_errors("S3", f"ListParts {key}", self._name):
             try:
                 pages = self._client.get_paginator("list_parts").paginate(
                     Bucket=self._name, Key=key, UploadId=upload_id
@@ -235,13 +235,13 @@ class S3Bucket:
             for part in parts
         ]
         condition: Any = {"IfNoneMatch": "*"} if if_absent else {}
-        with mapped("S3", f"CompleteMultipartUpload {key}", self._name):
+        with translate_errors("S3", f"CompleteMultipartUpload {key}", self._name):
             self._client.complete_multipart_upload(
                 Bucket=self._name, Key=key, UploadId=upload_id, MultipartUpload={"Parts": chosen}, **condition
             )
 
     def abort_upload(self, key: str, upload_id: str) -> None:
-        with mapped("S3", f"AbortMultipartUpload {key}", self._name):
+        with translate_errors("S3", f"AbortMultipartUpload {key}", self._name):
             try:
                 self._client.abort_multipart_upload(Bucket=self._name, Key=key, UploadId=upload_id)
             except ClientError as error:

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from hcp_dr.aws.bucket import S3Bucket
 from hcp_dr.aws.instances import Ec2Instances, StsIdentity
-from hcp_dr.aws.mapping import mapped
+from hcp_dr.aws.mapping import translate_errors
 from hcp_dr.aws.port import Bucket, Encryption, HostedZone, Identity, Instances
 from hcp_dr.aws.zone import Route53Zone
 from hcp_dr.errors import SettingsError
@@ -161,7 +161,7 @@ class _ClientMaker:
         client: S3Client = self.client("s3")
         if self._endpoint("s3") is not None:
             return client
-        with mapped("S3", "HeadBucket", self._settings.bucket):
+        with translate_errors("S3", "HeadBucket", self._settings.bucket):
             try:
                 answer: Mapping[str, Any] = client.head_bucket(Bucket=self._settings.bucket)
             except ClientError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.credentials import Credentials, RefreshableCredentials
 
-from hcp_dr.aws.mapping import mapped
+from hcp_dr.aws.mapping import translate_errors
 from hcp_dr.aws.paging import FRESH
 from hcp_dr.aws.port import Instance
 from hcp_dr.errors import AwsError
@@ -55,13 +55,13 @@ class Ec2Instances:
 
     def protect(self, instance_id: str, *, on: bool) -> None:
         self._told = {}
-        with mapped("EC2", "ModifyInstanceAttribute", instance_id):
+        with translate_errors("EC2", "ModifyInstanceAttribute", instance_id):
             self._client.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": on})
 
     def _page(self, instance_ids: Sequence[str]) -> list[InstanceTypeDef]:
         """By a filter and not by ids, because of those EC2 refuses all when one is unknown."""
         wanted = [{"Name": "instance-id", "Values": list(instance_ids)}]
-        with mapped("EC2", "DescribeInstances", f"{len(instance_ids)} instances"):
+        with translate_errors("EC2", "DescribeInstances", f"{len(instance_ids)} instances"):
             pages = self._client.get_paginator("describe_instances").paginate(Filters=wanted)  # type: ignore[arg-type]
             return [one for page in pages for group in page["Reservations"] for one in group["Instances"]]
 
@@ -79,7 +79,7 @@ class Ec2Instances:
         now = self._now()
         when, protected = told.get(instance_id, (now - 2 * FRESH, False))
         if now - when > FRESH:
-            with mapped("EC2", "DescribeInstanceAttribute", instance_id):
+            with translate_errors("EC2", "DescribeInstanceAttribute", instance_id):
                 answer = self._client.describe_instance_attribute(
                     InstanceId=instance_id, Attribute="disableApiTermination"
                 )
@@ -96,12 +96,12 @@ class StsIdentity:
         self._credentials = credentials
 
     def arn(self) -> str:
-        with mapped("STS", "GetCallerIdentity", "the credentials"):
+        with translate_errors("STS", "GetCallerIdentity", "the credentials"):
             return self._client.get_caller_identity()["Arn"]
 
     def lasts(self, seconds: int) -> bool | None:
         if isinstance(self._credentials, RefreshableCredentials):
-            with mapped("STS", "refreshing", "the credentials"):
+            with translate_errors("STS", "refreshing", "the credentials"):
                 self._credentials.get_frozen_credentials()
                 return not self._credentials.refresh_needed(seconds)
         return None if self._credentials is not None and self._credentials.token else True

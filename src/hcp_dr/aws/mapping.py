@@ -49,7 +49,7 @@ _OTHER = (exceptions.BotoCoreError, exceptions.UndefinedModelAttributeError)
 
 
 @contextmanager
-def mapped(service: str, operation: str, subject: str) -> Iterator[None]:
+def translate_errors(service: str, operation: str, subject: str) -> Iterator[None]:
     """What fails inside is raised as a class of hcp_dr.errors; `subject` is a bucket, a zone, an instance."""
     try:
         yield

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hcp_dr.aws.batch import describe, refuse_what_does_not_fit
-from hcp_dr.aws.mapping import mapped
+from hcp_dr.aws.mapping import translate_errors
 from hcp_dr.aws.paging import Listing
 from hcp_dr.aws.port import Record, RecordChange
 
@@ -32,7 +32,7 @@ class Route53Zone:
         return self._zone_id
 
     def domain(self) -> str:
-        with mapped("Route53", "GetHostedZone", self._zone_id):
+        with translate_errors("Route53", "GetHostedZone", self._zone_id):
             return _plain(self._client.get_hosted_zone(Id=self._zone_id)["HostedZone"]["Name"])
 
     def records(self) -> tuple[Record, ...]:
@@ -43,11 +43,11 @@ class Route53Zone:
         batch: list[ChangeTypeDef] = [
             {"Action": change.action, "ResourceRecordSet": _written(change.record)} for change in changes
         ]
-        with mapped("Route53", describe(changes), self._zone_id):
+        with translate_errors("Route53", describe(changes), self._zone_id):
             self._client.change_resource_record_sets(HostedZoneId=self._zone_id, ChangeBatch={"Changes": batch})
 
     def _page(self, start: Mapping[str, Any] | None) -> tuple[list[Record], Mapping[str, Any] | None]:
-        with mapped("Route53", "ListResourceRecordSets", self._zone_id):
+        with translate_errors("Route53", "ListResourceRecordSets", self._zone_id):
             page = self._client.list_resource_record_sets(HostedZoneId=self._zone_id, **(start or {}))
         found = [_read(one) for one in page["ResourceRecordSets"]]
         if not page["IsTruncated"]:

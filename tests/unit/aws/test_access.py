@@ -15,7 +15,7 @@ from botocore import exceptions
 from hcp_dr import errors
 from hcp_dr.aws import client
 from hcp_dr.aws.client import ENDPOINT_VARIABLES, Aws, AwsSettings, connect, settings_from
-from hcp_dr.aws.mapping import mapped
+from hcp_dr.aws.mapping import translate_errors
 from hcp_dr.aws.port import Record, RecordChange, UploadedPart
 from tests.unit.aws.conftest import KEYS
 from tests.unit.kube.api_server import Answer, Authority, Seen, Server
@@ -141,7 +141,7 @@ def test_every_exception_is_mapped(kind: type[Exception]) -> None:
     Exception.__init__(error, "why")
     if isinstance(error, exceptions.ClientError):
         error.response = {}
-    with pytest.raises(errors.AwsError) as caught, mapped("EC2", "DescribeInstances", "i-1"):
+    with pytest.raises(errors.AwsError) as caught, translate_errors("EC2", "DescribeInstances", "i-1"):
         raise error
     assert isinstance(caught.value.__cause__, kind)
     assert "why" in str(caught.value) or issubclass(kind, exceptions.ClientError)
@@ -313,5 +313,5 @@ def test_credentials_that_lead_to_what_is_not_here(tmp_path: Path, profile: str,
 
 
 def test_credentials_that_ask_for_a_code_of_nobody() -> None:
-    with pytest.raises(errors.AwsDenied), mapped("S3", "HeadBucket", "unit"):
+    with pytest.raises(errors.AwsDenied), translate_errors("S3", "HeadBucket", "unit"):
         raise EOFError

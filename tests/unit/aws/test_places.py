@@ -14,7 +14,7 @@ from hcp_dr import errors
 from hcp_dr.aws import client, page
 from hcp_dr.aws.bucket import S3Bucket
 from hcp_dr.aws.client import settings_from
-from hcp_dr.aws.mapping import mapped
+from hcp_dr.aws.mapping import translate_errors
 from hcp_dr_lab.tabletop.aws import Keys, Storage
 from tests.unit.aws.conftest import KEYS
 from tests.unit.aws.test_access import open_aws, server, variables
@@ -221,5 +221,5 @@ def test_the_librarys_own_redirects_name_their_place() -> None:
         "Error": {"Code": "PermanentRedirect", "Message": "why", "Endpoint": "b.s3.eu-west-2.amazonaws.com"},
         "ResponseMetadata": {"HTTPStatusCode": 301, "HTTPHeaders": {}},
     }
-    with pytest.raises(errors.BucketRefused, match="a redirect to b"), mapped("S3", "PutObject", "b"):
+    with pytest.raises(errors.BucketRefused, match="a redirect to b"), translate_errors("S3", "PutObject", "b"):
         raise ClientError(answer, "PutObject")
