@@ -19,7 +19,7 @@ from hcp_dr.hypershift.fence.state import BREACHES, IGNORE_PAUSE, RECONCILERS, W
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.archive import Archive, Manifest, must_be_of, read_manifest, read_objects
+from hcp_dr.objects.archive import Archive, Manifest, check_manifest, read_manifest, read_objects
 from hcp_dr.objects.moments import utc
 
 LOST = "source_lost"
@@ -69,7 +69,7 @@ def must_be_verified(archive: Archive, story: Story, ports: Ports, case: Case) -
     snapshot = manifest.snapshot if manifest else None
     if manifest is None or snapshot is None:
         raise _no(case, f"{archive.folder} has no snapshot in its manifest")
-    must_be_of(manifest, key_prefix=case.key_prefix, bucket=case.bucket, folder=archive.folder)
+    check_manifest(manifest, key_prefix=case.key_prefix, bucket=case.bucket, folder=archive.folder)
     missing = [word for word in ("nonce", "identity") if word not in story.memory.values]
     if missing:
         raise _no(case, f"the journal of {archive.folder} has no {', '.join(missing)} by which it would be proven")
