@@ -223,7 +223,7 @@ def test_nobody_there_to_confirm_means_no(hcp: Hcp, folder: Path, verb: str) -> 
     assert told == (
         "hcp-dr: The API of hosted cluster clusters/one goes away from mgmt-1 until it serves on mgmt-2. "
         "Nobody is there to confirm it. Nothing of the hosted cluster was changed. "
-        "Run again and type the hosted cluster's name, or give --yes."
+        "Run the command again and type the hosted cluster's name, or pass --yes."
     )
     assert not folder.exists()
 
@@ -308,7 +308,7 @@ def test_what_stopped_goes_on_where_it_was(hcp: Hcp, monkeypatch: pytest.MonkeyP
     for words in (["backup", "--yes"], ["teardown", "--yes"]):
         again = hcp(*words)
         assert again.code == 56, words
-        assert "holds the journal of an unfinished backup (next: backup.two)" in again.paragraph
+        assert "contains the journal of an unfinished backup (next: backup.two)" in again.paragraph
 
     status = json.loads(hcp("status", "-o", "json").out)
     assert (status["state"], status["step"], status["done"]) == ("unfinished", "backup.two", ["backup.one"])
@@ -452,7 +452,7 @@ def test_an_abort_that_stopped_goes_on_as_an_abort(hcp: Hcp, monkeypatch: pytest
     assert hcp("abort", "--yes").code == 70
     status = json.loads(hcp("status", "-o", "json").out)
     assert (status["command"], status["state"], status["step"]) == ("abort", "unfinished", "verify.one")
-    assert "holds the journal of an unfinished abort" in hcp("teardown", "--yes").paragraph
+    assert "contains the journal of an unfinished abort" in hcp("teardown", "--yes").paragraph
     monkeypatch.setattr(abort, "IN_SERVICE", (toy("verify.one"),))
     resumed = hcp("resume")
     assert resumed.code == 0, resumed.err
