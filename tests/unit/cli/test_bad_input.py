@@ -66,7 +66,7 @@ def test_a_contradiction_of_file_and_environment(refused: Refused, tmp_path: Pat
     file = tmp_path / "env"
     file.write_text("BUCKET_NAME=another\n")
     told = refused(3, verb, "--env-file", str(file))
-    assert told.startswith(f"BUCKET_NAME is one thing in the environment and another in {file}. ")
+    assert told.startswith(f"BUCKET_NAME has different values in the environment and in {file}. ")
     assert "`unset BUCKET_NAME`" in told
 
 
