@@ -49,6 +49,6 @@ def to_text(checks: Sequence[Check]) -> str:
 
 
 def _more(check: Check) -> tuple[tuple[str, str], ...]:
-    may = f'or, knowing better: --accept {check.name} --reason "..."' if check.stops and check.acceptable else ""
+    may = f'to override: --ignore-check {check.name} --reason "..."' if check.stops and check.acceptable else ""
     reason = f"{check.verdict}, and accepted: {check.accepted}" if check.accepted else ""
     return (("why it matters", check.why), ("what to do", check.todo), ("", may), ("", reason))

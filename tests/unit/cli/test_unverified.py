@@ -39,7 +39,7 @@ def not_checked(world: World, side: Side) -> None:
 
 
 def accepting(*sides: Side) -> list[str]:
-    return [word for side in sides for word in ("--accept", f"tls.{side}", "--reason", "behind the bastion")]
+    return [word for side in sides for word in ("--ignore-check", f"tls.{side}", "--reason", "behind the bastion")]
 
 
 @pytest.fixture
