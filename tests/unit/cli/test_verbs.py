@@ -114,7 +114,10 @@ def test_a_plan_estimates_how_long_the_api_would_be_away(hcp: Hcp) -> None:
     assert set(estimate["parts"][0]) == {"name", "least_s", "most_s", "because"}
     assert estimate["not_known"]
     told = hcp("plan").out
-    assert f"the hosted API would be away for {estimate['api_away_least_s']} to {estimate['api_away_most_s']} s" in told
+    assert (
+        f"the hosted API would be unavailable for {estimate['api_away_least_s']} to {estimate['api_away_most_s']} s"
+        in told
+    )
 
 
 GITOPS = {"argocd.argoproj.io/tracking-id": "shop:hypershift.openshift.io/HostedCluster:clusters/one"}
