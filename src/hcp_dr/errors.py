@@ -425,7 +425,7 @@ class SourceAnswers(Refused):
 
 
 class WrongCluster(Refused):
-    """A kubeconfig leads to a different cluster than at the begin of this relocation, or to a HostedCluster with the
+    """A kubeconfig leads to a different cluster than at the start of this relocation, or to a HostedCluster with the
     same name there."""
 
     exit_code = 79

@@ -54,8 +54,8 @@ class Case:
     domain: str  # external-dns's filter
     backup_id: str
     part_mib: int = 128  # a larger snapshot is uploaded in parts of this size
-    documented_key: bool = False  # the snapshot goes under the documented key too
-    # Who is who, whatever the kubeconfigs lead to later; "" in journals that were begun before they were kept.
+    documented_key: bool = False  # also copy the snapshot to the documented key
+    # Identities, to detect a kubeconfig that leads to another cluster later; "" in journals of old versions.
     source_uid: str = ""  # of namespace kube-system of the management cluster
     destination_uid: str = ""
     hosted_cluster_uid: str = ""  # of the HostedCluster on the source

@@ -14,9 +14,7 @@ KUBE_SYSTEM = "kube-system"
 NODE_LEASES_NAMESPACE = "kube-node-lease"  # kubernetes: NamespaceNodeLease
 INGRESS_NAMESPACES = ("openshift-ingress", "openshift-ingress-operator")
 """HS .../hostedcontrolplane/manifests/ingress.go:99,18; they contain roles of each control plane (HCc:3758)."""
-DASHBOARDS_NAMESPACE = (
-    "openshift-config-managed"  # the operator keeps a dashboard for each hosted cluster there: HCc:2338
-)
+DASHBOARDS_NAMESPACE = "openshift-config-managed"  # with the operator's dashboard for each hosted cluster: HCc:2338
 OVN_NAMESPACE = "openshift-ovn-kubernetes"  # in the hosted cluster: HS test/e2e/util/util.go:2196
 
 # Deployments of the operator's namespace.
