@@ -1,12 +1,12 @@
-"""Carries a hosted OpenShift cluster (HyperShift) between management clusters while its workers keep running.
+"""Relocates a hosted OpenShift cluster (HyperShift) between management clusters while its workers keep running.
 
-The commands are functions over a `Context`. Each does its work and returns an outcome, or raises an error of
-`hcp_dr.errors`, or `StopRequested` where the context's `stop` was set:
+Each command is a function with a `Context`. It returns an outcome, or raises an error of `hcp_dr.errors`, or
+`StopRequested` if the context's `stop` was set:
 
     from hcp_dr import from_environment, relocate
-    outcome = relocate(from_environment(confirm=lambda asked: None))
+    outcome = relocate(from_environment(confirm=lambda confirmation: None))
 
-`docs/api.md` describes them.
+See `docs/api.md`.
 """
 
 from importlib import import_module
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hcp_dr.errors import HcpDrError
 
 __version__ = "0.1.0"
-"""The one place of the version: of the package, of `hcp-dr --version`, and of what is written into a backup folder."""
+"""The version of the package, of `hcp-dr --version`, and in the manifest and journal of a backup folder."""
 
 _HOMES = {
     "Confirmation": "commands.context",
@@ -88,7 +88,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Each is imported when it is first used: a program that reads an error needs no adapter."""
+    """Import each name at its first use: a program that only handles errors needs no adapter."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__} has no attribute {name}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""`python -m hcp_dr` is `hcp-dr`."""
+"""Runs `hcp-dr` as `python -m hcp_dr`."""
 
 from __future__ import annotations
 

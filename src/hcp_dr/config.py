@@ -1,8 +1,7 @@
-"""The settings: the documented variables as they are, from the environment or the file given with --env-file.
+"""The settings: the documented variables, from the environment or from the file of --env-file.
 
-What can be discovered is discovered. A documented variable that says one thing in the file and another in the
-environment is an error, because at night nobody remembers what was exported this morning. AWS's own variables count as
-the file has them.
+Values that can be discovered have no variable. A documented variable with different values in the file and in the
+environment is an error, because an old export is easily forgotten. For AWS's own variables the file takes precedence.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _PATHS = frozenset(
     {"MGMT_KUBECONFIG", "MGMT2_KUBECONFIG", "HC_KUBECONFIG", "BACKUP_DIR", "HC_CLUSTER_DIR", "AWS_CREDS"}
     | {"AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE"}
 )
-_FOR_A_SHELL = re.compile(r"\$\w+|\$[({]|`")
+_SHELL_SYNTAX = re.compile(r"\$\w+|\$[({]|`")
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
 
@@ -60,16 +59,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `variables` found: nothing comes in behind the back of the file."""
+        """Only the values of `variables`: pydantic reads neither the environment nor files itself."""
         return (init_settings,)
 
 
 def variables(env_file: Path | None, environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The documented and the AWS variables, file and environment merged. Raises SettingsError where two contradict, or
-    where one holds what only a shell would have replaced."""
-    around = os.environ if environment is None else environment
-    wanted = {name.upper() for name in Settings.model_fields}
-    merged = _plain({k: v for k, v in around.items() if v and (k in wanted or k.startswith(_PREFIXES))})
+    """The documented and the AWS variables, file and environment merged. Raises SettingsError if file and environment
+    contradict each other, or if a value contains shell syntax."""
+    environment = os.environ if environment is None else environment
+    documented = {name.upper() for name in Settings.model_fields}
+    merged = _expand({k: v for k, v in environment.items() if v and (k in documented or k.startswith(_PREFIXES))})
     if env_file is None:
         return merged
     try:
@@ -79,10 +78,10 @@ def variables(env_file: Path | None, environment: Mapping[str, str] | None = Non
             what=f"The file {env_file}, given with --env-file, cannot be read: {error}.",
             todo="Correct the path and run the command again.",
         ) from error
-    for name, value in _plain(_parse(text)).items():
-        if name in wanted and merged.get(name, value) != value:
+    for name, value in _expand(_parse(text)).items():
+        if name in documented and merged.get(name, value) != value:
             raise SettingsError(
-                what=f"{name} is one thing in the environment and another in {env_file}.",
+                what=f"{name} has different values in the environment and in {env_file}.",
                 todo=f"Unset it (`unset {name}`) or correct the file, and run the command again.",
             )
         merged[name] = value
@@ -90,39 +89,41 @@ def variables(env_file: Path | None, environment: Mapping[str, str] | None = Non
 
 
 def _parse(text: str) -> dict[str, str]:
-    found = dotenv_values(stream=StringIO(text), interpolate=True)
-    return {name: value for name, value in found.items() if value}
+    values = dotenv_values(stream=StringIO(text), interpolate=True)
+    return {name: value for name, value in values.items() if value}
 
 
-def _plain(given: Mapping[str, str]) -> dict[str, str]:
-    """With the home folder in the place of ~ in each path."""
-    plain, documented = dict(given), {name.upper() for name in Settings.model_fields}
+def _expand(given: Mapping[str, str]) -> dict[str, str]:
+    """Replace ~ in paths with the home folder."""
+    expanded, documented = dict(given), {name.upper() for name in Settings.model_fields}
     for name, value in given.items():
-        found = _FOR_A_SHELL.search(value) if name in documented | _PATHS else None
-        if found is not None:
+        match = _SHELL_SYNTAX.search(value) if name in documented | _PATHS else None
+        if match is not None:
             raise SettingsError(
-                what=f"{name} holds {found[0]}, which is as it was written: no shell has replaced it.",
-                todo="Write the value itself, or name another variable of the same file as ${NAME}.",
+                what=f"{name} contains {match[0]}, which was not expanded by a shell.",
+                todo="Write the value itself, or refer to another variable of the same file as ${NAME}.",
             )
         if name in _PATHS and value.startswith("~"):
             try:
-                plain[name] = str(Path(value).expanduser())
+                expanded[name] = str(Path(value).expanduser())
             except RuntimeError:
-                what = f"{name} begins with {value.partition('/')[0]}, and no such user has a home folder here."
-                raise SettingsError(what=what, todo="Write the whole path.") from None
-    return plain
+                what = (
+                    f"{name} begins with {value.partition('/')[0]}, but this machine has no home folder for that user."
+                )
+                raise SettingsError(what=what, todo="Write the full path.") from None
+    return expanded
 
 
 def load(given: Mapping[str, str]) -> Settings:
-    """Raises SettingsError that names every variable that is missing or cannot be."""
+    """Raises SettingsError, which names every missing or invalid variable."""
     try:
-        return Settings(**{name.lower(): value for name, value in _plain(given).items()})  # type: ignore[arg-type]
+        return Settings(**{name.lower(): value for name, value in _expand(given).items()})  # type: ignore[arg-type]
     except ValidationError as error:
         missing = [str(e["loc"][0]).upper() for e in error.errors() if e["type"] == "missing"]
-        wrong = [f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors() if e["type"] != "missing"]
+        invalid = [f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors() if e["type"] != "missing"]
         parts = []
         if missing:
             parts.append(f"{'Variables are' if len(missing) > 1 else 'A variable is'} missing: {', '.join(missing)}.")
-        if wrong:
-            parts.append(f"Not usable: {'; '.join(wrong)}.")
+        if invalid:
+            parts.append(f"Invalid values: {'; '.join(invalid)}.")
         raise SettingsError(what=" ".join(parts)) from error

@@ -1,11 +1,11 @@
-"""Files in one folder of this machine, reached without following a link: each component of a path is opened beside the
-one before it, so that nothing which somebody puts in between leads elsewhere.
+"""Files in one folder of this machine, opened without following symbolic links: each component of a path is opened
+relative to its parent, so that a link created by another process has no effect.
 
-A folder may be asked for that others made, and a path may come from a manifest that others wrote. So a path is relative
-and goes down only, a file is a regular file, and the folder itself is a folder of whoever runs this. Its parents are
-the user's to choose and may be links.
+Another user may have made the folder, and another program may have written the manifest with a path. So a path must be
+relative and stay inside the folder, a file must be a regular file, and the user of this process must own the folder.
+The folder's parents are the user's choice and may be links.
 
-Everything raises OSError; what is odd and no matter of the disk raises `Odd`, whose `strerror` says what it is.
+All functions raise OSError. Unsafe files and paths raise `UnsafeFileError`, with the reason in `strerror`.
 """
 
 from __future__ import annotations
@@ -19,50 +19,53 @@ from pathlib import Path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-"""Without O_NONBLOCK a pipe in the place of a file would be waited for."""
+"""O_NONBLOCK: opening a pipe in the place of a file must not block."""
 PART = ".part"
-"""At the end of a file's name until it is whole."""
+"""The suffix of a file until it is complete."""
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-class Odd(OSError):
-    """Something is there that is none of the caller's files, or a path that leads out of the folder."""
+class UnsafeFileError(OSError):
+    """A file of the folder is not a regular file, or a path leads out of the folder."""
 
     def __init__(self, why: str) -> None:
         super().__init__(errno.EPERM, why)
 
 
-def parts_of(path: str) -> tuple[str, ...]:
-    """The components of a path inside a folder. Raises Odd for one that leads out of it or that nobody could read."""
-    parts = tuple(path.split("/"))
-    if any(part in ("", ".", "..") for part in parts):
-        raise Odd("the path does not stay in the folder")
+def split_path(path: str) -> tuple[str, ...]:
+    """The components of a path inside a folder. Raises UnsafeFileError if the path leads out of the folder or is not
+    printable."""
+    names = tuple(path.split("/"))
+    if any(name in ("", ".", "..") for name in names):
+        raise UnsafeFileError("the path leads out of the folder")
     if not path.isprintable():
-        raise Odd("the name holds what cannot be printed")
-    return parts
+        raise UnsafeFileError("the name contains unprintable characters")
+    return names
 
 
-def make(folder: Path) -> None:
-    """The folder and what is missing above it, each for its owner only. What is there stays as it is."""
+def make_folder(folder: Path) -> None:
+    """Make the folder and its missing parents, each accessible only to its owner. Existing folders stay unchanged."""
     missing = []
-    for place in (folder, *folder.parents):
-        if os.path.lexists(place):
+    for path in (folder, *folder.parents):
+        if os.path.lexists(path):
             break
-        missing.append(place)
-    for place in reversed(missing):
-        with suppress(FileExistsError):  # somebody was quicker; whoever opens it looks at what it is
-            place.mkdir(mode=0o700)
+        missing.append(path)
+    for path in reversed(missing):
+        with suppress(FileExistsError):  # another process was faster; opening the folder checks the result
+            path.mkdir(mode=0o700)
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[int]:
-    """The folder as a descriptor."""
+def open_folder(folder: Path) -> Iterator[int]:
+    """A descriptor of the folder. Raises UnsafeFileError if another user owns the folder."""
     handle = _open_folder(folder)
     try:
         owner = os.fstat(handle).st_uid
         if owner != os.geteuid():
-            raise Odd(f"it belongs to user id {owner}, and hcp-dr runs as {os.geteuid()}: run it as that user")
+            raise UnsafeFileError(
+                f"it belongs to user id {owner}, but hcp-dr runs as {os.geteuid()}: run hcp-dr as that user"
+            )
         yield handle
     finally:
         os.close(handle)
@@ -70,36 +73,36 @@ def opened(folder: Path) -> Iterator[int]:
 
 def mode_of(folder: Path) -> int:
     """The permission bits of the folder."""
-    with opened(folder) as handle:
+    with open_folder(folder) as handle:
         return stat.S_IMODE(os.fstat(handle).st_mode)
 
 
-def listed(folder: Path) -> tuple[str, ...]:
-    """The names of all that is in the folder."""
-    with opened(folder) as handle:
-        return tuple(sorted(os.listdir(handle)))  # noqa: PTH208 - of the folder that is open
+def list_names(folder: Path) -> tuple[str, ...]:
+    """The names of all entries of the folder."""
+    with open_folder(folder) as handle:
+        return tuple(sorted(os.listdir(handle)))  # noqa: PTH208 - of an open descriptor
 
 
-def files(folder: Path, below: str) -> tuple[str, ...]:
-    """The names of the files in a folder of the folder; none where there is none. Raises Odd where a link or the like
-    is among them: whoever restores from them must not believe that they are all."""
+def list_files(folder: Path, below: str) -> tuple[str, ...]:
+    """The names of the files in a subfolder; empty if the subfolder does not exist. Raises UnsafeFileError if an entry
+    is a link or another special file: skipping the entry would make a restore incomplete."""
     try:
-        with opened(folder) as root, _below(root, parts_of(below)) as handle, os.scandir(handle) as entries:
-            found = {entry.name: entry.stat(follow_symlinks=False).st_mode for entry in entries}
+        with open_folder(folder) as root, _subfolder(root, split_path(below)) as handle, os.scandir(handle) as entries:
+            modes = {entry.name: entry.stat(follow_symlinks=False).st_mode for entry in entries}
     except FileNotFoundError:
         return ()
-    odd = [name for name, mode in sorted(found.items()) if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))]
-    odd += [name for name in sorted(found) if not name.isprintable()]
-    if odd:
-        raise Odd(f"{odd[0]!r} in it is {_kind(found[odd[0]])}, or has a name that cannot be printed")
-    return tuple(sorted(name for name, mode in found.items() if stat.S_ISREG(mode)))
+    unsafe = [name for name, mode in sorted(modes.items()) if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))]
+    unsafe += [name for name in sorted(modes) if not name.isprintable()]
+    if unsafe:
+        raise UnsafeFileError(f"its entry {unsafe[0]!r} is {_kind(modes[unsafe[0]])}, or has an unprintable name")
+    return tuple(sorted(name for name, mode in modes.items() if stat.S_ISREG(mode)))
 
 
 def read(folder: Path, path: str) -> bytes | None:
-    """The bytes of a file; None where there is none."""
-    *between, name = parts_of(path)
+    """The content of a file; None if the file does not exist."""
+    *subfolders, name = split_path(path)
     try:
-        with opened(folder) as root, _below(root, between) as handle:
+        with open_folder(folder) as root, _subfolder(root, subfolders) as handle:
             file = open_file(handle, name, os.O_RDONLY)
     except FileNotFoundError:
         return None
@@ -108,37 +111,37 @@ def read(folder: Path, path: str) -> bytes | None:
 
 
 def write(folder: Path, path: str, data: bytes) -> None:
-    """Whole or not at all, for its owner only. Folders in between are made so too."""
-    *between, name = parts_of(path)
-    with opened(folder) as root, _below(root, between, making=True) as handle:
-        _must_be_a_file(handle, name)
-        with os.fdopen(new_part(handle, name), "wb") as file:
+    """Write a file atomically, accessible only to its owner. Missing subfolders are made with the same access."""
+    *subfolders, name = split_path(path)
+    with open_folder(folder) as root, _subfolder(root, subfolders, create=True) as handle:
+        _check_regular(handle, name)
+        with os.fdopen(create_part(handle, name), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        give_name(handle, name)
+        rename_part(handle, name)
 
 
-def new_part(handle: int, name: str) -> int:
-    """A new file beside the one of this name, to be given its name when it is whole. One that a crash left is removed;
-    anything else of that name is not ours to remove."""
+def create_part(handle: int, name: str) -> int:
+    """Create a temporary file for the file with this name; `rename_part` completes it. The temporary file of a crash is
+    removed; any other kind of entry with the temporary name is an error."""
     flags, part = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | _FILE, name + PART
     try:
         return os.open(part, flags, 0o600, dir_fd=handle)
     except FileExistsError:
-        _must_be_a_file(handle, part)
+        _check_regular(handle, part)
         os.unlink(part, dir_fd=handle)
         return os.open(part, flags, 0o600, dir_fd=handle)
 
 
-def give_name(handle: int, name: str) -> None:
-    """The file of `new_part`, which is whole, gets its name in the folder `handle`."""
+def rename_part(handle: int, name: str) -> None:
+    """Give the complete file of `create_part` its name in the folder `handle`."""
     os.replace(name + PART, name, src_dir_fd=handle, dst_dir_fd=handle)
-    settle(handle)
+    sync_folder(handle)
 
 
-def settle(handle: int) -> None:
-    """The names in a folder are on the disk, where its file system can tell."""
+def sync_folder(handle: int) -> None:
+    """Flush the names in a folder to the disk, if the file system supports it."""
     try:
         os.fsync(handle)
     except OSError as error:
@@ -147,51 +150,51 @@ def settle(handle: int) -> None:
 
 
 def open_file(handle: int, name: str, flags: int) -> int:
-    """A regular file of the folder `handle`, which may be a new one where `flags` say O_CREAT."""
+    """Open a regular file of the folder `handle`; O_CREAT in `flags` creates the file if necessary."""
     try:
         file = os.open(name, flags | _FILE, 0o600, dir_fd=handle)
     except OSError:
-        _must_be_a_file(handle, name)  # which says more than the system does
+        _check_regular(handle, name)  # gives a better reason than the system
         raise
     try:
         if not stat.S_ISREG(mode := os.fstat(file).st_mode):
-            raise Odd(f"it is {_kind(mode)}")
+            raise UnsafeFileError(f"it is {_kind(mode)}")
     except BaseException:
         os.close(file)
         raise
     return file
 
 
-def _must_be_a_file(handle: int, name: str) -> None:
-    """Or nothing at all."""
+def _check_regular(handle: int, name: str) -> None:
+    """Raises UnsafeFileError if the name exists and is not a regular file."""
     try:
         mode = os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
-        raise Odd(f"{name} is {_kind(mode)}")
+        raise UnsafeFileError(f"{name} is {_kind(mode)}")
 
 
-def _open_folder(place: Path | str, above: int | None = None) -> int:
+def _open_folder(path: Path | str, parent: int | None = None) -> int:
     try:
-        return os.open(place, _FOLDER, dir_fd=above)
+        return os.open(path, _FOLDER, dir_fd=parent)
     except OSError as error:
-        linked = error.errno in (errno.ENOTDIR, errno.ELOOP)
-        if linked and stat.S_ISLNK(mode := os.stat(place, dir_fd=above, follow_symlinks=False).st_mode):
-            raise Odd(f"{place if above else 'it'} is {_kind(mode)}") from None
+        may_be_link = error.errno in (errno.ENOTDIR, errno.ELOOP)
+        if may_be_link and stat.S_ISLNK(mode := os.stat(path, dir_fd=parent, follow_symlinks=False).st_mode):
+            raise UnsafeFileError(f"{path if parent else 'it'} is {_kind(mode)}") from None
         raise
 
 
 @contextmanager
-def _below(root: int, between: list[str] | tuple[str, ...], *, making: bool = False) -> Iterator[int]:
-    """The folder that these lead to, one after the other."""
+def _subfolder(root: int, names: list[str] | tuple[str, ...], *, create: bool = False) -> Iterator[int]:
+    """A descriptor of the subfolder with this path below `root`."""
     handle = os.dup(root)
     try:
-        for name in between:
-            if making:
+        for name in names:
+            if create:
                 with suppress(FileExistsError):
                     os.mkdir(name, 0o700, dir_fd=handle)
-                    settle(handle)
+                    sync_folder(handle)
             inner = _open_folder(name, handle)
             os.close(handle)
             handle = inner
@@ -202,5 +205,5 @@ def _below(root: int, between: list[str] | tuple[str, ...], *, making: bool = Fa
 
 def _kind(mode: int) -> str:
     if stat.S_ISLNK(mode):
-        return "a link, and links are not followed"
-    return "a folder" if stat.S_ISDIR(mode) else "a file" if stat.S_ISREG(mode) else "no regular file"
+        return "a symbolic link, and links are not followed"
+    return "a folder" if stat.S_ISDIR(mode) else "a file" if stat.S_ISREG(mode) else "not a regular file"

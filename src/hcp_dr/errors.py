@@ -1,11 +1,11 @@
-"""Every way in which hcp-dr ends badly, as a paragraph for a person and an exit code for a machine.
+"""The errors of hcp-dr, each with a readable paragraph and an exit code.
 
     HcpDrError                        2  unexpected
     ├── SettingsError                 3  a variable, file or flag is missing or contradicts another
     │   ├── UnreadableKubeconfig      4
     │   ├── SameCluster               5
     │   └── UnknownHostedCluster      6
-    ├── CannotMigrate                10  preflight found what must not be
+    ├── CannotMigrate                10  a preflight check is blocked
     ├── KubernetesError              20  an API server refused or did not answer
     │   ├── NotFound                 21
     │   ├── AlreadyExists            22
@@ -23,18 +23,18 @@
     │   ├── AwsBusy                  43  passing
     │   ├── AwsUnreachable           44  passing
     │   └── AwsConflict              45
-    ├── ArchiveError                 50  the backup folder is not what its manifest says
+    ├── ArchiveError                 50  the backup folder cannot be used
     │   └── NoBackup                 51  there is no verified backup
-    ├── JournalError                 55  the journal does not allow this
+    ├── JournalError                 55  the journal does not allow the command
     │   ├── Unfinished               56
     │   ├── NothingToResume          57
-    │   └── NewerJournal             58  a newer version wrote it
+    │   └── NewerJournal             58  a newer version wrote the journal
     ├── TimedOut                     60  a wait reached its limit
-    ├── Contested                    61  somebody undoes what was done
-    ├── LeaseHeld                    62  somebody else is at work on this hosted cluster
-    ├── LeaseLost                    63  it is no longer sure that nobody else is
-    ├── OperatorClaimed              64  another relocation has or will have a HyperShift operator stopped
-    └── Refused                      70  a guard does not hold
+    ├── Contested                    61  another client keeps reverting an action
+    ├── LeaseHeld                    62  another run of hcp-dr holds the Lease of this hosted cluster
+    ├── LeaseLost                    63  this run no longer holds the Lease for certain
+    ├── OperatorClaimed              64  another relocation has stopped, or will stop, a HyperShift operator
+    └── Refused                      70  a guard failed
         ├── FenceBroken              71
         ├── NotOurs                  72
         ├── SnapshotDoubtful         73
@@ -44,10 +44,10 @@
         ├── PastNoReturn             77
         ├── SourceAnswers            78
         ├── WrongCluster             79
-        └── NotRestorable            80  etcd would not come back, or as several clusters
+        └── NotRestorable            80  etcd would not be restored, or as several clusters
 
-Each class says what happened (`template`, filled from keyword values), what was left as it was (`left`) and what to do
-next (`todo`). Passing errors may be tried again by the engine; nothing else is.
+Each class describes the failure (`template`, filled from keyword values), the state left behind (`left`) and the next
+action (`todo`). The engine retries only passing errors.
 """
 
 from __future__ import annotations
@@ -59,31 +59,32 @@ from typing import ClassVar, Self
 from hcp_dr.hiding import without_keys
 
 DONE, DONE_WITH_WARNINGS = 0, 1
-"""How a command ends well; with the second when a check of its own run is a warning."""
+"""The exit codes of success; the second if a check of the run is a warning."""
 
 
 RESUME = "{resume}"
-"""Stands in `todo` for the command that goes on: `hcp-dr resume`, or, before anything was begun, the same one again."""
+"""A placeholder in `todo` for the command to continue with: `hcp-dr resume`, or, if no command began, the same command.
+"""
 _RESUME = re.compile(r"\{resume( [^}]*)?\}")
 
 
 def resume_with(options: str) -> str:
-    """`RESUME`, with options."""
+    """The placeholder `RESUME` with options."""
     return f"{{resume {options}}}"
 
 
 class HcpDrError(Exception):
-    """The root. Values for the template are keywords; `left` and `todo` may be overridden for one occasion. `begun`
-    says whether a command has begun that can be resumed."""
+    """The base class. Keywords are values of the template; `left` and `todo` may be overridden for an instance.
+    `begun`: a command has begun that can be resumed."""
 
     exit_code: ClassVar[int] = 2
     passing: ClassVar[bool] = False
     template: ClassVar[str] = "{what}"
     left: ClassVar[str] = "Nothing more was changed."
-    todo: ClassVar[str] = "Run `hcp-dr status` to see where the relocation is."
+    todo: ClassVar[str] = "Run `hcp-dr status` to see the state of the relocation."
 
     def __init__(self, *, left: str | None = None, todo: str | None = None, **values: object) -> None:
-        # An API server quotes the value that it refuses, and a library the header that it cannot send.
+        # API servers quote refused values, and libraries quote headers with errors.
         values = {name: without_keys(value) if isinstance(value, str) else value for name, value in values.items()}
         self.values = values
         self.what = self.template.format(**values)
@@ -94,21 +95,21 @@ class HcpDrError(Exception):
 
     @property
     def next(self) -> str:
-        """What to do next, without knowing where."""
+        """What to do next, with a plain `hcp-dr resume`."""
         return self.what_next()
 
     def what_next(self, resume: str = "hcp-dr resume") -> str:
-        """What to do next; `resume` is the command that goes on."""
+        """What to do next; `resume` is the command to continue with."""
         if not self.begun:
             return _RESUME.sub("the command again", self.remedy)
-        return _RESUME.sub(lambda slot: f"`{resume}{slot[1] or ''}`", self.remedy)
+        return _RESUME.sub(lambda match: f"`{resume}{match[1] or ''}`", self.remedy)
 
     def paragraph(self, resume: str = "hcp-dr resume") -> str:
-        """What, what was left as it was, what to do next: one paragraph."""
+        """The failure, the state left behind and the next action, in one paragraph."""
         return " ".join(part for part in (self.what, self.left_as, self.what_next(resume)) if part)
 
     def before_anything(self, left: str) -> Self:
-        """The same error where nothing has begun yet: `left` says so, and there is nothing to resume."""
+        """The same error before a command began: `left` describes the state, and no command can be resumed."""
         self.left_as, self.begun = left, False
         return self
 
@@ -124,7 +125,7 @@ def _rebuild(kind: type[HcpDrError], left: str, remedy: str, values: dict[str, o
 
 
 class SettingsError(HcpDrError):
-    """A variable, a file or a flag is missing, or contradicts another or what is there."""
+    """A variable, a file or a flag is missing, invalid, or contradicts another setting."""
 
     exit_code = 3
     left = "Nothing was changed anywhere."
@@ -134,61 +135,64 @@ class SettingsError(HcpDrError):
 class UnreadableKubeconfig(SettingsError):
     exit_code = 4
     template = "The kubeconfig {path}, named by {variable} for the {cluster} cluster, cannot be used: {reason}."
-    todo = "Correct the path or the file, check it with `kubectl --kubeconfig {path} get namespaces`, and run again."
+    todo = (
+        "Correct the path or the file, check it with `kubectl --kubeconfig {path} get namespaces`, and run the command "
+        "again."
+    )
 
 
 class SameCluster(SettingsError):
     exit_code = 5
     template = (
-        "MGMT_KUBECONFIG and MGMT2_KUBECONFIG reach one and the same management cluster ({evidence}): "
-        "a hosted cluster cannot be relocated onto itself."
+        "MGMT_KUBECONFIG and MGMT2_KUBECONFIG lead to the same management cluster ({evidence}): "
+        "source and destination must be different clusters."
     )
-    todo = "Point MGMT2_KUBECONFIG at the destination management cluster and run again."
+    todo = "Point MGMT2_KUBECONFIG at the destination management cluster, and run the command again."
 
 
 class UnknownHostedCluster(SettingsError):
     exit_code = 6
     template = "There is no HostedCluster {namespace}/{name} on the {cluster} management cluster ({server}). {seen}"
-    todo = "Correct HC_CLUSTER_NS and HC_CLUSTER_NAME, or MGMT_KUBECONFIG, and run again."
+    todo = "Correct HC_CLUSTER_NS and HC_CLUSTER_NAME, or MGMT_KUBECONFIG, and run the command again."
 
 
 class CannotMigrate(HcpDrError):
     exit_code = 10
     template = "This hosted cluster cannot be relocated now: preflight is blocked by {checks}."
-    left = "Nothing of the hosted cluster was changed: it goes on as it was."
-    todo = "Each blocked check above says what to do; then run `hcp-dr preflight` again."
+    left = "Nothing of the hosted cluster was changed: it keeps running."
+    todo = "Resolve each blocked check as described above, then run `hcp-dr preflight` again."
 
 
 class KubernetesError(HcpDrError):
     exit_code = 20
     template = "The {cluster} cluster refused to {verb} {object}: {reason}."
-    todo = "Look at the object and at the API server's answer, then run {resume}."
+    todo = "Check the object and the API server's answer, then run {resume}."
 
 
 class NotFound(KubernetesError):
     exit_code = 21
-    template = "{object} is not on the {cluster} cluster (asked to {verb} it)."
+    template = "{object} does not exist on the {cluster} cluster ({verb})."
 
 
 class AlreadyExists(KubernetesError):
     exit_code = 22
-    template = "{object} is already on the {cluster} cluster, so it was not created ({reason})."
+    template = "{object} already exists on the {cluster} cluster, so it was not created ({reason})."
 
 
 class Conflict(KubernetesError):
     exit_code = 23
-    template = "{object} on the {cluster} cluster was changed by somebody else meanwhile ({verb}: {reason})."
+    template = "{object} on the {cluster} cluster was changed by another client at the same time ({verb}: {reason})."
 
 
 class Invalid(KubernetesError):
     exit_code = 24
-    template = "The {cluster} cluster says that {object} is not valid ({verb}): {reason}."
+    template = "The {cluster} cluster rejected {object} as invalid ({verb}): {reason}."
 
 
 class Forbidden(KubernetesError):
     exit_code = 25
     template = "The {cluster} cluster does not allow these credentials to {verb} {object}: {reason}."
-    todo = "Give the kubeconfig's user that permission, then run `hcp-dr preflight` and go on with {resume}."
+    todo = "Grant the kubeconfig's user that permission, run `hcp-dr preflight`, then run {resume}."
 
 
 class Unauthorized(KubernetesError):
@@ -199,11 +203,11 @@ class Unauthorized(KubernetesError):
 
 class Expired(KubernetesError):
     exit_code = 27
-    template = "The {cluster} cluster no longer has the history of {object} that was asked for: {reason}."
+    template = "The {cluster} cluster no longer has the requested history of {object}: {reason}."
 
 
 class ServerBusy(KubernetesError):
-    """retry_after is in seconds, None where the server did not say."""
+    """retry_after is in seconds, None if the server did not send it."""
 
     exit_code = 28
     passing = True
@@ -222,7 +226,7 @@ def _rebuild_busy(retry_after: float | None, values: dict[str, str]) -> ServerBu
 
 
 class ClusterUnreachable(KubernetesError):
-    """`shown` says that a server was there, which showed a certificate that is not trusted."""
+    """`shown`: a server answered, but presented an untrusted certificate."""
 
     exit_code = 29
     passing = True
@@ -242,12 +246,12 @@ class CommandFailed(KubernetesError):
 class AwsError(HcpDrError):
     exit_code = 40
     template = "AWS {service} refused {operation} on {object}: {reason}."
-    todo = "Look at the answer above, then run {resume}."
+    todo = "Resolve the reason above, then run {resume}."
 
 
 class AwsDenied(AwsError):
     exit_code = 41
-    template = "AWS {service} does not allow these credentials {operation} on {object}: {reason}."
+    template = "AWS {service} does not allow {operation} on {object} with these credentials: {reason}."
     todo = "Check AWS_CREDS and the permissions of its user, then run {resume}."
 
 
@@ -260,7 +264,7 @@ class BucketRefused(AwsError):
 class AwsBusy(AwsError):
     exit_code = 43
     passing = True
-    template = "AWS {service} throttles or fails ({operation} on {object}: {reason})."
+    template = "AWS {service} is throttling requests or failing ({operation} on {object}: {reason})."
 
 
 class AwsUnreachable(AwsError):
@@ -271,10 +275,10 @@ class AwsUnreachable(AwsError):
 
 
 class AwsConflict(AwsError):
-    """A condition that was asked for does not hold, or a change starts from what is no longer so. Nothing was done."""
+    """A precondition of the request failed, because another client changed the object. The request had no effect."""
 
     exit_code = 45
-    template = "{object} of AWS {service} was changed by somebody else meanwhile ({operation}: {reason})."
+    template = "{object} of AWS {service} was changed by another client at the same time ({operation}: {reason})."
 
 
 class ArchiveError(HcpDrError):
@@ -284,7 +288,7 @@ class ArchiveError(HcpDrError):
 
 
 class NoBackup(ArchiveError):
-    """Nothing that could be restored: no folder whose snapshot the bucket proves."""
+    """No backup can be restored: no folder has a snapshot that is verified in the bucket."""
 
     exit_code = 51
     template = "There is no verified backup of {object}: {reason}."
@@ -293,13 +297,13 @@ class NoBackup(ArchiveError):
 
 class JournalError(HcpDrError):
     exit_code = 55
-    template = "The journal {path} does not allow this: {reason}."
+    template = "The journal {path} does not allow this command: {reason}."
 
 
 class Unfinished(JournalError):
     exit_code = 56
-    template = "The backup folder {folder} holds the journal of an unfinished {command} (next: {step})."
-    todo = "Go on with `hcp-dr resume`, or choose another BACKUP_DIR."
+    template = "The backup folder {folder} contains the journal of an unfinished {command} (next: {step})."
+    todo = "Continue with `hcp-dr resume`, or choose another BACKUP_DIR."
 
 
 class NothingToResume(JournalError):
@@ -310,128 +314,133 @@ class NothingToResume(JournalError):
 
 class NewerJournal(JournalError):
     exit_code = 58
-    template = "A newer hcp-dr wrote the journal {path}: its format is {format}, and this one reads up to {ours}."
+    template = (
+        "A newer version of hcp-dr wrote the journal {path}: its format is {format}, but this version supports formats "
+        "up to {ours}."
+    )
     left = "Nothing of the hosted cluster was changed by this command."
-    todo = "Go on with the version of hcp-dr that wrote it, or with a newer one."
+    todo = "Continue with the version of hcp-dr that wrote the journal, or with a newer version."
 
 
 class TimedOut(HcpDrError):
     exit_code = 60
-    template = "{step} waited {seconds:.0f} s until {until}; seen last: {seen}."
-    left = "What was done so far stays as it is."
-    todo = "Look at why, then run {resume}: it waits again from here."
+    template = "{step} timed out: it waited {seconds:.0f} s until {until}; last state: {seen}."
+    left = "Completed actions stay in effect."
+    todo = "Find and resolve the cause, then run {resume}: the step waits again, with a new limit."
 
 
 class Contested(HcpDrError):
     exit_code = 61
-    template = "{step}: somebody undoes this: `{action}` succeeded twice and is needed again. {suspects}"
-    left = "What was done so far stays as it is."
-    todo = "Find and stop whoever writes that object, then run {resume}."
+    template = "{step}: another client keeps reverting `{action}`: it was applied twice and reverted twice. {suspects}"
+    left = "Completed actions stay in effect."
+    todo = "Find and stop the client that writes that object, then run {resume}."
 
 
 class LeaseHeld(HcpDrError):
     exit_code = 62
-    template = "{object} on the {cluster} management cluster is held by {holder} since {since}, who is renewing it now."
+    template = "{object} on the {cluster} management cluster is held by {holder} since {since}, and is being renewed."
     left = "Nothing of the hosted cluster was changed by this command."
-    todo = "Wait until that one ends, or stop it where it runs (see `hcp-dr status`); then run the command again."
+    todo = "Wait until that run ends, or stop it on its machine (see `hcp-dr status`); then run the command again."
 
 
 class LeaseLost(HcpDrError):
     exit_code = 63
     template = "{object} on the {cluster} management cluster is no longer held by this run: {reason}."
-    left = "Nothing was begun after that; what was done so far stays as it is."
-    todo = "Look with `hcp-dr status` whether somebody else is at work; if nobody is, run {resume}."
+    left = "No further action was started; completed actions stay in effect."
+    todo = "Check with `hcp-dr status` that no other run is at work, then run {resume}."
 
 
 class OperatorClaimed(HcpDrError):
     exit_code = 64
-    template = "Another relocation has or will have the HyperShift operator of {cluster} stopped ({object}): {holder}."
-    todo = "Wait until that one has ended, then run {resume}."
+    template = (
+        "The HyperShift operator of {cluster} is stopped, or will be stopped, by another relocation ({object}): "
+        "{holder}."
+    )
+    todo = "Wait until that relocation has ended, then run {resume}."
 
 
 class Refused(HcpDrError):
-    """A guard does not hold, so that the step does not act."""
+    """A guard failed, so the step does not act."""
 
     exit_code = 70
-    todo = "Settle this, then run {resume}."
+    todo = "Resolve this, then run {resume}."
 
 
 class FenceBroken(Refused):
-    """The source may write, or may begin to: its pause was lifted, or a writer of etcd has pods."""
+    """The source may write to etcd, now or soon: its pause was lifted, or a writer of etcd has pods."""
 
     exit_code = 71
 
 
 class NotOurs(Refused):
-    """Something is in the way, or is gone, that this relocation did not make: it is named and left alone."""
+    """An object that this relocation did not create is in the way, or is gone: it is named and not changed."""
 
     exit_code = 72
 
 
 class SnapshotDoubtful(Refused):
-    """The snapshot is damaged, lacks writes, or is not that of this fence."""
+    """The snapshot is damaged, lacks writes, or belongs to another fence."""
 
     exit_code = 73
 
 
 class MachineUnsafe(Refused):
-    """An instance could be terminated, replaced or made: machines or what controls them are not as they must be."""
+    """An instance could be terminated, replaced or created: machines or their controllers are not in the required
+    state."""
 
     exit_code = 74
 
 
 class NotProven(Refused):
-    """The destination is not proven to serve this very cluster, so that nothing may be deleted."""
+    """The destination is not verified to serve this hosted cluster, so deletions are refused."""
 
     exit_code = 75
 
 
 class ConfirmationMissing(Refused):
-    """Something would be taken away, and nobody confirmed it."""
+    """The command would remove something, and the engineer did not confirm it."""
 
     exit_code = 76
     left = "Nothing was changed anywhere."
-    todo = "Run again and type the hosted cluster's name, or give --yes."
+    todo = "Run the command again and type the hosted cluster's name, or pass --yes."
 
 
 class PastNoReturn(Refused):
     exit_code = 77
     template = "The point of no return is passed: {why}. The destination may have accepted writes since."
-    left = (
-        "Nothing of the hosted cluster was changed by this command; the source stays fenced and the machines stay as "
-        "they are."
-    )
+    left = "Nothing of the hosted cluster was changed by this command; the source stays fenced, the machines unchanged."
     todo = (
-        "Run {resume} to bring the relocation to its end. To have the hosted cluster on the source again, "
-        "relocate it back afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR."
+        "Run {resume} to finish the relocation. To move the hosted cluster back to the source, relocate it again "
+        "afterwards: swap MGMT_* and MGMT2_*, and name a new BACKUP_DIR."
     )
 
 
 class SourceAnswers(Refused):
-    """The source is said to be lost, and something of it answers."""
+    """The engineer declared the source lost, but the source answers."""
 
     exit_code = 78
     template = "The source is not lost: {why}."
     left = "Nothing of the hosted cluster was changed by this command."
-    todo = "Where its API answers, relocate: `hcp-dr relocate` loses nothing."
+    todo = "If the source's API answers, run `hcp-dr relocate`: it loses no data."
 
 
 class WrongCluster(Refused):
-    """A kubeconfig leads to another cluster than the one that this relocation began with, or to a namesake there."""
+    """A kubeconfig leads to a different cluster than at the start of this relocation, or to a HostedCluster with the
+    same name there."""
 
     exit_code = 79
-    template = "The {side} kubeconfig leads to {server}, which is another cluster than that of this relocation: {why}."
-    left = "What is there is left as it is."
+    template = "The {side} kubeconfig leads to {server}, a different cluster than that of this relocation: {why}."
+    left = "That cluster is left unchanged."
     todo = (
-        "Let the kubeconfig lead to the cluster that the relocation was begun with (look at its current-context and "
-        "server), then run the command again."
+        "Point the kubeconfig at the cluster of this relocation (check its current-context and server), then run the "
+        "command again."
     )
 
 
 class NotRestorable(Refused):
-    """What would restore etcd cannot, or was not looked at, or would make several clusters of it."""
+    """The restore of etcd cannot work, was not checked, or would create several etcd clusters."""
 
     exit_code = 80
     template = "etcd of hosted cluster {object} cannot be restored by a URL: {why}."
-    left = "Nothing of it was started on the destination."
-    todo = "By hand, etcd's volumes can be filled as docs/by-hand.md says."
+    left = "The hosted cluster was not started on the destination."
+    todo = "To fill etcd's volumes by hand, see docs/by-hand.md."

@@ -1,7 +1,7 @@
-"""The backup folder on disk: 0700, files 0600, each written whole or not at all.
+"""The backup folder on disk: mode 0700, files 0600, each file written atomically.
 
-It holds private keys. So a folder that is there keeps its mode, and is taken only where it is ours: empty, or with our
-journal in it, of this user, and closed to others.
+The folder contains private keys. So an existing folder keeps its mode, and is used only if it is empty or has a journal
+of hcp-dr, belongs to this user, and is not accessible to others.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from hcp_dr.engine import journal
 from hcp_dr.errors import RESUME, ArchiveError
 
 _UNTOUCHED = "Nothing was changed anywhere."
-_ANOTHER = "Name a folder that is not there yet, or an empty one."
+_ANOTHER = "Name a new or an empty folder."
 
 
 class BackupFolder:
-    """A `commands.context.Folder` on the local disk. Its path is absolute, wherever the next command runs."""
+    """A `commands.context.Folder` on the local disk. Its path is absolute, independent of the working directory."""
 
     def __init__(self, path: Path) -> None:
-        with suppress(RuntimeError):  # of a user who is not known: then it is a name like any other
+        with suppress(RuntimeError):  # ~ of an unknown user stays part of the path
             path = path.expanduser()
         self.path = path.absolute()
 
@@ -42,63 +42,70 @@ class BackupFolder:
         return journal.Journal(self.path, now=now)
 
     def must_be_usable(self, *, by_hand: bool = False) -> str:
-        """Before anything is begun with it: it is not there yet, or it is ours. `by_hand` says that it is to be taken
-        as a backup that people made with the documented commands. Such a one may be open to others, which is returned
-        as a sentence, "" where there is nothing to say. Raises ArchiveError, JournalError, and changes nothing."""
-        with self._mapped("", left=_UNTOUCHED, todo=_ANOTHER):
+        """Check the folder before a command begins: it must be new, empty, or a backup folder of this user. `by_hand`:
+        the folder is a backup that was made by hand with the documented commands. Such a folder may be accessible to
+        others; the result is a warning about this, or "". Raises ArchiveError, JournalError; changes nothing."""
+        with self._translate_errors("", left=_UNTOUCHED, todo=_ANOTHER):
             try:
-                names, mode = disk.listed(self.path), disk.mode_of(self.path)
+                names, mode = disk.list_names(self.path), disk.mode_of(self.path)
             except FileNotFoundError:
                 return ""
             story = journal.read(self.path) or journal.JournalState()
             by_hand = by_hand or _was_made_by_hand(story)
-            begun = all(name.removesuffix(disk.PART) == journal.FILE_NAME for name in names)  # and killed at once
-            if not (begun or by_hand or story.command is not None):
-                raise disk.Odd("it is not empty and holds no journal of hcp-dr, so that it may be somebody else's")
+            # No other files: the folder is empty, or a command was killed while it created the journal.
+            unused = all(name.removesuffix(disk.PART) == journal.FILE_NAME for name in names)
+            if not (unused or by_hand or story.command is not None):
+                raise disk.UnsafeFileError(
+                    "it is not empty and has no journal of hcp-dr, so it may have another purpose"
+                )
         if not mode & disk.OPEN_TO_OTHERS:
             return ""
         if mode & disk.OTHERS_WRITE and not (by_hand or story.command):
-            reason = f"others may write in it (mode {mode:o}), and it is for private keys"
+            reason = f"it is writable by others (mode {mode:o}), but it is for private keys"
             raise ArchiveError(folder=self.folder, reason=reason, left=_UNTOUCHED, todo=_ANOTHER)
-        closing = f"chmod 700 {shlex.quote(self.folder)}"
+        chmod = f"chmod 700 {shlex.quote(self.folder)}"
         if by_hand:
-            return f"The backup folder {self.folder} is open to others (mode {mode:o}); `{closing}` closes it."
+            return (
+                f"The backup folder {self.folder} is accessible to others (mode {mode:o}). To restrict it: `{chmod}`."
+            )
         raise ArchiveError(
             folder=self.folder,
-            reason=f"it is open to others (mode {mode:o}), and it is for private keys; `{closing}` closes it",
+            reason=f"it is accessible to others (mode {mode:o}), but it is for private keys; to restrict it: `{chmod}`",
             left=_UNTOUCHED,
-            todo="Close it and run the command again, or name a folder that is not there yet.",
+            todo="Restrict the folder and run the command again, or name a new folder.",
         )
 
     def make(self, *, by_hand: bool = False) -> None:
-        """Create the folder, for its owner only, where it is not there; else as `must_be_usable`."""
-        with self._mapped("", left=_UNTOUCHED, todo="Name a folder that you may write."):
-            disk.make(self.path)
+        """Create the folder, accessible only to its owner, if it does not exist; then as `must_be_usable`."""
+        with self._translate_errors("", left=_UNTOUCHED, todo="Name a folder that you can write to."):
+            disk.make_folder(self.path)
         self.must_be_usable(by_hand=by_hand)
 
     def read(self, path: str) -> bytes | None:
-        with self._mapped(path):
+        with self._translate_errors(path):
             return disk.read(self.path, path)
 
     def write(self, path: str, text: str) -> None:
-        with self._mapped(path, todo=f"Make the folder writable, with room on its disk, then run {RESUME}."):
+        with self._translate_errors(path, todo=f"Make the folder writable, free space on its disk, then run {RESUME}."):
             disk.write(self.path, path, text.encode())
 
     def paths(self, below: str) -> tuple[str, ...]:
-        with self._mapped(below):
-            return tuple(f"{below}/{name}" for name in disk.files(self.path, below))
+        with self._translate_errors(below):
+            return tuple(f"{below}/{name}" for name in disk.list_files(self.path, below))
 
     @contextmanager
-    def _mapped(self, path: str, *, left: str | None = None, todo: str | None = None) -> Iterator[None]:
-        """Raises ArchiveError for what the disk refuses."""
+    def _translate_errors(self, path: str, *, left: str | None = None, todo: str | None = None) -> Iterator[None]:
+        """Raise OSError of the body as ArchiveError."""
         try:
             yield
         except OSError as error:
             why = error.strerror or str(error)
             shown = path if path.isprintable() else repr(path)
             reason = f"{shown}: {why}" if path else why
-            if path and isinstance(error, disk.Odd):
-                todo = "Find out who made it so, and put it right, or use another folder; then run the command again."
+            if path and isinstance(error, disk.UnsafeFileError):
+                todo = (
+                    "Find out who changed the file and restore it, or use another folder; then run the command again."
+                )
             raise ArchiveError(folder=self.folder, reason=reason, left=left, todo=todo) from error
 
 

@@ -1,4 +1,4 @@
-"""What must not be in any text: keys to the bucket, tokens, passwords, private keys, wherever a library quotes them."""
+"""Removes secrets from texts: signatures of presigned URLs, tokens, passwords, private keys quoted by libraries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 _HIDDEN = "(hidden)"
 _BY_SHAPE = (
-    # A presigned URL is a key to the bucket while it lives.
+    # A presigned URL gives access to the bucket until it expires.
     (re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+", re.IGNORECASE), rf"\1{_HIDDEN}"),
     (re.compile(r"\b(Bearer +)[^\s\"'\\]+"), rf"\1{_HIDDEN}"),
     (re.compile(r"\b(Basic +)(?=\S*[A-Z0-9=])[A-Za-z0-9+/]{4,}=*"), rf"\1{_HIDDEN}"),
@@ -26,13 +26,13 @@ _BY_NAME = (
 
 
 def without_keys(text: str) -> str:
-    """The text with `(hidden)` in the place of what has the shape of a secret: for sentences that quote a server."""
-    for secret, instead in _BY_SHAPE:
-        text = secret.sub(instead, text)
+    """Replace text with the form of a secret by `(hidden)`: for messages that quote a server."""
+    for pattern, replacement in _BY_SHAPE:
+        text = pattern.sub(replacement, text)
     return text
 
 
 def without_secrets(text: str) -> str:
-    """And of what is named like one. It may hide too much: for what a foreign library says, whatever it is."""
-    secret, instead = _BY_NAME
-    return secret.sub(instead, without_keys(text))
+    """Also replace values with the name of a secret. May hide too much: for arbitrary output of other programs."""
+    pattern, replacement = _BY_NAME
+    return pattern.sub(replacement, without_keys(text))

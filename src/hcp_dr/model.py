@@ -1,4 +1,4 @@
-"""The values that all rooms share: which relocation this is, and through which ports it reaches the world."""
+"""The values shared by all packages: the case of a relocation, and its ports."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from hcp_dr.objects.naming import bucket_prefix, control_plane_namespace, snapsh
 
 Side = Literal["source", "destination", "hosted"]
 Dns = Literal["release", "takeover", "handover"]
-"""How the names move: the source's external-dns releases its records, or they are taken from it, or handed from it to
-the destination's without ever being away."""
+"""How the DNS names move: the source's external-dns releases its records, or the records are deleted for it, or they
+are handed over to the destination's external-dns without ever being absent."""
 RELEASE: Dns = "release"
 TAKEOVER: Dns = "takeover"
 HANDOVER: Dns = "handover"
 
 RELOCATION_ANNOTATION = "hcp-dr.openshift.io/relocation"
-"""On what the tool creates: the backup id of the relocation that created it, so that it knows its own."""
+"""On each object that hcp-dr creates: the backup id of the relocation, to recognize its own objects."""
 
 PREPARED_ANNOTATION = "hcp-dr.openshift.io/prepared"
-"""On a control plane namespace that an administrator made for a relocation, with the roles in it: it may be claimed."""
+"""On a control plane namespace that an administrator prepared for a relocation, with its roles: hcp-dr may claim it."""
 
 
 class Unknown(str):
-    """A value that is known only when the steps before were done; `plan` prints it as what it will be."""
+    """A value that is known only after earlier steps; `plan` prints its description."""
 
     __slots__ = ()
 
@@ -37,13 +37,13 @@ class Unknown(str):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One hosted cluster on its way from one management cluster to another. Found out once, kept in the journal."""
+    """The relocation of one hosted cluster between two management clusters. Discovered once, kept in the journal."""
 
     namespace: str
     name: str
     infra_id: str
     api_hostname: str
-    source: str  # the management clusters' names, for people and for mgmt-parent-cluster
+    source: str  # the management clusters' names, for messages and for mgmt-parent-cluster
     destination: str
     node_pools: tuple[str, ...]
     aws_region: str
@@ -51,13 +51,13 @@ class Case:
     zone_id: str
     domain: str  # external-dns's filter
     backup_id: str
-    part_mib: int = 128  # a snapshot that is larger goes to the bucket in parts of so many MiB
-    documented_key: bool = False  # the snapshot goes under the documented key too
-    # Who is who, whatever the kubeconfigs lead to later; "" in journals that were begun before they were kept.
+    part_mib: int = 128  # a larger snapshot is uploaded in parts of this size
+    documented_key: bool = False  # also copy the snapshot to the documented key
+    # Identities, to detect a kubeconfig that leads to another cluster later; "" in journals of old versions.
     source_uid: str = ""  # of namespace kube-system of the management cluster
     destination_uid: str = ""
     hosted_cluster_uid: str = ""  # of the HostedCluster on the source
-    cluster_id: str = ""  # of the hosted cluster, as its HostedCluster says and ClusterVersion inside tells
+    cluster_id: str = ""  # of the hosted cluster, from its HostedCluster and from ClusterVersion inside it
 
     @property
     def control_plane_namespace(self) -> str:
@@ -65,7 +65,7 @@ class Case:
 
     @property
     def key_prefix(self) -> str:
-        """Where this backup is in the bucket."""
+        """The prefix of this backup in the bucket."""
         return bucket_prefix(self.namespace, self.name) + self.backup_id
 
     @property
@@ -77,29 +77,29 @@ class Case:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Case:
-        """Raises ValueError where it is not what `to_json` made."""
+        """Raises ValueError if the value is not one of `to_json`."""
         pools = value.get("node_pools")
         if not isinstance(pools, list | tuple) or not all(isinstance(pool, str) for pool in pools):
-            raise ValueError("node_pools is not a list of texts")
+            raise ValueError("node_pools is not a list of strings")
         for name, kind in get_type_hints(cls).items():
-            if name in value and kind in _WORDS and not isinstance(value[name], kind):
-                raise ValueError(f"{name} is not {_WORDS[kind]}")
+            if name in value and kind in _TYPE_NAMES and not isinstance(value[name], kind):
+                raise ValueError(f"{name} is not {_TYPE_NAMES[kind]}")
         try:
             return cls(**{**value, "node_pools": tuple(pools)})
         except TypeError as error:
             raise ValueError(str(error)) from error
 
 
-_WORDS = {str: "a text", int: "a number", bool: "true or false"}
+_TYPE_NAMES = {str: "a string", int: "a number", bool: "true or false"}
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything through which the product touches the world."""
+    """All external systems that the product uses."""
 
     source: Kubernetes
     destination: Kubernetes
-    hosted: Kubernetes  # by the fixed API name, whichever side answers
+    hosted: Kubernetes  # by the fixed name of its API, on either side
     bucket: Bucket
     zone: HostedZone
     instances: Instances

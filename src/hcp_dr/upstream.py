@@ -1,5 +1,5 @@
-"""What upstream calls things: namespaces, Deployments, Secrets, annotations, labels, finalizers and conditions, each
-once, with the place where upstream writes it. Kinds and their versions are in kube/resources.py.
+"""Upstream names of namespaces, Deployments, Secrets, annotations, labels, finalizers and conditions, each with its
+place in the upstream source. Kinds and their versions are in kube/resources.py.
 
 HS is openshift/hypershift at 3ee9615567; in it, HCc is hypershift-operator/controllers/hostedcluster/
 hostedcluster_controller.go, NP/ hypershift-operator/controllers/nodepool/, API/ api/hypershift/v1beta1/, and v2/ the
@@ -13,17 +13,16 @@ OPERATOR_NAMESPACE = "hypershift"  # HS cmd/install/assets/hypershift_operator.g
 KUBE_SYSTEM = "kube-system"
 NODE_LEASES_NAMESPACE = "kube-node-lease"  # kubernetes: NamespaceNodeLease
 INGRESS_NAMESPACES = ("openshift-ingress", "openshift-ingress-operator")
-"""HS .../hostedcontrolplane/manifests/ingress.go:99,18; roles of each control plane are there (HCc:3758)."""
-DASHBOARDS_NAMESPACE = (
-    "openshift-config-managed"  # the operator keeps a dashboard for each hosted cluster there: HCc:2338
-)
+"""HS .../hostedcontrolplane/manifests/ingress.go:99,18; they contain roles of each control plane (HCc:3758)."""
+DASHBOARDS_NAMESPACE = "openshift-config-managed"  # with the operator's dashboard for each hosted cluster: HCc:2338
 OVN_NAMESPACE = "openshift-ovn-kubernetes"  # in the hosted cluster: HS test/e2e/util/util.go:2196
 
 # Deployments of the operator's namespace.
 OPERATOR = "operator"  # HS cmd/install/assets/hypershift_operator.go:123
 EXTERNAL_DNS = "external-dns"  # HS cmd/install/assets/hypershift_operator.go:124
 SUPPORTED_VERSIONS = "supported-versions"
-"""A ConfigMap there (HS hypershift-operator/controllers/manifests/supportedversion/configmap.go:12)."""
+"""A ConfigMap of the operator's namespace (HS
+hypershift-operator/controllers/manifests/supportedversion/configmap.go:12)."""
 
 # Deployments and StatefulSets of a control plane namespace.
 CONTROL_PLANE_OPERATOR = "control-plane-operator"  # HS hypershift-operator/controllers/manifests/controlplaneoperator
@@ -44,39 +43,39 @@ ETCD_INIT = "etcd-init"  # an init container of etcd's pods: v2/etcd/statefulset
 SIGNING_KEY = "sa-signing-key"  # HS .../hostedcontrolplane/manifests/pki.go:287
 AUTHORITIES = ("root-ca", "etcd-signer")  # HS .../hostedcontrolplane/manifests/pki.go:21,190
 ANCHORS = (*AUTHORITIES, SIGNING_KEY)
-"""Where one of these is missing on the destination, the control plane operator makes a new one, and nothing trusts the
-cluster any more (HS support/certs/tls.go:450-454, .../hostedcontrolplane/pki/ca.go:13-16)."""
+"""If a Secret of these is missing on the destination, the control plane operator creates a new Secret, and clients no
+longer trust the cluster (HS support/certs/tls.go:450-454, .../hostedcontrolplane/pki/ca.go:13-16)."""
 MADE_IN_EVERY_NAMESPACE = ("kube-root-ca.crt", "openshift-service-ca.crt")
 """ConfigMaps, by the kube-controller-manager (kubernetes: RootCACertConfigMapName) and OpenShift's service CA
 operator."""
 
-# Annotations and labels that say whose an object is.
+# Annotations and labels with the owner of an object.
 NODE_POOL_ANNOTATION = "hypershift.openshift.io/nodePool"  # API/nodepool_types.go:23
 CLUSTER_ANNOTATION = "hypershift.openshift.io/cluster"
-"""An annotation of objects (HS support/k8sutil/constants.go:14), and the label and taint of a node that was taken for
-one hosted cluster (HS hypershift-operator/controllers/scheduler/aws/dedicated_request_serving_nodes.go:42)."""
+"""An annotation of objects (HS support/k8sutil/constants.go:14), and the label and taint of a node that is dedicated to
+a hosted cluster (HS hypershift-operator/controllers/scheduler/aws/dedicated_request_serving_nodes.go:42)."""
 CONTROL_PLANE_NODE_LABEL = "hypershift.openshift.io/control-plane"  # .../dedicated_request_serving_nodes.go:40
 TAKEN_NODE_LABELS = (CLUSTER_ANNOTATION, f"{CLUSTER_ANNOTATION}-namespace", f"{CLUSTER_ANNOTATION}-name")
-"""Of a node that was taken for one hosted cluster (.../dedicated_request_serving_nodes.go:42-47)."""
+"""Labels of a node that is dedicated to a hosted cluster (.../dedicated_request_serving_nodes.go:42-47)."""
 CLUSTER_NAME_LABEL = "cluster.x-k8s.io/cluster-name"  # CAPI api/core/v1beta1/common_types.go: ClusterNameLabel
 OWNER_NAMESPACE_LABEL = "hypershift.openshift.io/owner.namespace"
 OWNER_NAME_LABEL = "hypershift.openshift.io/owner.name"
-"""Of cluster roles (HS hypershift-operator/controllers/manifests/controlplanepkioperator/manifests.go:16-17)."""
+"""Labels of cluster roles (HS hypershift-operator/controllers/manifests/controlplanepkioperator/manifests.go:16-17)."""
 REFERENCED_RESOURCE_PREFIX = "referenced-resource.hypershift.openshift.io/"  # HCc:152
 CORE_IGNITION_CONFIG_LABEL = "hypershift.openshift.io/core-ignition-config"  # NP/nodepool_controller.go:85
 NTO_GENERATED_CONFIG_LABEL = "hypershift.openshift.io/nto-generated-machine-config"  # NP/nodepool_controller.go:89
 
-# Annotations that decide.
+# Annotations with an effect on controllers.
 PAUSED_ANNOTATION = "cluster.x-k8s.io/paused"  # CAPI api/core/v1beta1/common_types.go: PausedAnnotation
 HOSTNAME_ANNOTATION = "external-dns.alpha.kubernetes.io/hostname"  # API/hostedcluster_types.go:165
 CLEANUP_CLOUD_RESOURCES = "hypershift.openshift.io/cleanup-cloud-resources"
-"""A HostedControlPlane that is deleted with this takes the security group's rules and more along, paused or not (rule
-E4). It is an order for a deletion, given to the source's copy at most, and never carried
+"""The deletion of a HostedControlPlane with this annotation also removes the security group's rules and more, paused or
+not (rule E4). The annotation applies to a deletion: it is set at most on the source's copy, and never carried
 (API/hostedcluster_types.go:187)."""
 RESTORED_FROM_BACKUP = "hypershift.openshift.io/restored-from-backup"
-"""On a HostedCluster it has the hosted-cluster-config-operator (4.20 and later) delete every PersistentVolumeClaim of
-openshift-monitoring in the hosted cluster where Prometheus is not fully available (rule A11). Whoever restored it
-before may have set it; it is never set and never carried (API/hostedcluster_types.go:441)."""
+"""On a HostedCluster: the hosted-cluster-config-operator (4.20 and later) deletes every PersistentVolumeClaim of
+openshift-monitoring in the hosted cluster if Prometheus is not fully available (rule A11). An earlier restore may have
+set the annotation; hcp-dr never sets and never carries it (API/hostedcluster_types.go:441)."""
 CLUSTER_SCHEDULED = "hypershift.openshift.io/cluster-scheduled"  # API/hostedcluster_types.go:254
 LOAD_BALANCER_SUBNETS = "hypershift.openshift.io/aws-load-balancer-subnets"  # API/hostedcluster_types.go:309
 LOAD_BALANCER_NODES = "hypershift.openshift.io/aws-load-balancer-target-node-labels"  # API/hostedcluster_types.go:313
@@ -86,21 +85,21 @@ REQUEST_SERVING_SELECTOR = "hypershift.openshift.io/request-serving-node-additio
 RESTART_DATE = "hypershift.openshift.io/restart-date"  # API/hostedcluster_types.go:67
 HAS_BEEN_AVAILABLE = "hypershift.openshift.io/HasBeenAvailable"  # HS .../hostedcluster/metrics/metrics.go:29
 CONTROL_PLANE_OPERATOR_IMAGE = "hypershift.openshift.io/control-plane-operator-image"
-"""Of a HostedCluster whose control plane operator is not its release's (API/hostedcluster_types.go:59)."""
+"""On a HostedCluster: overrides the control plane operator of its release (API/hostedcluster_types.go:59)."""
 HAPROXY_IMAGE = "hypershift.openshift.io/haproxy-image"  # API/hostedcluster_types.go:56
 CANONICAL_IMAGES = "hypershift.openshift.io/canonical-data-plane-images"
-"""The operator sets it where a NodePool has no status.version, paused or not: then the hash is another (rule A8;
-NP/nodepool_controller.go:84,1191-1202)."""
+"""The operator sets this on a NodePool without status.version, paused or not, and so changes the NodePool's hash (rule
+A8; NP/nodepool_controller.go:84,1191-1202)."""
 CURRENT_CONFIG = "hypershift.openshift.io/nodePoolCurrentConfig"  # NP/nodepool_controller.go:67
 CURRENT_CONFIG_VERSION = "hypershift.openshift.io/nodePoolCurrentConfigVersion"  # NP/nodepool_controller.go:68
 IGNITION_REACHED = "hypershift.openshift.io/ignition-reached"
-"""On a token secret; its value is "True", and the operator asks only whether it is there (NP/token.go:47)."""
+"""On a token secret; its value is "True", and the operator checks only its presence (NP/token.go:47)."""
 IGNITION_CONFIG = "hypershift.openshift.io/ignition-config"  # NP/token.go:46
 IGNITION_EXPIRES = "hypershift.openshift.io/ignition-token-expiration-timestamp"  # API/nodepool_types.go:27
 NOT_BY_ADDON = "hypershift.open-cluster-management.io/not-by-mce"
-"""By which ACM's add-on leaves the operator alone (stolostron/hypershift-addon-operator)."""
+"""With this ACM's add-on does not manage the operator (stolostron/hypershift-addon-operator)."""
 ADDON = ("hypershift-addon-agent", "open-cluster-management-agent-addon")
-"""Name and namespace of that add-on's Deployment."""
+"""Name and namespace of the Deployment of ACM's add-on."""
 PAUSED_BY = "oadp.openshift.io/paused-by"  # openshift/hypershift-oadp-plugin
 
 # Finalizers.
@@ -109,7 +108,8 @@ ENDPOINT_FINALIZERS = (
     "hypershift.openshift.io/control-plane-operator-finalizer",
     "hypershift.openshift.io/hypershift-operator-finalizer",
 )
-"""Of an AWSEndpointService (HS control-plane-operator/controllers/awsprivatelink/awsprivatelink_controller.go:222,
+"""Finalizers of an AWSEndpointService (HS
+control-plane-operator/controllers/awsprivatelink/awsprivatelink_controller.go:222,
 hypershift-operator/controllers/platform/aws/controller.go:54)."""
 
 # Conditions.
@@ -125,8 +125,8 @@ UPDATING_MACHINE_TEMPLATE = "UpdatingPlatformMachineTemplate"  # API/nodepool_co
 # Other names.
 USUAL_GRACE = 30  # seconds: kubernetes: DefaultTerminationGracePeriodSeconds
 OADP_RECOVERY = "oadp-recovery"
-"""A job that lifts pauses which a failed backup left (HS contrib/oadp-recovery/manifests/rbac-cronjob.yaml:4)."""
-LOCAL_DOMAIN = ".hypershift.local"  # of a private cluster's zone: HS cmd/infra/aws/create.go:96
+"""A job that removes the pauses of a failed backup (HS contrib/oadp-recovery/manifests/rbac-cronjob.yaml:4)."""
+LOCAL_DOMAIN = ".hypershift.local"  # the zone of a private cluster: HS cmd/infra/aws/create.go:96
 INSTANCE_TAGS = ("kubernetes.io/cluster/", "sigs.k8s.io/cluster-api-provider-aws/cluster/")
 """Followed by the infraID (API/hostedcluster_types.go:576; kubernetes-sigs/cluster-api-provider-aws:
 NameAWSProviderOwned)."""

@@ -146,7 +146,7 @@ def test_what_somebody_marks_while_it_starts_keeps_its_volumes() -> None:
 
 def said(here: Scene) -> dict[str, str | None]:
     pools = here.world.sides[1].client().list(r.NODE_POOL, "clusters").items
-    return {pool["metadata"]["name"]: ignition.said(pool) for pool in pools}
+    return {pool["metadata"]["name"]: ignition.reached_status(pool) for pool in pools}
 
 
 def test_every_pool_says_of_ignition_what_it_said() -> None:
@@ -161,7 +161,9 @@ def test_every_pool_says_of_ignition_what_it_said() -> None:
     unused = {"metadata": {"annotations": {upstream.IGNITION_REACHED: None}}}
     source.patch(r.SECRET, token, "clusters-shop", unused)
     here.world.clock.spend(5)
-    before = {pool["metadata"]["name"]: ignition.said(pool) for pool in source.list(r.NODE_POOL, "clusters").items}
+    before = {
+        pool["metadata"]["name"]: ignition.reached_status(pool) for pool in source.list(r.NODE_POOL, "clusters").items
+    }
     assert before == {"shop-workers": "True", "shop-in-place": "True", "shop-spare": "False"}
     ending = here.operator.relocate()
     assert ending.error is None
@@ -178,7 +180,7 @@ def test_a_pool_that_does_not_say_so_any_more_is_told_with_the_command_that_mend
         kept = {key: value for key, value in meta["annotations"].items() if key != upstream.IGNITION_REACHED}
         return {**secret, "metadata": {**meta, "annotations": kept}}
 
-    monkeypatch.setattr(ignition, "as_reached", lost)
+    monkeypatch.setattr(ignition, "mark_reached", lost)
     here = scene()
     assert here.operator.backup().error is None
     assert here.operator.go_on("restore").error is None

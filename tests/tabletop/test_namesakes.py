@@ -105,7 +105,7 @@ def test_what_was_stopped_is_not_gone_on_with_elsewhere(step: str, which: Which,
     there.assert_untouched()
     if command == "resume":
         assert isinstance(error, WrongCluster), error
-        assert f"{'MGMT_KUBECONFIG' if which == 'source' else 'MGMT2_KUBECONFIG'} lead to" in error.next
+        assert f"Point {'MGMT_KUBECONFIG' if which == 'source' else 'MGMT2_KUBECONFIG'} at" in error.next
         assert "namespace kube-system there has uid" in error.what
     else:
         assert isinstance(error, HcpDrError)

@@ -28,7 +28,7 @@ def performed(story: JournalState) -> dict[str, list[str]]:
 
 def settled(action: str) -> str:
     """Without what only the doing can tell: versions of objects, names of a fence."""
-    action = re.sub(r'"resourceVersion": "[^"]*"', '"resourceVersion": "…"', action)
+    action = re.sub(r'(, )?"resourceVersion": "[^"]*"(?(1)|, )', "", action)
     action = re.sub(r"snapshot-\S+?\.db", "snapshot.db", action)
     return re.sub(r"clusters/shop/shop-\w{6}", "shop-……", action)
 

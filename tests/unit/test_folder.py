@@ -52,13 +52,15 @@ def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path, bits: int, holds:
             use()
         assert caught.value.left_as == "Nothing was changed anywhere."
         is_shared = bits == 0o1777 and holds != FILE_NAME  # closing it would take it from others
-        assert (f"`chmod 700 {there}` closes it" in caught.value.what) is (holds != "of-somebody" and not is_shared)
+        assert (f"to restrict it: `chmod 700 {there}`" in caught.value.what) is (
+            holds != "of-somebody" and not is_shared
+        )
     assert mode(there) == bits
     there.chmod(0o700)
     if holds != "of-somebody":
         BackupFolder(there).make()
     else:
-        with pytest.raises(ArchiveError, match="it is not empty and holds no journal"):
+        with pytest.raises(ArchiveError, match="it is not empty and has no journal"):
             BackupFolder(there).make()
     assert [path.name for path in there.iterdir()] == ([holds] if holds else [])
 
@@ -78,14 +80,14 @@ def test_one_that_was_begun_and_killed_at_once_is_ours(folder: BackupFolder, lin
     (folder.path / FILE_NAME).write_text(line)
     folder.make()
     (folder.path / "of-somebody").write_text("")
-    with pytest.raises(ArchiveError, match="holds no journal of hcp-dr"):
+    with pytest.raises(ArchiveError, match="has no journal of hcp-dr"):
         folder.make()
 
 
 def test_lines_of_another_program_are_no_journal(folder: BackupFolder) -> None:
     (folder.path / FILE_NAME).write_text('{"level": "info"}\n')
     (folder.path / "of-somebody").write_text("")
-    with pytest.raises(ArchiveError, match="holds no journal of hcp-dr"):
+    with pytest.raises(ArchiveError, match="has no journal of hcp-dr"):
         folder.make()
 
 
@@ -93,13 +95,14 @@ def test_one_that_people_made_may_be_open_and_that_is_told(folder: BackupFolder)
     folder.path.chmod(0o755)
     (folder.path / "namespaces").mkdir()
     assert folder.must_be_usable(by_hand=True) == (
-        f"The backup folder {folder.path} is open to others (mode 755); `chmod 700 {folder.path}` closes it."
+        f"The backup folder {folder.path} is accessible to others (mode 755). "
+        f"To restrict it: `chmod 700 {folder.path}`."
     )
     with closing(Journal(folder.path, now=lambda: 0.0)) as journal:
         journal.write("begin", command="restore-by-hand")
-        assert "closes it" in folder.must_be_usable()
+        assert "To restrict it" in folder.must_be_usable()
         journal.write("begin", command="verify")
-    assert "closes it" in folder.must_be_usable()
+    assert "To restrict it" in folder.must_be_usable()
     assert mode(folder.path) == 0o755
 
 
@@ -153,7 +156,7 @@ def test_no_link_in_it_is_followed(folder: BackupFolder, tmp_path: Path, place: 
     (folder.path / place).parent.mkdir(parents=True, exist_ok=True)
     (folder.path / place).symlink_to(victim)
     before = {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(ArchiveError, match="is a link, and links are not followed"):
+    with pytest.raises(ArchiveError, match="is a symbolic link, and links are not followed"):
         folder.write(file, "ours")
     if not place.endswith(".part"):
         with pytest.raises(ArchiveError, match="link"):
@@ -169,9 +172,9 @@ def test_the_folder_itself_is_no_link(folder: BackupFolder, tmp_path: Path) -> N
     folder.write("a.yaml", "ours")
     folder.path.rename(tmp_path / "moved")
     folder.path.symlink_to(tmp_path / "moved")
-    with pytest.raises(ArchiveError, match="it is a link, and links are not followed"):
+    with pytest.raises(ArchiveError, match="it is a symbolic link, and links are not followed"):
         folder.make()
-    with pytest.raises(ArchiveError, match="it is a link, and links are not followed"):
+    with pytest.raises(ArchiveError, match="it is a symbolic link, and links are not followed"):
         folder.write("a.yaml", "another")
     assert (tmp_path / "moved" / "a.yaml").read_text() == "ours"
 
@@ -196,21 +199,21 @@ def test_another_name_of_the_same_file_keeps_what_it_has(folder: BackupFolder, t
 @pytest.mark.parametrize("name", ["a.yaml", "a.yaml.part"])
 def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(folder: BackupFolder, name: str) -> None:
     os.mkfifo(folder.path / name)
-    with pytest.raises(ArchiveError, match="is no regular file"):
+    with pytest.raises(ArchiveError, match="is not a regular file"):
         folder.write("a.yaml", "text")
     if name == "a.yaml":
-        with pytest.raises(ArchiveError, match="it is no regular file"):
+        with pytest.raises(ArchiveError, match="it is not a regular file"):
             folder.read("a.yaml")
 
 
 def test_what_is_no_file_among_files_that_people_made_is_told(folder: BackupFolder) -> None:
     folder.write("namespaces/clusters/np-a.yaml", "text")
     os.mkfifo(folder.path / "namespaces/clusters/np-b.yaml")
-    with pytest.raises(ArchiveError, match=r"'np-b\.yaml' in it is no regular file"):
+    with pytest.raises(ArchiveError, match=r"its entry 'np-b\.yaml' is not a regular file"):
         folder.paths("namespaces/clusters")
     (folder.path / "namespaces/clusters/np-b.yaml").unlink()
     (folder.path / "namespaces/clusters/np-\n.yaml").write_text("")
-    with pytest.raises(ArchiveError, match="has a name that cannot be printed"):
+    with pytest.raises(ArchiveError, match="has an unprintable name"):
         folder.paths("namespaces/clusters")
 
 

@@ -1,4 +1,4 @@
-"""One S3 bucket. What is written is checked against its sha256 by S3; presigned URLs carry that check with them."""
+"""One S3 bucket. S3 verifies the sha256 of each object that is written, also through a presigned URL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
 from hcp_dr.aws import checksum
-from hcp_dr.aws.mapping import code_of, from_page, mapped
+from hcp_dr.aws.mapping import code_of, from_page, translate_errors
 from hcp_dr.aws.port import Encryption, ListedObject, StoredObject, UploadedPart
 from hcp_dr.errors import ArchiveError
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 _ABSENT = ("404", "NoSuchKey", "NotFound")
 _NO_UPLOAD = "NoSuchUpload"
-_PLAIN_SECONDS = 30
-_PIECE = 1024 * 1024
+_GET_SECONDS = 30
+_CHUNK = 1024 * 1024
 
 
 class S3Bucket:
-    """Implements hcp_dr.aws.port.Bucket. `client` is for the region that the bucket is in; `encryption` is asked for
-    with everything that is written, None leaves it to the bucket. `authorities` is a file of those that servers are
-    trusted by, beside the usual ones."""
+    """Implements hcp_dr.aws.port.Bucket. `client` is for the bucket's region. `encryption` is requested with each
+    write; None uses the bucket's default. `authorities` is a file of certificate authorities to trust, None for the
+    system's."""
 
     def __init__(
         self, client: S3Client, name: str, *, encryption: Encryption | None = None, authorities: Path | None = None
@@ -48,27 +48,27 @@ class S3Bucket:
         return self._encryption
 
     def head(self, key: str) -> StoredObject | None:
-        with mapped("S3", f"HeadObject {key}", self._name):
+        with translate_errors("S3", f"HeadObject {key}", self._name):
             try:
-                found = self._client.head_object(Bucket=self._name, Key=key)
+                head = self._client.head_object(Bucket=self._name, Key=key)
             except ClientError as error:
                 if code_of(error) in _ABSENT:
                     return None
                 raise
         return StoredObject(
             key=key,
-            size=found["ContentLength"],
-            metadata={name.lower(): value for name, value in found["Metadata"].items()},
-            etag=found["ETag"].strip('"'),
-            encryption=found.get("ServerSideEncryption"),
-            modified=found["LastModified"].timestamp(),
+            size=head["ContentLength"],
+            metadata={name.lower(): value for name, value in head["Metadata"].items()},
+            etag=head["ETag"].strip('"'),
+            encryption=head.get("ServerSideEncryption"),
+            modified=head["LastModified"].timestamp(),
         )
 
     def list(self, prefix: str) -> tuple[ListedObject, ...]:
-        with mapped("S3", f"ListObjectsV2 {prefix}", self._name):
+        with translate_errors("S3", f"ListObjectsV2 {prefix}", self._name):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
-            found = [item for page in pages for item in page.get("Contents", ())]
-        return tuple(ListedObject(item["Key"], item["Size"], item["LastModified"].timestamp()) for item in found)
+            items = [item for page in pages for item in page.get("Contents", ())]
+        return tuple(ListedObject(item["Key"], item["Size"], item["LastModified"].timestamp()) for item in items)
 
     def put(
         self,
@@ -79,31 +79,31 @@ class S3Bucket:
         if_absent: bool = False,
         if_etag: str | None = None,
     ) -> str:
-        wanted = self._wanted(metadata) | {"ChecksumSHA256": checksum.of_body(body)}
+        parameters = self._write_parameters(metadata) | {"ChecksumSHA256": checksum.of_body(body)}
         if if_absent:
-            wanted["IfNoneMatch"] = "*"
+            parameters["IfNoneMatch"] = "*"
         if if_etag is not None:
-            wanted["IfMatch"] = if_etag
-        with mapped("S3", f"PutObject {key}", self._name):
-            written = self._client.put_object(Bucket=self._name, Key=key, Body=body, **wanted)
-        return written.get("ETag", "").strip('"')
+            parameters["IfMatch"] = if_etag
+        with translate_errors("S3", f"PutObject {key}", self._name):
+            answer = self._client.put_object(Bucket=self._name, Key=key, Body=body, **parameters)
+        return answer.get("ETag", "").strip('"')
 
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes:
-        with mapped("S3", f"GetObject {key}", self._name):
+        with translate_errors("S3", f"GetObject {key}", self._name):
             if first_bytes is None:
                 return self._client.get_object(Bucket=self._name, Key=key)["Body"].read()
-            return self._beginning(self._name, key, first_bytes)
+            return self._first_bytes(self._name, key, first_bytes)
 
     def read_elsewhere(self, bucket: str, key: str, *, first_bytes: int) -> bytes | None:
-        with mapped("S3", f"GetObject {key}", bucket):
+        with translate_errors("S3", f"GetObject {key}", bucket):
             try:
-                return self._beginning(bucket, key, first_bytes)
+                return self._first_bytes(bucket, key, first_bytes)
             except ClientError as error:
                 if code_of(error) in _ABSENT:
                     return None
                 raise
 
-    def _beginning(self, bucket: str, key: str, count: int) -> bytes:
+    def _first_bytes(self, bucket: str, key: str, count: int) -> bytes:
         try:
             return self._client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{count - 1}")["Body"].read()
         except ClientError as error:
@@ -112,11 +112,11 @@ class S3Bucket:
             raise
 
     def get_to_file(self, key: str, path: Path) -> None:
-        """Whole or not at all, readable by its owner only. Raises ArchiveError where the file cannot be written."""
+        """Write the file atomically, readable only by its owner. Raises ArchiveError if the file cannot be written."""
         part = path.with_name(path.name + ".part")
         try:
             part.touch(mode=0o600)
-            with mapped("S3", f"GetObject {key}", self._name), part.open("wb") as file:
+            with translate_errors("S3", f"GetObject {key}", self._name), part.open("wb") as file:
                 shutil.copyfileobj(self._client.get_object(Bucket=self._name, Key=key)["Body"], file, 1024 * 1024)
             part.replace(path)
         except OSError as error:
@@ -125,40 +125,40 @@ class S3Bucket:
             part.unlink(missing_ok=True)
 
     def stream(self, key: str) -> Iterator[bytes]:
-        with mapped("S3", f"GetObject {key}", self._name):
-            yield from self._client.get_object(Bucket=self._name, Key=key)["Body"].iter_chunks(_PIECE)
+        with translate_errors("S3", f"GetObject {key}", self._name):
+            yield from self._client.get_object(Bucket=self._name, Key=key)["Body"].iter_chunks(_CHUNK)
 
     def copy(self, source: str, key: str, *, metadata: Mapping[str, str], if_etag: str) -> None:
-        with mapped("S3", f"CopyObject {source} to {key}", self._name):
+        with translate_errors("S3", f"CopyObject {source} to {key}", self._name):
             self._client.copy_object(
                 Bucket=self._name,
                 Key=key,
                 CopySource={"Bucket": self._name, "Key": source},
                 CopySourceIfMatch=if_etag,
                 MetadataDirective="REPLACE",
-                **self._wanted(metadata),
+                **self._write_parameters(metadata),
             )
 
     def delete(self, key: str) -> None:
-        with mapped("S3", f"DeleteObject {key}", self._name):
+        with translate_errors("S3", f"DeleteObject {key}", self._name):
             self._client.delete_object(Bucket=self._name, Key=key)
 
     def presign_put(
         self, key: str, *, seconds: int, sha256_hex: str, metadata: Mapping[str, str], if_absent: bool = False
     ) -> tuple[str, Mapping[str, str]]:
-        checked = checksum.to_base64(sha256_hex)
-        wanted = {"Bucket": self._name, "Key": key, "ChecksumSHA256": checked, **self._wanted(metadata)}
-        headers = {"x-amz-checksum-sha256": checked}
+        sha256 = checksum.to_base64(sha256_hex)
+        parameters = {"Bucket": self._name, "Key": key, "ChecksumSHA256": sha256, **self._write_parameters(metadata)}
+        headers = {"x-amz-checksum-sha256": sha256}
         headers |= {f"x-amz-meta-{name.lower()}": value for name, value in metadata.items()}
         if self._encryption is not None:
             headers["x-amz-server-side-encryption"] = self._encryption
         if if_absent:
-            wanted["IfNoneMatch"] = headers["if-none-match"] = "*"
-        with mapped("S3", f"presigning {key}", self._name):
-            return self._client.generate_presigned_url("put_object", Params=wanted, ExpiresIn=seconds), headers
+            parameters["IfNoneMatch"] = headers["if-none-match"] = "*"
+        with translate_errors("S3", f"presigning {key}", self._name):
+            return self._client.generate_presigned_url("put_object", Params=parameters, ExpiresIn=seconds), headers
 
     def presign_get(self, key: str, *, seconds: int) -> str:
-        with mapped("S3", f"presigning {key}", self._name):
+        with translate_errors("S3", f"presigning {key}", self._name):
             return self._client.generate_presigned_url(
                 "get_object", Params={"Bucket": self._name, "Key": key}, ExpiresIn=seconds
             )
@@ -167,11 +167,11 @@ class S3Bucket:
         request = AWSRequest("GET", url, headers={"Range": "bytes=0-0"})
         operation = "GET of a presigned URL"
         authorities: Any = str(self._authorities) if self._authorities else True
-        with mapped("S3", operation, self._name):
+        with translate_errors("S3", operation, self._name):
             session = URLLib3Session(
                 verify=authorities,
                 proxies=get_environ_proxies(url),
-                timeout=_PLAIN_SECONDS,
+                timeout=_GET_SECONDS,
             )
             answer = session.send(request.prepare())
             body = answer.content
@@ -180,39 +180,39 @@ class S3Bucket:
             raise from_page(
                 body, answer.status_code, location=location, service="S3", operation=operation, subject=self._name
             )
-        told = answer.headers.get("content-range", "").rpartition("/")[2] or answer.headers.get("content-length", "")
-        return int(told) if told.isdigit() else 0
+        size = answer.headers.get("content-range", "").rpartition("/")[2] or answer.headers.get("content-length", "")
+        return int(size) if size.isdigit() else 0
 
     def begin_upload(self, key: str, *, metadata: Mapping[str, str]) -> str:
-        with mapped("S3", f"CreateMultipartUpload {key}", self._name):
+        with translate_errors("S3", f"CreateMultipartUpload {key}", self._name):
             return self._client.create_multipart_upload(
-                Bucket=self._name, Key=key, ChecksumAlgorithm="SHA256", **self._wanted(metadata)
+                Bucket=self._name, Key=key, ChecksumAlgorithm="SHA256", **self._write_parameters(metadata)
             )["UploadId"]
 
     def unfinished(self, key: str) -> tuple[str, ...]:
-        with mapped("S3", f"ListMultipartUploads {key}", self._name):
+        with translate_errors("S3", f"ListMultipartUploads {key}", self._name):
             pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._name, Prefix=key)
-            found = [upload for page in pages for upload in page.get("Uploads", ()) if upload["Key"] == key]
-        return tuple(upload["UploadId"] for upload in sorted(found, key=lambda upload: upload["Initiated"]))
+            uploads = [upload for page in pages for upload in page.get("Uploads", ()) if upload["Key"] == key]
+        return tuple(upload["UploadId"] for upload in sorted(uploads, key=lambda upload: upload["Initiated"]))
 
     def presign_part(
         self, key: str, upload_id: str, number: int, *, seconds: int, sha256_hex: str
     ) -> tuple[str, Mapping[str, str]]:
-        checked = checksum.to_base64(sha256_hex)
-        wanted = {"Bucket": self._name, "Key": key, "UploadId": upload_id, "PartNumber": number}
-        with mapped("S3", f"presigning part {number} of {key}", self._name):
+        sha256 = checksum.to_base64(sha256_hex)
+        parameters = {"Bucket": self._name, "Key": key, "UploadId": upload_id, "PartNumber": number}
+        with translate_errors("S3", f"presigning part {number} of {key}", self._name):
             url = self._client.generate_presigned_url(
-                "upload_part", Params=wanted | {"ChecksumSHA256": checked}, ExpiresIn=seconds
+                "upload_part", Params=parameters | {"ChecksumSHA256": sha256}, ExpiresIn=seconds
             )
-        return url, {"x-amz-checksum-sha256": checked}
+        return url, {"x-amz-checksum-sha256": sha256}
 
     def parts(self, key: str, upload_id: str) -> tuple[UploadedPart, ...] | None:
-        with mapped("S3", f"ListParts {key}", self._name):
+        with translate_errors("S3", f"ListParts {key}", self._name):
             try:
                 pages = self._client.get_paginator("list_parts").paginate(
                     Bucket=self._name, Key=key, UploadId=upload_id
                 )
-                found = [part for page in pages for part in page.get("Parts", ())]
+                parts = [part for page in pages for part in page.get("Parts", ())]
             except ClientError as error:
                 if code_of(error) == _NO_UPLOAD:
                     return None
@@ -224,33 +224,33 @@ class S3Bucket:
                 etag=part["ETag"].strip('"'),
                 sha256_hex=checksum.to_hex(part["ChecksumSHA256"]),
             )
-            for part in found
+            for part in parts
         )
 
     def complete_upload(
         self, key: str, upload_id: str, parts: Sequence[UploadedPart], *, if_absent: bool = False
     ) -> None:
-        chosen: Any = [
+        chosen_parts: Any = [
             {"PartNumber": part.number, "ETag": part.etag, "ChecksumSHA256": checksum.to_base64(part.sha256_hex)}
             for part in parts
         ]
         condition: Any = {"IfNoneMatch": "*"} if if_absent else {}
-        with mapped("S3", f"CompleteMultipartUpload {key}", self._name):
+        with translate_errors("S3", f"CompleteMultipartUpload {key}", self._name):
             self._client.complete_multipart_upload(
-                Bucket=self._name, Key=key, UploadId=upload_id, MultipartUpload={"Parts": chosen}, **condition
+                Bucket=self._name, Key=key, UploadId=upload_id, MultipartUpload={"Parts": chosen_parts}, **condition
             )
 
     def abort_upload(self, key: str, upload_id: str) -> None:
-        with mapped("S3", f"AbortMultipartUpload {key}", self._name):
+        with translate_errors("S3", f"AbortMultipartUpload {key}", self._name):
             try:
                 self._client.abort_multipart_upload(Bucket=self._name, Key=key, UploadId=upload_id)
             except ClientError as error:
                 if code_of(error) != _NO_UPLOAD:
                     raise
 
-    def _wanted(self, metadata: Mapping[str, str]) -> dict[str, Any]:
-        """The parameters that all ways of writing share."""
-        wanted: dict[str, Any] = {"Metadata": dict(metadata)}
+    def _write_parameters(self, metadata: Mapping[str, str]) -> dict[str, Any]:
+        """The parameters common to all writes."""
+        parameters: dict[str, Any] = {"Metadata": dict(metadata)}
         if self._encryption is not None:
-            wanted["ServerSideEncryption"] = self._encryption
-        return wanted
+            parameters["ServerSideEncryption"] = self._encryption
+        return parameters

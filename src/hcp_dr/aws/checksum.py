@@ -1,4 +1,4 @@
-"""sha256 as people and files have it (hexadecimal) and as S3 has it (base64)."""
+"""sha256 in hexadecimal, as in files, and in base64, as in S3."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 
 
 def of_body(body: bytes) -> str:
-    """base64."""
+    """The sha256 in base64."""
     return base64.b64encode(hashlib.sha256(body).digest()).decode()
 
 

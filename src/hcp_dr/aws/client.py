@@ -1,6 +1,6 @@
 """The AWS services of one relocation, from settings given as values: the process's own environment is not changed.
 
-botocore's retries are off: trying again belongs to the engine, which looks first.
+botocore's retries are off: the engine retries, and reads the state first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from hcp_dr.aws.bucket import S3Bucket
 from hcp_dr.aws.instances import Ec2Instances, StsIdentity
-from hcp_dr.aws.mapping import mapped
+from hcp_dr.aws.mapping import translate_errors
 from hcp_dr.aws.port import Bucket, Encryption, HostedZone, Identity, Instances
 from hcp_dr.aws.zone import Route53Zone
 from hcp_dr.errors import SettingsError
@@ -40,7 +40,7 @@ ENDPOINT_VARIABLES: Mapping[Service, str] = {
 
 @dataclass(frozen=True, slots=True)
 class AwsSettings:
-    """Where and as whom. Without a credentials file or keys, boto3 looks where it always does."""
+    """Region, endpoints and credentials. Without a credentials file or keys, boto3 searches its usual places."""
 
     bucket: str
     zone_id: str
@@ -50,53 +50,53 @@ class AwsSettings:
     keys: tuple[str, str, str | None] | None = field(default=None, repr=False)  # id, secret, session token
     endpoints: Mapping[Service, str] = field(default_factory=dict)
     ca_bundle: Path | None = None
-    encryption: Encryption | None = None  # None leaves it to the bucket's own default
-    fips: bool | None = None  # whether AWS's validated endpoints are asked; None leaves it to the profile
-    dualstack: bool | None = None  # whether those that have IPv6 too are asked; None leaves it to the profile
+    encryption: Encryption | None = None  # None uses the bucket's default
+    fips: bool | None = None  # whether to use AWS's FIPS endpoints; None uses the profile's setting
+    dualstack: bool | None = None  # whether to use endpoints with IPv6; None uses the profile's setting
 
 
 def settings_from(variables: Mapping[str, str], *, bucket: str, zone_id: str, region: str | None = None) -> AwsSettings:
-    """From AWS_CREDS, BUCKET_ENCRYPTION and the variables that AWS tools know, whether they stood in a file or in the
-    environment. AWS_CREDS wins over keys; `region` is used where AWS_REGION and AWS_DEFAULT_REGION are not set. Raises
+    """The settings from AWS_CREDS, BUCKET_ENCRYPTION and the usual AWS variables, from a file or from the environment.
+    AWS_CREDS takes precedence over keys; `region` is the fallback for AWS_REGION and AWS_DEFAULT_REGION. Raises
     SettingsError."""
 
-    def given(*names: str) -> str | None:
+    def value_of(*names: str) -> str | None:
         return next((variables[name] for name in names if variables.get(name)), None)
 
-    file, bundle = given("AWS_CREDS", "AWS_SHARED_CREDENTIALS_FILE"), given("AWS_CA_BUNDLE")
-    key, secret = given("AWS_ACCESS_KEY_ID"), given("AWS_SECRET_ACCESS_KEY")
-    everywhere = given("AWS_ENDPOINT_URL")
-    endpoints = {service: given(name) or everywhere for service, name in ENDPOINT_VARIABLES.items()}
+    file, bundle = value_of("AWS_CREDS", "AWS_SHARED_CREDENTIALS_FILE"), value_of("AWS_CA_BUNDLE")
+    key, secret = value_of("AWS_ACCESS_KEY_ID"), value_of("AWS_SECRET_ACCESS_KEY")
+    fallback = value_of("AWS_ENDPOINT_URL")
+    endpoints = {service: value_of(name) or fallback for service, name in ENDPOINT_VARIABLES.items()}
     return AwsSettings(
         bucket=bucket,
         zone_id=zone_id,
-        region=given("AWS_REGION", "AWS_DEFAULT_REGION") or region,
+        region=value_of("AWS_REGION", "AWS_DEFAULT_REGION") or region,
         credentials_file=Path(file).expanduser() if file else None,
-        profile=given("AWS_PROFILE"),
-        keys=(key, secret, given("AWS_SESSION_TOKEN")) if key and secret and not given("AWS_CREDS") else None,
+        profile=value_of("AWS_PROFILE"),
+        keys=(key, secret, value_of("AWS_SESSION_TOKEN")) if key and secret and not value_of("AWS_CREDS") else None,
         endpoints={service: url for service, url in endpoints.items() if url},
         ca_bundle=Path(bundle).expanduser() if bundle else None,
-        encryption=_encryption(given("BUCKET_ENCRYPTION")),
-        fips=_switch(given("AWS_USE_FIPS_ENDPOINT")),
-        dualstack=_switch(given("AWS_USE_DUALSTACK_ENDPOINT")),
+        encryption=_encryption(value_of("BUCKET_ENCRYPTION")),
+        fips=_boolean(value_of("AWS_USE_FIPS_ENDPOINT")),
+        dualstack=_boolean(value_of("AWS_USE_DUALSTACK_ENDPOINT")),
     )
 
 
-def _switch(said: str | None) -> bool | None:
-    """As all AWS tools read it."""
-    return None if said is None else said.strip().lower() == "true"
+def _boolean(text: str | None) -> bool | None:
+    """The value as all AWS tools read it."""
+    return None if text is None else text.strip().lower() == "true"
 
 
-def _encryption(asked: str | None) -> Encryption | None:
-    known = {word: word for word in get_args(Encryption)}
-    if asked is not None and asked not in known:
-        raise SettingsError(what=f"BUCKET_ENCRYPTION is {asked}, and must be one of {', '.join(known)}.")
-    return known[asked] if asked is not None else None
+def _encryption(text: str | None) -> Encryption | None:
+    supported = {word: word for word in get_args(Encryption)}
+    if text is not None and text not in supported:
+        raise SettingsError(what=f"BUCKET_ENCRYPTION is {text}, but must be one of {', '.join(supported)}.")
+    return supported[text] if text is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """All that the product asks of AWS."""
+    """The AWS services that the product uses."""
 
     bucket: Bucket
     zone: HostedZone
@@ -105,22 +105,22 @@ class Aws:
 
 
 def connect(settings: AwsSettings) -> Aws:
-    """Asks only where the bucket is. Raises SettingsError, AwsError."""
-    maker = _ClientMaker(settings)
+    """Create the clients; the only request finds the bucket's region. Raises SettingsError, AwsError."""
+    factory = _ClientFactory(settings)
     return Aws(
-        bucket=S3Bucket(maker.s3(), settings.bucket, encryption=settings.encryption, authorities=settings.ca_bundle),
-        zone=Route53Zone(maker.client("route53"), settings.zone_id),
-        instances=Ec2Instances(maker.client("ec2"), maker.region),
-        identity=StsIdentity(maker.client("sts"), maker.credentials),
+        bucket=S3Bucket(factory.s3(), settings.bucket, encryption=settings.encryption, authorities=settings.ca_bundle),
+        zone=Route53Zone(factory.client("route53"), settings.zone_id),
+        instances=Ec2Instances(factory.client("ec2"), factory.region),
+        identity=StsIdentity(factory.client("sts"), factory.credentials),
     )
 
 
-class _ClientMaker:
+class _ClientFactory:
     def __init__(self, settings: AwsSettings) -> None:
         self._settings = settings
         self._session = _session(settings)
         if not self._session.region_name:
-            raise SettingsError(what="The AWS region is not known: AWS_REGION is not set.")
+            raise SettingsError(what="The AWS region is unknown: AWS_REGION is not set.")
         self.region: str = self._session.region_name
         self.credentials = self._session.get_credentials()
 
@@ -139,29 +139,29 @@ class _ClientMaker:
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
-        make: Any = self._session.client  # one overload for each service
+        new_client: Any = self._session.client  # one overload for each service
         try:
-            made = make(
+            client = new_client(
                 service,
                 region_name=region or self.region,
                 endpoint_url=endpoint,
                 verify=str(bundle) if bundle else None,
                 config=config,
             )
-        except (BotoCoreError, ValueError) as error:  # of an endpoint or a region that can be none
+        except (BotoCoreError, ValueError) as error:  # for an invalid endpoint or region
             raise SettingsError(
-                what=f"AWS {service} cannot be asked with these settings: {error}.",
-                todo=f"Correct AWS_REGION or {ENDPOINT_VARIABLES[service]} (or AWS_ENDPOINT_URL), and run again.",
+                what=f"The client for AWS {service} cannot be created with these settings: {error}.",
+                todo=f"Correct AWS_REGION or {ENDPOINT_VARIABLES[service]} (or AWS_ENDPOINT_URL), and try again.",
             ) from error
-        made.meta.events.register_last("before-call.s3.HeadBucket", _heard_as_it_is)
-        return made
+        client.meta.events.register_last("before-call.s3.HeadBucket", _disable_redirects)
+        return client
 
     def s3(self) -> S3Client:
-        """For the bucket's own region: an URL signed for another one is worth nothing."""
+        """A client for the bucket's own region: a URL signed for another region is invalid."""
         client: S3Client = self.client("s3")
         if self._endpoint("s3") is not None:
             return client
-        with mapped("S3", "HeadBucket", self._settings.bucket):
+        with translate_errors("S3", "HeadBucket", self._settings.bucket):
             try:
                 answer: Mapping[str, Any] = client.head_bucket(Bucket=self._settings.bucket)
             except ClientError as error:
@@ -172,26 +172,26 @@ class _ClientMaker:
         return client if region == self.region else self.client("s3", region)
 
     def _endpoint(self, service: Service) -> str | None:
-        """That is named instead of AWS's own: by a variable, or by the profile."""
-        named = self._settings.endpoints.get(service)
-        core: Any = self._session._session  # noqa: SLF001 - boto3 shows it nowhere else
-        if named is not None or core.get_config_variable("ignore_configured_endpoint_urls"):
-            return named
-        of_profile = ConfiguredEndpointProvider(core.full_config, core.get_scoped_config(), service, environ={})
-        found: str | None = of_profile.provide()
-        return found
+        """The endpoint of a variable or of the profile, instead of AWS's own."""
+        endpoint = self._settings.endpoints.get(service)
+        core: Any = self._session._session  # noqa: SLF001 - boto3 has no public access to it
+        if endpoint is not None or core.get_config_variable("ignore_configured_endpoint_urls"):
+            return endpoint
+        provider = ConfiguredEndpointProvider(core.full_config, core.get_scoped_config(), service, environ={})
+        configured: str | None = provider.provide()
+        return configured
 
 
-def _heard_as_it_is(context: dict[str, Any], **_: object) -> None:
-    """For a redirect that does not say where the bucket is, botocore asks for the bucket's head, and for a redirect of
-    that again, without end."""
+def _disable_redirects(context: dict[str, Any], **_: object) -> None:
+    """After a redirect without the bucket's region, botocore sends HeadBucket; a redirect of HeadBucket would repeat
+    without end."""
     context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _addressing(endpoint: str | None) -> Any:
-    """How a bucket is addressed. A named endpoint has no name for each bucket. AWS's own is that of the region: at the
-    global one, which is what is signed for where nothing is said, S3 redirects whoever asks for a bucket that is some
-    hours old, and refuses in regions that were opened after March 2019 (S3 guide, "Request redirection")."""
+    """How a bucket is addressed. A configured endpoint has no DNS name for each bucket. For AWS the regional endpoint
+    is used: the global endpoint, botocore's default, redirects requests for buckets that are only hours old, and
+    refuses requests in regions opened after March 2019 (S3 guide, "Request redirection")."""
     if endpoint is not None:
         return {"addressing_style": "path"}
     return {
@@ -211,7 +211,7 @@ def _session(settings: AwsSettings) -> boto3.Session:
     core = botocore.session.Session()
     if settings.credentials_file is not None:
         core.set_config_variable("credentials_file", str(settings.credentials_file))
-        # A profile that is named keeps keys in the environment from winning over the file.
+        # With an explicit profile, keys in the environment do not take precedence over the file.
         core.set_config_variable("profile", settings.profile or "default")
     elif settings.profile is not None:
         core.set_config_variable("profile", settings.profile)
@@ -219,26 +219,27 @@ def _session(settings: AwsSettings) -> boto3.Session:
         if settings.keys is not None:
             core.set_credentials(*settings.keys)
         session = boto3.Session(botocore_session=core, region_name=settings.region)
-        found = session.get_credentials()
+        credentials = session.get_credentials()
         profile = {} if settings.keys is not None else core.get_scoped_config()
-    except (BotoCoreError, OSError, ValueError) as error:  # also of a credential_process that cannot be run or read
+    except (BotoCoreError, OSError, ValueError) as error:  # also for a credential_process that fails
         raise SettingsError(what=f"The AWS credentials cannot be read: {error}.") from error
-    _must_have_token(profile.get("web_identity_token_file"), core.profile or "default")
-    if found is None:
-        place = f"{settings.credentials_file}, which AWS_CREDS names," if settings.credentials_file else "AWS_CREDS"
-        raise SettingsError(what=f"{place} gives no AWS credentials for the profile {core.profile or 'default'}.")
+    _check_token_file(profile.get("web_identity_token_file"), core.profile or "default")
+    if credentials is None:
+        place = f"{settings.credentials_file}, named by AWS_CREDS," if settings.credentials_file else "AWS_CREDS"
+        raise SettingsError(what=f"{place} has no AWS credentials for the profile {core.profile or 'default'}.")
     return session
 
 
-def _must_have_token(file: str | None, profile: str) -> None:
-    """It is read when the first service is asked, and is often only in the pod that the credentials were made for."""
+def _check_token_file(file: str | None, profile: str) -> None:
+    """Check the web identity token early: boto3 reads the file only with the first request, and often it exists only in
+    the pod of the credentials."""
     if file is None:
         return
     try:
         Path(file).expanduser().read_bytes()
     except OSError as error:
         raise SettingsError(
-            what=f"The AWS profile {profile} asks for a web identity token in {file}, which cannot be read here "
+            what=f"The AWS profile {profile} needs the web identity token {file}, which cannot be read on this machine "
             f"({error.strerror}).",
-            todo="Run where that file is, or name other credentials in AWS_CREDS, and run the command again.",
+            todo="Run the command on a machine with that file, or name other credentials in AWS_CREDS.",
         ) from error

@@ -1,4 +1,4 @@
-"""The EC2 instances of one region, and whose credentials these are."""
+"""The EC2 instances of one region, and the identity of the credentials."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from botocore.credentials import Credentials, RefreshableCredentials
 
-from hcp_dr.aws.mapping import mapped
-from hcp_dr.aws.paging import FRESH
+from hcp_dr.aws.mapping import translate_errors
+from hcp_dr.aws.paging import MAX_AGE
 from hcp_dr.aws.port import Instance
 from hcp_dr.errors import AwsError
 
@@ -18,90 +18,92 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
     from mypy_boto3_sts import STSClient
 
-_FILTER_VALUES = 200  # what EC2 takes in one filter
-_GONE = ("shutting-down", "terminated")  # EC2 no longer tells the attributes of these
+_FILTER_VALUES = 200  # EC2's limit for one filter
+_TERMINATED = ("shutting-down", "terminated")  # EC2 no longer returns attributes of instances in these states
+_Cache = dict[str, tuple[float, bool]]
+"""By instance id: the time of the request, and whether the instance is protected."""
 
 
 class Ec2Instances:
     """Implements hcp_dr.aws.port.Instances.
 
-    The protection of each instance costs a request, and EC2 takes some twenty a second. So what was told before a
-    request failed in a passing way counts for the next call, for a while, or many instances would never be described.
-    """
+    The protection of each instance costs one request, and EC2 accepts about twenty a second. So after a passing error
+    the next call reuses the answers received so far, for a while; otherwise a large cluster might never be
+    described."""
 
     def __init__(self, client: EC2Client, region: str, *, now: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._region = region
         self._now = now
-        self._told: dict[str, tuple[float, bool]] = {}  # when, and whether it is protected
+        self._cache: _Cache = {}
 
     @property
     def region(self) -> str:
         return self._region
 
     def describe(self, instance_ids: Sequence[str]) -> tuple[Instance, ...]:
-        found = {
+        instances = {
             instance["InstanceId"]: instance
             for start in range(0, len(instance_ids), _FILTER_VALUES)
             for instance in self._page(instance_ids[start : start + _FILTER_VALUES])
         }
-        told, self._told = self._told, {}
+        cache, self._cache = self._cache, {}
         try:
-            return tuple(self._read(found[instance_id], told) for instance_id in instance_ids if instance_id in found)
+            return tuple(self._read(instances[each], cache) for each in instance_ids if each in instances)
         except AwsError as error:
             if error.passing:
-                self._told = told
+                self._cache = cache
             raise
 
     def protect(self, instance_id: str, *, on: bool) -> None:
-        self._told = {}
-        with mapped("EC2", "ModifyInstanceAttribute", instance_id):
+        self._cache = {}
+        with translate_errors("EC2", "ModifyInstanceAttribute", instance_id):
             self._client.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": on})
 
     def _page(self, instance_ids: Sequence[str]) -> list[InstanceTypeDef]:
-        """By a filter and not by ids, because of those EC2 refuses all when one is unknown."""
-        wanted = [{"Name": "instance-id", "Values": list(instance_ids)}]
-        with mapped("EC2", "DescribeInstances", f"{len(instance_ids)} instances"):
-            pages = self._client.get_paginator("describe_instances").paginate(Filters=wanted)  # type: ignore[arg-type]
-            return [one for page in pages for group in page["Reservations"] for one in group["Instances"]]
+        """Select by a filter instead of by ids: EC2 refuses a request with an unknown id."""
+        filters = [{"Name": "instance-id", "Values": list(instance_ids)}]
+        with translate_errors("EC2", "DescribeInstances", f"{len(instance_ids)} instances"):
+            pages = self._client.get_paginator("describe_instances").paginate(Filters=filters)  # type: ignore[arg-type]
+            return [item for page in pages for group in page["Reservations"] for item in group["Instances"]]
 
-    def _read(self, found: InstanceTypeDef, told: dict[str, tuple[float, bool]]) -> Instance:
-        instance_id, state = found["InstanceId"], found["State"]["Name"]
+    def _read(self, instance: InstanceTypeDef, cache: _Cache) -> Instance:
+        instance_id, state = instance["InstanceId"], instance["State"]["Name"]
         return Instance(
             instance_id=instance_id,
             state=state,
-            spot=found.get("InstanceLifecycle") == "spot",
-            termination_protected=state not in _GONE and self._protected(instance_id, told),
-            tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", ())},
+            spot=instance.get("InstanceLifecycle") == "spot",
+            termination_protected=state not in _TERMINATED and self._protected(instance_id, cache),
+            tags={tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())},
         )
 
-    def _protected(self, instance_id: str, told: dict[str, tuple[float, bool]]) -> bool:
+    def _protected(self, instance_id: str, cache: _Cache) -> bool:
         now = self._now()
-        when, protected = told.get(instance_id, (now - 2 * FRESH, False))
-        if now - when > FRESH:
-            with mapped("EC2", "DescribeInstanceAttribute", instance_id):
+        at, protected = cache.get(instance_id, (now - 2 * MAX_AGE, False))
+        if now - at > MAX_AGE:
+            with translate_errors("EC2", "DescribeInstanceAttribute", instance_id):
                 answer = self._client.describe_instance_attribute(
                     InstanceId=instance_id, Attribute="disableApiTermination"
                 )
             protected = bool(answer["DisableApiTermination"].get("Value", False))
-            told[instance_id] = (now, protected)
+            cache[instance_id] = (now, protected)
         return protected
 
 
 class StsIdentity:
-    """Implements hcp_dr.aws.port.Identity. `credentials` are those that everything is signed with."""
+    """Implements hcp_dr.aws.port.Identity. `credentials` sign all requests and URLs."""
 
     def __init__(self, client: STSClient, credentials: Credentials | None) -> None:
         self._client = client
         self._credentials = credentials
 
     def arn(self) -> str:
-        with mapped("STS", "GetCallerIdentity", "the credentials"):
+        with translate_errors("STS", "GetCallerIdentity", "the credentials"):
             return self._client.get_caller_identity()["Arn"]
 
     def lasts(self, seconds: int) -> bool | None:
         if isinstance(self._credentials, RefreshableCredentials):
-            with mapped("STS", "refreshing", "the credentials"):
+            with translate_errors("STS", "refreshing", "the credentials"):
                 self._credentials.get_frozen_credentials()
                 return not self._credentials.refresh_needed(seconds)
         return None if self._credentials is not None and self._credentials.token else True

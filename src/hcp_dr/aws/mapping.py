@@ -1,4 +1,4 @@
-"""The one place where errors of the AWS library become the errors of this project."""
+"""Translates the errors of the AWS library into the errors of this project."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore import exceptions
 from hcp_dr import errors
 from hcp_dr.aws import page
 
-LONGEST = 256
+MAX_LENGTH = 256
 
 _CREDENTIALS = re.compile(
     "AuthFailure|ExpiredToken.*|IncompleteSignature|Invalid(AccessKeyId|ClientTokenId|Token)|MissingAuthenticationToken|"
@@ -27,14 +27,14 @@ _BUSY = re.compile(
 _CONFLICT = re.compile("PreconditionFailed|412")
 _STALE_BATCH = re.compile("but it already exists|but it was not found|do not match the current values")
 _UNREACHABLE = (
-    exceptions.HTTPClientError,  # also what lies below: connecting, timing out, TLS, proxies
+    exceptions.HTTPClientError,  # with its subclasses for connections, timeouts, TLS and proxies
     exceptions.ConnectionError,
     exceptions.IncompleteReadError,
     exceptions.InvalidIMDSEndpointError,
     exceptions.MetadataRetrievalError,
 )
 _NO_CREDENTIALS = (
-    EOFError,  # nobody is there to type the code that they ask for
+    EOFError,  # the credentials need an MFA code, and stdin is closed
     exceptions.CredentialRetrievalError,
     exceptions.LoginError,
     exceptions.NoAuthTokenError,
@@ -49,36 +49,38 @@ _OTHER = (exceptions.BotoCoreError, exceptions.UndefinedModelAttributeError)
 
 
 @contextmanager
-def mapped(service: str, operation: str, subject: str) -> Iterator[None]:
-    """What fails inside is raised as a class of hcp_dr.errors; `subject` is a bucket, a zone, an instance."""
+def translate_errors(service: str, operation: str, subject: str) -> Iterator[None]:
+    """Raise errors of the body as classes of hcp_dr.errors; `subject` names a bucket, a zone, an instance."""
     try:
         yield
     except exceptions.ClientError as error:
         message = str(error.response.get("Error", {}).get("Message", ""))
         http = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        if service == "S3" and (redirect := _answered(error, http)).redirects:
+        if service == "S3" and (redirect := _page_of(error, http)).redirects:
             raise _redirected(redirect, operation, subject) from error
         raise from_answer(
             code_of(error), message, http, service=service, operation=operation, subject=subject
         ) from error
     except _UNREACHABLE as error:
-        raise errors.AwsUnreachable(service=service, operation=operation, object=subject, reason=_cut(error)) from error
+        raise errors.AwsUnreachable(
+            service=service, operation=operation, object=subject, reason=_shorten(error)
+        ) from error
     except _NO_CREDENTIALS as error:
-        raise errors.AwsDenied(service=service, operation=operation, object=subject, reason=_cut(error)) from error
+        raise errors.AwsDenied(service=service, operation=operation, object=subject, reason=_shorten(error)) from error
     except _OTHER as error:
-        raise errors.AwsError(service=service, operation=operation, object=subject, reason=_cut(error)) from error
+        raise errors.AwsError(service=service, operation=operation, object=subject, reason=_shorten(error)) from error
 
 
-def _answered(error: exceptions.ClientError, http: int) -> page.Page:
+def _page_of(error: exceptions.ClientError, http: int) -> page.Page:
     answer: Mapping[str, Any] = error.response
     code = code_of(error)
     location = str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("location", ""))
-    place = page.host_of(location) or page.host_of(f"//{answer.get('Error', {}).get('Endpoint', '')}")
-    return page.Page(http, "" if code.isdecimal() else code, "", place)
+    host = page.host_of(location) or page.host_of(f"//{answer.get('Error', {}).get('Endpoint', '')}")
+    return page.Page(http, "" if code.isdecimal() else code, "", host)
 
 
-def _redirected(found: page.Page, operation: str, subject: str) -> errors.AwsError:
-    return errors.BucketRefused(operation=operation, object=subject, reason=found.told(), todo=page.REDIRECTED)
+def _redirected(redirect: page.Page, operation: str, subject: str) -> errors.AwsError:
+    return errors.BucketRefused(operation=operation, object=subject, reason=redirect.reason(), todo=page.REDIRECTED)
 
 
 def code_of(error: exceptions.ClientError) -> str:
@@ -86,8 +88,8 @@ def code_of(error: exceptions.ClientError) -> str:
 
 
 def from_answer(code: str, message: str, http: int, *, service: str, operation: str, subject: str) -> errors.AwsError:
-    """The error that a refusal stands for: the service's error code and message, and the HTTP status."""
-    values = {"service": service, "operation": operation, "object": subject, "reason": _cut(message or code, code)}
+    """The error for a service's error code and message, and the HTTP status."""
+    values = {"service": service, "operation": operation, "object": subject, "reason": _shorten(message or code, code)}
     if _BUSY.fullmatch(code) or http == 429 or http >= 500:
         return errors.AwsBusy(**values)
     if _CREDENTIALS.fullmatch(code):
@@ -102,16 +104,16 @@ def from_answer(code: str, message: str, http: int, *, service: str, operation: 
 def from_page(
     body: bytes, http: int, *, location: str = "", service: str, operation: str, subject: str
 ) -> errors.AwsError:
-    """As `from_answer`, of a refusal in XML, or a redirect, that no library has read."""
-    found = page.read(http, body, location)
-    if found.redirects:
-        return _redirected(found, operation, subject)
+    """As `from_answer`, for a raw response: a refusal in XML, or a redirect."""
+    answer = page.read(http, body, location)
+    if answer.redirects:
+        return _redirected(answer, operation, subject)
     return from_answer(
-        found.code or str(http), found.message, http, service=service, operation=operation, subject=subject
+        answer.code or str(http), answer.message, http, service=service, operation=operation, subject=subject
     )
 
 
-def _cut(error: object, code: str = "") -> str:
+def _shorten(error: object, code: str = "") -> str:
     text = " ".join(str(error).split()).rstrip(".")
-    text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    text = text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
     return f"{code}: {text}" if code and code not in text else text

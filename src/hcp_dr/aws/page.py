@@ -1,7 +1,7 @@
-"""What an answer of S3 says that no library has read: pure, nobody is asked.
+"""Reads a raw response of S3; pure, no requests.
 
-A redirect is neither a success nor an error for whoever only asks whether the request failed: nothing was fetched, and
-nothing was stored. So each answer counts by its status.
+curl and other clients do not report a redirect as an error, although nothing was fetched or stored. So the HTTP status
+decides.
 """
 
 from __future__ import annotations
@@ -16,50 +16,50 @@ _CODE = re.compile("<Code>([^<]*)</Code>")
 _MESSAGE = re.compile("<Message>([^<]*)</Message>")
 _ENDPOINT = re.compile("<Endpoint>([^<]*)</Endpoint>")
 _HOST = re.compile(r"[a-z0-9][a-z0-9.-]{0,253}")
-_LONGEST = 200
+_MAX_LENGTH = 200
 
 REDIRECTED = (
-    "The request went to a place that is not the bucket's: look at AWS_REGION, AWS_ENDPOINT_URL_S3 and "
-    "AWS_ENDPOINT_URL, and at proxies on the way; a bucket that was just made is known everywhere after some hours. "
+    "The request did not reach the bucket's endpoint: check AWS_REGION, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL and any "
+    "proxy; the name of a new bucket can take some hours to reach all regions. "
     f"Then run {RESUME}."
 )
-"""What to do where S3, or somebody on the way to it, redirects."""
+"""What to do after a redirect by S3 or by a proxy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`status` is HTTP's; `code` and `message` are S3's words, "" where it has none. `place` is the host to which a
-    redirect leads, "" where it does not say: never the whole address, which may carry a signature."""
+    """A response: its HTTP `status`, and S3's error `code` and `message`, "" if absent. `host` is the target of a
+    redirect, "" if unknown: never the URL, which may contain a signature."""
 
     status: int
     code: str
     message: str
-    place: str
+    host: str
 
     @property
     def redirects(self) -> bool:
         return self.status in (301, 302, 303, 307, 308)
 
-    def told(self) -> str:
-        """As the reason of an error."""
-        words = f"{self.status} {self.code}".strip()
+    def reason(self) -> str:
+        """The response as the reason of an error."""
+        status = f"{self.status} {self.code}".strip()
         if self.redirects:
-            return f"{words}, a redirect to {self.place or 'a place that it does not name'}"
-        return f"{words}: {self.message}" if self.message else words
+            return f"{status}, a redirect to {self.host or 'an unknown host'}"
+        return f"{status}: {self.message}" if self.message else status
 
 
 def read(status: int, body: bytes, location: str = "") -> Page:
-    """`location` is the header of that name, "" where there is none: S3 names the place in its page then."""
+    """`location` is the Location header, "" if absent: then S3 names the endpoint in the body."""
     text = body[:65536].decode(errors="replace")
     code, message, endpoint = (
-        " ".join(found[1].split())[:_LONGEST] if (found := wanted.search(text)) else ""
-        for wanted in (_CODE, _MESSAGE, _ENDPOINT)
+        " ".join(match[1].split())[:_MAX_LENGTH] if (match := pattern.search(text)) else ""
+        for pattern in (_CODE, _MESSAGE, _ENDPOINT)
     )
     return Page(status, code, message.rstrip("."), host_of(location) or host_of(f"//{endpoint}"))
 
 
 def host_of(address: str) -> str:
-    """ "" where it has none that may be shown."""
+    """The host of a URL; "" if the URL has none, or none that is safe to print."""
     try:
         host = urlsplit(address).hostname or ""
     except ValueError:

@@ -1,7 +1,7 @@
-"""A listing of many pages that is not begun anew when one page fails in a passing way.
+"""A paginated list that continues after a passing error instead of starting again.
 
-Route53 takes five requests a second from a whole account. A zone of ten thousand records has 34 pages, so that a
-listing which the engine begins again at every refusal would never come to its end.
+Route53 accepts five requests a second from one account. A zone of ten thousand records has 34 pages: a list that starts
+again at every throttled request might never finish.
 """
 
 from __future__ import annotations
@@ -14,40 +14,40 @@ from typing import Any, Generic, TypeVar
 from hcp_dr.errors import AwsError
 
 Item = TypeVar("Item")
-FRESH = 30.0
-"""Seconds after which the pages of an interrupted listing no longer count."""
+MAX_AGE = 30.0
+"""Seconds until the pages of an interrupted list expire."""
 
 
 @dataclass(slots=True)
-class _Begun(Generic[Item]):
-    since: float
+class _Partial(Generic[Item]):
+    began: float
     items: list[Item] = field(default_factory=list)
     next: Any = None
 
 
 class Listing(Generic[Item]):
-    """`ask` gives a page from a mark on (None: from the beginning), and the mark of the next page, None after the
-    last. It may raise a passing AwsError: the next call of `whole` goes on from that page."""
+    """`read_page` returns the page at a token (None: the first page), and the token of the next page, None after the
+    last. After a passing AwsError the next call of `read_all` continues with the same page."""
 
     def __init__(
-        self, ask: Callable[[Any], tuple[Sequence[Item], Any]], *, now: Callable[[], float] = time.monotonic
+        self, read_page: Callable[[Any], tuple[Sequence[Item], Any]], *, now: Callable[[], float] = time.monotonic
     ) -> None:
-        self._ask = ask
+        self._read_page = read_page
         self._now = now
-        self._begun: _Begun[Item] | None = None
+        self._partial: _Partial[Item] | None = None
 
-    def whole(self) -> tuple[Item, ...]:
-        begun, self._begun = self._begun, None
-        if begun is None or self._now() - begun.since > FRESH:
-            begun = _Begun(self._now())
+    def read_all(self) -> tuple[Item, ...]:
+        partial, self._partial = self._partial, None
+        if partial is None or self._now() - partial.began > MAX_AGE:
+            partial = _Partial(self._now())
         while True:
             try:
-                items, following = self._ask(begun.next)
+                items, next_token = self._read_page(partial.next)
             except AwsError as error:
-                if error.passing and begun.next is not None:
-                    self._begun = begun
+                if error.passing and partial.next is not None:
+                    self._partial = partial
                 raise
-            begun.items += items
-            begun.next = following
-            if following is None:
-                return tuple(begun.items)
+            partial.items += items
+            partial.next = next_token
+            if next_token is None:
+                return tuple(partial.items)

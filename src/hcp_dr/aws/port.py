@@ -1,6 +1,6 @@
-"""What the product asks of AWS: one bucket, one hosted zone, the instances of one cluster.
+"""The AWS services that the product uses: one bucket, one hosted zone, the instances of one cluster.
 
-Every method raises the classes of `hcp_dr.errors` and no other: the adapters map.
+Every method raises only classes of `hcp_dr.errors`: the adapters translate errors.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Literal, Protocol
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object of the bucket as HEAD shows it. `metadata` keys are lower case; `size` in bytes; `modified` is when it
-    was written, in whole seconds since the epoch by the bucket's clock, None where that is not known."""
+    """An object of the bucket, from HEAD. `metadata` keys are lower case; `size` is in bytes; `modified` is the time of
+    the write, in whole seconds since the epoch by the bucket's clock, None if unknown."""
 
     key: str
     size: int
@@ -26,7 +26,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """An object of the bucket as a listing shows it. `size` in bytes, `modified` in seconds since the epoch."""
+    """An object of the bucket, from a list. `size` is in bytes, `modified` in seconds since the epoch."""
 
     key: str
     size: int
@@ -34,11 +34,12 @@ class ListedObject:
 
 
 Encryption = Literal["AES256", "aws:kms", "aws:kms:dsse"]
-"""S3's words for encryption at rest: with its own keys, or with the key of KMS that the bucket names."""
-SMALLEST_PART = 5 * 1024**2
-LARGEST_PART = 5 * 1024**3
-MOST_PARTS = 10_000
-"""S3's limits of a multipart upload, in bytes: the last part may be smaller. One PUT takes as much as one part."""
+"""S3's names for encryption at rest: with S3's own keys, or with the bucket's KMS key."""
+MIN_PART_BYTES = 5 * 1024**2
+MAX_PART_BYTES = 5 * 1024**3
+MAX_PARTS = 10_000
+"""S3's limits of a multipart upload: the last part may be smaller. The limit of a single PUT is the same as of a
+part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,11 @@ class UploadedPart:
 
 
 class Bucket(Protocol):
-    """One S3 bucket. What is written is encrypted as the settings ask; `head` tells what became of it.
+    """One S3 bucket. Writes request the encryption of the settings; `head` shows the encryption that S3 applied.
 
-    An object is sent by hand with `put`, by somebody else with `presign_put`, or, when it is large, in parts:
-    `begin_upload`, an URL of `presign_part` for each part, `complete_upload`. Whoever goes on after a crash finds the
-    upload with `unfinished` and what arrived with `parts`. Nothing is at the key before it is complete.
+    This process writes an object with `put`, another process with a URL of `presign_put`. A large object is sent in
+    parts: `begin_upload`, a URL of `presign_part` for each part, `complete_upload`. To continue after a crash, find the
+    upload with `unfinished` and its parts with `parts`. The object does not exist before the upload is complete.
     """
 
     @property
@@ -64,15 +65,15 @@ class Bucket(Protocol):
 
     @property
     def encryption(self) -> Encryption | None:
-        """What is asked for with everything that is written; None leaves it to the bucket."""
+        """The encryption requested with each write; None uses the bucket's default."""
         ...
 
     def head(self, key: str) -> StoredObject | None:
-        """None where there is no such object."""
+        """None if the object does not exist."""
         ...
 
     def list(self, prefix: str) -> tuple[ListedObject, ...]:
-        """Every object whose key begins so, by key; of all pages."""
+        """Every object with this prefix, by key; the objects of all pages."""
         ...
 
     def put(
@@ -84,27 +85,26 @@ class Bucket(Protocol):
         if_absent: bool = False,
         if_etag: str | None = None,
     ) -> str:
-        """The new object's ETag. Raises AwsConflict where there is an object already (`if_absent`), or another than
-        that with `if_etag`."""
+        """Write an object and return its ETag. Raises AwsConflict if the object exists (`if_absent`), or if its ETag
+        is not `if_etag`."""
         ...
 
     def get(self, key: str, *, first_bytes: int | None = None) -> bytes: ...
 
     def read_elsewhere(self, bucket: str, key: str, *, first_bytes: int) -> bytes | None:
-        """The beginning of an object in another bucket, with the same credentials; None where there is none. Whoever
-        may not list that bucket is told AwsDenied instead."""
+        """The first bytes of an object in another bucket, with the same credentials; None if the object does not exist.
+        Raises AwsDenied instead if the credentials may not list that bucket."""
         ...
 
     def get_to_file(self, key: str, path: Path) -> None: ...
 
     def stream(self, key: str) -> Iterator[bytes]:
-        """The object in pieces of at most a few megabytes, so that a large one needs no memory."""
+        """The object in chunks of at most a few megabytes."""
         ...
 
     def copy(self, source: str, key: str, *, metadata: Mapping[str, str], if_etag: str) -> None:
-        """Within the bucket, without the bytes coming here; whole or not at all, with this metadata instead of the
-        source's. At most LARGEST_PART bytes: S3 refuses more. Raises AwsConflict where the source is no longer the
-        object with `if_etag`."""
+        """Copy within the bucket, in S3; atomic, with this metadata instead of the source's. S3 refuses more than
+        MAX_PART_BYTES. Raises AwsConflict if the source's ETag is no longer `if_etag`."""
         ...
 
     def delete(self, key: str) -> None: ...
@@ -112,52 +112,53 @@ class Bucket(Protocol):
     def presign_put(
         self, key: str, *, seconds: int, sha256_hex: str, metadata: Mapping[str, str], if_absent: bool = False
     ) -> tuple[str, Mapping[str, str]]:
-        """An URL for a PUT, and the headers that the PUT must carry (they are signed). A secret while it lives. With
-        `if_absent` the bucket answers 412 where there is an object already."""
+        """A URL for a PUT, and the signed headers that the PUT must send. The URL is a secret until it expires. With
+        `if_absent` the bucket answers 412 if the object exists."""
         ...
 
     def presign_get(self, key: str, *, seconds: int) -> str:
-        """An URL for GET. A secret while it lives."""
+        """A URL for GET, a secret until it expires."""
         ...
 
     def size_behind(self, url: str) -> int:
-        """How many bytes the object behind a presigned URL has, by a GET of its first byte without credentials. Raises
-        BucketRefused where the URL is expired or leads to nothing, AwsDenied where its keys or session do not hold."""
+        """The size in bytes of the object of a presigned URL, from a GET of the first byte without credentials. Raises
+        BucketRefused if the URL is expired or the object is absent, AwsDenied if the URL's keys or session are invalid.
+        """
         ...
 
     def begin_upload(self, key: str, *, metadata: Mapping[str, str]) -> str:
-        """The id of a new multipart upload. It costs storage until it is completed or aborted."""
+        """The id of a new multipart upload. The upload costs storage until it is completed or aborted."""
         ...
 
     def unfinished(self, key: str) -> tuple[str, ...]:
-        """The ids of the uploads to this key that were begun and neither completed nor aborted, the oldest first."""
+        """The ids of the uploads to this key that are neither completed nor aborted, the oldest first."""
         ...
 
     def presign_part(
         self, key: str, upload_id: str, number: int, *, seconds: int, sha256_hex: str
     ) -> tuple[str, Mapping[str, str]]:
-        """As `presign_put`, for one part. Sent again, a part replaces the one with its number."""
+        """As `presign_put`, for one part. A part sent again replaces the earlier part with the same number."""
         ...
 
     def parts(self, key: str, upload_id: str) -> tuple[UploadedPart, ...] | None:
-        """What has arrived, by number; None where there is no such upload, or no more."""
+        """The parts that S3 has, by number; None if the upload does not exist or has ended."""
         ...
 
     def complete_upload(
         self, key: str, upload_id: str, parts: Sequence[UploadedPart], *, if_absent: bool = False
     ) -> None:
-        """The object from these parts, in order; others of the upload are thrown away. Raises AwsConflict where
-        there is an object already (`if_absent`), and the upload stays."""
+        """Make the object from these parts, in order, and discard other parts of the upload. Raises AwsConflict if the
+        object exists (`if_absent`); then the upload stays."""
         ...
 
     def abort_upload(self, key: str, upload_id: str) -> None:
-        """The parts are thrown away; nothing where there is no such upload."""
+        """Discard the upload's parts; no error if the upload does not exist."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record set. `name` is lower case without the last dot; TXT values carry their quotes as Route53 has them.
+    """One record set. `name` is lower case without the trailing dot; TXT values include their quotes, as in Route53.
     Alias records have `alias` (zone id, name, evaluate health) instead of ttl and values."""
 
     name: str
@@ -180,22 +181,22 @@ class HostedZone(Protocol):
     def zone_id(self) -> str: ...
 
     def domain(self) -> str:
-        """The zone's name without the last dot."""
+        """The zone's name without the trailing dot."""
         ...
 
     def records(self) -> tuple[Record, ...]:
-        """All record sets of all pages."""
+        """The record sets of all pages."""
         ...
 
     def change(self, changes: Sequence[RecordChange]) -> None:
-        """One atomic change batch. Raises AwsConflict where the records are no longer as the changes suppose, and
-        AwsError without asking where Route53 does not take so much at once."""
+        """Apply one atomic change batch. Raises AwsConflict if the records differ from those that the changes expect,
+        and AwsError without a request if the batch is too large for Route53."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One EC2 instance. `state` is EC2's word: pending, running, shutting-down, terminated, stopping, stopped."""
+    """One EC2 instance. `state` is EC2's: pending, running, shutting-down, terminated, stopping, stopped."""
 
     instance_id: str
     state: str
@@ -211,7 +212,8 @@ class Instances(Protocol):
     def region(self) -> str: ...
 
     def describe(self, instance_ids: Sequence[str]) -> tuple[Instance, ...]:
-        """In the order asked; an unknown id is left out. Asking for the protection of each costs one call each."""
+        """The instances in the order of the ids, without unknown ids. The protection costs one call for each
+        instance."""
         ...
 
     def protect(self, instance_id: str, *, on: bool) -> None:
@@ -220,11 +222,11 @@ class Instances(Protocol):
 
 
 class Identity(Protocol):
-    """Whose credentials these are."""
+    """The identity of the credentials."""
 
     def arn(self) -> str: ...
 
     def lasts(self, seconds: int) -> bool | None:
-        """Whether what is signed now holds for so long. Keys of a user have no end; a session ends. None where the
-        session does not say when."""
+        """Whether a signature made now stays valid for this time. A user's keys do not expire; a session does. None if
+        the session's end is unknown."""
         ...

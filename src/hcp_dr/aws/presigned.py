@@ -1,4 +1,4 @@
-"""What a presigned URL says of itself: pure reading, nobody is asked."""
+"""Reads the fields of a presigned URL; pure, no requests."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 
 def ends_at(url: str) -> float | None:
-    """When its signature expires, in seconds since the epoch; None where it does not say (S3's "Authenticating
-    Requests: Using Query Parameters"). A session that signed it may end sooner."""
+    """The expiry of the signature, in seconds since the epoch; None if the URL has none (S3's "Authenticating Requests:
+    Using Query Parameters"). A URL signed by a session may expire earlier, with the session."""
     query = parse_qs(urlsplit(url).query)
     try:
         signed = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
@@ -18,5 +18,5 @@ def ends_at(url: str) -> float | None:
 
 
 def by_session(url: str) -> bool:
-    """Whether it was signed with the keys of a session, with which it ends."""
+    """Whether the URL was signed with the keys of a session, and so expires with the session."""
     return "X-Amz-Security-Token" in parse_qs(urlsplit(url).query)

@@ -1,4 +1,4 @@
-"""One Route53 hosted zone, in the form in which names are compared: lower case, no last dot, nothing escaped."""
+"""One Route53 hosted zone. Names are normalized: lower case, no trailing dot, no escapes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hcp_dr.aws.batch import describe, refuse_what_does_not_fit
-from hcp_dr.aws.mapping import mapped
+from hcp_dr.aws.batch import check_size, describe
+from hcp_dr.aws.mapping import translate_errors
 from hcp_dr.aws.paging import Listing
 from hcp_dr.aws.port import Record, RecordChange
 
@@ -32,63 +32,63 @@ class Route53Zone:
         return self._zone_id
 
     def domain(self) -> str:
-        with mapped("Route53", "GetHostedZone", self._zone_id):
-            return _plain(self._client.get_hosted_zone(Id=self._zone_id)["HostedZone"]["Name"])
+        with translate_errors("Route53", "GetHostedZone", self._zone_id):
+            return _normalize(self._client.get_hosted_zone(Id=self._zone_id)["HostedZone"]["Name"])
 
     def records(self) -> tuple[Record, ...]:
-        return self._listing.whole()
+        return self._listing.read_all()
 
     def change(self, changes: Sequence[RecordChange]) -> None:
-        refuse_what_does_not_fit(changes, self._zone_id)
+        check_size(changes, self._zone_id)
         batch: list[ChangeTypeDef] = [
-            {"Action": change.action, "ResourceRecordSet": _written(change.record)} for change in changes
+            {"Action": change.action, "ResourceRecordSet": _to_route53(change.record)} for change in changes
         ]
-        with mapped("Route53", describe(changes), self._zone_id):
+        with translate_errors("Route53", describe(changes), self._zone_id):
             self._client.change_resource_record_sets(HostedZoneId=self._zone_id, ChangeBatch={"Changes": batch})
 
     def _page(self, start: Mapping[str, Any] | None) -> tuple[list[Record], Mapping[str, Any] | None]:
-        with mapped("Route53", "ListResourceRecordSets", self._zone_id):
+        with translate_errors("Route53", "ListResourceRecordSets", self._zone_id):
             page = self._client.list_resource_record_sets(HostedZoneId=self._zone_id, **(start or {}))
-        found = [_read(one) for one in page["ResourceRecordSets"]]
+        records = [_from_route53(record_set) for record_set in page["ResourceRecordSets"]]
         if not page["IsTruncated"]:
-            return found, None
-        following = {"StartRecordName": page["NextRecordName"], "StartRecordType": page["NextRecordType"]}
+            return records, None
+        next_page = {"StartRecordName": page["NextRecordName"], "StartRecordType": page["NextRecordType"]}
         if "NextRecordIdentifier" in page:
-            following["StartRecordIdentifier"] = page["NextRecordIdentifier"]
-        return found, following
+            next_page["StartRecordIdentifier"] = page["NextRecordIdentifier"]
+        return records, next_page
 
 
-def _read(found: ResourceRecordSetOutputTypeDef) -> Record:
-    alias = found.get("AliasTarget")
+def _from_route53(record_set: ResourceRecordSetOutputTypeDef) -> Record:
+    alias = record_set.get("AliasTarget")
     return Record(
-        name=_plain(found["Name"]),
-        type=found["Type"],
-        ttl=found.get("TTL"),
-        values=tuple(value["Value"] for value in found.get("ResourceRecords", ())),
-        alias=(alias["HostedZoneId"], _plain(alias["DNSName"]), alias["EvaluateTargetHealth"]) if alias else None,
+        name=_normalize(record_set["Name"]),
+        type=record_set["Type"],
+        ttl=record_set.get("TTL"),
+        values=tuple(value["Value"] for value in record_set.get("ResourceRecords", ())),
+        alias=(alias["HostedZoneId"], _normalize(alias["DNSName"]), alias["EvaluateTargetHealth"]) if alias else None,
     )
 
 
-def _written(record: Record) -> ResourceRecordSetTypeDef:
-    written: ResourceRecordSetTypeDef = {"Name": _escaped(record.name) + ".", "Type": record.type}  # type: ignore[typeddict-item]
+def _to_route53(record: Record) -> ResourceRecordSetTypeDef:
+    record_set: ResourceRecordSetTypeDef = {"Name": _escape(record.name) + ".", "Type": record.type}  # type: ignore[typeddict-item]
     if record.alias is not None:
-        zone_id, name, healthy = record.alias
-        written["AliasTarget"] = {
+        zone_id, name, evaluate_health = record.alias
+        record_set["AliasTarget"] = {
             "HostedZoneId": zone_id,
-            "DNSName": _escaped(name) + ".",
-            "EvaluateTargetHealth": healthy,
+            "DNSName": _escape(name) + ".",
+            "EvaluateTargetHealth": evaluate_health,
         }
-        return written
+        return record_set
     if record.ttl is not None:
-        written["TTL"] = record.ttl
-    written["ResourceRecords"] = [{"Value": value} for value in record.values]
-    return written
+        record_set["TTL"] = record.ttl
+    record_set["ResourceRecords"] = [{"Value": value} for value in record.values]
+    return record_set
 
 
-def _plain(name: str) -> str:
-    r"""Route53 writes * as \052."""
+def _normalize(name: str) -> str:
+    r"""Route53 returns * as \052."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), name).removesuffix(".").lower()
 
 
-def _escaped(name: str) -> str:
+def _escape(name: str) -> str:
     return _TO_ESCAPE.sub(lambda match: f"\\{ord(match[0]):03o}", name.lower())

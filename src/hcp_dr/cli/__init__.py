@@ -1,4 +1,4 @@
-"""The commands. Only here is printed and exited."""
+"""The command line. Only this package prints or exits."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from hcp_dr.cli.restore import restore
 from hcp_dr.cli.resume import resume
 from hcp_dr.cli.status import status
 from hcp_dr.cli.teardown import teardown
-from hcp_dr.cli.unforeseen import caught, resuming, run
+from hcp_dr.cli.unforeseen import resume_command, run, run_guarded
 from hcp_dr.cli.verify import verify
 from hcp_dr.errors import HcpDrError
 
 app = typer.Typer(
     name="hcp-dr",
-    help="Carry a hosted cluster from one management cluster to another while its workers keep running.",
+    help="Relocate a hosted cluster from one management cluster to another while its workers keep running.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -49,8 +49,8 @@ for command in (
     app.command()(command)
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
-    if wanted:
+def _show_version(requested: bool) -> None:  # noqa: FBT001 - typer's signature
+    if requested:
         print(f"hcp-dr {__version__}")
         raise typer.Exit
 
@@ -62,19 +62,19 @@ def top(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Before every command."""
+    """The options before the command."""
 
 
 def main() -> None:
-    """The entry point: an error is one paragraph on stderr and its class's exit code, and nothing else ends with 1 than
-    what is done."""
-    sys.exit(caught("hcp-dr", _ended))
+    """The entry point: an error is one paragraph on stderr and the exit code of its class; exit code 1 always means
+    done with warnings."""
+    sys.exit(run_guarded("hcp-dr", _run_command))
 
 
-def _ended() -> int:
+def _run_command() -> int:
     try:
         return run(app, "hcp-dr")
     except HcpDrError as error:
-        with suppress(OSError):  # the code tells it still
-            print(f"hcp-dr: {error.paragraph(resuming())}", file=sys.stderr)
+        with suppress(OSError):  # the exit code still reports the error
+            print(f"hcp-dr: {error.paragraph(resume_command())}", file=sys.stderr)
         return error.exit_code

@@ -1,4 +1,4 @@
-"""`hcp-dr abort`: calls the relocation off and puts the source back into service as it was."""
+"""`hcp-dr abort`: aborts the relocation and restores the service of the source."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from hcp_dr.commands import abort as command
 
 
 def abort(env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text", *, yes: Yes = False) -> None:
-    """Undo everything, up to the point of no return."""
+    """Undo the relocation, up to the point of no return."""
     show_outcome(command.abort(context_of(env_file, backup, output, yes=yes)), output)

@@ -1,4 +1,4 @@
-"""What is asked of whoever runs a command, and what is told."""
+"""The dialog with the engineer who runs a command: options with reasons, confirmation, output."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from hcp_dr.report import outcome
 Output = Literal["text", "json", "yaml"]
 
 
-def reasons_of(accept: list[str] | None, reason: list[str] | None) -> dict[str, str]:
-    """The reasons by the check that they are for. Raises SettingsError."""
-    names, texts = accept or [], [text.strip() for text in reason or []]
+def reasons_by_check(ignore_check: list[str] | None, reason: list[str] | None) -> dict[str, str]:
+    """The reasons of --reason by the checks of --ignore-check. Raises SettingsError."""
+    names, texts = ignore_check or [], [text.strip() for text in reason or []]
     if len(names) != len(texts) or len(set(names)) != len(names) or not all(texts):
         raise SettingsError(
-            what=f"--accept is given {len(names)} times and --reason {len(texts)} times, or one of them says nothing.",
-            todo="Give each accepted check once, and a reason for each, in the same order.",
+            what="Each --ignore-check needs its own check and a --reason with a text: --ignore-check is given "
+            f"{len(names)} times and --reason {len(texts)} times.",
+            todo="Name each check once, with one reason for each, in the same order, and run the command again.",
         )
     return dict(zip(names, texts, strict=True))
 
 
-def confirm(asked: Confirmation, *, yes: bool) -> None:
-    """Ask for the hosted cluster's name where something is taken away. Raises ConfirmationMissing."""
-    for check in asked.checks:
+def confirm(request: Confirmation, *, yes: bool) -> None:
+    """Ask for the hosted cluster's name before the command removes something. Raises ConfirmationMissing."""
+    for check in request.checks:
         print(f"{check.verdict} {check.name}: {check.seen}. {check.todo}".rstrip(), file=sys.stderr)
     if yes:
         return
     if not sys.stdin.isatty():
-        raise ConfirmationMissing(what=f"{asked.what} Nobody is there to confirm it.")
-    question = f"{asked.what}\nType the hosted cluster's name ({asked.name}) to go on: "
+        raise ConfirmationMissing(what=f"{request.what} Confirmation is required, but stdin is not a terminal.")
+    question = f"{request.what}\nType the hosted cluster's name ({request.name}) to continue: "
     print(question, end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip() != asked.name:
-        raise ConfirmationMissing(what="The name was not typed.")
+    if sys.stdin.readline().strip() != request.name:
+        raise ConfirmationMissing(what="The typed name is not the name of the hosted cluster.")
 
 
 def show(output: Output, value: dict[str, Any], text: str) -> None:
-    """The result, on stdout."""
+    """Print the result on stdout."""
     match output:
         case "json":
             print(json.dumps(value))
@@ -54,12 +55,12 @@ def show(output: Output, value: dict[str, Any], text: str) -> None:
 
 
 def show_outcome(result: Outcome, output: Output) -> None:
-    """The result of a command that did its work, on stdout, and its report in the backup folder. Raises ArchiveError,
-    typer.Exit where a check of its run is a warning."""
+    """Print the result of a finished command on stdout, and write its report into the backup folder. Raises
+    ArchiveError, and typer.Exit if a check of the run is a warning."""
     try:
         value = outcome.to_json(result.story, backup_dir=result.backup_dir, result="done", checks=result.checks)
         show(output, value, outcome.to_text(value))
-    finally:  # also where nobody reads the output any more
+    finally:  # also if the reader of the output closed the pipe
         write_report(result.folder, result.story)
     if result.exit_code != DONE:
         raise typer.Exit(result.exit_code)

@@ -1,4 +1,4 @@
-"""`hcp-dr backup`: from a running hosted cluster to a fenced one in the bucket."""
+"""`hcp-dr backup`: fences a running hosted cluster and saves it in the backup folder and the bucket."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ from typing import Annotated
 
 import typer
 
-from hcp_dr.cli.asking import reasons_of, show_outcome
-from hcp_dr.cli.options import Accept, Backup, DnsOption, DocumentedKey, EnvFile, OutputOption, Reason, Yes, context_of
+from hcp_dr.cli.asking import reasons_by_check, show_outcome
+from hcp_dr.cli.options import (
+    Backup,
+    DnsOption,
+    DocumentedKey,
+    EnvFile,
+    IgnoreCheck,
+    OutputOption,
+    Reason,
+    Yes,
+    context_of,
+)
 from hcp_dr.commands import backup as command
 from hcp_dr.commands.backup_online import backup_online
 from hcp_dr.errors import SettingsError
@@ -19,22 +29,26 @@ def backup(
     output: OutputOption = "text",
     *,
     online: Annotated[
-        bool, typer.Option("--online", help="While the hosted cluster goes on: no pause, no fence, no names freed.")
+        bool,
+        typer.Option(
+            "--online", help="Back up while the hosted cluster keeps serving: no pause, no fence, no DNS change."
+        ),
     ] = False,
     dns: DnsOption = "release",
-    accept: Accept = None,
+    ignore_check: IgnoreCheck = None,
     reason: Reason = None,
     documented_key: DocumentedKey = False,
     yes: Yes = False,
 ) -> None:
-    """Pause, export, fence and snapshot the hosted cluster, and free its names (8.6.2)."""
+    """Pause, export, fence and snapshot the hosted cluster, and release its DNS names (8.6.2)."""
     if online:
-        if dns != "release" or accept or reason or documented_key:
+        if dns != "release" or ignore_check or reason or documented_key:
             raise SettingsError(
-                what="--online frees no names, copies no snapshot, and accepts nothing that its preflight finds.",
-                todo="Leave --dns, --accept, --reason and --documented-key out.",
+                what="--online does not allow --dns, --ignore-check, --reason or --documented-key: an online backup "
+                "releases no DNS names, copies no snapshot, and ignores no check.",
+                todo="Run the command without these options.",
             )
         return show_outcome(backup_online(context_of(env_file, backup, output)), output)
-    reasons = reasons_of(accept, reason)
+    reasons = reasons_by_check(ignore_check, reason)
     context = context_of(env_file, backup, output, yes=yes)
     return show_outcome(command.backup(context, dns=dns, reasons=reasons, documented_key=documented_key), output)

@@ -1,4 +1,4 @@
-"""`hcp-dr finish`: what remains when the hosted cluster has moved."""
+"""`hcp-dr finish`: the last steps after the hosted cluster has moved."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from hcp_dr.commands import finish as command
 
 
 def finish(env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text") -> None:
-    """Restart the network pods and put the instances' protection back."""
+    """Restart the network pods and restore the instances' termination protection."""
     show_outcome(command.finish(context_of(env_file, backup, output)), output)

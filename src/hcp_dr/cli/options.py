@@ -1,4 +1,4 @@
-"""The options that several commands take, and the context that they make."""
+"""The options shared by several commands, and the context of a command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import typer
 
 from hcp_dr.cli.asking import Output, confirm, show
 from hcp_dr.cli.progress import ProgressPrinter
-from hcp_dr.cli.unforeseen import resuming, working_in
+from hcp_dr.cli.unforeseen import resume_command, set_backup_folder
 from hcp_dr.commands.context import Context
 from hcp_dr.commands.environment import from_environment
 from hcp_dr.engine.wait import StopRequested
@@ -23,58 +23,65 @@ from hcp_dr.model import Dns
 from hcp_dr.report import checks as check_report
 
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file with the documented variables.")]
-Backup = Annotated[Path | None, typer.Option("--backup", help="The backup folder; else BACKUP_DIR.")]
-OutputOption = Annotated[Output, typer.Option("-o", "--output", help="text, json or yaml, on stdout.")]
+Backup = Annotated[Path | None, typer.Option("--backup", help="The backup folder; default: BACKUP_DIR.")]
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="Format on stdout: text, json or yaml.")]
 DnsOption = Annotated[
     Dns,
     typer.Option(
         "--dns",
-        help="release: wait until the source's external-dns has removed its records. takeover: delete exactly those, "
-        "where it is dead. handover: give them to the destination's external-dns, so that the names are never absent.",
+        help="release: wait until the source's external-dns has removed its records. takeover: delete those records "
+        "for it, when the source's external-dns is down. handover: hand the records over to the destination's "
+        "external-dns, so the names are never absent.",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the hosted cluster's name.")]
-Accept = Annotated[
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask to confirm with the hosted cluster's name.")]
+IgnoreCheck = Annotated[
     list[str] | None,
-    typer.Option("--accept", metavar="CHECK", help="Go on although this check stops, with a --reason; repeatable."),
+    typer.Option(
+        "--ignore-check",
+        "--accept",  # the old name, also in scripts
+        metavar="CHECK",
+        help="Continue although this check blocks; requires a --reason; repeatable. --accept is the old name.",
+    ),
 ]
 Reason = Annotated[
-    list[str] | None, typer.Option("--reason", metavar="TEXT", help="Why, for the --accept in the same place.")
+    list[str] | None,
+    typer.Option("--reason", metavar="TEXT", help="The reason for the --ignore-check at the same position."),
 ]
 DocumentedKey = Annotated[
-    bool, typer.Option("--documented-key", help="Also put the snapshot under <cluster>-etcd-0-snapshot.db.")
+    bool, typer.Option("--documented-key", help="Also copy the snapshot to <cluster>-etcd-0-snapshot.db in the bucket.")
 ]
 
 
 def context_of(
     env_file: Path | None, backup: Path | None = None, output: Output = "text", *, yes: bool = False
 ) -> Context:
-    """The context of one command of this terminal. Raises SettingsError."""
+    """The context of a command on this terminal. Raises SettingsError."""
     context = replace(
-        from_environment(env_file, backup, confirm=lambda asked: confirm(asked, yes=yes)),
+        from_environment(env_file, backup, confirm=lambda request: confirm(request, yes=yes)),
         on_progress=ProgressPrinter(),
         on_blocked=lambda checks: show(output, check_report.to_json(checks), check_report.to_text(checks)),
     )
     context.while_working = lambda: _stoppable(context)
-    working_in(lambda: Path(context.chosen.folder) if context.chosen is not None else None, env_file)
+    set_backup_folder(lambda: Path(context.chosen.folder) if context.chosen is not None else None, env_file)
     return context
 
 
 @contextmanager
 def _stoppable(context: Context) -> Iterator[None]:
-    """Inside, the first SIGINT or SIGTERM ends the work after the current action."""
-    with _signals(context.stop) as signalled:
+    """The first SIGINT or SIGTERM in the body ends the work after the current action."""
+    with _signals(context.stop) as received_signal:
         try:
             yield
         except StopRequested:
-            name = signal.Signals(signalled()).name
+            name = signal.Signals(received_signal()).name
             begun = context.story.command is not None
-            told = f" Go on with:\n    {resuming()}" if begun else ""
+            hint = f" Continue with:\n    {resume_command()}" if begun else ""
             print(
-                f"\nStopped by {name} after the current action; what was done so far stays as it is.{told}",
+                f"\nStopped by {name} after the current action; completed actions stay in effect.{hint}",
                 file=sys.stderr,
             )
-            raise typer.Exit(128 + signalled()) from None
+            raise typer.Exit(128 + received_signal()) from None
 
 
 @contextmanager
@@ -87,9 +94,9 @@ def _signals(stop: threading.Event) -> Iterator[Callable[[], int]]:
         received.append(number)
         stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: received[0] if received else signal.SIGTERM
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

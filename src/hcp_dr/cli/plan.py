@@ -1,4 +1,4 @@
-"""`hcp-dr plan [PHASE]`: prints what each step would do, and does nothing."""
+"""`hcp-dr plan [PHASE]`: prints the actions of each step without any change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hcp_dr.report import plan as report
 def plan(
     phase: Annotated[
         str,
-        typer.Argument(help=f"One of {', '.join(command.PLANNED)}; else resume where a journal is unfinished."),
+        typer.Argument(help=f"One of {', '.join(command.PLANNED)}; default: resume, if the journal is unfinished."),
     ] = "",
     env_file: EnvFile = None,
     backup: Backup = None,
@@ -23,10 +23,10 @@ def plan(
     dns: DnsOption = "release",
     *,
     source_lost: Annotated[
-        bool, typer.Option("--source-lost", help="With restore: while the source does not answer.")
+        bool, typer.Option("--source-lost", help="With restore: plan for a source that does not answer.")
     ] = False,
 ) -> None:
-    """Print what each step would do, wait for and check. Nothing is written anywhere."""
-    found = command.plan(context_of(env_file, backup, output), phase, dns=dns, source_lost=source_lost)
-    of = (found.command, found.steps, found.estimate)
-    show(output, report.to_json(*of), report.to_text(*of))
+    """Print the actions, waits and checks of each step. Nothing is written anywhere."""
+    result = command.plan(context_of(env_file, backup, output), phase, dns=dns, source_lost=source_lost)
+    parts = (result.command, result.steps, result.estimate)
+    show(output, report.to_json(*parts), report.to_text(*parts))

@@ -1,4 +1,4 @@
-"""Progress on stderr, a line at a time: what begins, what is done, what is awaited and what was seen."""
+"""Prints progress on stderr, line by line: begin and end of steps, actions, waits, retries and warnings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _REPEAT_SECONDS = 10.0
 
 
 class ProgressPrinter:
-    """Prints each thing once, and repeats what lasts every ten seconds."""
+    """Prints each event once, and repeats an ongoing wait or retry every ten seconds."""
 
     def __init__(self) -> None:
         self._last: tuple[str, str] | None = None
@@ -24,7 +24,7 @@ class ProgressPrinter:
         if progress.kind in ("wait", "again") and key == self._last and now - self._at < _REPEAT_SECONDS:
             return
         self._last, self._at = key, now
-        with suppress(OSError):  # a terminal or a pipe that is gone: the work goes on
+        with suppress(OSError):  # the work continues after the terminal or pipe is closed
             print(self.line(progress), file=sys.stderr, flush=True)
 
     @staticmethod
@@ -39,7 +39,7 @@ class ProgressPrinter:
             case "warned":
                 return f"! {progress.step}: {progress.text}"
             case "again":
-                return f"  trying again: {progress.text}"
+                return f"  retrying: {progress.text}"
             case "note":
                 return progress.text
             case "refused":

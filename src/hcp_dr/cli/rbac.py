@@ -1,4 +1,4 @@
-"""`hcp-dr rbac`: the least that the product's user must be allowed, for whoever grants it. Asks no cluster."""
+"""`hcp-dr rbac`: prints the minimal permissions of hcp-dr's user, for the administrator. Sends no request."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ DEFAULT_USER = "hcp-dr"
 
 
 def rbac(
-    part: Annotated[Part, typer.Argument(help="Which cluster's roles, or the AWS policy.")] = "all",
+    part: Annotated[Part, typer.Argument(help="The roles of a cluster, the AWS policy, or all.")] = "all",
     env_file: EnvFile = None,
     *,
-    user: Annotated[str | None, typer.Option(help=f"Bind to this user; else to {DEFAULT_USER}.")] = None,
+    user: Annotated[str | None, typer.Option(help=f"Bind to this user; default: {DEFAULT_USER}.")] = None,
     group: Annotated[str | None, typer.Option(help="Bind to this group instead.")] = None,
     service_account: Annotated[
         str | None, typer.Option(help="Bind to this service account instead: NAMESPACE/NAME.")
     ] = None,
     output: OutputOption = "text",
 ) -> None:
-    """Print the least roles and the AWS policy that a relocation needs. Nothing is asked, and nothing is written."""
+    """Print the minimal roles and the AWS policy for a relocation. No request is sent, and nothing is changed."""
     settings = config.load(config.variables(env_file))
     subject = _subject(user, group, service_account)
     namespace, name = settings.hc_cluster_ns, settings.hc_cluster_name
@@ -59,7 +59,7 @@ def _subject(user: str | None, group: str | None, service_account: str | None) -
     if sum(given is not None for given in (user, group, service_account)) > 1:
         raise SettingsError(
             what="Roles are bound to one subject: --user, --group and --service-account exclude each other.",
-            todo="Give one of them.",
+            todo="Pass only one of these options.",
         )
     if group is not None:
         return roles.group(group)
@@ -67,7 +67,8 @@ def _subject(user: str | None, group: str | None, service_account: str | None) -
         namespace, slash, name = service_account.partition("/")
         if not (namespace and slash and name):
             raise SettingsError(
-                what=f"{service_account} is no service account.", todo="Give --service-account as NAMESPACE/NAME."
+                what=f"{service_account} is not a service account's name.",
+                todo="Pass --service-account as NAMESPACE/NAME.",
             )
         return roles.service_account(namespace, name)
     return roles.user(user or DEFAULT_USER)

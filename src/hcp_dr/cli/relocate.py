@@ -1,9 +1,19 @@
-"""`hcp-dr relocate`: the whole way, from preflight to finish."""
+"""`hcp-dr relocate`: the complete relocation, from preflight to finish."""
 
 from __future__ import annotations
 
-from hcp_dr.cli.asking import reasons_of, show_outcome
-from hcp_dr.cli.options import Accept, Backup, DnsOption, DocumentedKey, EnvFile, OutputOption, Reason, Yes, context_of
+from hcp_dr.cli.asking import reasons_by_check, show_outcome
+from hcp_dr.cli.options import (
+    Backup,
+    DnsOption,
+    DocumentedKey,
+    EnvFile,
+    IgnoreCheck,
+    OutputOption,
+    Reason,
+    Yes,
+    context_of,
+)
 from hcp_dr.commands import relocate as command
 
 
@@ -13,12 +23,12 @@ def relocate(
     output: OutputOption = "text",
     *,
     dns: DnsOption = "release",
-    accept: Accept = None,
+    ignore_check: IgnoreCheck = None,
     reason: Reason = None,
     documented_key: DocumentedKey = False,
     yes: Yes = False,
 ) -> None:
-    """Carry the hosted cluster from the source to the destination management cluster."""
-    reasons = reasons_of(accept, reason)
+    """Relocate the hosted cluster from the source to the destination management cluster."""
+    reasons = reasons_by_check(ignore_check, reason)
     context = context_of(env_file, backup, output, yes=yes)
     show_outcome(command.relocate(context, dns=dns, reasons=reasons, documented_key=documented_key), output)

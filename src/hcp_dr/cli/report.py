@@ -1,4 +1,4 @@
-"""`hcp-dr report`: what was done and what was verified, from the journal."""
+"""`hcp-dr report`: the completed steps and the results of the checks, from the journal."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hcp_dr.report import page, relocation
 
 Form = Annotated[
     Literal["text", "json", "yaml", "html"],
-    typer.Option("-o", "--output", help="text, json, yaml, or one HTML page, on stdout."),
+    typer.Option("-o", "--output", help="Format on stdout: text, json, yaml, or html for one HTML page."),
 ]
 
 
 def report(env_file: EnvFile = None, backup: Backup = None, output: Form = "text") -> None:
-    """Say what was done and what was verified, with values.
+    """Print the completed steps and the results of the checks, with values.
 
-    With --backup it needs no variables: the folder's journal says all.
+    With --backup no variables are needed: the folder's journal contains all data.
     """
     folder = BackupFolder(backup) if backup else from_environment(env_file).folder
     value = command.read_report(folder)

@@ -1,4 +1,4 @@
-"""`hcp-dr restore`: from the backup to a serving control plane."""
+"""`hcp-dr restore`: restores a backup to a serving control plane."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ def restore(
     *,
     source_lost: Annotated[
         bool,
-        typer.Option("--source-lost", help="From the last verified backup, where the source does not answer any more."),
+        typer.Option("--source-lost", help="Restore the newest verified backup of a source that no longer answers."),
     ] = False,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for --source-lost.")] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="The reason for --source-lost.")] = "",
     yes: Yes = False,
 ) -> None:
     """Restore the hosted cluster on the destination from the backup folder (8.6.3).
 
-    A folder that was made with the documented commands will do as well: it is judged first, and asks for the hosted
-    cluster's name where the snapshot is not proven to hold all that was written."""
+    A folder made by hand with the documented commands is also supported: its content is checked first, and if the
+    snapshot may lack writes the command asks for the hosted cluster's name."""
     if reason and not source_lost:
-        raise SettingsError(what="--reason is for --source-lost.", todo="Leave it out.")
+        raise SettingsError(
+            what="--reason is only allowed with --source-lost.", todo="Run the command without --reason."
+        )
     context = context_of(env_file, backup, output, yes=yes)
-    done = restore_lost(context, reason=reason) if source_lost else command.restore(context)
-    show_outcome(done, output)
+    result = restore_lost(context, reason=reason) if source_lost else command.restore(context)
+    show_outcome(result, output)

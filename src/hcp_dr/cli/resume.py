@@ -1,4 +1,4 @@
-"""`hcp-dr resume`: goes on where the journal ends, in whatever command that was."""
+"""`hcp-dr resume`: continues the unfinished command of the journal."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def resume(
     backup: Backup = None,
     output: OutputOption = "text",
     dns: Annotated[
-        Dns | None, typer.Option("--dns", help="release, takeover or handover, where it is to be another now.")
+        Dns | None, typer.Option("--dns", help="Change the way of the DNS names: release, takeover or handover.")
     ] = None,
     *,
     no_pull_images: Annotated[
-        bool, typer.Option("--no-pull-images", help="Where images cannot be pulled ahead: go on without.")
+        bool, typer.Option("--no-pull-images", help="Continue without pulling images ahead, if pulling fails.")
     ] = False,
 ) -> None:
-    """Go on with what was stopped, from its journal."""
+    """Continue a stopped command from its journal."""
     context = context_of(env_file, backup, output)
     show_outcome(command.resume(context, dns=dns, pull_images=not no_pull_images), output)

@@ -1,4 +1,4 @@
-"""`hcp-dr status`: where the relocation is, from any machine."""
+"""`hcp-dr status`: shows the state of the relocation, on any machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hcp_dr.report import status as report
 
 
 def status(env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text") -> None:
-    """Say where the relocation is, who is at work, and what to do next. Reads only."""
-    seen = command.status(from_environment(env_file, backup))
-    value = report.to_json(seen)
-    show(output, value, report.to_text(value, seen.now))
+    """Print the state of the relocation, the holder of the Leases, and what to do next. Reads only."""
+    result = command.status(from_environment(env_file, backup))
+    value = report.to_json(result)
+    show(output, value, report.to_text(value, result.now))

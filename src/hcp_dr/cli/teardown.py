@@ -1,4 +1,4 @@
-"""`hcp-dr teardown`: removes the hosted cluster from the source, after the destination is proven."""
+"""`hcp-dr teardown`: removes the hosted cluster from the source, after the destination is verified."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from hcp_dr.commands import teardown as command
 def teardown(
     env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text", *, yes: Yes = False
 ) -> None:
-    """Remove the hosted cluster from the source (8.6.4). Its instances live on."""
+    """Remove the hosted cluster from the source (8.6.4). Its instances keep running."""
     show_outcome(command.teardown(context_of(env_file, backup, output, yes=yes)), output)

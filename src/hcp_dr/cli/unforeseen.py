@@ -1,7 +1,7 @@
-"""The last net: whatever nobody foresaw ends with exit code 2 and one paragraph, never as if something were done.
+"""The last exception handler: an unexpected error ends with exit code 2 and one paragraph, never with success.
 
-Its details are kept in a file for whoever mends it. They have the calls and the words of the errors, but no values of
-variables, and nothing that looks like a secret.
+The details are saved in a file for a bug report: the stack trace and the messages of the errors, without values of
+variables; text with the form of a secret is removed.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ from hcp_dr.hiding import without_secrets
 UNFORESEEN = HcpDrError.exit_code
 INTERRUPTED = 128 + signal.SIGINT
 UNREAD = 128 + signal.SIGPIPE
-"""Whoever was to read the output has gone."""
+"""The reader of the output closed the pipe."""
 
 _AGAIN = "Run the command again."
 _FOLDER: ContextVar[Callable[[], Path | None] | None] = ContextVar("folder", default=None)
 _ENV_FILE: ContextVar[Path | None] = ContextVar("env_file", default=None)
 
 
-def working_in(folder: Callable[[], Path | None], env_file: Path | None = None) -> None:
-    """From now on this command works in that backup folder, whichever it is by then, None while it has none, and was
-    given that --env-file: the net tells what is there, and which command goes on."""
+def set_backup_folder(folder: Callable[[], Path | None], env_file: Path | None = None) -> None:
+    """Set the command's backup folder, which `folder` returns when it is known, else None, and the file of --env-file.
+    Messages about unexpected errors name the folder and the command to resume."""
     _FOLDER.set(folder)
     _ENV_FILE.set(env_file)
 
 
-def resuming() -> str:
-    """The command that resumes this one, as a shell takes it."""
-    at_work, env_file = _FOLDER.get(), _ENV_FILE.get()
-    folder = at_work() if at_work is not None else None
+def resume_command() -> str:
+    """The command line that resumes this command, quoted for a shell."""
+    get_folder, env_file = _FOLDER.get(), _ENV_FILE.get()
+    folder = get_folder() if get_folder is not None else None
     words = ["hcp-dr", "resume"]
     words += ["--backup", str(folder)] if folder is not None else []
     words += ["--env-file", str(env_file.absolute())] if env_file is not None else []
@@ -58,119 +58,124 @@ def resuming() -> str:
 
 
 def run(app: typer.Typer, name: str) -> int:
-    """Carry out the command line; its exit code. What typer would end with 1 by itself is raised as it is. Raises
-    whatever the command raises."""
+    """Run the command line and return its exit code. Raises all exceptions of the command, also those that typer would
+    turn into exit code 1."""
     command = typer.main.get_command(app)
     if f"_{name.replace('-', '_').upper()}_COMPLETE" in os.environ:
-        command.main(prog_name=name)  # a shell asks what may come next; ends the process
+        command.main(prog_name=name)  # shell completion; ends the process
     try:
         with command.make_context(name, sys.argv[1:]) as context:
             context.command.invoke(context)
-    except typer.Exit as end:
-        return end.exit_code
+    except typer.Exit as error:
+        return error.exit_code
     return DONE
 
 
-def caught(name: str, attempt: Callable[[], int], left: Callable[[], tuple[str, Path | None]] | None = None) -> int:
-    """The exit code of an attempt, whatever it raises. `left` says what was left and what to do next, and in which
-    folder of its own the work keeps files."""
+def run_guarded(
+    name: str, function: Callable[[], int], describe_state: Callable[[], tuple[str, Path | None]] | None = None
+) -> int:
+    """The exit code of `function`, also if it raises any exception. `describe_state` returns a sentence with the state
+    left behind and the next action, and the folder for the file with the details, None for the default."""
     _FOLDER.set(None)
     _ENV_FILE.set(None)
     code: int | None = None
     try:
-        code = attempt()
+        code = function()
         _flush(sys.stdout)
-    except BaseException as error:  # noqa: BLE001 - that is what a net is for
-        with _undisturbed():
+    except BaseException as error:  # noqa: BLE001 - the last handler
+        with _ignore_sigint():
             try:
-                end = _ended_by(name, error, left or _left, printing=code is not None)
-            except Exception:  # noqa: BLE001 - in the net itself: nothing more can be told
-                end = UNFORESEEN
-        code = end if code in (None, DONE, DONE_WITH_WARNINGS) else code
+                error_code = _report(name, error, describe_state or _describe_state, printing=code is not None)
+            except Exception:  # noqa: BLE001 - an error in the handler itself cannot be reported
+                error_code = UNFORESEEN
+        code = error_code if code in (None, DONE, DONE_WITH_WARNINGS) else code
     finally:
         for stream in (sys.stdout, sys.stderr):
-            _settle(stream)
+            _flush_or_discard(stream)
     return code if code is not None else UNFORESEEN
 
 
-def _ended_by(name: str, error: BaseException, left: Callable[[], tuple[str, Path | None]], *, printing: bool) -> int:
-    """`printing` says that all was over, and the rest of the output could not be written."""
+def _report(
+    name: str, error: BaseException, describe_state: Callable[[], tuple[str, Path | None]], *, printing: bool
+) -> int:
+    """Report an error and return its exit code. `printing`: the command had finished, and only the rest of its output
+    could not be written."""
     if isinstance(error, typer.TyperException):
         with suppress(OSError):
             error.show()  # type: ignore[attr-defined]
         return UNFORESEEN
     if isinstance(error, SystemExit) and error.code != DONE_WITH_WARNINGS and not isinstance(error.code, str):
-        return error.code if isinstance(error.code, int) else DONE  # of the rehearsal's signals
-    told, folder = left()
+        return error.code if isinstance(error.code, int) else DONE  # by signal handlers of the rehearsal
+    state, folder = describe_state()
     if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
-        _say(f"{name}: Ended by SIGINT. {told}")
+        _print(f"{name}: Interrupted by SIGINT. {state}")
         return INTERRUPTED
-    if _is_of_a_closed_pipe(error):
+    if _is_closed_pipe(error):
         if folder is not None:
-            _say(f"{name}: Nobody reads the output any more. {told}")
+            _print(f"{name}: The reader of the output closed the pipe. {state}")
         return UNREAD
     if printing and isinstance(error, OSError):
-        _say(f"{name}: The output cannot be written ({error.strerror or error}). {told}")
+        _print(f"{name}: The output cannot be written ({error.strerror or error}). {state}")
         return UNFORESEEN
-    what = f"{name}: What nobody foresaw ended this command ({type(error).__name__}), and that is a fault of {name}."
-    _say(f"{what} {told} {_keep(error, name, folder)}")
+    what = f"{name}: An unexpected error ended this command ({type(error).__name__}); this is a bug in {name}."
+    _print(f"{what} {state} {_save_details(error, name, folder)}")
     return UNFORESEEN
 
 
-def _left() -> tuple[str, Path | None]:
-    """By the journal, which is written before anything is done."""
-    at_work = _FOLDER.get()
-    folder = at_work() if at_work is not None else None
+def _describe_state() -> tuple[str, Path | None]:
+    """The state left behind, from the journal, which is written before each action."""
+    get_folder = _FOLDER.get()
+    folder = get_folder() if get_folder is not None else None
     if folder is None:
         return f"Nothing of the hosted cluster was changed. {_AGAIN}", None
     quoted = shlex.quote(str(folder))
     try:
         story = journals.read(folder)
-    except Exception:  # noqa: BLE001 - it may be what the command fell over
-        told = f"The journal in {folder} cannot be read, and stays as it is. Look with `hcp-dr status`."
-        return told, folder
+    except Exception:  # noqa: BLE001 - the journal may be the cause of the error
+        return f"The journal in {folder} cannot be read, and was not changed. Check with `hcp-dr status`.", folder
     if story is None or story.command is None:
-        return f"No journal had begun, so that nothing of the hosted cluster was changed. {_AGAIN}", None
+        return f"No journal had begun, so nothing of the hosted cluster was changed. {_AGAIN}", None
     if story.ended:
-        told = f"The journal in {folder} says that its {story.command} has ended, and nothing was begun after that."
-        return f"{told} `hcp-dr report --backup {quoted}` says what was done.", folder
-    told = f"What was done so far stays as it is; backup and journal are in {folder}."
-    return f"{told} Go on with `{resuming()}`.", folder
+        state = f"According to the journal in {folder}, its {story.command} has ended; no further action was started."
+        return f"{state} To see the completed steps: `hcp-dr report --backup {quoted}`.", folder
+    state = f"Completed actions stay in effect; backup and journal are in {folder}."
+    return f"{state} Continue with `{resume_command()}`.", folder
 
 
-def _keep(error: BaseException, name: str, folder: Path | None) -> str:
-    """Where the details are, as a sentence."""
-    why = ""
+def _save_details(error: BaseException, name: str, folder: Path | None) -> str:
+    """Save the details, and return a sentence with the path."""
+    reason = ""
     try:
-        text = _details(error, name)
+        text = _format_details(error, name)
         for place in (*((folder,) if folder is not None else ()), None):
             try:
-                return f"The details are in {_written(place or _own_folder(), text)}."
-            except OSError as refused:
-                why = refused.strerror or str(refused)
-    except Exception as failed:  # noqa: BLE001 - whatever it is, the paragraph has to be told
-        why = type(failed).__name__
-    return f"The details could not be kept ({why}); it came from {_place(error)}."
+                return f"The details are in {_write_new_file(place or _state_folder(), text)}."
+            except OSError as write_error:
+                reason = write_error.strerror or str(write_error)
+    except Exception as other:  # noqa: BLE001 - the paragraph must be printed in any case
+        reason = type(other).__name__
+    return f"The details could not be saved ({reason}); the error came from {_location(error)}."
 
 
-def _details(error: BaseException, name: str) -> str:
-    told = "".join(traceback.TracebackException.from_exception(error, capture_locals=False).format())
-    moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-    where = f"Python {platform.python_version()}, {platform.platform()}, {moment}"
-    head = f"{name} {__version__}, {where}\n{shlex.join(sys.argv[1:])}\n\n"
-    return without_secrets(head + told)
+def _format_details(error: BaseException, name: str) -> str:
+    stack = "".join(traceback.TracebackException.from_exception(error, capture_locals=False).format())
+    timestamp = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+    platform_text = f"Python {platform.python_version()}, {platform.platform()}, {timestamp}"
+    head = f"{name} {__version__}, {platform_text}\n{shlex.join(sys.argv[1:])}\n\n"
+    return without_secrets(head + stack)
 
 
-def _own_folder() -> Path:
+def _state_folder() -> Path:
     root = state_root()
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     return root
 
 
-def _written(folder: Path, text: str) -> Path:
-    """A new file, never one that is there or that a link leads to. Raises OSError, and leaves no half of it."""
-    moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    path = folder / f"crash-{moment}-{secrets.token_hex(3)}.txt"
+def _write_new_file(folder: Path, text: str) -> Path:
+    """Write a new file; existing files are not overwritten and links not followed. Raises OSError, and removes an
+    incomplete file."""
+    timestamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    path = folder / f"crash-{timestamp}-{secrets.token_hex(3)}.txt"
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
@@ -182,17 +187,14 @@ def _written(folder: Path, text: str) -> Path:
     return path
 
 
-def _place(error: BaseException) -> str:
-    """The last of our own lines that it came through."""
-    ours = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).is_relative_to(Path(__file__).parents[2])
-    ]
-    return f"{Path(ours[-1].filename).relative_to(Path(__file__).parents[2])}, line {ours[-1].lineno}" if ours else "?"
+def _location(error: BaseException) -> str:
+    """The innermost line of the stack trace in this project's code."""
+    root = Path(__file__).parents[2]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(root)]
+    return f"{Path(frames[-1].filename).relative_to(root)}, line {frames[-1].lineno}" if frames else "?"
 
 
-def _say(paragraph: str) -> None:
+def _print(paragraph: str) -> None:
     with suppress(OSError, ValueError):
         print(" ".join(paragraph.split()), file=sys.stderr, flush=True)
 
@@ -202,42 +204,42 @@ def _flush(stream: IO[str] | None) -> None:
         stream.flush()
 
 
-def _settle(stream: IO[str] | None) -> None:
-    """Python ends with a code of its own where the last flush of a stream fails."""
+def _flush_or_discard(stream: IO[str] | None) -> None:
+    """Flush a stream, or redirect it to /dev/null: otherwise Python sets its own exit code after a failed flush."""
     try:
         _flush(stream)
     except (OSError, ValueError):
         with suppress(OSError, ValueError, AttributeError):
-            nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-            os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
-            os.close(nowhere)
+            null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            os.dup2(null, stream.fileno())  # type: ignore[union-attr]
+            os.close(null)
 
 
-def _is_of_a_closed_pipe(error: BaseException) -> bool:
-    """Whether it was stdout or stderr that broke, and no connection to a server."""
-    if isinstance(error, SystemExit):  # rich has closed it then
+def _is_closed_pipe(error: BaseException) -> bool:
+    """Whether stdout or stderr is a closed pipe, in contrast to a broken connection to a server."""
+    if isinstance(error, SystemExit):  # raised by rich
         return isinstance(error.__context__, BrokenPipeError)
-    return isinstance(error, BrokenPipeError) and (_is_unread(sys.stdout) or _is_unread(sys.stderr))
+    return isinstance(error, BrokenPipeError) and (_has_no_reader(sys.stdout) or _has_no_reader(sys.stderr))
 
 
-def _is_unread(stream: IO[str] | None) -> bool:
+def _has_no_reader(stream: IO[str] | None) -> bool:
     try:
-        asked = select.poll()
-        asked.register(stream.fileno(), 0)  # type: ignore[union-attr]
-        return bool(asked.poll(0))
+        poll = select.poll()
+        poll.register(stream.fileno(), 0)  # type: ignore[union-attr]
+        return bool(poll.poll(0))
     except (OSError, ValueError, AttributeError):
         return False
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """A second Ctrl-C would end the last words, with a traceback."""
+def _ignore_sigint() -> Iterator[None]:
+    """Ignore Ctrl-C, which would interrupt the final message with a traceback."""
     try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     except ValueError:  # not in the main thread
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)

@@ -1,4 +1,4 @@
-"""`hcp-dr verify`: reads only, and journals what it proved."""
+"""`hcp-dr verify`: verifies the destination, read-only, and records the results in the journal."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from hcp_dr.commands import verify as command
 
 
 def verify(env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text") -> None:
-    """Prove that the destination serves this very cluster."""
+    """Verify that the destination serves this hosted cluster."""
     show_outcome(command.verify(context_of(env_file, backup, output)), output)

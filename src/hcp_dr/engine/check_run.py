@@ -51,7 +51,7 @@ def accepting(checks: Iterable[Check], reasons: Mapping[str, str], *, whole: boo
     if refused:
         names = sorted(check.name for check in checks if check.stops and check.acceptable)
         raise SettingsError(
-            what=f"--accept {', '.join(sorted(refused))}: no check of this run that may be accepted is called so.",
+            what=f"--ignore-check {', '.join(sorted(refused))}: no overridable check has that name.",
             todo=f"Acceptable here: {', '.join(names)}." if names else "Nothing that this run found may be accepted.",
         )
     return tuple(

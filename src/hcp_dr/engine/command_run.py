@@ -17,7 +17,7 @@ from hcp_dr.engine.step import Check, Step
 from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
 from hcp_dr.errors import AwsError, HcpDrError, JournalError, KubernetesError, LeaseLost
 from hcp_dr.model import Side
-from hcp_dr.objects.archive import MANIFEST, must_be_of, read_manifest
+from hcp_dr.objects.archive import MANIFEST, check_manifest, read_manifest
 
 Carry = Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]
 
@@ -71,7 +71,7 @@ class CommandRun:
             )
         manifest, case = read_manifest(archive), self._run.case
         if manifest is not None:
-            must_be_of(manifest, key_prefix=case.key_prefix, bucket=case.bucket, folder=archive.folder)
+            check_manifest(manifest, key_prefix=case.key_prefix, bucket=case.bucket, folder=archive.folder)
         return self._refilled(refill)
 
     def _refilled(self, refill: Step[Any]) -> tuple[Check, ...]:

@@ -49,7 +49,7 @@ class Answer:
     def why(self) -> str:
         """Of one that did not succeed, as the reason of an error. Shows no URL."""
         if self.refused:
-            return self.page.told()
+            return self.page.reason()
         return self.said or f"curl ended with {self.exit_code} and status {self.page.status:03}, and it said nothing"
 
 

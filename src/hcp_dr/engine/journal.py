@@ -289,11 +289,11 @@ class Journal:
         with _mapped(self.path):
             if before:
                 disk.write(folder, f"{FILE_NAME}.before", before)
-            with disk.opened(folder) as root:
-                handle = disk.new_part(root, FILE_NAME)
+            with disk.open_folder(folder) as root:
+                handle = disk.create_part(root, FILE_NAME)
                 _put(handle, data)
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                disk.give_name(root, FILE_NAME)
+                disk.rename_part(root, FILE_NAME)
         os.close(self._handle)
         self._handle = handle
         self._end_line()
@@ -325,12 +325,12 @@ class Journal:
 
 def _opened(folder: Path) -> int:
     """The file, a new one where there is none. It is written where it is, so that it must have no other name."""
-    with disk.opened(folder) as root:
+    with disk.open_folder(folder) as root:
         handle = disk.open_file(root, FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
             if os.fstat(handle).st_nlink != 1:
-                raise disk.Odd("it is a hard link: what is written to it would stand in another file too")
-            disk.settle(root)
+                raise disk.UnsafeFileError("it is a hard link: what is written to it would stand in another file too")
+            disk.sync_folder(root)
         except BaseException:
             os.close(handle)
             raise
@@ -360,6 +360,6 @@ def _mapped(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         todo = "Make the folder writable, with room on its disk, then run `hcp-dr resume`."
-        if isinstance(error, disk.Odd):
+        if isinstance(error, disk.UnsafeFileError):
             todo = "Find out who made it so, and put a regular file of your own there, or name another folder."
         raise JournalError(path=path, reason=error.strerror or str(error), todo=todo) from error

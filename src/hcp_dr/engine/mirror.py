@@ -21,7 +21,7 @@ from hcp_dr.engine.journal import FILE_NAME, JournalState, Mirrored, parse, pars
 from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.wait import Clock
 from hcp_dr.errors import RESUME, ArchiveError, AwsConflict, AwsError, BucketRefused, JournalError
-from hcp_dr.objects.archive import MANIFEST, Archive, Entry, must_be_of, read_manifest, sha256_of, understood
+from hcp_dr.objects.archive import MANIFEST, Archive, Entry, check_manifest, parse_manifest, read_manifest, sha256_of
 from hcp_dr.objects.naming import bucket_prefix
 
 FOLDER = "folder/"
@@ -146,8 +146,8 @@ class Mirror:
         data = self._folder(MANIFEST)
         if data is None:
             return
-        manifest = understood(data, where)
-        must_be_of(manifest, key_prefix=self.prefix, bucket=self.bucket.name, folder=where)
+        manifest = parse_manifest(data, where)
+        check_manifest(manifest, key_prefix=self.prefix, bucket=self.bucket.name, folder=where)
         found = {MANIFEST: data}
         for entry in manifest.of_kind(_LIVING):
             data = self._folder(entry.file)

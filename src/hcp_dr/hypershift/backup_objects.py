@@ -85,7 +85,7 @@ def differing_keys(wanted: Object, found: Object) -> tuple[str, ...]:
 def differences(wanted: Object, found: Object) -> tuple[str, ...]:
     """Where the data of two Secrets or ConfigMaps differ, for people."""
     lines = wanted["kind"] == CONFIG_MAP.kind
-    return difference.told(wanted.get("data") or {}, found.get("data") or {}, lines=lines)
+    return difference.describe_differences(wanted.get("data") or {}, found.get("data") or {}, lines=lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from hcp_dr.hypershift.state import FENCE
 from hcp_dr.kube.port import Object
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import MANIFEST, Entry, Manifest, Page, page, path_of, read_manifest, sha256_of
-from hcp_dr.objects.closing import told_not_carried, unaccounted, unwritten
+from hcp_dr.objects.closing import describe_not_carried, unaccounted, unwritten
 from hcp_dr.objects.reading import dig, is_deleting, name_of, some
 from hcp_dr.upstream import ANCHORS, AUTHORITIES
 
@@ -107,7 +107,7 @@ def plan(facts: Facts) -> Decision:
     if missing:
         return Refuse(ArchiveError(folder=facts.folder, reason=f"found, and not in its manifest: {some(missing)}"))
     check = Check(
-        "selection", "ok", f"{len(pages)} objects are carried; not: {told_not_carried(facts.aside) or 'none'}"
+        "selection", "ok", f"{len(pages)} objects are carried; not: {describe_not_carried(facts.aside) or 'none'}"
     )
     return Done(f"{len(pages)} objects are in {facts.folder}", (check,))
 

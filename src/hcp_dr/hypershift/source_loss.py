@@ -20,7 +20,7 @@ from hcp_dr.hypershift.state import BREACHES, FENCE, IDENTITY, NONCE, SOURCE_LOS
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.archive import Archive, Manifest, must_be_of, read_manifest, read_objects
+from hcp_dr.objects.archive import Archive, Manifest, check_manifest, read_manifest, read_objects
 from hcp_dr.objects.moments import utc
 
 
@@ -67,7 +67,7 @@ def check_verified(archive: Archive, story: JournalState, ports: Ports, case: Ca
     snapshot = manifest.snapshot if manifest else None
     if manifest is None or snapshot is None:
         raise _no(case, f"{archive.folder} has no snapshot in its manifest")
-    must_be_of(manifest, key_prefix=case.key_prefix, bucket=case.bucket, folder=archive.folder)
+    check_manifest(manifest, key_prefix=case.key_prefix, bucket=case.bucket, folder=archive.folder)
     missing = [key.name for key in (NONCE, IDENTITY) if not story.memory.has(key)]
     if missing:
         raise _no(case, f"the journal of {archive.folder} has no {', '.join(missing)} by which it would be proven")

@@ -1,6 +1,6 @@
 """The Kubernetes API of one cluster over HTTPS: the verbs of the port, one request each.
 
-It keeps no state but its connections and tries nothing twice: that belongs to the engine, which looks first.
+The client keeps no state except its connections and never retries: the engine retries, and reads the object first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hcp_dr import errors
 from hcp_dr.kube import kubeconfig
 from hcp_dr.kube.command import run
 from hcp_dr.kube.fields import UnusableError
-from hcp_dr.kube.mapping import AnswerError, StatusError, mapped
+from hcp_dr.kube.mapping import AnswerError, StatusError, translate_errors
 from hcp_dr.kube.port import (
     FIELD_MANAGER,
     Completed,
@@ -30,16 +30,16 @@ from hcp_dr.kube.port import (
 from hcp_dr.kube.transport import Call, Transport, parse
 
 PAGE = 500
-LIST_ATTEMPTS = 3  # a list whose pages expire in the middle begins anew so often
+LIST_ATTEMPTS = 3  # a list starts again when its continue token expires
 
-_WRITER = (("fieldManager", FIELD_MANAGER),)
+_FIELD_MANAGER = (("fieldManager", FIELD_MANAGER),)
 
 
 def connect(
     kubeconfig_file: Path, name: str, *, context: str | None = None, variable: str = "KUBECONFIG"
 ) -> Kubernetes:
-    """A cluster by its kubeconfig; sends nothing yet. `name` is the word for the cluster in messages, `variable`
-    the setting that named the file. Raises UnreadableKubeconfig.
+    """A client for the cluster of a kubeconfig; sends no request. `name` is the cluster's name in messages, `variable`
+    is the setting with the path of the kubeconfig. Raises UnreadableKubeconfig.
     """
     try:
         return Cluster(name, Transport(kubeconfig.read(kubeconfig_file, context)))
@@ -50,7 +50,7 @@ def connect(
 
 
 class Cluster:
-    """Implements hcp_dr.kube.port.Kubernetes; safe for use from several threads."""
+    """Implements hcp_dr.kube.port.Kubernetes; thread-safe."""
 
     def __init__(self, name: str, transport: Transport) -> None:
         self._name = name
@@ -69,7 +69,7 @@ class Cluster:
         return self._transport.access.unverified
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
-        return self._ask("get", _subject(resource, name, namespace), Call("GET", _path(resource, namespace, name)))
+        return self._request("get", _subject(resource, name, namespace), Call("GET", _path(resource, namespace, name)))
 
     def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
         try:
@@ -100,9 +100,11 @@ class Cluster:
         token = ""
         while True:
             parameters = [*selectors, *([("continue", token)] if token else [])]
-            page = self._ask("list", _plural(resource, namespace), Call("GET", _path(resource, namespace), parameters))
-            head = {"apiVersion": resource.api_version, "kind": resource.kind}
-            items += [{**head, **item} for item in page.get("items") or ()]
+            page = self._request(
+                "list", _plural(resource, namespace), Call("GET", _path(resource, namespace), parameters)
+            )
+            type_meta = {"apiVersion": resource.api_version, "kind": resource.kind}
+            items += [{**type_meta, **item} for item in page.get("items") or ()]
             metadata = page.get("metadata") or {}
             token = metadata.get("continue") or ""
             if not token:
@@ -110,13 +112,13 @@ class Cluster:
 
     def create(self, resource: Resource, body: Object) -> Object:
         name, namespace = _identity(body)
-        call = Call("POST", _path(resource, namespace), _WRITER, body)
-        return self._ask("create", _subject(resource, name, namespace), call)
+        call = Call("POST", _path(resource, namespace), _FIELD_MANAGER, body)
+        return self._request("create", _subject(resource, name, namespace), call)
 
     def replace(self, resource: Resource, body: Object, *, subresource: str | None = None) -> Object:
         name, namespace = _identity(body)
-        call = Call("PUT", _path(resource, namespace, name, subresource), _WRITER, body)
-        return self._ask("replace", _subject(resource, name, namespace, subresource), call)
+        call = Call("PUT", _path(resource, namespace, name, subresource), _FIELD_MANAGER, body)
+        return self._request("replace", _subject(resource, name, namespace, subresource), call)
 
     def patch(
         self,
@@ -129,8 +131,8 @@ class Cluster:
     ) -> Object:
         kind = "merge-patch" if isinstance(patch, Mapping) else "json-patch"
         path = _path(resource, namespace, name, subresource)
-        call = Call("PATCH", path, _WRITER, patch, content_type=f"application/{kind}+json")
-        return self._ask("patch", _subject(resource, name, namespace, subresource), call)
+        call = Call("PATCH", path, _FIELD_MANAGER, patch, content_type=f"application/{kind}+json")
+        return self._request("patch", _subject(resource, name, namespace, subresource), call)
 
     def delete(
         self,
@@ -148,7 +150,7 @@ class Cluster:
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
         call = Call("DELETE", _path(resource, namespace, name), body=options)
-        self._ask("delete", _subject(resource, name, namespace), call)
+        self._request("delete", _subject(resource, name, namespace), call)
 
     def watch(
         self,
@@ -159,12 +161,15 @@ class Cluster:
         seconds: float,
         labels: str | None = None,
     ) -> Iterator[Event]:
-        limit = max(1, math.ceil(seconds))
-        parameters = [("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(limit))]
+        timeout = max(1, math.ceil(seconds))
+        parameters = [("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(timeout))]
         parameters += [("resourceVersion", resource_version)]
         parameters += [("labelSelector", labels)] if labels else []
-        call = Call("GET", _path(resource, namespace), parameters, read_seconds=limit + self._transport.seconds.grace)
-        with mapped(self._name, "watch", _plural(resource, namespace)), self._transport.stream(call) as response:
+        call = Call("GET", _path(resource, namespace), parameters, read_seconds=timeout + self._transport.seconds.grace)
+        with (
+            translate_errors(self._name, "watch", _plural(resource, namespace)),
+            self._transport.stream(call) as response,
+        ):
             for line in _lines(response.iter_bytes()):
                 yield _event(parse(line))
 
@@ -181,8 +186,8 @@ class Cluster:
         parameters = [("container", container), ("stdout", "true"), ("stderr", "true")]
         parameters += [("stdin", "true")] if stdin is not None else []
         parameters += [("command", word) for word in command]
-        path = f"/api/v1/namespaces/{_word(namespace)}/pods/{_word(pod)}/exec"
-        with mapped(self._name, f"run {command[0]} in", f"Pod {namespace}/{pod} ({container})"):
+        path = f"/api/v1/namespaces/{_segment(namespace)}/pods/{_segment(pod)}/exec"
+        with translate_errors(self._name, f"run {command[0]} in", f"Pod {namespace}/{pod} ({container})"):
             return run(self._transport, path, parameters, stdin, seconds)
 
     def may(
@@ -209,13 +214,13 @@ class Cluster:
             "spec": {"resourceAttributes": attributes},
         }
         call = Call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=review)
-        answer = self._ask("create", "a SelfSubjectAccessReview", call)
+        answer = self._request("create", "a SelfSubjectAccessReview", call)
         return bool((answer.get("status") or {}).get("allowed", False))
 
     def versions(self, group: str) -> tuple[str, ...]:
-        path = f"/apis/{_word(group)}" if group else "/api"
+        path = f"/apis/{_segment(group)}" if group else "/api"
         try:
-            answer = self._ask("get", f"the API group {group or 'core'}", Call("GET", path))
+            answer = self._request("get", f"the API group {group or 'core'}", Call("GET", path))
         except errors.NotFound:
             return ()
         served = [entry if isinstance(entry, str) else entry["version"] for entry in answer.get("versions") or ()]
@@ -225,25 +230,25 @@ class Cluster:
     def close(self) -> None:
         self._transport.close()
 
-    def _ask(self, verb: str, subject: str, call: Call) -> Object:
-        with mapped(self._name, verb, subject):
-            return self._transport.ask(call)
+    def _request(self, verb: str, subject: str, call: Call) -> Object:
+        with translate_errors(self._name, verb, subject):
+            return self._transport.request(call)
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Splits at line feeds only: JSON strings may hold other characters that end a line of text."""
-    rest = b""
+    """Split at line feeds only: JSON strings may contain other line separators."""
+    partial = b""
     for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
+        *lines, partial = (partial + chunk).split(b"\n")
         yield from lines
-    if rest:
-        raise AnswerError("the answer ended in the middle of an event")
+    if partial:
+        raise AnswerError("the response ended in the middle of an event")
 
 
 def _event(event: Object) -> Event:
     kind, body = event.get("type"), event.get("object")
     if not isinstance(kind, str) or not isinstance(body, dict):
-        raise AnswerError("the answer is not a watch event")
+        raise AnswerError("the response is not a watch event")
     if kind == "ERROR":
         raise StatusError(body, int(body.get("code") or 0))
     return Event(kind, body)
@@ -257,23 +262,23 @@ def _identity(body: Object) -> tuple[str, str | None]:
 def _path(
     resource: Resource, namespace: str | None = None, name: str | None = None, subresource: str | None = None
 ) -> str:
-    words = ["apis", resource.group, resource.version] if resource.group else ["api", resource.version]
+    names = ["apis", resource.group, resource.version] if resource.group else ["api", resource.version]
     if resource.namespaced and namespace is not None:
-        words += ["namespaces", namespace]
-    words += [word for word in (resource.plural, name, subresource) if word is not None]
-    return "/" + "/".join(_word(word) for word in words)
+        names += ["namespaces", namespace]
+    names += [part for part in (resource.plural, name, subresource) if part is not None]
+    return "/" + "/".join(map(_segment, names))
 
 
-def _word(word: str) -> str:
-    """One segment of a path: nothing in it may lead elsewhere."""
-    if not word or word in (".", ".."):
-        raise ValueError(f"{word!r} is not a name")
-    return quote(word, safe=":")
+def _segment(name: str) -> str:
+    """One segment of a URL path, escaped so that it cannot change the path."""
+    if not name or name in (".", ".."):
+        raise ValueError(f"{name!r} is not a valid name")
+    return quote(name, safe=":")
 
 
 def _subject(resource: Resource, name: str, namespace: str | None, subresource: str | None = None) -> str:
-    place = f"{namespace}/{name}" if namespace else name
-    return f"{resource.kind} {place}" + (f" ({subresource})" if subresource else "")
+    full_name = f"{namespace}/{name}" if namespace else name
+    return f"{resource.kind} {full_name}" + (f" ({subresource})" if subresource else "")
 
 
 def _plural(resource: Resource, namespace: str | None) -> str:

@@ -1,7 +1,7 @@
 """Runs a command in a container over a WebSocket (v5.channel.k8s.io, else v4).
 
-One thread sends stdin and reads to the end, with one deadline for the whole. Under v4, which is all that API
-servers before Kubernetes 1.30 speak, stdin cannot be closed: a command there has to know how much it reads.
+One thread sends stdin and then reads to the end, with one deadline for the command. API servers before Kubernetes 1.30
+support only v4, and v4 cannot close stdin: the command must know how many bytes to read.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from hcp_dr.kube.transport import Call, Transport, parse
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 STDIN, STDOUT, STDERR, STATUS, CLOSE = 0, 1, 2, 3, 255
 CHUNK = 32 * 1024
-SILENCE_SECONDS = 20.0  # then a ping: load balancers drop connections that are silent for a minute
+PING_SECONDS = 20.0  # idle time before a ping: load balancers drop connections after a minute of silence
 
 
 class Stream(Protocol):
-    """The connection after the upgrade."""
+    """The connection after the upgrade to WebSocket."""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes: ...
 
@@ -38,9 +38,9 @@ class Stream(Protocol):
 def run(
     transport: Transport, path: str, parameters: list[tuple[str, str]], stdin: bytes | None, seconds: float
 ) -> Completed:
-    """Raises what hcp_dr.kube.mapping maps."""
+    """Raises the errors that hcp_dr.kube.mapping translates."""
     headers = {
-        "Accept": "*/*",  # the API server refuses exec to whoever wants JSON only
+        "Accept": "*/*",  # the API server refuses exec when only JSON is accepted
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13",
@@ -51,7 +51,7 @@ def run(
     with transport.stream(Call("GET", path, parameters, headers=headers, read_seconds=seconds)) as response:
         protocol = response.headers.get("Sec-WebSocket-Protocol")
         if response.status_code != 101 or protocol not in PROTOCOLS:
-            raise AnswerError(f"it runs no commands over WebSocket (HTTP {response.status_code}, {protocol})")
+            raise AnswerError(f"exec over WebSocket is not supported (HTTP {response.status_code}, {protocol})")
         session = _Session(response.extensions["network_stream"], deadline)
         can_close = protocol == PROTOCOLS[0]
         try:
@@ -59,8 +59,8 @@ def run(
                 session.send(stdin, close=can_close)
             return session.receive()
         except (TimeoutError, httpcore2.TimeoutException) as error:
-            open_still = "; this API server cannot close its stdin" if stdin is not None and not can_close else ""
-            raise AnswerError(f"the command did not end within {seconds:g} s{open_still}") from error
+            hint = "; this API server cannot close stdin" if stdin is not None and not can_close else ""
+            raise AnswerError(f"the command did not end within {seconds:g} s{hint}") from error
 
 
 class _Session:
@@ -77,10 +77,10 @@ class _Session:
 
     def receive(self) -> Completed:
         channels = {STDOUT: bytearray(), STDERR: bytearray(), STATUS: bytearray()}
-        current: int | None = None
+        channel: int | None = None
         while True:
             try:
-                data = self._stream.read(64 * 1024, timeout=min(self._left(), SILENCE_SECONDS))
+                data = self._stream.read(64 * 1024, timeout=min(self._remaining(), PING_SECONDS))
             except httpcore2.ReadTimeout:
                 self._write(Ping())
                 continue
@@ -88,12 +88,12 @@ class _Session:
             for event in self._frames.events():
                 if isinstance(event, Message):
                     content = _bytes(event)
-                    if current is None and content:
-                        current, content = content[0], content[1:]
-                    if current in channels:
-                        channels[current] += content
+                    if channel is None and content:
+                        channel, content = content[0], content[1:]
+                    if channel in channels:
+                        channels[channel] += content
                     if event.message_finished:
-                        current = None
+                        channel = None
                         if channels[STATUS]:
                             return _completed(channels)
                 elif isinstance(event, Ping):
@@ -104,13 +104,13 @@ class _Session:
                     )
 
     def _write(self, event: Event) -> None:
-        self._stream.write(self._frames.send(event), timeout=self._left())
+        self._stream.write(self._frames.send(event), timeout=self._remaining())
 
-    def _left(self) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
+    def _remaining(self) -> float:
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
             raise TimeoutError
-        return left
+        return remaining
 
 
 def _bytes(event: Message[Any]) -> bytes:

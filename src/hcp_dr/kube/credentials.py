@@ -1,7 +1,7 @@
-"""The credentials of a kubeconfig's user, renewed when they run out.
+"""The credentials of a kubeconfig's user, renewed when they expire.
 
-Tokens live for minutes and a relocation for longer, so each request asks here for what is valid now; a refused
-one is exchanged once. Many threads ask, and a plugin may be slow: it runs in one thread at a time.
+Tokens may expire during a relocation, so each request reads the credentials that are valid now, and renews a refused
+token once. Many threads share the credentials and a plugin may be slow: it runs in one thread at a time.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hcp_dr.hiding import without_secrets
-from hcp_dr.kube.fields import Fields, UnusableError, sendable
+from hcp_dr.kube.fields import Fields, UnusableError, header_value
 from hcp_dr.kube.kubeconfig import Plugin, User
 
 PLUGIN_SECONDS = 60
-EARLY = timedelta(seconds=30)  # renewed so long before it runs out, for requests that are under way by then
+RENEW_BEFORE = timedelta(seconds=30)  # before the expiry, so that requests in flight stay valid
 
 
 class CredentialsError(Exception):
-    """No credentials could be had; the text says why, without them."""
+    """No credentials are available; the text gives the reason, without secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What proves the user: an Authorization header, a client certificate with its key (PEM), or both."""
+    """The user's credential: an Authorization header, a client certificate with its key (PEM), or both."""
 
     authorization: str | None = field(default=None, repr=False)
     certificate: str | None = field(default=None, repr=False)
@@ -37,11 +37,11 @@ class Credential:
     expires: datetime | None = None
 
     def expired(self, now: datetime) -> bool:
-        return self.expires is not None and now >= self.expires - EARLY
+        return self.expires is not None and now >= self.expires - RENEW_BEFORE
 
 
 class Credentials:
-    """`current` before each request; `renewed` when the server refused what `current` gave."""
+    """`current` is for each request; `renewed` is for a request that the server refused with 401."""
 
     def __init__(self, user: User) -> None:
         self._user = user
@@ -55,11 +55,11 @@ class Credentials:
             return Credential(self._authorization(), user.certificate, user.key)
         with self._lock:
             if self._from_plugin is None or self._from_plugin.expired(datetime.now(UTC)):
-                self._from_plugin = ask(user.plugin)
+                self._from_plugin = run_plugin(user.plugin)
             return self._from_plugin
 
     def renewed(self, refused: Credential) -> Credential | None:
-        """Another credential than the refused one, or None. Raises CredentialsError."""
+        """A credential different from `refused`, or None. Raises CredentialsError."""
         if self._user.plugin is not None:
             with self._lock:
                 if self._from_plugin is refused:
@@ -86,14 +86,14 @@ class Credentials:
         return None
 
 
-def _bearer(token: str, what: str) -> str:
+def _bearer(token: str, label: str) -> str:
     try:
-        return f"Bearer {sendable(token, what)}"
+        return f"Bearer {header_value(token, label)}"
     except UnusableError as error:
         raise CredentialsError(str(error)) from None
 
 
-def ask(plugin: Plugin) -> Credential:
+def run_plugin(plugin: Plugin) -> Credential:
     """Run the plugin and read its ExecCredential. Raises CredentialsError."""
     spec: dict[str, Any] = {"interactive": False}
     if plugin.cluster is not None:
@@ -101,7 +101,7 @@ def ask(plugin: Plugin) -> Credential:
     request = {"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec}
     environment = {**os.environ, **plugin.environment, "KUBERNETES_EXEC_INFO": json.dumps(request, default=str)}
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [plugin.command, *plugin.arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -116,39 +116,41 @@ def ask(plugin: Plugin) -> Credential:
         raise CredentialsError(
             f"the credential plugin {plugin.command} cannot be run: {error.strerror}{hint}"
         ) from error
-    if done.returncode != 0:
-        said = without_secrets(" ".join(done.stderr.decode(errors="replace").split()))
-        raise CredentialsError(f"the credential plugin {plugin.command} ended with {done.returncode}: {said}")
-    return _parse(plugin, done.stdout)
+    if process.returncode != 0:
+        stderr = without_secrets(" ".join(process.stderr.decode(errors="replace").split()))
+        raise CredentialsError(
+            f"the credential plugin {plugin.command} ended with exit code {process.returncode}: {stderr}"
+        )
+    return _parse(plugin, process.stdout)
 
 
 def _parse(plugin: Plugin, output: bytes) -> Credential:
-    what = f"the credential plugin {plugin.command}"
+    label = f"the credential plugin {plugin.command}"
     try:
         document = json.loads(output)
         status = Fields(document["status"])
         token, expiry = status.text("token"), status.text("expirationTimestamp")
         credential = Credential(
-            _bearer(token, f"the token of {what}") if token else None,
+            _bearer(token, f"the token of {label}") if token else None,
             status.text("clientCertificateData"),
             status.text("clientKeyData"),
-            _moment(expiry) if expiry else None,
+            _timestamp(expiry) if expiry else None,
         )
         version = document["apiVersion"]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UnusableError):  # some quote the token
-        raise CredentialsError(f"{what} did not print an ExecCredential") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UnusableError):  # may quote the token
+        raise CredentialsError(f"{label} did not print an ExecCredential") from None
     if version != plugin.api_version:
         raise CredentialsError(
-            f"the credential plugin {plugin.command} answered in {version}, not {plugin.api_version}"
+            f"the credential plugin {plugin.command} answered with apiVersion {version} instead of {plugin.api_version}"
         )
     if bool(credential.certificate) != bool(credential.key) or not (credential.authorization or credential.certificate):
         raise CredentialsError(
-            f"the credential plugin {plugin.command} gave neither a token nor a certificate with key"
+            f"the credential plugin {plugin.command} returned neither a token nor a client certificate with its key"
         )
     return credential
 
 
-def _moment(told: str) -> datetime:
-    """Without a zone it is UTC."""
-    moment = datetime.fromisoformat(told)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _timestamp(text: str) -> datetime:
+    """Parse a timestamp; one without a time zone is in UTC."""
+    timestamp = datetime.fromisoformat(text)
+    return timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)

@@ -1,6 +1,7 @@
-"""The fields of a kubeconfig, typed as kubectl types them: what has another type is refused, and its value never shown.
+"""The fields of a kubeconfig, with the types that kubectl requires. A field of another type is refused, and its value
+is never printed.
 
-A string where a boolean belongs decides otherwise than whoever wrote it meant: "false" would be true.
+A string in the place of a boolean would reverse the setting: "false" would be true.
 """
 
 from __future__ import annotations
@@ -12,81 +13,83 @@ from typing import Any
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 _KEY = re.compile(r"-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY)-----[ -~\s]+?-----END \1-----")
-_SENDABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+_HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
 class UnusableError(Exception):
-    """The reason why a kubeconfig cannot be used."""
+    """A kubeconfig cannot be used; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """One mapping of the file. `whose` is what errors call it; a field that is absent or null is not there."""
+    """One mapping of the file. `label` names it in errors; null counts as absent."""
 
     values: Mapping[str, Any]
-    whose: str = "its"
+    label: str = "its"
 
     def text(self, key: str) -> str | None:
-        """None also where it is empty."""
+        """None if the field is absent or empty."""
         value = self._typed(key, str, "a string")
         if value and not is_plain(value):
-            raise UnusableError(f"{self.whose} {key} has a character that cannot be")
+            raise UnusableError(f"{self.label} {key} contains a character that is not allowed")
         return value or None
 
     def flag(self, key: str) -> bool:
         return bool(self._typed(key, bool, "true or false, without quotes"))
 
     def map(self, key: str) -> Fields:
-        return Fields(self._typed(key, dict, "a mapping") or {}, self.whose)
+        return Fields(self._typed(key, dict, "a mapping") or {}, self.label)
 
     def maps(self, key: str) -> Iterator[Fields]:
         for entry in self._typed(key, list, "a list") or ():
             if not isinstance(entry, dict):
-                raise UnusableError(f"{self.whose} {key} has an entry that is not a mapping")
-            yield Fields(entry, self.whose)
+                raise UnusableError(f"{self.label} {key} has an entry that is not a mapping")
+            yield Fields(entry, self.label)
 
     def texts(self, key: str) -> tuple[str, ...]:
         entries = self._typed(key, list, "a list") or []
         if not all(isinstance(entry, str) and is_plain(entry) for entry in entries):
-            raise UnusableError(f"{self.whose} {key} has an entry that is not a string")
+            raise UnusableError(f"{self.label} {key} has an entry that is not a string")
         return tuple(entries)
 
     def header(self, key: str) -> str | None:
-        """What is sent in a header, without the white space around it."""
+        """The text as the value of an HTTP header, without surrounding white space."""
         value = self.text(key)
-        return None if value is None else sendable(value, f"{self.whose} {key}")
+        return None if value is None else header_value(value, f"{self.label} {key}")
 
-    def _typed(self, key: str, kind: type, words: str) -> Any:
+    def _typed(self, key: str, kind: type, expected: str) -> Any:
         value = self.values.get(key)
         if value is not None and not isinstance(value, kind):
-            raise UnusableError(f"{self.whose} {key} is not {words}")
+            raise UnusableError(f"{self.label} {key} is not {expected}")
         return value
 
 
 def is_plain(text: str) -> bool:
-    """Whether it can be a path, an argument, a variable."""
+    """Whether the text can be a path, an argument or the value of a variable."""
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def sendable(value: str, what: str) -> str:
-    """The value as a header can have it. Raises UnusableError, without the value."""
+def header_value(value: str, label: str) -> str:
+    """The value without surrounding white space. Raises UnusableError, which does not quote the value."""
     value = value.strip()
-    if not _SENDABLE.fullmatch(value):
-        raise UnusableError(f"{what} cannot be sent in a header: it is empty, or has a character that none can have")
+    if not _HEADER_VALUE.fullmatch(value):
+        raise UnusableError(
+            f"{label} cannot be sent in a header: it is empty or contains a character that headers do not allow"
+        )
     return value
 
 
-def certificates(text: str, what: str) -> str:
-    """The certificates in a text, and nothing around them. Raises UnusableError where there is none."""
-    found = [match[0] for match in _CERTIFICATE.finditer(text)]
-    if not found:
-        raise UnusableError(f"{what} is not valid: there is no certificate in it")
-    return "\n".join(found) + "\n"
+def certificates(text: str, label: str) -> str:
+    """The certificates in a text, without the text around them. Raises UnusableError if the text has none."""
+    blocks = [match[0] for match in _CERTIFICATE.finditer(text)]
+    if not blocks:
+        raise UnusableError(f"{label} is not valid: it contains no certificate")
+    return "\n".join(blocks) + "\n"
 
 
-def private_key(text: str, what: str) -> str:
-    """As `certificates`, of the first private key."""
-    found = _KEY.search(text)
-    if found is None:
-        raise UnusableError(f"{what} cannot be used: there is no private key in it")
-    return found[0] + "\n"
+def private_key(text: str, label: str) -> str:
+    """As `certificates`, for the first private key."""
+    match = _KEY.search(text)
+    if match is None:
+        raise UnusableError(f"{label} cannot be used: it contains no private key")
+    return match[0] + "\n"

@@ -1,7 +1,7 @@
-"""Reads one context of a kubeconfig into a value.
+"""Reads one context of a kubeconfig.
 
-The file decides which cluster is changed and as whom, so nothing in it is guessed or passed over in silence:
-what cannot be honoured is a reason to refuse it, in words for a person.
+The kubeconfig decides which cluster is changed and as which user, so no field is guessed or ignored: a kubeconfig with
+an unsupported or invalid field is refused, with a readable reason.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import yaml
 
-from hcp_dr.kube.fields import Fields, UnusableError, certificates, is_plain, private_key, sendable
+from hcp_dr.kube.fields import Fields, UnusableError, certificates, header_value, is_plain, private_key
 
 PLUGIN_API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 CLUSTER_EXTENSION = "client.authentication.k8s.io/exec"
@@ -25,7 +25,8 @@ CLUSTER_EXTENSION = "client.authentication.k8s.io/exec"
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A command that prints credentials. `cluster` is what it is told of the cluster, if it asks for that."""
+    """A command that prints credentials. `cluster` is the cluster's description for it, None without
+    provideClusterInfo."""
 
     command: str
     arguments: tuple[str, ...]
@@ -37,7 +38,7 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """As whom requests are made. Certificates and keys are PEM."""
+    """The user of the requests. Certificates and keys are PEM."""
 
     token: str | None = field(default=None, repr=False)
     token_file: Path | None = None
@@ -54,22 +55,22 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where an API server is, how its certificate is checked, and as whom it is asked."""
+    """The address of an API server, the verification of its certificate, and the user of the requests."""
 
     server: str
     certificate_authority: str | None
     tls_server_name: str | None
     insecure: bool
-    proxy_url: str | None = field(repr=False)  # it may hold a password
+    proxy_url: str | None = field(repr=False)  # may contain a password
     user: User
 
     @property
     def unverified(self) -> str:
-        """Why nobody can know who answers; "" where its certificate is checked, or where it is this machine, which is
-        sent no credentials (kubectl proxy)."""
+        """Why the server's identity cannot be verified; "" if its certificate is verified, or if the server is this
+        machine and gets no credentials (kubectl proxy)."""
         if urlsplit(self.server).scheme == "http":
-            here = _is_this_machine(urlsplit(self.server).hostname or "")
-            return "" if here and not self.user.has_credentials else "it is asked by http, without TLS"
+            local = _is_this_machine(urlsplit(self.server).hostname or "")
+            return "" if local and not self.user.has_credentials else "its URL is http, without TLS"
         return "insecure-skip-tls-verify is true in its kubeconfig" if self.insecure else ""
 
 
@@ -82,16 +83,16 @@ def read(path: Path, context: str | None = None) -> Access:
     except UnicodeDecodeError as error:
         raise UnusableError("it is not text") from error
     except (yaml.YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)  # its text quotes the file, which holds secrets
-        where = f" (line {mark.line + 1})" if mark else ""
-        raise UnusableError(f"it is not YAML{where}") from None
+        mark = getattr(error, "problem_mark", None)  # the error's text quotes secrets of the file
+        line = f" (line {mark.line + 1})" if mark else ""
+        raise UnusableError(f"it is not YAML{line}") from None
     if not isinstance(document, dict):
         raise UnusableError("it is not a kubeconfig")
     fields = Fields(document)
-    chosen = context or fields.text("current-context")
-    if not chosen:
+    context_name = context or fields.text("current-context")
+    if not context_name:
         raise UnusableError("it has no current-context")
-    selected = _named(fields, "contexts", "context", chosen)
+    selected = _named(fields, "contexts", "context", context_name)
     cluster = _named(fields, "clusters", "cluster", selected.text("cluster") or "")
     user_name = selected.text("user")
     user = _named(fields, "users", "user", user_name) if user_name else Fields({})
@@ -99,32 +100,32 @@ def read(path: Path, context: str | None = None) -> Access:
 
 
 def _access(cluster: Fields, user: Fields, folder: Path) -> Access:
-    server = _url(cluster, "server", f"its server {cluster.text('server') or ''!r} is not an URL")
+    server = _url(cluster, "server", f"its server {cluster.text('server') or ''!r} is not a URL")
     if urlsplit(server).username is not None:
-        raise UnusableError("its server names a user, which belongs to the users")
+        raise UnusableError("its server contains a user name, which belongs in the users section")
     proxy_url = None
     if cluster.text("proxy-url"):
-        proxy_url = _url(cluster, "proxy-url", "its proxy-url is neither http nor https, or not an URL")
+        proxy_url = _url(cluster, "proxy-url", "its proxy-url is not an http or https URL")
     authority = _content(cluster, "certificate-authority", folder)
     if authority is not None:
         authority = certificates(authority, "its certificate authority")
     insecure = cluster.flag("insecure-skip-tls-verify")
     if authority and insecure:
-        raise UnusableError("it names a certificate authority and insecure-skip-tls-verify at once")
+        raise UnusableError("it has both a certificate authority and insecure-skip-tls-verify")
     access = Access(server.rstrip("/"), authority, cluster.header("tls-server-name"), insecure, proxy_url, User())
     return replace(access, user=_user(user, folder, _for_plugin(access, cluster)))
 
 
-def _url(section: Fields, key: str, otherwise: str) -> str:
-    """Raises UnusableError with the text `otherwise`."""
+def _url(section: Fields, key: str, reason: str) -> str:
+    """Raises UnusableError with the text `reason`."""
     url = section.text(key) or ""
     try:
         parts = urlsplit(url)
-        good = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+        valid = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        good = False
-    if not good:
-        raise UnusableError(otherwise)
+        valid = False
+    if not valid:
+        raise UnusableError(reason)
     return url
 
 
@@ -140,7 +141,7 @@ def _user(user: Fields, folder: Path, cluster: Mapping[str, Any]) -> User:
         raise UnusableError("its auth-provider is no longer supported by Kubernetes; use an exec plugin")
     certificate, key = _content(user, "client-certificate", folder), _content(user, "client-key", folder)
     if (certificate is None) != (key is None):
-        raise UnusableError("it has only one of client certificate and client key")
+        raise UnusableError("it has a client certificate without a client key, or the reverse")
     token_file = user.text("tokenFile")
     username, password = user.text("username"), user.text("password")
     return User(
@@ -155,16 +156,16 @@ def _user(user: Fields, folder: Path, cluster: Mapping[str, Any]) -> User:
 
 
 def _plugin(values: Fields, folder: Path, cluster: Mapping[str, Any]) -> Plugin:
-    plugin = replace(values, whose="its exec plugin's")
+    plugin = replace(values, label="its exec plugin's")
     command, api_version = plugin.text("command"), plugin.text("apiVersion")
     if not command:
         raise UnusableError("its exec plugin has no command")
     if api_version not in PLUGIN_API_VERSIONS:
         raise UnusableError(
-            f"the apiVersion {api_version} of its exec plugin is not one of {', '.join(PLUGIN_API_VERSIONS)}"
+            f"its exec plugin's apiVersion {api_version} is not supported (supported: {', '.join(PLUGIN_API_VERSIONS)})"
         )
     if plugin.text("interactiveMode") == "Always":
-        raise UnusableError(f"its exec plugin {command} wants to ask questions (interactiveMode: Always)")
+        raise UnusableError(f"its exec plugin {command} is interactive (interactiveMode: Always)")
     return Plugin(
         command=str(folder / command) if "/" in command else command,
         arguments=plugin.texts("args"),
@@ -183,13 +184,13 @@ def _variable(entry: Fields) -> tuple[str, str]:
 
 
 def _for_plugin(access: Access, cluster: Fields) -> dict[str, Any]:
-    """What a plugin with provideClusterInfo is told, in the words of the ExecCredential API."""
+    """The cluster's description for a plugin with provideClusterInfo, as the ExecCredential API defines it."""
     authority = access.certificate_authority
     config = next(
         (each.values.get("extension") for each in cluster.maps("extensions") if each.text("name") == CLUSTER_EXTENSION),
         None,
     )
-    told = {
+    info = {
         "server": access.server,
         "tls-server-name": access.tls_server_name,
         "insecure-skip-tls-verify": access.insecure or None,
@@ -197,14 +198,14 @@ def _for_plugin(access: Access, cluster: Fields) -> dict[str, Any]:
         "proxy-url": access.proxy_url,
         "config": config,
     }
-    return {key: value for key, value in told.items() if value is not None}
+    return {key: value for key, value in info.items() if value is not None}
 
 
 def _impersonation(user: Fields) -> tuple[tuple[str, str], ...]:
-    headers = [("Impersonate-User", who)] if (who := user.header("as")) else []
+    headers = [("Impersonate-User", name)] if (name := user.header("as")) else []
     headers += [("Impersonate-Uid", uid)] if (uid := user.header("as-uid")) else []
     headers += [("Impersonate-Group", group) for group in _headers(user, "as-groups")]
-    extra = replace(user.map("as-user-extra"), whose="its as-user-extra")
+    extra = replace(user.map("as-user-extra"), label="its as-user-extra")
     for key in extra.values:
         if not isinstance(key, str) or not is_plain(key):
             raise UnusableError("its as-user-extra has a key that is not a string")
@@ -214,7 +215,7 @@ def _impersonation(user: Fields) -> tuple[tuple[str, str], ...]:
 
 
 def _headers(section: Fields, key: str) -> tuple[str, ...]:
-    return tuple(sendable(value, f"{section.whose} {key}") for value in section.texts(key))
+    return tuple(header_value(value, f"{section.label} {key}") for value in section.texts(key))
 
 
 def _named(document: Fields, section: str, key: str, name: str) -> Fields:
@@ -225,8 +226,8 @@ def _named(document: Fields, section: str, key: str, name: str) -> Fields:
 
 
 def _content(section: Fields, key: str, folder: Path) -> str | None:
-    """The content of `<key>-data`, or of the file that `<key>` names (from the kubeconfig's folder); None where there
-    is neither. What is not text in it is of no matter: certificates and keys are."""
+    """The content of `<key>-data`, or of the file `<key>` (relative to the kubeconfig's folder); None if both are
+    absent. Bytes that are not text are replaced: certificates and keys are text."""
     data, file = section.text(f"{key}-data"), section.text(key)
     try:
         if data is not None:

@@ -1,7 +1,7 @@
-"""The one place where library errors and HTTP statuses become the errors of this project.
+"""Translates the errors of libraries and the HTTP statuses of an API server into the errors of this project.
 
-Only the text of a body of kind Status is passed on, cut short: other bodies (of proxies, of load balancers) and
-long ones may hold what must not be in a log.
+Only the message of a Status object is reported, and only its beginning: the bodies of proxies and load balancers, and
+long messages, may contain data that must not be logged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hcp_dr import errors
 from hcp_dr.kube.credentials import CredentialsError
 from hcp_dr.kube.fields import UnusableError
 
-LONGEST = 256
+MAX_LENGTH = 256
 
 _BY_CODE: Mapping[int, type[errors.KubernetesError]] = {
     400: errors.Invalid,
@@ -36,16 +36,16 @@ _BY_CODE: Mapping[int, type[errors.KubernetesError]] = {
     422: errors.Invalid,
 }
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
-_NOT_YET = "error looking up service account"
-"""A pod is refused so in a namespace that is so new that its ServiceAccount is not made yet: that passes."""
+_NO_SERVICE_ACCOUNT_YET = "error looking up service account"
+"""The API server refuses a pod with these words in a new namespace until its ServiceAccount exists: a passing error."""
 
 
 class AnswerError(Exception):
-    """An answer that breaks the protocol; the text says how."""
+    """A response that breaks the protocol; the text gives the reason."""
 
 
 class StatusError(Exception):
-    """A Status object inside an answer that began well; code 0 makes it a refusal of no special kind."""
+    """A Status object inside a response with a good HTTP status; code 0 translates into a plain KubernetesError."""
 
     def __init__(self, status: Mapping[str, Any], code: int) -> None:
         self.status = status
@@ -54,20 +54,20 @@ class StatusError(Exception):
 
 
 @contextmanager
-def mapped(cluster: str, verb: str, subject: str) -> Iterator[None]:
-    """What fails inside is raised as a class of hcp_dr.errors; `subject` names the object, like Secret a/b."""
+def translate_errors(cluster: str, verb: str, subject: str) -> Iterator[None]:
+    """Raise errors of the body as classes of hcp_dr.errors; `subject` names the object, such as Secret a/b."""
     try:
         yield
     except (CredentialsError, UnusableError) as error:
-        raise errors.Unauthorized(cluster=cluster, verb=verb, object=subject, reason=_cut(str(error))) from error
+        raise errors.Unauthorized(cluster=cluster, verb=verb, object=subject, reason=_shorten(str(error))) from error
     except httpx2.HTTPStatusError as error:
         raise _from_response(error.response, (cluster, verb, subject)) from error
     except StatusError as error:
         raise from_status(error.code, error.status, None, (cluster, verb, subject)) from error
     except _UNREACHABLE as error:
-        where = {"cluster": cluster, "verb": verb, "object": subject}
+        request = {"cluster": cluster, "verb": verb, "object": subject}
         shown = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
-        raise errors.ClusterUnreachable(**where, reason=_reason(error), shown=shown) from error
+        raise errors.ClusterUnreachable(**request, reason=_reason(error), shown=shown) from error
 
 
 _UNREACHABLE = (
@@ -88,28 +88,29 @@ _UNREACHABLE = (
 )
 
 
-def _from_response(response: httpx2.Response, where: tuple[str, str, str]) -> errors.KubernetesError:
+def _from_response(response: httpx2.Response, request: tuple[str, str, str]) -> errors.KubernetesError:
     code, status = response.status_code, _status(response)
     if not status and code not in _BUSY and "Audit-Id" not in response.headers:
-        # An absence reported by a load balancer or a proxy on the way would be taken for a fact about the cluster.
-        cluster, verb, subject = where
-        reason = f"HTTP {code} came from something that is not a Kubernetes API server"
+        # A 404 from a load balancer or a proxy does not mean that the object is absent from the cluster.
+        cluster, verb, subject = request
+        reason = f"HTTP {code} does not come from a Kubernetes API server"
         return errors.ClusterUnreachable(cluster=cluster, verb=verb, object=subject, reason=reason)
-    return from_status(code, status, response.headers.get("Retry-After"), where)
+    return from_status(code, status, response.headers.get("Retry-After"), request)
 
 
 def from_status(
-    code: int, status: Mapping[str, Any], retry_after: str | None, where: tuple[str, str, str]
+    code: int, status: Mapping[str, Any], retry_after: str | None, request: tuple[str, str, str]
 ) -> errors.KubernetesError:
-    """The error that a Status object (empty where there was none) and its HTTP code stand for."""
-    cluster, verb, subject = where
+    """The error for a Status object (empty if the response has none) and its HTTP code; `request` is cluster, verb,
+    object."""
+    cluster, verb, subject = request
     reason = str(status.get("reason") or "")
-    told = _cut(str(status.get("message") or reason or f"HTTP {code}"))
-    values = {"cluster": cluster, "verb": verb, "object": subject, "reason": told}
+    message = _shorten(str(status.get("message") or reason or f"HTTP {code}"))
+    values = {"cluster": cluster, "verb": verb, "object": subject, "reason": message}
     details = status.get("details") or {}
     if code in _BUSY:
         return errors.ServerBusy(retry_after=_seconds(retry_after or details.get("retryAfterSeconds")), **values)
-    if code == 403 and _NOT_YET in told:
+    if code == 403 and _NO_SERVICE_ACCOUNT_YET in message:
         return errors.ServerBusy(retry_after=None, **values)
     if code == 409 and reason == "AlreadyExists":
         return errors.AlreadyExists(**values)
@@ -127,7 +128,7 @@ def _status(response: httpx2.Response) -> Mapping[str, Any]:
 
 
 def _seconds(retry_after: str | int | None) -> float | None:
-    """Seconds from a Retry-After header, which is a number or a date."""
+    """The seconds of a Retry-After header, a number or a date."""
     if retry_after is None:
         return None
     try:
@@ -141,29 +142,29 @@ def _seconds(retry_after: str | int | None) -> float | None:
 
 
 def _reason(error: Exception) -> str:
-    """Words for a person; where they are not our own, the deepest cause says most."""
+    """A readable reason: the AnswerError's own text, else the first known cause."""
     if isinstance(error, AnswerError):
-        return _cut(str(error))
+        return _shorten(str(error))
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _cut(f"its certificate is not trusted: {getattr(cause, 'verify_message', '') or cause}")
+            return _shorten(f"its certificate is not trusted: {getattr(cause, 'verify_message', '') or cause}")
         if isinstance(cause, socket.gaierror):
-            return _cut(f"its name cannot be resolved: {cause.strerror or cause}")
+            return _shorten(f"its name cannot be resolved: {cause.strerror or cause}")
         if isinstance(cause, (httpx2.ConnectTimeout, httpcore2.ConnectTimeout)):
             return "no connection in time"
         if isinstance(cause, (httpx2.TimeoutException, httpcore2.TimeoutException, TimeoutError)):
             return "no answer in time"
-    return _cut(str(error) or type(error).__name__)
+    return _shorten(str(error) or type(error).__name__)
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """The error, and what led to it."""
+    """The error and its chain of causes."""
     chain = [error]
-    while (deeper := chain[-1].__cause__ or chain[-1].__context__) is not None and deeper not in chain:
-        chain.append(deeper)
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+        chain.append(cause)
     return chain
 
 
-def _cut(text: str) -> str:
+def _shorten(text: str) -> str:
     text = " ".join(text.split()).rstrip(".")
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"

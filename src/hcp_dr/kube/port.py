@@ -1,7 +1,7 @@
-"""What the product asks of a Kubernetes API, and nothing more.
+"""The part of the Kubernetes API that the product uses.
 
-Objects are the API's own JSON as dictionaries, so that nothing is lost on the way from one cluster to the
-other. Every method raises the classes of `hcp_dr.errors` and no other: the adapters map.
+Objects are the API's own JSON as dictionaries, so that no field is lost between the clusters. Every method raises only
+classes of `hcp_dr.errors`: the adapters translate errors.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ PatchBody = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 Propagation = Literal["Foreground", "Background", "Orphan"]
 
 FIELD_MANAGER = "hcp-dr"
-"""As whom the product writes, in managedFields."""
+"""The product's field manager, in managedFields."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Resource:
-    """A kind of object with the one API version in which it is read and written."""
+    """A kind of object, with the API version that the product reads and writes."""
 
     group: str
     version: str
@@ -38,7 +38,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One consistent list: all pages, and the resourceVersion from which a watch goes on."""
+    """One consistent list: the objects of all pages, and the resourceVersion to start a watch from."""
 
     items: tuple[Object, ...]
     resource_version: str
@@ -54,7 +54,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A command that ran in a container to its end."""
+    """The result of a command in a container."""
 
     exit_code: int
     stdout: bytes
@@ -62,20 +62,20 @@ class Completed:
 
 
 class Kubernetes(Protocol):
-    """One cluster. `name` is the word for it in messages: source, destination, hosted."""
+    """One cluster. `name` is its name in messages: source, destination, hosted."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def server(self) -> str:
-        """The URL of the API server, for telling clusters apart."""
+        """The URL of the API server, to distinguish clusters."""
         ...
 
     @property
     def unverified(self) -> str:
-        """Why nobody can know whether it is this server that answers, and whether somebody listens; "" where its
-        certificate is checked."""
+        """Why neither the server's identity nor the secrecy of the connection is certain; "" if the server's
+        certificate is verified."""
         ...
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
@@ -83,7 +83,7 @@ class Kubernetes(Protocol):
         ...
 
     def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
-        """As get, but None where the object, or its kind, is not there."""
+        """As get, but None if the object or its kind does not exist."""
         ...
 
     def list(
@@ -94,11 +94,11 @@ class Kubernetes(Protocol):
         labels: str | None = None,
         fields: str | None = None,
     ) -> Listing:
-        """All objects of all pages; namespace None means every namespace. Items carry apiVersion and kind."""
+        """The objects of all pages; namespace None means every namespace. Items have apiVersion and kind."""
         ...
 
     def create(self, resource: Resource, body: Object) -> Object:
-        """The namespace is that of body.metadata. Raises AlreadyExists, Invalid."""
+        """Create the object in the namespace of body.metadata. Raises AlreadyExists, Invalid."""
         ...
 
     def replace(self, resource: Resource, body: Object, *, subresource: str | None = None) -> Object:
@@ -114,8 +114,8 @@ class Kubernetes(Protocol):
         *,
         subresource: str | None = None,
     ) -> Object:
-        """A mapping is a merge patch, a sequence a JSON patch. metadata.resourceVersion in a merge patch makes
-        it conditional. Raises Conflict, NotFound, Invalid (also for a failed JSON patch test).
+        """A mapping is a merge patch, a sequence a JSON patch. A merge patch with metadata.resourceVersion is
+        conditional. Raises Conflict, NotFound, Invalid (also for a failed JSON patch test).
         """
         ...
 
@@ -129,7 +129,7 @@ class Kubernetes(Protocol):
         grace_seconds: int | None = None,
         propagation: Propagation = "Background",
     ) -> None:
-        """uid is a precondition (Conflict when another object has the name by now). Raises NotFound."""
+        """uid is a precondition (Conflict if a newer object has the same name). Raises NotFound."""
         ...
 
     def watch(
@@ -141,7 +141,7 @@ class Kubernetes(Protocol):
         seconds: float,
         labels: str | None = None,
     ) -> Iterator[Event]:
-        """Events after resource_version; ends after so many seconds, at least one. Raises Expired: list again."""
+        """Events after resource_version, for this number of seconds, at least one. After Expired, list again."""
         ...
 
     def execute(
@@ -154,8 +154,8 @@ class Kubernetes(Protocol):
         stdin: bytes | None = None,
         seconds: float = 60,
     ) -> Completed:
-        """Run a command in a container. A non-zero exit code is a result, not an error. stdin is sent, and closed
-        if the API server can (Kubernetes 1.30 and newer): let the command read so many bytes, not to the end.
+        """Run a command in a container. A non-zero exit code is a result, not an error. API servers before Kubernetes
+        1.30 cannot close stdin: let the command read a known number of bytes instead of reading to the end.
         """
         ...
 
@@ -168,11 +168,11 @@ class Kubernetes(Protocol):
         subresource: str | None = None,
         name: str | None = None,
     ) -> bool:
-        """A SelfSubjectAccessReview of the caller, for all objects or for the one of that name."""
+        """Ask the API server with a SelfSubjectAccessReview, for all objects or for the object with this name."""
         ...
 
     def versions(self, group: str) -> tuple[str, ...]:
-        """Served versions of an API group, the preferred one first; empty where the group is not served."""
+        """The served versions of an API group, the preferred version first; empty if the group is not served."""
         ...
 
     def close(self) -> None: ...

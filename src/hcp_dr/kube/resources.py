@@ -1,4 +1,4 @@
-"""The kinds of object that the product touches, each in the one version it reads and writes."""
+"""The kinds of object that the product reads or writes, each with its API version."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""HTTPS to one API server: trust, credentials, proxy, time limits, connections. Nothing is tried twice.
+"""HTTPS to one API server: trust, credentials, proxy, timeouts, connections. Requests are not retried.
 
-The only request sent again is one that was refused for its credentials, with fresh ones: it had done nothing.
+The only exception is a request that the server refused with 401: it had no effect, and is sent again with renewed
+credentials.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from hcp_dr.kube.kubeconfig import Access
 from hcp_dr.kube.mapping import AnswerError
 
 USER_AGENT = "hcp-dr"
-IDLE_SECONDS = 60.0  # shorter than what load balancers drop silently
+IDLE_SECONDS = 60.0  # shorter than the idle timeout of load balancers, which drop connections silently
 CONNECTIONS = httpx2.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=IDLE_SECONDS)
-"""Without a limit: where TLS fails behind a proxy, as it does while an API is away, the pool counts the connection as
-one in use for good, and would give out none any more. The engine's hands are the limit."""
+"""No limit on connections: when TLS fails behind a proxy, as during an outage of the API, the pool counts the
+connection as in use for good, and a limited pool would run empty. The engine's threads are the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """Time limits: to be connected, without a byte of an answer, and for a watch to end after its time."""
+    """Timeouts: for the connection, for each read of a response, and for a watch to end after its time."""
 
     connect: float = 5.0
     read: float = 30.0
@@ -53,7 +54,7 @@ class Call:
 
 
 class Transport:
-    """Safe for use from several threads."""
+    """Thread-safe."""
 
     def __init__(self, access: Access, seconds: Seconds | None = None) -> None:
         self.access = access
@@ -61,22 +62,22 @@ class Transport:
         self._credentials = Credentials(access.user)
         self._lock = threading.Lock()
         self._clients: dict[str | None, httpx2.Client] = {}
-        self._client(Credential(None, access.user.certificate, access.user.key))  # what cannot be used is known at once
+        self._client(Credential(None, access.user.certificate, access.user.key))  # report unusable settings at once
 
-    def ask(self, call: Call) -> dict[str, Any]:
-        """The JSON of the answer. Raises what hcp_dr.kube.mapping maps."""
+    def request(self, call: Call) -> dict[str, Any]:
+        """The JSON of the response. Raises the errors that hcp_dr.kube.mapping translates."""
         with self.stream(call) as response:
             return parse(response.read())
 
     @contextmanager
     def stream(self, call: Call) -> Iterator[httpx2.Response]:
-        """The response with its status checked and its body not read yet. 101 is a success."""
+        """The response, with its status checked and its body unread. Status 101 is a success."""
         credential = self._credentials.current()
         response = self._send(call, credential)
         try:
-            if response.status_code == 401 and (other := self._credentials.renewed(credential)) is not None:
+            if response.status_code == 401 and (renewed := self._credentials.renewed(credential)) is not None:
                 response.close()
-                response = self._send(call, other)
+                response = self._send(call, renewed)
             if response.status_code != 101 and not response.is_success:
                 response.read()
                 raise httpx2.HTTPStatusError(
@@ -114,14 +115,14 @@ class Transport:
         return client.send(request, stream=True)
 
     def _client(self, credential: Credential) -> httpx2.Client:
-        """The connections that were opened with this certificate; a renewed certificate opens new ones."""
+        """The client whose connections use this certificate; a renewed certificate gets a new client."""
         with self._lock:
             client = self._clients.get(credential.certificate)
             if client is None:
-                client = self._clients[credential.certificate] = self._connections(trust(self.access, credential))
+                client = self._clients[credential.certificate] = self._new_client(ssl_context(self.access, credential))
             return client
 
-    def _connections(self, context: ssl.SSLContext) -> httpx2.Client:
+    def _new_client(self, context: ssl.SSLContext) -> httpx2.Client:
         """Raises UnusableError."""
         try:
             return httpx2.Client(
@@ -131,9 +132,9 @@ class Transport:
                 limits=CONNECTIONS,
             )
         except (ImportError, ValueError, httpx2.InvalidURL):  # their text may quote a password
-            where = "its proxy-url" if self.access.proxy_url else "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"
+            setting = "its proxy-url" if self.access.proxy_url else "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"
             raise UnusableError(
-                f"{where} names a proxy that is not http or https, or whose port is no number"
+                f"{setting} names a proxy that is not http or https, or has a port that is not a number"
             ) from None
 
 
@@ -141,27 +142,27 @@ def parse(text: bytes | bytearray) -> dict[str, Any]:
     """A JSON object. Raises AnswerError."""
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError):  # its text quotes the answer
-        raise AnswerError("the answer is not JSON") from None
+    except (ValueError, RecursionError):  # the error's text quotes the response
+        raise AnswerError("the response is not JSON") from None
     if not isinstance(value, dict):
-        raise AnswerError("the answer is not an object")
+        raise AnswerError("the response is not a JSON object")
     return value
 
 
-def trust(access: Access, credential: Credential) -> ssl.SSLContext:
-    """Raises UnusableError where the certificates are not PEM or do not fit."""
+def ssl_context(access: Access, credential: Credential) -> ssl.SSLContext:
+    """Raises UnusableError if a certificate is not PEM or does not match its key."""
     try:
         context = ssl.create_default_context(cadata=access.certificate_authority)
     except ssl.SSLError as error:
         raise UnusableError(f"its certificate authority is not valid ({error.reason or error})") from error
-    # Kubernetes' own certificate authorities lack extensions that the strict mode of newer Pythons asks for.
+    # Kubernetes' own certificate authorities lack extensions that newer versions of Python require in strict mode.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if access.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if credential.certificate and credential.key:
         try:
-            with _readable(f"{credential.certificate}\n{credential.key}") as file:
+            with _as_file(f"{credential.certificate}\n{credential.key}") as file:
                 context.load_cert_chain(file, password=_no_password)
         except (ssl.SSLError, ValueError) as error:
             reason = getattr(error, "reason", None) or "not PEM"
@@ -170,13 +171,13 @@ def trust(access: Access, credential: Credential) -> ssl.SSLContext:
 
 
 def _no_password() -> str:
-    """Keeps OpenSSL from asking the terminal."""
+    """Keeps OpenSSL from prompting on the terminal."""
     return ""
 
 
 @contextmanager
-def _readable(text: str) -> Iterator[str]:
-    """A path to read the text from; in memory where the system can, since keys should reach no disk."""
+def _as_file(text: str) -> Iterator[str]:
+    """A path with the text: in memory if the system supports it, because keys should not be written to a disk."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("client")
         try:

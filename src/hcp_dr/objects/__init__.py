@@ -1,2 +1,2 @@
-"""Pure functions over Kubernetes objects: which belong to a hosted cluster, who owns whom, what may travel, where it is
-kept. No sockets, no files, no clock live here."""
+"""Pure functions over Kubernetes objects: selection of a hosted cluster's objects, owner references, removal of fields
+that must stay on the source, layout of the backup. No sockets, files or clocks."""

@@ -1,15 +1,15 @@
-"""The backup folder: the documented layout and names, and the manifest that tells what is in it.
+"""The backup folder: the documented layout and names, and the manifest of its content.
 
     namespaces/<namespace>/hc-<name>.yaml, np-, secret-, configmap-            HostedCluster's namespace
     namespaces/<control plane namespace>/secret-, configmap-, hcp-, cl-, awscl-, awsmt-, awsm-,
                                          machinedeployment-, machineset-, machine-
     manifest.json                                                              sha256 of each file, owners, snapshot
 
-A manifest may come from the bucket, or with somebody's folder. So it is believed only where each of its lines stands
-for an object of this hosted cluster's two namespaces, in the very file that such an object has.
+A manifest may come from the bucket or from a folder that an engineer copied. So a manifest is accepted only if each of
+its entries names an object of this hosted cluster's two namespaces, with the file name of that object.
 
-Files hold scrubbed objects, so that they can also be applied by hand; what was scrubbed and is needed (owners, uid and
-resourceVersion on the source) is in the manifest.
+Files contain scrubbed objects, so that they can also be applied by hand; the manifest keeps the scrubbed values that
+are still needed (owners, uid and resourceVersion on the source).
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ from hcp_dr.objects.scrub import scrub
 
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's, where PyYAML has it: ten times faster, and a backup of thousands of objects is read at every step."""
+"""libyaml's, if PyYAML has it: ten times faster, and each step reads a backup of thousands of objects."""
 
 MANIFEST = "manifest.json"
 FORMAT = 1
 COMPLETED = "completed-by-hcp-dr"
-"""The folder for files of a backup made by hand that had to be completed. Those made by hand stay as they are."""
+"""The folder for the completed copies of files of a backup made by hand. The original files stay unchanged."""
 BY_HAND = "by-hand-"
-"""With which the id of a fence begins that was made by hand."""
+"""The prefix of the id of a fence that was made by hand."""
 ENDINGS = (".yaml", ".yml", ".json")
-"""Of files that were made by hand."""
+"""The suffixes of files that were made by hand."""
 _FOREIGN = (
-    "Nothing of it was used. Find out who wrote that manifest; use the folder of the machine that made the backup, or "
+    "The backup was not used. Find out who wrote that manifest; use the folder of the machine that made the backup, or "
     "make the backup again."
 )
-_WHOLE = (
-    "Bring the folder of the machine that made the backup here, and run `hcp-dr resume --backup` with it; without it, "
-    "make the backup again."
+_INCOMPLETE = (
+    "Copy the folder from the machine that made the backup to this machine, and run `hcp-dr resume --backup` with it; "
+    "if that folder is lost, make the backup again."
 )
-_KEPT = 4096  # objects of a backup that are not read or written twice
+_CACHED = 4096  # objects of a backup that are cached in memory
 
 _PREFIXES = {
     "HostedCluster": "hc",
@@ -75,25 +75,26 @@ class Archive(Protocol):
 
     @property
     def folder(self) -> str:
-        """For messages."""
+        """The folder's name in messages."""
         ...
 
     def read(self, path: str) -> bytes | None:
-        """None where there is no such file."""
+        """None if the file does not exist."""
         ...
 
     def write(self, path: str, text: str) -> None:
-        """Whole or not at all, readable by the owner only."""
+        """Write the file atomically, readable only by its owner."""
         ...
 
     def paths(self, below: str) -> tuple[str, ...]:
-        """The paths of the files in this folder of it, not of those in folders below; none where there is none."""
+        """The paths of the files in this subfolder, without deeper subfolders; empty if the subfolder does not
+        exist."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One object of the backup. uid and resource_version are the source's."""
+    """One object of the backup. uid and resource_version are those on the source."""
 
     file: str
     sha256: str
@@ -113,9 +114,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The etcd snapshot in the bucket. `hash` is etcd's own, size in bytes, sha256 of the file as hex; `encryption` is
-    what the bucket told of it, None where it told nothing. `fence` is the id of its fence, or of the moment `at`, in
-    seconds since the epoch, where it was taken of a cluster that went on. `etag` is that of the verified object."""
+    """The etcd snapshot in the bucket. `hash` is etcd's own, `size` is in bytes, `sha256` of the file is hexadecimal;
+    `encryption` is the bucket's, None if the bucket did not report it. `fence` is the id of the snapshot's fence; for
+    an online backup it is the id of the moment `at`, in seconds since the epoch. `etag` is that of the verified
+    object."""
 
     bucket: str
     key: str
@@ -133,7 +135,8 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`version` is of the hcp-dr that wrote it, "" for one that did not say; another one makes no other manifest."""
+    """The content of a backup. `version` is the version of hcp-dr that wrote the manifest, "" for old versions; two
+    manifests that differ only in the version are equal."""
 
     case: Mapping[str, Any]
     made_at: float  # seconds since the epoch
@@ -146,7 +149,7 @@ class Manifest:
         return tuple(entry for entry in self.entries if entry.kind == kind)
 
     def to_text(self) -> str:
-        """JSON, with a line for each entry."""
+        """JSON, with one line for each entry."""
         rest = {key: value for key, value in _fields_of(self).items() if key != "entries"}
         head = json.dumps({"format": FORMAT, **rest}, default=_fields_of, indent=1, sort_keys=True)
         lines = ",\n".join(f"  {json.dumps(entry, default=_fields_of, sort_keys=True)}" for entry in self.entries)
@@ -154,16 +157,16 @@ class Manifest:
 
     @classmethod
     def from_text(cls, text: str | bytes) -> Manifest:
-        """Raises ValueError, KeyError or TypeError where it is no manifest of this format."""
+        """Raises ValueError, KeyError or TypeError if the text is not a manifest of this format."""
         value = json.loads(text)
         if not isinstance(value, dict):
-            raise TypeError("it holds no object")
+            raise TypeError("it is not a JSON object")
         if value.get("format") != FORMAT:
             raise ValueError(f"format {value.get('format')!r} instead of {FORMAT}")
-        odd = [each for each in value["entries"] if not _is_text(each)]
+        invalid = [each for each in value["entries"] if not _has_texts(each)]
         version = value.get("version", "")
-        if odd or not isinstance(value["made_at"], int | float) or not isinstance(version, str):
-            raise TypeError("a value in it is of another kind than it must be")
+        if invalid or not isinstance(value["made_at"], int | float) or not isinstance(version, str):
+            raise TypeError("a field has a value of the wrong type")
         return cls(
             value["case"],
             value["made_at"],
@@ -185,7 +188,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A file of the backup and its line in the manifest."""
+    """A file of the backup and its entry in the manifest."""
 
     entry: Entry
     text: str
@@ -195,9 +198,9 @@ def _fields_of(value: Any) -> dict[str, Any]:
     return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
-def _is_text(entry: Mapping[str, Any]) -> bool:
-    rest = ("owners", "finalizers", "namespace")
-    return all(isinstance(value, str) for name, value in entry.items() if name not in rest)
+def _has_texts(entry: Mapping[str, Any]) -> bool:
+    other_types = ("owners", "finalizers", "namespace")
+    return all(isinstance(value, str) for name, value in entry.items() if name not in other_types)
 
 
 def path_of(item: Object) -> str:
@@ -210,7 +213,7 @@ def _path(kind: str, namespace: str | None, name: str) -> str:
 
 def page(item: Object) -> Page:
     """The file for one object."""
-    text = _written(json.dumps(scrub(item), sort_keys=True))
+    text = _to_yaml(json.dumps(scrub(item), sort_keys=True))
     return Page(
         Entry(
             file=path_of(item),
@@ -228,16 +231,16 @@ def page(item: Object) -> Page:
     )
 
 
-@lru_cache(maxsize=_KEPT)
-def _written(content: str) -> str:
-    """YAML from JSON. Every look at a backup writes each object anew, and most of them are as they were."""
+@lru_cache(maxsize=_CACHED)
+def _to_yaml(content: str) -> str:
+    """YAML from JSON. Cached: each comparison with a backup converts every object, and most have not changed."""
     return str(yaml.dump(json.loads(content), Dumper=_DUMPER, sort_keys=True, allow_unicode=True, width=1000))
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_CACHED)
 def _read(data: bytes) -> Object:
-    found: Object = yaml.load(data, Loader=_LOADER)  # noqa: S506 - a safe one
-    return found
+    item: Object = yaml.load(data, Loader=_LOADER)  # noqa: S506 - a safe loader
+    return item
 
 
 def sha256_of(data: bytes) -> str:
@@ -245,13 +248,13 @@ def sha256_of(data: bytes) -> str:
 
 
 def read_manifest(archive: Archive) -> Manifest | None:
-    """None where the folder has none. Raises ArchiveError where it cannot be understood, or is not to be believed."""
+    """None if the folder has no manifest. Raises ArchiveError if the manifest is not readable or not valid."""
     data = archive.read(MANIFEST)
-    return None if data is None else understood(data, archive.folder)
+    return None if data is None else parse_manifest(data, archive.folder)
 
 
-def understood(data: bytes, folder: str) -> Manifest:
-    """The manifest that these bytes are; `folder` is for messages. Raises ArchiveError as `read_manifest`."""
+def parse_manifest(data: bytes, folder: str) -> Manifest:
+    """Parse and validate a manifest; `folder` is for messages. Raises ArchiveError as `read_manifest`."""
     try:
         manifest, fault = _manifest(data)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -263,83 +266,86 @@ def understood(data: bytes, folder: str) -> Manifest:
 
 @lru_cache(maxsize=1)
 def _manifest(data: bytes) -> tuple[Manifest, str]:
-    """Every look at a backup reads it anew, and most of the time it is as it was. With what is wrong with it."""
+    """The manifest and its fault. Cached: each step reads the manifest, and most of the time it has not changed."""
     manifest = Manifest.from_text(data)
-    return manifest, _fault(manifest)
+    return manifest, _find_fault(manifest)
 
 
-def _fault(manifest: Manifest) -> str:
-    """Why a manifest is not to be believed, "" where it is."""
+def _find_fault(manifest: Manifest) -> str:
+    """Why a manifest is not valid, "" if it is."""
     own, by_hand = _namespaces(manifest.case), str(manifest.fence or "").startswith(BY_HAND)
-    seen: set[str] = set()
+    files: set[str] = set()
     for entry in manifest.entries:
-        named = f"has a line for {entry.kind!r} {entry.namespace!r}/{entry.name!r} in {entry.file!r}"
+        fault = f"has an entry for {entry.kind!r} {entry.namespace!r}/{entry.name!r} in {entry.file!r}"
         if entry.kind not in _PREFIXES:
-            return f"{named}, and no such kind is in a backup"
+            return f"{fault}, but backups do not contain this kind"
         if not is_name(entry.name):
-            return f"{named}, and that is no name of an object"
+            return f"{fault}, but this is not a valid object name"
         if entry.namespace not in own:
-            return f"{named}, and this hosted cluster's namespaces are {' and '.join(own) or 'not told'}"
+            return f"{fault}, but this hosted cluster's namespaces are {' and '.join(own) or 'not recorded'}"
         if entry.file != _path(entry.kind, entry.namespace, entry.name) and not (by_hand and _may_be_by_hand(entry)):
-            return f"{named}, and that is not its file"
-        if entry.file in seen:
-            return f"{named}, which is in it twice"
-        seen.add(entry.file)
+            return f"{fault}, but this is not the object's file"
+        if entry.file in files:
+            return f"{fault} twice"
+        files.add(entry.file)
     return ""
 
 
 def _namespaces(case: Mapping[str, Any]) -> tuple[str, ...]:
-    """Of the HostedCluster and its control plane; none where the manifest does not say which it is."""
+    """The namespaces of the HostedCluster and of its control plane; empty if the manifest does not name them."""
     namespace, name = str(case.get("namespace", "")), str(case.get("name", ""))
-    whole = is_name(namespace) and "." not in namespace and is_name(name)
-    return (namespace, control_plane_namespace(namespace, name)) if whole else ()
+    valid = is_name(namespace) and "." not in namespace and is_name(name)
+    return (namespace, control_plane_namespace(namespace, name)) if valid else ()
 
 
 def _may_be_by_hand(entry: Entry) -> bool:
-    """People give their files what names they like, within the folder of the namespace."""
+    """A file made by hand may have any name, within the folder of its namespace."""
     if entry.file == f"{COMPLETED}/np-{entry.name}.yaml":
         return entry.kind == "NodePool"
     folder, _, file = entry.file.rpartition("/")
     return folder == f"namespaces/{entry.namespace}" and file.endswith(ENDINGS) and file.isprintable()
 
 
-def must_be_of(manifest: Manifest, *, key_prefix: str, bucket: str, folder: str) -> None:
-    """Raises ArchiveError where it is the manifest of another backup, or names a snapshot that is not kept with it.
-    `key_prefix` is where the backup is in the bucket."""
+def check_manifest(manifest: Manifest, *, key_prefix: str, bucket: str, folder: str) -> None:
+    """Raises ArchiveError if the manifest belongs to another backup, or names a snapshot of another backup.
+    `key_prefix` is the prefix of the backup in the bucket."""
     case, snapshot = manifest.case, manifest.snapshot
     own = f"{bucket_prefix(str(case.get('namespace')), str(case.get('name')))}{case.get('backup_id')}"
     if own != key_prefix:
-        reason = f"{MANIFEST} is of the backup {own!r}, and not of {key_prefix}"
+        reason = f"{MANIFEST} belongs to the backup {own!r}, not to {key_prefix}"
     elif snapshot is not None and (snapshot.bucket, snapshot.key) != (bucket, snapshot_key(key_prefix)):
-        where = f"{snapshot.key!r} in bucket {snapshot.bucket!r}"
-        reason = f"{MANIFEST} names the snapshot {where}, and this backup's is {snapshot_key(key_prefix)} in {bucket}"
+        place = f"{snapshot.key!r} in bucket {snapshot.bucket!r}"
+        expected = f"{snapshot_key(key_prefix)} in {bucket}"
+        reason = f"{MANIFEST} names the snapshot {place}, but the snapshot of this backup is {expected}"
     else:
         return
     raise ArchiveError(folder=folder, reason=reason, todo=_FOREIGN)
 
 
 def read_objects(archive: Archive, entries: Iterable[Entry]) -> dict[Entry, Object]:
-    """The objects as the files hold them, each the one that its line names, and checked against its sha256; read them
-    only. Raises ArchiveError."""
+    """Read the objects from the files, and check each against its entry and sha256. The objects are shared: do not
+    modify them. Raises ArchiveError."""
     objects: dict[Entry, Object] = {}
     for entry in entries:
         data = archive.read(entry.file)
         if data is None:
-            raise ArchiveError(folder=archive.folder, reason=f"{entry.file} is missing", todo=_WHOLE)
+            raise ArchiveError(folder=archive.folder, reason=f"{entry.file} is missing", todo=_INCOMPLETE)
         if sha256_of(data) != entry.sha256:
             reason = f"{entry.file} was changed after the backup (sha256)"
-            raise ArchiveError(folder=archive.folder, reason=reason, todo=_WHOLE)
-        objects[entry] = _the_one(archive, entry, data)
+            raise ArchiveError(folder=archive.folder, reason=reason, todo=_INCOMPLETE)
+        objects[entry] = _parse_object(archive, entry, data)
     return objects
 
 
-def _the_one(archive: Archive, entry: Entry, data: bytes) -> Object:
+def _parse_object(archive: Archive, entry: Entry, data: bytes) -> Object:
     try:
         item = _read(data)
-        found = (item["apiVersion"], item["kind"], namespace_of(item), name_of(item))
+        identity = (item["apiVersion"], item["kind"], namespace_of(item), name_of(item))
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ArchiveError(folder=archive.folder, reason=f"{entry.file} holds no object", todo=_FOREIGN) from error
-    if found != (entry.api_version, entry.kind, entry.namespace, entry.name):
-        reason = f"{entry.file} holds {' '.join(map(repr, found))}, which is not what {MANIFEST} says"
+        raise ArchiveError(
+            folder=archive.folder, reason=f"{entry.file} contains no Kubernetes object", todo=_FOREIGN
+        ) from error
+    if identity != (entry.api_version, entry.kind, entry.namespace, entry.name):
+        reason = f"{entry.file} contains {' '.join(map(repr, identity))}, but {MANIFEST} names another object"
         raise ArchiveError(folder=archive.folder, reason=reason, todo=_FOREIGN)
     return item

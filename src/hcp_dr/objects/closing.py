@@ -1,5 +1,5 @@
-"""The closing check of what is carried: all that was found is in the backup, all that is in the backup is restored, and
-whatever is not has a reason that can be told."""
+"""The final check of a relocation's objects: each selected object is in the backup, each object of the backup is
+restored, and each exception has a known reason."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hcp_dr.objects.select import control_plane_config_maps, travels
 Place = tuple[str, str | None, str]  # kind, namespace, name
 
 NOT_CARRIED = {
-    "MachineHealthCheck": "made anew by the HyperShift operator",
-    "ConfigMap": "made anew by the control plane: it goes into no NodePool's configuration",
-    "Secret": "made anew for its service account",
+    "MachineHealthCheck": "recreated by the HyperShift operator",
+    "ConfigMap": "recreated by the control plane: not part of a NodePool's configuration",
+    "Secret": "recreated for its service account",
 }
-NOT_RESTORED = {"HostedControlPlane": "left to the operator, which builds it from the HostedCluster"}
+NOT_RESTORED = {"HostedControlPlane": "created by the HyperShift operator from the HostedCluster"}
 
 
 def place_of(item: Object) -> Place:
@@ -26,7 +26,7 @@ def place_of(item: Object) -> Place:
 
 
 def why_not_carried(item: Object) -> str | None:
-    """Of an object of the control plane namespace that was not chosen; None where nothing says why."""
+    """The reason for not carrying an object of the control plane namespace; None if there is no known reason."""
     kind = item["kind"]
     if (kind == "Secret" and travels(item)) or (kind == "ConfigMap" and control_plane_config_maps((item,))):
         return None
@@ -34,38 +34,39 @@ def why_not_carried(item: Object) -> str | None:
 
 
 def unaccounted(aside: Iterable[Object]) -> tuple[str, ...]:
-    """What was not chosen and has no reason: it would neither be carried nor stay."""
+    """The objects that were not selected without a known reason: they would be lost."""
     return tuple(f"{item['kind']} {name_of(item)}" for item in aside if why_not_carried(item) is None)
 
 
-def unwritten(found: Iterable[Object], entries: Iterable[Entry]) -> tuple[str, ...]:
-    """What was found and is not in the backup."""
+def unwritten(selected: Iterable[Object], entries: Iterable[Entry]) -> tuple[str, ...]:
+    """The selected objects that are not in the backup."""
     written = {(entry.kind, entry.namespace, entry.name) for entry in entries}
-    return tuple(f"{item['kind']} {name_of(item)}" for item in found if place_of(item) not in written)
+    return tuple(f"{item['kind']} {name_of(item)}" for item in selected if place_of(item) not in written)
 
 
-def unrestored(entries: Iterable[Entry], there: Container[Place]) -> tuple[str, ...]:
-    """What is in the backup, has to be restored, and is not there."""
+def unrestored(entries: Iterable[Entry], existing: Container[Place]) -> tuple[str, ...]:
+    """The objects of the backup that must be restored and do not exist on the destination."""
     return tuple(
         f"{entry.kind} {entry.name}"
         for entry in entries
-        if entry.kind not in NOT_RESTORED and (entry.kind, entry.namespace, entry.name) not in there
+        if entry.kind not in NOT_RESTORED and (entry.kind, entry.namespace, entry.name) not in existing
     )
 
 
-def told(kinds: Iterable[tuple[str, str]]) -> str:
-    """So many of each kind and why, from pairs of kind and reason; for a finding."""
+def describe_counts(kinds: Iterable[tuple[str, str]]) -> str:
+    """The number of each kind with its reason, from pairs of kind and reason; for a check."""
     counts = Counter(kinds)
     return "; ".join(f"{count} {kind} ({reason})" for (kind, reason), count in sorted(counts.items()))
 
 
-def told_not_carried(aside: Iterable[Object]) -> str:
-    return told((item["kind"], why_not_carried(item) or "for no known reason") for item in aside)
+def describe_not_carried(aside: Iterable[Object]) -> str:
+    return describe_counts((item["kind"], why_not_carried(item) or "for no known reason") for item in aside)
 
 
-def told_restored(entries: Iterable[Entry], missing: tuple[str, ...]) -> str:
+def describe_restored(entries: Iterable[Entry], missing: tuple[str, ...]) -> str:
     entries = tuple(entries)
-    left = [(entry.kind, NOT_RESTORED[entry.kind]) for entry in entries if entry.kind in NOT_RESTORED]
-    text = f"{len(entries) - len(left) - len(missing)} of {len(entries) - len(left)} objects of the backup are there"
-    text += f"; left out: {told(left)}" if left else ""
+    left_out = [(entry.kind, NOT_RESTORED[entry.kind]) for entry in entries if entry.kind in NOT_RESTORED]
+    total = len(entries) - len(left_out)
+    text = f"{total - len(missing)} of {total} objects of the backup are on the destination"
+    text += f"; left out: {describe_counts(left_out)}" if left_out else ""
     return text + (f"; missing: {some(missing)}" if missing else "")

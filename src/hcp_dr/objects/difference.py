@@ -1,4 +1,4 @@
-"""How one object is made into another by a merge patch (RFC 7386), and where the data of two differ."""
+"""The merge patch (RFC 7386) from one object to another, and the differences between the data of two objects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """What a merge patch has to say to make `old` into `new`; empty where they are the same. A list is one value."""
+    """The merge patch that changes `old` into `new`; empty if they are equal. A list is one value."""
     patch: dict[str, Any] = {key: None for key in old if key not in new}
     for key, value in new.items():
         before = old.get(key)
@@ -21,44 +21,45 @@ def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
     return patch
 
 
-def lacks(found: Any, wanted: Any) -> bool:
-    """Is anything of `wanted` not so in `found`? What is there besides, such as a default, does not count."""
+def lacks(actual: Any, wanted: Any) -> bool:
+    """Whether `actual` differs from `wanted` in a field of `wanted`. Additional fields, such as defaults, are
+    ignored."""
     if isinstance(wanted, Mapping):
-        return not isinstance(found, Mapping) or any(lacks(found.get(key), value) for key, value in wanted.items())
+        return not isinstance(actual, Mapping) or any(lacks(actual.get(key), value) for key, value in wanted.items())
     if isinstance(wanted, list):
-        alike = isinstance(found, list) and len(found) == len(wanted)
-        return not alike or any(map(lacks, found, wanted))
-    return bool(found != wanted)
+        comparable = isinstance(actual, list) and len(actual) == len(wanted)
+        return not comparable or any(map(lacks, actual, wanted))
+    return bool(actual != wanted)
 
 
-def differing_keys(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(sorted(key for key in {*wanted, *found} if wanted.get(key) != found.get(key)))
+def differing_keys(wanted: Mapping[str, Any], actual: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted(key for key in {*wanted, *actual} if wanted.get(key) != actual.get(key)))
 
 
-def told(wanted: Mapping[str, Any], found: Mapping[str, Any], *, lines: bool) -> tuple[str, ...]:
-    """Key by key, where they differ and never with what: a ConfigMap may hold what is secret too. With `lines` the
-    values are texts, whose lines are counted."""
+def describe_differences(wanted: Mapping[str, Any], actual: Mapping[str, Any], *, lines: bool) -> tuple[str, ...]:
+    """The keys that differ and the place of the difference, without values: a ConfigMap may contain secrets too. With
+    `lines` the values are texts, and the line numbers are included."""
     return tuple(
-        key if where is None else f"{key}: {where}"
-        for key in differing_keys(wanted, found)
-        for where in [_where(wanted.get(key), found.get(key), lines=lines)]
+        key if place is None else f"{key}: {place}"
+        for key in differing_keys(wanted, actual)
+        for place in [_describe_place(wanted.get(key), actual.get(key), lines=lines)]
     )
 
 
-def _where(wanted: Any, found: Any, *, lines: bool) -> str | None:
-    if found is None:
+def _describe_place(wanted: Any, actual: Any, *, lines: bool) -> str | None:
+    if actual is None:
         return "missing there"
     if wanted is None:
         return "there only"
     if not lines:
         return None
-    places = tuple(_places(str(wanted).splitlines(), str(found).splitlines()))
-    return f"there lines {', '.join(places)} differ" if places else "there only the line ends differ"
+    numbers = tuple(_line_numbers(str(wanted).splitlines(), str(actual).splitlines()))
+    return f"there lines {', '.join(numbers)} differ" if numbers else "there only the line ends differ"
 
 
-def _places(wanted: list[str], found: list[str]) -> Iterator[str]:
-    """Line numbers in `found`; where lines are missing there, the one before which they were."""
-    for kind, _, _, first, end in SequenceMatcher(None, wanted, found, autojunk=False).get_opcodes():
+def _line_numbers(wanted: list[str], actual: list[str]) -> Iterator[str]:
+    """Line numbers in `actual`; for missing lines, the number of the line after the gap."""
+    for kind, _, _, first, end in SequenceMatcher(None, wanted, actual, autojunk=False).get_opcodes():
         if kind == "delete":
             yield f"before {first + 1}"
         elif kind != "equal":

@@ -1,4 +1,4 @@
-"""A whole file read once, in pieces: how long it is, its sha256, and whether it is a whole snapshot of etcd."""
+"""Reads a file once, in chunks: its size, its sha256, and whether the file is a complete snapshot of etcd."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_SUM = hashlib.sha256().digest_size
+_SUM_BYTES = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """`size` in bytes, `sha256` as hex. `intact`: the sha256 at its end, which etcd appends to a whole snapshot, is
-    that of the rest."""
+    """`size` is in bytes, `sha256` is hexadecimal. `intact`: the file ends with the sha256 of its content, which etcd
+    appends to a complete snapshot."""
 
     size: int
     sha256: str
     intact: bool
 
 
-def digest(pieces: Iterable[bytes]) -> Digest:
-    whole, rest = hashlib.sha256(), hashlib.sha256()
-    size, held = 0, b""
-    for piece in pieces:
-        size += len(piece)
-        whole.update(piece)
-        held += piece
-        rest.update(held[:-_SUM])
-        held = held[-_SUM:]
-    return Digest(size, whole.hexdigest(), intact=size > _SUM and held == rest.digest())
+def digest(chunks: Iterable[bytes]) -> Digest:
+    file, content = hashlib.sha256(), hashlib.sha256()
+    size, tail = 0, b""
+    for chunk in chunks:
+        size += len(chunk)
+        file.update(chunk)
+        tail += chunk
+        content.update(tail[:-_SUM_BYTES])
+        tail = tail[-_SUM_BYTES:]
+    return Digest(size, file.hexdigest(), intact=size > _SUM_BYTES and tail == content.digest())

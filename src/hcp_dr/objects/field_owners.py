@@ -1,4 +1,4 @@
-"""Who wrote an object, and which part of it, as its managedFields tell."""
+"""The field managers of an object and of its fields, from managedFields."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from hcp_dr.kube.port import Object
 from hcp_dr.objects.reading import dig
 
-_TOLD = 3
+_MAX_SUSPECTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """`operation` is Apply where the manager says all that it wants each time, so that it puts back what others change;
-    else Update. `at` is a timestamp, "" where it is not told."""
+    """`operation` is Apply for server-side apply, with which the manager restores its fields after changes by others;
+    else Update. `at` is a timestamp, "" if unknown."""
 
     manager: str
     operation: str
@@ -26,29 +26,30 @@ class Writer:
 
 
 def writers(item: Object, *path: str) -> tuple[Writer, ...]:
-    """Those who own the field, such as spec, pausedUntil, or something below it."""
-    return _told(entry for entry in _entries(item) if _holds(entry, path))
+    """The field managers that own the field, such as spec, pausedUntil, or a field below it."""
+    return _writers(entry for entry in _entries(item) if _owns(entry, path))
 
 
 def suspects(item: Object, *path: str, but: str) -> tuple[Writer, ...]:
-    """Who may have changed the field, the newest first: who holds it, else who wrote anything of the object, because
-    whoever only took a field away leaves no trace there. Neither writers of the status nor the manager `but`."""
+    """The field managers that may have changed the field, the newest first: its owners, else all writers of the object,
+    because a manager that only removed the field leaves no trace. Excludes writers of the status and the manager `but`.
+    """
     entries = [
         entry for entry in _entries(item) if entry.get("subresource") != "status" and entry.get("manager") != but
     ]
-    holders = [entry for entry in entries if _holds(entry, path)]
-    return tuple(sorted(_told(holders or entries), key=lambda writer: writer.at, reverse=True)[:_TOLD])
+    owners = [entry for entry in entries if _owns(entry, path)]
+    return tuple(sorted(_writers(owners or entries), key=lambda writer: writer.at, reverse=True)[:_MAX_SUSPECTS])
 
 
 def _entries(item: Object) -> list[Mapping[str, Any]]:
     return item["metadata"].get("managedFields") or []
 
 
-def _holds(entry: Mapping[str, Any], path: tuple[str, ...]) -> bool:
+def _owns(entry: Mapping[str, Any], path: tuple[str, ...]) -> bool:
     return dig(entry.get("fieldsV1"), *(f"f:{word}" for word in path)) is not None
 
 
-def _told(entries: Iterable[Mapping[str, Any]]) -> tuple[Writer, ...]:
+def _writers(entries: Iterable[Mapping[str, Any]]) -> tuple[Writer, ...]:
     return tuple(
         Writer(str(entry.get("manager", "?")), str(entry.get("operation", "")), str(entry.get("time") or ""))
         for entry in entries

@@ -1,4 +1,4 @@
-"""Who owns whom among the objects that are carried over, and the same links rebuilt with the destination's uids."""
+"""The owner references between the carried objects, and the same references with the destination's uids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hcp_dr.kube.port import Object
 
 @dataclass(frozen=True, slots=True, order=True)
 class Owner:
-    """One owner reference without its uid, which is the source's. Names are unique by kind within a control plane."""
+    """One owner reference without the uid, because uids differ between clusters. Within a control plane a kind and a
+    name are unique."""
 
     api_version: str
     kind: str
@@ -38,9 +39,9 @@ def owners_of(item: Object) -> tuple[Owner, ...]:
 
 
 def relink(item: Object, owners: Iterable[Owner], uids: Mapping[tuple[str, str], str]) -> Object | None:
-    """A copy of the object owned by the destination's owners; None while the uid of one of them is not known.
+    """A copy of the object with references to the destination's owners; None while the uid of an owner is unknown.
 
-    A stale or missing controller reference makes a MachineSet create new machines (rule A5), so all or nothing."""
+    All references or none: with a stale or missing controller reference a MachineSet creates new machines (rule A5)."""
     references = []
     for owner in owners:
         uid = uids.get(owner.key)

@@ -1,4 +1,4 @@
-"""Moments as people read them. No clock lives here: seconds come in, words go out."""
+"""Formats timestamps. Pure: reads no clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def utc(seconds: float) -> str:
 
 
 def _civil(days: int) -> tuple[int, int, int]:
-    """Year, month and day of so many days since 1970-01-01, in years that begin with March and eras of 400 of them."""
+    """Year, month and day from days since 1970-01-01, with years that begin in March and eras of 400 years."""
     era, day_of_era = divmod(days + 719468, 146097)
     year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
     day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)

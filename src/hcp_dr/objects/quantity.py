@@ -11,14 +11,14 @@ _FACTORS = {"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 
 
 
 def number(quantity: object) -> float:
-    """In units: cores, bytes, pods. 0 for what is none."""
-    found = _FORM.fullmatch(str(quantity).strip())
+    """The quantity in units: cores, bytes, pods. 0 for an invalid quantity."""
+    match = _FORM.fullmatch(str(quantity).strip())
     try:
-        return float(found[1]) * (10.0 ** int(found[2]) if found[2] else _FACTORS.get(found[3], 1.0)) if found else 0.0
+        return float(match[1]) * (10.0 ** int(match[2]) if match[2] else _FACTORS.get(match[3], 1.0)) if match else 0.0
     except ValueError:
         return 0.0
 
 
 def gibibytes(count: float) -> str:
-    """For people."""
+    """Bytes as GiB, for messages."""
     return f"{count / 2**30:.1f} GiB"

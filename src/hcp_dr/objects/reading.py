@@ -1,4 +1,4 @@
-"""Small, total readers of raw objects, so that the rest need not spell out missing keys."""
+"""Small readers of raw objects that tolerate missing keys."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def owned_by(item: Object, uid: str) -> bool:
 
 
 def some(names: Sequence[str], most: int = 5) -> str:
-    """For messages: the first few, and how many more."""
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+    """For messages: the first names, and the number of the rest."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def is_deleting(item: Object) -> bool:
@@ -52,7 +52,7 @@ def is_deleting(item: Object) -> bool:
 
 
 def dig(value: Any, *path: str) -> Any:
-    """value[path0][path1]..., None as soon as something is missing."""
+    """value[path0][path1]..., None if a key is missing."""
     for key in path:
         if not isinstance(value, Mapping):
             return None
@@ -61,8 +61,8 @@ def dig(value: Any, *path: str) -> Any:
 
 
 def condition(item: Object, kind: str) -> str | None:
-    """The status of a condition (True, False, Unknown), None where there is none. A condition of an older generation of
-    the object does not count."""
+    """The status of a condition (True, False, Unknown), None if the object has no such condition, or only for an older
+    generation."""
     for entry in dig(item, "status", "conditions") or ():
         if entry.get("type") == kind:
             observed = entry.get("observedGeneration")
@@ -73,21 +73,21 @@ def condition(item: Object, kind: str) -> str | None:
 
 
 def first_container(workload: Object) -> Mapping[str, Any]:
-    """Of the pod template of a Deployment or the like; empty where there is none."""
+    """The first container of the pod template of a Deployment or another workload; empty if the template has none."""
     containers: list[Mapping[str, Any]] = dig(workload, "spec", "template", "spec", "containers") or [{}]
     return containers[0]
 
 
 def flags_of(container: Mapping[str, Any]) -> dict[str, list[str]]:
-    """What its command and args say, as --flag=value or --flag value; "" for a flag without a value."""
-    words = [*(container.get("command") or ()), *(container.get("args") or ())]
+    """The flags of a container's command and args, as --flag=value or --flag value; "" for a flag without a value."""
+    arguments = [*(container.get("command") or ()), *(container.get("args") or ())]
     flags: dict[str, list[str]] = {}
-    for index, word in enumerate(words):
-        if not word.startswith("--"):
+    for index, argument in enumerate(arguments):
+        if not argument.startswith("--"):
             continue
-        flag, equals, value = word[2:].partition("=")
-        if not equals and index + 1 < len(words) and not words[index + 1].startswith("--"):
-            value = words[index + 1]
+        flag, equals, value = argument[2:].partition("=")
+        if not equals and index + 1 < len(arguments) and not arguments[index + 1].startswith("--"):
+            value = arguments[index + 1]
         flags.setdefault(flag, []).append(value)
     return flags
 
@@ -97,11 +97,11 @@ def is_ready_pod(pod: Object) -> bool:
 
 
 def selects(selector: Mapping[str, str], item: Object) -> bool:
-    """Does a matchLabels selector choose the object? An empty one chooses nothing here."""
+    """Whether a matchLabels selector selects the object. Here an empty selector selects no object."""
     return bool(selector) and selector.items() <= labels_of(item).items()
 
 
 def pods_of(workload: Object, pods: Iterable[Object]) -> tuple[Object, ...]:
-    """The pods that a Deployment's or StatefulSet's selector chooses."""
+    """The pods selected by a Deployment or StatefulSet."""
     selector = dig(workload, "spec", "selector", "matchLabels") or {}
     return tuple(pod for pod in pods if selects(selector, pod))

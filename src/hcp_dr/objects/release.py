@@ -1,7 +1,7 @@
-"""Which release a hosted cluster's control plane runs.
+"""The release of a hosted cluster's control plane.
 
-The control plane operator, and with it etcd-init, comes from the hosted cluster's release, whatever HyperShift operator
-there is. What they do is looked at and never told by a version: the same minor release has had both."""
+The control plane operator and etcd-init come from the hosted cluster's release, independent of the HyperShift operator.
+Their behavior is detected, never derived from the version: behavior has changed within one minor release."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _TAG = re.compile(r":(\d+\.\d+\.\d+[^:/@]*)")
 
 
 def control_plane_version(hosted_cluster: Object) -> str:
-    """Such as 4.23.1: as the status says for the image that the spec asks for, else by the image's tag.
+    """A version such as 4.23.1, from the status entry for the image of the spec, else from the image's tag.
 
-    "" where neither tells, or where the control plane operator is none of a release."""
+    "" if both are unknown, or if the HostedCluster overrides the image of the control plane operator."""
     if annotations_of(hosted_cluster).get(CONTROL_PLANE_OPERATOR_IMAGE):
         return ""
     image = dig(hosted_cluster, "spec", "controlPlaneRelease", "image") or dig(
         hosted_cluster, "spec", "release", "image"
     )
-    for told in ("controlPlaneVersion", "version"):
-        for entry in dig(hosted_cluster, "status", told, "history") or ():
+    for field in ("controlPlaneVersion", "version"):
+        for entry in dig(hosted_cluster, "status", field, "history") or ():
             if entry.get("image") == image and entry.get("version"):
                 return str(entry["version"])
     tag = _TAG.search(str(image or ""))
@@ -32,18 +32,17 @@ def control_plane_version(hosted_cluster: Object) -> str:
 
 
 def control_plane_images(hosted_cluster: Object) -> str:
-    """What its control plane is made of: the image of its release, and that of a control plane operator of its own
-    behind it, if it has one."""
+    """The image of the control plane's release, and of an overridden control plane operator, if any."""
     image = dig(hosted_cluster, "spec", "controlPlaneRelease", "image") or dig(
         hosted_cluster, "spec", "release", "image"
     )
-    own = (dig(hosted_cluster, "metadata", "annotations") or {}).get(CONTROL_PLANE_OPERATOR_IMAGE)
-    return f"{image or ''} {own}" if own else str(image or "")
+    override = (dig(hosted_cluster, "metadata", "annotations") or {}).get(CONTROL_PLANE_OPERATOR_IMAGE)
+    return f"{image or ''} {override}" if override else str(image or "")
 
 
 def upgrade(hosted_cluster: Object) -> str:
-    """From which version to which its control plane is being upgraded, as the newest entry of its history says; ""
-    where none goes on."""
+    """The versions of the control plane's current upgrade, from the newest entry of the history; "" if no upgrade is in
+    progress."""
     history = dig(hosted_cluster, "status", "version", "history") or [{}]
     newest = history[0]
     if newest.get("state", "Completed") == "Completed":

@@ -1,7 +1,7 @@
-"""What of an object may travel to another cluster.
+"""Removes the fields of an object that must not be carried to another cluster.
 
-Identity given by the source (uid, resourceVersion, owner references, finalizers) stays behind: a stale owner lets the
-garbage collector delete what was restored, and a restored finalizer with a deletion terminates instances.
+The identity from the source (uid, resourceVersion, owner references, finalizers) stays behind: with a stale owner the
+garbage collector deletes the restored object, and a restored finalizer with a deletion terminates instances.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PLACED = (
     API_SERVER_MEMORY,
     REQUEST_SERVING_SELECTOR,
 )
-"""What the source says of its own nodes, subnets and sizes: it stays behind, and means nothing elsewhere."""
+"""Annotations about the source's nodes, subnets and sizes: they stay behind, and have no meaning on another cluster."""
 _ANNOTATIONS_OF_THE_SOURCE = frozenset(
     {
         CLEANUP_CLOUD_RESOURCES,
@@ -54,28 +54,28 @@ _ANNOTATIONS_OF_THE_SOURCE = frozenset(
 
 
 def scrub(item: Object) -> Object:
-    """Without what the source gave it; status kept on NodePools only (rule A8). What is kept is shared with the item:
-    read it only."""
+    """The object without the fields and annotations of the source; only NodePools keep their status (rule A8). The
+    result shares its values with `item`: do not modify them."""
     meta = {key: value for key, value in item["metadata"].items() if key not in _META_OF_THE_SOURCE}
     annotations = {k: v for k, v in annotations_of(item).items() if k not in _ANNOTATIONS_OF_THE_SOURCE}
     meta.pop("annotations", None)
     if annotations:
         meta["annotations"] = annotations
-    clean = {**item, "metadata": meta}
-    if clean.get("kind") != "NodePool":
-        clean.pop("status", None)
-    return clean
+    scrubbed = {**item, "metadata": meta}
+    if scrubbed.get("kind") != "NodePool":
+        scrubbed.pop("status", None)
+    return scrubbed
 
 
-def anew(item: Object) -> Object:
-    """As it can be created again on its own cluster: with its owners there, without what a server gives. Shared as in
-    `scrub`."""
+def recreatable(item: Object) -> Object:
+    """The object as it can be created again on its own cluster: with its owners, without the fields that the server
+    sets. Shares values as `scrub`."""
     kept = {"ownerReferences", "finalizers"}
     meta = {key: value for key, value in item["metadata"].items() if key in kept or key not in _META_OF_THE_SOURCE}
     return {**{key: value for key, value in item.items() if key != "status"}, "metadata": meta}
 
 
 def keeps_oidc_documents(hosted_cluster: Object) -> bool:
-    """True where the finalizer says that the documents are in the bucket already: the restored HostedCluster keeps it,
-    so that they are not made anew (rule E3)."""
+    """Whether the HostedCluster has the finalizer for OIDC documents in the bucket: the restored HostedCluster keeps
+    the finalizer, so that the operator does not create the documents again (rule E3)."""
     return OIDC_FINALIZER in finalizers_of(hosted_cluster)

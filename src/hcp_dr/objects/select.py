@@ -1,4 +1,4 @@
-"""Which objects belong to a hosted cluster: by reference, label, annotation and owner, never by a prefix of a name."""
+"""Selects the objects of a hosted cluster: by reference, label, annotation and owner, never by a name's prefix."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _CONFIG_MAP_KEYS = frozenset(
 
 
 def node_pools_of(hosted_cluster: Object, pools: Iterable[Object]) -> tuple[Object, ...]:
-    """The NodePools whose spec names the cluster; their namespace is the HostedCluster's."""
+    """The NodePools that name the cluster in their spec; `pools` are in the HostedCluster's namespace."""
     return tuple(pool for pool in pools if dig(pool, "spec", "clusterName") == name_of(hosted_cluster))
 
 
@@ -72,36 +72,36 @@ def _references(value: Any, keys: frozenset[str]) -> Iterator[str]:
 
 
 def referenced_secrets(hosted_cluster: Object) -> frozenset[str]:
-    """Names of the Secrets that the spec refers to."""
+    """The names of the Secrets in the spec."""
     return frozenset(_references(hosted_cluster.get("spec"), _SECRET_KEYS))
 
 
 def referenced_config_maps(hosted_cluster: Object, pools: Iterable[Object]) -> frozenset[str]:
-    """Names of the ConfigMaps that the cluster's spec and its NodePools' config and tuningConfig refer to."""
-    entries = [x for pool in pools for key in ("config", "tuningConfig") for x in dig(pool, "spec", key) or ()]
+    """The names of the ConfigMaps in the cluster's spec and in config and tuningConfig of its NodePools."""
+    entries = [entry for pool in pools for key in ("config", "tuningConfig") for entry in dig(pool, "spec", key) or ()]
     configs = (entry["name"] for entry in entries if entry.get("name"))
     return frozenset((*_references(hosted_cluster.get("spec"), _CONFIG_MAP_KEYS), *configs))
 
 
 def reference_mark(name: str) -> str:
-    """The annotation that the HyperShift operator puts on what a HostedCluster of this name refers to."""
+    """The HyperShift operator's annotation on objects that the HostedCluster with this name refers to."""
     return f"{REFERENCED_RESOURCE_PREFIX}{name}"
 
 
 def inputs_of(hosted_cluster: Object, referenced: frozenset[str], candidates: Iterable[Object]) -> tuple[Object, ...]:
-    """Of the Secrets or ConfigMaps of the HostedCluster's namespace, those it refers to: named in its spec, or marked
-    by the HyperShift operator with the referenced-resource annotation of this cluster."""
-    mark = reference_mark(name_of(hosted_cluster))
-    return tuple(item for item in candidates if name_of(item) in referenced or mark in annotations_of(item))
+    """The Secrets or ConfigMaps in the HostedCluster's namespace that the HostedCluster refers to: by name in its spec,
+    or with the HyperShift operator's referenced-resource annotation for this cluster."""
+    annotation = reference_mark(name_of(hosted_cluster))
+    return tuple(item for item in candidates if name_of(item) in referenced or annotation in annotations_of(item))
 
 
 def is_token_secret(secret: Object) -> bool:
-    """token-* and user-data-* secrets: they say so by the annotation that names their NodePool."""
+    """Whether the secret is a token-* or user-data-* secret: these have an annotation with their NodePool."""
     return NODE_POOL_ANNOTATION in annotations_of(secret)
 
 
 def travels(secret: Object) -> bool:
-    """Of the secrets of the control plane namespace: not those made for service accounts, which are made anew."""
+    """Whether a secret of the control plane namespace is carried: secrets of service accounts are recreated instead."""
     return secret.get("type") not in (
         "kubernetes.io/service-account-token",
         "kubernetes.io/dockercfg",
@@ -109,15 +109,15 @@ def travels(secret: Object) -> bool:
 
 
 def control_plane_config_maps(config_maps: Iterable[Object]) -> tuple[Object, ...]:
-    """ConfigMaps of the control plane namespace that go into the NodePools' hash; a missing one rolls the pool."""
+    """The ConfigMaps of the control plane namespace in the NodePools' hash; if one is missing, the NodePool rolls."""
     return tuple(
         item for item in config_maps if any(label in labels_of(item) for label in _CONTROL_PLANE_CONFIG_LABELS)
     )
 
 
 def of_infrastructure(infra_id: str, items: Iterable[Object]) -> tuple[Object, ...]:
-    """Cluster API objects of one cluster: by spec.clusterName, the cluster-name label, or, for those without either,
-    an owner reference to the Cluster."""
+    """The Cluster API objects of one cluster: by spec.clusterName, the cluster-name label, or an owner reference to the
+    Cluster."""
     return tuple(
         item
         for item in items

@@ -1,6 +1,6 @@
-"""The key that signs a hosted cluster's service account tokens, beside the key set by which AWS checks them.
+"""Compares the signing key of a hosted cluster's service account tokens with the key set that AWS uses to verify them.
 
-The documents that HyperShift publishes hold a JSON web key set (RFC 7517); the Secret holds the public key as PEM.
+HyperShift publishes a JSON web key set (RFC 7517) in its OIDC documents; the Secret contains the public key as PEM.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from collections.abc import Mapping
 from typing import Any
 
 KEY_SET = "/openid/v1/jwks"
-"""Below the infrastructure id in the operator's bucket."""
+"""The key in the operator's bucket, below the infraID."""
 
 
 def publishes(key_set: bytes, public_pem: bytes) -> bool:
-    """Whether the key is one of the set. Raises ValueError where either is not readable."""
+    """Whether the key set contains the key. Raises ValueError if the set or the key is not readable."""
     der = _der(public_pem)
-    found = json.loads(key_set)
-    keys = found.get("keys") if isinstance(found, Mapping) else None
+    document = json.loads(key_set)
+    keys = document.get("keys") if isinstance(document, Mapping) else None
     if not isinstance(keys, list):
-        raise ValueError("it is no key set")
-    return any(isinstance(key, Mapping) and _end_of(key) and der.endswith(_end_of(key)) for key in keys)
+        raise ValueError("it is not a key set")
+    return any(isinstance(key, Mapping) and _der_suffix(key) and der.endswith(_der_suffix(key)) for key in keys)
 
 
 def _der(pem: bytes) -> bytes:
     lines = [line.strip() for line in pem.splitlines() if line.strip()]
     if len(lines) < 3 or not lines[0].startswith(b"-----BEGIN") or not lines[-1].startswith(b"-----END"):
-        raise ValueError("it is no PEM")
+        raise ValueError("it is not PEM")
     return base64.b64decode(b"".join(lines[1:-1]), validate=True)
 
 
-def _end_of(key: Mapping[str, Any]) -> bytes:
-    """How a SubjectPublicKeyInfo of this key ends: with the whole key. Empty for kinds that are not known."""
+def _der_suffix(key: Mapping[str, Any]) -> bytes:
+    """The end of the key's SubjectPublicKeyInfo, with the complete key. Empty for unknown kinds of key."""
     try:
         match key.get("kty"):
             case "RSA":
@@ -41,7 +41,7 @@ def _end_of(key: Mapping[str, Any]) -> bytes:
             case "EC":
                 return b"\x04" + _bytes(key["x"]) + _bytes(key["y"])
     except (KeyError, binascii.Error) as error:
-        raise ValueError("it holds a key that cannot be read") from error
+        raise ValueError("it contains a key that is not readable") from error
     return b""
 
 
@@ -55,9 +55,9 @@ def _integer(value: bytes) -> bytes:
 
 
 def _encoded(tag: int, content: bytes) -> bytes:
-    """In DER."""
+    """A tag, length and content in DER."""
     length = len(content)
     if length < 0x80:
         return bytes((tag, length)) + content
-    told = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(told))) + told + content
+    long_length = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(long_length))) + long_length + content

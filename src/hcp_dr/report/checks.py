@@ -1,4 +1,4 @@
-"""Findings of preflight as text and JSON."""
+"""The checks of preflight as text and JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hcp_dr.engine.step import Check
 
 
 def overall(checks: Sequence[Check]) -> str:
-    """The worst verdict of all; what is accepted is a warning."""
+    """The worst verdict of all checks; an accepted check counts as a warning."""
     for verdict in ("blocked", "unknown", "warning"):
         if any(check.verdict == verdict and not check.accepted for check in checks):
             return verdict
@@ -42,13 +42,13 @@ def to_text(checks: Sequence[Check]) -> str:
         lines.append(f"{verdict:8} {check.name:{width}}  {check.seen}")
         if check.verdict != "ok":
             lines += [
-                f"{'':8} {'':{width}}  {f'{label}: ' if label else ''}{text}" for label, text in _more(check) if text
+                f"{'':8} {'':{width}}  {f'{label}: ' if label else ''}{text}" for label, text in _details(check) if text
             ]
     lines.append(f"\nverdict: {overall(checks)}")
     return "\n".join(lines)
 
 
-def _more(check: Check) -> tuple[tuple[str, str], ...]:
-    may = f'or, knowing better: --accept {check.name} --reason "..."' if check.stops and check.acceptable else ""
+def _details(check: Check) -> tuple[tuple[str, str], ...]:
+    override = f'to override: --ignore-check {check.name} --reason "..."' if check.stops and check.acceptable else ""
     reason = f"{check.verdict}, and accepted: {check.accepted}" if check.accepted else ""
-    return (("why it matters", check.why), ("what to do", check.todo), ("", may), ("", reason))
+    return (("why it matters", check.why), ("what to do", check.todo), ("", override), ("", reason))

@@ -9,40 +9,40 @@ from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, RESUME, HcpDrError
 
 _HEAD = f"""# Exit codes
 
-Made from `src/hcp_dr/errors.py` by `make docs`. A word like CLUSTER stands for what the message names.
+Generated from `src/hcp_dr/errors.py` by `make docs`. Words in capitals, such as CLUSTER, are placeholders.
 
-| code | what it says |
+| code | meaning |
 |---|---|
 | {DONE} | done |
-| {DONE_WITH_WARNINGS} | done, with warnings: a check that this command made is a `warning`. The result names it |
-| {HcpDrError.exit_code} | a word of the command line is wrong, or what nobody foresaw |
-| 3 to 99 | one for each kind of error, below: the result was not reached |
-| 128+N | ended by signal N after the current action; what was done stays, and the `resume` command is printed |
-| 130 | also: interrupted while nothing was at work |
-| 141 | nobody reads the output any more (a closed pipe), and so not all of it was told |
+| {DONE_WITH_WARNINGS} | done with warnings: a check of this command is a `warning`, and the result names the check |
+| {HcpDrError.exit_code} | invalid command line, or an unexpected error |
+| 3 to 99 | a specific error, see below: the command did not finish |
+| 128+N | ended by signal N after the current action; completed actions stay, the `resume` command is printed |
+| 130 | also: interrupted before the work began |
+| 141 | the output was not written completely, because its reader closed the pipe |
 
-Every error is one paragraph on stderr: what happened, what was left as it was, what to do next. "Tried again" is what
-the engine tries again by itself, for minutes, before it ends with that code.
+Every error is one paragraph on stderr: what happened, what was left as it was, what to do next. For errors with
+"retried: yes" the engine retries for minutes before the command ends with that code.
 
-What nobody foresaw is told in the same way. The paragraph also names a file `crash-*.txt`, for whoever mends hcp-dr:
-in the backup folder where a journal had begun, else in `${{XDG_STATE_HOME:-~/.local/state}}/hcp-dr`. It has the calls
-and the words of the errors, without the values of variables and without what looks like a secret. Read it before you
-send it to anybody.
+An unexpected error is reported in the same way. The paragraph also names a file `crash-*.txt` for a bug report: in the
+backup folder if a journal had begun, else in `${{XDG_STATE_HOME:-~/.local/state}}/hcp-dr`. The file contains the stack
+trace and the messages of the errors, without values of variables; text with the form of a secret is removed. Review
+the file before sharing it.
 """
-_TITLES = "\n| code | error | what happened | tried again | what to do next |\n|---|---|---|---|---|\n"
+_TITLES = "\n| code | error | what happened | retried | what to do next |\n|---|---|---|---|---|\n"
 _BARE = HcpDrError.template
 
 
 def document() -> str:
-    """The whole file, as Markdown."""
-    kinds = sorted(_below(HcpDrError), key=lambda kind: kind.exit_code)
+    """The content of the file, as Markdown."""
+    kinds = sorted(_subclasses(HcpDrError), key=lambda kind: kind.exit_code)
     return _HEAD + _TITLES + "".join(_row(kind) for kind in kinds)
 
 
-def _below(kind: type[HcpDrError]) -> Iterator[type[HcpDrError]]:
+def _subclasses(kind: type[HcpDrError]) -> Iterator[type[HcpDrError]]:
     for child in kind.__subclasses__():
         yield child
-        yield from _below(child)
+        yield from _subclasses(child)
 
 
 def _row(kind: type[HcpDrError]) -> str:
@@ -52,20 +52,20 @@ def _row(kind: type[HcpDrError]) -> str:
         kind.__name__,
         meaning(kind),
         "yes" if kind.passing else "no",
-        _words(todo),
+        _with_placeholders(todo),
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
 def meaning(kind: type[HcpDrError]) -> str:
-    """The message of the class; where each occasion has its own, what the class says of itself, or else its parent."""
+    """The message of the class; if the class has no template, its docstring, else the docstring of its parent."""
     if kind.template != _BARE:
-        return _words(kind.template)
-    own = kind.__dict__.get("__doc__") or kind.__mro__[1].__doc__ or ""
-    return " ".join(own.split())
+        return _with_placeholders(kind.template)
+    description = kind.__dict__.get("__doc__") or kind.__mro__[1].__doc__ or ""
+    return " ".join(description.split())
 
 
-def _words(template: str) -> str:
+def _with_placeholders(template: str) -> str:
     return string.Formatter().vformat(template, (), _Names())
 
 
@@ -81,7 +81,7 @@ class _Names(Mapping[str, "_Name"]):
 
 
 class _Name(str):
-    """Stands for a value in a message, whatever its format."""
+    """A placeholder for a value in a message, with any format."""
 
     __slots__ = ()
 

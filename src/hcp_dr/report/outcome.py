@@ -1,4 +1,4 @@
-"""How a command ended: the journal's story as text and JSON."""
+"""The outcome of a command: the journal's story as text and JSON."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from hcp_dr.hypershift import steps
 
 
 def phases(story: JournalState) -> list[dict[str, Any]]:
-    """Seconds by phase, in the order in which the phases began. A phase's steps need not stand together."""
+    """Seconds by phase, in the order in which the phases began. The steps of a phase need not be consecutive."""
     seconds: dict[str, float] = {}
-    for step, took in story.seconds_of_steps().items():
+    for step, duration in story.seconds_of_steps().items():
         phase = step.partition(".")[0]
-        seconds[phase] = seconds.get(phase, 0.0) + took
-    return [{"name": name, "seconds": round(took, 3)} for name, took in seconds.items()]
+        seconds[phase] = seconds.get(phase, 0.0) + duration
+    return [{"name": name, "seconds": round(duration, 3)} for name, duration in seconds.items()]
 
 
 def api_away(story: JournalState) -> float | None:
-    """Seconds from the fence's first order to the name's first answer, by the journal; None where it has not both."""
+    """Seconds from the first action of the fence to the first answer of the API by its name, from the journal; None if
+    the journal lacks one of the two."""
     began = next(
         (x["at"] for x in story.lines if x.get("line") == "intent" and x.get("step") == steps.BACKUP_FENCE), None
     )
-    back = [x["at"] for x in story.lines if x.get("line") == "done" and x.get("step") == steps.VERIFY_PUBLISH_API]
-    back += [x["at"] for x in story.lines if x.get("line") == "remember" and x.get("key") == "leases_at_undo"]
-    return round(float(back[0]) - float(began), 3) if began is not None and back else None
+    ended = [x["at"] for x in story.lines if x.get("line") == "done" and x.get("step") == steps.VERIFY_PUBLISH_API]
+    ended += [x["at"] for x in story.lines if x.get("line") == "remember" and x.get("key") == "leases_at_undo"]
+    return round(float(ended[0]) - float(began), 3) if began is not None and ended else None
 
 
 def to_json(story: JournalState, *, backup_dir: str, result: str, checks: Sequence[Check]) -> dict[str, Any]:
@@ -57,16 +58,16 @@ def to_json(story: JournalState, *, backup_dir: str, result: str, checks: Sequen
 
 
 def _warnings(story: JournalState, checks: Sequence[Check]) -> list[str]:
-    """Those of now, and those that an undoing left in the journal before it was resumed."""
-    now = [f"{check.name}: {check.seen}" for check in checks if check.verdict == "warning"]
+    """The warnings of this run, and the warnings of undone steps in the journal, from before a resume."""
+    current = [f"{check.name}: {check.seen}" for check in checks if check.verdict == "warning"]
     journaled = [str(text) for line in story.lines if line.get("line") == "undone" for text in line.get("warnings", ())]
-    return list(dict.fromkeys((*journaled, *now)))
+    return list(dict.fromkeys((*journaled, *current)))
 
 
 def to_text(outcome: dict[str, Any]) -> str:
     lines = [f"{outcome['command']}: {outcome['result']}"]
     if outcome["api_away_s"] is not None:
-        lines.append(f"the hosted API was away for {outcome['api_away_s']:.1f} s (by the journal)")
+        lines.append(f"the hosted API was unavailable for {outcome['api_away_s']:.1f} s (from the journal)")
     if outcome["undone"]:
         lines.append(f"undone: {', '.join(outcome['undone'])}")
     else:

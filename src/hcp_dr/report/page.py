@@ -1,4 +1,4 @@
-"""The end report as one HTML page that needs nothing else: no script, no address outside itself."""
+"""The final report as one self-contained HTML page: no scripts, no external links."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ code { white-space: nowrap; }
 <p>{{ report.command }} from {{ report["from"] }} to {{ report.to }}:
 <span class="verdict {{ 'done' if report.state == 'done' }}">{{ report.state }}</span></p>
 <dl>
-<dt>hosted API away</dt>
-<dd>{% if report.api_away_s is none %}not, or still{% else %}{{ "%.1f"|format(report.api_away_s) }} s{% endif %}</dd>
+<dt>hosted API unavailable</dt>
+<dd>{% if report.api_away_s is none %}never, or still{% else %}{{ "%.1f"|format(report.api_away_s) }} s{% endif %}</dd>
 <dt>began</dt><dd>{{ report.began or "-" }}</dd>
 <dt>ended</dt><dd>{{ report.ended or "-" }}</dd>
 <dt>hcp-dr</dt><dd>{{ report.versions|join(", ") or "-" }}</dd>
@@ -54,13 +54,13 @@ code { white-space: nowrap; }
 {% if report.alarms %}
 <h2>Alarms</h2>
 <table>
-<tr><th>at</th><th>watch</th><th>what</th></tr>
+<tr><th>at</th><th>watch</th><th>alarm</th></tr>
 {% for alarm in report.alarms %}<tr><td>{{ alarm.at }}</td><td>{{ alarm.watch }}</td><td>{{ alarm.text }}</td></tr>
 {% endfor %}</table>
 {% endif %}
-<h2>What was verified</h2>
+<h2>Checks</h2>
 <table>
-<tr><th>verdict</th><th>step</th><th>check</th><th>what was seen</th></tr>
+<tr><th>verdict</th><th>step</th><th>check</th><th>finding</th></tr>
 {% for check in report.checks %}<tr>
 <td class="verdict {{ check.verdict }}">{{ check.verdict }}</td>
 <td><code>{{ check.step }}</code></td><td><code>{{ check.name }}</code></td>
@@ -68,9 +68,9 @@ code { white-space: nowrap; }
 <span class="why">why it matters: {{ check.why }}</span>{% endif %}</td>
 </tr>
 {% endfor %}</table>
-<h2>What was done</h2>
+<h2>Steps</h2>
 <table>
-<tr><th>done at</th><th>step</th><th>because</th><th class="number">seconds</th><th></th></tr>
+<tr><th>done at</th><th>step</th><th>reason</th><th class="number">seconds</th><th></th></tr>
 {% for step in report.steps %}<tr>
 <td>{{ step.done }}</td><td><code>{{ step.name }}</code></td><td>{{ step.because or "" }}</td>
 <td class="number">{% if step.seconds is not none %}{{ "%.1f"|format(step.seconds) }}{% endif %}</td>
@@ -84,7 +84,7 @@ code { white-space: nowrap; }
 
 
 def to_html(report: Mapping[str, Any]) -> str:
-    """`report` is what `relocation.to_json` gives."""
+    """`report` is the result of `relocation.to_json`."""
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(_TEMPLATE)
     seconds = [float(step["seconds"] or 0) for step in report["steps"]]
     return page.render(report=report, longest=max(seconds, default=0) or 1)

@@ -1,4 +1,4 @@
-"""The plan as it is printed: what each step would do, without doing it, and how long the hosted API would be away."""
+"""The printed plan: the actions of each step, and the expected time without the hosted API."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from hcp_dr.engine.planner import Estimate, Outlook, PlannedStep
 
-_WORDS: dict[Outlook, str] = {
+_PREFIXES: dict[Outlook, str] = {
     "done": "done: ",
     "nothing": "nothing to do: ",
     "do": "",
     "wait": "",
     "check": "would check: ",
     "refuse": "would refuse: ",
-    "unknown": "not known: ",
+    "unknown": "unknown: ",
 }
 
 
@@ -58,15 +58,15 @@ def to_text(command: str, steps: Sequence[PlannedStep], estimate: Estimate | Non
     for step in steps:
         lines.append(f"{step.name}  ({step.documented})" if step.documented != "-" else step.name)
         lines += [f"    {action}" for action in step.actions]
-        lines += [f"    {_WORDS[step.outlook]}{step.text}"] if step.text else []
+        lines += [f"    {_PREFIXES[step.outlook]}{step.text}"] if step.text else []
         lines += [f"    would wait until {wait.until} (at most {wait.seconds:.0f} s)" for wait in step.waits]
     if estimate is not None:
-        lines.append(f"\nthe hosted API would be away for {_span(estimate.least, estimate.most)}, as far as is known:")
+        lines.append(f"\nthe hosted API would be unavailable for {_span(estimate.least, estimate.most)} (estimate):")
         width = max(len(part.name) for part in estimate.parts)
         lines += [
             f"    {part.name:{width}}  {_span(part.least, part.most):>12}  {part.because}" for part in estimate.parts
         ]
-        lines += [f"    not known: {text}" for text in estimate.not_known]
+        lines += [f"    unknown: {text}" for text in estimate.not_known]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""The end report: what was done and what was verified, with values, from the journal alone."""
+"""The final report: the completed steps and the results of the checks, with values, only from the journal."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from hcp_dr.engine.journal import JournalState
 from hcp_dr.objects.moments import utc
 from hcp_dr.report.outcome import api_away
 
-_STAYS = (
-    "the backup folder holds secrets: keep it where only you can read it, or delete it",
+_REMAINDERS = (
+    "the backup folder contains secrets: keep it where only you can read it, or delete it",
     "the snapshot stays in the bucket until you delete it",
-    "the HostedCluster's namespace stays on the source, with the inputs that you put there: it may be shared",
+    "the HostedCluster's namespace stays on the source, with your Secrets and ConfigMaps: it may be shared",
 )
 
 
 def to_json(story: JournalState, *, backup_dir: str) -> dict[str, Any]:
-    """Moments are RFC 3339 in UTC, durations seconds. `checks` has the last word of each step on each matter,
-    `versions` those of hcp-dr that began it and went on with it, in order; older ones did not write theirs."""
+    """Timestamps are RFC 3339 in UTC, durations are in seconds. `checks` has the last result of each check of each
+    step, `versions` the versions of hcp-dr that began and continued the relocation, in order; old versions are not
+    recorded."""
     case = dict(story.case or {})
     checks = list(_checks(story))
     begun = [line for line in story.lines if line.get("line") == "begin"]
@@ -52,7 +53,7 @@ def to_json(story: JournalState, *, backup_dir: str) -> dict[str, Any]:
         "checks": checks,
         "to_do": [
             *(f"{check['name']}: {check['todo']}" for check in warned if check.get("todo")),
-            *_STAYS,
+            *_REMAINDERS,
         ],
     }
 
@@ -72,18 +73,18 @@ def _moment(line: Mapping[str, Any]) -> str:
 
 
 def _last(story: JournalState, kind: str) -> dict[str, Mapping[str, Any]]:
-    """By step, its last line of this kind; steps in the order in which they first had one."""
-    found: dict[str, Mapping[str, Any]] = {}
+    """The last line of this kind by step; steps in the order of their first line."""
+    by_step: dict[str, Mapping[str, Any]] = {}
     for line in story.lines:
         if line.get("line") == kind:
-            found[str(line["step"])] = line
-    return found
+            by_step[str(line["step"])] = line
+    return by_step
 
 
 def _checks(story: JournalState) -> Iterator[dict[str, Any]]:
-    """Of what was examined before, of each step, and of the watches."""
-    told = (*_last(story, "checked").values(), *_last(story, "done").values())
-    for line in sorted(told, key=lambda line: float(line.get("at") or 0)):
+    """The checks of preflight, of each step, and of the watches."""
+    lines = (*_last(story, "checked").values(), *_last(story, "done").values())
+    for line in sorted(lines, key=lambda line: float(line.get("at") or 0)):
         for check in line.get("checks") or ():
             yield {"step": line["step"], **check}
 
@@ -93,17 +94,19 @@ def to_text(report: dict[str, Any]) -> str:
     lines = [
         f"{report['hosted_cluster']}: {report['command']} from {report['from']} to {report['to']}: {report['state']}",
         f"began {report['began']}, ended {report['ended'] or '-'}",
-        f"by hcp-dr {', '.join(report['versions']) or 'of a version that did not say'}",
-        f"the hosted API was away for {away:.1f} s" if away is not None else "the hosted API was not away, or still is",
+        f"by hcp-dr {', '.join(report['versions']) or '(version not recorded)'}",
+        f"the hosted API was unavailable for {away:.1f} s"
+        if away is not None
+        else "the hosted API was never unavailable, or still is",
         "",
-        "What was verified",
+        "Checks",
     ]
     width = max((len(f"{c['step']} {c['name']}") for c in report["checks"]), default=0)
     for check in report["checks"]:
         lines.append(f"  {check['verdict']:8} {check['step'] + ' ' + check['name']:{width}}  {check['seen']}")
         if check["verdict"] != "ok" and check.get("why"):
             lines.append(f"  {'':8} {'':{width}}  why it matters: {check['why']}")
-    lines += ["", "What was done"]
+    lines += ["", "Steps"]
     lines += [f"  {step['done']} {step['name']}: {step['because']}" for step in report["steps"]]
     if report["alarms"]:
         lines += ["", "Alarms"]

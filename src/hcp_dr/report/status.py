@@ -1,4 +1,4 @@
-"""Where a relocation is, whoever carries it out and wherever: for an engineer at night, and for machines."""
+"""The state of a relocation on any machine, as text for engineers and as JSON."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _FOLLOWS = {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """`story` is the newest journal that was found; `backup_dir` is the folder here, None where there is none;
-    `local` says that the story is that folder's. `steps` are those of the command, in order; `now` in seconds since
-    the epoch."""
+    """The facts of the status. `story` is the newest journal; `backup_dir` is the folder on this machine, None if there
+    is none; `local`: the story is from that folder. `steps` are the steps of the command, in order; `now` is in seconds
+    since the epoch."""
 
     story: JournalState
     backup_dir: str | None
@@ -40,8 +40,8 @@ def to_json(seen: Seen) -> dict[str, Any]:
     last, undone = story.lines[-1] if story.lines else {}, story.memory.undone
     failed = [line for line in story.lines if line.get("line") in ("failed", "stopped")]
     began = [line.get("at") for line in story.lines if line.get("line") == "step" and line.get("step") == story.current]
-    over = story.memory.done | undone
-    left = [step for step in seen.steps if step not in over and step != story.current]
+    finished = story.memory.done | undone
+    remaining = [step for step in seen.steps if step not in finished and step != story.current]
     leases = {"source": _lease(seen.around.source, seen.now), "destination": _lease(seen.around.destination, seen.now)}
     return {
         "command": story.command,
@@ -51,10 +51,10 @@ def to_json(seen: Seen) -> dict[str, Any]:
         "state": "ended" if story.ended else "unfinished",
         "step": None if story.ended else story.current,
         "since": stamp(began[-1]) if began and began[-1] is not None and not story.ended else None,
-        "next": None if story.ended or not left else left[0],
+        "next": None if story.ended or not remaining else remaining[0],
         "done": [s for line in story.lines if line.get("line") == "done" and (s := str(line["step"])) not in undone],
         "undone": [str(line["step"]) for line in story.lines if line.get("line") == "undone"],
-        "steps_left": 0 if story.ended else len(left) + bool(story.current),
+        "steps_left": 0 if story.ended else len(remaining) + bool(story.current),
         "past_point_of_no_return": story.acted_in(seen.no_return),
         "last_line_at": last.get("at"),
         "last_error": failed[-1].get("text") if failed and not story.ended else None,
@@ -63,91 +63,91 @@ def to_json(seen: Seen) -> dict[str, Any]:
         "journal": "local" if seen.local else "bucket",
         "mirror": _mirror(seen),
         "lease": leases,
-        "not_asked": {word: error.what for word, error in seen.around.unasked.items()},
+        "not_asked": {name: error.what for name, error in seen.around.unasked.items()},
         "todo": _todo(seen, leases),
     }
 
 
-def _lease(told: LeaseStatus | HcpDrError | None, now: float) -> dict[str, Any] | None:
-    """None where it could not be asked."""
-    if isinstance(told, HcpDrError):
+def _lease(lease: LeaseStatus | HcpDrError | None, now: float) -> dict[str, Any] | None:
+    """None if the Lease could not be read."""
+    if isinstance(lease, HcpDrError):
         return None
-    if told is None or not told.holder:
+    if lease is None or not lease.holder:
         return {"state": "free", "holder": None, "since": None, "renewed_s_ago": None}
-    at = told.renewed_at
-    ago = None if at is None else round(now - at, 1)
-    alive = ago is not None and ago < DURATION
-    return {"state": "held" if alive else "expired", "holder": told.holder, "since": told.since, "renewed_s_ago": ago}
+    renewed = lease.renewed_at
+    ago = None if renewed is None else round(now - renewed, 1)
+    valid = ago is not None and ago < DURATION
+    return {"state": "held" if valid else "expired", "holder": lease.holder, "since": lease.since, "renewed_s_ago": ago}
 
 
 def _mirror(seen: Seen) -> dict[str, Any] | None:
-    found = seen.around.mirror
-    if found is None or isinstance(found, HcpDrError) or found.modified is None:
+    mirror = seen.around.mirror
+    if mirror is None or isinstance(mirror, HcpDrError) or mirror.modified is None:
         return None
-    missing = max(0, len(seen.story.lines) - len(found.story.lines))
-    return {"at": stamp(found.modified), "age_s": round(seen.now - found.modified, 1), "lines_behind": missing}
+    missing = max(0, len(seen.story.lines) - len(mirror.story.lines))
+    return {"at": stamp(mirror.modified), "age_s": round(seen.now - mirror.modified, 1), "lines_behind": missing}
 
 
 def _todo(seen: Seen, leases: dict[str, dict[str, Any] | None]) -> str:
     story, command = seen.story, seen.story.command or ""
     holders = [lease["holder"] for lease in leases.values() if lease and lease["state"] == "held"]
     if holders:
-        return f"wait: {holders[0]} is at work; look again with `hcp-dr status`"
+        return f"wait: {holders[0]} is at work; check again with `hcp-dr status`"
     if not story.ended:
         return f"hcp-dr resume{f' --backup {seen.backup_dir}' if seen.local else ''}"
-    following = _FOLLOWS.get(command)
-    return f"hcp-dr {following}" if following else "nothing: it has ended"
+    next_command = _FOLLOWS.get(command)
+    return f"hcp-dr {next_command}" if next_command else "nothing: the command has ended"
 
 
 def to_text(value: dict[str, Any], now: float) -> str:
     ended = value["state"] == "ended"
-    where = f"{value['hosted_cluster']} from {value['from']} to {value['to']}"
-    lines = [f"{value['command']} of {where}: {'ended' if ended else 'not finished'}"]
+    relocation = f"{value['hosted_cluster']} from {value['from']} to {value['to']}"
+    lines = [f"{value['command']} of {relocation}: {'ended' if ended else 'not finished'}"]
 
-    def tell(word: str, text: str) -> None:
-        lines.append(f"  {word:16} {text}")
+    def add(label: str, text: str) -> None:
+        lines.append(f"  {label:16} {text}")
 
     if not ended:
         step = value["step"] or "between two steps"
-        tell("step", step + (f", since {_clock(value['since'])}" if value["since"] else ""))
-        tell(
+        add("step", step + (f", since {_clock(value['since'])}" if value["since"] else ""))
+        add(
             "next",
             f"{value['next'] or 'nothing more'} ({len(set(value['done']))} steps done, {value['steps_left']} left)",
         )
     if value["undone"]:
-        tell("undone", ", ".join(value["undone"]))
-    passed = "passed: only forward from here" if value["past_point_of_no_return"] else "not passed"
-    tell("point of no return", passed)
+        add("undone", ", ".join(value["undone"]))
+    passed = "passed: abort is no longer possible" if value["past_point_of_no_return"] else "not passed"
+    add("point of no return", passed)
     if value["last_error"]:
-        tell("last error", value["last_error"])
+        add("last error", value["last_error"])
     for side, lease in value["lease"].items():
-        tell(f"lease, {side}", _lease_text(lease, value["not_asked"].get(side)))
-    tell("journal", _journal_text(value, now))
-    for word, what in value["not_asked"].items():
-        tell("not asked", f"{word}: {what}")
-    tell("backup id", str(value["backup_id"]))
-    tell("do now", value["todo"])
+        add(f"lease, {side}", _lease_text(lease, value["not_asked"].get(side)))
+    add("journal", _journal_text(value, now))
+    for name, error in value["not_asked"].items():
+        add("not read", f"{name}: {error}")
+    add("backup id", str(value["backup_id"]))
+    add("do now", value["todo"])
     return "\n".join(lines)
 
 
-def _lease_text(lease: dict[str, Any] | None, trouble: str | None) -> str:
+def _lease_text(lease: dict[str, Any] | None, error: str | None) -> str:
     if lease is None:
-        return f"not known ({trouble})" if trouble else "not known"
+        return f"unknown ({error})" if error else "unknown"
     if lease["state"] == "free":
         return "free"
     ago = lease["renewed_s_ago"]
-    renewed = "renewed at no known time" if ago is None else f"renewed {_lasting(ago)} ago by its clock"
-    state = "held" if lease["state"] == "held" else "expired, unless its clock is wrong: it was held"
+    renewed = "last renewal unknown" if ago is None else f"renewed {_duration(ago)} ago by the holder's clock"
+    state = "held" if lease["state"] == "held" else "expired, unless the holder's clock is wrong: was held"
     return f"{state} by {lease['holder']}, since {_clock(lease['since'])}, {renewed}"
 
 
 def _journal_text(value: dict[str, Any], now: float) -> str:
     mirror, place = value["mirror"], value["backup_dir"] if value["journal"] == "local" else "in the bucket"
     at = value["last_line_at"]
-    written = f", written {_lasting(now - at)} ago" if at is not None else ""
+    written = f", written {_duration(now - at)} ago" if at is not None else ""
     if mirror is None:
-        return f"{place}{written}; no copy in the bucket is known"
-    copy = f"copy in the bucket {_lasting(mirror['age_s'])} old"
+        return f"{place}{written}; no known copy in the bucket"
+    copy = f"copy in the bucket {_duration(mirror['age_s'])} old"
     behind = f", {mirror['lines_behind']} lines behind" if mirror["lines_behind"] else ""
     return f"{place}{written}; {copy}{behind}"
 
@@ -156,7 +156,7 @@ def _clock(at: str) -> str:
     return f"{at[:19].replace('T', ' ')} UTC"
 
 
-def _lasting(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     if seconds < 7200:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from hcp_dr.errors import TimedOut
 from hcp_dr.hypershift import timeouts
 
-_HEAD = f"""# How long steps wait
+_HEAD = f"""# Timeouts of steps
 
-Made from `src/hcp_dr/hypershift/timeouts.py` by `make docs`. A limit counts from the first look at which a step had
-to wait for this. When it has passed, the command ends with exit code {TimedOut.exit_code} and names what is missing,
-unless this table says that the step goes on. `hcp-dr resume` waits again, for as long.
+Generated from `src/hcp_dr/hypershift/timeouts.py` by `make docs`. A limit counts from the first check at which the step
+had to wait. After the limit the command ends with exit code {TimedOut.exit_code} and names the missing condition,
+unless the table says that the step continues. `hcp-dr resume` waits again, with the same limit.
 
-| waits until | seconds | why that long | name |
+| waits until | seconds | reason for the limit | name |
 |---|---|---|---|
 """
 
 
 def document() -> str:
-    """The whole file, as Markdown."""
+    """The content of the file, as Markdown."""
     return _HEAD + "".join(
         f"| {each.until} | {each.seconds:.0f} | {each.why} | `{name}` |\n" for name, each in timeouts.table().items()
     )

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from hcp_dr.cli.unforeseen import caught, run
+from hcp_dr.cli.unforeseen import run, run_guarded
 from hcp_dr.errors import HcpDrError
 from hcp_dr_lab.cli import fault, options, parts
 from hcp_dr_lab.cli.drill import drill
@@ -94,7 +94,9 @@ def down(name: Name = "default") -> None:
 def main() -> NoReturn:
     """Run the command line; its end is the process's. SIGTERM ends it as an interruption does: tidily."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    sys.exit(caught("hcp-dr-lab", _ended, lambda: ("Look with `hcp-dr-lab status` whether a region stands.", None)))
+    sys.exit(
+        run_guarded("hcp-dr-lab", _ended, lambda: ("Look with `hcp-dr-lab status` whether a region stands.", None))
+    )
 
 
 def _ended() -> int:

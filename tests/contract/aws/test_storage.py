@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hcp_dr import errors
-from hcp_dr.aws.port import SMALLEST_PART, UploadedPart
+from hcp_dr.aws.port import MIN_PART_BYTES, UploadedPart
 from hcp_dr.aws.presigned import ends_at
 from tests.contract.aws.sides import Storing
 
@@ -293,7 +293,7 @@ def test_what_is_behind_an_url_is_measured_without_credentials(storing: Storing)
 
 # In parts
 
-FIRST = bytes(range(256)) * (SMALLEST_PART // 256)
+FIRST = bytes(range(256)) * (MIN_PART_BYTES // 256)
 LAST = b"the last part may be small"
 
 

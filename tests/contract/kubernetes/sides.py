@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from hcp_dr.kube.client import Cluster, _path
-from hcp_dr.kube.mapping import from_status, mapped
+from hcp_dr.kube.mapping import from_status, translate_errors
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import NAMESPACE
 from hcp_dr.kube.transport import Call
@@ -99,8 +99,8 @@ class Real:
     def page(self, resource: Resource, namespace: str, limit: int, token: str = "") -> tuple[list[str], str]:
         assert isinstance(self.admin, Cluster)
         parameters = [("limit", str(limit)), ("continue", token)]
-        with mapped("contract", "list", str(resource)):
-            answer = self.admin._transport.ask(Call("GET", _path(resource, namespace), parameters))
+        with translate_errors("contract", "list", str(resource)):
+            answer = self.admin._transport.request(Call("GET", _path(resource, namespace), parameters))
         return [item["metadata"]["name"] for item in answer["items"]], answer["metadata"].get("continue", "")
 
     def compact(self) -> None:

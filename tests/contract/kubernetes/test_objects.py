@@ -13,7 +13,7 @@ from hcp_dr.kube.port import Object, Resource
 from tests.contract.kubernetes.sides import Side, an_object
 
 UNKNOWN = Resource("example.org", "v1", "things", "Thing")
-STALE = "changed by somebody else"
+STALE = "changed by another client"
 
 
 def config_map(name: str, namespace: str, **parts: Any) -> Object:

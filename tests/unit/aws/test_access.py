@@ -15,7 +15,7 @@ from botocore import exceptions
 from hcp_dr import errors
 from hcp_dr.aws import client
 from hcp_dr.aws.client import ENDPOINT_VARIABLES, Aws, AwsSettings, connect, settings_from
-from hcp_dr.aws.mapping import mapped
+from hcp_dr.aws.mapping import translate_errors
 from hcp_dr.aws.port import Record, RecordChange, UploadedPart
 from tests.unit.aws.conftest import KEYS
 from tests.unit.kube.api_server import Answer, Authority, Seen, Server
@@ -141,7 +141,7 @@ def test_every_exception_is_mapped(kind: type[Exception]) -> None:
     Exception.__init__(error, "why")
     if isinstance(error, exceptions.ClientError):
         error.response = {}
-    with pytest.raises(errors.AwsError) as caught, mapped("EC2", "DescribeInstances", "i-1"):
+    with pytest.raises(errors.AwsError) as caught, translate_errors("EC2", "DescribeInstances", "i-1"):
         raise error
     assert isinstance(caught.value.__cause__, kind)
     assert "why" in str(caught.value) or issubclass(kind, exceptions.ClientError)
@@ -230,7 +230,7 @@ def test_settings_from_variables(tmp_path: Path) -> None:
 def test_encryption_is_one_that_s3_knows() -> None:
     assert settings_from({}, bucket="b", zone_id="Z").encryption is None
     assert settings_from({"BUCKET_ENCRYPTION": "aws:kms"}, bucket="b", zone_id="Z").encryption == "aws:kms"
-    with pytest.raises(errors.SettingsError, match=r"BUCKET_ENCRYPTION is kms, and must be one of AES256, aws:kms"):
+    with pytest.raises(errors.SettingsError, match=r"BUCKET_ENCRYPTION is kms, but must be one of AES256, aws:kms"):
         settings_from({"BUCKET_ENCRYPTION": "kms"}, bucket="b", zone_id="Z")
 
 
@@ -253,7 +253,7 @@ def test_the_credentials_file_wins_over_the_environment(
         (None, "cannot be read (No such file or directory)"),
         ("[other]\n", "default"),
         ("aws_secret_access_key = hidden", "cannot be read"),
-        ("[default]\n", "gives no AWS credentials for the profile default"),
+        ("[default]\n", "has no AWS credentials for the profile default"),
         ("[default]\naws_access_key_id = AKIA\n", "cannot be read: Partial credentials"),
     ],
 )
@@ -274,7 +274,7 @@ def test_no_credentials_and_no_region(variables: dict[str, str]) -> None:
     with pytest.raises(errors.SettingsError, match="AWS region"):
         open_aws({**variables, "AWS_REGION": ""})
     del variables["AWS_ACCESS_KEY_ID"]
-    with pytest.raises(errors.SettingsError, match="AWS_CREDS gives no AWS credentials"):
+    with pytest.raises(errors.SettingsError, match="AWS_CREDS has no AWS credentials"):
         open_aws(variables)
 
 
@@ -297,7 +297,7 @@ def test_a_region_that_is_none() -> None:
     [
         (
             "role_arn = arn:aws:iam::1:role/x\nweb_identity_token_file = /no/token\n",
-            "asks for a web identity token in /no/token, which cannot be read here (No such file or directory)",
+            "needs the web identity token /no/token, which cannot be read on this machine (No such file or directory)",
         ),
         ("credential_process = /no/program\n", "The AWS credentials cannot be read: "),
         ("credential_process = echo no JSON\n", "The AWS credentials cannot be read: "),
@@ -313,5 +313,5 @@ def test_credentials_that_lead_to_what_is_not_here(tmp_path: Path, profile: str,
 
 
 def test_credentials_that_ask_for_a_code_of_nobody() -> None:
-    with pytest.raises(errors.AwsDenied), mapped("S3", "HeadBucket", "unit"):
+    with pytest.raises(errors.AwsDenied), translate_errors("S3", "HeadBucket", "unit"):
         raise EOFError

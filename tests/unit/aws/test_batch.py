@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from hcp_dr.aws.batch import MOST_CHARACTERS, MOST_VALUES, refuse_what_does_not_fit
+from hcp_dr.aws.batch import MAX_CHARACTERS, MAX_VALUES, check_size
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.errors import AwsError
 
@@ -20,26 +20,26 @@ def batch(action: Action, count: int, *values: str) -> list[RecordChange]:
 @pytest.mark.parametrize(
     "changes",
     [
-        batch("CREATE", MOST_VALUES, "10.0.0.1"),
-        batch("DELETE", MOST_VALUES // 2, "10.0.0.1", "10.0.0.2"),
-        batch("UPSERT", MOST_VALUES // 2, "10.0.0.1"),
-        batch("CREATE", MOST_VALUES),  # aliases
-        batch("CREATE", MOST_CHARACTERS // 100, "x" * 100),
-        batch("UPSERT", MOST_CHARACTERS // 200, "x" * 100),
+        batch("CREATE", MAX_VALUES, "10.0.0.1"),
+        batch("DELETE", MAX_VALUES // 2, "10.0.0.1", "10.0.0.2"),
+        batch("UPSERT", MAX_VALUES // 2, "10.0.0.1"),
+        batch("CREATE", MAX_VALUES),  # aliases
+        batch("CREATE", MAX_CHARACTERS // 100, "x" * 100),
+        batch("UPSERT", MAX_CHARACTERS // 200, "x" * 100),
     ],
 )
 def test_what_just_fits_and_one_more(changes: list[RecordChange]) -> None:
-    refuse_what_does_not_fit(changes, "Z1")
+    check_size(changes, "Z1")
     with pytest.raises(AwsError):
-        refuse_what_does_not_fit([*changes, *batch("CREATE", 1, "x")], "Z1")
+        check_size([*changes, *batch("CREATE", 1, "x")], "Z1")
 
 
 def test_it_is_told_how_much_it_is_and_that_nothing_was_done() -> None:
     with pytest.raises(AwsError) as refused:
-        refuse_what_does_not_fit(batch("UPSERT", 501, "10.0.0.1"), "Z1")
+        check_size(batch("UPSERT", 501, "10.0.0.1"), "Z1")
     told = refused.value.paragraph()
     assert "1002 values of 8016 characters" in told
     assert "Z1" in told
     assert "n0.example, n1.example, n10.example …" in told
-    assert "Nothing of it was sent" in told
+    assert "No record was changed" in told
     assert not refused.value.passing

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.aws.port import SMALLEST_PART
+from hcp_dr.aws.port import MIN_PART_BYTES
 from hcp_dr.engine.perform import perform
 from hcp_dr.engine.transfer import UploadPart, UploadSnapshot
 from hcp_dr.errors import AwsBusy, AwsConflict, AwsUnreachable, BucketRefused, CommandFailed, HcpDrError
@@ -37,7 +37,7 @@ __all__ = ["server", "variables"]
 
 pytestmark = pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs curl and bash")
 
-SNAPSHOT = bytes(range(256)) * (SMALLEST_PART // 256) + b"the end"
+SNAPSHOT = bytes(range(256)) * (MIN_PART_BYTES // 256) + b"the end"
 PROBE = b"probe"
 MOVED = b"<Error><Code>PermanentRedirect</Code><Endpoint>backups.s3.eu-west-2.amazonaws.com</Endpoint></Error>"
 
@@ -84,8 +84,8 @@ class Place:
         return replace(whole, **changes)
 
     def part(self, upload_id: str, number: int, **changes: Any) -> UploadPart:
-        first = (number - 1) * SMALLEST_PART
-        piece = SNAPSHOT[first : first + SMALLEST_PART]
+        first = (number - 1) * MIN_PART_BYTES
+        piece = SNAPSHOT[first : first + MIN_PART_BYTES]
         part = UploadPart(
             side="source",
             namespace="n",
@@ -270,7 +270,7 @@ def listener(speak: Callable[[socket.socket], None]) -> Iterator[str]:
             "307, a redirect to there.example",
         ),
         (b"HTTP/1.1 403 Forbidden", "403"),
-        (b"HTTP/1.1 301 Moved", "301, a redirect to a place that it does not name"),
+        (b"HTTP/1.1 301 Moved", "301, a redirect to an unknown host"),
     ],
 )
 def test_who_answers_before_all_has_been_sent_is_heard(

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from hcp_dr import errors
 from hcp_dr.aws.instances import Ec2Instances
-from hcp_dr.aws.paging import FRESH
+from hcp_dr.aws.paging import MAX_AGE
 
 IDS = ["i-1", "i-2", "i-3", "i-4"]
 
@@ -63,7 +63,7 @@ def test_what_was_told_before_a_refusal_is_not_asked_again() -> None:
 
 def test_it_counts_for_a_while_only() -> None:
     service = interrupted()
-    service.seconds += FRESH + 1
+    service.seconds += MAX_AGE + 1
     service.instances.describe(IDS)
     assert service.asked == IDS
 

@@ -14,7 +14,7 @@ from hcp_dr import errors
 from hcp_dr.aws import client, page
 from hcp_dr.aws.bucket import S3Bucket
 from hcp_dr.aws.client import settings_from
-from hcp_dr.aws.mapping import mapped
+from hcp_dr.aws.mapping import translate_errors
 from hcp_dr_lab.tabletop.aws import Keys, Storage
 from tests.unit.aws.conftest import KEYS
 from tests.unit.aws.test_access import open_aws, server, variables
@@ -33,7 +33,7 @@ REGIONS = (
 
 def bucket_in(region: str, name: str = "dr-backups", **given: str) -> S3Bucket:
     settings = settings_from({**KEYS, "AWS_REGION": region, **given}, bucket=name, zone_id="Z")
-    return S3Bucket(client._ClientMaker(settings).client("s3"), name)
+    return S3Bucket(client._ClientFactory(settings).client("s3"), name)
 
 
 def urls(bucket: S3Bucket) -> Mapping[str, tuple[str, str, Mapping[str, str]]]:
@@ -99,7 +99,7 @@ def test_what_the_rehearsals_s3_answers_elsewhere(endpoint: str, region: str, st
     answer = storage.request("GET", storage.presign("GET", "dr-backups", "k" if status != 404 else "o", seconds=60))
     assert answer.status == status
     read = page.read(answer.status, answer.body, answer.headers.get("location", ""))
-    assert read.place == (place or ("dr-backups.s3.af-south-1.amazonaws.com" if status == 400 else ""))
+    assert read.host == (place or ("dr-backups.s3.af-south-1.amazonaws.com" if status == 400 else ""))
     now += 25 * 3600
     later = storage.request("GET", storage.presign("GET", "dr-backups", "k", seconds=60))
     assert later.status == (status if status in (301, 400) else 200), "after a day every name is known everywhere"
@@ -168,7 +168,7 @@ def test_no_setting_leaks_from_one_client_into_the_next() -> None:
             Answer(301, b"<Code>PermanentRedirect</Code><Endpoint>b.s3.eu-west-2.amazonaws.com</Endpoint>"),
             "301 PermanentRedirect, a redirect to b.s3.eu-west-2.amazonaws.com.",
         ),
-        (Answer(302, b"", {"Location": "/sign-in"}), "302, a redirect to a place that it does not name."),
+        (Answer(302, b"", {"Location": "/sign-in"}), "302, a redirect to an unknown host."),
         (Answer(304, b""), "304"),
     ],
 )
@@ -211,7 +211,7 @@ def test_a_head_that_is_redirected_is_not_an_object_that_is_absent(
     ],
 )
 def test_of_an_address_only_the_host_is_told(location: str, host: str) -> None:
-    assert page.read(307, b"", location).place == host
+    assert page.read(307, b"", location).host == host
 
 
 def test_the_librarys_own_redirects_name_their_place() -> None:
@@ -221,5 +221,5 @@ def test_the_librarys_own_redirects_name_their_place() -> None:
         "Error": {"Code": "PermanentRedirect", "Message": "why", "Endpoint": "b.s3.eu-west-2.amazonaws.com"},
         "ResponseMetadata": {"HTTPStatusCode": 301, "HTTPHeaders": {}},
     }
-    with pytest.raises(errors.BucketRefused, match="a redirect to b"), mapped("S3", "PutObject", "b"):
+    with pytest.raises(errors.BucketRefused, match="a redirect to b"), translate_errors("S3", "PutObject", "b"):
         raise ClientError(answer, "PutObject")

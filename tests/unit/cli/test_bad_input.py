@@ -66,7 +66,7 @@ def test_a_contradiction_of_file_and_environment(refused: Refused, tmp_path: Pat
     file = tmp_path / "env"
     file.write_text("BUCKET_NAME=another\n")
     told = refused(3, verb, "--env-file", str(file))
-    assert told.startswith(f"BUCKET_NAME is one thing in the environment and another in {file}. ")
+    assert told.startswith(f"BUCKET_NAME has different values in the environment and in {file}. ")
     assert "`unset BUCKET_NAME`" in told
 
 
@@ -94,9 +94,9 @@ def test_a_kubeconfig_that_cannot_be_used(
 def test_source_and_destination_are_one_cluster(refused: Refused, connected: World, verb: str) -> None:
     connected.destination.put({"Namespace kube-system": {"uid": "uid-of-mgmt-1"}})
     assert refused(5, verb) == (
-        "MGMT_KUBECONFIG and MGMT2_KUBECONFIG reach one and the same management cluster (namespace kube-system has uid "
-        "uid-of-mgmt-1 on both): a hosted cluster cannot be relocated onto itself. Nothing was changed anywhere. "
-        "Point MGMT2_KUBECONFIG at the destination management cluster and run again."
+        "MGMT_KUBECONFIG and MGMT2_KUBECONFIG lead to the same management cluster (namespace kube-system has uid "
+        "uid-of-mgmt-1 on both): source and destination must be different clusters. Nothing was changed anywhere. "
+        "Point MGMT2_KUBECONFIG at the destination management cluster, and run the command again."
     )
 
 
@@ -107,7 +107,7 @@ def test_an_unknown_hosted_cluster(refused: Refused, monkeypatch: pytest.MonkeyP
     assert refused(6, verb) == (
         "There is no HostedCluster clusters/three on the source management cluster (https://source.example:6443). "
         "There are: clusters/one, clusters/one2. Nothing was changed anywhere. "
-        "Correct HC_CLUSTER_NS and HC_CLUSTER_NAME, or MGMT_KUBECONFIG, and run again."
+        "Correct HC_CLUSTER_NS and HC_CLUSTER_NAME, or MGMT_KUBECONFIG, and run the command again."
     )
 
 
@@ -151,7 +151,7 @@ def test_a_bucket_that_refuses(refused: Refused, connected: World, verb: str) ->
 
     connected.bucket.before = before
     ended = refused(41, verb)
-    assert ended.startswith("AWS S3 does not allow these credentials PutObject on backups: no.")
+    assert ended.startswith("AWS S3 does not allow PutObject on backups with these credentials: no.")
 
 
 @every_beginning

@@ -19,7 +19,10 @@ def test_a_case_of_another_kind_is_an_error_of_the_journal(hcp: Hcp, folder: Pat
     written(folder, {**BEGIN, "case": {**CASE.to_json(), "extra": 1}}, *end)
     ended = hcp(*words)
     assert ended.code == 55
-    assert f"The journal {folder / FILE_NAME} does not allow this: what it says of the relocation" in ended.paragraph
+    assert (
+        f"The journal {folder / FILE_NAME} does not allow this command: what it says of the relocation"
+        in ended.paragraph
+    )
 
 
 @pytest.mark.parametrize("words", [["report"], ["status"], ["resume"], ["relocate", "--yes"]])

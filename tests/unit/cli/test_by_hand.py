@@ -87,8 +87,8 @@ def test_a_folder_that_people_left_open_is_told_and_keeps_its_mode(hcp: Hcp, mad
     made.chmod(0o755)
     for verb in (("restore", "--yes"), ("resume",)):
         ended = hcp(*verb)
-        assert f"! backup folder: The backup folder {made} is open to others (mode 755); " in ended.err
-        assert f"`chmod 700 {made}` closes it." in ended.err
+        assert f"! backup folder: The backup folder {made} is accessible to others (mode 755). " in ended.err
+        assert f"To restrict it: `chmod 700 {made}`." in ended.err
     assert stat.S_IMODE(made.stat().st_mode) == 0o755
 
 

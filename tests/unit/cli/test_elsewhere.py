@@ -106,7 +106,7 @@ def test_status_says_who_is_at_work_and_whether_he_lives(hcp: Hcp, world: World,
     assert lease["renewed_s_ago"] == pytest.approx(ago, abs=5)
     assert told["todo"].startswith("wait: ada@far" if state == "held" else "hcp-dr resume --backup ")
     text = hcp("status").out
-    assert ("expired, unless its clock is wrong" in text) is (state == "expired")
+    assert ("expired, unless the holder's clock is wrong" in text) is (state == "expired")
 
 
 @pytest.mark.usefixtures("stopped")
@@ -120,7 +120,7 @@ def test_status_says_what_it_could_not_ask(hcp: Hcp, world: World) -> None:
     assert set(told["not_asked"]) == {"source", "bucket"}
     assert (told["journal"], told["mirror"], told["lease"]["source"]) == ("local", None, None)
     assert told["lease"]["destination"]["state"] == "free"
-    assert "not asked        source: The API server of the source cluster did not answer" in hcp("status").out
+    assert "not read         source: The API server of the source cluster did not answer" in hcp("status").out
 
 
 @pytest.mark.usefixtures("moved")

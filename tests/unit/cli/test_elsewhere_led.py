@@ -35,7 +35,7 @@ def test_nothing_is_gone_on_with_elsewhere(hcp: Hcp, world: World, folder: Path,
     assert ended.code == WrongCluster.exit_code
     known = CASE.source_uid if side == "source" else CASE.destination_uid
     assert f"namespace kube-system there has uid uid-of-another, and the journal knows {known}" in ended.paragraph
-    assert f"Let {'MGMT_KUBECONFIG' if side == 'source' else 'MGMT2_KUBECONFIG'} lead to the cluster" in ended.paragraph
+    assert f"Point {'MGMT_KUBECONFIG' if side == 'source' else 'MGMT2_KUBECONFIG'} at the cluster" in ended.paragraph
     assert cluster.asked == []
 
 

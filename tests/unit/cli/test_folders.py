@@ -59,9 +59,8 @@ def test_a_folder_of_somebody_else_is_left_as_it_is(
     assert (mode(folder), [path.name for path in folder.iterdir()]) == (bits, ["of-somebody"])
     if line in (*BEGINNING, *GOING_ON):
         assert ended.paragraph == (
-            f"The backup folder {folder} cannot be used: it is not empty and holds no journal of hcp-dr, so that it "
-            "may be somebody else's. Nothing was changed anywhere. Name a folder that is not there yet, or an empty "
-            "one."
+            f"The backup folder {folder} cannot be used: it is not empty and has no journal of hcp-dr, so it "
+            "may have another purpose. Nothing was changed anywhere. Name a new or an empty folder."
         )
 
 
@@ -74,7 +73,10 @@ def test_ours_that_is_open_to_others_is_closed_first(
         writer.write("begin", command="relocate", case=CASE.to_json())
     ended = hcp(*words(line))
     assert (ended.code, asked) == (50, [])
-    assert f"it is open to others (mode 755), and it is for private keys; `chmod 700 {folder}` closes it." in ended.err
+    assert (
+        f"it is accessible to others (mode 755), but it is for private keys; to restrict it: `chmod 700 {folder}`."
+        in ended.err
+    )
     assert mode(folder) == 0o755
 
 
@@ -97,7 +99,7 @@ def test_one_of_another_user_is_not_used(hcp: Hcp, folder: Path, asked: list[str
     os.chown(folder, 65534, 65534)
     ended = hcp(*words(line))
     assert ended.code in (50, 55), ended.err
-    assert "it belongs to user id 65534, and hcp-dr runs as 0: run it as that user" in ended.err
+    assert "it belongs to user id 65534, but hcp-dr runs as 0: run hcp-dr as that user" in ended.err
     assert asked == []
 
 
@@ -130,7 +132,7 @@ def test_links_among_files_that_people_made_are_told(hcp: Hcp, folder: Path, ask
     (folder / "namespaces" / "clusters" / "hc-one.yaml").symlink_to("/etc/passwd")
     ended = hcp("restore")
     assert (ended.code, asked) == (50, [])
-    assert "'hc-one.yaml' in it is a link, and links are not followed" in ended.paragraph
+    assert "its entry 'hc-one.yaml' is a symbolic link, and links are not followed" in ended.paragraph
 
 
 @pytest.mark.parametrize("name", ["report.json", "report.txt", "report.html"])
@@ -146,7 +148,7 @@ def test_the_report_is_written_through_no_link(
     (folder / name).symlink_to(tmp_path / "victim")
     ended = hcp("verify")
     assert ended.code == 50
-    assert f"{name}: {name} is a link, and links are not followed" in ended.err
+    assert f"{name}: {name} is a symbolic link, and links are not followed" in ended.err
     assert not (tmp_path / "victim").exists()
 
 
@@ -200,7 +202,7 @@ def test_the_names_in_the_path_of_the_default_folder_are_names(hcp: Hcp, monkeyp
     monkeypatch.setenv("HC_CLUSTER_NS", "../../elsewhere")
     ended = hcp("status")
     assert ended.code == 3
-    assert "Not usable: HC_CLUSTER_NS" in ended.paragraph
+    assert "Invalid values: HC_CLUSTER_NS" in ended.paragraph
 
 
 def test_what_the_report_says_of_the_folder_is_whole(hcp: Hcp, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

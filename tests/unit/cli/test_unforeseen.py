@@ -91,7 +91,7 @@ def test_each_verb_ends_with_2(
     assert (ended.code, ended.out) == (2, "")
     [file] = state.glob("crash-*.txt")
     assert ended.err == (
-        f"hcp-dr: What nobody foresaw ended this command ({kind}), and that is a fault of hcp-dr. "
+        f"hcp-dr: An unexpected error ended this command ({kind}); this is a bug in hcp-dr. "
         f"Nothing of the hosted cluster was changed. Run the command again. The details are in {file}.\n"
     )
     assert kind in details(state)
@@ -119,7 +119,10 @@ def test_an_interruption_is_no_crash(
     monkeypatch.setattr(config, "variables", interrupted)
     ended = hcp(*words)
     assert ended.code == 128 + signal.SIGINT
-    assert ended.err == "hcp-dr: Ended by SIGINT. Nothing of the hosted cluster was changed. Run the command again.\n"
+    assert (
+        ended.err
+        == "hcp-dr: Interrupted by SIGINT. Nothing of the hosted cluster was changed. Run the command again.\n"
+    )
     assert not state.exists()
 
 
@@ -138,15 +141,15 @@ def test_details_that_cannot_be_kept(hcp: Hcp, tmp_path: Path, monkeypatch: pyte
     ended = hcp("preflight")
     assert ended.code == 2
     assert re.fullmatch(
-        r"hcp-dr: What nobody .* The details could not be kept \((Not a directory|File exists)\); "
-        r"it came from hcp_dr/commands/environment\.py, line \d+\.\n",
+        r"hcp-dr: An unexpected error .* The details could not be saved \((Not a directory|File exists)\); "
+        r"the error came from hcp_dr/commands/environment\.py, line \d+\.\n",
         ended.err,
     )
 
 
 def test_a_net_that_tears(hcp: Hcp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "variables", raising(RuntimeError("boom")))
-    for part in ("_details", "_place"):
+    for part in ("_format_details", "_location"):
         monkeypatch.setattr(unforeseen, part, raising(MemoryError()))
     ended = hcp("preflight")
     assert ended.code == 2
@@ -158,7 +161,7 @@ def test_a_link_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(time, "strftime", lambda *_: "now")
     (tmp_path / "crash-now-same.txt").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FileExistsError):
-        unforeseen._written(tmp_path, "text")
+        unforeseen._write_new_file(tmp_path, "text")
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -199,8 +202,8 @@ def test_in_the_middle_the_journal_says_so_and_resume_goes_on(
     ended = hcp("backup", "--yes")
     assert ended.code == 2
     assert ended.paragraph.startswith(
-        "What nobody foresaw ended this command (RuntimeError), and that is a fault of hcp-dr. What was done so far "
-        f"stays as it is; backup and journal are in {folder}. Go on with "
+        "An unexpected error ended this command (RuntimeError); this is a bug in hcp-dr. Completed actions stay in "
+        f"effect; backup and journal are in {folder}. Continue with "
         f"`hcp-dr resume --backup {folder}`. The details are in {folder}/crash-"
     )
     assert "in backup_two" not in ended.err
@@ -245,8 +248,11 @@ def test_a_full_disk_on_top_of_it(hcp: Hcp, broken: World, monkeypatch: pytest.M
     monkeypatch.setattr(os, "open", full)
     ended = hcp("backup", "--yes")
     assert ended.code == 2
-    assert "Go on with `hcp-dr resume --backup " in ended.paragraph
-    assert "The details could not be kept (No space left on device); it came from hcp_dr/engine/" in ended.paragraph
+    assert "Continue with `hcp-dr resume --backup " in ended.paragraph
+    assert (
+        "The details could not be saved (No space left on device); the error came from hcp_dr/engine/"
+        in ended.paragraph
+    )
 
 
 def test_an_interruption_that_no_handler_caught(
@@ -256,8 +262,8 @@ def test_an_interruption_that_no_handler_caught(
     monkeypatch.setitem(PHASES, "backup", (toy("backup.one", raising(KeyboardInterrupt())),))
     ended = hcp("backup", "--yes")
     assert ended.code == 130
-    assert ended.paragraph.startswith("Ended by SIGINT. What was done so far stays as it is")
-    assert ended.paragraph.endswith(f"Go on with `hcp-dr resume --backup {folder}`.")
+    assert ended.paragraph.startswith("Interrupted by SIGINT. Completed actions stay in effect")
+    assert ended.paragraph.endswith(f"Continue with `hcp-dr resume --backup {folder}`.")
     assert list(folder.glob("crash-*")) == []
 
 
@@ -268,8 +274,8 @@ def test_after_all_was_done(hcp: Hcp, connected: World, folder: Path, monkeypatc
     ended = hcp("backup", "--yes")
     assert ended.code == 2
     assert (
-        f"The journal in {folder} says that its backup has ended, and nothing was begun after that. "
-        f"`hcp-dr report --backup {folder}` says what was done. The details are in {folder}/crash-"
+        f"According to the journal in {folder}, its backup has ended; no further action was started. "
+        f"To see the completed steps: `hcp-dr report --backup {folder}`. The details are in {folder}/crash-"
     ) in ended.paragraph
     assert (folder / "report.txt").exists()
     assert hcp("report", "--backup", str(folder)).code == 0

@@ -39,7 +39,7 @@ def not_checked(world: World, side: Side) -> None:
 
 
 def accepting(*sides: Side) -> list[str]:
-    return [word for side in sides for word in ("--accept", f"tls.{side}", "--reason", "behind the bastion")]
+    return [word for side in sides for word in ("--ignore-check", f"tls.{side}", "--reason", "behind the bastion")]
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_another_server_or_another_side_was_not_accepted(hcp: Hcp, world: World,
     not_checked(world, "destination")
     assert hcp(*words).code == 70
     world.destination.unverified = ""
-    world.source.unverified = "it is asked by http, without TLS"
+    world.source.unverified = "its URL is http, without TLS"
     assert hcp(*words).code == 70
     world.source.unverified = ""
     assert hcp(*words).code == GOES_ON.get(verb, 0)

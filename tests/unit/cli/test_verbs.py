@@ -111,7 +111,10 @@ def test_a_plan_estimates_how_long_the_api_would_be_away(hcp: Hcp) -> None:
     assert set(estimate["parts"][0]) == {"name", "least_s", "most_s", "because"}
     assert estimate["not_known"]
     told = hcp("plan").out
-    assert f"the hosted API would be away for {estimate['api_away_least_s']} to {estimate['api_away_most_s']} s" in told
+    assert (
+        f"the hosted API would be unavailable for {estimate['api_away_least_s']} to {estimate['api_away_most_s']} s"
+        in told
+    )
 
 
 GITOPS = {"argocd.argoproj.io/tracking-id": "shop:hypershift.openshift.io/HostedCluster:clusters/one"}
@@ -126,12 +129,12 @@ def owned(world: World) -> None:
 def test_what_may_be_accepted_says_how(hcp: Hcp) -> None:
     ended = hcp("preflight")
     assert ended.code == 10
-    assert 'or, knowing better: --accept owners.gitops --reason "..."' in ended.out
+    assert 'to override: --ignore-check owners.gitops --reason "..."' in ended.out
 
 
 @pytest.mark.usefixtures("owned", "short")
 def test_an_accepted_check_is_shown_journaled_and_in_the_result(hcp: Hcp, folder: Path) -> None:
-    words = ("--accept", "owners.gitops", "--reason", "sync is off since noon")
+    words = ("--ignore-check", "owners.gitops", "--reason", "sync is off since noon")
     seen = hcp("preflight", *words, "-o", "json")
     assert seen.code == 0, seen.err
     found = json.loads(seen.out)
@@ -145,7 +148,7 @@ def test_an_accepted_check_is_shown_journaled_and_in_the_result(hcp: Hcp, folder
     assert "blocked, and accepted: sync is off since noon" in hcp("preflight", *words).out
     assert not folder.exists()
 
-    assert "on mgmt-2. Accepted by you: owners.gitops. Nobody is there" in hcp("backup", *words).err
+    assert "on mgmt-2. Accepted by you: owners.gitops. Confirmation is required" in hcp("backup", *words).err
     assert not folder.exists()
     ended = hcp("backup", "--yes", *words, "-o", "json")
     assert ended.code == 0, ended.err
@@ -167,12 +170,12 @@ def test_an_accepted_check_is_shown_journaled_and_in_the_result(hcp: Hcp, folder
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--accept", "owners.gitops"], "--accept is given 1 times and --reason 0 times"),
-        (["--accept", "owners.gitops", "--reason", "  "], "or one of them says nothing"),
-        (["--reason", "because"], "--accept is given 0 times and --reason 1 times"),
-        (["--accept", "a", "--accept", "a", "--reason", "b", "--reason", "c"], "Give each accepted check once"),
-        (["--accept", "instances", "--reason", "I know"], "Acceptable here: owners.gitops."),
-        (["--accept", "no.such", "--reason", "I know"], "--accept no.such: no check of this run"),
+        (["--ignore-check", "owners.gitops"], "--ignore-check is given 1 times and --reason 0 times"),
+        (["--ignore-check", "owners.gitops", "--reason", "  "], "a --reason with a text"),
+        (["--reason", "because"], "--ignore-check is given 0 times and --reason 1 times"),
+        (["--ignore-check", "a", "--ignore-check", "a", "--reason", "b", "--reason", "c"], "Name each check once"),
+        (["--ignore-check", "instances", "--reason", "I know"], "Acceptable here: owners.gitops."),
+        (["--ignore-check", "no.such", "--reason", "I know"], "--ignore-check no.such: no overridable check"),
     ],
 )
 def test_nothing_else_can_be_accepted(
@@ -186,6 +189,15 @@ def test_nothing_else_can_be_accepted(
     assert ("Nothing was changed anywhere." in ended.paragraph) is not probed
     assert ("Nothing of the hosted cluster was changed." in ended.paragraph) is probed
     assert not folder.exists()
+
+
+@pytest.mark.usefixtures("owned")
+@pytest.mark.parametrize("option", ["--ignore-check", "--accept"])
+def test_a_check_is_ignored_by_the_options_new_and_its_old_name(hcp: Hcp, option: str) -> None:
+    ended = hcp("preflight", option, "owners.gitops", "--reason", "sync is off since noon", "-o", "json")
+    assert ended.code == 0, ended.err
+    accepted = {check["name"]: check["accepted"] for check in json.loads(ended.out)["checks"] if check["accepted"]}
+    assert accepted == {"owners.gitops": "sync is off since noon"}
 
 
 def test_preflight_asks_for_leases_on_both_sides(hcp: Hcp, world: World) -> None:
@@ -219,8 +231,8 @@ def test_nobody_there_to_confirm_means_no(hcp: Hcp, folder: Path, verb: str) -> 
     told = ended.err.splitlines()[-1]
     assert told == (
         "hcp-dr: The API of hosted cluster clusters/one goes away from mgmt-1 until it serves on mgmt-2. "
-        "Nobody is there to confirm it. Nothing of the hosted cluster was changed. "
-        "Run again and type the hosted cluster's name, or give --yes."
+        "Confirmation is required, but stdin is not a terminal. Nothing of the hosted cluster was changed. "
+        "Run the command again and type the hosted cluster's name, or pass --yes."
     )
     assert not folder.exists()
 
@@ -239,7 +251,7 @@ def test_the_name_is_typed_to_confirm(
     ended = hcp("backup")
     assert ended.code == code
     assert folder.exists() is (code == 0)
-    assert "Type the hosted cluster's name (one) to go on: " in ended.err
+    assert "Type the hosted cluster's name (one) to continue: " in ended.err
 
 
 @pytest.mark.usefixtures("short")
@@ -305,7 +317,7 @@ def test_what_stopped_goes_on_where_it_was(hcp: Hcp, monkeypatch: pytest.MonkeyP
     for words in (["backup", "--yes"], ["teardown", "--yes"]):
         again = hcp(*words)
         assert again.code == 56, words
-        assert "holds the journal of an unfinished backup (next: backup.two)" in again.paragraph
+        assert "contains the journal of an unfinished backup (next: backup.two)" in again.paragraph
 
     status = json.loads(hcp("status", "-o", "json").out)
     assert (status["state"], status["step"], status["done"]) == ("unfinished", "backup.two", ["backup.one"])
@@ -371,7 +383,7 @@ def test_a_signal_ends_it_after_the_current_action(
     monkeypatch.setitem(PHASES, "backup", (toy("backup.one", interrupted),))
     ended = hcp("backup", "--yes")
     assert ended.code == 128 + number
-    assert f"Stopped by {number.name} after the current action; what was done so far stays as it is." in ended.err
+    assert f"Stopped by {number.name} after the current action; completed actions stay in effect." in ended.err
     assert f"hcp-dr resume --backup {folder}" in ended.err
     story = journal.read(folder)
     assert story is not None
@@ -449,7 +461,7 @@ def test_an_abort_that_stopped_goes_on_as_an_abort(hcp: Hcp, monkeypatch: pytest
     assert hcp("abort", "--yes").code == 70
     status = json.loads(hcp("status", "-o", "json").out)
     assert (status["command"], status["state"], status["step"]) == ("abort", "unfinished", "verify.one")
-    assert "holds the journal of an unfinished abort" in hcp("teardown", "--yes").paragraph
+    assert "contains the journal of an unfinished abort" in hcp("teardown", "--yes").paragraph
     monkeypatch.setattr(abort, "IN_SERVICE", (toy("verify.one"),))
     resumed = hcp("resume")
     assert resumed.code == 0, resumed.err

@@ -113,7 +113,7 @@ def test_what_needs_no_acceptance_may_be_named() -> None:
 def test_only_what_is_acceptable_is_accepted(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
         run_checks(Table().run(), [finding(GOOD, BAD, MAY)], {name: "I know", "may": "I know"})
-    assert caught.value.what.startswith(f"--accept {name}: ")
+    assert caught.value.what.startswith(f"--ignore-check {name}: ")
     assert caught.value.next == "Acceptable here: may."
 
 

@@ -222,7 +222,7 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path, *, there: bool) -> 
         victim.write_text("theirs")
     (folder / FILE_NAME).symlink_to(victim)
     for use in (opened, journal.read):
-        with pytest.raises(JournalError, match="is a link, and links are not followed"):
+        with pytest.raises(JournalError, match="is a symbolic link, and links are not followed"):
             use(folder)
     assert (victim.read_text() if victim.exists() else None) == ("theirs" if there else None)
 
@@ -240,7 +240,7 @@ def test_another_name_of_it_is_not_written_through(tmp_path: Path) -> None:
 def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / FILE_NAME)
     for use in (opened, journal.read):
-        with pytest.raises(JournalError, match="is no regular file"):
+        with pytest.raises(JournalError, match="is not a regular file"):
             use(tmp_path)
 
 
@@ -252,7 +252,10 @@ def test_no_link_beside_it_is_followed_when_another_journal_is_taken(tmp_path: P
     write_all(folder, LINES)
     before = (folder / FILE_NAME).read_bytes()
     (folder / name).symlink_to(victim)
-    with closing(opened(folder)) as writer, pytest.raises(JournalError, match="is a link, and links are not followed"):
+    with (
+        closing(opened(folder)) as writer,
+        pytest.raises(JournalError, match="is a symbolic link, and links are not followed"),
+    ):
         writer.adopt(b'{"line": "begin"}\n')
     assert (victim.read_text(), (folder / FILE_NAME).read_bytes()) == ("theirs", before)
 
@@ -356,7 +359,7 @@ def test_a_newer_format_is_refused_by_an_error_of_its_own(tmp_path: Path) -> Non
     for read in (journal.read, opened):
         with pytest.raises(NewerJournal) as caught:
             read(tmp_path)
-        assert "its format is 3, and this one reads up to 2" in caught.value.what
+        assert "its format is 3, but this version supports formats up to 2" in caught.value.what
         assert caught.value.exit_code == 58
 
 

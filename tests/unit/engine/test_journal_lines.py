@@ -92,12 +92,12 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"namespace": 5}, "namespace is not a text"),
+        ({"namespace": 5}, "namespace is not a string"),
         ({"part_mib": "many"}, "part_mib is not a number"),
         ({"documented_key": "false"}, "documented_key is not true or false"),
-        ({"node_pools": None}, "node_pools is not a list of texts"),
-        ({"node_pools": "workers"}, "node_pools is not a list of texts"),
-        ({"node_pools": [7]}, "node_pools is not a list of texts"),
+        ({"node_pools": None}, "node_pools is not a list of strings"),
+        ({"node_pools": "workers"}, "node_pools is not a list of strings"),
+        ({"node_pools": [7]}, "node_pools is not a list of strings"),
         ({"extra": 1}, "unexpected keyword argument 'extra'"),
     ],
 )

@@ -323,7 +323,7 @@ def test_on_another_cluster_none_is_taken(side: Side) -> None:
         lease.case = replace(lease.case, **{known: uid})  # type: ignore[arg-type]
         with pytest.raises(WrongCluster) as caught, lease.held():
             pytest.fail("not held")
-        assert f"{'MGMT_KUBECONFIG' if side == 'source' else 'MGMT2_KUBECONFIG'} lead to" in caught.value.next
+        assert f"Point {'MGMT_KUBECONFIG' if side == 'source' else 'MGMT2_KUBECONFIG'} at" in caught.value.next
         assert clusters.client(side).list(LEASE, NAMESPACE).items == ()
 
 

@@ -168,10 +168,10 @@ SNAPSHOT = Snapshot("backups", "another.db", 1, "0", "0", 1, 1, "f")
     ("changes", "told"),
     [
         ({"file": "../../home/.ssh/authorized_keys", "name": "evil"}, "'NodePool' 'clusters'/'evil' in '../../home/"),
-        ({"file": "/etc/x"}, "in '/etc/x', and that is not its file"),
-        ({"file": "journal.jsonl"}, "in 'journal.jsonl', and that is not its file"),
+        ({"file": "/etc/x"}, "in '/etc/x', but this is not the object's file"),
+        ({"file": "journal.jsonl"}, "in 'journal.jsonl', but this is not the object's file"),
         ({"namespace": "kube-system", "file": "namespaces/kube-system/np-workers.yaml"}, "'kube-system'/'workers'"),
-        ({"case": {"backup_id": "backup-2"}}, "is of the backup 'hcp-dr/clusters/one/backup-2'"),
+        ({"case": {"backup_id": "backup-2"}}, "belongs to the backup 'hcp-dr/clusters/one/backup-2'"),
         ({"case": {"namespace": "x"}}, "this hosted cluster's namespaces are x and x-one"),
         ({"snapshot": SNAPSHOT}, "names the snapshot 'another.db'"),
         ({"text": "\udcff"}, "is no text"),

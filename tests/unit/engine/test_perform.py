@@ -227,7 +227,7 @@ NO_ANSWER = b"\n000 "
             BucketRefused,
             "307, a redirect to elsewhere.example.",
         ),
-        (answered(302), BucketRefused, "302, a redirect to a place that it does not name"),
+        (answered(302), BucketRefused, "302, a redirect to an unknown host"),
         (answered(304), BucketRefused, "304"),
         (Completed(55, PAGE + b"\n403 ", b"curl: (55) Send failure"), BucketRefused, "403 AccessDenied"),
         (Completed(18, b"\n200 ", b"curl: (18) transfer closed"), AwsUnreachable, "transfer closed"),

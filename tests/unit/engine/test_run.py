@@ -311,8 +311,8 @@ def test_what_is_undone_twice_is_contested_and_its_writers_are_named() -> None:
         table.run().carry_out_one(step(lambda _: Do((patch("a", x="y"),))))
     assert len(table.world.source.asked) == 2
     assert caught.value.what == (
-        'toy.step: somebody undoes this: `patch on source ConfigMap n/a: {"data": {"x": "y"}}` '
-        "succeeded twice and is needed again. Who writes it: gitops, hcp-dr."
+        'toy.step: another client keeps reverting `patch on source ConfigMap n/a: {"data": {"x": "y"}}`: '
+        "it was applied twice and reverted twice. Who writes it: gitops, hcp-dr."
     )
 
 
@@ -402,9 +402,9 @@ def test_a_wait_that_reaches_its_limit_says_what_and_what_was_seen_last() -> Non
         table.run().carry_out_one(step(lambda _: WAIT))
     assert table.clock.seconds == WAIT.limit
     assert caught.value.paragraph() == (
-        "toy.step waited 10 s until the pod is there; seen last: no pod. "
-        "What was done so far stays as it is. "
-        "Look at why, then run `hcp-dr resume`: it waits again from here."
+        "toy.step timed out: it waited 10 s until the pod is there; last state: no pod. "
+        "Completed actions stay in effect. "
+        "Find and resolve the cause, then run `hcp-dr resume`: the step waits again, with a new limit."
     )
     assert table.log.story == ["step", "wait", "failed"]
 

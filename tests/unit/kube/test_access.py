@@ -269,10 +269,10 @@ UNUSABLE = json.dumps(
     ("change", "answer", "reason"),
     [
         ({"command": "./gone", "installHint": "get it"}, "", "cannot be run: No such file or directory (get it)"),
-        ({"args": ["other"]}, "", "ended with 3: no such user"),
+        ({"args": ["other"]}, "", "ended with exit code 3: no such user"),
         ({}, "token: hidden", "did not print an ExecCredential"),
-        ({}, '{"apiVersion": "client.authentication.k8s.io/v1", "status": {}}', "gave neither a token nor"),
-        ({}, '{"apiVersion": "other/v1", "status": {"token": "hidden"}}', "answered in other/v1"),
+        ({}, '{"apiVersion": "client.authentication.k8s.io/v1", "status": {}}', "returned neither a token nor"),
+        ({}, '{"apiVersion": "other/v1", "status": {"token": "hidden"}}', "answered with apiVersion other/v1"),
         ({}, UNUSABLE, "client certificate and key cannot be used"),
     ],
 )
@@ -310,19 +310,19 @@ def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: str, reason: str) ->
 @pytest.mark.parametrize(
     ("given", "cluster", "reason"),
     [
-        ({}, {"server": "api.example"}, "is not an URL"),
-        ({}, {"server": None}, "is not an URL"),
-        ({}, {"proxy_url": "socks5://127.0.0.1:1"}, "proxy-url is neither http nor https"),
+        ({}, {"server": "api.example"}, "is not a URL"),
+        ({}, {"server": None}, "is not a URL"),
+        ({}, {"proxy_url": "socks5://127.0.0.1:1"}, "proxy-url is not an http or https URL"),
         ({}, {"certificate_authority_data": base64_of("no PEM")}, "certificate authority is not valid"),
         ({}, {"certificate_authority_data": "%"}, "certificate-authority is not PEM in base64"),
         ({}, {"certificate_authority_data": None, "certificate_authority": "/no/file"}, "cannot be read"),
-        ({}, {"insecure_skip_tls_verify": True}, "at once"),
-        ({"client-certificate-data": base64_of("x")}, {}, "only one of"),
+        ({}, {"insecure_skip_tls_verify": True}, "both a certificate authority and insecure-skip-tls-verify"),
+        ({"client-certificate-data": base64_of("x")}, {}, "a client certificate without a client key"),
         ({"client-certificate-data": base64_of("x"), "client-key-data": base64_of("y")}, {}, "cannot be used"),
         ({"auth-provider": {"name": "gcp"}}, {}, "auth-provider"),
         ({"exec": {"command": "x", "apiVersion": "client.authentication.k8s.io/v1alpha1"}}, {}, "v1alpha1"),
         ({"exec": {"apiVersion": "client.authentication.k8s.io/v1"}}, {}, "no command"),
-        (user(interactiveMode="Always"), {}, "ask questions"),
+        (user(interactiveMode="Always"), {}, "is interactive"),
     ],
 )
 def test_a_kubeconfig_that_cannot_be_honoured(

@@ -55,7 +55,7 @@ def test_each_verb_asks_for_the_right_thing(cluster: Cluster, server: Server) ->
 
 @pytest.mark.parametrize("name", ["", "..", "."])
 def test_a_name_cannot_lead_to_another_path(cluster: Cluster, server: Server, name: str) -> None:
-    with pytest.raises(ValueError, match="not a name"):
+    with pytest.raises(ValueError, match="not a valid name"):
         cluster.delete(CONFIG_MAP, name, "n")
     cluster.get(CONFIG_MAP, "a/b?c", "n")
     assert [seen.path for seen in server.seen] == ["/api/v1/namespaces/n/configmaps/a%2Fb%3Fc"]

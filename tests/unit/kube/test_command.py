@@ -65,7 +65,7 @@ def test_through_a_proxy(server: Server, write: Write, open_cluster: Callable[[P
     ("shell", "stdin", "told"),
     [
         (Shell(status=None), None, "did not end within 0.2 s)"),
-        (Shell("v4.channel.k8s.io", status=None), b"x", "this API server cannot close its stdin"),
+        (Shell("v4.channel.k8s.io", status=None), b"x", "this API server cannot close stdin"),
     ],
 )
 def test_a_command_that_does_not_end_is_left(
@@ -110,7 +110,7 @@ def test_a_refused_connection_has_its_error(
 
 
 def test_a_long_silence_is_broken_by_a_ping(cluster: Cluster, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "SILENCE_SECONDS", 0.01)
+    monkeypatch.setattr(command, "PING_SECONDS", 0.01)
     server.shell = Shell(awaits_ping=True)
     assert run(cluster).exit_code == 0
     assert not server.shell.awaits_ping

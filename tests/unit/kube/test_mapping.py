@@ -13,7 +13,7 @@ import wsproto.utilities
 
 from hcp_dr import errors
 from hcp_dr.kube import credentials, kubeconfig, mapping
-from hcp_dr.kube.mapping import mapped
+from hcp_dr.kube.mapping import translate_errors
 
 
 def exceptions(*modules: ModuleType) -> list[type[Exception]]:
@@ -42,7 +42,7 @@ def made(kind: type[Exception]) -> Exception:
 
 @pytest.mark.parametrize("kind", [*FROM_LIBRARIES, *OUR_OWN], ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 def test_every_exception_is_mapped(kind: type[Exception]) -> None:
-    with pytest.raises(errors.KubernetesError) as caught, mapped("source", "get", "Secret n/a"):
+    with pytest.raises(errors.KubernetesError) as caught, translate_errors("source", "get", "Secret n/a"):
         raise made(kind)
     assert isinstance(caught.value.__cause__, kind)
     assert "Secret n/a" in caught.value.paragraph()
@@ -54,5 +54,5 @@ def test_the_walk_saw_the_libraries() -> None:
 
 
 def test_a_mistake_of_our_own_is_not_hidden() -> None:
-    with pytest.raises(KeyError), mapped("source", "get", "Secret n/a"):
+    with pytest.raises(KeyError), translate_errors("source", "get", "Secret n/a"):
         raise KeyError("name")

@@ -98,10 +98,10 @@ def assert_refused(ended: Ended, said: str, state: Path) -> None:
 @pytest.mark.parametrize(
     ("raised", "code", "said"),
     [
-        ("RuntimeError('boom')", 2, "hcp-dr-lab: What nobody foresaw ended this command (RuntimeError)"),
-        ("KeyboardInterrupt", 130, "hcp-dr-lab: Ended by SIGINT."),
+        ("RuntimeError('boom')", 2, "hcp-dr-lab: An unexpected error ended this command (RuntimeError)"),
+        ("KeyboardInterrupt", 130, "hcp-dr-lab: Interrupted by SIGINT."),
         ("SystemExit(143)", 143, ""),
-        ("SystemExit(1)", 2, "hcp-dr-lab: What nobody foresaw ended this command (SystemExit)"),
+        ("SystemExit(1)", 2, "hcp-dr-lab: An unexpected error ended this command (SystemExit)"),
     ],
 )
 def test_what_nobody_foresaw_is_not_what_is_done(tmp_path: Path, raised: str, code: int, said: str) -> None:

@@ -17,7 +17,7 @@ from hcp_dr.objects.archive import (
     Manifest,
     Page,
     Snapshot,
-    must_be_of,
+    check_manifest,
     page,
     path_of,
     read_manifest,
@@ -151,22 +151,25 @@ def entry_of(**changes: Any) -> MemoryArchive:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"file": "../../home/.ssh/authorized_keys"}, "and that is not its file"),
-        ({"file": "/etc/cron.d/x"}, "and that is not its file"),
-        ({"file": "namespaces/clusters/np-workers.yaml/"}, "and that is not its file"),
-        ({"file": "namespaces/clusters/../clusters/np-workers.yaml"}, "and that is not its file"),
-        ({"file": "namespaces/clusters/secret-workers.yaml"}, "and that is not its file"),
-        ({"file": "completed-by-hcp-dr/np-workers.yaml"}, "and that is not its file"),
-        ({"file": "journal.jsonl"}, "and that is not its file"),
-        ({"name": "../x", "file": "namespaces/clusters/np-../x.yaml"}, "and that is no name of an object"),
-        ({"name": "x\n", "file": "namespaces/clusters/np-x\n.yaml"}, "and that is no name of an object"),
-        ({"name": "X", "file": "namespaces/clusters/np-X.yaml"}, "and that is no name of an object"),
-        ({"name": "a" * 254, "file": f"namespaces/clusters/np-{'a' * 254}.yaml"}, "and that is no name of an object"),
+        ({"file": "../../home/.ssh/authorized_keys"}, "but this is not the object's file"),
+        ({"file": "/etc/cron.d/x"}, "but this is not the object's file"),
+        ({"file": "namespaces/clusters/np-workers.yaml/"}, "but this is not the object's file"),
+        ({"file": "namespaces/clusters/../clusters/np-workers.yaml"}, "but this is not the object's file"),
+        ({"file": "namespaces/clusters/secret-workers.yaml"}, "but this is not the object's file"),
+        ({"file": "completed-by-hcp-dr/np-workers.yaml"}, "but this is not the object's file"),
+        ({"file": "journal.jsonl"}, "but this is not the object's file"),
+        ({"name": "../x", "file": "namespaces/clusters/np-../x.yaml"}, "but this is not a valid object name"),
+        ({"name": "x\n", "file": "namespaces/clusters/np-x\n.yaml"}, "but this is not a valid object name"),
+        ({"name": "X", "file": "namespaces/clusters/np-X.yaml"}, "but this is not a valid object name"),
+        (
+            {"name": "a" * 254, "file": f"namespaces/clusters/np-{'a' * 254}.yaml"},
+            "but this is not a valid object name",
+        ),
         ({"namespace": "kube-system", "file": "namespaces/kube-system/np-workers.yaml"}, "clusters and clusters-one"),
         ({"namespace": None, "file": "namespaces/None/np-workers.yaml"}, "clusters and clusters-one"),
         ({"namespace": "..", "file": "namespaces/../np-workers.yaml"}, "clusters and clusters-one"),
-        ({"kind": "ClusterRoleBinding"}, "and no such kind is in a backup"),
-        ({"kind": "HostedCluster", "name": "one", "file": "namespaces/clusters/hc-one.yaml"}, "which is in it twice"),
+        ({"kind": "ClusterRoleBinding"}, "but backups do not contain this kind"),
+        ({"kind": "HostedCluster", "name": "one", "file": "namespaces/clusters/hc-one.yaml"}, "one.yaml' twice"),
     ],
 )
 def test_a_line_that_no_backup_has_is_an_error_that_names_it(changes: dict[str, Any], told: str) -> None:
@@ -182,7 +185,7 @@ def test_a_line_that_no_backup_has_is_an_error_that_names_it(changes: dict[str, 
     "case", [{}, {"namespace": "clusters"}, {"namespace": "../x", "name": "one"}, {"namespace": "clusters", "name": ""}]
 )
 def test_lines_of_a_hosted_cluster_that_is_not_told_are_an_error(case: dict[str, Any]) -> None:
-    with pytest.raises(ArchiveError, match="this hosted cluster's namespaces are not told"):
+    with pytest.raises(ArchiveError, match="this hosted cluster's namespaces are not recorded"):
         read_manifest(folder_of([page(item) for item in ITEMS], case=case))
 
 
@@ -204,7 +207,7 @@ def test_files_made_by_hand_have_what_names_they_like_in_their_own_folder(file: 
     written = page(ITEMS[1])
     archive = folder_of([Page(replace(written.entry, file=file), written.text)], fence="by-hand-1f")
     if not fine:
-        with pytest.raises(ArchiveError, match="and that is not its file"):
+        with pytest.raises(ArchiveError, match="but this is not the object's file"):
             read_manifest(archive)
         return
     manifest = read_manifest(archive)
@@ -216,8 +219,8 @@ def test_files_made_by_hand_have_what_names_they_like_in_their_own_folder(file: 
     ("changes", "told"),
     [
         ({}, None),
-        ({"backup_id": "of-another"}, "is of the backup 'hcp-dr/clusters/one/of-another'"),
-        ({"name": "one2"}, "is of the backup 'hcp-dr/clusters/one2/"),
+        ({"backup_id": "of-another"}, "belongs to the backup 'hcp-dr/clusters/one/of-another'"),
+        ({"name": "one2"}, "belongs to the backup 'hcp-dr/clusters/one2/"),
         ({"key": "hcp-dr/clusters/one2/x/snapshot.db"}, "names the snapshot 'hcp-dr/clusters/one2/x/snapshot.db'"),
         ({"bucket": "others"}, "in bucket 'others'"),
     ],
@@ -227,10 +230,10 @@ def test_a_manifest_is_of_this_backup_and_of_a_snapshot_kept_with_it(changes: di
     key, bucket = changes.get("key", CASE.snapshot_key), changes.get("bucket", CASE.bucket)
     manifest = Manifest(case, 1.0, "f", (), replace(SNAPSHOT, bucket=bucket, key=key))
     if told is None:
-        must_be_of(manifest, key_prefix=CASE.key_prefix, bucket=CASE.bucket, folder="/f")
+        check_manifest(manifest, key_prefix=CASE.key_prefix, bucket=CASE.bucket, folder="/f")
         return
     with pytest.raises(ArchiveError) as caught:
-        must_be_of(manifest, key_prefix=CASE.key_prefix, bucket=CASE.bucket, folder="/f")
+        check_manifest(manifest, key_prefix=CASE.key_prefix, bucket=CASE.bucket, folder="/f")
     assert told in caught.value.what
 
 
@@ -248,7 +251,7 @@ def test_a_file_that_holds_another_object_than_its_line_says_is_an_error(text: s
     written = page(ITEMS[1])
     entry = replace(written.entry, sha256=hashlib.sha256(text.encode()).hexdigest())
     archive = folder_of([Page(entry, text)])
-    with pytest.raises(ArchiveError, match=r"np-workers\.yaml holds "):
+    with pytest.raises(ArchiveError, match=r"np-workers\.yaml contains "):
         read_objects(archive, [entry])
 
 

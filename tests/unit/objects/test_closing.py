@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hcp_dr.objects.archive import page
-from hcp_dr.objects.closing import place_of, told_not_carried, told_restored, unaccounted, unrestored, unwritten
+from hcp_dr.objects.closing import describe_not_carried, describe_restored, place_of, unaccounted, unrestored, unwritten
 from tests.cases.building import an_object
 
 FOUND = [
@@ -32,16 +32,16 @@ def test_each_that_is_not_restored_is_named_but_what_is_left_out_for_a_reason() 
     assert unrestored(ENTRIES, THERE) == ()
     for place in THERE:
         assert unrestored(ENTRIES, THERE - {place}) == (f"{place[0]} {place[2]}",)
-    assert told_restored(ENTRIES, ()) == (
-        "3 of 3 objects of the backup are there; left out: 1 HostedControlPlane (left to the operator, which builds it "
-        "from the HostedCluster)"
+    assert describe_restored(ENTRIES, ()) == (
+        "3 of 3 objects of the backup are on the destination; left out: 1 HostedControlPlane (created by the "
+        "HyperShift operator from the HostedCluster)"
     )
 
 
 def test_what_is_not_carried_has_a_reason_or_is_an_error() -> None:
     aside = [TOKEN, an_object("ConfigMap n/kas"), an_object("MachineHealthCheck n/w")]
     assert unaccounted(aside) == ()
-    assert told_not_carried([*aside, TOKEN]).startswith("1 ConfigMap (made anew by the control plane")
-    assert "2 Secret (made anew for its service account)" in told_not_carried([*aside, TOKEN])
+    assert describe_not_carried([*aside, TOKEN]).startswith("1 ConfigMap (recreated by the control plane")
+    assert "2 Secret (recreated for its service account)" in describe_not_carried([*aside, TOKEN])
     odd = [an_object("Machine n/m"), an_object("Secret n/root-ca"), HASHED]
     assert unaccounted([*aside, *odd]) == ("Machine m", "Secret root-ca", "ConfigMap nto")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hcp_dr.objects.difference import told
+from hcp_dr.objects.difference import describe_differences
 
 TEXT = "one\ntwo\nthree\nfour\nfive\n"
 
@@ -22,8 +22,8 @@ TEXT = "one\ntwo\nthree\nfour\nfive\n"
     ],
 )
 def test_texts_are_compared_by_line(found: dict[str, str], places: tuple[str, ...]) -> None:
-    assert told({"a": TEXT}, found, lines=True) == places
+    assert describe_differences({"a": TEXT}, found, lines=True) == places
 
 
 def test_what_is_no_text_is_told_by_its_key() -> None:
-    assert told({"a": "b25l"}, {"a": "dHdv"}, lines=False) == ("a",)
+    assert describe_differences({"a": "b25l"}, {"a": "dHdv"}, lines=False) == ("a",)

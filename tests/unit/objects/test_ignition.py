@@ -45,7 +45,7 @@ def test_a_token_secret_is_marked_where_it_or_its_pool_says_so(
     marked: bool,  # noqa: FBT001 - pytest gives it
 ) -> None:
     before = copy.deepcopy(given)
-    annotations = ignition.as_reached(given, pools)["metadata"]["annotations"]
+    annotations = ignition.mark_reached(given, pools)["metadata"]["annotations"]
     assert (annotations.get(REACHED) == "True") is marked
     assert before["metadata"]["annotations"].items() <= annotations.items()
     assert given == before
@@ -57,7 +57,7 @@ def test_a_pool_says_it_at_whichever_generation(said: str | None) -> None:
     item["metadata"]["generation"] = 7
     for entry in item["status"]["conditions"]:
         entry["observedGeneration"] = 3
-    assert ignition.said(item) == said
+    assert ignition.reached_status(item) == said
 
 
 def test_the_tokens_of_a_pool_are_those_that_are_in_use() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hcp_dr.objects.sample import EACH, sample, samples
+from hcp_dr.objects.sample import SAMPLES_PER_KIND, sample, samples
 from tests.cases.building import an_object
 
 
@@ -28,7 +28,7 @@ def test_some_are_chosen_from_all_over_and_found_again() -> None:
         item["metadata"]["creationTimestamp"] = "2027-01-01T00:00:00Z"
     lock = an_object({"ConfigMap n/lock": {"annotations": {"control-plane.alpha.kubernetes.io/leader": "{}"}}})
     chosen = samples([*items, *young, lock])
-    assert 10 < len(chosen) <= EACH
+    assert 10 < len(chosen) <= SAMPLES_PER_KIND
     assert min(chosen) == "ConfigMap n/c000"
     assert "ConfigMap n/c080" < max(chosen) < "ConfigMap n/d", "the young ones come and go"
     assert samples(reversed([*items, lock]), chosen) == chosen

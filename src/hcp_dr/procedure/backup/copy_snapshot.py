@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hcp_dr.aws.port import LARGEST_PART, StoredObject
+from hcp_dr.aws.port import MAX_PART_BYTES, StoredObject
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, CopyObject, Decision, DeleteObject, Do, Done, Refuse, Step
 from hcp_dr.errors import RESUME, NotOurs, SnapshotDoubtful
@@ -59,7 +59,7 @@ def plan(facts: Facts) -> Decision:
                 todo=f"Look whose it is, move it to another key, then run {RESUME}.",
             )
         )
-    if stored.size > LARGEST_PART:
+    if stored.size > MAX_PART_BYTES:
         return Do((DeleteObject(facts.key),)) if there is not None else _too_large(facts.key, stored)
     if there is not None and there.metadata.get("sha256") == snapshot.sha256:
         return Done(f"the snapshot is under {facts.key} too")
@@ -76,7 +76,7 @@ def _too_large(key: str, stored: StoredObject) -> Done:
     check = Check(
         "documented_key",
         "warning",
-        f"{stored.key} has {stored.size} bytes, and S3 copies at most {LARGEST_PART} in one go",
+        f"{stored.key} has {stored.size} bytes, and S3 copies at most {MAX_PART_BYTES} in one go",
         "the documented commands look for the snapshot there",
         f"presign {stored.key} when restoring by hand",
     )

@@ -32,7 +32,7 @@ from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, ROUTE, SERVICE
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, is_deleting, name_of, uid_of
-from hcp_dr.objects.scrub import anew
+from hcp_dr.objects.scrub import recreatable
 from hcp_dr.upstream import HOSTNAME_ANNOTATION
 
 
@@ -64,7 +64,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(FenceBroken(what=f"The fence does not hold ({breach}), so the Routes would be made again."))
     memory = []
     if facts.routes_before is None:
-        memory.append(ROUTES.remember({name_of(route): anew(route) for route in facts.routes}))
+        memory.append(ROUTES.remember({name_of(route): recreatable(route) for route in facts.routes}))
     if facts.hostnames_before is None:
         hostnames = {name_of(item): annotations_of(item)[HOSTNAME_ANNOTATION] for item in facts.services}
         memory.append(SERVICE_HOSTNAMES.remember(hostnames))
@@ -145,7 +145,7 @@ def revert(facts: Published) -> Decision:
     odd = [
         f"Route {name}"
         for name, body in facts.routes_before.items()
-        if anew(there[name]).get("spec") != body.get("spec")
+        if recreatable(there[name]).get("spec") != body.get("spec")
     ]
     odd += [
         f"Service {name}" for name, hostname in facts.hostnames_before.items() if facts.hostnames.get(name) != hostname

@@ -44,7 +44,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     pools = tuple(item for item in restorable if item.entry.kind == "NodePool")
     tokens = tuple(
-        Restorable(item.entry, ignition.as_reached(item.body, [pool.body for pool in pools]))
+        Restorable(item.entry, ignition.mark_reached(item.body, [pool.body for pool in pools]))
         for item in restorable
         if item.entry.kind == "Secret" and is_token_secret(item.body)
     )

@@ -18,7 +18,7 @@ from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, MACHINE, NODE_POOL
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects import ignition
 from hcp_dr.objects.archive import Entry, read_manifest, read_objects
-from hcp_dr.objects.closing import Place, place_of, told_restored, unrestored
+from hcp_dr.objects.closing import Place, describe_restored, place_of, unrestored
 from hcp_dr.objects.reading import annotations_of, condition, dig, name_of, some
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
 from hcp_dr.upstream import (
@@ -94,19 +94,19 @@ def _unreached(ports: Ports, case: Case, entries: tuple[Entry, ...], pools: Iter
     """Of a pool whose conditions are in no backup it is not known what it said: it counts as one that was reached. One
     that is asked for no machine has none to be repaired, and one that was made since has its own to come."""
     carried = [pool for pool in pools if name_of(pool) in case.node_pools and dig(pool, "spec", "replicas") != 0]
-    silent = [pool for pool in carried if ignition.said(pool) != "True"]
+    silent = [pool for pool in carried if ignition.reached_status(pool) != "True"]
     if not silent:
         return ()
     backup = read_objects(ports.archive, _at_hand(ports, (e for e in entries if e.kind == NODE_POOL.kind)))
     told = [item for item in backup.values() if dig(item, "status", "conditions")]
-    never = {name_of(item) for item in told if ignition.said(item) != "True"}
+    never = {name_of(item) for item in told if ignition.reached_status(item) != "True"}
     secrets = [
         item
         for item in ports.destination.list(SECRET, case.control_plane_namespace).items
         if upstream.IGNITION_REACHED not in annotations_of(item)
     ]
     return tuple(
-        Unreached(name_of(pool), ignition.said(pool), tuple(map(name_of, ignition.tokens_of(pool, secrets))))
+        Unreached(name_of(pool), ignition.reached_status(pool), tuple(map(name_of, ignition.tokens_of(pool, secrets))))
         for pool in silent
         if name_of(pool) not in never
     )
@@ -158,7 +158,9 @@ def plan(facts: Facts) -> Decision:
             )
         )
     verdict: Verdict = ("blocked" if facts.strict else "warning") if facts.unrestored else "ok"
-    check = Check("restored", verdict, told_restored(facts.entries, facts.unrestored), "what is missing is made anew")
+    check = Check(
+        "restored", verdict, describe_restored(facts.entries, facts.unrestored), "what is missing is made anew"
+    )
     if check.stops:
         return Refuse(
             NotProven(

@@ -9,7 +9,7 @@ from typing import Literal
 
 from hcp_dr import errors
 from hcp_dr.aws import checksum
-from hcp_dr.aws.batch import describe, refuse_what_does_not_fit
+from hcp_dr.aws.batch import check_size, describe
 from hcp_dr.aws.mapping import from_answer, from_page
 from hcp_dr.aws.paging import Listing
 from hcp_dr.aws.port import Encryption, Instance, ListedObject, Record, RecordChange, StoredObject, UploadedPart
@@ -247,7 +247,7 @@ class MemoryZone(_Port):
             return self._records.zone(self._zone_id).name.removesuffix(".")
 
     def records(self) -> tuple[Record, ...]:
-        return self._listing.whole()
+        return self._listing.read_all()
 
     def _page(self, start: Place | None) -> tuple[list[Record], Place | None]:
         with self._asked("ListResourceRecordSets"):
@@ -255,7 +255,7 @@ class MemoryZone(_Port):
             return [_record(found) for found in page.records], page.next
 
     def change(self, changes: Sequence[RecordChange]) -> None:
-        refuse_what_does_not_fit(changes, self._zone_id)
+        check_size(changes, self._zone_id)
         with self._asked(describe(changes)):
             self._records.change(
                 self._zone_id, [Change(change.action, _record_set(change.record)) for change in changes]

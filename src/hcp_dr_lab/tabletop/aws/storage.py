@@ -17,7 +17,7 @@ from typing import Self
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from hcp_dr.aws.port import LARGEST_PART, MOST_PARTS, SMALLEST_PART
+from hcp_dr.aws.port import MAX_PART_BYTES, MAX_PARTS, MIN_PART_BYTES
 from hcp_dr_lab.tabletop.aws.chance import twin
 from hcp_dr_lab.tabletop.aws.places import Elsewhere, elsewhere, place_of
 from hcp_dr_lab.tabletop.aws.refusal import Refusal
@@ -157,7 +157,7 @@ class Storage:
         with self._lock:
             found = self.get(bucket, source)
             _check_condition(found, Wanted(if_match=if_match))
-            if len(found.body) > LARGEST_PART:
+            if len(found.body) > MAX_PART_BYTES:
                 message = "The specified copy source is larger than the maximum allowable size for a copy source"
                 raise Refusal("InvalidRequest", message)
             return self._keep(bucket, key, found.body, wanted, etag=_md5(found.body).hexdigest(), sha256=found.sha256)
@@ -197,7 +197,7 @@ class Storage:
     def put_part(
         self, bucket: str, key: str, upload_id: str, number: int, body: bytes, *, sha256: str | None = None
     ) -> StoredPart:
-        if not 1 <= number <= MOST_PARTS:
+        if not 1 <= number <= MAX_PARTS:
             raise Refusal("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
         part = StoredPart(number, body, _md5(body).hexdigest(), _checked(body, sha256))
         with self._lock:
@@ -348,7 +348,7 @@ def _chosen(upload: Upload, parts: Sequence[tuple[int, str]]) -> list[StoredPart
             )
             raise Refusal("InvalidPart", message)
     chosen = [upload.parts[number] for number in numbers]
-    if any(len(part.body) < SMALLEST_PART for part in chosen[:-1]):
+    if any(len(part.body) < MIN_PART_BYTES for part in chosen[:-1]):
         raise Refusal("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
     return chosen
 
