@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from hcp_dr.engine.step import Step, Watch
+from hcp_dr.hypershift.dns import watch as dns_watch
 from hcp_dr.hypershift.fence import watch as fence_watch
 from hcp_dr.procedure.backup import (
     claim_operator,
@@ -291,5 +292,5 @@ def working_steps(command: str) -> Steps:
     return tuple(step for step in steps if step.name not in EXAMINED)
 
 
-WATCHES: tuple[Watch[Any], ...] = (fence_watch.WATCH,)
+WATCHES: tuple[Watch[Any], ...] = (fence_watch.WATCH, dns_watch.WATCH)  # the fence first: it stops who publishes
 """What the commands that change something look after between their rounds. `verify` alone only reads."""

@@ -12,7 +12,7 @@ from hcp_dr.engine.step import Do, Invalidate
 from hcp_dr.hypershift.fence import watch as fence_watch
 from hcp_dr.hypershift.state import BREACHES
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
-from hcp_dr.procedure import RELOCATE, RESTORE_BY_HAND, WATCHES
+from hcp_dr.procedure import RELOCATE, RESTORE_BY_HAND
 from tests.cases.building import build
 from tests.cases.reading import FOLDER, read
 from tests.tabletop.scene import scene
@@ -39,7 +39,7 @@ def test_what_is_void_is_all_from_the_fence_to_the_point_of_no_return_and_the_pa
 
 
 def test_it_is_watched_from_the_fence_until_teardown_has_stopped_the_source() -> None:
-    [watch] = WATCHES
+    watch = fence_watch.WATCH
     fenced = RunState().with_done("backup.fence")
     assert not watch.in_force(RunState())
     assert watch.in_force(fenced), WHY
@@ -49,7 +49,7 @@ def test_it_is_watched_from_the_fence_until_teardown_has_stopped_the_source() ->
 
 
 def test_a_fence_that_was_made_by_hand_is_watched_from_when_its_backup_is_accepted() -> None:
-    [watch] = WATCHES
+    watch = fence_watch.WATCH
     assert set(watch.after) & {step.name for step in RESTORE_BY_HAND} == {"by_hand.accept_backup"}
     assert watch.in_force(RunState().with_done("by_hand.accept_backup")), WHY
 
