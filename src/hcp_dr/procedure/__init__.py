@@ -209,7 +209,7 @@ UNDO: Steps = (
 IN_SERVICE: Steps = (hosted_api.STEP,)
 """The proof at the end of an abort."""
 
-PREFLIGHT_BY_HAND: Steps = (tls.INSISTING, external_dns.STEP, capability.OUTSIDE, judge_backup.STEP)
+PREFLIGHT_BY_HAND: Steps = (tls.STRICT, external_dns.STEP, capability.FROM_OUTSIDE, judge_backup.STEP)
 """What can be looked at while the hosted API is away, before a backup that was made by hand is restored."""
 
 RESTORE_BY_HAND: Steps = (
