@@ -348,7 +348,7 @@ def test_a_glance_tells_the_room_and_what_is_there(world: World, told: str, seen
 
 def test_only_this_clusters_records_are_awaited(world: World) -> None:
     facts = release_dns.observe(world.ports, CASE, NOTHING)
-    assert sorted(f"{record.type} {record.name}" for record in facts.left) == [
+    assert sorted(f"{record.type} {record.name}" for record in facts.remaining) == [
         "A api-one.hosted.example",
         "TXT a-api-one-external-dns.hosted.example",
         "TXT api-one-external-dns.hosted.example",
@@ -359,7 +359,7 @@ def test_only_this_clusters_records_are_awaited(world: World) -> None:
 def test_without_external_dns_the_apis_record_tells_the_owner(world: World) -> None:
     del world.source.objects["Deployment", "hypershift", "external-dns"]
     facts = release_dns.observe(world.ports, CASE, NOTHING)
-    assert (facts.owner, len(facts.left), facts.external_dns_ready) == ("source", 3, False)
+    assert (facts.owner, len(facts.remaining), facts.external_dns_ready) == ("source", 3, False)
     assert isinstance(release_dns.plan(facts), Refuse)
 
 
@@ -373,7 +373,7 @@ def test_an_owner_that_the_apis_record_does_not_tell_is_nobody(world: World, own
         for label, owner in zip(labels, owners, strict=False)
     )
     facts = release_dns.observe(world.ports, CASE, NOTHING)
-    assert (facts.owner, facts.left) == ("", ())
+    assert (facts.owner, facts.remaining) == ("", ())
     assert isinstance(release_dns.plan(facts), Refuse)
 
 
