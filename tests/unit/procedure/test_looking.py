@@ -607,7 +607,7 @@ def test_placement_sees_a_pool_that_does_not_say_any_more_that_it_was_reached(
     says(after)
     ports = replace(world.ports, destination=world.source)
     facts = placement.observe(ports, replace(CASE, node_pools=("one-workers",)), NOTHING)
-    assert [pool.said for pool in facts.unreached] == unreached
+    assert [pool.condition for pool in facts.unreached] == unreached
     assert {(pool.name, pool.tokens) for pool in facts.unreached} <= {("one-workers", ("token-one-workers-1",))}
 
 
@@ -770,7 +770,7 @@ def test_a_clean_source_has_nothing_of_this_cluster_and_all_of_the_neighbours(wo
         if key[1] != "clusters-one" and not key[2].startswith("one-") and key[2] not in ("one", "clusters-one")
     }
     world.zone.kept = tuple(record for record in world.zone.kept if "one2" in record.name)
-    assert source_clean.observe(world.ports, CASE, NOTHING).left == ()
+    assert source_clean.observe(world.ports, CASE, NOTHING).remaining == ()
 
 
 def test_everything_that_is_left_is_named(world: World) -> None:
@@ -782,7 +782,7 @@ def test_everything_that_is_left_is_named(world: World) -> None:
     ):
         claim = {"claimRef": {"namespace": place}, "persistentVolumeReclaimPolicy": policy}
         world.source.put({f"PersistentVolume {name}": {"spec": claim}})
-    left = source_clean.observe(world.ports, CASE, NOTHING).left
+    left = source_clean.observe(world.ports, CASE, NOTHING).remaining
     others = {
         "Namespace clusters-one",
         "ClusterRole of-one",
