@@ -169,7 +169,7 @@ def test_names_that_are_held_are_not_denied() -> None:
     after_its_first_act(here, "backup.hold_dns", unclaimed)
     stopped = here.operator.relocate(dns="handover").error
     assert isinstance(stopped, NotOurs)
-    assert "What is held stays held, until `hcp-dr abort` gives it back" in stopped.paragraph()
+    assert "Held records stay held, until `hcp-dr abort` returns them" in stopped.paragraph()
 
 
 def test_a_teardown_that_has_begun_is_not_denied_by_a_proof_that_is_looked_at_again() -> None:

@@ -233,7 +233,7 @@ def test_a_claim_that_somebody_changed_meanwhile_is_told_by_the_abort() -> None:
     ending = here.operator.abort()
     assert ending.exit_code == DONE_WITH_WARNINGS
     [check] = [check for check in ending.checks if check.name == "names"]
-    assert check.seen == f"not as before they were held: TXT {claim.name}"
+    assert check.seen == f"different from before the handover: TXT {claim.name}"
     assert owners(here) == {FIRST.external_dns_owner}, "it is the source's all the same"
 
 

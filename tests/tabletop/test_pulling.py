@@ -85,7 +85,7 @@ def test_an_image_that_no_node_can_pull_ends_it_before_the_fence() -> None:
     kubelet.unpullable[CONTROL_PLANE_IMAGE] = NO_HOST
     ending = here.operator.relocate()
     assert isinstance(ending.error, TimedOut)
-    for words in (CONTROL_PLANE_IMAGE, "mgmt-2-node", NO_HOST, "The hosted API is not away", "hcp-dr abort"):
+    for words in (CONTROL_PLANE_IMAGE, "mgmt-2-node", NO_HOST, "The hosted API still serves", "hcp-dr abort"):
         assert words in ending.error.paragraph()
     assert "backup.fence" not in ending.story.memory.begun
     assert here.world.hosted_client().list(r.NODE).items, "the hosted API serves"

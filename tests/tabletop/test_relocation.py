@@ -99,7 +99,7 @@ def test_a_node_pool_that_is_scaled_after_the_restore_stops_nothing() -> None:
     verified = here.operator.go_on("verify")
     assert verified.error is None
     [told] = [check for check in verified.checks if check.name == "nodes" and check.verdict == "warning"]
-    assert told.seen.startswith("since the relocation came: ")
+    assert told.seen.startswith("new nodes since the relocation: ")
     for phase in ("teardown", "finish"):
         assert here.operator.go_on(phase).error is None, phase
     assert here.verdict().instances_terminated == ()

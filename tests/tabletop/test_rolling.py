@@ -48,6 +48,6 @@ def test_the_input_that_makes_a_pool_roll_is_named_and_its_content_is_not() -> N
     just_before(here, "restore.start_control_plane", edit)
     ending = here.operator.relocate()
     assert isinstance(ending.error, MachineUnsafe)
-    assert f"another than in the backup: ConfigMap clusters/{referred[0]}: data.config." in ending.error.what
+    assert f"that differ from the backup: ConfigMap clusters/{referred[0]}: data.config." in ending.error.what
     assert "edited by somebody" not in str(ending.error)
     assert here.verdict(after=600.0).instances_terminated == ()

@@ -73,7 +73,7 @@ def test_a_machine_that_comes_before_the_fence_stops_it() -> None:
     before_the_fence(here, another)
     ending = here.operator.relocate()
     assert isinstance(ending.error, MachineUnsafe)
-    assert "came: Machine another" in ending.error.what
+    assert "created: Machine another" in ending.error.what
 
 
 @pytest.mark.parametrize("key", ["ca.key", "ca.crt"])

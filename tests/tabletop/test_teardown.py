@@ -94,14 +94,14 @@ def test_an_operator_that_was_at_zero_before_stays_so_and_it_is_said() -> None:
     ending = here.operator.relocate()
     assert source.get(r.DEPLOYMENT, "operator", "hypershift")["spec"]["replicas"] == 0
     because = {line["step"]: line["because"] for line in ending.story.lines if line["line"] == "done"}
-    assert because["teardown.operator_back"] == "the source's HyperShift operator was at zero before, and stays so"
-    assert "no relocation is known that stopped it" in because["teardown.stop_control_plane"]
+    assert because["teardown.operator_back"] == "the source's HyperShift operator was at zero before, and stays at zero"
+    assert "set by no known relocation" in because["teardown.stop_control_plane"]
     told = [check for line in ending.story.lines if line["line"] == "done" for check in line.get("checks", ())]
     [warning] = [check for check in told if check["name"] == "operator.source"]
     assert (warning["verdict"], "scale deployment operator" in warning["todo"]) == ("warning", True)
     assert ending.exit_code != 0
     if ending.error is not None:
-        assert "its webhook converts" in ending.error.what
+        assert "no webhook converts versions" in ending.error.what
 
 
 def test_a_neighbour_has_its_operator_for_all_but_the_deletions() -> None:

@@ -178,7 +178,7 @@ def test_encryption_is_checked_in_the_reply() -> None:
     here.world.hooks.append(weaken)
     stopped = here.operator.relocate().error
     assert isinstance(stopped, SnapshotDoubtful)
-    assert "is encrypted with AES256 instead of aws:kms, which BUCKET_ENCRYPTION asks for" in stopped.what
+    assert "is AES256 instead of aws:kms, the value of BUCKET_ENCRYPTION" in stopped.what
     here.world.hooks.clear()
     storage.delete(BUCKET, key_of(here))
     assert here.operator.resume().error is None
@@ -204,7 +204,7 @@ def test_a_snapshot_of_another_fence_is_refused() -> None:
     just_before(here, "restore.hosted_cluster", replace)
     stopped = here.operator.relocate().error
     assert isinstance(stopped, SnapshotDoubtful)
-    assert "is not the snapshot that the manifest names" in stopped.what
+    assert "is not the snapshot in the manifest" in stopped.what
     _, destination = sides(here)
     assert destination.find(r.HOSTED_CLUSTER, "shop", "clusters") is None
 
@@ -250,7 +250,8 @@ def test_an_url_that_expired_before_the_start_is_named_and_its_cure_is_one() -> 
     stopped = here.operator.resume().error
     assert isinstance(stopped, SnapshotDoubtful)
     assert (
-        "The restore URL of HostedCluster clusters/shop on the destination is of no use: it has expired" in stopped.what
+        "The restore URL of HostedCluster clusters/shop on the destination is unusable and immutable: it has expired"
+        in stopped.what
     )
     assert "X-Amz-Signature" not in stopped.paragraph()
     found = destination.get(r.HOSTED_CLUSTER, "shop", "clusters")

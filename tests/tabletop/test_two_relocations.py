@@ -361,7 +361,7 @@ def test_a_relocation_that_begins_while_another_is_called_off_onto_its_destinati
     assert here.operator.abort().error is None
     [_, [source, destination]] = inside
     assert "no other relocation" in source
-    assert "is being called off, and for some minutes has the HyperShift operator of the destination" in destination
+    assert "is being aborted, and for some minutes keeps the HyperShift operator of the destination" in destination
 
 
 # Whose claim it is

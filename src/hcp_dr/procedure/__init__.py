@@ -1,6 +1,7 @@
-"""THE BOOK: every step of the relocation, and the one place that says in which order.
+"""The procedure: every step of the relocation, in order.
 
-Documented is 8.6.2 (backup), 8.6.3 (restore), 8.6.4 (removal). Where the order here differs, a comment says why.
+The documented procedure is 8.6.2 (backup), 8.6.3 (restore) and 8.6.4 (removal). A comment explains every difference in
+the order.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ BACKUP: Steps = (
     snapshot_etcd.STEP,
     delete_routes.STEP,
     release_dns.STEP,
-    copy_snapshot.STEP,  # where it is asked for, and last: it may take minutes, and the API is away
+    copy_snapshot.STEP,  # on request, and last: the copy may take minutes while the API is unavailable
 )
 
 RESTORE: Steps = (
@@ -112,7 +113,7 @@ RESTORE: Steps = (
     start_control_plane.STEP,
     publish_api.STEP,
     identity.STEP,
-    await_nodes.STEP,  # before adopt_machines: a node that is not back must not be judged by its machine's controllers
+    await_nodes.STEP,  # before adopt_machines: the machine controllers must not see nodes that are not Ready yet
     adopt_machines.STEP,
 )
 
@@ -133,7 +134,7 @@ TEARDOWN: Steps = (
     hosted_control_plane.STEP,
     teardown_hosted_cluster.STEP,
     operator_back.STEP,
-    leftovers.STEP,  # after the operator is back, whose conversion webhook the namespace's deletion needs (rule F1)
+    leftovers.STEP,  # after operator_back: the deletion of the namespace needs the operator's webhook (rule F1)
     source_clean.STEP,
 )
 
@@ -145,21 +146,21 @@ FINISH: Steps = (
 
 RELOCATE: Steps = (
     *PREFLIGHT,
-    claim_operator.STEP,  # of two off one source, the second stops before anything; it is given back in operator_back
+    claim_operator.STEP,  # of two relocations off one source, the second stops here; operator_back releases the claim
     mark_parent.STEP,
     protect_instances.STEP,
     hold_dns.STEP,
     pause.STEP,
     export_objects.STEP,
     judge_etcd.STEP,
-    # What the destination needs and nothing acts upon is restored before the fence: it costs no downtime (rule D).
+    # Objects without an active controller are restored before the fence, without downtime (rule D).
     claim_namespaces.STEP,
     hosted_cluster_inputs.STEP,
     control_plane_secrets.STEP,
     machines.STEP,
-    # Last before the fence, and only here: in a restore alone the API is away already, and kubelets pull by themselves.
+    # Last before the fence, and only here: in a separate restore the API is unavailable already, and kubelets pull.
     pull_images.STEP,
-    # Here the hosted API goes away ...
+    # Here the hosted API becomes unavailable ...
     fence.STEP,
     export_again.STEP,
     snapshot_etcd.STEP,
@@ -171,7 +172,7 @@ RELOCATE: Steps = (
     refresh_external_dns.STEP,
     # ... this is the point of no return ...
     start_control_plane.STEP,
-    # ... and here it is back.
+    # ... and here the hosted API is available again.
     publish_api.STEP,
     identity.STEP,
     await_nodes.STEP,
@@ -184,50 +185,51 @@ RELOCATE: Steps = (
 )
 
 UNDO: Steps = (
-    # Backwards: first what could become a second control plane ...
+    # In reverse: first the objects of a possible second control plane ...
     node_pools.STEP,
     hosted_cluster.STEP,
     take_over_dns.STEP,
-    release_dns.STEP,  # records before Routes: who lives and finds no Route for them makes them again afterwards
+    # Before the Routes: a running external-dns may delete the records, but creates them again with the Routes.
+    release_dns.STEP,
     delete_routes.STEP,
     snapshot_etcd.STEP,
     fence.STEP,
-    # ... here the hosted API is back on the source, its Routes among it, and then its operators ...
+    # ... here the source serves the hosted API again, with its Routes; then come the operators ...
     hold_dns.STEP,
     pause.STEP,
-    # ... and last what nothing acts upon: a destination that does not answer must not keep the source paused.
+    # ... and last the objects without an active controller: an unreachable destination must not keep the source paused.
     pull_images.STEP,
     machines.STEP,
     control_plane_secrets.STEP,
     hosted_cluster_inputs.STEP,
     claim_namespaces.STEP,
-    protect_instances.STEP,  # until no machine object is to be deleted any more
+    protect_instances.STEP,  # after the deletion of all machine objects
     mark_parent.STEP,
     claim_operator.STEP,
 )
-"""What is taken back, in this order, where it was begun."""
+"""The order in which an abort reverts the started steps."""
 
 IN_SERVICE: Steps = (hosted_api.STEP,)
 """The proof at the end of an abort."""
 
-PREFLIGHT_BY_HAND: Steps = (tls.INSISTING, external_dns.STEP, capability.OUTSIDE, judge_backup.STEP)
-"""What can be looked at while the hosted API is away, before a backup that was made by hand is restored."""
+PREFLIGHT_BY_HAND: Steps = (tls.STRICT, external_dns.STEP, capability.FROM_OUTSIDE, judge_backup.STEP)
+"""Checks before the restore of a manual backup, while the hosted API is unavailable."""
 
 RESTORE_BY_HAND: Steps = (
     judge_backup.STEP,
     accept_backup.STEP,
-    # What `hcp-dr backup` does and the documented commands leave out, or may have left half done.
+    # Steps of `hcp-dr backup` that the documented commands leave out or may leave incomplete.
     protect_instances.STEP,
     pause.STEP,
     delete_routes.STEP,
     release_dns.STEP,
     *(step for step in RESTORE if RESTORE.index(step) < RESTORE.index(publish_api.STEP)),
-    # Nothing was remembered before that fence: the cluster is recognized first, then marked, and proven as usual.
+    # No identity was remembered before a manual fence: the cluster is recognized first, then marked and verified.
     recognize.STEP,
     mark_parent.STEP,
     *(step for step in RESTORE if RESTORE.index(step) >= RESTORE.index(publish_api.STEP)),
 )
-"""A backup that was made with the documented commands, restored. The journal calls it restore-by-hand."""
+"""The restore of a backup made with the documented commands. Its name in the journal is restore-by-hand."""
 
 PHASES: dict[str, Steps] = {
     "preflight": PREFLIGHT,
@@ -248,7 +250,7 @@ ONLINE: Steps = (
     export_objects.STEP,
     snapshot_etcd.STEP,
 )
-"""A backup of a cluster that goes on: no pause, no fence, no names; what is written after its moment may be missing."""
+"""A backup of a cluster in service: no pause, no fence, no DNS changes; writes after its moment may be missing."""
 
 BACKUP_ONLINE = "backup --online"
 
@@ -260,7 +262,7 @@ SOURCE_LOST: Steps = (
     control_plane_secrets.STEP,
     machines.STEP,
     carry_again.STEP,
-    take_over_dns.STEP,  # when all that may be refused on the destination has been looked at
+    take_over_dns.STEP,  # after all steps that may refuse because of the destination
     hosted_cluster.STEP,
     node_pools.STEP,
     refresh_external_dns.STEP,
@@ -272,25 +274,25 @@ SOURCE_LOST: Steps = (
     placement.STEP,
     hosted_api.STEP,
 )
-"""From a backup, while the source does not answer: none of these asks it."""
+"""A restore from a backup while the source is unreachable: no step reads the source."""
 
 RESTORE_LOST = "restore --source-lost"
 
 RESUME: Steps = (refill.STEP,)
-"""What a command does first where another machine began it."""
+"""The first steps of a command that another machine began."""
 
 APART: dict[str, Steps] = {BACKUP_ONLINE: ONLINE, RESTORE_LOST: SOURCE_LOST}
-"""What is no part of a relocation, by the command as the journal names it."""
+"""Steps outside of a relocation, by the command's name in the journal."""
 
-EXAMINED = frozenset(step.name for step in (*PREFLIGHT, *ONLINE_PREFLIGHT))
-"""Done before a journal begins."""
+PREFLIGHT_NAMES = frozenset(step.name for step in (*PREFLIGHT, *ONLINE_PREFLIGHT))
+"""Steps that run before a journal begins."""
 
 
 def working_steps(command: str) -> Steps:
-    """The steps of a command that are journaled; an abort has none of its own."""
+    """The journaled steps of a command; an abort has no steps of its own."""
     steps = (PHASES | APART).get(command, ())
-    return tuple(step for step in steps if step.name not in EXAMINED)
+    return tuple(step for step in steps if step.name not in PREFLIGHT_NAMES)
 
 
-WATCHES: tuple[Watch[Any], ...] = (fence_watch.WATCH, dns_watch.WATCH)  # the fence first: it stops who publishes
-"""What the commands that change something look after between their rounds. `verify` alone only reads."""
+WATCHES: tuple[Watch[Any], ...] = (fence_watch.WATCH, dns_watch.WATCH)  # first the fence, then the names
+"""Watched between the rounds of every command that makes changes. A separate `verify` only reads."""

@@ -348,7 +348,7 @@ def test_a_glance_tells_the_room_and_what_is_there(world: World, told: str, seen
 
 def test_only_this_clusters_records_are_awaited(world: World) -> None:
     facts = release_dns.observe(world.ports, CASE, NOTHING)
-    assert sorted(f"{record.type} {record.name}" for record in facts.left) == [
+    assert sorted(f"{record.type} {record.name}" for record in facts.remaining) == [
         "A api-one.hosted.example",
         "TXT a-api-one-external-dns.hosted.example",
         "TXT api-one-external-dns.hosted.example",
@@ -359,7 +359,7 @@ def test_only_this_clusters_records_are_awaited(world: World) -> None:
 def test_without_external_dns_the_apis_record_tells_the_owner(world: World) -> None:
     del world.source.objects["Deployment", "hypershift", "external-dns"]
     facts = release_dns.observe(world.ports, CASE, NOTHING)
-    assert (facts.owner, len(facts.left), facts.external_dns_ready) == ("source", 3, False)
+    assert (facts.owner, len(facts.remaining), facts.external_dns_ready) == ("source", 3, False)
     assert isinstance(release_dns.plan(facts), Refuse)
 
 
@@ -373,7 +373,7 @@ def test_an_owner_that_the_apis_record_does_not_tell_is_nobody(world: World, own
         for label, owner in zip(labels, owners, strict=False)
     )
     facts = release_dns.observe(world.ports, CASE, NOTHING)
-    assert (facts.owner, facts.left) == ("", ())
+    assert (facts.owner, facts.remaining) == ("", ())
     assert isinstance(release_dns.plan(facts), Refuse)
 
 
@@ -607,7 +607,7 @@ def test_placement_sees_a_pool_that_does_not_say_any_more_that_it_was_reached(
     says(after)
     ports = replace(world.ports, destination=world.source)
     facts = placement.observe(ports, replace(CASE, node_pools=("one-workers",)), NOTHING)
-    assert [pool.said for pool in facts.unreached] == unreached
+    assert [pool.condition for pool in facts.unreached] == unreached
     assert {(pool.name, pool.tokens) for pool in facts.unreached} <= {("one-workers", ("token-one-workers-1",))}
 
 
@@ -770,7 +770,7 @@ def test_a_clean_source_has_nothing_of_this_cluster_and_all_of_the_neighbours(wo
         if key[1] != "clusters-one" and not key[2].startswith("one-") and key[2] not in ("one", "clusters-one")
     }
     world.zone.kept = tuple(record for record in world.zone.kept if "one2" in record.name)
-    assert source_clean.observe(world.ports, CASE, NOTHING).left == ()
+    assert source_clean.observe(world.ports, CASE, NOTHING).remaining == ()
 
 
 def test_everything_that_is_left_is_named(world: World) -> None:
@@ -782,7 +782,7 @@ def test_everything_that_is_left_is_named(world: World) -> None:
     ):
         claim = {"claimRef": {"namespace": place}, "persistentVolumeReclaimPolicy": policy}
         world.source.put({f"PersistentVolume {name}": {"spec": claim}})
-    left = source_clean.observe(world.ports, CASE, NOTHING).left
+    left = source_clean.observe(world.ports, CASE, NOTHING).remaining
     others = {
         "Namespace clusters-one",
         "ClusterRole of-one",

@@ -132,7 +132,7 @@ def test_the_neighbours_records_are_never_awaited(two: tuple[str, str, str, str]
     theirs = set(records_of(two[1], "source"))
     found = set(records.owned(world.zone.records(), "source", case.control_plane_namespace))
     assert found == mine - theirs
-    left = release_dns.observe(world.ports, case, RunState()).left
+    left = release_dns.observe(world.ports, case, RunState()).remaining
     assert set(left) == found
 
 

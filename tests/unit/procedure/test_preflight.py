@@ -124,7 +124,7 @@ def test_what_may_not_be_listed_is_not_nothing(world: World) -> None:
     facts = owners.observe(world.ports, CASE, NOTHING)
     assert (facts.works, facts.recovery, facts.klusterlets) == (None, None, None)
     unseen = webhooks.observe(world.ports, CASE, NOTHING)
-    assert (unseen.webhooks, unseen.elsewhere) == (None, None)
+    assert (unseen.webhooks, unseen.at_urls) == (None, None)
 
 
 def test_who_may_look_at_little_is_told_what_was_not_looked_at(world: World) -> None:
@@ -302,7 +302,7 @@ def test_webhooks_that_die_with_the_operator_are_told_from_others(world: World) 
         world.source.put(item)
     facts = webhooks.observe(world.ports, CASE, NOTHING)
     assert facts.webhooks == ("w of ValidatingWebhookConfiguration own",)
-    assert facts.elsewhere == ("w of ValidatingWebhookConfiguration by-url",)
+    assert facts.at_urls == ("w of ValidatingWebhookConfiguration by-url",)
 
 
 def test_stored_versions_are_read_of_every_kind_that_is_removed(world: World) -> None:
@@ -330,9 +330,9 @@ def test_what_is_on_the_destination_already_is_seen(world: World) -> None:
     there.put({"Secret clusters/one-pull": {"data": {".dockerconfigjson": "b3RoZXI="}}})
     there.put({"ConfigMap clusters/one-trust": {"data": {"ca-bundle.crt": "certificate"}}})
     facts = destination.observe(world.ports, CASE, NOTHING)
-    assert facts.namespace_there == "was made by relocation shop-1, and is being deleted"
-    assert facts.shared_going
-    assert facts.node_pools_there == ("one-workers", "stray")
+    assert facts.existing_namespace == "was created by relocation shop-1, and is being deleted"
+    assert facts.shared_deleting
+    assert facts.existing_node_pools == ("one-workers", "stray")
     assert facts.foreign_inputs == ("Secret one-pull (.dockerconfigjson)",)
 
 

@@ -1,9 +1,9 @@
-"""Claims the source's HyperShift operator, which the teardown will stop, before anything else is done: of two
-relocations off one management cluster the second is refused here, not when its hosted cluster has moved.
+"""Claims the source's HyperShift operator, which the teardown will stop, before any other change: of two relocations
+off one management cluster the second is refused here, not after its hosted cluster has moved.
 
-Preflight has looked already, so that only who began at the same moment meets here. Whoever claims also looks whether
-somebody else has claimed the operator of the destination, which is to build the control plane; two that want each
-other's both step back."""
+Preflight has checked the claim, so that only relocations with the same start time compete here. The step also checks
+the claim on the destination's operator, which has to build the control plane; if two relocations claim the operators of
+each other's destination, both release their claims."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from hcp_dr.hypershift.operator_claim import OBJECT, Claim, read_claim
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.model import Case, Ports
 
-_LEFT = "Nothing of this hosted cluster was changed."
+_UNCHANGED = "Nothing of this hosted cluster was changed."
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    source: Claim | None  # None past the point of no return
+    source: Claim | None  # None after the point of no return
     destination: Claim | None
 
 
@@ -32,14 +32,14 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def plan(facts: Facts) -> Decision:
-    """Past the point of no return this is none's first step but of a relocation that an older release began: a source
-    that does not answer must not keep its API away, and the teardown claims what it needs."""
+    """After the point of no return, only a relocation of an older release has this step to do: an unreachable source
+    must not keep the hosted API unavailable, and the teardown claims the operator if necessary."""
     source, destination = facts.source, facts.destination
     if source is None or destination is None:
-        return Done("this relocation began without; the teardown asks for it")
+        return Done("this relocation began without a claim; the teardown claims the operator")
     if destination.other is not None:
-        return source.give_back() or destination.refused(_LEFT)
-    return source.needed(_LEFT) or Done(f"{OBJECT} on the source is this relocation's")
+        return source.give_back() or destination.refused(_UNCHANGED)
+    return source.needed(_UNCHANGED) or Done(f"{OBJECT} on the source belongs to this relocation")
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

@@ -1,6 +1,6 @@
-"""Takes away what the source's external-dns makes records from: the Routes of the control plane namespace are deleted,
-and the hostname annotation is taken off its Services, by which a load balancer's name is published. Both are
-remembered, to be put back by an undo; nobody makes them again while the fence holds."""
+"""Removes the objects from which the source's external-dns creates records: deletes the Routes of the control plane
+namespace, and removes the hostname annotation, which publishes a load balancer's name, from the Services. Both are
+remembered for an undo; no controller creates them again behind the fence."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Facts:
     namespace: str
     fence: Fence
     routes: tuple[Object, ...]
-    services: tuple[Object, ...]  # those with a hostname for external-dns
+    services: tuple[Object, ...]  # with a hostname for external-dns
     routes_before: Mapping[str, Any] | None  # remembered
     hostnames_before: Mapping[str, Any] | None  # remembered: by Service
 
@@ -61,7 +61,9 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 def plan(facts: Facts) -> Decision:
     breach = facts.fence.breach()
     if breach:
-        return Refuse(FenceBroken(what=f"The fence does not hold ({breach}), so the Routes would be made again."))
+        return Refuse(
+            FenceBroken(what=f"The fence on the source is broken ({breach}): the Routes would be created again.")
+        )
     memory = []
     if facts.routes_before is None:
         memory.append(ROUTES.remember({name_of(route): recreatable(route) for route in facts.routes}))
@@ -75,20 +77,20 @@ def plan(facts: Facts) -> Decision:
         for route in facts.routes
         if not is_deleting(route)
     )
-    silent = {"metadata": {"annotations": {HOSTNAME_ANNOTATION: None}}}
-    actions += tuple(Patch("source", SERVICE, name_of(item), facts.namespace, silent) for item in facts.services)
+    without = {"metadata": {"annotations": {HOSTNAME_ANNOTATION: None}}}
+    actions += tuple(Patch("source", SERVICE, name_of(item), facts.namespace, without) for item in facts.services)
     if actions:
         return Do(actions)
     if facts.routes:
         names = ", ".join(name_of(route) for route in facts.routes)
         return Wait(
             "the Routes are gone",
-            f"still there: {names}",
+            f"not deleted yet: {names}",
             timeouts.ROUTES_GONE.seconds,
             WatchTarget("source", ROUTE, facts.namespace),
         )
-    silent_now = f", and the hostnames of {len(facts.hostnames_before)} Services" if facts.hostnames_before else ""
-    return Done(f"{len(facts.routes_before or ())} Routes are gone from {facts.namespace}{silent_now}")
+    hostnames_gone = f", and the hostnames of {len(facts.hostnames_before)} Services" if facts.hostnames_before else ""
+    return Done(f"{len(facts.routes_before or ())} Routes are gone from {facts.namespace}{hostnames_gone}")
 
 
 def foresee(facts: Facts) -> Facts:
@@ -103,11 +105,11 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What the names are made from, now and before."""
+    """The Routes and hostnames behind the DNS names, now and before."""
 
     namespace: str
     routes: tuple[Object, ...]
-    hostnames: Mapping[str, str | None]  # by Service, None for one without
+    hostnames: Mapping[str, str | None]  # by Service, None without a hostname
     routes_before: Mapping[str, Any]  # remembered
     hostnames_before: Mapping[str, Any]  # remembered
 
@@ -127,9 +129,9 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Published:
 
 
 def revert(facts: Published) -> Decision:
-    there = {name_of(route): route for route in facts.routes}
+    existing = {name_of(route): route for route in facts.routes}
     actions: tuple[Action, ...] = tuple(
-        Create("source", ROUTE, body) for name, body in facts.routes_before.items() if name not in there
+        Create("source", ROUTE, body) for name, body in facts.routes_before.items() if name not in existing
     )
     actions += tuple(
         Patch("source", SERVICE, name, facts.namespace, {"metadata": {"annotations": {HOSTNAME_ANNOTATION: hostname}}})
@@ -138,22 +140,25 @@ def revert(facts: Published) -> Decision:
     )
     if actions:
         return Do(actions)
-    going = [name for name, route in there.items() if name in facts.routes_before and is_deleting(route)]
-    if going:
+    deleting = [name for name, route in existing.items() if name in facts.routes_before and is_deleting(route)]
+    if deleting:
         wake = WatchTarget("source", ROUTE, facts.namespace)
-        return Wait("the old Routes are gone", f"being deleted: {', '.join(going)}", timeouts.ROUTES_GONE.seconds, wake)
-    odd = [
+        return Wait(
+            "the old Routes are gone", f"being deleted: {', '.join(deleting)}", timeouts.ROUTES_GONE.seconds, wake
+        )
+    differing = [
         f"Route {name}"
         for name, body in facts.routes_before.items()
-        if recreatable(there[name]).get("spec") != body.get("spec")
+        if recreatable(existing[name]).get("spec") != body.get("spec")
     ]
-    odd += [
+    differing += [
         f"Service {name}" for name, hostname in facts.hostnames_before.items() if facts.hostnames.get(name) != hostname
     ]
-    seen = f"other than before on the source: {', '.join(odd)}"
-    why = "somebody made or changed them meanwhile; they were left as they are"
-    checks = (Check("names", "warning", seen, why, "see that the hosted cluster's names lead to it"),) if odd else ()
-    return Done("the Routes and hostnames are there again", checks)
+    seen = f"changed on the source since the fence: {', '.join(differing)}"
+    why = "another client has created or changed these objects; hcp-dr did not restore them"
+    todo = "check that the hosted cluster's hostnames resolve to the source"
+    checks = (Check("names", "warning", seen, why, todo),) if differing else ()
+    return Done("the Routes and hostnames are restored", checks)
 
 
 STEP = Step(

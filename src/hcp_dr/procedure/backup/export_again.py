@@ -1,6 +1,6 @@
-"""Looks once more after the fence: what changed between the export and the fence is written again, and what of it is on
-the destination by then is remembered, for `restore.carry_again`. A Machine that came or went stops the relocation (rule
-G). The manifest then names the fence it belongs to."""
+"""Exports once more after the fence: objects that changed between the export and the fence are written again, and
+changed objects that are already on the destination are remembered for `restore.carry_again`. A created or deleted
+Machine stops the relocation (rule G). The manifest then contains the fence's ID."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ class Facts(export.Facts):
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-    seen = export.observe(ports, case, memory)
-    return Facts(**{each.name: getattr(seen, each.name) for each in fields(seen)}, changed=memory.get(CHANGED))
+    exported = export.observe(ports, case, memory)
+    values = {field.name: getattr(exported, field.name) for field in fields(exported)}
+    return Facts(**values, changed=memory.get(CHANGED))
 
 
-def machines_changed(facts: Facts) -> str | None:
-    """A Machine that came or went since the export; those are already on the destination."""
+def describe_changed_machines(facts: Facts) -> str | None:
+    """Machines that were created or deleted since the export; the exported Machines are already on the destination."""
     manifest = facts.manifest
     if manifest is None:
         return None
@@ -41,20 +42,21 @@ def machines_changed(facts: Facts) -> str | None:
     after = {f"{item['kind']} {name_of(item)}" for item in facts.live if item["kind"] in kinds}
     if before == after:
         return None
-    return f"came: {', '.join(sorted(after - before)) or 'none'}; went: {', '.join(sorted(before - after)) or 'none'}"
+    created, deleted = sorted(after - before), sorted(before - after)
+    return f"created: {', '.join(created) or 'none'}; deleted: {', '.join(deleted) or 'none'}"
 
 
-_ALREADY_THERE = frozenset({"Secret", "ConfigMap", *(resource.kind for resource in MACHINERY)})
+_RESTORED_KINDS = frozenset({"Secret", "ConfigMap", *(resource.kind for resource in MACHINERY)})
 
 
-def contents_changed(facts: Facts) -> dict[str, tuple[str, str | None, str]]:
-    """Objects restored from the first export that came, went or differ now: a rotated authority, a changed machine, by
-    file. Tokens rotate under the pause, and are restored last."""
+def find_changed_contents(facts: Facts) -> dict[str, tuple[str, str | None, str]]:
+    """Objects of the kinds that are restored from the first export, created, deleted or changed since then: a rotated
+    authority, a changed machine; by file. Tokens rotate under the pause, and are restored last."""
     if facts.manifest is None:
         return {}
-    live = [(item, page(item).entry) for item in facts.live if item["kind"] in _ALREADY_THERE]
+    live = [(item, page(item).entry) for item in facts.live if item["kind"] in _RESTORED_KINDS]
     tokens = {entry.file for item, entry in live if entry.kind == "Secret" and is_token_secret(item)}
-    before = {entry.file: entry for entry in facts.manifest.entries if entry.kind in _ALREADY_THERE}
+    before = {entry.file: entry for entry in facts.manifest.entries if entry.kind in _RESTORED_KINDS}
     after = {entry.file: entry for _, entry in live}
     same = {file for file in {*before} & {*after} if before[file].sha256 == after[file].sha256}
     return {
@@ -65,31 +67,32 @@ def contents_changed(facts: Facts) -> dict[str, tuple[str, str | None, str]]:
 
 
 def plan(facts: Facts) -> Decision:
-    moved = machines_changed(facts)
-    if moved:
+    changed_machines = describe_changed_machines(facts)
+    if changed_machines:
         return Refuse(
             MachineUnsafe(
-                what=f"Machines changed between the export and the fence ({moved}).",
-                left="The control plane stays fenced, so the hosted API is away.",
-                todo="Find out who changed them; then lift the fence by hand or start over with a new BACKUP_DIR.",
+                what=f"Machines on the source changed between the export and the fence ({changed_machines}).",
+                left="The control plane stays fenced, and the hosted API is unavailable.",
+                todo="Find out who changed the Machines; then lift the fence by hand or start over with a new "
+                "BACKUP_DIR.",
             )
         )
     if export.problem(facts.live, facts.folder) is None:
-        changed = {**(facts.changed or {}), **contents_changed(facts)}
+        changed = {**(facts.changed or {}), **find_changed_contents(facts)}
         if changed != (facts.changed or {}):
             return Do((CHANGED.remember(changed),))
     return export.plan(facts)
 
 
 def foresee(facts: Facts) -> Facts:
-    """As if exported and fenced a moment ago."""
+    """Facts as if the export and the fence were done a moment ago."""
     for _ in range(2):
         facts = replace(facts, **_exported(facts))
     return replace(facts, fence=Unknown("id of the fence"), manifest=_unfenced(facts.manifest))
 
 
 def _exported(facts: Facts) -> dict[str, Any]:
-    """What is written and in the manifest after one round of the export."""
+    """The written files and the manifest after one round of the export."""
     after = export.afterwards(facts, export.plan(facts))
     return {"written": after.written, "manifest": after.manifest}
 

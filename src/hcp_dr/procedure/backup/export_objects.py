@@ -1,5 +1,5 @@
-"""Writes everything that is carried into the backup folder, in the documented layout, with a manifest. It needs no
-downtime, so it comes before the fence; `export_again` looks once more after it."""
+"""Writes all carried objects into the backup folder, in the documented layout, with a manifest. The export needs no
+downtime, so the step comes before the fence; `export_again` exports once more after the fence."""
 
 from __future__ import annotations
 

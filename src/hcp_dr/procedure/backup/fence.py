@@ -1,8 +1,8 @@
-"""Makes the source unable to write: control-plane-operator to zero pods, then the three API servers. From here the
-hosted API is away, until `publish_api`.
+"""Makes the source unable to write: scales control-plane-operator to zero pods, then the three API servers. From here
+the hosted API is unavailable, until `publish_api`.
 
-The API server needs more than a minute to leave by itself and may serve open connections meanwhile, so that its pods
-are hurried with a short grace; what it acknowledged is in etcd (rule C2).
+kube-apiserver needs more than a minute to terminate and may serve open connections during this time, so the step
+force-stops its pods with a short grace period; acknowledged writes are in etcd (rule C2).
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from hcp_dr.model import Case, Ports, Unknown
 class Facts:
     namespace: str
     fence: Fence
-    etcd_pod: str | None  # of the member that is the truth; looked for only when the writers are gone
-    revisions: tuple[int, int] | None  # of that member
+    etcd_pod: str | None  # of the authoritative member; read only after the writers are gone
+    revisions: tuple[int, int] | None  # of this member
     before: Mapping[str, int] | None  # remembered: replicas by Deployment
-    identity: HostedIdentity | None  # what the cluster is by uids; read while its API still answers
+    identity: HostedIdentity | None  # the cluster's identity by uids; read while the hosted API still answers
     remembered: FenceRecord | None
     proposed_id: str
     now: float = 0.0  # seconds since the epoch
@@ -57,14 +57,16 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 def plan(facts: Facts) -> Decision:
     if not facts.fence.paused:
-        return Refuse(FenceBroken(what="The HostedCluster is not paused, so whatever is stopped would come back."))
+        return Refuse(
+            FenceBroken(what="The HostedCluster on the source is not paused: its operator would restart stopped pods.")
+        )
     if facts.fence.missing:
         return Refuse(
             FenceBroken(
                 what=f"There is no Deployment {', '.join(facts.fence.missing)} in {facts.namespace} on the source, so "
-                "that nobody can say whether its pods are gone.",
+                "hcp-dr cannot verify that its pods are gone.",
                 left=Untouched("Nothing was stopped."),
-                todo=f"Look at what runs there and who deleted it; then run {RESUME}.",
+                todo=f"Inspect the pods in the namespace and find out who deleted the Deployment; then run {RESUME}.",
             )
         )
     if facts.before is None:
@@ -74,24 +76,27 @@ def plan(facts: Facts) -> Decision:
     for names in ((*RECONCILERS, *IGNORE_PAUSE), WRITERS):
         group = facts.fence.named(names)
         if any(not item.stopped for item in group):
-            return _towards_zero(facts.namespace, group)
-    return _stand_still(facts)
+            return _scale_to_zero(facts.namespace, group)
+    return _settle_revision(facts)
 
 
-def _stand_still(facts: Facts) -> Decision:
+def _settle_revision(facts: Facts) -> Decision:
     if facts.etcd_pod is None:
-        return _wait("a Ready pod of etcd leads", "none does", facts.namespace, timeouts.FENCED_ETCD_LEADS.seconds)
+        return _wait("etcd has a Ready leader", "no leader yet", facts.namespace, timeouts.FENCED_ETCD_LEADS.seconds)
     if facts.revisions is None or facts.revisions[0] != facts.revisions[1]:
         return _wait(
-            "etcd's revision stands still", f"revisions {facts.revisions}", facts.namespace, timeouts.ETCD_STILL.seconds
+            "etcd's revision stops changing",
+            f"revisions {facts.revisions}",
+            facts.namespace,
+            timeouts.ETCD_STILL.seconds,
         )
     if facts.remembered is None:
         fence = FenceRecord(facts.proposed_id, facts.revisions[1], facts.now, facts.fence.generations, facts.fence.uids)
         return Do((FENCE.remember(fence),))
-    return Done(f"no pod can write; etcd stands at revision {facts.revisions[1]}")
+    return Done(f"no pod on the source can write; etcd is at revision {facts.revisions[1]}")
 
 
-def _towards_zero(namespace: str, group: tuple[Workload, ...]) -> Decision:
+def _scale_to_zero(namespace: str, group: tuple[Workload, ...]) -> Decision:
     actions = stop("source", group)
     if actions:
         return Do(actions)

@@ -1,8 +1,9 @@
-"""Where `--dns handover` was said: holds the hosted cluster's names, so that they are never absent, and waits until
-resolvers have forgotten their long life. The API serves meanwhile; that is why it comes before the pause.
+"""With `--dns handover`: takes ownership of the hosted cluster's records, so that the names are never absent, and waits
+until resolvers have dropped cached records with the long TTL. The step comes before the pause, because the API serves
+during the wait.
 
-Held are the records at the fixed names which the source's external-dns keeps for this control plane. What it keeps
-besides is released behind the fence, as ever.
+The step holds the records of the source's external-dns at the fixed names of this control plane. All other records are
+released behind the fence, as without a handover.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from hcp_dr.hypershift.state import DNS, DNS_HELD
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import HANDOVER, Case, Ports
 
-_ELSE = (
-    "Or go on as the documented procedure does, with names that are absent for a while: "
+_ALTERNATIVE = (
+    "Or continue as in the documented procedure, in which the names are absent for a while: "
     + resume_with("--dns release")
     + "."
 )
@@ -33,20 +34,20 @@ _ELSE = (
 @dataclass(frozen=True, slots=True)
 class Facts:
     backup_id: str
-    asked: bool  # remembered: what was said with --dns
-    owner: str  # "" where nobody can say
-    kept: tuple[Record, ...]  # that the owner keeps at the fixed names
-    strangers: tuple[Record, ...]  # address records there that somebody else keeps, or nobody
+    requested: bool  # remembered: the value of --dns is handover
+    owner: str  # "" if unknown
+    kept: tuple[Record, ...]  # the owner's records at the fixed names
+    strangers: tuple[Record, ...]  # address records at the fixed names, of another owner or without an owner
     held: Image  # remembered
-    back: tuple[RecordChange, ...]  # what gives back what is held
+    restoration: tuple[RecordChange, ...]  # changes that return the held records to their owner
     now: float  # seconds since the epoch
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-    asked, held = memory.get(DNS) == HANDOVER, memory.get(DNS_HELD)
-    facts = Facts(case.backup_id, asked, "", (), (), held, (), ports.now())
-    if not asked:
-        return replace(facts, back=look_back(ports, case, memory).changes)
+    requested, held = memory.get(DNS) == HANDOVER, memory.get(DNS_HELD)
+    facts = Facts(case.backup_id, requested, "", (), (), held, (), ports.now())
+    if not requested:
+        return replace(facts, restoration=look_back(ports, case, memory).changes)
     records = ports.zone.records()
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     names = fixed_names(hosted_cluster) | {case.api_hostname}
@@ -57,20 +58,20 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def plan(facts: Facts) -> Decision:
-    if not facts.asked:
-        if facts.back:
-            return Do((ChangeRecords(facts.back),))
-        return Done("the names are given up behind the fence")
+    if not facts.requested:
+        if facts.restoration:
+            return Do((ChangeRecords(facts.restoration),))
+        return Done("DNS records will be released after fencing")
     if facts.strangers:
         return Refuse(
             NotOurs(
-                what="At the hosted cluster's names are records of which nothing says that the source kept them for "
-                f"it: {list_records(facts.strangers)}.",
-                left="What is held stays held, until `hcp-dr abort` gives it back; the hosted API serves."
+                what="The zone has records at the hosted cluster's names that do not belong to the source's "
+                f"external-dns: {list_records(facts.strangers)}.",
+                left="Held records stay held, until `hcp-dr abort` returns them; the hosted API serves."
                 if facts.held
                 else Untouched("No record was touched.", besides="The hosted API serves."),
-                todo="Find out whose they are. The destination's external-dns writes none beside them. When they are "
-                f"gone, run {RESUME}.",
+                todo="Find the owner of these records: the destination's external-dns writes no records beside them. "
+                f"When the records are gone, run {RESUME}.",
             )
         )
     if facts.kept:
@@ -80,29 +81,32 @@ def plan(facts: Facts) -> Decision:
     if not facts.held:
         return Refuse(
             Refused(
-                what="The source's external-dns keeps no record of this hosted cluster: there is nothing to hand over.",
+                what="The source's external-dns owns no record of this hosted cluster: there is nothing to hand over.",
                 left=Untouched("No record was touched.", besides="The hosted API serves."),
-                todo=f"Look at the TXT records of its names, and at --txt-owner-id of external-dns there. {_ELSE}",
+                todo="Compare the TXT records of the hosted cluster's names with --txt-owner-id of external-dns on the "
+                f"source. {_ALTERNATIVE}",
             )
         )
     addresses = [record for record in records_of(facts.held) if record.type != "TXT"]
-    life = min(timeouts.DNS_CACHES.seconds, max((record.ttl or 0 for record in addresses), default=0))
-    rest = (facts.held.at or 0.0) + life - facts.now
-    if rest > 0:
-        until = "resolvers have forgotten the records' long life"
-        return Wait(until, f"{life:.0f} s, {rest:.0f} s of them still to come", timeouts.DNS_CACHES.seconds + 60)
+    ttl = min(timeouts.DNS_CACHES.seconds, max((record.ttl or 0 for record in addresses), default=0))
+    remaining = (facts.held.at or 0.0) + ttl - facts.now
+    if remaining > 0:
+        until = "resolvers have dropped the records with the long TTL"
+        seen = f"TTL {ttl:.0f} s, {remaining:.0f} s remaining"
+        return Wait(until, seen, timeouts.DNS_CACHES.seconds + 60)
     return Done(f"held: {', '.join(sorted({record.name for record in addresses}))}")
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if isinstance(decision, Wait):
         return replace(facts, now=facts.now + timeouts.DNS_CACHES.seconds)
-    return replace(facts, back=(), kept=(), held=remembered(facts.owner, facts.kept, facts.held, facts.now))
+    return replace(facts, restoration=(), kept=(), held=remembered(facts.owner, facts.kept, facts.held, facts.now))
 
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """What gives back what is held. `differing` are claims, as they were, that are not in the zone like that."""
+    """Changes that return the held records. `differing` are ownership records of before that the zone has changed or
+    lost."""
 
     changes: tuple[RecordChange, ...]
     differing: tuple[Record, ...] = ()
@@ -121,10 +125,11 @@ def revert(facts: Back) -> Decision:
     if facts.changes:
         return Do((ChangeRecords(facts.changes),))
     if not facts.differing:
-        return Done("no name is held, and each claim is as it was before")
-    seen = f"not as before they were held: {list_records(facts.differing)}"
-    why = "the source's external-dns keeps a name only while a TXT record says that it is its own"
-    todo = "compare them with dns_held in journal.jsonl; where one is gone and its address too, external-dns makes both"
+        return Done("no name is held, and every ownership record is as before")
+    seen = f"different from before the handover: {list_records(facts.differing)}"
+    why = "the source's external-dns maintains a name only while a TXT record has its owner ID"
+    todo = "compare the records with dns_held in journal.jsonl; if a TXT record and its address record are both gone, "
+    todo += "external-dns creates both"
     return Done(f"no name is held; {seen}", (Check("names", "warning", seen, why, todo),))
 
 

@@ -1,8 +1,8 @@
-"""Looks whether etcd can be restored by a URL, as the HostedCluster was exported, and remembers what it saw: behind the
-fence nobody can look any more.
+"""Checks whether etcd can be restored from a URL, for the HostedCluster as exported, and remembers the result: behind
+the fence the check is impossible.
 
-A restore begins with it too, because a backup may be older than this look, or of a hosted cluster that goes on. After
-the point of no return nothing is refused any more.
+A restore begins with this step too, because a backup may be older than the check, or of a hosted cluster in service.
+After the point of no return the step refuses nothing.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from hcp_dr.objects.reading import dig
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    started: bool  # un-paused on the destination: it is too late to refuse
-    etcd: Etcd  # as the backup's HostedCluster would be restored
+    started: bool  # un-paused on the destination: too late to refuse
+    etcd: Etcd  # according to the HostedCluster of the backup
     remembered: RestoreProbe | None
 
 
@@ -35,25 +35,27 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         return Facts(started=True, etcd=restorable.NOT_LOOKED, remembered=remembered)
     etcd = Etcd(hosted_cluster_to_restore(ports, case), remembered)
     if etcd.refusal is not None and not is_lost(memory):
-        _, looked = restorable.probe_restore(ports.source, case)
-        etcd = replace(etcd, looked=looked)
+        _, probe = restorable.probe_restore(ports.source, case)
+        etcd = replace(etcd, looked=probe)
     return Facts(started=False, etcd=etcd, remembered=remembered)
 
 
 def _is_started(ports: Ports, case: Case) -> bool:
-    found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
-    return found is not None and is_ours(found, case.backup_id) and dig(found, "spec", "pausedUntil") is None
+    hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    if hosted_cluster is None or not is_ours(hosted_cluster, case.backup_id):
+        return False
+    return dig(hosted_cluster, "spec", "pausedUntil") is None
 
 
 def plan(facts: Facts) -> Decision:
     if facts.started:
-        return Done("the point of no return is passed")
+        return Done("the relocation is past the point of no return")
     etcd = facts.etcd
     if etcd.refusal is not None:
         return Refuse(etcd.refusal, etcd.checks)
     if etcd.looked is not None and facts.remembered != etcd.looked:
         return Do((ETCD_RESTORE.remember(etcd.looked),))
-    return Done("etcd can be restored by its URL", etcd.checks)
+    return Done("etcd can be restored from a URL", etcd.checks)
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

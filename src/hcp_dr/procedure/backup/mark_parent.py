@@ -1,5 +1,5 @@
-"""Marks the hosted cluster with where it comes from, and with a nonce that proves later that this very content came
-over."""
+"""Marks the hosted cluster with the name of the source, and with a nonce that later proves the identity of the restored
+content."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Facts:
     nonce: str | None  # remembered
     marks: Mapping[str, Object]  # ConfigMaps of namespace default in the hosted cluster, by name
     before: Mapping[str, Mapping[str, str] | None] | None = (
-        None  # remembered: their data before, None for one that was not there
+        None  # remembered: the former data, None for an absent ConfigMap
     )
-    stranger: Stranger | None = None  # another hosted cluster, which is reached instead
+    stranger: Stranger | None = None  # another hosted cluster, reached instead
 
     @property
     def wanted(self) -> dict[str, dict[str, str]]:
@@ -56,11 +56,11 @@ def plan(facts: Facts) -> Decision:
         for name, data in facts.wanted.items()
         if not data.items() <= (dig(facts.marks.get(name), "data") or {}).items()
     )
-    return Do(actions) if actions else Done(f"{WHERE}/{PARENT} says {facts.source}, and the nonce is there")
+    return Do(actions) if actions else Done(f"ConfigMap {WHERE}/{PARENT} names {facts.source}, and the nonce is set")
 
 
-def _mark(name: str, data: dict[str, str], found: Object | None) -> Create | Patch:
-    if found is not None:
+def _mark(name: str, data: dict[str, str], existing: Object | None) -> Create | Patch:
+    if existing is not None:
         return Patch("hosted", CONFIG_MAP, name, WHERE, {"data": data})
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": WHERE}, "data": data}
     return Create("hosted", CONFIG_MAP, body)
@@ -78,25 +78,25 @@ def revert(facts: Facts) -> Decision:
     if facts.stranger is not None:
         return Refuse(facts.stranger.error)
     actions: list[Action] = []
-    odd: list[str] = []
+    changed: list[str] = []
     for name, data in facts.wanted.items():
-        found, before = facts.marks.get(name), (facts.before or {}).get(name)
-        now = dig(found, "data") or {}
+        mark, before = facts.marks.get(name), (facts.before or {}).get(name)
+        now = dig(mark, "data") or {}
         former = {key: (before or {}).get(key) for key in data}
-        if found is None or former == {key: now.get(key) for key in data}:
+        if mark is None or former == {key: now.get(key) for key in data}:
             continue
         if not data.items() <= now.items():
-            odd.append(name)
+            changed.append(name)
         elif before is None and now == data:
-            actions.append(Delete("hosted", CONFIG_MAP, name, WHERE, uid_of(found)))
+            actions.append(Delete("hosted", CONFIG_MAP, name, WHERE, uid_of(mark)))
         else:
             actions.append(Patch("hosted", CONFIG_MAP, name, WHERE, {"data": former}))
     if actions:
         return Do(tuple(actions))
-    seen = f"ConfigMaps of {WHERE} that say something else by now: {', '.join(odd)}"
-    why = "somebody changed them since this relocation wrote them; they were left as they are"
-    checks = (Check("marks", "warning", seen, why),) if odd else ()
-    return Done("the hosted cluster bears no mark of this relocation", checks)
+    seen = f"ConfigMaps of {WHERE} with other content than this relocation wrote: {', '.join(changed)}"
+    why = "another client has changed these ConfigMaps; hcp-dr did not restore them"
+    checks = (Check("marks", "warning", seen, why),) if changed else ()
+    return Done("the hosted cluster has no mark of this relocation", checks)
 
 
 STEP = Step(

@@ -1,6 +1,6 @@
-"""Of an online backup: remembers what the cluster is by uids and samples, and the moment from which its snapshot lacks
-writes; and what a restore of etcd would meet, which cannot be seen any more when the source is lost. The hosted cluster
-goes on."""
+"""For an online backup: remembers the cluster's identity by uids and samples, and the moment after which the snapshot
+lacks writes; also the conditions for a restore of etcd, which are unreadable once the source is lost. The hosted
+cluster stays in service."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from hcp_dr.objects.moments import utc
 @dataclass(frozen=True, slots=True)
 class Facts:
     proposed_id: str
-    now: float  # seconds since the epoch, before anything was read
-    revision: int | None  # of etcd's member that is the truth; None where none answers
-    identity: HostedIdentity | None  # looked at where nothing is remembered
+    now: float  # seconds since the epoch, before the first read
+    revision: int | None  # of etcd's authoritative member; None without an answer
+    identity: HostedIdentity | None  # read if no moment is remembered
     remembered: OnlineMoment | None
-    etcd: RestoreProbe | None = None  # what a restore of it would meet; looked at where nothing is remembered
+    etcd: RestoreProbe | None = None  # conditions for a restore of etcd; read if no moment is remembered
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -44,9 +44,9 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 def plan(facts: Facts) -> Decision:
     if facts.remembered is not None:
         at, revision = utc(facts.remembered.at), facts.remembered.revision
-        return Done(f"what is written after {at}, revision {revision}, may be missing")
+        return Done(f"writes after {at}, revision {revision}, may be missing")
     if facts.revision is None or facts.identity is None:
-        return Wait("a member of etcd leads and answers", "none does", timeouts.ETCD_ANSWERS.seconds)
+        return Wait("etcd's leader answers", "no answer yet", timeouts.ETCD_ANSWERS.seconds)
     moment = OnlineMoment(facts.proposed_id, facts.now, facts.revision)
     probed = (ETCD_RESTORE.remember(facts.etcd),) if facts.etcd else ()
     return Do((IDENTITY.remember(facts.identity), *probed, ONLINE.remember(moment)))

@@ -1,7 +1,7 @@
-"""Pauses the HostedCluster and every NodePool, sees that the pause reaches the HostedControlPlane and the Cluster, and
-holds each machine object by its own annotation, because the pause of a NodePool holds only its MachineDeployment.
+"""Pauses the HostedCluster and every NodePool, verifies that the pause reaches the HostedControlPlane and the Cluster,
+and pauses every machine object by annotation, because the pause of a NodePool covers only the MachineDeployment.
 
-pausedUntil is the word true and never a date: a date ends by itself.
+pausedUntil is the word true and never a date: a pause until a date ends without a client.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _RUNNING = (None, "false", "False")
 
 @dataclass(frozen=True, slots=True)
 class Pausable:
-    """Something with a pause. `value` is pausedUntil, or "true" for a Cluster with spec.paused."""
+    """An object with a pause. `value` is pausedUntil, or "true" for a Cluster with spec.paused."""
 
     resource: Resource
     namespace: str
@@ -63,8 +63,8 @@ class Pausable:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    asked: tuple[Pausable, ...]  # HostedCluster and NodePools: where people pause
-    reached: tuple[Pausable, ...]  # HostedControlPlane and Cluster: where the operator spreads it
+    asked: tuple[Pausable, ...]  # HostedCluster and NodePools: paused by hcp-dr
+    reached: tuple[Pausable, ...]  # HostedControlPlane and Cluster: paused by the operator
     reconciling: str | None  # condition ReconciliationActive of the HostedCluster, at its generation
     operator_alive: bool
     machines: tuple[Held, ...]
@@ -80,7 +80,7 @@ def _pausable(resource: Resource, item: Object) -> Pausable:
 
 
 def operator_alive(ports: Ports) -> bool:
-    """Is there a Ready pod of the source's HyperShift operator?"""
+    """Whether the source's HyperShift operator has a Ready pod."""
     operator = ports.source.find(DEPLOYMENT, OPERATOR, OPERATOR_NAMESPACE)
     selector = dig(operator, "spec", "selector", "matchLabels") or {}
     return any(selects(selector, pod) and is_ready_pod(pod) for pod in ports.source.list(POD, OPERATOR_NAMESPACE).items)
@@ -113,8 +113,10 @@ def _values(facts: Facts) -> PausedBefore:
     )
 
 
-def _late(facts: Facts, kind: Literal["asked", "machines"], items: Iterable[Pausable | Held]) -> tuple[Action, ...]:
-    """What came after the values were remembered is remembered before it is paused."""
+def _remember_new(
+    facts: Facts, kind: Literal["asked", "machines"], items: Iterable[Pausable | Held]
+) -> tuple[Action, ...]:
+    """Remembers the values of objects that are newer than the remembered values, before these objects are paused."""
     before, now = facts.before or PausedBefore(), _values(facts)
     known = getattr(before, kind)
     missing = {item.key: getattr(now, kind)[item.key] for item in items if item.key not in known}
@@ -126,22 +128,23 @@ def plan(facts: Facts) -> Decision:
         return Do((PAUSED_BEFORE.remember(_values(facts)),))
     running = [item for item in facts.asked if not item.paused]
     if running:
-        return Do((*_late(facts, "asked", running), *(item.set_to() for item in running)))
-    open_ = [item for item in facts.reached if not item.paused]
-    if open_ and not facts.operator_alive:
-        return Do(tuple(item.set_to() for item in open_))
-    if open_ or (facts.operator_alive and facts.reconciling != "False"):
-        seen = ", ".join(f"{item.resource.kind} {item.name} not paused" for item in open_)
+        return Do((*_remember_new(facts, "asked", running), *(item.set_to() for item in running)))
+    unpaused = [item for item in facts.reached if not item.paused]
+    if unpaused and not facts.operator_alive:
+        return Do(tuple(item.set_to() for item in unpaused))
+    if unpaused or (facts.operator_alive and facts.reconciling != "False"):
+        seen = ", ".join(f"{item.resource.kind} {item.name} not paused" for item in unpaused)
         return Wait(
-            until="the HyperShift operator has spread the pause",
+            until="the HyperShift operator has propagated the pause",
             seen=seen or f"ReconciliationActive is {facts.reconciling}",
             limit=timeouts.PAUSE_SPREAD.seconds,
             wake=WatchTarget("source", HOSTED_CLUSTER, facts.asked[0].namespace),
         )
-    loose = [item for item in facts.machines if not item.paused]
-    if loose:
-        return Do((*_late(facts, "machines", loose), *(item.pause("source", on=True) for item in loose)))
-    return Done(f"HostedCluster, {len(facts.asked) - 1} NodePools and {len(facts.machines)} machine objects are held")
+    running_machines = [item for item in facts.machines if not item.paused]
+    if running_machines:
+        pauses = (item.pause("source", on=True) for item in running_machines)
+        return Do((*_remember_new(facts, "machines", running_machines), *pauses))
+    return Done(f"HostedCluster, {len(facts.asked) - 1} NodePools and {len(facts.machines)} machine objects are paused")
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
@@ -159,8 +162,8 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 
 def revert(facts: Facts) -> Decision:
-    """From the bottom up, as machines are given back on the destination (rule A4); what looks after their health comes
-    last. What is no longer as this relocation left it is somebody's decision."""
+    """From the bottom up, as in the adoption on the destination (rule A4); MachineHealthChecks come last. A value that
+    another client has changed since is not restored."""
     if facts.before is None:
         return Done("nothing was paused")
     asked, was_held = facts.before.asked, facts.before.machines
@@ -168,39 +171,39 @@ def revert(facts: Facts) -> Decision:
     for resource in (AWS_MACHINE, MACHINE, MACHINE_SET):
         group = [item for item in held if item.resource == resource and not item.top]
         if group:
-            return _let_go(group)
+            return _unpause(group)
     ours = [item for item in facts.asked if item.paused and asked.get(item.key, item.value) not in _PAUSED]
     if ours:
         return Do(tuple(item.set_to(asked[item.key]) for item in ours))
-    spreading = _spreading(facts) if facts.asked[0].value in _RUNNING else None
-    if spreading is not None:
-        return spreading
+    propagation = _await_propagation(facts) if facts.asked[0].value in _RUNNING else None
+    if propagation is not None:
+        return propagation
     still_paused = {item.name for item in facts.asked[1:] if item.value not in _RUNNING}
-    free = [item for item in held if not (item.top and item.name in still_paused)]  # the operator holds the others
-    for health in (False, True):
-        group = [item for item in free if (item.resource == MACHINE_HEALTH_CHECK) is health]
+    releasable = [item for item in held if not (item.top and item.name in still_paused)]  # the operator pauses the rest
+    for is_health_check in (False, True):
+        group = [item for item in releasable if (item.resource == MACHINE_HEALTH_CHECK) is is_health_check]
         if group:
-            return _let_go(group)
-    odd = [item for item in facts.asked if asked.get(item.key, item.value) != item.value]
-    seen = ", ".join(f"pausedUntil of {item.key} is {item.value}, was {asked[item.key]}" for item in odd)
-    why = "somebody set it since this relocation did; it was left as it is"
-    checks = (Check("paused", "warning", seen, why, "put it back by hand where nobody wants it so"),) if odd else ()
-    return Done("HostedCluster, NodePools and machine objects are paused or not as they were", checks)
+            return _unpause(group)
+    changed = [item for item in facts.asked if asked.get(item.key, item.value) != item.value]
+    seen = ", ".join(f"pausedUntil of {item.key} is {item.value}, was {asked[item.key]}" for item in changed)
+    why = "another client has set pausedUntil since; hcp-dr did not restore the former value"
+    checks = (Check("paused", "warning", seen, why, "restore the value by hand if necessary"),) if changed else ()
+    return Done("HostedCluster, NodePools and machine objects have their former pauses", checks)
 
 
-def _let_go(group: Iterable[Held]) -> Do:
+def _unpause(group: Iterable[Held]) -> Do:
     return Do(tuple(item.pause("source", on=False) for item in group))
 
 
-def _spreading(facts: Facts) -> Decision | None:
-    """A living operator un-pauses what it has paused; for a dead one that is done here."""
+def _await_propagation(facts: Facts) -> Decision | None:
+    """A running operator un-pauses the HostedControlPlane and the Cluster; without an operator, this step does."""
     before = (facts.before or PausedBefore()).reached
-    still = [item for item in facts.reached if item.paused and before.get(item.key) not in _PAUSED]
-    if still and not facts.operator_alive:
-        return Do(tuple(item.set_to(before.get(item.key)) for item in still))
-    if not still and (not facts.operator_alive or facts.reconciling == "True"):
+    paused = [item for item in facts.reached if item.paused and before.get(item.key) not in _PAUSED]
+    if paused and not facts.operator_alive:
+        return Do(tuple(item.set_to(before.get(item.key)) for item in paused))
+    if not paused and (not facts.operator_alive or facts.reconciling == "True"):
         return None
-    seen = ", ".join(f"{item.resource.kind} {item.name} still paused" for item in still)
+    seen = ", ".join(f"{item.resource.kind} {item.name} still paused" for item in paused)
     return Wait(
         until="the HyperShift operator reconciles again",
         seen=seen or f"ReconciliationActive is {facts.reconciling}",

@@ -1,5 +1,5 @@
-"""Termination protection in EC2 on every worker instance, from here to the end: it stands behind all other guards,
-independent of every operator (rule A3). What it was before is remembered and put back in `finish`."""
+"""Sets EC2 termination protection on every worker instance until the end: the last guard, independent of every operator
+(rule A3). The former value is remembered, and restored in `finish`."""
 
 from __future__ import annotations
 
@@ -22,59 +22,59 @@ from hcp_dr.model import Case, Ports
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    wanted: tuple[str, ...]  # instance ids by the AWSMachines
-    protected: Mapping[str, bool]  # as EC2 says now; an instance that EC2 does not know is missing
+    wanted: tuple[str, ...]  # instance IDs of the AWSMachines
+    protected: Mapping[str, bool]  # the present value in EC2; instances unknown to EC2 are missing
     spot: tuple[str, ...]
     before: Mapping[str, Any] | None  # remembered
-    lost: bool = False  # the source is: the AWSMachines are those of the backup
+    lost: bool = False  # the source is lost: the AWSMachines come from the backup
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     if not is_lost(memory):
-        return _look_at(ports, instance_ids(aws_machines(ports.source, case)), memory)
+        return _read_instances(ports, instance_ids(aws_machines(ports.source, case)), memory)
     machines = (item.body for item in to_restore(ports, case) if item.entry.kind == AWS_MACHINE.kind)
-    return replace(_look_at(ports, instance_ids(machines), memory), lost=True)
+    return replace(_read_instances(ports, instance_ids(machines), memory), lost=True)
 
 
 def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
-    """At those of before, whatever the AWSMachines name by now."""
+    """Reads the remembered instances, even if the AWSMachines name other instances now."""
     before = scope.protection(memory) or {}
-    found = ports.instances.describe(tuple(before))
-    own = (each for each in found if each.termination_protected and before.get(each.instance_id) is False)
+    instances = ports.instances.describe(tuple(before))
+    own = (each for each in instances if each.termination_protected and before.get(each.instance_id) is False)
     must_be_own(ports.source, ports, case, own)
-    return _facts(tuple(before), found, memory)
+    return _make_facts(tuple(before), instances, memory)
 
 
-def _look_at(ports: Ports, wanted: tuple[str, ...], memory: RunState) -> Facts:
-    return _facts(wanted, ports.instances.describe(wanted), memory)
+def _read_instances(ports: Ports, wanted: tuple[str, ...], memory: RunState) -> Facts:
+    return _make_facts(wanted, ports.instances.describe(wanted), memory)
 
 
-def _facts(wanted: tuple[str, ...], found: tuple[Instance, ...], memory: RunState) -> Facts:
+def _make_facts(wanted: tuple[str, ...], instances: tuple[Instance, ...], memory: RunState) -> Facts:
     return Facts(
         wanted=wanted,
-        protected={instance.instance_id: instance.termination_protected for instance in found},
-        spot=tuple(instance.instance_id for instance in found if instance.spot),
+        protected={instance.instance_id: instance.termination_protected for instance in instances},
+        spot=tuple(instance.instance_id for instance in instances if instance.spot),
         before=memory.get(PROTECTION),
     )
 
 
 def plan(facts: Facts) -> Decision:
-    lost = [name for name in facts.wanted if name not in facts.protected]
-    if lost:
+    missing = [name for name in facts.wanted if name not in facts.protected]
+    if missing:
         return Refuse(
             MachineUnsafe(
-                what=f"EC2 does not know the instances {', '.join(lost)} of this hosted cluster's AWSMachines.",
-                todo="Restore another backup, whose machines are there."
+                what=f"EC2 does not know the instances {', '.join(missing)} of this hosted cluster's AWSMachines.",
+                todo="Restore another backup with existing instances."
                 if facts.lost
-                else f"Let Cluster API replace them first, then run {RESUME}.",
+                else f"Wait until Cluster API has replaced the machines, then run {RESUME}.",
             )
         )
     if facts.before is None:
         return Do((PROTECTION.remember(dict(facts.protected)),))
-    open_ = [name for name in facts.wanted if not facts.protected[name] and name not in facts.spot]
-    if open_:
-        return Do(tuple(Protect(name, on=True) for name in open_))
-    return Done(f"{len(facts.wanted)} instances, {len(facts.spot)} of them Spot and not protectable")
+    unprotected = [name for name in facts.wanted if not facts.protected[name] and name not in facts.spot]
+    if unprotected:
+        return Do(tuple(Protect(name, on=True) for name in unprotected))
+    return Done(f"{len(facts.wanted)} instances, of which {len(facts.spot)} are Spot instances without protection")
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

@@ -1,10 +1,10 @@
-"""Frees the hosted cluster's names: waits until the zone holds no record that the source's external-dns keeps for it,
-or, where that is dead and `--dns takeover` was said, deletes exactly those records in one atomic batch. Names that are
-held (`--dns handover`) are not its any more. The documented count of lines is wrong where a zone is shared; ownership
-by TXT is not.
+"""Frees the hosted cluster's names: waits until the source's external-dns has deleted its records for this hosted
+cluster from the zone. With `--dns takeover`, when the source's external-dns is down, the step deletes exactly these
+records in one atomic batch. Names held by `--dns handover` no longer belong to the source's external-dns. The
+documented count of lines is wrong in a shared zone; ownership by TXT records is right.
 
-A takeover comes after the Routes and hostnames are gone, so that an external-dns that comes back finds nothing to make
-records from. What was deleted is remembered whole, to be put back by an undo.
+A takeover comes after the deletion of the Routes and hostnames, so that a returning external-dns has no source for new
+records. Deleted records are remembered in full, for an undo.
 """
 
 from __future__ import annotations
@@ -30,23 +30,24 @@ from hcp_dr.model import TAKEOVER, Case, Ports, Unknown
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
 from hcp_dr.upstream import HOSTNAME_ANNOTATION
 
-_TAKE = (
-    f"To have exactly these records deleted instead, now that nothing publishes them: {resume_with('--dns takeover')}."
+_TAKEOVER = (
+    "To have hcp-dr delete exactly these records, now that the source publishes no name: "
+    f"{resume_with('--dns takeover')}."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    takeover: bool  # remembered: what was said with --dns
-    held: bool  # remembered: the fixed names are on their way to the destination's external-dns
-    owner: str  # "" where nobody can say any more
+    takeover: bool  # remembered: the value of --dns is takeover
+    held: bool  # remembered: the fixed names are in handover to the destination's external-dns
+    owner: str  # "" if unknown
     external_dns_ready: bool
-    left: tuple[Record, ...]  # that the owner keeps for this hosted cluster; for a takeover, at its names only
-    strangers: tuple[Record, ...]  # address records at its names that somebody else keeps, or nobody
-    published: tuple[str, ...]  # what the source still makes records from
+    remaining: tuple[Record, ...]  # the owner's records for this hosted cluster; for a takeover, at its names only
+    strangers: tuple[Record, ...]  # address records at these names, of another owner or without an owner
+    published: tuple[str, ...]  # objects from which the source still creates records
     fence: Fence
-    image: Image  # remembered: what was taken
-    again: tuple[Record, ...]  # what the zone has now at the names and types of the image
+    image: Image  # remembered: the deleted records
+    current: tuple[Record, ...]  # the zone's present records at the names and types of the image
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -55,28 +56,28 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     routes = ports.source.list(ROUTE, case.control_plane_namespace).items
     services = ports.source.list(SERVICE, case.control_plane_namespace).items
     services = tuple(item for item in services if HOSTNAME_ANNOTATION in annotations_of(item))
-    published = _published(case, memory, routes, services)
+    published = _read_published(case, memory, routes, services)
     hostnames = frozenset({case.api_hostname}).union(*published.values())
     takeover = memory.get(DNS) == TAKEOVER
     held = memory.get(DNS_HELD) if is_handed_over(memory) else None
     owner = owner_of(held) or source_owner(ports, case, records) or owner_of(image)
-    left = owned(records, owner, case.control_plane_namespace, published if takeover else None) if owner else ()
+    remaining = owned(records, owner, case.control_plane_namespace, published if takeover else None) if owner else ()
     return Facts(
         takeover=takeover,
         held=held is not None,
         owner=owner,
         external_dns_ready=read_external_dns(ports.source, "source").ready > 0,
-        left=left,
-        strangers=strangers_at(records, left, hostnames) if takeover else (),
+        remaining=remaining,
+        strangers=strangers_at(records, remaining, hostnames) if takeover else (),
         published=tuple(f"{item['kind']} {name_of(item)}" for item in (*routes, *services) if not is_deleting(item)),
         fence=read_fence(ports.source, case),
         image=image,
-        again=at_its_places(records, image),
+        current=at_its_places(records, image),
     )
 
 
-def _published(case: Case, memory: RunState, routes: Iterable[Object], services: Iterable[Object]) -> Published:
-    """What the control plane published, as it is remembered, and as it still is where nothing was taken away yet."""
+def _read_published(case: Case, memory: RunState, routes: Iterable[Object], services: Iterable[Object]) -> Published:
+    """The published names of the control plane: remembered names, and present names before `delete_routes`."""
     hosts = {name_of(route): str(dig(route, "spec", "host") or "") for route in routes}
     hosts |= {name: str(dig(route, "spec", "host") or "") for name, route in (memory.get(ROUTES) or {}).items()}
     annotated: dict[str, str] = {name_of(item): annotations_of(item)[HOSTNAME_ANNOTATION] for item in services}
@@ -96,45 +97,47 @@ def plan(facts: Facts) -> Decision:
     if not facts.owner:
         return Refuse(
             Refused(
-                what="The source has no external-dns any more: nobody can say which records are this hosted cluster's.",
-                left=Untouched("No record was touched.", besides="The hosted API stays away."),
-                todo=f"Bring Deployment hypershift/external-dns back on the source, then run {RESUME}.",
+                what="The source has no external-dns any more: the owner of this hosted cluster's records is unknown.",
+                left=Untouched("No record was touched.", besides="The hosted API stays unavailable."),
+                todo=f"Restore Deployment hypershift/external-dns on the source, then run {RESUME}.",
             )
         )
-    if not facts.left:
-        held = ": its names are held" if facts.held else ""
-        return Done(f"owner {facts.owner} keeps no record of this hosted cluster any more{held}")
+    if not facts.remaining:
+        held = ": hcp-dr holds the names" if facts.held else ""
+        return Done(f"owner {facts.owner} has no record of this hosted cluster any more{held}")
     if not facts.external_dns_ready:
         return Refuse(
             Refused(
-                what="The source's external-dns is not running, so that these records stay in the zone: "
-                f"{list_records(facts.left)}.",
-                left="They were not touched; the hosted API stays away.",
-                todo=f"Start Deployment hypershift/external-dns on the source, then run {RESUME}. {_TAKE}",
+                what="The source's external-dns is not running and does not delete these records from the zone: "
+                f"{list_records(facts.remaining)}.",
+                left="The records were not touched; the hosted API stays unavailable.",
+                todo=f"Start Deployment hypershift/external-dns on the source, then run {RESUME}. {_TAKEOVER}",
             )
         )
     return Wait(
         until="the zone is free of this hosted cluster's records",
-        seen=f"still there: {list_records(facts.left)}",
+        seen=f"records in the zone: {list_records(facts.remaining)}",
         limit=timeouts.DNS_RELEASED.seconds,
-        todo=f"Look at the log of the source's external-dns, then run {RESUME}: it waits again. {_TAKE}",
+        todo=f"Read the log of the source's external-dns, then run {RESUME} to wait again. {_TAKEOVER}",
     )
 
 
 def _take_over(facts: Facts) -> Decision:
     breach = facts.fence.breach()
     if breach:
-        return Refuse(FenceBroken(what=f"The fence does not hold ({breach}), so the records would be made again."))
+        return Refuse(
+            FenceBroken(what=f"The fence on the source is broken ({breach}): the records would be created again.")
+        )
     if facts.published:
         return Refuse(
             Refused(
-                what=f"The source publishes names still, or again: {', '.join(facts.published)}. An external-dns that "
-                "comes back would make their records again.",
+                what=f"The source still publishes names, or again: {', '.join(facts.published)}. A returning "
+                "external-dns would create the records again.",
                 left=left_alone(facts.image),
-                todo=f"Find out who makes them while the fence holds; delete them, then run {RESUME}.",
+                todo=f"Find out who creates these objects behind the fence; delete the objects, then run {RESUME}.",
             )
         )
-    return take(facts.owner, facts.left, facts.strangers, facts.image)
+    return take(facts.owner, facts.remaining, facts.strangers, facts.image)
 
 
 def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -146,16 +149,17 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def revert(facts: Facts) -> Decision:
-    return put_back(facts.owner, facts.image, facts.again)
+    return put_back(facts.owner, facts.image, facts.current)
 
 
 def foresee(facts: Facts) -> Facts:
-    left = facts.left if facts.takeover else ()
-    return replace(facts, owner=facts.owner or Unknown("owner"), left=left, published=(), fence=facts.fence.made())
+    remaining = facts.remaining if facts.takeover else ()
+    owner = facts.owner or Unknown("owner")
+    return replace(facts, owner=owner, remaining=remaining, published=(), fence=facts.fence.made())
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    return replace(facts, left=())
+    return replace(facts, remaining=())
 
 
 STEP = Step(

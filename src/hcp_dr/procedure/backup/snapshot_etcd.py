@@ -1,11 +1,13 @@
-"""Saves the fenced etcd in its pod, verifies the file there, and sends it straight from the pod to the bucket: no AWS
-key enters the pod, and no URL a process list. One member is the truth, and its file must reach at least as far as the
-fenced etcd did. A large file goes in parts, so that a resume sends only what has not arrived.
+"""Saves a snapshot of the fenced etcd in the etcd pod, verifies the file there, and uploads the file directly from the
+pod to the bucket: no AWS key enters the pod, and no URL enters a process list. One member is authoritative, and the
+revision of its file must be at least the revision at the fence. A large file is uploaded in parts, so that a resume
+uploads only missing parts.
 
-The file bears the fence's id in its name, and the object in its metadata, so that no snapshot of another fence can be
-taken for this one's. At the end the file is removed from etcd's volume, which an abort would serve from.
+The file has the fence's ID in its name, and the object in its metadata, so that a snapshot of another fence cannot be
+mistaken for the right snapshot. At the end the file is removed from etcd's volume, from which the source serves after
+an abort.
 
-An online backup has a moment instead of a fence: the cluster goes on, and its writes after that may be in the file or
+An online backup has a moment instead of a fence: the cluster stays in service, and later writes may be in the file or
 not.
 """
 
@@ -58,8 +60,8 @@ from hcp_dr.hypershift.state import BREACHES, FENCE, ONLINE, SNAPSHOT_FILE, UPLO
 from hcp_dr.model import Case, Ports, Unknown
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, read_manifest
 
-AT_A_TIME = 4
-"""Parts that go out together."""
+PARTS_PER_BATCH = 4
+"""Parts that are uploaded together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +70,27 @@ class Facts:
     bucket: str
     key: str
     manifest_key: str
-    part_size: int  # in bytes; what is larger goes in parts of so much
-    encryption: str | None  # asked for; None leaves it to the bucket
+    part_size: int  # in bytes; a larger file is uploaded in parts of this size
+    encryption: str | None  # requested; None for the bucket's default
     fence: Fence | None  # None for an online backup
-    fence_id: str | None  # or that of the moment of an online backup
-    fence_revision: int | None  # etcd's, when it stood still, or at that moment
+    fence_id: str | None  # or the ID of an online backup's moment
+    fence_revision: int | None  # etcd's revision at the fence, or at the moment
     pod: str | None
-    lacking: int  # bytes of room in its volume, where nothing is saved yet
-    expected: int  # bytes of the file, where nothing is saved yet: not more than etcd's database has
+    lacking: int  # missing bytes of free space in the pod's volume, before a file is saved
+    expected: int  # size of the file in bytes, before a file is saved: at most the size of etcd's database
     file: SnapshotFile | None
-    known: SnapshotFile | None  # remembered: as it was read whole
-    upload: Upload | None  # remembered: for what an upload in parts was begun
-    unfinished: tuple[str, ...]  # ids of uploads, the oldest first
-    parts: tuple[UploadedPart, ...]  # that have arrived of the oldest
+    known: SnapshotFile | None  # remembered: as read completely
+    upload: Upload | None  # remembered: the file of the upload in parts
+    unfinished: tuple[str, ...]  # IDs of uploads, the oldest first
+    parts: tuple[UploadedPart, ...]  # uploaded parts of the oldest upload
     stored: StoredObject | None
     manifest: Manifest | None
     stored_manifest: StoredObject | None
-    url: RestoreUrl | None  # looked at when the object is there
-    left: tuple[tuple[str, str], ...]  # pod and path of what this fence saved, in whichever member's volume
-    void: tuple[str, ...] = ()  # remembered: ids of fences that were lifted
+    url: RestoreUrl | None  # read if the object exists
+    left: tuple[tuple[str, str], ...]  # pod and path of this fence's files, in the volume of any member
+    void: tuple[str, ...] = ()  # remembered: IDs of lifted fences
     moment: float | None = None  # remembered: of an online backup, in seconds since the epoch
-    others: tuple[tuple[str, str], ...] = ()  # pod and path of what online backups left that were killed
+    others: tuple[tuple[str, str], ...] = ()  # pod and path of files left by killed online backups
 
     @property
     def path(self) -> str:
@@ -96,8 +98,8 @@ class Facts:
 
     @property
     def stays(self) -> str:
-        """How the source is left, for errors."""
-        return "the control plane stays fenced" if self.fence else "the hosted cluster goes on as it was"
+        """The state of the source, for errors."""
+        return "the control plane stays fenced" if self.fence else "the hosted cluster stays in service"
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -134,28 +136,29 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def _with_file(facts: Facts, ports: Ports, case: Case) -> Facts:
-    """What was read whole and verified is read no second time while it is that very file. Before the fence there is
-    nothing to look at."""
+    """A verified file is not read a second time while its stamp is unchanged. Before the fence there is no file."""
     if facts.fence_id is None:
         return facts
     source, path = ports.source, facts.path
-    seen = {pod: glance(source, facts.namespace, pod, path) for pod in etcd_members.ready_pods(source, case)}
-    facts = replace(facts, left=tuple((pod, f"{VOLUME}/{name}") for pod in seen for name in seen[pod].of_save(path)))
+    volumes = {pod: glance(source, facts.namespace, pod, path) for pod in etcd_members.ready_pods(source, case)}
+    left = tuple((pod, f"{VOLUME}/{name}") for pod, volume in volumes.items() for name in volume.of_save(path))
+    facts = replace(facts, left=left)
     if facts.fence is None:
-        facts = replace(facts, others=tuple((pod, name) for pod in seen for name in seen[pod].of_online(path)))
-    there = seen.get(facts.pod or "")
-    if there is None or facts.pod is None:
+        others = tuple((pod, name) for pod, volume in volumes.items() for name in volume.of_online(path))
+        facts = replace(facts, others=others)
+    volume = volumes.get(facts.pod or "")
+    if volume is None or facts.pod is None:
         return facts
-    if not there.stamp:
-        return replace(facts, lacking=there.lacking, expected=there.database or 0)
-    if facts.known and facts.known.stamp == there.stamp:
+    if not volume.stamp:
+        return replace(facts, lacking=volume.lacking, expected=volume.database or 0)
+    if facts.known and facts.known.stamp == volume.stamp:
         return replace(facts, file=facts.known)
-    file = read_file(source, facts.namespace, facts.pod, path, part_size=facts.part_size, stamp=there.stamp)
+    file = read_file(source, facts.namespace, facts.pod, path, part_size=facts.part_size, stamp=volume.stamp)
     return replace(facts, file=file)
 
 
 def _with_upload(facts: Facts, ports: Ports) -> Facts:
-    """Asked only where parts are sent, or were."""
+    """Read only for an upload in parts."""
     if facts.upload is None and not (facts.file and facts.file.parts):
         return facts
     unfinished = ports.bucket.unfinished(facts.key)
@@ -170,76 +173,77 @@ def _with_url(facts: Facts, ports: Ports) -> Facts:
     return replace(facts, url=restore_url.tried(ports, url, fresh=True))
 
 
-def _doubt(facts: Facts) -> HcpDrError | None:
+def _check_snapshot(facts: Facts) -> HcpDrError | None:
     breach = facts.fence.breach() if facts.fence else None
     if breach or facts.fence_id is None:
         return FenceBroken(
-            what=f"The fence does not hold ({breach or 'it was never made'}): a snapshot would not be the whole truth.",
-            todo=f"Find out who lifted it, then run {RESUME}: the source is fenced anew.",
+            what=f"The fence on the source is broken ({breach or 'there was no fence'}): a snapshot could lack writes.",
+            todo=f"Find out who lifted the fence, then run {RESUME} to fence the source again.",
         )
     if facts.file and not facts.file.intact:
         return SnapshotDoubtful(
             what=f"The snapshot {facts.path} in pod {facts.namespace}/{facts.pod} is damaged: its checksum is wrong.",
-            left=f"It was not uploaded; {facts.stays}.",
-            todo=f"Look at the volume's free space, delete the file in the pod, then run {RESUME}.",
+            left=f"The snapshot was not uploaded; {facts.stays}.",
+            todo=f"Check the volume's free space, delete the file in the pod, then run {RESUME}.",
         )
     if facts.file and facts.file.revision < (facts.fence_revision or 0):
         return SnapshotDoubtful(
             what=f"The snapshot {facts.path} in pod {facts.namespace}/{facts.pod} ends at revision "
-            f"{facts.file.revision}, but etcd stood at {facts.fence_revision} when it was fenced: it lacks writes.",
-            left=f"It was not uploaded; {facts.stays}.",
-            todo=f"Look at etcd's members, delete the file in the pod, then run {RESUME}.",
+            f"{facts.file.revision}, but etcd was at revision {facts.fence_revision} at the fence: the snapshot lacks "
+            "writes.",
+            left=f"The snapshot was not uploaded; {facts.stays}.",
+            todo=f"Check etcd's members, delete the file in the pod, then run {RESUME}.",
         )
-    return _doubt_of_object(facts)
+    return _check_object(facts)
 
 
-def _doubt_of_object(facts: Facts) -> HcpDrError | None:
+def _check_object(facts: Facts) -> HcpDrError | None:
     stored, file = facts.stored, facts.file or facts.known
-    if stored is None or _thrown_away(facts):
+    if stored is None or _delete_void(facts):
         return None
     wanted = {"fence": facts.fence_id} | ({"sha256": file.sha256} if file else {})
-    there = {name: stored.metadata.get(name) for name in wanted}
-    if there != wanted or (file and stored.size != file.size):
+    metadata = {name: stored.metadata.get(name) for name in wanted}
+    if metadata != wanted or (file and stored.size != file.size):
         return SnapshotDoubtful(
             what=f"The object {facts.key} in bucket {facts.bucket} is not the snapshot of this fence.",
-            left="It was not overwritten.",
-            todo="Find out who wrote it; start over with a new BACKUP_DIR, which has a key of its own.",
+            left="The object was not overwritten.",
+            todo="Find out who wrote the object; start over with a new BACKUP_DIR, which has another key.",
         )
     if facts.encryption and stored.encryption != facts.encryption:
         return SnapshotDoubtful(
-            what=f"The object {facts.key} in bucket {facts.bucket} is encrypted with {stored.encryption or 'nothing'} "
-            f"instead of {facts.encryption}, which BUCKET_ENCRYPTION asks for.",
-            left=f"It is in the bucket as it is; {facts.stays}.",
-            todo=f"Look at the bucket's encryption and policy, delete the object, then run {RESUME}, which sends "
-            "it again.",
+            what=f"The encryption of object {facts.key} in bucket {facts.bucket} is {stored.encryption or 'none'} "
+            f"instead of {facts.encryption}, the value of BUCKET_ENCRYPTION.",
+            left=f"The object stays in the bucket; {facts.stays}.",
+            todo=f"Check the bucket's encryption and policy, delete the object, then run {RESUME} to upload the "
+            "snapshot again.",
         )
     fault = facts.url.fault(stored.size) if facts.url else None
     if fault:
         return SnapshotDoubtful(
             what=f"The snapshot {facts.key} in bucket {facts.bucket} cannot be fetched by a presigned URL: {fault}.",
-            left=f"It is in the bucket; {facts.stays}.",
-            todo=f"Look at AWS_CREDS and the bucket's policy, then run {RESUME}: it makes another URL.",
+            left=f"The snapshot stays in the bucket; {facts.stays}.",
+            todo=f"Check AWS_CREDS and the bucket's policy, then run {RESUME} to create another URL.",
         )
     return None
 
 
-def _thrown_away(facts: Facts) -> tuple[DeleteObject, ...]:
-    """What this relocation stored under an earlier fence, by its metadata. The key must stay as it is: the URL that a
-    HostedCluster restores from is immutable."""
-    there = ((facts.key, facts.stored), (facts.manifest_key, facts.stored_manifest))
+def _delete_void(facts: Facts) -> tuple[DeleteObject, ...]:
+    """Deletes objects of this relocation from an earlier fence, by their metadata. The key must not change, because a
+    HostedCluster's restore URL is immutable."""
+    objects = ((facts.key, facts.stored), (facts.manifest_key, facts.stored_manifest))
     void = {*facts.void} - {str(facts.fence_id)}
-    return tuple(DeleteObject(key) for key, stored in there if stored and stored.metadata.get("fence") in void)
+    return tuple(DeleteObject(key) for key, stored in objects if stored and stored.metadata.get("fence") in void)
 
 
 def plan(facts: Facts) -> Decision:
-    doubt = _doubt(facts)
-    if doubt is not None:
-        return Refuse(doubt)
-    void = _thrown_away(facts)
+    error = _check_snapshot(facts)
+    if error is not None:
+        return Refuse(error)
+    void = _delete_void(facts)
     if void:
         return Do(void)
     if facts.pod is None:
-        return Wait("a Ready pod of etcd leads", "none does", timeouts.ETCD_ANSWERS.seconds)
+        return Wait("etcd has a Ready leader", "no leader yet", timeouts.ETCD_ANSWERS.seconds)
     file = facts.file or (facts.known if facts.stored else None)
     if file is None and facts.others:
         return Do(tuple(RemoveSnapshot("source", facts.namespace, pod, path) for pod, path in facts.others))
@@ -248,8 +252,8 @@ def plan(facts: Facts) -> Decision:
     if file != facts.known:
         return Do((SNAPSHOT_FILE.remember(file),))
     if facts.stored is None:
-        return _send_in_parts(facts, facts.pod, file) if file.parts else _send(facts, facts.pod, file)
-    return _write_down(facts, file, facts.stored)
+        return _upload_in_parts(facts, facts.pod, file) if file.parts else _upload(facts, facts.pod, file)
+    return _record(facts, file, facts.stored)
 
 
 def _save(facts: Facts, pod: str) -> Decision:
@@ -258,28 +262,28 @@ def _save(facts: Facts, pod: str) -> Decision:
     return Do((SaveSnapshot("source", facts.namespace, pod, facts.path),))
 
 
-def _send(facts: Facts, pod: str, file: SnapshotFile) -> Decision:
+def _upload(facts: Facts, pod: str, file: SnapshotFile) -> Decision:
     metadata = file.metadata(facts.fence_id)
     return Do((UploadSnapshot("source", facts.namespace, pod, facts.path, facts.key, file.sha256, metadata),))
 
 
-def _send_in_parts(facts: Facts, pod: str, file: SnapshotFile) -> Decision:
-    """What is begun before the journal says for what is not ours to complete: its metadata cannot be seen."""
-    begun = Upload(file.sha256, facts.fence_id)
-    if facts.upload != begun or not facts.unfinished:
+def _upload_in_parts(facts: Facts, pod: str, file: SnapshotFile) -> Decision:
+    """An upload without a journal entry is not completed: its metadata is invisible."""
+    upload = Upload(file.sha256, facts.fence_id)
+    if facts.upload != upload or not facts.unfinished:
         if facts.unfinished:
             return Do(tuple(AbortUpload(facts.key, upload_id) for upload_id in facts.unfinished))
-        return Do((UPLOAD.remember(begun), BeginUpload(facts.key, file.metadata(facts.fence_id))))
+        return Do((UPLOAD.remember(upload), BeginUpload(facts.key, file.metadata(facts.fence_id))))
     upload_id, *others = facts.unfinished
     if others:
         return Do(tuple(AbortUpload(facts.key, other) for other in others))
-    arrived = {part.number: part for part in facts.parts}
-    sent: list[UploadPart] = []
+    uploaded = {part.number: part for part in facts.parts}
+    uploads: list[UploadPart] = []
     for number, sha256 in enumerate(file.parts, start=1):
         offset = (number - 1) * facts.part_size
         size = min(facts.part_size, file.size - offset)
-        if number not in arrived or (arrived[number].size, arrived[number].sha256_hex) != (size, sha256):
-            sent.append(
+        if number not in uploaded or (uploaded[number].size, uploaded[number].sha256_hex) != (size, sha256):
+            uploads.append(
                 UploadPart(
                     side="source",
                     namespace=facts.namespace,
@@ -293,28 +297,28 @@ def _send_in_parts(facts: Facts, pod: str, file: SnapshotFile) -> Decision:
                     sha256=sha256,
                 )
             )
-    if sent:
-        return Do(tuple(sent[:AT_A_TIME]))
-    return Do((CompleteUpload(facts.key, upload_id, tuple(arrived[n] for n in range(1, len(file.parts) + 1))),))
+    if uploads:
+        return Do(tuple(uploads[:PARTS_PER_BATCH]))
+    return Do((CompleteUpload(facts.key, upload_id, tuple(uploaded[n] for n in range(1, len(file.parts) + 1))),))
 
 
-def _write_down(facts: Facts, file: SnapshotFile, stored: StoredObject) -> Decision:
+def _record(facts: Facts, file: SnapshotFile, stored: StoredObject) -> Decision:
     if facts.manifest is None:
-        return Refuse(SnapshotDoubtful(what="The backup folder has lost its manifest."))
+        return Refuse(SnapshotDoubtful(what="The backup folder has no manifest any more."))
     manifest = replace(facts.manifest, snapshot=_snapshot(facts, file, stored))
     if facts.manifest.snapshot != manifest.snapshot:
         return Do((WriteFile(MANIFEST, manifest.to_text()),))
     if facts.stored_manifest is None:
         return Do((PutObject(facts.manifest_key, manifest.to_text().encode(), {"fence": str(facts.fence_id)}),))
-    tidied = _tidied(facts)
-    if tidied:
-        return Do(tidied)
+    cleanup = _clean_up(facts)
+    if cleanup:
+        return Do(cleanup)
     seen = f"{file.size} bytes, revision {file.revision}, {file.total_keys} keys, sha256 {file.sha256[:12]}…"
     return Done(seen, checks(facts, stored))
 
 
-def _tidied(facts: Facts) -> tuple[Action, ...]:
-    """What takes away all that the transfer needed and nobody needs any more."""
+def _clean_up(facts: Facts) -> tuple[Action, ...]:
+    """Removes the temporary files and uploads of the transfer."""
     return (
         *(AbortUpload(facts.key, upload_id) for upload_id in facts.unfinished),
         *(RemoveSnapshot("source", facts.namespace, pod, path) for pod, path in facts.left),
@@ -336,7 +340,7 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    if _thrown_away(facts):
+    if _delete_void(facts):
         return replace(facts, stored=None, stored_manifest=None)
     if facts.pod is None:
         return replace(facts, pod=Unknown("a pod of etcd"))
@@ -353,7 +357,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     if file != facts.known:
         return replace(facts, known=file)
     if facts.stored is None:
-        return _afterwards_of_parts(facts, file, decision)
+        return _after_upload(facts, file, decision)
     snapshot = _snapshot(facts, file, facts.stored)
     if facts.manifest and facts.manifest.snapshot != snapshot:
         return replace(facts, manifest=replace(facts.manifest, snapshot=snapshot))
@@ -362,21 +366,21 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, unfinished=(), left=())
 
 
-def _afterwards_of_parts(facts: Facts, file: SnapshotFile, decision: Decision) -> Facts:
+def _after_upload(facts: Facts, file: SnapshotFile, decision: Decision) -> Facts:
     action = decision.actions[-1] if isinstance(decision, Do) else None
     match action:
         case BeginUpload():
-            begun = Upload(file.sha256, facts.fence_id)
-            return replace(facts, upload=begun, unfinished=(Unknown("upload"),), parts=())
+            upload = Upload(file.sha256, facts.fence_id)
+            return replace(facts, upload=upload, unfinished=(Unknown("upload"),), parts=())
         case AbortUpload():
             ours = facts.upload == Upload(file.sha256, facts.fence_id)
             return replace(facts, unfinished=facts.unfinished[:1] if ours else ())
         case UploadPart():
-            assert isinstance(decision, Do)  # noqa: S101 - it is, where there is an action
-            sent = [each for each in decision.actions if isinstance(each, UploadPart)]
-            arrived = {part.number: part for part in facts.parts}
-            arrived |= {each.number: UploadedPart(each.number, each.size, "", each.sha256) for each in sent}
-            return replace(facts, parts=tuple(arrived[number] for number in sorted(arrived)))
+            assert isinstance(decision, Do)  # noqa: S101 - always true with an action
+            uploads = [each for each in decision.actions if isinstance(each, UploadPart)]
+            uploaded = {part.number: part for part in facts.parts}
+            uploaded |= {each.number: UploadedPart(each.number, each.size, "", each.sha256) for each in uploads}
+            return replace(facts, parts=tuple(uploaded[number] for number in sorted(uploaded)))
     metadata = {"fence": str(facts.fence_id), "sha256": file.sha256}
     stored = StoredObject(facts.key, file.size, metadata, "", facts.encryption)
     return replace(facts, stored=stored, unfinished=(), left=((str(facts.pod), facts.path),))

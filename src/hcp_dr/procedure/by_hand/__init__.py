@@ -1,2 +1,2 @@
-"""A backup that was made with the documented commands instead of `hcp-dr backup`: judged, accepted, and, when it serves
-on the destination, recognized. In between it is restored like any other."""
+"""For a backup made with the documented commands instead of `hcp-dr backup`: the backup is judged, accepted, restored
+like any other backup, and recognized once the hosted cluster serves on the destination."""

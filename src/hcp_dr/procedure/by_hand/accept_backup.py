@@ -1,6 +1,6 @@
-"""Makes a backup that was made by hand one of ours: what pays no heed to the pause is stopped too, the snapshot is
-copied from the documented key, which the next backup overwrites, to a key of its own, and a manifest is written beside
-the files. The files stay as they are; what has to be completed is written to a folder of its own."""
+"""Turns a manual backup into a backup of hcp-dr: stops the controllers that ignore the pause, copies the snapshot from
+the documented key, which the next backup overwrites, to a separate key, and writes a manifest beside the files. The
+files stay unchanged; completed objects are written to a separate folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import BY_HAND, COMPLETED, MANIFEST, Entry, Manifest, Page, Snapshot, page, read_manifest
 from hcp_dr.objects.reading import dig, name_of
 
-_BY_YOU = "The source's etcd may hold what is nowhere else: hcp-dr does not remove it, 8.6.4 by hand is left to you"
+_REMOVE_BY_HAND = (
+    "The source's etcd may have the only copy of some writes: hcp-dr does not remove it; 8.6.4 has to be done by hand"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,34 +44,35 @@ class Facts(judgement.Facts):
     now: float
     name: str
     namespace: str  # of the control plane
-    key: str  # where the snapshot is copied to
-    entries: tuple[Entry, ...]  # of the files made by hand
-    there: StoredObject | None  # at `key`
+    key: str  # of the snapshot's copy
+    entries: tuple[Entry, ...]  # of the manual files
+    copied: StoredObject | None  # under `key`
     manifest: Manifest | None
-    completed: Mapping[str, bytes | None]  # the files that were completed, by path; None while one is not there
+    completed: Mapping[str, bytes | None]  # the completed files, by path; None for a missing file
     remembered: ManualBackup | None
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-    seen = judgement.observe(ports, case, memory)
+    judged = judgement.observe(ports, case, memory)
     folder = manual_folder.read(ports.archive, case)
     return Facts(
-        **{each.name: getattr(seen, each.name) for each in fields(seen)},
+        **{field.name: getattr(judged, field.name) for field in fields(judged)},
         case=case.to_json(),
         now=ports.now(),
         name=case.name,
         namespace=case.control_plane_namespace,
         key=case.snapshot_key,
-        entries=folder.entries(seen.contents.backup),
-        there=ports.bucket.head(case.snapshot_key),
+        entries=folder.entries(judged.contents.backup),
+        copied=ports.bucket.head(case.snapshot_key),
         manifest=read_manifest(ports.archive),
-        completed={item.entry.file: ports.archive.read(item.entry.file) for item in completed(seen)},
+        completed={item.entry.file: ports.archive.read(item.entry.file) for item in complete_node_pools(judged)},
         remembered=memory.get(MANUAL_BACKUP),
     )
 
 
-def completed(facts: judgement.Facts) -> tuple[Page, ...]:
-    """The NodePools with the version that the documented command cuts off, where the folder has none (rule A8)."""
+def complete_node_pools(facts: judgement.Facts) -> tuple[Page, ...]:
+    """The NodePools without a version in the folder, completed with the version that the documented command cuts off
+    (rule A8)."""
     versions = dict(facts.versions)
     pools = [
         item for item in facts.contents.backup if item["kind"] == "NodePool" and not dig(item, "status", "version")
@@ -78,19 +81,19 @@ def completed(facts: judgement.Facts) -> tuple[Page, ...]:
 
 
 def _with_version(pool: Object, version: str) -> Page:
-    whole = page({**pool, "status": {"version": version}})
-    return Page(replace(whole.entry, file=f"{COMPLETED}/np-{name_of(pool)}.yaml"), whole.text)
+    completed = page({**pool, "status": {"version": version}})
+    return Page(replace(completed.entry, file=f"{COMPLETED}/np-{name_of(pool)}.yaml"), completed.text)
 
 
-def fence_id(facts: Facts) -> str:
-    """A fence that was made by hand has no name. The object that was saved under it has an ETag."""
+def make_fence_id(facts: Facts) -> str:
+    """A manual fence has no ID. The ETag of the uploaded snapshot stands for the ID."""
     return f"{BY_HAND}{facts.snapshot.stored.etag[:32] if facts.snapshot.stored else ''}"
 
 
-def metadata(facts: Facts) -> dict[str, str]:
+def make_metadata(facts: Facts) -> dict[str, str]:
     kept, digest = facts.snapshot.kept, facts.snapshot.digest
     revision = str(kept.revision) if kept else ""
-    return {"fence": fence_id(facts), "sha256": digest.sha256 if digest else "", "revision": revision}
+    return {"fence": make_fence_id(facts), "sha256": digest.sha256 if digest else "", "revision": revision}
 
 
 def plan(facts: Facts) -> Decision:
@@ -98,7 +101,7 @@ def plan(facts: Facts) -> Decision:
     if not isinstance(decision, Done):
         return decision
     if facts.remembered is None:
-        return Do(_remembered(facts))
+        return Do(_remember(facts))
     restless = facts.fence.named(IGNORE_PAUSE)
     if any(not item.stopped for item in restless):
         actions = stop("source", restless)
@@ -109,34 +112,37 @@ def plan(facts: Facts) -> Decision:
             if actions
             else Wait(f"no pod of {names} is left", still_there(restless), timeouts.FENCE_PODS_GONE.seconds, wake)
         )
-    pages = completed(facts)
-    writing = tuple(
+    pages = complete_node_pools(facts)
+    writes = tuple(
         WriteFile(item.entry.file, item.text)
         for item in pages
         if facts.completed.get(item.entry.file) != item.text.encode()
     )
-    if writing:
-        return Do(writing)
-    return _copied(facts) or _written(facts)
+    if writes:
+        return Do(writes)
+    return _copy_snapshot(facts) or _write_manifest(facts)
 
 
-def _remembered(facts: Facts) -> tuple[Action, ...]:
-    """What the journal of a backup of ours would hold. Nobody knows any more how many pods there were."""
+def _remember(facts: Facts) -> tuple[Action, ...]:
+    """The same values as in the journal of a backup by hcp-dr. The former numbers of pods are unknown."""
     stored = facts.snapshot.stored
-    whole = judgement.whole(facts)
-    three = facts.snapshot.members > 1
+    completeness = judgement.whole(facts)
+    highly_available = facts.snapshot.members > 1
     pools = [f"NodePool/{name}" for name, _ in facts.versions]
-    replicas = {
-        item.name: item.replicas or (0 if item.name in IGNORE_PAUSE else 3 if three and item.name in WRITERS else 1)
-        for item in facts.fence.watched
-    }
+
+    def guess_replicas(name: str) -> int:
+        if name in IGNORE_PAUSE:
+            return 0
+        return 3 if highly_available and name in WRITERS else 1
+
+    replicas = {item.name: item.replicas or guess_replicas(item.name) for item in facts.fence.watched}
     kept = facts.snapshot.kept
     return (
         PAUSED_BEFORE.remember(PausedBefore(asked=dict.fromkeys([f"HostedCluster/{facts.name}", *pools]))),
         REPLICAS_BEFORE.remember(replicas),
         FENCE.remember(
             FenceRecord(
-                id=fence_id(facts),
+                id=make_fence_id(facts),
                 revision=kept.revision if kept else 0,
                 generations=judgement.writers_of(facts.fence).generations,
                 uids=judgement.writers_of(facts.fence).uids,
@@ -144,18 +150,22 @@ def _remembered(facts: Facts) -> tuple[Action, ...]:
         ),
         MANUAL_BACKUP.remember(ManualBackup(stored.modified if stored else None)),
         *(
-            (UNPROVEN.remember(f"that the snapshot holds all that was acknowledged ({whole.seen}). {_BY_YOU}"),)
-            if whole.verdict != "ok"
+            (
+                UNPROVEN.remember(
+                    f"the snapshot's completeness with all acknowledged writes ({completeness.seen}). {_REMOVE_BY_HAND}"
+                ),
+            )
+            if completeness.verdict != "ok"
             else ()
         ),
     )
 
 
-def _copied(facts: Facts) -> Decision | None:
-    source, there = facts.snapshot.stored, facts.there
-    if there is not None and source is not None:
-        wanted = metadata(facts)
-        if (there.size, there.metadata.get("sha256"), there.metadata.get("fence")) != (
+def _copy_snapshot(facts: Facts) -> Decision | None:
+    source, copied = facts.snapshot.stored, facts.copied
+    if copied is not None and source is not None:
+        wanted = make_metadata(facts)
+        if (copied.size, copied.metadata.get("sha256"), copied.metadata.get("fence")) != (
             source.size,
             wanted["sha256"],
             wanted["fence"],
@@ -163,32 +173,33 @@ def _copied(facts: Facts) -> Decision | None:
             return Refuse(
                 SnapshotDoubtful(
                     what=f"The object {facts.key} in bucket {facts.bucket} is not the copy of {facts.snapshot.key}.",
-                    left="It was not overwritten.",
-                    todo="Somebody saved anew under the documented key, or wrote this one. Take the journal and the "
-                    "manifest out of the folder, and restore it again: the new run has a key of its own.",
+                    left="The object was not overwritten.",
+                    todo="A new snapshot was saved under the documented key, or another client wrote this object. Take "
+                    "the journal and the manifest out of the folder, and restore the folder again: the new run has "
+                    "another key.",
                 )
             )
         return None
     if source is None:
         return None
-    return Do((CopyObject(facts.snapshot.key, facts.key, metadata(facts), source.etag),))
+    return Do((CopyObject(facts.snapshot.key, facts.key, make_metadata(facts), source.etag),))
 
 
-def _written(facts: Facts) -> Decision:
-    manifest = _manifest(facts)
+def _write_manifest(facts: Facts) -> Decision:
+    manifest = _make_manifest(facts)
     known = facts.manifest
     if known is None or (known.entries, known.snapshot) != (manifest.entries, manifest.snapshot):
         return Do((WriteFile(MANIFEST, manifest.to_text()),))
-    return Done(f"{len(manifest.entries)} objects made by hand, snapshot copied to {facts.key}")
+    return Done(f"{len(manifest.entries)} objects of the manual backup, snapshot copied to {facts.key}")
 
 
-def _manifest(facts: Facts) -> Manifest:
+def _make_manifest(facts: Facts) -> Manifest:
     kept, digest = facts.snapshot.kept, facts.snapshot.digest
-    pages = {item.entry.key: item.entry for item in completed(facts)}
+    pages = {item.entry.key: item.entry for item in complete_node_pools(facts)}
     return Manifest(
         case=facts.case,
         made_at=facts.now,
-        fence=fence_id(facts),
+        fence=make_fence_id(facts),
         entries=tuple(pages.get(entry.key, entry) for entry in facts.entries),
         snapshot=Snapshot(
             bucket=facts.bucket,
@@ -198,8 +209,8 @@ def _manifest(facts: Facts) -> Manifest:
             hash=kept.hash if kept else "",
             revision=kept.revision if kept else 0,
             total_keys=kept.total_keys if kept else 0,
-            fence=fence_id(facts),
-            etag=facts.there.etag if facts.there else None,
+            fence=make_fence_id(facts),
+            etag=facts.copied.etag if facts.copied else None,
         ),
     )
 
@@ -212,12 +223,12 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
         stopped = {item.name: item for item in stopping(restless)}
         items = tuple(stopped.get(item.name, item) for item in facts.fence.workloads)
         return replace(facts, fence=replace(facts.fence, workloads=items))
-    texts = {item.entry.file: item.text.encode() for item in completed(facts)}
+    texts = {item.entry.file: item.text.encode() for item in complete_node_pools(facts)}
     if dict(facts.completed) != texts:
         return replace(facts, completed=texts)
-    if facts.there is None and facts.snapshot.stored is not None:
-        return replace(facts, there=replace(facts.snapshot.stored, key=facts.key, metadata=metadata(facts)))
-    return replace(facts, manifest=_manifest(facts))
+    if facts.copied is None and facts.snapshot.stored is not None:
+        return replace(facts, copied=replace(facts.snapshot.stored, key=facts.key, metadata=make_metadata(facts)))
+    return replace(facts, manifest=_make_manifest(facts))
 
 
 STEP = Step(

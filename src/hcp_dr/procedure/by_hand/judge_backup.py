@@ -1,5 +1,5 @@
-"""Can a backup that was made with the documented commands be restored? Reads the folder, the source, the bucket and
-EC2, and finds everything that is missing or wrong before anything is written."""
+"""Can a backup made with the documented commands be restored? Reads the folder, the source, the bucket and EC2, and
+reports all missing or wrong parts before any write."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Is what answers under the API's name the hosted cluster of the backup? Nothing was remembered of it before a fence
-that was made by hand, so it is recognized by what the backup and the source say of it: the cluster ID, and exactly the
-nodes of its machines, each older than the snapshot. The source has no API server: it is not the source which answers.
+"""Is the cluster behind the API's hostname the hosted cluster of the backup? hcp-dr remembered no identity before a
+manual fence, so the step recognizes the cluster by data of the backup and the source: the cluster ID, and exactly the
+nodes of the machines, all older than the snapshot. The source has no API server, so the answer cannot come from the
+source.
 
-From here on it is known by uid and nonce like any other: `backup.mark_parent` puts the nonce in, on the destination,
-where the source never had it.
+From here on the cluster is identified by uid and nonce like any other: `backup.mark_parent` writes the nonce on the
+destination; the source never had this nonce.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ class Facts:
     hostname: str
     namespace: str  # of the control plane
     fence: Fence
-    cluster_id: str  # as the HostedCluster of the backup has it
-    machines: Mapping[str, str]  # node name to provider id, by the source's Machines
-    silence: str  # why nobody answered, "" where somebody did
+    cluster_id: str  # of the HostedCluster in the backup
+    machines: Mapping[str, str]  # provider ID by node name, from the source's Machines
+    silence: str  # why the API did not answer, "" after an answer
     now: HostedIdentity | None
     nodes: tuple[NodeFact, ...]
-    saved: float | None  # remembered: when the snapshot was uploaded, in seconds since the epoch
-    revision: int  # of the snapshot, 0 where it is not known
+    saved: float | None  # remembered: the upload time of the snapshot, in seconds since the epoch
+    revision: int  # of the snapshot, 0 if unknown
     reached: int | None  # revision of the destination's etcd
     remembered: HostedIdentity | None
 
@@ -95,8 +96,8 @@ def checks(facts: Facts) -> tuple[Check, ...]:
     cluster_id = now.cluster_id if now else ""
     same = bool(cluster_id) and cluster_id == facts.cluster_id
     nodes = {node.name: node.provider_id for node in facts.nodes}
-    odd = sorted(name for name in {*nodes, *facts.machines} if nodes.get(name) != facts.machines.get(name))
-    late = [
+    differing = sorted(name for name in {*nodes, *facts.machines} if nodes.get(name) != facts.machines.get(name))
+    newer = [
         node.name
         for node in facts.nodes
         if facts.saved is not None and (node.created is None or node.created > facts.saved + SKEW)
@@ -106,22 +107,22 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         _check("cluster_id", f"{cluster_id or 'none'}, in the backup {facts.cluster_id or 'none'}", ok=same),
         _check(
             "nodes",
-            f"not the nodes of the source's Machines: {', '.join(odd)}"
-            if odd
-            else f"{len(nodes)}, those of the Machines",
-            ok=not odd and bool(nodes),
+            f"different from the nodes of the source's Machines: {', '.join(differing)}"
+            if differing
+            else f"{len(nodes)}, the nodes of the Machines",
+            ok=not differing and bool(nodes),
         ),
         _check(
             "nodes_of_the_snapshot",
-            f"registered after the snapshot: {', '.join(late)}" if late else "each is older than the snapshot",
-            ok=not late and facts.saved is not None,
+            f"registered after the snapshot: {', '.join(newer)}" if newer else "all nodes are older than the snapshot",
+            ok=not newer and facts.saved is not None,
         ),
-        _check("revision", f"etcd is at {facts.reached}, the snapshot at {facts.revision or 'no one knows'}", ok=known),
+        _check("revision", f"etcd is at {facts.reached}, the snapshot at {facts.revision or '(unknown)'}", ok=known),
     )
 
 
 def _check(name: str, seen: str, *, ok: bool) -> Check:
-    why = "a cluster that is not proven to be this one may serve other content under its name"
+    why = "an unverified cluster may serve other content under the hosted cluster's name"
     return Check(name, "ok" if ok else "blocked", seen, "" if ok else why)
 
 
@@ -130,30 +131,30 @@ def plan(facts: Facts) -> Decision:
     if breach:
         return Refuse(
             FenceBroken(
-                what=f"The fence on the source does not hold ({breach}): nobody can say which side answers.",
+                what=f"The fence on the source is broken ({breach}): the answer of the API may come from either side.",
                 left=NOT_TORN_DOWN,
-                todo=f"Stop whoever lifted it, then run {RESUME}.",
+                todo=f"Stop the client that lifted the fence, then run {RESUME}.",
             )
         )
     if facts.silence:
         return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, timeouts.PUBLISH_API.seconds)
     if facts.reached is None:
         wake = WatchTarget("destination", POD, facts.namespace)
-        return Wait("the destination's etcd answers", "no member does", timeouts.ETCD_MEMBERS.seconds, wake)
-    found = checks(facts)
-    wrong = [f"{check.name} {check.seen}" for check in found if check.stops]
-    if wrong:
+        return Wait("the destination's etcd answers", "no member answers", timeouts.ETCD_MEMBERS.seconds, wake)
+    results = checks(facts)
+    failed = [f"{check.name} {check.seen}" for check in results if check.stops]
+    if failed:
         return Refuse(
             NotProven(
-                what=f"The cluster that answers is not proven to be that of the backup: {'; '.join(wrong)}.",
+                what=f"The answering cluster is not verified as the cluster of the backup: {'; '.join(failed)}.",
                 left=NOT_TORN_DOWN,
                 todo="Do not delete anything. Compare the cluster with the backup.",
             ),
-            found,
+            results,
         )
     if facts.remembered is None and facts.now is not None:
         return Do((IDENTITY.remember(facts.now),))
-    return Done(f"cluster ID {facts.cluster_id}, {len(facts.nodes)} nodes of the snapshot", found)
+    return Done(f"cluster ID {facts.cluster_id}, {len(facts.nodes)} nodes of the snapshot", results)
 
 
 def foresee(facts: Facts) -> Facts:

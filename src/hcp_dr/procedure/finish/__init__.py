@@ -1,1 +1,2 @@
-"""What remains when the hosted cluster has moved: its network pods, and the instances' protection put back."""
+"""After the relocation: restarts the hosted cluster's network pods, and restores the instances' termination
+protection."""

@@ -1,6 +1,6 @@
-"""The last look, when nothing of the hosted cluster is left on the source: are the OIDC documents still there by which
-AWS knows its tokens (rule E3)? An operator that removes a HostedCluster removes them too, whoever lives on them by then
-(rule F2). Reads only."""
+"""The last check, after the removal from the source: do the OIDC documents still exist by which AWS verifies the hosted
+cluster's tokens (rule E3)? An operator removes the documents with a HostedCluster, even if another control plane uses
+the documents (rule F2). Reads only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hcp_dr.kube.resources import HOSTED_CLUSTER, SECRET
 from hcp_dr.model import Case, Ports
 from hcp_dr.upstream import OIDC_FINALIZER, SIGNING_KEY
 
-_WHY = "AWS takes no token of a key that is not published: no volume is attached, no load balancer made"
+_WHY = "AWS accepts no token of an unpublished key: no volume is attached, no load balancer is created"
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Documents:
@@ -25,36 +25,36 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Documents:
 
 def plan(facts: Documents) -> Decision:
     if facts.own_key:
-        return Done("the signing key is the user's own, and so are its documents", (_by_word(facts),))
+        return Done("the user owns the signing key and the OIDC documents", (_check_condition(facts),))
     match facts.published:
         case "same":
-            seen = f"{SIGNING_KEY} is among the keys that are published in {facts.bucket}"
+            seen = f"{SIGNING_KEY} is among the published keys in {facts.bucket}"
             return Done(seen, (Check("oidc_documents", "ok", seen, _WHY),))
         case "unreadable" | "untold":
-            return Done("the documents cannot be read from here", (_by_word(facts),))
+            return Done("hcp-dr cannot read the OIDC documents", (_check_condition(facts),))
     fault = (
         f"no key set of this hosted cluster is published in {facts.bucket}"
         if facts.published == "absent"
-        else f"the key set that is published in {facts.bucket} has no key of Secret {SIGNING_KEY}"
+        else f"the published key set in {facts.bucket} has no key of Secret {SIGNING_KEY}"
     )
     if not facts.kept:
-        seen = f"{fault}; the destination's operator publishes it"
+        seen = f"{fault}; the destination's operator publishes the key set"
         return Wait("the OIDC documents are published", seen, timeouts.OIDC_DOCUMENTS.seconds)
     return Refuse(
         NotProven(
-            what=f"The OIDC documents are not those of the hosted cluster: {fault}. {_WHY}.",
-            left="The hosted cluster serves on the destination, and nothing of it is left on the source.",
-            todo=f"Take the finalizer {OIDC_FINALIZER} off the HostedCluster on the destination, and nothing else: its "
-            f"operator then publishes the documents again and puts it back. Then run {RESUME}.",
+            what=f"The OIDC documents do not match the hosted cluster: {fault}. {_WHY}.",
+            left="The hosted cluster serves on the destination, and is completely removed from the source.",
+            todo=f"Remove only the finalizer {OIDC_FINALIZER} from the HostedCluster on the destination: the operator "
+            f"then publishes the documents again and restores the finalizer. Then run {RESUME}.",
         )
     )
 
 
-def _by_word(facts: Documents) -> Check:
-    """The HostedCluster says whether AWS took a token."""
-    seen = f"not read; ValidAWSIdentityProvider is {facts.trusted or 'not told'}"
+def _check_condition(facts: Documents) -> Check:
+    """The HostedCluster's condition reports whether AWS accepted a token."""
+    seen = f"not read; ValidAWSIdentityProvider is {facts.trusted or 'not reported'}"
     if facts.trusted == "True":
-        return Check("oidc_documents", "ok", f"{seen}: AWS takes the tokens", _WHY)
+        return Check("oidc_documents", "ok", f"{seen}: AWS accepts the tokens", _WHY)
     todo = f"compare the key set below the issuer's URL (openid/v1/jwks) with Secret {SIGNING_KEY}"
     return Check("oidc_documents", "warning", seen, _WHY, todo)
 
@@ -65,6 +65,6 @@ STEP = Step(
     observe=observe,
     plan=plan,
     waits=(timeouts.OIDC_DOCUMENTS,),
-    checks="the OIDC documents are published with the key of before",
+    checks="the OIDC documents are published with the former key",
     proof=True,
 )

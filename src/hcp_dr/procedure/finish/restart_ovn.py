@@ -1,9 +1,9 @@
 """Deletes the pods of openshift-ovn-kubernetes in the hosted cluster, so that OVN connects to the new control plane,
-and waits until as many are Ready again and none of the old ones is left.
+and waits until all old pods are gone and the same number of new pods is Ready.
 
-They reach their API through the kube-apiserver-proxy of their node, which resolves the API's name only when it starts.
-Where the old API no longer answers, its liveness probe (three failures, 120 seconds apart) restarts it 6 to 8 minutes
-after it started last, and the kubelet may hold the restart back for a while.
+The pods reach the API through the kube-apiserver-proxy of the node. The proxy resolves the API's hostname only at its
+start. When the old API no longer answers, the liveness probe (three failures, 120 seconds apart) restarts the proxy 6
+to 8 minutes after its last start, and the kubelet may delay the restart for a while.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class OvnPod:
 class Facts:
     pods: tuple[OvnPod, ...]
     old: Mapping[str, str] | None  # remembered: pod names by uid
-    stranger: Stranger | None = None  # another hosted cluster, which is reached instead
+    stranger: Stranger | None = None  # another hosted cluster, reached instead
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -52,16 +52,16 @@ def plan(facts: Facts) -> Decision:
         return Refuse(facts.stranger.error)
     if facts.old is None:
         return Do((OVN_PODS.remember({pod.uid: pod.name for pod in facts.pods}),))
-    left = [pod for pod in facts.pods if pod.uid in facts.old]
-    actions = tuple(Delete("hosted", POD, pod.name, OVN_NAMESPACE, pod.uid) for pod in left if not pod.deleting)
+    old = [pod for pod in facts.pods if pod.uid in facts.old]
+    actions = tuple(Delete("hosted", POD, pod.name, OVN_NAMESPACE, pod.uid) for pod in old if not pod.deleting)
     if actions:
         return Do(actions)
     ready = [pod for pod in facts.pods if pod.ready and pod.uid not in facts.old]
-    if left or len(ready) < len(facts.old):
-        seen = f"{len(left)} old ones left, {len(ready)} new ones Ready"
+    if old or len(ready) < len(facts.old):
+        seen = f"{len(old)} old pods remaining, {len(ready)} new pods Ready"
         until = (
-            f"{len(facts.old)} new OVN pods are Ready, which takes until the kube-apiserver-proxy of their nodes "
-            "has restarted and found the new control plane: 8 minutes after its last start, if not more"
+            f"{len(facts.old)} new OVN pods are Ready; this can take 8 minutes or more: each node's "
+            "kube-apiserver-proxy must restart first"
         )
         return Wait(until, seen, timeouts.OVN_READY.seconds, WatchTarget("hosted", POD, OVN_NAMESPACE))
     return Done(f"{len(ready)} OVN pods were restarted and are Ready")

@@ -1,4 +1,4 @@
-"""Puts the instances' termination protection back to what it was before `protect_instances`."""
+"""Restores the instances' termination protection to the value from before `protect_instances`."""
 
 from __future__ import annotations
 
@@ -18,37 +18,38 @@ from hcp_dr.model import Case, Ports
 class Facts:
     before: Mapping[str, Any]  # remembered
     protected: Mapping[str, bool]
-    held: bool = False  # the source was lost, and may come back: nothing of this cluster was removed there yet
-    foreseen: tuple[str, ...] = ()  # before anything is remembered: instances that would be protected meanwhile
+    held: bool = False  # the lost source may come back: this cluster has not been removed from the source yet
+    foreseen: tuple[str, ...] = ()  # before any value is remembered: instances that would be protected by then
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     before = scope.protection(memory)
     wanted = tuple(before) if before is not None else instance_ids(aws_machines(ports.source, case))
-    found = ports.instances.describe(wanted)
+    instances = ports.instances.describe(wanted)
     if before is not None:
-        own = (each for each in found if each.termination_protected and before.get(each.instance_id) is False)
+        own = (each for each in instances if each.termination_protected and before.get(each.instance_id) is False)
         must_be_own(ports.destination, ports, case, own)
     return Facts(
         before=before or {},
-        protected={instance.instance_id: instance.termination_protected for instance in found},
+        protected={instance.instance_id: instance.termination_protected for instance in instances},
         held=is_lost(memory) and steps.VERIFY_SOURCE_CLEAN not in memory.done,
-        foreseen=tuple(i.instance_id for i in found if not i.termination_protected and not i.spot)
+        foreseen=tuple(i.instance_id for i in instances if not i.termination_protected and not i.spot)
         if before is None
         else (),
     )
 
 
 def plan(facts: Facts) -> Decision:
-    kept = [name for name, on in facts.before.items() if not on and facts.protected.get(name)]
-    if facts.held and kept:
+    protected = [name for name, on in facts.before.items() if not on and facts.protected.get(name)]
+    if facts.held and protected:
         check = Check(
             "termination_protection",
             "warning",
-            f"left on: {', '.join(kept)}",
-            "the source was lost, and what comes back of it may terminate them",
-            "when it is back, fence it by hand and run `hcp-dr teardown`, then this again. When it is gone for good: "
-            "aws ec2 modify-instance-attribute --no-disable-api-termination --instance-id ID, for each",
+            f"left on: {', '.join(protected)}",
+            "the source was lost, and a returning source may terminate these instances",
+            "when the source is back, fence the source by hand, run `hcp-dr teardown`, then this command again. If the "
+            "source will never return, for each instance: "
+            "aws ec2 modify-instance-attribute --no-disable-api-termination --instance-id ID",
         )
         return Done("termination protection stays on while the lost source may come back", (check,))
     return put_back(facts.before, facts.protected)

@@ -1,6 +1,6 @@
-"""Before anything is touched: can this hosted cluster be relocated? Each module looks at one part of the world and says
-what it found as checks; one run finds all problems.
+"""Before any change: can this hosted cluster be relocated? Each module reads one part of the environment and returns
+its findings as checks; one run reports all problems.
 
-What endangers an invariant is blocked, what could not be looked at is unknown, and both stop; what costs comfort is a
-warning. Where an engineer may know better than the check, it is acceptable.
+A danger to an invariant is blocked, and a part that could not be read is unknown; both verdicts stop the relocation. A
+loss of comfort is a warning. A check is acceptable if an engineer may know better than the check.
 """

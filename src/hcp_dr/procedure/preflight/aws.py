@@ -1,5 +1,5 @@
-"""Can the given AWS credentials do their part: write and read the bucket, presign an URL that fits, read the zone, see
-and protect the instances?"""
+"""Are the given AWS credentials sufficient? Required: write and read access to the bucket, a presigned URL within the
+length limit, read access to the zone, and access to the instances and their protection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hcp_dr.hypershift.machines.instances import aws_machines, instance_id, inst
 from hcp_dr.model import Case, Ports
 
 NEEDED_SECONDS = 2 * 3600
-"""So long the credentials should hold: a relocation with all its waits."""
+"""Required lifetime of the credentials: a relocation with all waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +28,20 @@ class Facts:
     zone_domain: str
     domain: str
     api_hostname: str
-    owned_names: tuple[str, ...]  # names in the zone that the source keeps for this control plane
-    keepers: tuple[str, ...]  # owner ids that claim the API's name
+    owned_names: tuple[str, ...]  # names in the zone, owned by the source for this control plane
+    name_owners: tuple[str, ...]  # owner IDs with a claim on the API's hostname
     without_instance: tuple[str, ...]  # AWSMachines without providerID
     not_running: tuple[str, ...]
     spot: tuple[str, ...]
     instances: int
-    lasts: bool | None = True  # do the credentials hold for NEEDED_SECONDS; None where their session does not say
+    lasts: bool | None = True  # are the credentials valid for NEEDED_SECONDS; None if the session has no known end
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     url = ports.bucket.presign_get(case.snapshot_key, seconds=URL_SECONDS)
     machines = aws_machines(ports.source, case)
     wanted = instance_ids(machines)
-    found = {instance.instance_id: instance for instance in ports.instances.describe(wanted)}
+    instances = {instance.instance_id: instance for instance in ports.instances.describe(wanted)}
     records = ports.zone.records()
     owner = source_owner(ports, case, records)
     return Facts(
@@ -52,73 +52,73 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         domain=case.domain,
         api_hostname=case.api_hostname,
         owned_names=tuple(sorted({r.name for r in owned(records, owner, case.control_plane_namespace)})),
-        keepers=tuple(sorted(owners_of(records, case.api_hostname))),
+        name_owners=tuple(sorted(owners_of(records, case.api_hostname))),
         without_instance=tuple(m["metadata"]["name"] for m in machines if instance_id(m) is None),
-        not_running=tuple(i for i in wanted if i not in found or found[i].state != "running"),
-        spot=tuple(i.instance_id for i in found.values() if i.spot),
+        not_running=tuple(i for i in wanted if i not in instances or instances[i].state != "running"),
+        spot=tuple(i.instance_id for i in instances.values() if i.spot),
         instances=len(wanted),
         lasts=ports.identity.lasts(NEEDED_SECONDS),
     )
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
-    found = [
+    results = [
         *facts.probe.checks(),
-        _credentials(facts),
-        _url(facts),
-        _zone(facts),
-        _api_record(facts),
-        _machines(facts),
+        _check_credentials(facts),
+        _check_url(facts),
+        _check_zone(facts),
+        _check_api_record(facts),
+        _check_machines(facts),
     ]
     if facts.spot:
-        found.append(
+        results.append(
             Check(
                 "spot_instances",
                 "warning",
                 f"Spot instances: {', '.join(facts.spot)}",
-                "AWS may take them at any time, and they cannot be protected against termination",
-                "go on if their loss is acceptable",
+                "AWS may reclaim Spot instances at any time, and termination protection is impossible",
+                "continue if the loss of these instances is acceptable",
             )
         )
-    return tuple(found)
+    return tuple(results)
 
 
-def _credentials(facts: Facts) -> Check:
-    """A presigned URL ends with the session that signed it (rule C8)."""
+def _check_credentials(facts: Facts) -> Check:
+    """A presigned URL expires with the session of the signer (rule C8)."""
     name, hours = "credentials", f"{NEEDED_SECONDS // 3600} hours"
-    why = "the restore URL ends with the session that signed it, and no step after it can be done"
+    why = "the restore URL expires with this session, and no later step can run"
     if facts.lasts is None:
         return Check(
             name,
             "warning",
-            f"{facts.probe.caller} is a session that does not say when it ends",
+            f"{facts.probe.caller} is a session with an unknown end",
             why,
-            f"see that it lasts for {hours} more, or log in anew before you start",
+            f"check that the session is valid for {hours} more, or log in again before the start",
         )
     return bad_if(
         facts.lasts is False,
         name,
-        f"{facts.probe.caller} {'ends' if facts.lasts is False else 'holds for more than'} "
+        f"{facts.probe.caller} {'expires' if facts.lasts is False else 'is valid for more than'} "
         f"{f'in less than {hours}' if facts.lasts is False else hours}",
         why,
-        "log in anew, or use the keys of an IAM user; accept this when the relocation is sure to be quicker",
+        "log in again, or use the keys of an IAM user; accept this check if the relocation takes less time",
         acceptable=True,
     )
 
 
-def _url(facts: Facts) -> Check:
+def _check_url(facts: Facts) -> Check:
     if facts.url_scheme != "https" or facts.url_length > URL_LIMIT:
         return Check(
             "restore_url",
             "blocked",
             f"the presigned URL is {facts.url_scheme} and has {facts.url_length} characters",
-            f"restoreSnapshotURL takes https and {URL_LIMIT} characters; session credentials make it longer",
+            f"restoreSnapshotURL takes https and {URL_LIMIT} characters; session credentials make a URL longer",
             "use credentials of an IAM user instead of a session, or a shorter bucket name",
         )
     return Check("restore_url", "ok", f"{facts.url_length} of {URL_LIMIT} characters")
 
 
-def _zone(facts: Facts) -> Check:
+def _check_zone(facts: Facts) -> Check:
     if not under(facts.domain, facts.zone_domain):
         return Check(
             "zone",
@@ -127,36 +127,37 @@ def _zone(facts: Facts) -> Check:
             "the API's records are not in this zone",
             "correct AWS_ZONE_ID or EXTERNAL_DNS_DOMAIN",
         )
-    seen = f"{facts.zone_domain} is readable; that it can be written was not tried: external-dns of both sides does it"
+    seen = f"{facts.zone_domain} is readable; write access was not tested: external-dns of both sides writes the zone"
     return Check("zone", "ok", seen)
 
 
-def _api_record(facts: Facts) -> Check:
+def _check_api_record(facts: Facts) -> Check:
     if facts.api_hostname not in facts.owned_names:
-        keepers = " and ".join(f"owner {each}" for each in facts.keepers) or "nobody"
+        owners = " and ".join(f"owner {each}" for each in facts.name_owners) or "no owner"
         return Check(
             "api_record",
             "blocked",
-            f"{facts.api_hostname} is not kept in the zone by the source's external-dns, but by {keepers}",
-            "whoever keeps it would not give it up to the destination",
-            "let the source's external-dns own the record, or publish the API under a name that it owns; where another "
-            "relocation holds it, as hcp-dr-<backup id>, `hcp-dr abort` of that one gives it back",
+            f"record {facts.api_hostname} in the zone does not belong to the source's external-dns, but to {owners}",
+            "the owner of the record would not release the hostname to the destination",
+            "let the source's external-dns own the record, or publish the API under a name of the source's "
+            "external-dns; if the owner is another relocation, hcp-dr-<backup id>, run `hcp-dr abort` for that "
+            "relocation to return the record",
         )
-    return Check("api_record", "ok", f"{facts.api_hostname} is kept by the source's external-dns")
+    return Check("api_record", "ok", f"{facts.api_hostname} belongs to the source's external-dns")
 
 
-def _machines(facts: Facts) -> Check:
-    bad = [
+def _check_machines(facts: Facts) -> Check:
+    problems = [
         *(f"AWSMachine {name} has no providerID" for name in facts.without_instance),
         *(f"instance {name} is not running" for name in facts.not_running),
     ]
-    if bad:
+    if problems:
         return Check(
             "instances",
             "blocked",
-            "; ".join(bad),
-            "an AWSMachine restored without a running instance makes a new one",
-            "let Cluster API settle first",
+            "; ".join(problems),
+            "a restored AWSMachine without a running instance creates a new instance",
+            "wait until Cluster API has reconciled the machines",
         )
     return Check("instances", "ok", f"{facts.instances} running")
 

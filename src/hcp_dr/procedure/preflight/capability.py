@@ -1,5 +1,5 @@
-"""Can the two management clusters do this: are they two, do they speak the same versions, may the given credentials do
-what the plan will need, and has the destination what the control plane asks for?"""
+"""Can the two management clusters do this? Checks the identity of both clusters, the served API versions, the
+permissions of the given credentials, and the destination's equipment for the control plane."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from hcp_dr.objects.scrub import keeps_oidc_documents
 from hcp_dr.upstream import KUBE_SYSTEM, OPERATOR, OPERATOR_NAMESPACE
 
 URL_CRD = "hostedclusters.hypershift.openshift.io"
-_CARRIED = (HOSTED_CLUSTER, CLUSTER, AWS_CLUSTER, ROUTE)  # one resource for each API group that is needed
+_CARRIED = (HOSTED_CLUSTER, CLUSTER, AWS_CLUSTER, ROUTE)  # one resource for each required API group
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,14 @@ class ClusterFacts:
     uid: str  # of namespace kube-system: tells two clusters apart
     missing_versions: tuple[str, ...]
     build: Build  # of the HyperShift operator
-    documents_bucket: str  # where the operator keeps OIDC documents, "" where it was not told
+    documents_bucket: str  # the operator's bucket for OIDC documents, "" if none is configured
     operator_ready: bool
     storage_classes: tuple[str, ...]
     node_labels: tuple[dict[str, str], ...]
-    snapshot_urls: int  # how many the schema of restoreSnapshotURL takes; 0 where it has no such field
+    snapshot_urls: int  # maxItems of restoreSnapshotURL in the schema; 0 without such a field
     denied: tuple[str, ...]
-    claimed_by: Holder | None = None  # its operator, by another relocation
-    claim_seen: bool = True  # whether these credentials may look at that
+    claimed_by: Holder | None = None  # another relocation with a claim on the operator
+    claim_readable: bool = True  # whether these credentials may read the claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,9 @@ class Facts:
     clusters: tuple[ClusterFacts, ...]
     etcd_storage_class: str
     node_selector: dict[str, str]
-    keeps_documents: bool  # its OIDC documents are in the operator's bucket, made from the control plane's own key
-    denied_inside: tuple[str, ...] | None = ()  # in the hosted cluster; None where it is not asked
-    inside: Stranger | None = None  # another hosted cluster, to which HC_KUBECONFIG leads
+    keeps_documents: bool  # the OIDC documents are in the operator's bucket, made from the control plane's own key
+    denied_inside: tuple[str, ...] | None = ()  # in the hosted cluster; None if not checked
+    inside: Stranger | None = None  # another hosted cluster, reached by HC_KUBECONFIG
 
 
 def _url_count(definition: dict[str, object] | None) -> int:
@@ -76,11 +76,11 @@ def _url_count(definition: dict[str, object] | None) -> int:
     return 0
 
 
-def _look_at(ports: Ports, case: Case, side: Side) -> ClusterFacts:
+def _read_cluster(ports: Ports, case: Case, side: Side) -> ClusterFacts:
     cluster = ports.cluster(side)
     operator = cluster.find(DEPLOYMENT, OPERATOR, OPERATOR_NAMESPACE) or {}
     pods = pods_of_operator(cluster, operator)
-    claimed_by, claim_seen = _claim_on(cluster)
+    claimed_by, claim_readable = _read_claim_holder(cluster)
     return ClusterFacts(
         side=side,
         server=cluster.server,
@@ -94,11 +94,11 @@ def _look_at(ports: Ports, case: Case, side: Side) -> ClusterFacts:
         snapshot_urls=_url_count(cluster.find(CUSTOM_RESOURCE_DEFINITION, URL_CRD)),
         denied=denied(cluster, side, case.namespace, case.name),
         claimed_by=claimed_by,
-        claim_seen=claim_seen,
+        claim_readable=claim_readable,
     )
 
 
-def _claim_on(cluster: Kubernetes) -> tuple[Holder | None, bool]:
+def _read_claim_holder(cluster: Kubernetes) -> tuple[Holder | None, bool]:
     try:
         return holder_on(cluster), True
     except Forbidden:
@@ -108,15 +108,15 @@ def _claim_on(cluster: Kubernetes) -> tuple[Holder | None, bool]:
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     inside = denied(ports.hosted, "hosted", case.namespace, case.name)
     other = stranger_inside(ports, case.cluster_id)
-    return replace(look_from_outside(ports, case, memory), denied_inside=inside, inside=other)
+    return replace(observe_from_outside(ports, case, memory), denied_inside=inside, inside=other)
 
 
-def look_from_outside(ports: Ports, case: Case, memory: RunState) -> Facts:
-    """While the hosted API is away."""
+def observe_from_outside(ports: Ports, case: Case, memory: RunState) -> Facts:
+    """While the hosted API is unavailable."""
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     storage = dig(hosted_cluster, "spec", "etcd", "managed", "storage", "persistentVolume") or {}
     return Facts(
-        clusters=(_look_at(ports, case, "source"), _look_at(ports, case, "destination")),
+        clusters=(_read_cluster(ports, case, "source"), _read_cluster(ports, case, "destination")),
         etcd_storage_class=str(storage.get("storageClassName") or ""),
         node_selector=dict(dig(hosted_cluster, "spec", "nodeSelector") or {}),
         keeps_documents=keeps_oidc_documents(hosted_cluster),
@@ -126,53 +126,56 @@ def look_from_outside(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 def _check_cluster(cluster: ClusterFacts, facts: Facts) -> list[Check]:
     side = cluster.side
-    found = []
+    results = []
     if cluster.missing_versions:
-        found.append(
+        results.append(
             Check(
                 f"versions.{side}",
                 "blocked",
-                f"not served there: {', '.join(cluster.missing_versions)}",
+                f"not served on the {side}: {', '.join(cluster.missing_versions)}",
                 "objects are carried in exactly these API versions",
-                "install the HyperShift release that serves them",
+                "install a HyperShift release with these API versions",
             )
         )
     else:
-        found.append(Check(f"versions.{side}", "ok", "all API versions are served"))
-    found.append(_check_permissions(side, cluster.denied))
-    found.append(_check_claim(cluster))
+        results.append(Check(f"versions.{side}", "ok", "all API versions are served"))
+    results.append(_check_permissions(side, cluster.denied))
+    results.append(_check_claim(cluster))
     if side == "destination":
-        found += _check_destination(cluster, facts)
-    return found
+        results += _check_destination(cluster, facts)
+    return results
 
 
-def _check_permissions(side: Side, refused: tuple[str, ...]) -> Check:
-    if not refused:
+def _check_permissions(side: Side, denied_verbs: tuple[str, ...]) -> Check:
+    if not denied_verbs:
         return Check(f"permissions.{side}", "ok", "every verb the plan uses is allowed")
     return Check(
         f"permissions.{side}",
         "blocked",
-        f"not allowed: {', '.join(refused)}",
+        f"not allowed: {', '.join(denied_verbs)}",
         "the relocation would stop half-way",
         f"give the user of the {side} kubeconfig the roles that `hcp-dr rbac {side}` prints",
     )
 
 
 def _check_claim(cluster: ClusterFacts) -> Check:
-    """Nobody may accept this: of two that stop one operator, one brings it back while the other deletes."""
+    """Never acceptable: of two relocations with one operator, the first would start the operator again while the second
+    deletes."""
     side, holder = cluster.side, cluster.claimed_by
-    if not cluster.claim_seen:
+    if not cluster.claim_readable:
         todo = f"give the user of the {side} kubeconfig the roles that `hcp-dr rbac {side}` prints"
-        return Check(f"operator_claim.{side}", "unknown", f"not looked at: {OBJECT} may not be read", "", todo)
+        return Check(f"operator_claim.{side}", "unknown", f"not checked: no permission to read {OBJECT}", "", todo)
     if holder is None:
         return Check(
-            f"operator_claim.{side}", "ok", "no other relocation is about to stop the HyperShift operator there"
+            f"operator_claim.{side}",
+            "ok",
+            f"no other relocation is about to stop the HyperShift operator of the {side}",
         )
-    acts = "has or will have" if holder.is_source else "is being called off, and for some minutes has"
+    acts = "keeps or will keep" if holder.is_source else "is being aborted, and for some minutes keeps"
     uses = (
-        "this relocation stops it too, and one would bring it back in the middle of the other's deletions"
+        "this relocation stops the operator too, and would start it again in the middle of the other's deletions"
         if side == "source"
-        else "it is to build the control plane there, and to be stopped if this relocation is called off"
+        else "the operator has to build the control plane, and is stopped if this relocation is aborted"
     )
     return Check(
         f"operator_claim.{side}",
@@ -184,35 +187,36 @@ def _check_claim(cluster: ClusterFacts) -> Check:
 
 
 def _check_destination(cluster: ClusterFacts, facts: Facts) -> list[Check]:
-    found = []
+    results = []
     if not cluster.operator_ready:
-        found.append(
+        results.append(
             Check(
                 "operator.destination",
                 "blocked",
-                "no pod of Deployment hypershift/operator is ready",
-                "nobody would build the control plane",
-                "bring the HyperShift operator of the destination up",
+                "no pod of Deployment hypershift/operator on the destination is Ready",
+                "only this operator builds the control plane",
+                "start the HyperShift operator of the destination",
             )
         )
     else:
-        found.append(Check("operator.destination", "ok", f"ready, {cluster.build.image}"))
+        results.append(Check("operator.destination", "ok", f"ready, {cluster.build.image}"))
     if cluster.snapshot_urls < 1:
-        found.append(
+        results.append(
             Check(
                 "restore_url.destination",
                 "blocked",
-                "the HostedCluster schema there takes no restoreSnapshotURL",
+                "the HostedCluster schema of the destination has no restoreSnapshotURL",
                 "etcd could not be restored",
-                "install a HyperShift release with it",
+                "install a HyperShift release with this field",
             )
         )
     if facts.etcd_storage_class and facts.etcd_storage_class not in cluster.storage_classes:
-        found.append(
+        results.append(
             Check(
                 "storage_class.destination",
                 "blocked",
-                f"StorageClass {facts.etcd_storage_class} is not among {', '.join(cluster.storage_classes) or 'none'}",
+                f"StorageClass {facts.etcd_storage_class} is missing; "
+                f"the destination has {', '.join(cluster.storage_classes) or 'none'}",
                 "etcd's volume would stay pending",
                 "create the StorageClass on the destination",
             )
@@ -220,75 +224,76 @@ def _check_destination(cluster: ClusterFacts, facts: Facts) -> list[Check]:
     if facts.node_selector and not any(
         all(labels.get(key) == value for key, value in facts.node_selector.items()) for labels in cluster.node_labels
     ):
-        found.append(
+        results.append(
             Check(
                 "node_selector.destination",
                 "blocked",
-                f"no node there has {facts.node_selector}",
+                f"no node of the destination has {facts.node_selector}",
                 "the control plane's pods would stay pending",
                 "label nodes of the destination",
             )
         )
-    return found
+    return results
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
     source, destination = facts.clusters
-    found: list[Check] = []
+    results: list[Check] = []
     if source.uid == destination.uid:
-        found.append(
+        results.append(
             Check(
                 "two_clusters",
                 "blocked",
                 f"both kubeconfigs reach the cluster with kube-system uid {source.uid}",
-                "a hosted cluster cannot be relocated onto itself",
+                "a hosted cluster cannot be relocated to its own management cluster",
                 "point MGMT2_KUBECONFIG at the destination",
             )
         )
     else:
-        found.append(Check("two_clusters", "ok", f"{source.server} and {destination.server}"))
-    found.append(_check_build(facts))
+        results.append(Check("two_clusters", "ok", f"{source.server} and {destination.server}"))
+    results.append(_check_build(facts))
     for cluster in facts.clusters:
-        found += _check_cluster(cluster, facts)
+        results += _check_cluster(cluster, facts)
     if facts.denied_inside is not None:
-        found.append(_check_permissions("hosted", facts.denied_inside))
-        found.append(
+        results.append(_check_permissions("hosted", facts.denied_inside))
+        results.append(
             bad_if(
                 facts.inside,
                 "hosted_identity",
-                facts.inside.why if facts.inside else "HC_KUBECONFIG leads to this hosted cluster",
-                "another hosted cluster would be marked and its network pods restarted, and this one never proven",
-                "let HC_KUBECONFIG lead to this hosted cluster, by its API's fixed name",
+                facts.inside.why if facts.inside else "HC_KUBECONFIG reaches this hosted cluster",
+                "the relocation would mark another hosted cluster, restart its network pods, and never verify this "
+                "hosted cluster",
+                "point HC_KUBECONFIG at this hosted cluster, by the API's fixed hostname",
             )
         )
-    found.append(_check_documents(facts))
-    return tuple(found)
+    results.append(_check_documents(facts))
+    return tuple(results)
 
 
 def _check_build(facts: Facts) -> Check:
-    same, told = compared(*(side.build for side in facts.clusters))
+    same, comparison = compared(*(side.build for side in facts.clusters))
     return bad_if(
         not same,
         "operator_build",
-        told,
+        comparison,
         "another build or other overrides may compute another machine configuration, and roll every NodePool",
-        "install the same HyperShift build on both, with the same registry overrides; or accept this: machines are let "
-        "go only when the destination says that it would not roll them",
+        "install the same HyperShift build with the same registry overrides on both sides; or accept this check: "
+        "machines are un-paused only after the destination reports that no NodePool would roll",
         acceptable=True,
     )
 
 
 def _check_documents(facts: Facts) -> Check:
     """The issuer's URL names the bucket of the source's operator (rule E3)."""
-    source, destination = (side.documents_bucket or "(not told)" for side in facts.clusters)
+    source, destination = (side.documents_bucket or "(not configured)" for side in facts.clusters)
     if not facts.keeps_documents or source == destination:
-        return Check("oidc_documents", "ok", "the OIDC documents stay where they are")
+        return Check("oidc_documents", "ok", "the OIDC documents stay in place")
     return Check(
         "oidc_documents",
         "blocked",
-        f"documents in bucket {source}, the destination's operator keeps its own in {destination}",
-        "its issuer's URL names the first one, and nobody would look after the documents there",
-        "give both operators the same bucket, or the hosted cluster a serviceAccountSigningKey of its own",
+        f"the OIDC documents are in bucket {source}, the destination's operator uses bucket {destination}",
+        f"the issuer's URL names {source}, and no operator would maintain the documents in this bucket",
+        "configure the same bucket for both operators, or a separate serviceAccountSigningKey for the hosted cluster",
     )
 
 
@@ -297,5 +302,5 @@ def plan(facts: Facts) -> Decision:
 
 
 STEP = Step(name="preflight.capability", documented="-", observe=observe, plan=plan)
-OUTSIDE = replace(STEP, observe=look_from_outside)
-"""Of a hosted cluster that is fenced already."""
+FROM_OUTSIDE = replace(STEP, observe=observe_from_outside)
+"""For a hosted cluster behind a fence."""

@@ -1,5 +1,5 @@
-"""Has the destination room for the control plane? Its pods ask there for what they ask for here: CPU, memory, nodes
-with certain labels, taints that they bear, and several nodes or zones for those that must not stand together."""
+"""Has the destination capacity for the control plane? The pods have the same requests as on the source: CPU, memory, a
+node selector, tolerations, and several nodes or zones for pods with anti-affinity."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _DEFAULT_PODS = 110.0
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One pod of the control plane. `cpu` in cores and `memory` in bytes, None where it asks for none."""
+    """One pod of the control plane. `cpu` in cores and `memory` in bytes, None without a request."""
 
     name: str
     cpu: float | None
     memory: float | None
     tolerations: tuple[Mapping[str, str], ...] = ()
-    apart: tuple[str, ...] = ()  # topology keys in which no two of its kind may stand together
-    kind: str = ""  # what they have in common: the workload
+    apart: tuple[str, ...] = ()  # topology keys of the required anti-affinity between pods of this kind
+    kind: str = ""  # the pod's workload
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A node of the destination that takes pods: what of it is free. None where it does not tell what it has."""
+    """Free capacity of a schedulable node of the destination. None if the node's capacity is unknown."""
 
     name: str
     cpu: float | None
@@ -50,7 +50,7 @@ class Facts:
     needs: tuple[Need, ...]
     rooms: tuple[Room, ...]
     node_selector: Mapping[str, str]
-    tolerations: tuple[Mapping[str, str], ...]  # of the HostedCluster, for all of its pods
+    tolerations: tuple[Mapping[str, str], ...]  # of the HostedCluster, for all control plane pods
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -58,145 +58,159 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     pods = ports.source.list(POD, case.control_plane_namespace).items
     placed = look_for(ports.destination, POD)
     return Facts(
-        needs=tuple(_need(pod) for pod in pods if not _ended(pod)),
-        rooms=tuple(_room(node, placed) for node in ports.destination.list(NODE).items if takes_pods(node)),
+        needs=tuple(_read_need(pod) for pod in pods if not _has_ended(pod)),
+        rooms=tuple(_read_room(node, placed) for node in ports.destination.list(NODE).items if takes_pods(node)),
         node_selector=dict(dig(hosted_cluster, "spec", "nodeSelector") or {}),
         tolerations=words(dig(hosted_cluster, "spec", "tolerations")),
     )
 
 
-def _ended(pod: Object) -> bool:
+def _has_ended(pod: Object) -> bool:
     return dig(pod, "status", "phase") in _ENDED
 
 
-def _asked(pod: Object, resource: str) -> float | None:
-    """As the scheduler counts: all containers together, or the greediest of those that go before them."""
+def _read_request(pod: Object, resource: str) -> float | None:
+    """The scheduler's sum: all containers together, or the largest init container if that is more."""
 
-    def of(containers: str) -> list[float]:
-        found = (dig(each, "resources", "requests", resource) for each in dig(pod, "spec", containers) or ())
-        return [number(value) for value in found if value is not None]
+    def read_requests(field: str) -> list[float]:
+        values = (dig(container, "resources", "requests", resource) for container in dig(pod, "spec", field) or ())
+        return [number(value) for value in values if value is not None]
 
-    own, before = of("containers"), of("initContainers")
-    return max(sum(own), *before) if before else sum(own) if own else None
+    containers, init_containers = read_requests("containers"), read_requests("initContainers")
+    if init_containers:
+        return max(sum(containers), *init_containers)
+    return sum(containers) if containers else None
 
 
-def _need(pod: Object) -> Need:
+def _read_need(pod: Object) -> Need:
     required = dig(pod, "spec", "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution") or ()
     owner: Mapping[str, object] = next(iter(pod["metadata"].get("ownerReferences") or ()), {})
     return Need(
         name=name_of(pod),
-        cpu=_asked(pod, "cpu"),
-        memory=_asked(pod, "memory"),
+        cpu=_read_request(pod, "cpu"),
+        memory=_read_request(pod, "memory"),
         tolerations=words(dig(pod, "spec", "tolerations")),
         apart=tuple(sorted({str(term.get("topologyKey")) for term in required})),
         kind=f"{owner.get('kind', '')} {owner.get('name', name_of(pod))}".strip(),
     )
 
 
-def _room(node: Object, pods: Iterable[Object] | None) -> Room:
-    """`pods` are all that stand anywhere; None where nobody may look, so that nothing is known to be free."""
-    here = [pod for pod in pods or () if dig(pod, "spec", "nodeName") == name_of(node) and not _ended(pod)]
-    has = dig(node, "status", "allocatable") or {}
+def _read_room(node: Object, pods: Iterable[Object] | None) -> Room:
+    """`pods` are all pods of the cluster; None without permission to list pods, and the free capacity is unknown."""
+    scheduled = [pod for pod in pods or () if dig(pod, "spec", "nodeName") == name_of(node) and not _has_ended(pod)]
+    allocatable = dig(node, "status", "allocatable") or {}
 
-    def free(resource: str) -> float | None:
-        if resource not in has or pods is None:
+    def compute_free(resource: str) -> float | None:
+        if resource not in allocatable or pods is None:
             return None
-        return number(has[resource]) - sum(_asked(pod, resource) or 0.0 for pod in here)
+        return number(allocatable[resource]) - sum(_read_request(pod, resource) or 0.0 for pod in scheduled)
 
-    most = number(has["pods"]) if "pods" in has else _DEFAULT_PODS
-    taints = words(dig(node, "spec", "taints"))
-    return Room(name_of(node), free("cpu"), free("memory"), most - len(here), dict(labels_of(node)), taints)
+    max_pods = number(allocatable["pods"]) if "pods" in allocatable else _DEFAULT_PODS
+    return Room(
+        name=name_of(node),
+        cpu=compute_free("cpu"),
+        memory=compute_free("memory"),
+        pods=max_pods - len(scheduled),
+        labels=dict(labels_of(node)),
+        taints=words(dig(node, "spec", "taints")),
+    )
 
 
-def _open_to(need: Need, facts: Facts) -> tuple[Room, ...]:
-    """The nodes on which the pod may stand, full or not."""
+def _find_eligible(need: Need, facts: Facts) -> tuple[Room, ...]:
+    """The eligible nodes for the pod, full or not."""
     tolerations = (*need.tolerations, *facts.tolerations)
     return tuple(room for room in facts.rooms if open_to(room.labels, room.taints, facts.node_selector, tolerations))
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
-    return (_nodes(facts), _room_for_all(facts), _apart(facts))
+    return (_check_nodes(facts), _check_room(facts), _check_topology(facts))
 
 
-def _homeless(facts: Facts) -> tuple[str, ...]:
-    """Pods that may stand on no node at all."""
-    return tuple(need.name for need in facts.needs if not _open_to(need, facts))
+def _find_unschedulable(facts: Facts) -> tuple[str, ...]:
+    """Pods without any eligible node."""
+    return tuple(need.name for need in facts.needs if not _find_eligible(need, facts))
 
 
-def _nodes(facts: Facts) -> Check:
-    homeless = _homeless(facts)
+def _check_nodes(facts: Facts) -> Check:
+    unschedulable = _find_unschedulable(facts)
     selector = ", ".join(f"{key}={value}" for key, value in facts.node_selector.items())
     return bad_if(
-        homeless or not facts.rooms,
+        unschedulable or not facts.rooms,
         "capacity.nodes",
-        f"of {len(facts.rooms)} nodes that take pods none{f' with {selector}' if selector else ''} takes "
-        f"{some(homeless) or 'anything'}"
-        if homeless or not facts.rooms
-        else f"{len(facts.rooms)} nodes take pods, and each pod of the control plane may stand on one of them",
-        "the control plane's pods would stay pending while the API is away",
-        "label nodes of the destination, take their taints, or give the HostedCluster tolerations for them",
+        f"none of {len(facts.rooms)} schedulable nodes{f' with {selector}' if selector else ''} accepts "
+        f"{some(unschedulable) or 'any pod'}"
+        if unschedulable or not facts.rooms
+        else f"{len(facts.rooms)} schedulable nodes, with an eligible node for every pod of the control plane",
+        "the control plane's pods would stay pending while the API is unavailable",
+        "label nodes of the destination, remove their taints, or add tolerations to the HostedCluster",
     )
 
 
-def _room_for_all(facts: Facts) -> Check:
-    """The greediest first, each on the emptiest node that may take it: what does not fit so will hardly fit at all."""
-    name, why = "capacity.room", "pods that find no room stay pending while the API is away"
-    cpu, memory = (sum(getattr(need, word) or 0.0 for need in facts.needs) for word in ("cpu", "memory"))
-    wanted = f"{len(facts.needs)} pods ask for {cpu:.1f} cores and {gibibytes(memory)}"
-    todo = "add nodes to the destination; accept this when its autoscaler does so, or when they share what they ask for"
-    left = [name for name in _left_over(facts) if name not in _homeless(facts)]
-    if left:
-        seen = f"{wanted}; no room on the destination for {some(left)}"
+def _check_room(facts: Facts) -> Check:
+    """Places the largest pods first, on the eligible node with the most free memory: a pod left over by this placement
+    will hardly fit at all."""
+    name, why = "capacity.room", "pods without room stay pending while the API is unavailable"
+    cpu, memory = (sum(getattr(need, resource) or 0.0 for need in facts.needs) for resource in ("cpu", "memory"))
+    requests = f"{len(facts.needs)} pods request {cpu:.1f} cores and {gibibytes(memory)}"
+    todo = "add nodes to the destination; accept this check if an autoscaler adds nodes, or if the pods use less than "
+    todo += "the requests"
+    unplaced = [name for name in _find_unplaced(facts) if name not in _find_unschedulable(facts)]
+    if unplaced:
+        seen = f"{requests}; no room on the destination for {some(unplaced)}"
         return Check(name, "blocked", seen, why, todo, acceptable=True)
-    silent = [need.name for need in facts.needs if need.cpu is None or need.memory is None]
-    mute = [room.name for room in facts.rooms if room.cpu is None or room.memory is None]
+    without_request = [need.name for need in facts.needs if need.cpu is None or need.memory is None]
+    without_capacity = [room.name for room in facts.rooms if room.cpu is None or room.memory is None]
     unknown = [
-        *([f"pods that say nothing: {some(silent)}"] if silent else []),
-        *([f"nodes that say nothing: {some(mute)}"] if mute else []),
+        *([f"pods without requests: {some(without_request)}"] if without_request else []),
+        *([f"nodes with unknown free capacity: {some(without_capacity)}"] if without_capacity else []),
     ]
     return bad_if(
         unknown,
         name,
-        f"{wanted}; {'; '.join(unknown) if unknown else 'the destination has room for them'}",
-        "what they need in truth is not known: a control plane of three members was seen to take some 19 GiB",
-        "look at what the control plane uses here (kubectl top pods), and whether the destination has it",
+        f"{requests}; {'; '.join(unknown) if unknown else 'the destination has room for all pods'}",
+        "the real need is unknown: a control plane with three etcd members was measured with some 19 GiB",
+        "measure the usage of the control plane on the source (kubectl top pods), and compare with the destination",
         verdict="warning",
     )
 
 
-def _left_over(facts: Facts) -> list[str]:
+def _find_unplaced(facts: Facts) -> list[str]:
     free = {room.name: [room.cpu, room.memory, room.pods] for room in facts.rooms}
-    left = []
+    unplaced = []
     for need in sorted(facts.needs, key=lambda need: (-(need.memory or 0.0), -(need.cpu or 0.0), need.name)):
-        wanted = [need.cpu or 0.0, need.memory or 0.0, 1.0]
+        requests = [need.cpu or 0.0, need.memory or 0.0, 1.0]
         fitting = [
             room.name
-            for room in _open_to(need, facts)
-            if all(has is None or has >= asks for has, asks in zip(free[room.name], wanted, strict=True))
+            for room in _find_eligible(need, facts)
+            if all(has is None or has >= request for has, request in zip(free[room.name], requests, strict=True))
         ]
         if not fitting:
-            left.append(need.name)
+            unplaced.append(need.name)
             continue
-        chosen = max(fitting, key=lambda each: (free[each][1] or 0.0, each))
-        free[chosen] = [has if has is None else has - asks for has, asks in zip(free[chosen], wanted, strict=True)]
-    return left
+        chosen = max(fitting, key=lambda node: (free[node][1] or 0.0, node))
+        free[chosen] = [
+            has if has is None else has - request for has, request in zip(free[chosen], requests, strict=True)
+        ]
+    return unplaced
 
 
-def _apart(facts: Facts) -> Check:
-    """As many nodes, or zones, as there are pods that must not stand together."""
+def _check_topology(facts: Facts) -> Check:
+    """Required: as many nodes, or zones, as pods with anti-affinity."""
     count = Counter((need.kind, key) for need in facts.needs for key in need.apart)
     first = {need.kind: need for need in facts.needs}
-    lacking = []
+    shortages = []
     for (kind, key), wanted in sorted(count.items()):
-        places = {room.labels[key] for room in _open_to(first[kind], facts) if key in room.labels}
-        if len(places) < wanted and first[kind].name not in _homeless(facts):
-            lacking.append(f"{wanted} pods of {kind} need as many values of {key}, there are {len(places)}")
+        places = {room.labels[key] for room in _find_eligible(first[kind], facts) if key in room.labels}
+        if len(places) < wanted and first[kind].name not in _find_unschedulable(facts):
+            shortages.append(
+                f"{wanted} pods of {kind} need {wanted} values of {key}, the destination has {len(places)}"
+            )
     return bad_if(
-        lacking,
+        shortages,
         "capacity.topology",
-        "; ".join(lacking) if lacking else "there are as many nodes and zones as its pods stand apart in",
-        "those that must not stand together stay pending, and etcd may miss its quorum",
-        "add nodes in the zones that are missing; or accept this when the missing members are bearable",
+        "; ".join(shortages) if shortages else "the destination has enough nodes and zones for pods with anti-affinity",
+        "pods with anti-affinity stay pending, and etcd may lose quorum",
+        "add nodes in the missing zones; or accept this check if the control plane may run without the missing members",
         acceptable=True,
     )
 

@@ -1,5 +1,5 @@
-"""What of the HostedCluster does not travel as it stands there, or must not meet a relocation: marks of its management
-cluster, orders for its deletion, backups of its own, and what an earlier restore left."""
+"""Parts of the HostedCluster that are not carried unchanged or that conflict with a relocation: annotations for the
+management cluster, cleanup orders for a deletion, automated backups, and remains of an earlier restore."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from hcp_dr.upstream import CLEANUP_CLOUD_RESOURCES
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    placed: tuple[str, ...]  # annotations that speak of the source's nodes, subnets and sizes
-    cleanup: tuple[str, ...]  # objects whose deletion is ordered to clean the cloud
+    placed: tuple[str, ...]  # annotations about the source's nodes, subnets and sizes
+    cleanup: tuple[str, ...]  # objects with the annotation for cloud cleanup at deletion
     automated_backup: bool
-    restored_before: bool  # it has a restoreSnapshotURL
-    came_by: str  # the relocation that brought it here, "" where none did
-    volumes_at_stake: tuple[str, ...]  # StatefulSets that delete their claims when they are scaled down
+    restored_before: bool  # the HostedCluster has a restoreSnapshotURL
+    came_by: str  # the earlier relocation to this management cluster, "" without such a relocation
+    volumes_at_stake: tuple[str, ...]  # StatefulSets that delete their volume claims at scale-down
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -48,42 +48,43 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
-    before = f"came by relocation {facts.came_by}" if facts.came_by else "was made here"
-    url = "its old restoreSnapshotURL is replaced by a new one (rule C7)" if facts.restored_before else "no old URL"
+    before = f"came by relocation {facts.came_by}" if facts.came_by else "was created on the source"
+    url = "a new URL replaces the old restoreSnapshotURL (rule C7)" if facts.restored_before else "no old URL"
     return (
         bad_if(
             facts.automated_backup,
             "carried.automated_backup",
             f"spec.etcd.managed.automatedBackup is {'set' if facts.automated_backup else 'not set'}",
-            "it restores by itself at creation, by the infrastructure id, and excludes a restoreSnapshotURL: the "
-            "HostedCluster would be refused, or come up with an older state",
-            "take automatedBackup out of the spec first; set it again on the destination afterwards",
+            "an automated backup is restored at creation, by the infrastructure ID, and excludes a restoreSnapshotURL: "
+            "the HostedCluster would be refused, or start with an older state",
+            "remove automatedBackup from the spec first; set automatedBackup again on the destination afterwards",
         ),
         bad_if(
             facts.volumes_at_stake,
             "carried.volumes",
-            f"StatefulSets that delete their volumes when they are scaled down: "
-            f"{', '.join(facts.volumes_at_stake) or 'none'}",
-            "the teardown scales them down; until then the volume is the way back (whenScaled is Delete)",
-            "set persistentVolumeClaimRetentionPolicy.whenScaled to Retain, and see that it stays: the teardown scales "
-            "nothing down before it is Retain",
+            f"StatefulSets that delete their volumes at scale-down: {', '.join(facts.volumes_at_stake) or 'none'}",
+            "the teardown scales these StatefulSets down; until then a return to the source needs the volumes "
+            "(whenScaled is Delete)",
+            "set persistentVolumeClaimRetentionPolicy.whenScaled to Retain, and check that Retain stays set: the "
+            "teardown scales no StatefulSet down before",
             verdict="warning",
         ),
         bad_if(
             facts.cleanup,
             "carried.cleanup",
-            f"ordered to clean the cloud at deletion: {', '.join(facts.cleanup) or 'nothing'}",
-            "deleted with this, a HostedControlPlane revokes the rules of the live workers' security group (rule E4)",
-            f"take annotation {CLEANUP_CLOUD_RESOURCES} away; it is not carried, and the teardown takes it away "
-            "before it deletes",
+            f"cloud cleanup at deletion is ordered for: {', '.join(facts.cleanup) or 'nothing'}",
+            "the deletion of a HostedControlPlane with this annotation revokes the rules of the live workers' security "
+            "group (rule E4)",
+            f"remove annotation {CLEANUP_CLOUD_RESOURCES}; hcp-dr does not carry the annotation, and the teardown "
+            "removes the annotation before any deletion",
             verdict="warning",
         ),
         bad_if(
             facts.placed,
             "carried.annotations",
             f"annotations for the source's nodes and subnets: {', '.join(facts.placed) or 'none'}",
-            "they mean nothing on the destination and are not carried",
-            "set there what the destination needs in their place, once the HostedCluster is there",
+            "these annotations have no meaning on the destination and are not carried",
+            "after the relocation, set the annotations that the destination needs on the HostedCluster",
             verdict="warning",
         ),
         Check("carried.history", "ok", f"the HostedCluster {before}; {url}"),

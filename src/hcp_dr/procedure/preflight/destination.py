@@ -1,4 +1,4 @@
-"""Is the destination free for what comes, and does its operator know the hosted cluster's version?"""
+"""Are the names on the destination free, and does the destination's operator support the hosted cluster's version?"""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from hcp_dr.upstream import OPERATOR_NAMESPACE, SUPPORTED_VERSIONS
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    version: str  # of the hosted release, "" where it is not known
-    supported: tuple[str, ...]  # minor versions; empty where the operator does not tell
-    namespace: str  # the control plane's
-    namespace_there: str  # "" where it is free, else in words what is there
-    shared_going: bool  # the HostedCluster's namespace is being deleted there
-    node_pools_there: tuple[str, ...]
-    foreign_inputs: tuple[str, ...]  # what the HostedCluster refers to and is there with other content
+    version: str  # of the hosted release, "" if unknown
+    supported: tuple[str, ...]  # minor versions; empty if the operator does not report versions
+    namespace: str  # the control plane namespace
+    existing_namespace: str  # "" if the name is free, else a description of the existing namespace
+    shared_deleting: bool  # the HostedCluster's namespace is being deleted on the destination
+    existing_node_pools: tuple[str, ...]  # on the destination
+    foreign_inputs: tuple[str, ...]  # inputs of the HostedCluster with other content on the destination
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -36,38 +36,40 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, case.namespace).items)
     shared = destination.find(NAMESPACE, case.namespace)
     names = {name_of(pool) for pool in pools}
-    there = destination.list(NODE_POOL, case.namespace).items
+    existing = destination.list(NODE_POOL, case.namespace).items
     return Facts(
         version=control_plane_version(hosted_cluster),
-        supported=_supported(read_one(destination, CONFIG_MAP, SUPPORTED_VERSIONS, OPERATOR_NAMESPACE)),
+        supported=_read_supported(read_one(destination, CONFIG_MAP, SUPPORTED_VERSIONS, OPERATOR_NAMESPACE)),
         namespace=case.control_plane_namespace,
-        namespace_there=_what_is(destination.find(NAMESPACE, case.control_plane_namespace)),
-        shared_going=shared is not None and is_deleting(shared),
-        node_pools_there=tuple(
-            name_of(pool) for pool in there if name_of(pool) in names or dig(pool, "spec", "clusterName") == case.name
+        existing_namespace=_describe_namespace(destination.find(NAMESPACE, case.control_plane_namespace)),
+        shared_deleting=shared is not None and is_deleting(shared),
+        existing_node_pools=tuple(
+            name_of(pool)
+            for pool in existing
+            if name_of(pool) in names or dig(pool, "spec", "clusterName") == case.name
         ),
-        foreign_inputs=tuple(_foreign(_inputs(source, hosted_cluster, pools), destination, case.namespace)),
+        foreign_inputs=tuple(_find_foreign(_read_inputs(source, hosted_cluster, pools), destination, case.namespace)),
     )
 
 
-def _supported(found: Object | None) -> tuple[str, ...]:
+def _read_supported(config_map: Object | None) -> tuple[str, ...]:
     try:
-        told = json.loads(dig(found, "data", SUPPORTED_VERSIONS) or "{}")
+        content = json.loads(dig(config_map, "data", SUPPORTED_VERSIONS) or "{}")
     except ValueError:
         return ()
-    versions = told.get("versions") if isinstance(told, Mapping) else None
+    versions = content.get("versions") if isinstance(content, Mapping) else None
     return tuple(str(version) for version in versions) if isinstance(versions, list) else ()
 
 
-def _what_is(found: Object | None) -> str:
-    if found is None or (is_prepared(found) and not is_deleting(found)):
-        return ""  # what a prepared one holds is looked at when it is claimed
-    relocation = annotations_of(found).get(RELOCATION_ANNOTATION)
-    whose = f"was made by relocation {relocation}" if relocation else "was not made by a relocation"
-    return f"{whose}, and is being deleted" if is_deleting(found) else whose
+def _describe_namespace(namespace: Object | None) -> str:
+    if namespace is None or (is_prepared(namespace) and not is_deleting(namespace)):
+        return ""  # `claim_namespaces` checks the content of a prepared namespace
+    relocation = annotations_of(namespace).get(RELOCATION_ANNOTATION)
+    origin = f"was created by relocation {relocation}" if relocation else "was not created by a relocation"
+    return f"{origin}, and is being deleted" if is_deleting(namespace) else origin
 
 
-def _inputs(source: Kubernetes, hosted_cluster: Object, pools: Iterable[Object]) -> tuple[Object, ...]:
+def _read_inputs(source: Kubernetes, hosted_cluster: Object, pools: Iterable[Object]) -> tuple[Object, ...]:
     namespace = hosted_cluster["metadata"]["namespace"]
     secrets, maps = (source.list(kind, namespace).items for kind in (SECRET, CONFIG_MAP))
     return (
@@ -76,70 +78,74 @@ def _inputs(source: Kubernetes, hosted_cluster: Object, pools: Iterable[Object])
     )
 
 
-def _foreign(inputs: Iterable[Object], destination: Kubernetes, namespace: str) -> Iterator[str]:
-    there = {
+def _find_foreign(inputs: Iterable[Object], destination: Kubernetes, namespace: str) -> Iterator[str]:
+    existing = {
         (item["kind"], name_of(item)): item
         for kind in (SECRET, CONFIG_MAP)
         for item in destination.list(kind, namespace).items
     }
     for item in inputs:
-        found = there.get((item["kind"], name_of(item)))
-        places = differences(item, found) if found is not None else ()
+        counterpart = existing.get((item["kind"], name_of(item)))
+        places = differences(item, counterpart) if counterpart is not None else ()
         if places:
             yield f"{item['kind']} {name_of(item)} ({'; '.join(places)})"
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
     return (
-        _version(facts),
+        _check_version(facts),
         bad_if(
-            facts.namespace_there,
+            facts.existing_namespace,
             "destination.namespace",
-            f"namespace {facts.namespace} of the destination {facts.namespace_there}"
-            if facts.namespace_there
-            else f"namespace {facts.namespace} is free there",
-            "what is in it could not be told from what is restored, and a volume of etcd in it keeps its old state",
-            "look whose it is; what an earlier relocation left goes when its own `hcp-dr resume` or removal has ended",
+            f"namespace {facts.namespace} of the destination {facts.existing_namespace}"
+            if facts.existing_namespace
+            else f"namespace {facts.namespace} is free on the destination",
+            "existing objects cannot be distinguished from restored objects, and an existing etcd volume keeps the old "
+            "state",
+            "find the owner; the remains of an earlier relocation are removed by `hcp-dr resume` of this relocation or "
+            "by the end of the deletion",
         ),
         bad_if(
-            facts.shared_going,
+            facts.shared_deleting,
             "destination.shared_namespace",
-            "the HostedCluster's namespace is being deleted there"
-            if facts.shared_going
-            else "its namespace can be used",
-            "nothing can be created in it, and what is restored into it would be deleted",
-            "find out who deletes it, and let the deletion end",
+            "the HostedCluster's namespace is being deleted on the destination"
+            if facts.shared_deleting
+            else "the HostedCluster's namespace can be used on the destination",
+            "objects cannot be created in this namespace, and restored objects would be deleted",
+            "find out who deletes the namespace, and wait until the deletion has ended",
         ),
         bad_if(
-            facts.node_pools_there,
+            facts.existing_node_pools,
             "destination.node_pools",
-            f"NodePools of these names or for this HostedCluster there: {some(facts.node_pools_there) or 'none'}",
-            "deleting one could terminate instances of the live cluster, and a foreign one would be taken for ours",
-            "look whose they are; a relocation of yours that stopped goes on with `hcp-dr resume`",
+            "NodePools on the destination with these names or for this HostedCluster: "
+            f"{some(facts.existing_node_pools) or 'none'}",
+            "the deletion of such a NodePool could terminate instances of the live cluster, and a foreign NodePool "
+            "would be mistaken for a restored NodePool",
+            "find the owner; to continue a stopped relocation, run `hcp-dr resume`",
         ),
         bad_if(
             facts.foreign_inputs,
             "destination.inputs",
-            f"there with other content: {some(facts.foreign_inputs) or 'nothing'}",
-            "it is somebody else's, and is never overwritten: the relocation would stop at it",
-            "find out whose it is; remove or rename it there if it may go",
+            f"on the destination with other content: {some(facts.foreign_inputs) or 'nothing'}",
+            "hcp-dr never overwrites objects of another owner: the relocation would stop",
+            "find the owner; remove or rename the object on the destination if possible",
         ),
     )
 
 
-def _version(facts: Facts) -> Check:
+def _check_version(facts: Facts) -> Check:
     name = "destination.supported_version"
-    why = "its operator does not build a control plane of a version that it does not support, and the API stays away"
+    why = "an operator builds no control plane of an unsupported version, and the API stays unavailable"
     minor = ".".join(facts.version.split(".")[:2])
     if not facts.version or not facts.supported:
         return Check(
             name,
             "unknown",
             f"the hosted release is {facts.version or 'not known'}, the destination supports "
-            f"{', '.join(facts.supported) or '(not told)'}",
+            f"{', '.join(facts.supported) or '(not reported)'}",
             why,
-            f"compare it with ConfigMap {OPERATOR_NAMESPACE}/{SUPPORTED_VERSIONS} there, and accept this when it is "
-            "among them",
+            f"compare the release with ConfigMap {OPERATOR_NAMESPACE}/{SUPPORTED_VERSIONS} of the destination, and "
+            "accept this check if the release is supported",
             acceptable=True,
         )
     return bad_if(

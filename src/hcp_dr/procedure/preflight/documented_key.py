@@ -1,5 +1,5 @@
-"""Is the documented key free, where the snapshot is to be put there too? Known before anything is begun: whoever
-restores by hand takes what is there, and would restore an older content."""
+"""Is the documented key free, if the snapshot is to be copied there too? Checked before any change: an engineer who
+restores by hand would restore older content from this key."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from hcp_dr.model import Case, Ports
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    asked: bool
+    requested: bool
     owner: str  # this hosted cluster, as namespace/name
     key: str
-    there: StoredObject | None
+    existing: StoredObject | None  # under the documented key
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     key = documented_key(case.name)
-    there = ports.bucket.head(key) if case.documented_key else None
-    return Facts(case.documented_key, f"{case.namespace}/{case.name}", key, there)
+    existing = ports.bucket.head(key) if case.documented_key else None
+    return Facts(case.documented_key, f"{case.namespace}/{case.name}", key, existing)
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
-    if not facts.asked:
+    if not facts.requested:
         return ()
-    if facts.there is not None and facts.there.metadata.get(OWNER) != facts.owner:
+    if facts.existing is not None and facts.existing.metadata.get(OWNER) != facts.owner:
         return (
             Check(
                 "documented_key",
                 "blocked",
-                f"{facts.key} is there, and hcp-dr did not write it for {facts.owner}",
-                "it may be another hosted cluster's of this name, or somebody's only snapshot, and is not overwritten",
-                "look whose it is; move it to another key, or leave --documented-key out",
+                f"object {facts.key} exists, and was not written by hcp-dr for {facts.owner}",
+                "the object may be the snapshot of another hosted cluster of this name, or the only snapshot of an "
+                "engineer: hcp-dr does not overwrite the object",
+                "find the owner; move the object to another key, or omit --documented-key",
             ),
         )
-    return (Check("documented_key", "ok", f"{facts.key} is free, or of an earlier backup of {facts.owner}"),)
+    return (Check("documented_key", "ok", f"{facts.key} is free, or from an earlier backup of {facts.owner}"),)
 
 
 def plan(facts: Facts) -> Decision:

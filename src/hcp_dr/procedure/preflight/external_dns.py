@@ -1,5 +1,5 @@
-"""The documented hard condition: both management clusters run external-dns for the domain under which the API is
-published, so that its name can move. Without that a hosted cluster cannot be migrated."""
+"""The documented hard condition: both management clusters run external-dns for the domain of the API's hostname, so
+that the hostname can move. A hosted cluster without this setup cannot be migrated."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from hcp_dr.model import RELEASE, Case, Dns, Ports
 from hcp_dr.objects.reading import dig
 from hcp_dr.upstream import EXTERNAL_DNS, OPERATOR_NAMESPACE
 
-_NEEDED_SERVICES = ("APIServer", "OAuthServer", "Konnectivity", "Ignition")
+_REQUIRED_SERVICES = ("APIServer", "OAuthServer", "Konnectivity", "Ignition")
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     sides: tuple[ExternalDns, ...]
     domain: str
-    dns: Dns  # remembered: what was said with --dns
-    hostnames: tuple[tuple[str, str, str], ...]  # service, how it is published, hostname or ""
+    dns: Dns  # remembered: the value of --dns
+    hostnames: tuple[tuple[str, str, str], ...]  # service, publishing strategy, hostname or ""
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     services = {entry.get("service"): entry for entry in dig(hosted_cluster, "spec", "services") or ()}
     hostnames = []
-    for service in _NEEDED_SERVICES:
+    for service in _REQUIRED_SERVICES:
         strategy = dig(services.get(service), "servicePublishingStrategy") or {}
         kind = strategy.get("type", "")
-        how = kind[:1].lower() + kind[1:]
-        hostnames.append((service, kind, str(dig(strategy, how, "hostname") or "")))
+        field = kind[:1].lower() + kind[1:]
+        hostnames.append((service, kind, str(dig(strategy, field, "hostname") or "")))
     return Facts(
         sides=(read_external_dns(ports.source, "source"), read_external_dns(ports.destination, "destination")),
         domain=case.domain,
@@ -45,58 +45,58 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 def _check_side(side: ExternalDns, domain: str, dns: Dns) -> Check:
     name = f"external_dns.{side.side}"
-    why = "without external-dns on both sides the API's name cannot move, and the hosted cluster cannot be migrated"
-    where = f"Deployment {OPERATOR_NAMESPACE}/{EXTERNAL_DNS} of the {side.side} management cluster"
+    why = "without external-dns on both sides the API's hostname cannot move, and the hosted cluster cannot be migrated"
+    deployment = f"Deployment {OPERATOR_NAMESPACE}/{EXTERNAL_DNS} of the {side.side} management cluster"
     if dns != RELEASE and side.side == "source" and not side.ready:
-        seen = f"{where} {'runs no pod that is ready' if side.there else 'does not exist'}"
-        return Check(name, "warning", seen, f"its records are taken from it, as --dns {dns} says", "")
-    instead = "; or, where it cannot be mended, have its records taken over with --dns takeover"
-    instead = instead if side.side == "source" else ""
+        seen = f"{deployment} {'has no Ready pod' if side.there else 'does not exist'}"
+        return Check(name, "warning", seen, f"--dns {dns} moves the records without this external-dns", "")
+    alternative = "; if this is impossible, have the records taken over with --dns takeover"
+    alternative = alternative if side.side == "source" else ""
     if not side.there:
-        todo = f"install HyperShift there with external-dns{instead}"
-        return Check(name, "blocked", f"{where} does not exist", why, todo)
+        todo = f"install HyperShift with external-dns on the {side.side}{alternative}"
+        return Check(name, "blocked", f"{deployment} does not exist", why, todo)
     problems = []
     if side.provider != "aws":
         problems.append(f"provider is {side.provider or 'not set'} instead of aws")
     if not any(under(domain, wanted) for wanted in side.domain_filters):
-        problems.append(f"domain filter is {', '.join(side.domain_filters) or 'not set'}, which misses {domain}")
+        problems.append(f"domain filter is {', '.join(side.domain_filters) or 'not set'}, without {domain}")
     if not side.credentials:
-        problems.append("no AWS credentials are given to it")
+        problems.append("no AWS credentials are configured")
     if not side.ready:
-        problems.append("no pod of it is ready")
+        problems.append("no pod is Ready")
     if problems:
-        todo = "correct it and wait until it is ready" + (instead if not side.ready else "")
-        return Check(name, "blocked", f"{where}: {'; '.join(problems)}", why, todo)
+        todo = "fix the Deployment and wait for a Ready pod" + (alternative if not side.ready else "")
+        return Check(name, "blocked", f"{deployment}: {'; '.join(problems)}", why, todo)
     return Check(name, "ok", f"provider aws, filter {', '.join(side.domain_filters)}, owner {side.owner}")
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
-    found = [_check_side(side, facts.domain, facts.dns) for side in facts.sides]
+    results = [_check_side(side, facts.domain, facts.dns) for side in facts.sides]
     owners = [side.owner for side in facts.sides if side.there]
     if len(owners) == 2 and owners[0] == owners[1]:
-        found.append(
+        results.append(
             Check(
                 "external_dns.owners",
                 "blocked",
-                f"both sides write as owner {owners[0]}",
-                "each would delete the other's records",
-                "give one of them another --txt-owner-id",
+                f"external-dns on both sides uses owner ID {owners[0]}",
+                "the two controllers would delete records of the other side",
+                "set another --txt-owner-id on one side",
             )
         )
     for service, kind, hostname in facts.hostnames:
         if kind in ("Route", "LoadBalancer") and hostname and under(hostname, facts.domain):
-            found.append(Check(f"hostname.{service}", "ok", f"{kind} {hostname}"))
+            results.append(Check(f"hostname.{service}", "ok", f"{kind} {hostname}"))
             continue
-        found.append(
+        results.append(
             Check(
                 f"hostname.{service}",
                 "blocked",
                 f"{service} is published as {kind or 'nothing'} with hostname {hostname or '(none)'}",
-                f"only a fixed name under {facts.domain} moves with the control plane",
+                f"only a fixed hostname under {facts.domain} moves with the control plane",
                 f"publish {service} with a hostname under {facts.domain}",
             )
         )
-    return tuple(found)
+    return tuple(results)
 
 
 def plan(facts: Facts) -> Decision:

@@ -1,5 +1,5 @@
-"""Is the hosted cluster of a kind and in a state that can be carried: AWS, one region, an etcd that can be restored,
-and nothing that is on the move?"""
+"""Can this kind of hosted cluster be relocated in its present state? Required: AWS, one region, a restorable etcd, and
+no deletion, scaling, rollout or upgrade in progress."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ class Facts:
     region: str
     wanted_region: str
     endpoint_access: str  # Public, PublicAndPrivate or Private
-    etcd: Etcd  # whether it can be restored
+    etcd: Etcd  # whether etcd can be restored
     paused: tuple[str, ...]
     deleting: tuple[str, ...]
     replicas_asked: int
     machines: int
-    without_node: tuple[str, ...]  # Machines that know of no node
-    rolling: tuple[str, ...]  # NodePools that say that they are being updated
+    without_node: tuple[str, ...]  # Machines without a nodeRef
+    rolling: tuple[str, ...]  # NodePools with a condition of an update in progress
     nodes_not_ready: tuple[str, ...]
     on_destination: bool
-    sharers: tuple[str, ...]  # other HostedClusters, on either side, whose control plane namespace has the same name
-    upgrading: str = ""  # from which version to which; "" where no upgrade goes on
+    sharers: tuple[str, ...]  # other HostedClusters, on either side, with the same control plane namespace
+    upgrading: str = ""  # "FROM to TO"; "" without an upgrade in progress
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     source, own = ports.source, case.control_plane_namespace
-    hosted_cluster, looked = restorable.probe_restore(source, case)
+    hosted_cluster, probe = restorable.probe_restore(source, case)
     pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, case.namespace).items)
     machines = of_infrastructure(case.infra_id, source.list(MACHINE, own).items)
     groups = [item for kind in (MACHINE_DEPLOYMENT, MACHINE_SET) for item in source.list(kind, own).items]
@@ -61,19 +61,19 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     cluster = source.find(CLUSTER, case.infra_id, own)
     aws_machines = of_infrastructure(case.infra_id, source.list(AWS_MACHINE, own).items)
     plane = source.find(HOSTED_CONTROL_PLANE, case.name, own)
-    going = (*objects, *groups, *aws_machines, *(item for item in (cluster, plane) if item is not None))
+    deletable = (*objects, *groups, *aws_machines, *(item for item in (cluster, plane) if item is not None))
     return Facts(
         platform=str(dig(hosted_cluster, "spec", "platform", "type")),
         region=str(dig(hosted_cluster, "spec", "platform", "aws", "region")),
         wanted_region=case.aws_region,
         endpoint_access=str(dig(hosted_cluster, "spec", "platform", "aws", "endpointAccess") or "Public"),
-        etcd=Etcd(hosted_cluster, looked),
+        etcd=Etcd(hosted_cluster, probe),
         paused=tuple(
             f"{o['kind']} {name_of(o)}{who_paused(o)}"
             for o in (hosted_cluster, *pools)
             if dig(o, "spec", "pausedUntil")
         ),
-        deleting=tuple(f"{o['kind']} {name_of(o)}" for o in going if is_deleting(o)),
+        deleting=tuple(f"{o['kind']} {name_of(o)}" for o in deletable if is_deleting(o)),
         replicas_asked=sum(_replicas(pool, groups) for pool in pools),
         machines=len(machines),
         without_node=tuple(name_of(item) for item in machines if not dig(item, "status", "nodeRef", "name")),
@@ -92,7 +92,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def _replicas(pool: Object, groups: Iterable[Object]) -> int:
-    """How many machines a NodePool asks for; where it scales by itself, as many as what stands for it asks for now."""
+    """The number of machines that a NodePool asks for; with autoscaling, the present replicas of the MachineDeployment
+    or MachineSet behind the NodePool."""
     if dig(pool, "spec", "autoScaling") is None:
         return int(dig(pool, "spec", "replicas") or 0)
     return max(
@@ -101,117 +102,123 @@ def _replicas(pool: Object, groups: Iterable[Object]) -> int:
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
-    return (*_kind(facts), *_state(facts), *_place(facts))
+    return (*_check_kind(facts), *_check_state(facts), *_check_names(facts))
 
 
-def _kind(facts: Facts) -> tuple[Check, ...]:
-    """What it is, once and for all."""
+def _check_kind(facts: Facts) -> tuple[Check, ...]:
+    """The hosted cluster's permanent properties."""
     return (
         bad_if(
             facts.platform != "AWS",
             "platform",
             f"platform is {facts.platform}",
-            "the procedure is for AWS",
-            "none here",
+            "only AWS hosted clusters can be relocated",
+            "not supported: use another procedure for this platform",
         ),
         bad_if(
             facts.region != facts.wanted_region,
             "region",
             f"hosted cluster in {facts.region}, destination in {facts.wanted_region}",
-            "instances and volumes do not leave their region",
+            "instances and volumes cannot leave the region",
             "choose a destination management cluster in the same region",
         ),
-        _endpoint_access(facts),
+        _check_endpoint_access(facts),
         *facts.etcd.checks,
     )
 
 
-def _state(facts: Facts) -> tuple[Check, ...]:
-    """What it does at this moment."""
+def _check_state(facts: Facts) -> tuple[Check, ...]:
+    """The hosted cluster's present activity."""
     return (
         bad_if(
             facts.deleting,
             "deletion",
             f"being deleted: {', '.join(facts.deleting) or 'nothing'}",
             "a restored deletion terminates instances",
-            "let the deletion end first",
+            "wait until the deletion has ended",
         ),
         bad_if(
             facts.paused,
             "paused_before",
             f"paused already: {', '.join(facts.paused) or 'nothing'}",
-            "somebody else holds this cluster, perhaps a backup that runs now",
-            "find out who paused it and lift the pause first; accept this when it is yours: the destination lifts it",
+            "another client has paused this cluster, perhaps a running backup",
+            "find the client and lift the pause first; accept this check if the pause is yours: the destination lifts "
+            "the pause",
             acceptable=True,
         ),
         bad_if(
             facts.machines != facts.replicas_asked,
             "scaling",
-            f"{facts.machines} machines for {facts.replicas_asked} asked",
-            "a pool that is being scaled would be carried half-made",
-            "wait until the NodePools have the replicas that they ask for",
+            f"{facts.machines} machines for {facts.replicas_asked} desired replicas",
+            "a NodePool in the middle of scaling would be carried incomplete",
+            "wait until the NodePools have the desired replicas",
         ),
         bad_if(
             facts.rolling,
             "rolling",
             f"being updated: {', '.join(facts.rolling) or 'no NodePool'}",
-            "machines come and go meanwhile, and a pool that rolls when it is let go replaces the rest of them",
+            "machines come and go during an update, and an un-paused NodePool would continue to replace machines",
             "wait until the update has ended",
         ),
         bad_if(
             facts.upgrading,
             "upgrade",
-            f"the control plane is being upgraded from {facts.upgrading}" if facts.upgrading else "no upgrade goes on",
-            "what was half upgraded goes on there by another operator, with other content in etcd than it began with",
-            "wait until it has ended",
+            f"the control plane is being upgraded from {facts.upgrading}"
+            if facts.upgrading
+            else "no upgrade is in progress",
+            "the destination's operator would continue a half-finished upgrade, with other content in etcd than at the "
+            "start",
+            "wait until the upgrade has ended",
         ),
         Check(
             "machines_with_node",
             "warning" if facts.without_node else "ok",
             f"Machines without a node: {some(facts.without_node) or 'none'}",
-            "nobody can see whether they are well afterwards" if facts.without_node else "",
-            "find out why they have none" if facts.without_node else "",
+            "hcp-dr cannot verify these Machines after the relocation" if facts.without_node else "",
+            "find out why the Machines have no node" if facts.without_node else "",
         ),
         bad_if(
             facts.nodes_not_ready,
             "nodes_ready",
             f"not ready: {', '.join(facts.nodes_not_ready) or 'none'}",
-            "what is broken before cannot be told from what the relocation broke",
-            "bring the nodes back or remove them first",
+            "an earlier defect cannot be distinguished from a defect of the relocation",
+            "repair or remove the nodes first",
         ),
     )
 
 
-def _place(facts: Facts) -> tuple[Check, ...]:
-    """Whether its names are its own."""
+def _check_names(facts: Facts) -> tuple[Check, ...]:
+    """Whether the names belong to this hosted cluster alone."""
     return (
         bad_if(
             facts.sharers,
             "namespace_alone",
             f"in the same control plane namespace: {', '.join(facts.sharers) or 'none'}",
-            "what is in it could not be told apart, and would be carried and deleted with this one",
-            "move the other one away first, or give it another name",
+            "the objects of both hosted clusters cannot be distinguished, and would be carried and deleted together",
+            "move the other hosted cluster away first, or rename the other hosted cluster",
         ),
         bad_if(
             facts.on_destination,
             "destination_free",
-            "a HostedCluster of this name is on the destination" if facts.on_destination else "name is free there",
-            "deleting it there could terminate the instances of the live one",
-            "look whose it is; a relocation of yours that stopped goes on with `hcp-dr resume`",
+            "a HostedCluster of this name is on the destination"
+            if facts.on_destination
+            else "the name is free on the destination",
+            "deleting this HostedCluster could terminate the instances of the live hosted cluster",
+            "find the owner; to continue a stopped relocation, run `hcp-dr resume`",
         ),
     )
 
 
-def _endpoint_access(facts: Facts) -> Check:
+def _check_endpoint_access(facts: Facts) -> Check:
     if facts.endpoint_access == "Public":
         return Check("endpoint_access", "ok", "Public")
     return Check(
         "endpoint_access",
         "warning",
         f"{facts.endpoint_access}: workers reach the API through a VPC endpoint",
-        "the destination makes a new one, for minutes nobody gets through; and the source's VPC endpoint service "
-        "is left, which keeps its load balancer",
-        "be ready to delete the source's VPC endpoint service when `teardown.leftovers` names it",
+        "the destination creates a new VPC endpoint, and the API is unreachable for a few minutes; the source's VPC "
+        "endpoint service stays behind and keeps its load balancer",
+        "delete the source's VPC endpoint service when `teardown.leftovers` reports the service",
     )
 
 

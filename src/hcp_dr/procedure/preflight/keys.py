@@ -1,5 +1,5 @@
-"""The keys on which the hosted cluster stands: are its authorities whole, is its signing key the one that AWS knows
-(rule E3), and may the destination use what encrypts its content?"""
+"""The keys of the hosted cluster: are the certificate authorities complete, does AWS know the signing key (rule E3),
+and may the destination use the encryption keys?"""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from hcp_dr.objects.reading import dig, name_of
 from hcp_dr.upstream import ANCHORS, AUTHORITIES, SIGNING_KEY
 
 KMS_ACTIONS = "kms:Encrypt, kms:Decrypt, kms:ReEncrypt*, kms:GenerateDataKey*, kms:DescribeKey"
-"""As the HostedCluster's schema asks for (spec.secretEncryption.kms.aws.auth.awsKms)."""
+"""Required by the HostedCluster's schema (spec.secretEncryption.kms.aws.auth.awsKms)."""
 VOLUME_ACTIONS = "kms:Decrypt, kms:ReEncrypt*, kms:GenerateDataKeyWithoutPlaintext, kms:DescribeKey, kms:CreateGrant"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    missing: tuple[str, ...]  # Secrets that must travel, and parts of them
+    missing: tuple[str, ...]  # absent Secrets that must be carried, and absent keys of these Secrets
     documents: Documents
-    provider: str  # of KMS; "" where secrets are not encrypted by one
+    provider: str  # of KMS; "" if secrets are not encrypted with KMS
     keys: tuple[str, ...]  # of KMS
     role: str
-    volume_key: str  # of KMS, with which the destination's storage class encrypts etcd's volume
+    volume_key: str  # KMS key of the destination's storage class for etcd's volume
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -42,7 +42,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     chosen = read_one(ports.destination, STORAGE_CLASS, str(storage_class)) if storage_class else None
     arns = (dig(kms, "aws", which, "arn") for which in ("activeKey", "backupKey"))
     return Facts(
-        missing=tuple(text for name, secret in anchors.items() for text in _missing(name, secret)),
+        missing=tuple(text for name, secret in anchors.items() for text in _find_missing(name, secret)),
         documents=oidc_documents.read_documents(ports, source, case, hosted_cluster, anchors[SIGNING_KEY]),
         provider=str(kms.get("provider", "")),
         keys=tuple(str(arn) for arn in arns if arn),
@@ -51,7 +51,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     )
 
 
-def _missing(name: str, secret: Object | None) -> tuple[str, ...]:
+def _find_missing(name: str, secret: Object | None) -> tuple[str, ...]:
     if secret is None:
         return (name,)
     wanted = ("ca.crt", "ca.key") if name in AUTHORITIES else ("service-account.key",)
@@ -60,70 +60,71 @@ def _missing(name: str, secret: Object | None) -> tuple[str, ...]:
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
-    found = [
+    results = [
         bad_if(
             facts.missing,
             "keys.authorities",
             f"missing in the control plane namespace: {', '.join(facts.missing)}"
             if facts.missing
-            else f"{', '.join(ANCHORS)} are whole",
-            "the destination would make it anew, and no node and no token would be trusted any more (rules B1, B2)",
+            else f"{', '.join(ANCHORS)} are complete",
+            "the destination would generate a new key, and distrust every node and token of the hosted cluster (rules "
+            "B1, B2)",
             "restore the Secret first",
         ),
-        _signing_key(facts),
-        _kms(facts),
+        _check_signing_key(facts),
+        _check_kms(facts),
     ]
     if facts.volume_key:
-        found.append(
+        results.append(
             Check(
                 "keys.etcd_volume",
                 "warning",
                 f"the destination's storage class encrypts etcd's volume with KMS key {facts.volume_key}",
-                "without the right to use it no volume is made, and etcd's pod stays pending while the API is away",
-                f"see that the role of the destination's EBS CSI driver is allowed {VOLUME_ACTIONS} on it",
+                "without permission to use this key no volume is created, and etcd's pod stays pending while the API "
+                "is unavailable",
+                f"check that the role of the destination's EBS CSI driver has {VOLUME_ACTIONS} on the key",
             )
         )
-    return tuple(found)
+    return tuple(results)
 
 
-def _signing_key(facts: Facts) -> Check:
-    """The documents are looked at where they can be read, else the control plane operator's word is what there is."""
-    name, found = "keys.signing_key", facts.documents
-    why = (
-        "AWS takes the tokens of a key that it knows only: else no volume is attached, no load balancer made, and the "
-    )
-    why += "NodePools never become ready (rule E3)"
-    match found.published:
+def _check_signing_key(facts: Facts) -> Check:
+    """Compares the documents if they are readable, else uses the condition of the control plane operator."""
+    name, documents = "keys.signing_key", facts.documents
+    why = "AWS accepts only tokens of a published key: without it no volume is attached, no load balancer created, and "
+    why += "no NodePool becomes ready (rule E3)"
+    match documents.published:
         case "same":
-            return Check(name, "ok", f"{SIGNING_KEY} is among the published keys in {found.bucket}")
+            return Check(name, "ok", f"{SIGNING_KEY} is among the published keys in {documents.bucket}")
         case "other":
             return Check(
                 name,
                 "blocked",
-                f"the key set that is published in {found.bucket} has no key of Secret {SIGNING_KEY}",
+                f"the published key set in {documents.bucket} has no key of Secret {SIGNING_KEY}",
                 why,
-                "find out which of the two is right; publish the documents of the signing key, and try a token of it",
+                "find out which key is right; publish the documents of the signing key, and test a token of this key",
             )
-        case "absent" if found.kept and not found.own_key:
+        case "absent" if documents.kept and not documents.own_key:
             return Check(
                 name,
                 "blocked",
-                f"no key set is published in {found.bucket}, and the HostedCluster says that its own is there",
+                f"no key set is published in {documents.bucket}, but the HostedCluster has the finalizer of a "
+                "published key set",
                 why,
-                "publish the documents again: the destination will not, since their finalizer says that they are there",
+                "publish the documents again: because of the finalizer, the destination does not publish the documents",
                 acceptable=True,
             )
-    where = "by the cluster's owner" if found.own_key else f"in {found.bucket or 'a bucket that is not told'}"
-    seen = f"the documents that are kept {where} were not compared with Secret {SIGNING_KEY}; "
-    if found.trusted == "True":
-        return Check(name, "ok", f"{seen}ValidAWSIdentityProvider is True: AWS takes the tokens of the key")
-    seen += f"ValidAWSIdentityProvider is {found.trusted or 'not told'}"
+    place = "of the cluster's owner" if documents.own_key else f"in {documents.bucket or 'an unknown bucket'}"
+    seen = f"the documents {place} were not compared with Secret {SIGNING_KEY}; "
+    if documents.trusted == "True":
+        return Check(name, "ok", f"{seen}ValidAWSIdentityProvider is True: AWS accepts tokens of the key")
+    seen += f"ValidAWSIdentityProvider is {documents.trusted or 'not reported'}"
     todo = "compare the key set below the issuer's URL (openid/v1/jwks) with service-account.pub of the Secret"
-    verdict: Literal["blocked", "unknown"] = "blocked" if found.trusted == "False" else "unknown"
-    return Check(name, verdict, seen, why, f"{todo}; accept this when they are the same", acceptable=True)
+    verdict: Literal["blocked", "unknown"] = "blocked" if documents.trusted == "False" else "unknown"
+    return Check(name, verdict, seen, why, f"{todo}; accept this check if both keys are the same", acceptable=True)
 
 
-def _kms(facts: Facts) -> Check:
+def _check_kms(facts: Facts) -> Check:
     name = "keys.encryption"
     if not facts.provider:
         return Check(name, "ok", "the content of etcd is not encrypted with KMS")
@@ -132,16 +133,16 @@ def _kms(facts: Facts) -> Check:
             name,
             "blocked",
             f"etcd's content is encrypted by KMS of {facts.provider}, key {', '.join(facts.keys) or 'not named'}",
-            "without the key nothing of the restored content can be read",
-            "none here: only keys of AWS KMS are known",
+            "without the key the restored content is unreadable",
+            "not supported: hcp-dr handles only keys of AWS KMS",
         )
     return Check(
         name,
         "warning",
         f"etcd's content is encrypted with KMS key {', '.join(facts.keys)}, used by role {facts.role or '(none)'}",
-        "without the right to use it from the destination kube-apiserver cannot read what was restored; whether it is "
-        "allowed there cannot be tried beforehand",
-        f"see that the role is allowed {KMS_ACTIONS} on the key, and that the key's policy does not name the source's "
+        "without permission to use this key from the destination, kube-apiserver cannot read the restored content; "
+        "hcp-dr cannot test this permission in advance",
+        f"check that the role has {KMS_ACTIONS} on the key, and that the key's policy is not limited to the source's "
         "network or VPC endpoint",
     )
 

@@ -1,4 +1,4 @@
-"""Who else than the NodePools looks after the machines: a rollout that is put off, Karpenter, health checks, hands."""
+"""What else manages the machines besides the NodePools: a scheduled rollout, Karpenter, health checks, an engineer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from hcp_dr.objects.select import of_infrastructure
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    rollout_after: tuple[str, ...]  # MachineDeployments that roll at a time that is set
-    auto_node: str  # what makes nodes beside the NodePools, "" where nothing does
+    rollout_after: tuple[str, ...]  # MachineDeployments with a scheduled rollout
+    auto_node: str  # provisioner of nodes besides the NodePools, "" without a provisioner
     health_checks: tuple[str, ...]
-    held: tuple[str, ...]  # machine objects that are paused already, with their kind
+    held: tuple[str, ...]  # machine objects with a paused annotation already, with their kind
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -48,35 +48,39 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         bad_if(
             facts.rollout_after,
             "machines.rollout_after",
-            f"MachineDeployments that roll at a set time: {', '.join(facts.rollout_after) or 'none'}",
-            "the machines of a restored one are older than that time, so that it replaces them all (rule A6)",
-            "take the time out of the MachineDeployment (spec.rollout.after) once its rollout has ended",
+            f"MachineDeployments with a scheduled rollout: {', '.join(facts.rollout_after) or 'none'}",
+            "a restored MachineDeployment replaces all machines, because the machines are older than the scheduled "
+            "time (rule A6)",
+            "after the rollout, remove the time from the MachineDeployment (spec.rollout.after)",
         ),
         bad_if(
             facts.auto_node,
             "machines.auto_node",
-            f"nodes are also made by {facts.auto_node}" if facts.auto_node else "nodes are made by NodePools alone",
-            "its instances are no AWSMachines: they are neither protected against termination nor counted, and its "
-            "operator pays no heed to the pause and ends them when a HostedControlPlane is deleted",
-            "drain its nodes and take spec.autoNode away first; or accept this when losing its instances is bearable",
+            f"nodes are also created by {facts.auto_node}"
+            if facts.auto_node
+            else "nodes are created by NodePools alone",
+            f"instances of {facts.auto_node} are not AWSMachines: hcp-dr neither protects nor counts these instances, "
+            "and their operator ignores the pause and terminates the instances with a HostedControlPlane",
+            f"drain the nodes of {facts.auto_node} and remove spec.autoNode first; or accept this check if the loss of "
+            "these instances is acceptable",
             acceptable=True,
         ),
-        Check("machines.health_checks", "ok", _health_checks(facts)),
+        Check("machines.health_checks", "ok", _describe_health_checks(facts)),
         bad_if(
             facts.held,
             "machines.held",
             f"paused already: {some(facts.held) or 'none'}",
-            "whoever paused them is not remembered by the destination: there they are let go with all others",
-            "find out who holds them and why; pause them again afterwards if they must stay so",
+            "the destination keeps no record of an earlier pause and un-pauses these objects with all others",
+            "find out who paused these objects and why; if necessary, pause the objects again after the relocation",
             verdict="warning",
         ),
     )
 
 
-def _health_checks(facts: Facts) -> str:
+def _describe_health_checks(facts: Facts) -> str:
     if not facts.health_checks:
         return "no MachineHealthCheck"
-    return f"MachineHealthChecks {some(facts.health_checks)} are held on the source before the API goes away (rule A12)"
+    return f"MachineHealthChecks {some(facts.health_checks)} are paused on the source before the fence (rule A12)"
 
 
 def plan(facts: Facts) -> Decision:

@@ -1,4 +1,5 @@
-"""What an online backup needs: the rights to read what is carried, the bucket, and etcd with room for its snapshot."""
+"""Requirements of an online backup: permission to read the carried objects, the bucket, and room for a snapshot in
+etcd's volume."""
 
 from __future__ import annotations
 
@@ -26,28 +27,28 @@ class Facts:
     probe: Probe
     denied: tuple[tuple[Side, tuple[str, ...]], ...]
     etcd_pod: str | None
-    lacking: int  # bytes of room in its volume
-    restored: Etcd = restorable.NOT_LOOKED  # whether what is backed up could be
+    lacking: int  # missing bytes of free space in the pod's volume
+    restored: Etcd = restorable.NOT_LOOKED  # whether the backup could be restored
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     namespace = case.control_plane_namespace
-    refused = tuple((side, denied(ports.cluster(side), side, case.namespace, case.name, of_online)) for side in SIDES)
+    verbs = tuple((side, denied(ports.cluster(side), side, case.namespace, case.name, of_online)) for side in SIDES)
     pod, lacking = None, 0
-    found = restorable.NOT_LOOKED
+    etcd = restorable.NOT_LOOKED
     try:
         pod = etcd_members.truth(ports.source, case)
         lacking = glance(ports.source, namespace, pod, path_of("online")).lacking if pod else 0
-        found = Etcd(*restorable.probe_restore(ports.source, case))
+        etcd = Etcd(*restorable.probe_restore(ports.source, case))
     except Forbidden:
-        pass  # that is among what is denied
+        pass  # `denied` reports the missing permission
     return Facts(
         servers=tls.read_servers(ports),
         probe=read_probe(ports, case, memory),
-        denied=refused,
+        denied=verbs,
         etcd_pod=pod,
         lacking=lacking,
-        restored=found,
+        restored=etcd,
     )
 
 
@@ -56,39 +57,41 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         *tls.checks(facts.servers, acceptable=False),
         *(
             bad_if(
-                refused,
+                verbs,
                 f"permissions.{side}",
-                f"not allowed: {', '.join(refused)}" if refused else "every verb that an online backup uses is allowed",
+                f"not allowed: {', '.join(verbs)}" if verbs else "every verb that an online backup uses is allowed",
                 "the backup would stop half-way",
                 f"give the user of the {side} kubeconfig the roles that `hcp-dr rbac {side}` prints",
             )
-            for side, refused in facts.denied
+            for side, verbs in facts.denied
         ),
         *facts.probe.checks(),
-        _etcd(facts),
+        _check_etcd(facts),
         *map(_as_warning, facts.restored.checks),
     )
 
 
 def _as_warning(check: Check) -> Check:
-    """The backup is taken all the same: by hand it can be restored, and it is better than none."""
+    """The backup is taken nevertheless: an engineer can restore it by hand, and a backup is better than none."""
     if not check.stops:
         return check
     why = f"hcp-dr cannot restore this backup: {check.why}"
     return replace(check, verdict="warning", why=why)
 
 
-def _etcd(facts: Facts) -> Check:
+def _check_etcd(facts: Facts) -> Check:
     if facts.etcd_pod is None:
-        why = "the snapshot is taken from the member that leads"
-        return Check("etcd", "blocked", "no Ready pod of etcd leads", why, "bring etcd up, then try again")
+        why = "the snapshot is taken from etcd's leader"
+        return Check("etcd", "blocked", "etcd has no Ready leader", why, "repair etcd, then run the command again")
     lacking = -(-facts.lacking // MEBIBYTE)
     return bad_if(
         facts.lacking,
         "etcd",
-        f"the volume of pod {facts.etcd_pod} lacks {lacking} MiB of room" if lacking else f"{facts.etcd_pod} has room",
-        "etcd would stop when its disk is full",
-        "remove what others left in that volume, or enlarge its PersistentVolumeClaim",
+        f"the volume of pod {facts.etcd_pod} lacks {lacking} MiB of free space"
+        if lacking
+        else f"the volume of pod {facts.etcd_pod} has enough free space",
+        "etcd would stop with a full disk",
+        "remove files of other programs from the volume, or enlarge the PersistentVolumeClaim",
     )
 
 

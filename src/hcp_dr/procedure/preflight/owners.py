@@ -1,5 +1,6 @@
-"""Who else writes these objects? Whoever lifts the pause between the fence and the teardown makes a second control
-plane; whoever makes the HostedCluster anew on the source makes a second cluster (rule C3)."""
+"""Which other clients write these objects? A client that lifts the pause between the fence and the teardown creates a
+second control plane; a client that creates the HostedCluster again on the source creates a second cluster (rule
+C3)."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ _APPLIERS = {
     "kustomize.toolkit.fluxcd.io/": "Flux",
     "helm.toolkit.fluxcd.io/": "Flux",
 }
-"""By what their labels and annotations begin with. They put back what they want, by themselves."""
+"""Tools by the prefix of their labels and annotations. These tools restore the desired state without a user."""
 _HINTS = {
     "app.kubernetes.io/instance": "Argo CD or Helm",
     "meta.helm.sh/release-name": "Helm",
@@ -34,50 +35,50 @@ _MANAGERS = {
     "work-agent": "ACM",
     "work": "ACM",
 }
-"""By what the name of a field manager is or, followed by a dash, begins with."""
+"""Tools by the name of their field manager, or by the prefix of the name before a dash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All in words, each with the object that it was seen on."""
+    """Descriptions, with the object of each finding."""
 
-    appliers: tuple[str, ...]  # who puts the HostedCluster or its NodePools back to what they want
-    hints: tuple[str, ...]  # what may be a sign of such
-    operator_appliers: tuple[str, ...]  # the same of the source's HyperShift operator
-    addon: bool  # ACM's add-on looks after that operator
-    works: tuple[str, ...] | None  # ACM's work that holds it; None where these credentials may not look
-    appliers_of_pause: tuple[str, ...]  # who says each time what pausedUntil is
-    writers_of_pause: tuple[str, ...]  # who wrote it, though nothing is paused
-    writers: tuple[str, ...]  # who wrote the spec of the HostedCluster
+    appliers: tuple[str, ...]  # tools that restore the HostedCluster or the NodePools to a desired state
+    hints: tuple[str, ...]  # possible signs of such a tool
+    operator_appliers: tuple[str, ...]  # tools that restore the source's HyperShift operator
+    addon: bool  # ACM's add-on manages the operator
+    works: tuple[str, ...] | None  # ACM's works with the HostedCluster; None without permission to list works
+    appliers_of_pause: tuple[str, ...]  # clients that set pausedUntil with each apply
+    writers_of_pause: tuple[str, ...]  # clients that wrote pausedUntil, though nothing is paused
+    writers: tuple[str, ...]  # clients that wrote the spec of the HostedCluster
     recovery: tuple[str, ...] | None  # jobs that lift pauses
-    paused_by: str  # the mark of a backup that the HostedCluster bears
-    klusterlets: tuple[str, ...] | None  # ACM's agents of the hosted cluster that run on the source
+    paused_by: str  # a backup's mark on the HostedCluster
+    klusterlets: tuple[str, ...] | None  # ACM's agents of the hosted cluster on the source
 
 
-def marks_of(item: Object) -> tuple[str, ...]:
-    """Signs that somebody applies this object again and again."""
-    return tuple(f"{item['kind']} {name_of(item)}: {text}" for text in _marks(item))
+def describe_appliers(item: Object) -> tuple[str, ...]:
+    """Signs of a tool that applies this object repeatedly."""
+    return tuple(f"{item['kind']} {name_of(item)}: {text}" for text in _find_marks(item))
 
 
-def _marks(item: Object) -> Iterator[str]:
+def _find_marks(item: Object) -> Iterator[str]:
     for word, keys in (("label", labels_of(item)), ("annotation", annotations_of(item))):
         for key in sorted(keys):
-            yield from (f"{word} {key} ({who})" for prefix, who in _APPLIERS.items() if key.startswith(prefix))
+            yield from (f"{word} {key} ({tool})" for prefix, tool in _APPLIERS.items() if key.startswith(prefix))
     for writer in writers(item, "spec"):
-        known = (who for name, who in _MANAGERS.items() if f"{writer.manager}-".startswith(f"{name}-"))
-        yield from (f"field manager {writer} ({who})" for who in list(known)[:1])
+        tools = (tool for name, tool in _MANAGERS.items() if f"{writer.manager}-".startswith(f"{name}-"))
+        yield from (f"field manager {writer} ({tool})" for tool in list(tools)[:1])
     if APPLIED_MANIFEST_WORK.kind in owner_kinds(item):
         yield f"owned by an {APPLIED_MANIFEST_WORK.kind} (ACM)"
 
 
-def _hints(item: Object) -> Iterator[str]:
-    said = {**labels_of(item), **annotations_of(item)}
-    for key, who in _HINTS.items():
-        if key in said:
-            yield f"{item['kind']} {name_of(item)}: {key} {said[key]} ({who})"
+def _find_hints(item: Object) -> Iterator[str]:
+    metadata = {**labels_of(item), **annotations_of(item)}
+    for key, tool in _HINTS.items():
+        if key in metadata:
+            yield f"{item['kind']} {name_of(item)}: {key} {metadata[key]} ({tool})"
 
 
-def _holds(work: Object, items: Iterable[Object]) -> bool:
+def _contains_any(work: Object, items: Iterable[Object]) -> bool:
     plurals = {"HostedCluster": HOSTED_CLUSTER, "NodePool": NODE_POOL}
     wanted = {(plurals[i["kind"]].group, plurals[i["kind"]].plural, namespace_of(i), name_of(i)) for i in items}
     return any(
@@ -86,7 +87,7 @@ def _holds(work: Object, items: Iterable[Object]) -> bool:
     )
 
 
-def _recovers(job: Object) -> bool:
+def _lifts_pauses(job: Object) -> bool:
     labels = dig(job, "spec", "jobTemplate", "spec", "template", "metadata", "labels") or {}
     return not dig(job, "spec", "suspend") and (OADP_RECOVERY in name_of(job) or labels.get("app") == OADP_RECOVERY)
 
@@ -103,17 +104,17 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         (w, f"{item['kind']} {name_of(item)} by {w}") for item in items for w in writers(item, "spec", "pausedUntil")
     ]
     return Facts(
-        appliers=tuple(text for item in items for text in marks_of(item)),
-        hints=tuple(text for item in items for text in _hints(item)),
-        operator_appliers=marks_of(operator) if operator else (),
+        appliers=tuple(text for item in items for text in describe_appliers(item)),
+        hints=tuple(text for item in items for text in _find_hints(item)),
+        operator_appliers=describe_appliers(operator) if operator else (),
         addon=operator is not None
         and annotations_of(operator).get(NOT_BY_ADDON) != "true"
         and read_one(source, DEPLOYMENT, *ADDON) is not None,
-        works=None if works is None else tuple(name_of(work) for work in works if _holds(work, items)),
+        works=None if works is None else tuple(name_of(work) for work in works if _contains_any(work, items)),
         appliers_of_pause=tuple(text for writer, text in of_pause if writer.operation == "Apply"),
         writers_of_pause=tuple(text for writer, text in of_pause if writer.operation != "Apply"),
         writers=tuple(str(writer) for writer in writers(hosted_cluster, "spec")),
-        recovery=None if jobs is None else tuple(f"{namespace_of(j)}/{name_of(j)}" for j in jobs if _recovers(j)),
+        recovery=None if jobs is None else tuple(f"{namespace_of(j)}/{name_of(j)}" for j in jobs if _lifts_pauses(j)),
         paused_by=annotations_of(hosted_cluster).get(PAUSED_BY, ""),
         klusterlets=None
         if klusterlets is None
@@ -126,112 +127,119 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         bad_if(
             facts.appliers,
             "owners.gitops",
-            f"applied by somebody again and again: {'; '.join(facts.appliers) or 'nothing'}",
-            "whoever puts the objects back lifts the pause, so that two control planes write, and makes the "
-            "HostedCluster anew on the source when it has moved",
+            f"applied repeatedly by a tool: {'; '.join(facts.appliers) or 'nothing'}",
+            "a tool that restores the objects lifts the pause, so that two control planes write, and creates the "
+            "HostedCluster again on the source after the relocation",
             "suspend the Application, Kustomization, HelmRelease or ManifestWork for both management clusters and "
-            "accept this, or hand the objects over; let it apply them to the destination afterwards",
+            "accept this check, or remove the objects from the tool; afterwards have the tool apply the objects to the "
+            "destination",
             acceptable=True,
         ),
-        _works(facts),
-        _pause(facts),
-        _recovery(facts),
-        _operator(facts),
+        _check_works(facts),
+        _check_pause(facts),
+        _check_recovery(facts),
+        _check_operator(facts),
         bad_if(
             facts.hints,
             "owners.signs",
-            f"signs of a tool that may apply them again: {'; '.join(facts.hints) or 'none'}",
-            "such a label is Argo CD's, or only what a chart once wrote",
-            "find out whether somebody would apply these objects again, and suspend it until the relocation has ended",
+            f"signs of a tool that may apply the objects again: {'; '.join(facts.hints) or 'none'}",
+            "such a label comes from Argo CD, or only from an earlier installation of a chart",
+            "find out whether a tool would apply these objects again, and suspend the tool until the relocation has "
+            "ended",
             verdict="warning",
         ),
-        _klusterlets(facts),
+        _check_klusterlets(facts),
         Check(
-            "owners.writers", "ok", f"the HostedCluster's spec was written by {some(facts.writers) or 'nobody told'}"
+            "owners.writers",
+            "ok",
+            f"the HostedCluster's spec was written by {some(facts.writers) or 'no recorded field manager'}",
         ),
     )
 
 
-def _works(facts: Facts) -> Check:
-    name, why = "owners.works", "ACM's agent puts back what a ManifestWork says, the pause and the HostedCluster alike"
+def _check_works(facts: Facts) -> Check:
+    name, why = (
+        "owners.works",
+        "ACM's agent restores the content of a ManifestWork, both the pause and the HostedCluster",
+    )
     if facts.works is None:
         return not_seen(name, "appliedmanifestworks", why)
     return bad_if(
         facts.works,
         name,
-        f"ACM's AppliedManifestWorks that hold it: {', '.join(facts.works) or 'none'}",
+        f"ACM's AppliedManifestWorks with the HostedCluster or a NodePool: {', '.join(facts.works) or 'none'}",
         why,
-        "take the HostedCluster and its NodePools out of the ManifestWork on the hub with deleteOption Orphan, and "
-        "accept this when the work no longer applies them",
+        "take the HostedCluster and the NodePools out of the ManifestWork on the hub with deleteOption Orphan, and "
+        "accept this check when the work no longer applies these objects",
         acceptable=True,
     )
 
 
-def _pause(facts: Facts) -> Check:
-    """Who says pausedUntil with each apply undoes the pause with the next one; an old writer may be anybody."""
+def _check_pause(facts: Facts) -> Check:
+    """A client that applies pausedUntil undoes the pause with the next apply; an old writer may be any client."""
     if facts.appliers_of_pause:
         return Check(
             "owners.pause",
             "blocked",
             f"pausedUntil is applied: {'; '.join(facts.appliers_of_pause)}",
-            "the next apply sets it back, and a lifted pause makes a second control plane",
-            "take spec.pausedUntil out of what is applied, or stop the applying and accept this",
+            "the next apply resets pausedUntil, and a lifted pause creates a second control plane",
+            "take spec.pausedUntil out of the applied manifests, or stop the tool and accept this check",
             acceptable=True,
         )
     return bad_if(
         facts.writers_of_pause,
         "owners.pause",
-        f"pausedUntil was written before: {'; '.join(facts.writers_of_pause) or 'by nobody'}",
-        "whoever paused and un-paused it once may do it again meanwhile",
-        "find out who that is, and that it will not",
+        f"pausedUntil was written before: {'; '.join(facts.writers_of_pause) or 'by no client'}",
+        "a client that has paused and un-paused the object may do so again during the relocation",
+        "find this client, and make sure that pausedUntil stays unchanged until the relocation has ended",
         verdict="warning",
     )
 
 
-def _recovery(facts: Facts) -> Check:
-    """It lifts the pause of those only that bear a backup's mark, which a backup may set at any time."""
-    name, why = "owners.recovery", "it lifts the pause of a hosted cluster that bears the mark of a backup that ended"
+def _check_recovery(facts: Facts) -> Check:
+    """The job lifts only the pause of hosted clusters with a backup's mark; a backup may set the mark at any time."""
+    name, why = "owners.recovery", "the job lifts the pause of a hosted cluster with the mark of an ended backup"
     if facts.recovery is None:
         return not_seen(name, "cronjobs", why)
-    bears = f"; the HostedCluster bears {PAUSED_BY}" if facts.paused_by else ""
+    mark = f"; the HostedCluster has annotation {PAUSED_BY}" if facts.paused_by else ""
     return bad_if(
         facts.recovery,
         name,
-        f"jobs that lift pauses: {', '.join(facts.recovery) or 'none'}{bears if facts.recovery else ''}",
+        f"jobs that lift pauses: {', '.join(facts.recovery) or 'none'}{mark if facts.recovery else ''}",
         why,
-        "suspend it until the relocation has ended (spec.suspend true of the CronJob), or take the mark away and start "
-        "no backup meanwhile",
+        "suspend the CronJob until the relocation has ended (spec.suspend true), or remove the annotation and start "
+        "no backup until then",
         verdict="blocked" if facts.paused_by else "warning",
         acceptable=bool(facts.paused_by),
     )
 
 
-def _operator(facts: Facts) -> Check:
-    why = "whoever scales it up while its hosted cluster is half removed lets it terminate instances and wipe the "
-    why += "OIDC documents of the live one (rule F2)"
+def _check_operator(facts: Facts) -> Check:
+    why = "an operator that starts while the hosted cluster is half removed terminates instances and deletes the OIDC "
+    why += "documents of the live hosted cluster (rule F2)"
     if facts.operator_appliers:
         return Check(
             "owners.operator",
             "blocked",
             f"the source's HyperShift operator is applied: {'; '.join(facts.operator_appliers)}",
             why,
-            "suspend whoever applies it until the relocation has ended, and accept this",
+            "suspend the tool that applies the operator until the relocation has ended, and accept this check",
             acceptable=True,
         )
     return bad_if(
         facts.addon,
         "owners.operator",
-        f"the source's HyperShift operator is {'looked after by ACM' if facts.addon else 'applied by nobody'}",
+        f"the source's HyperShift operator is {'managed by ACM' if facts.addon else 'not applied by a known tool'}",
         why,
         f"annotate Deployment {OPERATOR_NAMESPACE}/{OPERATOR} with {NOT_BY_ADDON}=true until the relocation has ended",
         verdict="warning",
     )
 
 
-def _klusterlets(facts: Facts) -> Check:
-    name, why = "owners.klusterlet", "ACM's agent is not carried: the hub loses sight of the hosted cluster"
+def _check_klusterlets(facts: Facts) -> Check:
+    name, why = "owners.klusterlet", "ACM's agent is not carried: the hub loses the connection to the hosted cluster"
     if facts.klusterlets is None:
-        return Check(name, "warning", "not looked at: klusterlets may not be listed", why, "look on the hub")
+        return Check(name, "warning", "not checked: no permission to list klusterlets", why, "check on the hub")
     return bad_if(
         facts.klusterlets,
         name,

@@ -1,4 +1,4 @@
-"""Are the three API servers believed by their certificates?"""
+"""Are the certificates of the three API servers trusted?"""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def plan(facts: Facts) -> Decision:
     return verdict(checks(facts.servers, acceptable=True))
 
 
-def insist(facts: Facts) -> Decision:
+def plan_strictly(facts: Facts) -> Decision:
     return verdict(checks(facts.servers, acceptable=False))
 
 
 STEP = Step(name="preflight.tls", documented="-", observe=observe, plan=plan)
-INSISTING = replace(STEP, plan=insist)
-"""For a command that accepts nothing."""
+STRICT = replace(STEP, plan=plan_strictly)
+"""For a command without `--accept`."""

@@ -1,5 +1,5 @@
-"""What of the source's API dies with its HyperShift operator, which is stopped during the teardown: the conversion
-between stored versions, and webhooks that are asked before a write (rule F1)."""
+"""Functions of the source's API that depend on the HyperShift operator, which the teardown stops: the conversion
+between stored versions, and admission webhooks (rule F1)."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from hcp_dr.objects.reading import dig, name_of
 from hcp_dr.upstream import OPERATOR_NAMESPACE
 
 REMOVED = (HOSTED_CLUSTER, NODE_POOL, HOSTED_CONTROL_PLANE, AWS_ENDPOINT_SERVICE, *MACHINERY, MACHINE_HEALTH_CHECK)
-"""What is read, patched and deleted on the source while the operator is away."""
+"""Kinds that are read, patched and deleted on the source while the operator is stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A kind that is removed: in which versions etcd may hold its objects, and whether a webhook converts them."""
+    """A kind to be removed: the stored versions, and whether a webhook converts the objects."""
 
     name: str
     versions: tuple[str, ...]
@@ -42,29 +42,29 @@ class Stored:
 @dataclass(frozen=True, slots=True)
 class Facts:
     kinds: tuple[Stored, ...]
-    webhooks: tuple[str, ...] | None  # of the operator's namespace, that refuse writes when they do not answer
-    elsewhere: tuple[str, ...] | None  # such at an URL, which tells nobody whose they are
-    # both are None where these credentials may not look
+    webhooks: tuple[str, ...] | None  # of the operator's namespace, with failurePolicy Fail
+    at_urls: tuple[str, ...] | None  # webhooks at a URL, of an unknown owner, with failurePolicy Fail
+    # both are None without permission to list webhook configurations
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     configurations = [
         look_for(ports.source, kind) for kind in (VALIDATING_WEBHOOK_CONFIGURATION, MUTATING_WEBHOOK_CONFIGURATION)
     ]
-    found = [each for listing in configurations for item in listing or () for each in _refusing(item)]
-    unseen = None in configurations
+    webhooks = [webhook for listing in configurations for item in listing or () for webhook in _find_refusing(item)]
+    forbidden = None in configurations
     return Facts(
         kinds=tuple(
-            _stored(resource, definition)
+            _read_stored(resource, definition)
             for resource in REMOVED
             if (definition := ports.source.find(CUSTOM_RESOURCE_DEFINITION, str(resource))) is not None
         ),
-        webhooks=None if unseen else tuple(text for text, by_url in found if not by_url),
-        elsewhere=None if unseen else tuple(text for text, by_url in found if by_url),
+        webhooks=None if forbidden else tuple(text for text, by_url in webhooks if not by_url),
+        at_urls=None if forbidden else tuple(text for text, by_url in webhooks if by_url),
     )
 
 
-def _stored(resource: Resource, definition: Object) -> Stored:
+def _read_stored(resource: Resource, definition: Object) -> Stored:
     return Stored(
         name=str(resource),
         versions=tuple(str(version) for version in dig(definition, "status", "storedVersions") or ()),
@@ -73,21 +73,21 @@ def _stored(resource: Resource, definition: Object) -> Stored:
     )
 
 
-def _refusing(configuration: Object) -> Iterator[tuple[str, bool]]:
-    """Webhooks that refuse a write when they do not answer: those of the operator's namespace, and those at an URL that
-    concern what is removed."""
+def _find_refusing(configuration: Object) -> Iterator[tuple[str, bool]]:
+    """Webhooks with failurePolicy Fail: all webhooks of the operator's namespace, and webhooks at a URL for a kind to
+    be removed. Each with whether the webhook is at a URL."""
     for webhook in configuration.get("webhooks") or ():
         if webhook.get("failurePolicy", "Fail") != "Fail":
             continue
         by_url = bool(dig(webhook, "clientConfig", "url"))
         text = f"{webhook.get('name')} of {configuration['kind']} {name_of(configuration)}"
         if dig(webhook, "clientConfig", "service", "namespace") == OPERATOR_NAMESPACE or (
-            by_url and _concerns(webhook)
+            by_url and _matches_removed(webhook)
         ):
             yield text, by_url
 
 
-def _concerns(webhook: Object) -> bool:
+def _matches_removed(webhook: Object) -> bool:
     return any(
         {"*", resource.group} & set(rule.get("apiGroups") or ())
         and {"*", "*/*", resource.plural} & set(rule.get("resources") or ())
@@ -98,12 +98,12 @@ def _concerns(webhook: Object) -> bool:
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
-    return (_versions(facts), _webhooks(facts))
+    return (_check_versions(facts), _check_webhooks(facts))
 
 
-def _versions(facts: Facts) -> Check:
+def _check_versions(facts: Facts) -> Check:
     mixed = [
-        f"{kind.name} in {', '.join(kind.versions) or 'no version told'}"
+        f"{kind.name} in {', '.join(kind.versions) or 'no reported version'}"
         for kind in facts.kinds
         if kind.versions != (kind.read_in,)
     ]
@@ -111,33 +111,35 @@ def _versions(facts: Facts) -> Check:
     return bad_if(
         mixed,
         "webhooks.stored_versions",
-        f"stored in other versions than they are read in: {'; '.join(mixed)}"
+        f"stored in several versions, or in another version than the version hcp-dr reads: {'; '.join(mixed)}"
         if mixed
-        else f"each kind is stored in the one version it is read in; a webhook converts {converted} of them for others",
-        "while the operator is stopped nobody converts: such objects can neither be read nor deleted, the garbage "
-        "collector and the deletion of namespaces stop, and Cluster API of other hosted clusters with them",
-        "end the migration of stored versions first (ConfigMap hypershift/capi-migration-status says where it is), and "
-        "see that status.storedVersions of the CustomResourceDefinition names one version",
+        else f"every kind is stored in the version that hcp-dr reads; {converted} kinds have a conversion webhook",
+        "while the operator is stopped no webhook converts: such objects can be neither read nor deleted, and the "
+        "garbage collector, the deletion of namespaces, and Cluster API of other hosted clusters stop",
+        "finish the migration of stored versions first (progress is in ConfigMap hypershift/capi-migration-status), "
+        "and check that status.storedVersions of the CustomResourceDefinition has one version",
     )
 
 
-def _webhooks(facts: Facts) -> Check:
+def _check_webhooks(facts: Facts) -> Check:
     name = "webhooks.refusing"
-    why = "while the operator is stopped nobody answers, so that no finalizer can be taken and nothing can be deleted: "
-    why += "the teardown stops with the operator down, which other hosted clusters need"
-    todo = "set failurePolicy to Ignore, or delete the configuration, until the relocation has ended; or accept this, "
-    todo += "and do so when the teardown stops"
-    if facts.webhooks is None or facts.elsewhere is None:
+    why = (
+        "while the operator is stopped no webhook answers, so that no finalizer can be removed and no object deleted: "
+    )
+    why += "the teardown stops, and the operator that other hosted clusters need stays stopped"
+    todo = "set failurePolicy to Ignore, or delete the configuration, until the relocation has ended; or accept this "
+    todo += "check, and make this change when the teardown stops"
+    if facts.webhooks is None or facts.at_urls is None:
         return not_seen(name, "webhook configurations", why)
     if facts.webhooks:
-        seen = f"refuse writes when they do not answer: {', '.join(facts.webhooks)}"
+        seen = f"webhooks that refuse writes when unavailable: {', '.join(facts.webhooks)}"
         return Check(name, "blocked", seen, why, todo, acceptable=True)
     return bad_if(
-        facts.elsewhere,
+        facts.at_urls,
         name,
-        f"refuse writes when they do not answer, at an URL that may be the operator's: {', '.join(facts.elsewhere)}"
-        if facts.elsewhere
-        else "none of the operator's webhooks refuses writes when it is away",
+        f"webhooks at a URL, perhaps of the operator, that refuse writes when unavailable: {', '.join(facts.at_urls)}"
+        if facts.at_urls
+        else "none of the operator's webhooks refuses writes when unavailable",
         why,
         todo,
         verdict="unknown",

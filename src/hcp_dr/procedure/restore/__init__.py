@@ -1,2 +1,2 @@
-"""From the backup to a serving control plane on the destination (8.6.3). What comes before the fence here is harmless:
-nothing acts on it until the HostedCluster is un-paused (rule D)."""
+"""From the backup to a serving control plane on the destination (8.6.3). Steps before the fence are harmless: no
+controller acts on their objects until the HostedCluster is un-paused (rule D)."""

@@ -1,7 +1,7 @@
-"""Gives the machine objects back to Cluster API, from the bottom up: AWSMachines, Machines, MachineSets, then the
-NodePools, whose un-pausing lets the MachineDeployments go, and the MachineSets of those that are upgraded in place
-(rule A4). Only when the operator says that nothing would roll, every MachineSet has its machines and every machine its
-running instance."""
+"""Returns the machine objects to Cluster API, from the bottom up: AWSMachines, Machines, MachineSets, then the
+NodePools, whose un-pausing un-pauses the MachineDeployments and the MachineSets of NodePools with in-place upgrade
+(rule A4). Condition: the operator reports that no NodePool would roll, every MachineSet has its machines, and every
+machine has a running instance."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from hcp_dr.objects.reading import annotations_of, name_of, some
 from hcp_dr.upstream import CANONICAL_IMAGES
 
 ORDER: tuple[Resource, ...] = (AWS_MACHINE, MACHINE, MACHINE_SET)
-"""What is on top comes after its NodePool: while that is paused, the operator would hold it again."""
+"""Top-level objects come after their NodePool: the operator pauses them again while the NodePool is paused."""
 
 
-def unsafe(facts: Facts) -> HcpDrError | None:
-    """Why nothing may be let go now."""
+def check_safe(facts: Facts) -> HcpDrError | None:
+    """The reason against un-pausing, or None."""
     problems = [f"NodePool {pool.name} would roll ({', '.join(pool.rolling)})" for pool in facts.pools if pool.rolling]
     problems += [
         f"NodePool {pool.name} would roll: its annotation {CANONICAL_IMAGES} is {pool.images}, was {pool.images_before}"
@@ -32,59 +32,60 @@ def unsafe(facts: Facts) -> HcpDrError | None:
     ]
     problems += [f"NodePool {pool.name} is being deleted" for pool in facts.pools if pool.deleting]
     problems += [f"{item.kind} {item.name} is being deleted" for item in facts.machines if item.deleting]
-    there = {(item.kind, item.name) for item in facts.machines}
-    if there != facts.wanted:
-        odd = ", ".join(f"{kind} {name}" for kind, name in sorted(there ^ facts.wanted))
-        problems.append(f"machines are not those of the backup: {odd}")
+    existing = {(item.kind, item.name) for item in facts.machines}
+    if existing != facts.wanted:
+        differing = ", ".join(f"{kind} {name}" for kind, name in sorted(existing ^ facts.wanted))
+        problems.append(f"machines differ from the backup: {differing}")
     problems += [
         f"{item.kind} {item.name} asks for {item.replicas} machines and owns {item.owned}"
         for item in facts.sets
         if item.replicas != item.owned
     ]
     providers = {item.name: item.provider_id for item in facts.machines if item.kind == "AWSMachine"}
-    known = {item.provider_id for item in facts.machines if item.kind == "Machine"}
+    machine_providers = {item.provider_id for item in facts.machines if item.kind == "Machine"}
     for name, provider in providers.items():
-        if provider and provider not in known:
+        if provider and provider not in machine_providers:
             problems.append(f"no Machine has the instance of AWSMachine {name} ({provider})")
         if provider is None or provider.rpartition("/")[2] not in facts.running:
             problems.append(f"AWSMachine {name} has no running instance ({provider})")
     if not problems:
         return None
     return MachineUnsafe(
-        what=f"Machines may not be given back to Cluster API: {'; '.join(problems)}.{_inputs(facts)}",
-        left="Those that are held stay held by their paused annotations; the hosted cluster serves.",
-        todo=f"Settle this while they are held, then run {RESUME}.",
+        what=f"Refusing to return machines on the destination to Cluster API: {'; '.join(problems)}."
+        f"{_describe_inputs(facts)}",
+        left="Paused machine objects stay paused; the hosted cluster serves.",
+        todo=f"Fix this while the machine objects are paused, then run {RESUME}.",
     )
 
 
-def _inputs(facts: Facts) -> str:
-    """Which input makes a pool roll."""
+def _describe_inputs(facts: Facts) -> str:
+    """The input that makes a NodePool roll."""
     if not any(pool.would_roll for pool in facts.pools):
         return ""
     if facts.differing:
-        return f" Of what goes into their configuration this is another than in the backup: {some(facts.differing)}."
+        return f" Configuration inputs that differ from the backup: {some(facts.differing)}."
     return (
-        " All that goes into their configuration and can be seen from here is as in the backup: the log of the "
-        "destination's HyperShift operator says more."
+        " All readable configuration inputs are the same as in the backup: read the log of the destination's "
+        "HyperShift operator."
     )
 
 
 def plan(facts: Facts) -> Decision:
     if facts.lacking and any(item.paused for item in facts.held):
         return Wait(
-            "the ConfigMaps that go into the NodePools' configuration are there",
+            "the ConfigMaps with the NodePools' configuration exist on the destination",
             f"missing: {some(facts.lacking)}",
             timeouts.POOLS_TELL.seconds,
             WatchTarget("destination", CONFIG_MAP, facts.namespace),
         )
-    bad = unsafe(facts)
-    if bad is not None:
-        return Refuse(bad)
+    error = check_safe(facts)
+    if error is not None:
+        return Refuse(error)
     silent = [f"NodePool {pool.name}: {', '.join(pool.silent)}" for pool in facts.pools if pool.silent]
     if silent and any(item.paused for item in facts.held):
         return Wait(
-            "the destination's operator says whether the NodePools would roll",
-            f"it does not say yet: {'; '.join(silent)}",
+            "the destination's operator reports whether the NodePools would roll",
+            f"no report yet: {'; '.join(silent)}",
             timeouts.POOLS_TELL.seconds,
             WatchTarget("destination", NODE_POOL, facts.pools[0].namespace),
         )
@@ -99,9 +100,9 @@ def plan(facts: Facts) -> Decision:
     )
     if pools:
         return Do(pools)
-    rest = tuple(item for item in facts.held if item.paused)
-    if rest:
-        return Do(tuple(item.pause("destination", on=False) for item in rest))
+    remaining = tuple(item for item in facts.held if item.paused)
+    if remaining:
+        return Do(tuple(item.pause("destination", on=False) for item in remaining))
     unadopted = [
         item.name
         for item in facts.machines
@@ -109,16 +110,16 @@ def plan(facts: Facts) -> Decision:
     ]
     if unadopted:
         return Wait(
-            "every Machine that has a node knows it again",
-            f"without node: {some(unadopted)}",
+            "every Machine with a node has its nodeRef again",
+            f"without nodeRef: {some(unadopted)}",
             timeouts.MACHINES_ADOPTED.seconds,
             WatchTarget("destination", MACHINE, facts.namespace),
         )
-    return Done(f"{len(facts.wanted) // 2} machines are adopted, none was made or deleted")
+    return Done(f"{len(facts.wanted) // 2} machines are adopted, no machine was created or deleted")
 
 
 def foresee(facts: Facts) -> Facts:
-    """As if all of the backup was restored, held, and its nodes were back."""
+    """Facts as if the complete backup was restored and paused, and the nodes were back."""
     facts = replace(facts, lacking=())
     if facts.pools:
         return facts

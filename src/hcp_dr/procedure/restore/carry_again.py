@@ -1,8 +1,8 @@
-"""Carries again what changed between the export and the fence and was on the destination by then: a rotated authority,
-a leaf certificate, the spec of a machine object (rule G).
+"""Carries objects again that changed between the export and the fence and were already on the destination: a rotated
+authority, a leaf certificate, the spec of a machine object (rule G).
 
-Nothing acts on these objects yet. So a Secret is deleted and made anew, which keeps its content out of every patch that
-is told; a machine object is patched, because what it owns would lose its owner."""
+No controller acts on these objects yet. So a Secret is deleted and created again, which keeps the content out of
+printed patches; a machine object is patched, because owned objects would lose their owner."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _MACHINERY = frozenset(resource.kind for resource in MACHINERY)
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One object. `wanted` is None where it went from the source, `found` where the destination does not have it."""
+    """One object. `wanted` is None for an object deleted on the source, `found` for an object absent on the
+    destination."""
 
     kind: str
     wanted: Restorable | None
@@ -40,7 +41,7 @@ class Changed:
 class Facts:
     backup_id: str
     changed: tuple[Changed, ...]
-    machines: restore.Facts | None  # looked at where a machine object changed
+    machines: restore.Facts | None  # read if a machine object changed
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -62,34 +63,35 @@ def plan(facts: Facts) -> Decision:
             return Refuse(
                 NotOurs(
                     what=f"{item.kind} {namespace_of(item.found)}/{name_of(item.found)} changed on the source since "
-                    "the export, and the one on the destination was not made by this relocation.",
-                    left="It was not touched. The control plane stays fenced, so the hosted API is away.",
-                    todo=f"Find out whose it is; bring it up to date by hand if it may be, then run {RESUME}.",
+                    "the export, and the object of this name on the destination was not created by this relocation.",
+                    left="The object was not touched. The control plane stays fenced, and the hosted API is "
+                    "unavailable.",
+                    todo=f"Find the owner; update the object by hand if possible, then run {RESUME}.",
                 )
             )
-    actions = tuple(action for item in facts.changed if (action := _correction(item, facts.backup_id)) is not None)
+    actions = tuple(action for item in facts.changed if (action := _correct(item, facts.backup_id)) is not None)
     if actions:
         return Do(actions)
     if facts.machines is not None:
-        rest = restore.plan(facts.machines)
-        if not isinstance(rest, Done):
-            return rest
+        decision = restore.plan(facts.machines)
+        if not isinstance(decision, Done):
+            return decision
     if not facts.changed:
-        return Done("nothing that was restored has changed since the export")
-    return Done(f"{len(facts.changed)} objects that changed since the export are on the destination as they are now")
+        return Done("no restored object has changed since the export")
+    return Done(f"{len(facts.changed)} objects that changed since the export are up to date on the destination")
 
 
-def _correction(item: Changed, backup_id: str) -> Action | None:
-    """The next act for one object, None where there is none. New machine objects need owners: `machines` makes them."""
+def _correct(item: Changed, backup_id: str) -> Action | None:
+    """The next action for one object, or None. New machine objects need owners: `restore.plan` creates them."""
     wanted, found = item.wanted, item.found
     resource = RESOURCES[item.kind]
     if found is None:
-        make = wanted is not None and not item.machinery
-        return Create("destination", resource, marked(wanted.body, backup_id)) if make and wanted else None
+        creatable = wanted is not None and not item.machinery
+        return Create("destination", resource, marked(wanted.body, backup_id)) if creatable and wanted else None
     if not _differs(item, backup_id):
         return None
     if item.machinery and wanted is not None:
-        patch = _patch(wanted, found, backup_id)
+        patch = _make_patch(wanted, found, backup_id)
         return Patch("destination", resource, name_of(found), namespace_of(found), patch)
     return Delete("destination", resource, name_of(found), namespace_of(found), uid_of(found))
 
@@ -98,38 +100,37 @@ def _differs(item: Changed, backup_id: str) -> bool:
     if item.found is None or item.wanted is None:
         return item.found is not None
     if item.machinery:
-        return bool(_patch(item.wanted, item.found, backup_id))
+        return bool(_make_patch(item.wanted, item.found, backup_id))
     body = item.wanted.body
-    told = ((annotations_of, body), (labels_of, body))
     return (
         bool(differing_keys(body, item.found))
         or body.get("type") != item.found.get("type")
-        or any(not read(of).items() <= read(item.found).items() for read, of in told)
+        or any(not read(body).items() <= read(item.found).items() for read in (annotations_of, labels_of))
     )
 
 
-def _patch(wanted: Restorable, found: Object, backup_id: str) -> dict[str, object]:
-    """Labels, annotations and spec; whatever else is the destination's."""
+def _make_patch(wanted: Restorable, found: Object, backup_id: str) -> dict[str, object]:
+    """Labels, annotations and spec; all other fields belong to the destination."""
     body = restore.held_body(wanted, backup_id)
-    return merge_patch(_part(found), _part(body))
+    return merge_patch(_patchable(found), _patchable(body))
 
 
-def _part(item: Object) -> dict[str, object]:
+def _patchable(item: Object) -> dict[str, object]:
     meta = {"labels": dict(labels_of(item)), "annotations": dict(annotations_of(item))}
     return {"metadata": meta, "spec": item.get("spec") or {}}
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    """Deleted is made anew in the round after; patched and created is there."""
+    """A deleted object is created again in the next round; a patched or created object is up to date."""
     if not isinstance(decision, Do):
         return replace(facts, machines=None)
     deleted = {(action.resource.kind, action.name) for action in decision.actions if isinstance(action, Delete)}
     items = []
     for item in facts.changed:
-        gone = item.found is not None and (item.kind, name_of(item.found)) in deleted
-        there = item.wanted and (item.found is None or item.machinery)
-        body = restore.held_body(item.wanted, facts.backup_id) if there and item.wanted else item.found
-        items.append(replace(item, found=None if gone else body))
+        is_deleted = item.found is not None and (item.kind, name_of(item.found)) in deleted
+        is_written = item.wanted and (item.found is None or item.machinery)
+        body = restore.held_body(item.wanted, facts.backup_id) if is_written and item.wanted else item.found
+        items.append(replace(item, found=None if is_deleted else body))
     of_machines = restore.afterwards(facts.machines, decision) if facts.machines else None
     return replace(facts, changed=tuple(items), machines=of_machines)
 

@@ -1,6 +1,6 @@
-"""Creates the two namespaces on the destination. The documented way deletes them first, with whatever they hold; here
-the control plane namespace must be absent, made by this very relocation, or prepared for it and empty, and the other
-one is shared."""
+"""Creates the two namespaces on the destination. The documented procedure deletes both first, with their content; here
+the control plane namespace must be absent, created by this very relocation, or prepared and empty, and the
+HostedCluster's namespace is shared."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ class Facts:
     shared_found: Object | None
     own: str
     own_found: Object | None
-    inside: tuple[str, ...] = ()  # what a prepared one holds beside what Kubernetes itself puts into every namespace
+    inside: tuple[str, ...] = ()  # content of a prepared namespace, besides objects that Kubernetes creates itself
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     own = case.control_plane_namespace
-    found = ports.destination.find(NAMESPACE, own)
-    prepared = found is not None and is_prepared(found)
+    namespace = ports.destination.find(NAMESPACE, own)
+    prepared = namespace is not None and is_prepared(namespace)
     return Facts(
         backup_id=case.backup_id,
         shared=case.namespace,
         shared_found=ports.destination.find(NAMESPACE, case.namespace),
         own=own,
-        own_found=found,
-        inside=_inside(ports.destination, own) if prepared else (),
+        own_found=namespace,
+        inside=_list_content(ports.destination, own) if prepared else (),
     )
 
 
-def _inside(cluster: Kubernetes, namespace: str) -> tuple[str, ...]:
+def _list_content(cluster: Kubernetes, namespace: str) -> tuple[str, ...]:
     kinds = (*RESOURCES.values(), DEPLOYMENT, STATEFUL_SET, POD)
     own = [resource for resource in kinds if resource not in (HOSTED_CLUSTER, NODE_POOL)]
     items = (item for resource in own for item in cluster.list(resource, namespace).items)
-    return tuple(f"{item['kind']} {name_of(item)}" for item in items if not _comes_by_itself(item))
+    return tuple(f"{item['kind']} {name_of(item)}" for item in items if not _is_default_content(item))
 
 
-def _comes_by_itself(item: Object) -> bool:
+def _is_default_content(item: Object) -> bool:
     return (item["kind"] == "Secret" and not travels(item)) or (
         item["kind"] == "ConfigMap" and name_of(item) in MADE_IN_EVERY_NAMESPACE
     )
@@ -63,23 +63,24 @@ def plan(facts: Facts) -> Decision:
     found = facts.own_found
     prepared = found is not None and is_prepared(found) and not facts.inside
     if found is not None and (is_deleting(found) or not (prepared or is_ours(found, facts.backup_id))):
-        why, left = "is there already, and this relocation did not make it", "It was not touched."
+        state, left = "exists already and was not created by this relocation", "The namespace was not touched."
         if is_deleting(found):
-            why, left = "is being deleted there", NotOurs.left
+            state, left = "is being deleted", NotOurs.left
         elif facts.inside:
-            why = f"was prepared for a relocation, and is not empty: {some(facts.inside)}"
+            state = f"was prepared for a relocation, but is not empty: {some(facts.inside)}"
         return Refuse(
             NotOurs(
-                what=f"Namespace {facts.own} of the destination {why}.",
+                what=f"Namespace {facts.own} on the destination {state}.",
                 left=left,
-                todo=f"Look at what is in it and whose it is; when it is gone, run {RESUME}.",
+                todo=f"Inspect the content and find the owner; when the namespace is gone, run {RESUME}.",
             )
         )
     if facts.shared_found is not None and is_deleting(facts.shared_found):
         return Refuse(
             NotOurs(
-                what=f"Namespace {facts.shared} of the destination is being deleted there.",
-                todo=f"Find out who deletes it and what of it is needed; when it is gone, run {RESUME}.",
+                what=f"Namespace {facts.shared} on the destination is being deleted.",
+                todo="Find out who deletes the namespace and whether its content is needed; when the namespace is "
+                f"gone, run {RESUME}.",
             )
         )
     actions: list[Action] = []
@@ -89,11 +90,11 @@ def plan(facts: Facts) -> Decision:
         actions.append(Create("destination", NAMESPACE, _namespace(facts.own, facts.backup_id)))
     elif not is_ours(found, facts.backup_id):
         actions.append(_claim(found, facts.backup_id))
-    return Do(tuple(actions)) if actions else Done(f"{facts.shared} and {facts.own} are there")
+    return Do(tuple(actions)) if actions else Done(f"{facts.shared} and {facts.own} exist")
 
 
 def _claim(found: Object, backup_id: str) -> Patch:
-    """Conditional on the version that was seen, so that of two relocations one takes it."""
+    """Conditional on the observed resourceVersion, so that only one of two relocations claims the namespace."""
     meta = {
         "resourceVersion": found["metadata"].get("resourceVersion"),
         "annotations": {RELOCATION_ANNOTATION: backup_id},
@@ -115,44 +116,44 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A namespace that this relocation made on the destination, or took where it was prepared."""
+    """A namespace on the destination that this relocation created, or claimed after preparation."""
 
     namespace: Removable
-    prepared: bool  # by an administrator, with the roles in it: it is given back, and never deleted
-    holds: tuple[str, ...]  # what is not this relocation's, or may not go with a namespace
-    says: str  # what it is waiting for while it is being deleted
+    prepared: bool  # by an administrator, with roles in the namespace: released again, never deleted
+    foreign: tuple[str, ...]  # objects of another owner, or objects that must not be deleted with a namespace
+    conditions: str  # the messages of the namespace during its deletion
 
 
 def look_back(ports: Ports, case: Case, memory: RunState) -> tuple[Claimed, ...]:
-    found = (ports.destination.find(NAMESPACE, name) for name in (case.control_plane_namespace, case.namespace))
+    namespaces = (ports.destination.find(NAMESPACE, name) for name in (case.control_plane_namespace, case.namespace))
     return tuple(
         Claimed(
             removable(NAMESPACE, item, "destination"),
             PREPARED_ANNOTATION in annotations_of(item),
             strangers(ports, case, name_of(item)),
-            _says(item),
+            _read_conditions(item),
         )
-        for item in found
+        for item in namespaces
         if item is not None and is_ours(item, case.backup_id)
     )
 
 
-def _says(namespace: Object) -> str:
-    told = [c for c in dig(namespace, "status", "conditions") or () if c.get("status") == "True"]
-    return "; ".join(str(c.get("message")) for c in told)
+def _read_conditions(namespace: Object) -> str:
+    conditions = [c for c in dig(namespace, "status", "conditions") or () if c.get("status") == "True"]
+    return "; ".join(str(c.get("message")) for c in conditions)
 
 
 def revert(facts: tuple[Claimed, ...]) -> Decision:
     actions: tuple[Action, ...] = tuple(
-        _give_back(each.namespace) if each.prepared else each.namespace.delete()
+        _release(each.namespace) if each.prepared else each.namespace.delete()
         for each in facts
-        if not (each.holds or each.namespace.deleting)
+        if not (each.foreign or each.namespace.deleting)
     )
     if actions:
         return Do(actions)
-    going = [each for each in facts if each.namespace.deleting]
-    if going:
-        seen = "; ".join(f"{each.namespace.name} is being deleted {each.says}".strip() for each in going)
+    deleting = [each for each in facts if each.namespace.deleting]
+    if deleting:
+        seen = "; ".join(f"{each.namespace.name} is being deleted {each.conditions}".strip() for each in deleting)
         return Wait(
             "the destination's namespaces are gone",
             seen,
@@ -163,16 +164,16 @@ def revert(facts: tuple[Claimed, ...]) -> Decision:
         Check(
             f"namespace.{each.namespace.name}",
             "warning",
-            f"left on the destination, because it holds {', '.join(each.holds)}",
-            "this relocation made the namespace, but not that",
-            "find out whose it is; delete the namespace when it may go",
+            f"left on the destination, because the namespace contains {', '.join(each.foreign)}",
+            "this relocation created the namespace, but not this content",
+            "find the owner; delete the namespace when the content is not needed",
         )
         for each in facts
     )
-    return Done("no namespace is left that this relocation made and nobody else uses", checks)
+    return Done("every namespace of this relocation without foreign content is gone or released", checks)
 
 
-def _give_back(namespace: Removable) -> Patch:
+def _release(namespace: Removable) -> Patch:
     meta = {"resourceVersion": namespace.version, "annotations": {RELOCATION_ANNOTATION: None}}
     return Patch("destination", NAMESPACE, namespace.name, None, {"metadata": meta})
 

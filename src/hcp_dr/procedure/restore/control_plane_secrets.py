@@ -1,8 +1,9 @@
-"""Restores the secrets of the control plane namespace, above all the authorities and the service account key: the
-control plane operator keeps what it finds and makes anew what is missing, and a new authority is a dead cluster
-(rules B1, B2).
+"""Restores the Secrets of the control plane namespace, above all the certificate authorities and the service account
+key: the control plane operator keeps existing Secrets and generates missing Secrets, and a new authority means a dead
+cluster (rules B1, B2).
 
-Not the token-* and user-data-* secrets: the janitor deletes them while their NodePool is absent (rule A10).
+The token-* and user-data-* Secrets are excluded: the janitor deletes these Secrets while their NodePool is absent (rule
+A10).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> DataFacts:
 
 
 def look_back(ports: Ports, case: Case, memory: RunState) -> Made:
-    """With the token-* and user-data-* secrets that came later."""
+    """Includes the token-* and user-data-* Secrets, which are created later."""
     return Made(made(ports, case, (SECRET, CONFIG_MAP), case.control_plane_namespace))
 
 

@@ -1,9 +1,9 @@
-"""Creates the HostedCluster on the destination, paused, with the one URL of the verified snapshot. The
-HostedControlPlane is left to the operator, which builds it wholly from this (rule B3).
+"""Creates the HostedCluster on the destination, paused, with one URL of the verified snapshot. The operator builds the
+HostedControlPlane completely from the HostedCluster (rule B3).
 
-The URL is always a new one: a cluster that was restored before still bears its old, expired one (rule C7). It is tried
-right before, because it cannot be replaced in a HostedCluster that exists. The
-finalizer that says that the OIDC documents are uploaded is kept, so that they are not made anew (rule E3).
+The URL is always new: an earlier restored cluster still has an old, expired URL (rule C7). The URL is tested right
+before the creation, because the URL of an existing HostedCluster is immutable. The finalizer for uploaded OIDC
+documents is kept, so that the operator does not generate new documents (rule E3).
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from hcp_dr.upstream import OIDC_FINALIZER
 @dataclass(frozen=True, slots=True)
 class Facts:
     backup_id: str
-    fence: Fence | None  # looked at where the HostedCluster is not there yet, and the source is not lost
+    fence: Fence | None  # read before the HostedCluster exists, unless the source is lost
     fence_id: str | None
-    started: bool  # remembered: it was un-paused there, and served
-    wanted: Restorable | None  # of the backup; not read any more once it was started
-    found: Object | None
+    started: bool  # remembered: un-paused on the destination, and served
+    wanted: Restorable | None  # of the backup; not read after the start
+    found: Object | None  # on the destination
     snapshot: Snapshot | None
     stored: StoredObject | None
-    url: str  # presigned GET; a secret while it lives
-    tried: RestoreUrl | None  # where the HostedCluster is not there yet
-    etcd: Etcd = restorable.NOT_LOOKED  # where the HostedCluster is not there yet
-    lifted: bool = False  # remembered: the fence was lifted since the export, when the spec may have been changed
+    url: str  # presigned GET; a secret until its expiry
+    tried: RestoreUrl | None  # read before the HostedCluster exists
+    etcd: Etcd = restorable.NOT_LOOKED  # read before the HostedCluster exists
+    lifted: bool = False  # remembered: the fence was lifted since the export, and the spec may have changed
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -61,7 +61,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         else Unknown("presigned URL")
     )
     lost, fence = is_lost(memory), memory.get(FENCE)
-    wanted = None if POINT_OF_NO_RETURN in memory.done else _of_backup(ports, case)
+    wanted = None if POINT_OF_NO_RETURN in memory.done else _read_wanted(ports, case)
     return Facts(
         backup_id=case.backup_id,
         fence=read_fence(ports.source, case, memory) if found is None and not lost else None,
@@ -80,12 +80,12 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     )
 
 
-def _of_backup(ports: Ports, case: Case) -> Restorable:
+def _read_wanted(ports: Ports, case: Case) -> Restorable:
     return next(item for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind)
 
 
 def paused_body(item: Restorable, *, backup_id: str, url: str) -> Object:
-    """The HostedCluster as it is created: paused, to be restored from this URL, marked as ours."""
+    """The HostedCluster to create: paused, with this restore URL, marked with the relocation."""
     body = copy.deepcopy(marked(item.body, backup_id))
     body["spec"]["pausedUntil"] = "true"
     body["spec"]["etcd"]["managed"]["storage"]["restoreSnapshotURL"] = [url]
@@ -98,57 +98,64 @@ def plan(facts: Facts) -> Decision:
     found = facts.found
     if found is not None:
         if is_deleting(found) or not is_ours(found, facts.backup_id):
-            return Refuse(_not_ours(found, deleting=is_deleting(found)))
+            return Refuse(_refuse_foreign(found, deleting=is_deleting(found)))
         if dig(found, "spec", "pausedUntil") is None:
-            return Done("the HostedCluster is there, made by this relocation")
-        doubt = _doubt(facts)
-        if doubt:
-            return Refuse(doubt)
-        change = _changed_since(facts, found)
-        return Do((change,)) if change else Done("the HostedCluster is there, made by this relocation")
+            return Done("the destination has the HostedCluster of this relocation")
+        error = _check_snapshot(facts)
+        if error:
+            return Refuse(error)
+        patch = _update_spec(facts, found)
+        return Do((patch,)) if patch else Done("the destination has the HostedCluster of this relocation")
     if facts.started or facts.wanted is None:
         return Refuse(
             NotOurs(
-                what="The HostedCluster was started on the destination, and is not there any more.",
-                left="It was not made again: the snapshot is older than what was written there since.",
-                todo="Find out who deleted it before anything else.",
+                what="The HostedCluster was started on the destination, but does not exist any more.",
+                left="hcp-dr did not create the HostedCluster again: the snapshot is older than the writes on the "
+                "destination.",
+                todo="Find out who deleted the HostedCluster before any other action.",
             )
         )
-    cannot = facts.etcd.refusal
-    if cannot is not None:
-        return Refuse(cannot)
+    refusal = facts.etcd.refusal
+    if refusal is not None:
+        return Refuse(refusal)
     breach = facts.fence.breach() if facts.fence else None
     if breach:
-        return Refuse(FenceBroken(what=f"The fence on the source does not hold ({breach}); the snapshot is void."))
-    doubt = _doubt(facts)
-    if doubt is not None:
-        return Refuse(doubt)
+        return Refuse(FenceBroken(what=f"The fence on the source is broken ({breach}); the snapshot is void."))
+    error = _check_snapshot(facts)
+    if error is not None:
+        return Refuse(error)
     return Do(
         (Create("destination", HOSTED_CLUSTER, paused_body(facts.wanted, backup_id=facts.backup_id, url=facts.url)),)
     )
 
 
-def _not_ours(found: Object, *, deleting: bool) -> NotOurs:
+def _refuse_foreign(found: Object, *, deleting: bool) -> NotOurs:
     name = f"{namespace_of(found)}/{name_of(found)}"
     if deleting:
         return NotOurs(
             what=f"HostedCluster {name} is being deleted on the destination.",
-            todo="Find out who deletes it. Let nobody finish that: it can terminate the running instances.",
+            todo="Find out who deletes the HostedCluster. Do not let the deletion finish: the deletion can terminate "
+            "the running instances.",
         )
     return NotOurs(
-        what=f"HostedCluster {name} is on the destination, and this relocation did not make it.",
-        left="It was not touched.",
-        todo="Find out whose it is. Never delete it by hand: that can terminate the running instances.",
+        what=f"HostedCluster {name} on the destination was not created by this relocation.",
+        left="The HostedCluster was not touched.",
+        todo="Find the owner. Never delete the HostedCluster by hand: the deletion can terminate the running "
+        "instances.",
     )
 
 
-def _left(facts: Facts) -> str:
-    here = "The HostedCluster stays paused there" if facts.found is not None else "The HostedCluster was not made"
-    return f"{here}; the control plane stays fenced on the source." if facts.fence_id else f"{here}."
+def _describe_state(facts: Facts) -> str:
+    state = (
+        "The HostedCluster stays paused on the destination"
+        if facts.found is not None
+        else "The HostedCluster was not created on the destination"
+    )
+    return f"{state}; the control plane stays fenced on the source." if facts.fence_id else f"{state}."
 
 
-def _changed_since(facts: Facts, found: Object) -> Patch | None:
-    """What somebody changed on the source while its fence was lifted. The URL is immutable."""
+def _update_spec(facts: Facts, found: Object) -> Patch | None:
+    """Carries changes of the spec from the source that were made while the fence was lifted. The URL is immutable."""
     if not facts.lifted or facts.wanted is None:
         return None
     spec = copy.deepcopy({**facts.wanted.body["spec"], "pausedUntil": "true"})
@@ -158,17 +165,17 @@ def _changed_since(facts: Facts, found: Object) -> Patch | None:
     return Patch("destination", HOSTED_CLUSTER, name_of(found), namespace_of(found), {"spec": spec})
 
 
-def _doubt(facts: Facts) -> SnapshotDoubtful | None:
-    """The URL is immutable and names a key: what lies there must be the snapshot of the fence that stands."""
+def _check_snapshot(facts: Facts) -> SnapshotDoubtful | None:
+    """The URL is immutable and contains a key: the object under this key must be the snapshot of the present fence."""
     snapshot, stored = facts.snapshot, facts.stored
     if snapshot is None or stored is None:
         return SnapshotDoubtful(what="There is no snapshot of this fence in the bucket.")
-    there = (stored.size, stored.metadata.get("sha256"), stored.metadata.get("fence"))
-    if there != (snapshot.size, snapshot.sha256, snapshot.fence):
-        return SnapshotDoubtful(what=f"The object {snapshot.key} is not the snapshot that the manifest names.")
+    present = (stored.size, stored.metadata.get("sha256"), stored.metadata.get("fence"))
+    if present != (snapshot.size, snapshot.sha256, snapshot.fence):
+        return SnapshotDoubtful(what=f"The object {snapshot.key} in the bucket is not the snapshot in the manifest.")
     if facts.fence_id is not None and snapshot.fence != facts.fence_id:
         return SnapshotDoubtful(
-            what=f"The snapshot that the manifest names is of fence {snapshot.fence}, and the source is fenced by "
+            what=f"The snapshot in the manifest belongs to fence {snapshot.fence}, but the source's fence is "
             f"{facts.fence_id}: writes in between would be lost.",
             todo="Start over with `hcp-dr backup` or `hcp-dr relocate` and a new BACKUP_DIR.",
         )
@@ -176,8 +183,8 @@ def _doubt(facts: Facts) -> SnapshotDoubtful | None:
     if fault:
         return SnapshotDoubtful(
             what=f"The snapshot {snapshot.key} cannot be fetched by a presigned URL: {fault}.",
-            left=_left(facts),
-            todo=f"Look at AWS_CREDS and the bucket's policy, then run {RESUME}: it makes another URL.",
+            left=_describe_state(facts),
+            todo=f"Check AWS_CREDS and the bucket's policy, then run {RESUME} to create another URL.",
         )
     return None
 
@@ -207,13 +214,15 @@ def revert(facts: Governed) -> Decision:
     if next_round is not None:
         return next_round
     before = facts.operator_before or {}
-    odd = [item for item in facts.operator if before.get(item.name, item.replicas) != item.replicas]
-    seen = ", ".join(f"{item.name} is asked for {item.replicas}, had {before[item.name]}" for item in odd)
-    why = "somebody scaled the destination's HyperShift operator meanwhile, which is left as it is"
-    if before and not any(before.values()) and not odd:
+    changed = [item for item in facts.operator if before.get(item.name, item.replicas) != item.replicas]
+    seen = ", ".join(
+        f"Deployment {item.name} has {item.replicas} replicas, had {before[item.name]}" for item in changed
+    )
+    why = "another client has scaled the destination's HyperShift operator; hcp-dr did not restore the former replicas"
+    if before and not any(before.values()) and not changed:
         return Done("the destination has no HostedCluster of this relocation", (at_zero(facts.claim),))
-    checks = (Check("operator.destination", "warning", seen, why),) if odd else ()
-    return Done("the destination has no HostedCluster of this relocation, and has its operator", checks)
+    checks = (Check("operator.destination", "warning", seen, why),) if changed else ()
+    return Done("the destination has no HostedCluster of this relocation, and its operator is back", checks)
 
 
 STEP = Step(
@@ -226,5 +235,5 @@ STEP = Step(
     afterwards=afterwards,
     look_back=look_back,
     revert=revert,
-    proof=True,  # so that a resume makes it anew where it had to be removed because its URL expired
+    proof=True,  # so that a resume creates it again after a removal because of an expired URL
 )

@@ -1,5 +1,5 @@
-"""Restores the Secrets and ConfigMaps to which the HostedCluster and its NodePools refer. The namespace may be shared:
-what is there with the same content is used, what is there with other content is somebody else's."""
+"""Restores the Secrets and ConfigMaps that the HostedCluster and the NodePools reference. The namespace may be shared:
+an existing object with the same content is used; an existing object with other content belongs to another owner."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> DataFacts:
 
 
 def look_back(ports: Ports, case: Case, memory: RunState) -> Made:
-    """The namespace may be shared: another HostedCluster there may use by now what this relocation made."""
+    """The namespace may be shared: another HostedCluster may use objects of this relocation by now."""
     destination, namespace = ports.destination, case.namespace
     pools = destination.list(NODE_POOL, namespace).items
     others = [item for item in destination.list(HOSTED_CLUSTER, namespace).items if name_of(item) != case.name]

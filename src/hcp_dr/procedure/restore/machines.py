@@ -1,7 +1,7 @@
-"""Restores the machine objects so that the running instances are taken over, not replaced: owner before owned, linked
-to the owners' new uids, without finalizers, each held by its own paused annotation (rules A2, A4, A5, A7).
+"""Restores the machine objects so that the running instances are adopted, not replaced: owners before owned objects,
+with the owners' new uids, without finalizers, every object with a paused annotation (rules A2, A4, A5, A7).
 
-An order takes rounds: create the owners, see their new uids, create what they own.
+The order takes rounds: create the owners, read the new uids, create the owned objects.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hcp_dr.kube.resources import (
 from hcp_dr.model import Case, Ports
 
 BACKWARDS = (AWS_MACHINE, MACHINE, MACHINE_SET, MACHINE_DEPLOYMENT, AWS_MACHINE_TEMPLATE, AWS_CLUSTER, CLUSTER)
-"""Rule F3: as they go at teardown."""
+"""Rule F3: the order of the teardown."""
 
 
 def look_back(ports: Ports, case: Case, memory: RunState) -> Made:

@@ -1,7 +1,6 @@
-"""Creates every NodePool paused in the create call itself, owned by the new HostedCluster, writes its status back
-before the gates open (rule A8), and only then restores the token-* and user-data-* secrets, which the janitor deletes
-while their NodePool is absent (rule A10). A token secret says with them whether its pool's machines were ever reached
-(rule A11)."""
+"""Creates every NodePool paused in the create call, owned by the new HostedCluster, restores its status before the
+gates open (rule A8), and only then restores the token-* and user-data-* Secrets, which the janitor deletes while their
+NodePool is absent (rule A10). A token Secret records whether the NodePool's machines were ever reached (rule A11)."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ class Facts:
     found: Mapping[str, Object]  # NodePools on the destination by name
     tokens: DataFacts
     started: bool  # remembered: the control plane was started since, and serves
-    lifted: bool = False  # remembered: the fence was lifted since the export, when a spec may have been changed
+    lifted: bool = False  # remembered: the fence was lifted since the export, and a spec may have changed
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -60,7 +59,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def paused_body(item: Restorable, facts: Facts) -> Object | None:
-    """The NodePool as it is created. Its owner is the HostedCluster with the uid of the destination."""
+    """The NodePool to create. The owner is the HostedCluster with the uid on the destination."""
     name, uid = facts.hosted_cluster
     body = marked(item.body, facts.backup_id)
     body = {key: value for key, value in body.items() if key != "status"}
@@ -70,31 +69,32 @@ def paused_body(item: Restorable, facts: Facts) -> Object | None:
 
 
 def status_of(item: Restorable) -> Object:
-    """What of its status is written back: not the conditions, which the source's operator said of the source."""
+    """The status to restore: without the conditions, which the source's operator wrote about the source."""
     return {key: value for key, value in (item.body.get("status") or {}).items() if key != "conditions"}
 
 
 def plan(facts: Facts) -> Decision:
     name, uid = facts.hosted_cluster
     if facts.started:
-        return Done("the control plane was started with them")
+        return Done("the control plane was started with the NodePools")
     if uid is None:
         return Refuse(
             NotOurs(
                 what=f"HostedCluster {name} is not on the destination any more: its NodePools would have no owner.",
-                todo="Find out who deleted it before anything else.",
+                todo="Find out who deleted the HostedCluster before any other action.",
             )
         )
     for item in facts.pools:
         found = facts.found.get(item.entry.name)
         if found is not None and (is_deleting(found) or not is_ours(found, facts.backup_id)):
             deleting = is_deleting(found)
-            why = "being deleted" if deleting else "not this relocation's"
+            state = "is being deleted" if deleting else "was not created by this relocation"
             return Refuse(
                 NotOurs(
-                    what=f"NodePool {item.entry.name} is on the destination and is {why}.",
-                    left=None if deleting else "It was not touched.",
-                    todo="Find out whose it is. Never delete it by hand: that can terminate the running instances.",
+                    what=f"NodePool {item.entry.name} on the destination {state}.",
+                    left=None if deleting else "The NodePool was not touched.",
+                    todo="Find the owner. Never delete the NodePool by hand: the deletion can terminate the running "
+                    "instances.",
                 )
             )
     bodies = [paused_body(item, facts) for item in facts.pools if item.entry.name not in facts.found]
@@ -125,7 +125,9 @@ def plan(facts: Facts) -> Decision:
     tokens = facts.tokens.missing()
     if tokens:
         return Do(tokens)
-    return Done(f"{len(facts.pools)} NodePools and {len(facts.tokens.wanted)} token secrets are there, paused")
+    return Done(
+        f"{len(facts.pools)} NodePools, paused, and {len(facts.tokens.wanted)} token Secrets are on the destination"
+    )
 
 
 def foresee(facts: Facts) -> Facts:
@@ -141,9 +143,9 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
         if decision.actions[0].subresource is None:
             return replace(facts, lifted=False)
         return replace(facts, found={i.entry.name: marked(i.body, facts.backup_id) for i in facts.pools})
-    gone = {action.name for action in facts.tokens.outdated()}
-    left = {key: item for key, item in facts.tokens.found.items() if key[1] not in gone}
-    return replace(facts, tokens=replace(facts.tokens, found=left if gone else facts.tokens.completed()))
+    deleted = {action.name for action in facts.tokens.outdated()}
+    remaining = {key: item for key, item in facts.tokens.found.items() if key[1] not in deleted}
+    return replace(facts, tokens=replace(facts.tokens, found=remaining if deleted else facts.tokens.completed()))
 
 
 def look_back(ports: Ports, case: Case, memory: RunState) -> Governed:
@@ -151,7 +153,8 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Governed:
 
 
 def revert(facts: Governed) -> Decision:
-    """The operator stays stopped until the HostedCluster is gone too. The token secrets go with the others."""
+    """The operator stays stopped until the HostedCluster is gone too. `control_plane_secrets` deletes the token
+    Secrets."""
     return remove_governed(facts) or Done("the destination has no NodePool of this relocation")
 
 
@@ -164,5 +167,5 @@ STEP = Step(
     afterwards=afterwards,
     look_back=look_back,
     revert=revert,
-    proof=True,  # they go with a HostedCluster that had to be removed because its URL expired
+    proof=True,  # NodePools are deleted with a HostedCluster after the expiry of its URL
 )

@@ -1,8 +1,8 @@
-"""Has the destination's nodes pull the images of the control plane while the hosted API still serves (rule D): where
-they never were it takes minutes, and an image that nobody there can pull is found before the fence, not behind it.
+"""Pulls the images of the control plane on the destination's nodes while the hosted API still serves (rule D): a first
+pull takes minutes, and an unavailable image is found before the fence, not after.
 
-The pods that do it are made, awaited, remembered and deleted. An image that is on some node and not on all is no reason
-to stop: after a while it goes on, and says so.
+The step creates pods for the pull, waits for them, remembers the result and deletes the pods. An image on some nodes
+only does not stop the relocation: after a while the step continues with a warning.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hcp_dr.model import Case, Ports, Unknown
 from hcp_dr.objects.reading import name_of, some
 
 LEFT_OUT = PulledImages(left_out=True)
-"""Remembered as PULLED where somebody goes on without."""
+"""Remembered as PULLED if the engineer continues without a pull."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,11 @@ class Facts:
     wanted: Wanted
     pods: tuple[PullPod, ...]
     now: float
-    since: float | None = None  # remembered: when the last of them was made, in seconds since the epoch
-    pulled: PulledImages | None = None  # remembered: images, nodes, what is lacking where and why, what withheld
-    fenced: bool = False  # the hosted API is away
+    since: float | None = None  # remembered: the creation time of the last pod, in seconds since the epoch
+    pulled: PulledImages | None = (
+        None  # remembered: images, nodes, lacking images by node with a reason, withheld images
+    )
+    fenced: bool = False  # the hosted API is unavailable
 
     def pod_of(self, node: str) -> PullPod | None:
         name = pod_name(node, self.wanted.images)
@@ -48,14 +50,14 @@ class Facts:
     @property
     def lacking(self) -> dict[str, tuple[str, ...]]:
         """Images by node."""
-        found = {
+        lacking = {
             node: tuple(image for image in self.wanted.images if image not in self.has(node))
             for node in self.wanted.nodes
         }
-        return {node: images for node, images in found.items() if images}
+        return {node: images for node, images in lacking.items() if images}
 
     @property
-    def nowhere(self) -> tuple[str, ...]:
+    def on_no_node(self) -> tuple[str, ...]:
         lacking = [self.lacking.get(node, ()) for node in self.wanted.nodes]
         return tuple(image for image in self.wanted.images if all(image in images for images in lacking))
 
@@ -69,14 +71,14 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-    """When the images are pulled, only at the pods that did it."""
+    """After the pull, reads only the pods."""
     pulled, fenced = memory.get(PULLED), steps.BACKUP_FENCE in memory.acted
     wanted = prepull.find_images(ports, case) if pulled is None and not fenced else Wanted()
-    facts = _look_at(ports, case, wanted)
+    facts = _read_pods(ports, case, wanted)
     return replace(facts, since=memory.get(PULLING), pulled=pulled, fenced=fenced)
 
 
-def _look_at(ports: Ports, case: Case, wanted: Wanted) -> Facts:
+def _read_pods(ports: Ports, case: Case, wanted: Wanted) -> Facts:
     pods = ports.destination.list(POD, case.control_plane_namespace).items
     return Facts(
         backup_id=case.backup_id,
@@ -89,24 +91,24 @@ def _look_at(ports: Ports, case: Case, wanted: Wanted) -> Facts:
 
 def plan(facts: Facts) -> Decision:
     if facts.pulled is not None:
-        return _clear_away(facts) or _describe(facts.pulled)
+        return _delete_pods(facts) or _describe_result(facts.pulled)
     if facts.fenced:
-        return Done("the hosted API is away already: each kubelet pulls what it needs")
+        return Done("the hosted API is unavailable already: kubelets pull the images")
     if not facts.wanted.images:
-        return Done("the control plane has no pod on the source whose images could be pulled")
+        return Done("the control plane has no pods on the source, and no images to pull")
     if not facts.wanted.nodes:
-        seen = "none is Ready, schedulable, without disk pressure and open to them"
+        seen = "no node is Ready, schedulable, without disk pressure and eligible for the pods"
         return Wait(
             "a node of the destination takes the control plane's pods",
             seen,
             timeouts.IMAGES_PULLED.seconds,
-            todo=_todo(facts),
+            todo=_describe_remedy(facts),
         )
     foreign = next((pod for node in facts.wanted.nodes if (pod := facts.pod_of(node)) and not pod.ours), None)
     if foreign is not None:
-        what = f"Pod {facts.namespace}/{foreign.name} of the destination was not made by this relocation."
-        left = "It was not touched; the hosted API is not away."
-        return Refuse(NotOurs(what=what, left=left, todo=f"Delete it if it may go, then run {RESUME}."))
+        what = f"Pod {facts.namespace}/{foreign.name} on the destination was not created by this relocation."
+        left = "The pod was not touched; the hosted API still serves."
+        return Refuse(NotOurs(what=what, left=left, todo=f"Delete the pod if possible, then run {RESUME}."))
     missing = tuple(
         Create("destination", POD, body(node, facts.wanted, facts.namespace, facts.backup_id))
         for node in facts.wanted.nodes
@@ -119,20 +121,20 @@ def plan(facts: Facts) -> Decision:
 
 def _judge(facts: Facts) -> Decision:
     lacking, wake = facts.lacking, WatchTarget("destination", POD, facts.namespace)
-    dead = [pod for node in lacking if (pod := facts.pod_of(node)) is not None and pod.ended]
-    if facts.nowhere:
-        if facts.late and dead:  # a resume begins anew with what came to nothing
-            return Do(_deletions(facts, dead))
+    ended = [pod for node in lacking if (pod := facts.pod_of(node)) is not None and pod.ended]
+    if facts.on_no_node:
+        if facts.late and ended:  # a resume starts again with new pods
+            return Do(_deletions(facts, ended))
         until = f"each of the {len(facts.wanted.images)} images of the control plane is on a node of the destination"
-        return Wait(until, _seen(facts), timeouts.IMAGES_PULLED.seconds, wake, _todo(facts))
-    if lacking and not facts.late and len(dead) < len(lacking):
-        # Time is up by what is remembered; this limit only ends a wait whose nodes keep changing.
+        return Wait(until, _describe_progress(facts), timeouts.IMAGES_PULLED.seconds, wake, _describe_remedy(facts))
+    if lacking and not facts.late and len(ended) < len(lacking):
+        # The remembered start time ends the wait; this limit only ends a wait with changing nodes.
         return Wait(
-            "every node that may take the control plane has them",
-            _seen(facts),
+            "every eligible node has the images of the control plane",
+            _describe_progress(facts),
             2 * timeouts.IMAGES_PULLED.seconds,
             wake,
-            _todo(facts),
+            _describe_remedy(facts),
         )
     pulled = PulledImages(
         images=facts.wanted.images,
@@ -149,55 +151,59 @@ def _deletions(facts: Facts, pods: Iterable[PullPod]) -> tuple[Delete, ...]:
     )
 
 
-def _seen(facts: Facts) -> str:
-    """First what nobody can pull."""
-    nowhere = set(facts.nowhere)
+def _describe_progress(facts: Facts) -> str:
+    """Begins with images that no node could pull."""
+    on_no_node = set(facts.on_no_node)
     failing = {(node, image): facts.why(node, image) for node, images in facts.lacking.items() for image in images}
-    hopeless = {image: (node, why) for (node, image), why in reversed(failing.items()) if image in nowhere and why}
-    said = [f"no node has {image} ({node}: {why})" for image, (node, why) in hopeless.items()]
-    said += [f"{node} lacks {image} ({why})" for (node, image), why in failing.items() if image not in nowhere and why]
-    count = [f"{node} has {len(facts.has(node))} of {len(facts.wanted.images)} images" for node in facts.lacking]
-    return "; ".join((*([some(said, 3)] if said else []), some(count, 3)))
+    hopeless = {image: (node, why) for (node, image), why in reversed(failing.items()) if image in on_no_node and why}
+    failures = [f"no node has {image} ({node}: {why})" for image, (node, why) in hopeless.items()]
+    failures += [
+        f"{node} lacks {image} ({why})" for (node, image), why in failing.items() if image not in on_no_node and why
+    ]
+    counts = [f"{node} has {len(facts.has(node))} of {len(facts.wanted.images)} images" for node in facts.lacking]
+    return "; ".join((*([some(failures, 3)] if failures else []), some(counts, 3)))
 
 
-def _todo(facts: Facts) -> str:
+def _describe_remedy(facts: Facts) -> str:
     secrets = f" or the pull secrets ({', '.join(facts.wanted.pull_secrets)})" if facts.wanted.pull_secrets else ""
     return (
-        "The hosted API is not away. Mend the destination's nodes, their way to the registry"
-        f"{secrets}, or load the image onto a node; where an image is not needed, scale to 0 on the source what uses "
-        f"it. Then run {RESUME}: it waits again. Or call the relocation off with `hcp-dr abort`."
+        "The hosted API still serves. Fix the destination's nodes, the connection to the registry"
+        f"{secrets}, or load the image onto a node; if an image is not needed, scale its workload on the source to 0. "
+        f"Then run {RESUME} to wait again, or abort the relocation with `hcp-dr abort`."
     )
 
 
-def _clear_away(facts: Facts) -> Do | Wait | None:
+def _delete_pods(facts: Facts) -> Do | Wait | None:
     actions = _deletions(facts, facts.pods)
     if actions:
         return Do(actions)
-    left = [pod.name for pod in facts.pods if pod.ours]
+    remaining = [pod.name for pod in facts.pods if pod.ours]
     wake = WatchTarget("destination", POD, facts.namespace)
     return (
         Wait(
             "the pods that pulled the images are gone",
-            f"still there: {some(left)}",
+            f"not deleted yet: {some(remaining)}",
             timeouts.PULL_PODS_GONE.seconds,
             wake,
         )
-        if left
+        if remaining
         else None
     )
 
 
-def _describe(pulled: PulledImages) -> Done:
+def _describe_result(pulled: PulledImages) -> Done:
     if pulled.left_out:
-        why = "each kubelet pulls what it needs while the hosted API is away; an image that cannot be had keeps it away"
-        left_out = Check("images.left_out", "warning", "no image was pulled ahead, as --no-pull-images says", why)
-        return Done("somebody goes on without pulling images ahead", (left_out,))
+        why = "kubelets pull the images while the hosted API is unavailable; a missing image keeps the API unavailable"
+        left_out = Check(
+            "images.left_out", "warning", "no image was pulled in advance, because of --no-pull-images", why
+        )
+        return Done("continued without pulling images in advance", (left_out,))
     images, nodes, lacking = pulled.images, pulled.nodes, pulled.lacking
-    less = f"; {some(_lacks(lacking), 3)}" if lacking else ""
-    return Done(f"{len(images)} images are on {len(nodes)} nodes of the destination{less}", _checks(pulled))
+    exceptions = f"; {some(_describe_lacking(lacking), 3)}" if lacking else ""
+    return Done(f"{len(images)} images are on {len(nodes)} nodes of the destination{exceptions}", _make_checks(pulled))
 
 
-def _lacks(lacking: Mapping[str, Mapping[str, str]]) -> list[str]:
+def _describe_lacking(lacking: Mapping[str, Mapping[str, str]]) -> list[str]:
     return [
         f"{node} lacks {image}{f' ({why})' if why else ''}"
         for node, images in lacking.items()
@@ -205,17 +211,18 @@ def _lacks(lacking: Mapping[str, Mapping[str, str]]) -> list[str]:
     ]
 
 
-def _checks(pulled: PulledImages) -> tuple[Check, ...]:
-    lacks, withheld = _lacks(pulled.lacking), pulled.withheld
+def _make_checks(pulled: PulledImages) -> tuple[Check, ...]:
+    lacking, withheld = _describe_lacking(pulled.lacking), pulled.withheld
     checks = []
-    if lacks:
-        why = "a pod of the control plane that comes to such a node does not start before its image is there"
-        todo = "mend that node's way to the registry, or cordon it"
-        checks.append(Check("images.lacking", "warning", some(lacks), why, todo))
+    if lacking:
+        why = "a pod of the control plane does not start on such a node before the image is there"
+        todo = "fix the node's connection to the registry, or cordon the node"
+        checks.append(Check("images.lacking", "warning", some(lacking), why, todo))
     if withheld:
-        seen = f"not pulled ahead, because the source's nodes cannot pull them either: {some(withheld)}"
-        why = "what needs them does not run on the source, and may not on the destination"
-        checks.append(Check("images.withheld", "warning", seen, why, "see whether the control plane needs them"))
+        seen = f"not pulled in advance, because the source's nodes cannot pull the images either: {some(withheld)}"
+        why = "the workloads with these images do not run on the source, and may not run on the destination"
+        todo = "check whether the control plane needs these images"
+        checks.append(Check("images.withheld", "warning", seen, why, todo))
     return tuple(checks)
 
 
@@ -228,21 +235,21 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
         return replace(facts, pods=tuple(replace(pod, pulled=facts.wanted.images) for pod in facts.pods))
     actions = decision.actions if isinstance(decision, Do) else ()
     pulled = PULLED.read({action.key: action.value for action in actions if isinstance(action, Remember)})
-    gone = {action.name for action in actions if isinstance(action, Delete)}
-    fresh = [name_of(action.body) for action in actions if isinstance(action, Create)]
-    kept = [pod for pod in facts.pods if pod.name not in gone]
-    pods = (*kept, *(PullPod(name, Unknown(f"uid of Pod {name}"), ours=True) for name in fresh))
-    nodes = tuple(node for node in facts.wanted.nodes if pod_name(node, facts.wanted.images) not in gone)
+    deleted = {action.name for action in actions if isinstance(action, Delete)}
+    created = [name_of(action.body) for action in actions if isinstance(action, Create)]
+    kept = [pod for pod in facts.pods if pod.name not in deleted]
+    pods = (*kept, *(PullPod(name, Unknown(f"uid of Pod {name}"), ours=True) for name in created))
+    nodes = tuple(node for node in facts.wanted.nodes if pod_name(node, facts.wanted.images) not in deleted)
     wanted = replace(facts.wanted, nodes=nodes)
     return replace(facts, wanted=wanted, pods=pods, pulled=pulled or facts.pulled)
 
 
 def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
-    return _look_at(ports, case, Wanted())
+    return _read_pods(ports, case, Wanted())
 
 
 def revert(facts: Facts) -> Decision:
-    return _clear_away(facts) or Done("no pod is left that was to pull images")
+    return _delete_pods(facts) or Done("all pods for pulling images are gone")
 
 
 STEP = Step(
@@ -254,6 +261,6 @@ STEP = Step(
     afterwards=afterwards,
     look_back=look_back,
     revert=revert,
-    way_on="To go on without pulling images ahead, at the cost of a longer absence of the hosted API: `hcp-dr resume "
+    way_on="To continue without pulling images in advance, with a longer downtime of the hosted API: `hcp-dr resume "
     "--no-pull-images`.",
 )

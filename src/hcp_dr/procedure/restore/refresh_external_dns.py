@@ -1,5 +1,5 @@
-"""Restarts the destination's external-dns where it keeps a cache of who owns which record. HyperShift lets it keep one
-for an hour: it would go on seeing the source's records, long gone, as somebody else's, and write none of its own."""
+"""Restarts the destination's external-dns if it caches the owners of records. With HyperShift the cache lasts an hour:
+external-dns would still see the source's deleted records as records of another owner, and write no records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def plan(facts: Facts) -> Decision:
             NotFound(object=f"Deployment {OPERATOR_NAMESPACE}/{EXTERNAL_DNS}", cluster="destination", verb="restart")
         )
     if facts.later:
-        return Done("the destination's external-dns is restarted when it is given the names")
+        return Done("the destination's external-dns is restarted when the names are handed over")
     return restart(facts)
 
 

@@ -1,17 +1,18 @@
-"""Un-pauses the HostedCluster: the point of no return. From here the destination's API may accept writes, so that the
-source must never write again. The fence is looked at once more, right before, and so is whether anything is being
-deleted, which the controllers that start would finish (rule A2).
+"""Un-pauses the HostedCluster: the point of no return. From here the destination's API may accept writes, so the source
+must never write again. Right before, the step checks the fence once more, and checks for objects in deletion, because
+the starting controllers would finish such a deletion (rule A2).
 
-etcd rolls a second time when the restore is done, because etcd-init leaves its template (rule C6): the first readiness
-is not the end, and with several members each has to come back.
+etcd rolls a second time after the restore, because etcd-init is removed from the template (rule C6): the first
+readiness is not the end, and with several members every member has to become ready again.
 
-Names that are handed over are given to the destination's external-dns meanwhile, each as soon as it is published there.
+While the control plane starts, names in handover are assigned to the destination's external-dns, as soon as a name is
+published on the destination.
 
-The restore URL cannot be replaced any more, so that its life is looked at before the HostedCluster is un-paused, and
-while etcd has not fetched by it.
+The restore URL is immutable, so the step checks the expiry before the HostedCluster is un-paused, and until etcd has
+fetched the snapshot.
 
-Whoever goes by HyperShift's own way of restoring may have set its mark of a restore on this HostedCluster meanwhile. It
-goes in the same patch, because the operators act upon it from then on.
+An engineer who follows HyperShift's own restore procedure may have set HyperShift's restore annotation on this
+HostedCluster. The same patch removes the annotation, because the operators act on the annotation from then on.
 """
 
 from __future__ import annotations
@@ -50,16 +51,16 @@ class Facts:
     name: str
     fence: (
         Fence | None
-    )  # looked at until the HostedCluster is un-paused, unless the source is lost; then it is the watch's
+    )  # read until the HostedCluster is un-paused, unless the source is lost; afterwards the watch reads the fence
     hosted_cluster: Object | None  # on the destination
     etcd: Object | None
     api_server: Object | None
-    deleting: tuple[str, ...]  # machine objects and NodePools of the destination on their way out
-    url: RestoreUrl | None  # that etcd restores from; tried while the HostedCluster is paused
+    deleting: tuple[str, ...]  # machine objects and NodePools of the destination in deletion
+    url: RestoreUrl | None  # etcd's restore URL; tested while the HostedCluster is paused
     size: int  # of the snapshot, in bytes
-    names: Giving | None = None  # that are on their way here, while it starts
-    judged: Etcd = restorable.NOT_LOOKED  # whether etcd can be restored; asked while the HostedCluster is paused
-    void: bool = False  # the backup's snapshot is not of the fence that stands
+    names: Giving | None = None  # names in handover to the destination, during the start
+    judged: Etcd = restorable.NOT_LOOKED  # whether etcd can be restored; read while the HostedCluster is paused
+    void: bool = False  # the backup's snapshot is not of the present fence
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -80,24 +81,24 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         etcd=destination.find(STATEFUL_SET, ETCD, namespace),
         api_server=destination.find(DEPLOYMENT, KUBE_APISERVER, namespace),
         deleting=tuple(f"{item['kind']} {name_of(item)}" for item in (*pools, *machinery) if is_deleting(item)),
-        url=_look_at_url(ports, hosted_cluster),
+        url=_read_url(ports, hosted_cluster),
         size=manifest.snapshot.size if manifest and manifest.snapshot else 0,
         names=None if paused else read_assignment(ports, case, memory),
         judged=restorable.known(hosted_cluster, ports.source, case, memory, lost=is_lost(memory))
         if hosted_cluster and paused
         else restorable.NOT_LOOKED,
-        void=paused and not is_lost(memory) and _void(manifest, memory),
+        void=paused and not is_lost(memory) and _is_void(manifest, memory),
     )
 
 
-def _void(manifest: Manifest | None, memory: RunState) -> bool:
+def _is_void(manifest: Manifest | None, memory: RunState) -> bool:
     snapshot = manifest.snapshot if manifest else None
     return snapshot is None or snapshot.fence != (fence.id if (fence := memory.get(FENCE)) else None)
 
 
-def _look_at_url(ports: Ports, hosted_cluster: Object | None) -> RestoreUrl | None:
-    found = dig(hosted_cluster, "spec", "etcd", "managed", "storage", "restoreSnapshotURL") or ()
-    url = next(iter(found), None)
+def _read_url(ports: Ports, hosted_cluster: Object | None) -> RestoreUrl | None:
+    urls = dig(hosted_cluster, "spec", "etcd", "managed", "storage", "restoreSnapshotURL") or ()
+    url = next(iter(urls), None)
     if url is None:
         return None
     return restore_url.tried(ports, url, fresh=False) if _is_paused(hosted_cluster) else restore_url.read(ports, url)
@@ -107,8 +108,8 @@ def _is_paused(hosted_cluster: Object | None) -> bool:
     return dig(hosted_cluster, "spec", "pausedUntil") is not None
 
 
-def rolled_out(workload: Object | None) -> bool:
-    """All replicas are of the newest template and ready."""
+def is_rolled_out(workload: Object | None) -> bool:
+    """Whether all replicas have the newest template and are ready."""
     if workload is None:
         return False
     status, wanted = workload.get("status") or {}, dig(workload, "spec", "replicas")
@@ -120,8 +121,8 @@ def rolled_out(workload: Object | None) -> bool:
     )
 
 
-def _restores_still(etcd: Object | None) -> bool:
-    """Does the template still hold etcd-init? It leaves when the restore is done; others stay."""
+def _is_restoring(etcd: Object | None) -> bool:
+    """Whether the template still has etcd-init, which is removed after the restore; other init containers stay."""
     containers = dig(etcd, "spec", "template", "spec", "initContainers") or ()
     return any(container.get("name") == ETCD_INIT for container in containers)
 
@@ -129,40 +130,43 @@ def _restores_still(etcd: Object | None) -> bool:
 def plan(facts: Facts) -> Decision:
     hosted_cluster = facts.hosted_cluster
     if hosted_cluster is None or is_deleting(hosted_cluster) or not is_ours(hosted_cluster, facts.backup_id):
-        return Refuse(NotOurs(what="The destination's HostedCluster is gone, being deleted, or not this relocation's."))
+        return Refuse(
+            NotOurs(what="The destination's HostedCluster is gone, in deletion, or was not created by this relocation.")
+        )
     breach = facts.fence.breach() if facts.fence else None
     if breach:
         return Refuse(
             FenceBroken(
-                what=f"The fence on the source does not hold ({breach}): two control planes would accept writes.",
-                todo=f"Stop whoever lifted it, then run {RESUME}: the source is fenced anew, and a new snapshot "
-                "is taken. After `hcp-dr restore` alone, start over with a new BACKUP_DIR.",
+                what=f"The fence on the source is broken ({breach}): two control planes would accept writes.",
+                todo=f"Stop the client that lifted the fence, then run {RESUME} to fence the source again and to take "
+                "a new snapshot. After `hcp-dr restore` alone, start over with a new BACKUP_DIR.",
             )
         )
     if facts.void:
         return Refuse(
             SnapshotDoubtful(
-                what="The backup's snapshot is not of the fence that stands on the source: it is void.",
-                left=f"The HostedCluster stays paused there. {_fenced(facts)}".rstrip(),
+                what="The backup's snapshot is void: the snapshot does not belong to the present fence on the source.",
+                left=f"The HostedCluster stays paused on the destination. {_describe_fence(facts)}".rstrip(),
                 todo="Start over with `hcp-dr backup` or `hcp-dr relocate` and a new BACKUP_DIR.",
             )
         )
     paused = _is_paused(hosted_cluster)
-    cannot = facts.judged.refusal if paused else None
-    if cannot is not None:
-        return Refuse(cannot)
+    refusal = facts.judged.refusal if paused else None
+    if refusal is not None:
+        return Refuse(refusal)
     if paused and facts.deleting:
         return Refuse(
             MachineUnsafe(
-                what=f"Being deleted on the destination: {', '.join(facts.deleting)}. Controllers that start now would "
-                "finish that and terminate instances.",
-                left=f"The HostedCluster stays paused there. {_fenced(facts)}".rstrip(),
-                todo=f"Find out who deletes it. Let it go without its finalizers, then run {RESUME}.",
+                what=f"Being deleted on the destination: {', '.join(facts.deleting)}. The starting controllers would "
+                "finish the deletion and terminate instances.",
+                left=f"The HostedCluster stays paused on the destination. {_describe_fence(facts)}".rstrip(),
+                todo="Find out who deletes these objects. Remove their finalizers, so that the objects go without a "
+                f"controller, then run {RESUME}.",
             )
         )
-    late = _url_too_late(facts, paused=paused)
-    if late is not None:
-        return Refuse(late)
+    url_error = _check_url(facts, paused=paused)
+    if url_error is not None:
+        return Refuse(url_error)
     unmarked: dict[str, dict[str, Any]] = {"metadata": {"annotations": {RESTORED_FROM_BACKUP: None}}}
     if paused:
         if version := dig(hosted_cluster, "metadata", "resourceVersion"):  # another client's change is looked at first
@@ -171,20 +175,20 @@ def plan(facts: Facts) -> Decision:
         return Do((Patch("destination", HOSTED_CLUSTER, facts.name, facts.namespace, patch),))
     if RESTORED_FROM_BACKUP in annotations_of(hosted_cluster):
         return Do((Patch("destination", HOSTED_CLUSTER, facts.name, facts.namespace, unmarked),))
-    return _until_it_serves(facts)
+    return _await_control_plane(facts)
 
 
-def _until_it_serves(facts: Facts) -> Decision:
-    """Un-paused: the names, etcd with its second roll, the API server."""
-    names_given = facts.names.next_round() if facts.names else None
-    if names_given is not None:
-        return names_given
-    waiting = [f"{name} is not published there" for name in facts.names.waiting] if facts.names else []
-    if not rolled_out(facts.etcd):
+def _await_control_plane(facts: Facts) -> Decision:
+    """After the un-pause: the names, etcd with its second roll, the API server."""
+    assignment = facts.names.next_round() if facts.names else None
+    if assignment is not None:
+        return assignment
+    waiting = [f"{name} is not published on the destination" for name in facts.names.waiting] if facts.names else []
+    if not is_rolled_out(facts.etcd):
         waiting.append("etcd is not ready")
-    elif _restores_still(facts.etcd):
-        waiting.append("etcd has its second roll before it")
-    if not rolled_out(facts.api_server):
+    elif _is_restoring(facts.etcd):
+        waiting.append("etcd has not rolled a second time yet")
+    if not is_rolled_out(facts.api_server):
         waiting.append("kube-apiserver is not ready")
     if waiting:
         wake = WatchTarget("destination", POD, facts.control_plane_namespace)
@@ -197,35 +201,37 @@ def _until_it_serves(facts: Facts) -> Decision:
     return Done("etcd and kube-apiserver serve on the destination")
 
 
-def _fenced(facts: Facts) -> str:
-    """Nobody knows that of a source that is lost."""
+def _describe_fence(facts: Facts) -> str:
+    """Empty for a lost source, whose state is unknown."""
     return "The control plane stays fenced on the source." if facts.fence else ""
 
 
-def _url_too_late(facts: Facts, *, paused: bool) -> SnapshotDoubtful | None:
+def _check_url(facts: Facts, *, paused: bool) -> SnapshotDoubtful | None:
     url, name = facts.url, f"HostedCluster {facts.namespace}/{facts.name}"
     fault = url.fault(facts.size) if url and paused else None
     if fault:
         return SnapshotDoubtful(
-            what=f"The restore URL of {name} on the destination is of no use: {fault}. It is immutable.",
-            left=Untouched("The HostedCluster was never un-paused there.", besides=_fenced(facts)),
-            todo="Remove it from the destination while its operator is stopped: deleted by a running operator, it "
-            "takes the OIDC documents of the living cluster with it. So: scale Deployment hypershift/operator there to "
-            f"0 and see its pods gone; delete {name} and its NodePools there without waiting, and take all their "
-            f"finalizers off; scale the operator back. {RESUME} then makes them anew with another URL.",
+            what=f"The restore URL of {name} on the destination is unusable and immutable: {fault}.",
+            left=Untouched("The HostedCluster was never un-paused there.", besides=_describe_fence(facts)),
+            todo="Remove the HostedCluster from the destination while the destination's operator is stopped: a running "
+            "operator deletes the OIDC documents of the live cluster with the HostedCluster. Steps: scale Deployment "
+            "hypershift/operator on the destination to 0 and wait until its pods are gone; delete "
+            f"{name} and its NodePools on the destination with --wait=false, and remove all their finalizers; scale "
+            f"the operator back. {RESUME} then creates the objects again with another URL.",
         )
     fetched = int(dig(facts.etcd, "status", "readyReplicas") or 0) > 0 or (
-        facts.etcd is not None and not _restores_still(facts.etcd)
+        facts.etcd is not None and not _is_restoring(facts.etcd)
     )
     if url is None or not url.ended or paused or fetched:
         return None
     return SnapshotDoubtful(
-        what=f"etcd of {name} on the destination has not restored yet, and its restore URL has expired: it never will.",
-        left=f"It is un-paused there, and its etcd is empty. {_fenced(facts)}".rstrip(),
-        todo="Never delete it while its controllers run: that can terminate the running instances. Look at the log of "
-        f"etcd-init first: where it says that the volume is not empty, {RESUME} waits on. Else every Deployment "
-        f"of {facts.control_plane_namespace} and Deployment hypershift/operator there must be at zero pods before the "
-        f"finalizers of {name} and all that is its own are taken off and they are deleted; then run {RESUME}.",
+        what=f"etcd of {name} on the destination cannot be restored: the restore URL expired before the restore.",
+        left=f"The HostedCluster is un-paused on the destination with an empty etcd. {_describe_fence(facts)}".rstrip(),
+        todo="Never delete the HostedCluster while its controllers run: the deletion can terminate the running "
+        "instances. Read the log of etcd-init first: if the log says that the volume is not empty, "
+        f"{RESUME} continues to wait. Otherwise scale every Deployment of {facts.control_plane_namespace} and "
+        "Deployment hypershift/operator on the destination to zero pods; then remove the finalizers of "
+        f"{name} and of all its objects, and delete them; then run {RESUME}.",
     )
 
 

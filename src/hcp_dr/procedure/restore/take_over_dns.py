@@ -1,7 +1,7 @@
-"""Takes the records of a lost source: exactly those at the hosted cluster's fixed names that were kept for its control
-plane by the owner whom the API's own record names. The source's external-dns and its Routes cannot be asked.
+"""Takes over the records of a lost source: deletes exactly the records at the hosted cluster's fixed names that belong
+to the owner in the API's TXT record and to this control plane. The source's external-dns and Routes are unreachable.
 
-What is deleted is remembered whole, to be put back by an undo.
+Deleted records are remembered in full, for an undo.
 """
 
 from __future__ import annotations
@@ -24,49 +24,50 @@ from hcp_dr.model import Case, Ports
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    owner: str  # "" where the API's record names none, or several
-    left: tuple[Record, ...]  # that the owner keeps at the fixed names
-    strangers: tuple[Record, ...]  # address records there that somebody else keeps, or nobody
-    image: Image  # remembered: what was taken
-    again: tuple[Record, ...]  # what the zone has now at the names and types of the image
+    owner: str  # "" if the API's record has no owner, or several
+    remaining: tuple[Record, ...]  # the owner's records at the fixed names
+    strangers: tuple[Record, ...]  # address records at the fixed names, of another owner or without an owner
+    image: Image  # remembered: the deleted records
+    current: tuple[Record, ...]  # the zone's present records at the names and types of the image
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     records, image = ports.zone.records(), memory.get(DNS_IMAGE)
-    hosted_cluster = _of_backup(ports, case)
+    hosted_cluster = _read_hosted_cluster(ports, case)
     names = frozenset({case.api_hostname, *fixed_names(hosted_cluster)})
     claimed = owners_of(records, case.api_hostname) - {read_external_dns(ports.destination, "destination").owner}
     owner = owner_of(image) or (next(iter(claimed)) if len(claimed) == 1 else "")
-    left = kept_at(records, owner, case.control_plane_namespace, names)
+    remaining = kept_at(records, owner, case.control_plane_namespace, names)
     return Facts(
         owner=owner,
-        left=left,
-        strangers=strangers_at(records, left, names),
+        remaining=remaining,
+        strangers=strangers_at(records, remaining, names),
         image=image,
-        again=at_its_places(records, image),
+        current=at_its_places(records, image),
     )
 
 
-def _of_backup(ports: Ports, case: Case) -> Object:
-    [found] = [item.body for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind]
-    return found
+def _read_hosted_cluster(ports: Ports, case: Case) -> Object:
+    """From the backup."""
+    [hosted_cluster] = [item.body for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind]
+    return hosted_cluster
 
 
 def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
-    scope.image(memory, DNS_IMAGE, scope.own(case, _of_backup(ports, case)))
+    scope.image(memory, DNS_IMAGE, scope.own(case, _read_hosted_cluster(ports, case)))
     return observe(ports, case, memory)
 
 
 def plan(facts: Facts) -> Decision:
-    return take(facts.owner, facts.left, facts.strangers, facts.image)
+    return take(facts.owner, facts.remaining, facts.strangers, facts.image)
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    return replace(facts, left=())
+    return replace(facts, remaining=())
 
 
 def revert(facts: Facts) -> Decision:
-    return put_back(facts.owner, facts.image, facts.again)
+    return put_back(facts.owner, facts.image, facts.current)
 
 
 STEP = Step(

@@ -1,1 +1,1 @@
-"""What `hcp-dr resume` does before it continues the steps of the command."""
+"""The step that `hcp-dr resume` carries out before the steps of the command."""

@@ -1,5 +1,6 @@
-"""Files of the backup that the folder lacks, because another machine made it: exported once more from the source, and
-taken only where they are what the manifest names. Whatever the source has changed since, only the first folder has."""
+"""Restores backup files that are missing in the folder, because the backup is from another machine: exports the objects
+from the source again, and writes a file only if its digest is the digest in the manifest. The former content of objects
+that changed since is only in the folder of the other machine."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from hcp_dr.objects.reading import some
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    lacking: tuple[Entry, ...]  # of the manifest: no file, or another
-    live: tuple[Page, ...]  # as they would be exported now; not looked at where nothing is lacking
+    lacking: tuple[Entry, ...]  # entries of the manifest with no file, or another file
+    live: tuple[Page, ...]  # a new export; not read if no file is lacking
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -49,11 +50,12 @@ def plan(facts: Facts) -> Decision:
     if writes:
         return Do(writes)
     if not facts.lacking:
-        return Done("every file of the backup is here")
+        return Done("the backup folder has every file")
     files = some([entry.file for entry in facts.lacking])
-    seen = f"not here, and changed or gone on the source: {files}"
-    todo = "where a step asks for one, bring the folder of the machine that made the backup and name it with --backup"
-    return Done(seen, (Check("backup_files", "warning", seen, "they were exported by another machine", todo),))
+    seen = f"missing in the backup folder, and changed or deleted on the source: {files}"
+    why = "another machine exported these files"
+    todo = "if a step needs a file, copy the folder from the machine of the backup and pass --backup FOLDER"
+    return Done(seen, (Check("backup_files", "warning", seen, why, todo),))
 
 
 STEP = Step(name="resume.refill", documented="-", observe=observe, plan=plan)

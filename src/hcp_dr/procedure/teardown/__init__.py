@@ -1,1 +1,2 @@
-"""Removal from the source (8.6.4), only after the destination is proven, and by one protocol (`procedure.removal`)."""
+"""Removal from the source (8.6.4), only after the verification of the destination, and by one protocol
+(`hypershift.deletion.protocol`)."""

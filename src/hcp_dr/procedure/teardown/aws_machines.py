@@ -1,5 +1,6 @@
-"""Removes the AWSMachines: the Kubernetes objects only, the instances live on under the destination's. They go before
-their Machines and Cluster (rule F3), and never while capi-provider lives: it would terminate the instances."""
+"""Removes the AWSMachines: only the Kubernetes objects; the instances continue to run under the destination's
+AWSMachines. The AWSMachines are removed before their Machines and Cluster (rule F3), and never while capi-provider
+runs, because capi-provider would terminate the instances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Removes the Cluster, its AWSCluster and the AWSMachineTemplates, all in the namespace of this cluster alone."""
+"""Removes the Cluster, the AWSCluster and the AWSMachineTemplates, in the control plane namespace of this cluster
+only."""
 
 from __future__ import annotations
 

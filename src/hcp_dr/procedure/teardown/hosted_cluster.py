@@ -1,4 +1,4 @@
-"""Removes the HostedCluster. The finalizer whose work wipes the live cluster's OIDC documents is stripped first."""
+"""Removes the HostedCluster. The finalizer that would delete the live cluster's OIDC documents is removed first."""
 
 from __future__ import annotations
 

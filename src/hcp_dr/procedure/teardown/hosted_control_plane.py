@@ -1,5 +1,5 @@
-"""Removes the HostedControlPlane and the AWSEndpointServices. The finalizers of the latter are stripped first: their
-work removes the VPC endpoint and the names that the live cluster uses (rule F2)."""
+"""Removes the HostedControlPlane and the AWSEndpointServices. The finalizers of the AWSEndpointServices are removed
+first, because they would delete the VPC endpoint and the names of the live cluster (rule F2)."""
 
 from __future__ import annotations
 

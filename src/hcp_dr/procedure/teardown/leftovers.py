@@ -1,7 +1,7 @@
-"""Removes what the operator would have removed and nobody else does: the control plane namespace with its volumes, what
-this hosted cluster has outside of it, the operator's marks on its inputs, and its hold on nodes (rules F4, F5). The
-namespaces go after the operator is back, because its conversion webhook is needed for that. The HostedCluster's
-namespace stays: it may be shared."""
+"""Removes objects that normally only the operator removes: the control plane namespace with its volumes, the hosted
+cluster's objects outside of this namespace, the operator's annotations on the inputs, and node reservations (rules F4,
+F5). The namespace is deleted after the return of the operator, because the deletion needs the operator's conversion
+webhook. The HostedCluster's namespace stays, because it may be shared."""
 
 from __future__ import annotations
 
@@ -29,16 +29,18 @@ _HANGING = ("NamespaceFinalizersRemaining", "NamespaceContentRemaining")
 @dataclass(frozen=True, slots=True)
 class Facts:
     guard: Guard
-    left: tuple[str, ...]  # of what should be gone by now
+    remaining: tuple[str, ...]  # objects of earlier steps that should be gone
     outside: tuple[Removable, ...]  # cluster-scoped and in other namespaces
-    nodes: tuple[Object, ...]  # taken for this hosted cluster's pods
-    inputs: tuple[Object, ...]  # Secrets and ConfigMaps, perhaps shared, that bear the operator's mark of this cluster
-    mark: str
-    held: tuple[Removable, ...]  # Deployments on whose finalizers the namespace hangs
+    nodes: tuple[Object, ...]  # reserved for this hosted cluster's pods
+    inputs: tuple[
+        Object, ...
+    ]  # Secrets and ConfigMaps, perhaps shared, with the operator's annotation for this cluster
+    mark: str  # this annotation
+    held: tuple[Removable, ...]  # Deployments whose finalizers block the deletion of the namespace
     namespace: Removable | None
-    hanging: str = ""  # what the namespace says that it waits for
-    endpoint_services: tuple[str, ...] = ()  # remembered: VPC endpoint services of its load balancers
-    converted: bool = True  # whether the source's HyperShift operator has a pod, whose webhook converts versions
+    hanging: str = ""  # the namespace's messages about remaining content
+    endpoint_services: tuple[str, ...] = ()  # remembered: VPC endpoint services of the load balancers
+    converted: bool = True  # whether the source's HyperShift operator has a pod with the conversion webhook
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -49,7 +51,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     waiting = [c for c in dig(namespace, "status", "conditions") or () if c.get("status") == "True"]
     return Facts(
         guard=proven(ports, case, memory),
-        left=left_on_source(ports, case),
+        remaining=left_on_source(ports, case),
         outside=tuple(removable(resource, item) for resource, item in outside(source, case)),
         nodes=taken_nodes(source, case),
         inputs=tuple(item for item in inputs if mark in annotations_of(item)),
@@ -64,14 +66,19 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 def plan(facts: Facts) -> Decision:
     if facts.namespace is None and not (facts.outside or facts.nodes or facts.inputs):
-        return Done("the control plane namespace and what was outside of it are gone", _left_in_the_cloud(facts))
+        return Done("the control plane namespace and the objects outside of it are gone", _check_cloud(facts))
     refusal = facts.guard.refusal()
     if refusal is not None:
         return refusal
-    if facts.left:
-        return Refuse(NotOurs(what=f"Came back on the source: {', '.join(facts.left)}.", left="They were not touched."))
+    if facts.remaining:
+        return Refuse(
+            NotOurs(
+                what=f"Removed objects exist again on the source: {', '.join(facts.remaining)}.",
+                left="These objects were not touched.",
+            )
+        )
     actions: list[Action] = [_delete(item) for item in facts.outside if not item.deleting]
-    actions += [_give_back(node) for node in facts.nodes]
+    actions += [_release(node) for node in facts.nodes]
     actions += [
         Patch("source", _INPUTS[item["kind"]], name_of(item), namespace_of(item), _without(facts.mark))
         for item in facts.inputs
@@ -81,25 +88,33 @@ def plan(facts: Facts) -> Decision:
         actions.append(_delete(facts.namespace))
     if actions:
         return Do(tuple(actions))
+    return Wait(
+        "the control plane namespace is gone",
+        _describe_deletion(facts),
+        timeouts.NAMESPACE_GONE.seconds,
+        WatchTarget("source", NAMESPACE),
+    )
+
+
+def _describe_deletion(facts: Facts) -> str:
     name = facts.namespace.name if facts.namespace else "outside"
     seen = f"{name} is being deleted" + (f": {facts.hanging}" if facts.hanging else "")
     if facts.endpoint_services:
         seen += (
-            " (AWS keeps a load balancer as long as a VPC endpoint service points at it; delete those of the source: "
-            f"{', '.join(facts.endpoint_services)})"
+            " (AWS keeps a load balancer while a VPC endpoint service uses the load balancer; delete the VPC endpoint "
+            f"services of the source: {', '.join(facts.endpoint_services)})"
         )
     if not facts.converted:
         seen += (
-            " (the source's HyperShift operator has no pod: a namespace whose kinds its webhook converts may hang "
-            "until it runs again; it was at zero before, and whether it may run is yours to say)"
+            " (the source's HyperShift operator has no pod, so no webhook converts versions: the deletion of the "
+            "namespace may hang until the operator runs again; the operator was at zero before hcp-dr, so start the "
+            "operator only if that is safe)"
         )
-    return Wait(
-        "the control plane namespace is gone", seen, timeouts.NAMESPACE_GONE.seconds, WatchTarget("source", NAMESPACE)
-    )
+    return seen
 
 
-def _left_in_the_cloud(facts: Facts) -> tuple[Check, ...]:
-    """VPC endpoint services outlive a deletion without finalizers (rules F2, F5): their owner removes them."""
+def _check_cloud(facts: Facts) -> tuple[Check, ...]:
+    """VPC endpoint services outlive a deletion without finalizers (rules F2, F5): the owner has to remove them."""
     if not facts.endpoint_services:
         return ()
     return (
@@ -107,14 +122,14 @@ def _left_in_the_cloud(facts: Facts) -> tuple[Check, ...]:
             "vpc_endpoint_services",
             "warning",
             f"perhaps left in AWS: {', '.join(facts.endpoint_services)}",
-            "their AWSEndpointServices went without the work of their finalizers, which would harm the live cluster",
-            "delete those that are still there with `aws ec2 delete-vpc-endpoint-service-configurations`",
+            "the AWSEndpointServices were deleted without their finalizers, which would harm the live cluster",
+            "delete remaining VPC endpoint services with `aws ec2 delete-vpc-endpoint-service-configurations`",
         ),
     )
 
 
-def _give_back(node: Object) -> Patch:
-    """Conditional on the version that was seen: taints are one list, of which others have their part."""
+def _release(node: Object) -> Patch:
+    """Conditional on the observed resourceVersion: the list of taints also has taints of other owners."""
     labels = {label: None for label in TAKEN_NODE_LABELS if label in labels_of(node)}
     taints = [taint for taint in dig(node, "spec", "taints") or () if taint.get("key") != CLUSTER_ANNOTATION]
     meta = {"labels": labels, "resourceVersion": node["metadata"].get("resourceVersion")}
@@ -130,7 +145,7 @@ def _delete(item: Removable) -> Delete:
 
 
 def foresee(facts: Facts) -> Facts:
-    return replace(facts, guard=Guard((), (), destination_serves=True), left=())
+    return replace(facts, guard=Guard((), (), destination_serves=True), remaining=())
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

@@ -1,4 +1,4 @@
-"""Removes the NodePools whose spec names this hosted cluster; a neighbour's stay."""
+"""Removes the NodePools of this hosted cluster, by their spec; NodePools of neighbours stay."""
 
 from __future__ import annotations
 

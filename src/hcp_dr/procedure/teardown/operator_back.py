@@ -1,9 +1,11 @@
-"""Brings the source's HyperShift operator back, for the other hosted clusters there, and only when nothing of this one
-is left that it would finish deleting: a returning operator with a half-deleted HostedCluster wipes the live cluster's
-OIDC documents (rule F2). With that its claim is given back, so that another relocation may stop it.
+"""Starts the source's HyperShift operator again, for the other hosted clusters there. Condition: no object of this
+hosted cluster is left whose deletion the operator would finish, because an operator with a half-deleted HostedCluster
+deletes the live cluster's OIDC documents (rule F2). The step then releases the claim, so that another relocation may
+stop the operator.
 
-One that had no replicas before gets none, because whoever stopped it had a reason, and keeps those that somebody gave
-it meanwhile. Where it has none still, that is a warning: no hosted cluster there is reconciled."""
+An operator with zero replicas before stays at zero, because the engineer who stopped the operator had a reason;
+replicas that another client has set since are kept. An operator at zero is a warning: no hosted cluster there is
+reconciled."""
 
 from __future__ import annotations
 
@@ -27,15 +29,15 @@ from hcp_dr.upstream import OPERATOR, OPERATOR_NAMESPACE
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    left: tuple[str, ...]
+    remaining: tuple[str, ...]  # objects of this hosted cluster on the source
     operator: tuple[Workload, ...]
-    claim: Claim  # on it
+    claim: Claim  # on the operator
     before: Mapping[str, Any]  # remembered: replicas by Deployment
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     return Facts(
-        left=left_on_source(ports, case),
+        remaining=left_on_source(ports, case),
         operator=operator_of(ports.source),
         claim=read_claim(ports, case, "source"),
         before=scope.replicas(memory, OPERATOR_BEFORE, (OPERATOR,)) or {},
@@ -43,12 +45,13 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def plan(facts: Facts) -> Decision:
-    if facts.left:
+    if facts.remaining:
         return Refuse(
             MachineUnsafe(
-                what=f"Still on the source: {', '.join(facts.left)}. The operator stays stopped until they are gone.",
-                left="The source's HyperShift operator is at zero: other hosted clusters there are not reconciled.",
-                todo=f"Find out who made them again, then run {RESUME} soon.",
+                what=f"Objects of this hosted cluster are still on the source: {', '.join(facts.remaining)}.",
+                left="The source's HyperShift operator stays at zero pods until the objects are gone: other hosted "
+                "clusters there are not reconciled.",
+                todo=f"Find out who created these objects again, then run {RESUME} soon.",
             )
         )
     actions = tuple(
@@ -57,24 +60,23 @@ def plan(facts: Facts) -> Decision:
         if facts.before.get(item.name) and item.replicas != facts.before[item.name]
     )
     if actions:
-        return facts.claim.needed("Nothing of this hosted cluster is left there; its operator stays stopped.") or Do(
-            actions
-        )
+        left = "This hosted cluster is removed from the source; the source's HyperShift operator stays stopped."
+        return facts.claim.needed(left) or Do(actions)
     if any(len(item.pods) < item.replicas for item in facts.operator):
         wake = WatchTarget("source", POD, OPERATOR_NAMESPACE)
-        return Wait("the operator's pods are back", "some are missing", timeouts.OPERATOR_BACK.seconds, wake)
-    given_back = facts.claim.give_back()
-    if given_back is not None:
-        return given_back
+        return Wait("the operator's pods are back", "pods are missing", timeouts.OPERATOR_BACK.seconds, wake)
+    claim_release = facts.claim.give_back()
+    if claim_release is not None:
+        return claim_release
     if facts.operator and not any(item.replicas for item in facts.operator):
-        return Done("the source's HyperShift operator was at zero before, and stays so", (at_zero(facts.claim),))
+        return Done("the source's HyperShift operator was at zero before, and stays at zero", (at_zero(facts.claim),))
     return Done("the source's HyperShift operator has its replicas back")
 
 
 def foresee(facts: Facts) -> Facts:
     stopped = tuple(replace(item, replicas=0, pods=()) for item in facts.operator)
     before = dict(facts.before) or {item.name: item.replicas for item in facts.operator}
-    return replace(facts, left=(), operator=stopped, before=before, claim=facts.claim.held())
+    return replace(facts, remaining=(), operator=stopped, before=before, claim=facts.claim.held())
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

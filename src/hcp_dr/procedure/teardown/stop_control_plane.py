@@ -1,11 +1,12 @@
-"""Stops everything in the control plane namespace and the source's HyperShift operator, and sees them gone, before
-anything is deleted: deleting un-pauses and terminates while they live. The operator serves other hosted clusters too,
-so it goes last, when nothing else is left to be waited for, and comes back in `operator_back`: the pause keeps it from
-bringing back what is stopped before it. Only whoever holds the claim on it stops it (`operator_claim`).
+"""Scales all workloads of the control plane namespace and the source's HyperShift operator to zero, and verifies that
+the pods are gone, before any deletion: while these controllers run, a deletion un-pauses objects and terminates
+instances. The operator serves other hosted clusters too, so the step stops the operator last, after all other waits,
+and `operator_back` starts the operator again; before its stop, the pause keeps the operator from restarting stopped
+workloads. Only the relocation with the claim stops the operator (`operator_claim`).
 
-A StatefulSet that would delete its volumes when it is scaled down is told to retain them first, with
-control-plane-operator gone, and is seen to keep that for a while. Orders to clean the cloud are taken off both sides
-before any deletion (rule E4)."""
+A StatefulSet that would delete its volumes at scale-down is set to retain its volumes first, after
+control-plane-operator is gone, and has to keep this setting for a while. Annotations for cloud cleanup are removed on
+both sides before any deletion (rule E4)."""
 
 from __future__ import annotations
 
@@ -35,8 +36,8 @@ from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import annotations_of, dig, name_of, namespace_of
 from hcp_dr.upstream import CLEANUP_CLOUD_RESOURCES, CONTROL_PLANE_OPERATOR, OPERATOR_NAMESPACE
 
-STAYS = 10.0
-"""Seconds for which a StatefulSet is seen to retain its volumes before it is scaled down."""
+RETAIN_SECONDS = 10.0
+"""How long a StatefulSet has to keep whenScaled=Retain before its scale-down."""
 _POLICY = ("spec", "persistentVolumeClaimRetentionPolicy", "whenScaled")
 
 
@@ -45,23 +46,23 @@ class Facts:
     namespace: str
     guard: Guard
     operator: tuple[Workload, ...]
-    claim: Claim  # on it
+    claim: Claim  # on the operator
     own: tuple[Workload, ...]  # of the control plane namespace
-    volumes_at_stake: tuple[str, ...]  # StatefulSets that delete their claims when they are scaled down
-    endpoint_services: Mapping[str, str]  # VPC endpoint services of its load balancers, by AWSEndpointService
+    volumes_at_stake: tuple[str, ...]  # StatefulSets that delete their volume claims at scale-down
+    endpoint_services: Mapping[str, str]  # VPC endpoint services of the load balancers, by AWSEndpointService
     before: Mapping[str, int] | None  # remembered: the operator's replicas
-    cleaning: tuple[Patch, ...] = ()  # what takes off the orders to clean the cloud, on both sides
+    cleaning: tuple[Patch, ...] = ()  # patches that remove the annotations for cloud cleanup, on both sides
     now: float = 0.0  # seconds since the epoch
-    lifted: bool = False  # the source's HostedCluster is there and not paused
-    retained: float | None = None  # remembered: when the StatefulSets were told to retain their volumes
-    alone: bool = False  # a teardown by itself: nothing before it has claimed the operator
+    lifted: bool = False  # the source's HostedCluster exists and is not paused
+    retained: float | None = None  # remembered: when the StatefulSets were set to retain their volumes
+    alone: bool = False  # a separate teardown: no earlier step has claimed the operator
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     namespace = case.control_plane_namespace
     sets = ports.source.list(STATEFUL_SET, namespace).items
     hosted_cluster = ports.source.find(HOSTED_CLUSTER, case.name, case.namespace)
-    ways = ports.source.list(AWS_ENDPOINT_SERVICE, namespace).items
+    endpoints = ports.source.list(AWS_ENDPOINT_SERVICE, namespace).items
     return Facts(
         namespace=namespace,
         guard=proven(ports, case, memory),
@@ -70,10 +71,10 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         own=workloads(ports.source, namespace, DEPLOYMENT, STATEFUL_SET),
         volumes_at_stake=tuple(name_of(item) for item in sets if dig(item, *_POLICY) == "Delete"),
         endpoint_services={
-            name_of(way): str(service) for way in ways if (service := dig(way, "status", "endpointServiceName"))
+            name_of(item): str(service) for item in endpoints if (service := dig(item, "status", "endpointServiceName"))
         },
         before=memory.get(OPERATOR_BEFORE),
-        cleaning=(*_cleaning(ports, case, "source"), *_cleaning(ports, case, "destination")),
+        cleaning=(*_remove_cleanup(ports, case, "source"), *_remove_cleanup(ports, case, "destination")),
         now=ports.now(),
         lifted=hosted_cluster is not None and not is_paused(hosted_cluster),
         retained=memory.get(VOLUMES_RETAINED),
@@ -81,16 +82,16 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     )
 
 
-def _cleaning(ports: Ports, case: Case, side: Side) -> tuple[Patch, ...]:
+def _remove_cleanup(ports: Ports, case: Case, side: Side) -> tuple[Patch, ...]:
     cluster, namespace = ports.cluster(side), case.control_plane_namespace
-    there = (
+    objects = (
         (HOSTED_CLUSTER, cluster.find(HOSTED_CLUSTER, case.name, case.namespace)),
         (HOSTED_CONTROL_PLANE, cluster.find(HOSTED_CONTROL_PLANE, case.name, namespace)),
     )
     without = {"metadata": {"annotations": {CLEANUP_CLOUD_RESOURCES: None}}}
     return tuple(
         Patch(side, resource, name_of(item), namespace_of(item), without)
-        for resource, item in there
+        for resource, item in objects
         if item is not None and CLEANUP_CLOUD_RESOURCES in annotations_of(item)
     )
 
@@ -102,18 +103,20 @@ def plan(facts: Facts) -> Decision:
     if facts.lifted:
         return Refuse(
             FenceBroken(
-                what="The HostedCluster is not paused on the source: whatever is stopped there would come back.",
+                what="The HostedCluster on the source is not paused: its operator would restart stopped pods.",
                 left=Untouched(
                     "Nothing of the source was torn down.",
                     since=("teardown",),
                     besides="Two control planes may be taking writes.",
                 ),
-                todo=f"Find out who lifted the pause, then run {RESUME}: it closes the source again.",
+                todo=f"Find out who lifted the pause, then run {RESUME} to fence the source again.",
             )
         )
-    unclaimed = facts.claim.needed("Nothing is deleted on the source, and its operator goes on.")
-    if unclaimed is not None:
-        return unclaimed
+    claim = facts.claim.needed(
+        "hcp-dr deletes no object on the source, and the source's HyperShift operator still runs."
+    )
+    if claim is not None:
+        return claim
     if facts.before is None:
         return Do(
             (
@@ -123,18 +126,19 @@ def plan(facts: Facts) -> Decision:
         )
     if facts.cleaning:
         return Do(facts.cleaning)
-    keepers = tuple(item for item in facts.own if item.name in RECONCILERS)
+    reconcilers = tuple(item for item in facts.own if item.name in RECONCILERS)
     sets = [item for item in facts.own if item.kind == STATEFUL_SET.kind and item.replicas]
-    if all(item.stopped for item in keepers) and sets:
+    if all(item.stopped for item in reconcilers) and sets:
         if facts.volumes_at_stake:
             return _retain(facts)
-        if facts.retained is not None and facts.now - facts.retained < STAYS:
-            until = "whenScaled stays Retain, whoever else may write it"
+        if facts.retained is not None and facts.now - facts.retained < RETAIN_SECONDS:
             return Wait(
-                until, f"since {facts.now - facts.retained:.0f} of {STAYS:.0f} s", timeouts.VOLUMES_RETAINED.seconds
+                "whenScaled of the StatefulSets stays Retain",
+                f"for {facts.now - facts.retained:.0f} of {RETAIN_SECONDS:.0f} s",
+                timeouts.VOLUMES_RETAINED.seconds,
             )
-    for whose, group, namespace in (
-        (CONTROL_PLANE_OPERATOR, keepers, facts.namespace),
+    for owner, group, namespace in (
+        (CONTROL_PLANE_OPERATOR, reconcilers, facts.namespace),
         ("control plane", facts.own, facts.namespace),
         ("HyperShift operator", facts.operator, OPERATOR_NAMESPACE),
     ):
@@ -145,16 +149,17 @@ def plan(facts: Facts) -> Decision:
             return Do(actions)
         wake = WatchTarget("source", POD, namespace)
         return Wait(
-            f"no pod of the source's {whose} is left", still_there(group), timeouts.CONTROL_PLANE_STOPPED.seconds, wake
+            f"no pod of the source's {owner} is left", still_there(group), timeouts.CONTROL_PLANE_STOPPED.seconds, wake
         )
-    because = "the operator and everything in the control plane namespace have zero pods"
+    because = "the operator and all workloads of the control plane namespace have zero pods"
     if not any(facts.before.values()):
-        because += "; the operator had none before, and no relocation is known that stopped it"
+        because += "; the operator had zero replicas before, set by no known relocation"
     return Done(because)
 
 
 def _retain(facts: Facts) -> Do:
-    """Whoever puts it back between two looks has us here again, and is named when it happens a third time."""
+    """If another client reverts the setting, the step patches again; the third revert is an error with the client's
+    name."""
     patch = {"spec": {"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Retain"}}}
     actions: list[Action] = [VOLUMES_RETAINED.remember(facts.now)]
     actions += [Patch("source", STATEFUL_SET, name, facts.namespace, patch) for name in facts.volumes_at_stake]
@@ -162,7 +167,7 @@ def _retain(facts: Facts) -> Do:
 
 
 def foresee(facts: Facts) -> Facts:
-    """The fence has stopped its part."""
+    """Facts as if the fence has stopped its workloads."""
     own = tuple(replace(item, replicas=0, pods=()) if item.name in FENCED else item for item in facts.own)
     claim = facts.claim if facts.alone else facts.claim.held()
     return replace(facts, guard=Guard((), (), destination_serves=True), own=own, lifted=False, claim=claim)
@@ -175,13 +180,13 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
         return replace(facts, before={item.name: item.replicas for item in facts.operator})
     if facts.cleaning:
         return replace(facts, cleaning=())
-    keepers = tuple(item for item in facts.own if item.name in RECONCILERS)
-    if any(not item.stopped for item in keepers):
-        stopped = {item.name: item for item in stopping(keepers)}
+    reconcilers = tuple(item for item in facts.own if item.name in RECONCILERS)
+    if any(not item.stopped for item in reconcilers):
+        stopped = {item.name: item for item in stopping(reconcilers)}
         return replace(facts, own=tuple(stopped.get(item.name, item) for item in facts.own))
     if isinstance(decision, Do) and any(isinstance(action, Remember) for action in decision.actions):
         return replace(facts, volumes_at_stake=(), retained=facts.now)
-    if isinstance(decision, Wait) and facts.retained is not None and facts.now - facts.retained < STAYS:
+    if isinstance(decision, Wait) and facts.retained is not None and facts.now - facts.retained < RETAIN_SECONDS:
         return replace(facts, retained=None)
     if any(not item.stopped for item in facts.own):
         return replace(facts, own=stopping(facts.own))

@@ -1,1 +1,1 @@
-"""Proof that the destination serves this very cluster. Reads only; teardown refuses without it."""
+"""Proof that the destination serves this very cluster. Reads only; the teardown refuses without this proof."""

@@ -1,8 +1,8 @@
-"""Waits until exactly the nodes of before are Ready with the new control plane. The Ready condition alone came over in
-the snapshot, so each node's lease must have been renewed since.
+"""Waits until exactly the former nodes are Ready with the new control plane. The Ready condition itself is part of the
+snapshot, so every node's Lease must have been renewed since.
 
-It is looked at again by each `verify` and `resume`. Once Cluster API has the machines again, nodes may come and go as
-somebody scales: that is told and stops nothing, unless a NodePool says that it rolls."""
+Every `verify` and `resume` checks the nodes again. After the adoption by Cluster API, nodes may come and go with the
+scaling of NodePools: the step then reports a warning and does not stop, unless a NodePool rolls."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from hcp_dr.upstream import NODE_LEASES_NAMESPACE
 class Facts:
     before: Mapping[str, str]  # node names to uids, remembered before the fence
     nodes: tuple[NodeFact, ...]
-    leases_before: Mapping[str, Any] | None  # remembered when this step looked first
-    lost: bool = False  # the source is: nodes of after the backup are nobody's doing
-    adopted: bool = False  # remembered: Cluster API has the machines again, and may scale
-    rolling: tuple[str, ...] = ()  # NodePools of the destination that say so, once adopted
+    leases_before: Mapping[str, Any] | None  # remembered at the first observation of this step
+    lost: bool = False  # the source is lost: nodes newer than the backup are expected
+    adopted: bool = False  # remembered: Cluster API has adopted the machines, and may scale
+    rolling: tuple[str, ...] = ()  # rolling NodePools of the destination, after the adoption
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -44,11 +44,11 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         leases_before=memory.get(LEASES_BEFORE),
         lost=is_lost(memory),
         adopted=adopted,
-        rolling=_rolling(ports, case) if adopted else (),
+        rolling=_read_rolling(ports, case) if adopted else (),
     )
 
 
-def _rolling(ports: Ports, case: Case) -> tuple[str, ...]:
+def _read_rolling(ports: Ports, case: Case) -> tuple[str, ...]:
     hosted_cluster = {"metadata": {"name": case.name}}
     pools = node_pools_of(hosted_cluster, ports.destination.list(NODE_POOL, case.namespace).items)
     return tuple(name_of(item) for item in pools if rolling(item))
@@ -61,18 +61,21 @@ def plan(facts: Facts) -> Decision:
     if replaced and not scaled:
         return Refuse(
             MachineUnsafe(
-                what=f"Nodes that are gone or were registered anew: {', '.join(replaced)}.{_told_rolling(facts)}",
+                what=f"Nodes of the hosted cluster are gone or registered again: {', '.join(replaced)}."
+                f"{_describe_rolling(facts)}",
                 left=NOT_TORN_DOWN,
-                todo="Look at their instances and kubelets before anything else.",
+                todo="Inspect the instances and kubelets of these nodes before any other action.",
             )
         )
     strangers = [node.name for node in facts.nodes if node.name not in facts.before]
     if strangers and not facts.lost and not scaled:
         return Refuse(
             MachineUnsafe(
-                what=f"Nodes that were not there before the fence: {', '.join(strangers)}.{_told_rolling(facts)}",
+                what=f"The hosted cluster has new nodes since the fence: {', '.join(strangers)}."
+                f"{_describe_rolling(facts)}",
                 left=NOT_TORN_DOWN,
-                todo="Find out who made their instances: a NodePool that rolls makes one before it deletes another.",
+                todo="Find out who created the instances: a rolling NodePool creates a machine before the deletion of "
+                "another machine.",
             )
         )
     if facts.leases_before is None:
@@ -81,29 +84,29 @@ def plan(facts: Facts) -> Decision:
     late = [name for name in kept if not now[name].ready or now[name].renewed == facts.leases_before.get(name, "")]
     if late:
         return Wait(
-            until=f"all {len(kept)} nodes of before are Ready and renew their leases",
+            until=f"all {len(kept)} former nodes are Ready and renew their Leases",
             seen=f"not yet: {', '.join(late)}",
             limit=timeouts.NODES_READY.seconds,
             wake=WatchTarget("hosted", LEASE, NODE_LEASES_NAMESPACE),
         )
-    return Done(f"{len(kept)} nodes, the same as before, are Ready", _since(facts, replaced, strangers))
+    return Done(f"{len(kept)} nodes, the same as before, are Ready", _check_changes(facts, replaced, strangers))
 
 
-def _told_rolling(facts: Facts) -> str:
-    return f" On the destination rolls NodePool {some(facts.rolling)}." if facts.rolling else ""
+def _describe_rolling(facts: Facts) -> str:
+    return f" Rolling on the destination: NodePool {some(facts.rolling)}." if facts.rolling else ""
 
 
-def _since(facts: Facts, replaced: list[str], strangers: list[str]) -> tuple[Check, ...]:
-    """What came and went, where that may be."""
+def _check_changes(facts: Facts, replaced: list[str], strangers: list[str]) -> tuple[Check, ...]:
+    """New and missing nodes, when such changes are allowed."""
     if facts.adopted and (replaced or strangers):
         return (
             Check(
                 "nodes",
                 "warning",
-                f"since the relocation came: {some(strangers) or 'none'}; went, or were registered anew: "
+                f"new nodes since the relocation: {some(strangers) or 'none'}; gone or registered again: "
                 f"{some(replaced) or 'none'}",
-                "Cluster API has the machines again, and whoever scales a NodePool makes and removes nodes",
-                "find out who did that, if nobody here did",
+                "Cluster API manages the machines again, and the scaling of a NodePool creates and removes nodes",
+                "if these changes are unexpected, find out who scaled a NodePool",
             ),
         )
     if strangers:
@@ -112,8 +115,8 @@ def _since(facts: Facts, replaced: list[str], strangers: list[str]) -> tuple[Che
                 "nodes",
                 "warning",
                 f"nodes that are not in the backup: {', '.join(strangers)}",
-                "their instances were made after it, and no Machine of the hosted cluster knows them",
-                "drain them, delete them, and terminate their instances by hand, when nothing runs there any more",
+                "the instances are newer than the backup, and belong to no Machine of the hosted cluster",
+                "drain and delete these nodes, and terminate the instances by hand when no workload runs there",
             ),
         )
     return ()

@@ -1,4 +1,4 @@
-"""The last look from inside: the hosted cluster's version object answers, its nodes are Ready, its own pods run."""
+"""The last check from inside: the hosted cluster's ClusterVersion is readable, and all nodes are Ready."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hcp_dr.objects.reading import condition, dig, name_of
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    version: str | None  # of ClusterVersion version; None where it does not answer
+    version: str | None  # of ClusterVersion version; None if absent
     nodes: int
     not_ready: tuple[str, ...]
 
@@ -32,7 +32,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 def plan(facts: Facts) -> Decision:
     if facts.version is None:
-        return Wait("ClusterVersion version can be read", "it is not there", timeouts.HOSTED_API.seconds)
+        return Wait("ClusterVersion version can be read", "the object does not exist", timeouts.HOSTED_API.seconds)
     if facts.not_ready:
         return Wait("all nodes are Ready", f"not ready: {', '.join(facts.not_ready)}", timeouts.HOSTED_API.seconds)
     return Done(f"version {facts.version}, {facts.nodes} nodes Ready")
@@ -44,6 +44,6 @@ STEP = Step(
     observe=observe,
     plan=plan,
     waits=(timeouts.HOSTED_API,),
-    checks="the hosted API tells its version, and all nodes are Ready",
+    checks="the hosted API reports a version, and all nodes are Ready",
     proof=True,
 )

@@ -1,11 +1,11 @@
-"""Is it this very cluster, and one? Nonce, cluster ID, the uids of its nodes and namespaces, and samples of what it
-holds, by uid and content, against what was remembered right before the fence; and what each member of etcd says of the
-others, asked in each pod, because members that were restored apart serve as clusters of their own (rule C4).
-EtcdSnapshotRestored=True would prove nothing: etcd-init leaves a non-empty volume alone.
+"""Is this the right cluster, and one cluster? Compares the nonce, the cluster ID, the uids of nodes and namespaces, and
+samples of objects by uid and content with the identity remembered right before the fence. Also reads every etcd
+member's list of members, in every pod, because separately restored members serve as separate clusters (rule C4).
+EtcdSnapshotRestored=True would prove nothing: etcd-init does not touch a non-empty volume.
 
-It is looked at again by each `verify` and `resume`. By then, or where the source served for a while after it was
-remembered, people may have changed what is in it: that is told and stops nothing. So it is where the backup or the
-restore was made by hand: it serves for longer than anybody here knows."""
+Every `verify` and `resume` checks the identity again. By then, or if the source served for a while after the identity
+was remembered, users may have changed the content: the step then reports a warning and does not stop. The same applies
+to a manual backup or restore: hcp-dr does not know how long such a cluster has been in service."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import some
 
-MOST_LOST = 0.1
-"""The share of samples that may be gone: controllers remove things in the minute in which the API is back."""
-MOST_CHANGED = 0.25
+MAX_LOST_SHARE = 0.1
+"""The share of samples that may be gone: controllers delete objects in the first minute of the API."""
+MAX_CHANGED_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Facts:
     nonce: str | None
     before: HostedIdentity | None  # remembered
     now: HostedIdentity
-    members_wanted: int  # as the destination's StatefulSet asks for
+    members_wanted: int  # replicas of the destination's StatefulSet
     members: tuple[Member, ...]
-    strict: bool = True  # nobody can have changed anything since it was remembered
+    strict: bool = True  # no client can have changed the content since the identity was remembered
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -60,16 +60,16 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     )
 
 
-def _missing(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+def _find_lost(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name, uid in before.items() if now.get(name) != uid)
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
-    why = "only the very content of the fenced etcd has it"
+    why = "only the content of the fenced etcd has the same value"
     before = facts.before
     if before is None or facts.nonce_wanted is None:
-        return (Check("identity", "unknown", "nothing was remembered before the fence", why),)
-    found = [
+        return (Check("identity", "unknown", "no identity was remembered before the fence", why),)
+    results = [
         Check("nonce", "ok" if facts.nonce == facts.nonce_wanted else "blocked", f"{facts.nonce}", why),
         Check(
             "cluster_id",
@@ -82,14 +82,14 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         ("nodes", before.nodes, facts.now.nodes),
         ("namespaces", before.namespaces, facts.now.namespaces),
     ):
-        lost = _missing(old, new)
+        lost = _find_lost(old, new)
         seen = f"{len(old)} with the same uid" if not lost else f"lost or other uid: {', '.join(lost)}"
-        found.append(Check(name, _verdict(facts, lost=bool(lost)), seen, why))
-    found.append(_members(facts))
+        results.append(Check(name, _verdict(facts, lost=bool(lost)), seen, why))
+    results.append(_check_members(facts))
     seen = f"{facts.now.config_maps}, {before.config_maps} before the fence"
-    fewer = facts.now.config_maps < before.config_maps * (1 - MOST_LOST)  # people go on deleting and making them
-    found.append(Check("config_maps", "warning" if fewer else "ok", seen, why))
-    return (*found, *_samples(before, facts))
+    fewer = facts.now.config_maps < before.config_maps * (1 - MAX_LOST_SHARE)  # users create and delete ConfigMaps
+    results.append(Check("config_maps", "warning" if fewer else "ok", seen, why))
+    return (*results, *_check_samples(before, facts))
 
 
 def _verdict(facts: Facts, *, lost: bool) -> Verdict:
@@ -98,9 +98,9 @@ def _verdict(facts: Facts, *, lost: bool) -> Verdict:
     return "blocked" if facts.strict else "warning"
 
 
-def _samples(before: HostedIdentity, facts: Facts) -> tuple[Check, ...]:
-    """Of each kind that was sampled: are they there, the same objects, and do they say the same?"""
-    found = []
+def _check_samples(before: HostedIdentity, facts: Facts) -> tuple[Check, ...]:
+    """For every sampled kind: do the objects exist, with the same uid and the same content?"""
+    results = []
     for kind in before.counts:
         places = [place for place in before.samples if place.partition(" ")[0] == kind]
         now, then = facts.now.samples, before.samples
@@ -112,24 +112,29 @@ def _samples(before: HostedIdentity, facts: Facts) -> tuple[Check, ...]:
         )
         if lost:
             seen += f"; lost or other uid: {some(lost)}"
-        verdict = _verdict(facts, lost=len(lost) > len(places) / 2)  # people go on while the fence is made
-        if verdict == "ok" and (len(lost) > MOST_LOST * len(places) or len(changed) > MOST_CHANGED * len(places)):
+        verdict = _verdict(
+            facts, lost=len(lost) > len(places) / 2
+        )  # users continue to write until the fence is complete
+        too_many_lost = len(lost) > MAX_LOST_SHARE * len(places)
+        too_many_changed = len(changed) > MAX_CHANGED_SHARE * len(places)
+        if verdict == "ok" and (too_many_lost or too_many_changed):
             verdict = "warning"
-        found.append(Check(f"samples.{kind}", verdict, seen, "counts are a hint, the same objects are a proof"))
-    return tuple(found)
+        results.append(Check(f"samples.{kind}", verdict, seen, "counts are a hint, the same objects are a proof"))
+    return tuple(results)
 
 
-def _members(facts: Facts) -> Check:
-    """Do all name each other, and one cluster?"""
+def _check_members(facts: Facts) -> Check:
+    """Do all members list the same members, and the same cluster?"""
     names = tuple(sorted(member.pod for member in facts.members))
-    alone = [member for member in facts.members if member.knows != names]
+    separate = [member for member in facts.members if member.knows != names]
     clusters = {member.cluster_id for member in facts.members}
-    odd = [
-        f"{member.pod} knows {', '.join(name or 'one that never started' for name in member.knows)}" for member in alone
+    lists = [
+        f"{member.pod} knows {', '.join(name or 'a member that never started' for name in member.knows)}"
+        for member in separate
     ]
-    if alone or len(clusters) != 1:
-        seen = "; ".join([f"{len(clusters)} clusters", *odd])
-        return Check("etcd_members", "blocked", seen, "members that are clusters of their own take different writes")
+    if separate or len(clusters) != 1:
+        seen = "; ".join([f"{len(clusters)} clusters", *lists])
+        return Check("etcd_members", "blocked", seen, "members of separate clusters accept different writes")
     return Check("etcd_members", "ok", f"{', '.join(names)} are one cluster")
 
 
@@ -142,19 +147,19 @@ def plan(facts: Facts) -> Decision:
             timeouts.ETCD_MEMBERS.seconds,
             WatchTarget("destination", POD, facts.namespace),
         )
-    found = checks(facts)
-    stopping = [check for check in found if check.stops]
-    if stopping:
+    results = checks(facts)
+    failed = [check for check in results if check.stops]
+    if failed:
         return Refuse(
             NotProven(
-                what=f"The cluster that answers is not proven to be this one: "
-                f"{'; '.join(f'{check.name} {check.seen}' for check in stopping)}.",
+                what=f"The answering cluster is not verified as this hosted cluster: "
+                f"{'; '.join(f'{check.name} {check.seen}' for check in failed)}.",
                 left=NOT_TORN_DOWN,
                 todo="Do not delete anything. Compare the cluster with the backup.",
             ),
-            found,
+            results,
         )
-    return Done(f"cluster ID {facts.now.cluster_id}, {len(facts.now.nodes)} nodes, nonce read back", found)
+    return Done(f"cluster ID {facts.now.cluster_id}, {len(facts.now.nodes)} nodes, nonce read back", results)
 
 
 STEP = Step(
@@ -163,6 +168,6 @@ STEP = Step(
     observe=observe,
     plan=plan,
     waits=(timeouts.ETCD_MEMBERS,),
-    checks="cluster ID, nodes, nonce, samples of Secrets and members of etcd are those of before",
+    checks="cluster ID, nodes, nonce, samples of Secrets and members of etcd are the same as before",
     proof=True,
 )

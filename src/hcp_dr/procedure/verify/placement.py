@@ -1,4 +1,4 @@
-"""Is all on the destination where it belongs: HostedCluster available, NodePools, control plane pods, machines?"""
+"""Is the destination complete: HostedCluster available, NodePools, control plane pods, machines?"""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ from hcp_dr.upstream import (
 
 @dataclass(frozen=True, slots=True)
 class Unreached:
-    """A NodePool of the destination that does not say that its machines were ever reached, though it did before."""
+    """A NodePool of the destination without the condition ReachedIgnitionEndpoint=True, which was True before."""
 
     name: str
-    said: str | None
-    tokens: tuple[str, ...]  # its token secrets that do not say so either
+    condition: str | None  # the status of ReachedIgnitionEndpoint
+    tokens: tuple[str, ...]  # token Secrets of the NodePool without the annotation for this condition
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     namespace: str
     available: str | None  # of the HostedCluster
-    trusted: str | None  # does AWS take its service accounts' tokens, which it knows by the OIDC documents (rule E3)?
+    trusted: str | None  # does AWS accept service account tokens, verified by the OIDC documents (rule E3)?
     node_pools: tuple[str, ...]
     node_pools_wanted: tuple[str, ...]
     machines: int
     not_ready: tuple[str, ...]  # Deployments and StatefulSets of the control plane namespace
     entries: tuple[Entry, ...] = ()  # of the backup
     unrestored: tuple[str, ...] = ()
-    documents: str | None = None  # what the operator says of the OIDC documents
-    signing_key_kept: bool = True  # the service account key is that of the backup, which the documents carry
-    strict: bool = True  # nobody can have changed anything since it was restored
+    documents: str | None = None  # the operator's condition about the OIDC documents
+    signing_key_kept: bool = True  # the service account key is the key of the backup, as in the OIDC documents
+    strict: bool = True  # no client can have changed objects since the restore
     unreached: tuple[Unreached, ...] = ()
     own: str = ""  # the control plane namespace
     name: str = ""
-    marked: bool = False  # the HostedCluster bears HyperShift's own mark of a restore
+    marked: bool = False  # the HostedCluster has HyperShift's own restore annotation
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -79,27 +79,29 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
             if int(dig(item, "status", "readyReplicas") or 0) < int(dig(item, "spec", "replicas") or 0)
         ),
         entries=entries,
-        unrestored=unrestored(entries, _there(ports, entries)),
+        unrestored=unrestored(entries, _list_places(ports, entries)),
         documents=condition(hosted_cluster, VALID_OIDC_CONFIGURATION) if hosted_cluster else None,
-        signing_key_kept=_signing_key_kept(ports, namespace, entries),
+        signing_key_kept=_is_signing_key_kept(ports, namespace, entries),
         strict=STEP.name not in memory.done,
-        unreached=_unreached(ports, case, entries, pools),
+        unreached=_find_unreached(ports, case, entries, pools),
         own=namespace,
         name=case.name,
         marked=RESTORED_FROM_BACKUP in annotations_of(hosted_cluster or {"metadata": {}}),
     )
 
 
-def _unreached(ports: Ports, case: Case, entries: tuple[Entry, ...], pools: Iterable[Object]) -> tuple[Unreached, ...]:
-    """Of a pool whose conditions are in no backup it is not known what it said: it counts as one that was reached. One
-    that is asked for no machine has none to be repaired, and one that was made since has its own to come."""
+def _find_unreached(
+    ports: Ports, case: Case, entries: tuple[Entry, ...], pools: Iterable[Object]
+) -> tuple[Unreached, ...]:
+    """A NodePool without conditions in the backup counts as reached before. Excluded are NodePools with zero replicas,
+    which have no machine to repair, and NodePools created since, whose condition is still to come."""
     carried = [pool for pool in pools if name_of(pool) in case.node_pools and dig(pool, "spec", "replicas") != 0]
     silent = [pool for pool in carried if ignition.reached_status(pool) != "True"]
     if not silent:
         return ()
-    backup = read_objects(ports.archive, _at_hand(ports, (e for e in entries if e.kind == NODE_POOL.kind)))
-    told = [item for item in backup.values() if dig(item, "status", "conditions")]
-    never = {name_of(item) for item in told if ignition.reached_status(item) != "True"}
+    backup = read_objects(ports.archive, _filter_available(ports, (e for e in entries if e.kind == NODE_POOL.kind)))
+    with_conditions = [item for item in backup.values() if dig(item, "status", "conditions")]
+    never_reached = {name_of(item) for item in with_conditions if ignition.reached_status(item) != "True"}
     secrets = [
         item
         for item in ports.destination.list(SECRET, case.control_plane_namespace).items
@@ -108,24 +110,24 @@ def _unreached(ports: Ports, case: Case, entries: tuple[Entry, ...], pools: Iter
     return tuple(
         Unreached(name_of(pool), ignition.reached_status(pool), tuple(map(name_of, ignition.tokens_of(pool, secrets))))
         for pool in silent
-        if name_of(pool) not in never
+        if name_of(pool) not in never_reached
     )
 
 
-def _at_hand(ports: Ports, entries: Iterable[Entry]) -> list[Entry]:
-    """Those whose files this machine has."""
+def _filter_available(ports: Ports, entries: Iterable[Entry]) -> list[Entry]:
+    """The entries with a file on this machine."""
     return [entry for entry in entries if ports.archive.read(entry.file) is not None]
 
 
-def _signing_key_kept(ports: Ports, namespace: str, entries: tuple[Entry, ...]) -> bool:
-    """True where there is no backup to compare with, or where this machine never had that file of it."""
-    mine = [e for e in entries if (e.kind, e.namespace, e.name) == ("Secret", namespace, SIGNING_KEY)]
-    found = ports.destination.find(SECRET, SIGNING_KEY, namespace)
-    backup = read_objects(ports.archive, _at_hand(ports, mine))
-    return all(found is not None and not differing_keys(body, found) for body in backup.values())
+def _is_signing_key_kept(ports: Ports, namespace: str, entries: tuple[Entry, ...]) -> bool:
+    """Also True without a backup to compare with, or without the file on this machine."""
+    signing_keys = [e for e in entries if (e.kind, e.namespace, e.name) == ("Secret", namespace, SIGNING_KEY)]
+    secret = ports.destination.find(SECRET, SIGNING_KEY, namespace)
+    backup = read_objects(ports.archive, _filter_available(ports, signing_keys))
+    return all(secret is not None and not differing_keys(body, secret) for body in backup.values())
 
 
-def _there(ports: Ports, entries: tuple[Entry, ...]) -> frozenset[Place]:
+def _list_places(ports: Ports, entries: tuple[Entry, ...]) -> frozenset[Place]:
     kinds = sorted({(entry.kind, entry.namespace) for entry in entries}, key=str)
     return frozenset(
         place_of(item) for kind, namespace in kinds for item in ports.destination.list(RESOURCES[kind], namespace).items
@@ -134,92 +136,97 @@ def _there(ports: Ports, entries: tuple[Entry, ...]) -> frozenset[Place]:
 
 def plan(facts: Facts) -> Decision:
     missing = sorted(set(facts.node_pools_wanted) - set(facts.node_pools))
-    seen = []
+    problems = []
     if facts.available != "True":
-        seen.append(f"HostedCluster Available is {facts.available}")
+        problems.append(f"HostedCluster Available is {facts.available}")
     if facts.trusted == "False":
-        seen.append("ValidAWSIdentityProvider is False: the OIDC documents are not those of its signing key")
+        problems.append("ValidAWSIdentityProvider is False: the OIDC documents do not match the signing key")
     if facts.documents == "False":
-        seen.append("ValidOIDCConfiguration is False: the OIDC documents are not in their bucket")
+        problems.append("ValidOIDCConfiguration is False: the OIDC documents are not in their bucket")
     if missing:
-        seen.append(f"NodePools missing: {', '.join(missing)}")
+        problems.append(f"NodePools missing: {', '.join(missing)}")
     if facts.not_ready:
-        seen.append(f"not ready: {', '.join(facts.not_ready)}")
-    if seen:
-        wake = WatchTarget("destination", HOSTED_CLUSTER, facts.namespace)
-        return Wait("the destination holds the whole hosted cluster", "; ".join(seen), timeouts.PLACEMENT.seconds, wake)
+        problems.append(f"not ready: {', '.join(facts.not_ready)}")
+    if problems:
+        return Wait(
+            "the destination has the complete hosted cluster",
+            "; ".join(problems),
+            timeouts.PLACEMENT.seconds,
+            WatchTarget("destination", HOSTED_CLUSTER, facts.namespace),
+        )
     if not facts.signing_key_kept:
         return Refuse(
             NotProven(
-                what=f"Secret {SIGNING_KEY} of the destination is not that of the backup: the published OIDC documents "
-                "carry another key, and AWS takes no token of this hosted cluster (rule E3).",
+                what=f"Secret {SIGNING_KEY} on the destination differs from the backup: the published OIDC documents "
+                "have another key, and AWS accepts no token of this hosted cluster (rule E3).",
                 left=NOT_TORN_DOWN,
-                todo=f"Find out who made it anew. Put the backup's key back, then run {RESUME}.",
+                todo=f"Find out who created the new key. Restore the key of the backup, then run {RESUME}.",
             )
         )
+    return _judge_restored(facts)
+
+
+def _judge_restored(facts: Facts) -> Decision:
     verdict: Verdict = ("blocked" if facts.strict else "warning") if facts.unrestored else "ok"
-    check = Check(
-        "restored", verdict, describe_restored(facts.entries, facts.unrestored), "what is missing is made anew"
-    )
+    why = "controllers create missing objects with new content"
+    check = Check("restored", verdict, describe_restored(facts.entries, facts.unrestored), why)
     if check.stops:
         return Refuse(
             NotProven(
-                what=f"Not all of the backup is on the destination: {some(facts.unrestored)}.",
+                what=f"Objects of the backup are missing on the destination: {some(facts.unrestored)}.",
                 left=NOT_TORN_DOWN,
-                todo=f"Find out who removed it there and what is made in its place; then run {RESUME}.",
+                todo=f"Find out who removed these objects and what replaces them; then run {RESUME}.",
             ),
             (check,),
         )
     done = Done(
         f"available, {len(facts.node_pools)} NodePools, {facts.machines} machines, all control plane pods ready",
-        (check, *_of_ignition(facts), *_of_mark(facts)),
+        (check, *_check_ignition(facts), *_check_mark(facts)),
     )
     if not facts.unreached:
         return done
-    told = ", ".join(f"{pool.name}: {pool.said or 'silent'}" for pool in facts.unreached)
-    wake = WatchTarget("destination", NODE_POOL, facts.namespace)
     return Wait(
-        f"each NodePool says {upstream.REACHED_IGNITION_ENDPOINT}",
-        told,
+        f"every NodePool has {upstream.REACHED_IGNITION_ENDPOINT}",
+        ", ".join(f"{pool.name}: {pool.condition or 'not reported'}" for pool in facts.unreached),
         timeouts.IGNITION_TOLD.seconds,
-        wake,
+        WatchTarget("destination", NODE_POOL, facts.namespace),
         then=done,
     )
 
 
-def _of_ignition(facts: Facts) -> tuple[Check, ...]:
-    """No reason to stop: machines and workloads go on as they are."""
+def _check_ignition(facts: Facts) -> tuple[Check, ...]:
+    """No reason to stop: machines and workloads continue to run."""
     if not facts.unreached:
         return ()
-    told = ", ".join(f"NodePool {pool.name} says {pool.said or 'nothing'}" for pool in facts.unreached)
+    conditions = ", ".join(f"NodePool {pool.name}: {pool.condition or 'not reported'}" for pool in facts.unreached)
     tokens = [token for pool in facts.unreached for token in pool.tokens]
-    mark = f"oc annotate secret -n {facts.own} {' '.join(tokens)} {upstream.IGNITION_REACHED}=True"
+    command = f"oc annotate secret -n {facts.own} {' '.join(tokens)} {upstream.IGNITION_REACHED}=True"
     return (
         Check(
             "ignition",
             "warning",
-            f"{upstream.REACHED_IGNITION_ENDPOINT} is not True on the destination: {told}",
-            "the operator makes no MachineHealthCheck for such a pool, so that its machines are not repaired by "
-            "themselves; they run, and nothing else is amiss with them",
-            f"where its machines are nodes, on the destination: `{mark}`"
+            f"{upstream.REACHED_IGNITION_ENDPOINT} is not True on the destination: {conditions}",
+            "the operator creates no MachineHealthCheck for such a NodePool, so that its machines are not repaired "
+            "automatically; the machines run without any other defect",
+            f"if the NodePool's machines are nodes, run on the destination: `{command}`"
             if tokens
-            else "no token secret of it is there that does not say so: look at the NodePool's conditions and at the "
-            "log of the destination's HyperShift operator",
+            else "every token Secret of the NodePool has the annotation already: read the NodePool's conditions and "
+            "the log of the destination's HyperShift operator",
         ),
     )
 
 
-def _of_mark(facts: Facts) -> tuple[Check, ...]:
+def _check_mark(facts: Facts) -> tuple[Check, ...]:
     if not facts.marked:
         return ()
     return (
         Check(
             "mark_of_a_restore",
             "warning",
-            f"the HostedCluster bears {RESTORED_FROM_BACKUP} on the destination, which hcp-dr does not set",
-            "from hosted release 4.20 on, every PersistentVolumeClaim of openshift-monitoring in the hosted cluster is "
-            "deleted for it while Prometheus is not fully available (rule A11)",
-            "unless somebody wants just that, on the destination: "
+            f"the HostedCluster on the destination has annotation {RESTORED_FROM_BACKUP}, which hcp-dr does not set",
+            "from hosted release 4.20 on, this annotation makes the operator delete every PersistentVolumeClaim of "
+            "openshift-monitoring in the hosted cluster while Prometheus is not fully available (rule A11)",
+            "unless this is intended, run on the destination: "
             f"`oc annotate hostedcluster -n {facts.namespace} {facts.name} {RESTORED_FROM_BACKUP}-`",
         ),
     )
@@ -234,6 +241,6 @@ STEP = Step(
         timeouts.PLACEMENT,
         timeouts.IGNITION_TOLD,
     ),
-    checks="it is available on the destination, with all that the backup holds",
+    checks="the hosted cluster is available on the destination, with all objects of the backup",
     proof=True,
 )

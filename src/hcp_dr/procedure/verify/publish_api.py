@@ -1,5 +1,5 @@
-"""Waits until the API's fixed name answers with this very cluster: the nonce that was put into it before the fence is
-read back by name. Here the hosted API is back for everyone."""
+"""Waits until this very cluster answers under the API's fixed hostname: reads back the nonce from before the fence
+through the hostname. From here the hosted API is available for all clients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Facts:
     wanted: str | None  # remembered nonce
     answered: bool
     nonce: str | None
-    silence: str  # why nobody answered
+    silence: str  # why the API did not answer
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -40,9 +40,10 @@ def plan(facts: Facts) -> Decision:
     if facts.wanted is None or facts.nonce != facts.wanted:
         return Refuse(
             NotProven(
-                what=f"https://{facts.hostname} answers, but without the nonce of this relocation: another content.",
+                what=f"https://{facts.hostname} answers with other content: the nonce of this relocation is missing.",
                 left=NOT_TORN_DOWN,
-                todo="Do not delete anything. Look at which side the name leads to and at the etcd restore's log.",
+                todo="Do not delete anything. Check to which side the hostname resolves, and read the log of the etcd "
+                "restore.",
             )
         )
     return Done(f"{facts.hostname} answers with the nonce of this relocation")
@@ -54,6 +55,6 @@ STEP = Step(
     observe=observe,
     plan=plan,
     waits=(timeouts.PUBLISH_API,),
-    checks="the API answers by its name with the nonce of this relocation",
+    checks="the API answers under its hostname with the nonce of this relocation",
     proof=True,
 )

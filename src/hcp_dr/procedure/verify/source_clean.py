@@ -1,4 +1,4 @@
-"""Is nothing of this hosted cluster left on the source: objects, namespace, volumes, roles, records?"""
+"""Is the source free of this hosted cluster: objects, namespace, volumes, roles, records?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hcp_dr.objects.reading import dig, name_of
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    left: tuple[str, ...]
+    remaining: tuple[str, ...]
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -30,7 +30,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
             *left_on_source(ports, case),
             *([f"Namespace {own}"] if namespace else []),
             *(f"{resource.kind} {name_of(item)}" for resource, item in outside(source, case)),
-            *(f"Node {name_of(node)} taken for it" for node in taken_nodes(source, case)),
+            *(f"Node {name_of(node)} reserved for the hosted cluster" for node in taken_nodes(source, case)),
             *(
                 f"PersistentVolume {name_of(item)}"
                 for item in volumes
@@ -43,11 +43,11 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def plan(facts: Facts) -> Decision:
-    if facts.left:
+    if facts.remaining:
         return Wait(
-            "nothing of this hosted cluster is left on the source", ", ".join(facts.left), timeouts.SOURCE_CLEAN.seconds
+            "the source is free of this hosted cluster", ", ".join(facts.remaining), timeouts.SOURCE_CLEAN.seconds
         )
-    return Done("nothing is left on the source")
+    return Done("the source is free of this hosted cluster")
 
 
 STEP = Step(
@@ -56,6 +56,6 @@ STEP = Step(
     observe=observe,
     plan=plan,
     waits=(timeouts.SOURCE_CLEAN,),
-    checks="nothing of the hosted cluster is left on the source",
+    checks="the source is free of this hosted cluster",
     proof=True,
 )
