@@ -10,6 +10,7 @@ import pytest
 
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import ClusterUnreachable, FenceBroken, SnapshotDoubtful
+from hcp_dr.hypershift.dns import watch as dns_watch
 from hcp_dr.hypershift.fence import watch as fence_watch
 from hcp_dr.hypershift.state import BREACHES
 from hcp_dr.kube import resources as r
@@ -214,10 +215,9 @@ def test_a_source_that_dies_after_the_point_of_no_return_keeps_no_api_away() -> 
     assert isinstance(ending.error, ClusterUnreachable)
     assert ending.story.current == "teardown.stop_control_plane"
     assert "verify.hosted_api" in ending.story.memory.done
-    told = [progress.text for progress in here.operator.told if progress.kind == "warned"]
-    assert told == [
-        "this cannot be watched: The API server of the source cluster did not answer (get its API: connection refused)."
-    ]
+    told = {(progress.step, progress.text) for progress in here.operator.told if progress.kind == "warned"}
+    why = "The API server of the source cluster did not answer (get its API: connection refused)."
+    assert told == {(name, f"this cannot be watched: {why}") for name in (fence_watch.WATCH_NAME, dns_watch.WATCH_NAME)}
     here.world.hooks.remove(die)
     assert here.operator.resume().error is None
     assert here.verdict().reasons == ()
