@@ -1,5 +1,5 @@
-"""A Lease in the bucket, in the place of the one on a management cluster that is lost: one object, every change of it
-conditional on the ETag that was seen, which stands for the resourceVersion."""
+"""A Lease in the bucket, in place of the Lease on a lost management cluster: one object. Every change is conditional on
+the last ETag read, in the role of the resourceVersion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hcp_dr.objects.naming import bucket_prefix
 
 
 class Leases(Protocol):
-    """Where a Lease is kept: a management cluster, or what stands in for one. The methods are those of Kubernetes."""
+    """The store of a Lease: a management cluster or a replacement. The methods are those of the Kubernetes port."""
 
     def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None: ...
 
@@ -24,7 +24,7 @@ class Leases(Protocol):
 
 
 class BucketLease:
-    """Answers as a cluster does that holds nothing else."""
+    """Answers like a cluster with this Lease and no other object."""
 
     def __init__(self, bucket: Bucket, namespace: str, name: str) -> None:
         self._bucket = bucket
@@ -46,7 +46,7 @@ class BucketLease:
             raise AlreadyExists(**self._values("create", error)) from error
 
     def patch(self, resource: Resource, name: str, namespace: str | None, patch: PatchBody) -> Object:
-        """A merge patch whose resourceVersion is the ETag that was seen."""
+        """A merge patch; its resourceVersion is the last ETag read."""
         changed = dict(cast("Mapping[str, Any]", patch))
         version = changed["metadata"]["resourceVersion"]
         found = self.find(resource, name, namespace)

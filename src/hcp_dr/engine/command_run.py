@@ -1,4 +1,4 @@
-"""One command that writes, from the line that begins it to the one that ends it: under its lease, and mirrored."""
+"""A command that writes, from its first line in the journal to its last: under the Lease, and mirrored."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Carry = Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]
 
 
 class CommandRun:
-    """`run` writes into `journal`. After the step `no_return` has acted, the work goes on without a source that does
-    not answer: the API is away until the destination has it. `without` says otherwise what may be done without."""
+    """`run` writes into `journal`. Once the step `no_return` has acted, the command continues without an unreachable
+    source: the API is down until the destination serves it. `without` overrides this rule for each side."""
 
     def __init__(
         self,
@@ -44,9 +44,9 @@ class CommandRun:
         lease.does_without = without or (lambda side: side == "source" and journal.story.acted_in(no_return))
 
     def catch_up(self, refill: Step[Any]) -> tuple[Check, ...]:
-        """Before going on, with the lease held: the newest journal that any machine wrote, its manifest, and, by
-        `refill`, the files that the folder lacks. Raises JournalError where the newest is not to be had, ArchiveError
-        where the manifest is not this backup's."""
+        """Before continuing, with the Lease held: read the newest journal written by any machine, its manifest, and, by
+        `refill`, the files missing in the folder. Raises JournalError if the newest journal is not available,
+        ArchiveError if the manifest belongs to another backup."""
         archive, journal = self._run.ports.archive, self._journal
         path = f"{archive.folder}/{FILE_NAME}"
         try:
@@ -58,16 +58,16 @@ class CommandRun:
             if adopted or archive.read(MANIFEST) is None:
                 self._mirror.fetch_folder()
         except AwsError as error:
-            self._run.tell(Progress("again", "mirror", f"the bucket's copy of the journal was not read: {error.what}"))
+            self._run.tell(Progress("again", "mirror", f"cannot read the journal's copy in the bucket: {error.what}"))
         unknown = sorted(self._lease.last_runs - journal.story.runs)
         if unknown:
             raise JournalError(
                 path=path,
-                reason=f"another machine went on with this relocation ({', '.join(unknown)}), and neither this journal "
-                "nor the bucket knows what it did",
+                reason=f"another machine continued this relocation ({', '.join(unknown)}), and neither this journal "
+                "nor the bucket has a record of its work",
                 left="Nothing of the hosted cluster was changed by this command.",
-                todo="Make the bucket reachable and run again, or bring that machine's folder here and name it with "
-                "--backup.",
+                todo="Make the bucket reachable and run the command again, or copy the folder of that machine here and "
+                "pass it with --backup.",
             )
         manifest, case = read_manifest(archive), self._run.case
         if manifest is not None:
@@ -81,30 +81,30 @@ class CommandRun:
         try:
             return run.carry_out_one(refill)
         except KubernetesError as error:
-            self._run.tell(Progress("again", refill.name, f"files of the backup may be missing: {error.what}"))
+            self._run.tell(Progress("again", refill.name, f"files may be missing in the backup folder: {error.what}"))
             return ()
 
     def begin(self, line: str, **values: object) -> None:
-        """Journal the line that begins it, or that goes on with it, with the version that does."""
+        """Write the line that begins or resumes the command, with the version of hcp-dr."""
         self._journal.write(line, by=self._lease.me, format=FORMAT, version=__version__, **values)
         self._run.send_mirror(now=True)
         if not self._mirror.is_failing:
             self._lease.sign(self._lease.me)
 
     def carry_out(self, steps: Sequence[Step[Any]], *, carry: Carry = Run.carry_out) -> tuple[Check, ...]:
-        """To the line that ends it; raises what `Run.carry_out` raises. `carry` may be another way to go through the
-        steps."""
+        """Run the steps and write the last line. Raises the errors of `Run.carry_out`. `carry` may be another way to
+        run the steps."""
         run = self._run
         try:
             checks = carry(run, steps)
         except LeaseLost:
-            raise  # somebody else may be writing the mirror
+            raise  # another client may be writing the mirror
         except (HcpDrError, StopRequested):
             with suppress(HcpDrError):
                 run.send_mirror(now=True)
             raise
         except BaseException as error:
-            with suppress(Exception):  # what nobody foresaw is the one to be told
+            with suppress(Exception):  # the unforeseen error is the one to report
                 self._tell_unforeseen(error)
             raise
         run.journal.write("end")
@@ -112,8 +112,8 @@ class CommandRun:
         return checks
 
     def _tell_unforeseen(self, error: BaseException) -> None:
-        """Its own words may hold anything, and the journal is mirrored."""
+        """Without the text of the error: it may hold anything, and the journal is mirrored."""
         run, kind = self._run, type(error).__name__
-        text = f"What nobody foresaw ended it ({kind}); where it ran the backup folder has the details, as crash-*.txt."
+        text = f"An unforeseen error ended the command ({kind}). Details: crash-*.txt in its machine's backup folder."
         run.journal.write("failed", step=self._journal.story.current, error=kind, text=text)
         run.send_mirror(now=True)

@@ -1,7 +1,7 @@
-"""What a cluster says of itself, asked once: what it serves and what it allows.
+"""Caches discovery: the API versions of a cluster and the permissions in it, each requested once.
 
-One step of preflight asks more than a hundred such questions. Where the server refuses one of twenty for being busy, a
-look that began anew each time would never end. Answers about objects are not kept: they must be of now.
+One step of preflight makes more than a hundred such requests. If a busy server refuses every twentieth, an observation
+that starts again from the first request never ends. Objects are not cached: they must be current.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Answer = TypeVar("Answer")
 
 
 def cached(ports: Ports) -> Ports:
-    """The same ports, whose clusters need not say the same about themselves twice."""
+    """The same ports, with cached discovery for each cluster."""
     return replace(
         ports,
         source=cast("Kubernetes", _CachedDiscovery(ports.source)),

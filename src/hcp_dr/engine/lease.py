@@ -1,11 +1,11 @@
 """One relocation at a time: a Lease on each management cluster, held by every command that writes.
 
-A Lease is taken where nobody holds it, where its holder's process is proven to be gone, or where it stood still for a
-whole duration of our own clock; the clock of another machine is never believed. The holder counts from the moment in
-which it asked for its last renewal, and trusts that for less than the duration, so that it has stopped before anybody
-else may begin. Every change is conditional on what was seen. A Lease is given back by name, never deleted.
+A run takes a Lease without a holder, with a holder whose process is proven to be gone, or after no renewal for a whole
+duration of our own clock; the clock of another machine is never trusted. The holder counts from the moment of its last
+renewal request, and trusts that renewal for less than the duration, so that it stops before another client may begin.
+Every change is conditional on the version last read. A Lease is released by clearing its holder, never deleted.
 
-It is taken only on the management clusters that the case names: on another one it would exclude nobody.
+It is taken only on the management clusters of the case: on any other cluster it would exclude no other client.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports, Side
 RENEWED_EVERY = DURATION / 3
 RETRIED_EVERY = 5.0
 TRUSTED = DURATION - 10.0
-"""So long the holder believes in its last renewal; the rest is for what is under way then."""
+"""Seconds for which the holder trusts its last renewal; the rest of the duration is for requests still under way."""
 
 Verdict = Literal["take", "ours", "wait", "alive"]
 
 
 def decide(seen: LeaseStatus | None, first: LeaseStatus | None, *, me: str, unchanged: float, gone: bool) -> Verdict:
-    """`first` is how the Lease was when its holder was seen first, `unchanged` the seconds since then on our clock;
-    `gone` says that the holder's process is proven to be no more."""
+    """`first` is the Lease when its holder was first seen, `unchanged` the seconds since then on our clock; `gone`: the
+    holder's process is proven to be gone."""
     if seen is None or not seen.holder:
         return "take"
     if seen.holder == me:
@@ -73,8 +73,8 @@ def decide(seen: LeaseStatus | None, first: LeaseStatus | None, *, me: str, unch
 
 @dataclass(slots=True)
 class _Held:
-    """The Lease of one side, as this run knows it. `word` is what errors call it. `version` is that of our last write,
-    None while it is not ours; `asked_at` is when that write was asked for, and `due` when the next is."""
+    """The Lease of one side, as known to this run. `word` is its name in errors. `version` is that of our last write,
+    None while the Lease is not ours; `asked_at` is the time of that request, and `due` the time of the next."""
 
     side: Side
     cluster: Leases
@@ -84,16 +84,16 @@ class _Held:
     due: float = 0.0
     first: LeaseStatus | None = None
     first_at: float = 0.0
-    before: str | None = None  # the version that was seen before preflight; None where it was held
+    before: str | None = None  # the version seen before preflight; None if the Lease had a holder
     trouble: HcpDrError | None = None
-    announced: str = ""  # by this run, as the Lease has it
+    announced: str = ""  # by this run, as recorded in the Lease
 
 
 @dataclass(slots=True)
 class Lease:
-    """Both Leases of one hosted cluster, for one run. `me` is this run's own word for itself, different for each.
+    """Both Leases of one hosted cluster, for one run. `me` is this run's identity, unique for each run.
 
-    `does_without` says of a side whether the work may go on although that cluster does not answer.
+    `does_without` decides for a side whether the run may continue while that cluster does not answer.
     """
 
     ports: Ports
@@ -104,7 +104,7 @@ class Lease:
     does_without: Callable[[Side], bool] = lambda _side: False
     process: Process = field(default_factory=this_process)
     is_gone: Callable[[str], bool] = is_gone_here
-    in_place_of_source: Leases | None = None  # where the source is lost
+    in_place_of_source: Leases | None = None  # for a lost source
     me: str = field(init=False)
     last_runs: frozenset[str] = field(init=False, default=frozenset())
     _sides: tuple[_Held, ...] = field(init=False)
@@ -132,16 +132,16 @@ class Lease:
     # Taking
 
     def look(self) -> None:
-        """Remember what is there, so that `held` can tell whether anybody was at work since."""
+        """Record the current Leases, so that `held` can report whether another client was at work since."""
         for held in self._sides:
-            with suppress(HcpDrError):  # preflight says what is wrong there
+            with suppress(HcpDrError):  # preflight reports the error
                 seen = read_lease_status(held.cluster, self.case.namespace, self.case.name)
                 held.before = None if seen is not None and seen.holder else seen.version if seen else ""
 
     @contextmanager
     def held(self) -> Iterator[bool]:
-        """Inside, both Leases are ours; True where nobody else held one since `look`. Given back at the end, also after
-        an error, and not by a process that is killed. Raises LeaseHeld, StopRequested, the port's errors."""
+        """Inside, both Leases are ours; True if no other client held either since `look`. Released at the end, also
+        after an error, but not by a process that is killed. Raises LeaseHeld, StopRequested, the port's errors."""
         try:
             undisturbed = [self._take(held) for held in self._sides]
             yield all(undisturbed)
@@ -151,7 +151,7 @@ class Lease:
         self._give_back()
 
     def _take(self, held: _Held) -> bool:
-        """Whether it was as `look` saw it. Waits for at most one duration."""
+        """Whether the Lease is unchanged since `look`. Waits for at most one duration."""
         began = self.clock.now()
         while True:
             if self.is_stopped():
@@ -162,7 +162,7 @@ class Lease:
                 if self._settled(held, seen):
                     return (seen.version if seen else "") == held.before
             except (Conflict, AlreadyExists, NotFound):
-                continue  # somebody was faster: look again
+                continue  # another client was faster: read again
             except HcpDrError as error:
                 if not error.passing:
                     raise
@@ -188,7 +188,7 @@ class Lease:
         if seen is not None and verdict == "wait":
             text = (
                 f"until {self._object} on the {held.side} cluster is free; seen: held by {seen.holder} "
-                f"since {seen.since or '?'}; it is taken when it is not renewed for {DURATION} s"
+                f"since {seen.since or '?'}; hcp-dr takes it if the holder does not renew it for {DURATION} s"
             )
             self.tell(Progress("wait", "lease", text, self.clock.now() - held.first_at))
             return False
@@ -205,7 +205,7 @@ class Lease:
         return decide(seen, held.first, me=self.me, unchanged=now - held.first_at, gone=gone)
 
     def _write(self, held: _Held, seen: LeaseStatus | None) -> None:
-        """Make it ours, or renew it, on condition that it is as it was seen."""
+        """Take or renew the Lease, on condition that it is unchanged."""
         asked, now = self.clock.now(), self._time()
         spec: dict[str, Any] = {"holderIdentity": self.me, "leaseDurationSeconds": DURATION, "renewTime": now}
         if seen is None or seen.holder != self.me:
@@ -244,25 +244,25 @@ class Lease:
         held.due = self.clock.now() + RENEWED_EVERY
         if held.trouble is None:
             text = (
-                f"without the Lease of the {held.side} cluster, which does not answer, since the point of no return "
-                f"has passed and the API must come back: {error.what}"
+                f"continuing without the Lease of the {held.side} cluster, which does not answer: the point of no "
+                f"return has passed, and the API must come back: {error.what}"
             )
             self.tell(Progress("again", "lease", text))
         held.trouble = error
 
     def _rest(self) -> None:
-        """A moment, in which what is held already is kept."""
+        """Pause, then renew the Leases that are ours already."""
         self.clock.pause(LOOK_AGAIN)
         self.keep(only_held=True)
 
     # Keeping
 
     def due_in(self) -> float:
-        """Seconds until `keep` has something to do."""
+        """Seconds until `keep` has a Lease to renew."""
         return max(0.0, min(held.due for held in self._sides) - self.clock.now())
 
     def keep(self, *, only_held: bool = False) -> None:
-        """Renew what is due. Raises LeaseLost when this run may not act any more."""
+        """Renew each Lease that is due. Raises LeaseLost if this run may no longer act."""
         for held in sorted(self._sides, key=lambda each: each.trouble is not None):
             if only_held and held.version is None:
                 continue
@@ -276,7 +276,7 @@ class Lease:
             if held.version is None or not self._renewed(held):
                 self._regain(held)
         except (Conflict, AlreadyExists, NotFound):
-            held.due = self.clock.now()  # changed again meanwhile: at the next look
+            held.due = self.clock.now()  # changed again: retry at the next call
         except (LeaseLost, SettingsError, WrongCluster):
             raise
         except HcpDrError as error:
@@ -288,7 +288,7 @@ class Lease:
                 self.tell(Progress("again", "lease", error.what, self.clock.now() - held.asked_at))
 
     def _renewed(self, held: _Held) -> bool:
-        """False where the Lease is not as this run left it."""
+        """False if the Lease is not as this run left it."""
         asked = self.clock.now()
         said = {LAST_RUN_ANNOTATION: self._signed, REACHED_ANNOTATION: self._reached}
         annotations = {word: text for word, text in said.items() if text}
@@ -301,14 +301,14 @@ class Lease:
         return True
 
     def _regain(self, held: _Held) -> None:
-        """Ours still, although somebody touched it; or one that the work went on without. Raises LeaseLost,
-        WrongCluster."""
+        """Take back a Lease that is still ours although another client touched it, or one that the run continued
+        without. Raises LeaseLost, WrongCluster."""
         self._identify(held)
         seen = read_lease_status(held.cluster, self.case.namespace, self.case.name)
         without = held.version is None or self.does_without(held.side)
         verdict = self._verdict(held, seen)
         if seen is not None and verdict != "ours" and not without:
-            raise self._lost(held, f"now {seen.holder or 'nobody'} holds it")
+            raise self._lost(held, f"now {seen.holder or 'no client'} holds it")
         if verdict == "alive":
             raise self._lost(held, f"{seen.holder if seen else '?'} renews it")
         if verdict == "wait":
@@ -327,18 +327,18 @@ class Lease:
         held.version = None
         return LeaseLost(object=self._object, cluster=held.word, reason=reason.rstrip("."))
 
-    # Telling and giving back
+    # Announcing and releasing
 
     def sign(self, word: str) -> None:
-        """Say in the Leases who writes now: whoever goes on needs a journal with this word. Raises LeaseLost."""
+        """Record the writer in the Leases: a later run needs a journal with this identity. Raises LeaseLost."""
         self._signed = word
         for held in self._sides:
             held.due = self.clock.now()
         self.keep()
 
     def announce(self, step: str) -> None:
-        """Say in the Leases that this step acts from now on. Raises LeaseLost, and what keeps it from being said where
-        the work cannot go on without that cluster."""
+        """Record in the Leases that this step acts from now on. Raises LeaseLost, and the error that prevented the
+        record if the run cannot continue without that cluster."""
         if self._reached != step:
             self._reached = step
             for held in self._sides:
@@ -347,12 +347,12 @@ class Lease:
         for held in self._sides:
             if held.announced != step and not self.does_without(held.side):
                 written = Conflict(
-                    object=self._object, cluster=held.word, verb="patch", reason="it was not as it was left"
+                    object=self._object, cluster=held.word, verb="patch", reason="it changed since the last renewal"
                 )
                 raise held.trouble or written
 
     def _give_back(self) -> None:
-        """As far as it is ours; whatever does not answer for long lets it expire."""
+        """Release each Lease that is ours; on a cluster that does not answer it expires."""
         for held in self._sides:
             if held.version is None:
                 continue
@@ -361,12 +361,12 @@ class Lease:
                 self.clock.pause(LOOK_AGAIN)
                 error = self._given_back(held, held.version)
             if error is not None:
-                text = f"{self._object} on the {held.side} cluster was not given back: {error.what}"
+                text = f"{self._object} on the {held.side} cluster was not released: {error.what}"
                 self.tell(Progress("again", "lease", text))
             held.version = None
 
     def _given_back(self, held: _Held, version: str) -> HcpDrError | None:
-        """What kept it from that."""
+        """The error that prevented the release, or None."""
         try:
             self._patch(held, version, {"spec": {"holderIdentity": "", "renewTime": self._time()}})
         except HcpDrError as error:

@@ -1,4 +1,4 @@
-"""Whether a cluster is dead: tried for a while, and not answered once."""
+"""Confirms that a cluster is unreachable: no attempt succeeds for a period."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hcp_dr.errors import ClusterUnreachable, HcpDrError, SourceAnswers
 
 @dataclass(frozen=True, slots=True)
 class LivenessProbe:
-    """What is asked, in words; how to ask it once; and what to do where it answers."""
+    """The target of the probe, in words; a function that probes it once; and the advice if it answers."""
 
     word: str
     ask: Callable[[], object]
@@ -25,15 +25,15 @@ def check_unreachable(
     tell: Callable[[Progress], None],
     between: Callable[[], None],
 ) -> None:
-    """An answer of any kind is one: a refusal too, and a certificate, whoever issued it. `between` is called after
-    each, and may raise. Raises SourceAnswers."""
+    """Any answer counts: also a refusal, and a certificate of any issuer. `between` is called after each probe, and may
+    raise. Raises SourceAnswers."""
     began = clock.now()
     while True:
         seen = []
         for each in asked:
             seen.append(_silence(each))
             between()
-        awaited = f"until it is sure that it is lost; seen: {' '.join(seen)}"
+        awaited = f"confirming that the source is unreachable; seen: {' '.join(seen)}"
         tell(Progress("wait", "source", awaited, clock.now() - began))
         if clock.now() - began >= FIRST_LIMIT:
             return
@@ -50,5 +50,5 @@ def _silence(asked: LivenessProbe) -> str:
     except HcpDrError as error:
         answer = error.what
     else:
-        answer = "it was asked, and answered"
+        answer = "the probe was answered"
     raise SourceAnswers(why=f"{asked.word} ({answer.rstrip('.')})", todo=asked.todo)

@@ -1,4 +1,4 @@
-"""Says what a step would do, by planning over foreseen facts, and performs nothing."""
+"""Describes what a step would do, by planning over foreseen facts; performs no action."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Outlook = Literal["done", "nothing", "do", "wait", "check", "refuse", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """What a step would come to. `outlook` says what: done, by the journal; nothing to do; do and then wait; only wait;
-    check, for what only reads; refuse; unknown, where it could not be looked at. `text` says why or what, `actions` are
-    in the order of their rounds, and `waits` are those that may follow them."""
+    """The plan of one step. `outlook` is its result: done, by the journal; nothing to do; do and then wait; only wait;
+    check, for a step that only reads; refuse; unknown, without an observation. `text` gives the reason, `actions` are
+    in the order of their rounds, and `waits` are the waits that may follow."""
 
     name: str
     documented: str
@@ -33,7 +33,7 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of the time, in seconds, and what it was reckoned from."""
+    """A part of the time, in seconds, and the basis of its estimate."""
 
     name: str
     least: float
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The parts follow each other."""
+    """The parts run one after another."""
 
     parts: tuple[Part, ...]
     not_known: tuple[str, ...]
@@ -58,8 +58,8 @@ class Estimate:
 
 
 def plan_step(step: Step[Any], ports: Ports, case: Case, memory: RunState) -> PlannedStep:
-    """All rounds of a step, as if the steps before were done and every wait ended well. A step is called done where the
-    journal says so, and for no other reason."""
+    """All rounds of a step, as if the steps before were done and every wait ended well. A step counts as done only by
+    the journal."""
 
     def told(outlook: Outlook, text: str = "", actions: Sequence[str] = ()) -> PlannedStep:
         waits = () if outlook in ("done", "nothing", "refuse", "unknown") else step.waits
@@ -80,7 +80,7 @@ def plan_step(step: Step[Any], ports: Ports, case: Case, memory: RunState) -> Pl
 
 
 def plan_undo(step: Step[Any], ports: Ports, case: Case, memory: RunState) -> PlannedStep:
-    """The first round of taking back what a step did; what follows depends on what that meets."""
+    """The first round of undoing a step; later rounds depend on its result."""
     look, name = step.look_back or step.observe, f"undo {step.name}"
     assert step.revert is not None  # noqa: S101 - only such steps are undone
     try:

@@ -1,4 +1,4 @@
-"""Which process this is, and whether another one that once ran on this very machine is gone for certain."""
+"""The identity of this process, and whether another process that once ran on this machine is certainly gone."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`who` and `pid` are for people. `mark` finds the process again: where it runs (this boot of this kernel, this
-    space of process numbers), its number, and when it began; "" where the system does not tell."""
+    """`who` and `pid` are for display. `mark` identifies the process: its boot of the kernel and its namespace of
+    process numbers, its number, and its start time; "" if the system does not provide them."""
 
     who: str
     pid: int
@@ -34,8 +34,8 @@ def current() -> Process:
 
 
 def is_gone(mark: str) -> bool:
-    """True where the process of this mark ran here and runs no more. Everything else is no proof: another machine or
-    container, a reboot since, a system that does not tell."""
+    """True if the process with this mark ran here and no longer runs. Any doubt is no proof: another machine or
+    container, a reboot since, a system without this data."""
     place, pid, began = ([*mark.split("/"), "", "", ""])[:3]
     if not place or place != _place() or not pid.isdigit() or not began:
         return False
@@ -59,7 +59,7 @@ def _place() -> str:
 
 
 def _began(pid: int) -> str:
-    """In ticks since the boot; the name of the program before it may hold anything."""
+    """In ticks since the boot; the program's name before it may hold any character."""
     with suppress(OSError, IndexError):
         return (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
     return ""

@@ -1,4 +1,4 @@
-"""What the world tells of a hosted cluster's relocation to somebody who has no folder: both Leases and the mirror."""
+"""The state of a hosted cluster's relocation for a client without its folder: both Leases and the mirror."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Told = TypeVar("Told")
 
 @dataclass(frozen=True, slots=True)
 class RemoteState:
-    """An error stands where something could not be asked, None where nothing is there."""
+    """An error in place of a value that could not be read, None in place of a missing one."""
 
     source: LeaseStatus | HcpDrError | None
     destination: LeaseStatus | HcpDrError | None
@@ -26,7 +26,7 @@ class RemoteState:
 
     @property
     def unasked(self) -> dict[str, HcpDrError]:
-        """By what could not be asked."""
+        """The errors, by the place that could not be read."""
         words = {"source": self.source, "destination": self.destination, "bucket": self.mirror}
         return {word: told for word, told in words.items() if isinstance(told, HcpDrError)}
 
@@ -35,8 +35,8 @@ class RemoteState:
         return tuple(seen for seen in (self.source, self.destination) if isinstance(seen, LeaseStatus))
 
     def journal(self, folder: object) -> MirroredJournal:
-        """Of the relocation that was at work last; `folder` is the one here, which has none. Raises NothingToResume,
-        JournalError, the error of the bucket."""
+        """The journal of the last relocation at work; `folder` is the local one, which has no journal. Raises
+        NothingToResume, JournalError, the error of the bucket."""
         if isinstance(self.mirror, HcpDrError):
             raise self.mirror
         if self.mirror is not None:
@@ -47,9 +47,9 @@ class RemoteState:
                 path="in the bucket",
                 reason=f"{runs} was at work, and its journal was never mirrored",
                 left="Nothing of the hosted cluster was changed by this command.",
-                todo="Go on where it ran, or bring its folder here and name it with --backup.",
+                todo="Resume on the machine where it ran, or copy its folder here and pass it with --backup.",
             )
-        raise NothingToResume(reason=f"{folder} holds no journal, and none of this hosted cluster is in the bucket")
+        raise NothingToResume(reason=f"{folder} holds no journal, and the bucket has none for this hosted cluster")
 
 
 def read_remote_state(
@@ -61,8 +61,8 @@ def read_remote_state(
     name: str,
     backup_id: str | None = None,
 ) -> RemoteState:
-    """Of the ports are given ways to have them, since one may not even open. `backup_id` is for somebody who knows
-    which relocation he means; else it is the one that the Leases name, or the last in the bucket."""
+    """Ports are passed as factories because opening one may fail. `backup_id` selects a relocation; by default it is
+    the relocation named in the Leases, or the last in the bucket."""
     seen = [_value_or_error(partial(_read_lease, each, namespace, name)) for each in (source, destination)]
     named = {each.relocation for each in seen if isinstance(each, LeaseStatus) and each.last_run}
     ids = {backup_id} if backup_id else named

@@ -1,7 +1,7 @@
 """The loop that carries steps out: observe, plan, journal the intent, perform the batch, journal the outcome, observe.
 
-Retry lives here and nowhere else: a passing error, a lost answer or an object changed by somebody else means looking
-again and planning again, for a bounded time. Stopping is asked for by an event and happens between two batches.
+Retry lives here and nowhere else: after a passing error, a lost answer or an object changed by another client the loop
+observes and plans again, for a bounded time. A stop is requested by an event and happens between two batches.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, HcpDrError, NotF
 from hcp_dr.model import Case, Ports
 
 PASSING_LIMIT = 300.0
-"""So many seconds may a cluster or AWS fail in a passing way before the step gives up."""
+"""Seconds for which a cluster or AWS may fail in a passing way before the step fails."""
 STALE_LIMIT = 10
-"""So many times in a row may a batch meet objects that changed under it."""
+"""How often in a row a batch may meet objects that changed since the observation."""
 STALE = (Conflict, AlreadyExists, NotFound, AwsConflict)
-"""What says that the world is no longer as it was observed."""
+"""Errors that mean that the world no longer matches the observation."""
 HANDS = 8
 
 
 class _StartOver(Exception):
-    """Steps that were done are to be done again."""
+    """Steps that were done must run again."""
 
     def __init__(self, forgotten: Invalidate) -> None:
         super().__init__()
@@ -47,10 +47,10 @@ class _StartOver(Exception):
 
 @dataclass(slots=True)
 class _Pass:
-    """What one step, or one alarm of a watch, has been through in this run."""
+    """The progress of one step, or of one alarm of a watch, in this run."""
 
     patience: float
-    watched: bool = True  # whether the run looks after its watches meanwhile
+    watched: bool = True  # whether the run evaluates its watches during this step
 
     succeeded: Counter[str] = field(default_factory=Counter)
     waiting: dict[str, float] = field(default_factory=dict)
@@ -60,8 +60,8 @@ class _Pass:
 
 @dataclass(slots=True)
 class Run:
-    """Carries steps out in order. What writes has a lease, and stops where it is
-    lost; its journal has a mirror."""
+    """Carries steps out in order. A run that writes has a lease, and stops when the lease is lost; its journal has a
+    mirror."""
 
     ports: Ports
     case: Case
@@ -70,9 +70,9 @@ class Run:
     tell: Callable[[Progress], None]
     stop: threading.Event = field(default_factory=threading.Event)
     patience: float = PASSING_LIMIT
-    hands: int = HANDS  # how many independent actions go out at a time
-    answered: bool = False  # whether a look has ever been answered in this run
-    last_refusal: Refuse | None = None  # with the checks that led to it
+    hands: int = HANDS  # how many independent actions run at a time
+    answered: bool = False  # whether any observation has succeeded in this run
+    last_refusal: Refuse | None = None  # with the checks behind it
     lease: Lease | None = None
     mirror: Mirror | None = None
     watches: Sequence[Watch[Any]] = ()
@@ -83,8 +83,8 @@ class Run:
         self._hands = Workers(self.hands, self.clock)
 
     def carry_out(self, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
-        """Every step that the journal does not call done, in order; a proof is looked at again whatever it says. What a
-        watch calls void is done again. Raises the step's error, StopRequested."""
+        """Every step that is not done by the journal, in order; a proof is observed again in any case. A step
+        invalidated by a watch runs again. Raises the step's error, StopRequested."""
         checks: list[Check] = []
         while True:
             try:
@@ -112,8 +112,8 @@ class Run:
         return done.checks
 
     def undo(self, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
-        """What was begun of these steps and is not undone yet is taken back, in the order given. Their warnings are
-        journaled: a resumed abort does not look again. Raises as `carry_out`."""
+        """Undo those of these steps that were begun and are not undone yet, in the given order. Their warnings are
+        journaled: a resumed abort does not observe again. Raises as `carry_out`."""
         checks: list[Check] = []
         for step in steps:
             memory = self.journal.memory
@@ -127,7 +127,7 @@ class Run:
         return tuple(checks)
 
     def _see_through(self, step: Step[Any], line: str, heading: str) -> tuple[Done, float]:
-        """Its rounds to the end, and the seconds that they took. `line` is how the journal says that it begins."""
+        """Run the rounds of a step to the end; also returns the seconds. `line` is the journal's line for the start."""
         began = self.clock.now()
         self.journal.write(line, step=step.name)
         self.tell(Progress("begin", heading, step.documented))
@@ -168,7 +168,7 @@ class Run:
                     return
                 case Refuse():
                     if seen.watched and self._look_after_watches(at_once=True):
-                        continue  # what a watch has put right by now may be what was in the way
+                        continue  # the watch may have corrected the cause of the refusal
                     self.last_refusal = decision
                     raise decision.error
                 case Wait():
@@ -181,8 +181,8 @@ class Run:
                     self._act(step, actions, seen)
 
     def _look_after_watches(self, *, at_once: bool = False) -> bool:
-        """Those whose time has come, or all. One that cannot be kept holds no step up; what it refuses stops the run.
-        Tells whether one of them had something to put right, and did."""
+        """Evaluate the watches that are due, or all. A watch that cannot be evaluated does not block the step; its
+        refusal stops the run. Returns whether a watch had an alarm and corrected it."""
         righted = False
         for watch in self.watches:
             lookout = self.lookouts.setdefault(watch.page.name, WatchSchedule())
@@ -196,7 +196,7 @@ class Run:
             except HcpDrError as error:
                 if lookout.missed(self.clock.now(), error.what):
                     self.journal.write("unwatched", watch=watch.page.name, text=error.what)
-                    self.tell(Progress("warned", watch.page.name, f"this cannot be watched: {error.what}"))
+                    self.tell(Progress("warned", watch.page.name, f"cannot evaluate this watch: {error.what}"))
                 continue
             if lookout.saw(self.clock.now()):
                 self.journal.write("watched", watch=watch.page.name)
@@ -225,7 +225,7 @@ class Run:
         )
 
     def _await(self, step: Step[Any], wait: Wait, seen: _Pass, mark: str | None) -> Done | None:
-        """Until something may have changed. What the step comes to, where its time is up and it need not fail."""
+        """Wait until a change is possible. Returns the step's outcome after a deadline that is not an error."""
         now = self.clock.now()
         if wait.until not in seen.waiting:
             seen.waiting[wait.until] = now
@@ -262,7 +262,7 @@ class Run:
                 raise _StartOver(action)
 
     def _act_outside(self, step: Step[Any], acts: Sequence[Action], seen: _Pass) -> bool:
-        """Whether all of it went well; where not, the world is to be looked at again."""
+        """Whether all actions succeeded; if not, the loop must observe again."""
         self._keep()
         if step.announced and not self._announced(step, seen):
             return False
@@ -284,7 +284,7 @@ class Run:
         return False
 
     def _announced(self, step: Step[Any], seen: _Pass) -> bool:
-        """Whether the Leases say so; where not, the world is to be looked at again."""
+        """Whether the Leases have the announcement; if not, the loop must observe again."""
         try:
             if self.lease is not None:
                 self.lease.announce(step.name)
@@ -318,7 +318,7 @@ class Run:
             self.lease.keep()
 
     def send_mirror(self, *, now: bool = False) -> None:
-        """Where the bucket fails, the Leases say before anything else that the mirror lacks what this journal has."""
+        """If the bucket fails, the Leases record first that the mirror lacks lines of this journal."""
         if self.mirror is None:
             return
         failed_before = self.mirror.is_failing
@@ -329,7 +329,7 @@ class Run:
             self.lease.sign(word)
 
     def _pause(self, seconds: float) -> None:
-        """In pieces, where a lease wants to be kept meanwhile."""
+        """Pause in pieces, to renew a lease in time."""
         until = self.clock.now() + seconds
         while self.lease is not None and self.lease.due_in() < until - self.clock.now() and not self.stop.is_set():
             self.clock.pause(max(self.lease.due_in(), 0.05))
@@ -337,7 +337,7 @@ class Run:
         self.clock.pause(max(0.0, until - self.clock.now()))
 
     def _bear(self, step: Step[Any], error: HcpDrError, seen: _Pass) -> None:
-        """Wait a little and let the caller look again, or raise when that has gone on too long."""
+        """Wait a little so that the caller can observe again, or raise after too long a time."""
         now = self.clock.now()
         if error.passing:
             if seen.passing_since is None:

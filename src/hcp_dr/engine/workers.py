@@ -1,4 +1,4 @@
-"""Works that do not depend on each other, several at a time, while the thread that waits for them keeps the lease."""
+"""Independent calls, several at a time, while the waiting thread keeps the lease."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Answer = TypeVar("Answer")
 
 
 class _Halted(Exception):
-    """It was not begun, because another one raised: that one says why."""
+    """The call was not begun, because another call raised; that error is reported."""
 
 
 class Workers:
-    """`count` of them; a thread is made when one is needed."""
+    """A pool of `count` threads, started on demand."""
 
     def __init__(self, count: int, clock: Clock) -> None:
         self._count = count
@@ -26,8 +26,8 @@ class Workers:
         self._pool = ThreadPoolExecutor(max_workers=count)
 
     def together(self, works: Sequence[Callable[[], Answer]], lease: Lease | None) -> list[Answer]:
-        """What all of them return, in their order. They go through the hands, so that this thread can keep the lease
-        however long one takes; once it is lost, or one raised, none is begun any more."""
+        """The results of all calls, in order. Threads make the calls, so that this thread can keep the lease during a
+        long call; after a lost lease or an error no further call is begun."""
         if lease is None and (len(works) == 1 or self._count == 1):
             return [work() for work in works]
         if lease is not None:
