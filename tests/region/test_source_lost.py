@@ -80,7 +80,7 @@ def test_it_comes_back_from_an_online_backup_and_the_source_that_returns_harms_n
         control.stop(f"{FIRST.name}/kube-apiserver")
         ended, said = told(restore, env_file, **state)
         assert ended == SourceAnswers.exit_code
-        assert "still takes writes (it was asked, and answered)" in said
+        assert "still takes writes (the probe was answered)" in said
 
         control.stop(FIRST.name)
         ended, said = told(restore, env_file, **state)

@@ -216,7 +216,7 @@ def test_a_source_that_dies_after_the_point_of_no_return_keeps_no_api_away() -> 
     assert "verify.hosted_api" in ending.story.memory.done
     told = [progress.text for progress in here.operator.told if progress.kind == "warned"]
     assert told == [
-        "this cannot be watched: The API server of the source cluster did not answer (get its API: connection refused)."
+        "cannot evaluate this watch: The API server of the source cluster did not answer (get its API: connection refused)."
     ]
     here.world.hooks.remove(die)
     assert here.operator.resume().error is None

@@ -123,7 +123,7 @@ def test_a_journal_in_the_bucket_makes_nothing_elsewhere(step: str, values: Mapp
     records = {record for record in zone(here) if "shop" not in record.name}
     ending = Operator(here.world, machine="laptop").abort()
     assert isinstance(ending.error, NotOurs)
-    assert "The journal holds what is not this hosted cluster's to have: " in ending.error.what
+    assert "The journal holds a value that does not belong to this hosted cluster: " in ending.error.what
     assert {record for record in zone(here) if "shop" not in record.name} == records
     source, destination = sides(here)
     assert [name_of(item) for item in source.list(r.ROUTE).items if name_of(item) == "evil"] == []

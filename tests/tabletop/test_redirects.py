@@ -156,7 +156,7 @@ def test_who_answers_well_in_the_buckets_place_is_no_rival(size: str) -> None:
     just_before(here, STEP, between)
     ending = here.operator.relocate()
     assert type(ending.error) is BucketRefused
-    assert "twice it was answered that this is done, and it is not there" in ending.error.what
+    assert "the bucket confirmed this twice, but the result is missing" in ending.error.what
     assert "somebody" not in ending.error.paragraph()
 
 

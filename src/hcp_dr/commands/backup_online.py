@@ -1,4 +1,4 @@
-"""An online backup: while the hosted cluster goes on, and as often as a schedule wants."""
+"""An online backup: the hosted cluster keeps serving, so backups can follow any schedule."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from hcp_dr.procedure import BACKUP_ONLINE, ONLINE_PREFLIGHT, working_steps
 
 
 def backup_online(context: Context) -> Outcome:
-    """Export the objects and snapshot etcd into a new backup folder. Asks nobody, since nothing is taken away. Raises
-    HcpDrError, StopRequested."""
+    """Export the objects and snapshot etcd into a new backup folder. Needs no confirmation, because it removes nothing.
+    Raises HcpDrError, StopRequested."""
     with nothing_begun():
         context.choose(context.backups.online_folder())
         check_no_unfinished_run(context)
@@ -32,7 +32,7 @@ def backup_online(context: Context) -> Outcome:
         checks = _passed(context, case)
     with context.while_working(), ExitStack() as stack:
         with nothing_begun(ONLY_OURS_CHANGED):
-            if not stack.enter_context(lease.held()):  # somebody was at work meanwhile
+            if not stack.enter_context(lease.held()):  # another client was at work since `look`
                 checks = _passed(context, case, lease)
             context.folder.make()
         journal = stack.enter_context(closing(context.open_journal()))
@@ -50,8 +50,8 @@ def _passed(context: Context, case: Case, lease: Lease | None = None) -> tuple[C
 
 
 def check_no_other_backup(bucket: Bucket, case: Case) -> None:
-    """A relocation that was stopped will go on, and its nonce must be in the hosted cluster then. An online backup that
-    was killed leaves nothing that another one does not take away. Raises Unfinished, AwsError."""
+    """A stopped relocation will be resumed, and needs its nonce in the hosted cluster then. A killed online backup
+    leaves nothing that the next one does not remove. Raises Unfinished, AwsError."""
     found = newest(bucket, case.namespace, case.name)
     if found is None or found.story.ended:
         return
@@ -64,6 +64,6 @@ def check_no_other_backup(bucket: Bucket, case: Case) -> None:
         folder=f"s3://{bucket.name}/{found.prefix}",
         command=command,
         step=story.current or "?",
-        todo="Go on with `hcp-dr resume`, or call it off with `hcp-dr abort`; an online backup would write over its "
-        "mark in the hosted cluster.",
+        todo="Continue it with `hcp-dr resume`, or undo it with `hcp-dr abort`; an online backup would overwrite its "
+        "nonce in the hosted cluster.",
     )

@@ -1,4 +1,4 @@
-"""Where backups are on this machine."""
+"""The backup folders on this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BackupsOnDisk:
         return self.named is not None
 
     def folder(self, *, new: bool) -> BackupFolder:
-        """--backup, BACKUP_DIR, HC_CLUSTER_DIR/backup; else one below the user's state folder: a new one, or the
+        """--backup, BACKUP_DIR, HC_CLUSTER_DIR/backup; else a folder below the user's state folder: a new one, or the
         newest."""
         for named in (self.named, *self._of_settings()):
             if named is not None:
@@ -46,7 +46,7 @@ class BackupsOnDisk:
         return BackupFolder(self.named or self._new())
 
     def of_backup(self, backup_id: str) -> BackupFolder | None:
-        """The folder of this backup, where it is below the user's state folder."""
+        """The folder of this backup, if it is below the user's state folder."""
         for path in journaled_below(state_folder(self.settings)):
             story = journals.read(path)
             if story is not None and story.case is not None and story.case.get("backup_id") == backup_id:
@@ -71,17 +71,17 @@ class BackupsOnDisk:
 
 
 def state_root() -> Path:
-    """The user's state folder. Raises RuntimeError where nobody knows the user's home."""
+    """The user's state folder. Raises RuntimeError if the user has no known home."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "hcp-dr"
 
 
 def state_folder(settings: config.Settings) -> Path:
-    """Where the backups of this hosted cluster are that nobody gave a place."""
+    """The default folder for the backups of this hosted cluster."""
     return state_root() / settings.hc_cluster_ns / settings.hc_cluster_name
 
 
 def journaled_below(root: Path) -> list[Path]:
-    """Folders with a journal, by name, which is by age."""
+    """Folders with a journal, by name, so by age."""
     found = (path for path in root.glob("*") if not path.is_symlink() and os.path.lexists(path / journals.FILE_NAME))
     return sorted(found) if root.is_dir() else []
 

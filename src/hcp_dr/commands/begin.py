@@ -1,5 +1,5 @@
-"""How a relocation begins: preflight first, whole, before anything is written anywhere; then, with both Leases held,
-the journal and the steps of the command."""
+"""The beginning of a relocation: first all of preflight, before any write; then, with both Leases held, the journal and
+the steps of the command."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def begin(
     reasons: Mapping[str, str] = NOTHING,
     documented_key: bool = False,
 ) -> Outcome:
-    """`relocate` or `backup`, in a new backup folder. `reasons` are those for which a check of preflight is accepted,
-    by its name. Raises HcpDrError, StopRequested."""
+    """`relocate` or `backup`, in a new backup folder. `reasons` maps the name of an accepted preflight check to the
+    reason. Raises HcpDrError, StopRequested."""
     with nothing_begun():
         context.choose(context.backups.folder(new=True))
         check_no_unfinished_run(context)
@@ -43,14 +43,14 @@ def begin(
         context.confirm(
             Confirmation(
                 case.name,
-                f"The API of hosted cluster {case.namespace}/{case.name} goes away from {case.source} until it serves "
-                f"on {case.destination}.{_accepted(checks)}",
+                f"The API of hosted cluster {case.namespace}/{case.name} stops on {case.source} until it serves on "
+                f"{case.destination}.{_accepted(checks)}",
             )
         )
         accepting = context.who if reasons else ""
     with context.while_working(), ExitStack() as stack:
         with nothing_begun(ONLY_OURS_CHANGED):
-            if not stack.enter_context(lease.held()):  # somebody was at work meanwhile
+            if not stack.enter_context(lease.held()):  # another client was at work since `look`
                 checks = require_preflight(context, case, dns=dns, reasons=reasons, lease=lease)
             context.folder.make()
         journal = stack.enter_context(closing(context.open_journal()))
@@ -79,8 +79,8 @@ def require_preflight(
     steps: Steps | None = None,
     scribe: NullJournal | None = None,
 ) -> tuple[Check, ...]:
-    """All checks of these steps, which are preflight's where none are given; none of them stops. `scribe` keeps what
-    the steps remember. Nobody waits long for an answer before anything has begun. Raises CannotMigrate."""
+    """All checks of these steps, by default of preflight; none of them blocks. `scribe` keeps the values that the steps
+    remember. The patience is short: nothing has begun yet. Raises CannotMigrate."""
     run = context.run(case, scribe or NullJournal(RunState().with_remembered(DNS.remember(dns))))
     run.lease = lease
     run.patience = FIRST_LIMIT

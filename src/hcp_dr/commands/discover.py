@@ -1,4 +1,4 @@
-"""Finds out which relocation this is: reads the HostedCluster on the source and holds the settings against it."""
+"""Identifies the relocation: reads the HostedCluster on the source and compares it with the settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hcp_dr.upstream import KUBE_SYSTEM
 
 
 def api_hostname(hosted_cluster: Object) -> str:
-    """The fixed hostname under which the API is published, "" where there is none."""
+    """The fixed hostname of the published API, "" if there is none."""
     for entry in dig(hosted_cluster, "spec", "services") or ():
         if entry.get("service") == "APIServer":
             strategy = entry.get("servicePublishingStrategy") or {}
@@ -36,7 +36,7 @@ def discover_relocation(context: Context) -> Case:
 
 
 def discover(asked: Requested, source: Kubernetes, destination: Kubernetes, backup_id: str) -> Case:
-    """Raises SameCluster, UnknownHostedCluster, SettingsError where a variable contradicts what is there."""
+    """Raises SameCluster, UnknownHostedCluster, SettingsError if a variable contradicts the cluster."""
     source_uid, destination_uid = uid_of_cluster(source), uid_of_cluster(destination)
     if source_uid == destination_uid:
         raise SameCluster(evidence=f"namespace {KUBE_SYSTEM} has uid {source_uid} on both")
@@ -48,7 +48,7 @@ def discover(asked: Requested, source: Kubernetes, destination: Kubernetes, back
             name=asked.name,
             cluster="source",
             server=source.server,
-            seen=f"There are: {', '.join(there)}." if there else "There is none at all.",
+            seen=f"HostedClusters there: {', '.join(there)}." if there else "It has no HostedCluster at all.",
         )
     pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, asked.namespace).items)
     names = tuple(sorted(name_of(pool) for pool in pools))
@@ -80,9 +80,9 @@ def discover(asked: Requested, source: Kubernetes, destination: Kubernetes, back
 
 
 def recognized(case: Case, ports: Ports) -> Case:
-    """The case of a journal that does not say who its management clusters are, with those behind the kubeconfigs, each
-    proven by what the relocation left there. One that does not answer stays unknown, and nothing is done there. Raises
-    WrongCluster, KubernetesError, ArchiveError."""
+    """The case of a journal without the identity of its management clusters, completed from the clusters behind the
+    kubeconfigs, each proven by traces of the relocation. A cluster that does not answer stays unknown, and is not
+    touched. Raises WrongCluster, KubernetesError, ArchiveError."""
     return replace(
         case,
         source_uid=known_uid(case, "source") or _proven_uid(ports, case, "source"),
@@ -92,7 +92,7 @@ def recognized(case: Case, ports: Ports) -> Case:
 
 
 def _proven_uid(ports: Ports, case: Case, side: Side) -> str:
-    """ "" where the cluster does not answer."""
+    """The uid, "" if the cluster does not answer."""
     try:
         _must_be_proven(ports, case, side)
         return uid_of_cluster(ports.cluster(side))
@@ -115,12 +115,12 @@ def _must_be_proven(ports: Ports, case: Case, side: Side) -> None:
     if lease is not None and lease.relocation == case.backup_id and lease.side in ("", side):
         return
     if side == "source" or here is None or not is_ours(here, case.backup_id):
-        why = f"nothing there is known to backup {case.backup_id}: no Lease of it, and not the HostedCluster"
+        why = f"it has no trace of backup {case.backup_id}: neither its Lease nor its HostedCluster"
         raise Stranger(side, cluster.server, why).error
 
 
 def _exported_uid(ports: Ports) -> str:
-    """Of the HostedCluster on the source, as the backup's manifest has it."""
+    """The uid of the HostedCluster on the source, from the backup's manifest."""
     manifest = read_manifest(ports.archive)
     entries = manifest.of_kind(HOSTED_CLUSTER.kind) if manifest else ()
     return entries[0].uid if entries else ""
@@ -129,12 +129,12 @@ def _exported_uid(ports: Ports) -> str:
 def _contradiction(asked: Requested, names: tuple[str, ...], replicas: int | None) -> HcpDrError | None:
     if asked.node_pools is not None and not set(asked.node_pools) <= set(names):
         return SettingsError(
-            what=f"NODEPOOLS says {', '.join(asked.node_pools)}, the source has {', '.join(names) or 'none'}.",
-            todo="Correct NODEPOOLS or leave it out: the NodePools are found by themselves.",
+            what=f"NODEPOOLS is {', '.join(asked.node_pools)}, but the source has {', '.join(names) or 'none'}.",
+            todo="Correct NODEPOOLS or leave it out: hcp-dr finds the NodePools by itself.",
         )
     if None not in (asked.replicas, replicas) and asked.replicas != replicas:
         return SettingsError(
-            what=f"NODE_POOL_REPLICAS says {asked.replicas}, the NodePools on the source ask for {replicas} together.",
-            todo="Correct NODE_POOL_REPLICAS or leave it out: it is found by itself.",
+            what=f"NODE_POOL_REPLICAS is {asked.replicas}, but the NodePools on the source have {replicas} in total.",
+            todo="Correct NODE_POOL_REPLICAS or leave it out: hcp-dr finds the number by itself.",
         )
     return None

@@ -1,4 +1,4 @@
-"""Which relocation the backup folder is of, and whether a command may begin or go on in it."""
+"""The relocation of the backup folder, and whether a command may begin or continue in it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from hcp_dr.procedure import BACKUP_ONLINE
 
 
 def check_usable(context: Context, *, by_hand: bool = False) -> None:
-    """Before any cluster is asked. Raises ArchiveError, JournalError where the backup folder is not ours to use."""
+    """Before any request to a cluster. Raises ArchiveError, JournalError if the backup folder is not safe to use."""
     if warning := context.folder.must_be_usable(by_hand=by_hand):
         context.on_progress(Progress("warned", "backup folder", warning))
 
 
 def check_no_unfinished_run(context: Context) -> None:
-    """Raises Unfinished, JournalError where the folder has a journal already, ArchiveError where it is not ours."""
+    """Raises Unfinished, JournalError if the folder already has a journal, ArchiveError if it is not safe to use."""
     check_usable(context)
     story = context.story
     if story.command is None:
@@ -43,8 +43,8 @@ def check_no_unfinished_run(context: Context) -> None:
 
 
 def known_case(context: Context, command: str) -> Case:
-    """The case of the folder's journal, for a phase that follows others. Raises NothingToResume, Unfinished,
-    JournalError where the phase may not follow."""
+    """The case of the folder's journal, for a later phase. Raises NothingToResume, Unfinished, JournalError if the
+    phase may not follow."""
     story = context.story
     if story.case is None:
         raise NothingToResume(reason=f"{context.folder.folder} holds no journal")
@@ -59,29 +59,29 @@ def known_case(context: Context, command: str) -> Case:
 
 
 def _refused(story: JournalState, command: str) -> tuple[str, str] | None:
-    """Why the phase may not follow, and what to do instead."""
+    """Why the phase may not follow, and the alternative."""
     if story.command == BACKUP_ONLINE:
         return (
-            f"it holds an online backup, of a hosted cluster that went on, and {command} would lose writes",
+            f"it holds an online backup, of a hosted cluster that kept serving, and {command} would lose writes",
             "Start with `hcp-dr relocate` and another BACKUP_DIR.",
         )
     if command == "restore" and is_lost(story.memory):
         return (
             "it was restored while the source was lost",
-            "Go on with `hcp-dr verify`, or start with `hcp-dr relocate` and another BACKUP_DIR.",
+            "Continue with `hcp-dr verify`, or start with `hcp-dr relocate` and another BACKUP_DIR.",
         )
     if story.aborted:
         return (
-            f"its relocation was called off, and {command} would begin it again",
+            f"its relocation was aborted, and {command} would begin it again",
             "Choose another BACKUP_DIR and start with `hcp-dr relocate` or `hcp-dr backup`.",
         )
     return None
 
 
 def journaled_case(context: Context) -> Case:
-    """The case of the folder's journal, finished or not; where the folder has no journal, of what was at work last on
-    any machine: in its own folder where that is known here, else with its journal fetched into this one. Raises
-    NothingToResume, JournalError, ArchiveError."""
+    """The case of the folder's journal, finished or not. For a folder without journal, the case of the last relocation
+    at work on any machine: in its own folder if it is known here, else with its journal fetched into this folder.
+    Raises NothingToResume, JournalError, ArchiveError."""
     check_usable(context, by_hand=is_made_by_hand(context.folder, context.requested.namespace))
     story, where = context.story, context.folder.folder
     if story.case is None:
@@ -92,7 +92,7 @@ def journaled_case(context: Context) -> Case:
 
 
 def unfinished_case(context: Context) -> Case:
-    """As `journaled_case`, of what the journal says is not finished."""
+    """As `journaled_case`, for a command that is not finished by its journal."""
     case = journaled_case(context)
     story = context.story
     if story.ended:
@@ -101,7 +101,7 @@ def unfinished_case(context: Context) -> Case:
 
 
 def check_fits(context: Context, story: JournalState) -> Case:
-    """Raises SettingsError where the settings are another relocation's, Refused where a server is not verified."""
+    """Raises SettingsError if the settings belong to another relocation, Refused if a server is not verified."""
     case = case_of(story.case or {}, _journal_of(context))
     given = context.requested
     for variable, ours, theirs in (
@@ -113,16 +113,17 @@ def check_fits(context: Context, story: JournalState) -> Case:
     ):
         if ours != theirs:
             raise SettingsError(
-                what=f"The journal is of a relocation with {variable}={theirs}, and the settings say {ours}.",
+                what=f"The journal belongs to a relocation with {variable}={theirs}, but the settings have "
+                f"{variable}={ours}.",
                 left=ONLY_OURS_CHANGED,
-                todo="Use the settings that it was begun with.",
+                todo="Use the settings of the beginning of the relocation.",
             )
     must_be_accepted(context.ports, story)
     return case
 
 
 def read_remote(context: Context, backup_id: str | None = None) -> RemoteState:
-    """What both Leases and the mirror tell of the relocation, whichever of them can be reached."""
+    """The state of the relocation in both Leases and the mirror, as far as they are reachable."""
     requested = context.requested
     return read_remote_state(
         lambda: context.cluster("source"),
@@ -140,12 +141,12 @@ def _fetched(context: Context, where: str) -> tuple[JournalState, str]:
     if (known := context.backups.of_backup(case.backup_id)) is not None:
         context.choose(known)
         check_usable(context)
-        context.tell(f"Going on with backup {case.backup_id} in {known.folder}.")
+        context.tell(f"Continuing with backup {case.backup_id} in {known.folder}.")
         return context.story, known.folder
     context.folder.make(by_hand=found.story.command == journals.RESTORE_BY_HAND)
     with closing(context.open_journal()) as journal:
         journal.adopt(found.data)
-    context.tell(f"Going on with backup {case.backup_id}, whose journal is now in {where}.")
+    context.tell(f"Continuing with backup {case.backup_id}; its journal is now in {where}.")
     return found.story, f"s3://{context.ports.bucket.name}/{found.prefix}"
 
 

@@ -1,4 +1,4 @@
-"""Where the relocation is, from any machine: the journal here, its mirror, and both Leases. Reads only."""
+"""The state of the relocation, from any machine: the journal here, its mirror, and both Leases. Reads only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hcp_dr.report.status import Seen
 
 
 def status(context: Context) -> Seen:
-    """Raises NothingToResume where no journal is found anywhere."""
+    """Raises NothingToResume if there is no journal anywhere."""
     with nothing_begun():
         return _seen(context)
 
@@ -38,17 +38,13 @@ def _seen(context: Context) -> Seen:
 
 
 def newest_of(story: JournalState | None, folder: str, around: RemoteState, root: str) -> JournalState:
-    """Of the journal here and the one in the bucket. Raises NothingToResume where there is neither."""
+    """The newer of the local journal and the one in the bucket. Raises NothingToResume if there is neither."""
     mirror = around.mirror
     here = story if story is not None and story.command is not None else None
     if mirror is None or isinstance(mirror, HcpDrError):
         if here is None:
-            unasked = "; ".join(f"the {word} was not asked: {error.what}" for word, error in around.unasked.items())
-            there = (
-                f"not everything could be asked: {unasked}"
-                if unasked
-                else "none of this hosted cluster is in the bucket"
-            )
+            unasked = "; ".join(f"the {word} was not read: {error.what}" for word, error in around.unasked.items())
+            there = f"the search is incomplete: {unasked}" if unasked else "the bucket has none for this hosted cluster"
             raise NothingToResume(reason=f"{folder} holds no journal, and {there}".rstrip("."))
         return here
     if here is None:

@@ -50,7 +50,7 @@ class Answer:
         """The reason of an error, for a request without success. Shows no URL."""
         if self.refused:
             return self.page.told()
-        return self.said or f"curl ended with {self.exit_code} and status {self.page.status:03}, without a message"
+        return self.said or f"curl ended with {self.exit_code} and status {self.page.status:03}, and printed no error"
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,7 @@ class Mirror:
         try:
             texts = {path: data.decode() for path, data in found.items()}
         except UnicodeDecodeError as error:
-                raise ArchiveError(folder=where, reason=f"a file in it is not text ({error.reason})") from error
+            raise ArchiveError(folder=where, reason=f"a file in it is not text ({error.reason})") from error
         for path, text in texts.items():
             self.archive.write(path, text)
 

@@ -1,4 +1,4 @@
-"""The export: everything that is carried is written into the backup folder, in the documented layout, with a manifest.
+"""The export: writes every object that moves into the backup folder, in the documented layout, with a manifest.
 `backup.export_objects` makes it before the fence, `backup.export_again` brings it up to date after the fence."""
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Facts:
     now: float
     fence: str | None  # remembered; None before the fence
     live: tuple[Object, ...]
-    written: Mapping[str, str]  # sha256 of the files that are there, by path
+    written: Mapping[str, str]  # sha256 of the existing files, by path
     manifest: Manifest | None
     folder: str
-    aside: tuple[Object, ...] = ()  # what else is in the control plane namespace, of the kinds that are carried
+    aside: tuple[Object, ...] = ()  # further objects in the control plane namespace, of the kinds that move
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -53,8 +53,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
-    """What makes a backup useless: an empty kind, a missing anchor of trust, something being deleted, an authority
-    without its key (rule B1)."""
+    """The reason why a backup is useless: an empty kind, a missing anchor of trust, an object being deleted, an
+    authority without its key (rule B1)."""
     live = tuple(live)
     for kind in inventory.REQUIRED_KINDS:
         if not any(item["kind"] == kind for item in live):
@@ -68,7 +68,7 @@ def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
     if missing:
         return ArchiveError(
             folder=folder,
-            reason=f"no Secret {', '.join(missing)} was found in the control plane namespace; it would be made anew",
+            reason=f"no Secret {', '.join(missing)} is in the control plane namespace; a new one would be created",
             todo="Restore the Secret first.",
         )
     for item in live:
@@ -83,7 +83,7 @@ def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
             if not (data.get("ca.crt") and data.get("ca.key")):
                 return ArchiveError(
                     folder=folder,
-                    reason=f"Secret {name_of(item)} has no ca.crt with ca.key; a new authority would be made",
+                    reason=f"Secret {name_of(item)} has no ca.crt with ca.key; a new authority would be created",
                     todo="Restore the Secret first.",
                 )
     return None
@@ -105,9 +105,9 @@ def plan(facts: Facts) -> Decision:
         return Do((WriteFile(MANIFEST, _manifest(facts, pages).to_text()),))
     missing = unwritten(facts.live, facts.manifest.entries)
     if missing:
-        return Refuse(ArchiveError(folder=facts.folder, reason=f"found, and not in its manifest: {some(missing)}"))
+        return Refuse(ArchiveError(folder=facts.folder, reason=f"found, but missing in its manifest: {some(missing)}"))
     check = Check(
-        "selection", "ok", f"{len(pages)} objects are carried; not: {told_not_carried(facts.aside) or 'none'}"
+        "selection", "ok", f"{len(pages)} objects are exported; not: {told_not_carried(facts.aside) or 'none'}"
     )
     return Done(f"{len(pages)} objects are in {facts.folder}", (check,))
 
@@ -118,8 +118,8 @@ def _unaccounted(facts: Facts) -> ArchiveError | None:
         return None
     return ArchiveError(
         folder=facts.folder,
-        reason=f"in the control plane namespace, and neither this hosted cluster's nor known to be left: {some(odd)}",
-        todo=f"Find out whose they are: teardown deletes that namespace. Move or label them, then run {RESUME}.",
+        reason=f"in the control plane namespace, neither this hosted cluster's nor a known leftover: {some(odd)}",
+        todo=f"Find their owner: teardown deletes that namespace. Move or label them, then run {RESUME}.",
     )
 
 
@@ -128,7 +128,7 @@ def _manifest(facts: Facts, pages: tuple[Page, ...]) -> Manifest:
 
 
 def _same(manifest: Manifest, pages: tuple[Page, ...], fence: str | None) -> bool:
-    """Same objects, same content; a resourceVersion that moved by a status alone does not count."""
+    """Same objects, same content; a resourceVersion changed by a status alone does not count."""
     return manifest.fence == fence and {_key(e) for e in manifest.entries} == {_key(item.entry) for item in pages}
 
 

@@ -1,4 +1,4 @@
-"""All that is carried of a hosted cluster from one management cluster to the other, as it lives on the source."""
+"""All objects of a hosted cluster that move from one management cluster to another, as they are on the source."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MACHINERY: tuple[Resource, ...] = (
     MACHINE,
     AWS_MACHINE,
 )
-"""The documented kinds. MachineHealthChecks are made anew by the HyperShift operator: held, never carried."""
+"""The documented kinds. The HyperShift operator creates MachineHealthChecks again: paused, never moved."""
 
 RESOURCES: dict[str, Resource] = {
     resource.kind: resource
@@ -62,12 +62,12 @@ REQUIRED_KINDS = (
     *("HostedCluster", "NodePool", "Secret", "Cluster", "AWSCluster", "AWSMachineTemplate", "MachineSet"),
     *("Machine", "AWSMachine"),
 )
-"""Every hosted cluster has some of each, however its NodePools are upgraded: without one of these kinds a backup is
-none."""
+"""Every hosted cluster has some objects of each kind, with any upgrade type of its NodePools: a backup without one of
+these kinds is no backup."""
 
 
 class Shelf(Protocol):
-    """Where objects can be looked up: a management cluster, or a backup folder that was made by hand."""
+    """A source of objects: a management cluster, or a backup folder made by hand."""
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object: ...
 
@@ -77,12 +77,12 @@ class Shelf(Protocol):
 
 
 def read_inventory(cluster: Shelf, case: Case) -> tuple[Object, ...]:
-    """All of it. An empty kind is the plan's matter; an unreadable one raises."""
+    """All objects that move. The plan judges an empty kind; an unreadable kind raises."""
     return chosen_and_aside(cluster, case)[0]
 
 
 def chosen_and_aside(cluster: Shelf, case: Case) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
-    """All of it, and what else of these kinds is in the control plane namespace, which is this cluster's alone."""
+    """All objects that move, and the rest of these kinds in the control plane namespace, which has no other cluster."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
     pools = node_pools_of(hosted_cluster, cluster.list(NODE_POOL, case.namespace).items)
     secrets = cluster.list(SECRET, case.namespace).items
@@ -113,5 +113,5 @@ def _of_this_cluster(case: Case, resource: Resource, items: tuple[Object, ...]) 
     if resource == CLUSTER:
         return tuple(item for item in items if name_of(item) == case.infra_id)
     if resource in (AWS_CLUSTER, AWS_MACHINE_TEMPLATE):
-        return items  # the control plane namespace is this cluster's alone, and older ones bear no label
+        return items  # the control plane namespace belongs to this cluster alone, and older objects have no label
     return of_infrastructure(case.infra_id, items)

@@ -45,7 +45,7 @@ def test_all_findings_of_all_steps_come_back() -> None:
 
 def test_a_step_that_cannot_look_is_one_unknown_check() -> None:
     checks = run_checks(Table().run(), [finding(BAD), failing(REFUSED), finding(GOOD)])
-    unknown = Check("preflight.broken", "unknown", REFUSED.what, "it could not be looked at", REFUSED.next)
+    unknown = Check("preflight.broken", "unknown", REFUSED.what, "the check could not run", REFUSED.next)
     assert checks == (BAD, unknown, GOOD)
 
 
@@ -114,13 +114,13 @@ def test_only_what_is_acceptable_is_accepted(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
         run_checks(Table().run(), [finding(GOOD, BAD, MAY)], {name: "I know", "may": "I know"})
     assert caught.value.what.startswith(f"--accept {name}: ")
-    assert caught.value.next == "Acceptable here: may."
+    assert caught.value.next == "Overridable here: may."
 
 
 def test_nothing_to_accept_is_said() -> None:
     with pytest.raises(SettingsError) as caught:
         accepting((BAD,), {"bad": "I know"})
-    assert caught.value.next == "Nothing that this run found may be accepted."
+    assert caught.value.next == "No check of this run can be accepted."
 
 
 def test_a_check_that_could_not_be_made_is_not_taken_for_an_unknown_name() -> None:

@@ -131,7 +131,7 @@ def test_what_another_machine_wrote_is_not_written_over() -> None:
     desk.journal.add("step")
     with pytest.raises(JournalError) as caught:
         mirror.send()
-    assert "another machine went on" in caught.value.what
+    assert "another machine continued" in caught.value.what
     assert desk.bucket.bodies[KEY] == theirs
 
 
@@ -174,7 +174,7 @@ SNAPSHOT = Snapshot("backups", "another.db", 1, "0", "0", 1, 1, "f")
         ({"case": {"backup_id": "backup-2"}}, "is of the backup 'hcp-dr/clusters/one/backup-2'"),
         ({"case": {"namespace": "x"}}, "this hosted cluster's namespaces are x and x-one"),
         ({"snapshot": SNAPSHOT}, "names the snapshot 'another.db'"),
-        ({"text": "\udcff"}, "is no text"),
+        ({"text": "\udcff"}, "is not text"),
     ],
 )
 def test_what_does_not_belong_to_the_backup_is_not_fetched_and_nothing_is_written(
@@ -242,7 +242,7 @@ BEGUN = ("begin", "step", "a=1", "intent")
 def test_which_journal_goes_on(ours: tuple[str, ...], theirs: tuple[str, ...], which: str | None) -> None:
     here, there = lines(*ours), lines(*theirs)
     if which is None:
-        with pytest.raises(JournalError, match="tell different things"):
+        with pytest.raises(JournalError, match="differ after line"):
             reconciled(here, there, "journal")
     else:
         assert reconciled(here, there, "journal") is {"ours": here, "theirs": there}[which]

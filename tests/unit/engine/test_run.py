@@ -312,7 +312,7 @@ def test_what_is_undone_twice_is_contested_and_its_writers_are_named() -> None:
     assert len(table.world.source.asked) == 2
     assert caught.value.what == (
         'toy.step: somebody undoes this: `patch on source ConfigMap n/a: {"data": {"x": "y"}}` '
-        "succeeded twice and is needed again. Who writes it: gitops, hcp-dr."
+        "succeeded twice and is needed again. Field managers of the object: gitops, hcp-dr."
     )
 
 

@@ -415,7 +415,7 @@ def test_a_taint_is_borne_as_the_scheduler_sees_it(toleration: dict[str, str], *
         ((0, b"\n503 ", b""), "503"),
         ((0, b"<html>\nsign in\n200 ", b""), "it was answered 200 with 14 bytes that are not what is there"),
         ((18, b"pro\n200 ", b"curl: (18) transfer closed"), "curl: (18) transfer closed"),
-        ((0, b"probe", b""), "curl ended with 0 and status 000, and it said nothing"),
+        ((0, b"probe", b""), "curl ended with 0 and status 000, and printed no error"),
     ],
 )
 def test_the_probe_is_fetched_from_inside_the_source(
