@@ -35,7 +35,7 @@ FIRST, SECOND = MANAGEMENT_CLUSTERS
 APIS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 AWAY = 5.0
 """Seconds for which no API server can be away and back again."""
-TO_SCALE = re.compile(r"scale, as far as they are there, Deployments ([a-z, -]+) of (\S+) to zero, in this order")
+TO_SCALE = re.compile(r"scale, as far as they exist, Deployments ([a-z, -]+) of (\S+) to zero, in this order")
 
 
 @contextmanager
@@ -87,8 +87,8 @@ def test_it_comes_back_from_an_online_backup_and_the_source_that_returns_harms_n
         assert ended == DONE_WITH_WARNINGS
         assert re.search(r"warning: data_loss: the snapshot is of \S+Z: writes of the last \d+ minutes are lost", said)
         assert (
-            "to do: etcd_revision: when all is Ready, restart in the hosted cluster what watches its API: kubelet"
-            in said
+            "to do: etcd_revision: when everything is Ready, "
+            "restart the clients of the API in the hosted cluster: kubelet" in said
         )
         assert identities(hosted) == nodes
         assert running(hosted) == instances

@@ -83,7 +83,7 @@ def test_a_node_pool_of_another_hosted_cluster_is_not_made(tmp_path: Path) -> No
     forge_manifest(here, body)
     ending = Operator(here.world, folder=tmp_path / "backup", machine="laptop").resume()
     assert isinstance(ending.error, ArchiveError)
-    assert "np-evil.yaml is of HostedCluster clusters/neighbour, and not of shop" in ending.error.what
+    assert "np-evil.yaml belongs to HostedCluster clusters/neighbour, not to shop" in ending.error.what
     assert sides(here)[1].find(r.NODE_POOL, "evil", "clusters") is None
 
 

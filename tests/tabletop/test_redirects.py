@@ -166,7 +166,7 @@ def test_who_answers_the_probe_in_the_buckets_place_is_found_by_its_bytes() -> N
         side.kubelet._fetch = lambda *_: Answer(200, {}, b"<html>welcome</html>")
     check = of_pod(here.operator.preflight())
     assert (check.verdict, check.acceptable) == ("blocked", False)
-    assert "answered 200 with 20 bytes that are not what is there" in check.seen
+    assert "answer was 200 with 20 bytes that differ from the object" in check.seen
 
 
 def test_an_url_to_restore_from_that_is_redirected_is_not_used() -> None:

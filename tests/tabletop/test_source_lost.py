@@ -151,7 +151,7 @@ def test_a_snapshot_that_the_bucket_does_not_prove_is_none() -> None:
     bucket.put(case.snapshot_key, b"other", metadata={"sha256": "0"})
     ending = here.operator.restore_lost()
     assert isinstance(ending.error, NoBackup)
-    assert "by size or sha256" in ending.error.what
+    assert "in size or sha256" in ending.error.what
 
 
 def test_a_record_that_somebody_else_keeps_stops_it_before_anything_serves() -> None:

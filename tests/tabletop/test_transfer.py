@@ -189,7 +189,7 @@ def test_without_a_wish_what_the_bucket_does_is_told() -> None:
     here = scene()
     ending = here.operator.relocate()
     [check] = [check for check in ending.checks if check.name == "snapshot_encryption"]
-    assert (check.verdict, check.seen) == ("ok", "the snapshot is kept with AES256")
+    assert (check.verdict, check.seen) == ("ok", "the snapshot is stored with AES256")
     assert b'"encryption": "AES256"' in here.operator.files["manifest.json"]
 
 

@@ -473,6 +473,6 @@ def test_nothing_is_called_off_where_nothing_was_begun_or_the_point_of_no_return
         story = writer.story
     refused = hcp("abort", "--yes")
     assert refused.code == 77
-    assert "The point of no return is passed: the journal says" in refused.paragraph
+    assert "The point of no return is passed: the journal has" in refused.paragraph
     assert "hcp-dr resume" in refused.paragraph
     assert journal.read(folder) == story

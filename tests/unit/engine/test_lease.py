@@ -129,7 +129,8 @@ def test_one_that_stands_still_is_taken_after_a_duration_of_our_clock() -> None:
     waits = [progress for progress in clusters.told if progress.kind == "wait"]
     assert waits[0].text == (
         "until Lease default/hcp-dr-clusters-one on the source cluster is free; seen: held by someone@dead pid 7 run "
-        "dead backup backup-1 since 1970-01-12T13:46:40.000000Z; hcp-dr takes it if the holder does not renew it for 60 s"
+        "dead backup backup-1 since 1970-01-12T13:46:40.000000Z; "
+        "hcp-dr takes it if the holder does not renew it for 60 s"
     )
 
 

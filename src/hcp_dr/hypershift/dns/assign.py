@@ -1,7 +1,7 @@
-"""The destination's part of a handover: as soon as it publishes a name that is held, its external-dns is given it.
+"""The destination's part of a handover: once it publishes a held name, its external-dns becomes the owner.
 
-Not before: an external-dns that owns a name which nothing publishes deletes it. And where it keeps a cache of owners it
-is restarted, or it would go on for an hour seeing the name as somebody else's.
+Not before: an external-dns deletes a name of its own that no object publishes. An external-dns with a cache of owners
+is restarted, because otherwise the name would have a foreign owner in its cache for an hour.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hcp_dr.upstream import HOSTNAME_ANNOTATION
 
 @dataclass(frozen=True, slots=True)
 class Giving:
-    """`waiting` are names that are held, and that the destination does not publish yet."""
+    """`waiting` are held names that the destination does not publish yet."""
 
     changes: tuple[RecordChange, ...]
     waiting: tuple[str, ...]
@@ -41,7 +41,7 @@ class Giving:
 
 
 def read_assignment(ports: Ports, case: Case, memory: RunState) -> Giving | None:
-    """None where no name is handed over, or none any more."""
+    """None without a handover, or after its end."""
     if not is_handed_over(memory) or memory.has(DNS_GIVEN):
         return None
     restarting = restart.observe(ports, case, memory)
@@ -56,7 +56,7 @@ def read_assignment(ports: Ports, case: Case, memory: RunState) -> Giving | None
 
 
 def _published(cluster: Kubernetes, namespace: str) -> Iterator[frozenset[str]]:
-    """What external-dns makes records from: admitted Routes, and the annotation of a Service with a load balancer."""
+    """The names from which external-dns makes records: admitted Routes, and annotated Services with a load balancer."""
     for route in cluster.list(ROUTE, namespace).items:
         if not is_deleting(route) and any(_is_admitted(entry) for entry in dig(route, "status", "ingress") or ()):
             yield names_in(str(dig(route, "spec", "host") or ""))

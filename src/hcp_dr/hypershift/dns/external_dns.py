@@ -1,4 +1,4 @@
-"""external-dns of a management cluster, as its Deployment's arguments tell, and under which owner id it keeps names."""
+"""external-dns of a management cluster, by its Deployment's arguments, and its owner ID for DNS names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hcp_dr.upstream import EXTERNAL_DNS, OPERATOR_NAMESPACE
 
 @dataclass(frozen=True, slots=True)
 class ExternalDns:
-    """external-dns of one side, as its Deployment's arguments tell. `owner` is its TXT owner id."""
+    """external-dns of one side, by its Deployment's arguments. `owner` is its TXT owner ID."""
 
     side: Side
     there: bool
@@ -30,7 +30,7 @@ class ExternalDns:
 
 
 def read_arguments(deployment: Object, side: Side) -> ExternalDns:
-    """From the first container's command, args and environment. Whether it lives its pods tell."""
+    """From the first container's command, args and environment. Its pods decide whether it is running."""
     container = first_container(deployment)
     flags = flags_of(container)
     environment = {entry.get("name") for entry in container.get("env") or ()}
@@ -56,8 +56,8 @@ def read_external_dns(cluster: Kubernetes, side: Side) -> ExternalDns:
 
 
 def source_owner(ports: Ports, case: Case, records: Iterable[Record]) -> str:
-    """The owner id under which the source keeps its names: as its external-dns says, and where that is gone, as the
-    API's own record does. "" where nobody can say."""
+    """The owner ID of the source's DNS names: from its external-dns, or, if that is gone, from the API's own record. ""
+    if unknown."""
     found = read_external_dns(ports.source, "source")
     if found.there:
         return found.owner
