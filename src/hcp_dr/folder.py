@@ -41,7 +41,7 @@ class BackupFolder:
     def open_journal(self, now: Callable[[], float]) -> journal.Journal:
         return journal.Journal(self.path, now=now)
 
-    def must_be_usable(self, *, by_hand: bool = False) -> str:
+    def check_usable(self, *, by_hand: bool = False) -> str:
         """Before anything is begun with it: it is not there yet, or it is ours. `by_hand` says that it is to be taken
         as a backup that people made with the documented commands. Such a one may be open to others, which is returned
         as a sentence, "" where there is nothing to say. Raises ArchiveError, JournalError, and changes nothing."""
@@ -71,10 +71,10 @@ class BackupFolder:
         )
 
     def make(self, *, by_hand: bool = False) -> None:
-        """Create the folder, for its owner only, where it is not there; else as `must_be_usable`."""
+        """Create the folder, for its owner only, where it is not there; else as `check_usable`."""
         with self._mapped("", left=_UNTOUCHED, todo="Name a folder that you may write."):
             disk.make(self.path)
-        self.must_be_usable(by_hand=by_hand)
+        self.check_usable(by_hand=by_hand)
 
     def read(self, path: str) -> bytes | None:
         with self._mapped(path):

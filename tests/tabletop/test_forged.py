@@ -55,7 +55,7 @@ def forge_journal(here: Scene, step: str, **remembered: Any) -> None:
     lines += [{"at": 1, "line": "remember", "key": key, "value": value} for key, value in remembered.items()]
     story = journal.fold(journal.parse(here.world.cloud.storage.get(BUCKET, key).body))
     for line in lines:
-        story = story.after(story.sealed(line))
+        story = story.after(story.seal(line))
     put(here, key, b"".join(json.dumps(line, sort_keys=True).encode() + b"\n" for line in story.lines))
 
 

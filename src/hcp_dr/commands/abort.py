@@ -15,7 +15,7 @@ from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.progress import NullJournal
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
-from hcp_dr.engine.wait import FIRST_LIMIT
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT
 from hcp_dr.errors import RESUME, NothingToResume, PastNoReturn, Refused
 from hcp_dr.hypershift.deletion import no_return
 from hcp_dr.hypershift.source_loss import is_lost
@@ -45,7 +45,7 @@ def abort(context: Context) -> Outcome:
     lease = context.lease(case)
     with context.while_working(), closing(context.open_journal()) as journal:
         work = command_run(context, case, journal, lease)
-        with lease.held():
+        with lease.acquire():
             checks = work.catch_up(REFILL)
             check_abortable(context, case)
             work.begin("begin", command=ABORT, case=case.to_json())
@@ -55,14 +55,14 @@ def abort(context: Context) -> Outcome:
 
 def command_run(context: Context, case: Case, journal: OpenJournal, lease: Lease) -> CommandRun:
     """An abort has no watches: it undoes the state that the watches guard."""
-    return context.undertaking(case, journal, lease, without=without(lambda: journal.memory))
+    return context.command_run(case, journal, lease, without=may_do_without(lambda: journal.memory))
 
 
 def check_abortable(context: Context, case: Case) -> None:
     """Reads only. Raises PastNoReturn, NothingToResume, Refused."""
     story = context.story
     run = context.run(case, NullJournal(story.memory))
-    run.patience = FIRST_LIMIT
+    run.patience = FIRST_ANSWER_TIMEOUT
     check_before_no_return(run, story)
 
 
@@ -94,15 +94,15 @@ def undo_all(run: Run, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
     """Undo the steps, and prove that the source is in service. Starts nothing on the source before checking the
     destination: a resumed abort may have an older journal than at its beginning. Raises as `Run.carry_out`."""
     if RESTORE_HOSTED_CLUSTER not in run.journal.memory.begun:
-        look = replace(run, journal=NullJournal(run.journal.memory), mirror=None, patience=FIRST_LIMIT)
+        look = replace(run, journal=NullJournal(run.journal.memory), mirror=None, patience=FIRST_ANSWER_TIMEOUT)
         look.carry_out_one(no_return.CHECK)
     return (*run.undo(steps), *run.carry_out(IN_SERVICE))
 
 
-def without(told: Callable[[], RunState]) -> Callable[[Side], bool]:
+def may_do_without(memory: Callable[[], RunState]) -> Callable[[Side], bool]:
     """Whether an abort can continue without an unreachable management cluster: only without the destination, and only
     while this relocation has no HostedCluster there. The source must not stay paused because the destination is down.
     The restore of a lost source has its Lease on the destination and none on the source, so only the destination shows
-    one at work. `told` returns the current journal state, possibly from another machine; `check_before_no_return`
+    one at work. `memory` returns the current journal state, possibly from another machine; `check_before_no_return`
     decides whether that state is complete."""
-    return lambda side: side == "destination" and RESTORE_HOSTED_CLUSTER not in told().begun and not is_lost(told())
+    return lambda side: side == "destination" and RESTORE_HOSTED_CLUSTER not in memory().begun and not is_lost(memory())

@@ -33,7 +33,7 @@ class BackupsOnDisk:
             if named is not None:
                 return BackupFolder(named)
         root = state_folder(self.settings)
-        existing = journaled_below(root)
+        existing = find_journaled(root)
         if not new:
             if not existing:
                 raise NothingToResume(reason=f"no journal is below {root}")
@@ -47,7 +47,7 @@ class BackupsOnDisk:
 
     def of_backup(self, backup_id: str) -> BackupFolder | None:
         """The folder of this backup, if it is below the user's state folder."""
-        for path in journaled_below(state_folder(self.settings)):
+        for path in find_journaled(state_folder(self.settings)):
             story = journals.read(path)
             if story is not None and story.case is not None and story.case.get("backup_id") == backup_id:
                 return BackupFolder(path)
@@ -56,15 +56,15 @@ class BackupsOnDisk:
     def with_snapshot(self) -> Sequence[BackupFolder]:
         if self.named is not None:
             return [BackupFolder(self.named)]
-        below = journaled_below(state_folder(self.settings))
+        below = find_journaled(state_folder(self.settings))
         return [BackupFolder(path) for path in (*filter(None, self._of_settings()), *below)]
 
     def searched(self) -> str:
         return str(self.named or state_folder(self.settings))
 
     def _of_settings(self) -> tuple[Path | None, ...]:
-        given = self.settings
-        return given.backup_dir, given.hc_cluster_dir and given.hc_cluster_dir / "backup"
+        settings = self.settings
+        return settings.backup_dir, settings.hc_cluster_dir and settings.hc_cluster_dir / "backup"
 
     def _new(self) -> Path:
         return state_folder(self.settings) / time.strftime("%Y%m%d-%H%M%S", time.gmtime())
@@ -80,10 +80,10 @@ def state_folder(settings: config.Settings) -> Path:
     return state_root() / settings.hc_cluster_ns / settings.hc_cluster_name
 
 
-def journaled_below(root: Path) -> list[Path]:
+def find_journaled(root: Path) -> list[Path]:
     """Folders with a journal, by name, so by age."""
-    found = (path for path in root.glob("*") if not path.is_symlink() and os.path.lexists(path / journals.FILE_NAME))
-    return sorted(found) if root.is_dir() else []
+    paths = (path for path in root.glob("*") if not path.is_symlink() and os.path.lexists(path / journals.FILE_NAME))
+    return sorted(paths) if root.is_dir() else []
 
 
 def _is_online(path: Path) -> bool:

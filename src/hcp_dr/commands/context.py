@@ -90,7 +90,7 @@ class Folder(Archive, Protocol):
         """The last part of its path."""
         ...
 
-    def must_be_usable(self, *, by_hand: bool = False) -> str:
+    def check_usable(self, *, by_hand: bool = False) -> str:
         """A warning, "" if there is none. Raises ArchiveError, JournalError if the folder is not safe to use."""
         ...
 
@@ -213,9 +213,9 @@ class Context:
     def ports(self) -> Ports:
         """Raises UnreadableKubeconfig, SettingsError."""
         if self._ports is None:
-            doors = self.connections
-            source, destination = doors.cluster("source"), doors.cluster("destination")
-            hosted, aws = doors.cluster("hosted"), doors.aws()
+            connections = self.connections
+            source, destination = connections.cluster("source"), connections.cluster("destination")
+            hosted, aws = connections.cluster("hosted"), connections.aws()
             self._ports = Ports(
                 source=source,
                 destination=destination,
@@ -225,8 +225,8 @@ class Context:
                 instances=aws.instances,
                 identity=aws.identity,
                 archive=self.folder,
-                fresh_id=doors.fresh_id,
-                now=doors.now,
+                fresh_id=connections.fresh_id,
+                now=connections.now,
             )
         return self._ports
 
@@ -281,7 +281,7 @@ class Context:
             in_place_of_source=in_place_of_source,
         )
 
-    def undertaking(
+    def command_run(
         self,
         case: Case,
         journal: OpenJournal,

@@ -39,10 +39,13 @@ class KubeconfigsAndAws:
                 return connect_kube(self.settings.hc_kubeconfig, "hosted", variable="HC_KUBECONFIG")
 
     def aws(self) -> Aws:
-        given = self.settings
+        settings = self.settings
         return connect_aws(
             settings_from(
-                dict(self.variables), bucket=given.bucket_name, zone_id=given.aws_zone_id, region=given.mgmt2_region
+                dict(self.variables),
+                bucket=settings.bucket_name,
+                zone_id=settings.aws_zone_id,
+                region=settings.mgmt2_region,
             )
         )
 
@@ -66,11 +69,11 @@ def from_environment(
 ) -> Context:
     """The context described by the documented variables, from the environment and `env_file`. `backup` is the backup
     folder; by default the variables name it. Opens nothing. Raises SettingsError."""
-    given = config.variables(env_file)
-    settings = config.load(given)
+    variables = config.variables(env_file)
+    settings = config.load(variables)
     return Context(
         requested=requested_by(settings),
-        connections=KubeconfigsAndAws(settings, given),
+        connections=KubeconfigsAndAws(settings, variables),
         backups=BackupsOnDisk(settings, backup),
         confirm=confirm,
     )

@@ -21,8 +21,8 @@ def follow(context: Context, command: str, confirmation: Callable[[Case], Confir
     if confirmation is not None:
         context.confirm(confirmation(case))
     lease = context.lease(case)
-    with context.while_working(), closing(context.open_journal()) as journal, lease.held():
-        work = context.undertaking(case, journal, lease, watches_of(command))
+    with context.while_working(), closing(context.open_journal()) as journal, lease.acquire():
+        work = context.command_run(case, journal, lease, watches_of(command))
         checks = work.catch_up(REFILL)
         known_case(context, command)
         work.begin("begin", command=command, case=case.to_json())

@@ -101,7 +101,7 @@ def _undoing(context: Context, case: Case) -> Plan:
 
 def _source_lost(context: Context) -> Plan:
     """Does not check whether the source answers: a plan is made before it is needed."""
-    case, memory = restore_lost.foreseen(context)
+    case, memory = restore_lost.foresee(context)
     ports = replace(context.ports, source=source_loss.lost_source())
     return Plan(RESTORE_LOST, _steps(working_steps(RESTORE_LOST), ports, case, memory))
 

@@ -31,29 +31,29 @@ def restore_by_hand(context: Context) -> Outcome:
         check_usable(context, by_hand=True)
         case = discover_relocation(context)
         lease = context.lease(case)
-        lease.look()
-        scribe, checks = _judged(context, case)
+        lease.record_versions()
+        judged, checks = _judge(context, case)
         _confirm(context, case, checks)
     with context.while_working(), ExitStack() as stack:
         with nothing_begun(ONLY_OURS_CHANGED):
-            if not stack.enter_context(lease.held()):  # another client was at work since `look`
-                scribe, checks = _judged(context, case, lease)
+            if not stack.enter_context(lease.acquire()):  # another client was at work since
+                judged, checks = _judge(context, case, lease)
                 _confirm(context, case, checks)
             context.folder.make(by_hand=True)
         journal = stack.enter_context(closing(context.open_journal()))
-        work = context.undertaking(case, journal, lease, WATCHES)
+        work = context.command_run(case, journal, lease, WATCHES)
         work.begin("begin", command=COMMAND, case=case.to_json())
-        for key, value in scribe.memory.values.items():
+        for key, value in judged.memory.values.items():
             journal.write("remember", key=key, value=value)
         journal_checks(journal, "preflight", checks)
         checks += work.carry_out(RESTORE_BY_HAND)
     return Outcome(journal.story, context.folder, checks)
 
 
-def _judged(context: Context, case: Case, lease: Lease | None = None) -> tuple[NullJournal, tuple[Check, ...]]:
+def _judge(context: Context, case: Case, lease: Lease | None = None) -> tuple[NullJournal, tuple[Check, ...]]:
     """The values that the steps remember, and all checks, none of which blocks. Raises CannotMigrate."""
-    scribe = NullJournal()
-    return scribe, require_preflight(context, case, lease=lease, steps=PREFLIGHT_BY_HAND, scribe=scribe)
+    judged = NullJournal()
+    return judged, require_preflight(context, case, lease=lease, steps=PREFLIGHT_BY_HAND, journal=judged)
 
 
 def _confirm(context: Context, case: Case, checks: tuple[Check, ...]) -> None:

@@ -44,9 +44,9 @@ def _resume(context: Context, case: Case, *, dns: Dns | None, pull_images: bool)
         work = (
             abort.command_run(context, case, journal, lease)
             if aborted
-            else context.undertaking(case, journal, lease, watches_of(command))
+            else context.command_run(case, journal, lease, watches_of(command))
         )
-        with lease.held():
+        with lease.acquire():
             checks = work.catch_up(REFILL)
             unfinished_case(context)
             if journal.story.command != command:
@@ -67,8 +67,8 @@ def _resume(context: Context, case: Case, *, dns: Dns | None, pull_images: bool)
 def _check_options_apply(context: Context, memory: RunState, dns: Dns | None, *, pull_images: bool) -> None:
     reason, done = "", memory.done
     if dns is not None and hold_dns.STEP.name in done and (dns == HANDOVER or is_handed_over(memory)):
-        held = "already held" if is_handed_over(memory) else "not held, and holding them must precede the fence"
-        reason = f"--dns {dns} has no effect: the DNS names are {held}"
+        state = "already held" if is_handed_over(memory) else "not held, and holding them must precede the fence"
+        reason = f"--dns {dns} has no effect: the DNS names are {state}"
     elif dns is not None and release_dns.STEP.name in done:
         reason = f"--dns {dns} has no effect: the DNS names were already released"
     elif not pull_images and PULL_IMAGES.name in done:

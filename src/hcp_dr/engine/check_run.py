@@ -25,28 +25,28 @@ def run_checks(run: Run, steps: Sequence[Step[Any]], reasons: Mapping[str, str] 
     Raises the step's own error if it is the only blocker, so that the exit code is specific; SettingsError for a reason
     given to a check that cannot be accepted.
     """
-    found: list[Check] = []
+    results: list[Check] = []
     errors: list[HcpDrError] = []
     for step in steps:
         try:
-            found += run.carry_out_one(step)
+            results += run.carry_out_one(step)
         except CannotMigrate:
-            found += run.last_refusal.checks if run.last_refusal else ()
+            results += run.last_refusal.checks if run.last_refusal else ()
         except HcpDrError as error:
             errors.append(error)
-            found.append(Check(step.name, "unknown", error.what, "the check could not run", error.next))
-    checks = accepting(found, reasons, whole=not errors)
+            results.append(Check(step.name, "unknown", error.what, "the check could not run", error.next))
+    checks = accept_checks(results, reasons, complete=not errors)
     if len(errors) == 1 and sum(check.stops for check in checks) == 1:
         raise errors[0]
     return checks
 
 
-def accepting(checks: Iterable[Check], reasons: Mapping[str, str], *, whole: bool = True) -> tuple[Check, ...]:
-    """The checks; a blocking check with a reason is marked as accepted. Other checks need no reason. `whole`: no check
-    is missing. Raises SettingsError."""
+def accept_checks(checks: Iterable[Check], reasons: Mapping[str, str], *, complete: bool = True) -> tuple[Check, ...]:
+    """The checks; a blocking check with a reason is marked as accepted. Other checks need no reason. `complete`: no
+    check is missing. Raises SettingsError."""
     checks = tuple(checks)
     refused = {check.name for check in checks if check.stops and not check.acceptable} & set(reasons)
-    if whole:
+    if complete:
         refused |= set(reasons) - {check.name for check in checks}
     if refused:
         names = sorted(check.name for check in checks if check.stops and check.acceptable)
@@ -60,7 +60,7 @@ def accepting(checks: Iterable[Check], reasons: Mapping[str, str], *, whole: boo
     )
 
 
-def journal_accepted(journal: JournalWriter, checks: Iterable[Check], who: str) -> None:
+def record_accepted(journal: JournalWriter, checks: Iterable[Check], who: str) -> None:
     """Write a line for each accepted check: a later reader sees the finding and the person who accepted it."""
     for check in checks:
         if check.accepted:

@@ -10,11 +10,11 @@ from typing import Any
 from hcp_dr import __version__
 from hcp_dr.engine.journal import FILE_NAME, FORMAT, OpenJournal, parse
 from hcp_dr.engine.lease import Lease
-from hcp_dr.engine.mirror import Mirror, reconciled
+from hcp_dr.engine.mirror import Mirror, reconcile
 from hcp_dr.engine.progress import NullJournal, Progress
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
-from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT, StopRequested
 from hcp_dr.errors import AwsError, HcpDrError, JournalError, KubernetesError, LeaseLost
 from hcp_dr.model import Side
 from hcp_dr.objects.archive import MANIFEST, must_be_of, read_manifest
@@ -50,11 +50,11 @@ class CommandRun:
         archive, journal = self._run.ports.archive, self._journal
         path = f"{archive.folder}/{FILE_NAME}"
         try:
-            found = self._mirror.read()
-            theirs = parse(found.data) if found else []
-            adopted = reconciled(journal.story.lines, theirs, path) is theirs
-            if found and adopted:
-                journal.adopt(found.data)
+            mirrored = self._mirror.read()
+            theirs = parse(mirrored.data) if mirrored else []
+            adopted = reconcile(journal.story.lines, theirs, path) is theirs
+            if mirrored and adopted:
+                journal.adopt(mirrored.data)
             if adopted or archive.read(MANIFEST) is None:
                 self._mirror.fetch_folder()
         except AwsError as error:
@@ -72,11 +72,15 @@ class CommandRun:
         manifest, case = read_manifest(archive), self._run.case
         if manifest is not None:
             must_be_of(manifest, key_prefix=case.key_prefix, bucket=case.bucket, folder=archive.folder)
-        return self._refilled(refill)
+        return self._refill(refill)
 
-    def _refilled(self, refill: Step[Any]) -> tuple[Check, ...]:
+    def _refill(self, refill: Step[Any]) -> tuple[Check, ...]:
         run = replace(
-            self._run, journal=NullJournal(self._run.journal.memory), mirror=None, watches=(), patience=FIRST_LIMIT
+            self._run,
+            journal=NullJournal(self._run.journal.memory),
+            mirror=None,
+            watches=(),
+            patience=FIRST_ANSWER_TIMEOUT,
         )
         try:
             return run.carry_out_one(refill)
@@ -89,7 +93,7 @@ class CommandRun:
         self._journal.write(line, by=self._lease.me, format=FORMAT, version=__version__, **values)
         self._run.send_mirror(now=True)
         if not self._mirror.is_failing:
-            self._lease.sign(self._lease.me)
+            self._lease.record_writer(self._lease.me)
 
     def carry_out(self, steps: Sequence[Step[Any]], *, carry: Carry = Run.carry_out) -> tuple[Check, ...]:
         """Run the steps and write the last line. Raises the errors of `Run.carry_out`. `carry` may be another way to
@@ -105,13 +109,13 @@ class CommandRun:
             raise
         except BaseException as error:
             with suppress(Exception):  # the unforeseen error is the one to report
-                self._tell_unforeseen(error)
+                self._record_unforeseen(error)
             raise
         run.journal.write("end")
         run.send_mirror(now=True)
         return checks
 
-    def _tell_unforeseen(self, error: BaseException) -> None:
+    def _record_unforeseen(self, error: BaseException) -> None:
         """Without the text of the error: it may hold anything, and the journal is mirrored."""
         run, kind = self._run, type(error).__name__
         text = f"An unforeseen error ended the command ({kind}). Details: crash-*.txt in its machine's backup folder."

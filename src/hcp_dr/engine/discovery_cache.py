@@ -43,15 +43,15 @@ class _CachedDiscovery:
         subresource: str | None = None,
         name: str | None = None,
     ) -> bool:
-        return self._asked(
+        return self._answer_for(
             ("may", verb, resource, namespace, subresource, name),
             lambda: self._cluster.may(verb, resource, namespace, subresource=subresource, name=name),
         )
 
     def versions(self, group: str) -> tuple[str, ...]:
-        return self._asked(("versions", group), lambda: self._cluster.versions(group))
+        return self._answer_for(("versions", group), lambda: self._cluster.versions(group))
 
-    def _asked(self, question: tuple[Any, ...], ask: Callable[[], Answer]) -> Answer:
+    def _answer_for(self, question: tuple[Any, ...], ask: Callable[[], Answer]) -> Answer:
         if question not in self._answers:
             self._answers[question] = ask()
         return cast("Answer", self._answers[question])

@@ -24,12 +24,12 @@ _NO_ANSWER = (5, 6, 7, 18, 28, 35, 52, 55, 56)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`page` is the HTTP answer, with status 0 if there was none; `said` is curl's own error message."""
+    """`page` is the HTTP answer, with status 0 if there was none; `message` is curl's own error message."""
 
     page: page.Page
     body: bytes
     exit_code: int
-    said: str
+    message: str
 
     @property
     def succeeded(self) -> bool:
@@ -42,7 +42,7 @@ class Answer:
         return self.page.status >= 300
 
     @property
-    def unheard(self) -> bool:
+    def interrupted(self) -> bool:
         """The network failed before the answer was complete."""
         return not self.refused and self.exit_code in _NO_ANSWER
 
@@ -50,7 +50,9 @@ class Answer:
         """The reason of an error, for a request without success. Shows no URL."""
         if self.refused:
             return self.page.told()
-        return self.said or f"curl ended with {self.exit_code} and status {self.page.status:03}, and printed no error"
+        return (
+            self.message or f"curl ended with {self.exit_code} and status {self.page.status:03}, and printed no error"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,5 +92,5 @@ def read(completed: Completed) -> Answer:
 def _first_line(stderr: bytes) -> str:
     """curl's error is one line; pages of advice may follow."""
     lines = stderr.decode(errors="replace").strip().splitlines()
-    told = next((line for line in lines if line.startswith("curl: (")), " ".join(lines))
-    return told.strip()[-256:]
+    error = next((line for line in lines if line.startswith("curl: (")), " ".join(lines))
+    return error.strip()[-256:]

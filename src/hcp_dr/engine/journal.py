@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from hcp_dr import disk
-from hcp_dr.engine.journal_lines import fault
+from hcp_dr.engine.journal_lines import find_fault
 from hcp_dr.engine.state import Key, Remember, T
 from hcp_dr.errors import JournalError, NewerJournal
 
@@ -90,8 +90,8 @@ class RunState:
 
     def without(self, steps: Iterable[str], keys: Iterable[str]) -> RunState:
         dropped = frozenset(keys)
-        kept = {key: value for key, value in self.values.items() if key not in dropped}
-        return replace(self, values=MappingProxyType(kept), done=self.done - frozenset(steps))
+        values = {key: value for key, value in self.values.items() if key not in dropped}
+        return replace(self, values=MappingProxyType(values), done=self.done - frozenset(steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +112,19 @@ class JournalState:
         memory = self.memory.after(str(line.get("line")), line)
         runs = self.runs | {str(line["by"])} if "by" in line else self.runs
         digest = str(line.get("sum") or digest_after(self.digest, line))
-        told = replace(self, lines=(*self.lines, line), memory=memory, runs=runs, digest=digest)
+        state = replace(self, lines=(*self.lines, line), memory=memory, runs=runs, digest=digest)
         match line.get("line"):
             case "begin":
                 case = line.get("case") or self.case
-                return replace(told, command=line.get("command"), case=case, ended=False)
+                return replace(state, command=line.get("command"), case=case, ended=False)
             case "step" | "undo":
-                return replace(told, current=line.get("step"))
+                return replace(state, current=line.get("step"))
             case "done" | "undone" | "forget":
-                return replace(told, current=None)
+                return replace(state, current=None)
             case "end":
-                return replace(told, ended=True)
+                return replace(state, ended=True)
             case _:
-                return told
+                return state
 
     @property
     def aborted(self) -> bool:
@@ -135,7 +135,7 @@ class JournalState:
         """Whether an action of the step was ever begun."""
         return any(line.get("line") == "intent" and line.get("step") == step for line in self.lines)
 
-    def sealed(self, line: Mapping[str, Any]) -> dict[str, Any]:
+    def seal(self, line: Mapping[str, Any]) -> dict[str, Any]:
         """The line to append, with its digest, exactly as a reader will parse it: values are converted to JSON before
         the digest is computed."""
         written: dict[str, Any] = json.loads(json.dumps(line, default=str))
@@ -163,7 +163,7 @@ def _object(raw: bytes) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _broken(data: bytes) -> str | None:
+def _find_broken_line(data: bytes) -> str | None:
     """The fault of the first line that does not follow the lines before it, None if there is none. Text without a final
     line feed was torn by a crash. Lines of format 1 have no digest to verify."""
     *raws, _ = data.split(b"\n")
@@ -194,7 +194,7 @@ def parse_journal(data: bytes, where: Path | str) -> JournalState:
     newest = max((line["format"] for line in lines if isinstance(line.get("format"), int)), default=1)
     if newest > FORMAT:
         raise NewerJournal(path=where, format=newest, ours=FORMAT)
-    reason = fault(lines) or _broken(data)
+    reason = find_fault(lines) or _find_broken_line(data)
     if reason is not None:
         raise JournalError(
             path=where,
@@ -251,8 +251,8 @@ class Journal:
     def __init__(self, folder: Path, *, now: Callable[[], float]) -> None:
         self.path = folder / FILE_NAME
         self._now = now
-        with _mapped(self.path):
-            self._handle = _opened(folder)
+        with _translate_errors(self.path):
+            self._handle = _open(folder)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -276,14 +276,14 @@ class Journal:
 
     def data(self) -> bytes:
         """The content of the file."""
-        with _mapped(self.path):
+        with _translate_errors(self.path):
             return os.pread(self._handle, os.fstat(self._handle).st_size, 0)
 
     def adopt(self, data: bytes) -> None:
         """Continue from the content of the mirror; the previous content of the file is kept beside it."""
         story = parse_journal(data, "in the bucket")
         before, folder = self.data(), self.path.parent
-        with _mapped(self.path):
+        with _translate_errors(self.path):
             if before:
                 disk.write(folder, f"{FILE_NAME}.before", before)
             with disk.opened(folder) as root:
@@ -298,7 +298,7 @@ class Journal:
 
     def write(self, line: str, **values: object) -> None:
         """Append one line and flush it to disk before returning."""
-        record = self.story.sealed({"at": round(self._now(), 3), "line": line, **values})
+        record = self.story.seal({"at": round(self._now(), 3), "line": line, **values})
         self._append(json.dumps(record, sort_keys=True).encode() + b"\n")
         self.story = self.story.after(record)
 
@@ -308,19 +308,19 @@ class Journal:
         if tail and _object(tail) is not None:
             self._append(b"\n")
         elif tail:
-            with _mapped(self.path):
+            with _translate_errors(self.path):
                 os.ftruncate(self._handle, os.fstat(self._handle).st_size - len(tail))
                 os.fsync(self._handle)
 
     def _append(self, data: bytes) -> None:
-        with _mapped(self.path):
+        with _translate_errors(self.path):
             _put(self._handle, data)
 
     def close(self) -> None:
         os.close(self._handle)
 
 
-def _opened(folder: Path) -> int:
+def _open(folder: Path) -> int:
     """Open the file, create it if missing. Writes are in place, so the file must have no other name."""
     with disk.opened(folder) as root:
         handle = disk.open_file(root, FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -343,7 +343,7 @@ def _put(handle: int, data: bytes) -> None:
 
 def read(folder: Path) -> JournalState | None:
     """The content of the journal in a backup folder, None if there is no journal. Reads only."""
-    with _mapped(folder / FILE_NAME):
+    with _translate_errors(folder / FILE_NAME):
         try:
             data = disk.read(folder, FILE_NAME)
         except NotADirectoryError:
@@ -352,7 +352,7 @@ def read(folder: Path) -> JournalState | None:
 
 
 @contextmanager
-def _mapped(path: Path) -> Iterator[None]:
+def _translate_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -13,7 +13,7 @@ from hcp_dr.model import Case
 _LAST_MOMENT = 253402300799.0  # the end of the year 9999
 
 
-def fault(lines: Iterable[Mapping[str, Any]]) -> str | None:
+def find_fault(lines: Iterable[Mapping[str, Any]]) -> str | None:
     """The fault of the first invalid line, None if all are valid. Unknown lines and fields are ignored."""
     for number, line in enumerate(lines, 1):
         kind = line.get("line")

@@ -31,11 +31,11 @@ REACHED_ANNOTATION = "hcp-dr.openshift.io/reached"
 
 def lease_name(namespace: str, name: str) -> str:
     """The name of a hosted cluster's Leases. A long name is cut, and made unique by its hash."""
-    whole = f"hcp-dr-{namespace}-{name}"
-    if len(whole) <= _LONGEST_NAME:
-        return whole
+    full_name = f"hcp-dr-{namespace}-{name}"
+    if len(full_name) <= _LONGEST_NAME:
+        return full_name
     digest = hashlib.sha256(f"{namespace}/{name}".encode()).hexdigest()[:10]
-    return f"{whole[: _LONGEST_NAME - 11].rstrip('-.')}-{digest}"
+    return f"{full_name[: _LONGEST_NAME - 11].rstrip('-.')}-{digest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class LeaseStatus:
             return None
 
     @classmethod
-    def of(cls, found: Object) -> LeaseStatus:
-        spec, annotations = found.get("spec") or {}, annotations_of(found)
+    def of(cls, lease: Object) -> LeaseStatus:
+        spec, annotations = lease.get("spec") or {}, annotations_of(lease)
         return cls(
             holder=str(spec.get("holderIdentity") or ""),
             process=annotations.get(PROCESS_ANNOTATION, ""),
@@ -72,7 +72,7 @@ class LeaseStatus:
             renewed=str(spec.get("renewTime") or ""),
             duration=float(spec.get("leaseDurationSeconds") or DURATION),
             transitions=int(spec.get("leaseTransitions") or 0),
-            version=str(found["metadata"].get("resourceVersion", "")),
+            version=str(lease["metadata"].get("resourceVersion", "")),
             relocation=annotations.get(RELOCATION_ANNOTATION, ""),
             last_run=annotations.get(LAST_RUN_ANNOTATION, ""),
             side=annotations.get(SIDE_ANNOTATION, ""),
@@ -87,5 +87,5 @@ def stamp(at: float) -> str:
 
 def read_lease_status(cluster: Leases, namespace: str, name: str) -> LeaseStatus | None:
     """The Lease of a hosted cluster on one management cluster; None if it never had a holder."""
-    found = cluster.find(LEASE, lease_name(namespace, name), NAMESPACE)
-    return None if found is None else LeaseStatus.of(found)
+    lease = cluster.find(LEASE, lease_name(namespace, name), NAMESPACE)
+    return None if lease is None else LeaseStatus.of(lease)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hcp_dr.engine.progress import Progress
-from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT, OBSERVE_INTERVAL, Clock
 from hcp_dr.errors import ClusterUnreachable, HcpDrError, SourceAnswers
 
 
@@ -20,7 +20,7 @@ class LivenessProbe:
 
 
 def check_unreachable(
-    asked: Sequence[LivenessProbe],
+    probes: Sequence[LivenessProbe],
     clock: Clock,
     tell: Callable[[Progress], None],
     between: Callable[[], None],
@@ -29,20 +29,20 @@ def check_unreachable(
     raise. Raises SourceAnswers."""
     began = clock.now()
     while True:
-        seen = []
-        for each in asked:
-            seen.append(_silence(each))
+        silences = []
+        for probe in probes:
+            silences.append(_probe(probe))
             between()
-        awaited = f"confirming that the source is unreachable; seen: {' '.join(seen)}"
+        awaited = f"confirming that the source is unreachable; seen: {' '.join(silences)}"
         tell(Progress("wait", "source", awaited, clock.now() - began))
-        if clock.now() - began >= FIRST_LIMIT:
+        if clock.now() - began >= FIRST_ANSWER_TIMEOUT:
             return
-        clock.pause(LOOK_AGAIN)
+        clock.pause(OBSERVE_INTERVAL)
 
 
-def _silence(asked: LivenessProbe) -> str:
+def _probe(probe: LivenessProbe) -> str:
     try:
-        asked.ask()
+        probe.ask()
     except ClusterUnreachable as error:
         if not error.shown:
             return error.what
@@ -51,4 +51,4 @@ def _silence(asked: LivenessProbe) -> str:
         answer = error.what
     else:
         answer = "the probe was answered"
-    raise SourceAnswers(why=f"{asked.word} ({answer.rstrip('.')})", todo=asked.todo)
+    raise SourceAnswers(why=f"{probe.word} ({answer.rstrip('.')})", todo=probe.todo)

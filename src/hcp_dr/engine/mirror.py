@@ -25,12 +25,12 @@ from hcp_dr.objects.archive import MANIFEST, Archive, Entry, must_be_of, read_ma
 from hcp_dr.objects.naming import bucket_prefix
 
 FOLDER = "folder/"
-OFTEN = 5.0
+SEND_INTERVAL = 5.0
 """Seconds between two mirrors at the ends of short steps. Losing the last ones costs only repeated observations."""
-AGAIN = 30.0
+RETRY_INTERVAL = 30.0
 """Seconds before the next request to a bucket that failed."""
 
-_LIVING = "NodePool"
+_MIRRORED_KIND = "NodePool"
 """The kind of the manifest's objects that is mirrored: NodePools hold no secret, and the source keeps changing their
 status."""
 
@@ -58,7 +58,7 @@ def fetch(bucket: Bucket, prefix: str) -> MirroredJournal | None:
     return None if head is None else MirroredJournal(prefix, bucket.get(key), head.etag)
 
 
-def newest(bucket: Bucket, namespace: str, name: str, backup_ids: Collection[str] = ()) -> MirroredJournal | None:
+def find_newest(bucket: Bucket, namespace: str, name: str, backup_ids: Collection[str] = ()) -> MirroredJournal | None:
     """The mirror written last: of these backups, or of all backups of the hosted cluster if none is given. Raises
     AwsError."""
     root = bucket_prefix(namespace, name)
@@ -71,11 +71,11 @@ def newest(bucket: Bucket, namespace: str, name: str, backup_ids: Collection[str
     if not journals:
         return None
     last = max(journals, key=lambda item: (item.modified, item.key))
-    found = fetch(bucket, last.key.removesuffix(f"/{FILE_NAME}"))
-    return found and replace(found, modified=last.modified)
+    mirrored = fetch(bucket, last.key.removesuffix(f"/{FILE_NAME}"))
+    return mirrored and replace(mirrored, modified=last.modified)
 
 
-def reconciled(ours: Lines, theirs: Lines, path: object) -> Lines:
+def reconcile(ours: Lines, theirs: Lines, path: object) -> Lines:
     """Of two journals with a common beginning, the one to continue. The tail of the other is dropped if no value
     remembered in it was acted upon: the next observation settles the rest. Raises JournalError if both tails were."""
     common = next((n for n, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]), None)
@@ -100,9 +100,9 @@ def _was_acted_upon(tail: Lines) -> bool:
     return any(remembered and not all(kinds[place:]) for place, remembered in enumerate(kinds))
 
 
-def _living(archive: Archive) -> tuple[Entry, ...]:
+def _mirrored_entries(archive: Archive) -> tuple[Entry, ...]:
     manifest = read_manifest(archive)
-    return manifest.of_kind(_LIVING) if manifest else ()
+    return manifest.of_kind(_MIRRORED_KIND) if manifest else ()
 
 
 @dataclass(slots=True)
@@ -135,9 +135,9 @@ class Mirror:
 
     def read(self) -> MirroredJournal | None:
         """The current mirror; this run may overwrite it from now on. Raises AwsError."""
-        found = fetch(self.bucket, self.prefix)
-        self._etag = found.etag if found else None
-        return found
+        mirrored = fetch(self.bucket, self.prefix)
+        self._etag = mirrored.etag if mirrored else None
+        return mirrored
 
     def fetch_folder(self) -> None:
         """Write the manifest and its mirrored files into the folder; no file if the manifest is not valid. Raises
@@ -148,13 +148,13 @@ class Mirror:
             return
         manifest = understood(data, where)
         must_be_of(manifest, key_prefix=self.prefix, bucket=self.bucket.name, folder=where)
-        found = {MANIFEST: data}
-        for entry in manifest.of_kind(_LIVING):
+        files = {MANIFEST: data}
+        for entry in manifest.of_kind(_MIRRORED_KIND):
             data = self._folder(entry.file)
             if data is not None and sha256_of(data) == entry.sha256:
-                found[entry.file] = data
+                files[entry.file] = data
         try:
-            texts = {path: data.decode() for path, data in found.items()}
+            texts = {path: data.decode() for path, data in files.items()}
         except UnicodeDecodeError as error:
             raise ArchiveError(folder=where, reason=f"a file in it is not text ({error.reason})") from error
         for path, text in texts.items():
@@ -164,20 +164,20 @@ class Mirror:
         key = f"{self.prefix}/{FOLDER}{path}"
         return self.bucket.get(key) if self.bucket.head(key) else None
 
-    def is_awaited(self, step: str, *, undoable: bool) -> bool:
+    def must_send_before(self, step: str, *, undoable: bool) -> bool:
         """Whether the mirror must have this step before the step acts: an abort elsewhere undoes the steps in it."""
         return step == self.announced or (undoable and step not in self._begun)
 
-    def send_in_time(self) -> None:
+    def send_if_due(self) -> None:
         """Send if the manifest is new, or the mirror some seconds old."""
-        if self.archive.read(MANIFEST) != self._manifest or self.clock.now() - self._sent_at >= OFTEN:
+        if self.archive.read(MANIFEST) != self._manifest or self.clock.now() - self._sent_at >= SEND_INTERVAL:
             self.send()
 
     def send(self) -> None:
         """Send the whole journal, the manifest first. A failing bucket is reported once. Raises JournalError if another
         client wrote the mirror since."""
         now = self.clock.now()
-        if self._failed_at is not None and now - self._failed_at < AGAIN:
+        if self._failed_at is not None and now - self._failed_at < RETRY_INTERVAL:
             return
         try:
             self._send_manifest()
@@ -198,7 +198,7 @@ class Mirror:
         manifest = self.archive.read(MANIFEST)
         if manifest is None or manifest == self._manifest:
             return
-        for entry in _living(self.archive):
+        for entry in _mirrored_entries(self.archive):
             data = self.archive.read(entry.file)
             if data is not None and self._files.get(entry.file) != entry.sha256:
                 self.bucket.put(f"{self.prefix}/{FOLDER}{entry.file}", data, metadata={})
@@ -213,7 +213,7 @@ class Mirror:
         try:
             self._put(data)
         except AwsConflict:
-            self._must_be_ours()
+            self._check_ours()
             self._put(data)
         self._sent = data
 
@@ -221,10 +221,10 @@ class Mirror:
         absent = self._etag is None
         self._etag = self.bucket.put(self.key, data, metadata={}, if_absent=absent, if_etag=self._etag)
 
-    def _must_be_ours(self) -> None:
+    def _check_ours(self) -> None:
         """Accept a mirror that is a beginning of our journal: our own write, whose answer was lost."""
-        found = self.read()
-        lines = parse(found.data) if found else []
+        mirrored = self.read()
+        lines = parse(mirrored.data) if mirrored else []
         if lines != list(self.journal.story.lines[: len(lines)]):
             raise JournalError(
                 path=f"s3://{self.bucket.name}/{self.key}",

@@ -63,13 +63,15 @@ def namesake(ports: Ports, case: Case, hosted_cluster: Object | None) -> Strange
     """The source, if its HostedCluster of this name is not the one of the case."""
     if hosted_cluster is None:
         return None
-    told = (
+    identifiers = (
         ("uid", uid_of(hosted_cluster), case.hosted_cluster_uid),
         ("infraID", str(dig(hosted_cluster, "spec", "infraID") or ""), case.infra_id),
     )
-    other = [f"{word} {now or 'none'} instead of {known}" for word, now, known in told if known and now != known]
-    why = f"its HostedCluster {case.namespace}/{case.name} has {' and '.join(other)}"
-    return Stranger("source", ports.source.server, why) if other else None
+    differences = [
+        f"{word} {now or 'none'} instead of {known}" for word, now, known in identifiers if known and now != known
+    ]
+    why = f"its HostedCluster {case.namespace}/{case.name} has {' and '.join(differences)}"
+    return Stranger("source", ports.source.server, why) if differences else None
 
 
 def stranger_inside(ports: Ports, cluster_id: str) -> Stranger | None:
@@ -84,6 +86,6 @@ def stranger_inside(ports: Ports, cluster_id: str) -> Stranger | None:
 
 def check_same_cluster(ports: Ports, case: Case, side: Side) -> None:
     """Raises WrongCluster, KubernetesError."""
-    found = stranger(ports, case, side)
-    if found is not None:
-        raise found.error
+    other = stranger(ports, case, side)
+    if other is not None:
+        raise other.error

@@ -43,7 +43,7 @@ def perform(action: Action, ports: Ports) -> None:
                 resource, name, namespace, uid=uid, grace_seconds=grace_seconds, propagation=propagation
             )
         case ForceStop():
-            _hurry(action, ports)
+            _force_stop(action, ports)
         case WriteFile(path, text):
             ports.archive.write(path, text)
         case PutObject() | DeleteObject() | CopyObject():
@@ -68,14 +68,14 @@ def _in_bucket(action: PutObject | DeleteObject | CopyObject, bucket: Bucket) ->
             bucket.copy(source, key, metadata=metadata, if_etag=etag)
 
 
-def _hurry(action: ForceStop, ports: Ports) -> None:
+def _force_stop(action: ForceStop, ports: Ports) -> None:
     cluster = ports.cluster(action.side)
     with suppress(KubernetesError):  # without a shell, or already gone: the pod ends in its own time
         cluster.execute(action.namespace, action.pod, action.container, ["/bin/sh", "-c", "kill -TERM 1"], seconds=10)
     cluster.delete(POD, action.pod, action.namespace, uid=action.uid, grace_seconds=SHORT_GRACE)
 
 
-def in_vain(step: str, action: Action, ports: Ports) -> HcpDrError:
+def repeated_action_error(step: str, action: Action, ports: Ports) -> HcpDrError:
     """The error for an action that succeeded twice and is needed again. For content that was absent after both attempts
     no other client is suspected: the action never took effect, despite the answers."""
     match action:
@@ -114,8 +114,8 @@ def suspects(action: Action, ports: Ports) -> str:
     if resource is None or name is None:
         return ""
     try:
-        found = ports.cluster(action.side).find(resource, name, action.namespace)  # type: ignore[union-attr]
+        item = ports.cluster(action.side).find(resource, name, action.namespace)  # type: ignore[union-attr]
     except HcpDrError:
         return ""
-    managers = {entry.get("manager", "?") for entry in (found or {}).get("metadata", {}).get("managedFields", ())}
+    managers = {entry.get("manager", "?") for entry in (item or {}).get("metadata", {}).get("managedFields", ())}
     return f"Field managers of the object: {', '.join(sorted(managers))}." if managers else ""

@@ -11,7 +11,7 @@ from hcp_dr.engine.step import Do, Done, Refuse, Step, Timeout, Wait, describe_a
 from hcp_dr.errors import HcpDrError
 from hcp_dr.model import Case, Ports
 
-_ROUNDS = 20
+_MAX_ROUNDS = 20
 
 
 Outlook = Literal["done", "nothing", "do", "wait", "check", "refuse", "unknown"]
@@ -61,21 +61,21 @@ def plan_step(step: Step[Any], ports: Ports, case: Case, memory: RunState) -> Pl
     """All rounds of a step, as if the steps before were done and every wait ended well. A step counts as done only by
     the journal."""
 
-    def told(outlook: Outlook, text: str = "", actions: Sequence[str] = ()) -> PlannedStep:
+    def planned_step(outlook: Outlook, text: str = "", actions: Sequence[str] = ()) -> PlannedStep:
         waits = () if outlook in ("done", "nothing", "refuse", "unknown") else step.waits
         return PlannedStep(step.name, step.documented, outlook, text, tuple(actions), waits)
 
     if step.name in memory.done and not step.proof:
-        return told("done", "by the journal")
+        return planned_step("done", "by the journal")
     if step.checks:
-        return told("check", step.checks)
+        return planned_step("check", step.checks)
     try:
         now = step.observe(ports, case, memory)
     except HcpDrError as error:
-        return told("unknown", error.what)
-    planned = _rounds(step, step.foresee(now), told)
+        return planned_step("unknown", error.what)
+    planned = _rounds(step, step.foresee(now), planned_step)
     if planned.outlook == "nothing" and step.waits and not isinstance(step.plan(now), Done):
-        return told("wait")
+        return planned_step("wait")
     return planned
 
 
@@ -99,25 +99,25 @@ def plan_undo(step: Step[Any], ports: Ports, case: Case, memory: RunState) -> Pl
             return PlannedStep(name, step.documented, "do", "", tuple(describe_all(decision.actions)))
 
 
-def _rounds(step: Step[Any], facts: Any, told: Callable[..., PlannedStep]) -> PlannedStep:
+def _rounds(step: Step[Any], facts: Any, planned_step: Callable[..., PlannedStep]) -> PlannedStep:
     actions: list[str] = []
     waited = False
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         decision = step.plan(facts)
         match decision:
             case Done():
                 if actions:
-                    return told("do", "", actions)
+                    return planned_step("do", "", actions)
                 if waited:
-                    return told("wait", "")
-                return told("check" if decision.checks else "nothing", decision.because)
+                    return planned_step("wait", "")
+                return planned_step("check" if decision.checks else "nothing", decision.because)
             case Refuse():
-                return told("refuse", decision.error.what, actions)
+                return planned_step("refuse", decision.error.what, actions)
             case Wait():
                 waited = True
             case Do():
                 actions += describe_all(decision.actions)
         if step.afterwards is None:
-            return told("do" if actions else "wait", "", actions)
+            return planned_step("do" if actions else "wait", "", actions)
         facts = step.afterwards(facts, decision)
-    return told("do", "and so on", actions)
+    return planned_step("do", "and so on", actions)

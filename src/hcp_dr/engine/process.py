@@ -28,7 +28,7 @@ def current() -> Process:
     except (OSError, KeyError, ImportError):
         user = str(os.getuid())
     pid = os.getpid()
-    place, began = _place(), _began(pid)
+    place, began = _kernel_and_namespace(), _start_time(pid)
     mark = f"{place}/{pid}/{began}" if place and began else ""
     return Process(f"{user}@{platform.node() or 'unknown'}", pid, mark)
 
@@ -37,7 +37,7 @@ def is_gone(mark: str) -> bool:
     """True if the process with this mark ran here and no longer runs. Any doubt is no proof: another machine or
     container, a reboot since, a system without this data."""
     place, pid, began = ([*mark.split("/"), "", "", ""])[:3]
-    if not place or place != _place() or not pid.isdigit() or not began:
+    if not place or place != _kernel_and_namespace() or not pid.isdigit() or not began:
         return False
     try:
         os.kill(int(pid), 0)
@@ -45,11 +45,11 @@ def is_gone(mark: str) -> bool:
         return True
     except (OSError, OverflowError):
         return False
-    now = _began(int(pid))
+    now = _start_time(int(pid))
     return bool(now) and now != began
 
 
-def _place() -> str:
+def _kernel_and_namespace() -> str:
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
         space = str((_PROC / "self/ns/pid").readlink())
@@ -58,7 +58,7 @@ def _place() -> str:
     return f"{boot}.{''.join(filter(str.isdigit, space))}"
 
 
-def _began(pid: int) -> str:
+def _start_time(pid: int) -> str:
     """In ticks since the boot; the program's name before it may hold any character."""
     with suppress(OSError, IndexError):
         return (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]

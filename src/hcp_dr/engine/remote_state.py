@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from hcp_dr.aws.port import Bucket
 from hcp_dr.engine.lease_status import LeaseStatus, read_lease_status
-from hcp_dr.engine.mirror import MirroredJournal, newest
+from hcp_dr.engine.mirror import MirroredJournal, find_newest
 from hcp_dr.errors import HcpDrError, JournalError, NothingToResume
 from hcp_dr.kube.port import Kubernetes
 
-Told = TypeVar("Told")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,14 @@ class RemoteState:
     mirror: MirroredJournal | HcpDrError | None
 
     @property
-    def unasked(self) -> dict[str, HcpDrError]:
+    def unread(self) -> dict[str, HcpDrError]:
         """The errors, by the place that could not be read."""
-        words = {"source": self.source, "destination": self.destination, "bucket": self.mirror}
-        return {word: told for word, told in words.items() if isinstance(told, HcpDrError)}
+        values = {"source": self.source, "destination": self.destination, "bucket": self.mirror}
+        return {place: value for place, value in values.items() if isinstance(value, HcpDrError)}
 
     @property
-    def sightings(self) -> tuple[LeaseStatus, ...]:
-        return tuple(seen for seen in (self.source, self.destination) if isinstance(seen, LeaseStatus))
+    def statuses(self) -> tuple[LeaseStatus, ...]:
+        return tuple(status for status in (self.source, self.destination) if isinstance(status, LeaseStatus))
 
     def journal(self, folder: object) -> MirroredJournal:
         """The journal of the last relocation at work; `folder` is the local one, which has no journal. Raises
@@ -41,7 +41,7 @@ class RemoteState:
             raise self.mirror
         if self.mirror is not None:
             return self.mirror
-        runs = ", ".join(sorted({seen.last_run for seen in self.sightings if seen.last_run}))
+        runs = ", ".join(sorted({status.last_run for status in self.statuses if status.last_run}))
         if runs:
             raise JournalError(
                 path="in the bucket",
@@ -63,17 +63,17 @@ def read_remote_state(
 ) -> RemoteState:
     """Ports are passed as factories because opening one may fail. `backup_id` selects a relocation; by default it is
     the relocation named in the Leases, or the last in the bucket."""
-    seen = [_value_or_error(partial(_read_lease, each, namespace, name)) for each in (source, destination)]
-    named = {each.relocation for each in seen if isinstance(each, LeaseStatus) and each.last_run}
+    leases = [_value_or_error(partial(_read_lease, each, namespace, name)) for each in (source, destination)]
+    named = {each.relocation for each in leases if isinstance(each, LeaseStatus) and each.last_run}
     ids = {backup_id} if backup_id else named
-    return RemoteState(seen[0], seen[1], _value_or_error(lambda: newest(bucket(), namespace, name, ids)))
+    return RemoteState(leases[0], leases[1], _value_or_error(lambda: find_newest(bucket(), namespace, name, ids)))
 
 
 def _read_lease(cluster: Callable[[], Kubernetes], namespace: str, name: str) -> LeaseStatus | None:
     return read_lease_status(cluster(), namespace, name)
 
 
-def _value_or_error(ask: Callable[[], Told]) -> Told | HcpDrError:
+def _value_or_error(ask: Callable[[], Value]) -> Value | HcpDrError:
     try:
         return ask()
     except HcpDrError as error:

@@ -18,7 +18,7 @@ from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import NotOurs
 
 T = TypeVar("T")
-_SHOWN = 120
+_SHOWN_CHARACTERS = 120
 """Characters of a refused value shown in an error."""
 
 
@@ -56,7 +56,7 @@ class Key(Generic[T]):
         try:
             return cast("T", _adapter(cast("Any", self.type)).validate_json(json.dumps(stored), strict=True))
         except (TypeError, ValueError):
-            raise refusal(f"{self.name} is {repr(stored)[:_SHOWN]}") from None
+            raise refusal(f"{self.name} is {repr(stored)[:_SHOWN_CHARACTERS]}") from None
 
 
 @cache

@@ -22,11 +22,11 @@ from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import name_of, namespace_of
 
 
-def _named(resource: Resource, name: str, namespace: str | None) -> str:
+def _describe_object(resource: Resource, name: str, namespace: str | None) -> str:
     return f"{resource.kind} {namespace}/{name}" if namespace else f"{resource.kind} {name}"
 
 
-def _print_of(*parts: Any) -> str:
+def _hash_of(*parts: Any) -> str:
     text = json.dumps(parts, sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -41,7 +41,7 @@ class Create:
 
     def describe(self) -> str:
         meta = self.body["metadata"]
-        return f"create on {self.side} {_named(self.resource, meta['name'], meta.get('namespace'))}"
+        return f"create on {self.side} {_describe_object(self.resource, meta['name'], meta.get('namespace'))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Patch:
     subresource: str | None = None
 
     def describe(self) -> str:
-        what = _named(self.resource, self.name, self.namespace)
+        what = _describe_object(self.resource, self.name, self.namespace)
         part = f" ({self.subresource})" if self.subresource else ""
         return f"patch on {self.side} {what}{part}: {json.dumps(self.patch, sort_keys=True)}"
 
@@ -75,7 +75,7 @@ class Delete:
 
     def describe(self) -> str:
         grace = f" (grace {self.grace_seconds} s)" if self.grace_seconds is not None else ""
-        return f"delete on {self.side} {_named(self.resource, self.name, self.namespace)}{grace}"
+        return f"delete on {self.side} {_describe_object(self.resource, self.name, self.namespace)}{grace}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +195,13 @@ def fingerprint(action: Action) -> str:
     not count: they differ each time another client creates the object again."""
     match action:
         case Create(side, resource, body):
-            return _print_of("Create", side, resource, name_of(body), namespace_of(body))
+            return _hash_of("Create", side, resource, name_of(body), namespace_of(body))
         case Delete() | ForceStop():
             action = replace(action, uid="")
         case Patch(patch=Mapping() as patch) if "resourceVersion" in patch.get("metadata", {}):
             meta = {key: value for key, value in patch["metadata"].items() if key != "resourceVersion"}
             action = replace(action, patch={**patch, "metadata": meta})
-    return _print_of(type(action).__name__, action)
+    return _hash_of(type(action).__name__, action)
 
 
 Verdict = Literal["ok", "warning", "blocked", "unknown"]
@@ -283,7 +283,7 @@ Decision = Do | Wait | Done | Refuse
 Facts = TypeVar("Facts")
 
 
-def _as_they_are(facts: Facts) -> Facts:
+def _unchanged(facts: Facts) -> Facts:
     return facts
 
 
@@ -301,7 +301,7 @@ class Step(Generic[Facts]):
     documented: str
     observe: Callable[[Ports, Case, RunState], Facts]
     plan: Callable[[Facts], Decision]
-    foresee: Callable[[Facts], Facts] = _as_they_are
+    foresee: Callable[[Facts], Facts] = _unchanged
     afterwards: Callable[[Facts, Decision], Facts] | None = None
     look_back: Callable[[Ports, Case, RunState], Any] | None = None
     revert: Callable[[Any], Decision] | None = None
@@ -309,7 +309,7 @@ class Step(Generic[Facts]):
     checks: str = ""  # of a step that only reads: its proof, as a clause
     proof: bool = False  # observed again by a resume, whether or not done
     announced: bool = False  # recorded in the Leases before it acts
-    way_on: str = ""  # a sentence with the alternative if a need of this step cannot be met; shown with its errors
+    fallback: str = ""  # a sentence with the alternative if a need of this step cannot be met; shown with its errors
 
     @property
     def phase(self) -> str:
@@ -321,15 +321,15 @@ class Watch(Generic[Facts]):
     """A condition that must stay true while other steps run: from when one of the steps `after` is done until `until`
     is done.
 
-    `alarm` describes a violation, None while there is none; then `page` is carried out like a step. `told` reports the
-    result afterwards, from the journal alone.
+    `alarm` describes a violation, None while there is none; then `page` is carried out like a step. `describe` reports
+    the result afterwards, from the journal alone.
     """
 
     page: Step[Facts]
     after: tuple[str, ...]
     until: str
     alarm: Callable[[Facts], str | None]
-    told: Callable[[RunState], tuple[Check, ...]]
+    describe: Callable[[RunState], tuple[Check, ...]]
 
     def in_force(self, memory: RunState) -> bool:
         return not memory.done.isdisjoint(self.after) and self.until not in memory.done

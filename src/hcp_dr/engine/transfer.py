@@ -135,7 +135,7 @@ def carry_out(action: Transfer, ports: Ports) -> None:
         case SaveSnapshot():
             _save(action, ports)
         case RemoveSnapshot(path=path):
-            _in_pod(action, ports, f"rm -f {shlex.quote(path)}", shown="rm")
+            _run_in_pod(action, ports, f"rm -f {shlex.quote(path)}", shown="rm")
         case UploadSnapshot():
             _upload(action, ports)
         case BeginUpload(key, metadata):
@@ -175,7 +175,7 @@ def _last_line(completed: Completed) -> str:
     return completed.stderr.decode(errors="replace").strip()[-256:] or "the command printed no error"
 
 
-def _in_pod(action: InPod, ports: Ports, script: str, *, shown: str) -> None:
+def _run_in_pod(action: InPod, ports: Ports, script: str, *, shown: str) -> None:
     completed = _execute(action, ports, script)
     if completed.exit_code:
         raise _failure(action, ports, completed.exit_code, _last_line(completed), shown)
@@ -186,7 +186,7 @@ def _save(action: SaveSnapshot, ports: Ports) -> None:
     path, part = shlex.quote(action.path), shlex.quote(action.path + ".part")
     script = f"rm -f {part}; if {ETCDCTL} snapshot save {part} >/dev/null; then mv {part} {path}; "
     script += f"else rm -f {part}; exit 1; fi"
-    _in_pod(action, ports, script, shown="etcdctl snapshot save")
+    _run_in_pod(action, ports, script, shown="etcdctl snapshot save")
 
 
 def _upload(action: UploadSnapshot, ports: Ports) -> None:
@@ -226,7 +226,7 @@ def _refusal(action: UploadSnapshot | UploadPart, ports: Ports, answer: from_pod
         "object": ports.bucket.name,
         "reason": answer.why(),
     }
-    if answer.unheard:
+    if answer.interrupted:
         return AwsUnreachable(**values)
     if not answer.refused:
         return _failure(action, ports, answer.exit_code, answer.why(), "curl (presigned PUT)")

@@ -22,9 +22,9 @@ class Untouched(str):
     besides: str
 
     def __new__(cls, sentence: str, *, since: tuple[str, ...] = (), besides: str = "") -> Self:
-        made = super().__new__(cls, f"{sentence} {besides}".rstrip())
-        made.since, made.besides = since, besides
-        return made
+        text = super().__new__(cls, f"{sentence} {besides}".rstrip())
+        text.since, text.besides = since, besides
+        return text
 
     def __reduce__(self) -> tuple[object, ...]:
         return (str, (str(self),))

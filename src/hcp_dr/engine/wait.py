@@ -12,11 +12,11 @@ from hcp_dr.engine.step import WatchTarget
 from hcp_dr.errors import HcpDrError
 from hcp_dr.model import Ports
 
-LOOK_AGAIN = 2.0
+OBSERVE_INTERVAL = 2.0
 """Seconds after which a wait observes again even without an event."""
-FIRST_LIMIT = 20.0
+FIRST_ANSWER_TIMEOUT = 20.0
 """Seconds before any answer in a run: the cluster is probably gone rather than busy, and the caller wants to know."""
-_NOBODY = "metadata.name=-"
+_NO_OBJECT = "metadata.name=-"
 """No object can have this name: the list is empty, but still has the resource version."""
 
 
@@ -47,7 +47,7 @@ def mark_of(ports: Ports, topic: WatchTarget | None) -> str | None:
     if topic is None:
         return None
     try:
-        return ports.cluster(topic.side).list(topic.resource, topic.namespace, fields=_NOBODY).resource_version
+        return ports.cluster(topic.side).list(topic.resource, topic.namespace, fields=_NO_OBJECT).resource_version
     except HcpDrError:
         return None
 
@@ -79,4 +79,4 @@ class SystemClock:
                 if event.type != "BOOKMARK" or self._stop.is_set():
                     return
         except HcpDrError:
-            self.pause(max(0.0, min(seconds, LOOK_AGAIN) - (self.now() - began)))
+            self.pause(max(0.0, min(seconds, OBSERVE_INTERVAL) - (self.now() - began)))

@@ -7,9 +7,9 @@ import math
 from dataclasses import dataclass
 
 from hcp_dr.engine.step import Check
-from hcp_dr.engine.wait import LOOK_AGAIN
+from hcp_dr.engine.wait import OBSERVE_INTERVAL
 
-SELDOM = 60.0
+MAX_INTERVAL = 60.0
 """Seconds between two evaluations of a target that has not answered for long."""
 PATIENCE = 20.0
 """Seconds for which a watch retries by itself; then the step continues, and the watch is evaluated later."""
@@ -23,16 +23,16 @@ class WatchSchedule:
     blind_since: float | None = None
     why: str = ""
 
-    def saw(self, now: float) -> bool:
+    def record_success(self, now: float) -> bool:
         """Record a successful evaluation. Returns whether the last one failed."""
-        was_blind, self.blind_since, self.next = self.blind_since is not None, None, now + LOOK_AGAIN
+        was_blind, self.blind_since, self.next = self.blind_since is not None, None, now + OBSERVE_INTERVAL
         return was_blind
 
-    def missed(self, now: float, why: str) -> bool:
+    def record_failure(self, now: float, why: str) -> bool:
         """Record a failed evaluation or correction. Returns whether the last one succeeded."""
         first, self.why = self.blind_since is None, why
         self.blind_since = now if self.blind_since is None else self.blind_since
-        self.next = now + min(max(now - self.blind_since, LOOK_AGAIN), SELDOM)
+        self.next = now + min(max(now - self.blind_since, OBSERVE_INTERVAL), MAX_INTERVAL)
         return first
 
     def describe(self, name: str, now: float) -> tuple[Check, ...]:

@@ -25,20 +25,20 @@ class Workers:
         self._clock = clock
         self._pool = ThreadPoolExecutor(max_workers=count)
 
-    def together(self, works: Sequence[Callable[[], Answer]], lease: Lease | None) -> list[Answer]:
+    def run_all(self, works: Sequence[Callable[[], Answer]], lease: Lease | None) -> list[Answer]:
         """The results of all calls, in order. Threads make the calls, so that this thread can keep the lease during a
         long call; after a lost lease or an error no further call is begun."""
         if lease is None and (len(works) == 1 or self._count == 1):
             return [work() for work in works]
         if lease is not None:
-            lease.keep()
+            lease.renew()
         halted = threading.Event()
-        futures = [self._pool.submit(_unless, halted, work) for work in works]
+        futures = [self._pool.submit(_run_unless, halted, work) for work in works]
         try:
             while not all(future.done() for future in futures):
-                self._clock.await_hands(futures, lease.due_in() if lease else None)
+                self._clock.await_hands(futures, lease.seconds_until_due() if lease else None)
                 if lease is not None:
-                    lease.keep()
+                    lease.renew()
         except BaseException:
             halted.set()
             self._clock.await_hands(futures, None)
@@ -49,7 +49,7 @@ class Workers:
         return [future.result() for future in futures]
 
 
-def _unless(halted: threading.Event, work: Callable[[], Answer]) -> Answer:
+def _run_unless(halted: threading.Event, work: Callable[[], Answer]) -> Answer:
     if halted.is_set():
         raise _Halted
     try:

@@ -8,7 +8,7 @@ from hcp_dr.objects.reading import annotations_of
 from hcp_dr.upstream import PAUSED_BY
 
 
-def who_paused(item: Object) -> str:
+def describe_pause_owner(item: Object) -> str:
     """For display: the author and time of the current pause; "" if unknown."""
     named = annotations_of(item).get(PAUSED_BY)
     told = [*([named] if named else []), *(str(writer) for writer in writers(item, "spec", "pausedUntil"))]

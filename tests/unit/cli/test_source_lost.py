@@ -48,7 +48,7 @@ def quick(environment: dict[str, str], world: World, monkeypatch: pytest.MonkeyP
     assert environment
     dead(world.source)
     dead(world.hosted)
-    monkeypatch.setattr("hcp_dr.engine.liveness.FIRST_LIMIT", 0.0)
+    monkeypatch.setattr("hcp_dr.engine.liveness.FIRST_ANSWER_TIMEOUT", 0.0)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("BACKUP_DIR")
     monkeypatch.setitem(APART, RESTORE_LOST, (toy("restore.one"), toy(POINT_OF_NO_RETURN, acting)))

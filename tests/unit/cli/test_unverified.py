@@ -168,7 +168,7 @@ def test_no_restore_of_a_lost_source(
     made = make("1-one", 1770000000.0)
     for cluster in (world.source, world.hosted):
         test_source_lost.dead(cluster)
-    monkeypatch.setattr("hcp_dr.engine.liveness.FIRST_LIMIT", 0.0)
+    monkeypatch.setattr("hcp_dr.engine.liveness.FIRST_ANSWER_TIMEOUT", 0.0)
     before = (made / journal.FILE_NAME).read_bytes()
     not_checked(world, side)
     ended = hcp(*test_source_lost.WORDS, "--yes")

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from hcp_dr.engine.check_run import accepting, refusal_of, run_checks
+from hcp_dr.engine.check_run import accept_checks, refusal_of, run_checks
 from hcp_dr.engine.step import Check, Do, Done, PutObject, Step
-from hcp_dr.engine.wait import FIRST_LIMIT
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT
 from hcp_dr.errors import (
     BucketRefused,
     CannotMigrate,
@@ -66,7 +66,7 @@ def test_a_passing_error_is_borne_as_everywhere() -> None:
     error = ClusterUnreachable(cluster="source", verb="get", object="x", reason="gone")
     with pytest.raises(ClusterUnreachable):
         run_checks(table.run(), [failing(error)])
-    assert table.clock.seconds == FIRST_LIMIT
+    assert table.clock.seconds == FIRST_ANSWER_TIMEOUT
 
 
 def test_what_preflight_writes_it_writes_through_the_loop() -> None:
@@ -119,7 +119,7 @@ def test_only_what_is_acceptable_is_accepted(name: str) -> None:
 
 def test_nothing_to_accept_is_said() -> None:
     with pytest.raises(SettingsError) as caught:
-        accepting((BAD,), {"bad": "I know"})
+        accept_checks((BAD,), {"bad": "I know"})
     assert caught.value.next == "No check of this run can be accepted."
 
 

@@ -55,7 +55,7 @@ def _check(server: Server, *, acceptable: bool) -> Check:
     )
 
 
-def must_be_accepted(ports: Ports, story: JournalState) -> None:
+def check_accepted(ports: Ports, story: JournalState) -> None:
     """Raises Refused for an unverified server that was not accepted at the beginning of the story."""
     for check in checks(read_servers(ports), acceptable=True):
         if check.stops and not was_accepted(story, check):

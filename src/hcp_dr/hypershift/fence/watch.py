@@ -254,5 +254,5 @@ WATCH = Watch(
     after=(steps.BACKUP_FENCE, steps.BY_HAND_ACCEPT_BACKUP),
     until=steps.TEARDOWN_STOP_CONTROL_PLANE,
     alarm=alarm,
-    told=describe_breaches,
+    describe=describe_breaches,
 )

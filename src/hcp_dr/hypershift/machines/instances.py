@@ -26,7 +26,7 @@ def instance_ids(aws_machines: Iterable[Object]) -> tuple[str, ...]:
     return tuple(sorted(found for item in aws_machines if (found := instance_id(item))))
 
 
-def must_be_own(cluster: Kubernetes, ports: Ports, case: Case, found: Iterable[Instance]) -> None:
+def check_own(cluster: Kubernetes, ports: Ports, case: Case, found: Iterable[Instance]) -> None:
     """Reads the hosted cluster's management cluster, and the backup. Raises NotOurs for an instance without an
     AWSMachine in either and without a tag of this hosted cluster."""
     found = tuple(found)

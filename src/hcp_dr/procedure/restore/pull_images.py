@@ -254,6 +254,6 @@ STEP = Step(
     afterwards=afterwards,
     look_back=look_back,
     revert=revert,
-    way_on="To go on without pulling images ahead, at the cost of a longer absence of the hosted API: `hcp-dr resume "
+    fallback="To go on without pulling images ahead, at the cost of a longer absence of the hosted API: `hcp-dr resume "
     "--no-pull-images`.",
 )
