@@ -37,7 +37,7 @@ class Clock(Protocol):
         """Return when an object of the target has changed after `mark`, at the latest after so many seconds."""
         ...
 
-    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+    def await_workers(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
         """Return when all work is done, at the latest after so many seconds."""
         ...
 
@@ -65,7 +65,7 @@ class SystemClock:
     def pause(self, seconds: float) -> None:
         self._stop.wait(seconds)
 
-    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+    def await_workers(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
         futures.wait(works, timeout=seconds)
 
     def await_change(self, ports: Ports, topic: WatchTarget | None, mark: str | None, seconds: float) -> None:

@@ -36,12 +36,12 @@ class Workers:
         futures = [self._pool.submit(_run_unless, halted, work) for work in works]
         try:
             while not all(future.done() for future in futures):
-                self._clock.await_hands(futures, lease.seconds_until_due() if lease else None)
+                self._clock.await_workers(futures, lease.seconds_until_due() if lease else None)
                 if lease is not None:
                     lease.renew()
         except BaseException:
             halted.set()
-            self._clock.await_hands(futures, None)
+            self._clock.await_workers(futures, None)
             raise
         raised = [error for future in futures if (error := future.exception()) is not None]
         for error in sorted(raised, key=lambda each: isinstance(each, _Halted)):

@@ -33,9 +33,9 @@ def to_restore(ports: Ports, case: Case) -> tuple[Restorable, ...]:
         return tuple(Restorable(page(item).entry, scrub(item)) for item in inventory.read_inventory(ports.source, case))
     objects = read_objects(ports.archive, manifest.entries)
     for entry, body in objects.items():
-        of = {HOSTED_CLUSTER.kind: entry.name, NODE_POOL.kind: dig(body, "spec", "clusterName")}.get(entry.kind)
-        if of not in (None, case.name):
-            reason = f"{entry.file} belongs to HostedCluster {case.namespace}/{of}, not to {case.name}"
+        owner = {HOSTED_CLUSTER.kind: entry.name, NODE_POOL.kind: dig(body, "spec", "clusterName")}.get(entry.kind)
+        if owner not in (None, case.name):
+            reason = f"{entry.file} belongs to HostedCluster {case.namespace}/{owner}, not to {case.name}"
             raise ArchiveError(folder=ports.archive.folder, reason=reason, todo="Use the folder of its own backup.")
     # Files made by hand still have the fields set by the source; ours are already scrubbed.
     return tuple(Restorable(entry, scrub(body)) for entry, body in objects.items())
@@ -43,8 +43,8 @@ def to_restore(ports: Ports, case: Case) -> tuple[Restorable, ...]:
 
 def hosted_cluster_to_restore(ports: Ports, case: Case) -> Object:
     """Raises ArchiveError if the backup has none."""
-    found = (item.body for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind)
-    body = next(found, None)
+    bodies = (item.body for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind)
+    body = next(bodies, None)
     if body is None:
         raise ArchiveError(folder=ports.archive.folder, reason="it has no HostedCluster")
     return body

@@ -62,18 +62,18 @@ class Probe:
 
 def read_probe(ports: Ports, case: Case, memory: RunState) -> Probe:
     key = f"{case.key_prefix}/probe"
-    there = ports.bucket.head(key) is not None
+    exists = ports.bucket.head(key) is not None
     remembered = memory.get(BUCKET_PROBE)
     return Probe(
         key=key,
         seen=remembered is not None and remembered.key == key,
-        there=there,
-        fetched=_fetched(ports, case, key) if there else remembered.fetched if remembered else None,
+        there=exists,
+        fetched=_try_fetch(ports, case, key) if exists else remembered.fetched if remembered else None,
         caller=ports.identity.arn(),
     )
 
 
-def _fetched(ports: Ports, case: Case, key: str) -> str | None:
+def _try_fetch(ports: Ports, case: Case, key: str) -> str | None:
     try:
         pods = etcd_members.ready_pods(ports.source, case)
         url = ports.bucket.presign_get(key, seconds=URL_SECONDS)

@@ -110,8 +110,8 @@ _DURATION = re.compile(r"([0-9.]+)(ms|h|m|s)")
 
 def seconds(duration: str | None) -> float | None:
     """The seconds of a duration such as 1m30s; None if it is not a duration."""
-    found = _DURATION.findall(duration or "")
-    return sum(float(number) * _UNITS[unit] for number, unit in found) if found else None
+    parts = _DURATION.findall(duration or "")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else None
 
 
 def estimate(facts: Facts, figures: Figures = FIGURES) -> Estimate:
@@ -120,7 +120,7 @@ def estimate(facts: Facts, figures: Figures = FIGURES) -> Estimate:
     if facts.etcd_bytes is None:
         not_known.insert(0, "the size of etcd: its pods did not report it; snapshot, upload and restore are left out")
     else:
-        parts += _moved(facts.etcd_bytes, figures)
+        parts += _transfer_parts(facts.etcd_bytes, figures)
     before, after = (figures.interval if each is None else each for each in facts.intervals)
     batch = figures.between_batches
     if not facts.handover:
@@ -129,9 +129,9 @@ def estimate(facts: Facts, figures: Figures = FIGURES) -> Estimate:
     parts.append(Part("control plane start", *figures.start, "the operators build it, etcd and the API server start"))
     if facts.load_balancer or facts.private:
         low, high = figures.load_balancer
-        more = figures.endpoint if facts.private else (0.0, 0.0)
-        what = "with a VPC endpoint to it" if facts.private else "only for the API"
-        parts.append(Part("load balancer", low + more[0], high + more[1], f"a new one is created, {what}"))
+        extra = figures.endpoint if facts.private else (0.0, 0.0)
+        purpose = "with a VPC endpoint to it" if facts.private else "only for the API"
+        parts.append(Part("load balancer", low + extra[0], high + extra[1], f"a new one is created, {purpose}"))
     parts.append(Part("new backend", *figures.new_backend, "health checks until it receives connections"))
     parts.append(
         Part(
@@ -141,27 +141,31 @@ def estimate(facts: Facts, figures: Figures = FIGURES) -> Estimate:
             f"the destination's external-dns restarts, and syncs every {after:.0f} s",
         )
     )
-    parts.append(_caches(facts, figures))
+    parts.append(_cache_part(facts, figures))
     return Estimate(tuple(parts), tuple(not_known))
 
 
-def _moved(size: int, figures: Figures) -> list[Part]:
+def _transfer_parts(size: int, figures: Figures) -> list[Part]:
     slow, fast = figures.disk
     narrow, wide = figures.transfer
-    told = f"etcd's database has {size / _MIB:.1f} MiB"
+    size_text = f"etcd's database has {size / _MIB:.1f} MiB"
     return [
-        Part("snapshot", figures.passes * size / fast, figures.passes * size / slow, f"{told}, saved and read again"),
+        Part(
+            "snapshot", figures.passes * size / fast, figures.passes * size / slow, f"{size_text}, saved and read again"
+        ),
         Part("upload", size / wide, size / narrow, "from etcd's pod to the bucket"),
         Part("restore of etcd", size / wide + size / fast, size / narrow + size / slow, "fetched and written there"),
     ]
 
 
-def _caches(facts: Facts, figures: Figures) -> Part:
+def _cache_part(facts: Facts, figures: Figures) -> Part:
     """A resolver that queried an absent name caches its absence; a resolver with the old address has dropped it by
     then, or keeps it for the record's TTL. A name under handover is never absent."""
     if facts.handover:
         return Part("DNS caches", 0, SHORT_LIFE, f"a name under handover has a TTL of {SHORT_LIFE} s")
     negative = figures.negative if facts.negative_ttl is None else facts.negative_ttl
-    kept = max(negative, facts.record_ttl or 0.0)
-    told = "unknown" if facts.record_ttl is None else f"{facts.record_ttl:.0f} s"
-    return Part("DNS caches", 0, kept, f"an absent name is cached {negative:.0f} s, the record's TTL is {told}")
+    seconds_cached = max(negative, facts.record_ttl or 0.0)
+    ttl_text = "unknown" if facts.record_ttl is None else f"{facts.record_ttl:.0f} s"
+    return Part(
+        "DNS caches", 0, seconds_cached, f"an absent name is cached {negative:.0f} s, the record's TTL is {ttl_text}"
+    )

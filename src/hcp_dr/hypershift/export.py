@@ -33,7 +33,7 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-    live, aside = inventory.chosen_and_aside(ports.source, case)
+    live, aside = inventory.read_inventory_and_rest(ports.source, case)
     written = {}
     for item in live:
         path = path_of(item)
@@ -90,9 +90,9 @@ def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
 
 
 def plan(facts: Facts) -> Decision:
-    bad = problem(facts.live, facts.folder) or _unaccounted(facts)
-    if bad is not None:
-        return Refuse(bad)
+    error = problem(facts.live, facts.folder) or _unaccounted(facts)
+    if error is not None:
+        return Refuse(error)
     pages = tuple(page(item) for item in facts.live)
     actions: tuple[Action, ...] = tuple(
         WriteFile(item.entry.file, item.text)
@@ -101,7 +101,7 @@ def plan(facts: Facts) -> Decision:
     )
     if actions:
         return Do(actions)
-    if facts.manifest is None or not _same(facts.manifest, pages, facts.fence):
+    if facts.manifest is None or not _is_same(facts.manifest, pages, facts.fence):
         return Do((WriteFile(MANIFEST, _manifest(facts, pages).to_text()),))
     missing = unwritten(facts.live, facts.manifest.entries)
     if missing:
@@ -113,12 +113,12 @@ def plan(facts: Facts) -> Decision:
 
 
 def _unaccounted(facts: Facts) -> ArchiveError | None:
-    odd = unaccounted(facts.aside)
-    if not odd:
+    unknown = unaccounted(facts.aside)
+    if not unknown:
         return None
     return ArchiveError(
         folder=facts.folder,
-        reason=f"in the control plane namespace, neither this hosted cluster's nor a known leftover: {some(odd)}",
+        reason=f"in the control plane namespace, neither this hosted cluster's nor a known leftover: {some(unknown)}",
         todo=f"Find their owner: teardown deletes that namespace. Move or label them, then run {RESUME}.",
     )
 
@@ -127,7 +127,7 @@ def _manifest(facts: Facts, pages: tuple[Page, ...]) -> Manifest:
     return Manifest(facts.case, facts.now, facts.fence, tuple(item.entry for item in pages))
 
 
-def _same(manifest: Manifest, pages: tuple[Page, ...], fence: str | None) -> bool:
+def _is_same(manifest: Manifest, pages: tuple[Page, ...], fence: str | None) -> bool:
     """Same objects, same content; a resourceVersion changed by a status alone does not count."""
     return manifest.fence == fence and {_key(e) for e in manifest.entries} == {_key(item.entry) for item in pages}
 

@@ -42,17 +42,17 @@ namespaces. No Secrets: permission to list them is permission to read them."""
 
 def read_identity(hosted: Kubernetes, wanted: Mapping[str, Sample] | None = None) -> HostedIdentity:
     """The current identity. Samples are chosen again, or looked up if some are `wanted`."""
-    found: dict[str, tuple[Object, ...]] = {resource.kind: hosted.list(resource).items for resource in SAMPLED}
+    objects: dict[str, tuple[Object, ...]] = {resource.kind: hosted.list(resource).items for resource in SAMPLED}
     return HostedIdentity(
         cluster_id=str(dig(hosted.find(CLUSTER_VERSION, "version"), "spec", "clusterID") or ""),
         namespaces={name_of(item): uid_of(item) for item in hosted.list(NAMESPACE).items},
         nodes={name_of(item): uid_of(item) for item in hosted.list(NODE).items},
-        config_maps=len(found[CONFIG_MAP.kind]),
-        counts={kind: len(items) for kind, items in found.items()},
-        samples={place: each for items in found.values() for place, each in samples(items, wanted).items()},
+        config_maps=len(objects[CONFIG_MAP.kind]),
+        counts={kind: len(items) for kind, items in objects.items()},
+        samples={place: each for items in objects.values() for place, each in samples(items, wanted).items()},
     )
 
 
 def nonce_of(hosted: Kubernetes) -> str | None:
-    found = hosted.find(CONFIG_MAP, NONCE_MARK, WHERE)
-    return None if found is None else str(dig(found, "data", "nonce") or "")
+    config_map = hosted.find(CONFIG_MAP, NONCE_MARK, WHERE)
+    return None if config_map is None else str(dig(config_map, "data", "nonce") or "")

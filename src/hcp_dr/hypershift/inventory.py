@@ -78,10 +78,10 @@ class Shelf(Protocol):
 
 def read_inventory(cluster: Shelf, case: Case) -> tuple[Object, ...]:
     """All objects that move. The plan judges an empty kind; an unreadable kind raises."""
-    return chosen_and_aside(cluster, case)[0]
+    return read_inventory_and_rest(cluster, case)[0]
 
 
-def chosen_and_aside(cluster: Shelf, case: Case) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
+def read_inventory_and_rest(cluster: Shelf, case: Case) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
     """All objects that move, and the rest of these kinds in the control plane namespace, which has no other cluster."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
     pools = node_pools_of(hosted_cluster, cluster.list(NODE_POOL, case.namespace).items)
@@ -97,16 +97,16 @@ def chosen_and_aside(cluster: Shelf, case: Case) -> tuple[tuple[Object, ...], tu
         *((control_plane,) if control_plane else ()),
         *(item for resource, items in machinery for item in _of_this_cluster(case, resource, items)),
     )
-    there = (*own_secrets, *own_config_maps, *(item for _, items in machinery for item in items))
-    chosen = {place_of(item) for item in own}
-    aside = tuple(item for item in there if place_of(item) not in chosen)
+    present = (*own_secrets, *own_config_maps, *(item for _, items in machinery for item in items))
+    own_places = {place_of(item) for item in own}
+    rest = tuple(item for item in present if place_of(item) not in own_places)
     inputs = (
         hosted_cluster,
         *pools,
         *inputs_of(hosted_cluster, referenced_secrets(hosted_cluster), secrets),
         *inputs_of(hosted_cluster, referenced_config_maps(hosted_cluster, pools), config_maps),
     )
-    return (*inputs, *own), (*aside, *cluster.list(MACHINE_HEALTH_CHECK, namespace).items)
+    return (*inputs, *own), (*rest, *cluster.list(MACHINE_HEALTH_CHECK, namespace).items)
 
 
 def _of_this_cluster(case: Case, resource: Resource, items: tuple[Object, ...]) -> tuple[Object, ...]:

@@ -54,11 +54,11 @@ def bucket_of(operator: Object) -> str:
 def _published(ports: Ports, bucket: str, key: str, secret: Object | None) -> Published:
     public = dig(secret, "data", PUBLIC_KEY)
     try:
-        found = ports.bucket.read_elsewhere(bucket, key, first_bytes=_MOST_BYTES)
-        if found is None:
+        key_set = ports.bucket.read_elsewhere(bucket, key, first_bytes=_MOST_BYTES)
+        if key_set is None:
             return "absent"
         if not public:
             return "unreadable"
-        return "same" if publishes(found, base64.b64decode(public)) else "other"
+        return "same" if publishes(key_set, base64.b64decode(public)) else "other"
     except (ValueError, AwsDenied, BucketRefused):
         return "unreadable"

@@ -11,5 +11,5 @@ from hcp_dr.upstream import PAUSED_BY
 def describe_pause_owner(item: Object) -> str:
     """For display: the author and time of the current pause; "" if unknown."""
     named = annotations_of(item).get(PAUSED_BY)
-    told = [*([named] if named else []), *(str(writer) for writer in writers(item, "spec", "pausedUntil"))]
-    return f" (by {', '.join(told)})" if told else ""
+    authors = [*([named] if named else []), *(str(writer) for writer in writers(item, "spec", "pausedUntil"))]
+    return f" (by {', '.join(authors)})" if authors else ""

@@ -62,9 +62,9 @@ class Own:
         """Whether the Route may have the host: a fixed name, a name made from the Route's, or a name without record."""
         if host in self.fixed or not self.is_published(host):
             return True
-        whole, label = f"{route}-{self.namespace}", host.partition(".")[0]
-        short = len(whole) >= _LABEL and label.startswith(whole[:_SHORT]) and _HASH.fullmatch(label[_SHORT:])
-        own = label == whole or bool(short) or host.endswith(LOCAL_DOMAIN)
+        full_name, label = f"{route}-{self.namespace}", host.partition(".")[0]
+        short = len(full_name) >= _LABEL and label.startswith(full_name[:_SHORT]) and _HASH.fullmatch(label[_SHORT:])
+        own = label == full_name or bool(short) or host.endswith(LOCAL_DOMAIN)
         return own or bool(self.apps and under(host, self.apps))
 
     def is_published(self, host: str) -> bool:
@@ -90,8 +90,8 @@ def under(name: str, domain: str) -> bool:
 
 def routes(memory: RunState, mine: Own) -> dict[str, Object]:
     """`routes`: Routes by name, as before their deletion."""
-    found = memory.get(ROUTES) or {}
-    for name, body in found.items():
+    remembered = memory.get(ROUTES) or {}
+    for name, body in remembered.items():
         is_route = dig(body, "apiVersion") == ROUTE.api_version and dig(body, "kind") == ROUTE.kind
         if not is_route or not is_name(name) or dig(body, "metadata", "name") != name:
             raise refusal(f"routes has {name!r}, which is not a Route of that name")
@@ -99,18 +99,18 @@ def routes(memory: RunState, mine: Own) -> dict[str, Object]:
             raise refusal(f"routes has Route {dig(body, 'metadata', 'namespace')!r}/{name}, not in {mine.namespace}")
         for host in names_in(str(dig(body, "spec", "host") or "")):
             if not mine.may_be_host(name, host):
-                raise refusal(f"routes has Route {name} with host {host!r}, not among {_told(mine.fixed)}")
-    return found
+                raise refusal(f"routes has Route {name} with host {host!r}, not among {_join_names(mine.fixed)}")
+    return remembered
 
 
 def hostnames(memory: RunState, mine: Own) -> dict[str, str]:
     """`service_hostnames`: the annotation of Services, by name."""
-    found = memory.get(SERVICE_HOSTNAMES) or {}
-    for name, text in found.items():
-        odd = [host for host in sorted(names_in(text)) if host not in mine.fixed and mine.is_published(host)]
-        if not is_name(name) or odd:
-            raise refusal(f"service_hostnames has {name!r} with {text!r}, not among {_told(mine.fixed)}")
-    return found
+    remembered = memory.get(SERVICE_HOSTNAMES) or {}
+    for name, text in remembered.items():
+        foreign = [host for host in sorted(names_in(text)) if host not in mine.fixed and mine.is_published(host)]
+        if not is_name(name) or foreign:
+            raise refusal(f"service_hostnames has {name!r} with {text!r}, not among {_join_names(mine.fixed)}")
+    return remembered
 
 
 def image(memory: RunState, key: Key[RecordImage], mine: Own, *, published: bool = False) -> RecordImage | None:
@@ -124,7 +124,7 @@ def image(memory: RunState, key: Key[RecordImage], mine: Own, *, published: bool
     names = mine.fixed | (_published(memory, mine) if published else frozenset())
     for record in value.records:
         if not _may_be_record(record, names, mine, value.owner):
-            raise refusal(f"{key.name} has {record.type} {record.name!r}, not at {_told(names)}")
+            raise refusal(f"{key.name} has {record.type} {record.name!r}, not at {_join_names(names)}")
     return value
 
 
@@ -140,57 +140,57 @@ def _may_be_record(record: Record, names: frozenset[str], mine: Own, owner: str)
     if record.type in ADDRESSES:
         return record.name in names
     claims = ownerships((record,)) if record.type == "TXT" and len(record.values) == 1 else ()
-    kept = [claim for claim in claims if (claim.owner, claim.namespace) == (owner, mine.namespace)]
-    return bool(kept) and not names.isdisjoint(names_kept_by(record.name))
+    own_claims = [claim for claim in claims if (claim.owner, claim.namespace) == (owner, mine.namespace)]
+    return bool(own_claims) and not names.isdisjoint(names_kept_by(record.name))
 
 
 def replicas(memory: RunState, key: Key[dict[str, int]], names: Collection[str]) -> dict[str, int] | None:
     """`replicas_before`, `operator_before`, `destination_operator_before`: the former replicas of these Deployments."""
-    found = memory.get(key)
-    for name, count in (found or {}).items():
+    remembered = memory.get(key)
+    for name, count in (remembered or {}).items():
         if name not in names or not 0 <= count <= MOST_REPLICAS:
             raise refusal(
-                f"{key.name} has {name!r} with {count!r} replicas; hcp-dr stops {_told(names)}, with "
+                f"{key.name} has {name!r} with {count!r} replicas; hcp-dr stops {_join_names(names)}, with "
                 f"{MOST_REPLICAS} replicas at most"
             )
-    return found
+    return remembered
 
 
 def pauses(memory: RunState) -> PausedBefore | None:
     """`paused_before`. Only existing objects in the hosted cluster's namespaces are looked up in it."""
-    found = memory.get(PAUSED_BEFORE)
-    if found is not None:
-        for key, value in (*found.asked.items(), *found.reached.items()):
+    remembered = memory.get(PAUSED_BEFORE)
+    if remembered is not None:
+        for key, value in (*remembered.asked.items(), *remembered.reached.items()):
             if value is not None and not _is_word(value):
                 raise refusal(f"{PAUSED_BEFORE.name} has {value!r} for {key!r}")
-    return found
+    return remembered
 
 
 def changed(memory: RunState, case: Case, kinds: Collection[str]) -> dict[str, tuple[str, str | None, str]]:
     """`changed`: kind, namespace and name of objects changed between export and fence, by file."""
-    found = memory.get(CHANGED) or {}
-    for file, (kind, namespace, name) in found.items():
+    remembered = memory.get(CHANGED) or {}
+    for file, (kind, namespace, name) in remembered.items():
         own = namespace in (case.namespace, case.control_plane_namespace)
         if kind not in kinds or not own or not is_name(name):
             raise refusal(f"{CHANGED.name} has {(kind, namespace, name)!r} for {file!r}")
-    return found
+    return remembered
 
 
 def snapshot_id(memory: RunState) -> str | None:
     """The id of the online backup or of the fence, part of a file name in etcd's pod; None if there is none."""
-    of = memory.get(ONLINE) or memory.get(FENCE)
-    if of is not None and not _ID.fullmatch(of.id):
-        raise refusal(f"the id of its fence is {of.id!r}")
-    return of.id if of else None
+    record = memory.get(ONLINE) or memory.get(FENCE)
+    if record is not None and not _ID.fullmatch(record.id):
+        raise refusal(f"the id of its fence is {record.id!r}")
+    return record.id if record else None
 
 
 def protection(memory: RunState) -> dict[str, bool] | None:
     """`protection`: whether instances were protected, by id. `check_own_instances` checks their owner."""
-    found = memory.get(PROTECTION)
-    for name, on in (found or {}).items():
+    remembered = memory.get(PROTECTION)
+    for name, on in (remembered or {}).items():
         if not _ID.fullmatch(name):
             raise refusal(f"{PROTECTION.name} has {name!r} with {on!r}")
-    return found
+    return remembered
 
 
 def is_tagged(instance: Instance, infra_id: str) -> bool:
@@ -201,9 +201,11 @@ def is_tagged(instance: Instance, infra_id: str) -> bool:
 def check_own_instances(instances: Iterable[Instance], machines: Collection[str], infra_id: str) -> None:
     """`machines` are the instance ids of the hosted cluster's AWSMachines, `infra_id` is from its HostedCluster, "" if
     there is none. Raises NotOurs for an instance with neither."""
-    odd = [e.instance_id for e in instances if e.instance_id not in machines and not is_tagged(e, infra_id)]
-    if odd:
-        raise refusal(f"protection has {_told(odd)}, but no AWSMachine or tag shows that the instance is its own")
+    foreign = [e.instance_id for e in instances if e.instance_id not in machines and not is_tagged(e, infra_id)]
+    if foreign:
+        raise refusal(
+            f"protection has {_join_names(foreign)}, but no AWSMachine or tag shows that the instance is its own"
+        )
 
 
 def _is_word(value: str) -> bool:
@@ -211,5 +213,5 @@ def _is_word(value: str) -> bool:
     return len(value) <= _LABEL and value.isprintable()
 
 
-def _told(names: Iterable[str]) -> str:
+def _join_names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "(none)"

@@ -66,24 +66,24 @@ def check_verified(archive: Archive, story: JournalState, ports: Ports, case: Ca
     manifest = read_manifest(archive)
     snapshot = manifest.snapshot if manifest else None
     if manifest is None or snapshot is None:
-        raise _no(case, f"{archive.folder} has no snapshot in its manifest")
+        raise _no_backup(case, f"{archive.folder} has no snapshot in its manifest")
     must_be_of(manifest, key_prefix=case.key_prefix, bucket=case.bucket, folder=archive.folder)
     missing = [key.name for key in (NONCE, IDENTITY) if not story.memory.has(key)]
     if missing:
-        raise _no(case, f"the journal of {archive.folder} has no {', '.join(missing)} to prove its identity")
+        raise _no_backup(case, f"the journal of {archive.folder} has no {', '.join(missing)} to prove its identity")
     read_objects(archive, manifest.entries)
     stored = ports.bucket.head(snapshot.key)
-    there = (stored.size, stored.metadata.get("sha256")) if stored else None
-    if there != (snapshot.size, snapshot.sha256):
-        what = "is missing" if stored is None else "differs from the manifest in size or sha256"
-        raise _no(case, f"{snapshot.key} in bucket {ports.bucket.name} {what}")
+    actual = (stored.size, stored.metadata.get("sha256")) if stored else None
+    if actual != (snapshot.size, snapshot.sha256):
+        problem = "is missing" if stored is None else "differs from the manifest in size or sha256"
+        raise _no_backup(case, f"{snapshot.key} in bucket {ports.bucket.name} {problem}")
     refusal = Etcd(hosted_cluster_of(archive, manifest), restorable.remembered(story.memory)).refusal
     if refusal is not None:
         raise refusal
     return manifest
 
 
-def _no(case: Case, reason: str) -> HcpDrError:
+def _no_backup(case: Case, reason: str) -> HcpDrError:
     return NoBackup(object=f"{case.namespace}/{case.name}", folder="", reason=reason)
 
 

@@ -67,7 +67,7 @@ class JumpingClock:
     def pause(self, seconds: float) -> None:
         self._clock.spend(seconds)
 
-    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+    def await_workers(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
         """What one action takes of the tabletop's time has passed when it is done."""
         del seconds
         futures.wait(works)

@@ -184,7 +184,7 @@ def test_without_a_backup_there_is_none(hcp: Hcp, make: Make, tmp_path: Path) ->
     make("1", 1770000000.0, stored=False)
     ended = hcp(*WORDS, "--yes")
     assert ended.code == 51
-    assert "snapshot.db in bucket backups is not there" in ended.err
+    assert "snapshot.db in bucket backups is missing" in ended.err
     assert hcp(*WORDS, "--yes", "--backup", str(tmp_path / "nowhere")).code == 51
 
 

@@ -87,7 +87,7 @@ class Contender:
     def await_change(self, ports: Ports, topic: WatchTarget | None, mark: str | None, seconds: float) -> None:
         raise AssertionError(f"nothing waits here: {ports} {topic} {mark} {seconds}")
 
-    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+    def await_workers(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
         raise AssertionError(f"nothing has hands here: {works} {seconds}")
 
     # Turns

@@ -551,10 +551,10 @@ class LongActions(JumpingClock):
         super().__init__()
         self.until, self.enough = until, threading.Event()
 
-    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+    def await_workers(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
         if seconds is None or self.seconds >= self.until:
             self.enough.set()
-            super().await_hands(works, None)
+            super().await_workers(works, None)
         elif futures.wait(works, timeout=0.001).not_done:
             self.seconds += seconds
 

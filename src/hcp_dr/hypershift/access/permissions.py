@@ -261,7 +261,7 @@ def permissions(side: Side, namespace: str, name: str) -> tuple[Permission, ...]
     )
 
 
-def _of_relocation(side: Side, right: Permission, verb: str) -> bool:
+def _used_by_relocation(side: Side, right: Permission, verb: str) -> bool:
     del side, verb
     return right.beyond != LOOKS
 
@@ -283,11 +283,11 @@ def denied(
     side: Side,
     namespace: str,
     name: str,
-    needed: Callable[[Side, Permission, str], bool] = _of_relocation,
+    needed: Callable[[Side, Permission, str], bool] = _used_by_relocation,
 ) -> tuple[str, ...]:
     """The missing permissions of the caller, each verb separately, as the cluster answers. An optional check of
     preflight reports a missing permission itself."""
-    found = [
+    missing = [
         str(replace(right, verbs=(verb,), names=(only,) if only else ()))
         for right in permissions(side, namespace, name)
         for verb in right.verbs
@@ -295,7 +295,7 @@ def denied(
         for only in right.names or ("",)
         if not cluster.may(verb, right.resource, right.place or None, subresource=right.part or None, name=only or None)
     ]
-    if side == "destination" and needed is _of_relocation and not cluster.may("create", NAMESPACE):
+    if side == "destination" and needed is _used_by_relocation and not cluster.may("create", NAMESPACE):
         places = (namespace, control_plane_namespace(namespace, name))
-        found += [f"create namespace {place}" for place in places if cluster.find(NAMESPACE, place) is None]
-    return tuple(dict.fromkeys(found))
+        missing += [f"create namespace {place}" for place in places if cluster.find(NAMESPACE, place) is None]
+    return tuple(dict.fromkeys(missing))

@@ -35,10 +35,10 @@ def manifests(side: Side, namespace: str, name: str, subject: Object) -> tuple[O
     rights = permissions(side, namespace, name)
     title = f"hcp-dr:{side}:{control_plane_namespace(namespace, name)}"
     places = sorted({right.place for right in rights})
-    made = list(_namespaces(namespace, name)) if side == "destination" else []
+    objects = list(_namespaces(namespace, name)) if side == "destination" else []
     for place in places:
-        made += _bound(title, place, rules(right for right in rights if right.place == place), subject)
-    return tuple(made)
+        objects += _bound(title, place, rules(right for right in rights if right.place == place), subject)
+    return tuple(objects)
 
 
 def rules(rights: Iterable[Permission]) -> list[Object]:
@@ -80,7 +80,7 @@ def _namespaces(namespace: str, name: str) -> tuple[Object, Object]:
     return ({**base, "metadata": {"name": namespace}}, {**base, "metadata": own})
 
 
-def listed(items: Iterable[Object]) -> Object:
+def as_list(items: Iterable[Object]) -> Object:
     """A List object for `kubectl apply -f`."""
     return {"apiVersion": "v1", "kind": "List", "items": list(items)}
 

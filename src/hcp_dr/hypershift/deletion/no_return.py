@@ -37,7 +37,7 @@ class Started:
     journal: str = FILE_NAME  # for messages
 
     @property
-    def lease_says_so(self) -> bool:
+    def announced_in_lease(self) -> bool:
         """If the destination answers, its objects tell more: without a HostedCluster nothing serves there, and an
         announced HostedCluster that is paused was never un-paused."""
         return self.announced == POINT_OF_NO_RETURN and bool(self.silence)
@@ -46,21 +46,21 @@ class Started:
 def read_started(ports: Ports, case: Case, memory: RunState) -> Started:
     known, lost = RESTORE_HOSTED_CLUSTER in memory.begun, is_lost(memory)
     announced = "" if lost else _announced(ports, case, needed=False)
-    found: Object | None = None
-    plane: Object | None = None
+    hosted_cluster: Object | None = None
+    control_plane: Object | None = None
     silence = ""
     try:
-        found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
-        plane = ports.destination.find(HOSTED_CONTROL_PLANE, case.name, case.control_plane_namespace)
+        hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+        control_plane = ports.destination.find(HOSTED_CONTROL_PLANE, case.name, case.control_plane_namespace)
     except KubernetesError as error:
         if known or lost or not error.passing:
             raise
         announced, silence = _announced(ports, case, needed=True), error.what
-    ours = found is not None and is_ours(found, case.backup_id)
+    ours = hosted_cluster is not None and is_ours(hosted_cluster, case.backup_id)
     return Started(
         intended=POINT_OF_NO_RETURN in memory.acted,
-        unpaused=ours and dig(found, "spec", "pausedUntil") not in ("true", "True"),
-        control_plane=plane is not None,
+        unpaused=ours and dig(hosted_cluster, "spec", "pausedUntil") not in ("true", "True"),
+        control_plane=control_plane is not None,
         announced=announced,
         created=ours,
         known=known,
@@ -85,24 +85,27 @@ def plan(facts: Started) -> Decision:
         (facts.intended, "the journal has the intent to un-pause the destination's HostedCluster"),
         (facts.unpaused, "the destination's HostedCluster is not paused"),
         (facts.control_plane, "there is a HostedControlPlane on the destination"),
-        (facts.lease_says_so, "the Lease on the source announces the un-pausing of the destination's HostedCluster"),
+        (
+            facts.announced_in_lease,
+            "the Lease on the source announces the un-pausing of the destination's HostedCluster",
+        ),
     )
     why = next((why for holds, why in reasons if holds), None)
     if why is not None:
         return Refuse(PastNoReturn(why=why))
     if not facts.known and (facts.created or facts.announced):
-        return Refuse(_older(facts))
+        return Refuse(_outdated_journal(facts))
     return Done("the destination's control plane was never started")
 
 
-def _older(facts: Started) -> JournalError:
-    there = "the destination has a HostedCluster of this relocation"
+def _outdated_journal(facts: Started) -> JournalError:
+    evidence = "the destination has a HostedCluster of this relocation"
     if not facts.created:
-        there = f"the Lease on the source announces {facts.announced}"
-    unasked = f", and the destination was not read ({facts.silence.rstrip('.')})" if facts.silence else ""
+        evidence = f"the Lease on the source announces {facts.announced}"
+    unread = f", and the destination was not read ({facts.silence.rstrip('.')})" if facts.silence else ""
     return JournalError(
         path=facts.journal,
-        reason=f"{there}, but the journal has no record of that{unasked}: it is older than the last action",
+        reason=f"{evidence}, but the journal has no record of that{unread}: it is older than the last action",
         left="Nothing of the hosted cluster was changed by this command; the source stays as it is.",
         todo="Copy the newest folder of this relocation here (from the last machine at work, or an undamaged copy), "
         "pass it with --backup, and run `hcp-dr abort` with it; or continue with `hcp-dr resume`.",

@@ -153,8 +153,8 @@ def proven(ports: Ports, case: Case, memory: RunState) -> Guard:
     )
     unproven = [step for step in PROOF if step not in memory.done]
     unproven += [lacking] if (lacking := memory.get(UNPROVEN)) else []  # of a backup made by hand
-    other = stranger(ports, case, "source") or stranger(ports, case, "destination")
-    return Guard(tuple(unproven), (), serves, other)
+    other_cluster = stranger(ports, case, "source") or stranger(ports, case, "destination")
+    return Guard(tuple(unproven), (), serves, other_cluster)
 
 
 def operator_of(cluster: Kubernetes) -> tuple[Workload, ...]:
@@ -185,7 +185,7 @@ class Facts:
     dangerous: tuple[str, ...]  # finalizers whose controllers would harm the live cluster
 
 
-def _dangerous(item: Removable, dangerous: tuple[str, ...]) -> bool:
+def _is_dangerous(item: Removable, dangerous: tuple[str, ...]) -> bool:
     return item.cleans or any(name in dangerous for name in item.finalizers)
 
 
@@ -203,7 +203,7 @@ def remove(items: tuple[Removable, ...], dangerous: tuple[str, ...] = ()) -> Do 
     harmless = tuple(
         item.strip(tuple(name for name in item.finalizers if name not in dangerous))
         for item in items
-        if not item.deleting and _dangerous(item, dangerous)
+        if not item.deleting and _is_dangerous(item, dangerous)
     )
     if harmless:
         return Do(harmless)
@@ -223,7 +223,7 @@ def foresee(facts: Facts) -> Facts:
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if not isinstance(decision, Do):
         return replace(facts, items=())
-    if any(_dangerous(item, facts.dangerous) for item in facts.items if not item.deleting):
+    if any(_is_dangerous(item, facts.dangerous) for item in facts.items if not item.deleting):
         safe = tuple(
             item
             if item.deleting
@@ -250,7 +250,7 @@ def removing_step(
     kinds = tuple(resources)
 
     def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-        items = [removable(resource, item) for resource in kinds for item in mine(case, _listed(ports, case, resource))]
+        items = [removable(resource, item) for resource in kinds for item in mine(case, _list(ports, case, resource))]
         return Facts(guard(ports, case, memory), tuple(items), dangerous)
 
     return Step(
@@ -264,6 +264,6 @@ def removing_step(
     )
 
 
-def _listed(ports: Ports, case: Case, resource: Resource) -> tuple[Object, ...]:
+def _list(ports: Ports, case: Case, resource: Resource) -> tuple[Object, ...]:
     in_shared = resource.kind in ("HostedCluster", "NodePool")
     return ports.source.list(resource, case.namespace if in_shared else case.control_plane_namespace).items

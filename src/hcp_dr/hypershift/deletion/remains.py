@@ -95,5 +95,5 @@ def left_on_source(ports: Ports, case: Case) -> tuple[str, ...]:
     hosted_cluster = source.find(HOSTED_CLUSTER, case.name, case.namespace)
     pools = node_pools_of({"metadata": {"name": case.name}}, source.list(NODE_POOL, case.namespace).items)
     own = [item for resource in _OWN for item in source.list(resource, case.control_plane_namespace).items]
-    found = [*([hosted_cluster] if hosted_cluster else []), *pools, *own]
-    return tuple(f"{item['kind']} {name_of(item)}" for item in found)
+    objects = [*([hosted_cluster] if hosted_cluster else []), *pools, *own]
+    return tuple(f"{item['kind']} {name_of(item)}" for item in objects)

@@ -79,8 +79,8 @@ def made(ports: Ports, case: Case, resources: Iterable[Resource], namespace: str
 
 def _is_of(case: Case, resource: Resource, item: Object) -> bool:
     """In the shared namespace of hosted clusters, the cluster's name must match besides the annotation."""
-    of = {HOSTED_CLUSTER: name_of(item), NODE_POOL: str(dig(item, "spec", "clusterName"))}
-    return of.get(resource, case.name) == case.name
+    owners = {HOSTED_CLUSTER: name_of(item), NODE_POOL: str(dig(item, "spec", "clusterName"))}
+    return owners.get(resource, case.name) == case.name
 
 
 def alive(ports: Ports, case: Case) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ def strangers(ports: Ports, case: Case, namespace: str) -> tuple[str, ...]:
         for resource in _INHABITANTS
         if resource != NODE_POOL or namespace == case.namespace  # elsewhere there would be a HostedCluster too
         for item in ports.destination.list(resource, namespace).items
-        if not (_is_harmless(case, resource, item) or _everywhere(item) or _made_for(case, item))
+        if not (_is_harmless(case, resource, item) or _is_default(item) or _is_made_for(case, item))
     )
 
 
@@ -103,11 +103,11 @@ def _is_harmless(case: Case, resource: Resource, item: Object) -> bool:
     return resource not in _DEADLY and is_ours(item, case.backup_id)
 
 
-def _everywhere(item: Object) -> bool:
+def _is_default(item: Object) -> bool:
     return name_of(item) in MADE_IN_EVERY_NAMESPACE if item["kind"] == CONFIG_MAP.kind else not travels(item)
 
 
-def _made_for(case: Case, item: Object) -> bool:
+def _is_made_for(case: Case, item: Object) -> bool:
     """Token secrets and tuning of its NodePools."""
     named = (annotations_of(item).get(NODE_POOL_ANNOTATION), labels_of(item).get(NODE_POOL_ANNOTATION))
     pools = {name for pool in case.node_pools for name in (pool, f"{case.namespace}/{pool}")}
@@ -123,8 +123,8 @@ def revert(facts: Made) -> Decision:
         )
     if not facts.kept:
         return Done("no such object of this relocation is left")
-    seen = f"left on the destination, because other hosted clusters use them: {', '.join(facts.kept)}"
-    return Done(seen, (Check("in_use", "warning", seen, "other hosted clusters need them"),))
+    message = f"left on the destination, because other hosted clusters use them: {', '.join(facts.kept)}"
+    return Done(message, (Check("in_use", "warning", message, "other hosted clusters need them"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def remove_governed(facts: Governed, dangerous: tuple[str, ...] = ()) -> Decisio
     started = facts.started
     # An operator without pods cannot have acted on a later un-pausing.
     if started.control_plane or (started.unpaused and not stopped):
-        return _too_late(facts, stopped=stopped)
+        return _refuse_started(facts, stopped=stopped)
     unclaimed = facts.claim.awaited()
     if unclaimed is not None:
         return unclaimed
@@ -169,14 +169,14 @@ def remove_governed(facts: Governed, dangerous: tuple[str, ...] = ()) -> Decisio
         if actions:
             return Do(actions)
         wake = WatchTarget("destination", POD, OPERATOR_NAMESPACE)
-        seen = still_there(facts.operator)
+        running = still_there(facts.operator)
         return Wait(
-            "no pod of the destination's HyperShift operator is left", seen, timeouts.OPERATOR_STOPPED.seconds, wake
+            "no pod of the destination's HyperShift operator is left", running, timeouts.OPERATOR_STOPPED.seconds, wake
         )
     return dangerous_alive("destination", facts.alive) or remove(facts.items, dangerous)
 
 
-def _too_late(facts: Governed, *, stopped: bool) -> Refuse:
+def _refuse_started(facts: Governed, *, stopped: bool) -> Refuse:
     """Another client let the control plane start during the abort."""
     why = "another client un-paused the destination's HostedCluster during the abort"
     left = "The remaining objects stay as they are; the source stays fenced."

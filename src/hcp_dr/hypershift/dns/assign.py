@@ -47,7 +47,7 @@ def read_assignment(ports: Ports, case: Case, memory: RunState) -> Giving | None
     restarting = restart.observe(ports, case, memory)
     owner = restarting.external_dns.owner
     records, held = ports.zone.records(), memory.get(DNS_HELD)
-    published = frozenset[str]().union(*_published(ports.destination, case.control_plane_namespace))
+    published = frozenset[str]().union(*_published_names(ports.destination, case.control_plane_namespace))
     return Giving(
         changes=give(records, case.backup_id, held, owner, published) if owner else (),
         waiting=tuple(sorted(names_held(records, case.backup_id, held) - published)),
@@ -55,7 +55,7 @@ def read_assignment(ports: Ports, case: Case, memory: RunState) -> Giving | None
     )
 
 
-def _published(cluster: Kubernetes, namespace: str) -> Iterator[frozenset[str]]:
+def _published_names(cluster: Kubernetes, namespace: str) -> Iterator[frozenset[str]]:
     """The names from which external-dns makes records: admitted Routes, and annotated Services with a load balancer."""
     for route in cluster.list(ROUTE, namespace).items:
         if not is_deleting(route) and any(_is_admitted(entry) for entry in dig(route, "status", "ingress") or ()):
@@ -67,5 +67,5 @@ def _published(cluster: Kubernetes, namespace: str) -> Iterator[frozenset[str]]:
 
 def _is_admitted(ingress: Object) -> bool:
     conditions = ingress.get("conditions") or ()
-    told = any((entry.get("type"), entry.get("status")) == ("Admitted", "True") for entry in conditions)
-    return told and bool(ingress.get("routerCanonicalHostname"))
+    admitted = any((entry.get("type"), entry.get("status")) == ("Admitted", "True") for entry in conditions)
+    return admitted and bool(ingress.get("routerCanonicalHostname"))

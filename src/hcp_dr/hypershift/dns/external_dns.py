@@ -58,11 +58,11 @@ def read_external_dns(cluster: Kubernetes, side: Side) -> ExternalDns:
 def source_owner(ports: Ports, case: Case, records: Iterable[Record]) -> str:
     """The owner ID of the source's DNS names: from its external-dns, or, if that is gone, from the API's own record. ""
     if unknown."""
-    found = read_external_dns(ports.source, "source")
-    if found.there:
-        return found.owner
-    claimed = owners_of(records, case.api_hostname) - {read_external_dns(ports.destination, "destination").owner}
-    return next(iter(claimed)) if len(claimed) == 1 else ""
+    external_dns = read_external_dns(ports.source, "source")
+    if external_dns.there:
+        return external_dns.owner
+    owners = owners_of(records, case.api_hostname) - {read_external_dns(ports.destination, "destination").owner}
+    return next(iter(owners)) if len(owners) == 1 else ""
 
 
 def under(hostname: str, domain: str) -> bool:

@@ -59,9 +59,9 @@ def hold(records: Iterable[Record], owner: str, backup_id: str) -> tuple[RecordC
     changes: list[RecordChange] = []
     for record in records:
         if record.type == "TXT":
-            changes += _into(record, _given(record, owner, holding_owner(backup_id)))
+            changes += _replace(record, _with_owner(record, owner, holding_owner(backup_id)))
         elif record.ttl is not None and record.ttl > SHORT_LIFE:
-            changes += _into(record, replace(record, ttl=SHORT_LIFE))
+            changes += _replace(record, replace(record, ttl=SHORT_LIFE))
     return tuple(changes)
 
 
@@ -70,18 +70,18 @@ def give(
 ) -> tuple[RecordChange, ...]:
     """Give the held records of these names to `owner`. A claim without address is deleted: external-dns creates both
     again, and could not create an address beside it."""
-    return _pass_on(tuple(records), backup_id, owner, held, frozenset(names))
+    return _change_owner(tuple(records), backup_id, owner, held, frozenset(names))
 
 
 def give_back(records: Iterable[Record], backup_id: str, held: Image) -> tuple[RecordChange, ...]:
     """For an undo: restore the original owner and TTL."""
     records, before = tuple(records), {(record.name, record.type): record for record in records_of(held)}
     names = names_held(records, backup_id, held)
-    changes = _pass_on(records, backup_id, owner_of(held), held, None)
+    changes = _change_owner(records, backup_id, owner_of(held), held, None)
     for record in records:
         was = before.get((record.name, record.type))
         if was is not None and record.name in names and replace(record, ttl=was.ttl) == was != record:
-            changes += _into(record, was)
+            changes += _replace(record, was)
     return changes
 
 
@@ -94,24 +94,24 @@ def names_held(records: Iterable[Record], backup_id: str, held: Image) -> frozen
 
 def not_as_before(records: Iterable[Record], held: Image) -> tuple[Record, ...]:
     """The original claims that are not in the zone unchanged."""
-    there = frozenset(records)
-    return tuple(record for record in records_of(held) if record.type == "TXT" and record not in there)
+    current = frozenset(records)
+    return tuple(record for record in records_of(held) if record.type == "TXT" and record not in current)
 
 
-def _pass_on(
-    records: tuple[Record, ...], backup_id: str, other: str, held: Image, names: frozenset[str] | None
+def _change_owner(
+    records: tuple[Record, ...], backup_id: str, new_owner: str, held: Image, names: frozenset[str] | None
 ) -> tuple[RecordChange, ...]:
     """Changes for these names, or for all held names if None."""
-    known, there = _addresses(records_of(held)), _addresses(records)
+    known, present = _addresses(records_of(held)), _addresses(records)
     changes: tuple[RecordChange, ...] = ()
     for claim in ownerships(records):
         about, owner = known.intersection(claim.names), held_as(claim, backup_id)
         if owner is None:
             continue
-        if about and not about & there:
+        if about and not about & present:
             changes += (RecordChange("DELETE", claim.txt),)
         elif names is None or about & names:
-            changes += _into(claim.txt, _given(claim.txt, owner, other))
+            changes += _replace(claim.txt, _with_owner(claim.txt, owner, new_owner))
     return changes
 
 
@@ -119,10 +119,10 @@ def _addresses(records: Iterable[Record]) -> frozenset[str]:
     return frozenset(record.name for record in records if record.type != "TXT")
 
 
-def _given(txt: Record, one: str, other: str) -> Record:
-    said, says = f"external-dns/owner={one}", f"external-dns/owner={other}"
-    return replace(txt, values=tuple(value.replace(said, says) for value in txt.values))
+def _with_owner(txt: Record, old_owner: str, new_owner: str) -> Record:
+    old_text, new_text = f"external-dns/owner={old_owner}", f"external-dns/owner={new_owner}"
+    return replace(txt, values=tuple(value.replace(old_text, new_text) for value in txt.values))
 
 
-def _into(old: Record, new: Record) -> tuple[RecordChange, ...]:
+def _replace(old: Record, new: Record) -> tuple[RecordChange, ...]:
     return RecordChange("DELETE", old), RecordChange("CREATE", new)

@@ -65,7 +65,7 @@ def names_kept_by(txt_name: str) -> tuple[str, ...]:
 
 
 def ownerships(records: Iterable[Record]) -> tuple[Ownership, ...]:
-    found = []
+    claims = []
     for record in records:
         names = names_kept_by(record.name) if record.type == "TXT" else ()
         text = "".join(record.values) if names else ""
@@ -73,8 +73,8 @@ def ownerships(records: Iterable[Record]) -> tuple[Ownership, ...]:
             continue
         owner, resource = _OWNER.search(text), _RESOURCE.search(text)
         if owner:
-            found.append(Ownership(names, owner[1], resource[1] if resource else "", record))
-    return tuple(found)
+            claims.append(Ownership(names, owner[1], resource[1] if resource else "", record))
+    return tuple(claims)
 
 
 def owned(

@@ -28,11 +28,11 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-    found = [w for w in workloads(ports.destination, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == EXTERNAL_DNS]
+    deployments = [w for w in workloads(ports.destination, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == EXTERNAL_DNS]
     return Facts(
         later=is_handed_over(memory),
         external_dns=read_external_dns(ports.destination, "destination"),
-        pods=tuple(pod for workload in found for pod in workload.pods),
+        pods=tuple(pod for workload in deployments for pod in workload.pods),
         old=memory.get(EXTERNAL_DNS_PODS),
     )
 

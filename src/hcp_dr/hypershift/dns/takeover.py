@@ -30,8 +30,8 @@ def owner_of(image: Image) -> str:
 
 def image_of(owner: str, records: Iterable[Record], before: Image, at: float | None = None) -> RecordImage:
     """An image of these records and those already in `before`."""
-    whole = {(record.name, record.type): record for record in (*records_of(before), *records)}
-    return RecordImage(owner, tuple(whole.values()), at)
+    by_place = {(record.name, record.type): record for record in (*records_of(before), *records)}
+    return RecordImage(owner, tuple(by_place.values()), at)
 
 
 def at_its_places(records: Iterable[Record], image: Image) -> tuple[Record, ...]:

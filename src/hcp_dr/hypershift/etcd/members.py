@@ -51,8 +51,8 @@ def replicas(cluster: Kubernetes, case: Case) -> int:
 
 def members(cluster: Kubernetes, case: Case) -> tuple[Member, ...]:
     """The status of each Ready pod, one after another; a pod that does not answer is left out."""
-    found = (_member(cluster, case, pod) for pod in ready_pods(cluster, case))
-    return tuple(member for member in found if member is not None)
+    statuses = (_member(cluster, case, pod) for pod in ready_pods(cluster, case))
+    return tuple(member for member in statuses if member is not None)
 
 
 def truth(cluster: Kubernetes, case: Case) -> str | None:
@@ -63,9 +63,9 @@ def truth(cluster: Kubernetes, case: Case) -> str | None:
     return leader(members(cluster, case))
 
 
-def leader(found: Iterable[Member]) -> str | None:
+def leader(statuses: Iterable[Member]) -> str | None:
     """The pod of the leading member. If two claim to lead, one has not noticed its end: the higher revision wins."""
-    return max(((member.revision, member.pod) for member in found if member.leads), default=(0, None))[1]
+    return max(((member.revision, member.pod) for member in statuses if member.leads), default=(0, None))[1]
 
 
 def still_revision(cluster: Kubernetes, case: Case, pod: str) -> tuple[int, int]:
@@ -80,8 +80,8 @@ def size(cluster: Kubernetes, case: Case) -> int | None:
     deleted data not yet freed."""
     pod = truth(cluster, case)
     lines = _lines(cluster, case, pod, _STATUS) if pod else []
-    told = dig(lines[0][0], "Status", "dbSize") if lines and lines[0] else None
-    return int(told) if told else None
+    size_in_bytes = dig(lines[0][0], "Status", "dbSize") if lines and lines[0] else None
+    return int(size_in_bytes) if size_in_bytes else None
 
 
 def cannot_fetch(cluster: Kubernetes, case: Case, pod: str, url: str, content: bytes) -> str | None:

@@ -111,16 +111,16 @@ def checks(hosted_cluster: Object, looked: RestoreProbe | None) -> tuple[Check, 
             ),
         )
     return (
-        _members(hosted_cluster, looked),
-        _shards(hosted_cluster, looked),
-        _tool(control_plane_images(hosted_cluster), looked),
+        _check_members(hosted_cluster, looked),
+        _check_shards(hosted_cluster, looked),
+        _check_tool(control_plane_images(hosted_cluster), looked),
     )
 
 
-def _members(hosted_cluster: Object, looked: RestoreProbe | None) -> Check:
+def _check_members(hosted_cluster: Object, looked: RestoreProbe | None) -> Check:
     """The desired number of members, or the observed number if higher: HyperShift's default is three."""
-    asked = 1 if dig(hosted_cluster, "spec", "controllerAvailabilityPolicy") == "SingleReplica" else 3
-    members = max(asked, looked.members if looked else 0)
+    desired = 1 if dig(hosted_cluster, "spec", "controllerAvailabilityPolicy") == "SingleReplica" else 3
+    members = max(desired, looked.members if looked else 0)
     if members == 1:
         return Check("etcd_members", "ok", "etcd has 1 member")
     return Check(
@@ -132,9 +132,9 @@ def _members(hosted_cluster: Object, looked: RestoreProbe | None) -> Check:
     )
 
 
-def _shards(hosted_cluster: Object, looked: RestoreProbe | None) -> Check:
-    asked = [str(each.get("name", "?")) for each in dig(hosted_cluster, "spec", "etcd", "managed", "shards") or ()]
-    shards = [*dict.fromkeys((*asked, *(looked.shards if looked else ())))]
+def _check_shards(hosted_cluster: Object, looked: RestoreProbe | None) -> Check:
+    desired = [str(each.get("name", "?")) for each in dig(hosted_cluster, "spec", "etcd", "managed", "shards") or ()]
+    shards = [*dict.fromkeys((*desired, *(looked.shards if looked else ())))]
     if not shards:
         return Check("etcd_shards", "ok", "etcd has no shards")
     return Check(
@@ -146,7 +146,7 @@ def _shards(hosted_cluster: Object, looked: RestoreProbe | None) -> Check:
     )
 
 
-def _tool(release: str, looked: RestoreProbe | None) -> Check:
+def _check_tool(release: str, looked: RestoreProbe | None) -> Check:
     name, why = "etcd_restore", "etcd would never start there, and that shows only after the point of no return"
     if looked is None:
         seen = "it is not known which tool etcd-init calls, nor whether etcd's image has it"
@@ -193,14 +193,14 @@ def probe_restore(cluster: Kubernetes, case: Case) -> tuple[Object, RestoreProbe
     if upgrading:
         called, answer, unseen = None, None, f"the control plane is being upgraded from {upgrading}"
     else:
-        called = _called(cluster, namespace, pods)
-        answer = _tools(cluster, namespace, sets.get(ETCD), pods)
+        called = _read_called_tools(cluster, namespace, pods)
+        answer = _read_tools(cluster, namespace, sets.get(ETCD), pods)
         unseen = "" if called is not None else f"no Ready pod has the image of {CONTROL_PLANE_OPERATOR}"
         unseen = unseen if answer is not None else "no Ready etcd pod has the image of etcd"
     return hosted_cluster, RestoreProbe(
         release=control_plane_images(hosted_cluster),
         members=int(dig(sets.get(ETCD), "spec", "replicas") or 0),
-        shards=_shards_there(sets, cluster.list(CONFIG_MAP, namespace).items),
+        shards=_find_shards(sets, cluster.list(CONFIG_MAP, namespace).items),
         called=called,
         tools=None if answer is None else tuple(tool for tool in TOOLS if f"has {tool}" in answer),
         restoring=tuple(tool for tool in TOOLS if f"can {tool}" in (answer or ())),
@@ -208,35 +208,37 @@ def probe_restore(cluster: Kubernetes, case: Case) -> tuple[Object, RestoreProbe
     )
 
 
-def _shards_there(sets: Mapping[str, Object], config_maps: Iterable[Object]) -> tuple[str, ...]:
+def _find_shards(sets: Mapping[str, Object], config_maps: Iterable[Object]) -> tuple[str, ...]:
     """StatefulSets beside etcd's own, and the resources that the API server stores in other etcds."""
-    found = [name for name in sorted(sets) if name.startswith("etcd-")]
+    shards = [name for name in sorted(sets) if name.startswith("etcd-")]
     for config in (item for item in config_maps if name_of(item) == "kas-config"):
         with suppress(ValueError):
             arguments = json.loads((config.get("data") or {}).get("config.json", "{}"))
             overrides = dig(arguments, "apiServerArguments", "etcd-servers-overrides") or ()
-            found += [f"etcd-servers-overrides {each}" for each in overrides]
-    return tuple(found)
+            shards += [f"etcd-servers-overrides {each}" for each in overrides]
+    return tuple(shards)
 
 
-def _called(cluster: Kubernetes, namespace: str, pods: Iterable[Object]) -> tuple[str, ...] | None:
+def _read_called_tools(cluster: Kubernetes, namespace: str, pods: Iterable[Object]) -> tuple[str, ...] | None:
     """Other components run the same image, so a control plane fenced by hand can still be probed."""
     deployments = cluster.list(DEPLOYMENT, namespace).items
     template = next((item for item in deployments if name_of(item) == CONTROL_PLANE_OPERATOR), None)
     image = _image(dig(template, "spec", "template"), CONTROL_PLANE_OPERATOR)
-    for pod, container in _running(pods, image):
-        code, lines = _asked(cluster, (namespace, pod, container), _READ_SCRIPT)
+    for pod, container in _running_containers(pods, image):
+        code, lines = _execute(cluster, (namespace, pod, container), _READ_SCRIPT)
         if code in _SEARCHED:
             return tuple(word for text, word in _CALLED.items() if text in lines)
     return None
 
 
-def _tools(cluster: Kubernetes, namespace: str, etcd: Object | None, pods: Iterable[Object]) -> tuple[str, ...] | None:
+def _read_tools(
+    cluster: Kubernetes, namespace: str, etcd: Object | None, pods: Iterable[Object]
+) -> tuple[str, ...] | None:
     """The output of the tools in etcd's image, in lines."""
     mine = pods_of(etcd, pods) if etcd else ()
     image = _image(dig(etcd, "spec", "template"), ETCD)
-    for pod, container in _running(mine, image):
-        code, lines = _asked(cluster, (namespace, pod, container), _ASK_TOOLS)
+    for pod, container in _running_containers(mine, image):
+        code, lines = _execute(cluster, (namespace, pod, container), _ASK_TOOLS)
         if code == 0:
             return lines
     return None
@@ -247,7 +249,7 @@ def _image(template: Object | None, container: str) -> str:
     return next((str(each.get("image", "")) for each in containers if each.get("name") == container), "")
 
 
-def _running(pods: Iterable[Object], image: str) -> Iterator[tuple[str, str]]:
+def _running_containers(pods: Iterable[Object], image: str) -> Iterator[tuple[str, str]]:
     """Pods and containers with the image of the template: others are about to be replaced."""
     for pod in sorted(pods, key=name_of):
         for container in dig(pod, "spec", "containers") or ():
@@ -255,11 +257,11 @@ def _running(pods: Iterable[Object], image: str) -> Iterator[tuple[str, str]]:
                 yield name_of(pod), str(container["name"])
 
 
-def _asked(cluster: Kubernetes, place: tuple[str, str, str], script: str) -> tuple[int | None, tuple[str, ...]]:
+def _execute(cluster: Kubernetes, place: tuple[str, str, str], script: str) -> tuple[int | None, tuple[str, ...]]:
     """The exit code and the output; None if these credentials may not execute it, or the pod is gone."""
     try:
-        ended = cluster.execute(*place, ["/bin/bash", "-c", script])
+        completed = cluster.execute(*place, ["/bin/bash", "-c", script])
     except (CommandFailed, Forbidden, NotFound):
         return None, ()
-    lines = ended.stdout.decode(errors="replace").splitlines()
-    return ended.exit_code, tuple(line.strip() for line in lines)
+    lines = completed.stdout.decode(errors="replace").splitlines()
+    return completed.exit_code, tuple(line.strip() for line in lines)

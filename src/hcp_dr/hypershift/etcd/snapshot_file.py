@@ -65,11 +65,11 @@ def no_room(namespace: str, pod: str, lacking: int, stays: str) -> Refused:
 
 
 def encryption(stored: StoredObject) -> Check:
-    kept = f"the snapshot is stored with {stored.encryption or 'no encryption reported by the bucket'}"
+    text = f"the snapshot is stored with {stored.encryption or 'no encryption reported by the bucket'}"
     if stored.encryption:
-        return Check("snapshot_encryption", "ok", kept)
+        return Check("snapshot_encryption", "ok", text)
     why = "the snapshot holds every Secret of the hosted cluster"
-    return Check("snapshot_encryption", "warning", kept, why, "set BUCKET_ENCRYPTION, or the bucket's default")
+    return Check("snapshot_encryption", "warning", text, why, "set BUCKET_ENCRYPTION, or the bucket's default")
 
 
 def path_of(fence_id: str) -> str:
@@ -86,14 +86,14 @@ def glance(cluster: Kubernetes, namespace: str, pod: str, path: str) -> Glance:
         f"ls {VOLUME}"
     )
     completed = cluster.execute(namespace, pod, ETCD, ["/bin/bash", "-c", script])
-    told = completed.stdout.decode(errors="replace").splitlines()
-    words = {line.partition(" ")[0]: line.split()[1:] for line in told[:3]}
+    lines = completed.stdout.decode(errors="replace").splitlines()
+    words = {line.partition(" ")[0]: line.split()[1:] for line in lines[:3]}
     room, database, stamp = (words.get(word, []) for word in ("room", "database", "file"))
     return Glance(
         free=int(room[3]) * 1024 if len(room) > 3 and room[3].isdigit() else None,
         database=int(database[0]) if database and database[0].isdigit() else None,
         stamp=f"{pod} {' '.join(stamp)}" if stamp else "",
-        names=tuple(told[3:]),
+        names=tuple(lines[3:]),
     )
 
 
@@ -163,7 +163,7 @@ def revert(facts: Left) -> Decision:
     )
     if actions:
         return Do(actions)
-    seen = f"a snapshot may be left in {', '.join(facts.unseen)} of {facts.namespace}, in {VOLUME}"
+    message = f"a snapshot may be left in {', '.join(facts.unseen)} of {facts.namespace}, in {VOLUME}"
     why = "those pods could not be read, and the file takes space on etcd's volume"
-    checks = (Check("snapshot_file", "warning", seen, why, "delete it by hand"),) if facts.unseen else ()
+    checks = (Check("snapshot_file", "warning", message, why, "delete it by hand"),) if facts.unseen else ()
     return Done("no snapshot is left in etcd's volume", checks)

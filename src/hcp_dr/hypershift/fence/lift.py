@@ -146,18 +146,18 @@ def _rest(facts: Facts) -> Decision:
 
 def _checks(facts: Facts) -> tuple[Check, ...]:
     now = {item.name: item.replicas for item in facts.now}
-    odd = [
+    changed = [
         f"{name} has {now.get(name, 'no Deployment')}, had {n}"
         for name, n in (facts.before or {}).items()
         if now.get(name) != n
     ]
     uids = {node.name: node.uid for node in facts.nodes}
     lost = [name for name, uid in facts.nodes_before.items() if uids.get(name) != uid]
-    found = []
-    if odd:
+    checks = []
+    if changed:
         why = "another client scaled them since; they were left as they are"
-        found.append(Check("replicas", "warning", ", ".join(odd), why, "scale them unless this is intended"))
+        checks.append(Check("replicas", "warning", ", ".join(changed), why, "scale them unless this is intended"))
     if lost:
         why = "they existed before the fence"
-        found.append(Check("nodes", "warning", f"gone or registered again: {some(lost)}", why, "check their machines"))
-    return tuple(found)
+        checks.append(Check("nodes", "warning", f"gone or registered again: {some(lost)}", why, "check their machines"))
+    return tuple(checks)

@@ -98,9 +98,9 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     facts = replace(facts, stranger=namesake(ports, case, hosted_cluster))
     if alarm(facts) is None:
         return facts
-    other = facts.stranger or stranger(ports, case, "source")
-    if other is not None:
-        return replace(facts, stranger=other)
+    stranger_found = facts.stranger or stranger(ports, case, "source")
+    if stranger_found is not None:
+        return replace(facts, stranger=stranger_found)
     pods = source.list(POD, namespace).items
     fence = replace(facts.fence, workloads=tuple(workload(item, pods) for item in deployments))
     facts = replace(facts, fence=fence, suspects=_suspects(hosted_cluster, deployments, facts))
@@ -116,18 +116,22 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 def _suspects(hosted_cluster: Object, deployments: tuple[Object, ...], facts: Facts) -> tuple[str, ...]:
     """The authors of the changes."""
-    found = suspects(hosted_cluster, "spec", "pausedUntil", but=FIELD_MANAGER) if not facts.fence.paused else ()
+    writers = suspects(hosted_cluster, "spec", "pausedUntil", but=FIELD_MANAGER) if not facts.fence.paused else ()
     started = {item.name for item in facts.fence.watched if item.replicas} | {*facts.fence.touched}
     for item in deployments:
         if name_of(item) in started:
-            found += suspects(item, "spec", "replicas", but=FIELD_MANAGER)
-    return tuple(dict.fromkeys(map(str, found)))
+            writers += suspects(item, "spec", "replicas", but=FIELD_MANAGER)
+    return tuple(dict.fromkeys(map(str, writers)))
 
 
 def _serves(ports: Ports, case: Case) -> bool:
     """Was the destination's HostedCluster un-paused? From then on its API may take writes."""
-    found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
-    return found is not None and is_ours(found, case.backup_id) and dig(found, "spec", "pausedUntil") is None
+    hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    return (
+        hosted_cluster is not None
+        and is_ours(hosted_cluster, case.backup_id)
+        and dig(hosted_cluster, "spec", "pausedUntil") is None
+    )
 
 
 def _closed(facts: Facts) -> bool:
@@ -157,16 +161,16 @@ def plan(facts: Facts) -> Decision:
     lifted = alarm(facts)
     if lifted is None:
         return Done("the source is fenced again" if facts.breaches else "the fence holds")
-    seen = (BREACHES.remember((*facts.breaches, _breach(facts, lifted))),) if facts.open is None else ()
+    remember = (BREACHES.remember((*facts.breaches, _breach(facts, lifted))),) if facts.open is None else ()
     pause = () if facts.fence.paused else (_pause(facts),)
-    actions = (*seen, *pause, *stop("source", facts.fence.watched))
+    actions = (*remember, *pause, *stop("source", facts.fence.watched))
     if actions:
         return Do(actions)
     if not _closed(facts):
-        left = still_there(facts.fence.watched)
+        running = still_there(facts.fence.watched)
         wake = WatchTarget("source", POD, facts.control_plane_namespace)
         return Wait(
-            "no pod of the source can write any more", f"still there: {left}", timeouts.FENCE_PODS_GONE.seconds, wake
+            "no pod of the source can write any more", f"still there: {running}", timeouts.FENCE_PODS_GONE.seconds, wake
         )
     return _close(facts)
 
@@ -229,21 +233,21 @@ def describe_breaches(memory: RunState) -> tuple[Check, ...]:
 
 def _describe(breach: Breach) -> Check:
     until = f"fenced again at {utc(breach.closed)}" if breach.closed is not None else "not fenced again yet"
-    seen = f"{breach.what}; seen at {utc(breach.seen)}, {until}"
+    message = f"{breach.what}; seen at {utc(breach.seen)}, {until}"
     if breach.closed is not None and not breach.released:
-        return Check(WATCH_NAME, "warning", seen, "the old snapshot was discarded, and a new one was taken")
+        return Check(WATCH_NAME, "warning", message, "the old snapshot was discarded, and a new one was taken")
     if breach.revision is not None and breach.revision == breach.stood:
-        seen += f"; etcd there is still at revision {breach.revision}: nothing was written"
-        return Check(WATCH_NAME, "warning", seen, "two control planes could have served")
+        message += f"; etcd there is still at revision {breach.revision}: nothing was written"
+        return Check(WATCH_NAME, "warning", message, "two control planes could have served")
     if breach.revision is not None:
-        seen += f"; etcd there went from revision {breach.stood or 'unknown'} to {breach.revision}"
+        message += f"; etcd there went from revision {breach.stood or 'unknown'} to {breach.revision}"
     up = "its API was up" if breach.wrote else "none of its API servers was seen"
     since = breach.since
     window = f"after {utc(since)}, the time of the last fence" if since is not None else "since the fence was made"
     return Check(
         WATCH_NAME,
         "warning",
-        f"{seen}; {up}",
+        f"{message}; {up}",
         f"what the source acknowledged {window} is lost; there is no record of what was written",
         "find out which client lifted the fence; before teardown, compare the source's etcd for writes in that time",
     )

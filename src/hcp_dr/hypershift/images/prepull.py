@@ -38,9 +38,9 @@ _AFTER_PULL = frozenset(
     }
 )
 """Why a container waits, in the kubelet's words: because of its image, or with its image present."""
-_TOO_MUCH = re.compile(r"(?<=//)[^/@\s]+@|\?\S+")
+_SECRET_PARTS = re.compile(r"(?<=//)[^/@\s]+@|\?\S+")
 """Parts of a registry's URL that may be secret."""
-_LONGEST = 200
+_MAX_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +106,24 @@ def _rank(node: Object, namespace: str) -> tuple[bool, bool, str]:
 def _images(pods: Iterable[Object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The images named by the pods; and images for which a container waits in vain while no container has them."""
     wanted: set[str] = set()
-    without: set[str] = set()
+    unpulled: set[str] = set()
     for pod in pods:
-        for word, status in (("containers", "containerStatuses"), ("initContainers", "initContainerStatuses")):
-            told = {entry.get("name"): entry for entry in dig(pod, "status", status) or ()}
-            for container in dig(pod, "spec", word) or ():
-                vain = dig(told.get(container.get("name")), "state", "waiting", "reason") in _UNPULLED
-                (without if vain else wanted).add(str(container.get("image") or ""))
-    return tuple(sorted(wanted - {""})), tuple(sorted(without - wanted - {""}))
+        for key, status in (("containers", "containerStatuses"), ("initContainers", "initContainerStatuses")):
+            statuses = {entry.get("name"): entry for entry in dig(pod, "status", status) or ()}
+            for container in dig(pod, "spec", key) or ():
+                vain = dig(statuses.get(container.get("name")), "state", "waiting", "reason") in _UNPULLED
+                (unpulled if vain else wanted).add(str(container.get("image") or ""))
+    return tuple(sorted(wanted - {""})), tuple(sorted(unpulled - wanted - {""}))
 
 
 def _tolerations(items: Iterable[Object]) -> tuple[Mapping[str, Any], ...]:
     """All tolerations, without duplicates and without Kubernetes' defaults for every pod."""
-    found: list[Mapping[str, Any]] = []
+    tolerations: list[Mapping[str, Any]] = []
     for item in items:
         for each in dig(item, "spec", "tolerations") or ():
-            if each not in found and not str(each.get("key", "")).startswith("node.kubernetes.io/"):
-                found.append(each)
-    return tuple(found)
+            if each not in tolerations and not str(each.get("key", "")).startswith("node.kubernetes.io/"):
+                tolerations.append(each)
+    return tuple(tolerations)
 
 
 def _pull_secrets(ports: Ports, case: Case, pods: Iterable[Object]) -> tuple[str, ...]:
@@ -138,15 +138,15 @@ def _pull_secrets(ports: Ports, case: Case, pods: Iterable[Object]) -> tuple[str
 
 
 def pull_pod(pod: Object, images: Sequence[str], backup_id: str) -> PullPod:
-    told = {str(entry.get("name")): entry for entry in dig(pod, "status", "containerStatuses") or ()}
+    statuses = {str(entry.get("name")): entry for entry in dig(pod, "status", "containerStatuses") or ()}
     pulled, unpulled = [], {}
-    for place, image in enumerate(images):
-        status = told.get(_container_name(place)) or {}
+    for index, image in enumerate(images):
+        status = statuses.get(_container_name(index)) or {}
         waiting = dig(status, "state", "waiting") or {}
         if status.get("imageID") or waiting.get("reason") in _AFTER_PULL:
             pulled.append(image)
         elif waiting.get("reason") in _UNPULLED:
-            unpulled[image] = _plainly(f"{waiting['reason']}: {waiting.get('message', '')}")
+            unpulled[image] = _shorten(f"{waiting['reason']}: {waiting.get('message', '')}")
     ended = dig(pod, "status", "phase") in ("Succeeded", "Failed")
     unscheduled = (c for c in dig(pod, "status", "conditions") or () if c.get("type") == "PodScheduled")
     says = [dig(pod, "status", "reason"), dig(pod, "status", "message")] if ended else []
@@ -157,15 +157,15 @@ def pull_pod(pod: Object, images: Sequence[str], backup_id: str) -> PullPod:
         ours=is_ours(pod, backup_id) and LABEL in labels_of(pod),
         pulled=tuple(pulled),
         unpulled=unpulled,
-        says=_plainly(": ".join(str(each) for each in says if each)),
+        says=_shorten(": ".join(str(each) for each in says if each)),
         ended=ended,
         deleting=is_deleting(pod),
     )
 
 
-def _plainly(text: str) -> str:
-    text = _TOO_MUCH.sub("", " ".join(text.split())).rstrip(":. ")
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def _shorten(text: str) -> str:
+    text = _SECRET_PARTS.sub("", " ".join(text.split())).rstrip(":. ")
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"
 
 
 def _container_name(place: int) -> str:
@@ -176,23 +176,25 @@ def body(node: str, wanted: Wanted, namespace: str, backup_id: str) -> Object:
     """It is allowed nothing and requests minimal resources."""
     containers = [
         {
-            "name": _container_name(place),
+            "name": _container_name(index),
             "image": image,
             "imagePullPolicy": "IfNotPresent",
             "command": ["/bin/true"],
             "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}},
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }
-        for place, image in enumerate(wanted.images)
+        for index, image in enumerate(wanted.images)
     ]
-    here = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+    this_node = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
     spec = {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 0,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [here]}}},
+        "affinity": {
+            "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [this_node]}}
+        },
         "tolerations": [dict(each) for each in wanted.tolerations],
         "imagePullSecrets": [{"name": name} for name in wanted.pull_secrets],
         "containers": containers,

@@ -101,11 +101,11 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
     backup = to_restore(ports, case)
     paused_before = scope.pauses(memory)
-    asked = _asked(backup) if paused_before is None else paused_before.asked
+    pauses = _read_pauses(backup) if paused_before is None else paused_before.asked
     images = {item.entry.name: annotations_of(item.body).get(CANONICAL_IMAGES) for item in _pools(backup)}
     config_maps = {name_of(item) for item in destination.list(CONFIG_MAP, case.control_plane_namespace).items}
     hashed = [e.name for e in (item.entry for item in backup) if _goes_into_the_hash(e, case.control_plane_namespace)]
-    pool_facts = tuple(pool_fact(item, asked, images.get(name_of(item))) for item in pools)
+    pool_facts = tuple(pool_fact(item, pauses, images.get(name_of(item))) for item in pools)
     return Facts(
         pools=pool_facts,
         held=paused_objects.read_machine_objects(destination, case),
@@ -120,7 +120,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     )
 
 
-def _asked(backup: Iterable[Restorable]) -> dict[str, Any]:
+def _read_pauses(backup: Iterable[Restorable]) -> dict[str, Any]:
     """The NodePools' pausedUntil in a backup without a pause."""
     return {f"{NODE_POOL.kind}/{item.entry.name}": dig(item.body, "spec", "pausedUntil") for item in _pools(backup)}
 
@@ -135,12 +135,12 @@ def _goes_into_the_hash(entry: Entry, namespace: str) -> bool:
     return entry.kind == "ConfigMap" and entry.namespace == namespace
 
 
-def pool_fact(item: Object, asked: Mapping[str, Any], images: str | None) -> PoolFact:
+def pool_fact(item: Object, pauses: Mapping[str, Any], images: str | None) -> PoolFact:
     return PoolFact(
         name=name_of(item),
         namespace=item["metadata"]["namespace"],
         paused=dig(item, "spec", "pausedUntil"),
-        paused_before=asked.get(f"NodePool/{name_of(item)}"),
+        paused_before=pauses.get(f"NodePool/{name_of(item)}"),
         rolling=rolling(item),
         silent=tuple(kind for kind in FORETOLD if condition(item, kind) not in ("True", "False")),
         deleting=is_deleting(item),

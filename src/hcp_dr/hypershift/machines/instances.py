@@ -26,16 +26,16 @@ def instance_ids(aws_machines: Iterable[Object]) -> tuple[str, ...]:
     return tuple(sorted(found for item in aws_machines if (found := instance_id(item))))
 
 
-def check_own(cluster: Kubernetes, ports: Ports, case: Case, found: Iterable[Instance]) -> None:
+def check_own(cluster: Kubernetes, ports: Ports, case: Case, instances: Iterable[Instance]) -> None:
     """Reads the hosted cluster's management cluster, and the backup. Raises NotOurs for an instance without an
     AWSMachine in either and without a tag of this hosted cluster."""
-    found = tuple(found)
-    hosted_cluster = cluster.find(HOSTED_CLUSTER, case.name, case.namespace) if found else None
-    known = cluster.list(AWS_MACHINE, case.control_plane_namespace).items if found else ()
-    machines, infra_id = set(instance_ids(known)), str(dig(hosted_cluster, "spec", "infraID") or "")
-    if not all(each.instance_id in machines or scope.is_tagged(each, infra_id) for each in found):
+    instances = tuple(instances)
+    hosted_cluster = cluster.find(HOSTED_CLUSTER, case.name, case.namespace) if instances else None
+    aws_machines_there = cluster.list(AWS_MACHINE, case.control_plane_namespace).items if instances else ()
+    machines, infra_id = set(instance_ids(aws_machines_there)), str(dig(hosted_cluster, "spec", "infraID") or "")
+    if not all(each.instance_id in machines or scope.is_tagged(each, infra_id) for each in instances):
         machines |= set(instance_ids(_of_backup(ports)))
-    scope.check_own_instances(found, machines, infra_id)
+    scope.check_own_instances(instances, machines, infra_id)
 
 
 def _of_backup(ports: Ports) -> Iterable[Object]:

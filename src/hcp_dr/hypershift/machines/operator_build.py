@@ -55,17 +55,17 @@ def _digest(pod: Object) -> str:
     return digest if at and is_ready_pod(pod) else ""
 
 
-def compared(source: Build, destination: Build) -> tuple[bool, str]:
+def compare(source: Build, destination: Build) -> tuple[bool, str]:
     """Whether both are the same, and a description: the same image, by digest if both report it, else by name; the same
     overrides and settings."""
     by_digest = source.digest and destination.digest
-    one, other = (
+    ours, theirs = (
         (build.digest if by_digest else build.image, build.overrides, build.settings) for build in (source, destination)
     )
-    if one == other:
-        return True, f"{_told(*one)} on both"
-    return False, f"{_told(*one)} on the source, {_told(*other)} on the destination"
+    if ours == theirs:
+        return True, f"{_describe(*ours)} on both"
+    return False, f"{_describe(*ours)} on the source, {_describe(*theirs)} on the destination"
 
 
-def _told(build: str, overrides: str, settings: str) -> str:
+def _describe(build: str, overrides: str, settings: str) -> str:
     return f"{build} with overrides {overrides or 'none'}{f' and {settings}' if settings else ''}"

@@ -48,11 +48,11 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 def _unsafe(facts: Facts) -> MachineUnsafe | NotOurs | None:
     wanted = {item.entry.key for item in facts.wanted}
-    for key, found in facts.found.items():
+    for key, existing_object in facts.found.items():
         named = f"{key[0]} {key[1]} in the destination's control plane namespace"
-        if is_deleting(found):
+        if is_deleting(existing_object):
             return MachineUnsafe(what=f"{named} is being deleted: once its controller runs, it terminates instances.")
-        if key not in wanted or not is_ours(found, facts.backup_id):
+        if key not in wanted or not is_ours(existing_object, facts.backup_id):
             return NotOurs(what=f"{named} was not created by this relocation from this backup.")
     for item in facts.wanted:
         if item.entry.kind == "AWSMachine":

@@ -40,35 +40,35 @@ _ANNOTATIONS = (
 
 def differing(ports: Ports, case: Case, memory: RunState, backup: Iterable[Restorable]) -> tuple[str, ...]:
     """By object and field; never a value, because it may be secret. Raises the ports' errors."""
-    found: list[str] = []
+    differences: list[str] = []
     config_maps = []
     for item in backup:
         if item.entry.kind == CONFIG_MAP.kind:
             config_maps.append(item)
         if item.entry.kind in (CONFIG_MAP.kind, HOSTED_CLUSTER.kind, NODE_POOL.kind):
-            found += _of_one(ports, item)
-    found += _added(ports, case, config_maps)
+            differences += _compare_object(ports, item)
+    differences += _added(ports, case, config_maps)
     if not is_lost(memory):
-        same, told = operator_build.compared(*map(operator_build.read_build, (ports.source, ports.destination)))
-        found += [] if same else [f"the HyperShift operator: {told}"]
-    return tuple(found)
+        same, difference = operator_build.compare(*map(operator_build.read_build, (ports.source, ports.destination)))
+        differences += [] if same else [f"the HyperShift operator: {difference}"]
+    return tuple(differences)
 
 
-def _of_one(ports: Ports, item: Restorable) -> Iterator[str]:
+def _compare_object(ports: Ports, item: Restorable) -> Iterator[str]:
     entry = item.entry
     named = f"{entry.kind} {entry.namespace}/{entry.name}"
-    there = ports.destination.find(inventory.RESOURCES[entry.kind], entry.name, entry.namespace)
-    if there is None:
+    existing = ports.destination.find(inventory.RESOURCES[entry.kind], entry.name, entry.namespace)
+    if existing is None:
         yield f"{named} is missing"
         return
     fields = (
-        (f"data.{key}" for key in differing_keys(item.body, there))
+        (f"data.{key}" for key in differing_keys(item.body, existing))
         if entry.kind == CONFIG_MAP.kind
-        else _leaves(merge_patch(_inputs(there), _inputs(item.body)))
+        else _leaves(merge_patch(_inputs(existing), _inputs(item.body)))
     )
-    odd = [field for field in fields if field not in _OF_THE_RELOCATION]
-    if odd:
-        yield f"{named}: {', '.join(odd)}"
+    changed = [field for field in fields if field not in _OF_THE_RELOCATION]
+    if changed:
+        yield f"{named}: {', '.join(changed)}"
 
 
 def _inputs(item: Object) -> dict[str, Any]:
@@ -92,8 +92,8 @@ def _leaves(patch: Mapping[str, Any], path: str = "") -> Iterator[str]:
 def _added(ports: Ports, case: Case, wanted: Iterable[Restorable]) -> Iterator[str]:
     """ConfigMaps of the control plane namespace that are part of the hash, but not in the backup."""
     names = {item.entry.name for item in wanted if item.entry.namespace == case.control_plane_namespace}
-    there = control_plane_config_maps(ports.destination.list(CONFIG_MAP, case.control_plane_namespace).items)
-    for item in there:
+    existing = control_plane_config_maps(ports.destination.list(CONFIG_MAP, case.control_plane_namespace).items)
+    for item in existing:
         if name_of(item) not in names:
             yield f"ConfigMap {case.control_plane_namespace}/{name_of(item)} is not in the backup"
 

@@ -88,17 +88,17 @@ class Contents:
 
     def broken(self) -> tuple[str, ...]:
         """Anchors of trust without their key, and AWSMachines without an instance (rules A7, B1)."""
-        found = []
+        problems = []
         for item in self.backup:
             data = item.get("data") or {}
             own = namespace_of(item) == self.control_plane_namespace
             if item["kind"] == "Secret" and own and name_of(item) in AUTHORITIES:
-                found += [f"{named(item)} has no {key}" for key in ("ca.crt", "ca.key") if not data.get(key)]
+                problems += [f"{named(item)} has no {key}" for key in ("ca.crt", "ca.key") if not data.get(key)]
             if item["kind"] == "AWSMachine" and instance_id(item) is None:
-                found.append(f"{named(item)} has no spec.providerID")
+                problems.append(f"{named(item)} has no spec.providerID")
             if item["metadata"].get("deletionTimestamp"):
-                found.append(f"{named(item)} was being deleted when it was saved")
-        return tuple(found)
+                problems.append(f"{named(item)} was being deleted when it was saved")
+        return tuple(problems)
 
     def _is_needed(self, item: Object) -> bool:
         """Everything except tokens and control plane secrets without an authority or a key (rule B)."""
@@ -112,8 +112,8 @@ class Contents:
 
     def _unresolved(self) -> list[str]:
         """The objects that the folder refers to but does not hold."""
-        there = {(item["kind"], namespace_of(item), name_of(item)) for item in self.backup}
-        kinds = {kind for kind, _, _ in there} | {item["kind"] for item in self.live}  # kinds of the source are named
+        present = {(item["kind"], namespace_of(item), name_of(item)) for item in self.backup}
+        kinds = {kind for kind, _, _ in present} | {item["kind"] for item in self.live}  # kinds of the source are named
         missing = [f"any {kind}" for kind in inventory.REQUIRED_KINDS if kind not in kinds]
         own = self.control_plane_namespace
         wanted = [("Secret", own, name) for name in ANCHORS]
@@ -124,7 +124,9 @@ class Contents:
             wanted += [("ConfigMap", place, name) for name in sorted(referenced_config_maps(hosted_cluster, pools))]
         for item in self.backup:
             wanted += [(kind, own, name) for kind, name in _templates_of(item)]
-        return missing + [f"{kind} {place}/{name}" for kind, place, name in wanted if (kind, place, name) not in there]
+        return missing + [
+            f"{kind} {place}/{name}" for kind, place, name in wanted if (kind, place, name) not in present
+        ]
 
     def _lack(self, item: Object) -> Lack:
         resource = inventory.RESOURCES[item["kind"]]

@@ -70,11 +70,11 @@ def pool_versions(contents: Contents) -> dict[str, str]:
     """The release of each NodePool of the folder: by its own status, which the documented command removes, else by the
     status on the source."""
     live = {name_of(item): item for item in contents.live if item["kind"] == "NodePool"}
-    found = {}
+    versions = {}
     for pool in (item for item in contents.backup if item["kind"] == "NodePool"):
-        told = (dig(each, "status", "version") for each in (pool, live.get(name_of(pool))))
-        found[name_of(pool)] = next((str(version) for version in told if version), "")
-    return found
+        candidates = (dig(each, "status", "version") for each in (pool, live.get(name_of(pool))))
+        versions[name_of(pool)] = next((str(version) for version in candidates if version), "")
+    return versions
 
 
 def writers_of(fence: Fence) -> Fence:
@@ -99,16 +99,16 @@ def checks(facts: Facts) -> tuple[Check, ...]:
 
 def whole(facts: Facts) -> Check:
     """The first judgement: etcd's revision keeps rising, and a loss needs only one confirmation."""
-    return facts.judged.whole if facts.judged and _same(facts) else check_whole(facts.snapshot)
+    return facts.judged.whole if facts.judged and _is_same(facts) else check_whole(facts.snapshot)
 
 
-def _same(facts: Facts) -> bool:
+def _is_same(facts: Facts) -> bool:
     """Is it still the object that was judged?"""
     stored, judged = facts.snapshot.stored, facts.judged
     return judged is None or (stored is not None and stored.etag == judged.etag)
 
 
-def _told(lacks: tuple[Lack, ...]) -> str:
+def _join(lacks: tuple[Lack, ...]) -> str:
     return "; ".join(str(lack) for lack in lacks)
 
 
@@ -120,7 +120,7 @@ def _check_contents(facts: Facts) -> list[Check]:
     contents = facts.contents
     needed, spare = contents.lacking()
     deciding, other = contents.outdated()
-    found = [
+    checks_found = [
         _blocked(
             "files",
             "; ".join(contents.problems),
@@ -130,26 +130,28 @@ def _check_contents(facts: Facts) -> list[Check]:
         ),
         _blocked(
             "complete",
-            f"missing: {_told(needed)}" if needed else "",
+            f"missing: {_join(needed)}" if needed else "",
             "no needed object is missing",
             "on the destination it would be created again with other content, or never",
             f"add it: {_commands(needed)}",
         ),
         _blocked(
             "up_to_date",
-            f"changed on the source since: {_told(deciding)}" if deciding else "",
+            f"changed on the source since: {_join(deciding)}" if deciding else "",
             "the decisive objects are the same on the source and in the folder",
             "the source was fenced with its current objects, and its workers depend on them",
             f"save it again: {_commands(deciding)}",
         ),
     ]
     if spare or other:
-        seen = "; ".join(
-            x for x in (_told(spare) and f"missing: {_told(spare)}", _told(other) and f"old: {_told(other)}") if x
+        message = "; ".join(
+            x for x in (_join(spare) and f"missing: {_join(spare)}", _join(other) and f"old: {_join(other)}") if x
         )
         todo = f"add it, if it was written by a person: {_commands((*spare, *other))}"
-        found.append(Check("made_anew", "warning", seen, "the destination's operators create these again", todo))
-    return found
+        checks_found.append(
+            Check("made_anew", "warning", message, "the destination's operators create these again", todo)
+        )
+    return checks_found
 
 
 def _blocked(name: str, bad: str, good: str, why: str, todo: str) -> Check:
@@ -158,17 +160,19 @@ def _blocked(name: str, bad: str, good: str, why: str, todo: str) -> Check:
 
 def _check_identity(facts: Facts) -> Check:
     """The folder's HostedCluster compared with the source's."""
-    mine, other = (
+    backup, live = (
         next((item for item in items if item["kind"] == "HostedCluster"), None)
         for items in (facts.contents.backup, facts.contents.live)
     )
-    kept, now = ([str(dig(item, "spec", key) or "") for key in ("clusterID", "infraID")] for item in (mine, other))
-    same = mine is None or (kept == now and all(kept))
-    bad = "" if same else f"{' and '.join(kept)} in the folder, {' and '.join(now)} on the source"
+    backup_ids, live_ids = (
+        [str(dig(item, "spec", key) or "") for key in ("clusterID", "infraID")] for item in (backup, live)
+    )
+    is_same = backup is None or (backup_ids == live_ids and all(backup_ids))
+    problem = "" if is_same else f"{' and '.join(backup_ids)} in the folder, {' and '.join(live_ids)} on the source"
     return _blocked(
         "cluster_id",
-        bad,
-        f"clusterID and infraID are {' and '.join(now)}",
+        problem,
+        f"clusterID and infraID are {' and '.join(live_ids)}",
         "without them the identity of the serving cluster cannot be proven later",
         "this folder belongs to another cluster, or to another time: make it again",
     )
@@ -178,10 +182,10 @@ def _check_machines(facts: Facts) -> Check:
     contents = facts.contents
     machines = [item for item in contents.backup if item["kind"] == "AWSMachine"]
     lost = [f"{named(item)} ({i})" for item in machines if (i := instance_id(item)) and i not in facts.running]
-    bad = [*contents.broken(), *(f"no running instance: {name}" for name in lost)]
+    problems = [*contents.broken(), *(f"no running instance: {name}" for name in lost)]
     return _blocked(
         "restorable",
-        "; ".join(bad),
+        "; ".join(problems),
         f"{len(machines)} AWSMachines with running instances, authorities with their keys",
         "such an AWSMachine creates a new instance, and with a new authority the cluster is lost",
         "save these objects again from the source; if it does not have them either, this backup cannot be restored",
@@ -230,7 +234,7 @@ def _check_destination(facts: Facts) -> Check:
 
 
 def plan(facts: Facts) -> Decision:
-    if not _same(facts):
+    if not _is_same(facts):
         return Refuse(
             SnapshotDoubtful(
                 what=f"The object {facts.snapshot.key} in bucket {facts.bucket} has changed since it was judged.",
@@ -240,11 +244,11 @@ def plan(facts: Facts) -> Decision:
         )
     decision = verdict(checks(facts))
     if facts.judged is None and isinstance(decision, Done):
-        return Do((JUDGED.remember(_judged(facts)), *_seen(facts)))
+        return Do((JUDGED.remember(_judged(facts)), *_remember_probe(facts)))
     return decision
 
 
-def _seen(facts: Facts) -> tuple[Remember, ...]:
+def _remember_probe(facts: Facts) -> tuple[Remember, ...]:
     looked = facts.etcd.looked
     return (ETCD_RESTORE.remember(looked),) if looked else ()
 

@@ -48,8 +48,10 @@ class HandMade:
 
     def list(self, resource: Resource, namespace: str | None = None) -> Listing:
         bodies = (item.body for item in self.items)
-        kept = (body for body in bodies if body["kind"] == resource.kind and namespace in (None, namespace_of(body)))
-        return Listing(tuple(kept), "")
+        matching = (
+            body for body in bodies if body["kind"] == resource.kind and namespace in (None, namespace_of(body))
+        )
+        return Listing(tuple(matching), "")
 
     def entries(self, wanted: Iterable[Object]) -> tuple[Entry, ...]:
         """The manifest entries for those objects: each refers to the original file."""
@@ -81,13 +83,13 @@ def read(files: Mapping[str, bytes], *, name: str, api_versions: Mapping[str, st
     for path, data in sorted(files.items()):
         if not is_taken(path, name=name):
             continue
-        body, problem = _understood(data)
+        body, problem = _parse_file(data)
         if body is not None and body["kind"] not in api_versions:
             continue
         problem = problem or (_misplaced(path, body, api_versions) if body is not None else "")
         if body is not None and not problem:
-            before = taken.setdefault(key_of(body), path)
-            problem = f"holds the same object as {before}" if before != path else ""
+            first_path = taken.setdefault(key_of(body), path)
+            problem = f"holds the same object as {first_path}" if first_path != path else ""
         if problem:
             problems.append(f"{path} {problem}")
         elif body is not None:
@@ -95,7 +97,7 @@ def read(files: Mapping[str, bytes], *, name: str, api_versions: Mapping[str, st
     return HandMade(tuple(items), tuple(problems))
 
 
-def _understood(data: bytes) -> tuple[Object | None, str]:
+def _parse_file(data: bytes) -> tuple[Object | None, str]:
     """The object, and the problem of the file. JSON is YAML."""
     try:
         body = yaml.load(data, Loader=_LOADER)  # noqa: S506 - a safe one
@@ -104,8 +106,8 @@ def _understood(data: bytes) -> tuple[Object | None, str]:
         return None, f"is not YAML (line {mark.line + 1})" if mark else "is not YAML"
     if isinstance(body, Mapping) and str(body.get("kind", "")).endswith("List") and "items" in body:
         return None, "holds a list: write each object to a file of its own"
-    whole = (dig(body, "kind"), dig(body, "apiVersion"), dig(body, "metadata", "name"))
-    if not all(isinstance(part, str) and part for part in whole):
+    required = (dig(body, "kind"), dig(body, "apiVersion"), dig(body, "metadata", "name"))
+    if not all(isinstance(part, str) and part for part in required):
         return None, "holds no Kubernetes object (kind, apiVersion and metadata.name)"
     return dict(body), ""
 

@@ -41,7 +41,7 @@ _MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)")
 class HandSnapshot:
     """All known facts. Times in seconds since the epoch.
 
-    ordered: when the first writer was told to stop; gone: the latest time at which the last writer's pods were gone, by
+    ordered: when the first writer was scaled down; gone: the latest time at which the last writer's pods were gone, by
     the last update of its Deployment and the grace of its pods. Both None if the Deployments do not show them."""
 
     key: str
@@ -72,7 +72,7 @@ def read_manual_snapshot(ports: Ports, case: Case, judged: Judged | None) -> Han
         read, saved = judged.digest, judged.saved
     else:
         read = digest(ports.bucket.stream(key)) if stored else None
-        saved = _saved(ports.source, case)
+        saved = _read_saved(ports.source, case)
     deployments = ports.source.list(DEPLOYMENT, case.control_plane_namespace).items
     writers = [item for item in deployments if name_of(item) in WRITERS]
     return HandSnapshot(
@@ -83,11 +83,11 @@ def read_manual_snapshot(ports: Ports, case: Case, judged: Judged | None) -> Han
         members=etcd_members.replicas(ports.source, case),
         revisions=tuple(member.revision for member in etcd_members.members(ports.source, case)),
         ordered=min((moment for item in writers if (moment := scaled_at(item)) is not None), default=None),
-        gone=_gone(writers),
+        gone=_last_gone(writers),
     )
 
 
-def _saved(cluster: Kubernetes, case: Case) -> Saved | None:
+def _read_saved(cluster: Kubernetes, case: Case) -> Saved | None:
     if ETCD_POD not in etcd_members.ready_pods(cluster, case):
         return None
     script = (
@@ -113,18 +113,20 @@ def _saved(cluster: Kubernetes, case: Case) -> Saved | None:
 
 def seconds_of(moment: object) -> float | None:
     """The seconds of an RFC 3339 time in UTC, as Kubernetes writes it."""
-    found = _MOMENT.match(str(moment or ""))
-    return float(timegm(tuple(int(part) for part in found.groups()))) if found else None
+    match = _MOMENT.match(str(moment or ""))
+    return float(timegm(tuple(int(part) for part in match.groups()))) if match else None
 
 
 def scaled_at(deployment: Object) -> float | None:
     """When its replicas were last set by any client."""
     entries = deployment["metadata"].get("managedFields") or ()
-    told = (each for each in entries if dig(each.get("fieldsV1"), "f:spec", "f:replicas") is not None)
-    return max((moment for each in told if (moment := seconds_of(each.get("time"))) is not None), default=None)
+    entries_of_replicas = (each for each in entries if dig(each.get("fieldsV1"), "f:spec", "f:replicas") is not None)
+    return max(
+        (moment for each in entries_of_replicas if (moment := seconds_of(each.get("time"))) is not None), default=None
+    )
 
 
-def _gone(writers: Iterable[Object]) -> float | None:
+def _last_gone(writers: Iterable[Object]) -> float | None:
     """The latest time at which the last pod of the last writer was gone: their controllers have reported nothing since,
     and a pod is killed after its grace period."""
     latest = []
@@ -163,11 +165,11 @@ def check_whole(snapshot: HandSnapshot) -> Check:
     """Does it hold all writes acknowledged before the fence (I3)? The revision of a fenced etcd still rises when keys
     with a lease expire, so an older snapshot may also be complete; then only its time proves that, and only for an etcd
     with one member."""
-    kept, newest = snapshot.kept, max(snapshot.revisions, default=None)
+    saved, newest = snapshot.kept, max(snapshot.revisions, default=None)
     complete = len(snapshot.revisions) >= max(snapshot.members, 1)
-    if kept and complete and kept.revision == newest:
+    if saved and complete and saved.revision == newest:
         return Check(SNAPSHOT_WHOLE, "ok", f"it ends at revision {newest}, like the fenced etcd")
-    begun = kept.born if kept and snapshot.members == 1 else None
+    begun = saved.born if saved and snapshot.members == 1 else None
     if begun is not None and snapshot.gone is not None and begun > snapshot.gone + SKEW:
         return Check(SNAPSHOT_WHOLE, "ok", f"it was begun {begun - snapshot.gone:.0f} s after the last writer was gone")
     return _doubtful(snapshot, newest)
@@ -184,27 +186,27 @@ def _doubtful(snapshot: HandSnapshot, newest: int | None) -> Check:
     if modified is not None and snapshot.ordered is not None and modified < snapshot.ordered - SKEW:
         older = snapshot.ordered - modified
     if older is not None:
-        seen = f"it was uploaded {older:.0f} s before the first API server was told to stop"
+        message = f"it was uploaded {older:.0f} s before the first API server was scaled down"
         if newest is not None:
-            return Check(SNAPSHOT_WHOLE, "blocked", seen, why, again)
+            return Check(SNAPSHOT_WHOLE, "blocked", message, why, again)
         return Check(
             SNAPSHOT_WHOLE,
             "warning",
-            f"{seen}, and the source's etcd does not answer",
+            f"{message}, and the source's etcd does not answer",
             why,
             "continue if nothing is left of it",
         )
     if newest is None:
-        seen = "the source's etcd does not answer, so its last revision is unknown"
+        message = "the source's etcd does not answer, so its last revision is unknown"
         return Check(
             SNAPSHOT_WHOLE,
             "warning",
-            seen,
+            message,
             why,
             f"start pod {ETCD_POD} to compare, or continue if it is gone for good",
         )
     if snapshot.kept is None:
-        seen = f"pod {ETCD_POD} has no file {FILE} with the same content, so the snapshot's time is unknown"
+        message = f"pod {ETCD_POD} has no file {FILE} with the same content, so the snapshot's time is unknown"
     else:
-        seen = f"it ends at revision {snapshot.kept.revision}, but the fenced etcd is at {newest}"
-    return Check(SNAPSHOT_WHOLE, "warning", seen, why, again)
+        message = f"it ends at revision {snapshot.kept.revision}, but the fenced etcd is at {newest}"
+    return Check(SNAPSHOT_WHOLE, "warning", message, why, again)
