@@ -38,7 +38,7 @@ class Probe:
 
     def _from_source(self) -> Check:
         """The snapshot is uploaded by etcd's pod, and downloaded by etcd's pod on the destination."""
-        name, why = "bucket.source", "the snapshot goes from etcd's pod straight to the bucket"
+        name, why = "bucket.source", "the snapshot is uploaded from etcd's pod straight to the bucket"
         if self.fetched is None:
             return Check(
                 name,

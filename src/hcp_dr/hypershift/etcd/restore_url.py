@@ -94,7 +94,7 @@ def read(ports: Ports, url: str) -> RestoreUrl:
 
 def check(url: RestoreUrl) -> Check:
     """The proven and the unproven properties of a URL without fault."""
-    hours = "" if url.life is None else f", lives {url.life / 3600:.0f} h"
+    hours = "" if url.life is None else f", valid for {url.life / 3600:.0f} h"
     seen = f"{url.length} of {URL_LENGTH} characters{hours}; from here, the object behind it has the snapshot's size"
     if url.session and url.holds is None:
         return Check(

@@ -1,4 +1,4 @@
-"""The facts to check before the machines are given back to Cluster API: NodePools, MachineSets and machines of the
+"""The facts to verify before the machines are given back to Cluster API: NodePools, MachineSets and machines of the
 destination, compared with the backup and EC2."""
 
 from __future__ import annotations
