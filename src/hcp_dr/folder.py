@@ -41,7 +41,7 @@ class BackupFolder:
     def open_journal(self, now: Callable[[], float]) -> journal.Journal:
         return journal.Journal(self.path, now=now)
 
-    def must_be_usable(self, *, by_hand: bool = False) -> str:
+    def check_usable(self, *, by_hand: bool = False) -> str:
         """Check the folder before a command begins: it must be new, empty, or a backup folder of this user. `by_hand`:
         the folder is a backup that was made by hand with the documented commands. Such a folder may be accessible to
         others; the result is a warning about this, or "". Raises ArchiveError, JournalError; changes nothing."""
@@ -76,10 +76,10 @@ class BackupFolder:
         )
 
     def make(self, *, by_hand: bool = False) -> None:
-        """Create the folder, accessible only to its owner, if it does not exist; then as `must_be_usable`."""
+        """Create the folder, accessible only to its owner, if it does not exist; then as `check_usable`."""
         with self._translate_errors("", left=_UNTOUCHED, todo="Name a folder that you can write to."):
             disk.make_folder(self.path)
-        self.must_be_usable(by_hand=by_hand)
+        self.check_usable(by_hand=by_hand)
 
     def read(self, path: str) -> bytes | None:
         with self._translate_errors(path):

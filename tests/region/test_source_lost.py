@@ -35,7 +35,7 @@ FIRST, SECOND = MANAGEMENT_CLUSTERS
 APIS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 AWAY = 5.0
 """Seconds for which no API server can be away and back again."""
-TO_SCALE = re.compile(r"scale, as far as they are there, Deployments ([a-z, -]+) of (\S+) to zero, in this order")
+TO_SCALE = re.compile(r"scale, as far as they exist, Deployments ([a-z, -]+) of (\S+) to zero, in this order")
 
 
 @contextmanager
@@ -80,15 +80,15 @@ def test_it_comes_back_from_an_online_backup_and_the_source_that_returns_harms_n
         control.stop(f"{FIRST.name}/kube-apiserver")
         ended, said = told(restore, env_file, **state)
         assert ended == SourceAnswers.exit_code
-        assert "still takes writes (it was asked, and answered)" in said
+        assert "still takes writes (the probe was answered)" in said
 
         control.stop(FIRST.name)
         ended, said = told(restore, env_file, **state)
         assert ended == DONE_WITH_WARNINGS
         assert re.search(r"warning: data_loss: the snapshot is of \S+Z: writes of the last \d+ minutes are lost", said)
         assert (
-            "to do: etcd_revision: when all is Ready, restart in the hosted cluster what watches its API: kubelet"
-            in said
+            "to do: etcd_revision: when everything is Ready, "
+            "restart the clients of the API in the hosted cluster: kubelet" in said
         )
         assert identities(hosted) == nodes
         assert running(hosted) == instances

@@ -101,11 +101,11 @@ def test_a_dead_bucket_stops_nobody_and_what_it_missed_cannot_be_gone_on_with_el
     just_before(here, "backup.export_again", kill)
     with pytest.raises(Killed):
         here.operator.resume()
-    assert sum("no copy of the journal" in progress.text for progress in here.operator.told) == 1
+    assert sum("no current copy of the journal" in progress.text for progress in here.operator.told) == 1
     here.world.hooks.clear()
     ending = elsewhere(here.world).resume()
     assert isinstance(ending.error, JournalError)
-    assert "another machine went on with this relocation (engineer@bastion pid 2" in ending.error.what
+    assert "another machine continued this relocation (engineer@bastion pid 2" in ending.error.what
     assert here.operator.resume().error is None, "its own journal has it"
     assert_whole(here.world)
 
@@ -165,7 +165,7 @@ def test_journals_that_forked_are_refused() -> None:
     bucket.put(key, twin.journal_data(), metadata={})
     ending = here.operator.resume()
     assert isinstance(ending.error, JournalError)
-    assert "tell different things" in ending.error.what
+    assert "differ after line" in ending.error.what
 
 
 def test_what_only_the_first_folder_has_is_asked_for_by_name() -> None:

@@ -129,7 +129,7 @@ def test_a_snapshot_that_is_older_than_the_fence_is_refused_while_a_whole_one_ca
     ending = restored(here, hands)
     assert isinstance(ending.error, CannotMigrate)
     assert changed == []
-    assert "before the first API server was told to stop" in check(ending, "snapshot_whole").seen
+    assert "before the first API server was scaled down" in check(ending, "snapshot_whole").seen
     hands.save_and_upload()
     assert restored(here, hands).error is None
     assert here.operator.go_on("verify").error is None
@@ -157,7 +157,7 @@ def test_a_loss_that_is_confirmed_keeps_the_source_from_being_removed(monkeypatc
     assert here.operator.go_on("verify").error is None
     removed = here.operator.go_on("teardown")
     assert isinstance(removed.error, NotProven)
-    assert "before the first API server was told to stop" in removed.error.what
+    assert "before the first API server was scaled down" in removed.error.what
     assert hands.source.find(r.HOSTED_CLUSTER, "shop", "clusters") is not None
 
 

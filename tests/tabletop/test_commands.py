@@ -98,7 +98,7 @@ def test_a_resume_cannot_decide_again_how_the_names_move(dns: hcp_dr.model.Dns) 
     here.world.hooks.clear()
     error = here.operator.resume(dns=dns).error
     assert isinstance(error, JournalError)
-    assert f"--dns {dns} has nothing to decide" in error.what
+    assert f"--dns {dns} has no effect" in error.what
     ending = here.operator.resume()
     assert ending.exit_code == DONE
     assert here.verdict().reasons == ()

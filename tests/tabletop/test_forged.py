@@ -55,7 +55,7 @@ def forge_journal(here: Scene, step: str, **remembered: Any) -> None:
     lines += [{"at": 1, "line": "remember", "key": key, "value": value} for key, value in remembered.items()]
     story = journal.fold(journal.parse(here.world.cloud.storage.get(BUCKET, key).body))
     for line in lines:
-        story = story.after(story.sealed(line))
+        story = story.after(story.seal(line))
     put(here, key, b"".join(json.dumps(line, sort_keys=True).encode() + b"\n" for line in story.lines))
 
 
@@ -83,7 +83,7 @@ def test_a_node_pool_of_another_hosted_cluster_is_not_made(tmp_path: Path) -> No
     forge_manifest(here, body)
     ending = Operator(here.world, folder=tmp_path / "backup", machine="laptop").resume()
     assert isinstance(ending.error, ArchiveError)
-    assert "np-evil.yaml is of HostedCluster clusters/neighbour, and not of shop" in ending.error.what
+    assert "np-evil.yaml belongs to HostedCluster clusters/neighbour, not to shop" in ending.error.what
     assert sides(here)[1].find(r.NODE_POOL, "evil", "clusters") is None
 
 
@@ -123,7 +123,7 @@ def test_a_journal_in_the_bucket_makes_nothing_elsewhere(step: str, values: Mapp
     records = {record for record in zone(here) if "shop" not in record.name}
     ending = Operator(here.world, machine="laptop").abort()
     assert isinstance(ending.error, NotOurs)
-    assert "The journal holds what is not this hosted cluster's to have: " in ending.error.what
+    assert "The journal holds a value that does not belong to this hosted cluster: " in ending.error.what
     assert {record for record in zone(here) if "shop" not in record.name} == records
     source, destination = sides(here)
     assert [name_of(item) for item in source.list(r.ROUTE).items if name_of(item) == "evil"] == []

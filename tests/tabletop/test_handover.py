@@ -218,7 +218,7 @@ def test_an_older_backup_that_held_names_under_its_odd_id_gives_them_back(
     called(monkeypatch, backup_id)
     before = zone(here)
     with monkeypatch.context() as older:
-        older.setattr("hcp_dr.hypershift.dns.handover.nobody", lambda backup_id: f"hcp-dr-{backup_id}")
+        older.setattr("hcp_dr.hypershift.dns.handover.holding_owner", lambda backup_id: f"hcp-dr-{backup_id}")
         stop_at_change(here, "handover", "after")
     assert any(f"owner=hcp-dr-{backup_id}," in "".join(record.values) for record in zone(here))
     assert here.operator.abort().exit_code == DONE

@@ -106,7 +106,7 @@ def test_what_was_stopped_is_not_gone_on_with_elsewhere(step: str, which: Which,
     if command == "resume":
         assert isinstance(error, WrongCluster), error
         assert f"Point {'MGMT_KUBECONFIG' if which == 'source' else 'MGMT2_KUBECONFIG'} at" in error.next
-        assert "namespace kube-system there has uid" in error.what
+        assert "its namespace kube-system has uid" in error.what
     else:
         assert isinstance(error, HcpDrError)
 
@@ -196,7 +196,7 @@ def test_a_hosted_cluster_that_was_made_anew_on_the_source_is_not_fenced_or_remo
     just_before(here, "verify.await_nodes", make_anew)
     ending = here.operator.relocate()
     assert isinstance(ending.error, WrongCluster)
-    assert "HostedCluster clusters/shop there has uid" in ending.error.what
+    assert "its HostedCluster clusters/shop has uid" in ending.error.what
     found = sides(here)[0].get(r.HOSTED_CLUSTER, "shop", "clusters")
     assert dig(found, "spec", "pausedUntil") is None, "what is not known is not put right"
 

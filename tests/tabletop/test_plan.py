@@ -34,7 +34,7 @@ def settled(action: str) -> str:
 
 
 BY_ITSELF = re.compile(
-    r"patch on \w+ Machine(Deployment|Set) .*cluster.x-k8s.io/paused|hurry on \w+ Pod "
+    r"patch on \w+ Machine(Deployment|Set) .*cluster.x-k8s.io/paused|force-stop on \w+ Pod "
     r"|delete on source HostedControlPlane"
 )
 """Others may be sooner: an operator that lives holds and lets go what belongs to a NodePool, a pod leaves by itself,

@@ -156,7 +156,7 @@ def test_who_answers_well_in_the_buckets_place_is_no_rival(size: str) -> None:
     just_before(here, STEP, between)
     ending = here.operator.relocate()
     assert type(ending.error) is BucketRefused
-    assert "twice it was answered that this is done, and it is not there" in ending.error.what
+    assert "the bucket confirmed this twice, but the result is missing" in ending.error.what
     assert "somebody" not in ending.error.paragraph()
 
 
@@ -166,7 +166,7 @@ def test_who_answers_the_probe_in_the_buckets_place_is_found_by_its_bytes() -> N
         side.kubelet._fetch = lambda *_: Answer(200, {}, b"<html>welcome</html>")
     check = of_pod(here.operator.preflight())
     assert (check.verdict, check.acceptable) == ("blocked", False)
-    assert "answered 200 with 20 bytes that are not what is there" in check.seen
+    assert "answer was 200 with 20 bytes that differ from the object" in check.seen
 
 
 def test_an_url_to_restore_from_that_is_redirected_is_not_used() -> None:

@@ -31,7 +31,7 @@ def test_it_says_what_was_verified_with_values(tmp_path: Path) -> None:
         r"(\d+) of \1 samples with the same uid, 0 of them changed", seen["verify.identity samples.ConfigMap"]
     )
     assert "left out: 1 HostedControlPlane" in seen["verify.placement restored"]
-    assert "objects are carried; not: " in seen["backup.export_objects selection"]
+    assert "objects are exported; not: " in seen["backup.export_objects selection"]
     assert report["versions"] == [__version__]
     text = relocation.to_text(report)
     html = page.to_html(report)

@@ -72,7 +72,7 @@ def test_while_the_destination_serves(stopped_in: str, to: str, hook: Callable[[
 def test_while_the_destination_has_it_paused() -> None:
     here = rolled_back("restore.start_control_plane", "restore.hosted_cluster")
     error = assert_refused(here, JournalError)
-    assert "the destination has a HostedCluster of this relocation, of which it knows nothing" in error.what
+    assert "the destination has a HostedCluster of this relocation, but the journal has no record of that" in error.what
     assert "--backup" in error.next
 
 
@@ -89,7 +89,7 @@ def test_while_the_destination_does_not_answer(stopped_in: str, kind: type[HcpDr
     here = rolled_back(stopped_in, "restore.hosted_cluster")
     here.world.hooks.append(without_destination)
     error = assert_refused(here, kind)
-    assert "the Lease on the source says that" in error.what
+    assert "the Lease on the source announces" in error.what
 
 
 def test_a_resumed_abort_asks_too() -> None:

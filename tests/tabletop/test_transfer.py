@@ -139,7 +139,7 @@ def test_without_room_nothing_is_saved_and_etcd_lives() -> None:
     just_before(here, "backup.snapshot_etcd", fill)
     stopped = here.operator.relocate().error
     assert isinstance(stopped, Refused)
-    assert "lacks 64 MiB of room" in stopped.what
+    assert "lacks 64 MiB of free space" in stopped.what
     assert saved(here) == []
     for volume in here.world.sides[0].kubelet.volumes.values():
         volume.room *= 1024
@@ -189,7 +189,7 @@ def test_without_a_wish_what_the_bucket_does_is_told() -> None:
     here = scene()
     ending = here.operator.relocate()
     [check] = [check for check in ending.checks if check.name == "snapshot_encryption"]
-    assert (check.verdict, check.seen) == ("ok", "the snapshot is kept with AES256")
+    assert (check.verdict, check.seen) == ("ok", "the snapshot is stored with AES256")
     assert b'"encryption": "AES256"' in here.operator.files["manifest.json"]
 
 

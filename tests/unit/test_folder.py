@@ -47,7 +47,7 @@ def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path, bits: int, holds:
     if holds:
         (there / holds).write_text('{"line": "begin", "command": "relocate"}\n')
     there.chmod(bits)
-    for use in (BackupFolder(there).make, BackupFolder(there).must_be_usable):
+    for use in (BackupFolder(there).make, BackupFolder(there).check_usable):
         with pytest.raises(ArchiveError) as caught:
             use()
         assert caught.value.left_as == "Nothing was changed anywhere."
@@ -94,15 +94,15 @@ def test_lines_of_another_program_are_no_journal(folder: BackupFolder) -> None:
 def test_one_that_people_made_may_be_open_and_that_is_told(folder: BackupFolder) -> None:
     folder.path.chmod(0o755)
     (folder.path / "namespaces").mkdir()
-    assert folder.must_be_usable(by_hand=True) == (
+    assert folder.check_usable(by_hand=True) == (
         f"The backup folder {folder.path} is accessible to others (mode 755). "
         f"To restrict it: `chmod 700 {folder.path}`."
     )
     with closing(Journal(folder.path, now=lambda: 0.0)) as journal:
         journal.write("begin", command="restore-by-hand")
-        assert "To restrict it" in folder.must_be_usable()
+        assert "To restrict it" in folder.check_usable()
         journal.write("begin", command="verify")
-    assert "To restrict it" in folder.must_be_usable()
+    assert "To restrict it" in folder.check_usable()
     assert mode(folder.path) == 0o755
 
 

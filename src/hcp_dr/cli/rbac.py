@@ -35,7 +35,7 @@ def rbac(
     subject = _subject(user, group, service_account)
     namespace, name = settings.hc_cluster_ns, settings.hc_cluster_name
     values: dict[str, Any] = {
-        side: roles.listed(roles.manifests(side, namespace, name, subject)) for side in SIDES if part in (side, "all")
+        side: roles.as_list(roles.manifests(side, namespace, name, subject)) for side in SIDES if part in (side, "all")
     }
     texts = [roles.text(side, namespace, name) for side in SIDES if part in (side, "all")]
     if part in ("iam", "all"):

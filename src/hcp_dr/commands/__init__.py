@@ -1,1 +1,1 @@
-"""The use cases, one a file: each is a function over a `context.Context`, and the command line only calls them."""
+"""The use cases, one in a file: functions over a `context.Context`. The command line only calls these functions."""

@@ -1,4 +1,4 @@
-"""Aborts a relocation: undoes what it did, up to the point of no return, and puts the source back into service."""
+"""Aborts a relocation: undoes its steps, up to the point of no return, and puts the source back into service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.progress import NullJournal
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
-from hcp_dr.engine.wait import FIRST_LIMIT
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT
 from hcp_dr.errors import RESUME, NothingToResume, PastNoReturn, Refused
 from hcp_dr.hypershift.deletion import no_return
 from hcp_dr.hypershift.source_loss import is_lost
@@ -27,8 +27,8 @@ from hcp_dr.procedure.resume.refill import STEP as REFILL
 
 
 def abort(context: Context) -> Outcome:
-    """Undo what a relocation did, begun on this machine or another. Whether that may be is looked at before anything
-    is written. Raises HcpDrError, StopRequested."""
+    """Undo a relocation begun on this machine or another. Checks that the abort is allowed before it writes anything.
+    Raises HcpDrError, StopRequested."""
     try:
         context.choose(context.backups.folder(new=False))
     except NothingToResume:
@@ -38,14 +38,14 @@ def abort(context: Context) -> Outcome:
     context.confirm(
         Confirmation(
             case.name,
-            f"The relocation of hosted cluster {case.namespace}/{case.name} is called off: {case.source} serves it "
-            f"again, and what was made of it on {case.destination} is taken away.",
+            f"The relocation of hosted cluster {case.namespace}/{case.name} is aborted: {case.source} serves it again, "
+            f"and the objects created for it on {case.destination} are removed.",
         )
     )
     lease = context.lease(case)
     with context.while_working(), closing(context.open_journal()) as journal:
         work = command_run(context, case, journal, lease)
-        with lease.held():
+        with lease.acquire():
             checks = work.catch_up(REFILL)
             check_abortable(context, case)
             work.begin("begin", command=ABORT, case=case.to_json())
@@ -54,54 +54,55 @@ def abort(context: Context) -> Outcome:
 
 
 def command_run(context: Context, case: Case, journal: OpenJournal, lease: Lease) -> CommandRun:
-    """An abort has no watches: what they guard is what it takes back."""
-    return context.undertaking(case, journal, lease, without=without(lambda: journal.memory))
+    """An abort has no watches: it undoes the state that the watches guard."""
+    return context.command_run(case, journal, lease, without=may_do_without(lambda: journal.memory))
 
 
 def check_abortable(context: Context, case: Case) -> None:
     """Reads only. Raises PastNoReturn, NothingToResume, Refused."""
     story = context.story
     run = context.run(case, NullJournal(story.memory))
-    run.patience = FIRST_LIMIT
+    run.patience = FIRST_ANSWER_TIMEOUT
     check_before_no_return(run, story)
 
 
 def check_before_no_return(run: Run, story: JournalState) -> None:
     """Raises PastNoReturn, NothingToResume, Refused. `run` writes into no journal."""
     if story.aborted and story.ended:
-        raise NothingToResume(reason="the relocation was called off, and that is finished", todo="")
+        raise NothingToResume(reason="the relocation was aborted, and the abort is finished", todo="")
     if story.ended and POINT_OF_NO_RETURN in story.memory.acted:
         raise PastNoReturn(
             why=f"the {story.command} has ended",
             left="Nothing of the hosted cluster was changed by this command.",
-            todo="Go on as `hcp-dr status` says. To have the hosted cluster on the source again, relocate it back "
-            "afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR.",
+            todo="Continue as `hcp-dr status` advises. To move the hosted cluster back to the source, relocate it "
+            "again afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR.",
         )
     run.carry_out_one(no_return.CHECK)
     if judge_backup.STEP.name in story.memory.begun:
         raise Refused(
-            what="The source was fenced by hand before hcp-dr began: how it served is not known, so that a restore of "
-            "a backup that was made by hand cannot be called off.",
+            what="The source was fenced by hand before hcp-dr began. Its state before the fence is unknown, so the "
+            "restore of a backup made by hand cannot be aborted.",
             left="Nothing of the hosted cluster was changed by this command; the source stays fenced.",
-            todo=f"Run {RESUME} to bring the restore to its end. To have the hosted cluster on the source again, "
-            "relocate it back afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR.",
+            todo=f"Run {RESUME} to finish the restore. To move the hosted cluster back to the source, relocate it "
+            "again afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR.",
         )
     if not any(step.name in story.memory.begun for step in UNDO):
-        raise NothingToResume(reason="nothing was begun that could be undone", todo="Start with `hcp-dr relocate`.")
+        raise NothingToResume(reason="no step was begun that could be undone", todo="Start with `hcp-dr relocate`.")
 
 
 def undo_all(run: Run, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
-    """Undo the steps, and prove that the source is in service. Nothing of the source is started before the destination
-    was asked: a resumed abort may have an older journal than the one that it began with. Raises as `Run.carry_out`."""
+    """Undo the steps, and prove that the source is in service. Starts nothing on the source before checking the
+    destination: a resumed abort may have an older journal than at its beginning. Raises as `Run.carry_out`."""
     if RESTORE_HOSTED_CLUSTER not in run.journal.memory.begun:
-        look = replace(run, journal=NullJournal(run.journal.memory), mirror=None, patience=FIRST_LIMIT)
+        look = replace(run, journal=NullJournal(run.journal.memory), mirror=None, patience=FIRST_ANSWER_TIMEOUT)
         look.carry_out_one(no_return.CHECK)
     return (*run.undo(steps), *run.carry_out(IN_SERVICE))
 
 
-def without(told: Callable[[], RunState]) -> Callable[[Side], bool]:
-    """Which management cluster an abort can do without while it does not answer: the destination, as long as this
-    relocation has no HostedCluster there. The source must not stay paused for its sake. A restore of a lost source has
-    its Lease there and none on the source, so that only the destination's tells of one that is at work. `told` is what
-    the journal tells by then, which may be another machine's; whether it tells all is for `must_be_returnable`."""
-    return lambda side: side == "destination" and RESTORE_HOSTED_CLUSTER not in told().begun and not is_lost(told())
+def may_do_without(memory: Callable[[], RunState]) -> Callable[[Side], bool]:
+    """Whether an abort can continue without an unreachable management cluster: only without the destination, and only
+    while this relocation has no HostedCluster there. The source must not stay paused because the destination is down.
+    The restore of a lost source has its Lease on the destination and none on the source, so only the destination shows
+    one at work. `memory` returns the current journal state, possibly from another machine; `check_before_no_return`
+    decides whether that state is complete."""
+    return lambda side: side == "destination" and RESTORE_HOSTED_CLUSTER not in memory().begun and not is_lost(memory())

@@ -1,4 +1,4 @@
-"""From a running hosted cluster to a fenced one, whose objects and etcd are in the bucket."""
+"""From a running hosted cluster to a fenced one, with its objects and etcd in the bucket."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def backup(
     reasons: Mapping[str, str] = NOTHING,
     documented_key: bool = False,
 ) -> Outcome:
-    """Pause, export, fence and snapshot the hosted cluster, and release its names. The parameters are those of
+    """Pause, export, fence and snapshot the hosted cluster, and release its DNS names. The parameters are those of
     `relocate`. Raises HcpDrError, StopRequested."""
     if documented_key and dns == HANDOVER:
         raise SettingsError(
-            what="With --dns handover the names are hcp-dr's until it restores; a restore by hand never gets them.",
-            todo="Leave --documented-key or --dns handover out.",
+            what="With --dns handover hcp-dr owns the DNS names until it restores; a restore by hand never gets them.",
+            todo="Leave out --documented-key or --dns handover.",
         )
     return begin(context, "backup", dns=dns, reasons=reasons, documented_key=documented_key)

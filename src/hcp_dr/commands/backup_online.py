@@ -1,4 +1,4 @@
-"""An online backup: while the hosted cluster goes on, and as often as a schedule wants."""
+"""An online backup: the hosted cluster keeps serving, so backups can follow any schedule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hcp_dr.commands.journaled_case import check_no_unfinished_run
 from hcp_dr.commands.left_as_was import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.engine.journal import ABORT
 from hcp_dr.engine.lease import Lease
-from hcp_dr.engine.mirror import newest
+from hcp_dr.engine.mirror import find_newest
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import Unfinished
 from hcp_dr.model import Case
@@ -20,50 +20,50 @@ from hcp_dr.procedure import BACKUP_ONLINE, ONLINE_PREFLIGHT, working_steps
 
 
 def backup_online(context: Context) -> Outcome:
-    """Export the objects and snapshot etcd into a new backup folder. Asks nobody, since nothing is taken away. Raises
-    HcpDrError, StopRequested."""
+    """Export the objects and snapshot etcd into a new backup folder. Needs no confirmation, because it removes nothing.
+    Raises HcpDrError, StopRequested."""
     with nothing_begun():
         context.choose(context.backups.online_folder())
         check_no_unfinished_run(context)
         case = discover_relocation(context)
         lease = context.lease(case)
-        lease.look()
+        lease.record_versions()
     with nothing_begun(ONLY_OURS_CHANGED):
-        checks = _passed(context, case)
+        checks = _check_ready(context, case)
     with context.while_working(), ExitStack() as stack:
         with nothing_begun(ONLY_OURS_CHANGED):
-            if not stack.enter_context(lease.held()):  # somebody was at work meanwhile
-                checks = _passed(context, case, lease)
+            if not stack.enter_context(lease.acquire()):  # another client was at work since
+                checks = _check_ready(context, case, lease)
             context.folder.make()
         journal = stack.enter_context(closing(context.open_journal()))
-        work = context.undertaking(case, journal, lease)
+        work = context.command_run(case, journal, lease)
         work.begin("begin", command=BACKUP_ONLINE, case=case.to_json())
         journal_checks(journal, "preflight", checks)
         checks += work.carry_out(working_steps(BACKUP_ONLINE))
     return Outcome(journal.story, context.folder, checks)
 
 
-def _passed(context: Context, case: Case, lease: Lease | None = None) -> tuple[Check, ...]:
+def _check_ready(context: Context, case: Case, lease: Lease | None = None) -> tuple[Check, ...]:
     """Raises Unfinished, CannotMigrate."""
     check_no_other_backup(context.ports.bucket, case)
     return require_preflight(context, case, lease=lease, steps=ONLINE_PREFLIGHT)
 
 
 def check_no_other_backup(bucket: Bucket, case: Case) -> None:
-    """A relocation that was stopped will go on, and its nonce must be in the hosted cluster then. An online backup that
-    was killed leaves nothing that another one does not take away. Raises Unfinished, AwsError."""
-    found = newest(bucket, case.namespace, case.name)
-    if found is None or found.story.ended:
+    """A stopped relocation will be resumed, and needs its nonce in the hosted cluster then. A killed online backup
+    leaves nothing that the next one does not remove. Raises Unfinished, AwsError."""
+    mirrored = find_newest(bucket, case.namespace, case.name)
+    if mirrored is None or mirrored.story.ended:
         return
-    story = found.story
+    story = mirrored.story
     command = str(story.command or ABORT)
     if command == BACKUP_ONLINE:
         return
     raise Unfinished(
-        path=found.prefix,
-        folder=f"s3://{bucket.name}/{found.prefix}",
+        path=mirrored.prefix,
+        folder=f"s3://{bucket.name}/{mirrored.prefix}",
         command=command,
         step=story.current or "?",
-        todo="Go on with `hcp-dr resume`, or call it off with `hcp-dr abort`; an online backup would write over its "
-        "mark in the hosted cluster.",
+        todo="Continue it with `hcp-dr resume`, or undo it with `hcp-dr abort`; an online backup would overwrite its "
+        "nonce in the hosted cluster.",
     )

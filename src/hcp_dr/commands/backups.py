@@ -1,4 +1,4 @@
-"""Where backups are on this machine."""
+"""The backup folders on this machine."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class BackupsOnDisk:
         return self.named is not None
 
     def folder(self, *, new: bool) -> BackupFolder:
-        """--backup, BACKUP_DIR, HC_CLUSTER_DIR/backup; else one below the user's state folder: a new one, or the
+        """--backup, BACKUP_DIR, HC_CLUSTER_DIR/backup; else a folder below the user's state folder: a new one, or the
         newest."""
         for named in (self.named, *self._of_settings()):
             if named is not None:
                 return BackupFolder(named)
         root = state_folder(self.settings)
-        existing = journaled_below(root)
+        existing = find_journaled(root)
         if not new:
             if not existing:
                 raise NothingToResume(reason=f"no journal is below {root}")
@@ -46,8 +46,8 @@ class BackupsOnDisk:
         return BackupFolder(self.named or self._new())
 
     def of_backup(self, backup_id: str) -> BackupFolder | None:
-        """The folder of this backup, where it is below the user's state folder."""
-        for path in journaled_below(state_folder(self.settings)):
+        """The folder of this backup, if it is below the user's state folder."""
+        for path in find_journaled(state_folder(self.settings)):
             story = journals.read(path)
             if story is not None and story.case is not None and story.case.get("backup_id") == backup_id:
                 return BackupFolder(path)
@@ -56,34 +56,34 @@ class BackupsOnDisk:
     def with_snapshot(self) -> Sequence[BackupFolder]:
         if self.named is not None:
             return [BackupFolder(self.named)]
-        below = journaled_below(state_folder(self.settings))
+        below = find_journaled(state_folder(self.settings))
         return [BackupFolder(path) for path in (*filter(None, self._of_settings()), *below)]
 
     def searched(self) -> str:
         return str(self.named or state_folder(self.settings))
 
     def _of_settings(self) -> tuple[Path | None, ...]:
-        given = self.settings
-        return given.backup_dir, given.hc_cluster_dir and given.hc_cluster_dir / "backup"
+        settings = self.settings
+        return settings.backup_dir, settings.hc_cluster_dir and settings.hc_cluster_dir / "backup"
 
     def _new(self) -> Path:
         return state_folder(self.settings) / time.strftime("%Y%m%d-%H%M%S", time.gmtime())
 
 
 def state_root() -> Path:
-    """The user's state folder. Raises RuntimeError where nobody knows the user's home."""
+    """The user's state folder. Raises RuntimeError if the user has no known home."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "hcp-dr"
 
 
 def state_folder(settings: config.Settings) -> Path:
-    """Where the backups of this hosted cluster are that nobody gave a place."""
+    """The default folder for the backups of this hosted cluster."""
     return state_root() / settings.hc_cluster_ns / settings.hc_cluster_name
 
 
-def journaled_below(root: Path) -> list[Path]:
-    """Folders with a journal, by name, which is by age."""
-    found = (path for path in root.glob("*") if not path.is_symlink() and os.path.lexists(path / journals.FILE_NAME))
-    return sorted(found) if root.is_dir() else []
+def find_journaled(root: Path) -> list[Path]:
+    """Folders with a journal, by name, so by age."""
+    paths = (path for path in root.glob("*") if not path.is_symlink() and os.path.lexists(path / journals.FILE_NAME))
+    return sorted(paths) if root.is_dir() else []
 
 
 def _is_online(path: Path) -> bool:

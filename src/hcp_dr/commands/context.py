@@ -1,7 +1,7 @@
-"""What a command is given: which relocation is requested, ways to reach the world, and who runs it.
+"""The input of a command: the requested relocation, ways to reach the clusters and AWS, and the user.
 
-A command is a function over a `Context`. It prints nothing, asks nobody except through `confirm`, and reads no
-environment, so that the command line, the rehearsal and any other Python program call the same one.
+A command is a function over a `Context`. It prints nothing, asks only through `confirm`, and reads no environment, so
+that the command line, the rehearsal and any other Python program call the same function.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from hcp_dr.objects.archive import Archive
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """What the settings say. Optional values are None where they are left to be discovered."""
+    """The content of the settings. Optional values are None if they are to be discovered."""
 
     namespace: str
     name: str
@@ -63,7 +63,7 @@ class Aws(Protocol):
 
 
 class Connections(Protocol):
-    """Ways to open the ports. Opening one may fail, and the others still open."""
+    """Ways to open the ports. Opening one may fail while the rest still open."""
 
     def cluster(self, side: Side) -> Kubernetes:
         """Raises UnreadableKubeconfig."""
@@ -83,30 +83,30 @@ class Connections(Protocol):
 
 
 class Folder(Archive, Protocol):
-    """A backup folder with its journal."""
+    """A backup folder, including its journal."""
 
     @property
     def name(self) -> str:
         """The last part of its path."""
         ...
 
-    def must_be_usable(self, *, by_hand: bool = False) -> str:
-        """A warning, "" where there is none. Raises ArchiveError, JournalError where the folder is not ours to use."""
+    def check_usable(self, *, by_hand: bool = False) -> str:
+        """A warning, "" if there is none. Raises ArchiveError, JournalError if the folder is not safe to use."""
         ...
 
     def make(self, *, by_hand: bool = False) -> None: ...
 
     def story(self) -> JournalState | None:
-        """What its journal tells, None where it has none. Raises JournalError."""
+        """The content of its journal, None if there is no journal. Raises JournalError."""
         ...
 
     def open_journal(self, now: Callable[[], float]) -> OpenJournal:
-        """For writing. Raises JournalError where another process writes it."""
+        """For writing. Raises JournalError if another process is writing it."""
         ...
 
 
 class Backups(Protocol):
-    """Where backup folders are."""
+    """The places of backup folders."""
 
     @property
     def is_named(self) -> bool:
@@ -114,7 +114,7 @@ class Backups(Protocol):
         ...
 
     def folder(self, *, new: bool) -> Folder:
-        """`new` where a journal may begin. Raises NothingToResume."""
+        """`new` if a journal may begin. Raises NothingToResume."""
         ...
 
     def online_folder(self) -> Folder: ...
@@ -126,14 +126,14 @@ class Backups(Protocol):
         ...
 
     def searched(self) -> str:
-        """Where `with_snapshot` looked, for messages."""
+        """The places searched by `with_snapshot`, for messages."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """Asked before a command takes something away. `name` is the hosted cluster's, to be typed; `what` is about to
-    happen; `checks` are to be known before the answer."""
+    """A question before a command removes something. `name` is the hosted cluster's, to be typed; `what` describes the
+    consequence; `checks` are to be read before the answer."""
 
     name: str
     what: str
@@ -142,7 +142,7 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a command ended that did its work. `checks` are those of this run, of which none stops."""
+    """The result of a successful command. `checks` are the checks of this run; none of them blocks."""
 
     story: JournalState
     folder: Folder
@@ -158,21 +158,21 @@ class Outcome:
 
 
 def exit_code_of(checks: Sequence[Check]) -> int:
-    """Of a command that did its work."""
+    """The exit code of a successful command."""
     return DONE_WITH_WARNINGS if any(check.verdict == "warning" for check in checks) else DONE
 
 
 def _ignore(_: object) -> None:
-    """The caller does not want to be told."""
+    """The caller wants no reports."""
 
 
 @dataclass(slots=True)
 class Context:
-    """One command's world. Nothing is opened or read before it is needed.
+    """The environment of one command. Nothing is opened or read before it is needed.
 
-    `on_progress` is told each step. `on_blocked` is told the checks of a preflight that stops the command, before its
-    error is raised. `confirm` returns where the answer is yes, and raises ConfirmationMissing where not. The work that
-    writes is done inside of `while_working`; setting `stop` ends it between two actions with StopRequested.
+    `on_progress` receives the progress of each step. `on_blocked` receives the checks of a preflight that blocks the
+    command, before its error is raised. `confirm` returns if the answer is yes, and raises ConfirmationMissing if not.
+    Writing commands run inside `while_working`; setting `stop` ends them between two actions with StopRequested.
     """
 
     requested: Requested
@@ -183,7 +183,7 @@ class Context:
     on_blocked: Callable[[tuple[Check, ...]], None] = _ignore
     stop: threading.Event = field(default_factory=threading.Event)
     while_working: Callable[[], AbstractContextManager[None]] = nullcontext
-    clock: Clock | None = None  # None is this machine's
+    clock: Clock | None = None  # None: the clock of this machine
     process: Process = field(default_factory=current)
     is_gone: Callable[[str], bool] = is_gone
     hands: int = HANDS
@@ -192,12 +192,12 @@ class Context:
 
     @property
     def chosen(self) -> Folder | None:
-        """The backup folder, as far as it is chosen by now."""
+        """The backup folder, if already chosen."""
         return self._folder
 
     @property
     def folder(self) -> Folder:
-        """The backup folder of the command. Raises NothingToResume where none was chosen and none is there."""
+        """The backup folder of the command. Raises NothingToResume if none was chosen and none exists."""
         if self._folder is None:
             self._folder = self.backups.folder(new=False)
         return self._folder
@@ -213,9 +213,9 @@ class Context:
     def ports(self) -> Ports:
         """Raises UnreadableKubeconfig, SettingsError."""
         if self._ports is None:
-            doors = self.connections
-            source, destination = doors.cluster("source"), doors.cluster("destination")
-            hosted, aws = doors.cluster("hosted"), doors.aws()
+            connections = self.connections
+            source, destination = connections.cluster("source"), connections.cluster("destination")
+            hosted, aws = connections.cluster("hosted"), connections.aws()
             self._ports = Ports(
                 source=source,
                 destination=destination,
@@ -225,8 +225,8 @@ class Context:
                 instances=aws.instances,
                 identity=aws.identity,
                 archive=self.folder,
-                fresh_id=doors.fresh_id,
-                now=doors.now,
+                fresh_id=connections.fresh_id,
+                now=connections.now,
             )
         return self._ports
 
@@ -235,7 +235,7 @@ class Context:
         self._ports = ports
 
     def cluster(self, side: Side) -> Kubernetes:
-        """One of them alone. Raises UnreadableKubeconfig."""
+        """A single cluster. Raises UnreadableKubeconfig."""
         return self._ports.cluster(side) if self._ports is not None else self.connections.cluster(side)
 
     def bucket(self) -> Bucket:
@@ -250,12 +250,12 @@ class Context:
 
     @property
     def story(self) -> JournalState:
-        """What the folder's journal tells; nothing where there is none."""
+        """The content of the folder's journal; empty if there is no journal."""
         return self.folder.story() or JournalState()
 
     @property
     def who(self) -> str:
-        """Who runs this, for the journal: the user of this machine, and as whom AWS knows the credentials."""
+        """The user, for the journal: the login on this machine, and the identity behind the AWS credentials."""
         return f"{self.process.who}, {self.ports.identity.arn()}"
 
     def tell(self, text: str) -> None:
@@ -268,7 +268,7 @@ class Context:
         return Run(self.ports, case, journal, self.time, self.on_progress, self.stop, hands=self.hands)
 
     def lease(self, case: Case, in_place_of_source: Leases | None = None) -> Lease:
-        """After the point of no return it does without a source that does not answer, from the first look on."""
+        """After the point of no return the Lease tolerates an unreachable source, from the first attempt on."""
         return Lease(
             self.ports,
             case,
@@ -281,7 +281,7 @@ class Context:
             in_place_of_source=in_place_of_source,
         )
 
-    def undertaking(
+    def command_run(
         self,
         case: Case,
         journal: OpenJournal,

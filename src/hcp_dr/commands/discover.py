@@ -1,4 +1,4 @@
-"""Finds out which relocation this is: reads the HostedCluster on the source and holds the settings against it."""
+"""Identifies the relocation: reads the HostedCluster on the source and compares it with the settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hcp_dr.upstream import KUBE_SYSTEM
 
 
 def api_hostname(hosted_cluster: Object) -> str:
-    """The fixed hostname under which the API is published, "" where there is none."""
+    """The fixed hostname of the published API, "" if there is none."""
     for entry in dig(hosted_cluster, "spec", "services") or ():
         if entry.get("service") == "APIServer":
             strategy = entry.get("servicePublishingStrategy") or {}
@@ -35,43 +35,43 @@ def discover_relocation(context: Context) -> Case:
     return discover(context.requested, context.ports.source, context.ports.destination, backup_id)
 
 
-def discover(asked: Requested, source: Kubernetes, destination: Kubernetes, backup_id: str) -> Case:
-    """Raises SameCluster, UnknownHostedCluster, SettingsError where a variable contradicts what is there."""
+def discover(requested: Requested, source: Kubernetes, destination: Kubernetes, backup_id: str) -> Case:
+    """Raises SameCluster, UnknownHostedCluster, SettingsError if a variable contradicts the cluster."""
     source_uid, destination_uid = uid_of_cluster(source), uid_of_cluster(destination)
     if source_uid == destination_uid:
         raise SameCluster(evidence=f"namespace {KUBE_SYSTEM} has uid {source_uid} on both")
-    hosted_cluster = source.find(HOSTED_CLUSTER, asked.name, asked.namespace)
+    hosted_cluster = source.find(HOSTED_CLUSTER, requested.name, requested.namespace)
     if hosted_cluster is None:
-        there = [f"{i['metadata']['namespace']}/{name_of(i)}" for i in source.list(HOSTED_CLUSTER).items]
+        existing = [f"{i['metadata']['namespace']}/{name_of(i)}" for i in source.list(HOSTED_CLUSTER).items]
         raise UnknownHostedCluster(
-            namespace=asked.namespace,
-            name=asked.name,
+            namespace=requested.namespace,
+            name=requested.name,
             cluster="source",
             server=source.server,
-            seen=f"There are: {', '.join(there)}." if there else "There is none at all.",
+            seen=f"HostedClusters there: {', '.join(existing)}." if existing else "It has no HostedCluster at all.",
         )
-    pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, asked.namespace).items)
+    pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, requested.namespace).items)
     names = tuple(sorted(name_of(pool) for pool in pools))
     fixed = all(dig(pool, "spec", "autoScaling") is None for pool in pools)
     replicas = sum(int(dig(pool, "spec", "replicas") or 0) for pool in pools) if fixed else None
     region = str(dig(hosted_cluster, "spec", "platform", "aws", "region") or "")
-    problem = _contradiction(asked, names, replicas)
+    problem = _find_contradiction(requested, names, replicas)
     if problem is not None:
         raise problem
     return Case(
-        namespace=asked.namespace,
-        name=asked.name,
+        namespace=requested.namespace,
+        name=requested.name,
         infra_id=str(dig(hosted_cluster, "spec", "infraID") or ""),
         api_hostname=api_hostname(hosted_cluster),
-        source=asked.source,
-        destination=asked.destination,
+        source=requested.source,
+        destination=requested.destination,
         node_pools=names,
-        aws_region=asked.region or region,
-        bucket=asked.bucket,
-        zone_id=asked.zone_id,
-        domain=asked.domain,
+        aws_region=requested.region or region,
+        bucket=requested.bucket,
+        zone_id=requested.zone_id,
+        domain=requested.domain,
         backup_id=backup_id,
-        part_mib=asked.part_mib,
+        part_mib=requested.part_mib,
         source_uid=source_uid,
         destination_uid=destination_uid,
         hosted_cluster_uid=uid_of(hosted_cluster),
@@ -79,22 +79,22 @@ def discover(asked: Requested, source: Kubernetes, destination: Kubernetes, back
     )
 
 
-def recognized(case: Case, ports: Ports) -> Case:
-    """The case of a journal that does not say who its management clusters are, with those behind the kubeconfigs, each
-    proven by what the relocation left there. One that does not answer stays unknown, and nothing is done there. Raises
-    WrongCluster, KubernetesError, ArchiveError."""
+def complete_case(case: Case, ports: Ports) -> Case:
+    """The case of a journal without the identity of its management clusters, completed from the clusters behind the
+    kubeconfigs, each proven by traces of the relocation. A cluster that does not answer stays unknown, and is not
+    touched. Raises WrongCluster, KubernetesError, ArchiveError."""
     return replace(
         case,
-        source_uid=known_uid(case, "source") or _proven_uid(ports, case, "source"),
-        destination_uid=known_uid(case, "destination") or _proven_uid(ports, case, "destination"),
-        hosted_cluster_uid=case.hosted_cluster_uid or _exported_uid(ports),
+        source_uid=known_uid(case, "source") or _read_proven_uid(ports, case, "source"),
+        destination_uid=known_uid(case, "destination") or _read_proven_uid(ports, case, "destination"),
+        hosted_cluster_uid=case.hosted_cluster_uid or _read_exported_uid(ports),
     )
 
 
-def _proven_uid(ports: Ports, case: Case, side: Side) -> str:
-    """ "" where the cluster does not answer."""
+def _read_proven_uid(ports: Ports, case: Case, side: Side) -> str:
+    """The uid, "" if the cluster does not answer."""
     try:
-        _must_be_proven(ports, case, side)
+        _check_proven(ports, case, side)
         return uid_of_cluster(ports.cluster(side))
     except KubernetesError as error:
         if not error.passing:
@@ -102,39 +102,40 @@ def _proven_uid(ports: Ports, case: Case, side: Side) -> str:
         return ""
 
 
-def _must_be_proven(ports: Ports, case: Case, side: Side) -> None:
+def _check_proven(ports: Ports, case: Case, side: Side) -> None:
     cluster = ports.cluster(side)
-    here = cluster.find(HOSTED_CLUSTER, case.name, case.namespace)
-    exported = _exported_uid(ports) if side == "source" else ""
-    if exported and here is not None:
-        other = namesake(ports, replace(case, hosted_cluster_uid=exported), here)
-        if other is not None:
-            raise other.error
+    hosted_cluster = cluster.find(HOSTED_CLUSTER, case.name, case.namespace)
+    exported = _read_exported_uid(ports) if side == "source" else ""
+    if exported and hosted_cluster is not None:
+        stranger = namesake(ports, replace(case, hosted_cluster_uid=exported), hosted_cluster)
+        if stranger is not None:
+            raise stranger.error
         return
     lease = read_lease_status(cluster, case.namespace, case.name)
     if lease is not None and lease.relocation == case.backup_id and lease.side in ("", side):
         return
-    if side == "source" or here is None or not is_ours(here, case.backup_id):
-        why = f"nothing there is known to backup {case.backup_id}: no Lease of it, and not the HostedCluster"
+    if side == "source" or hosted_cluster is None or not is_ours(hosted_cluster, case.backup_id):
+        why = f"it has no trace of backup {case.backup_id}: neither its Lease nor its HostedCluster"
         raise Stranger(side, cluster.server, why).error
 
 
-def _exported_uid(ports: Ports) -> str:
-    """Of the HostedCluster on the source, as the backup's manifest has it."""
+def _read_exported_uid(ports: Ports) -> str:
+    """The uid of the HostedCluster on the source, from the backup's manifest."""
     manifest = read_manifest(ports.archive)
     entries = manifest.of_kind(HOSTED_CLUSTER.kind) if manifest else ()
     return entries[0].uid if entries else ""
 
 
-def _contradiction(asked: Requested, names: tuple[str, ...], replicas: int | None) -> HcpDrError | None:
-    if asked.node_pools is not None and not set(asked.node_pools) <= set(names):
+def _find_contradiction(requested: Requested, names: tuple[str, ...], replicas: int | None) -> HcpDrError | None:
+    if requested.node_pools is not None and not set(requested.node_pools) <= set(names):
         return SettingsError(
-            what=f"NODEPOOLS says {', '.join(asked.node_pools)}, the source has {', '.join(names) or 'none'}.",
-            todo="Correct NODEPOOLS or leave it out: the NodePools are found by themselves.",
+            what=f"NODEPOOLS is {', '.join(requested.node_pools)}, but the source has {', '.join(names) or 'none'}.",
+            todo="Correct NODEPOOLS or leave it out: hcp-dr finds the NodePools by itself.",
         )
-    if None not in (asked.replicas, replicas) and asked.replicas != replicas:
+    if None not in (requested.replicas, replicas) and requested.replicas != replicas:
         return SettingsError(
-            what=f"NODE_POOL_REPLICAS says {asked.replicas}, the NodePools on the source ask for {replicas} together.",
-            todo="Correct NODE_POOL_REPLICAS or leave it out: it is found by itself.",
+            what=f"NODE_POOL_REPLICAS is {requested.replicas}, but the NodePools on the source have {replicas} in "
+            "total.",
+            todo="Correct NODE_POOL_REPLICAS or leave it out: hcp-dr finds the number by itself.",
         )
     return None

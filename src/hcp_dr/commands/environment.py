@@ -24,7 +24,7 @@ _ID_LETTERS = string.ascii_lowercase + string.digits
 
 @dataclass(frozen=True, slots=True)
 class KubeconfigsAndAws:
-    """Implements `context.Connections`. `variables` are the documented and the AWS ones."""
+    """Implements `context.Connections`. `variables` are the documented variables and those of AWS."""
 
     settings: config.Settings
     variables: Mapping[str, str]
@@ -39,10 +39,13 @@ class KubeconfigsAndAws:
                 return connect_kube(self.settings.hc_kubeconfig, "hosted", variable="HC_KUBECONFIG")
 
     def aws(self) -> Aws:
-        given = self.settings
+        settings = self.settings
         return connect_aws(
             settings_from(
-                dict(self.variables), bucket=given.bucket_name, zone_id=given.aws_zone_id, region=given.mgmt2_region
+                dict(self.variables),
+                bucket=settings.bucket_name,
+                zone_id=settings.aws_zone_id,
+                region=settings.mgmt2_region,
             )
         )
 
@@ -54,8 +57,8 @@ class KubeconfigsAndAws:
 
 
 def refuse(confirmation: Confirmation) -> None:
-    """The answer of a program that was given no way to ask. Raises ConfirmationMissing."""
-    raise ConfirmationMissing(what=f"{confirmation.what} Nobody is there to confirm it.")
+    """The answer of a program without a way to ask. Raises ConfirmationMissing."""
+    raise ConfirmationMissing(what=f"{confirmation.what} This program has no way to ask for confirmation.")
 
 
 def from_environment(
@@ -64,13 +67,13 @@ def from_environment(
     *,
     confirm: Callable[[Confirmation], None] = refuse,
 ) -> Context:
-    """The context that the documented variables describe, from the environment and `env_file`. `backup` is the backup
-    folder, else the variables name it. Opens nothing. Raises SettingsError."""
-    given = config.variables(env_file)
-    settings = config.load(given)
+    """The context described by the documented variables, from the environment and `env_file`. `backup` is the backup
+    folder; by default the variables name it. Opens nothing. Raises SettingsError."""
+    variables = config.variables(env_file)
+    settings = config.load(variables)
     return Context(
         requested=requested_by(settings),
-        connections=KubeconfigsAndAws(settings, given),
+        connections=KubeconfigsAndAws(settings, variables),
         backups=BackupsOnDisk(settings, backup),
         confirm=confirm,
     )

@@ -1,4 +1,4 @@
-"""What remains when the hosted cluster has moved: restart the network pods, put the instances' protection back."""
+"""The rest after the move of the hosted cluster: restart the network pods, restore the instances' protection."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Which relocation the backup folder is of, and whether a command may begin or go on in it."""
+"""The relocation of the backup folder, and whether a command may begin or continue in it."""
 
 from __future__ import annotations
 
 from contextlib import closing
 
 from hcp_dr.commands.context import Context
-from hcp_dr.commands.discover import recognized
+from hcp_dr.commands.discover import complete_case
 from hcp_dr.commands.left_as_was import NOTHING_CHANGED, ONLY_OURS_CHANGED
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.journal import FILE_NAME, JournalState
@@ -13,7 +13,7 @@ from hcp_dr.engine.journal_lines import case_of
 from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.remote_state import RemoteState, read_remote_state
 from hcp_dr.errors import JournalError, NothingToResume, SettingsError, Unfinished
-from hcp_dr.hypershift.access.tls import must_be_accepted
+from hcp_dr.hypershift.access.tls import check_accepted
 from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.model import Case
@@ -21,19 +21,19 @@ from hcp_dr.procedure import BACKUP_ONLINE
 
 
 def check_usable(context: Context, *, by_hand: bool = False) -> None:
-    """Before any cluster is asked. Raises ArchiveError, JournalError where the backup folder is not ours to use."""
-    if warning := context.folder.must_be_usable(by_hand=by_hand):
+    """Before any request to a cluster. Raises ArchiveError, JournalError if the backup folder is not safe to use."""
+    if warning := context.folder.check_usable(by_hand=by_hand):
         context.on_progress(Progress("warned", "backup folder", warning))
 
 
 def check_no_unfinished_run(context: Context) -> None:
-    """Raises Unfinished, JournalError where the folder has a journal already, ArchiveError where it is not ours."""
+    """Raises Unfinished, JournalError if the folder already has a journal, ArchiveError if it is not safe to use."""
     check_usable(context)
     story = context.story
     if story.command is None:
         return
     if not story.ended:
-        raise _unfinished(context, story)
+        raise _unfinished_error(context, story)
     raise JournalError(
         path=_journal_of(context),
         reason=f"the folder holds a finished {story.command}",
@@ -43,56 +43,56 @@ def check_no_unfinished_run(context: Context) -> None:
 
 
 def known_case(context: Context, command: str) -> Case:
-    """The case of the folder's journal, for a phase that follows others. Raises NothingToResume, Unfinished,
-    JournalError where the phase may not follow."""
+    """The case of the folder's journal, for a later phase. Raises NothingToResume, Unfinished, JournalError if the
+    phase may not follow."""
     story = context.story
     if story.case is None:
         raise NothingToResume(reason=f"{context.folder.folder} holds no journal")
     check_usable(context)
     if not story.ended and story.command != command:
-        raise _unfinished(context, story)
-    refused = _refused(story, command)
+        raise _unfinished_error(context, story)
+    refused = _refuse_phase(story, command)
     if refused is not None:
         reason, todo = refused
         raise JournalError(path=_journal_of(context), reason=reason, left=ONLY_OURS_CHANGED, todo=todo)
-    return _recognized(context, story)
+    return _read_case(context, story)
 
 
-def _refused(story: JournalState, command: str) -> tuple[str, str] | None:
-    """Why the phase may not follow, and what to do instead."""
+def _refuse_phase(story: JournalState, command: str) -> tuple[str, str] | None:
+    """Why the phase may not follow, and the alternative."""
     if story.command == BACKUP_ONLINE:
         return (
-            f"it holds an online backup, of a hosted cluster that went on, and {command} would lose writes",
+            f"it holds an online backup, of a hosted cluster that kept serving, and {command} would lose writes",
             "Start with `hcp-dr relocate` and another BACKUP_DIR.",
         )
     if command == "restore" and is_lost(story.memory):
         return (
             "it was restored while the source was lost",
-            "Go on with `hcp-dr verify`, or start with `hcp-dr relocate` and another BACKUP_DIR.",
+            "Continue with `hcp-dr verify`, or start with `hcp-dr relocate` and another BACKUP_DIR.",
         )
     if story.aborted:
         return (
-            f"its relocation was called off, and {command} would begin it again",
+            f"its relocation was aborted, and {command} would begin it again",
             "Choose another BACKUP_DIR and start with `hcp-dr relocate` or `hcp-dr backup`.",
         )
     return None
 
 
 def journaled_case(context: Context) -> Case:
-    """The case of the folder's journal, finished or not; where the folder has no journal, of what was at work last on
-    any machine: in its own folder where that is known here, else with its journal fetched into this one. Raises
-    NothingToResume, JournalError, ArchiveError."""
+    """The case of the folder's journal, finished or not. For a folder without journal, the case of the last relocation
+    at work on any machine: in its own folder if it is known here, else with its journal fetched into this folder.
+    Raises NothingToResume, JournalError, ArchiveError."""
     check_usable(context, by_hand=is_made_by_hand(context.folder, context.requested.namespace))
     story, where = context.story, context.folder.folder
     if story.case is None:
-        story, where = _fetched(context, where)
+        story, where = _fetch(context, where)
     if story.case is None or story.command is None:
         raise NothingToResume(reason=f"{where} holds no journal")
-    return _recognized(context, story)
+    return _read_case(context, story)
 
 
 def unfinished_case(context: Context) -> Case:
-    """As `journaled_case`, of what the journal says is not finished."""
+    """As `journaled_case`, for a command that is not finished by its journal."""
     case = journaled_case(context)
     story = context.story
     if story.ended:
@@ -101,28 +101,29 @@ def unfinished_case(context: Context) -> Case:
 
 
 def check_fits(context: Context, story: JournalState) -> Case:
-    """Raises SettingsError where the settings are another relocation's, Refused where a server is not verified."""
+    """Raises SettingsError if the settings belong to another relocation, Refused if a server is not verified."""
     case = case_of(story.case or {}, _journal_of(context))
-    given = context.requested
+    requested = context.requested
     for variable, ours, theirs in (
-        ("HC_CLUSTER_NS", given.namespace, case.namespace),
-        ("HC_CLUSTER_NAME", given.name, case.name),
-        ("MGMT_CLUSTER_NAME", given.source, case.source),
-        ("MGMT2_CLUSTER_NAME", given.destination, case.destination),
-        ("BUCKET_NAME", given.bucket, case.bucket),
+        ("HC_CLUSTER_NS", requested.namespace, case.namespace),
+        ("HC_CLUSTER_NAME", requested.name, case.name),
+        ("MGMT_CLUSTER_NAME", requested.source, case.source),
+        ("MGMT2_CLUSTER_NAME", requested.destination, case.destination),
+        ("BUCKET_NAME", requested.bucket, case.bucket),
     ):
         if ours != theirs:
             raise SettingsError(
-                what=f"The journal is of a relocation with {variable}={theirs}, and the settings say {ours}.",
+                what=f"The journal belongs to a relocation with {variable}={theirs}, but the settings have "
+                f"{variable}={ours}.",
                 left=ONLY_OURS_CHANGED,
-                todo="Use the settings that it was begun with.",
+                todo="Use the settings of the beginning of the relocation.",
             )
-    must_be_accepted(context.ports, story)
+    check_accepted(context.ports, story)
     return case
 
 
 def read_remote(context: Context, backup_id: str | None = None) -> RemoteState:
-    """What both Leases and the mirror tell of the relocation, whichever of them can be reached."""
+    """The state of the relocation in both Leases and the mirror, as far as they are reachable."""
     requested = context.requested
     return read_remote_state(
         lambda: context.cluster("source"),
@@ -134,30 +135,30 @@ def read_remote(context: Context, backup_id: str | None = None) -> RemoteState:
     )
 
 
-def _fetched(context: Context, where: str) -> tuple[JournalState, str]:
-    found = read_remote(context).journal(where)
-    case = check_fits(context, found.story)
-    if (known := context.backups.of_backup(case.backup_id)) is not None:
-        context.choose(known)
+def _fetch(context: Context, where: str) -> tuple[JournalState, str]:
+    mirrored = read_remote(context).journal(where)
+    case = check_fits(context, mirrored.story)
+    if (folder := context.backups.of_backup(case.backup_id)) is not None:
+        context.choose(folder)
         check_usable(context)
-        context.tell(f"Going on with backup {case.backup_id} in {known.folder}.")
-        return context.story, known.folder
-    context.folder.make(by_hand=found.story.command == journals.RESTORE_BY_HAND)
+        context.tell(f"Continuing with backup {case.backup_id} in {folder.folder}.")
+        return context.story, folder.folder
+    context.folder.make(by_hand=mirrored.story.command == journals.RESTORE_BY_HAND)
     with closing(context.open_journal()) as journal:
-        journal.adopt(found.data)
-    context.tell(f"Going on with backup {case.backup_id}, whose journal is now in {where}.")
-    return found.story, f"s3://{context.ports.bucket.name}/{found.prefix}"
+        journal.adopt(mirrored.data)
+    context.tell(f"Continuing with backup {case.backup_id}; its journal is now in {where}.")
+    return mirrored.story, f"s3://{context.ports.bucket.name}/{mirrored.prefix}"
 
 
-def _recognized(context: Context, story: JournalState) -> Case:
+def _read_case(context: Context, story: JournalState) -> Case:
     """Raises SettingsError, WrongCluster."""
-    return recognized(check_fits(context, story), context.ports)
+    return complete_case(check_fits(context, story), context.ports)
 
 
 def _journal_of(context: Context) -> str:
     return f"{context.folder.folder}/{FILE_NAME}"
 
 
-def _unfinished(context: Context, story: JournalState) -> Unfinished:
+def _unfinished_error(context: Context, story: JournalState) -> Unfinished:
     folder = context.folder.folder
     return Unfinished(path=folder, folder=folder, command=story.command, step=story.current or "?")

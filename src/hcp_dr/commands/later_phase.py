@@ -1,4 +1,4 @@
-"""A phase that follows others, in the backup folder that they left."""
+"""A later phase, in the backup folder of the earlier phases."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hcp_dr.procedure.resume.refill import STEP as REFILL
 
 
 def follow(context: Context, command: str, confirmation: Callable[[Case], Confirmation] | None = None) -> Outcome:
-    """Carry the phase out. `confirmation` is what is asked first, where the phase takes something away. Raises
-    HcpDrError, StopRequested."""
+    """Carry the phase out. `confirmation` is the question before a phase that removes something. Raises HcpDrError,
+    StopRequested."""
     case = known_case(context, command)
     if confirmation is not None:
         context.confirm(confirmation(case))
     lease = context.lease(case)
-    with context.while_working(), closing(context.open_journal()) as journal, lease.held():
-        work = context.undertaking(case, journal, lease, watches_of(command))
+    with context.while_working(), closing(context.open_journal()) as journal, lease.acquire():
+        work = context.command_run(case, journal, lease, watches_of(command))
         checks = work.catch_up(REFILL)
         known_case(context, command)
         work.begin("begin", command=command, case=case.to_json())
@@ -31,5 +31,5 @@ def follow(context: Context, command: str, confirmation: Callable[[Case], Confir
 
 
 def watches_of(command: str) -> Sequence[Watch[Any]]:
-    """`verify` alone changes nothing, and an online backup fences nothing, so that they have none."""
+    """`verify` changes nothing, and an online backup fences nothing, so neither has watches."""
     return () if command in ("verify", BACKUP_ONLINE) else WATCHES

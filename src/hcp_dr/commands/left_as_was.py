@@ -1,4 +1,4 @@
-"""What an error says of what was left as it was, where nothing has begun yet."""
+"""Reports in errors that everything was left unchanged, while no step has begun."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from hcp_dr.errors import HcpDrError
 
 NOTHING_CHANGED = "Nothing was changed anywhere."
 ONLY_OURS_CHANGED = "Nothing of the hosted cluster was changed."
-"""Once preflight has put its probe into the bucket, or the Leases are held."""
+"""True even after preflight has put its probe into the bucket, or the Leases are held."""
 NOT_BY_THIS_COMMAND = "Nothing of the hosted cluster was changed by this command."
 
 
 @contextmanager
 def nothing_begun(left: str = NOTHING_CHANGED) -> Iterator[None]:
-    """Errors in here say what was left as it was, and send nobody to `hcp-dr resume`."""
+    """Errors raised inside report what was left unchanged, and do not advise `hcp-dr resume`."""
     try:
         yield
     except HcpDrError as error:

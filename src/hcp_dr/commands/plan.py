@@ -1,4 +1,4 @@
-"""What each step would do. Nothing is written anywhere."""
+"""The plan of each step. Writes nothing."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from hcp_dr.procedure import IN_SERVICE, PHASES, RESTORE_LOST, UNDO, Steps, work
 
 RESUME = "resume"
 BEGINNING = ("relocate", "backup", "preflight")
-"""What is planned from the settings; everything else from the journal, where there is one."""
+"""Commands planned from the settings; all others are planned from the journal, if there is one."""
 PLANNED = (*PHASES, RESUME, ABORT)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`command` is the one whose plan it is. `estimate` is how long the API will be away; None for a command that does
-    not take it away."""
+    """`command` is the planned command. `estimate` is the expected downtime of the API; None for a command without
+    downtime."""
 
     command: str
     steps: list[PlannedStep]
@@ -38,13 +38,13 @@ class Plan:
 
 
 def plan(context: Context, command: str = "", *, dns: Dns = RELEASE, source_lost: bool = False) -> Plan:
-    """Of `relocate`, a phase, `resume` or `abort`; without a command, of `resume` where the backup folder's journal is
-    unfinished, else of `relocate`. With `source_lost` that of `restore` while the source does not answer. Raises
-    HcpDrError."""
+    """The plan of `relocate`, a phase, `resume` or `abort`; without a command, of `resume` if the backup folder's
+    journal is unfinished, else of `relocate`. With `source_lost` the plan of `restore` while the source does not
+    answer. Raises HcpDrError."""
     if command and command not in PLANNED:
-        raise SettingsError(what=f"There is no plan of {command}.", todo=f"Choose one of {', '.join(PLANNED)}.")
+        raise SettingsError(what=f"There is no plan for {command}.", todo=f"Choose one of {', '.join(PLANNED)}.")
     if source_lost and command != "restore":
-        raise SettingsError(what="--source-lost is for the plan of restore.", todo="Leave it out, or plan restore.")
+        raise SettingsError(what="--source-lost only applies to restore.", todo="Leave it out, or plan restore.")
     with nothing_begun():
         if source_lost:
             return _source_lost(context)
@@ -67,7 +67,7 @@ def _begin(context: Context, command: str, dns: Dns) -> Plan:
 
 
 def _phase(context: Context, command: str) -> Plan:
-    """Of a phase that follows others. Where none has begun, it is planned as if they had."""
+    """The plan of a later phase. If no earlier phase has begun, it is planned as if they had."""
     by_hand = command == "restore" and is_by_hand(context.folder, context.requested.namespace)
     if by_hand or command == RESTORE_BY_HAND:
         steps = PHASES[RESTORE_BY_HAND]
@@ -87,7 +87,7 @@ def _resume(context: Context, case: Case) -> Plan:
 
 
 def _abort(context: Context, case: Case) -> Plan:
-    """Raises PastNoReturn, NothingToResume, Refused where it may not be."""
+    """Raises PastNoReturn, NothingToResume, Refused if an abort is not possible."""
     abort.check_abortable(context, case)
     return _undoing(context, case)
 
@@ -100,8 +100,8 @@ def _undoing(context: Context, case: Case) -> Plan:
 
 
 def _source_lost(context: Context) -> Plan:
-    """Whether the source answers is not asked: a plan is made before it is needed."""
-    case, memory = restore_lost.foreseen(context)
+    """Does not check whether the source answers: a plan is made before it is needed."""
+    case, memory = restore_lost.foresee(context)
     ports = replace(context.ports, source=source_loss.lost_source())
     return Plan(RESTORE_LOST, _steps(working_steps(RESTORE_LOST), ports, case, memory))
 

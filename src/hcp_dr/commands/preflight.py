@@ -14,7 +14,7 @@ from hcp_dr.model import RELEASE, Dns
 
 
 def preflight(context: Context, *, dns: Dns = RELEASE, reasons: Mapping[str, str] = NOTHING) -> tuple[Check, ...]:
-    """All checks, none of which stops a relocation. Raises HcpDrError."""
+    """All checks, if none of them blocks a relocation. Raises HcpDrError."""
     with nothing_begun():
         context.choose(context.backups.folder(new=True))
         case = discover_relocation(context)

@@ -17,7 +17,7 @@ def relocate(
     reasons: Mapping[str, str] = NOTHING,
     documented_key: bool = False,
 ) -> Outcome:
-    """Carry the hosted cluster from the source to the destination management cluster. `dns` says how its names move;
-    `reasons` are those for which a check of preflight is accepted, by its name; with `documented_key` the snapshot is
-    also put under the documented key. Raises HcpDrError, StopRequested."""
+    """Move the hosted cluster from the source to the destination management cluster. `dns` selects how its DNS names
+    move; `reasons` maps the name of an accepted preflight check to the reason; with `documented_key` the snapshot is
+    also stored under the documented key. Raises HcpDrError, StopRequested."""
     return begin(context, "relocate", dns=dns, reasons=reasons, documented_key=documented_key)

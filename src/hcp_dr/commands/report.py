@@ -1,4 +1,4 @@
-"""What was done and what was verified, from the journal."""
+"""The report of a relocation and its verification, from the journal."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hcp_dr.report import page, relocation
 
 
 def read_report(folder: Folder) -> dict[str, Any]:
-    """The report as JSON's values. It needs no settings: the folder's journal says all. Raises ArchiveError where it
-    has none, JournalError."""
+    """The report as JSON's values. It needs no settings: the folder's journal holds everything. Raises ArchiveError if
+    there is no journal, JournalError."""
     story = folder.story()
     if story is None:
         raise ArchiveError(
             folder=folder.folder,
             reason="it holds no journal",
             left="",
-            todo="Name the folder in which `hcp-dr` said that backup and journal are, with --backup.",
+            todo="Pass the backup folder that `hcp-dr` printed with --backup.",
         )
     return relocation.to_json(story, backup_dir=folder.folder)
 

@@ -8,8 +8,7 @@ from hcp_dr.commands.restore_by_hand import is_by_hand, restore_by_hand
 
 
 def restore(context: Context) -> Outcome:
-    """A folder that was made with the documented commands will do as well: it is judged first. Raises HcpDrError,
-    StopRequested."""
+    """Also restores a folder made with the documented commands, after judging it. Raises HcpDrError, StopRequested."""
     if is_by_hand(context.folder, context.requested.namespace):
         return restore_by_hand(context)
     return follow(context, "restore")

@@ -1,4 +1,4 @@
-"""Restores a folder that was made with the documented commands: judged whole before anything is written."""
+"""Restores a folder made with the documented commands: judged completely before any write."""
 
 from __future__ import annotations
 
@@ -25,43 +25,40 @@ def is_by_hand(folder: Folder, namespace: str) -> bool:
 
 
 def restore_by_hand(context: Context) -> Outcome:
-    """Asks for the hosted cluster's name where the snapshot is not proven to hold all that was written. Raises
-    HcpDrError, StopRequested."""
+    """Asks for the hosted cluster's name if the snapshot is not proven to hold all writes. Raises HcpDrError,
+    StopRequested."""
     with nothing_begun():
         check_usable(context, by_hand=True)
         case = discover_relocation(context)
         lease = context.lease(case)
-        lease.look()
-        scribe, checks = _judged(context, case)
+        lease.record_versions()
+        judged, checks = _judge(context, case)
         _confirm(context, case, checks)
     with context.while_working(), ExitStack() as stack:
         with nothing_begun(ONLY_OURS_CHANGED):
-            if not stack.enter_context(lease.held()):  # somebody was at work meanwhile
-                scribe, checks = _judged(context, case, lease)
+            if not stack.enter_context(lease.acquire()):  # another client was at work since
+                judged, checks = _judge(context, case, lease)
                 _confirm(context, case, checks)
             context.folder.make(by_hand=True)
         journal = stack.enter_context(closing(context.open_journal()))
-        work = context.undertaking(case, journal, lease, WATCHES)
+        work = context.command_run(case, journal, lease, WATCHES)
         work.begin("begin", command=COMMAND, case=case.to_json())
-        for key, value in scribe.memory.values.items():
+        for key, value in judged.memory.values.items():
             journal.write("remember", key=key, value=value)
         journal_checks(journal, "preflight", checks)
         checks += work.carry_out(RESTORE_BY_HAND)
     return Outcome(journal.story, context.folder, checks)
 
 
-def _judged(context: Context, case: Case, lease: Lease | None = None) -> tuple[NullJournal, tuple[Check, ...]]:
-    """What was found out, and all checks, none of which stops. Raises CannotMigrate."""
-    scribe = NullJournal()
-    return scribe, require_preflight(context, case, lease=lease, steps=PREFLIGHT_BY_HAND, scribe=scribe)
+def _judge(context: Context, case: Case, lease: Lease | None = None) -> tuple[NullJournal, tuple[Check, ...]]:
+    """The values that the steps remember, and all checks, none of which blocks. Raises CannotMigrate."""
+    judged = NullJournal()
+    return judged, require_preflight(context, case, lease=lease, steps=PREFLIGHT_BY_HAND, journal=judged)
 
 
 def _confirm(context: Context, case: Case, checks: tuple[Check, ...]) -> None:
     """Raises ConfirmationMissing."""
     doubt = next((check for check in checks if check.name == SNAPSHOT_WHOLE and check.verdict == "warning"), None)
     if doubt is not None:
-        what = (
-            f"It is not proven that the snapshot holds all that was written: {doubt.seen}. "
-            f"{doubt.why.capitalize()}; {doubt.todo}."
-        )
+        what = f"The snapshot is not proven to hold all writes: {doubt.seen}. {doubt.why.capitalize()}; {doubt.todo}."
         context.confirm(Confirmation(case.name, what))

@@ -1,4 +1,4 @@
-"""Restores from the last verified backup, while the source does not answer."""
+"""Restores the last verified backup while the source does not answer."""
 
 from __future__ import annotations
 
@@ -45,60 +45,60 @@ from hcp_dr.upstream import KUBE_SYSTEM
 
 
 def restore_lost(context: Context, *, reason: str) -> Outcome:
-    """From the backup that the caller named, or else the newest that is known here. What is lost, and what must be
-    fenced by hand, is asked with the confirmation, before anything is done. Raises HcpDrError, StopRequested."""
+    """Restores the backup that the caller named, or else the newest one known here. The confirmation shows the lost
+    data, and the nodes to fence by hand, before any change. Raises HcpDrError, StopRequested."""
     with nothing_begun():
         if not reason.strip():
             raise SettingsError(what="--source-lost needs a --reason.", todo='Say why: --reason "...".')
         context.choose(context.backups.online_folder())
-        case, manifest = _chosen(context)
+        case, manifest = _choose(context)
         with context.while_working():
-            _prover(context, context.ports, case)()
-        lost = _lost(context, manifest, reason=reason.strip(), who=context.who)
+            _make_proof(context, context.ports, case)()
+        lost = _describe_loss(context, manifest, reason=reason.strip(), who=context.who)
         checks = _checks(context, case, lost)
         where = f"is restored on {case.destination} from {context.folder.folder}"
         what = f"Hosted cluster {case.namespace}/{case.name} {where}: {checks[0].seen}."
         context.confirm(Confirmation(case.name, what, checks))
     outcome = _carry_out(context, case, lost, resumed=False)
-    assert outcome is not None  # noqa: S101 - only what was resumed may be another machine's by then
+    assert outcome is not None  # noqa: S101 - only a resumed run may turn out to be another machine's
     return outcome
 
 
-def foreseen(context: Context) -> tuple[Case, RunState]:
-    """The relocation that would be restored, with its backup folder chosen, and what its journal would remember. Raises
+def foresee(context: Context) -> tuple[Case, RunState]:
+    """The relocation that would be restored, with its backup folder chosen, and the state of its journal. Raises
     NoBackup, NotRestorable, SettingsError."""
     context.choose(context.backups.online_folder())
-    case, manifest = _chosen(context)
-    lost = _lost(context, manifest, reason="foreseen", who=context.process.who)
+    case, manifest = _choose(context)
+    lost = _describe_loss(context, manifest, reason="foreseen", who=context.process.who)
     return case, replace(context.story.memory.with_remembered(SOURCE_LOST.remember(lost)), done=frozenset())
 
 
-def _lost(context: Context, manifest: Manifest, *, reason: str, who: str) -> SourceLost:
+def _describe_loss(context: Context, manifest: Manifest, *, reason: str, who: str) -> SourceLost:
     lost_at = source_loss.moment_of(manifest, context.story.memory)
     return SourceLost(reason=reason, who=who, at=lost_at, began=context.ports.now())
 
 
 def resume_lost(context: Context, case: Case) -> Outcome | None:
-    """What `restore_lost` began. Before the point of no return the source must still be silent. Where another machine
-    went on with another command, its journal is taken and nothing else is done: None."""
+    """Resume a `restore_lost`. Before the point of no return the source must still be unreachable. If another machine
+    continued with another command, only its journal is taken, and the result is None."""
     story = context.story
     if not story.acted_in(POINT_OF_NO_RETURN):
         with nothing_begun(NOT_BY_THIS_COMMAND), context.while_working():
-            _prover(context, context.ports, case)()
+            _make_proof(context, context.ports, case)()
     return _carry_out(context, case, story.memory.get(SOURCE_LOST), resumed=True)
 
 
 def _carry_out(context: Context, case: Case, lost: SourceLost | None, *, resumed: bool) -> Outcome | None:
-    known = context.ports
-    context.ports = replace(known, source=source_loss.lost_source())
-    lease = context.lease(case, BucketLease(known.bucket, case.namespace, case.name))
+    ports = context.ports
+    context.ports = replace(ports, source=source_loss.lost_source())
+    lease = context.lease(case, BucketLease(ports.bucket, case.namespace, case.name))
     with context.while_working(), ExitStack() as stack:
         journal = stack.enter_context(closing(context.open_journal()))
-        stack.enter_context(lease.held())
-        work = context.undertaking(case, journal, lease)
-        found = work.catch_up(REFILL)
+        stack.enter_context(lease.acquire())
+        work = context.command_run(case, journal, lease)
+        checks_before = work.catch_up(REFILL)
         if resumed and journal.story.command != RESTORE_LOST:
-            context.ports = known
+            context.ports = ports
             return None
         if resumed:
             lost = journal.memory.get(SOURCE_LOST) or lost
@@ -107,14 +107,14 @@ def _carry_out(context: Context, case: Case, lost: SourceLost | None, *, resumed
             check_restorable(journal.story, context.folder.folder)
             work.begin("begin", command=RESTORE_LOST, case=case.to_json())
         if lost is None:
-            raise NoBackup(object=case.name, folder="", reason="the journal does not say what is lost", todo=_AGAIN)
+            raise NoBackup(object=case.name, folder="", reason="the journal has no record of the loss", todo=_AGAIN)
         checks = _checks(context, case, lost)
         if not resumed:
             keep(journal, SOURCE_LOST.remember(lost))
             journal_checks(journal, "source_lost", checks)
-        carry = carrying(_prover(context, known, case, lease))
-        found = (*found, *checks, *work.carry_out(working_steps(RESTORE_LOST), carry=carry))
-    return Outcome(journal.story, context.folder, found)
+        carry = prove_before_no_return(_make_proof(context, ports, case, lease))
+        checks_before = (*checks_before, *checks, *work.carry_out(working_steps(RESTORE_LOST), carry=carry))
+    return Outcome(journal.story, context.folder, checks_before)
 
 
 _AGAIN = "Run `hcp-dr abort`, and restore another backup."
@@ -124,24 +124,24 @@ def _checks(context: Context, case: Case, lost: SourceLost) -> tuple[Check, ...]
     return source_loss.checks(case, lost, context.folder.folder)
 
 
-def _prover(context: Context, ports: Ports, case: Case, lease: Lease | None = None) -> Callable[[], None]:
+def _make_proof(context: Context, ports: Ports, case: Case, lease: Lease | None = None) -> Callable[[], None]:
     """Raises SourceAnswers, StopRequested, LeaseLost."""
 
     def between() -> None:
         if context.stop.is_set():
             raise StopRequested
         if lease is not None:
-            lease.keep()
+            lease.renew()
 
     return lambda: check_unreachable(liveness_probes(ports, case), context.time, context.on_progress, between)
 
 
-def _chosen(context: Context) -> tuple[Case, Manifest]:
-    """Of the folder that was named, or else the newest of all that are known here. What is passed over is told. Raises
-    NoBackup, NotRestorable, SettingsError."""
-    odd: list[str] = []
+def _choose(context: Context) -> tuple[Case, Manifest]:
+    """The case and manifest of the named folder, or else of the newest folder known here. A skipped folder is reported.
+    Raises NoBackup, NotRestorable, SettingsError."""
+    skipped: list[str] = []
     refused: NotRestorable | None = None
-    folders = _newest_first(context, odd)
+    folders = _list_newest_first(context, skipped)
     _check_one_hosted_cluster(context.requested, folders)
     for folder in folders:
         context.choose(folder)
@@ -153,103 +153,104 @@ def _chosen(context: Context) -> tuple[Case, Manifest]:
             manifest = source_loss.check_verified(folder, story, context.ports, case)
         except (ArchiveError, SettingsError, NotRestorable) as error:
             refused = refused or (error if isinstance(error, NotRestorable) else None)
-            odd.append(error.what)
-            context.tell(f"Passed over {folder.folder}: {error.what}")
+            skipped.append(error.what)
+            context.tell(f"Skipped {folder.folder}: {error.what}")
         else:
-            return towards(case, context.ports.destination), manifest
-    if refused is not None:  # the newest of those says what can be done with it
+            return with_destination(case, context.ports.destination), manifest
+    if refused is not None:  # the newest of these has the advice
         raise refused
     wanted = context.requested
     where = context.backups.searched()
-    reason = "; ".join(each.rstrip(".") for each in odd) or f"no folder with a snapshot is at or below {where}"
+    reason = "; ".join(each.rstrip(".") for each in skipped) or f"no folder with a snapshot is at or below {where}"
     raise NoBackup(object=f"{wanted.namespace}/{wanted.name}", folder="", reason=reason)
 
 
 def _check_one_hosted_cluster(wanted: Requested, folders: Sequence[Folder]) -> None:
-    """The source is lost, so that nobody can say which of two namesakes it was. Raises SettingsError."""
+    """With the source lost, nothing shows which of two namesakes it had. Raises SettingsError."""
     newest: dict[str, Folder] = {}
     for folder in folders:
         case = (folder.story() or JournalState()).case or {}
         if (case.get("namespace"), case.get("name")) == (wanted.namespace, wanted.name):
             newest.setdefault(str(case.get("infra_id")), folder)
     if len(newest) > 1:
-        told = " and ".join(f"infraID {infra_id} in {folder.folder}" for infra_id, folder in newest.items())
+        owners = " and ".join(f"infraID {infra_id} in {folder.folder}" for infra_id, folder in newest.items())
         raise SettingsError(
-            what=f"The backups here are of several hosted clusters called {wanted.namespace}/{wanted.name}: {told}.",
-            todo="Find out by the tag kubernetes.io/cluster/INFRAID of the instances which one was lost, and name a "
-            "backup of it with --backup.",
+            what=f"The backups here belong to several hosted clusters called {wanted.namespace}/{wanted.name}: "
+            f"{owners}.",
+            todo="Find the lost one by the tag kubernetes.io/cluster/INFRAID of its instances, and name one of its "
+            "backups with --backup.",
         )
 
 
-def _newest_first(context: Context, odd: list[str]) -> list[Folder]:
-    found: list[tuple[float, Folder]] = []
+def _list_newest_first(context: Context, skipped: list[str]) -> list[Folder]:
+    dated: list[tuple[float, Folder]] = []
     for folder in context.backups.with_snapshot():
         try:
             manifest, story = read_manifest(folder), folder.story() or JournalState()
         except (ArchiveError, JournalError) as error:
-            odd.append(error.what)
+            skipped.append(error.what)
             continue
         if manifest is not None and manifest.snapshot is not None:
-            found.append((source_loss.moment_of(manifest, story.memory), folder))
-    return [folder for _, folder in sorted(found, key=lambda each: each[0], reverse=True)]
+            dated.append((source_loss.moment_of(manifest, story.memory), folder))
+    return [folder for _, folder in sorted(dated, key=lambda each: each[0], reverse=True)]
 
 
 def liveness_probes(ports: Ports, case: Case) -> tuple[LivenessProbe, ...]:
-    """What must not answer: the source's API, and the hosted one, which would take writes there."""
+    """The endpoints that must not answer: the source's API, and the hosted API, because it would take writes."""
     return (
         LivenessProbe(
             f"the API of management cluster {case.source} answers",
             lambda: ports.source.find(NAMESPACE, KUBE_SYSTEM),
-            "Relocate, which loses nothing: `hcp-dr relocate`, or `hcp-dr resume` where one was begun. Where only its "
-            "credentials fail, mend them; where something else answers in its place, take that away.",
+            "Relocate without data loss: `hcp-dr relocate`, or `hcp-dr resume` for a relocation already begun. If only "
+            "the credentials fail, fix them; if another server answers in its place, remove that server.",
         ),
         LivenessProbe(
             f"https://{case.api_hostname} answers, so that a control plane on {case.source} still takes writes",
             lambda: nonce_of(ports.hosted),
-            f"Power the nodes of {case.source} off, or cut them from the network, so that its control plane is fenced; "
+            f"Power off the nodes of {case.source}, or cut them from the network, so that its control plane is fenced; "
             "then run the command again.",
         ),
     )
 
 
-def towards(case: Case, destination: Kubernetes) -> Case:
-    """The case of a backup, on its way to the destination of today: since the backup was made, its cluster may have
-    been made anew. Raises SameCluster, KubernetesError."""
+def with_destination(case: Case, destination: Kubernetes) -> Case:
+    """The case of a backup, with the current destination: its management cluster may have been created again since the
+    backup. Raises SameCluster, KubernetesError."""
     uid = uid_of_cluster(destination)
     if uid == case.source_uid:
         raise SameCluster(
-            evidence=f"namespace {KUBE_SYSTEM} of MGMT2_KUBECONFIG's has uid {uid}, as that of the lost source"
+            evidence=f"namespace {KUBE_SYSTEM} behind MGMT2_KUBECONFIG has uid {uid}, like that of the lost source"
         )
     return replace(case, destination_uid=uid)
 
 
 def check_restorable(story: JournalState, folder: str) -> None:
-    """The backup in the folder may be restored once. Raises NoBackup, Unfinished, JournalError."""
+    """Each backup may be restored once. Raises NoBackup, Unfinished, JournalError."""
     if story.case is None or story.aborted:
-        said = "its relocation was called off" if story.aborted else "it has no journal"
-        raise NoBackup(object="this hosted cluster", folder=folder, reason=f"{folder} cannot be used, {said}")
+        reason = "its relocation was aborted" if story.aborted else "it has no journal"
+        raise NoBackup(object="this hosted cluster", folder=folder, reason=f"{folder} cannot be used, {reason}")
     if story.command == RESTORE_LOST and not story.ended and is_lost(story.memory):
         raise Unfinished(folder=folder, path=folder, command=RESTORE_LOST, step=story.current or "?")
     if story.acted_in(POINT_OF_NO_RETURN):
         if not story.ended:
             raise JournalError(
                 path=folder,
-                reason="its point of no return is passed, so that the destination may hold writes",
+                reason="its point of no return has passed, so the destination may hold writes",
                 left="Nothing of the hosted cluster was changed by this command.",
-                todo="Bring it to its end with `hcp-dr resume`: it goes on without a source that does not answer.",
+                todo="Finish it with `hcp-dr resume`, which continues without an unreachable source.",
             )
-        raise NoBackup(object="this hosted cluster", folder=folder, reason=f"that in {folder} was restored already")
+        raise NoBackup(object="this hosted cluster", folder=folder, reason=f"the one in {folder} was already restored")
 
 
-def carrying(prove: Callable[[], None]) -> Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]:
-    """A way through the steps on which the silence is proven once more before the point of no return."""
+def prove_before_no_return(prove: Callable[[], None]) -> Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]:
+    """Runs the steps, and proves again before the point of no return that the source is unreachable."""
 
     def carry(run: Run, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
-        place = next(place for place, step in enumerate(steps) if step.name == POINT_OF_NO_RETURN)
-        checks = run.carry_out(steps[:place])
+        index = next(index for index, step in enumerate(steps) if step.name == POINT_OF_NO_RETURN)
+        checks = run.carry_out(steps[:index])
         if POINT_OF_NO_RETURN not in run.journal.memory.acted:
             _prove_again(prove)
-        return (*checks, *run.carry_out(steps[place:]))
+        return (*checks, *run.carry_out(steps[index:]))
 
     return carry
 
@@ -260,7 +261,7 @@ def _prove_again(prove: Callable[[], None]) -> None:
     except SourceAnswers as error:
         raise SourceAnswers(
             why=error.values["why"],
-            left="What was made on the destination stays there, paused: nothing takes writes there.",
-            todo="`hcp-dr abort` takes it away again, gives the names back, and proves the source; then relocate. "
-            f"Where the source must not serve again, fence it by hand and run {RESUME}.",
+            left="The objects created on the destination stay there, paused: no control plane takes writes there.",
+            todo="`hcp-dr abort` removes them, gives the DNS names back, and proves the source; then relocate. "
+            f"If the source must not serve again, fence it by hand and run {RESUME}.",
         ) from error

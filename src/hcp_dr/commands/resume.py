@@ -1,4 +1,4 @@
-"""Goes on where the journal ends, with whatever command that was."""
+"""Continues the command at the end of the journal."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from hcp_dr.procedure.resume.refill import STEP as REFILL
 
 
 def resume(context: Context, *, dns: Dns | None = None, pull_images: bool = True) -> Outcome:
-    """The command that the journal says is not finished. `dns` is given where it is to be another than was said;
-    without `pull_images` none is pulled any more. Where another machine went on with another command, that one is
-    resumed. Raises HcpDrError, StopRequested."""
+    """Continue the unfinished command of the journal. `dns` replaces the first choice; without `pull_images` no further
+    images are pulled. If another machine continued with another command, that command is resumed. Raises HcpDrError,
+    StopRequested."""
     context.choose(context.backups.folder(new=True))
     while True:
         case = unfinished_case(context)
@@ -37,16 +37,16 @@ def resume(context: Context, *, dns: Dns | None = None, pull_images: bool = True
 
 
 def _resume(context: Context, case: Case, *, dns: Dns | None, pull_images: bool) -> Outcome | None:
-    """Where another machine went on with another command, its journal is taken and nothing else is done: None."""
+    """If another machine continued with another command, only its journal is taken, and the result is None."""
     lease = context.lease(case)
     with context.while_working(), closing(context.open_journal()) as journal:
         command, aborted = str(journal.story.command), journal.story.aborted
         work = (
             abort.command_run(context, case, journal, lease)
             if aborted
-            else context.undertaking(case, journal, lease, watches_of(command))
+            else context.command_run(case, journal, lease, watches_of(command))
         )
-        with lease.held():
+        with lease.acquire():
             checks = work.catch_up(REFILL)
             unfinished_case(context)
             if journal.story.command != command:
@@ -67,16 +67,16 @@ def _resume(context: Context, case: Case, *, dns: Dns | None, pull_images: bool)
 def _check_options_apply(context: Context, memory: RunState, dns: Dns | None, *, pull_images: bool) -> None:
     reason, done = "", memory.done
     if dns is not None and hold_dns.STEP.name in done and (dns == HANDOVER or is_handed_over(memory)):
-        held = "held already" if is_handed_over(memory) else "not held, and that comes before the fence"
-        reason = f"the hosted cluster's names are {held}, so that --dns {dns} has nothing to decide"
+        state = "already held" if is_handed_over(memory) else "not held, and holding them must precede the fence"
+        reason = f"--dns {dns} has no effect: the DNS names are {state}"
     elif dns is not None and release_dns.STEP.name in done:
-        reason = f"the hosted cluster's names are free already, so that --dns {dns} has nothing to decide"
+        reason = f"--dns {dns} has no effect: the DNS names were already released"
     elif not pull_images and PULL_IMAGES.name in done:
-        reason = "the images are pulled already, so that --no-pull-images has nothing to decide"
+        reason = "--no-pull-images has no effect: the images were already pulled"
     if reason:
         raise JournalError(
             path=f"{context.folder.folder}/{FILE_NAME}",
             reason=reason,
             left="Nothing of the hosted cluster was changed by this command.",
-            todo=f"Run {RESUME} without it.",
+            todo=f"Run {RESUME} without this option.",
         )

@@ -1,4 +1,4 @@
-"""Where the relocation is, from any machine: the journal here, its mirror, and both Leases. Reads only."""
+"""The state of the relocation, from any machine: the journal here, its mirror, and both Leases. Reads only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hcp_dr.commands.context import Context
 from hcp_dr.commands.journaled_case import read_remote
 from hcp_dr.commands.left_as_was import nothing_begun
 from hcp_dr.engine.journal import JournalState
-from hcp_dr.engine.mirror import reconciled
+from hcp_dr.engine.mirror import reconcile
 from hcp_dr.engine.remote_state import RemoteState
 from hcp_dr.errors import HcpDrError, JournalError, NothingToResume
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
@@ -16,47 +16,43 @@ from hcp_dr.report.status import Seen
 
 
 def status(context: Context) -> Seen:
-    """Raises NothingToResume where no journal is found anywhere."""
+    """Raises NothingToResume if there is no journal anywhere."""
     with nothing_begun():
-        return _seen(context)
+        return _read_status(context)
 
 
-def _seen(context: Context) -> Seen:
+def _read_status(context: Context) -> Seen:
     try:
         folder = context.choose(context.backups.folder(new=False))
     except NothingToResume:
         folder = context.choose(context.backups.folder(new=True))
     story, requested = folder.story(), context.requested
-    mine = str((story.case or {}).get("backup_id")) if context.backups.is_named and story is not None else None
-    around = read_remote(context, mine)
-    newest = newest_of(story, folder.folder, around, bucket_prefix(requested.namespace, requested.name))
+    backup_id = str((story.case or {}).get("backup_id")) if context.backups.is_named and story is not None else None
+    remote = read_remote(context, backup_id)
+    newest = choose_newest(story, folder.folder, remote, bucket_prefix(requested.namespace, requested.name))
     steps = [step.name for step in working_steps(newest.command or "")]
     if newest.aborted:
         steps = [step.name for step in UNDO if step.name in newest.memory.begun]
-    here = folder.folder if story is not None else None
-    return Seen(newest, here, newest is story, around, steps, POINT_OF_NO_RETURN, context.connections.now())
+    local_folder = folder.folder if story is not None else None
+    return Seen(newest, local_folder, newest is story, remote, steps, POINT_OF_NO_RETURN, context.connections.now())
 
 
-def newest_of(story: JournalState | None, folder: str, around: RemoteState, root: str) -> JournalState:
-    """Of the journal here and the one in the bucket. Raises NothingToResume where there is neither."""
-    mirror = around.mirror
-    here = story if story is not None and story.command is not None else None
+def choose_newest(story: JournalState | None, folder: str, remote: RemoteState, root: str) -> JournalState:
+    """The newer of the local journal and the one in the bucket. Raises NothingToResume if there is neither."""
+    mirror = remote.mirror
+    local = story if story is not None and story.command is not None else None
     if mirror is None or isinstance(mirror, HcpDrError):
-        if here is None:
-            unasked = "; ".join(f"the {word} was not asked: {error.what}" for word, error in around.unasked.items())
-            there = (
-                f"not everything could be asked: {unasked}"
-                if unasked
-                else "none of this hosted cluster is in the bucket"
-            )
-            raise NothingToResume(reason=f"{folder} holds no journal, and {there}".rstrip("."))
-        return here
-    if here is None:
+        if local is None:
+            unread = "; ".join(f"the {place} was not read: {error.what}" for place, error in remote.unread.items())
+            search = f"the search is incomplete: {unread}" if unread else "the bucket has none for this hosted cluster"
+            raise NothingToResume(reason=f"{folder} holds no journal, and {search}".rstrip("."))
+        return local
+    if local is None:
         return mirror.story
-    if mirror.prefix == f"{root}{(here.case or {}).get('backup_id')}":
+    if mirror.prefix == f"{root}{(local.case or {}).get('backup_id')}":
         try:
-            return here if reconciled(here.lines, mirror.story.lines, "") is here.lines else mirror.story
+            return local if reconcile(local.lines, mirror.story.lines, "") is local.lines else mirror.story
         except JournalError:
-            return here
-    latest = [float(each.lines[-1].get("at", 0)) for each in (here, mirror.story)]
-    return here if latest[0] >= latest[1] else mirror.story
+            return local
+    latest = [float(each.lines[-1].get("at", 0)) for each in (local, mirror.story)]
+    return local if latest[0] >= latest[1] else mirror.story

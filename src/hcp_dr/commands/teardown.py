@@ -1,4 +1,4 @@
-"""Removes the hosted cluster from the source, after the destination is proven."""
+"""Removes the hosted cluster from the source, once the destination is proven."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from hcp_dr.model import Case
 
 
 def teardown(context: Context) -> Outcome:
-    """Its instances live on. Raises HcpDrError, StopRequested."""
+    """Keeps the instances. Raises HcpDrError, StopRequested."""
     return follow(context, "teardown", _confirmation)
 
 
 def _confirmation(case: Case) -> Confirmation:
-    what = f"Hosted cluster {case.namespace}/{case.name} is removed from {case.source}; its instances live on."
+    what = f"Hosted cluster {case.namespace}/{case.name} is removed from {case.source}; its instances keep running."
     return Confirmation(case.name, what)

@@ -1,4 +1,4 @@
-"""Prove that the destination serves this very cluster. Reads only, and journals what it proved."""
+"""Proves that the destination serves this very cluster. Reads only, and journals the proofs."""
 
 from __future__ import annotations
 

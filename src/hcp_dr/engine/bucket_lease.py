@@ -1,5 +1,5 @@
-"""A Lease in the bucket, in the place of the one on a management cluster that is lost: one object, every change of it
-conditional on the ETag that was seen, which stands for the resourceVersion."""
+"""A Lease in the bucket, in place of the Lease on a lost management cluster: one object. Every change is conditional on
+the last ETag read, in the role of the resourceVersion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hcp_dr.objects.naming import bucket_prefix
 
 
 class Leases(Protocol):
-    """Where a Lease is kept: a management cluster, or what stands in for one. The methods are those of Kubernetes."""
+    """The store of a Lease: a management cluster or a replacement. The methods are those of the Kubernetes port."""
 
     def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None: ...
 
@@ -24,7 +24,7 @@ class Leases(Protocol):
 
 
 class BucketLease:
-    """Answers as a cluster does that holds nothing else."""
+    """Answers like a cluster with this Lease and no other object."""
 
     def __init__(self, bucket: Bucket, namespace: str, name: str) -> None:
         self._bucket = bucket
@@ -35,28 +35,28 @@ class BucketLease:
         head = self._bucket.head(self.key)
         if head is None:
             return None
-        found: Object = json.loads(self._bucket.get(self.key))
-        return _versioned(found, head.etag)
+        stored: Object = json.loads(self._bucket.get(self.key))
+        return _with_version(stored, head.etag)
 
     def create(self, resource: Resource, body: Object) -> Object:
         del resource
         try:
-            return _versioned(body, self._put(body, if_absent=True))
+            return _with_version(body, self._put(body, if_absent=True))
         except AwsConflict as error:
-            raise AlreadyExists(**self._values("create", error)) from error
+            raise AlreadyExists(**self._error_values("create", error)) from error
 
     def patch(self, resource: Resource, name: str, namespace: str | None, patch: PatchBody) -> Object:
-        """A merge patch whose resourceVersion is the ETag that was seen."""
+        """A merge patch; its resourceVersion is the last ETag read."""
         changed = dict(cast("Mapping[str, Any]", patch))
         version = changed["metadata"]["resourceVersion"]
-        found = self.find(resource, name, namespace)
-        if found is None:
+        stored = self.find(resource, name, namespace)
+        if stored is None:
             raise NotFound(object=self._object, cluster="lost source", verb="patch")
-        body = _merged(found, changed)
+        body = _merge_patch(stored, changed)
         try:
-            return _versioned(body, self._put(body, if_etag=version))
+            return _with_version(body, self._put(body, if_etag=version))
         except AwsConflict as error:
-            raise Conflict(**self._values("patch", error)) from error
+            raise Conflict(**self._error_values("patch", error)) from error
 
     def _put(self, body: Object, *, if_absent: bool = False, if_etag: str | None = None) -> str:
         meta = {key: value for key, value in body["metadata"].items() if key != "resourceVersion"}
@@ -67,16 +67,16 @@ class BucketLease:
     def _object(self) -> str:
         return f"Lease s3://{self._bucket.name}/{self.key}"
 
-    def _values(self, verb: str, error: AwsConflict) -> dict[str, str]:
+    def _error_values(self, verb: str, error: AwsConflict) -> dict[str, str]:
         reason = str(error.values.get("reason", ""))
         return {"object": self._object, "cluster": "lost source", "verb": verb, "reason": reason}
 
 
-def _versioned(body: Object, etag: str) -> Object:
+def _with_version(body: Object, etag: str) -> Object:
     return {**body, "metadata": {**body["metadata"], "resourceVersion": etag}}
 
 
-def _merged(target: Any, patch: Any) -> Any:
+def _merge_patch(target: Any, patch: Any) -> Any:
     """RFC 7386."""
     if not isinstance(patch, Mapping):
         return patch
@@ -85,5 +85,5 @@ def _merged(target: Any, patch: Any) -> Any:
         if value is None:
             result.pop(key, None)
         else:
-            result[key] = _merged(result.get(key), value)
+            result[key] = _merge_patch(result.get(key), value)
     return result

@@ -1,4 +1,4 @@
-"""One command that writes, from the line that begins it to the one that ends it: under its lease, and mirrored."""
+"""A command that writes, from its first line in the journal to its last: under the Lease, and mirrored."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from hcp_dr import __version__
 from hcp_dr.engine.journal import FILE_NAME, FORMAT, OpenJournal, parse
 from hcp_dr.engine.lease import Lease
-from hcp_dr.engine.mirror import Mirror, reconciled
+from hcp_dr.engine.mirror import Mirror, reconcile
 from hcp_dr.engine.progress import NullJournal, Progress
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
-from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT, StopRequested
 from hcp_dr.errors import AwsError, HcpDrError, JournalError, KubernetesError, LeaseLost
 from hcp_dr.model import Side
 from hcp_dr.objects.archive import MANIFEST, check_manifest, read_manifest
@@ -23,8 +23,8 @@ Carry = Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]
 
 
 class CommandRun:
-    """`run` writes into `journal`. After the step `no_return` has acted, the work goes on without a source that does
-    not answer: the API is away until the destination has it. `without` says otherwise what may be done without."""
+    """`run` writes into `journal`. Once the step `no_return` has acted, the command continues without an unreachable
+    source: the API is down until the destination serves it. `without` overrides this rule for each side."""
 
     def __init__(
         self,
@@ -44,76 +44,80 @@ class CommandRun:
         lease.does_without = without or (lambda side: side == "source" and journal.story.acted_in(no_return))
 
     def catch_up(self, refill: Step[Any]) -> tuple[Check, ...]:
-        """Before going on, with the lease held: the newest journal that any machine wrote, its manifest, and, by
-        `refill`, the files that the folder lacks. Raises JournalError where the newest is not to be had, ArchiveError
-        where the manifest is not this backup's."""
+        """Before continuing, with the Lease held: read the newest journal written by any machine, its manifest, and, by
+        `refill`, the files missing in the folder. Raises JournalError if the newest journal is not available,
+        ArchiveError if the manifest belongs to another backup."""
         archive, journal = self._run.ports.archive, self._journal
         path = f"{archive.folder}/{FILE_NAME}"
         try:
-            found = self._mirror.read()
-            theirs = parse(found.data) if found else []
-            adopted = reconciled(journal.story.lines, theirs, path) is theirs
-            if found and adopted:
-                journal.adopt(found.data)
+            mirrored = self._mirror.read()
+            theirs = parse(mirrored.data) if mirrored else []
+            adopted = reconcile(journal.story.lines, theirs, path) is theirs
+            if mirrored and adopted:
+                journal.adopt(mirrored.data)
             if adopted or archive.read(MANIFEST) is None:
                 self._mirror.fetch_folder()
         except AwsError as error:
-            self._run.tell(Progress("again", "mirror", f"the bucket's copy of the journal was not read: {error.what}"))
+            self._run.tell(Progress("again", "mirror", f"cannot read the journal's copy in the bucket: {error.what}"))
         unknown = sorted(self._lease.last_runs - journal.story.runs)
         if unknown:
             raise JournalError(
                 path=path,
-                reason=f"another machine went on with this relocation ({', '.join(unknown)}), and neither this journal "
-                "nor the bucket knows what it did",
+                reason=f"another machine continued this relocation ({', '.join(unknown)}), and neither this journal "
+                "nor the bucket has a record of its work",
                 left="Nothing of the hosted cluster was changed by this command.",
-                todo="Make the bucket reachable and run again, or bring that machine's folder here and name it with "
-                "--backup.",
+                todo="Make the bucket reachable and run the command again, or copy the folder of that machine here and "
+                "pass it with --backup.",
             )
         manifest, case = read_manifest(archive), self._run.case
         if manifest is not None:
             check_manifest(manifest, key_prefix=case.key_prefix, bucket=case.bucket, folder=archive.folder)
-        return self._refilled(refill)
+        return self._refill(refill)
 
-    def _refilled(self, refill: Step[Any]) -> tuple[Check, ...]:
+    def _refill(self, refill: Step[Any]) -> tuple[Check, ...]:
         run = replace(
-            self._run, journal=NullJournal(self._run.journal.memory), mirror=None, watches=(), patience=FIRST_LIMIT
+            self._run,
+            journal=NullJournal(self._run.journal.memory),
+            mirror=None,
+            watches=(),
+            patience=FIRST_ANSWER_TIMEOUT,
         )
         try:
             return run.carry_out_one(refill)
         except KubernetesError as error:
-            self._run.tell(Progress("again", refill.name, f"files of the backup may be missing: {error.what}"))
+            self._run.tell(Progress("again", refill.name, f"files may be missing in the backup folder: {error.what}"))
             return ()
 
     def begin(self, line: str, **values: object) -> None:
-        """Journal the line that begins it, or that goes on with it, with the version that does."""
+        """Write the line that begins or resumes the command, with the version of hcp-dr."""
         self._journal.write(line, by=self._lease.me, format=FORMAT, version=__version__, **values)
         self._run.send_mirror(now=True)
         if not self._mirror.is_failing:
-            self._lease.sign(self._lease.me)
+            self._lease.record_writer(self._lease.me)
 
     def carry_out(self, steps: Sequence[Step[Any]], *, carry: Carry = Run.carry_out) -> tuple[Check, ...]:
-        """To the line that ends it; raises what `Run.carry_out` raises. `carry` may be another way to go through the
-        steps."""
+        """Run the steps and write the last line. Raises the errors of `Run.carry_out`. `carry` may be another way to
+        run the steps."""
         run = self._run
         try:
             checks = carry(run, steps)
         except LeaseLost:
-            raise  # somebody else may be writing the mirror
+            raise  # another client may be writing the mirror
         except (HcpDrError, StopRequested):
             with suppress(HcpDrError):
                 run.send_mirror(now=True)
             raise
         except BaseException as error:
-            with suppress(Exception):  # what nobody foresaw is the one to be told
-                self._tell_unforeseen(error)
+            with suppress(Exception):  # the unforeseen error is the one to report
+                self._record_unforeseen(error)
             raise
         run.journal.write("end")
         run.send_mirror(now=True)
         return checks
 
-    def _tell_unforeseen(self, error: BaseException) -> None:
-        """Its own words may hold anything, and the journal is mirrored."""
+    def _record_unforeseen(self, error: BaseException) -> None:
+        """Without the text of the error: it may hold anything, and the journal is mirrored."""
         run, kind = self._run, type(error).__name__
-        text = f"What nobody foresaw ended it ({kind}); where it ran the backup folder has the details, as crash-*.txt."
+        text = f"An unforeseen error ended the command ({kind}). Details: crash-*.txt in its machine's backup folder."
         run.journal.write("failed", step=self._journal.story.current, error=kind, text=text)
         run.send_mirror(now=True)

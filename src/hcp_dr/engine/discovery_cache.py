@@ -1,7 +1,7 @@
-"""What a cluster says of itself, asked once: what it serves and what it allows.
+"""Caches discovery: the API versions of a cluster and the permissions in it, each requested once.
 
-One step of preflight asks more than a hundred such questions. Where the server refuses one of twenty for being busy, a
-look that began anew each time would never end. Answers about objects are not kept: they must be of now.
+One step of preflight makes more than a hundred such requests. If a busy server refuses every twentieth, an observation
+that starts again from the first request never ends. Objects are not cached: they must be current.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Answer = TypeVar("Answer")
 
 
 def cached(ports: Ports) -> Ports:
-    """The same ports, whose clusters need not say the same about themselves twice."""
+    """The same ports, with cached discovery for each cluster."""
     return replace(
         ports,
         source=cast("Kubernetes", _CachedDiscovery(ports.source)),
@@ -43,15 +43,15 @@ class _CachedDiscovery:
         subresource: str | None = None,
         name: str | None = None,
     ) -> bool:
-        return self._asked(
+        return self._answer_for(
             ("may", verb, resource, namespace, subresource, name),
             lambda: self._cluster.may(verb, resource, namespace, subresource=subresource, name=name),
         )
 
     def versions(self, group: str) -> tuple[str, ...]:
-        return self._asked(("versions", group), lambda: self._cluster.versions(group))
+        return self._answer_for(("versions", group), lambda: self._cluster.versions(group))
 
-    def _asked(self, question: tuple[Any, ...], ask: Callable[[], Answer]) -> Answer:
+    def _answer_for(self, question: tuple[Any, ...], ask: Callable[[], Answer]) -> Answer:
         if question not in self._answers:
             self._answers[question] = ask()
         return cast("Answer", self._answers[question])

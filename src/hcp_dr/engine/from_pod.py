@@ -1,8 +1,8 @@
-"""One HTTP request that a pod makes with its own curl, by a presigned URL, and what was answered to it.
+"""One HTTP request made by a pod with its own curl, by a presigned URL, and the answer.
 
-An URL is a key to the bucket while it lives: it goes in by stdin and is in no process list, here or there. What became
-of the request is said by its HTTP status alone: curl ends well with a redirect too, by which nothing came and nothing
-went.
+While valid, a URL is a key to the bucket: it is passed by stdin and appears in no process list, on either side. Only
+the HTTP status decides whether the request succeeded: curl also exits with 0 after a redirect, although no data was
+transferred.
 """
 
 from __future__ import annotations
@@ -17,45 +17,47 @@ _CURL = (
     "curl --silent --show-error --speed-limit 1024 --speed-time 60 --config -"
     r" --write-out '\n%{http_code} %{redirect_url}'"
 )
-"""One that stalls for a minute ends. All of it is known to curl 7.61, which older images have."""
+"""A transfer that stalls for a minute ends. All options exist in curl 7.61, the version in older images."""
 _NO_ANSWER = (5, 6, 7, 18, 28, 35, 52, 55, 56)
-"""curl's exit codes for what the network does: names, connections, stalls, cuts (curl(1), EXIT CODES)."""
+"""curl's exit codes for network failures: names, connections, stalls, cuts (curl(1), EXIT CODES)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`page` is what came back of HTTP, with status 0 where nothing did; `said` is curl's own word for why."""
+    """`page` is the HTTP answer, with status 0 if there was none; `message` is curl's own error message."""
 
     page: page.Page
     body: bytes
     exit_code: int
-    said: str
+    message: str
 
     @property
     def succeeded(self) -> bool:
-        """The request was answered with success, and heard to its end."""
+        """The server answered with success, and the answer is complete."""
         return 200 <= self.page.status < 300 and self.exit_code == 0
 
     @property
     def refused(self) -> bool:
-        """Somebody answered, and not with success. How curl ended says no more then."""
+        """A server answered, but not with success. curl's exit code adds no information then."""
         return self.page.status >= 300
 
     @property
-    def unheard(self) -> bool:
-        """The network failed before an answer was whole."""
+    def interrupted(self) -> bool:
+        """The network failed before the answer was complete."""
         return not self.refused and self.exit_code in _NO_ANSWER
 
     def why(self) -> str:
-        """Of one that did not succeed, as the reason of an error. Shows no URL."""
+        """The reason of an error, for a request without success. Shows no URL."""
         if self.refused:
             return self.page.reason()
-        return self.said or f"curl ended with {self.exit_code} and status {self.page.status:03}, and it said nothing"
+        return (
+            self.message or f"curl ended with {self.exit_code} and status {self.page.status:03}, and printed no error"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the request is made from: a container of a pod."""
+    """The container of a pod from which the request is made."""
 
     namespace: str
     pod: str
@@ -63,10 +65,10 @@ class Place:
 
 
 def ask(cluster: Kubernetes, place: Place, lines: Sequence[str], *, options: str = "", seconds: float = 60) -> Answer:
-    """`lines` are those of curl's configuration, with all that is secret; `options` are for its command line, as the
-    shell reads them. Raises what the cluster refuses."""
+    """`lines` are curl's configuration, with every secret; `options` are for its command line, in shell syntax. Raises
+    the errors of the cluster's port."""
     config = ("\n".join(lines) + "\n").encode()
-    # Older API servers cannot close stdin, so that the pod is told how much to read.
+    # Older API servers cannot close stdin, so the pod gets the number of bytes to read.
     script = f"set -o pipefail; head -c {len(config)} | {_CURL}{options}"
     completed = cluster.execute(
         place.namespace,
@@ -80,7 +82,7 @@ def ask(cluster: Kubernetes, place: Place, lines: Sequence[str], *, options: str
 
 
 def read(completed: Completed) -> Answer:
-    """The last line is curl's report of the status, and of where a redirect leads."""
+    """The last line is curl's report: the status, and the target of a redirect."""
     body, _, report = completed.stdout.rpartition(b"\n")
     status, _, location = report.decode(errors="replace").strip().partition(" ")
     number = int(status) if len(status) == 3 and status.isdecimal() else 0
@@ -88,7 +90,7 @@ def read(completed: Completed) -> Answer:
 
 
 def _first_line(stderr: bytes) -> str:
-    """curl says in one line what is wrong, and may go on with advice for pages."""
+    """curl's error is one line; pages of advice may follow."""
     lines = stderr.decode(errors="replace").strip().splitlines()
-    told = next((line for line in lines if line.startswith("curl: (")), " ".join(lines))
-    return told.strip()[-256:]
+    error = next((line for line in lines if line.startswith("curl: (")), " ".join(lines))
+    return error.strip()[-256:]

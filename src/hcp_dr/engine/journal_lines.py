@@ -1,5 +1,5 @@
-"""Is each line of a journal what was once written? A file may have been edited, or be of another version, and whoever
-reads it later must not fall over a word where a number belongs."""
+"""Is each line of a journal valid? A file may have been edited, or written by another version, and a later reader must
+not fail on a word in the place of a number."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from hcp_dr.model import Case
 _LAST_MOMENT = 253402300799.0  # the end of the year 9999
 
 
-def fault(lines: Iterable[Mapping[str, Any]]) -> str | None:
-    """What is wrong with the first line that is not one, None where all are. Unknown lines and fields are of no
-    matter."""
+def find_fault(lines: Iterable[Mapping[str, Any]]) -> str | None:
+    """The fault of the first invalid line, None if all are valid. Unknown lines and fields are ignored."""
     for number, line in enumerate(lines, 1):
         kind = line.get("line")
         for name, (is_right, words) in _FIELDS.items():
@@ -28,16 +27,16 @@ def fault(lines: Iterable[Mapping[str, Any]]) -> str | None:
 
 
 def case_of(value: Mapping[str, Any], where: object) -> Case:
-    """Which relocation the journal `where` says that it is of. Raises JournalError."""
+    """The relocation recorded in the journal `where`. Raises JournalError."""
     try:
         return Case.from_json(dict(value))
     except ValueError as error:
         raise JournalError(
             path=where,
-            reason=f"what it says of the relocation cannot be read ({error}): it was edited, or another version of "
-            "hcp-dr wrote it",
+            reason=f"its record of the relocation cannot be read ({error}): the journal was edited, or another version "
+            "of hcp-dr wrote it",
             left="Nothing of the hosted cluster was changed by this command.",
-            todo="Go on with the version that wrote it.",
+            todo="Continue with the version of hcp-dr that wrote the journal.",
         ) from error
 
 

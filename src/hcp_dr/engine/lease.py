@@ -1,11 +1,11 @@
 """One relocation at a time: a Lease on each management cluster, held by every command that writes.
 
-A Lease is taken where nobody holds it, where its holder's process is proven to be gone, or where it stood still for a
-whole duration of our own clock; the clock of another machine is never believed. The holder counts from the moment in
-which it asked for its last renewal, and trusts that for less than the duration, so that it has stopped before anybody
-else may begin. Every change is conditional on what was seen. A Lease is given back by name, never deleted.
+A run takes a Lease without a holder, with a holder whose process is proven to be gone, or after no renewal for a whole
+duration of our own clock; the clock of another machine is never trusted. The holder counts from the moment of its last
+renewal request, and trusts that renewal for less than the duration, so that it stops before another client may begin.
+Every change is conditional on the version last read. A Lease is released by clearing its holder, never deleted.
 
-It is taken only on the management clusters that the case names: on another one it would exclude nobody.
+It is taken only on the management clusters of the case: on any other cluster it would exclude no other client.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from hcp_dr.engine.process import Process
 from hcp_dr.engine.process import current as this_process
 from hcp_dr.engine.process import is_gone as is_gone_here
 from hcp_dr.engine.progress import Progress
-from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock, StopRequested
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT, OBSERVE_INTERVAL, Clock, StopRequested
 from hcp_dr.errors import (
     AlreadyExists,
     Conflict,
@@ -49,51 +49,51 @@ from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import LEASE
 from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports, Side
 
-RENEWED_EVERY = DURATION / 3
-RETRIED_EVERY = 5.0
-TRUSTED = DURATION - 10.0
-"""So long the holder believes in its last renewal; the rest is for what is under way then."""
+RENEW_INTERVAL = DURATION / 3
+RETRY_INTERVAL = 5.0
+TRUSTED_SECONDS = DURATION - 10.0
+"""Seconds for which the holder trusts its last renewal; the rest of the duration is for requests still under way."""
 
 Verdict = Literal["take", "ours", "wait", "alive"]
 
 
-def decide(seen: LeaseStatus | None, first: LeaseStatus | None, *, me: str, unchanged: float, gone: bool) -> Verdict:
-    """`first` is how the Lease was when its holder was seen first, `unchanged` the seconds since then on our clock;
-    `gone` says that the holder's process is proven to be no more."""
-    if seen is None or not seen.holder:
+def decide(status: LeaseStatus | None, first: LeaseStatus | None, *, me: str, unchanged: float, gone: bool) -> Verdict:
+    """`first` is the Lease when its holder was first seen, `unchanged` the seconds since then on our clock; `gone`: the
+    holder's process is proven to be gone."""
+    if status is None or not status.holder:
         return "take"
-    if seen.holder == me:
+    if status.holder == me:
         return "ours"
     if gone:
         return "take"
-    if first is not None and seen.version != first.version:
+    if first is not None and status.version != first.version:
         return "alive"
-    return "take" if unchanged >= max(float(DURATION), seen.duration) else "wait"
+    return "take" if unchanged >= max(float(DURATION), status.duration) else "wait"
 
 
 @dataclass(slots=True)
 class _Held:
-    """The Lease of one side, as this run knows it. `word` is what errors call it. `version` is that of our last write,
-    None while it is not ours; `asked_at` is when that write was asked for, and `due` when the next is."""
+    """The Lease of one side, as known to this run. `word` is its name in errors. `version` is that of our last write,
+    None while the Lease is not ours; `requested_at` is the time of that request, and `due` the time of the next."""
 
     side: Side
     cluster: Leases
     word: str
     version: str | None = None
-    asked_at: float = 0.0
+    requested_at: float = 0.0
     due: float = 0.0
     first: LeaseStatus | None = None
     first_at: float = 0.0
-    before: str | None = None  # the version that was seen before preflight; None where it was held
-    trouble: HcpDrError | None = None
-    announced: str = ""  # by this run, as the Lease has it
+    before: str | None = None  # the version seen before preflight; None if the Lease had a holder
+    last_error: HcpDrError | None = None
+    announced: str = ""  # by this run, as recorded in the Lease
 
 
 @dataclass(slots=True)
 class Lease:
-    """Both Leases of one hosted cluster, for one run. `me` is this run's own word for itself, different for each.
+    """Both Leases of one hosted cluster, for one run. `me` is this run's identity, unique for each run.
 
-    `does_without` says of a side whether the work may go on although that cluster does not answer.
+    `does_without` decides for a side whether the run may continue while that cluster does not answer.
     """
 
     ports: Ports
@@ -104,12 +104,12 @@ class Lease:
     does_without: Callable[[Side], bool] = lambda _side: False
     process: Process = field(default_factory=this_process)
     is_gone: Callable[[str], bool] = is_gone_here
-    in_place_of_source: Leases | None = None  # where the source is lost
+    in_place_of_source: Leases | None = None  # for a lost source
     me: str = field(init=False)
     last_runs: frozenset[str] = field(init=False, default=frozenset())
     _sides: tuple[_Held, ...] = field(init=False)
-    _signed: str = field(init=False, default="")
-    _reached: str = field(init=False, default="")
+    _writer: str = field(init=False, default="")
+    _announced_step: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         run = self.ports.fresh_id()[:6]
@@ -131,244 +131,252 @@ class Lease:
 
     # Taking
 
-    def look(self) -> None:
-        """Remember what is there, so that `held` can tell whether anybody was at work since."""
-        for held in self._sides:
-            with suppress(HcpDrError):  # preflight says what is wrong there
-                seen = read_lease_status(held.cluster, self.case.namespace, self.case.name)
-                held.before = None if seen is not None and seen.holder else seen.version if seen else ""
+    def record_versions(self) -> None:
+        """Record the current Leases, so that `acquire` can report whether another client was at work since."""
+        for lease in self._sides:
+            with suppress(HcpDrError):  # preflight reports the error
+                status = read_lease_status(lease.cluster, self.case.namespace, self.case.name)
+                lease.before = None if status is not None and status.holder else status.version if status else ""
 
     @contextmanager
-    def held(self) -> Iterator[bool]:
-        """Inside, both Leases are ours; True where nobody else held one since `look`. Given back at the end, also after
-        an error, and not by a process that is killed. Raises LeaseHeld, StopRequested, the port's errors."""
+    def acquire(self) -> Iterator[bool]:
+        """Inside, both Leases are ours; True if no other client held either since `record_versions`. Released at the
+        end, also after an error, but not by a process that is killed. Raises LeaseHeld, StopRequested, the port's
+        errors."""
         try:
-            undisturbed = [self._take(held) for held in self._sides]
+            undisturbed = [self._acquire_one(lease) for lease in self._sides]
             yield all(undisturbed)
         except Exception:
-            self._give_back()
+            self._release()
             raise
-        self._give_back()
+        self._release()
 
-    def _take(self, held: _Held) -> bool:
-        """Whether it was as `look` saw it. Waits for at most one duration."""
-        began = self.clock.now()
+    def _acquire_one(self, lease: _Held) -> bool:
+        """Whether the Lease is unchanged since `record_versions`. Waits for at most one duration."""
+        started = self.clock.now()
         while True:
             if self.is_stopped():
                 raise StopRequested
             try:
-                self._identify(held)
-                seen = read_lease_status(held.cluster, self.case.namespace, self.case.name)
-                if self._settled(held, seen):
-                    return (seen.version if seen else "") == held.before
+                self._check_cluster(lease)
+                status = read_lease_status(lease.cluster, self.case.namespace, self.case.name)
+                if self._try_acquire(lease, status):
+                    return (status.version if status else "") == lease.before
             except (Conflict, AlreadyExists, NotFound):
-                continue  # somebody was faster: look again
+                continue  # another client was faster: read again
             except HcpDrError as error:
                 if not error.passing:
                     raise
-                if self.clock.now() - began >= FIRST_LIMIT:
-                    if not self.does_without(held.side):
+                if self.clock.now() - started >= FIRST_ANSWER_TIMEOUT:
+                    if not self.does_without(lease.side):
                         raise
-                    self._go_without(held, error)
+                    self._continue_without(lease, error)
                     return False
                 self.tell(Progress("again", "lease", error.what))
-            self._rest()
+            self._pause()
 
-    def _identify(self, held: _Held) -> None:
+    def _check_cluster(self, lease: _Held) -> None:
         """Raises WrongCluster, the port's errors."""
-        if held.side == "destination" or self.in_place_of_source is None:
-            peers.check_same_cluster(self.ports, self.case, held.side)
+        if lease.side == "destination" or self.in_place_of_source is None:
+            peers.check_same_cluster(self.ports, self.case, lease.side)
 
-    def _settled(self, held: _Held, seen: LeaseStatus | None) -> bool:
+    def _try_acquire(self, lease: _Held, status: LeaseStatus | None) -> bool:
         """Whether the Lease is ours now. Raises LeaseHeld, Conflict, AlreadyExists, NotFound."""
-        verdict = self._verdict(held, seen)
-        if seen is not None and verdict == "alive":
-            since = seen.since or "?"
-            raise LeaseHeld(object=self._object, cluster=held.word, holder=seen.holder, since=since)
-        if seen is not None and verdict == "wait":
+        verdict = self._decide(lease, status)
+        if status is not None and verdict == "alive":
+            since = status.since or "?"
+            raise LeaseHeld(object=self._object, cluster=lease.word, holder=status.holder, since=since)
+        if status is not None and verdict == "wait":
             text = (
-                f"until {self._object} on the {held.side} cluster is free; seen: held by {seen.holder} "
-                f"since {seen.since or '?'}; it is taken when it is not renewed for {DURATION} s"
+                f"until {self._object} on the {lease.side} cluster is free; seen: held by {status.holder} "
+                f"since {status.since or '?'}; hcp-dr takes it if the holder does not renew it for {DURATION} s"
             )
-            self.tell(Progress("wait", "lease", text, self.clock.now() - held.first_at))
+            self.tell(Progress("wait", "lease", text, self.clock.now() - lease.first_at))
             return False
-        self._write(held, seen)
+        self._write(lease, status)
         return True
 
-    def _verdict(self, held: _Held, seen: LeaseStatus | None) -> Verdict:
+    def _decide(self, lease: _Held, status: LeaseStatus | None) -> Verdict:
         now = self.clock.now()
-        if seen is None or not seen.holder:
-            held.first = None
-        elif held.first is None:
-            held.first, held.first_at = seen, now
-        gone = seen is not None and bool(seen.process) and self.is_gone(seen.process)
-        return decide(seen, held.first, me=self.me, unchanged=now - held.first_at, gone=gone)
+        if status is None or not status.holder:
+            lease.first = None
+        elif lease.first is None:
+            lease.first, lease.first_at = status, now
+        gone = status is not None and bool(status.process) and self.is_gone(status.process)
+        return decide(status, lease.first, me=self.me, unchanged=now - lease.first_at, gone=gone)
 
-    def _write(self, held: _Held, seen: LeaseStatus | None) -> None:
-        """Make it ours, or renew it, on condition that it is as it was seen."""
-        asked, now = self.clock.now(), self._time()
+    def _write(self, lease: _Held, status: LeaseStatus | None) -> None:
+        """Take or renew the Lease, on condition that it is unchanged."""
+        requested_at, now = self.clock.now(), self._time()
         spec: dict[str, Any] = {"holderIdentity": self.me, "leaseDurationSeconds": DURATION, "renewTime": now}
-        if seen is None or seen.holder != self.me:
-            spec |= {"acquireTime": now, "leaseTransitions": seen.transitions + 1 if seen else 0}
+        if status is None or status.holder != self.me:
+            spec |= {"acquireTime": now, "leaseTransitions": status.transitions + 1 if status else 0}
         annotations: dict[str, str | None] = {
             HOSTED_CLUSTER_ANNOTATION: f"{self.case.namespace}/{self.case.name}",
             RELOCATION_ANNOTATION: self.case.backup_id,
-            SIDE_ANNOTATION: held.side,
+            SIDE_ANNOTATION: lease.side,
             PROCESS_ANNOTATION: self.process.mark,
         }
-        if self._reached:
-            annotations[REACHED_ANNOTATION] = self._reached
+        if self._announced_step:
+            annotations[REACHED_ANNOTATION] = self._announced_step
         metadata: dict[str, Any] = {"annotations": annotations}
-        if seen is None:
+        if status is None:
             metadata |= {"name": self.name, "namespace": NAMESPACE}
             body = {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": metadata, "spec": spec}
-            made = held.cluster.create(LEASE, body)
+            written = lease.cluster.create(LEASE, body)
         else:
-            if seen.relocation != self.case.backup_id:
-                annotations |= {LAST_RUN_ANNOTATION: None, REACHED_ANNOTATION: self._reached or None}
-            elif seen.last_run:
-                self.last_runs |= {seen.last_run}
-            made = self._patch(held, seen.version, {"metadata": metadata, "spec": spec})
-        self._is_ours(held, made, asked)
+            if status.relocation != self.case.backup_id:
+                annotations |= {LAST_RUN_ANNOTATION: None, REACHED_ANNOTATION: self._announced_step or None}
+            elif status.last_run:
+                self.last_runs |= {status.last_run}
+            written = self._patch(lease, status.version, {"metadata": metadata, "spec": spec})
+        self._record_write(lease, written, requested_at)
 
-    def _patch(self, held: _Held, version: str, change: dict[str, Any]) -> Object:
+    def _patch(self, lease: _Held, version: str, change: dict[str, Any]) -> Object:
         metadata = {**change.get("metadata", {}), "resourceVersion": version}
-        return held.cluster.patch(LEASE, self.name, NAMESPACE, {**change, "metadata": metadata})
+        return lease.cluster.patch(LEASE, self.name, NAMESPACE, {**change, "metadata": metadata})
 
-    def _is_ours(self, held: _Held, made: Object, asked: float) -> None:
-        seen = LeaseStatus.of(made)
-        held.version, held.announced = seen.version, seen.reached
-        held.asked_at, held.due, held.trouble, held.first = asked, asked + RENEWED_EVERY, None, None
+    def _record_write(self, lease: _Held, written: Object, requested_at: float) -> None:
+        status = LeaseStatus.of(written)
+        lease.version, lease.announced = status.version, status.reached
+        lease.requested_at, lease.due, lease.last_error, lease.first = (
+            requested_at,
+            requested_at + RENEW_INTERVAL,
+            None,
+            None,
+        )
 
-    def _go_without(self, held: _Held, error: HcpDrError) -> None:
-        held.due = self.clock.now() + RENEWED_EVERY
-        if held.trouble is None:
+    def _continue_without(self, lease: _Held, error: HcpDrError) -> None:
+        lease.due = self.clock.now() + RENEW_INTERVAL
+        if lease.last_error is None:
             text = (
-                f"without the Lease of the {held.side} cluster, which does not answer, since the point of no return "
-                f"has passed and the API must come back: {error.what}"
+                f"continuing without the Lease of the {lease.side} cluster, which does not answer: the point of no "
+                f"return has passed, and the API must come back: {error.what}"
             )
             self.tell(Progress("again", "lease", text))
-        held.trouble = error
+        lease.last_error = error
 
-    def _rest(self) -> None:
-        """A moment, in which what is held already is kept."""
-        self.clock.pause(LOOK_AGAIN)
-        self.keep(only_held=True)
+    def _pause(self) -> None:
+        """Pause, then renew the Leases that are ours already."""
+        self.clock.pause(OBSERVE_INTERVAL)
+        self.renew(only_acquired=True)
 
     # Keeping
 
-    def due_in(self) -> float:
-        """Seconds until `keep` has something to do."""
-        return max(0.0, min(held.due for held in self._sides) - self.clock.now())
+    def seconds_until_due(self) -> float:
+        """Seconds until `renew` has a Lease to renew."""
+        return max(0.0, min(lease.due for lease in self._sides) - self.clock.now())
 
-    def keep(self, *, only_held: bool = False) -> None:
-        """Renew what is due. Raises LeaseLost when this run may not act any more."""
-        for held in sorted(self._sides, key=lambda each: each.trouble is not None):
-            if only_held and held.version is None:
+    def renew(self, *, only_acquired: bool = False) -> None:
+        """Renew each Lease that is due. Raises LeaseLost if this run may no longer act."""
+        for lease in sorted(self._sides, key=lambda each: each.last_error is not None):
+            if only_acquired and lease.version is None:
                 continue
-            if self.clock.now() >= held.due:
-                self._renew(held)
-            if held.version is not None and self.clock.now() - held.asked_at >= TRUSTED:
-                self._mistrust(held)
+            if self.clock.now() >= lease.due:
+                self._renew(lease)
+            if lease.version is not None and self.clock.now() - lease.requested_at >= TRUSTED_SECONDS:
+                self._check_expiry(lease)
 
-    def _renew(self, held: _Held) -> None:
+    def _renew(self, lease: _Held) -> None:
         try:
-            if held.version is None or not self._renewed(held):
-                self._regain(held)
+            if lease.version is None or not self._try_renew(lease):
+                self._reacquire(lease)
         except (Conflict, AlreadyExists, NotFound):
-            held.due = self.clock.now()  # changed again meanwhile: at the next look
+            lease.due = self.clock.now()  # changed again: retry at the next call
         except (LeaseLost, SettingsError, WrongCluster):
             raise
         except HcpDrError as error:
-            held.due = self.clock.now() + RETRIED_EVERY
-            if held.version is None or self.does_without(held.side):
-                self._go_without(held, error)
+            lease.due = self.clock.now() + RETRY_INTERVAL
+            if lease.version is None or self.does_without(lease.side):
+                self._continue_without(lease, error)
             else:
-                held.trouble = error
-                self.tell(Progress("again", "lease", error.what, self.clock.now() - held.asked_at))
+                lease.last_error = error
+                self.tell(Progress("again", "lease", error.what, self.clock.now() - lease.requested_at))
 
-    def _renewed(self, held: _Held) -> bool:
-        """False where the Lease is not as this run left it."""
-        asked = self.clock.now()
-        said = {LAST_RUN_ANNOTATION: self._signed, REACHED_ANNOTATION: self._reached}
-        annotations = {word: text for word, text in said.items() if text}
+    def _try_renew(self, lease: _Held) -> bool:
+        """False if the Lease is not as this run left it."""
+        requested_at = self.clock.now()
+        records = {LAST_RUN_ANNOTATION: self._writer, REACHED_ANNOTATION: self._announced_step}
+        annotations = {word: text for word, text in records.items() if text}
         change = {"metadata": {"annotations": annotations}} if annotations else {}
         try:
-            made = self._patch(held, str(held.version), {**change, "spec": {"renewTime": self._time()}})
+            written = self._patch(lease, str(lease.version), {**change, "spec": {"renewTime": self._time()}})
         except (Conflict, NotFound):
             return False
-        self._is_ours(held, made, asked)
+        self._record_write(lease, written, requested_at)
         return True
 
-    def _regain(self, held: _Held) -> None:
-        """Ours still, although somebody touched it; or one that the work went on without. Raises LeaseLost,
-        WrongCluster."""
-        self._identify(held)
-        seen = read_lease_status(held.cluster, self.case.namespace, self.case.name)
-        without = held.version is None or self.does_without(held.side)
-        verdict = self._verdict(held, seen)
-        if seen is not None and verdict != "ours" and not without:
-            raise self._lost(held, f"now {seen.holder or 'nobody'} holds it")
+    def _reacquire(self, lease: _Held) -> None:
+        """Take back a Lease that is still ours although another client touched it, or one that the run continued
+        without. Raises LeaseLost, WrongCluster."""
+        self._check_cluster(lease)
+        status = read_lease_status(lease.cluster, self.case.namespace, self.case.name)
+        without = lease.version is None or self.does_without(lease.side)
+        verdict = self._decide(lease, status)
+        if status is not None and verdict != "ours" and not without:
+            raise self._lost_error(lease, f"now {status.holder or 'no client'} holds it")
         if verdict == "alive":
-            raise self._lost(held, f"{seen.holder if seen else '?'} renews it")
+            raise self._lost_error(lease, f"{status.holder if status else '?'} renews it")
         if verdict == "wait":
-            held.version, held.due = None, self.clock.now() + RETRIED_EVERY
+            lease.version, lease.due = None, self.clock.now() + RETRY_INTERVAL
         else:
-            self._write(held, seen)
+            self._write(lease, status)
 
-    def _mistrust(self, held: _Held) -> None:
-        trouble = held.trouble
-        if trouble is not None and self.does_without(held.side):
+    def _check_expiry(self, lease: _Held) -> None:
+        last_error = lease.last_error
+        if last_error is not None and self.does_without(lease.side):
             return
-        seconds = self.clock.now() - held.asked_at
-        raise self._lost(held, f"it could not be renewed for {seconds:.0f} s ({trouble.what if trouble else 'late'})")
+        seconds = self.clock.now() - lease.requested_at
+        raise self._lost_error(
+            lease, f"it could not be renewed for {seconds:.0f} s ({last_error.what if last_error else 'late'})"
+        )
 
-    def _lost(self, held: _Held, reason: str) -> LeaseLost:
-        held.version = None
-        return LeaseLost(object=self._object, cluster=held.word, reason=reason.rstrip("."))
+    def _lost_error(self, lease: _Held, reason: str) -> LeaseLost:
+        lease.version = None
+        return LeaseLost(object=self._object, cluster=lease.word, reason=reason.rstrip("."))
 
-    # Telling and giving back
+    # Announcing and releasing
 
-    def sign(self, word: str) -> None:
-        """Say in the Leases who writes now: whoever goes on needs a journal with this word. Raises LeaseLost."""
-        self._signed = word
-        for held in self._sides:
-            held.due = self.clock.now()
-        self.keep()
+    def record_writer(self, writer: str) -> None:
+        """Record the writer in the Leases: a later run needs a journal with this identity. Raises LeaseLost."""
+        self._writer = writer
+        for lease in self._sides:
+            lease.due = self.clock.now()
+        self.renew()
 
     def announce(self, step: str) -> None:
-        """Say in the Leases that this step acts from now on. Raises LeaseLost, and what keeps it from being said where
-        the work cannot go on without that cluster."""
-        if self._reached != step:
-            self._reached = step
-            for held in self._sides:
-                held.due = self.clock.now()
-        self.keep()
-        for held in self._sides:
-            if held.announced != step and not self.does_without(held.side):
-                written = Conflict(
-                    object=self._object, cluster=held.word, verb="patch", reason="it was not as it was left"
+        """Record in the Leases that this step acts from now on. Raises LeaseLost, and the error that prevented the
+        record if the run cannot continue without that cluster."""
+        if self._announced_step != step:
+            self._announced_step = step
+            for lease in self._sides:
+                lease.due = self.clock.now()
+        self.renew()
+        for lease in self._sides:
+            if lease.announced != step and not self.does_without(lease.side):
+                conflict = Conflict(
+                    object=self._object, cluster=lease.word, verb="patch", reason="it changed since the last renewal"
                 )
-                raise held.trouble or written
+                raise lease.last_error or conflict
 
-    def _give_back(self) -> None:
-        """As far as it is ours; whatever does not answer for long lets it expire."""
-        for held in self._sides:
-            if held.version is None:
+    def _release(self) -> None:
+        """Release each Lease that is ours; on a cluster that does not answer it expires."""
+        for lease in self._sides:
+            if lease.version is None:
                 continue
-            error = self._given_back(held, held.version)
+            error = self._release_one(lease, lease.version)
             if error is not None and error.passing:
-                self.clock.pause(LOOK_AGAIN)
-                error = self._given_back(held, held.version)
+                self.clock.pause(OBSERVE_INTERVAL)
+                error = self._release_one(lease, lease.version)
             if error is not None:
-                text = f"{self._object} on the {held.side} cluster was not given back: {error.what}"
+                text = f"{self._object} on the {lease.side} cluster was not released: {error.what}"
                 self.tell(Progress("again", "lease", text))
-            held.version = None
+            lease.version = None
 
-    def _given_back(self, held: _Held, version: str) -> HcpDrError | None:
-        """What kept it from that."""
+    def _release_one(self, lease: _Held, version: str) -> HcpDrError | None:
+        """The error that prevented the release, or None."""
         try:
-            self._patch(held, version, {"spec": {"holderIdentity": "", "renewTime": self._time()}})
+            self._patch(lease, version, {"spec": {"holderIdentity": "", "renewTime": self._time()}})
         except HcpDrError as error:
             return error
         return None

@@ -1,7 +1,7 @@
-"""What is seen of a Lease: who holds it, of which relocation, and how far that has come. Its times are its holder's.
+"""The content of a Lease: its holder, the relocation, and how far that has come. The times are the holder's.
 
-Its annotations let another machine find the relocation: the backup id, the last run that wrote anything, and the step
-that was announced last.
+By its annotations another machine finds the relocation: the backup id, the last run that wrote to the journal, and the
+last announced step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hcp_dr.objects.reading import annotations_of
 
 NAMESPACE = "default"
 DURATION = 60
-"""Seconds that a Lease has to stand still before somebody else may take it."""
+"""Seconds without renewal before another client may take a Lease."""
 
 _LONGEST_NAME = 63
 HOSTED_CLUSTER_ANNOTATION = "hcp-dr.openshift.io/hosted-cluster"
@@ -26,21 +26,21 @@ SIDE_ANNOTATION = "hcp-dr.openshift.io/side"
 PROCESS_ANNOTATION = "hcp-dr.openshift.io/process"
 LAST_RUN_ANNOTATION = "hcp-dr.openshift.io/last-run"
 REACHED_ANNOTATION = "hcp-dr.openshift.io/reached"
-"""The last step that said in the Leases, before it acted, that it would: what a journal that was rolled back lacks."""
+"""The last step recorded in the Leases before it acted: missing in a journal that was rolled back."""
 
 
 def lease_name(namespace: str, name: str) -> str:
-    """Of a hosted cluster's Leases. A long name is cut, and told from others by its hash."""
-    whole = f"hcp-dr-{namespace}-{name}"
-    if len(whole) <= _LONGEST_NAME:
-        return whole
+    """The name of a hosted cluster's Leases. A long name is cut, and made unique by its hash."""
+    full_name = f"hcp-dr-{namespace}-{name}"
+    if len(full_name) <= _LONGEST_NAME:
+        return full_name
     digest = hashlib.sha256(f"{namespace}/{name}".encode()).hexdigest()[:10]
-    return f"{whole[: _LONGEST_NAME - 11].rstrip('-.')}-{digest}"
+    return f"{full_name[: _LONGEST_NAME - 11].rstrip('-.')}-{digest}"
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseStatus:
-    """A Lease as it was seen. `holder` is "" where nobody holds it; times are the holder's own, as RFC 3339."""
+    """A Lease as read. `holder` is "" for a free Lease; times are the holder's own, as RFC 3339."""
 
     holder: str
     process: str
@@ -49,22 +49,22 @@ class LeaseStatus:
     duration: float
     transitions: int
     version: str
-    relocation: str  # the backup id of the relocation it was held for last
-    last_run: str  # the last holder that wrote anything in it
+    relocation: str  # the backup id of the relocation of the last holder
+    last_run: str  # the last holder that wrote to the journal
     side: str
-    reached: str = ""  # the step that was announced last
+    reached: str = ""  # the last announced step
 
     @property
     def renewed_at(self) -> float | None:
-        """Seconds since the epoch, by the holder's clock: for people, never for a decision."""
+        """Seconds since the epoch, by the holder's clock: for display, never for a decision."""
         try:
             return datetime.fromisoformat(self.renewed).timestamp()
         except ValueError:
             return None
 
     @classmethod
-    def of(cls, found: Object) -> LeaseStatus:
-        spec, annotations = found.get("spec") or {}, annotations_of(found)
+    def of(cls, lease: Object) -> LeaseStatus:
+        spec, annotations = lease.get("spec") or {}, annotations_of(lease)
         return cls(
             holder=str(spec.get("holderIdentity") or ""),
             process=annotations.get(PROCESS_ANNOTATION, ""),
@@ -72,7 +72,7 @@ class LeaseStatus:
             renewed=str(spec.get("renewTime") or ""),
             duration=float(spec.get("leaseDurationSeconds") or DURATION),
             transitions=int(spec.get("leaseTransitions") or 0),
-            version=str(found["metadata"].get("resourceVersion", "")),
+            version=str(lease["metadata"].get("resourceVersion", "")),
             relocation=annotations.get(RELOCATION_ANNOTATION, ""),
             last_run=annotations.get(LAST_RUN_ANNOTATION, ""),
             side=annotations.get(SIDE_ANNOTATION, ""),
@@ -81,11 +81,11 @@ class LeaseStatus:
 
 
 def stamp(at: float) -> str:
-    """Seconds since the epoch as Kubernetes writes the times of a Lease."""
+    """Seconds since the epoch in the time format of a Lease."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def read_lease_status(cluster: Leases, namespace: str, name: str) -> LeaseStatus | None:
-    """The Lease of a hosted cluster on one management cluster; None where it has never been held."""
-    found = cluster.find(LEASE, lease_name(namespace, name), NAMESPACE)
-    return None if found is None else LeaseStatus.of(found)
+    """The Lease of a hosted cluster on one management cluster; None if it never had a holder."""
+    lease = cluster.find(LEASE, lease_name(namespace, name), NAMESPACE)
+    return None if lease is None else LeaseStatus.of(lease)

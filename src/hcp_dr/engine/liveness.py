@@ -1,4 +1,4 @@
-"""Whether a cluster is dead: tried for a while, and not answered once."""
+"""Confirms that a cluster is unreachable: no attempt succeeds for a period."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hcp_dr.engine.progress import Progress
-from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT, OBSERVE_INTERVAL, Clock
 from hcp_dr.errors import ClusterUnreachable, HcpDrError, SourceAnswers
 
 
 @dataclass(frozen=True, slots=True)
 class LivenessProbe:
-    """What is asked, in words; how to ask it once; and what to do where it answers."""
+    """The target of the probe, in words; a function that probes it once; and the advice if it answers."""
 
     word: str
     ask: Callable[[], object]
@@ -20,29 +20,29 @@ class LivenessProbe:
 
 
 def check_unreachable(
-    asked: Sequence[LivenessProbe],
+    probes: Sequence[LivenessProbe],
     clock: Clock,
     tell: Callable[[Progress], None],
     between: Callable[[], None],
 ) -> None:
-    """An answer of any kind is one: a refusal too, and a certificate, whoever issued it. `between` is called after
-    each, and may raise. Raises SourceAnswers."""
+    """Any answer counts: also a refusal, and a certificate of any issuer. `between` is called after each probe, and may
+    raise. Raises SourceAnswers."""
     began = clock.now()
     while True:
-        seen = []
-        for each in asked:
-            seen.append(_silence(each))
+        silences = []
+        for probe in probes:
+            silences.append(_probe(probe))
             between()
-        awaited = f"until it is sure that it is lost; seen: {' '.join(seen)}"
+        awaited = f"confirming that the source is unreachable; seen: {' '.join(silences)}"
         tell(Progress("wait", "source", awaited, clock.now() - began))
-        if clock.now() - began >= FIRST_LIMIT:
+        if clock.now() - began >= FIRST_ANSWER_TIMEOUT:
             return
-        clock.pause(LOOK_AGAIN)
+        clock.pause(OBSERVE_INTERVAL)
 
 
-def _silence(asked: LivenessProbe) -> str:
+def _probe(probe: LivenessProbe) -> str:
     try:
-        asked.ask()
+        probe.ask()
     except ClusterUnreachable as error:
         if not error.shown:
             return error.what
@@ -50,5 +50,5 @@ def _silence(asked: LivenessProbe) -> str:
     except HcpDrError as error:
         answer = error.what
     else:
-        answer = "it was asked, and answered"
-    raise SourceAnswers(why=f"{asked.word} ({answer.rstrip('.')})", todo=asked.todo)
+        answer = "the probe was answered"
+    raise SourceAnswers(why=f"{probe.word} ({answer.rstrip('.')})", todo=probe.todo)

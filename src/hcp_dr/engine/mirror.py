@@ -1,13 +1,13 @@
-"""The journal's mirror in the bucket, beside the backup, so that another machine can go on.
+"""The journal's mirror in the bucket, beside the backup: another machine can continue from it.
 
     hcp-dr/<namespace>/<name>/<backup id>/journal.jsonl
-                                          folder/manifest.json      what the objects of the backup are known by
-                                          folder/namespaces/…       its NodePools, whose status the source changes on
+                                          folder/manifest.json      the digests of the backup's objects
+                                          folder/namespaces/…       its NodePools: the source changes their status
 
-Written whole, and only over what this run wrote or read: before a batch that remembers something acts, before the
-first act of a step that can be undone, before the point of no return, at the end of a step, and when the run ends. So
-another machine knows all that an abort has to take back, and what is remembered is never acted upon unseen by the
-mirror, unless the bucket fails; then the run goes on without it, says so once, and writes it again later.
+Written whole, and only over content that this run wrote or read: before a batch that remembers a value acts, before the
+first act of a step that can be undone, before the point of no return, at the end of a step, and at the end of the run.
+So another machine knows everything that an abort has to undo, and a remembered value is in the mirror before a step
+acts on it, unless the bucket fails; then the run continues without the mirror, reports that once, and sends it later.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from hcp_dr.objects.archive import MANIFEST, Archive, Entry, check_manifest, par
 from hcp_dr.objects.naming import bucket_prefix
 
 FOLDER = "folder/"
-OFTEN = 5.0
-"""Seconds between two mirrors at the ends of short steps: what is lost with the last ones is only looked at again."""
-AGAIN = 30.0
-"""Seconds until a bucket that failed is asked again."""
+SEND_INTERVAL = 5.0
+"""Seconds between two mirrors at the ends of short steps. Losing the last ones costs only repeated observations."""
+RETRY_INTERVAL = 30.0
+"""Seconds before the next request to a bucket that failed."""
 
-_LIVING = "NodePool"
-"""What is mirrored of the manifest's objects: NodePools hold no secret, and their status goes on changing where they
-come from."""
+_MIRRORED_KIND = "NodePool"
+"""The kind of the manifest's objects that is mirrored: NodePools hold no secret, and the source keeps changing their
+status."""
 
 Lines = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class MirroredJournal:
-    """A journal in the bucket. `data` are its bytes; `modified` is in seconds since the epoch, None where not asked."""
+    """A journal in the bucket. `data` is its content; `modified` is in seconds since the epoch, None if unknown."""
 
     prefix: str
     data: bytes
@@ -52,14 +52,14 @@ class MirroredJournal:
 
 
 def fetch(bucket: Bucket, prefix: str) -> MirroredJournal | None:
-    """The mirror of one backup. `prefix` is its folder in the bucket. Raises AwsError."""
+    """The mirror of one backup. `prefix` is the folder in the bucket. Raises AwsError."""
     key = f"{prefix}/{FILE_NAME}"
     head = bucket.head(key)
     return None if head is None else MirroredJournal(prefix, bucket.get(key), head.etag)
 
 
-def newest(bucket: Bucket, namespace: str, name: str, backup_ids: Collection[str] = ()) -> MirroredJournal | None:
-    """The mirror that was written last: of these backups, or of all of the hosted cluster where none is named. Raises
+def find_newest(bucket: Bucket, namespace: str, name: str, backup_ids: Collection[str] = ()) -> MirroredJournal | None:
+    """The mirror written last: of these backups, or of all backups of the hosted cluster if none is given. Raises
     AwsError."""
     root = bucket_prefix(namespace, name)
     journals = [
@@ -71,13 +71,13 @@ def newest(bucket: Bucket, namespace: str, name: str, backup_ids: Collection[str
     if not journals:
         return None
     last = max(journals, key=lambda item: (item.modified, item.key))
-    found = fetch(bucket, last.key.removesuffix(f"/{FILE_NAME}"))
-    return found and replace(found, modified=last.modified)
+    mirrored = fetch(bucket, last.key.removesuffix(f"/{FILE_NAME}"))
+    return mirrored and replace(mirrored, modified=last.modified)
 
 
-def reconciled(ours: Lines, theirs: Lines, path: object) -> Lines:
-    """The journal that goes on of two that begin alike. What one has alone may be dropped where nothing in it was
-    remembered and acted upon: the next look at the world settles it. Raises JournalError where both went on."""
+def reconcile(ours: Lines, theirs: Lines, path: object) -> Lines:
+    """Of two journals with a common beginning, the one to continue. The tail of the other is dropped if no value
+    remembered in it was acted upon: the next observation settles the rest. Raises JournalError if both tails were."""
     common = next((n for n, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]), None)
     if common is None:
         return ours if len(ours) >= len(theirs) else theirs
@@ -87,27 +87,27 @@ def reconciled(ours: Lines, theirs: Lines, path: object) -> Lines:
         return ours
     raise JournalError(
         path=path,
-        reason=f"after line {common} this journal and its mirror in the bucket tell different things: two machines "
-        "went on without knowing of each other",
+        reason=f"this journal and its mirror in the bucket differ after line {common}: two machines continued the "
+        "relocation independently",
         left="Nothing of the hosted cluster was changed by this command.",
-        todo="Find the folder of the machine that went on last, and name it with --backup.",
+        todo="Find the folder of the machine that acted last, and pass it with --backup.",
     )
 
 
 def _was_acted_upon(tail: Lines) -> bool:
-    """A remembered value is in the mirror before anything follows it, unless the bucket failed."""
+    """A remembered value is in the mirror before any later line, unless the bucket failed."""
     kinds = [line.get("line") == "remember" for line in tail]
     return any(remembered and not all(kinds[place:]) for place, remembered in enumerate(kinds))
 
 
-def _living(archive: Archive) -> tuple[Entry, ...]:
+def _mirrored_entries(archive: Archive) -> tuple[Entry, ...]:
     manifest = read_manifest(archive)
-    return manifest.of_kind(_LIVING) if manifest else ()
+    return manifest.of_kind(_MIRRORED_KIND) if manifest else ()
 
 
 @dataclass(slots=True)
 class Mirror:
-    """The mirror of one journal and of the manifest beside it. `prefix` is the backup's folder in the bucket."""
+    """The mirror of one journal and of its manifest. `prefix` is the backup's folder in the bucket."""
 
     bucket: Bucket
     prefix: str
@@ -115,14 +115,14 @@ class Mirror:
     archive: Archive
     clock: Clock
     tell: Callable[[Progress], None]
-    announced: str = ""  # the step whose actions are announced here before they are carried out
+    announced: str = ""  # the step announced here before its actions are carried out
     _etag: str | None = field(default=None, init=False)
     _sent: bytes = field(default=b"", init=False)
     _sent_at: float = field(default=float("-inf"), init=False)
     _manifest: bytes | None = field(default=None, init=False)
-    _files: dict[str, str] = field(default_factory=dict, init=False)  # sha256 of those sent
+    _files: dict[str, str] = field(default_factory=dict, init=False)  # sha256 of the files sent
     _failed_at: float | None = field(default=None, init=False)
-    _begun: frozenset[str] = field(default=frozenset(), init=False)  # the steps that it tells of
+    _begun: frozenset[str] = field(default=frozenset(), init=False)  # the steps in the mirror
 
     @property
     def key(self) -> str:
@@ -130,33 +130,33 @@ class Mirror:
 
     @property
     def is_failing(self) -> bool:
-        """Whether the bucket lacks what the journal has, because it fails."""
+        """Whether the bucket lacks lines of the journal because of a failure."""
         return self._failed_at is not None
 
     def read(self) -> MirroredJournal | None:
-        """What is there, which may be written over from now on. Raises AwsError."""
-        found = fetch(self.bucket, self.prefix)
-        self._etag = found.etag if found else None
-        return found
+        """The current mirror; this run may overwrite it from now on. Raises AwsError."""
+        mirrored = fetch(self.bucket, self.prefix)
+        self._etag = mirrored.etag if mirrored else None
+        return mirrored
 
     def fetch_folder(self) -> None:
-        """The manifest and the files mirrored with it, into the folder. Nothing is written where the manifest is not
-        to be believed. Raises AwsError, ArchiveError."""
+        """Write the manifest and its mirrored files into the folder; no file if the manifest is not valid. Raises
+        AwsError, ArchiveError."""
         where = f"s3://{self.bucket.name}/{self.prefix}/{FOLDER}"
         data = self._folder(MANIFEST)
         if data is None:
             return
         manifest = parse_manifest(data, where)
         check_manifest(manifest, key_prefix=self.prefix, bucket=self.bucket.name, folder=where)
-        found = {MANIFEST: data}
-        for entry in manifest.of_kind(_LIVING):
+        files = {MANIFEST: data}
+        for entry in manifest.of_kind(_MIRRORED_KIND):
             data = self._folder(entry.file)
             if data is not None and sha256_of(data) == entry.sha256:
-                found[entry.file] = data
+                files[entry.file] = data
         try:
-            texts = {path: data.decode() for path, data in found.items()}
+            texts = {path: data.decode() for path, data in files.items()}
         except UnicodeDecodeError as error:
-            raise ArchiveError(folder=where, reason=f"a file of it is no text ({error.reason})") from error
+            raise ArchiveError(folder=where, reason=f"a file in it is not text ({error.reason})") from error
         for path, text in texts.items():
             self.archive.write(path, text)
 
@@ -164,31 +164,31 @@ class Mirror:
         key = f"{self.prefix}/{FOLDER}{path}"
         return self.bucket.get(key) if self.bucket.head(key) else None
 
-    def is_awaited(self, step: str, *, undoable: bool) -> bool:
-        """Whether it has to tell of this step before that acts: whoever calls off elsewhere undoes what it tells of."""
+    def must_send_before(self, step: str, *, undoable: bool) -> bool:
+        """Whether the mirror must have this step before the step acts: an abort elsewhere undoes the steps in it."""
         return step == self.announced or (undoable and step not in self._begun)
 
-    def send_in_time(self) -> None:
-        """Where the manifest is new, or the mirror is some seconds old."""
-        if self.archive.read(MANIFEST) != self._manifest or self.clock.now() - self._sent_at >= OFTEN:
+    def send_if_due(self) -> None:
+        """Send if the manifest is new, or the mirror some seconds old."""
+        if self.archive.read(MANIFEST) != self._manifest or self.clock.now() - self._sent_at >= SEND_INTERVAL:
             self.send()
 
     def send(self) -> None:
-        """The whole journal, the manifest first. A bucket that fails is told once. Raises JournalError where somebody
-        else wrote the mirror meanwhile."""
+        """Send the whole journal, the manifest first. A failing bucket is reported once. Raises JournalError if another
+        client wrote the mirror since."""
         now = self.clock.now()
-        if self._failed_at is not None and now - self._failed_at < AGAIN:
+        if self._failed_at is not None and now - self._failed_at < RETRY_INTERVAL:
             return
         try:
             self._send_manifest()
             self._send_journal()
         except AwsError as error:
             if self._failed_at is None:
-                text = f"the bucket has no copy of the journal for now, so no other machine could go on: {error.what}"
+                text = f"the bucket has no current copy of the journal, so no other machine could resume: {error.what}"
                 self.tell(Progress("again", "mirror", text))
             self._failed_at = now
             if isinstance(error, BucketRefused):
-                self._etag = None  # somebody may have deleted it
+                self._etag = None  # another client may have deleted it
             return
         if self._failed_at is not None:
             self.tell(Progress("act", "mirror", "the bucket has a copy of the journal again"))
@@ -198,7 +198,7 @@ class Mirror:
         manifest = self.archive.read(MANIFEST)
         if manifest is None or manifest == self._manifest:
             return
-        for entry in _living(self.archive):
+        for entry in _mirrored_entries(self.archive):
             data = self.archive.read(entry.file)
             if data is not None and self._files.get(entry.file) != entry.sha256:
                 self.bucket.put(f"{self.prefix}/{FOLDER}{entry.file}", data, metadata={})
@@ -213,7 +213,7 @@ class Mirror:
         try:
             self._put(data)
         except AwsConflict:
-            self._must_be_ours()
+            self._check_ours()
             self._put(data)
         self._sent = data
 
@@ -221,14 +221,14 @@ class Mirror:
         absent = self._etag is None
         self._etag = self.bucket.put(self.key, data, metadata={}, if_absent=absent, if_etag=self._etag)
 
-    def _must_be_ours(self) -> None:
-        """What is there is a beginning of our journal: our own, whose answer was lost."""
-        found = self.read()
-        lines = parse(found.data) if found else []
+    def _check_ours(self) -> None:
+        """Accept a mirror that is a beginning of our journal: our own write, whose answer was lost."""
+        mirrored = self.read()
+        lines = parse(mirrored.data) if mirrored else []
         if lines != list(self.journal.story.lines[: len(lines)]):
             raise JournalError(
                 path=f"s3://{self.bucket.name}/{self.key}",
-                reason="another machine went on with this relocation and wrote its mirror",
+                reason="another machine continued this relocation and wrote its mirror",
                 left="Nothing was begun after that; what was done so far stays as it is.",
-                todo=f"Look with `hcp-dr status` who is at work; when nobody is, run {RESUME}.",
+                todo=f"Find the current writer with `hcp-dr status`; if no command is running, run {RESUME}.",
             )

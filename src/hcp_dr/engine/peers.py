@@ -1,8 +1,8 @@
-"""Who the clusters of a relocation are, and whether those behind the kubeconfigs are still these.
+"""The identity of a relocation's clusters, and whether the kubeconfigs still lead to them.
 
-A kubeconfig leads wherever its current-context, a proxy or a name leads at the moment, and fleets give the same names
-to hosted clusters in several places. What cannot be taken for another is given once: the uid of namespace kube-system
-of a management cluster, the uid of the HostedCluster and its infraID, the cluster ID of the hosted cluster.
+A kubeconfig leads to the target of its current-context, a proxy or a DNS name at the moment, and fleets reuse the names
+of hosted clusters in several places. Some identifiers are unique: the uid of namespace kube-system of a management
+cluster, the uid of the HostedCluster and its infraID, the cluster ID of the hosted cluster.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OTHER: dict[Side, Side] = {"source": "destination", "destination": "source"}
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """What is behind a kubeconfig instead of the cluster that the relocation began with."""
+    """A cluster behind a kubeconfig that is not the cluster with which the relocation began."""
 
     side: Side
     server: str
@@ -35,55 +35,57 @@ class Stranger:
 
 
 def uid_of_cluster(cluster: Kubernetes) -> str:
-    """What tells a management cluster from all others. Raises KubernetesError."""
+    """The identity of a management cluster. Raises KubernetesError."""
     return uid_of(cluster.get(NAMESPACE, KUBE_SYSTEM))
 
 
 def known_uid(case: Case, side: Side) -> str:
-    """Of the management cluster, as it was when the relocation began; "" where the journal does not say."""
+    """The uid of the management cluster when the relocation began; "" if the journal has none."""
     return case.source_uid if side == "source" else case.destination_uid
 
 
 def stranger(ports: Ports, case: Case, side: Side) -> Stranger | None:
-    """The management cluster behind this port, where it is not that of the case. A HostedCluster that is gone from the
-    source is no sign: teardown removes it. Raises KubernetesError."""
+    """The management cluster behind this port if it is not the one of the case. A HostedCluster missing on the source
+    is no sign: teardown removes it. Raises KubernetesError."""
     cluster = ports.cluster(side)
     known, now = known_uid(case, side), uid_of_cluster(cluster)
     why = ""
     if now == known_uid(case, _OTHER[side]):
         why = f"it is the {_OTHER[side]}: {VARIABLES['source']} and {VARIABLES['destination']} are swapped"
     elif now != known:
-        why = f"namespace {KUBE_SYSTEM} there has uid {now}, and the journal knows {known or 'of none'}"
+        why = f"its namespace {KUBE_SYSTEM} has uid {now}, and the journal has {known or 'none'}"
     elif side == "source":
         return namesake(ports, case, cluster.find(HOSTED_CLUSTER, case.name, case.namespace))
     return Stranger(side, cluster.server, why) if why else None
 
 
 def namesake(ports: Ports, case: Case, hosted_cluster: Object | None) -> Stranger | None:
-    """The source, where its HostedCluster of this name is another one than that of the case."""
+    """The source, if its HostedCluster of this name is not the one of the case."""
     if hosted_cluster is None:
         return None
-    told = (
+    identifiers = (
         ("uid", uid_of(hosted_cluster), case.hosted_cluster_uid),
         ("infraID", str(dig(hosted_cluster, "spec", "infraID") or ""), case.infra_id),
     )
-    other = [f"{word} {now or 'none'} instead of {known}" for word, now, known in told if known and now != known]
-    why = f"HostedCluster {case.namespace}/{case.name} there has {' and '.join(other)}"
-    return Stranger("source", ports.source.server, why) if other else None
+    differences = [
+        f"{word} {now or 'none'} instead of {known}" for word, now, known in identifiers if known and now != known
+    ]
+    why = f"its HostedCluster {case.namespace}/{case.name} has {' and '.join(differences)}"
+    return Stranger("source", ports.source.server, why) if differences else None
 
 
 def stranger_inside(ports: Ports, cluster_id: str) -> Stranger | None:
-    """The hosted cluster behind its port, where it is not the one with this cluster ID. Nobody is one where no ID is
-    known. Raises KubernetesError."""
+    """The hosted cluster behind its port if its cluster ID differs from this one. None if no ID is known. Raises
+    KubernetesError."""
     if not cluster_id:
         return None
     now = str(dig(ports.hosted.find(CLUSTER_VERSION, "version"), "spec", "clusterID") or "")
-    why = f"ClusterVersion there has clusterID {now or 'none'} instead of {cluster_id}"
+    why = f"its ClusterVersion has clusterID {now or 'none'} instead of {cluster_id}"
     return Stranger("hosted", ports.hosted.server, why) if now != cluster_id else None
 
 
 def check_same_cluster(ports: Ports, case: Case, side: Side) -> None:
     """Raises WrongCluster, KubernetesError."""
-    found = stranger(ports, case, side)
-    if found is not None:
-        raise found.error
+    other = stranger(ports, case, side)
+    if other is not None:
+        raise other.error

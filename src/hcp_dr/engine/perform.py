@@ -1,5 +1,5 @@
-"""The hands: each action of the closed set, carried out through the ports. What an action did is seen by the next
-`observe`, never believed from here."""
+"""Carries out each action of the closed set through the ports. Only the next `observe` decides whether an action had an
+effect."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hcp_dr.kube.resources import POD
 from hcp_dr.model import Ports
 
 SHORT_GRACE = 1
-"""Seconds. Never 0: that drops the pod's object without the kubelet's proof that its processes are gone."""
+"""Seconds. Never 0: that drops the Pod object without the kubelet's proof that the processes are gone."""
 
 
 def perform(action: Action, ports: Ports) -> None:
@@ -43,7 +43,7 @@ def perform(action: Action, ports: Ports) -> None:
                 resource, name, namespace, uid=uid, grace_seconds=grace_seconds, propagation=propagation
             )
         case ForceStop():
-            _hurry(action, ports)
+            _force_stop(action, ports)
         case WriteFile(path, text):
             ports.archive.write(path, text)
         case PutObject() | DeleteObject() | CopyObject():
@@ -53,7 +53,7 @@ def perform(action: Action, ports: Ports) -> None:
         case Protect(instance_id, on):
             ports.instances.protect(instance_id, on=on)
         case Remember() | Invalidate():
-            raise AssertionError("the journal remembers before the hands move")
+            raise AssertionError("the engine writes these to the journal before it performs actions")
         case _:
             transfer.carry_out(action, ports)
 
@@ -68,16 +68,16 @@ def _in_bucket(action: PutObject | DeleteObject | CopyObject, bucket: Bucket) ->
             bucket.copy(source, key, metadata=metadata, if_etag=etag)
 
 
-def _hurry(action: ForceStop, ports: Ports) -> None:
+def _force_stop(action: ForceStop, ports: Ports) -> None:
     cluster = ports.cluster(action.side)
-    with suppress(KubernetesError):  # without a shell, or gone already: it leaves in its own time
+    with suppress(KubernetesError):  # without a shell, or already gone: the pod ends in its own time
         cluster.execute(action.namespace, action.pod, action.container, ["/bin/sh", "-c", "kill -TERM 1"], seconds=10)
     cluster.delete(POD, action.pod, action.namespace, uid=action.uid, grace_seconds=SHORT_GRACE)
 
 
-def in_vain(step: str, action: Action, ports: Ports) -> HcpDrError:
-    """The error for an action that succeeded twice and is needed again. Where the first look found nothing, and the
-    second finds nothing either, nobody undoes anything: then it never came about, whatever was answered."""
+def repeated_action_error(step: str, action: Action, ports: Ports) -> HcpDrError:
+    """The error for an action that succeeded twice and is needed again. For content that was absent after both attempts
+    no other client is suspected: the action never took effect, despite the answers."""
     match action:
         case (
             PutObject()
@@ -90,10 +90,10 @@ def in_vain(step: str, action: Action, ports: Ports) -> HcpDrError:
             return BucketRefused(
                 operation=f"to {action.describe()}",
                 object=ports.bucket.name,
-                reason="twice it was answered that this is done, and it is not there",
+                reason="the bucket confirmed this twice, but the result is missing",
                 left=DONE_SO_FAR,
-                todo="Look at who answers in the bucket's place (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, proxies), and "
-                f"at lifecycle rules of the bucket; then run {RESUME}.",
+                todo="Check which server answers for the bucket (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, proxies), and "
+                f"the lifecycle rules of the bucket; then run {RESUME}.",
             )
         case transfer.SaveSnapshot(side, namespace, pod, path):
             return CommandFailed(
@@ -101,21 +101,21 @@ def in_vain(step: str, action: Action, ports: Ports) -> HcpDrError:
                 object=f"Pod {namespace}/{pod}",
                 cluster=ports.cluster(side).name,
                 code=0,
-                reason=f"twice it was saved, and {path} is not there",
+                reason=f"the snapshot was saved twice, but {path} is missing",
                 left=DONE_SO_FAR,
-                todo=f"Look at the pod's volume, and at who tidies it; then run {RESUME}.",
+                todo=f"Check the pod's volume, and find the process that removes files from it; then run {RESUME}.",
             )
     return Contested(step=step, action=action.describe(), suspects=suspects(action, ports))
 
 
 def suspects(action: Action, ports: Ports) -> str:
-    """Who else writes the object of an action, by its field managers, as a sentence."""
+    """Other writers of the action's object, by its field managers, as a sentence."""
     resource, name = getattr(action, "resource", None), getattr(action, "name", None)
     if resource is None or name is None:
         return ""
     try:
-        found = ports.cluster(action.side).find(resource, name, action.namespace)  # type: ignore[union-attr]
+        item = ports.cluster(action.side).find(resource, name, action.namespace)  # type: ignore[union-attr]
     except HcpDrError:
         return ""
-    managers = {entry.get("manager", "?") for entry in (found or {}).get("metadata", {}).get("managedFields", ())}
-    return f"Who writes it: {', '.join(sorted(managers))}." if managers else ""
+    managers = {entry.get("manager", "?") for entry in (item or {}).get("metadata", {}).get("managedFields", ())}
+    return f"Field managers of the object: {', '.join(sorted(managers))}." if managers else ""

@@ -1,4 +1,4 @@
-"""Says what a step would do, by planning over foreseen facts, and performs nothing."""
+"""Describes what a step would do, by planning over foreseen facts; performs no action."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hcp_dr.engine.step import Do, Done, Refuse, Step, Timeout, Wait, describe_a
 from hcp_dr.errors import HcpDrError
 from hcp_dr.model import Case, Ports
 
-_ROUNDS = 20
+_MAX_ROUNDS = 20
 
 
 Outlook = Literal["done", "nothing", "do", "wait", "check", "refuse", "unknown"]
@@ -19,9 +19,9 @@ Outlook = Literal["done", "nothing", "do", "wait", "check", "refuse", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """What a step would come to. `outlook` says what: done, by the journal; nothing to do; do and then wait; only wait;
-    check, for what only reads; refuse; unknown, where it could not be looked at. `text` says why or what, `actions` are
-    in the order of their rounds, and `waits` are those that may follow them."""
+    """The plan of one step. `outlook` is its result: done, by the journal; nothing to do; do and then wait; only wait;
+    check, for a step that only reads; refuse; unknown, without an observation. `text` gives the reason, `actions` are
+    in the order of their rounds, and `waits` are the waits that may follow."""
 
     name: str
     documented: str
@@ -33,7 +33,7 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of the time, in seconds, and what it was reckoned from."""
+    """A part of the time, in seconds, and the basis of its estimate."""
 
     name: str
     least: float
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The parts follow each other."""
+    """The parts run one after another."""
 
     parts: tuple[Part, ...]
     not_known: tuple[str, ...]
@@ -58,29 +58,29 @@ class Estimate:
 
 
 def plan_step(step: Step[Any], ports: Ports, case: Case, memory: RunState) -> PlannedStep:
-    """All rounds of a step, as if the steps before were done and every wait ended well. A step is called done where the
-    journal says so, and for no other reason."""
+    """All rounds of a step, as if the steps before were done and every wait ended well. A step counts as done only by
+    the journal."""
 
-    def told(outlook: Outlook, text: str = "", actions: Sequence[str] = ()) -> PlannedStep:
+    def planned_step(outlook: Outlook, text: str = "", actions: Sequence[str] = ()) -> PlannedStep:
         waits = () if outlook in ("done", "nothing", "refuse", "unknown") else step.waits
         return PlannedStep(step.name, step.documented, outlook, text, tuple(actions), waits)
 
     if step.name in memory.done and not step.proof:
-        return told("done", "by the journal")
+        return planned_step("done", "by the journal")
     if step.checks:
-        return told("check", step.checks)
+        return planned_step("check", step.checks)
     try:
         now = step.observe(ports, case, memory)
     except HcpDrError as error:
-        return told("unknown", error.what)
-    planned = _rounds(step, step.foresee(now), told)
+        return planned_step("unknown", error.what)
+    planned = _rounds(step, step.foresee(now), planned_step)
     if planned.outlook == "nothing" and step.waits and not isinstance(step.plan(now), Done):
-        return told("wait")
+        return planned_step("wait")
     return planned
 
 
 def plan_undo(step: Step[Any], ports: Ports, case: Case, memory: RunState) -> PlannedStep:
-    """The first round of taking back what a step did; what follows depends on what that meets."""
+    """The first round of undoing a step; later rounds depend on its result."""
     look, name = step.look_back or step.observe, f"undo {step.name}"
     assert step.revert is not None  # noqa: S101 - only such steps are undone
     try:
@@ -99,25 +99,25 @@ def plan_undo(step: Step[Any], ports: Ports, case: Case, memory: RunState) -> Pl
             return PlannedStep(name, step.documented, "do", "", tuple(describe_all(decision.actions)))
 
 
-def _rounds(step: Step[Any], facts: Any, told: Callable[..., PlannedStep]) -> PlannedStep:
+def _rounds(step: Step[Any], facts: Any, planned_step: Callable[..., PlannedStep]) -> PlannedStep:
     actions: list[str] = []
     waited = False
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         decision = step.plan(facts)
         match decision:
             case Done():
                 if actions:
-                    return told("do", "", actions)
+                    return planned_step("do", "", actions)
                 if waited:
-                    return told("wait", "")
-                return told("check" if decision.checks else "nothing", decision.because)
+                    return planned_step("wait", "")
+                return planned_step("check" if decision.checks else "nothing", decision.because)
             case Refuse():
-                return told("refuse", decision.error.what, actions)
+                return planned_step("refuse", decision.error.what, actions)
             case Wait():
                 waited = True
             case Do():
                 actions += describe_all(decision.actions)
         if step.afterwards is None:
-            return told("do" if actions else "wait", "", actions)
+            return planned_step("do" if actions else "wait", "", actions)
         facts = step.afterwards(facts, decision)
-    return told("do", "and so on", actions)
+    return planned_step("do", "and so on", actions)

@@ -1,4 +1,4 @@
-"""Which process this is, and whether another one that once ran on this very machine is gone for certain."""
+"""The identity of this process, and whether another process that once ran on this machine is certainly gone."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`who` and `pid` are for people. `mark` finds the process again: where it runs (this boot of this kernel, this
-    space of process numbers), its number, and when it began; "" where the system does not tell."""
+    """`who` and `pid` are for display. `mark` identifies the process: its boot of the kernel and its namespace of
+    process numbers, its number, and its start time; "" if the system does not provide them."""
 
     who: str
     pid: int
@@ -28,16 +28,16 @@ def current() -> Process:
     except (OSError, KeyError, ImportError):
         user = str(os.getuid())
     pid = os.getpid()
-    place, began = _place(), _began(pid)
+    place, began = _kernel_and_namespace(), _start_time(pid)
     mark = f"{place}/{pid}/{began}" if place and began else ""
     return Process(f"{user}@{platform.node() or 'unknown'}", pid, mark)
 
 
 def is_gone(mark: str) -> bool:
-    """True where the process of this mark ran here and runs no more. Everything else is no proof: another machine or
-    container, a reboot since, a system that does not tell."""
+    """True if the process with this mark ran here and no longer runs. Any doubt is no proof: another machine or
+    container, a reboot since, a system without this data."""
     place, pid, began = ([*mark.split("/"), "", "", ""])[:3]
-    if not place or place != _place() or not pid.isdigit() or not began:
+    if not place or place != _kernel_and_namespace() or not pid.isdigit() or not began:
         return False
     try:
         os.kill(int(pid), 0)
@@ -45,11 +45,11 @@ def is_gone(mark: str) -> bool:
         return True
     except (OSError, OverflowError):
         return False
-    now = _began(int(pid))
+    now = _start_time(int(pid))
     return bool(now) and now != began
 
 
-def _place() -> str:
+def _kernel_and_namespace() -> str:
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
         space = str((_PROC / "self/ns/pid").readlink())
@@ -58,8 +58,8 @@ def _place() -> str:
     return f"{boot}.{''.join(filter(str.isdigit, space))}"
 
 
-def _began(pid: int) -> str:
-    """In ticks since the boot; the name of the program before it may hold anything."""
+def _start_time(pid: int) -> str:
+    """In ticks since the boot; the program's name before it may hold any character."""
     with suppress(OSError, IndexError):
         return (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
     return ""

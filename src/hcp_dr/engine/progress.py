@@ -1,4 +1,4 @@
-"""What a run tells to whoever started it, and where it writes when it has no journal."""
+"""What a run reports to its caller, and the journal of a run without a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hcp_dr.engine.journal import RunState
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One thing worth telling: kind is begin, act, wait, done, again, warned, refused or note."""
+    """One event of a run: kind is begin, act, wait, done, again, warned, refused or note."""
 
     kind: str
     step: str
@@ -18,7 +18,7 @@ class Progress:
 
 
 class NullJournal:
-    """Where the run writes: the journal's file, or nothing but memory (for verbs that change nothing)."""
+    """A journal in memory only, for commands that change nothing."""
 
     def __init__(self, memory: RunState | None = None) -> None:
         self.memory = memory or RunState()

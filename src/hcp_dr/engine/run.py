@@ -1,7 +1,7 @@
 """The loop that carries steps out: observe, plan, journal the intent, perform the batch, journal the outcome, observe.
 
-Retry lives here and nowhere else: a passing error, a lost answer or an object changed by somebody else means looking
-again and planning again, for a bounded time. Stopping is asked for by an event and happens between two batches.
+Retry lives here and nowhere else: after a passing error, a lost answer or an object changed by another client the loop
+observes and plans again, for a bounded time. A stop is requested by an event and happens between two batches.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hcp_dr.engine.discovery_cache import cached
 from hcp_dr.engine.journal import JournalWriter, keep
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import Mirror
-from hcp_dr.engine.perform import in_vain, perform
+from hcp_dr.engine.perform import perform, repeated_action_error
 from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.state import Remember
 from hcp_dr.engine.step import (
@@ -35,23 +35,23 @@ from hcp_dr.engine.step import (
     fingerprint,
 )
 from hcp_dr.engine.untouched import still_true
-from hcp_dr.engine.wait import FIRST_LIMIT, LOOK_AGAIN, Clock, StopRequested, mark_of
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT, OBSERVE_INTERVAL, Clock, StopRequested, mark_of
 from hcp_dr.engine.watch_schedule import PATIENCE, WatchSchedule
 from hcp_dr.engine.workers import Answer, Workers
 from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, HcpDrError, NotFound, Refused, ServerBusy, TimedOut
 from hcp_dr.model import Case, Ports
 
 PASSING_LIMIT = 300.0
-"""So many seconds may a cluster or AWS fail in a passing way before the step gives up."""
+"""Seconds for which a cluster or AWS may fail in a passing way before the step fails."""
 STALE_LIMIT = 10
-"""So many times in a row may a batch meet objects that changed under it."""
+"""How often in a row a batch may meet objects that changed since the observation."""
 STALE = (Conflict, AlreadyExists, NotFound, AwsConflict)
-"""What says that the world is no longer as it was observed."""
+"""Errors that mean that the world no longer matches the observation."""
 HANDS = 8
 
 
 class _StartOver(Exception):
-    """Steps that were done are to be done again."""
+    """Steps that were done must run again."""
 
     def __init__(self, forgotten: Invalidate) -> None:
         super().__init__()
@@ -60,10 +60,10 @@ class _StartOver(Exception):
 
 @dataclass(slots=True)
 class _Pass:
-    """What one step, or one alarm of a watch, has been through in this run."""
+    """The progress of one step, or of one alarm of a watch, in this run."""
 
     patience: float
-    watched: bool = True  # whether the run looks after its watches meanwhile
+    watched: bool = True  # whether the run evaluates its watches during this step
 
     succeeded: Counter[str] = field(default_factory=Counter)
     waiting: dict[str, float] = field(default_factory=dict)
@@ -74,8 +74,8 @@ class _Pass:
 
 @dataclass(slots=True)
 class Run:
-    """Carries steps out in order. What writes has a lease, and stops where it is
-    lost; its journal has a mirror."""
+    """Carries steps out in order. A run that writes has a lease, and stops when the lease is lost; its journal has a
+    mirror."""
 
     ports: Ports
     case: Case
@@ -84,96 +84,96 @@ class Run:
     tell: Callable[[Progress], None]
     stop: threading.Event = field(default_factory=threading.Event)
     patience: float = PASSING_LIMIT
-    hands: int = HANDS  # how many independent actions go out at a time
-    answered: bool = False  # whether a look has ever been answered in this run
-    last_refusal: Refuse | None = None  # with the checks that led to it
+    hands: int = HANDS  # how many independent actions run at a time
+    answered: bool = False  # whether any observation has succeeded in this run
+    last_refusal: Refuse | None = None  # with the checks behind it
     lease: Lease | None = None
     mirror: Mirror | None = None
     watches: Sequence[Watch[Any]] = ()
-    lookouts: dict[str, WatchSchedule] = field(default_factory=dict)  # by the name of the watch
-    _hands: Workers = field(init=False, repr=False)
+    watch_schedules: dict[str, WatchSchedule] = field(default_factory=dict)  # by the name of the watch
+    _workers: Workers = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._hands = Workers(self.hands, self.clock)
+        self._workers = Workers(self.hands, self.clock)
 
     def carry_out(self, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
-        """Every step that the journal does not call done, in order; a proof is looked at again whatever it says. What a
-        watch calls void is done again. Raises the step's error, StopRequested."""
+        """Every step that is not done by the journal, in order; a proof is observed again in any case. A step
+        invalidated by a watch runs again. Raises the step's error, StopRequested."""
         checks: list[Check] = []
         while True:
             try:
                 for step in steps:
                     if step.name not in self.journal.memory.done or step.proof:
                         checks += self.carry_out_one(step)
-            except _StartOver as over:
-                forgotten = over.forgotten
+            except _StartOver as start_over:
+                forgotten = start_over.forgotten
                 if not forgotten.again or not {*forgotten.steps} <= {step.name for step in steps}:
                     error = forgotten.error
                     self.journal.write("failed", step=None, error=type(error).__name__, text=error.paragraph())
                     raise error from None
                 continue
-            told = self._told_by_watches()
-            if told:
-                self.journal.write("checked", step="watches", checks=[asdict(check) for check in told])
-            return (*checks, *told)
+            watch_checks = self._describe_watches()
+            if watch_checks:
+                self.journal.write("checked", step="watches", checks=[asdict(check) for check in watch_checks])
+            return (*checks, *watch_checks)
 
     def carry_out_one(self, step: Step[Any]) -> tuple[Check, ...]:
-        done, seconds = self._see_through(step, "step", step.name)
+        done, seconds = self._run_to_end(step, "step", step.name)
         checks = [asdict(check) for check in done.checks]
-        more = {"checks": checks} if checks else {}
-        self.journal.write("done", step=step.name, because=done.because, seconds=seconds, **more)
+        fields = {"checks": checks} if checks else {}
+        self.journal.write("done", step=step.name, because=done.because, seconds=seconds, **fields)
         self.send_mirror()
         return done.checks
 
     def undo(self, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:
-        """What was begun of these steps and is not undone yet is taken back, in the order given. Their warnings are
-        journaled: a resumed abort does not look again. Raises as `carry_out`."""
+        """Undo those of these steps that were begun and are not undone yet, in the given order. Their warnings are
+        journaled: a resumed abort does not observe again. Raises as `carry_out`."""
         checks: list[Check] = []
         for step in steps:
             memory = self.journal.memory
             if step.revert is not None and step.name in memory.begun - memory.undone:
-                back = replace(step, observe=step.look_back or step.observe, plan=step.revert, announced=False)
-                done, seconds = self._see_through(back, "undo", f"undo {step.name}")
+                undoing = replace(step, observe=step.look_back or step.observe, plan=step.revert, announced=False)
+                done, seconds = self._run_to_end(undoing, "undo", f"undo {step.name}")
                 warnings = [f"{check.name}: {check.seen}" for check in done.checks if check.verdict == "warning"]
                 self.journal.write("undone", step=step.name, because=done.because, seconds=seconds, warnings=warnings)
                 self.send_mirror()
                 checks += done.checks
         return tuple(checks)
 
-    def _see_through(self, step: Step[Any], line: str, heading: str) -> tuple[Done, float]:
-        """Its rounds to the end, and the seconds that they took. `line` is how the journal says that it begins."""
-        began = self.clock.now()
+    def _run_to_end(self, step: Step[Any], line: str, heading: str) -> tuple[Done, float]:
+        """Run the rounds of a step to the end; also returns the seconds. `line` is the journal's line for the start."""
+        started = self.clock.now()
         self.journal.write(line, step=step.name)
         self.tell(Progress("begin", heading, step.documented))
-        seen = _Pass(self.patience)
+        attempt = _Pass(self.patience)
         try:
-            done = next(self._rounds(step, seen))
+            done = next(self._rounds(step, attempt))
         except HcpDrError as error:
-            if line == "step" and step.way_on:
-                error.remedy = f"{error.remedy} {step.way_on}"
+            if line == "step" and step.fallback:
+                error.remedy = f"{error.remedy} {step.fallback}"
             error.left_as = still_true(error.left_as, step.name, self.journal.memory.acted)
             self.journal.write("failed", step=step.name, error=type(error).__name__, text=error.paragraph())
-            self.tell(Progress("refused", step.name, error.what, self.clock.now() - began))
+            self.tell(Progress("refused", step.name, error.what, self.clock.now() - started))
             raise
-        done = replace(done, checks=(*done.checks, *seen.checks))
-        seconds = self.clock.now() - began
+        done = replace(done, checks=(*done.checks, *attempt.checks))
+        seconds = self.clock.now() - started
         self.tell(Progress("done", step.name, done.because, seconds))
         return done, round(seconds, 3)
 
-    def _rounds(self, step: Step[Any], seen: _Pass) -> Iterator[Done]:
+    def _rounds(self, step: Step[Any], attempt: _Pass) -> Iterator[Done]:
         wake = None
-        looking = cached(self.ports)
+        ports = cached(self.ports)
         while True:
             if self.stop.is_set():
                 self.journal.write("stopped", step=step.name)
                 raise StopRequested
-            if seen.watched:
-                self._look_after_watches()
+            if attempt.watched:
+                self._evaluate_watches()
             mark = mark_of(self.ports, wake)
             try:
-                [facts] = self._together([partial(step.observe, looking, self.case, self.journal.memory)])
+                [facts] = self._run_all([partial(step.observe, ports, self.case, self.journal.memory)])
             except HcpDrError as error:
-                self._bear(step, error, seen)
+                self._wait_or_raise(step, error, attempt)
                 continue
             self.answered = True
             decision = step.plan(facts)
@@ -182,42 +182,42 @@ class Run:
                     yield decision
                     return
                 case Refuse():
-                    if seen.watched and self._look_after_watches(at_once=True):
-                        continue  # what a watch has put right by now may be what was in the way
+                    if attempt.watched and self._evaluate_watches(at_once=True):
+                        continue  # the watch may have corrected the cause of the refusal
                     self.last_refusal = decision
                     raise decision.error
                 case Wait():
-                    over = self._await(step, decision, seen, mark if wake == decision.wake else None)
-                    if over is not None:
-                        yield over
+                    outcome = self._await(step, decision, attempt, mark if wake == decision.wake else None)
+                    if outcome is not None:
+                        yield outcome
                         return
                     wake = decision.wake
                 case Do(actions):
-                    self._act(step, actions, seen)
+                    self._act(step, actions, attempt)
 
-    def _look_after_watches(self, *, at_once: bool = False) -> bool:
-        """Those whose time has come, or all. One that cannot be kept holds no step up; what it refuses stops the run.
-        Tells whether one of them had something to put right, and did."""
-        righted = False
+    def _evaluate_watches(self, *, at_once: bool = False) -> bool:
+        """Evaluate the watches that are due, or all. A watch that cannot be evaluated does not block the step; its
+        refusal stops the run. Returns whether a watch had an alarm and corrected it."""
+        corrected = False
         for watch in self.watches:
-            lookout = self.lookouts.setdefault(watch.page.name, WatchSchedule())
-            early = self.clock.now() < lookout.next and not at_once
-            if early or not watch.in_force(self.journal.memory):
+            schedule = self.watch_schedules.setdefault(watch.page.name, WatchSchedule())
+            is_early = self.clock.now() < schedule.next and not at_once
+            if is_early or not watch.in_force(self.journal.memory):
                 continue
             try:
-                righted |= self._look_after(watch)
+                corrected |= self._evaluate(watch)
             except Refused:
                 raise
             except HcpDrError as error:
-                if lookout.missed(self.clock.now(), error.what):
+                if schedule.record_failure(self.clock.now(), error.what):
                     self.journal.write("unwatched", watch=watch.page.name, text=error.what)
-                    self.tell(Progress("warned", watch.page.name, f"this cannot be watched: {error.what}"))
+                    self.tell(Progress("warned", watch.page.name, f"cannot evaluate this watch: {error.what}"))
                 continue
-            if lookout.saw(self.clock.now()):
+            if schedule.record_success(self.clock.now()):
                 self.journal.write("watched", watch=watch.page.name)
-        return righted
+        return corrected
 
-    def _look_after(self, watch: Watch[Any]) -> bool:
+    def _evaluate(self, watch: Watch[Any]) -> bool:
         name = watch.page.name
         alarm = watch.alarm(watch.page.observe(self.ports, self.case, self.journal.memory))
         if alarm is None:
@@ -229,46 +229,46 @@ class Run:
         self.tell(Progress("done", name, done.because))
         return True
 
-    def _told_by_watches(self) -> tuple[Check, ...]:
+    def _describe_watches(self) -> tuple[Check, ...]:
         return tuple(
             check
             for watch in self.watches
             for check in (
-                *watch.told(self.journal.memory),
-                *self.lookouts.get(watch.page.name, WatchSchedule()).describe(watch.page.name, self.clock.now()),
+                *watch.describe(self.journal.memory),
+                *self.watch_schedules.get(watch.page.name, WatchSchedule()).describe(watch.page.name, self.clock.now()),
             )
         )
 
-    def _await(self, step: Step[Any], wait: Wait, seen: _Pass, mark: str | None) -> Done | None:
-        """Until something may have changed. What the step comes to, where its time is up and it need not fail."""
+    def _await(self, step: Step[Any], wait: Wait, attempt: _Pass, mark: str | None) -> Done | None:
+        """Wait until a change is possible. Returns the step's outcome after a deadline that is not an error."""
         now = self.clock.now()
-        if wait.until not in seen.waiting:
-            seen.waiting[wait.until] = now
+        if wait.until not in attempt.waiting:
+            attempt.waiting[wait.until] = now
             self.journal.write("wait", step=step.name, until=wait.until, seen=wait.seen, limit=wait.limit)
-        waited = now - seen.waiting[wait.until]
+        waited = now - attempt.waiting[wait.until]
         self.tell(Progress("wait", step.name, f"until {wait.until}; seen: {wait.seen}", waited))
         if waited >= wait.limit:
             if wait.then is not None:
                 return wait.then
             raise TimedOut(step=step.name, seconds=waited, until=wait.until, seen=wait.seen, todo=wait.todo)
-        seen.passing_since, seen.stale = None, 0
+        attempt.passing_since, attempt.stale = None, 0
         if wait.wake is not None and mark is None:
             self.clock.pause(0.05)
         else:
-            self.clock.await_change(self.ports, wait.wake, mark, min(LOOK_AGAIN, wait.limit - waited))
+            self.clock.await_change(self.ports, wait.wake, mark, min(OBSERVE_INTERVAL, wait.limit - waited))
         return None
 
-    def _act(self, step: Step[Any], actions: tuple[Action, ...], seen: _Pass) -> None:
+    def _act(self, step: Step[Any], actions: tuple[Action, ...], attempt: _Pass) -> None:
         for action in actions:
-            if seen.succeeded[fingerprint(action)] >= 2:
-                raise in_vain(step.name, action, self.ports)
+            if attempt.succeeded[fingerprint(action)] >= 2:
+                raise repeated_action_error(step.name, action, self.ports)
         for action in actions:
             if isinstance(action, Remember):
                 keep(self.journal, action)
         if any(isinstance(action, Remember) for action in actions):
             self.send_mirror(now=True)
         acts = [action for action in actions if not isinstance(action, Remember | Invalidate)]
-        if acts and not self._act_outside(step, acts, seen):
+        if acts and not self._perform_batch(step, acts, attempt):
             return
         for action in actions:
             if isinstance(action, Invalidate):
@@ -276,68 +276,68 @@ class Run:
                 self.send_mirror(now=True)
                 raise _StartOver(action)
 
-    def _act_outside(self, step: Step[Any], acts: Sequence[Action], seen: _Pass) -> bool:
-        """Whether all of it went well; where not, the world is to be looked at again."""
-        self._keep()
-        if step.announced and not self._announced(step, seen):
+    def _perform_batch(self, step: Step[Any], acts: Sequence[Action], attempt: _Pass) -> bool:
+        """Whether all actions succeeded; if not, the loop must observe again."""
+        self._renew_lease()
+        if step.announced and not self._announce(step, attempt):
             return False
         first = step.name not in self.journal.memory.acted
         self.journal.write("intent", step=step.name, actions=describe_all(acts))
-        if self.mirror is not None and self.mirror.is_awaited(step.name, undoable=step.revert is not None):
+        if self.mirror is not None and self.mirror.must_send_before(step.name, undoable=step.revert is not None):
             self.send_mirror(now=True)
-        if step.gate is not None and not self._passes_gate(step, step.gate, seen, first=first):
+        if step.gate is not None and not self._passes_gate(step, step.gate, attempt, first=first):
             return False
         self.tell(Progress("act", step.name, "; ".join(describe_all(acts)[:3]) + _more(len(acts) - 3)))
-        failures = self._perform(acts, seen)
+        failures = self._perform(acts, attempt)
         self.journal.write(
             "outcome", step=step.name, failed=[f"{action.describe()}: {error.what}" for action, error in failures]
         )
         if not failures:
-            seen.passing_since, seen.stale = None, 0
+            attempt.passing_since, attempt.stale = None, 0
             return True
         for _, error in failures:
             if not (error.passing or isinstance(error, STALE)):
                 raise error
-        self._bear(step, failures[0][1], seen)
+        self._wait_or_raise(step, failures[0][1], attempt)
         return False
 
-    def _passes_gate(self, step: Step[Any], gate: Gate, seen: _Pass, *, first: bool) -> bool:
-        """Whether the acts may follow at once; where not, the world is to be looked at again. A `first` intent that
-        nothing followed is withdrawn: the step has not acted."""
+    def _passes_gate(self, step: Step[Any], gate: Gate, attempt: _Pass, *, first: bool) -> bool:
+        """Whether the actions may follow at once; if not, the loop must observe again. A `first` intent without any
+        action after it is withdrawn: the step has not acted."""
         refused: Refuse | None = None
         try:
-            [decision] = self._together([partial(gate, self.ports, self.case, self.journal.memory)])
+            [decision] = self._run_all([partial(gate, self.ports, self.case, self.journal.memory)])
             match decision:
                 case Done():
-                    seen.checks += decision.checks
+                    attempt.checks += decision.checks
                     return True
                 case Refuse():
                     refused, error = decision, decision.error
                 case _:
-                    raise TypeError(decision)  # a gate waits for nothing and does nothing
+                    raise TypeError(decision)  # a gate neither waits nor acts
         except HcpDrError as unanswered:
             error = unanswered
         if first:
             self.journal.write("withdrawn", step=step.name, because=error.what)
         if refused is None:
-            self._bear(step, error, seen)
+            self._wait_or_raise(step, error, attempt)
             return False
-        if seen.watched and self._look_after_watches(at_once=True):
+        if attempt.watched and self._evaluate_watches(at_once=True):
             return False
         self.last_refusal = refused
         raise error
 
-    def _announced(self, step: Step[Any], seen: _Pass) -> bool:
-        """Whether the Leases say so; where not, the world is to be looked at again."""
+    def _announce(self, step: Step[Any], attempt: _Pass) -> bool:
+        """Whether the Leases have the announcement; if not, the loop must observe again."""
         try:
             if self.lease is not None:
                 self.lease.announce(step.name)
         except HcpDrError as error:
-            self._bear(step, error, seen)
+            self._wait_or_raise(step, error, attempt)
             return False
         return True
 
-    def _perform(self, actions: Sequence[Action], seen: _Pass) -> list[tuple[Action, HcpDrError]]:
+    def _perform(self, actions: Sequence[Action], attempt: _Pass) -> list[tuple[Action, HcpDrError]]:
         def one(action: Action) -> HcpDrError | None:
             try:
                 perform(action, self.ports)
@@ -345,58 +345,62 @@ class Run:
                 return error
             return None
 
-        results = self._together([partial(one, action) for action in actions])
+        results = self._run_all([partial(one, action) for action in actions])
         failures = []
         for action, error in zip(actions, results, strict=True):
             if error is None:
-                seen.succeeded[fingerprint(action)] += 1
+                attempt.succeeded[fingerprint(action)] += 1
             else:
                 failures.append((action, error))
         return failures
 
-    def _together(self, works: Sequence[Callable[[], Answer]]) -> list[Answer]:
-        return self._hands.together(works, self.lease)
+    def _run_all(self, works: Sequence[Callable[[], Answer]]) -> list[Answer]:
+        return self._workers.run_all(works, self.lease)
 
-    def _keep(self) -> None:
+    def _renew_lease(self) -> None:
         if self.lease is not None:
-            self.lease.keep()
+            self.lease.renew()
 
     def send_mirror(self, *, now: bool = False) -> None:
-        """Where the bucket fails, the Leases say before anything else that the mirror lacks what this journal has."""
+        """If the bucket fails, the Leases record first that the mirror lacks lines of this journal."""
         if self.mirror is None:
             return
         failed_before = self.mirror.is_failing
-        self._together([self.mirror.send if now else self.mirror.send_in_time])
+        self._run_all([self.mirror.send if now else self.mirror.send_if_due])
         if self.mirror.is_failing and not failed_before and self.lease is not None:
-            word = f"{self.lease.me}, not mirrored since line {len(self.mirror.journal.story.lines)}"
-            self.journal.write("unmirrored", by=word)
-            self.lease.sign(word)
+            writer = f"{self.lease.me}, not mirrored since line {len(self.mirror.journal.story.lines)}"
+            self.journal.write("unmirrored", by=writer)
+            self.lease.record_writer(writer)
 
     def _pause(self, seconds: float) -> None:
-        """In pieces, where a lease wants to be kept meanwhile."""
+        """Pause in pieces, to renew a lease in time."""
         until = self.clock.now() + seconds
-        while self.lease is not None and self.lease.due_in() < until - self.clock.now() and not self.stop.is_set():
-            self.clock.pause(max(self.lease.due_in(), 0.05))
-            self._keep()
+        while (
+            self.lease is not None
+            and self.lease.seconds_until_due() < until - self.clock.now()
+            and not self.stop.is_set()
+        ):
+            self.clock.pause(max(self.lease.seconds_until_due(), 0.05))
+            self._renew_lease()
         self.clock.pause(max(0.0, until - self.clock.now()))
 
-    def _bear(self, step: Step[Any], error: HcpDrError, seen: _Pass) -> None:
-        """Wait a little and let the caller look again, or raise when that has gone on too long."""
+    def _wait_or_raise(self, step: Step[Any], error: HcpDrError, attempt: _Pass) -> None:
+        """Wait a little so that the caller can observe again, or raise after too long a time."""
         now = self.clock.now()
         if error.passing:
-            if seen.passing_since is None:
-                seen.passing_since = now
-            patience = seen.patience if self.answered else min(seen.patience, FIRST_LIMIT)
-            if now - seen.passing_since >= patience:
+            if attempt.passing_since is None:
+                attempt.passing_since = now
+            patience = attempt.patience if self.answered else min(attempt.patience, FIRST_ANSWER_TIMEOUT)
+            if now - attempt.passing_since >= patience:
                 raise error
-            asked = error.retry_after if isinstance(error, ServerBusy) else None
-            self.tell(Progress("again", step.name, error.what, now - seen.passing_since))
-            self._pause(min(asked or 1.0, 30.0))
+            retry_after = error.retry_after if isinstance(error, ServerBusy) else None
+            self.tell(Progress("again", step.name, error.what, now - attempt.passing_since))
+            self._pause(min(retry_after or 1.0, 30.0))
         elif isinstance(error, STALE):
-            seen.stale += 1
-            if seen.stale >= STALE_LIMIT:
+            attempt.stale += 1
+            if attempt.stale >= STALE_LIMIT:
                 raise error
-            self.clock.pause(0.05 * seen.stale)
+            self.clock.pause(0.05 * attempt.stale)
         else:
             raise error
 

@@ -1,7 +1,7 @@
-"""Typed access to what the journal remembers. A Key names a value, and knows its type.
+"""Typed access to the values remembered in the journal. A Key has the name and the type of one value.
 
-The journal may come from the bucket, where another client may have written it: a value of another form than its key's
-is refused, and never used in part.
+The journal may come from the bucket, and another client may have written it: a value without the form of its key is
+refused, and never used in part.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import NotOurs
 
 T = TypeVar("T")
-_SHOWN = 120
-"""Characters of a refused value that an error shows."""
+_SHOWN_CHARACTERS = 120
+"""Characters of a refused value shown in an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Keep in the journal what the clusters cannot show afterwards. Written before the other actions of its batch."""
+    """Keep a value in the journal that clusters cannot show later. Written before the other actions of its batch."""
 
     key: str
     value: Any
@@ -35,8 +35,8 @@ class Remember:
 
 @dataclass(frozen=True, slots=True)
 class Key(Generic[T]):
-    """A value that the journal remembers: its key there, and its type, such as a frozen dataclass. In JSON a field that
-    is None is left out."""
+    """A value remembered in the journal: its key there, and its type, such as a frozen dataclass. JSON has no field for
+    None."""
 
     name: str
     type: type[T]
@@ -49,14 +49,14 @@ class Key(Generic[T]):
         return _adapter(cast("Any", self.type)).dump_python(value, mode="json", exclude_none=True, warnings=False)
 
     def read(self, values: Mapping[str, Any]) -> T | None:
-        """The value among those remembered, None where it is not there. Raises NotOurs for another form."""
+        """The remembered value, None if there is none. Raises NotOurs for another form."""
         stored = values.get(self.name)
         if stored is None:
             return None
         try:
             return cast("T", _adapter(cast("Any", self.type)).validate_json(json.dumps(stored), strict=True))
         except (TypeError, ValueError):
-            raise refusal(f"{self.name} is {repr(stored)[:_SHOWN]}") from None
+            raise refusal(f"{self.name} is {repr(stored)[:_SHOWN_CHARACTERS]}") from None
 
 
 @cache
@@ -65,10 +65,11 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def refusal(what: str) -> NotOurs:
-    """`what` begins with the name of the value, and says what of it does not belong to this hosted cluster."""
+    """`what` begins with the name of the value, and describes the part that does not belong to this hosted cluster."""
     return NotOurs(
-        what=f"The journal holds what is not this hosted cluster's to have: {what}.",
+        what=f"The journal holds a value that does not belong to this hosted cluster: {what}.",
         left=Untouched("Nothing of this step was done."),
-        todo="Find out who wrote that: the journal may have come from the bucket. The true one is in the folder of the "
-        "machine that began, or beside this one as journal.jsonl.before; run the command there, with --backup.",
+        todo="Find out which client wrote it: the journal may have come from the bucket. The true journal is in the "
+        "folder of the machine that began, or beside this one as journal.jsonl.before; run the command there, with "
+        "--backup.",
     )

@@ -1,7 +1,7 @@
-"""What a step of the book is made of: facts that are observed, a pure plan over them, actions that a plan may ask for.
+"""The parts of a step of the procedure: observed facts, a pure plan over them, the actions that a plan may request.
 
-The loop in `run` observes, plans, performs the batch and observes again until a step is Done or refuses. Because every
-plan looks at the world and not at what was done last, resuming is looking again, and printing a plan is planning.
+The loop in `run` observes, plans, performs the batch and observes again until a step is Done or refuses. Every plan
+depends on the observed world, not on the last action. So resuming is observing again, and printing a plan is planning.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import name_of, namespace_of
 
 
-def _named(resource: Resource, name: str, namespace: str | None) -> str:
+def _describe_object(resource: Resource, name: str, namespace: str | None) -> str:
     return f"{resource.kind} {namespace}/{name}" if namespace else f"{resource.kind} {name}"
 
 
-def _print_of(*parts: Any) -> str:
+def _hash_of(*parts: Any) -> str:
     text = json.dumps(parts, sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Create an object; what it holds is never shown."""
+    """Create an object; its content is never shown."""
 
     side: Side
     resource: Resource
@@ -41,7 +41,7 @@ class Create:
 
     def describe(self) -> str:
         meta = self.body["metadata"]
-        return f"create on {self.side} {_named(self.resource, meta['name'], meta.get('namespace'))}"
+        return f"create on {self.side} {_describe_object(self.resource, meta['name'], meta.get('namespace'))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Patch:
     subresource: str | None = None
 
     def describe(self) -> str:
-        what = _named(self.resource, self.name, self.namespace)
+        what = _describe_object(self.resource, self.name, self.namespace)
         part = f" ({self.subresource})" if self.subresource else ""
         return f"patch on {self.side} {what}{part}: {json.dumps(self.patch, sort_keys=True)}"
 
@@ -75,15 +75,15 @@ class Delete:
 
     def describe(self) -> str:
         grace = f" (grace {self.grace_seconds} s)" if self.grace_seconds is not None else ""
-        return f"delete on {self.side} {_named(self.resource, self.name, self.namespace)}{grace}"
+        return f"delete on {self.side} {_describe_object(self.resource, self.name, self.namespace)}{grace}"
 
 
 @dataclass(frozen=True, slots=True)
 class ForceStop:
-    """Let a pod whose deletion is asked for leave at once instead of after its long grace.
+    """Make a pod that is being deleted end at once instead of after its long grace period.
 
-    A kubelet does not shorten a grace that has begun (kubernetes issue 113606), so that the first container is told a
-    second time to end, at which an API server exits, and the deletion is asked for again with a grace of one second."""
+    A kubelet does not shorten a grace period that has begun (kubernetes issue 113606). So the first container gets a
+    second termination signal, at which an API server exits, and the deletion is repeated with a grace of one second."""
 
     side: Side
     namespace: str
@@ -92,7 +92,7 @@ class ForceStop:
     container: str
 
     def describe(self) -> str:
-        return f"hurry on {self.side} Pod {self.namespace}/{self.pod}, which is being deleted"
+        return f"force-stop on {self.side} Pod {self.namespace}/{self.pod}, which is being deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class DeleteObject:
 
 @dataclass(frozen=True, slots=True)
 class CopyObject:
-    """Copy an object within the bucket, if it is still the one with this ETag."""
+    """Copy an object within the bucket, on condition that its ETag is unchanged."""
 
     source: str
     key: str
@@ -160,9 +160,9 @@ class Protect:
 
 @dataclass(frozen=True, slots=True)
 class Invalidate:
-    """Take steps and remembered values out of the journal's memory, because what they stand for is void. Written after
-    the other actions of its batch. The run does those steps again; it ends with `error` instead where `again` is False
-    or where one of them is none of its command."""
+    """Remove steps and remembered values from the journal's memory, because they are void. Written after the other
+    actions of its batch. The run repeats those steps; it ends with `error` instead if `again` is False or if a step
+    is not part of the command."""
 
     steps: tuple[str, ...]
     keys: tuple[str, ...]  # names of Key
@@ -170,7 +170,7 @@ class Invalidate:
     again: bool = True
 
     def describe(self) -> str:
-        return f"forget that these are done: {', '.join(self.steps)}"
+        return f"mark as not done: {', '.join(self.steps)}"
 
 
 Action = (
@@ -191,17 +191,17 @@ Action = (
 
 
 def fingerprint(action: Action) -> str:
-    """Equal for actions that ask for the same; shows nothing of what they hold. The uid, the version and the content of
-    an object do not count: they differ each time when somebody makes it again."""
+    """Equal for actions with the same request; shows no content. The uid, the version and the content of an object do
+    not count: they differ each time another client creates the object again."""
     match action:
         case Create(side, resource, body):
-            return _print_of("Create", side, resource, name_of(body), namespace_of(body))
+            return _hash_of("Create", side, resource, name_of(body), namespace_of(body))
         case Delete() | ForceStop():
             action = replace(action, uid="")
         case Patch(patch=Mapping() as patch) if "resourceVersion" in patch.get("metadata", {}):
             meta = {key: value for key, value in patch["metadata"].items() if key != "resourceVersion"}
             action = replace(action, patch={**patch, "metadata": meta})
-    return _print_of(type(action).__name__, action)
+    return _hash_of(type(action).__name__, action)
 
 
 Verdict = Literal["ok", "warning", "blocked", "unknown"]
@@ -209,10 +209,10 @@ Verdict = Literal["ok", "warning", "blocked", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding of preflight or verify: what was seen, why it matters, what to do.
+    """A finding of preflight or verify: `seen` is the observation, `why` its importance, `todo` the advice.
 
-    `acceptable` says that what it found endangers nothing that cannot be mended, so that whoever knows better may take
-    it upon herself. `accepted` is the reason that she gave."""
+    `acceptable`: the finding endangers only what can be repaired, so an engineer who knows better may accept it.
+    `accepted` is the engineer's reason."""
 
     name: str
     verdict: Verdict
@@ -251,7 +251,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """How long a step waits at most, in seconds. `until` is what it waits for, `why` what takes that long."""
+    """The longest wait of a step, in seconds. `until` is its goal, `why` the reason for the duration."""
 
     seconds: float
     until: str
@@ -260,9 +260,9 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do but wait. `limit` in seconds is the deadline for `until`, counted from its first appearance;
-    `todo` is what to do when it has passed, where more can be said than to look at why. `then` is what the step comes
-    to at the deadline where it need not fail."""
+    """Only waiting remains. `limit` in seconds is the deadline for `until`, counted from its first appearance; `todo`
+    is the advice after the deadline, if there is any beyond finding the cause. `then` is the step's outcome at a
+    deadline that is not an error."""
 
     until: str
     seen: str
@@ -287,34 +287,34 @@ Gate = Callable[[Ports, Case, RunState], Decision]
 """Reads and decides: Done where the acts may follow at once, else Refuse."""
 
 
-def _as_they_are(facts: Facts) -> Facts:
+def _unchanged(facts: Facts) -> Facts:
     return facts
 
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[Facts]):
-    """One step of the book.
+    """One step of the procedure.
 
-    `observe` reads the world and `plan` decides over what was read. `foresee` turns facts of now into facts as if the
-    steps before were done; `afterwards` turns facts and a decision into facts as if that was carried out, so that a
-    step of several rounds can be printed whole. `revert` takes back what the step did, over facts of `look_back`, or of
-    `observe` where that sees all of it; None where nothing needs undoing.
+    `observe` reads the world and `plan` decides over the facts. `foresee` turns current facts into facts as if the
+    steps before were done; `afterwards` turns facts and a decision into facts as if the decision was carried out, so
+    that all rounds of a step can be printed. `revert` undoes the step, over facts of `look_back`, or of `observe` if
+    those are enough; None for a step without undoing.
     """
 
     name: str
     documented: str
     observe: Callable[[Ports, Case, RunState], Facts]
     plan: Callable[[Facts], Decision]
-    foresee: Callable[[Facts], Facts] = _as_they_are
+    foresee: Callable[[Facts], Facts] = _unchanged
     afterwards: Callable[[Facts, Decision], Facts] | None = None
     look_back: Callable[[Ports, Case, RunState], Any] | None = None
     revert: Callable[[Any], Decision] | None = None
-    waits: tuple[Timeout, ...] = ()  # all that it may wait for
-    checks: str = ""  # of a step that only reads: what it proves, as a clause
-    proof: bool = False  # looked at again by a resume, whatever the journal says
-    gate: Gate | None = None  # read right before its acts, after all else
-    announced: bool = False  # the Leases say that it acts, before it does
-    way_on: str = ""  # a sentence for whoever cannot have what this step needs; told with its errors
+    waits: tuple[Timeout, ...] = ()  # every possible wait
+    checks: str = ""  # of a step that only reads: its proof, as a clause
+    proof: bool = False  # observed again by a resume, whether or not done
+    gate: Gate | None = None  # read right before its acts, after everything slow
+    announced: bool = False  # recorded in the Leases before it acts
+    fallback: str = ""  # a sentence with the alternative if a need of this step cannot be met; shown with its errors
 
     @property
     def phase(self) -> str:
@@ -323,17 +323,18 @@ class Step(Generic[Facts]):
 
 @dataclass(frozen=True, slots=True)
 class Watch(Generic[Facts]):
-    """What must stay so while other steps are carried out: from when one of the steps `after` is done until `until` is.
+    """A condition that must stay true while other steps run: from when one of the steps `after` is done until `until`
+    is done.
 
-    `alarm` says what is wrong, None while nothing is; then `page` is carried out like a step. `told` says afterwards,
-    from the journal alone, what became of it.
+    `alarm` describes a violation, None while there is none; then `page` is carried out like a step. `describe` reports
+    the result afterwards, from the journal alone.
     """
 
     page: Step[Facts]
     after: tuple[str, ...]
     until: str
     alarm: Callable[[Facts], str | None]
-    told: Callable[[RunState], tuple[Check, ...]]
+    describe: Callable[[RunState], tuple[Check, ...]]
 
     def in_force(self, memory: RunState) -> bool:
         return not memory.done.isdisjoint(self.after) and self.until not in memory.done

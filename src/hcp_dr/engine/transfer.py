@@ -1,7 +1,7 @@
-"""The snapshot's way from etcd's pod to the bucket: the actions, and how each is carried out.
+"""The snapshot's way from etcd's pod to the bucket: the actions, and how to carry out each.
 
-Whatever goes to the bucket goes straight from the pod, by a presigned URL that is made at that moment. What became of
-an action is seen by the next look.
+Uploads go straight from the pod to the bucket, by a presigned URL made at that moment. The next observation shows the
+result of an action.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ETCDCTL = (
     " --cert /etc/etcd/tls/client/etcd-client.crt --key /etc/etcd/tls/client/etcd-client.key"
     " --cacert /etc/etcd/tls/etcd-ca/ca.crt"
 )
-"""The documented path of the CA is that of hosted releases before 4.12; since then it is this one."""
+"""The documented path of the CA is valid for hosted releases before 4.12; this is the path since then."""
 MEBIBYTE = 1024 * 1024
 
 _URL_SECONDS = 3600
@@ -32,7 +32,7 @@ _STREAM_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class SaveSnapshot:
-    """Save etcd's snapshot inside its pod, to a name that appears only when the file is whole."""
+    """Save etcd's snapshot inside its pod, under a name that appears only for a complete file."""
 
     side: Side
     namespace: str
@@ -45,7 +45,7 @@ class SaveSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class RemoveSnapshot:
-    """Remove a file of `SaveSnapshot` from the pod's volume, whole or not."""
+    """Remove a file of `SaveSnapshot` from the pod's volume, complete or not."""
 
     side: Side
     namespace: str
@@ -58,7 +58,7 @@ class RemoveSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class UploadSnapshot:
-    """Send the snapshot in one piece, where the bucket has nothing of that name."""
+    """Send the snapshot in one piece, if the bucket has no object of that name."""
 
     side: Side
     namespace: str
@@ -85,8 +85,8 @@ class BeginUpload:
 
 @dataclass(frozen=True, slots=True)
 class UploadPart:
-    """Send one part of the snapshot. `number` counts from 1; `offset`, in MiB, and `size`, in bytes, are of the file;
-    `sha256` is that of the part."""
+    """Send one part of the snapshot. `number` counts from 1; `offset`, in MiB, and `size`, in bytes, refer to the file;
+    `sha256` is the part's digest."""
 
     side: Side
     namespace: str
@@ -105,7 +105,7 @@ class UploadPart:
 
 @dataclass(frozen=True, slots=True)
 class CompleteUpload:
-    """Make the object from its parts, where the bucket has nothing of that name."""
+    """Make the object from its parts, if the bucket has no object of that name."""
 
     key: str
     upload_id: str
@@ -117,7 +117,7 @@ class CompleteUpload:
 
 @dataclass(frozen=True, slots=True)
 class AbortUpload:
-    """Throw away the parts of an upload that was never completed."""
+    """Delete the parts of an upload that was never completed."""
 
     key: str
     upload_id: str
@@ -135,7 +135,7 @@ def carry_out(action: Transfer, ports: Ports) -> None:
         case SaveSnapshot():
             _save(action, ports)
         case RemoveSnapshot(path=path):
-            _in_pod(action, ports, f"rm -f {shlex.quote(path)}", shown="rm")
+            _run_in_pod(action, ports, f"rm -f {shlex.quote(path)}", shown="rm")
         case UploadSnapshot():
             _upload(action, ports)
         case BeginUpload(key, metadata):
@@ -172,21 +172,21 @@ def _failure(action: InPod, ports: Ports, code: int, reason: str, shown: str) ->
 
 
 def _last_line(completed: Completed) -> str:
-    return completed.stderr.decode(errors="replace").strip()[-256:] or "it said nothing"
+    return completed.stderr.decode(errors="replace").strip()[-256:] or "the command printed no error"
 
 
-def _in_pod(action: InPod, ports: Ports, script: str, *, shown: str) -> None:
+def _run_in_pod(action: InPod, ports: Ports, script: str, *, shown: str) -> None:
     completed = _execute(action, ports, script)
     if completed.exit_code:
         raise _failure(action, ports, completed.exit_code, _last_line(completed), shown)
 
 
 def _save(action: SaveSnapshot, ports: Ports) -> None:
-    """A file that could not be saved whole leaves nothing behind: etcd needs the room."""
+    """An incomplete file is removed: etcd needs the space."""
     path, part = shlex.quote(action.path), shlex.quote(action.path + ".part")
     script = f"rm -f {part}; if {ETCDCTL} snapshot save {part} >/dev/null; then mv {part} {path}; "
     script += f"else rm -f {part}; exit 1; fi"
-    _in_pod(action, ports, script, shown="etcdctl snapshot save")
+    _run_in_pod(action, ports, script, shown="etcdctl snapshot save")
 
 
 def _upload(action: UploadSnapshot, ports: Ports) -> None:
@@ -197,8 +197,8 @@ def _upload(action: UploadSnapshot, ports: Ports) -> None:
 
 
 def _upload_part(action: UploadPart, ports: Ports) -> None:
-    """Cut on its way out: neither disk nor memory is needed for it. curl would send what has no end in chunks, which
-    S3 does not take; so it is told how much there is."""
+    """The part is cut from the file on its way out, without disk or memory. curl would send a stream of unknown length
+    in chunks, but S3 refuses those; so the request has a Content-Length."""
     url, headers = ports.bucket.presign_part(
         action.key, action.upload_id, action.number, seconds=_URL_SECONDS, sha256_hex=action.sha256
     )
@@ -219,14 +219,14 @@ def _put(
 
 
 def _refusal(action: UploadSnapshot | UploadPart, ports: Ports, answer: from_pod.Answer) -> HcpDrError:
-    """What the bucket answered to the pod, or that it did not."""
+    """The error for the bucket's answer to the pod, or for no answer."""
     values = {
         "service": "S3",
         "operation": f"PUT {action.key} from Pod {action.namespace}/{action.pod}",
         "object": ports.bucket.name,
         "reason": answer.why(),
     }
-    if answer.unheard:
+    if answer.interrupted:
         return AwsUnreachable(**values)
     if not answer.refused:
         return _failure(action, ports, answer.exit_code, answer.why(), "curl (presigned PUT)")

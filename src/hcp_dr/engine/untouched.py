@@ -1,7 +1,7 @@
-"""What an error says was left as it was, where that holds only until somebody acts.
+"""Sentences in errors about state left as it was, true only until a step acts.
 
-A step acts, looks again, and refuses: by then it may not say any more that nothing was done. Nor may a proof that a
-resume looks at again, when what follows it has begun. The journal knows who has meant to act.
+A step acts, observes again, and refuses: it must no longer report that nothing was done. Nor may a proof that a resume
+repeats after later steps have begun. The journal knows the steps that have announced an act.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ DONE_SO_FAR = "What was done so far stays as it is."
 
 
 class Untouched(str):
-    """A sentence about what was left as it was. `since` are the phases or steps whose acts make it untrue; where none
-    is named, those of the step that says it. `besides` is true whoever acted."""
+    """A sentence about state left as it was. `since` are the phases or steps whose acts make it untrue; by default,
+    the reporting step. `besides` stays true after any act."""
 
     __slots__ = ("besides", "since")
 
@@ -22,16 +22,16 @@ class Untouched(str):
     besides: str
 
     def __new__(cls, sentence: str, *, since: tuple[str, ...] = (), besides: str = "") -> Self:
-        made = super().__new__(cls, f"{sentence} {besides}".rstrip())
-        made.since, made.besides = since, besides
-        return made
+        text = super().__new__(cls, f"{sentence} {besides}".rstrip())
+        text.since, text.besides = since, besides
+        return text
 
     def __reduce__(self) -> tuple[object, ...]:
         return (str, (str(self),))
 
 
 def still_true(left: str, step: str, acted: Collection[str]) -> str:
-    """What may be said by this step. `acted` are the steps that have meant to act, in this run or before."""
+    """The sentence that this step may report. `acted` are the steps that announced an act, in this run or before."""
     if not isinstance(left, Untouched):
         return left
     since = left.since or (step,)

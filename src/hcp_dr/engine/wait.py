@@ -1,4 +1,4 @@
-"""The only place where time passes: waiting for a change of a topic, and pausing before a call is tried again."""
+"""The only place where time passes: waits for a change of a watch target, and pauses before a retry."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from hcp_dr.engine.step import WatchTarget
 from hcp_dr.errors import HcpDrError
 from hcp_dr.model import Ports
 
-LOOK_AGAIN = 2.0
-"""A wait looks again after so many seconds even when nothing rang."""
-FIRST_LIMIT = 20.0
-"""As long as nothing has answered in a run: it is rather gone than busy, and whoever asked wants to know."""
-_NOBODY = "metadata.name=-"
-"""No object can have this name: the list is empty, and tells the revision all the same."""
+OBSERVE_INTERVAL = 2.0
+"""Seconds after which a wait observes again even without an event."""
+FIRST_ANSWER_TIMEOUT = 20.0
+"""Seconds before any answer in a run: the cluster is probably gone rather than busy, and the caller wants to know."""
+_NO_OBJECT = "metadata.name=-"
+"""No object can have this name: the list is empty, but still has the resource version."""
 
 
 class StopRequested(Exception):
-    """The run ended between two actions because it was asked to. The journal is whole; resume goes on."""
+    """The run ended between two actions on request. The journal is complete; resume continues."""
 
 
 class Clock(Protocol):
-    """Time for the engine; tests and the tabletop bring one that jumps."""
+    """Time for the engine; tests and the tabletop have a clock that jumps."""
 
     def now(self) -> float:
-        """Seconds, never going back."""
+        """Seconds, monotonic."""
         ...
 
     def pause(self, seconds: float) -> None: ...
 
     def await_change(self, ports: Ports, topic: WatchTarget | None, mark: str | None, seconds: float) -> None:
-        """Return when an object of the topic changed after `mark`, at the latest after so many seconds."""
+        """Return when an object of the target has changed after `mark`, at the latest after so many seconds."""
         ...
 
-    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
-        """Return when all are done, at the latest after so many seconds."""
+    def await_workers(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+        """Return when all work is done, at the latest after so many seconds."""
         ...
 
 
 def mark_of(ports: Ports, topic: WatchTarget | None) -> str | None:
-    """The present of a topic, taken before observing, so that no change is slept through."""
+    """The current resource version of a target, taken before observing, so that no change is missed."""
     if topic is None:
         return None
     try:
-        return ports.cluster(topic.side).list(topic.resource, topic.namespace, fields=_NOBODY).resource_version
+        return ports.cluster(topic.side).list(topic.resource, topic.namespace, fields=_NO_OBJECT).resource_version
     except HcpDrError:
         return None
 
@@ -59,13 +59,13 @@ class SystemClock:
         self._stop = stop
 
     def now(self) -> float:
-        """Time that the machine slept counts: meanwhile the Leases were not renewed."""
+        """Time while the machine sleeps counts: the Leases are not renewed during sleep."""
         return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
     def pause(self, seconds: float) -> None:
         self._stop.wait(seconds)
 
-    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+    def await_workers(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
         futures.wait(works, timeout=seconds)
 
     def await_change(self, ports: Ports, topic: WatchTarget | None, mark: str | None, seconds: float) -> None:
@@ -79,4 +79,4 @@ class SystemClock:
                 if event.type != "BOOKMARK" or self._stop.is_set():
                     return
         except HcpDrError:
-            self.pause(max(0.0, min(seconds, LOOK_AGAIN) - (self.now() - began)))
+            self.pause(max(0.0, min(seconds, OBSERVE_INTERVAL) - (self.now() - began)))

@@ -1,5 +1,5 @@
-"""When the watches of a run are looked at: between the rounds of its steps, never more often than is cheap, and ever
-more seldom while what they look at does not answer. A watch that cannot be kept holds nothing up, and is told of."""
+"""When the watches of a run are evaluated: between the rounds of its steps, at a low cost, and less and less often
+while their target does not answer. A watch that cannot be evaluated does not block the step, and is reported."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import math
 from dataclasses import dataclass
 
 from hcp_dr.engine.step import Check
-from hcp_dr.engine.wait import LOOK_AGAIN
+from hcp_dr.engine.wait import OBSERVE_INTERVAL
 
-SELDOM = 60.0
-"""Seconds between two looks at what has not answered for long."""
+MAX_INTERVAL = 60.0
+"""Seconds between two evaluations of a target that has not answered for long."""
 PATIENCE = 20.0
-"""Seconds for which a watch tries again by itself; then the step goes on, and the watch is looked at later."""
+"""Seconds for which a watch retries by itself; then the step continues, and the watch is evaluated later."""
 
 
 @dataclass(slots=True)
@@ -23,16 +23,16 @@ class WatchSchedule:
     blind_since: float | None = None
     why: str = ""
 
-    def saw(self, now: float) -> bool:
-        """It could be looked at. Tells whether it could not before."""
-        was_blind, self.blind_since, self.next = self.blind_since is not None, None, now + LOOK_AGAIN
+    def record_success(self, now: float) -> bool:
+        """Record a successful evaluation. Returns whether the last one failed."""
+        was_blind, self.blind_since, self.next = self.blind_since is not None, None, now + OBSERVE_INTERVAL
         return was_blind
 
-    def missed(self, now: float, why: str) -> bool:
-        """It could not be looked at, or not be put right. Tells whether it could before."""
+    def record_failure(self, now: float, why: str) -> bool:
+        """Record a failed evaluation or correction. Returns whether the last one succeeded."""
         first, self.why = self.blind_since is None, why
         self.blind_since = now if self.blind_since is None else self.blind_since
-        self.next = now + min(max(now - self.blind_since, LOOK_AGAIN), SELDOM)
+        self.next = now + min(max(now - self.blind_since, OBSERVE_INTERVAL), MAX_INTERVAL)
         return first
 
     def describe(self, name: str, now: float) -> tuple[Check, ...]:
@@ -43,7 +43,7 @@ class WatchSchedule:
                 name,
                 "warning",
                 f"not watched for the last {now - self.blind_since:.0f} s: {self.why}",
-                "what happened there meanwhile is not known",
-                "look there yourself; the next command looks again",
+                "changes there during that time are unknown",
+                "check it yourself; the next command evaluates the watch again",
             ),
         )

@@ -1,4 +1,4 @@
-"""Works that do not depend on each other, several at a time, while the thread that waits for them keeps the lease."""
+"""Independent calls, several at a time, while the waiting thread keeps the lease."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ Answer = TypeVar("Answer")
 
 
 class _Halted(Exception):
-    """It was not begun, because another one raised: that one says why."""
+    """The call was not begun, because another call raised; that error is reported."""
 
 
 class Workers:
-    """`count` of them; a thread is made when one is needed."""
+    """A pool of `count` threads, started on demand."""
 
     def __init__(self, count: int, clock: Clock) -> None:
         self._count = count
         self._clock = clock
         self._pool = ThreadPoolExecutor(max_workers=count)
 
-    def together(self, works: Sequence[Callable[[], Answer]], lease: Lease | None) -> list[Answer]:
-        """What all of them return, in their order. They go through the hands, so that this thread can keep the lease
-        however long one takes; once it is lost, or one raised, none is begun any more."""
+    def run_all(self, works: Sequence[Callable[[], Answer]], lease: Lease | None) -> list[Answer]:
+        """The results of all calls, in order. Threads make the calls, so that this thread can keep the lease during a
+        long call; after a lost lease or an error no further call is begun."""
         if lease is None and (len(works) == 1 or self._count == 1):
             return [work() for work in works]
         if lease is not None:
-            lease.keep()
+            lease.renew()
         halted = threading.Event()
-        futures = [self._pool.submit(_unless, halted, work) for work in works]
+        futures = [self._pool.submit(_run_unless, halted, work) for work in works]
         try:
             while not all(future.done() for future in futures):
-                self._clock.await_hands(futures, lease.due_in() if lease else None)
+                self._clock.await_workers(futures, lease.seconds_until_due() if lease else None)
                 if lease is not None:
-                    lease.keep()
+                    lease.renew()
         except BaseException:
             halted.set()
-            self._clock.await_hands(futures, None)
+            self._clock.await_workers(futures, None)
             raise
         raised = [error for future in futures if (error := future.exception()) is not None]
         for error in sorted(raised, key=lambda each: isinstance(each, _Halted)):
@@ -49,7 +49,7 @@ class Workers:
         return [future.result() for future in futures]
 
 
-def _unless(halted: threading.Event, work: Callable[[], Answer]) -> Answer:
+def _run_unless(halted: threading.Event, work: Callable[[], Answer]) -> Answer:
     if halted.is_set():
         raise _Halted
     try:

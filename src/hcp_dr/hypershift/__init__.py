@@ -1,1 +1,1 @@
-"""What the steps of the procedure share, by subject: facts of HyperShift, and how they are observed and changed."""
+"""Shared by the steps of the procedure, by subject: facts of HyperShift, and how to observe and change them."""

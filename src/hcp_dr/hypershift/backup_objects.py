@@ -1,4 +1,4 @@
-"""What is to be restored, and how objects of the backup are put beside what the destination has."""
+"""The objects to restore, and their comparison with the objects on the destination."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ from hcp_dr.objects.scrub import scrub
 
 @dataclass(frozen=True, slots=True)
 class Restorable:
-    """An object of the backup and its line in the manifest."""
+    """An object of the backup and its entry in the manifest."""
 
     entry: Entry
     body: Object
 
 
 def to_restore(ports: Ports, case: Case) -> tuple[Restorable, ...]:
-    """From the backup folder; where nothing is exported yet, what would be exported, so that a plan can be made. Raises
-    ArchiveError where the folder holds another hosted cluster's."""
+    """The objects in the backup folder; before the export, the objects to export, so that a plan can be made. Raises
+    ArchiveError if the folder belongs to another hosted cluster."""
     manifest = read_manifest(ports.archive)
     if manifest is None:
         return tuple(Restorable(page(item).entry, scrub(item)) for item in inventory.read_inventory(ports.source, case))
     objects = read_objects(ports.archive, manifest.entries)
     for entry, body in objects.items():
-        of = {HOSTED_CLUSTER.kind: entry.name, NODE_POOL.kind: dig(body, "spec", "clusterName")}.get(entry.kind)
-        if of not in (None, case.name):
-            reason = f"{entry.file} is of HostedCluster {case.namespace}/{of}, and not of {case.name}"
+        owner = {HOSTED_CLUSTER.kind: entry.name, NODE_POOL.kind: dig(body, "spec", "clusterName")}.get(entry.kind)
+        if owner not in (None, case.name):
+            reason = f"{entry.file} belongs to HostedCluster {case.namespace}/{owner}, not to {case.name}"
             raise ArchiveError(folder=ports.archive.folder, reason=reason, todo="Use the folder of its own backup.")
-    # Files that were made by hand hold what the source gave the object; in ours there is nothing left to scrub.
+    # Files made by hand still have the fields set by the source; ours are already scrubbed.
     return tuple(Restorable(entry, scrub(body)) for entry, body in objects.items())
 
 
 def hosted_cluster_to_restore(ports: Ports, case: Case) -> Object:
-    """Raises ArchiveError where the backup has none."""
-    found = (item.body for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind)
-    body = next(found, None)
+    """Raises ArchiveError if the backup has none."""
+    bodies = (item.body for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind)
+    body = next(bodies, None)
     if body is None:
         raise ArchiveError(folder=ports.archive.folder, reason="it has no HostedCluster")
     return body
 
 
 def existing(cluster: Kubernetes, wanted: Iterable[Restorable]) -> dict[tuple[str, str], Object]:
-    """By kind and name, those of the wanted objects that the cluster has."""
+    """The wanted objects that exist in the cluster, by kind and name."""
     kinds = {(item.entry.kind, item.entry.namespace) for item in wanted}
     return {
         (kind, name_of(found)): found
@@ -61,7 +61,7 @@ def existing(cluster: Kubernetes, wanted: Iterable[Restorable]) -> dict[tuple[st
 
 
 def marked(body: Object, backup_id: str, **annotations: str) -> Object:
-    """A copy that bears the relocation it belongs to, so that the tool knows its own later."""
+    """A copy with the annotation of its relocation, so that hcp-dr recognizes its own objects later."""
     meta = body["metadata"]
     added = {**annotations_of(body), RELOCATION_ANNOTATION: backup_id, **annotations}
     return {**body, "metadata": {**meta, "annotations": added}}
@@ -72,32 +72,32 @@ def is_ours(found: Object, backup_id: str) -> bool:
 
 
 def is_prepared(found: Object) -> bool:
-    """An administrator made it for a relocation, together with the roles in it, and no relocation has taken it."""
+    """Whether an administrator created it for a relocation, with its roles, and no relocation has taken it."""
     marks = annotations_of(found)
     return PREPARED_ANNOTATION in marks and RELOCATION_ANNOTATION not in marks
 
 
 def differing_keys(wanted: Object, found: Object) -> tuple[str, ...]:
-    """Keys of data whose values differ; the values, which may be secret, are not told."""
+    """Keys of data whose values differ; the values are not shown, because they may be secret."""
     return difference.differing_keys(wanted.get("data") or {}, found.get("data") or {})
 
 
 def differences(wanted: Object, found: Object) -> tuple[str, ...]:
-    """Where the data of two Secrets or ConfigMaps differ, for people."""
+    """The differences in the data of two Secrets or ConfigMaps, for display."""
     lines = wanted["kind"] == CONFIG_MAP.kind
     return difference.describe_differences(wanted.get("data") or {}, found.get("data") or {}, lines=lines)
 
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """Secrets and ConfigMaps to restore, and what of them is there."""
+    """Secrets and ConfigMaps to restore, and those already on the destination."""
 
     backup_id: str
     wanted: tuple[Restorable, ...]
     found: Mapping[tuple[str, str], Object]
 
     def foreign(self) -> NotOurs | None:
-        """The refusal where one is there with other content, which nobody may overwrite."""
+        """The refusal for an existing object with other content: hcp-dr never overwrites it."""
         for item in self.wanted:
             found = self.found.get(item.entry.key)
             places = differences(item.body, found) if found is not None else ()
@@ -105,16 +105,16 @@ class DataFacts:
                 entry = item.entry
                 return NotOurs(
                     what=(
-                        f"{entry.kind} {entry.namespace}/{entry.name} is on the destination with other content "
+                        f"{entry.kind} {entry.namespace}/{entry.name} on the destination has other content "
                         f"({'; '.join(places)})."
                     ),
                     left="It was not touched.",
-                    todo=f"Find out whose it is; remove or rename it if it may go, then run {RESUME}.",
+                    todo=f"Find its owner; remove or rename it if that is safe, then run {RESUME}.",
                 )
         return None
 
     def outdated(self) -> tuple[Delete, ...]:
-        """Those that this relocation made and that have another content by now: they are made anew."""
+        """The objects of this relocation whose content has changed since: they are created again."""
         return tuple(
             Delete("destination", inventory.RESOURCES[entry.kind], entry.name, entry.namespace, uid_of(found))
             for item in self.wanted
@@ -131,7 +131,7 @@ class DataFacts:
         )
 
     def completed(self) -> dict[tuple[str, str], Object]:
-        """`found` as if all that is missing was created."""
+        """`found` as if every missing object was created."""
         return {**{item.entry.key: item.body for item in self.wanted}, **self.found}
 
 
@@ -140,7 +140,7 @@ def plan_missing(facts: DataFacts) -> Decision:
     if foreign is not None:
         return Refuse(foreign)
     actions = facts.missing()
-    return Do(actions) if actions else Done(f"{len(facts.wanted)} inputs are there")
+    return Do(actions) if actions else Done(f"{len(facts.wanted)} inputs exist")
 
 
 def after_missing(facts: DataFacts, decision: Decision) -> DataFacts:

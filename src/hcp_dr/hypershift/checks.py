@@ -1,4 +1,4 @@
-"""Checks of preflight: how a finding becomes a check, and checks become a decision."""
+"""Checks of preflight: from a finding to a check, and from checks to a decision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hcp_dr.kube.port import Kubernetes, Object, Resource
 
 
 def verdict(checks: Iterable[Check]) -> Decision:
-    """Done when nothing stops, else the refusal that names what does."""
+    """Done if nothing blocks, else the refusal with the names of the blocking checks."""
     checks = tuple(checks)
     stopping = [check.name for check in checks if check.stops]
     if stopping:
@@ -29,18 +29,18 @@ def bad_if(
     verdict: Literal["warning", "blocked", "unknown"] = "blocked",
     acceptable: bool = False,
 ) -> Check:
-    """The check where something is bad, else the same as ok."""
+    """The check if `bad`, else the same check as ok."""
     return Check(name, verdict, seen, why, todo, acceptable) if bad else Check(name, "ok", seen)
 
 
 def not_seen(name: str, what: str, why: str) -> Check:
-    """For what these credentials may not look at. Whoever looks at it in another way may accept it."""
-    todo = "allow these credentials to list it, or look with others and accept what you see"
-    return Check(name, "unknown", f"not looked at: {what} may not be listed", why, todo, acceptable=True)
+    """The check for objects that these credentials may not read. An engineer who has verified them may accept it."""
+    todo = "allow these credentials to list it, or verify it with other credentials and accept the result"
+    return Check(name, "unknown", f"not checked: {what} may not be listed", why, todo, acceptable=True)
 
 
 def look_for(cluster: Kubernetes, resource: Resource, namespace: str | None = None) -> tuple[Object, ...] | None:
-    """What is there; nothing where the kind is not known, and None where these credentials may not look."""
+    """The objects; empty if the kind is unknown, None if these credentials may not list them."""
     try:
         return cluster.list(resource, namespace).items
     except NotFound:
@@ -50,7 +50,7 @@ def look_for(cluster: Kubernetes, resource: Resource, namespace: str | None = No
 
 
 def read_one(cluster: Kubernetes, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
-    """The object; None where it is not there, or these credentials may not look: nobody tells."""
+    """The object; None if it does not exist, or if these credentials may not read it."""
     try:
         return cluster.find(resource, name, namespace)
     except Forbidden:

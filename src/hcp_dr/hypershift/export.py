@@ -1,4 +1,4 @@
-"""The export: everything that is carried is written into the backup folder, in the documented layout, with a manifest.
+"""The export: writes every object that moves into the backup folder, in the documented layout, with a manifest.
 `backup.export_objects` makes it before the fence, `backup.export_again` brings it up to date after the fence."""
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Facts:
     now: float
     fence: str | None  # remembered; None before the fence
     live: tuple[Object, ...]
-    written: Mapping[str, str]  # sha256 of the files that are there, by path
+    written: Mapping[str, str]  # sha256 of the existing files, by path
     manifest: Manifest | None
     folder: str
-    aside: tuple[Object, ...] = ()  # what else is in the control plane namespace, of the kinds that are carried
+    aside: tuple[Object, ...] = ()  # further objects in the control plane namespace, of the kinds that move
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-    live, aside = inventory.chosen_and_aside(ports.source, case)
+    live, aside = inventory.read_inventory_and_rest(ports.source, case)
     written = {}
     for item in live:
         path = path_of(item)
@@ -53,8 +53,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
-    """What makes a backup useless: an empty kind, a missing anchor of trust, something being deleted, an authority
-    without its key (rule B1)."""
+    """The reason why a backup is useless: an empty kind, a missing anchor of trust, an object being deleted, an
+    authority without its key (rule B1)."""
     live = tuple(live)
     for kind in inventory.REQUIRED_KINDS:
         if not any(item["kind"] == kind for item in live):
@@ -68,7 +68,7 @@ def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
     if missing:
         return ArchiveError(
             folder=folder,
-            reason=f"no Secret {', '.join(missing)} was found in the control plane namespace; it would be made anew",
+            reason=f"no Secret {', '.join(missing)} is in the control plane namespace; a new one would be created",
             todo="Restore the Secret first.",
         )
     for item in live:
@@ -83,16 +83,16 @@ def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
             if not (data.get("ca.crt") and data.get("ca.key")):
                 return ArchiveError(
                     folder=folder,
-                    reason=f"Secret {name_of(item)} has no ca.crt with ca.key; a new authority would be made",
+                    reason=f"Secret {name_of(item)} has no ca.crt with ca.key; a new authority would be created",
                     todo="Restore the Secret first.",
                 )
     return None
 
 
 def plan(facts: Facts) -> Decision:
-    bad = problem(facts.live, facts.folder) or _unaccounted(facts)
-    if bad is not None:
-        return Refuse(bad)
+    error = problem(facts.live, facts.folder) or _unaccounted(facts)
+    if error is not None:
+        return Refuse(error)
     pages = tuple(page(item) for item in facts.live)
     actions: tuple[Action, ...] = tuple(
         WriteFile(item.entry.file, item.text)
@@ -101,25 +101,25 @@ def plan(facts: Facts) -> Decision:
     )
     if actions:
         return Do(actions)
-    if facts.manifest is None or not _same(facts.manifest, pages, facts.fence):
+    if facts.manifest is None or not _is_same(facts.manifest, pages, facts.fence):
         return Do((WriteFile(MANIFEST, _manifest(facts, pages).to_text()),))
     missing = unwritten(facts.live, facts.manifest.entries)
     if missing:
-        return Refuse(ArchiveError(folder=facts.folder, reason=f"found, and not in its manifest: {some(missing)}"))
+        return Refuse(ArchiveError(folder=facts.folder, reason=f"found, but missing in its manifest: {some(missing)}"))
     check = Check(
-        "selection", "ok", f"{len(pages)} objects are carried; not: {describe_not_carried(facts.aside) or 'none'}"
+        "selection", "ok", f"{len(pages)} objects are exported; not: {describe_not_carried(facts.aside) or 'none'}"
     )
     return Done(f"{len(pages)} objects are in {facts.folder}", (check,))
 
 
 def _unaccounted(facts: Facts) -> ArchiveError | None:
-    odd = unaccounted(facts.aside)
-    if not odd:
+    unknown = unaccounted(facts.aside)
+    if not unknown:
         return None
     return ArchiveError(
         folder=facts.folder,
-        reason=f"in the control plane namespace, and neither this hosted cluster's nor known to be left: {some(odd)}",
-        todo=f"Find out whose they are: teardown deletes that namespace. Move or label them, then run {RESUME}.",
+        reason=f"in the control plane namespace, neither this hosted cluster's nor a known leftover: {some(unknown)}",
+        todo=f"Find their owner: teardown deletes that namespace. Move or label them, then run {RESUME}.",
     )
 
 
@@ -127,8 +127,8 @@ def _manifest(facts: Facts, pages: tuple[Page, ...]) -> Manifest:
     return Manifest(facts.case, facts.now, facts.fence, tuple(item.entry for item in pages))
 
 
-def _same(manifest: Manifest, pages: tuple[Page, ...], fence: str | None) -> bool:
-    """Same objects, same content; a resourceVersion that moved by a status alone does not count."""
+def _is_same(manifest: Manifest, pages: tuple[Page, ...], fence: str | None) -> bool:
+    """Same objects, same content; a resourceVersion changed by a status alone does not count."""
     return manifest.fence == fence and {_key(e) for e in manifest.entries} == {_key(item.entry) for item in pages}
 
 

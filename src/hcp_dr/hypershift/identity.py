@@ -1,4 +1,4 @@
-"""What makes a hosted cluster this very cluster: the nonce, ids given once, and uids of what is in it."""
+"""The identity of a hosted cluster: the nonce, unique ids, and uids of objects in it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hcp_dr.objects.sample import Sample, samples
 
 WHERE = "default"
 PARENT = "mgmt-parent-cluster"
-"""The documented ConfigMap; its key `from` names the management cluster that the hosted cluster comes from."""
+"""The documented ConfigMap; its key `from` names the previous management cluster of the hosted cluster."""
 NONCE_MARK = "hcp-dr-relocation"
 SAMPLED: tuple[Resource, ...] = (
     CONFIG_MAP,
@@ -36,23 +36,23 @@ SAMPLED: tuple[Resource, ...] = (
     CLUSTER_ROLE_BINDING,
     CUSTOM_RESOURCE_DEFINITION,
 )
-"""Kinds whose content stands for all: made by customers and by the product, in every namespace and outside of them.
-No Secrets: whoever may list them may read them."""
+"""Kinds whose content represents the whole: created by customers and by the product, in every namespace and outside of
+namespaces. No Secrets: permission to list them is permission to read them."""
 
 
 def read_identity(hosted: Kubernetes, wanted: Mapping[str, Sample] | None = None) -> HostedIdentity:
-    """As it is now. Samples are chosen anew, or looked for where some are `wanted`."""
-    found: dict[str, tuple[Object, ...]] = {resource.kind: hosted.list(resource).items for resource in SAMPLED}
+    """The current identity. Samples are chosen again, or looked up if some are `wanted`."""
+    objects: dict[str, tuple[Object, ...]] = {resource.kind: hosted.list(resource).items for resource in SAMPLED}
     return HostedIdentity(
         cluster_id=str(dig(hosted.find(CLUSTER_VERSION, "version"), "spec", "clusterID") or ""),
         namespaces={name_of(item): uid_of(item) for item in hosted.list(NAMESPACE).items},
         nodes={name_of(item): uid_of(item) for item in hosted.list(NODE).items},
-        config_maps=len(found[CONFIG_MAP.kind]),
-        counts={kind: len(items) for kind, items in found.items()},
-        samples={place: each for items in found.values() for place, each in samples(items, wanted).items()},
+        config_maps=len(objects[CONFIG_MAP.kind]),
+        counts={kind: len(items) for kind, items in objects.items()},
+        samples={place: each for items in objects.values() for place, each in samples(items, wanted).items()},
     )
 
 
 def nonce_of(hosted: Kubernetes) -> str | None:
-    found = hosted.find(CONFIG_MAP, NONCE_MARK, WHERE)
-    return None if found is None else str(dig(found, "data", "nonce") or "")
+    config_map = hosted.find(CONFIG_MAP, NONCE_MARK, WHERE)
+    return None if config_map is None else str(dig(config_map, "data", "nonce") or "")

@@ -1,4 +1,4 @@
-"""All that is carried of a hosted cluster from one management cluster to the other, as it lives on the source."""
+"""All objects of a hosted cluster that move from one management cluster to another, as they are on the source."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MACHINERY: tuple[Resource, ...] = (
     MACHINE,
     AWS_MACHINE,
 )
-"""The documented kinds. MachineHealthChecks are made anew by the HyperShift operator: held, never carried."""
+"""The documented kinds. The HyperShift operator creates MachineHealthChecks again: paused, never moved."""
 
 RESOURCES: dict[str, Resource] = {
     resource.kind: resource
@@ -62,12 +62,12 @@ REQUIRED_KINDS = (
     *("HostedCluster", "NodePool", "Secret", "Cluster", "AWSCluster", "AWSMachineTemplate", "MachineSet"),
     *("Machine", "AWSMachine"),
 )
-"""Every hosted cluster has some of each, however its NodePools are upgraded: without one of these kinds a backup is
-none."""
+"""Every hosted cluster has some objects of each kind, with any upgrade type of its NodePools: a backup without one of
+these kinds is no backup."""
 
 
 class Shelf(Protocol):
-    """Where objects can be looked up: a management cluster, or a backup folder that was made by hand."""
+    """A source of objects: a management cluster, or a backup folder made by hand."""
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object: ...
 
@@ -77,12 +77,12 @@ class Shelf(Protocol):
 
 
 def read_inventory(cluster: Shelf, case: Case) -> tuple[Object, ...]:
-    """All of it. An empty kind is the plan's matter; an unreadable one raises."""
-    return chosen_and_aside(cluster, case)[0]
+    """All objects that move. The plan judges an empty kind; an unreadable kind raises."""
+    return read_inventory_and_rest(cluster, case)[0]
 
 
-def chosen_and_aside(cluster: Shelf, case: Case) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
-    """All of it, and what else of these kinds is in the control plane namespace, which is this cluster's alone."""
+def read_inventory_and_rest(cluster: Shelf, case: Case) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
+    """All objects that move, and the rest of these kinds in the control plane namespace, which has no other cluster."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
     pools = node_pools_of(hosted_cluster, cluster.list(NODE_POOL, case.namespace).items)
     secrets = cluster.list(SECRET, case.namespace).items
@@ -97,21 +97,21 @@ def chosen_and_aside(cluster: Shelf, case: Case) -> tuple[tuple[Object, ...], tu
         *((control_plane,) if control_plane else ()),
         *(item for resource, items in machinery for item in _of_this_cluster(case, resource, items)),
     )
-    there = (*own_secrets, *own_config_maps, *(item for _, items in machinery for item in items))
-    chosen = {place_of(item) for item in own}
-    aside = tuple(item for item in there if place_of(item) not in chosen)
+    present = (*own_secrets, *own_config_maps, *(item for _, items in machinery for item in items))
+    own_places = {place_of(item) for item in own}
+    rest = tuple(item for item in present if place_of(item) not in own_places)
     inputs = (
         hosted_cluster,
         *pools,
         *inputs_of(hosted_cluster, referenced_secrets(hosted_cluster), secrets),
         *inputs_of(hosted_cluster, referenced_config_maps(hosted_cluster, pools), config_maps),
     )
-    return (*inputs, *own), (*aside, *cluster.list(MACHINE_HEALTH_CHECK, namespace).items)
+    return (*inputs, *own), (*rest, *cluster.list(MACHINE_HEALTH_CHECK, namespace).items)
 
 
 def _of_this_cluster(case: Case, resource: Resource, items: tuple[Object, ...]) -> tuple[Object, ...]:
     if resource == CLUSTER:
         return tuple(item for item in items if name_of(item) == case.infra_id)
     if resource in (AWS_CLUSTER, AWS_MACHINE_TEMPLATE):
-        return items  # the control plane namespace is this cluster's alone, and older ones bear no label
+        return items  # the control plane namespace belongs to this cluster alone, and older objects have no label
     return of_infrastructure(case.infra_id, items)

@@ -1,5 +1,5 @@
-"""The OIDC documents by which AWS knows the tokens of the hosted cluster's service accounts, beside the key that signs
-them (rule E3)."""
+"""The OIDC documents with which AWS verifies the tokens of the hosted cluster's service accounts, and their signing key
+(rule E3)."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ PUBLIC_KEY = "service-account.pub"
 _MOST_BYTES = 64 * 1024  # of a key set
 
 Published = Literal["same", "other", "absent", "unreadable", "untold"]
-"""The published key set beside the signing key. untold: nobody says in which bucket it is."""
+"""The published key set compared with the signing key. untold: no source names its bucket."""
 
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    bucket: str  # where the operator keeps them, "" where it was not told
+    bucket: str  # the bucket of the operator, "" if unknown
     published: Published
-    own_key: bool  # the user gave the signing key, and publishes the documents
-    kept: bool  # the HostedCluster says that the operator has published them
-    trusted: str  # does AWS take a token of the key? What the HostedCluster says: True, False, Unknown or ""
+    own_key: bool  # the user provided the signing key, and publishes the documents
+    kept: bool  # by the HostedCluster, the operator has published the documents
+    trusted: str  # does AWS accept a token of the key? By the HostedCluster: True, False, Unknown or ""
 
 
 def read_documents(
     ports: Ports, cluster: Kubernetes, case: Case, hosted_cluster: Object | None, secret: Object | None
 ) -> Documents:
-    """`cluster` is the management cluster whose operator keeps them; `secret` is its Secret sa-signing-key."""
+    """`cluster` is the management cluster whose operator publishes them; `secret` is its Secret sa-signing-key."""
     bucket = bucket_of(cluster.find(DEPLOYMENT, OPERATOR, OPERATOR_NAMESPACE) or {})
     return Documents(
         bucket=bucket,
@@ -47,18 +47,18 @@ def read_documents(
 
 
 def bucket_of(operator: Object) -> str:
-    """Where the HyperShift operator, by its Deployment, keeps OIDC documents; "" where it was not told."""
+    """The bucket for OIDC documents, by the HyperShift operator's Deployment; "" if it has none."""
     return next(iter(flags_of(first_container(operator)).get("oidc-storage-provider-s3-bucket-name", ())), "")
 
 
 def _published(ports: Ports, bucket: str, key: str, secret: Object | None) -> Published:
     public = dig(secret, "data", PUBLIC_KEY)
     try:
-        found = ports.bucket.read_elsewhere(bucket, key, first_bytes=_MOST_BYTES)
-        if found is None:
+        key_set = ports.bucket.read_elsewhere(bucket, key, first_bytes=_MOST_BYTES)
+        if key_set is None:
             return "absent"
         if not public:
             return "unreadable"
-        return "same" if publishes(found, base64.b64decode(public)) else "other"
+        return "same" if publishes(key_set, base64.b64decode(public)) else "other"
     except (ValueError, AwsDenied, BucketRefused):
         return "unreadable"

@@ -1,11 +1,12 @@
-"""Whose turn it is to stop the HyperShift operator of a management cluster: one Lease there, `default/hcp-dr.operator`.
+"""The right to stop the HyperShift operator of a management cluster: one Lease there, `default/hcp-dr.operator`.
 
-A relocation stops the operator of its source, an abort that of its destination, and both serve every hosted cluster
-there. Of two at once, one would bring it back in the middle of the other's deletions, or remember as its replicas what
-the other one made of them. So whoever is going to stop it claims it first, and nobody scales it without.
+A relocation stops the operator of its source, an abort that of its destination, and each operator serves every hosted
+cluster there. Of two concurrent relocations, one would start the operator during the deletions of the other, or
+remember the replicas set by the other. So a relocation claims the operator before it stops or scales it.
 
-Unlike the Lease of a hosted cluster it is not renewed and never expires: it is a relocation's, not a process's, and a
-relocation that was killed has the operator stopped still. It is made only where there is none, and deleted by its uid.
+Unlike the Lease of a hosted cluster a claim is not renewed and never expires: it belongs to a relocation, not to a
+process, and after a killed relocation the operator is still stopped. It is created only if there is none, and deleted
+by its uid.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports, Side, Unknown
 from hcp_dr.objects.reading import annotations_of, uid_of
 
 LEASE_NAME = "hcp-dr.operator"
-"""No hosted cluster's own Lease is called so: those begin with `hcp-dr-`."""
+"""The Lease of a hosted cluster never has this name: those names begin with `hcp-dr-`."""
 OBJECT = f"Lease {NAMESPACE}/{LEASE_NAME}"
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who has claimed an operator: hosted cluster and backup id, and since when, as RFC 3339. `is_source` says that it
-    leaves this management cluster; else it is called off there, which takes minutes."""
+    """The owner of a claim: hosted cluster and backup id, and since when, as RFC 3339. `is_source`: it leaves this
+    management cluster; else its relocation to this cluster is being aborted, which takes minutes."""
 
     who: str
     since: str
@@ -41,7 +42,7 @@ class Holder:
     def of(cls, found: Object) -> Holder:
         spec = found.get("spec") or {}
         return cls(
-            who=str(spec.get("holderIdentity") or "somebody who is not named"),
+            who=str(spec.get("holderIdentity") or "an unnamed client"),
             since=str(spec.get("acquireTime") or "?"),
             uid=uid_of(found),
             is_source=annotations_of(found).get(SIDE_ANNOTATION) != "destination",
@@ -53,8 +54,8 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The claim on the operator of one side, as relocation `me` of hosted cluster `hosted_cluster` sees it. `holder` is
-    None where nobody has claimed it."""
+    """The claim on the operator of one side, seen from relocation `me` of hosted cluster `hosted_cluster`. `holder` is
+    None for a free claim."""
 
     side: Side
     cluster: str
@@ -76,7 +77,7 @@ class Claim:
         return None if self.is_ours else self.holder
 
     def held(self) -> Claim:
-        """As if it were ours. For foreseeing."""
+        """As if the claim were ours. For foreseeing."""
         return self if self.is_ours else replace(self, holder=Holder(self.me, "", Unknown("uid of the Lease")))
 
     def take(self) -> Create:
@@ -94,27 +95,28 @@ class Claim:
         return Create(self.side, LEASE, body)
 
     def give_back(self) -> Do | None:
-        """None where it is not ours."""
+        """None if the claim is not ours."""
         if self.holder is None or not self.is_ours:
             return None
         return Do((Delete(self.side, LEASE, LEASE_NAME, NAMESPACE, self.holder.uid),))
 
     def needed(self, left: str) -> Decision | None:
-        """The next round towards holding it, None where it is held. `left` says what is left as it is meanwhile."""
+        """The next round towards owning the claim, None once owned. `left` describes the state left as it is until
+        then."""
         if self.holder is None:
             return Do((self.take(),))
         return None if self.is_ours else self.refused(left)
 
     def awaited(self) -> Decision | None:
-        """As `needed`, where a little patience may be enough."""
+        """As `needed`, if a short wait may be enough."""
         if self.other is None:
             return self.needed("")
-        until = f"nobody else has the HyperShift operator of the {self.side} stopped, or is about to"
+        until = f"no other relocation has the HyperShift operator of the {self.side} stopped, or is about to stop it"
         todo = (
-            f"{waiting_for(self.side)} Then run {RESUME}. Until then the hosted API stays away, where it was "
-            "fenced already."
+            f"{waiting_for(self.side)} Then run {RESUME}. If the hosted API is already fenced, it stays unavailable "
+            "until then."
         )
-        return Wait(until, f"{OBJECT} there is held by {self.other}", timeouts.CLAIM_FREE.seconds, todo=todo)
+        return Wait(until, f"{OBJECT} there is owned by {self.other}", timeouts.CLAIM_FREE.seconds, todo=todo)
 
     def refused(self, left: str) -> Refuse:
         return Refuse(
@@ -128,38 +130,38 @@ class Claim:
         )
 
     def describe(self) -> str:
-        """Who may have scaled the operator, for an error about that: a sentence."""
+        """A sentence about the possible cause of a scaled operator, for an error."""
         if self.holder is None:
-            return f"Nobody holds {OBJECT} there, which this relocation made: somebody deleted it."
+            return f"{OBJECT} of this relocation is missing there: another client deleted it."
         if self.is_ours:
-            return f"This relocation holds {OBJECT} there, so that whoever scaled the operator was not hcp-dr."
-        return f"{OBJECT} there is held by {self.holder}."
+            return f"This relocation owns {OBJECT} there, so another client than hcp-dr scaled the operator."
+        return f"{OBJECT} there is owned by {self.holder}."
 
 
 def waiting_for(side: Side) -> str:
-    """What to do where another relocation holds the claim: a paragraph."""
+    """The advice if another relocation owns the claim: a paragraph."""
     return (
-        "Wait until that one has ended: `hcp-dr status` with its settings says where it is. Where nobody is at work on "
-        "it, bring it to its end with `hcp-dr resume` or `hcp-dr abort` there. Only where it is truly no more, and the "
-        "operator has the replicas that it should have: "
+        "Wait until that relocation has ended: `hcp-dr status` with its settings shows its state. If no command is "
+        "running for it, finish it with `hcp-dr resume` or `hcp-dr abort` there. Only if it no longer exists, and the "
+        "operator has its usual replicas: "
         f'`kubectl --kubeconfig "${VARIABLES[side]}" delete lease -n {NAMESPACE} {LEASE_NAME}`.'
     )
 
 
 def at_zero(claim: Claim) -> Check:
-    """Told at the end, where the operator had no replicas before hcp-dr came to stop it, and got none."""
+    """The final warning if the operator had no replicas before hcp-dr came to stop it, and got none."""
     return Check(
         f"operator.{claim.side}",
         "warning",
-        f"the HyperShift operator of {claim.cluster} stands at zero replicas, as hcp-dr found it",
+        f"the HyperShift operator of {claim.cluster} has zero replicas, as before the relocation",
         "no hosted cluster there is reconciled",
-        "find out who stopped it, and why; bring it back with "
+        "find out why it was stopped; start it with "
         f'`kubectl --kubeconfig "${VARIABLES[claim.side]}" scale deployment operator -n hypershift --replicas 1`',
     )
 
 
 def holder_on(cluster: Kubernetes) -> Holder | None:
-    """Who has claimed the operator of this management cluster, None where nobody has."""
+    """The owner of the claim on this management cluster's operator, None for a free claim."""
     found = cluster.find(LEASE, LEASE_NAME, NAMESPACE)
     return None if found is None else Holder.of(found)
 

@@ -1,4 +1,4 @@
-"""Who paused a HostedCluster or NodePool."""
+"""The author of the pause of a HostedCluster or NodePool."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from hcp_dr.objects.reading import annotations_of
 from hcp_dr.upstream import PAUSED_BY
 
 
-def who_paused(item: Object) -> str:
-    """For people: who set the pause that stands, and since when; "" where nobody can be named."""
+def describe_pause_owner(item: Object) -> str:
+    """For display: the author and time of the current pause; "" if unknown."""
     named = annotations_of(item).get(PAUSED_BY)
-    told = [*([named] if named else []), *(str(writer) for writer in writers(item, "spec", "pausedUntil"))]
-    return f" (by {', '.join(told)})" if told else ""
+    authors = [*([named] if named else []), *(str(writer) for writer in writers(item, "spec", "pausedUntil"))]
+    return f" (by {', '.join(authors)})" if authors else ""

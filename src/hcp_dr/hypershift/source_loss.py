@@ -1,6 +1,6 @@
-"""A source that is lost: what the journal says of it, what stands in its place, what to tell.
+"""A lost source: its record in the journal, the replacement of its port, and its warnings.
 
-No step of `restore --source-lost` asks the source. It cannot be fenced from here, so that whoever has it must.
+No step of `restore --source-lost` makes a request to the source. hcp-dr cannot fence it; an engineer must.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ def is_lost(memory: RunState) -> bool:
 
 
 class LostSource:
-    """In the place of the source's port: whoever asks it is refused."""
+    """The replacement of the source's port: refuses every request."""
 
     name = "source"
     server = "(lost)"
-    unverified = ""  # it is not asked
+    unverified = ""  # it gets no request
 
     def __getattr__(self, verb: str) -> NoReturn:
         if verb.startswith("_"):
             raise AttributeError(verb)
         raise Refused(
-            what=f"The source is lost, and something would ask it ({verb}).", todo="This is a fault of hcp-dr."
+            what=f"The source is lost, but a step made a request to it ({verb}).", todo="This is a bug in hcp-dr."
         )
 
 
@@ -48,8 +48,8 @@ def lost_source() -> Kubernetes:
 
 
 def moment_of(manifest: Manifest, memory: RunState) -> float:
-    """Seconds since the epoch after which what was written is not in the backup's snapshot. A fence that was lifted and
-    made again is not the snapshot's: the source took writes in between."""
+    """Seconds since the epoch: later writes are not in the backup's snapshot. A fence that was lifted and made again is
+    not the snapshot's: the source took writes in between."""
     snapshot = manifest.snapshot
     if snapshot is not None and snapshot.at is not None:
         return snapshot.at
@@ -61,41 +61,41 @@ def moment_of(manifest: Manifest, memory: RunState) -> float:
 
 
 def check_verified(archive: Archive, story: JournalState, ports: Ports, case: Case) -> Manifest:
-    """The manifest of a backup that is whole here, whose snapshot the bucket has, and whose etcd can be restored from
-    it. Raises NoBackup, ArchiveError, AwsError, NotRestorable."""
+    """The manifest of a backup that is complete here, with its snapshot in the bucket and an etcd that can be restored
+    from it. Raises NoBackup, ArchiveError, AwsError, NotRestorable."""
     manifest = read_manifest(archive)
     snapshot = manifest.snapshot if manifest else None
     if manifest is None or snapshot is None:
-        raise _no(case, f"{archive.folder} has no snapshot in its manifest")
+        raise _no_backup(case, f"{archive.folder} has no snapshot in its manifest")
     check_manifest(manifest, key_prefix=case.key_prefix, bucket=case.bucket, folder=archive.folder)
     missing = [key.name for key in (NONCE, IDENTITY) if not story.memory.has(key)]
     if missing:
-        raise _no(case, f"the journal of {archive.folder} has no {', '.join(missing)} by which it would be proven")
+        raise _no_backup(case, f"the journal of {archive.folder} has no {', '.join(missing)} to prove its identity")
     read_objects(archive, manifest.entries)
     stored = ports.bucket.head(snapshot.key)
-    there = (stored.size, stored.metadata.get("sha256")) if stored else None
-    if there != (snapshot.size, snapshot.sha256):
-        what = "is not there" if stored is None else "is another than the manifest names, by size or sha256"
-        raise _no(case, f"{snapshot.key} in bucket {ports.bucket.name} {what}")
+    actual = (stored.size, stored.metadata.get("sha256")) if stored else None
+    if actual != (snapshot.size, snapshot.sha256):
+        problem = "is missing" if stored is None else "differs from the manifest in size or sha256"
+        raise _no_backup(case, f"{snapshot.key} in bucket {ports.bucket.name} {problem}")
     refusal = Etcd(hosted_cluster_of(archive, manifest), restorable.remembered(story.memory)).refusal
     if refusal is not None:
         raise refusal
     return manifest
 
 
-def _no(case: Case, reason: str) -> HcpDrError:
+def _no_backup(case: Case, reason: str) -> HcpDrError:
     return NoBackup(object=f"{case.namespace}/{case.name}", folder="", reason=reason)
 
 
 def loss(at: float, now: float) -> str:
-    """What is lost, in words."""
+    """The extent of the loss, in words."""
     minutes = max(1, math.ceil((now - at) / 60))
     span = f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours ({minutes} minutes)"
     return f"the snapshot is of {utc(at)}: writes of the last {span} are lost"
 
 
 def hosted_cluster_of(archive: Archive, manifest: Manifest) -> Object:
-    """Of the backup."""
+    """The HostedCluster of the backup."""
     objects: Iterable[Object] = read_objects(archive, manifest.of_kind(HOSTED_CLUSTER.kind)).values()
     return next(iter(objects))
 
@@ -103,31 +103,31 @@ def hosted_cluster_of(archive: Archive, manifest: Manifest) -> Object:
 def to_fence_by_hand(case: Case, folder: str) -> str:
     stopped = ", ".join(dict.fromkeys((*RECONCILERS, *IGNORE_PAUSE, *WRITERS, *CAN_TERMINATE_INSTANCES)))
     return (
-        f"keep the nodes of {case.source} off, or cut them from the network, until somebody can do this the moment its "
-        f'API answers: set spec.pausedUntil to "true" in HostedCluster {case.namespace}/{case.name}, in its NodePools '
-        f"and, since the HyperShift operator may be down, in HostedControlPlane "
-        f"{case.control_plane_namespace}/{case.name}; scale, as far as they are there, Deployments {stopped} of "
-        f"{case.control_plane_namespace} to zero, in this order, and see their pods gone; then "
+        f"keep the nodes of {case.source} off, or cut off from the network, until an engineer can do the following "
+        f'as soon as its API answers: set spec.pausedUntil to "true" in HostedCluster {case.namespace}/{case.name}, '
+        f"in its NodePools and, since the HyperShift operator may be down, in HostedControlPlane "
+        f"{case.control_plane_namespace}/{case.name}; scale, as far as they exist, Deployments {stopped} of "
+        f"{case.control_plane_namespace} to zero, in this order, and wait until their pods are gone; then "
         f"`hcp-dr teardown --backup {folder}`"
     )
 
 
 def checks(case: Case, lost: SourceLost, folder: str) -> tuple[Check, ...]:
-    """What to know of it before and after. `folder` is the backup's."""
+    """The warnings before and after the restore. `folder` is the backup's."""
     return (
         Check(
             "data_loss",
             "warning",
             loss(lost.at, lost.began),
-            "they were acknowledged, and no step can bring them back",
-            "tell those who use the hosted cluster from which moment on to look",
+            "the API acknowledged these writes, and no step can restore them",
+            "tell the users of the hosted cluster the time of the first lost write",
         ),
         Check(
             "source_fence",
             "warning",
-            f"{case.source} did not answer, so that nothing proves that it is fenced: if it comes back, its control "
-            "plane accepts writes too, and its controllers may replace machines",
-            "the instances' termination protection stands against that, and stays on",
+            f"{case.source} did not answer, so it is not proven to be fenced: if it comes back, its control plane "
+            "accepts writes too, and its controllers may replace machines",
+            "the instances' termination protection prevents that, and stays on",
             to_fence_by_hand(case, folder),
         ),
         _revisions(),
@@ -135,14 +135,14 @@ def checks(case: Case, lost: SourceLost, folder: str) -> tuple[Check, ...]:
 
 
 def _revisions() -> Check:
-    """Watches go on from the revision that they saw last (kubernetes issue 118501)."""
+    """Watches continue from the last revision seen (kubernetes issue 118501)."""
     return Check(
         "etcd_revision",
         "warning",
-        "etcd goes back in revision, unless the release's etcd-init raises it: what runs in the hosted cluster may "
-        "remember objects of a later revision, and miss changes until it starts anew",
-        "caches of controllers go on from a revision that is no longer there, and hear of nothing for long",
-        "when all is Ready, restart in the hosted cluster what watches its API: kubelet on each node (systemctl "
-        "restart kubelet; containers go on), then the pods of kube-system, of all openshift-* namespaces, and of "
-        "operators and controllers of your own. The control plane's own pods are new",
+        "etcd goes back in revision, unless the release's etcd-init raises it: clients in the hosted cluster may "
+        "remember objects of a later revision, and miss changes until they restart",
+        "caches of controllers continue from a lost revision, and receive no events for a long time",
+        "when everything is Ready, restart the clients of the API in the hosted cluster: kubelet on each node "
+        "(systemctl restart kubelet; containers keep running), then the pods of kube-system, of all openshift-* "
+        "namespaces, and of your own operators and controllers. The control plane's own pods are new",
     )

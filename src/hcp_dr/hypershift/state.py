@@ -1,7 +1,7 @@
-"""All that the journal remembers of a relocation: each key, with the record that it holds. Steps write a value with
+"""All values of a relocation that the journal remembers: each key, with its record. Steps write a value with
 `KEY.remember(value)` and read it with `memory.get(KEY)`.
 
-Journals of older versions hold these names and forms: a field that came later has a default.
+Journals of older versions hold these names and forms: every later field has a default.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from hcp_dr.objects.sample import Sample
 NONCE = Key("nonce", str)
 """Written into the hosted cluster before the fence, and read from the destination afterwards."""
 MARKS_BEFORE = Key("marks_before", dict[str, dict[str, str] | None])
-"""Data of the two ConfigMaps that mark the hosted cluster, by name; None for one that was not there."""
+"""Data of the two ConfigMaps that mark the hosted cluster, by name; None for a missing ConfigMap."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostedIdentity:
-    """uids by name; how many objects there are of a kind, and some of them, by kind and place."""
+    """uids by name; the number of objects of a kind, and some objects, by kind and place."""
 
     cluster_id: str = ""
     namespaces: Mapping[str, str] = field(default_factory=dict)
@@ -61,8 +61,8 @@ REPLICAS_BEFORE = Key("replicas_before", dict[str, int])
 
 @dataclass(frozen=True, slots=True)
 class FenceRecord:
-    """A fence that was made. `revision` is etcd's when the last writer was gone; `at` in seconds since the epoch, None
-    for a fence made by hand; `generations` and `uids` by Deployment."""
+    """A completed fence. `revision` is etcd's after the last writer was gone; `at` in seconds since the epoch, None for
+    a fence made by hand; `generations` and `uids` by Deployment."""
 
     id: str
     revision: int | None = None
@@ -76,11 +76,11 @@ FENCE = Key("fence", FenceRecord)
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One time that the fence was lifted. Moments in seconds since the epoch.
+    """One lifting of the fence. Times in seconds since the epoch.
 
-    `what` was wrong, `who` wrote it, `seen` when; `since`, `fence` and `stood` are moment, id and revision of the fence
-    before it. When the source is `closed` again: whether an API server of it `wrote`, whether the destination was
-    `released` by then, and etcd's `revision`."""
+    `what` was wrong, `who` wrote it, `seen` when; `since`, `fence` and `stood` are time, id and revision of the fence
+    before it. After the source is `closed` again: whether an API server of the source `wrote`, whether the destination
+    was `released` by then, and etcd's `revision`."""
 
     what: str
     seen: float
@@ -95,16 +95,16 @@ class Breach:
 
 
 BREACHES = Key("fence_breaches", tuple[Breach, ...])
-"""Each time that the fence was lifted, oldest first."""
+"""Each lifting of the fence, oldest first."""
 LEASES_AT_UNDO = Key("leases_at_undo", dict[str, str])
-"""When each node had renewed its lease, by node, when the source's API first answered again."""
+"""The lease renewal time of each node, by node, at the first answer of the source's API."""
 
 # --- etcd's snapshot -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class OnlineMoment:
-    """Of a backup without a fence: its id, etcd's revision, and when that was, in seconds since the epoch."""
+    """A backup without a fence: its id, etcd's revision, and the time, in seconds since the epoch."""
 
     id: str
     at: float
@@ -116,9 +116,9 @@ ONLINE = Key("online", OnlineMoment)
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFile:
-    """A file that was read whole. `hash`, `revision` and `total_keys` are etcd's words for it; `intact` says that the
-    sha256 at its end, which etcd appends to a whole snapshot, is that of the rest. `parts` has the sha256 of each part
-    in which it is sent, none where one is enough. `stamp` tells whether it is that very file still."""
+    """A file that was read completely. `hash`, `revision` and `total_keys` are reported by etcd; `intact`: the sha256
+    at the file's end, appended by etcd to a complete snapshot, matches the rest. `parts` has the sha256 of each part to
+    send, empty if one is enough. `stamp` identifies this very file."""
 
     size: int
     sha256: str
@@ -130,11 +130,11 @@ class SnapshotFile:
     stamp: str = ""
 
     def metadata(self, fence_id: str | None) -> dict[str, str]:
-        """Of the object in the bucket."""
+        """The metadata of the object in the bucket."""
         return {"fence": str(fence_id), "sha256": self.sha256, "revision": str(self.revision)}
 
     def stored_as(self, bucket: str, stored: StoredObject, fence: str, moment: float | None) -> Snapshot:
-        """For the manifest. `moment` is that of an online backup, in seconds since the epoch."""
+        """The snapshot for the manifest. `moment` is the time of an online backup, in seconds since the epoch."""
         return Snapshot(
             bucket=bucket,
             key=stored.key,
@@ -156,7 +156,7 @@ SNAPSHOT_FILE = Key("snapshot_file", SnapshotFile)
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload in parts that was begun: the sha256 of the snapshot, and its fence."""
+    """An upload in parts that has begun: the sha256 of the snapshot, and its fence."""
 
     sha256: str
     fence: str | None = None
@@ -167,7 +167,7 @@ UPLOAD = Key("upload", Upload)
 
 @dataclass(frozen=True, slots=True)
 class BucketProbe:
-    """The probe in the bucket. `fetched` is "" where etcd's pod fetched it, else why not; None where none tried."""
+    """The probe in the bucket. `fetched` is "" if etcd's pod fetched it, else the reason; None if no pod tried."""
 
     key: str
     fetched: str | None = None
@@ -178,9 +178,9 @@ BUCKET_PROBE = Key("preflight.probe", BucketProbe)
 
 @dataclass(frozen=True, slots=True)
 class RestoreProbe:
-    """What the source shows of how etcd is restored by URL. `release` has the images of its control plane, `members`
-    and `shards` are etcd's; `called` are the tools that etcd-init calls, `tools` those in etcd's image, and `restoring`
-    those of them that restore snapshots. `unseen` says why `called` or `tools` could not be read."""
+    """How the source restores etcd by URL. `release` has the images of its control plane, `members` and `shards` are
+    etcd's; `called` are the tools that etcd-init calls, `tools` the tools in etcd's image, and `restoring` the subset
+    that restores snapshots. `unseen` is the reason why `called` or `tools` could not be read."""
 
     release: str
     members: int
@@ -198,8 +198,8 @@ ETCD_RESTORE = Key("etcd_restore", RestoreProbe)
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The documented file in the etcd pod. `hash`, `revision` and `total_keys` are etcd's words for it; `born` is when
-    the file was begun, in seconds since the epoch by the node's clock, None where the file system does not tell."""
+    """The documented file in the etcd pod. `hash`, `revision` and `total_keys` are reported by etcd; `born` is the
+    file's creation time, in seconds since the epoch by the node's clock, None if the file system does not record it."""
 
     sha256: str
     hash: str
@@ -210,8 +210,8 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A snapshot made by hand, as it was judged: its ETag, what was read of it, the file in the pod, whether it holds
-    all that was acknowledged, and the generations of the writers' Deployments."""
+    """The judgement of a snapshot made by hand: its ETag, the digest read from it, the file in the pod, whether it
+    holds all acknowledged writes, and the generations of the writers' Deployments."""
 
     etag: str
     whole: Check
@@ -225,20 +225,19 @@ JUDGED = Key("judged", Judged)
 
 @dataclass(frozen=True, slots=True)
 class ManualBackup:
-    """A backup made by hand that was accepted. `modified` is when its snapshot was uploaded, in seconds since the
-    epoch."""
+    """An accepted backup made by hand. `modified` is the upload time of its snapshot, in seconds since the epoch."""
 
     modified: float | None = None
 
 
 MANUAL_BACKUP = Key("by_hand", ManualBackup)
 UNPROVEN = Key("unproven", str)
-"""What of a backup made by hand was not proven: without it the source is not torn down."""
+"""The unproven property of a backup made by hand: while it is unproven, the source is not torn down."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceLost:
-    """Why the source counts as lost, and by whose word. Writes after `at` are lost; the restore `began` then. Both in
+    """Why the source counts as lost, and who declared it. Writes after `at` are lost; the restore `began` then. Both in
     seconds since the epoch."""
 
     reason: str
@@ -253,17 +252,17 @@ SOURCE_LOST = Key("source_lost", SourceLost)
 
 
 DNS: Key[Dns] = Key("dns", Dns)  # type: ignore[arg-type]  # a Literal
-"""How the names move, where it is not by release."""
+"""How the DNS names move, if not by release."""
 ROUTES = Key("routes", dict[str, Object])
-"""Routes of the source as they were before they were deleted, by name."""
+"""Routes of the source before their deletion, by name."""
 SERVICE_HOSTNAMES = Key("service_hostnames", dict[str, str])
-"""The hostname annotation of the source's Services as it was, by name."""
+"""The hostname annotation of the source's Services before the change, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordImage:
-    """Records of the zone as they were, and the external-dns owner that kept them. `at` is when they were last changed,
-    in seconds since the epoch, where that counts."""
+    """Records of the zone before a change, and their external-dns owner. `at` is the time of their last change, in
+    seconds since the epoch, if it matters."""
 
     owner: str
     records: tuple[Record, ...]
@@ -271,11 +270,11 @@ class RecordImage:
 
 
 DNS_IMAGE = Key("dns_image", RecordImage)
-"""Records that a takeover deleted."""
+"""Records deleted by a takeover."""
 DNS_HELD = Key("dns_held", RecordImage)
-"""Records that a handover gave to an owner that no external-dns has."""
+"""Records given by a handover to an owner that no external-dns has."""
 DNS_GIVEN = Key("dns_given", str)
-"""The owner to whom a handover gave all names. The zone is not read any more then."""
+"""The owner to which a handover gave all names. After that the zone is not read again."""
 EXTERNAL_DNS_PODS = Key("external_dns_pods", dict[str, str])
 """Names of the destination's external-dns pods by uid, before it is restarted."""
 
@@ -284,9 +283,9 @@ EXTERNAL_DNS_PODS = Key("external_dns_pods", dict[str, str])
 
 @dataclass(frozen=True, slots=True)
 class PulledImages:
-    """Images that were pulled ahead, and the nodes that have them. `lacking` has, by node, the images that could not be
-    pulled and why; `withheld` are those that the source's nodes cannot pull either. `left_out`: the step was skipped,
-    as --no-pull-images asks."""
+    """Images pulled ahead, and the nodes that have them. `lacking` has, by node, the images that could not be pulled
+    and the reason; `withheld` are images that the source's nodes cannot pull either. `left_out`: the step was skipped,
+    because of --no-pull-images."""
 
     images: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
@@ -299,11 +298,11 @@ PULLED = Key("pulled_images", PulledImages)
 PULLING = Key("pulling_images", float)
 """Seconds since the epoch."""
 CHANGED = Key("changed", dict[str, tuple[str, str | None, str]])
-"""Kind, namespace and name of what changed between the export and the fence, by its file."""
+"""Kind, namespace and name of objects changed between the export and the fence, by file."""
 
 
 LEASES_BEFORE = Key("leases", dict[str, str])
-"""When each node had renewed its lease, by node, when the destination's API first answered."""
+"""The lease renewal time of each node, by node, at the first answer of the destination's API."""
 
 # --- instances, teardown, finish -------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
-"""Names of the steps to which modules other than their own pages refer. Such a page takes its name from here, so that
-each name is written once. Journals hold these names: a journal that an older version wrote must still be understood."""
+"""Names of the steps used outside their own pages. Such a page takes its name from here, so that each name is written
+once. Journals hold these names, and a journal of an older version must stay readable."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ TEARDOWN_STOP_CONTROL_PLANE = "teardown.stop_control_plane"
 
 POINT_OF_NO_RETURN = RESTORE_START_CONTROL_PLANE
 """Un-pauses the HostedCluster on the destination: from here on its API may accept writes, the destination's state is
-younger than the backup, and the relocation cannot be aborted."""
+newer than the backup, and the relocation cannot be aborted."""

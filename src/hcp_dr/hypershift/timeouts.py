@@ -1,5 +1,5 @@
-"""How long steps wait: the one table of all limits, from which docs/timeouts.md is made. A limit counts from the first
-look at which a step had to wait for this."""
+"""How long steps wait: the only table of limits, and the source of docs/timeouts.md. A limit counts from the first
+observation at which a step had to wait."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from hcp_dr.engine.step import Timeout
 
 # Backup.
 PAUSE_SPREAD = Timeout(
-    60.0, "the pause has arrived on all objects", "a HyperShift operator that lives spreads it when it reconciles"
+    60.0, "the pause has arrived on all objects", "a running HyperShift operator copies it during a reconciliation"
 )
 DNS_CACHES = Timeout(
     900.0,
-    "resolvers have forgotten the records as they were",
-    "the longest TTL of these records, and no more than this, whatever the TTL; one minute is added",
+    "resolvers have dropped the old records",
+    "the longest TTL of these records, but at most this limit; one minute is added",
 )
 FENCE_PODS_GONE = Timeout(
     180.0,
     "no pod of a Deployment that the fence stops is left",
-    "kube-apiserver serves on for 70 seconds and may take 135; a kubelet has to say that a pod is gone",
+    "kube-apiserver serves on for 70 seconds and may take 135; a kubelet must confirm that a pod is gone",
 )
-FENCED_ETCD_LEADS = Timeout(180.0, "a Ready pod of etcd leads, behind the fence", "an election, or a pod that restarts")
-ETCD_STILL = Timeout(120.0, "etcd's revision stands still", "keys with a lease still expire in a fenced etcd")
-ETCD_ANSWERS = Timeout(120.0, "a member of etcd leads and answers", "an election, or a pod that restarts")
+FENCED_ETCD_LEADS = Timeout(180.0, "etcd has a Ready leader, behind the fence", "an election, or a pod that restarts")
+ETCD_STILL = Timeout(120.0, "etcd's revision stops changing", "keys with a lease still expire in a fenced etcd")
+ETCD_ANSWERS = Timeout(120.0, "etcd has a leader that answers", "an election, or a pod that restarts")
 ROUTES_GONE = Timeout(
-    120.0, "the Routes are gone", "the API server deletes them, and finalizers of others may hold them"
+    120.0, "the Routes are gone", "the API server deletes them, and finalizers of other controllers may delay this"
 )
 DNS_RELEASED = Timeout(
     400.0, "the source's external-dns has deleted its records", "the documented 40 tries, 10 seconds apart"
@@ -32,8 +32,8 @@ DNS_RELEASED = Timeout(
 # Restore.
 IMAGES_PULLED = Timeout(
     900.0,
-    "each image is on a node that may take its pods; for every node twice as long",
-    "all images on one node, one after the other: some 10 GiB from a registry that is slow",
+    "each image is on a node that may run its pods; twice as long for every node",
+    "all images on one node, one after another: some 10 GiB from a slow registry",
 )
 PULL_PODS_GONE = Timeout(120.0, "the pods that pulled images are gone", "the usual grace of 30 seconds, and a kubelet")
 CONTROL_PLANE_SERVES = Timeout(
@@ -43,53 +43,53 @@ CONTROL_PLANE_SERVES = Timeout(
 )
 POOLS_TELL = Timeout(
     300.0,
-    "each NodePool says whether it would roll",
-    "the HyperShift operator reconciles NodePools one after the other",
+    "each NodePool reports whether it would roll",
+    "the HyperShift operator reconciles NodePools one after another",
 )
-MACHINES_ADOPTED = Timeout(300.0, "every Machine that has a node knows it again", "Cluster API reconciles each Machine")
+MACHINES_ADOPTED = Timeout(300.0, "each Machine with a node references it again", "Cluster API reconciles each Machine")
 
 # Verify.
 PUBLISH_API = Timeout(
     1200.0,
     "the API's name answers with this cluster",
-    "external-dns looks once a minute, and a resolver may keep the absence of a name for minutes",
+    "external-dns syncs once a minute, and a resolver may cache the absence of a name for minutes",
 )
 NODES_READY = Timeout(
-    1200.0, "all nodes of before are Ready and renew their leases", "the documented 40 tries, 30 seconds apart"
+    1200.0, "all previous nodes are Ready and renew their leases", "the documented 40 tries, 30 seconds apart"
 )
-ETCD_MEMBERS = Timeout(300.0, "every member of etcd answers", "all etcd pods have to be Ready, one after the other")
+ETCD_MEMBERS = Timeout(300.0, "every etcd member answers", "all etcd pods must become Ready, one after another")
 PLACEMENT = Timeout(
     900.0, "the destination holds the whole hosted cluster", "all Deployments of a control plane become ready"
 )
 IGNITION_TOLD = Timeout(
     60.0,
-    "each NodePool says ReachedIgnitionEndpoint; then the step goes on with a warning",
-    "the HyperShift operator says it when it reconciles",
+    "each NodePool reports ReachedIgnitionEndpoint; after that the step continues with a warning",
+    "the HyperShift operator reports it during a reconciliation",
 )
 HOSTED_API = Timeout(
-    600.0, "the hosted API tells its version, and all its nodes are Ready", "kubelets report to the new API server"
+    600.0, "the hosted API reports its version, and all its nodes are Ready", "kubelets report to the new API server"
 )
 SOURCE_CLEAN = Timeout(
     300.0,
     "nothing of the hosted cluster is left on the source",
-    "volumes, records and roles go a while after the namespace",
+    "volumes, records and roles are removed some time after the namespace",
 )
 
 # Teardown.
 VOLUMES_RETAINED = Timeout(
-    60.0, "the StatefulSets have retained their volumes for 10 seconds", "an operator that lives would undo it at once"
+    60.0, "the StatefulSets have retained their volumes for 10 seconds", "a running operator would revert it at once"
 )
 CONTROL_PLANE_STOPPED = Timeout(
     300.0,
     "no pod of the source's control plane, and then of its HyperShift operator, is left",
-    "dozens of pods at once, of which some take their whole grace",
+    "dozens of pods at once, some with their whole grace period",
 )
-DELETED = Timeout(120.0, "the deleted objects are gone", "their finalizers are stripped before and after the deletion")
+DELETED = Timeout(120.0, "the deleted objects are gone", "their finalizers are removed before and after the deletion")
 OPERATOR_STOPPED = Timeout(
-    300.0, "no pod of the destination's HyperShift operator is left, in an abort", "its grace, and a kubelet"
+    300.0, "no pod of the destination's HyperShift operator is left, in an abort", "its grace period, and a kubelet"
 )
 OPERATOR_BACK = Timeout(
-    300.0, "the HyperShift operator has its pods back", "they start, and may have to pull their image"
+    300.0, "the HyperShift operator has its pods back", "the pods start, and may have to pull their image"
 )
 NAMESPACE_GONE = Timeout(
     600.0, "the control plane namespace is gone from the source", "load balancers and volumes are removed before it"
@@ -99,19 +99,21 @@ NAMESPACE_GONE = Timeout(
 OVN_READY = Timeout(
     900.0,
     "new pods of OVN are Ready on all nodes",
-    "8 minutes until the API proxies of the nodes have restarted, and as much again for held back restarts and for OVN",
+    "8 minutes until the API proxies of the nodes have restarted, and the same again for delayed restarts and for OVN",
 )
 OIDC_DOCUMENTS = Timeout(300.0, "the OIDC documents are published", "the HyperShift operator uploads them")
 
 # Abort.
 DESTINATION_NAMESPACES_GONE = Timeout(
-    300.0, "the destination's namespaces are gone", "they are empty but for what each namespace gets"
+    300.0, "the destination's namespaces are gone", "they are empty except for the defaults of each namespace"
 )
-FENCED_READY = Timeout(600.0, "what the fence stopped is Ready again on the source", "the API servers start before it")
+FENCED_READY = Timeout(
+    600.0, "the Deployments stopped by the fence are Ready again on the source", "the API servers start before them"
+)
 CLAIM_FREE = Timeout(
     600.0,
     "no other relocation has the destination's HyperShift operator stopped",
-    "longer than another abort holds its claim",
+    "longer than another abort keeps its claim",
 )
 
 

@@ -1,4 +1,4 @@
-"""Deployments, StatefulSets and their pods, as fence and teardown look at them: how many asked for, how many there."""
+"""Deployments, StatefulSets and their pods, as seen by fence and teardown: desired replicas and existing pods."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class PodFact:
     name: str
     namespace: str
     uid: str
-    grace: int | None  # seconds that its deletion allows; None while it is not being deleted
+    grace: int | None  # seconds of grace in its deletion; None while it is not being deleted
     container: str = ""  # the first one
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A Deployment or StatefulSet. `replicas` is what its spec asks for; `pods` are there, whatever it asks for."""
+    """A Deployment or StatefulSet. `replicas` is the number in its spec; `pods` are the existing pods."""
 
     kind: str
     namespace: str
@@ -37,7 +37,7 @@ class Workload:
 
     @property
     def stopped(self) -> bool:
-        """Asked for nothing, and nothing is there."""
+        """No pod is desired, and none exists."""
         return self.replicas == 0 and not self.pods
 
     @property
@@ -67,7 +67,7 @@ def _pod(pod: Object) -> PodFact:
 
 
 def workloads(cluster: Kubernetes, namespace: str, *resources: Resource) -> tuple[Workload, ...]:
-    """All of a namespace. Pods are listed after the workloads, so that a pod made in between is seen."""
+    """All workloads of a namespace. Pods are listed last, so that a pod created in between is seen."""
     items = [item for resource in resources for item in cluster.list(resource, namespace).items]
     pods = cluster.list(POD, namespace).items
     return tuple(workload(item, pods) for item in items)
@@ -81,8 +81,8 @@ def has_ready_pod(cluster: Kubernetes, name: str, namespace: str) -> bool:
 
 
 def stop(side: Side, items: Iterable[Workload]) -> tuple[Action, ...]:
-    """One round towards zero pods: ask for none, and hurry those whose deletion allows them long (rule C2). A pod whose
-    deletion nobody has asked for yet is left to its controller, which would only replace it."""
+    """One round towards zero pods: scale to zero, and force-stop pods with a long grace period (rule C2). A pod that is
+    not being deleted yet is left to its controller, which would only replace it."""
     actions: list[Action] = []
     for item in items:
         if item.replicas:
@@ -96,7 +96,7 @@ def stop(side: Side, items: Iterable[Workload]) -> tuple[Action, ...]:
 
 
 def stopping(items: Iterable[Workload]) -> tuple[Workload, ...]:
-    """As one round of `stop`, or the wait after it, leaves them: asked for none, hurried, gone. For foreseeing."""
+    """The state after one round of `stop`, or after the next wait: scaled to zero, forced, gone. For foreseeing."""
     items = tuple(items)
     if any(item.replicas for item in items):
         return tuple(
@@ -115,5 +115,5 @@ def scale(side: Side, item: Workload, replicas: int) -> Patch:
 
 
 def still_there(items: Iterable[Workload]) -> str:
-    """For `seen` of a wait: what has not stopped."""
+    """For `seen` of a wait: the workloads that have not stopped."""
     return ", ".join(str(item) for item in items if not item.stopped) or "nothing"

@@ -63,7 +63,7 @@ def to_json(seen: Seen) -> dict[str, Any]:
         "journal": "local" if seen.local else "bucket",
         "mirror": _mirror(seen),
         "lease": leases,
-        "not_asked": {name: error.what for name, error in seen.around.unasked.items()},
+        "not_asked": {name: error.what for name, error in seen.around.unread.items()},
         "todo": _todo(seen, leases),
     }
 

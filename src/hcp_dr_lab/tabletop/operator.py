@@ -33,7 +33,7 @@ from hcp_dr.engine.process import Process
 from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.remote_state import RemoteState
 from hcp_dr.engine.step import Check, WatchTarget
-from hcp_dr.engine.wait import LOOK_AGAIN
+from hcp_dr.engine.wait import OBSERVE_INTERVAL
 from hcp_dr.errors import CannotMigrate, HcpDrError, NothingToResume
 from hcp_dr.folder import BackupFolder
 from hcp_dr.kube.port import Kubernetes
@@ -67,7 +67,7 @@ class JumpingClock:
     def pause(self, seconds: float) -> None:
         self._clock.spend(seconds)
 
-    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+    def await_workers(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
         """What one action takes of the tabletop's time has passed when it is done."""
         del seconds
         futures.wait(works)
@@ -83,7 +83,7 @@ class JumpingClock:
                 if event.type != "BOOKMARK":
                     return
         except HcpDrError:
-            self.pause(max(0.0, min(seconds, LOOK_AGAIN) - (self.now() - began)))
+            self.pause(max(0.0, min(seconds, OBSERVE_INTERVAL) - (self.now() - began)))
 
 
 class MemoryJournal:
@@ -99,7 +99,7 @@ class MemoryJournal:
         return self.story.memory
 
     def write(self, line: str, **values: object) -> None:
-        record = self.story.sealed({"at": round(self._clock.epoch(), 3), "line": line, **values})
+        record = self.story.seal({"at": round(self._clock.epoch(), 3), "line": line, **values})
         self.story = self.story.after(record)
 
     def data(self) -> bytes:
@@ -135,7 +135,7 @@ class MemoryFolder:
     def paths(self, below: str) -> tuple[str, ...]:
         return tuple(sorted(path for path in self.files if path.rpartition("/")[0] == below))
 
-    def must_be_usable(self, *, by_hand: bool = False) -> str:
+    def check_usable(self, *, by_hand: bool = False) -> str:
         del by_hand
         return ""
 
@@ -174,8 +174,8 @@ class _Reached:
     def paths(self, below: str) -> tuple[str, ...]:
         return self.files.paths(below)
 
-    def must_be_usable(self, *, by_hand: bool = False) -> str:
-        return self.kept.must_be_usable(by_hand=by_hand)
+    def check_usable(self, *, by_hand: bool = False) -> str:
+        return self.kept.check_usable(by_hand=by_hand)
 
     def make(self, *, by_hand: bool = False) -> None:
         self.kept.make(by_hand=by_hand)

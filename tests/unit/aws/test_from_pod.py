@@ -225,7 +225,7 @@ def test_whatever_is_answered_counts_by_its_status(
 )
 def test_only_the_probes_own_bytes_are_the_probe(place: Place, body: bytes) -> None:
     place.server.answer = lambda _: Answer(200, body)
-    assert place.fetch() == f"it was answered 200 with {len(body)} bytes that are not what is there"
+    assert place.fetch() == f"the answer was 200 with {len(body)} bytes that differ from the object"
 
 
 def early(answer: bytes) -> Callable[[socket.socket], None]:

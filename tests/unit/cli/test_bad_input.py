@@ -106,7 +106,7 @@ def test_an_unknown_hosted_cluster(refused: Refused, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("HC_CLUSTER_NAME", "three")
     assert refused(6, verb) == (
         "There is no HostedCluster clusters/three on the source management cluster (https://source.example:6443). "
-        "There are: clusters/one, clusters/one2. Nothing was changed anywhere. "
+        "HostedClusters there: clusters/one, clusters/one2. Nothing was changed anywhere. "
         "Correct HC_CLUSTER_NS and HC_CLUSTER_NAME, or MGMT_KUBECONFIG, and run the command again."
     )
 
@@ -116,7 +116,7 @@ def test_no_hosted_cluster_at_all(refused: Refused, connected: World, verb: str)
     connected.source.objects = {
         key: item for key, item in connected.source.objects.items() if key[0] != "HostedCluster"
     }
-    assert "There is none at all." in refused(6, verb)
+    assert "It has no HostedCluster at all." in refused(6, verb)
 
 
 @every_beginning
@@ -124,8 +124,8 @@ def test_no_hosted_cluster_at_all(refused: Refused, connected: World, verb: str)
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("NODEPOOLS", "one-workers,spare", "NODEPOOLS says one-workers, spare, the source has one-workers."),
-        ("NODE_POOL_REPLICAS", "3", "NODE_POOL_REPLICAS says 3, the NodePools on the source ask for 2 together."),
+        ("NODEPOOLS", "one-workers,spare", "NODEPOOLS is one-workers, spare, but the source has one-workers."),
+        ("NODE_POOL_REPLICAS", "3", "NODE_POOL_REPLICAS is 3, but the NodePools on the source have 2 in total."),
     ],
 )
 def test_a_contradiction_of_a_variable_and_what_is_there(
@@ -138,9 +138,9 @@ def test_a_contradiction_of_a_variable_and_what_is_there(
 @pytest.mark.usefixtures("connected")
 def test_an_unknown_phase(refused: Refused) -> None:
     assert refused(3, "plan", "rollback").startswith(
-        f"There is no plan of rollback. {UNTOUCHED} Choose one of {', '.join(PHASES)}, resume, abort."
+        f"There is no plan for rollback. {UNTOUCHED} Choose one of {', '.join(PHASES)}, resume, abort."
     )
-    assert refused(3, "plan", "verify", "--source-lost").startswith("--source-lost is for the plan of restore.")
+    assert refused(3, "plan", "verify", "--source-lost").startswith("--source-lost only applies to restore.")
 
 
 @pytest.mark.parametrize("verb", ["preflight", "relocate", "backup"])
@@ -171,7 +171,7 @@ def test_a_cluster_that_does_not_answer(refused: Refused, connected: World, verb
 def test_a_folder_without_a_journal(hcp: Hcp, world: World, folder: Path, verb: str) -> None:
     ended = hcp(verb)
     assert ended.code == 57
-    nor = ", and none of this hosted cluster is in the bucket" if verb in ("resume", "abort", "status") else ""
+    nor = ", and the bucket has none for this hosted cluster" if verb in ("resume", "abort", "status") else ""
     assert ended.paragraph.startswith(f"There is nothing to resume: {folder} holds no journal{nor}. ")
     assert world.written == []
     assert not folder.exists()

@@ -20,7 +20,7 @@ def test_a_case_of_another_kind_is_an_error_of_the_journal(hcp: Hcp, folder: Pat
     ended = hcp(*words)
     assert ended.code == 55
     assert (
-        f"The journal {folder / FILE_NAME} does not allow this command: what it says of the relocation"
+        f"The journal {folder / FILE_NAME} does not allow this command: its record of the relocation cannot be read"
         in ended.paragraph
     )
 
@@ -31,5 +31,5 @@ def test_the_way_out_of_it_is_told(hcp: Hcp, folder: Path, words: list[str]) -> 
     written(folder, {**BEGIN, "at": "now"})
     ended = hcp(*words)
     assert ended.code == 55
-    way = f"Move it away, and go on with its copy in the bucket: `hcp-dr resume --backup {folder}`."
+    way = f"Move it away, and continue with its copy in the bucket: `hcp-dr resume --backup {folder}`."
     assert ended.paragraph.endswith(way)

@@ -67,7 +67,7 @@ def test_a_loss_that_cannot_be_ruled_out_is_told_and_asks(
     monkeypatch.setattr(sys, "stdin", Terminal(typed))
     ended = hcp("restore", "-o", "json")
     assert ended.code == code
-    assert "It is not proven that the snapshot holds all that was written: it ends at revision 40." in ended.err
+    assert "The snapshot is not proven to hold all writes: it ends at revision 40." in ended.err
     story = journal.read(folder)
     assert (story is not None) is (code == 1)
     if story is not None:

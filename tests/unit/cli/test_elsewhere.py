@@ -128,13 +128,13 @@ def test_status_without_anything_says_what_it_could_not_ask(hcp: Hcp, world: Wor
     dead(world.destination)
     ended = hcp("status")
     assert ended.code == 57
-    assert "not everything could be asked: the destination was not asked: The API server" in ended.paragraph
+    assert "the search is incomplete: the destination was not read: The API server" in ended.paragraph
 
 
 def test_resume_elsewhere_fetches_the_journal_and_goes_on(hcp: Hcp, stopped: str, moved: Path, world: World) -> None:
     ended = hcp("resume")
     assert ended.code == 0, ended.err
-    assert f"Going on with backup {stopped}, whose journal is now in {moved}." in ended.err
+    assert f"Continuing with backup {stopped}; its journal is now in {moved}." in ended.err
     assert "> backup.one" not in ended.err
     story = journal.read(moved)
     assert story is not None
@@ -184,7 +184,7 @@ def test_settings_of_another_relocation_are_refused(hcp: Hcp, monkeypatch: pytes
     monkeypatch.setenv("MGMT_CLUSTER_NAME", "mgmt-2")
     ended = hcp("resume")
     assert ended.code == 3
-    assert "MGMT_CLUSTER_NAME=mgmt-1, and the settings say mgmt-2" in ended.paragraph
+    assert "MGMT_CLUSTER_NAME=mgmt-1, but the settings have MGMT_CLUSTER_NAME=mgmt-2" in ended.paragraph
 
 
 @pytest.mark.usefixtures("stopped")

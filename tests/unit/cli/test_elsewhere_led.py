@@ -34,7 +34,7 @@ def test_nothing_is_gone_on_with_elsewhere(hcp: Hcp, world: World, folder: Path,
     ended = hcp(*words)
     assert ended.code == WrongCluster.exit_code
     known = CASE.source_uid if side == "source" else CASE.destination_uid
-    assert f"namespace kube-system there has uid uid-of-another, and the journal knows {known}" in ended.paragraph
+    assert f"its namespace kube-system has uid uid-of-another, and the journal has {known}" in ended.paragraph
     assert f"Point {'MGMT_KUBECONFIG' if side == 'source' else 'MGMT2_KUBECONFIG'} at the cluster" in ended.paragraph
     assert cluster.asked == []
 

@@ -52,7 +52,7 @@ def test_no_phase_of_a_relocation_follows_in_its_folder(hcp: Hcp, tmp_path: Path
     assert hcp("backup", "--online", "--backup", made).code == 0
     ended = hcp(*verb, "--backup", made)
     assert ended.code == 55
-    assert "an online backup, of a hosted cluster that went on" in ended.paragraph
+    assert "an online backup, of a hosted cluster that kept serving" in ended.paragraph
     story = journal.read(Path(made))
     assert story is not None
     assert story.ended

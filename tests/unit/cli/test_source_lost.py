@@ -48,7 +48,7 @@ def quick(environment: dict[str, str], world: World, monkeypatch: pytest.MonkeyP
     assert environment
     dead(world.source)
     dead(world.hosted)
-    monkeypatch.setattr("hcp_dr.engine.liveness.FIRST_LIMIT", 0.0)
+    monkeypatch.setattr("hcp_dr.engine.liveness.FIRST_ANSWER_TIMEOUT", 0.0)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("BACKUP_DIR")
     monkeypatch.setitem(APART, RESTORE_LOST, (toy("restore.one"), toy(POINT_OF_NO_RETURN, acting)))
@@ -100,7 +100,7 @@ def test_the_newest_that_the_bucket_proves_is_taken(hcp: Hcp, make: Make) -> Non
     assert ended.code == 1, ended.err
     result = json.loads(ended.out)
     assert (result["command"], result["backup_dir"]) == ("restore --source-lost", str(good))
-    assert f"Passed over {bad}" in ended.err
+    assert f"Skipped {bad}" in ended.err
     assert "data_loss: the snapshot is of 2026-02-02T02:50:00Z: writes of the last " in ended.err
     assert any(text.startswith("source_fence: mgmt-1 did not answer") for text in result["warnings"])
     assert any(text.endswith(f"then `hcp-dr teardown --backup {good}`") for text in result["to_do"])
@@ -138,7 +138,7 @@ def test_one_that_cannot_be_restored_is_passed_over_for_an_older_one_that_can(hc
     ended = hcp(*WORDS, "--yes", "-o", "json")
     assert ended.code == 1, ended.err
     assert json.loads(ended.out)["backup_dir"] == str(good)
-    assert f"Passed over {bad}: etcd of hosted cluster clusters/one cannot be restored" in ended.err
+    assert f"Skipped {bad}: etcd of hosted cluster clusters/one cannot be restored" in ended.err
     assert "data_loss: the snapshot is of 2026-02-02T02:40:00Z" in ended.err
 
 
@@ -184,7 +184,7 @@ def test_without_a_backup_there_is_none(hcp: Hcp, make: Make, tmp_path: Path) ->
     make("1", 1770000000.0, stored=False)
     ended = hcp(*WORDS, "--yes")
     assert ended.code == 51
-    assert "snapshot.db in bucket backups is not there" in ended.err
+    assert "snapshot.db in bucket backups is missing" in ended.err
     assert hcp(*WORDS, "--yes", "--backup", str(tmp_path / "nowhere")).code == 51
 
 

@@ -215,9 +215,9 @@ def test_in_the_middle_the_journal_says_so_and_resume_goes_on(
     assert holders(broken) == ["", ""]
     told = json.loads(hcp("status", "-o", "json").out)
     assert (told["state"], told["step"]) == ("unfinished", "backup.two")
-    assert told["last_error"].startswith("What nobody foresaw ended it (RuntimeError); ")
+    assert told["last_error"].startswith("An unforeseen error ended the command (RuntimeError). ")
     [mirrored] = [body for key, body in broken.bucket.bodies.items() if key.endswith(journal.FILE_NAME)]
-    assert b"What nobody foresaw ended it" in mirrored
+    assert b"An unforeseen error ended the command" in mirrored
     assert b"sha256~abcdef" not in mirrored
 
     monkeypatch.setitem(PHASES, "backup", (toy("backup.one", done), toy("backup.two", done)))

@@ -115,7 +115,7 @@ def test_nothing_goes_on_that_was_not_accepted(
     not_checked(world, side)
     ended = hcp(*words)
     assert ended.code == 70
-    assert f"Nobody can know who answers in the name of the {side} cluster (https://{side}.example" in ended.paragraph
+    assert f"The server of the {side} cluster cannot be verified (https://{side}.example" in ended.paragraph
     assert "certificate-authority-data" in ended.paragraph
     assert world.written == before
     assert (folder / journal.FILE_NAME).read_bytes() == lines
@@ -168,10 +168,10 @@ def test_no_restore_of_a_lost_source(
     made = make("1-one", 1770000000.0)
     for cluster in (world.source, world.hosted):
         test_source_lost.dead(cluster)
-    monkeypatch.setattr("hcp_dr.engine.liveness.FIRST_LIMIT", 0.0)
+    monkeypatch.setattr("hcp_dr.engine.liveness.FIRST_ANSWER_TIMEOUT", 0.0)
     before = (made / journal.FILE_NAME).read_bytes()
     not_checked(world, side)
     ended = hcp(*test_source_lost.WORDS, "--yes")
     assert ended.code == 70
-    assert f"in the name of the {side} cluster" in ended.paragraph
+    assert f"The server of the {side} cluster cannot be verified" in ended.paragraph
     assert (made / journal.FILE_NAME).read_bytes() == before

@@ -174,7 +174,7 @@ def test_an_accepted_check_is_shown_journaled_and_in_the_result(hcp: Hcp, folder
         (["--ignore-check", "owners.gitops", "--reason", "  "], "a --reason with a text"),
         (["--reason", "because"], "--ignore-check is given 0 times and --reason 1 times"),
         (["--ignore-check", "a", "--ignore-check", "a", "--reason", "b", "--reason", "c"], "Name each check once"),
-        (["--ignore-check", "instances", "--reason", "I know"], "Acceptable here: owners.gitops."),
+        (["--ignore-check", "instances", "--reason", "I know"], "Overridable here: owners.gitops."),
         (["--ignore-check", "no.such", "--reason", "I know"], "--ignore-check no.such: no overridable check"),
     ],
 )
@@ -230,7 +230,7 @@ def test_nobody_there_to_confirm_means_no(hcp: Hcp, folder: Path, verb: str) -> 
     assert ended.code == 76
     told = ended.err.splitlines()[-1]
     assert told == (
-        "hcp-dr: The API of hosted cluster clusters/one goes away from mgmt-1 until it serves on mgmt-2. "
+        "hcp-dr: The API of hosted cluster clusters/one stops on mgmt-1 until it serves on mgmt-2. "
         "Confirmation is required, but stdin is not a terminal. Nothing of the hosted cluster was changed. "
         "Run the command again and type the hosted cluster's name, or pass --yes."
     )
@@ -338,9 +338,9 @@ def test_what_stopped_goes_on_where_it_was(hcp: Hcp, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("held", "dns", "says"),
     [
-        (True, "release", "are held already"),
-        (True, "handover", "are held already"),
-        (False, "handover", "are not held, and that comes before the fence"),
+        (True, "release", "are already held"),
+        (True, "handover", "are already held"),
+        (False, "handover", "are not held, and holding them must precede the fence"),
         (False, "takeover", None),
     ],
 )
@@ -362,7 +362,7 @@ def test_a_phase_that_follows_goes_on_in_the_same_folder(hcp: Hcp, folder: Path)
     hcp("backup", "--yes")
     unconfirmed = hcp("teardown")
     assert unconfirmed.code == 76
-    assert "Hosted cluster clusters/one is removed from mgmt-1; its instances live on." in unconfirmed.paragraph
+    assert "Hosted cluster clusters/one is removed from mgmt-1; its instances keep running." in unconfirmed.paragraph
     ended = hcp("teardown", "--yes")
     assert ended.code == 0, ended.err
     story = journal.read(folder)
@@ -436,7 +436,7 @@ def test_a_finished_backup_is_called_off_and_its_folder_is_over(hcp: Hcp, folder
     hcp("backup", "--yes")
     unconfirmed = hcp("abort")
     assert unconfirmed.code == 76
-    assert "hosted cluster clusters/one is called off: mgmt-1 serves it again, and" in unconfirmed.paragraph
+    assert "hosted cluster clusters/one is aborted: mgmt-1 serves it again, and" in unconfirmed.paragraph
     ended = hcp("abort", "--yes", "-o", "json")
     assert ended.code == 0, ended.err
     result = json.loads(ended.out)
@@ -447,7 +447,7 @@ def test_a_finished_backup_is_called_off_and_its_folder_is_over(hcp: Hcp, folder
     for words, code in ((["abort", "--yes"], 57), (["resume"], 57), (["teardown", "--yes"], 55), (["backup"], 55)):
         refused = hcp(*words)
         assert refused.code == code, words
-    assert "its relocation was called off, and teardown would begin it again" in hcp("teardown", "--yes").paragraph
+    assert "its relocation was aborted, and teardown would begin it again" in hcp("teardown", "--yes").paragraph
     assert "undone           backup.two" in hcp("status").out
     story = journal.read(folder)
     assert story is not None
@@ -478,13 +478,13 @@ def test_nothing_is_called_off_where_nothing_was_begun_or_the_point_of_no_return
     case = CASE.to_json()
     with closing(journal.Journal(folder, now=lambda: 0.0)) as writer:
         writer.write("begin", command="relocate", case=case)
-    assert "nothing was begun that could be undone" in hcp("abort", "--yes").paragraph
+    assert "no step was begun that could be undone" in hcp("abort", "--yes").paragraph
     with closing(journal.Journal(folder, now=lambda: 0.0)) as writer:
         writer.write("step", step="backup.two")
         writer.write("intent", step=POINT_OF_NO_RETURN, actions=[])
         story = writer.story
     refused = hcp("abort", "--yes")
     assert refused.code == 77
-    assert "The point of no return is passed: the journal says" in refused.paragraph
+    assert "The point of no return is passed: the journal has" in refused.paragraph
     assert "hcp-dr resume" in refused.paragraph
     assert journal.read(folder) == story

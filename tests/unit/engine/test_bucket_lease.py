@@ -36,11 +36,11 @@ class Region(Clusters):
 def test_it_is_taken_kept_and_given_back_without_the_source() -> None:
     region = Region()
     lease = region.held_by("mine")
-    with lease.held():
+    with lease.acquire():
         assert region.holder() == "mine"
         before = read_lease_status(BucketLease(region.bucket, CASE.namespace, CASE.name), CASE.namespace, CASE.name)
         region.clock.pause(DURATION / 2)
-        lease.keep()
+        lease.renew()
         after = read_lease_status(BucketLease(region.bucket, CASE.namespace, CASE.name), CASE.namespace, CASE.name)
         assert before is not None
         assert after is not None
@@ -52,33 +52,33 @@ def test_whoever_renews_it_is_not_followed_and_whoever_stops_is() -> None:
     region = Region()
     first = region.held_by("first")
     region.clock.pause(1)
-    with first.held():
+    with first.acquire():
         second = region.held_by("second")
         pause = region.clock.pause
 
         def renewing(seconds: float) -> None:
             pause(seconds)
-            first.keep()
+            first.renew()
 
         region.clock.pause = renewing  # type: ignore[method-assign]
-        with pytest.raises(LeaseHeld, match="bucket, for the lost source"), second.held():
+        with pytest.raises(LeaseHeld, match="bucket, for the lost source"), second.acquire():
             pass
         region.clock.pause = pause  # type: ignore[method-assign]
     third = region.held_by("third")
-    with third.held():
+    with third.acquire():
         assert region.holder() == "third"
 
 
 def test_one_that_was_taken_away_is_lost() -> None:
     region = Region()
     lease = region.held_by("mine")
-    with lease.held():
+    with lease.acquire():
         region.bucket.delete(f"hcp-dr/{CASE.namespace}/{CASE.name}/lease.json")
         stand_in = BucketLease(region.bucket, CASE.namespace, CASE.name)
         stand_in.create(LEASE, {"metadata": {"name": "x"}, "spec": {"holderIdentity": "a thief"}})
         region.clock.pause(DURATION / 2)
         with pytest.raises(LeaseLost):
-            lease.keep()
+            lease.renew()
 
 
 def test_every_change_is_conditional() -> None:

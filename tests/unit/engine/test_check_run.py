@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from hcp_dr.engine.check_run import accepting, refusal_of, run_checks
+from hcp_dr.engine.check_run import accept_checks, refusal_of, run_checks
 from hcp_dr.engine.step import Check, Do, Done, PutObject, Step
-from hcp_dr.engine.wait import FIRST_LIMIT
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT
 from hcp_dr.errors import (
     BucketRefused,
     CannotMigrate,
@@ -45,7 +45,7 @@ def test_all_findings_of_all_steps_come_back() -> None:
 
 def test_a_step_that_cannot_look_is_one_unknown_check() -> None:
     checks = run_checks(Table().run(), [finding(BAD), failing(REFUSED), finding(GOOD)])
-    unknown = Check("preflight.broken", "unknown", REFUSED.what, "it could not be looked at", REFUSED.next)
+    unknown = Check("preflight.broken", "unknown", REFUSED.what, "the check could not run", REFUSED.next)
     assert checks == (BAD, unknown, GOOD)
 
 
@@ -66,7 +66,7 @@ def test_a_passing_error_is_borne_as_everywhere() -> None:
     error = ClusterUnreachable(cluster="source", verb="get", object="x", reason="gone")
     with pytest.raises(ClusterUnreachable):
         run_checks(table.run(), [failing(error)])
-    assert table.clock.seconds == FIRST_LIMIT
+    assert table.clock.seconds == FIRST_ANSWER_TIMEOUT
 
 
 def test_what_preflight_writes_it_writes_through_the_loop() -> None:
@@ -114,13 +114,13 @@ def test_only_what_is_acceptable_is_accepted(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
         run_checks(Table().run(), [finding(GOOD, BAD, MAY)], {name: "I know", "may": "I know"})
     assert caught.value.what.startswith(f"--ignore-check {name}: ")
-    assert caught.value.next == "Acceptable here: may."
+    assert caught.value.next == "Overridable here: may."
 
 
 def test_nothing_to_accept_is_said() -> None:
     with pytest.raises(SettingsError) as caught:
-        accepting((BAD,), {"bad": "I know"})
-    assert caught.value.next == "Nothing that this run found may be accepted."
+        accept_checks((BAD,), {"bad": "I know"})
+    assert caught.value.next == "No check of this run can be accepted."
 
 
 def test_a_check_that_could_not_be_made_is_not_taken_for_an_unknown_name() -> None:

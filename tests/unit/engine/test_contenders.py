@@ -17,7 +17,7 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcp_dr.engine.lease import TRUSTED, Lease
+from hcp_dr.engine.lease import TRUSTED_SECONDS, Lease
 from hcp_dr.engine.lease_status import DURATION
 from hcp_dr.engine.step import WatchTarget
 from hcp_dr.errors import HcpDrError
@@ -87,7 +87,7 @@ class Contender:
     def await_change(self, ports: Ports, topic: WatchTarget | None, mark: str | None, seconds: float) -> None:
         raise AssertionError(f"nothing waits here: {ports} {topic} {mark} {seconds}")
 
-    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+    def await_workers(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
         raise AssertionError(f"nothing has hands here: {works} {seconds}")
 
     # Turns
@@ -126,9 +126,9 @@ class Contender:
         return self.clusters.lease(word, ports=ports, clock=self, machine=f"machine{self.number}")
 
     def _contend(self, lease: Lease) -> None:
-        with lease.held():
+        with lease.acquire():
             for _ in range(ACTS):
-                lease.keep()
+                lease.renew()
                 self.ring.acting.add(self.number)
                 self.ring.worst = max(self.ring.worst, len(self.ring.acting))
                 self.ring.acted += 1
@@ -143,7 +143,7 @@ def play(turns: Sequence[Turn]) -> Ring:
     contenders = [Contender(number, ring, clusters) for number in (0, 1)]
     spent = 0.0
     for number, seconds, kill in turns:
-        most = DURATION - TRUSTED - spent - 0.5 if ring.acting else seconds
+        most = DURATION - TRUSTED_SECONDS - spent - 0.5 if ring.acting else seconds
         passed = max(0.0, min(seconds, most))
         spent = spent + passed if ring.acting else 0.0
         ring.clock.seconds += passed

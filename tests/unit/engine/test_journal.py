@@ -171,7 +171,7 @@ def test_two_writers_never_share_a_journal(tmp_path: Path) -> None:
         first.write("begin", command="relocate")
         with pytest.raises(JournalError) as caught:
             opened(tmp_path)
-        assert "another hcp-dr on this machine is writing it now" in caught.value.what
+        assert "another hcp-dr process on this machine is writing it" in caught.value.what
         assert caught.value.left_as == "Nothing of the hosted cluster was changed by this command."
         assert journal.read(tmp_path) == first.story, "reading needs no lock"
     with closing(opened(tmp_path)) as second:

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from hcp_dr.engine.lease import RENEWED_EVERY, TRUSTED, Lease, Verdict, decide
+from hcp_dr.engine.lease import RENEW_INTERVAL, TRUSTED_SECONDS, Lease, Verdict, decide
 from hcp_dr.engine.lease_status import DURATION, NAMESPACE, LeaseStatus, lease_name, read_lease_status
-from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT, StopRequested
 from hcp_dr.errors import ClusterUnreachable, LeaseHeld, LeaseLost, WrongCluster
 from hcp_dr.kube.resources import LEASE
 from hcp_dr.model import Side
@@ -66,8 +66,8 @@ def test_a_long_name_is_cut_and_told_from_others() -> None:
 def test_it_is_made_held_and_given_back_and_says_who_and_for_what() -> None:
     clusters = Clusters()
     lease = clusters.lease()
-    lease.look()
-    with lease.held() as undisturbed:
+    lease.record_versions()
+    with lease.acquire() as undisturbed:
         assert undisturbed
         for side in ("source", "destination"):
             found = clusters.client(side).get(LEASE, "hcp-dr-clusters-one", NAMESPACE)
@@ -86,17 +86,17 @@ def test_it_is_made_held_and_given_back_and_says_who_and_for_what() -> None:
             }
     assert clusters.holders() == ("", "")
     assert clusters.seen("source").relocation == "backup-1"
-    with clusters.lease("next").held():
+    with clusters.lease("next").acquire():
         assert clusters.holders() == ("next", "next")
         assert clusters.seen("source").transitions == 1
 
 
 def test_it_is_given_back_after_an_error_but_not_by_a_killed_process() -> None:
     clusters = Clusters()
-    with suppress(ValueError), clusters.lease().held():
+    with suppress(ValueError), clusters.lease().acquire():
         raise ValueError
     assert clusters.holders() == ("", "")
-    with pytest.raises(KeyboardInterrupt), clusters.lease().held():
+    with pytest.raises(KeyboardInterrupt), clusters.lease().acquire():
         raise KeyboardInterrupt
     assert clusters.holders() == ("mine", "mine")
 
@@ -111,7 +111,7 @@ def test_it_is_given_back_although_the_first_request_is_lost() -> None:
             lost.append(request.port)
             raise ClusterUnreachable(cluster=request.port, verb="patch", object="Lease", reason="connection reset")
 
-    with clusters.lease(ports=clusters.ports("mine", gate)).held():
+    with clusters.lease(ports=clusters.ports("mine", gate)).acquire():
         gate.hooks.append(lose)
     assert lost == ["source"]
     assert (clusters.seen("source").holder, clusters.seen("destination").holder) == ("", "")
@@ -121,37 +121,38 @@ def test_one_that_stands_still_is_taken_after_a_duration_of_our_clock() -> None:
     clusters = Clusters()
     held_by_a_dead_one(clusters)
     lease = clusters.lease()
-    lease.look()
-    with lease.held() as undisturbed:
+    lease.record_versions()
+    with lease.acquire() as undisturbed:
         assert not undisturbed, "preflight looked before the wait"
         assert DURATION <= clusters.clock.seconds <= 2 * DURATION + 5
         assert clusters.holders() == ("mine", "mine")
     waits = [progress for progress in clusters.told if progress.kind == "wait"]
     assert waits[0].text == (
         "until Lease default/hcp-dr-clusters-one on the source cluster is free; seen: held by someone@dead pid 7 run "
-        "dead backup backup-1 since 1970-01-12T13:46:40.000000Z; it is taken when it is not renewed for 60 s"
+        "dead backup backup-1 since 1970-01-12T13:46:40.000000Z; "
+        "hcp-dr takes it if the holder does not renew it for 60 s"
     )
 
 
 def held_by_a_dead_one(clusters: Clusters) -> None:
-    with suppress(KeyboardInterrupt), clusters.lease("dead").held():
+    with suppress(KeyboardInterrupt), clusters.lease("dead").acquire():
         raise KeyboardInterrupt
 
 
 def test_one_whose_process_ran_here_and_is_gone_is_taken_at_once() -> None:
     clusters = Clusters()
     held_by_a_dead_one(clusters)
-    with clusters.lease(is_gone=lambda mark: mark == "dead/7/1").held():
+    with clusters.lease(is_gone=lambda mark: mark == "dead/7/1").acquire():
         assert clusters.clock.seconds == 0
         assert clusters.holders() == ("mine", "mine")
 
 
 def test_one_that_is_renewed_is_refused_and_the_other_is_given_back() -> None:
     clusters = Clusters()
-    with clusters.lease("other").held():
+    with clusters.lease("other").acquire():
         patch_time(clusters, "source", holderIdentity="")  # it alone is free
         clusters.clock.meanwhile = lambda: patch_time(clusters, "destination")
-        with pytest.raises(LeaseHeld) as caught, clusters.lease().held():
+        with pytest.raises(LeaseHeld) as caught, clusters.lease().acquire():
             pytest.fail("held by somebody")
         clusters.clock.meanwhile = lambda: None
     assert "held by someone@other pid 7 run other backup backup-1 since 1970" in caught.value.what
@@ -167,7 +168,7 @@ def test_what_is_held_is_kept_while_the_other_is_awaited() -> None:
     clusters = Clusters()
     held_by_a_dead_one(clusters)
     patch_time(clusters, "source", holderIdentity="")
-    with clusters.lease().held() as undisturbed:
+    with clusters.lease().acquire() as undisturbed:
         assert not undisturbed
         assert clusters.clock.seconds >= DURATION
         assert clusters.seen("source").renewed > clusters.seen("source").since
@@ -176,7 +177,7 @@ def test_what_is_held_is_kept_while_the_other_is_awaited() -> None:
 def test_a_stop_while_it_is_awaited() -> None:
     clusters = Clusters()
     held_by_a_dead_one(clusters)
-    with pytest.raises(StopRequested), clusters.lease(is_stopped=lambda: clusters.clock.seconds > 5).held():
+    with pytest.raises(StopRequested), clusters.lease(is_stopped=lambda: clusters.clock.seconds > 5).acquire():
         pytest.fail("held by somebody")
     assert clusters.clock.seconds < 10
 
@@ -185,21 +186,21 @@ def test_it_is_renewed_in_time_and_not_more_often() -> None:
     clusters = Clusters()
     lease = clusters.lease()
     versions = []
-    with lease.held():
+    with lease.acquire():
         for _ in range(100):
             clusters.clock.seconds += 1
-            lease.keep()
+            lease.renew()
             versions.append(clusters.seen("source").version)
-    assert len(set(versions)) == 100 / RENEWED_EVERY + 1
+    assert len(set(versions)) == 100 / RENEW_INTERVAL + 1
 
 
 def test_it_is_lost_when_somebody_else_holds_it() -> None:
     clusters = Clusters()
     lease = clusters.lease()
-    with pytest.raises(LeaseLost) as caught, lease.held():
+    with pytest.raises(LeaseLost) as caught, lease.acquire():
         patch_time(clusters, "destination", holderIdentity="a thief")
-        clusters.clock.seconds += RENEWED_EVERY
-        lease.keep()
+        clusters.clock.seconds += RENEW_INTERVAL
+        lease.renew()
     assert "now a thief holds it" in caught.value.what
     assert clusters.seen("destination").holder == "a thief", "it is not taken back"
     assert clusters.seen("source").holder == ""
@@ -208,15 +209,15 @@ def test_it_is_lost_when_somebody_else_holds_it() -> None:
 def test_a_touch_by_somebody_who_does_not_want_it_does_no_harm() -> None:
     clusters = Clusters()
     lease = clusters.lease()
-    with lease.held():
+    with lease.acquire():
         change = {"metadata": {"labels": {"a": "b"}}}
         clusters.client("source").patch(LEASE, "hcp-dr-clusters-one", NAMESPACE, change)
-        clusters.clock.seconds += RENEWED_EVERY
-        lease.keep()
+        clusters.clock.seconds += RENEW_INTERVAL
+        lease.renew()
         assert clusters.holders() == ("mine", "mine")
         clusters.client("source").delete(LEASE, "hcp-dr-clusters-one", NAMESPACE)
-        clusters.clock.seconds += RENEWED_EVERY
-        lease.keep()
+        clusters.clock.seconds += RENEW_INTERVAL
+        lease.renew()
         assert clusters.holders() == ("mine", "mine")
 
 
@@ -224,12 +225,12 @@ def test_a_touch_by_somebody_who_does_not_want_it_does_no_harm() -> None:
 def test_it_is_lost_before_another_may_take_it_when_it_cannot_be_renewed(side: Side) -> None:
     clusters = Clusters()
     lease = clusters.lease()
-    with pytest.raises(LeaseLost) as caught, lease.held():
+    with pytest.raises(LeaseLost) as caught, lease.acquire():
         clusters.silent.add(side)
         while clusters.clock.seconds < 10 * DURATION:
             clusters.clock.seconds += 1
-            lease.keep()
-    assert TRUSTED <= clusters.clock.seconds < DURATION
+            lease.renew()
+    assert TRUSTED_SECONDS <= clusters.clock.seconds < DURATION
     assert f"on the {side} management cluster" in caught.value.what
     assert "could not be renewed for 50 s (The API server" in caught.value.what
 
@@ -239,52 +240,52 @@ def test_an_answer_that_comes_too_late_is_no_renewal() -> None:
     clusters = Clusters()
 
     def slowly(moment: str, request: object) -> None:
-        if moment == "after" and "source patch" in str(request) and clusters.clock.seconds == RENEWED_EVERY:
+        if moment == "after" and "source patch" in str(request) and clusters.clock.seconds == RENEW_INTERVAL:
             clusters.clock.seconds += DURATION
 
     lease = clusters.lease(ports=clusters.ports("mine", Gate([slowly])))
-    with pytest.raises(LeaseLost) as caught, lease.held():
-        clusters.clock.seconds += RENEWED_EVERY
-        lease.keep()
+    with pytest.raises(LeaseLost) as caught, lease.acquire():
+        clusters.clock.seconds += RENEW_INTERVAL
+        lease.renew()
     assert "could not be renewed for 60 s" in caught.value.what
 
 
 def test_whoever_slept_and_was_not_replaced_goes_on() -> None:
     clusters = Clusters()
     lease = clusters.lease()
-    with lease.held():
+    with lease.acquire():
         clusters.clock.seconds += 1000
-        lease.keep()
+        lease.renew()
         assert clusters.holders() == ("mine", "mine")
 
 
 def test_after_the_point_of_no_return_it_is_kept_without_a_silent_source() -> None:
     clusters = Clusters()
     lease = clusters.lease(does_without=lambda side: side == "source")
-    with lease.held():
+    with lease.acquire():
         clusters.silent.add("source")
         for _ in range(300):
             clusters.clock.seconds += 1
-            lease.keep()
+            lease.renew()
         said = [progress.text for progress in clusters.told if "point of no return" in progress.text]
         assert len(said) == 1
         clusters.silent.clear()
-        clusters.clock.seconds += RENEWED_EVERY
-        lease.keep()
+        clusters.clock.seconds += RENEW_INTERVAL
+        lease.renew()
         assert clusters.holders() == ("mine", "mine")
         clusters.silent.add("destination")
         with pytest.raises(LeaseLost):
             for _ in range(300):
                 clusters.clock.seconds += 1
-                lease.keep()
+                lease.renew()
 
 
 def test_before_it_a_silent_source_is_not_done_without() -> None:
     clusters = Clusters()
     clusters.silent.add("source")
-    with pytest.raises(ClusterUnreachable), clusters.lease().held():
+    with pytest.raises(ClusterUnreachable), clusters.lease().acquire():
         pytest.fail("not held")
-    assert FIRST_LIMIT <= clusters.clock.seconds < FIRST_LIMIT + 5
+    assert FIRST_ANSWER_TIMEOUT <= clusters.clock.seconds < FIRST_ANSWER_TIMEOUT + 5
 
 
 def test_after_it_work_begins_without_a_silent_source_and_ends_when_somebody_has_it() -> None:
@@ -292,21 +293,21 @@ def test_after_it_work_begins_without_a_silent_source_and_ends_when_somebody_has
     held_by_a_dead_one(clusters)
     clusters.silent.add("source")
     lease = clusters.lease(does_without=lambda side: side == "source")
-    with pytest.raises(LeaseLost), lease.held():
+    with pytest.raises(LeaseLost), lease.acquire():
         assert clusters.seen("destination").holder == lease.me
         clusters.silent.clear()
         for _ in range(300):
             clusters.clock.seconds += 1
             if clusters.seen("source").holder != lease.me:
                 patch_time(clusters, "source")
-            lease.keep()
+            lease.renew()
 
 
 def test_a_relocation_whose_clusters_are_swapped_is_refused() -> None:
     clusters = Clusters()
     ports = clusters.ports("swapped")
     swapped = replace(ports, source=ports.destination, destination=ports.source)
-    with pytest.raises(WrongCluster) as caught, clusters.lease(ports=swapped).held():
+    with pytest.raises(WrongCluster) as caught, clusters.lease(ports=swapped).acquire():
         pytest.fail("not held")
     assert "MGMT_KUBECONFIG and MGMT2_KUBECONFIG are swapped" in caught.value.paragraph()
     assert clusters.client("source").list(LEASE, NAMESPACE).items == ()
@@ -321,7 +322,7 @@ def test_on_another_cluster_none_is_taken(side: Side) -> None:
     for uid in ("of-another", ""):
         lease = clusters.lease()
         lease.case = replace(lease.case, **{known: uid})  # type: ignore[arg-type]
-        with pytest.raises(WrongCluster) as caught, lease.held():
+        with pytest.raises(WrongCluster) as caught, lease.acquire():
             pytest.fail("not held")
         assert f"Point {'MGMT_KUBECONFIG' if side == 'source' else 'MGMT2_KUBECONFIG'} at" in caught.value.next
         assert clusters.client(side).list(LEASE, NAMESPACE).items == ()
@@ -331,45 +332,45 @@ def test_a_cluster_that_becomes_another_while_it_was_silent_is_not_gone_on_with(
     clusters = Clusters()
     lease = clusters.lease(does_without=lambda side: side == "source")
     clusters.silent = {"source"}
-    with lease.held():
+    with lease.acquire():
         clusters.silent = set()
         clusters.servers["source"] = ApiServer(Store())
         clusters.clock.seconds += 30
         with pytest.raises(WrongCluster):
-            lease.keep()
+            lease.renew()
 
 
 def test_what_is_announced_is_in_both_before_it_is_done() -> None:
     clusters = Clusters()
     lease = clusters.lease()
-    with lease.held():
+    with lease.acquire():
         assert clusters.seen("source").reached == ""
         lease.announce("restore.hosted_cluster")
         assert {clusters.seen(side).reached for side in ("source", "destination")} == {"restore.hosted_cluster"}
     again = clusters.lease("again")
-    with again.held():
+    with again.acquire():
         assert clusters.seen("source").reached == "restore.hosted_cluster", "it is that of the relocation, not of a run"
         clusters.silent = {"source"}
         with pytest.raises(ClusterUnreachable):
             again.announce("restore.start_control_plane")
         clusters.silent = set()
     other = clusters.lease("other", case=replace(CASE, backup_id="another"))
-    with other.held():
+    with other.acquire():
         assert clusters.seen("source").reached == ""
 
 
 def test_the_last_run_that_wrote_is_known_to_the_next() -> None:
     clusters = Clusters()
     first = clusters.lease("first")
-    with first.held():
+    with first.acquire():
         assert clusters.seen("source").last_run == ""
-        first.sign(first.me)
+        first.record_writer(first.me)
         assert clusters.seen("source").last_run == first.me
     second = clusters.lease("second")
-    with second.held():
+    with second.acquire():
         assert second.last_runs == {first.me}
     other = clusters.lease("other", case=replace(CASE, backup_id="another"))
-    with other.held():
+    with other.acquire():
         assert other.last_runs == frozenset()
         assert clusters.seen("destination").last_run == ""
 
@@ -377,7 +378,7 @@ def test_the_last_run_that_wrote_is_known_to_the_next() -> None:
 def test_somebody_who_looks_changes_nothing() -> None:
     clusters = Clusters()
     assert read_lease_status(clusters.client("source"), "clusters", "one") is None
-    with clusters.lease().held():
+    with clusters.lease().acquire():
         before = clusters.seen("source")
         assert read_lease_status(clusters.client("source"), "clusters", "one") == before
 
@@ -390,9 +391,9 @@ def test_a_lease_is_made_by_nobody_twice() -> None:
     def faster(moment: str, request: object) -> None:
         if moment == "before" and "create" in str(request) and not other:
             other.append(clusters.lease("faster"))
-            other[0]._take(other[0]._sides[0])
+            other[0]._acquire_one(other[0]._sides[0])
 
     ports = clusters.ports("mine", Gate([faster]))
     clusters.clock.meanwhile = lambda: patch_time(clusters, "source")
-    with pytest.raises(LeaseHeld), clusters.lease(ports=ports).held():
+    with pytest.raises(LeaseHeld), clusters.lease(ports=ports).acquire():
         pytest.fail("not held")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hcp_dr.engine.liveness import LivenessProbe, check_unreachable
-from hcp_dr.engine.wait import FIRST_LIMIT
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT
 from hcp_dr.errors import ClusterUnreachable, Forbidden, HcpDrError, NotFound, ServerBusy, SourceAnswers, Unauthorized
 from tests.unit.engine.toys import JumpingClock
 
@@ -36,7 +36,7 @@ def test_silence_is_believed_after_the_whole_limit() -> None:
     clock = JumpingClock()
     one, asked = ask(DEAD)
     prove(one, clock)
-    assert clock.now() >= FIRST_LIMIT
+    assert clock.now() >= FIRST_ANSWER_TIMEOUT
     assert len(asked) > 5
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hcp_dr.engine.journal import JournalState, fold, parse
-from hcp_dr.engine.mirror import AGAIN, OFTEN, Mirror, fetch, newest, reconciled
+from hcp_dr.engine.mirror import RETRY_INTERVAL, SEND_INTERVAL, Mirror, fetch, find_newest, reconcile
 from hcp_dr.errors import ArchiveError, AwsUnreachable, JournalError
 from hcp_dr.folder import BackupFolder
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, page, read_manifest, read_objects, sha256_of
@@ -77,16 +77,16 @@ def test_short_steps_are_mirrored_together_but_a_new_manifest_at_once() -> None:
     mirror = desk.mirror()
     mirror.send()
     desk.journal.add("step")
-    mirror.send_in_time()
+    mirror.send_if_due()
     assert desk.puts == ["journal.jsonl"]
     desk.archive.write(
         MANIFEST, '{"format": 1, "case": {}, "made_at": 0, "fence": null, "entries": [], "snapshot": null}'
     )
-    mirror.send_in_time()
+    mirror.send_if_due()
     assert desk.puts == ["journal.jsonl", "folder/manifest.json", "journal.jsonl"]
     desk.journal.add("done")
-    desk.clock.seconds += OFTEN
-    mirror.send_in_time()
+    desk.clock.seconds += SEND_INTERVAL
+    mirror.send_if_due()
     assert desk.puts[3:] == ["journal.jsonl"]
 
 
@@ -103,10 +103,10 @@ def test_a_dead_bucket_is_told_once_and_asked_again_later() -> None:
         desk.journal.add("step")
         mirror.send()
         desk.clock.seconds += 1
-    assert len(asked) == 100 // AGAIN + 1
+    assert len(asked) == 100 // RETRY_INTERVAL + 1
     assert len(desk.told) == 1
     desk.bucket.before = asked.append
-    desk.clock.seconds += AGAIN
+    desk.clock.seconds += RETRY_INTERVAL
     mirror.send()
     assert desk.bucket.bodies[KEY] == desk.journal.text
     assert desk.told[1:] == ["the bucket has a copy of the journal again"]
@@ -131,7 +131,7 @@ def test_what_another_machine_wrote_is_not_written_over() -> None:
     desk.journal.add("step")
     with pytest.raises(JournalError) as caught:
         mirror.send()
-    assert "another machine went on" in caught.value.what
+    assert "another machine continued" in caught.value.what
     assert desk.bucket.bodies[KEY] == theirs
 
 
@@ -174,7 +174,7 @@ SNAPSHOT = Snapshot("backups", "another.db", 1, "0", "0", 1, 1, "f")
         ({"case": {"backup_id": "backup-2"}}, "belongs to the backup 'hcp-dr/clusters/one/backup-2'"),
         ({"case": {"namespace": "x"}}, "this hosted cluster's namespaces are x and x-one"),
         ({"snapshot": SNAPSHOT}, "names the snapshot 'another.db'"),
-        ({"text": "\udcff"}, "is no text"),
+        ({"text": "\udcff"}, "is not text"),
     ],
 )
 def test_what_does_not_belong_to_the_backup_is_not_fetched_and_nothing_is_written(
@@ -197,14 +197,14 @@ def test_the_last_one_written_is_found() -> None:
     for name in ("a/journal.jsonl", "b/journal.jsonl", "b/folder/journal.jsonl", "c/snapshot.db"):
         bucket.put(f"hcp-dr/clusters/one/{name}", b'{"line": "begin"}\n', metadata={})
     bucket.put("hcp-dr/clusters/one2/z/journal.jsonl", b"", metadata={})
-    found = newest(bucket, "clusters", "one")
+    found = find_newest(bucket, "clusters", "one")
     assert found is not None
     assert (found.prefix, found.modified) == ("hcp-dr/clusters/one/b", 1000.0)
-    named = newest(bucket, "clusters", "one", {"a", "gone"})
+    named = find_newest(bucket, "clusters", "one", {"a", "gone"})
     assert named is not None
     assert named.prefix == "hcp-dr/clusters/one/a"
-    assert newest(bucket, "clusters", "one", {"gone"}) is None
-    assert newest(bucket, "clusters", "two") is None
+    assert find_newest(bucket, "clusters", "one", {"gone"}) is None
+    assert find_newest(bucket, "clusters", "two") is None
 
 
 def lines(*words: str) -> list[Mapping[str, Any]]:
@@ -242,14 +242,14 @@ BEGUN = ("begin", "step", "a=1", "intent")
 def test_which_journal_goes_on(ours: tuple[str, ...], theirs: tuple[str, ...], which: str | None) -> None:
     here, there = lines(*ours), lines(*theirs)
     if which is None:
-        with pytest.raises(JournalError, match="tell different things"):
-            reconciled(here, there, "journal")
+        with pytest.raises(JournalError, match="differ after line"):
+            reconcile(here, there, "journal")
     else:
-        assert reconciled(here, there, "journal") is {"ours": here, "theirs": there}[which]
+        assert reconcile(here, there, "journal") is {"ours": here, "theirs": there}[which]
 
 
 @pytest.mark.parametrize("torn", [b'{"line": "st', b"\xff\x00", b"\n\n"])
 def test_a_torn_line_in_either_is_passed_over(torn: bytes) -> None:
     whole = b'{"line": "begin"}\n'
     for ours, theirs in ((whole + torn, whole), (whole, whole + torn)):
-        assert list(reconciled(parse(ours), parse(theirs), "journal")) == parse(whole)
+        assert list(reconcile(parse(ours), parse(theirs), "journal")) == parse(whole)

@@ -234,9 +234,9 @@ NO_ANSWER = b"\n000 "
         (Completed(6, NO_ANSWER, b"curl: (6) Could not resolve host"), AwsUnreachable, "resolve host"),
         (Completed(28, NO_ANSWER, b"curl: (28) Operation too slow"), AwsUnreachable, "too slow"),
         (Completed(26, NO_ANSWER, b"curl: (26) Failed to open"), CommandFailed, "Failed to open"),
-        (Completed(1, b"", b""), CommandFailed, "said nothing"),
-        (Completed(0, b"", b""), CommandFailed, "said nothing"),
-        (answered(100), CommandFailed, "said nothing"),
+        (Completed(1, b"", b""), CommandFailed, "printed no error"),
+        (Completed(0, b"", b""), CommandFailed, "printed no error"),
+        (answered(100), CommandFailed, "printed no error"),
         (Completed(127, b"", b"bash: curl: command not found"), CommandFailed, "not found"),
     ],
 )
@@ -261,7 +261,7 @@ def test_what_is_answered_with_success_has_gone_well(
 
 
 @pytest.mark.parametrize("action", [SAVE, UPLOAD], ids=["save", "upload"])
-@pytest.mark.parametrize(("stderr", "said"), [(b" no space\xff \n", "no space\ufffd"), (b"", "it said nothing")])
+@pytest.mark.parametrize(("stderr", "said"), [(b" no space\xff \n", "no space\ufffd"), (b"", "printed no error")])
 def test_a_command_that_fails_is_an_error_without_the_url(
     world: World, action: SaveSnapshot | UploadSnapshot, stderr: bytes, said: str
 ) -> None:
@@ -330,7 +330,7 @@ def test_how_each_action_is_told() -> None:
         "complete the upload of key from 1 parts",
         "abort the unfinished upload up of key",
         "remember key",
-        "forget that these are done: a.b, a.c",
+        "mark as not done: a.b, a.c",
     ]
     assert Protect("i-1", on=False).describe() == "clear termination protection of instance i-1"
 

@@ -15,7 +15,7 @@ from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.run import HANDS, PASSING_LIMIT, STALE_LIMIT, Run
 from hcp_dr.engine.state import Remember
 from hcp_dr.engine.step import Check, Decision, Delete, Do, Done, Refuse, Step, Wait, WatchTarget
-from hcp_dr.engine.wait import FIRST_LIMIT, StopRequested
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT, StopRequested
 from hcp_dr.errors import (
     ClusterUnreachable,
     Contested,
@@ -145,7 +145,7 @@ def test_a_passing_error_is_borne_until_it_passes(verb: str) -> None:
     assert [progress.seconds for progress in table.told if progress.kind == "again"] == [0.0, 1.0, 2.0]
 
 
-@pytest.mark.parametrize(("verb", "limit"), [("list", FIRST_LIMIT), ("create", PASSING_LIMIT)])
+@pytest.mark.parametrize(("verb", "limit"), [("list", FIRST_ANSWER_TIMEOUT), ("create", PASSING_LIMIT)])
 def test_a_passing_error_that_does_not_pass_is_raised_at_its_limit(verb: str, limit: float) -> None:
     """The first look of a run is not waited for long."""
     table = Table()
@@ -312,7 +312,7 @@ def test_what_is_undone_twice_is_contested_and_its_writers_are_named() -> None:
     assert len(table.world.source.asked) == 2
     assert caught.value.what == (
         'toy.step: another client keeps reverting `patch on source ConfigMap n/a: {"data": {"x": "y"}}`: '
-        "it was applied twice and reverted twice. Who writes it: gitops, hcp-dr."
+        "it was applied twice and reverted twice. Field managers of the object: gitops, hcp-dr."
     )
 
 
@@ -551,10 +551,10 @@ class LongActions(JumpingClock):
         super().__init__()
         self.until, self.enough = until, threading.Event()
 
-    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+    def await_workers(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
         if seconds is None or self.seconds >= self.until:
             self.enough.set()
-            super().await_hands(works, None)
+            super().await_workers(works, None)
         elif futures.wait(works, timeout=0.001).not_done:
             self.seconds += seconds
 
@@ -572,7 +572,7 @@ def test_the_lease_is_kept_while_an_action_or_a_look_lasts_an_hour(hands: int, s
     clusters = Clusters(clock=clock)
     table.world.source.before = lambda verb: None if verb != slow or clock.enough.wait(10) else pytest.fail("too long")
     run, lease = under_lease(table, clusters, hands=hands)
-    with lease.held():
+    with lease.acquire():
         first = clusters.seen("source").version
         run.carry_out_one(step(make_a))
         renewals = int(clusters.seen("source").version) - int(first)
@@ -595,7 +595,7 @@ def test_a_lost_lease_ends_the_run_before_its_next_action() -> None:
             clusters.clock.seconds += 20
         return Do((create("b" if found else "a"),))
 
-    with pytest.raises(LeaseLost), lease.held():
+    with pytest.raises(LeaseLost), lease.acquire():
         run.carry_out_one(step(plan))
     assert [call[3] for call in table.world.source.asked] == ["a"]
     assert table.log.story == ["step", "intent", "outcome", "failed"]
@@ -614,7 +614,7 @@ def test_a_lease_that_is_lost_during_a_batch_lets_nothing_more_of_it_begin() -> 
             assert clock.enough.wait(10)
 
     table.world.source.before = before
-    with pytest.raises(LeaseLost), lease.held():
+    with pytest.raises(LeaseLost), lease.acquire():
         run.carry_out_one(step(lambda _: Do(tuple(create(f"c{number}") for number in range(20)))))
     assert len(table.world.source.asked) <= 2
 
@@ -623,7 +623,7 @@ def test_a_long_pause_is_interrupted_to_keep_the_lease() -> None:
     table, clusters = Table(), Clusters()
     run, lease = under_lease(table, clusters)
     table.world.source.before = failing(ServerBusy(retry_after=30.0, **VALUES), on="create", times=4)
-    with lease.held():
+    with lease.acquire():
         run.carry_out_one(step(make_a))
         assert clusters.clock.seconds - 1e-6 <= 120
         assert max(clusters.clock.pauses) <= 20

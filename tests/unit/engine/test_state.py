@@ -48,5 +48,5 @@ def test_fields_of_another_version_do_not_count() -> None:
     ["x", 7, [], {}, {"names": "a"}, {"names": [1]}, {"names": [], "at": "1"}, {"names": [], "replicas": {"x": True}}],
 )
 def test_a_value_of_another_form_is_refused(value: Any) -> None:
-    with pytest.raises(NotOurs, match="what is not this hosted cluster's to have: pods is "):
+    with pytest.raises(NotOurs, match="a value that does not belong to this hosted cluster: pods is "):
         RunState().with_value("pods", value).get(PODS)

@@ -9,8 +9,8 @@ import pytest
 
 from hcp_dr.engine.journal import RunState, fold
 from hcp_dr.engine.step import Check, Decision, Do, Done, Invalidate, Refuse, Step, Wait, Watch
-from hcp_dr.engine.wait import LOOK_AGAIN
-from hcp_dr.engine.watch_schedule import SELDOM, WatchSchedule
+from hcp_dr.engine.wait import OBSERVE_INTERVAL
+from hcp_dr.engine.watch_schedule import MAX_INTERVAL, WatchSchedule
 from hcp_dr.errors import ClusterUnreachable, FenceBroken, Refused
 from hcp_dr.model import Ports
 from tests.unit.engine.toys import Table, create, step
@@ -20,7 +20,7 @@ LOOKS: list[float] = []
 GONE = ClusterUnreachable(cluster="source", verb="get", object="x", reason="gone")
 
 
-def watch(table: Table, plan: Any = None, told: tuple[Check, ...] = ()) -> Watch[Any]:
+def watch(table: Table, plan: Any = None, describe: tuple[Check, ...] = ()) -> Watch[Any]:
     """Of the ConfigMap "kept", which somebody may take away; from toy.first until toy.last."""
 
     def observe(ports: Ports, _case: Any, memory: RunState) -> tuple[bool, RunState]:
@@ -29,7 +29,7 @@ def watch(table: Table, plan: Any = None, told: tuple[Check, ...] = ()) -> Watch
 
     LOOKS.clear()
     page = Step("watch.toy", "-", observe, plan or (lambda seen: Done("kept") if seen[0] else Do((create("kept"),))))
-    return Watch(page, ("toy.first",), "toy.last", lambda seen: None if seen[0] else "it is gone", lambda _: told)
+    return Watch(page, ("toy.first",), "toy.last", lambda seen: None if seen[0] else "it is gone", lambda _: describe)
 
 
 def first(table: Table) -> None:
@@ -53,7 +53,7 @@ def test_it_is_looked_at_only_in_its_span_and_not_too_often() -> None:
     table.clock.seconds = 0.0
     run.carry_out_one(lasting)
     assert LOOKS
-    assert all(later - earlier >= LOOK_AGAIN for earlier, later in pairwise(LOOKS))
+    assert all(later - earlier >= OBSERVE_INTERVAL for earlier, later in pairwise(LOOKS))
     table.log.write("done", step="toy.last", because="", seconds=0.0)
     LOOKS.clear()
     run.carry_out_one(lasting)
@@ -65,7 +65,7 @@ def test_an_alarm_is_told_and_put_right_while_the_step_goes_on() -> None:
     first(table)
     warned = (Check("watch.toy", "warning", "it was gone"),)
     run = table.run()
-    run.watches = (watch(table, told=warned),)
+    run.watches = (watch(table, describe=warned),)
     del table.world.source.objects["ConfigMap", "n", "kept"]
     assert run.carry_out((lasting,)) == warned
     assert ("ConfigMap", "n", "kept") in table.world.source.objects
@@ -90,9 +90,9 @@ def test_what_cannot_be_looked_at_holds_nothing_up_and_is_told_once() -> None:
     [check] = run.carry_out((lasting,))
     assert check.verdict == "warning"
     assert check.seen.startswith("not watched for the last 3")
-    assert table.clock.seconds == pytest.approx(300.0, abs=LOOK_AGAIN)
+    assert table.clock.seconds == pytest.approx(300.0, abs=OBSERVE_INTERVAL)
     assert len(LOOKS) < 12
-    assert LOOKS[-1] - LOOKS[-2] >= SELDOM
+    assert LOOKS[-1] - LOOKS[-2] >= MAX_INTERVAL
     assert [line["line"] for line in table.log.lines if "watch" in line] == ["unwatched"]
 
 
@@ -103,7 +103,7 @@ def test_a_refusal_of_a_step_is_looked_into_by_the_watches_first() -> None:
     run = table.run()
     run.watches = (watch(table),)
     guarded = step(lambda found: Done("so") if "kept" in found else Refuse(Refused(what="It is gone.")))
-    run.lookouts["watch.toy"] = WatchSchedule(next=1000.0)
+    run.watch_schedules["watch.toy"] = WatchSchedule(next=1000.0)
     run.carry_out_one(guarded)
     table.world.source.objects.clear()
     table.world.source.put("ConfigMap n/kept")
@@ -127,7 +127,7 @@ def test_steps_that_are_void_are_done_again() -> None:
             did.append(name)
             if name == "toy.second" and did.count(name) == 1:
                 table.world.source.objects.clear()
-                table.clock.seconds += LOOK_AGAIN
+                table.clock.seconds += OBSERVE_INTERVAL
                 return Wait("it is looked at again", "", 100.0)
             return Done("so")
 

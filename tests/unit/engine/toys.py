@@ -33,7 +33,7 @@ class JumpingClock:
         self.seconds += seconds
         self.meanwhile()
 
-    def await_hands(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
+    def await_workers(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
         del seconds
         futures.wait(works, timeout=10)
 

@@ -74,7 +74,7 @@ def test_the_loss_begins_at_the_fence_of_the_snapshot(remembered: dict[str, Any]
 
 def test_an_abort_does_without_the_destination_only_where_the_sources_lease_excludes_others() -> None:
     memory = RunState()
-    without = abort.without(lambda: memory)
+    without = abort.may_do_without(lambda: memory)
     assert without("destination")
     memory = memory.with_remembered(SOURCE_LOST.remember(LOST))
     assert not without("destination"), "another machine's journal, taken meanwhile"

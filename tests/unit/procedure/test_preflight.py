@@ -413,9 +413,9 @@ def test_a_taint_is_borne_as_the_scheduler_sees_it(toleration: dict[str, str], *
         ),
         ((0, b"<Code>AccessDenied</Code>\n403 ", b""), "403 AccessDenied"),
         ((0, b"\n503 ", b""), "503"),
-        ((0, b"<html>\nsign in\n200 ", b""), "it was answered 200 with 14 bytes that are not what is there"),
+        ((0, b"<html>\nsign in\n200 ", b""), "the answer was 200 with 14 bytes that differ from the object"),
         ((18, b"pro\n200 ", b"curl: (18) transfer closed"), "curl: (18) transfer closed"),
-        ((0, b"probe", b""), "curl ended with 0 and status 000, and it said nothing"),
+        ((0, b"probe", b""), "curl ended with 0 and status 000, and printed no error"),
     ],
 )
 def test_the_probe_is_fetched_from_inside_the_source(
@@ -466,17 +466,17 @@ def test_an_estimate_is_made_of_what_the_cluster_says(world: World) -> None:
     assert facts == downtime.Facts(2**30, (None, None), 60, 60.0, handover=False, load_balancer=False, private=True)
     told = downtime.estimate(facts)
     names = [part.name for part in told.parts]
-    assert {"fence", "snapshot", "upload", "restore of etcd", "load balancer", "caches of names"} <= set(names)
+    assert {"fence", "snapshot", "upload", "restore of etcd", "load balancer", "DNS caches"} <= set(names)
     assert all(part.least <= part.most for part in told.parts)
-    [cached] = [part for part in told.parts if part.name == "caches of names"]
+    [cached] = [part for part in told.parts if part.name == "DNS caches"]
     assert cached.most == 60.0
 
 
 def test_a_name_that_is_handed_over_is_not_waited_for(world: World) -> None:
     facts = downtime.observe(world.ports, CASE, RunState().with_value(DNS.name, HANDOVER))
     parts = {part.name: part for part in downtime.estimate(facts).parts}
-    assert "names given up" not in parts
-    assert parts["caches of names"].most == SHORT_LIFE
+    assert "DNS records released" not in parts
+    assert parts["DNS caches"].most == SHORT_LIFE
 
 
 def test_what_nobody_tells_is_said_to_be_unknown(world: World) -> None:
@@ -485,7 +485,7 @@ def test_what_nobody_tells_is_said_to_be_unknown(world: World) -> None:
 
     world.source.before = before
     told = downtime.estimate(downtime.observe(world.ports, CASE, RunState()))
-    assert told.not_known[0].startswith("how large etcd is")
+    assert told.not_known[0].startswith("the size of etcd")
     assert "upload" not in {part.name for part in told.parts}
 
 

@@ -1,1 +1,1 @@
-"""The permissions that the product needs, the roles that grant them, and whose certificates are checked."""
+"""The permissions of the product, the roles that grant them, and the verification of certificates."""

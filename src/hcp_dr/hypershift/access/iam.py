@@ -1,4 +1,4 @@
-"""What the AWS credentials must be allowed, as an IAM policy: one prefix of one bucket, one zone, the instances."""
+"""The permissions of the AWS credentials, as an IAM policy: one prefix of one bucket, one zone, the instances."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OBJECTS = (
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What of the settings narrows the policy. `region` and `domain` may be empty: then they narrow nothing."""
+    """The settings that narrow the policy. `region` and `domain` may be empty: then they narrow nothing."""
 
     namespace: str
     name: str
@@ -30,7 +30,7 @@ class Scope:
 
 
 def policy(scope: Scope) -> dict[str, Any]:
-    """An IAM policy document. Termination of instances is not in it, nor is any other hosted cluster's prefix."""
+    """An IAM policy document, without termination of instances, and without any other hosted cluster's prefix."""
     bucket = f"arn:aws:s3:::{scope.bucket}"
     zone = f"arn:aws:route53:::hostedzone/{scope.zone_id}"
     statements = [
@@ -45,15 +45,15 @@ def policy(scope: Scope) -> dict[str, Any]:
             ),
             f"{bucket}/hcp-dr/{scope.namespace}/{scope.name}/*",
         ),
-        # what `--documented-key` writes, and a restore of a backup that was made by hand reads
+        # written by `--documented-key`, and read by the restore of a backup made by hand
         _allow(
             "DocumentedSnapshot",
             ("s3:PutObject", "s3:GetObject", "s3:DeleteObject"),
             f"{bucket}/{documented_key(scope.name)}",
         ),
-        # without ListBucket S3 calls what is not there forbidden, and a HEAD names no prefix to narrow it by
+        # without ListBucket S3 answers 403 for a missing object, and a HEAD has no prefix for a condition
         _allow("BackupIsThereOrNot", ("s3:ListBucket", "s3:ListBucketMultipartUploads"), bucket),
-        # public by their nature: AWS itself reads them without credentials
+        # public by design: AWS itself reads them without credentials
         _allow("ReadPublishedKeys", ("s3:GetObject",), "arn:aws:s3:::*/openid/v1/jwks"),
         _allow("ReadZone", ("route53:GetHostedZone", "route53:ListResourceRecordSets"), zone),
         {**_allow("MoveNames", ("route53:ChangeResourceRecordSets",), zone), **_only_below(scope.domain)},
@@ -83,7 +83,7 @@ def _only_below(domain: str) -> dict[str, Any]:
 
 
 def text(document: dict[str, Any]) -> str:
-    """For people: a line for each statement."""
+    """For display: a line for each statement."""
     lines = ["iam:"]
     for each in document["Statement"]:
         narrowed = " (narrowed by a condition)" if "Condition" in each else ""

@@ -1,8 +1,8 @@
-"""What the product must be allowed, and not a verb more: one table, from which `hcp-dr rbac` prints roles and preflight
-asks.
+"""All permissions of the product, and no further verb: one table, the source of the roles of `hcp-dr rbac` and of the
+requests of preflight.
 
-A right is for one namespace wherever that namespace is there before and after. Cluster-wide is only what has no
-namespace, and reading what must be looked for after its namespace, and the RoleBinding with it, is gone.
+A permission is limited to one namespace if that namespace exists before and after. Cluster-wide are only kinds without
+namespace, and reading objects after their namespace, with its RoleBinding, is gone.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ from hcp_dr.upstream import (
 Place = str
 EVERYWHERE: Place = ""
 SHARED: Place = "{shared}"  # the HostedCluster's namespace
-OWN: Place = "{own}"  # its control plane namespace
+OWN: Place = "{own}"  # the control plane namespace of the HostedCluster
 LEASES: Place = lease_status.NAMESPACE
 _ADMISSION, _WORK = "admissionregistration.k8s.io", "work.open-cluster-management.io"
 WEBHOOKS = (
@@ -77,28 +77,28 @@ PAUSE_WRITERS = (
     Resource("operator.open-cluster-management.io", "v1", "klusterlets", "Klusterlet", namespaced=False),
     Resource("batch", "v1", "cronjobs", "CronJob"),
 )
-"""Who may lift a pause: what keeps objects as somebody elsewhere wants them, and what runs at its hour."""
+"""Possible causes of a lifted pause: controllers that apply objects from elsewhere, and scheduled jobs."""
 
 UNDOING = "for undoing"
 LEASE_HELD = "for the lease against a second relocation"
-LOOKS = "for what preflight looks at where it can"
-TROUBLE = "for what only trouble asks for"
-WAITS = "for waits that last"
+LOOKS = "for optional checks of preflight"
+TROUBLE = "only for error handling"
+WAITS = "for long waits"
 PRIVATE = "for a hosted cluster that is not public"
 DEDICATED = "for the topology with dedicated nodes"
-REPAIRED = "for NodePools that repair themselves"
-HANDED = "for names that are handed over"
-CACHED = "for an external-dns that keeps a cache"
+REPAIRED = "for NodePools with auto-repair"
+HANDED = "for the handover of DNS names"
+CACHED = "for an external-dns with a cache"
 RELOCATED_BEFORE = "for a hosted cluster that was relocated before"
-OWNERS = "where the admission plugin OwnerReferencesPermissionEnforcement asks for it, as OpenShift's does"
-NAMED = "for undoing, where a Route may not have a host of its own without it, as in OpenShift"
+OWNERS = "if the admission plugin OwnerReferencesPermissionEnforcement requires it, as in OpenShift"
+NAMED = "for undoing, if a Route with a host of its own requires it, as in OpenShift"
 _MARKS = (PARENT, NONCE_MARK)
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Verbs on one kind in one place. `names` are the only objects meant, all where it is empty; `beyond` says what it
-    is for where a relocation without trouble does without."""
+    """Verbs on one kind in one place. `names` are the only permitted objects, all objects if empty; `beyond` is the
+    purpose of a permission that a relocation without trouble does not use."""
 
     place: Place
     resource: Resource
@@ -132,7 +132,7 @@ _OUTLIVING = (
     *(resource for resource in MACHINERY if resource not in (AWS_CLUSTER, AWS_MACHINE_TEMPLATE)),
     DEPLOYMENT,
 )
-"""Looked for on the source when the control plane namespace, and the RoleBinding in it, are gone."""
+"""Kinds that are looked up on the source after the control plane namespace, with its RoleBinding, is gone."""
 _MANAGEMENT = (
     *_each(EVERYWHERE, (HOSTED_CLUSTER, STORAGE_CLASS, NODE), "list"),
     *_each(EVERYWHERE, (NAMESPACE,), "get", names=(KUBE_SYSTEM, SHARED, OWN)),
@@ -172,21 +172,21 @@ _SOURCE = (
     *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "list patch"),
     *_each(OWN, (STATEFUL_SET,), "get"),
     *_each(OWN, (POD,), "list watch delete"),
-    *_each(OWN, (POD,), "get create", part="exec"),  # the connection begins with a GET; Kubernetes 1.35 asks for both
+    *_each(OWN, (POD,), "get create", part="exec"),  # the request begins as a GET; Kubernetes 1.35 checks both verbs
     *_each(OWN, (ROUTE,), "list delete"),
     *_each(OWN, (ROUTE,), "watch", beyond=WAITS),
     *_each(OWN, (ROUTE,), "create", beyond=UNDOING),
     *_each(OWN, (ROUTE,), "create", part="custom-host", beyond=NAMED),
-    *_each(OWN, (HOSTED_CONTROL_PLANE,), "update", part="finalizers", beyond=OWNERS),  # which owns the Routes
+    *_each(OWN, (HOSTED_CONTROL_PLANE,), "update", part="finalizers", beyond=OWNERS),  # the owner of the Routes
     *_each(OWN, (SERVICE,), "list patch"),
     *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "patch"),
-    *_each(LEASES, (LEASE,), "delete", names=(CLAIM,)),  # on the operator, which is given back
+    *_each(LEASES, (LEASE,), "delete", names=(CLAIM,)),  # to release the claim on the operator
     *_each(OPERATOR_NAMESPACE, (POD,), "delete"),
     *_each(OPERATOR_NAMESPACE, (POD,), "watch", beyond=WAITS),
 )
 _DESTINATION = (
     *_MANAGEMENT,
-    *_each(EVERYWHERE, (POD,), "list", beyond=LOOKS),  # what is taken of its nodes
+    *_each(EVERYWHERE, (POD,), "list", beyond=LOOKS),  # for the free capacity of the nodes
     *_each(OPERATOR_NAMESPACE, (CONFIG_MAP,), "get", names=(SUPPORTED_VERSIONS,), beyond=LOOKS),
     *_each(OWN, (SERVICE, ROUTE), "list", beyond=HANDED),
     *_each(OWN, (SERVICE, PERSISTENT_VOLUME_CLAIM), "list", beyond=UNDOING),
@@ -249,7 +249,7 @@ SIDES: tuple[Side, ...] = ("source", "destination", "hosted")
 
 
 def permissions(side: Side, namespace: str, name: str) -> tuple[Permission, ...]:
-    """For the HostedCluster `namespace`/`name`: its namespaces by their names."""
+    """The permissions for the HostedCluster `namespace`/`name`, with the names of its namespaces."""
     known = {SHARED: namespace, OWN: control_plane_namespace(namespace, name)}
     return tuple(
         replace(
@@ -261,13 +261,13 @@ def permissions(side: Side, namespace: str, name: str) -> tuple[Permission, ...]
     )
 
 
-def _of_relocation(side: Side, right: Permission, verb: str) -> bool:
+def _used_by_relocation(side: Side, right: Permission, verb: str) -> bool:
     del side, verb
     return right.beyond != LOOKS
 
 
 def of_online(side: Side, right: Permission, verb: str) -> bool:
-    """What an online backup uses of it: it reads what is carried, runs commands in etcd's pods, marks the cluster."""
+    """Whether an online backup uses it: to read the exported objects, run commands in etcd's pods, mark the cluster."""
     if right.beyond in (LOOKS, UNDOING, TROUBLE, WAITS):
         return False
     if right.beyond == LEASE_HELD or KUBE_SYSTEM in right.names:
@@ -283,11 +283,11 @@ def denied(
     side: Side,
     namespace: str,
     name: str,
-    needed: Callable[[Side, Permission, str], bool] = _of_relocation,
+    needed: Callable[[Side, Permission, str], bool] = _used_by_relocation,
 ) -> tuple[str, ...]:
-    """What of it the caller may not, each verb by itself, as the cluster answers. What preflight looks at where it can
-    says by itself where it cannot."""
-    found = [
+    """The missing permissions of the caller, each verb separately, as the cluster answers. An optional check of
+    preflight reports a missing permission itself."""
+    missing = [
         str(replace(right, verbs=(verb,), names=(only,) if only else ()))
         for right in permissions(side, namespace, name)
         for verb in right.verbs
@@ -295,7 +295,7 @@ def denied(
         for only in right.names or ("",)
         if not cluster.may(verb, right.resource, right.place or None, subresource=right.part or None, name=only or None)
     ]
-    if side == "destination" and needed is _of_relocation and not cluster.may("create", NAMESPACE):
+    if side == "destination" and needed is _used_by_relocation and not cluster.may("create", NAMESPACE):
         places = (namespace, control_plane_namespace(namespace, name))
-        found += [f"create namespace {place}" for place in places if cluster.find(NAMESPACE, place) is None]
-    return tuple(dict.fromkeys(found))
+        missing += [f"create namespace {place}" for place in places if cluster.find(NAMESPACE, place) is None]
+    return tuple(dict.fromkeys(missing))

@@ -1,7 +1,7 @@
 """The table of permissions as the manifests of one cluster: roles, each with its binding to one subject.
 
-What is cluster-wide is one ClusterRole. For the destination come the two namespaces, because a role for a namespace
-that is not there yet cannot be given; `restore.claim_namespaces` takes an empty one that was prepared so.
+All cluster-wide permissions are one ClusterRole. The destination's manifests include the two namespaces, because a role
+needs an existing namespace; `restore.claim_namespaces` takes an empty namespace prepared in this way.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ def service_account(namespace: str, name: str) -> Object:
 
 
 def manifests(side: Side, namespace: str, name: str, subject: Object) -> tuple[Object, ...]:
-    """For the HostedCluster `namespace`/`name`, in the order in which they are applied."""
+    """The manifests for the HostedCluster `namespace`/`name`, in the order to apply them."""
     rights = permissions(side, namespace, name)
     title = f"hcp-dr:{side}:{control_plane_namespace(namespace, name)}"
     places = sorted({right.place for right in rights})
-    made = list(_namespaces(namespace, name)) if side == "destination" else []
+    objects = list(_namespaces(namespace, name)) if side == "destination" else []
     for place in places:
-        made += _bound(title, place, rules(right for right in rights if right.place == place), subject)
-    return tuple(made)
+        objects += _bound(title, place, rules(right for right in rights if right.place == place), subject)
+    return tuple(objects)
 
 
 def rules(rights: Iterable[Permission]) -> list[Object]:
-    """As few rules as say the same: kinds of one API group that are granted the same verbs share one."""
+    """The fewest rules with the same meaning: kinds of one API group with the same verbs share a rule."""
     verbs: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for right in rights:
         kind = f"{right.resource.plural}/{right.part}" if right.part else right.resource.plural
@@ -80,13 +80,13 @@ def _namespaces(namespace: str, name: str) -> tuple[Object, Object]:
     return ({**base, "metadata": {"name": namespace}}, {**base, "metadata": own})
 
 
-def listed(items: Iterable[Object]) -> Object:
-    """As one object that `kubectl apply -f` takes."""
+def as_list(items: Iterable[Object]) -> Object:
+    """A List object for `kubectl apply -f`."""
     return {"apiVersion": "v1", "kind": "List", "items": list(items)}
 
 
 def text(side: Side, namespace: str, name: str) -> str:
-    """For people: where, what, which verbs, and what for where not every relocation needs it."""
+    """For display: place, kind, verbs, and the purpose if not every relocation needs it."""
     lines = [f"{side}:"]
     rights = permissions(side, namespace, name)
     for place in sorted({right.place for right in rights}):

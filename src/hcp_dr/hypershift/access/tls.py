@@ -1,7 +1,7 @@
-"""Who answers in a cluster's name? Where its certificate is not checked nobody knows, and no proof is one.
+"""Is a cluster's server certificate verified? Without verification any server could answer, and no proof is valid.
 
-It is told before a relocation begins, and may be accepted then. Whoever goes on later has the kubeconfigs of that day:
-what was not accepted at the beginning is refused.
+Preflight reports this before a relocation begins, and the engineer may accept it then. A later command may have other
+kubeconfigs: a finding that was not accepted at the beginning is refused.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from hcp_dr.model import Ports, Side
 
 _SIDES: tuple[Side, ...] = ("source", "destination", "hosted")
 _TODO = (
-    "name it by https in that kubeconfig, with the authority of its certificate, as whoever installed it has it, in "
+    "use https in that kubeconfig, with the certificate authority of the server, as provided at its installation, in "
     "certificate-authority-data, and without insecure-skip-tls-verify"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`unverified` says why nobody knows who answers there, "" where its certificate is checked."""
+    """`unverified` is the reason why the server is not verified, "" if its certificate is."""
 
     side: Side
     url: str
@@ -32,7 +32,7 @@ class Server:
 
 
 def read_servers(ports: Ports) -> tuple[Server, ...]:
-    """By the kubeconfigs; nobody is asked."""
+    """From the kubeconfigs, without any request."""
     clusters = ((side, ports.cluster(side)) for side in _SIDES)
     return tuple(Server(side, cluster.server, cluster.unverified) for side, cluster in clusters)
 
@@ -44,25 +44,25 @@ def checks(servers: Iterable[Server], *, acceptable: bool) -> tuple[Check, ...]:
 def _check(server: Server, *, acceptable: bool) -> Check:
     name = f"tls.{server.side}"
     if not server.unverified:
-        return Check(name, "ok", f"{server.url} is believed by its certificate, or is this machine")
+        return Check(name, "ok", f"{server.url} is verified by its certificate, or is this machine")
     return Check(
         name,
         "blocked",
         f"{server.url}: {server.unverified}",
-        "whoever answers there gets the credentials and the Secrets, and may say what he likes: no proof would be one",
+        "any server there gets the credentials and the Secrets, and may answer at will: no proof would be valid",
         _TODO,
         acceptable,
     )
 
 
-def must_be_accepted(ports: Ports, story: JournalState) -> None:
-    """Raises Refused where a server is not verified that was not accepted so when the story began."""
+def check_accepted(ports: Ports, story: JournalState) -> None:
+    """Raises Refused for an unverified server that was not accepted at the beginning of the story."""
     for check in checks(read_servers(ports), acceptable=True):
         if check.stops and not was_accepted(story, check):
             side = check.name.partition(".")[2]
             raise Refused(
-                what=f"Nobody can know who answers in the name of the {side} cluster ({check.seen}), and that was not "
-                "accepted when this began.",
+                what=f"The server of the {side} cluster cannot be verified ({check.seen}), and that was not accepted "
+                "at the beginning of the relocation.",
                 left="Nothing of the hosted cluster was changed by this command.",
                 todo=f"{_TODO[0].upper()}{_TODO[1:]}; then run the command again.",
             )

@@ -1,1 +1,1 @@
-"""Deleting on the source, rolling back on the destination, and the point of no return between them."""
+"""Deletion on the source, rollback on the destination, and the point of no return between them."""

@@ -1,10 +1,10 @@
-"""Can the relocation still be called off (I7)? Decided by facts beside the journal, whoever made them so: once the
+"""Can the relocation still be aborted (I7)? Facts beside the journal decide, whatever their cause: once the
 destination's operator may build the control plane, its API may accept writes.
 
-A journal may be older than what was done: a disk was rolled back, a folder was copied, the bucket lost its mirror. So
-the destination is asked whatever the journal says, and the source's Lease, where the steps that matter were announced.
-A destination that does not answer must not keep the source away; then the Lease may not say that a HostedCluster was to
-be made there."""
+A journal may be older than the last action: a disk was rolled back, a folder was copied, the bucket lost its mirror. So
+the destination is always read, regardless of the journal, and so is the source's Lease, in which the important steps
+were announced. A destination that does not answer must not keep the source down; but then the Lease must not have an
+announcement of a HostedCluster there."""
 
 from __future__ import annotations
 
@@ -27,40 +27,40 @@ from hcp_dr.objects.reading import dig
 class Started:
     """Signs that the destination's control plane was ever started."""
 
-    intended: bool  # the journal holds the intent of un-pausing the HostedCluster
+    intended: bool  # the journal has the intent to un-pause the HostedCluster
     unpaused: bool  # the HostedCluster of this relocation is not paused there
-    control_plane: bool  # there is a HostedControlPlane: the operator makes one of an un-paused HostedCluster only
-    announced: str = ""  # the step that the source's Lease says was the last to be announced
+    control_plane: bool  # there is a HostedControlPlane: the operator creates it only for an un-paused HostedCluster
+    announced: str = ""  # the last step announced in the source's Lease
     created: bool = False  # this relocation has a HostedCluster there
-    known: bool = True  # the journal knows that there may be one
-    silence: str = ""  # why the destination did not answer, "" where it did
+    known: bool = True  # by the journal, there may be a HostedCluster there
+    silence: str = ""  # why the destination did not answer, "" if it did
     journal: str = FILE_NAME  # for messages
 
     @property
-    def lease_says_so(self) -> bool:
-        """Where the destination answers, what is there tells more: without a HostedCluster nothing serves there, and
-        one that was announced and is paused was never un-paused."""
+    def announced_in_lease(self) -> bool:
+        """If the destination answers, its objects tell more: without a HostedCluster nothing serves there, and an
+        announced HostedCluster that is paused was never un-paused."""
         return self.announced == POINT_OF_NO_RETURN and bool(self.silence)
 
 
 def read_started(ports: Ports, case: Case, memory: RunState) -> Started:
     known, lost = RESTORE_HOSTED_CLUSTER in memory.begun, is_lost(memory)
     announced = "" if lost else _announced(ports, case, needed=False)
-    found: Object | None = None
-    plane: Object | None = None
+    hosted_cluster: Object | None = None
+    control_plane: Object | None = None
     silence = ""
     try:
-        found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
-        plane = ports.destination.find(HOSTED_CONTROL_PLANE, case.name, case.control_plane_namespace)
+        hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+        control_plane = ports.destination.find(HOSTED_CONTROL_PLANE, case.name, case.control_plane_namespace)
     except KubernetesError as error:
         if known or lost or not error.passing:
             raise
         announced, silence = _announced(ports, case, needed=True), error.what
-    ours = found is not None and is_ours(found, case.backup_id)
+    ours = hosted_cluster is not None and is_ours(hosted_cluster, case.backup_id)
     return Started(
         intended=POINT_OF_NO_RETURN in memory.acted,
-        unpaused=ours and dig(found, "spec", "pausedUntil") not in ("true", "True"),
-        control_plane=plane is not None,
+        unpaused=ours and dig(hosted_cluster, "spec", "pausedUntil") not in ("true", "True"),
+        control_plane=control_plane is not None,
         announced=announced,
         created=ours,
         known=known,
@@ -70,7 +70,7 @@ def read_started(ports: Ports, case: Case, memory: RunState) -> Started:
 
 
 def _announced(ports: Ports, case: Case, *, needed: bool) -> str:
-    """What the source's Lease says of this relocation. Where it is not `needed`, "" as long as it does not answer."""
+    """The announced step of this relocation in the source's Lease. If not `needed`, "" while the source is down."""
     try:
         lease = read_lease_status(ports.source, case.namespace, case.name)
     except KubernetesError as error:
@@ -82,32 +82,35 @@ def _announced(ports: Ports, case: Case, *, needed: bool) -> str:
 
 def plan(facts: Started) -> Decision:
     reasons = (
-        (facts.intended, "the journal says that the destination's HostedCluster was to be un-paused"),
+        (facts.intended, "the journal has the intent to un-pause the destination's HostedCluster"),
         (facts.unpaused, "the destination's HostedCluster is not paused"),
         (facts.control_plane, "there is a HostedControlPlane on the destination"),
-        (facts.lease_says_so, "the Lease on the source says that the destination's HostedCluster was to be un-paused"),
+        (
+            facts.announced_in_lease,
+            "the Lease on the source announces the un-pausing of the destination's HostedCluster",
+        ),
     )
     why = next((why for holds, why in reasons if holds), None)
     if why is not None:
         return Refuse(PastNoReturn(why=why))
     if not facts.known and (facts.created or facts.announced):
-        return Refuse(_older(facts))
+        return Refuse(_outdated_journal(facts))
     return Done("the destination's control plane was never started")
 
 
-def _older(facts: Started) -> JournalError:
-    there = "the destination has a HostedCluster of this relocation"
+def _outdated_journal(facts: Started) -> JournalError:
+    evidence = "the destination has a HostedCluster of this relocation"
     if not facts.created:
-        there = f"the Lease on the source says that {facts.announced} was begun"
-    unasked = f", and the destination was not asked ({facts.silence.rstrip('.')})" if facts.silence else ""
+        evidence = f"the Lease on the source announces {facts.announced}"
+    unread = f", and the destination was not read ({facts.silence.rstrip('.')})" if facts.silence else ""
     return JournalError(
         path=facts.journal,
-        reason=f"{there}, of which it knows nothing{unasked}: it is older than what was done",
+        reason=f"{evidence}, but the journal has no record of that{unread}: it is older than the last action",
         left="Nothing of the hosted cluster was changed by this command; the source stays as it is.",
-        todo="Bring the newest folder of this relocation here (of the machine that was at work last, or an undamaged "
-        "copy), name it with --backup, and run `hcp-dr abort` with it; or go on with `hcp-dr resume`.",
+        todo="Copy the newest folder of this relocation here (from the last machine at work, or an undamaged copy), "
+        "pass it with --backup, and run `hcp-dr abort` with it; or continue with `hcp-dr resume`.",
     )
 
 
 CHECK = Step(name="abort", documented="-", observe=read_started, plan=plan)
-"""Looked at before an abort begins; no step of the book."""
+"""Checked before an abort begins; not a step of the procedure."""

@@ -1,8 +1,8 @@
-"""The one protocol by which anything of a hosted cluster is deleted (section 4 of the design, rules F1 to F3).
+"""The only protocol to delete objects of a hosted cluster (section 4 of the design, rules F1 to F3).
 
 Every controller that could terminate an instance, un-pause, or wipe documents has zero pods; the destination is proven;
-then, per object: dangerous finalizers stripped, deleted by uid, the rest stripped. A Kubernetes object goes, never what
-it stands for in the cloud.
+then, per object: dangerous finalizers removed, deleted by uid, the rest removed. Only the Kubernetes object is deleted,
+never its resource in the cloud.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CAN_TERMINATE_INSTANCES = (
     KARPENTER,
     KARPENTER_OPERATOR,
 )
-"""What could terminate instances or bring such a thing back, in the control plane namespace."""
+"""Deployments of the control plane namespace that could terminate instances, or start such a Deployment."""
 PROOF = (
     steps.VERIFY_PUBLISH_API,
     steps.VERIFY_IDENTITY,
@@ -58,7 +58,7 @@ NOT_TORN_DOWN = Untouched("Nothing of the source was torn down.", since=("teardo
 
 
 def all_of_them(case: Case, items: tuple[Object, ...]) -> tuple[Object, ...]:
-    """For kinds of which the control plane namespace holds only this hosted cluster's."""
+    """For kinds whose objects in the control plane namespace all belong to this hosted cluster."""
     return items
 
 
@@ -68,7 +68,7 @@ def of_its_infrastructure(case: Case, items: tuple[Object, ...]) -> tuple[Object
 
 @dataclass(frozen=True, slots=True)
 class Removable:
-    """One object, on the source unless `side` says otherwise."""
+    """One object, by default on the source."""
 
     resource: Resource
     namespace: str | None
@@ -77,11 +77,11 @@ class Removable:
     version: str
     deleting: bool
     finalizers: tuple[str, ...]
-    cleans: bool = False  # its deletion would take the cloud's resources along, which the live cluster uses (rule E4)
+    cleans: bool = False  # its deletion would delete cloud resources in use by the live cluster (rule E4)
     side: Side = "source"
 
     def strip(self, keep: tuple[str, ...]) -> Patch:
-        """Conditional on the version that was seen, so that a finalizer added meanwhile is not lost unseen."""
+        """Conditional on the version read, so that a finalizer added since is not lost."""
         meta: dict[str, object] = {"finalizers": list(keep) or None, "resourceVersion": self.version}
         if self.cleans:
             meta["annotations"] = {CLEANUP_CLOUD_RESOURCES: None}
@@ -107,22 +107,22 @@ def removable(resource: Resource, item: Object, side: Side = "source") -> Remova
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What must hold at every single deletion."""
+    """The conditions of every single deletion."""
 
-    unproven: tuple[str, ...]  # proofs of the journal that are missing
-    alive: tuple[str, ...]  # controllers that have pods, or are asked to have some
+    unproven: tuple[str, ...]  # proofs missing in the journal
+    alive: tuple[str, ...]  # controllers with pods, or with desired replicas
     destination_serves: bool  # its HostedCluster is available, and the fixed name answers with the nonce
     stranger: Stranger | None = None  # behind a kubeconfig, instead of a management cluster of this relocation
-    claim: str = ""  # where the operator is among those that are alive: whose it is to stop, a sentence
+    claim: str = ""  # if the operator is alive: a sentence about the owner of its claim
 
     def refusal(self) -> Refuse | None:
         if self.stranger is not None:
             return Refuse(self.stranger.error)
         if self.unproven or not self.destination_serves:
-            lacking = ", ".join(self.unproven) or "the destination does not serve this cluster at this moment"
+            lacking = ", ".join(self.unproven) or "the destination does not serve this cluster at the moment"
             return Refuse(
                 NotProven(
-                    what=f"Nothing may be deleted on the source: not proven: {lacking}.",
+                    what=f"Refusing to delete anything from the source: not verified: {lacking}.",
                     left=NOT_TORN_DOWN,
                     todo=f"Run `hcp-dr verify`; when it passes, run {RESUME}.",
                 )
@@ -135,15 +135,15 @@ def dangerous_alive(side: Side, alive: tuple[str, ...], claim: str = "") -> Refu
         return None
     return Refuse(
         MachineUnsafe(
-            what=f"Controllers that could terminate instances live on the {side}: {', '.join(alive)}. {claim}".rstrip(),
-            left="Nothing is deleted while they live.",
-            todo=f"Find out who started them, scale them to 0, then run {RESUME}.",
+            what=f"Controllers that could terminate instances run on the {side}: {', '.join(alive)}. {claim}".rstrip(),
+            left="Nothing is deleted while they run.",
+            todo=f"Find out why they were started, scale them to 0, then run {RESUME}.",
         )
     )
 
 
 def proven(ports: Ports, case: Case, memory: RunState) -> Guard:
-    """The proof alone, without asking who is alive."""
+    """The proof alone, without a check of running controllers."""
     hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     serves = (
         hosted_cluster is not None
@@ -152,9 +152,9 @@ def proven(ports: Ports, case: Case, memory: RunState) -> Guard:
         and nonce_of(ports.hosted) == memory.get(NONCE)
     )
     unproven = [step for step in PROOF if step not in memory.done]
-    unproven += [lacking] if (lacking := memory.get(UNPROVEN)) else []  # of a backup that was made by hand
-    other = stranger(ports, case, "source") or stranger(ports, case, "destination")
-    return Guard(tuple(unproven), (), serves, other)
+    unproven += [lacking] if (lacking := memory.get(UNPROVEN)) else []  # of a backup made by hand
+    other_cluster = stranger(ports, case, "source") or stranger(ports, case, "destination")
+    return Guard(tuple(unproven), (), serves, other_cluster)
 
 
 def operator_of(cluster: Kubernetes) -> tuple[Workload, ...]:
@@ -178,14 +178,14 @@ def guard(ports: Ports, case: Case, memory: RunState) -> Guard:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a removing step looks at."""
+    """The facts of a removing step."""
 
     guard: Guard
     items: tuple[Removable, ...]
-    dangerous: tuple[str, ...]  # finalizers whose work would harm the live cluster
+    dangerous: tuple[str, ...]  # finalizers whose controllers would harm the live cluster
 
 
-def _dangerous(item: Removable, dangerous: tuple[str, ...]) -> bool:
+def _is_dangerous(item: Removable, dangerous: tuple[str, ...]) -> bool:
     return item.cleans or any(name in dangerous for name in item.finalizers)
 
 
@@ -199,11 +199,11 @@ def plan(facts: Facts) -> Decision:
 
 
 def remove(items: tuple[Removable, ...], dangerous: tuple[str, ...] = ()) -> Do | Wait:
-    """The next round of the protocol for these objects of one side, the guard of which holds."""
+    """The next round of the protocol for these objects of one side. The caller has checked the guard."""
     harmless = tuple(
         item.strip(tuple(name for name in item.finalizers if name not in dangerous))
         for item in items
-        if not item.deleting and _dangerous(item, dangerous)
+        if not item.deleting and _is_dangerous(item, dangerous)
     )
     if harmless:
         return Do(harmless)
@@ -223,7 +223,7 @@ def foresee(facts: Facts) -> Facts:
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if not isinstance(decision, Do):
         return replace(facts, items=())
-    if any(_dangerous(item, facts.dangerous) for item in facts.items if not item.deleting):
+    if any(_is_dangerous(item, facts.dangerous) for item in facts.items if not item.deleting):
         safe = tuple(
             item
             if item.deleting
@@ -246,11 +246,11 @@ def removing_step(
     mine: Callable[[Case, tuple[Object, ...]], tuple[Object, ...]],
     dangerous: tuple[str, ...] = (),
 ) -> Step[Facts]:
-    """A step that removes the objects of these kinds which `mine(case, items)` says are the hosted cluster's."""
+    """A step that removes the hosted cluster's objects of these kinds, selected by `mine(case, items)`."""
     kinds = tuple(resources)
 
     def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-        items = [removable(resource, item) for resource in kinds for item in mine(case, _listed(ports, case, resource))]
+        items = [removable(resource, item) for resource in kinds for item in mine(case, _list(ports, case, resource))]
         return Facts(guard(ports, case, memory), tuple(items), dangerous)
 
     return Step(
@@ -264,6 +264,6 @@ def removing_step(
     )
 
 
-def _listed(ports: Ports, case: Case, resource: Resource) -> tuple[Object, ...]:
+def _list(ports: Ports, case: Case, resource: Resource) -> tuple[Object, ...]:
     in_shared = resource.kind in ("HostedCluster", "NodePool")
     return ports.source.list(resource, case.namespace if in_shared else case.control_plane_namespace).items

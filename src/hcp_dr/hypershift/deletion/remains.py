@@ -1,5 +1,5 @@
-"""What remains of a hosted cluster on the source: objects that an operator would act upon, objects outside of its
-namespaces, and nodes that were taken for it."""
+"""The remains of a hosted cluster on the source: objects on which an operator would act, objects outside of its
+namespaces, and nodes dedicated to it."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ _OUTSIDE: tuple[tuple[Resource, tuple[str | None, ...]], ...] = (
 
 
 def outside_of(case: Case, resource: Resource, items: tuple[Object, ...]) -> tuple[Object, ...]:
-    """Of what is outside of its namespaces (rule F5): by owner labels, or by a name that holds the whole name of the
-    namespace; nodes that were taken for it by their label."""
+    """Objects of the cluster outside of its namespaces (rule F5): by owner labels, or by a name that contains the whole
+    name of the namespace; nodes dedicated to it by their label."""
     own = case.control_plane_namespace
     if resource == NODE:
         return tuple(item for item in items if labels_of(item).get(CLUSTER_ANNOTATION) == own)
@@ -65,7 +65,7 @@ def outside_of(case: Case, resource: Resource, items: tuple[Object, ...]) -> tup
 
 
 def outside(source: Kubernetes, case: Case) -> tuple[tuple[Resource, Object], ...]:
-    """All of it that is to be deleted."""
+    """All such objects to delete."""
     return tuple(
         (resource, item)
         for resource, namespaces in _OUTSIDE
@@ -90,10 +90,10 @@ _OWN: tuple[Resource, ...] = (
 
 
 def left_on_source(ports: Ports, case: Case) -> tuple[str, ...]:
-    """What of this hosted cluster an operator would act upon."""
+    """The remains of this hosted cluster on which an operator would act."""
     source = ports.source
     hosted_cluster = source.find(HOSTED_CLUSTER, case.name, case.namespace)
     pools = node_pools_of({"metadata": {"name": case.name}}, source.list(NODE_POOL, case.namespace).items)
     own = [item for resource in _OWN for item in source.list(resource, case.control_plane_namespace).items]
-    found = [*([hosted_cluster] if hosted_cluster else []), *pools, *own]
-    return tuple(f"{item['kind']} {name_of(item)}" for item in found)
+    objects = [*([hosted_cluster] if hosted_cluster else []), *pools, *own]
+    return tuple(f"{item['kind']} {name_of(item)}" for item in objects)

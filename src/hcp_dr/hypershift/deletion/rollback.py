@@ -1,10 +1,10 @@
-"""Taking away from the destination what this relocation made there, while it can be called off (rule A1): by the
-protocol of `deletion.protocol`, and only what bears this relocation's annotation.
+"""Deletes this relocation's objects from the destination while an abort is possible (rule A1): by the protocol of
+`deletion.protocol`, and only objects with this relocation's annotation.
 
 The destination's HyperShift operator adds its finalizer even to a paused HostedCluster, and finishes its deletion by
-un-pausing Cluster API, deleting machines and wiping OIDC documents. So it has zero pods while the HostedCluster and its
-NodePools go, and for no longer: other hosted clusters need it; two that are called off onto the same destination take
-turns (`operator_claim`). Nothing acts upon what else was restored (rule D)."""
+un-pausing Cluster API, deleting machines and wiping OIDC documents. So it has zero pods during the deletion of the
+HostedCluster and its NodePools, and no longer: other hosted clusters need it; concurrent aborts on the same destination
+take turns (`operator_claim`). No controller acts on the other restored objects (rule D)."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ _INHABITANTS = (
     PERSISTENT_VOLUME_CLAIM,
 )
 _DEADLY = (HOSTED_CLUSTER, NODE_POOL, *MACHINERY)
-"""What may not go with a namespace, whosever it is: somebody may live who finishes its deletion."""
+"""Kinds that must not be deleted with a namespace, with any owner: a running controller could finish their deletion."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What this relocation made on the destination, and who lives there that would act upon it."""
+    """The objects of this relocation on the destination, and running controllers that would act on them."""
 
     items: tuple[Removable, ...]
     alive: tuple[str, ...] = ()  # of the control plane namespace
-    kept: tuple[str, ...] = ()  # made by this relocation, and used by others meanwhile
+    kept: tuple[str, ...] = ()  # created by this relocation, and now used by other hosted clusters
 
 
 def made(ports: Ports, case: Case, resources: Iterable[Resource], namespace: str) -> tuple[Removable, ...]:
@@ -78,9 +78,9 @@ def made(ports: Ports, case: Case, resources: Iterable[Resource], namespace: str
 
 
 def _is_of(case: Case, resource: Resource, item: Object) -> bool:
-    """In the namespace that hosted clusters share, its name counts beside the annotation."""
-    of = {HOSTED_CLUSTER: name_of(item), NODE_POOL: str(dig(item, "spec", "clusterName"))}
-    return of.get(resource, case.name) == case.name
+    """In the shared namespace of hosted clusters, the cluster's name must match besides the annotation."""
+    owners = {HOSTED_CLUSTER: name_of(item), NODE_POOL: str(dig(item, "spec", "clusterName"))}
+    return owners.get(resource, case.name) == case.name
 
 
 def alive(ports: Ports, case: Case) -> tuple[str, ...]:
@@ -88,14 +88,14 @@ def alive(ports: Ports, case: Case) -> tuple[str, ...]:
 
 
 def strangers(ports: Ports, case: Case, namespace: str) -> tuple[str, ...]:
-    """What keeps a namespace of the destination: all but what this relocation made and nobody acts upon, what the
-    operator there made for it, and what every namespace has."""
+    """Objects for which a namespace of the destination is kept: all except harmless objects of this relocation, objects
+    created for it by the operator there, and the defaults of every namespace."""
     return tuple(
         f"{item['kind']} {name_of(item)}"
         for resource in _INHABITANTS
-        if resource != NODE_POOL or namespace == case.namespace  # elsewhere it would have a HostedCluster beside it
+        if resource != NODE_POOL or namespace == case.namespace  # elsewhere there would be a HostedCluster too
         for item in ports.destination.list(resource, namespace).items
-        if not (_is_harmless(case, resource, item) or _everywhere(item) or _made_for(case, item))
+        if not (_is_harmless(case, resource, item) or _is_default(item) or _is_made_for(case, item))
     )
 
 
@@ -103,11 +103,11 @@ def _is_harmless(case: Case, resource: Resource, item: Object) -> bool:
     return resource not in _DEADLY and is_ours(item, case.backup_id)
 
 
-def _everywhere(item: Object) -> bool:
+def _is_default(item: Object) -> bool:
     return name_of(item) in MADE_IN_EVERY_NAMESPACE if item["kind"] == CONFIG_MAP.kind else not travels(item)
 
 
-def _made_for(case: Case, item: Object) -> bool:
+def _is_made_for(case: Case, item: Object) -> bool:
     """Token secrets and tuning of its NodePools."""
     named = (annotations_of(item).get(NODE_POOL_ANNOTATION), labels_of(item).get(NODE_POOL_ANNOTATION))
     pools = {name for pool in case.node_pools for name in (pool, f"{case.namespace}/{pool}")}
@@ -115,26 +115,26 @@ def _made_for(case: Case, item: Object) -> bool:
 
 
 def revert(facts: Made) -> Decision:
-    """The kinds in the order in which they are listed, one after the other."""
+    """Removes the kinds in the order of the list, one after another."""
     if facts.items:
         first = facts.items[0].resource
         return dangerous_alive("destination", facts.alive) or remove(
             tuple(item for item in facts.items if item.resource == first)
         )
     if not facts.kept:
-        return Done("nothing that this relocation made is left of these")
-    seen = f"left on the destination, because others use them: {', '.join(facts.kept)}"
-    return Done(seen, (Check("in_use", "warning", seen, "they may not be taken from other hosted clusters"),))
+        return Done("no such object of this relocation is left")
+    message = f"left on the destination, because other hosted clusters use them: {', '.join(facts.kept)}"
+    return Done(message, (Check("in_use", "warning", message, "other hosted clusters need them"),))
 
 
 @dataclass(frozen=True, slots=True)
 class Governed:
-    """What the destination's HyperShift operator acts upon: HostedCluster or NodePools of this relocation."""
+    """Objects on which the destination's HyperShift operator acts: HostedCluster or NodePools of this relocation."""
 
     items: tuple[Removable, ...]
     alive: tuple[str, ...]
     operator: tuple[Workload, ...]
-    claim: Claim  # on it
+    claim: Claim  # on the operator
     operator_before: Mapping[str, Any] | None  # remembered: replicas by Deployment
     started: Started
 
@@ -151,14 +151,14 @@ def governed(ports: Ports, case: Case, memory: RunState, resource: Resource) -> 
 
 
 def remove_governed(facts: Governed, dangerous: tuple[str, ...] = ()) -> Decision | None:
-    """The next round towards their removal, None where none is left. The operator stays stopped."""
+    """The next round of the removal, None once finished. The operator stays stopped."""
     if not facts.items:
         return None
     stopped = all(item.stopped for item in facts.operator)
     started = facts.started
-    # An operator without pods cannot have acted upon an un-pausing that came after it had stopped.
+    # An operator without pods cannot have acted on a later un-pausing.
     if started.control_plane or (started.unpaused and not stopped):
-        return _too_late(facts, stopped=stopped)
+        return _refuse_started(facts, stopped=stopped)
     unclaimed = facts.claim.awaited()
     if unclaimed is not None:
         return unclaimed
@@ -169,30 +169,30 @@ def remove_governed(facts: Governed, dangerous: tuple[str, ...] = ()) -> Decisio
         if actions:
             return Do(actions)
         wake = WatchTarget("destination", POD, OPERATOR_NAMESPACE)
-        seen = still_there(facts.operator)
+        running = still_there(facts.operator)
         return Wait(
-            "no pod of the destination's HyperShift operator is left", seen, timeouts.OPERATOR_STOPPED.seconds, wake
+            "no pod of the destination's HyperShift operator is left", running, timeouts.OPERATOR_STOPPED.seconds, wake
         )
     return dangerous_alive("destination", facts.alive) or remove(facts.items, dangerous)
 
 
-def _too_late(facts: Governed, *, stopped: bool) -> Refuse:
-    """Somebody let the control plane start while it was called off."""
-    why = "somebody un-paused the destination's HostedCluster while the relocation was called off"
-    left = "What is left of its objects stays as it is; the source stays fenced."
+def _refuse_started(facts: Governed, *, stopped: bool) -> Refuse:
+    """Another client let the control plane start during the abort."""
+    why = "another client un-paused the destination's HostedCluster during the abort"
+    left = "The remaining objects stay as they are; the source stays fenced."
     if stopped and facts.operator_before:
         replicas = ", ".join(f"{name} had {count}" for name, count in facts.operator_before.items())
         left += f" The destination's HyperShift operator is stopped ({replicas} replicas)."
     todo = (
-        "Find out who did. Where its API never served: pause the HostedCluster again, scale its Deployments to 0, "
-        f"delete the HostedControlPlane without its finalizers, then run {RESUME}. Else keep the destination."
+        "Find out which client did it. If its API never served: pause the HostedCluster again, scale its Deployments "
+        f"to 0, delete the HostedControlPlane without its finalizers, then run {RESUME}. Else keep the destination."
     )
     return Refuse(PastNoReturn(why=why, left=left, todo=todo))
 
 
 def bring_operator_back(facts: Governed) -> Decision | None:
-    """To the replicas that it had, when nothing is left that it would finish deleting; then the claim on it is given
-    back. None where it has them, or where somebody gave it others meanwhile."""
+    """Restores the operator's replicas once no object is left whose deletion it would finish; then releases the claim.
+    None if it has these replicas, or if another client changed them since."""
     before = facts.operator_before or {}
     actions = tuple(
         scale("destination", item, int(before[item.name]))

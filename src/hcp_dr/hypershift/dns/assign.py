@@ -1,7 +1,7 @@
-"""The destination's part of a handover: as soon as it publishes a name that is held, its external-dns is given it.
+"""The destination's part of a handover: once it publishes a held name, its external-dns becomes the owner.
 
-Not before: an external-dns that owns a name which nothing publishes deletes it. And where it keeps a cache of owners it
-is restarted, or it would go on for an hour seeing the name as somebody else's.
+Not before: an external-dns deletes a name of its own that no object publishes. An external-dns with a cache of owners
+is restarted, because otherwise the name would have a foreign owner in its cache for an hour.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hcp_dr.upstream import HOSTNAME_ANNOTATION
 
 @dataclass(frozen=True, slots=True)
 class Giving:
-    """`waiting` are names that are held, and that the destination does not publish yet."""
+    """`waiting` are held names that the destination does not publish yet."""
 
     changes: tuple[RecordChange, ...]
     waiting: tuple[str, ...]
@@ -41,13 +41,13 @@ class Giving:
 
 
 def read_assignment(ports: Ports, case: Case, memory: RunState) -> Giving | None:
-    """None where no name is handed over, or none any more."""
+    """None without a handover, or after its end."""
     if not is_handed_over(memory) or memory.has(DNS_GIVEN):
         return None
     restarting = restart.observe(ports, case, memory)
     owner = restarting.external_dns.owner
     records, held = ports.zone.records(), memory.get(DNS_HELD)
-    published = frozenset[str]().union(*_published(ports.destination, case.control_plane_namespace))
+    published = frozenset[str]().union(*_published_names(ports.destination, case.control_plane_namespace))
     return Giving(
         changes=give(records, case.backup_id, held, owner, published) if owner else (),
         waiting=tuple(sorted(names_held(records, case.backup_id, held) - published)),
@@ -55,8 +55,8 @@ def read_assignment(ports: Ports, case: Case, memory: RunState) -> Giving | None
     )
 
 
-def _published(cluster: Kubernetes, namespace: str) -> Iterator[frozenset[str]]:
-    """What external-dns makes records from: admitted Routes, and the annotation of a Service with a load balancer."""
+def _published_names(cluster: Kubernetes, namespace: str) -> Iterator[frozenset[str]]:
+    """The names from which external-dns makes records: admitted Routes, and annotated Services with a load balancer."""
     for route in cluster.list(ROUTE, namespace).items:
         if not is_deleting(route) and any(_is_admitted(entry) for entry in dig(route, "status", "ingress") or ()):
             yield names_in(str(dig(route, "spec", "host") or ""))
@@ -67,5 +67,5 @@ def _published(cluster: Kubernetes, namespace: str) -> Iterator[frozenset[str]]:
 
 def _is_admitted(ingress: Object) -> bool:
     conditions = ingress.get("conditions") or ()
-    told = any((entry.get("type"), entry.get("status")) == ("Admitted", "True") for entry in conditions)
-    return told and bool(ingress.get("routerCanonicalHostname"))
+    admitted = any((entry.get("type"), entry.get("status")) == ("Admitted", "True") for entry in conditions)
+    return admitted and bool(ingress.get("routerCanonicalHostname"))

@@ -1,4 +1,4 @@
-"""external-dns of a management cluster, as its Deployment's arguments tell, and under which owner id it keeps names."""
+"""external-dns of a management cluster, by its Deployment's arguments, and its owner ID for DNS names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hcp_dr.upstream import EXTERNAL_DNS, OPERATOR_NAMESPACE
 
 @dataclass(frozen=True, slots=True)
 class ExternalDns:
-    """external-dns of one side, as its Deployment's arguments tell. `owner` is its TXT owner id."""
+    """external-dns of one side, by its Deployment's arguments. `owner` is its TXT owner ID."""
 
     side: Side
     there: bool
@@ -30,7 +30,7 @@ class ExternalDns:
 
 
 def read_arguments(deployment: Object, side: Side) -> ExternalDns:
-    """From the first container's command, args and environment. Whether it lives its pods tell."""
+    """From the first container's command, args and environment. Its pods decide whether it is running."""
     container = first_container(deployment)
     flags = flags_of(container)
     environment = {entry.get("name") for entry in container.get("env") or ()}
@@ -56,13 +56,13 @@ def read_external_dns(cluster: Kubernetes, side: Side) -> ExternalDns:
 
 
 def source_owner(ports: Ports, case: Case, records: Iterable[Record]) -> str:
-    """The owner id under which the source keeps its names: as its external-dns says, and where that is gone, as the
-    API's own record does. "" where nobody can say."""
-    found = read_external_dns(ports.source, "source")
-    if found.there:
-        return found.owner
-    claimed = owners_of(records, case.api_hostname) - {read_external_dns(ports.destination, "destination").owner}
-    return next(iter(claimed)) if len(claimed) == 1 else ""
+    """The owner ID of the source's DNS names: from its external-dns, or, if that is gone, from the API's own record. ""
+    if unknown."""
+    external_dns = read_external_dns(ports.source, "source")
+    if external_dns.there:
+        return external_dns.owner
+    owners = owners_of(records, case.api_hostname) - {read_external_dns(ports.destination, "destination").owner}
+    return next(iter(owners)) if len(owners) == 1 else ""
 
 
 def under(hostname: str, domain: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which records of the zone a hosted cluster owns on one side: found through external-dns's TXT ownership, by exact
+"""The records that a hosted cluster owns in the zone on one side: found through external-dns's TXT ownership, by exact
 name, never by counting lines."""
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _RESOURCE = re.compile(r"external-dns/resource=([^,\"]+)")
 
 
 Published = Mapping[str, frozenset[str]]
-"""The hostnames that an object published, by kind/namespace/name as external-dns writes it."""
+"""The hostnames published by an object, by kind/namespace/name in the form of external-dns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """What a TXT record says: who keeps which name, on behalf of which object (kind/namespace/name)."""
+    """The content of a TXT record: the owner of a name, and the object (kind/namespace/name) that published it."""
 
     names: tuple[str, ...]
     owner: str
@@ -38,12 +38,12 @@ class Ownership:
 
 
 def names_in(text: str) -> frozenset[str]:
-    """Of a Route's host or of that annotation, which may name several."""
+    """The names in a Route's host or in the hostname annotation, which may list several."""
     return frozenset(plain for each in text.split(",") if (plain := each.strip().rstrip(".").lower()))
 
 
 def fixed_names(hosted_cluster: Object) -> frozenset[str]:
-    """Of all services of a hosted cluster."""
+    """The fixed names of all services of a hosted cluster."""
     strategies = (
         dig(entry, "servicePublishingStrategy") or {} for entry in dig(hosted_cluster, "spec", "services") or ()
     )
@@ -52,9 +52,9 @@ def fixed_names(hosted_cluster: Object) -> frozenset[str]:
 
 
 def names_kept_by(txt_name: str) -> tuple[str, ...]:
-    """The name that a TXT record of external-dns is about: <label>-external-dns.<rest> in the old form,
-    <type>-<label>-external-dns.<rest> in the new one. Where it can be read as both, external-dns takes the new one,
-    which comes first here. Empty where it is no such record."""
+    """The name behind a TXT record of external-dns: <label>-external-dns.<rest> in the old form,
+    <type>-<label>-external-dns.<rest> in the new form. If both readings are possible, external-dns takes the new form,
+    so that comes first here. Empty for any other record."""
     label, _, rest = txt_name.partition(".")
     if not label.endswith(SUFFIX) or not rest:
         return ()
@@ -65,7 +65,7 @@ def names_kept_by(txt_name: str) -> tuple[str, ...]:
 
 
 def ownerships(records: Iterable[Record]) -> tuple[Ownership, ...]:
-    found = []
+    claims = []
     for record in records:
         names = names_kept_by(record.name) if record.type == "TXT" else ()
         text = "".join(record.values) if names else ""
@@ -73,18 +73,18 @@ def ownerships(records: Iterable[Record]) -> tuple[Ownership, ...]:
             continue
         owner, resource = _OWNER.search(text), _RESOURCE.search(text)
         if owner:
-            found.append(Ownership(names, owner[1], resource[1] if resource else "", record))
-    return tuple(found)
+            claims.append(Ownership(names, owner[1], resource[1] if resource else "", record))
+    return tuple(claims)
 
 
 def owned(
     records: Iterable[Record], owner: str, namespace: str, published: Published | None = None
 ) -> tuple[Record, ...]:
-    """The records that this owner keeps for objects of this namespace: the TXT records and what they are about. A name
-    that a TXT record of somebody else may be about, in whichever form, is theirs.
+    """The records of this owner for objects of this namespace: the TXT records and their address records. A name that a
+    TXT record of another owner may refer to, in either form, belongs to that owner.
 
-    With `published`, only that counts for which the object that the TXT record names has published the very name: so
-    sure must be who takes records away. It also tells in which form a TXT record is meant that can be read in both."""
+    With `published`, a name counts only if the object in its TXT record has published that very name: deleting records
+    needs this certainty. It also decides between the two readings of a TXT record."""
     records = tuple(records)
     claims = ownerships(records)
     mine = [o for o in claims if o.owner == owner and o.namespace == namespace]
@@ -96,7 +96,7 @@ def owned(
 
 
 def kept_at(records: Iterable[Record], owner: str, namespace: str, hostnames: Collection[str]) -> tuple[Record, ...]:
-    """What of `owned` is about exactly these names, whichever object published them. Nothing where nobody is named."""
+    """The part of `owned` at exactly these names, published by any object. Empty if no owner is given."""
     records = tuple(records)
     published = {claim.resource: frozenset(hostnames) for claim in ownerships(records)}
     return owned(records, owner, namespace, published) if owner else ()
@@ -109,10 +109,10 @@ def _about(claim: Ownership, published: Published | None) -> str | None:
 
 
 def owners_of(records: Iterable[Record], hostname: str) -> frozenset[str]:
-    """The owner ids that TXT records claim this very name for."""
+    """The owner IDs in TXT records for this very name."""
     return frozenset(o.owner for o in ownerships(records) if hostname in o.names)
 
 
 def strangers_at(records: Iterable[Record], kept: Collection[Record], hostnames: Collection[str]) -> tuple[Record, ...]:
-    """Address records at these names that are not among `kept`: somebody else's, or nobody's."""
+    """Address records at these names that are not among `kept`: of another owner, or without owner."""
     return tuple(r for r in records if r.name in hostnames and r.type.lower() in _TYPES and r not in kept)

@@ -1,4 +1,4 @@
-"""Restarts the destination's external-dns where it keeps a cache of who owns which record."""
+"""Restarts the destination's external-dns if it caches the owners of records."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _NO_CACHE = ("", "0", "0s", "0m", "0h")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    later: bool  # remembered: names are handed over, at which it is restarted then
+    later: bool  # remembered: names are handed over; external-dns is restarted during the handover
     external_dns: ExternalDns
     pods: tuple[PodFact, ...]
     old: Mapping[str, str] | None  # remembered: names by uid
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-    found = [w for w in workloads(ports.destination, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == EXTERNAL_DNS]
+    deployments = [w for w in workloads(ports.destination, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == EXTERNAL_DNS]
     return Facts(
         later=is_handed_over(memory),
         external_dns=read_external_dns(ports.destination, "destination"),
-        pods=tuple(pod for workload in found for pod in workload.pods),
+        pods=tuple(pod for workload in deployments for pod in workload.pods),
         old=memory.get(EXTERNAL_DNS_PODS),
     )
 
@@ -42,7 +42,7 @@ def pods_now(facts: Facts) -> Remember:
 
 
 def restart(facts: Facts) -> Decision:
-    """Of the pods that are remembered, or else of those that are there."""
+    """Restart the remembered pods, or else the current pods."""
     if facts.external_dns.cache in _NO_CACHE:
         return Done("the destination's external-dns keeps no cache of owners")
     if facts.old is None:
@@ -54,4 +54,4 @@ def restart(facts: Facts) -> Decision:
     )
     if actions:
         return Do(actions)
-    return Done(f"the destination's external-dns was restarted, because it keeps owners for {facts.external_dns.cache}")
+    return Done(f"the destination's external-dns was restarted because it caches owners for {facts.external_dns.cache}")

@@ -1,5 +1,5 @@
-"""Records are taken from an external-dns that is dead: deleted in one atomic batch, remembered whole, and put back by
-an undo."""
+"""Takeover of records from a dead external-dns: deleted in one atomic batch, remembered completely, and restored by an
+undo."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ def owner_of(image: Image) -> str:
 
 
 def image_of(owner: str, records: Iterable[Record], before: Image, at: float | None = None) -> RecordImage:
-    """With these records, and those that it held before."""
-    whole = {(record.name, record.type): record for record in (*records_of(before), *records)}
-    return RecordImage(owner, tuple(whole.values()), at)
+    """An image of these records and those already in `before`."""
+    by_place = {(record.name, record.type): record for record in (*records_of(before), *records)}
+    return RecordImage(owner, tuple(by_place.values()), at)
 
 
 def at_its_places(records: Iterable[Record], image: Image) -> tuple[Record, ...]:
-    """What of the zone's records has the name of one that was taken, and its type, or is an address as it was."""
+    """The zone's records with the name and type of a taken record, or with its name and any address type."""
     taken = {_place(record) for record in records_of(image)}
     return tuple(record for record in records if _place(record) in taken)
 
 
 def _place(record: Record) -> tuple[str, str]:
-    """No two kinds of address are at one name, unless one owner keeps them both."""
+    """Addresses of two types at one name always have the same owner."""
     return (record.name, "address" if record.type in ADDRESSES else record.type)
 
 
 def left_alone(image: Image) -> str:
-    """How the zone is left by a takeover that stops."""
+    """The state of the zone after a takeover that stops."""
     taken = records_of(image)
-    return f"No record was touched but those that were taken before: {list_records(taken)}." if taken else _NONE_TAKEN
+    return f"No record was changed except those taken before: {list_records(taken)}." if taken else _NONE_TAKEN
 
 
 def take(owner: str, left: tuple[Record, ...], strangers: tuple[Record, ...], image: Image) -> Decision:
-    """`left` is what the owner keeps for the hosted cluster; `strangers` are address records at its names that are not
-    among it."""
+    """`left` are the owner's remaining records for the hosted cluster; `strangers` are other address records at its
+    names."""
     if strangers:
         return Refuse(
             NotOurs(
-                what="At the hosted cluster's names are records of which nothing says that the source kept them for "
-                f"it: {list_records(strangers)}.",
+                what="The hosted cluster's names have records without proof that the source owns them: "
+                f"{list_records(strangers)}.",
                 left=left_alone(image),
-                todo="Find out whose they are. The destination's external-dns writes none beside them: delete them by "
-                f"hand if they may go, then run {RESUME}.",
+                todo="Find their owner. The destination's external-dns writes no records beside them: delete them by "
+                f"hand if that is safe, then run {RESUME}.",
             )
         )
     if left:
@@ -77,18 +77,19 @@ def take(owner: str, left: tuple[Record, ...], strangers: tuple[Record, ...], im
 
 
 def put_back(owner: str, image: Image, found: tuple[Record, ...]) -> Decision:
-    """For an undo: exactly what was taken is put back, all or nothing. `found` is what is at those names now."""
+    """For an undo: restore exactly the taken records, all or nothing. `found` are the current records at the names."""
     taken = records_of(image)
     others = tuple(record for record in found if record not in taken)
     if others:
         return Refuse(
             NotOurs(
-                what=f"Where records were taken from owner {owner} there are others now: {list_records(others)}.",
-                left="They were not touched.",
-                todo="Find out who wrote them; delete them by hand if they may go, then run the command again.",
+                what=f"The names of records taken from owner {owner} have other records now: {list_records(others)}.",
+                left="These were not touched.",
+                todo="Find out which client wrote them; delete them by hand if that is safe, then run the command "
+                "again.",
             )
         )
     missing = tuple(record for record in taken if record not in found)
     if missing:
         return Do((ChangeRecords(tuple(RecordChange("CREATE", record) for record in missing)),))
-    return Done(f"{len(taken)} records that were taken are there as they were")
+    return Done(f"{len(taken)} taken records are in the zone again")

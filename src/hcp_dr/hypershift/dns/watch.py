@@ -97,5 +97,5 @@ WATCH = Watch(
     after=(steps.BACKUP_RELEASE_DNS,),
     until=steps.VERIFY_PUBLISH_API,
     alarm=alarm,
-    told=describe,
+    describe=describe,
 )

@@ -1,4 +1,4 @@
-"""The hosted cluster's etcd, seen through its pods: who leads, how far it is, who belongs to it."""
+"""The hosted cluster's etcd, seen through its pods: its leader, its revision, its members."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _FETCH_SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member, as its own pod tells of it. Ids are etcd's, in decimals."""
+    """One member, as reported by its own pod. Ids are etcd's, in decimals."""
 
     pod: str
     cluster_id: str
     member_id: str
-    leader_id: str  # "0" where it knows of none
+    leader_id: str  # "0" if it knows no leader
     revision: int
-    knows: tuple[str, ...]  # names of all voting members, sorted; one that has not started yet has the name ""
+    knows: tuple[str, ...]  # names of all voting members, sorted; a member that has not started yet has the name ""
 
     @property
     def leads(self) -> bool:
@@ -44,28 +44,28 @@ def ready_pods(cluster: Kubernetes, case: Case) -> tuple[str, ...]:
 
 
 def replicas(cluster: Kubernetes, case: Case) -> int:
-    """How many members etcd is asked to have; 0 where there is no etcd."""
+    """The desired number of etcd members; 0 without etcd."""
     etcd = cluster.find(STATEFUL_SET, ETCD, case.control_plane_namespace)
     return int(dig(etcd, "spec", "replicas") or 0)
 
 
 def members(cluster: Kubernetes, case: Case) -> tuple[Member, ...]:
-    """What each Ready pod tells, one after the other; a pod that does not answer is not among them."""
-    found = (_member(cluster, case, pod) for pod in ready_pods(cluster, case))
-    return tuple(member for member in found if member is not None)
+    """The status of each Ready pod, one after another; a pod that does not answer is left out."""
+    statuses = (_member(cluster, case, pod) for pod in ready_pods(cluster, case))
+    return tuple(member for member in statuses if member is not None)
 
 
 def truth(cluster: Kubernetes, case: Case) -> str | None:
-    """The pod from which the one snapshot is taken: the only one, or among several the leader's, since a member that
-    lags behind may lack what was acknowledged. None while there is none."""
+    """The pod for the snapshot: the only one, or the leader's, because a member that lags may lack acknowledged writes.
+    None while there is none."""
     if replicas(cluster, case) == 1:
         return next(iter(ready_pods(cluster, case)), None)
     return leader(members(cluster, case))
 
 
-def leader(found: Iterable[Member]) -> str | None:
-    """The pod of the member that leads; of two that say so, one of them has not heard of its end: the farther one."""
-    return max(((member.revision, member.pod) for member in found if member.leads), default=(0, None))[1]
+def leader(statuses: Iterable[Member]) -> str | None:
+    """The pod of the leading member. If two claim to lead, one has not noticed its end: the higher revision wins."""
+    return max(((member.revision, member.pod) for member in statuses if member.leads), default=(0, None))[1]
 
 
 def still_revision(cluster: Kubernetes, case: Case, pod: str) -> tuple[int, int]:
@@ -82,24 +82,23 @@ def revision(cluster: Kubernetes, case: Case, pod: str) -> int | None:
 
 
 def size(cluster: Kubernetes, case: Case) -> int | None:
-    """How large the database of the member is from which the snapshot is taken, in bytes; None where nobody tells. A
-    snapshot is that large, with what was deleted and not given back."""
+    """The size of the leading member's database, in bytes; None if unknown. A snapshot has the same size, including
+    deleted data not yet freed."""
     pod = truth(cluster, case)
     lines = _lines(cluster, case, pod, _STATUS) if pod else []
-    told = dig(lines[0][0], "Status", "dbSize") if lines and lines[0] else None
-    return int(told) if told else None
+    size_in_bytes = dig(lines[0][0], "Status", "dbSize") if lines and lines[0] else None
+    return int(size_in_bytes) if size_in_bytes else None
 
 
 def cannot_fetch(cluster: Kubernetes, case: Case, pod: str, url: str, content: bytes) -> str | None:
-    """Why the pod does not get `content`, which is behind a presigned URL; None where it does. Nothing of it is kept
-    there."""
+    """Why the pod does not get `content` from the presigned URL; None if it does. The pod stores nothing."""
     place = from_pod.Place(case.control_plane_namespace, pod, ETCD)
     limits = f" --max-time {_FETCH_SECONDS}"
     answer = from_pod.ask(cluster, place, [f'url = "{url}"'], options=limits)
     if not answer.succeeded:
         return answer.why()
     if answer.body != content:
-        return f"it was answered {answer.page.status} with {len(answer.body)} bytes that are not what is there"
+        return f"the answer was {answer.page.status} with {len(answer.body)} bytes that differ from the object"
     return None
 
 
@@ -119,7 +118,7 @@ def _member(cluster: Kubernetes, case: Case, pod: str) -> Member | None:
 
 
 def _lines(cluster: Kubernetes, case: Case, pod: str, script: str) -> list[Any]:
-    """The JSON documents that the script prints, one a line; what else it says is passed over."""
+    """The JSON documents printed by the script, one in a line; other output is ignored."""
     completed = cluster.execute(case.control_plane_namespace, pod, ETCD, ["/bin/bash", "-c", script])
     text = completed.stdout.decode(errors="replace")
     return [json.loads(line) for line in text.splitlines() if line.startswith(("[", "{"))]

@@ -1,12 +1,12 @@
-"""Can etcd be restored by a URL? The one answer for every command that leads past the point of no return.
+"""Can etcd be restored by a URL? The same answer for every command that leads past the point of no return.
 
-`restoreSnapshotURL` is carried out by etcd-init, a script that the hosted release's control plane operator embeds, in
-the release's own etcd image. Of several members it restores each by itself, and each becomes a cluster of its own. Of
-shards it restores none. A script that calls a tool that the image has not, or not any more, never ends. All of that
-shows only when the control plane starts, when there is no way back. Nothing of it can be told by a version, so that the
-script is read in the operator's own binary, and the tools are asked what they can.
+`restoreSnapshotURL` is carried out by etcd-init, a script embedded in the hosted release's control plane operator, in
+the release's own etcd image. It restores each of several members separately, and each becomes a cluster of its own. It
+restores no shards. If it calls a tool that is not in the image, or no longer, it never ends. All of this shows only
+when the control plane starts, when there is no way back. No version number predicts it, so the script is read in the
+operator's own binary, and the tools are tested in the image.
 
-What was seen is remembered, because both are gone behind the fence, and with a source that is lost.
+The result is remembered, because both pods are gone behind the fence, or with a lost source.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from hcp_dr.objects.reading import dig, is_ready_pod, name_of, pods_of
 from hcp_dr.objects.release import control_plane_images, upgrade
 from hcp_dr.upstream import CONTROL_PLANE_OPERATOR, ETCD
 
-FILL_BY_HAND = "by hand, etcd's volumes can be filled as docs/by-hand.md says"
-_ABORT = "Where a relocation was begun, `hcp-dr abort` puts the source back into service."
+FILL_BY_HAND = "etcd's volumes can be filled by hand, see docs/by-hand.md"
+_ABORT = "If a relocation was begun, `hcp-dr abort` puts the source back into service."
 TOOLS = ("etcdctl", "etcdutl")
 _BINARY = "/usr/bin/control-plane-operator"
 EITHER = "either"
 _CALLED = {**{f"{tool} snapshot restore": tool for tool in TOOLS}, "-x /usr/bin/etcdutl": EITHER}
-"""As every etcd-init.sh has it, from hosted release 4.11 on, and nothing else in that binary: the tools that it calls,
-and that it takes etcdutl where it is there."""
+"""As in every etcd-init.sh since hosted release 4.11, and nowhere else in that binary: the tools that it calls, and
+its preference for etcdutl if present."""
 _READ_SCRIPT = " ".join(("LC_ALL=C grep -a -o", *(f"-e '{text}'" for text in _CALLED), _BINARY))
 _SEARCHED = (0, 1)
-"""How grep ends when it has read the file: found, not found."""
+"""grep's exit codes after reading the file: found, not found."""
 _ASK_TOOLS = "; ".join(
     f"if [ -x /usr/bin/{tool} ]; then echo has {tool}; "
     f"if ETCDCTL_API=3 /usr/bin/{tool} snapshot restore --help 2>&1 | grep -q -e --data-dir; "
     f"then echo can {tool}; fi; fi"
     for tool in TOOLS
 )
-"""etcdctl 3.6 answers with the help of what it still can."""
+"""etcdctl 3.6 answers with the help of its remaining commands."""
 
 
 def remembered(memory: RunState) -> RestoreProbe | None:
-    """None where nothing is remembered, or nothing that this version understands: then the source was not probed."""
+    """None if nothing is remembered, or nothing that this version understands: then the source was not probed."""
     try:
         return memory.get(ETCD_RESTORE)
     except NotOurs:
@@ -57,7 +57,7 @@ def remembered(memory: RunState) -> RestoreProbe | None:
 
 @dataclass(frozen=True, slots=True)
 class Etcd:
-    """What is to be restored, and what was seen of it; None where nobody looked."""
+    """The HostedCluster to restore, and the result of the probe; None without a probe."""
 
     hosted_cluster: Object
     looked: RestoreProbe | None
@@ -68,7 +68,7 @@ class Etcd:
 
     @property
     def refusal(self) -> NotRestorable | None:
-        """Of what was found, all that stops, in one error; None where nothing does."""
+        """All blocking checks in one error; None if there are none."""
         stopping = [check for check in self.checks if check.stops]
         if not stopping:
             return None
@@ -85,12 +85,12 @@ JUDGED = Etcd(
     {"spec": {"controllerAvailabilityPolicy": "SingleReplica"}},
     RestoreProbe("", 1, (), TOOLS, tools=TOOLS, restoring=TOOLS),
 )
-"""As it is when it was found restorable; for foreseeing what comes after."""
+"""The state once found restorable; for foreseeing later steps."""
 NOT_LOOKED = Etcd({}, None)
 
 
 def known(hosted_cluster: Object, source: Kubernetes, case: Case, memory: RunState, *, lost: bool) -> Etcd:
-    """By what is remembered, or else by a look now, unless the source is lost."""
+    """From the remembered probe, or else from a probe now, unless the source is lost."""
     looked = remembered(memory)
     if looked is None and not lost:
         _, looked = probe_restore(source, case)
@@ -98,93 +98,93 @@ def known(hosted_cluster: Object, source: Kubernetes, case: Case, memory: RunSta
 
 
 def checks(hosted_cluster: Object, looked: RestoreProbe | None) -> tuple[Check, ...]:
-    """Of a HostedCluster as it is to be restored, and of what was seen of it on the source; None where nobody looked.
-    None of them can be accepted."""
+    """Of the HostedCluster to restore, and of the probe of the source; None without a probe. No check can be
+    accepted."""
     if dig(hosted_cluster, "spec", "etcd", "managementType") == "Unmanaged":
         return (
             Check(
                 "etcd_members",
                 "blocked",
                 "etcd is not managed by HyperShift (spec.etcd.managementType is Unmanaged)",
-                "its data is where its owner keeps it, and no snapshot of it is restored with the control plane",
-                "none here: such a hosted cluster is moved by pointing a new one at the same etcd",
+                "its data stays with its owner, and no snapshot of it is restored with the control plane",
+                "not supported: to move such a hosted cluster, point a new one at the same etcd",
             ),
         )
     return (
-        _members(hosted_cluster, looked),
-        _shards(hosted_cluster, looked),
-        _tool(control_plane_images(hosted_cluster), looked),
+        _check_members(hosted_cluster, looked),
+        _check_shards(hosted_cluster, looked),
+        _check_tool(control_plane_images(hosted_cluster), looked),
     )
 
 
-def _members(hosted_cluster: Object, looked: RestoreProbe | None) -> Check:
-    """As many as are asked for, or as there were: HyperShift makes three unless it is told otherwise."""
-    asked = 1 if dig(hosted_cluster, "spec", "controllerAvailabilityPolicy") == "SingleReplica" else 3
-    members = max(asked, looked.members if looked else 0)
+def _check_members(hosted_cluster: Object, looked: RestoreProbe | None) -> Check:
+    """The desired number of members, or the observed number if higher: HyperShift's default is three."""
+    desired = 1 if dig(hosted_cluster, "spec", "controllerAvailabilityPolicy") == "SingleReplica" else 3
+    members = max(desired, looked.members if looked else 0)
     if members == 1:
         return Check("etcd_members", "ok", "etcd has 1 member")
     return Check(
         "etcd_members",
         "blocked",
         f"etcd has {members} members",
-        "a restore URL restores each by itself, and they become clusters of their own, which take different writes",
-        f"no command of hcp-dr restores it; {FILL_BY_HAND}",
+        "a restore URL restores each member separately, and they become separate clusters with different writes",
+        f"no hcp-dr command can restore it; {FILL_BY_HAND}",
     )
 
 
-def _shards(hosted_cluster: Object, looked: RestoreProbe | None) -> Check:
-    asked = [str(each.get("name", "?")) for each in dig(hosted_cluster, "spec", "etcd", "managed", "shards") or ()]
-    shards = [*dict.fromkeys((*asked, *(looked.shards if looked else ())))]
+def _check_shards(hosted_cluster: Object, looked: RestoreProbe | None) -> Check:
+    desired = [str(each.get("name", "?")) for each in dig(hosted_cluster, "spec", "etcd", "managed", "shards") or ()]
+    shards = [*dict.fromkeys((*desired, *(looked.shards if looked else ())))]
     if not shards:
         return Check("etcd_shards", "ok", "etcd has no shards")
     return Check(
         "etcd_shards",
         "blocked",
         f"etcd has shards: {', '.join(shards)}",
-        "what is in a shard is in no snapshot of etcd, and would be lost without a word",
-        "no command of hcp-dr restores it, and no URL of HyperShift's does",
+        "the data of a shard is in no snapshot of etcd, and would be lost without an error",
+        "no hcp-dr command can restore it, and no restore URL of HyperShift",
     )
 
 
-def _tool(release: str, looked: RestoreProbe | None) -> Check:
-    name, why = "etcd_restore", "etcd would never come up there, and that shows after the point of no return"
+def _check_tool(release: str, looked: RestoreProbe | None) -> Check:
+    name, why = "etcd_restore", "etcd would never start there, and that shows only after the point of no return"
     if looked is None:
         seen = "it is not known which tool etcd-init calls, nor whether etcd's image has it"
-        todo = f"make a new backup while the source answers, which looks; where it does not any more: {FILL_BY_HAND}"
+        todo = f"make a new backup, with a probe, while the source answers; if it no longer does: {FILL_BY_HAND}"
         return Check(name, "unknown", seen, why, todo)
     if looked.release != release:
-        seen = f"etcd-init and etcd were looked at in {looked.release or 'no release'}, and {release} would restore"
+        seen = f"etcd-init and etcd were probed in {looked.release or 'no release'}, but {release} would restore"
         return Check(
             name,
             "unknown",
             seen,
             why,
-            f"make a new backup while the source answers; where it does not any more: {FILL_BY_HAND}",
+            f"make a new backup while the source answers; if it no longer does: {FILL_BY_HAND}",
         )
     called, tools = looked.called, looked.tools
     if called is None and tools is not None and set(TOOLS) <= {*looked.restoring}:
         return Check(name, "ok", f"{' and '.join(TOOLS)} of etcd's image both restore")
     if called is None or tools is None:
-        todo = f"bring {CONTROL_PLANE_OPERATOR} and etcd up on the source, and look again; "
-        todo += f"where that cannot be: {FILL_BY_HAND}"
-        return Check(name, "unknown", f"it was not seen whether etcd-init restores: {looked.unseen}", why, todo)
+        todo = f"start {CONTROL_PLANE_OPERATOR} and etcd on the source, and probe again; "
+        todo += f"if that is not possible: {FILL_BY_HAND}"
+        return Check(name, "unknown", f"cannot tell whether etcd-init restores: {looked.unseen}", why, todo)
     needed = [tool for tool in TOOLS if tool in called]
     if len(needed) > 1 and EITHER in called:
         needed = ["etcdutl" if "etcdutl" in tools else "etcdctl"]
     if needed and set(needed) <= {*looked.restoring}:
         return Check(name, "ok", f"etcd-init calls {' or '.join(needed)}, which restores in etcd's image")
     if len(needed) != 1:
-        seen = f"{_BINARY} has no etcd-init that is known here"
-        return Check(name, "unknown", seen, why, f"look at its etcd-init.sh; {FILL_BY_HAND}")
+        seen = f"{_BINARY} has no known etcd-init"
+        return Check(name, "unknown", seen, why, f"inspect its etcd-init.sh; {FILL_BY_HAND}")
     [tool] = needed
-    lacks = "does not restore any more" if tool in tools else "is not there"
-    seen = f"etcd-init calls {tool} snapshot restore, and {tool} {lacks} in etcd's image"
-    todo = f"upgrade the hosted cluster to a release whose etcd-init fits its etcd, and look again; {FILL_BY_HAND}"
+    lacks = "can no longer restore" if tool in tools else "is missing"
+    seen = f"etcd-init calls {tool} snapshot restore, but {tool} {lacks} in etcd's image"
+    todo = f"upgrade the hosted cluster to a release whose etcd-init fits its etcd, and probe again; {FILL_BY_HAND}"
     return Check(name, "blocked", seen, why, todo)
 
 
 def probe_restore(cluster: Kubernetes, case: Case) -> tuple[Object, RestoreProbe]:
-    """The source's HostedCluster, and what is seen now. It only reads: objects, and two commands in pods."""
+    """The source's HostedCluster, and the probe of it. It only reads: objects, and two commands in pods."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
     namespace = case.control_plane_namespace
     sets = {name_of(item): item for item in cluster.list(STATEFUL_SET, namespace).items}
@@ -193,14 +193,14 @@ def probe_restore(cluster: Kubernetes, case: Case) -> tuple[Object, RestoreProbe
     if upgrading:
         called, answer, unseen = None, None, f"the control plane is being upgraded from {upgrading}"
     else:
-        called = _called(cluster, namespace, pods)
-        answer = _tools(cluster, namespace, sets.get(ETCD), pods)
-        unseen = "" if called is not None else f"no Ready pod shows what is in the image of {CONTROL_PLANE_OPERATOR}"
-        unseen = unseen if answer is not None else "no Ready pod of etcd shows what is in its image"
+        called = _read_called_tools(cluster, namespace, pods)
+        answer = _read_tools(cluster, namespace, sets.get(ETCD), pods)
+        unseen = "" if called is not None else f"no Ready pod has the image of {CONTROL_PLANE_OPERATOR}"
+        unseen = unseen if answer is not None else "no Ready etcd pod has the image of etcd"
     return hosted_cluster, RestoreProbe(
         release=control_plane_images(hosted_cluster),
         members=int(dig(sets.get(ETCD), "spec", "replicas") or 0),
-        shards=_shards_there(sets, cluster.list(CONFIG_MAP, namespace).items),
+        shards=_find_shards(sets, cluster.list(CONFIG_MAP, namespace).items),
         called=called,
         tools=None if answer is None else tuple(tool for tool in TOOLS if f"has {tool}" in answer),
         restoring=tuple(tool for tool in TOOLS if f"can {tool}" in (answer or ())),
@@ -208,35 +208,37 @@ def probe_restore(cluster: Kubernetes, case: Case) -> tuple[Object, RestoreProbe
     )
 
 
-def _shards_there(sets: Mapping[str, Object], config_maps: Iterable[Object]) -> tuple[str, ...]:
-    """StatefulSets beside etcd's own, and what the API server is told to keep elsewhere."""
-    found = [name for name in sorted(sets) if name.startswith("etcd-")]
+def _find_shards(sets: Mapping[str, Object], config_maps: Iterable[Object]) -> tuple[str, ...]:
+    """StatefulSets beside etcd's own, and the resources that the API server stores in other etcds."""
+    shards = [name for name in sorted(sets) if name.startswith("etcd-")]
     for config in (item for item in config_maps if name_of(item) == "kas-config"):
         with suppress(ValueError):
             arguments = json.loads((config.get("data") or {}).get("config.json", "{}"))
             overrides = dig(arguments, "apiServerArguments", "etcd-servers-overrides") or ()
-            found += [f"etcd-servers-overrides {each}" for each in overrides]
-    return tuple(found)
+            shards += [f"etcd-servers-overrides {each}" for each in overrides]
+    return tuple(shards)
 
 
-def _called(cluster: Kubernetes, namespace: str, pods: Iterable[Object]) -> tuple[str, ...] | None:
-    """Other components run the same image, so that a control plane that is fenced by hand can still be asked."""
+def _read_called_tools(cluster: Kubernetes, namespace: str, pods: Iterable[Object]) -> tuple[str, ...] | None:
+    """Other components run the same image, so a control plane fenced by hand can still be probed."""
     deployments = cluster.list(DEPLOYMENT, namespace).items
     template = next((item for item in deployments if name_of(item) == CONTROL_PLANE_OPERATOR), None)
     image = _image(dig(template, "spec", "template"), CONTROL_PLANE_OPERATOR)
-    for pod, container in _running(pods, image):
-        code, lines = _asked(cluster, (namespace, pod, container), _READ_SCRIPT)
+    for pod, container in _running_containers(pods, image):
+        code, lines = _execute(cluster, (namespace, pod, container), _READ_SCRIPT)
         if code in _SEARCHED:
             return tuple(word for text, word in _CALLED.items() if text in lines)
     return None
 
 
-def _tools(cluster: Kubernetes, namespace: str, etcd: Object | None, pods: Iterable[Object]) -> tuple[str, ...] | None:
-    """What etcd's image says of its tools, in lines."""
+def _read_tools(
+    cluster: Kubernetes, namespace: str, etcd: Object | None, pods: Iterable[Object]
+) -> tuple[str, ...] | None:
+    """The output of the tools in etcd's image, in lines."""
     mine = pods_of(etcd, pods) if etcd else ()
     image = _image(dig(etcd, "spec", "template"), ETCD)
-    for pod, container in _running(mine, image):
-        code, lines = _asked(cluster, (namespace, pod, container), _ASK_TOOLS)
+    for pod, container in _running_containers(mine, image):
+        code, lines = _execute(cluster, (namespace, pod, container), _ASK_TOOLS)
         if code == 0:
             return lines
     return None
@@ -247,19 +249,19 @@ def _image(template: Object | None, container: str) -> str:
     return next((str(each.get("image", "")) for each in containers if each.get("name") == container), "")
 
 
-def _running(pods: Iterable[Object], image: str) -> Iterator[tuple[str, str]]:
-    """Pods and containers of the image, which is that of the template: others are about to be replaced."""
+def _running_containers(pods: Iterable[Object], image: str) -> Iterator[tuple[str, str]]:
+    """Pods and containers with the image of the template: others are about to be replaced."""
     for pod in sorted(pods, key=name_of):
         for container in dig(pod, "spec", "containers") or ():
             if image and container.get("image") == image:
                 yield name_of(pod), str(container["name"])
 
 
-def _asked(cluster: Kubernetes, place: tuple[str, str, str], script: str) -> tuple[int | None, tuple[str, ...]]:
-    """Its exit code and what it said; None where these credentials may not ask, or the pod is gone."""
+def _execute(cluster: Kubernetes, place: tuple[str, str, str], script: str) -> tuple[int | None, tuple[str, ...]]:
+    """The exit code and the output; None if these credentials may not execute it, or the pod is gone."""
     try:
-        ended = cluster.execute(*place, ["/bin/bash", "-c", script])
+        completed = cluster.execute(*place, ["/bin/bash", "-c", script])
     except (CommandFailed, Forbidden, NotFound):
         return None, ()
-    lines = ended.stdout.decode(errors="replace").splitlines()
-    return ended.exit_code, tuple(line.strip() for line in lines)
+    lines = completed.stdout.decode(errors="replace").splitlines()
+    return completed.exit_code, tuple(line.strip() for line in lines)

@@ -1,8 +1,8 @@
-"""The restore URL: the presigned GET by which the destination's etcd-init fetches the snapshot (rules C7, C8).
+"""The restore URL: the presigned GET with which the destination's etcd-init fetches the snapshot (rules C7, C8).
 
-It must be https and fit the schema; it ends with its own expiry, or with the session that signed it, whichever is
-sooner; and it cannot be replaced in a HostedCluster that exists. So it is measured and tried before each use. It is
-tried from here: that the destination's nodes reach the bucket is proven only when etcd-init has fetched it.
+It must be https and fit the schema; it expires at its own time, or with the session that signed it, whichever is
+sooner; and it cannot be replaced in an existing HostedCluster. So it is measured and tried before each use. The try is
+from this machine: only a fetch by etcd-init proves that the destination's nodes reach the bucket.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from hcp_dr.errors import AwsError
 from hcp_dr.model import Ports
 
 URL_LENGTH = 1024
-"""Characters that the HostedCluster schema takes for restoreSnapshotURL."""
+"""Maximum length of restoreSnapshotURL in the HostedCluster schema, in characters."""
 URL_SECONDS = 24 * 3600
-"""How long a new one lives. The session of STS credentials may end sooner."""
+"""Lifetime of a new URL. The session of STS credentials may end sooner."""
 NEEDED = 1800
-"""Seconds that one must have left when it is used: the control plane's start may take 1200 until etcd has fetched."""
+"""Seconds of life needed at its use: the start of the control plane may take 1200 until etcd has fetched it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreUrl:
-    """What is to know of one, without the secret. `life` in seconds, None where it does not say; `holds` says whether
-    the credentials that sign now hold for `NEEDED`, None where a session does not say; `behind` is the size of what it
-    leads to, in bytes; `refused` is why it was not answered."""
+    """Properties of a URL, without the secret. `life` in seconds, None if unknown; `holds`: whether the current
+    credentials stay valid for `NEEDED`, None for a session of unknown length; `behind` is the size of the object behind
+    it, in bytes; `refused` is the reason of a refusal."""
 
     scheme: str
     length: int
@@ -38,36 +38,36 @@ class RestoreUrl:
 
     @property
     def ended(self) -> bool:
-        """Nobody can fetch anything with it any more."""
+        """Nothing can be fetched with it any more."""
         return self.life is not None and self.life <= 0
 
     def misfit(self) -> str | None:
-        """Why the schema does not take it, or etcd-init cannot use it."""
+        """Why the schema rejects it, or etcd-init cannot use it."""
         if self.scheme != "https":
-            return f"it is {self.scheme}, and etcd-init fetches by https only"
+            return f"it is {self.scheme}, but etcd-init fetches by https only"
         if self.length > URL_LENGTH:
-            return f"it has {self.length} characters, and restoreSnapshotURL takes {URL_LENGTH}"
+            return f"it has {self.length} characters, but restoreSnapshotURL takes {URL_LENGTH}"
         return None
 
     def fault(self, size: int) -> str | None:
-        """Why it cannot be relied on to fetch a snapshot of so many bytes. For one that was tried."""
+        """Why it is not reliable for a snapshot of so many bytes. For a URL that was tried."""
         if self.misfit():
             return self.misfit()
         if self.ended:
             return "it has expired"
         if self.life is not None and self.life < NEEDED:
-            return f"it expires in {self.life:.0f} s, and a restore may take {NEEDED}"
+            return f"it expires in {self.life:.0f} s, but a restore may take {NEEDED}"
         if self.holds is False:
             return f"the session that signs it ends in less than {NEEDED} s"
         if self.refused:
             return f"the bucket refuses it ({self.refused})"
         if self.behind != size:
-            return f"what it leads to has {self.behind} bytes instead of {size}"
+            return f"the object behind it has {self.behind} bytes instead of {size}"
         return None
 
 
 def tried(ports: Ports, url: str, *, fresh: bool) -> RestoreUrl:
-    """Fetches by the URL from here. `fresh` where it was signed just now, with the credentials of now."""
+    """Fetches the URL from here. `fresh` if it was just signed, with the current credentials."""
     behind, refused = None, ""
     try:
         behind = ports.bucket.size_behind(url)
@@ -80,7 +80,7 @@ def tried(ports: Ports, url: str, *, fresh: bool) -> RestoreUrl:
 
 
 def read(ports: Ports, url: str) -> RestoreUrl:
-    """What it says of itself, at this moment."""
+    """The properties written in the URL, at this moment."""
     ends = ends_at(url)
     return RestoreUrl(
         scheme=url.partition(":")[0],
@@ -93,15 +93,15 @@ def read(ports: Ports, url: str) -> RestoreUrl:
 
 
 def check(url: RestoreUrl) -> Check:
-    """What was proven of an URL that has no fault, and what was not."""
-    hours = "" if url.life is None else f", lives {url.life / 3600:.0f} h"
-    seen = f"{url.length} of {URL_LENGTH} characters{hours}; the snapshot's size is what it leads to from here"
+    """The proven and the unproven properties of a URL without fault."""
+    hours = "" if url.life is None else f", valid for {url.life / 3600:.0f} h"
+    seen = f"{url.length} of {URL_LENGTH} characters{hours}; from here, the object behind it has the snapshot's size"
     if url.session and url.holds is None:
         return Check(
             "restore_url",
             "warning",
             f"{seen}, and ends with its session",
-            "the session does not say when it ends: etcd-init may find the URL expired",
-            "be sure that the session lasts for half an hour more",
+            "the end of the session is unknown: etcd-init may find the URL expired",
+            "make sure that the session lasts at least another half hour",
         )
-    return Check("restore_url", "ok", f"{seen}; the destination's own way to the bucket was not tried")
+    return Check("restore_url", "ok", f"{seen}; access from the destination's nodes was not tested")

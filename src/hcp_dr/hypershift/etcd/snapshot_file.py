@@ -1,5 +1,5 @@
-"""etcd's snapshot as a file in its pod: the room for it, what is there, whether it is whole, and
-what an undo takes away of it. Reading commands only."""
+"""etcd's snapshot as a file in its pod: the space for it, the existing files, their integrity, and
+their removal by an undo. Reading commands only."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from hcp_dr.upstream import ETCD
 VOLUME = "/var/lib/data"
 DATABASE = f"{VOLUME}/member/snap/db"
 SPARE = 64 * MEBIBYTE
-"""Bytes that a save must leave free: etcd writes its log in pieces of so much, and stops where there is no room."""
+"""Bytes that a save must leave free: etcd preallocates its log in pieces of this size, and stops without space."""
 
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What can be told without reading the file. In bytes; None where the pod does not tell. `stamp` is that of the
-    file, "" where there is none; `names` are the files beside it."""
+    """Facts known without reading the file. In bytes; None if the pod does not report them. `stamp` identifies the
+    file, "" if there is none; `names` are the files beside it."""
 
     free: int | None
     database: int | None
@@ -37,43 +37,43 @@ class Glance:
 
     @property
     def lacking(self) -> int:
-        """How many bytes of room a save lacks. It writes as much as the database has, at most."""
+        """How many bytes of free space a save lacks. It writes at most the size of the database."""
         if self.free is None or self.database is None:
             return 0
         return max(0, self.database + SPARE - self.free)
 
     def of_save(self, path: str) -> tuple[str, ...]:
-        """Names of what a save to this path left, whole or not."""
+        """Names of the files left by a save to this path, complete or not."""
         name = path.removeprefix(f"{VOLUME}/")
         return tuple(each for each in self.names if each in (name, f"{name}.part"))
 
     def of_online(self, path: str) -> tuple[str, ...]:
-        """Paths of what saves of other online backups left: only one is at work at a time."""
+        """Paths of files left by other online backups: only one backup is at work at a time."""
         own = self.of_save(path)
         begins = f"snapshot-{ONLINE.name}-"
         return tuple(f"{VOLUME}/{each}" for each in self.names if each.startswith(begins) and each not in own)
 
 
 def no_room(namespace: str, pod: str, lacking: int, stays: str) -> Refused:
-    """`lacking` in bytes; `stays` says how the source is left."""
+    """`lacking` in bytes; `stays` describes the state of the source."""
     return Refused(
-        what=f"The volume of pod {namespace}/{pod} lacks {-(-lacking // MEBIBYTE)} MiB of room for etcd's snapshot: "
-        "etcd would stop when its disk is full.",
-        left=f"No snapshot is there; {stays}.",
-        todo=f"Remove what others left in that volume, or enlarge its PersistentVolumeClaim, then run {RESUME}.",
+        what=f"The volume of pod {namespace}/{pod} lacks {-(-lacking // MEBIBYTE)} MiB of free space for etcd's "
+        "snapshot: etcd would stop on a full disk.",
+        left=f"There is no snapshot; {stays}.",
+        todo=f"Remove other files from that volume, or enlarge its PersistentVolumeClaim, then run {RESUME}.",
     )
 
 
 def encryption(stored: StoredObject) -> Check:
-    kept = f"the snapshot is kept with {stored.encryption or 'no encryption that the bucket tells of'}"
+    text = f"the snapshot is stored with {stored.encryption or 'no encryption reported by the bucket'}"
     if stored.encryption:
-        return Check("snapshot_encryption", "ok", kept)
+        return Check("snapshot_encryption", "ok", text)
     why = "the snapshot holds every Secret of the hosted cluster"
-    return Check("snapshot_encryption", "warning", kept, why, "set BUCKET_ENCRYPTION, or the bucket's default")
+    return Check("snapshot_encryption", "warning", text, why, "set BUCKET_ENCRYPTION, or the bucket's default")
 
 
 def path_of(fence_id: str) -> str:
-    """The name says of which fence it is."""
+    """The name has the id of the fence."""
     return f"{VOLUME}/snapshot-{fence_id}.db"
 
 
@@ -86,19 +86,19 @@ def glance(cluster: Kubernetes, namespace: str, pod: str, path: str) -> Glance:
         f"ls {VOLUME}"
     )
     completed = cluster.execute(namespace, pod, ETCD, ["/bin/bash", "-c", script])
-    told = completed.stdout.decode(errors="replace").splitlines()
-    words = {line.partition(" ")[0]: line.split()[1:] for line in told[:3]}
+    lines = completed.stdout.decode(errors="replace").splitlines()
+    words = {line.partition(" ")[0]: line.split()[1:] for line in lines[:3]}
     room, database, stamp = (words.get(word, []) for word in ("room", "database", "file"))
     return Glance(
         free=int(room[3]) * 1024 if len(room) > 3 and room[3].isdigit() else None,
         database=int(database[0]) if database and database[0].isdigit() else None,
         stamp=f"{pod} {' '.join(stamp)}" if stamp else "",
-        names=tuple(told[3:]),
+        names=tuple(lines[3:]),
     )
 
 
 def read_file(cluster: Kubernetes, namespace: str, pod: str, path: str, *, part_size: int, stamp: str) -> SnapshotFile:
-    """The file read whole. etcd 3.6 moved `snapshot status` from etcdctl to etcdutl."""
+    """The file, read completely. etcd 3.6 moved `snapshot status` from etcdctl to etcdutl."""
     quoted, blocks = shlex.quote(path), part_size // MEBIBYTE
     size = int(stamp.split()[1])
     count = -(-size // part_size) if size > part_size else 0
@@ -131,7 +131,7 @@ def read_file(cluster: Kubernetes, namespace: str, pod: str, path: str, *, part_
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What the transfer left on the source and in the bucket. `unseen` are pods that could not be asked."""
+    """The remains of the transfer on the source and in the bucket. `unseen` are pods that could not be read."""
 
     namespace: str
     key: str
@@ -147,7 +147,7 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Left:
     for pod in etcd_members.ready_pods(ports.source, case) if fence_id else ():
         try:
             names = glance(ports.source, case.control_plane_namespace, pod, path).of_save(path)
-        except HcpDrError:  # a file that is left must not keep the hosted API away
+        except HcpDrError:  # a leftover file must not keep the hosted API down
             unseen.append(pod)
             continue
         files += [(pod, f"{VOLUME}/{name}") for name in names]
@@ -156,14 +156,14 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Left:
 
 
 def revert(facts: Left) -> Decision:
-    """The copy in the bucket is a backup like any other, and stays; etcd gets its room back."""
+    """The copy in the bucket is a backup like any other, and stays; etcd gets its space back."""
     actions: tuple[Action, ...] = (
         *(AbortUpload(facts.key, upload_id) for upload_id in facts.unfinished),
         *(RemoveSnapshot("source", facts.namespace, pod, path) for pod, path in facts.files),
     )
     if actions:
         return Do(actions)
-    seen = f"a snapshot is perhaps left in {', '.join(facts.unseen)} of {facts.namespace}, in {VOLUME}"
-    why = "those pods could not be asked, and the file takes room on etcd's volume"
-    checks = (Check("snapshot_file", "warning", seen, why, "delete it by hand"),) if facts.unseen else ()
-    return Done("nothing of the snapshot is left in etcd's volume", checks)
+    message = f"a snapshot may be left in {', '.join(facts.unseen)} of {facts.namespace}, in {VOLUME}"
+    why = "those pods could not be read, and the file takes space on etcd's volume"
+    checks = (Check("snapshot_file", "warning", message, why, "delete it by hand"),) if facts.unseen else ()
+    return Done("no snapshot is left in etcd's volume", checks)

@@ -1,1 +1,1 @@
-"""The fence: the state in which nothing writes to the source's etcd, its watch, and its removal."""
+"""The fence: no client writes to the source's etcd. How to prove, watch and lift it."""

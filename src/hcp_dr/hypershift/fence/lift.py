@@ -1,7 +1,7 @@
-"""The way back from the fence: the source serves again, as the very cluster that it was.
+"""Undoes the fence: the source serves again, as the very same cluster.
 
-The writers come first; then the fixed name has to answer with the nonce, and every node to renew its lease, before
-those come back who judge nodes or rebuild what is missing: the keepers and the restless."""
+The writers start first; then the fixed name must answer with the nonce, and every node must renew its lease, before the
+controllers start that judge nodes or rebuild missing objects: the keepers and the restless."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hcp_dr.upstream import NODE_LEASES_NAMESPACE
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """A Deployment that the fence stopped: what it is asked for and what of it is Ready."""
+    """A Deployment that the fence stopped: its desired and its Ready replicas."""
 
     name: str
     replicas: int
@@ -38,14 +38,14 @@ class Facts:
     before: Mapping[str, int] | None  # remembered: replicas by Deployment
     now: tuple[Scaled, ...]
     wanted: str | None  # remembered nonce
-    nonce: str | None  # read by name, once the writers are asked for again
-    silence: str  # why nobody answered, "" where somebody did
+    nonce: str | None  # read by name, once the writers are scaled up again
+    silence: str  # why the API does not answer, "" if it does
     nodes: tuple[NodeFact, ...]
     nodes_before: Mapping[str, str]  # remembered
     leases_before: Mapping[str, str] | None  # remembered when the API first answered again
 
     def stopped(self, names: tuple[str, ...]) -> tuple[Patch, ...]:
-        """What gives those of these back their replicas which are at zero, as the fence left them."""
+        """Patches that restore the replicas of those at zero, as the fence left them."""
         before = self.before or {}
         return tuple(
             Patch("source", DEPLOYMENT, item.name, self.namespace, {"spec": {"replicas": int(before[item.name])}})
@@ -102,17 +102,17 @@ def revert(facts: Facts) -> Decision:
     if facts.nonce != facts.wanted:
         return Refuse(
             NotProven(
-                what=f"https://{facts.hostname} answers, but without the nonce of this relocation: another content, or "
-                "ConfigMap default/hcp-dr-relocation is gone.",
+                what=f"https://{facts.hostname} answers, but without the nonce of this relocation: the content "
+                "differs, or ConfigMap default/hcp-dr-relocation is gone.",
                 left="The source's API servers have their replicas back; HostedCluster and machines are still paused.",
-                todo=f"Look at which side the name leads to, then run {RESUME}.",
+                todo=f"Check to which side the name resolves, then run {RESUME}.",
             )
         )
     return _nodes(facts) or _rest(facts)
 
 
 def _nodes(facts: Facts) -> Decision | None:
-    """The Ready condition alone is that of before the fence. A node that is gone by now is not waited for."""
+    """The Ready condition alone may date from before the fence. A node that is gone by now is not awaited."""
     if facts.leases_before is None:
         return Do((LEASES_AT_UNDO.remember({node.name: node.renewed for node in facts.nodes}),))
     late = [
@@ -136,25 +136,28 @@ def _rest(facts: Facts) -> Decision:
     if unready:
         wake = WatchTarget("source", POD, facts.namespace)
         return Wait(
-            "what the fence stopped is Ready", f"not yet: {', '.join(unready)}", timeouts.FENCED_READY.seconds, wake
+            "the Deployments stopped by the fence are Ready",
+            f"not yet: {', '.join(unready)}",
+            timeouts.FENCED_READY.seconds,
+            wake,
         )
     return Done(f"{facts.hostname} answers with the nonce, {len(facts.nodes)} nodes are Ready", _checks(facts))
 
 
 def _checks(facts: Facts) -> tuple[Check, ...]:
     now = {item.name: item.replicas for item in facts.now}
-    odd = [
+    changed = [
         f"{name} has {now.get(name, 'no Deployment')}, had {n}"
         for name, n in (facts.before or {}).items()
         if now.get(name) != n
     ]
     uids = {node.name: node.uid for node in facts.nodes}
     lost = [name for name, uid in facts.nodes_before.items() if uids.get(name) != uid]
-    found = []
-    if odd:
-        why = "somebody scaled them meanwhile; they were left as they are"
-        found.append(Check("replicas", "warning", ", ".join(odd), why, "scale them where nobody wants them so"))
+    checks = []
+    if changed:
+        why = "another client scaled them since; they were left as they are"
+        checks.append(Check("replicas", "warning", ", ".join(changed), why, "scale them unless this is intended"))
     if lost:
-        why = "they were there before the fence"
-        found.append(Check("nodes", "warning", f"gone or registered anew: {some(lost)}", why, "look at their machines"))
-    return tuple(found)
+        why = "they existed before the fence"
+        checks.append(Check("nodes", "warning", f"gone or registered again: {some(lost)}", why, "check their machines"))
+    return tuple(checks)

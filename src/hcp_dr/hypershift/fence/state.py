@@ -1,8 +1,8 @@
-"""The fence: the state in which nobody can write to the source's etcd, so that one snapshot is the whole truth.
+"""The fence: the state in which no client can write to the source's etcd, so that one snapshot is complete.
 
-Only kube-apiserver, openshift-apiserver and openshift-oauth-apiserver write to it (rule C1); control-plane-operator
-goes first, since it would bring them back. The proof is that their pods are gone and the pause stands, not that zero
-replicas were asked for. etcd's revision is a witness, no proof: keys with a lease still expire in a fenced etcd.
+Only kube-apiserver, openshift-apiserver and openshift-oauth-apiserver write to etcd (rule C1); control-plane-operator
+stops first, because it would start them again. The proof is that their pods are gone and the pause stands, not that
+zero replicas are desired. etcd's revision is an indication, no proof: keys with a lease still expire in a fenced etcd.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from hcp_dr.upstream import (
 )
 
 RECONCILERS = (CONTROL_PLANE_OPERATOR,)
-"""Goes to zero first: it would bring the writers back."""
+"""Scaled to zero first: it would start the writers again."""
 WRITERS = (KUBE_APISERVER, OPENSHIFT_APISERVER, OPENSHIFT_OAUTH_APISERVER)
 ALWAYS_THERE = (*RECONCILERS, KUBE_APISERVER)
-"""Without their Deployments a look proves nothing: it is the wrong place, or their pods are nobody's any more."""
+"""Without their Deployments an observation proves nothing: it is the wrong place, or their pods have no owner."""
 IGNORE_PAUSE = (CLUSTER_AUTOSCALER, CONTROL_PLANE_PKI_OPERATOR, KARPENTER_OPERATOR)
-"""They pay no heed to the pause, so they stop with the keepers (rule G)."""
+"""They ignore the pause, so they stop with the keepers (rule G)."""
 FENCED = (*RECONCILERS, *WRITERS, *IGNORE_PAUSE)
 
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """The source as the fence sees it."""
+    """The state of the source's fence."""
 
     paused: bool  # the HostedCluster's pausedUntil
     workloads: tuple[Workload, ...]
-    known: Mapping[str, int] = field(default_factory=dict)  # remembered: generations when the fence was made, by name
-    known_uids: Mapping[str, str] = field(default_factory=dict)  # remembered: uids then, by name
+    known: Mapping[str, int] = field(default_factory=dict)  # remembered: generations at the time of the fence, by name
+    known_uids: Mapping[str, str] = field(default_factory=dict)  # remembered: uids at the time of the fence, by name
 
     def named(self, names: tuple[str, ...]) -> tuple[Workload, ...]:
         return tuple(item for item in self.workloads if item.name in names)
@@ -59,7 +59,7 @@ class Fence:
 
     @property
     def generations(self) -> dict[str, int]:
-        """Of what is fenced, by name: nobody can start it without another one."""
+        """The generation of each fenced Deployment, by name: any start increases it."""
         return {item.name: item.generation for item in self.watched}
 
     @property
@@ -69,27 +69,27 @@ class Fence:
 
     @property
     def touched(self) -> tuple[str, ...]:
-        """What was changed or created again since the fence was made, whatever it is now."""
+        """The Deployments changed or created again since the fence was made, whatever their state now."""
         now, uids = self.generations, self.uids
         changed = {name for name in self.known if now.get(name) != self.known[name]}
         return tuple(sorted(changed | {name for name in self.known_uids if uids.get(name) != self.known_uids[name]}))
 
     def made(self) -> Fence:
-        """As it will stand when it is made; for foreseeing what comes after."""
+        """The state once the fence is made; for foreseeing later steps."""
         stopped = tuple(replace(item, replicas=0, pods=()) for item in self.workloads)
         return Fence(paused=True, workloads=stopped)
 
     def breach(self) -> str | None:
-        """Why it does not hold; None when it does."""
+        """Why the fence does not hold; None if it does."""
         if not self.paused:
-            return "the HostedCluster is not paused any more"
-        running = [f"{item} (asked for {item.replicas})" for item in self.watched if not item.stopped]
+            return "the HostedCluster is no longer paused"
+        running = [f"{item} (desired {item.replicas})" for item in self.watched if not item.stopped]
         if running:
             return f"not stopped: {', '.join(running)}"
         if self.touched:
             return f"changed since the fence was made: {', '.join(self.touched)}"
         missing = ", ".join(self.missing)
-        return f"zero pods prove nothing where there is no Deployment {missing}" if missing else None
+        return f"zero pods prove nothing without a Deployment {missing}" if missing else None
 
 
 def beside(made: FenceRecord | None, paused: bool, found: tuple[Workload, ...]) -> Fence:  # noqa: FBT001
@@ -102,7 +102,7 @@ def is_paused(hosted_cluster: Object) -> bool:
 
 
 def read_fence(cluster: Kubernetes, case: Case, memory: RunState | None = None) -> Fence:
-    """As it stands; beside what was remembered when it was made, where there is a memory."""
+    """The current state; compared with the remembered generations if a memory is given."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
     found = workloads(cluster, case.control_plane_namespace, DEPLOYMENT)
     return beside(memory.get(FENCE) if memory else None, is_paused(hosted_cluster), found)

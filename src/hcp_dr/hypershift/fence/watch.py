@@ -1,13 +1,13 @@
-"""The fence is watched from when it is made until teardown has stopped the source for good (rule C3).
+"""The fence is watched from its creation until teardown has stopped the source for good (rule C3).
 
-Others may lift the pause or scale a writer back: GitOps, a recovery job, somebody at night. Then the source is closed
-again at once. Before the point of no return its snapshot is void, and the steps from the pause on are done again, with
-a fence of another id. After it the destination serves already: what the source acknowledged meanwhile is not there.
+Other clients may lift the pause or scale a writer up: GitOps, a recovery job, an engineer on call. Then the source is
+closed again at once. Before the point of no return its snapshot is void, and the steps from the pause on are repeated,
+with a fence of another id. After it the destination already serves, and lacks what the source acknowledged since.
 
-A look is cheap: one object and one list. A writer that came and went between two looks is known by the generation of
-its Deployment, which was remembered with the fence.
+An observation is cheap: one object and one list. A writer that came and went between two observations shows in the
+generation of its Deployment, which is remembered with the fence.
 
-A fence that was made by hand is watched from when the backup is accepted. Nobody here can take a new snapshot then.
+A fence made by hand is watched from the acceptance of the backup. hcp-dr cannot take a new snapshot then.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from hcp_dr.objects.reading import dig, name_of
 
 WATCH_NAME = "watch.fence"
 RESTARTS_AT_MOST = 3
-"""So often the source is fenced anew before the point of no return; then somebody has to be stopped first."""
+"""How often the source is fenced again before the point of no return; then the cause must be stopped first."""
 VOID = (
     steps.BACKUP_PAUSE,
     steps.BACKUP_FENCE,
@@ -55,7 +55,7 @@ VOID = (
     steps.RESTORE_NODE_POOLS,
     steps.RESTORE_REFRESH_EXTERNAL_DNS,
 )
-"""What is worth nothing when the fence was lifted before the point of no return."""
+"""Steps that are void if the fence was lifted before the point of no return."""
 _VOID_VALUES = tuple(key.name for key in (FENCE, SNAPSHOT_FILE, UPLOAD, EXTERNAL_DNS_PODS))
 
 
@@ -67,13 +67,13 @@ class Facts:
     now: float  # seconds since the epoch
     fence: Fence
     fenced: FenceRecord | None  # remembered
-    breaches: tuple[Breach, ...]  # remembered; the last one may be open
+    breaches: tuple[Breach, ...]  # remembered; the last breach may be open
     done: tuple[str, ...]  # of the steps that a breach makes void
     suspects: tuple[str, ...] = ()
     released: bool | None = None  # whether the destination may have taken writes; None until the source is closed again
-    revision: int | None = None  # of the source's etcd, when it is closed again
+    revision: int | None = None  # of the source's etcd, after it is closed again
     by_hand: bool = False  # the snapshot was made by hand
-    stranger: Stranger | None = None  # what is looked at is not the source of this relocation
+    stranger: Stranger | None = None  # the observed cluster, if it is not the source of this relocation
 
     @property
     def open(self) -> Breach | None:
@@ -98,9 +98,9 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     facts = replace(facts, stranger=namesake(ports, case, hosted_cluster))
     if alarm(facts) is None:
         return facts
-    other = facts.stranger or stranger(ports, case, "source")
-    if other is not None:
-        return replace(facts, stranger=other)
+    stranger_found = facts.stranger or stranger(ports, case, "source")
+    if stranger_found is not None:
+        return replace(facts, stranger=stranger_found)
     pods = source.list(POD, namespace).items
     fence = replace(facts.fence, workloads=tuple(workload(item, pods) for item in deployments))
     facts = replace(facts, fence=fence, suspects=_suspects(hosted_cluster, deployments, facts))
@@ -115,19 +115,23 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def _suspects(hosted_cluster: Object, deployments: tuple[Object, ...], facts: Facts) -> tuple[str, ...]:
-    """Who wrote what is not as it was."""
-    found = suspects(hosted_cluster, "spec", "pausedUntil", but=FIELD_MANAGER) if not facts.fence.paused else ()
+    """The authors of the changes."""
+    writers = suspects(hosted_cluster, "spec", "pausedUntil", but=FIELD_MANAGER) if not facts.fence.paused else ()
     started = {item.name for item in facts.fence.watched if item.replicas} | {*facts.fence.touched}
     for item in deployments:
         if name_of(item) in started:
-            found += suspects(item, "spec", "replicas", but=FIELD_MANAGER)
-    return tuple(dict.fromkeys(map(str, found)))
+            writers += suspects(item, "spec", "replicas", but=FIELD_MANAGER)
+    return tuple(dict.fromkeys(map(str, writers)))
 
 
 def _serves(ports: Ports, case: Case) -> bool:
     """Was the destination's HostedCluster un-paused? From then on its API may take writes."""
-    found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
-    return found is not None and is_ours(found, case.backup_id) and dig(found, "spec", "pausedUntil") is None
+    hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    return (
+        hosted_cluster is not None
+        and is_ours(hosted_cluster, case.backup_id)
+        and dig(hosted_cluster, "spec", "pausedUntil") is None
+    )
 
 
 def _closed(facts: Facts) -> bool:
@@ -139,10 +143,10 @@ def alarm(facts: Facts) -> str | None:
         return facts.stranger.error.what
     if facts.open is not None:
         return f"the source is being fenced again: {facts.open.what}"
-    wrong = [] if facts.fence.paused else ["its HostedCluster is not paused any more"]
+    wrong = [] if facts.fence.paused else ["its HostedCluster is no longer paused"]
     running = [f"{item.name} {item.replicas}" for item in facts.fence.watched if item.replicas or item.pods]
     if running:
-        wrong.append(f"asked for again: {', '.join(running)}")
+        wrong.append(f"scaled up again: {', '.join(running)}")
     if facts.fence.touched:
         wrong.append(f"changed since the fence: {', '.join(facts.fence.touched)}")
     if not wrong:
@@ -153,26 +157,26 @@ def alarm(facts: Facts) -> str | None:
 
 def plan(facts: Facts) -> Decision:
     if facts.stranger is not None:
-        return Refuse(facts.stranger.error)  # what cannot be identified is not put right
+        return Refuse(facts.stranger.error)  # an unidentified cluster is not changed
     lifted = alarm(facts)
     if lifted is None:
         return Done("the source is fenced again" if facts.breaches else "the fence holds")
-    seen = (BREACHES.remember((*facts.breaches, _breach(facts, lifted))),) if facts.open is None else ()
+    remember = (BREACHES.remember((*facts.breaches, _breach(facts, lifted))),) if facts.open is None else ()
     pause = () if facts.fence.paused else (_pause(facts),)
-    actions = (*seen, *pause, *stop("source", facts.fence.watched))
+    actions = (*remember, *pause, *stop("source", facts.fence.watched))
     if actions:
         return Do(actions)
     if not _closed(facts):
-        left = still_there(facts.fence.watched)
+        running = still_there(facts.fence.watched)
         wake = WatchTarget("source", POD, facts.control_plane_namespace)
         return Wait(
-            "no pod of the source can write again", f"still there: {left}", timeouts.FENCE_PODS_GONE.seconds, wake
+            "no pod of the source can write any more", f"still there: {running}", timeouts.FENCE_PODS_GONE.seconds, wake
         )
     return _close(facts)
 
 
 def _close(facts: Facts) -> Decision:
-    """Nothing can write to the source any more. What has become of what was written?"""
+    """No client can write to the source any more. Decides the consequence of the writes during the breach."""
     last = replace(
         facts.breaches[-1],
         closed=facts.now,
@@ -191,19 +195,19 @@ def _close(facts: Facts) -> Decision:
         return Do((closed, Invalidate((), (), _void_by_hand(last.what), again=False)))
     error = FenceBroken(
         what=f"The snapshot is void: {last.what}" + (f" (time {count})." if count > 1 else "."),
-        left="The source is fenced again, so the hosted API is away; the destination holds nothing that runs.",
-        todo=f"Stop whoever lifts the fence. Then run {RESUME}; after `hcp-dr restore` alone, start over with a "
-        "new BACKUP_DIR.",
+        left="The source is fenced again, so the hosted API is down; nothing of it runs on the destination.",
+        todo=f"Stop the client that lifts the fence. Then run {RESUME}; after `hcp-dr restore` alone, start over with "
+        "a new BACKUP_DIR.",
     )
     return Do((closed, Invalidate(facts.done, _VOID_VALUES, error, again=count % RESTARTS_AT_MOST != 0)))
 
 
 def _void_by_hand(what: str) -> FenceBroken:
     return FenceBroken(
-        what=f"The snapshot that was made by hand may be void: {what}.",
-        left="The source is fenced again, so the hosted API is away; the destination holds nothing that runs.",
-        todo="Stop whoever lifts the fence. Then take away by hand what this restore made on the destination, with its "
-        "HyperShift operator at zero replicas; save the snapshot and the objects again, into a new folder.",
+        what=f"The snapshot made by hand may be void: {what}.",
+        left="The source is fenced again, so the hosted API is down; nothing of it runs on the destination.",
+        todo="Stop the client that lifts the fence. Then remove this restore's objects from the destination by hand, "
+        "with its HyperShift operator at zero replicas; save the snapshot and the objects again, into a new folder.",
     )
 
 
@@ -224,29 +228,29 @@ def _breach(facts: Facts, wrong: str) -> Breach:
 
 
 def describe_breaches(memory: RunState) -> tuple[Check, ...]:
-    """One check for each time that the fence was lifted."""
+    """One check for each lifting of the fence."""
     return tuple(_describe(breach) for breach in memory.get(BREACHES) or ())
 
 
 def _describe(breach: Breach) -> Check:
     until = f"fenced again at {utc(breach.closed)}" if breach.closed is not None else "not fenced again yet"
-    seen = f"{breach.what}; seen at {utc(breach.seen)}, {until}"
+    message = f"{breach.what}; seen at {utc(breach.seen)}, {until}"
     if breach.closed is not None and not breach.released:
-        return Check(WATCH_NAME, "warning", seen, "the snapshot of before was thrown away, and a new one was taken")
+        return Check(WATCH_NAME, "warning", message, "the old snapshot was discarded, and a new one was taken")
     if breach.revision is not None and breach.revision == breach.stood:
-        seen += f"; etcd there stands at revision {breach.revision} as it did: nothing was written"
-        return Check(WATCH_NAME, "warning", seen, "two control planes could have served")
+        message += f"; etcd there is still at revision {breach.revision}: nothing was written"
+        return Check(WATCH_NAME, "warning", message, "two control planes could have served")
     if breach.revision is not None:
-        seen += f"; etcd there went from revision {breach.stood or 'unknown'} to {breach.revision}"
-    up = "its API was up" if breach.wrote else "no API server of it was seen"
+        message += f"; etcd there went from revision {breach.stood or 'unknown'} to {breach.revision}"
+    up = "its API was up" if breach.wrote else "none of its API servers was seen"
     since = breach.since
-    window = f"after {utc(since)}, when the fence was made last" if since is not None else "since the fence was made"
+    window = f"after {utc(since)}, the time of the last fence" if since is not None else "since the fence was made"
     return Check(
         WATCH_NAME,
         "warning",
-        f"{seen}; {up}",
-        f"what the source acknowledged {window} is not on the destination: lost, and nothing can tell what it was",
-        "find out who lifted the fence; compare what was written in that time with the source's etcd before teardown",
+        f"{message}; {up}",
+        f"what the source acknowledged {window} is lost; there is no record of what was written",
+        "find out which client lifted the fence; before teardown, compare the source's etcd for writes in that time",
     )
 
 
@@ -255,5 +259,5 @@ WATCH = Watch(
     after=(steps.BACKUP_FENCE, steps.BY_HAND_ACCEPT_BACKUP),
     until=steps.TEARDOWN_STOP_CONTROL_PLANE,
     alarm=alarm,
-    told=describe_breaches,
+    describe=describe_breaches,
 )

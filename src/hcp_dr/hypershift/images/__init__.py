@@ -1,1 +1,1 @@
-"""Pulling images on the destination's nodes before the fence."""
+"""Pulls images on the destination's nodes before the fence."""

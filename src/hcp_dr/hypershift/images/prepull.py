@@ -1,7 +1,7 @@
-"""Pulling images ahead: which images, onto which nodes, the pods that have a kubelet do it, and how far they are.
+"""Pulling images ahead: the images, the nodes, the pods that make a kubelet pull, and their progress.
 
-One pod for each node holds a container for each image. Whether that runs does not matter: a kubelet pulls before it
-starts. The scheduler puts it there, by the node's name, so that room, taints and admission are minded as they will be
+One pod for each node has a container for each image. It does not matter whether the containers run: a kubelet pulls
+before the start. The scheduler places the pod, by the node's name, so that room, taints and admission are respected as
 for the control plane itself.
 """
 
@@ -23,7 +23,7 @@ from hcp_dr.objects.reading import dig, is_deleting, labels_of, name_of, uid_of
 from hcp_dr.upstream import CLUSTER_ANNOTATION, CONTROL_PLANE_NODE_LABEL
 
 MOST_NODES = 12
-"""Where more may take the control plane, it may not be worth their disks and the registry's time."""
+"""Maximum number of nodes: more are rarely worth their disk space and the registry's time."""
 LABEL = "hcp-dr.openshift.io/pulls-images"
 _UNPULLED = frozenset(
     {
@@ -37,18 +37,18 @@ _AFTER_PULL = frozenset(
         *("PreCreateHookError", "PreStartHookError", "PostStartHookError"),
     }
 )
-"""Why a container waits, as a kubelet says it: because of its image, or with its image there."""
-_TOO_MUCH = re.compile(r"(?<=//)[^/@\s]+@|\?\S+")
-"""What may be secret in the URL of a registry."""
-_LONGEST = 200
+"""Why a container waits, in the kubelet's words: because of its image, or with its image present."""
+_SECRET_PARTS = re.compile(r"(?<=//)[^/@\s]+@|\?\S+")
+"""Parts of a registry's URL that may be secret."""
+_MAX_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be pulled, and where."""
+    """The images to pull, and the nodes."""
 
     images: tuple[str, ...] = ()  # of the control plane's containers on the source
-    withheld: tuple[str, ...] = ()  # that the source's nodes cannot pull either
+    withheld: tuple[str, ...] = ()  # images that the source's nodes cannot pull either
     pull_secrets: tuple[str, ...] = ()
     tolerations: tuple[Mapping[str, Any], ...] = ()  # of the control plane's pods
     nodes: tuple[str, ...] = ()  # of the destination
@@ -56,8 +56,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class PullPod:
-    """A pod in the destination's control plane namespace. `pulled` are the images that its node has; `unpulled` says
-    why not, by image; `says` why it has not begun, or has ended before its time."""
+    """A pod in the destination's control plane namespace. `pulled` are the images on its node; `unpulled` has the
+    reasons, by image; `says` is the reason why it has not begun, or ended too early."""
 
     name: str
     uid: str
@@ -70,7 +70,7 @@ class PullPod:
 
 
 def pod_name(node: str, images: Iterable[str]) -> str:
-    """The same for the same node and images: made twice is a conflict. Other images make another pod."""
+    """The same for the same node and images: creating it twice is a conflict. Other images make another pod."""
     digest = hashlib.sha256("\n".join((node, *images)).encode()).hexdigest()[:12]
     return f"hcp-dr-pull-{node.partition('.')[0][:30]}-{digest}"
 
@@ -98,36 +98,36 @@ def find_images(ports: Ports, case: Case) -> Wanted:
 
 
 def _rank(node: Object, namespace: str) -> tuple[bool, bool, str]:
-    """As HyperShift prefers them: those for this very control plane, those for any."""
+    """HyperShift's preference: first nodes for this very control plane, then nodes for any control plane."""
     labels = labels_of(node)
     return labels.get(CLUSTER_ANNOTATION) != namespace, labels.get(CONTROL_PLANE_NODE_LABEL) != "true", name_of(node)
 
 
 def _images(pods: Iterable[Object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """As the pods name them; and those which a container waits for in vain, while none has them."""
+    """The images named by the pods; and images for which a container waits in vain while no container has them."""
     wanted: set[str] = set()
-    without: set[str] = set()
+    unpulled: set[str] = set()
     for pod in pods:
-        for word, status in (("containers", "containerStatuses"), ("initContainers", "initContainerStatuses")):
-            told = {entry.get("name"): entry for entry in dig(pod, "status", status) or ()}
-            for container in dig(pod, "spec", word) or ():
-                vain = dig(told.get(container.get("name")), "state", "waiting", "reason") in _UNPULLED
-                (without if vain else wanted).add(str(container.get("image") or ""))
-    return tuple(sorted(wanted - {""})), tuple(sorted(without - wanted - {""}))
+        for key, status in (("containers", "containerStatuses"), ("initContainers", "initContainerStatuses")):
+            statuses = {entry.get("name"): entry for entry in dig(pod, "status", status) or ()}
+            for container in dig(pod, "spec", key) or ():
+                vain = dig(statuses.get(container.get("name")), "state", "waiting", "reason") in _UNPULLED
+                (unpulled if vain else wanted).add(str(container.get("image") or ""))
+    return tuple(sorted(wanted - {""})), tuple(sorted(unpulled - wanted - {""}))
 
 
 def _tolerations(items: Iterable[Object]) -> tuple[Mapping[str, Any], ...]:
-    """Each once; what Kubernetes gives to every pod by itself is left to it."""
-    found: list[Mapping[str, Any]] = []
+    """All tolerations, without duplicates and without Kubernetes' defaults for every pod."""
+    tolerations: list[Mapping[str, Any]] = []
     for item in items:
         for each in dig(item, "spec", "tolerations") or ():
-            if each not in found and not str(each.get("key", "")).startswith("node.kubernetes.io/"):
-                found.append(each)
-    return tuple(found)
+            if each not in tolerations and not str(each.get("key", "")).startswith("node.kubernetes.io/"):
+                tolerations.append(each)
+    return tuple(tolerations)
 
 
 def _pull_secrets(ports: Ports, case: Case, pods: Iterable[Object]) -> tuple[str, ...]:
-    """Those of the pods that are restored."""
+    """The pull secrets of the pods, as far as they are restored."""
     named = {str(each.get("name")) for pod in pods for each in dig(pod, "spec", "imagePullSecrets") or ()}
     manifest = read_manifest(ports.archive) if named else None
     if manifest is not None:
@@ -138,15 +138,15 @@ def _pull_secrets(ports: Ports, case: Case, pods: Iterable[Object]) -> tuple[str
 
 
 def pull_pod(pod: Object, images: Sequence[str], backup_id: str) -> PullPod:
-    told = {str(entry.get("name")): entry for entry in dig(pod, "status", "containerStatuses") or ()}
+    statuses = {str(entry.get("name")): entry for entry in dig(pod, "status", "containerStatuses") or ()}
     pulled, unpulled = [], {}
-    for place, image in enumerate(images):
-        status = told.get(_container_name(place)) or {}
+    for index, image in enumerate(images):
+        status = statuses.get(_container_name(index)) or {}
         waiting = dig(status, "state", "waiting") or {}
         if status.get("imageID") or waiting.get("reason") in _AFTER_PULL:
             pulled.append(image)
         elif waiting.get("reason") in _UNPULLED:
-            unpulled[image] = _plainly(f"{waiting['reason']}: {waiting.get('message', '')}")
+            unpulled[image] = _shorten(f"{waiting['reason']}: {waiting.get('message', '')}")
     ended = dig(pod, "status", "phase") in ("Succeeded", "Failed")
     unscheduled = (c for c in dig(pod, "status", "conditions") or () if c.get("type") == "PodScheduled")
     says = [dig(pod, "status", "reason"), dig(pod, "status", "message")] if ended else []
@@ -157,15 +157,15 @@ def pull_pod(pod: Object, images: Sequence[str], backup_id: str) -> PullPod:
         ours=is_ours(pod, backup_id) and LABEL in labels_of(pod),
         pulled=tuple(pulled),
         unpulled=unpulled,
-        says=_plainly(": ".join(str(each) for each in says if each)),
+        says=_shorten(": ".join(str(each) for each in says if each)),
         ended=ended,
         deleting=is_deleting(pod),
     )
 
 
-def _plainly(text: str) -> str:
-    text = _TOO_MUCH.sub("", " ".join(text.split())).rstrip(":. ")
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def _shorten(text: str) -> str:
+    text = _SECRET_PARTS.sub("", " ".join(text.split())).rstrip(":. ")
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"
 
 
 def _container_name(place: int) -> str:
@@ -173,26 +173,28 @@ def _container_name(place: int) -> str:
 
 
 def body(node: str, wanted: Wanted, namespace: str, backup_id: str) -> Object:
-    """It may do nothing and asks for next to nothing."""
+    """It is allowed nothing and requests minimal resources."""
     containers = [
         {
-            "name": _container_name(place),
+            "name": _container_name(index),
             "image": image,
             "imagePullPolicy": "IfNotPresent",
             "command": ["/bin/true"],
             "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}},
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }
-        for place, image in enumerate(wanted.images)
+        for index, image in enumerate(wanted.images)
     ]
-    here = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+    this_node = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
     spec = {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 0,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [here]}}},
+        "affinity": {
+            "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [this_node]}}
+        },
         "tolerations": [dict(each) for each in wanted.tolerations],
         "imagePullSecrets": [{"name": name} for name in wanted.pull_secrets],
         "containers": containers,

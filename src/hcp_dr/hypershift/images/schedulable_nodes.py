@@ -1,4 +1,4 @@
-"""Which nodes of a management cluster take pods, and on which of them a pod of the control plane may stand."""
+"""The nodes of a management cluster that accept pods, and those suitable for a pod of the control plane."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hcp_dr.kube.port import Object
 from hcp_dr.objects.reading import condition, dig
 
 Words = Mapping[str, str]
-"""A toleration or a taint: all that it says, as words."""
+"""A toleration or a taint: all its fields as strings."""
 _REPELLING = ("NoSchedule", "NoExecute")
 
 
@@ -22,7 +22,7 @@ def words(entries: Iterable[Mapping[str, object]] | None) -> tuple[Words, ...]:
 
 
 def open_to(labels: Words, taints: Iterable[Words], selector: Words, tolerations: Iterable[Words]) -> bool:
-    """Whether a node with these labels and taints is one for a pod with this selector and these tolerations."""
+    """Whether a node with these labels and taints suits a pod with this selector and these tolerations."""
     tolerations = tuple(tolerations)
     chosen = all(labels.get(key) == value for key, value in selector.items())
     return chosen and all(_tolerates(tolerations, taint) for taint in taints)

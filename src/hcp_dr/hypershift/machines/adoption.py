@@ -1,5 +1,5 @@
-"""What is looked at before the machines are given back to Cluster API: NodePools, MachineSets and machines of the
-destination, beside the backup and EC2."""
+"""The facts to verify before the machines are given back to Cluster API: NodePools, MachineSets and machines of the
+destination, compared with the backup and EC2."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ FORETOLD = (UPDATING_CONFIG, UPDATING_VERSION)
 
 @dataclass(frozen=True, slots=True)
 class PoolFact:
-    """A NodePool of the destination. `paused_before` is the pausedUntil that it had before the relocation."""
+    """A NodePool of the destination. `paused_before` is its pausedUntil before the relocation."""
 
     name: str
     namespace: str
     paused: str | None
     paused_before: str | None
-    rolling: tuple[str, ...]  # conditions that say that it would roll
-    silent: tuple[str, ...]  # conditions that should say so and do not yet, at this generation
+    rolling: tuple[str, ...]  # conditions that report a future rollout
+    silent: tuple[str, ...]  # conditions not reported yet at this generation
     deleting: bool
-    images: str | None = None  # the annotation by which its payload's images go into the hash
-    images_before: str | None = None  # as it is in the backup
+    images: str | None = None  # the annotation that puts the payload's images into the hash
+    images_before: str | None = None  # the same in the backup
 
     @property
     def would_roll(self) -> bool:
@@ -58,7 +58,7 @@ class MachineFact:
 
 @dataclass(frozen=True, slots=True)
 class SetFact:
-    """A MachineDeployment or MachineSet of the destination: how many machines it asks for, and how many it owns."""
+    """A MachineDeployment or MachineSet of the destination: its desired machines, and the machines it owns."""
 
     kind: str
     name: str
@@ -76,8 +76,8 @@ class Facts:
     running: frozenset[str]
     nodes: frozenset[str]  # provider ids of the hosted cluster's nodes
     namespace: str
-    lacking: tuple[str, ...] = ()  # ConfigMaps of the backup that go into the NodePools' hash and are not there
-    differing: tuple[str, ...] = ()  # what goes into it and is another than in the backup; looked at where a pool rolls
+    lacking: tuple[str, ...] = ()  # missing ConfigMaps of the backup that are part of the NodePools' hash
+    differing: tuple[str, ...] = ()  # inputs of the hash that differ from the backup; only read if a pool would roll
 
     @property
     def wanted(self) -> frozenset[tuple[str, str]]:
@@ -101,11 +101,11 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
     backup = to_restore(ports, case)
     paused_before = scope.pauses(memory)
-    asked = _asked(backup) if paused_before is None else paused_before.asked
+    pauses = _read_pauses(backup) if paused_before is None else paused_before.asked
     images = {item.entry.name: annotations_of(item.body).get(CANONICAL_IMAGES) for item in _pools(backup)}
     config_maps = {name_of(item) for item in destination.list(CONFIG_MAP, case.control_plane_namespace).items}
     hashed = [e.name for e in (item.entry for item in backup) if _goes_into_the_hash(e, case.control_plane_namespace)]
-    pool_facts = tuple(pool_fact(item, asked, images.get(name_of(item))) for item in pools)
+    pool_facts = tuple(pool_fact(item, pauses, images.get(name_of(item))) for item in pools)
     return Facts(
         pools=pool_facts,
         held=paused_objects.read_machine_objects(destination, case),
@@ -120,8 +120,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     )
 
 
-def _asked(backup: Iterable[Restorable]) -> dict[str, Any]:
-    """The NodePools' pausedUntil in a backup that paused nothing."""
+def _read_pauses(backup: Iterable[Restorable]) -> dict[str, Any]:
+    """The NodePools' pausedUntil in a backup without a pause."""
     return {f"{NODE_POOL.kind}/{item.entry.name}": dig(item.body, "spec", "pausedUntil") for item in _pools(backup)}
 
 
@@ -130,17 +130,17 @@ def _pools(backup: Iterable[Restorable]) -> tuple[Restorable, ...]:
 
 
 def _goes_into_the_hash(entry: Entry, namespace: str) -> bool:
-    """Of the control plane namespace, ConfigMaps are carried for nothing else. One of node tuning that is missing
-    changes the hash without a word (NP/config.go)."""
+    """ConfigMaps of the control plane namespace are exported only for the hash. A missing one of node tuning changes
+    the hash without an error (NP/config.go)."""
     return entry.kind == "ConfigMap" and entry.namespace == namespace
 
 
-def pool_fact(item: Object, asked: Mapping[str, Any], images: str | None) -> PoolFact:
+def pool_fact(item: Object, pauses: Mapping[str, Any], images: str | None) -> PoolFact:
     return PoolFact(
         name=name_of(item),
         namespace=item["metadata"]["namespace"],
         paused=dig(item, "spec", "pausedUntil"),
-        paused_before=asked.get(f"NodePool/{name_of(item)}"),
+        paused_before=pauses.get(f"NodePool/{name_of(item)}"),
         rolling=rolling(item),
         silent=tuple(kind for kind in FORETOLD if condition(item, kind) not in ("True", "False")),
         deleting=is_deleting(item),

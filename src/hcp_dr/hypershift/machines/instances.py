@@ -1,4 +1,4 @@
-"""The worker instances of a hosted cluster, as its AWSMachines name them."""
+"""The worker instances of a hosted cluster, by its AWSMachines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hcp_dr.objects.select import of_infrastructure
 
 
 def instance_id(aws_machine: Object) -> str | None:
-    """From spec.providerID, aws:///<zone>/<instance id>; None where it has none."""
+    """From spec.providerID, aws:///<zone>/<instance id>; None if it is not set."""
     provider_id = dig(aws_machine, "spec", "providerID")
     return str(provider_id).rpartition("/")[2] if provider_id else None
 
@@ -26,16 +26,16 @@ def instance_ids(aws_machines: Iterable[Object]) -> tuple[str, ...]:
     return tuple(sorted(found for item in aws_machines if (found := instance_id(item))))
 
 
-def must_be_own(cluster: Kubernetes, ports: Ports, case: Case, found: Iterable[Instance]) -> None:
-    """Of the management cluster where the hosted cluster lives, and of the backup. Raises NotOurs for an instance that
-    is nobody's there and that no tag says to be this hosted cluster's."""
-    found = tuple(found)
-    hosted_cluster = cluster.find(HOSTED_CLUSTER, case.name, case.namespace) if found else None
-    known = cluster.list(AWS_MACHINE, case.control_plane_namespace).items if found else ()
-    machines, infra_id = set(instance_ids(known)), str(dig(hosted_cluster, "spec", "infraID") or "")
-    if not all(each.instance_id in machines or scope.is_tagged(each, infra_id) for each in found):
+def check_own(cluster: Kubernetes, ports: Ports, case: Case, instances: Iterable[Instance]) -> None:
+    """Reads the hosted cluster's management cluster, and the backup. Raises NotOurs for an instance without an
+    AWSMachine in either and without a tag of this hosted cluster."""
+    instances = tuple(instances)
+    hosted_cluster = cluster.find(HOSTED_CLUSTER, case.name, case.namespace) if instances else None
+    aws_machines_there = cluster.list(AWS_MACHINE, case.control_plane_namespace).items if instances else ()
+    machines, infra_id = set(instance_ids(aws_machines_there)), str(dig(hosted_cluster, "spec", "infraID") or "")
+    if not all(each.instance_id in machines or scope.is_tagged(each, infra_id) for each in instances):
         machines |= set(instance_ids(_of_backup(ports)))
-    scope.check_own_instances(found, machines, infra_id)
+    scope.check_own_instances(instances, machines, infra_id)
 
 
 def _of_backup(ports: Ports) -> Iterable[Object]:
@@ -48,6 +48,6 @@ def aws_machines(cluster: Kubernetes, case: Case) -> tuple[Object, ...]:
 
 
 def put_back(before: Mapping[str, Any], protected: Mapping[str, bool]) -> Decision:
-    """Clear the protection of those that had none before."""
+    """Clear the protection of instances that had none before."""
     actions = tuple(Protect(name, on=False) for name, on in before.items() if not on and protected.get(name))
     return Do(actions) if actions else Done("termination protection is as it was before")

@@ -1,5 +1,5 @@
-"""Which build of the HyperShift operator a management cluster has, as far as it goes into the configuration of machines
-(rule A9)."""
+"""The build of a management cluster's HyperShift operator, as far as it is part of the configuration of machines (rule
+A9)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hcp_dr.objects.reading import dig, first_container, flags_of, is_ready_pod,
 from hcp_dr.upstream import OPERATOR, OPERATOR_NAMESPACE
 
 _SETTINGS = ("IMAGE_SHARED_INGRESS_HAPROXY",)
-"""What of the operator's environment changes the configuration of machines (hypershift pull request 8698)."""
+"""The operator's environment variables that change the configuration of machines (hypershift pull request 8698)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
     image: str
-    overrides: str  # of registries, as given to the operator
-    settings: str = ""  # environment that goes into machine configuration
-    digest: str = ""  # of the image that runs; "" where no pod tells
+    overrides: str  # of registries, as passed to the operator
+    settings: str = ""  # environment that is part of the machine configuration
+    digest: str = ""  # of the running image; "" if no pod reports it
 
 
 def pods_of_operator(cluster: Kubernetes, operator: Object) -> tuple[Object, ...]:
@@ -29,7 +29,7 @@ def pods_of_operator(cluster: Kubernetes, operator: Object) -> tuple[Object, ...
 
 
 def build_of(operator: Object, pods: Iterable[Object]) -> Build:
-    """`operator` is its Deployment, empty where there is none."""
+    """`operator` is its Deployment, empty if there is none."""
     container = first_container(operator)
     return Build(
         image=str(container.get("image", "")),
@@ -49,23 +49,23 @@ def read_build(cluster: Kubernetes) -> Build:
 
 
 def _digest(pod: Object) -> str:
-    """Of the image that its first container runs, as the registry knows it; "" for one that came from none."""
+    """The registry digest of the image of its first container; "" for an image without registry."""
     statuses = dig(pod, "status", "containerStatuses") or [{}]
     _, at, digest = str(statuses[0].get("imageID", "")).rpartition("@")
     return digest if at and is_ready_pod(pod) else ""
 
 
-def compared(source: Build, destination: Build) -> tuple[bool, str]:
-    """Are they the same, and what is on which: the same image by digest, where both tell it, else by name; the same
+def compare(source: Build, destination: Build) -> tuple[bool, str]:
+    """Whether both are the same, and a description: the same image, by digest if both report it, else by name; the same
     overrides and settings."""
     by_digest = source.digest and destination.digest
-    one, other = (
+    ours, theirs = (
         (build.digest if by_digest else build.image, build.overrides, build.settings) for build in (source, destination)
     )
-    if one == other:
-        return True, f"{_told(*one)} on both"
-    return False, f"{_told(*one)} on the source, {_told(*other)} on the destination"
+    if ours == theirs:
+        return True, f"{_describe(*ours)} on both"
+    return False, f"{_describe(*ours)} on the source, {_describe(*theirs)} on the destination"
 
 
-def _told(build: str, overrides: str, settings: str) -> str:
+def _describe(build: str, overrides: str, settings: str) -> str:
     return f"{build} with overrides {overrides or 'none'}{f' and {settings}' if settings else ''}"

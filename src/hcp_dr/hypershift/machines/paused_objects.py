@@ -1,5 +1,5 @@
-"""The machine objects of Cluster API and the annotation by which each of them is held (rule A4): a paused Cluster or
-NodePool holds only some of them."""
+"""The machine objects of Cluster API and their paused annotations (rule A4): a paused Cluster or NodePool stops the
+reconciliation of only some machine objects."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PAUSED_KINDS = (MACHINE_DEPLOYMENT, MACHINE_SET, MACHINE, AWS_MACHINE, MACHINE_H
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One machine object, and whether its own annotation holds it. `top` are those that the HyperShift operator makes
-    of a NodePool: its MachineDeployment, or, where it is upgraded in place, its MachineSet."""
+    """A machine object, and whether its own annotation pauses it. `top`: created by the HyperShift operator for a
+    NodePool: the MachineDeployment, or, for an in-place upgrade, the MachineSet."""
 
     resource: Resource
     namespace: str
@@ -54,7 +54,7 @@ def held(resource: Resource, items: Iterable[Object]) -> tuple[Held, ...]:
 
 
 def read_machine_objects(cluster: Kubernetes, case: Case) -> tuple[Held, ...]:
-    """Every machine object of the cluster on one side."""
+    """All machine objects of the cluster on one side."""
     return tuple(
         found
         for resource in PAUSED_KINDS

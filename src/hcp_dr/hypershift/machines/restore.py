@@ -1,5 +1,5 @@
-"""How machine objects are restored: owner before owned, linked to the owners' new uids, each held by its own paused
-annotation. `restore.machines` restores all of them, `restore.carry_again` those that changed before the fence."""
+"""Restores machine objects: owners before the objects they own, linked to the owners' new uids, each paused by its own
+annotation. `restore.machines` restores all of them, `restore.carry_again` those changed before the fence."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Facts:
     backup_id: str
     wanted: tuple[Restorable, ...]
     found: Mapping[Key, Object]
-    running: frozenset[str]  # instance ids that EC2 says are running
+    running: frozenset[str]  # ids of running instances, by EC2
 
     @property
     def uids(self) -> dict[Key, str]:
@@ -48,12 +48,12 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 def _unsafe(facts: Facts) -> MachineUnsafe | NotOurs | None:
     wanted = {item.entry.key for item in facts.wanted}
-    for key, found in facts.found.items():
+    for key, existing_object in facts.found.items():
         named = f"{key[0]} {key[1]} in the destination's control plane namespace"
-        if is_deleting(found):
-            return MachineUnsafe(what=f"{named} is being deleted: a controller that starts would terminate instances.")
-        if key not in wanted or not is_ours(found, facts.backup_id):
-            return NotOurs(what=f"{named} was not made by this relocation from this backup.")
+        if is_deleting(existing_object):
+            return MachineUnsafe(what=f"{named} is being deleted: once its controller runs, it terminates instances.")
+        if key not in wanted or not is_ours(existing_object, facts.backup_id):
+            return NotOurs(what=f"{named} was not created by this relocation from this backup.")
     for item in facts.wanted:
         if item.entry.kind == "AWSMachine":
             instance = instance_id(item.body)
@@ -67,13 +67,13 @@ def _unsafe(facts: Facts) -> MachineUnsafe | NotOurs | None:
 
 
 def _owners(facts: Facts, item: Restorable) -> tuple[Owner, ...]:
-    """Owners that are carried. The Cluster has none here: it stands on top."""
+    """Owners that are restored too. A Cluster has none here: it is on top."""
     carried = {other.entry.key for other in facts.wanted}
     return tuple(owner for owner in item.entry.owners if owner.key in carried)
 
 
 def held_body(item: Restorable, backup_id: str) -> Object:
-    """The object with the annotation that holds it. The Cluster is held by spec.paused; templates need no holding."""
+    """The object with its paused annotation. A Cluster has spec.paused instead; templates need no pause."""
     if item.entry.kind == CLUSTER.kind:
         body = marked(item.body, backup_id)
         return {**body, "spec": {**body["spec"], "paused": True}}
@@ -94,8 +94,8 @@ def plan(facts: Facts) -> Decision:
         return Do(ready)
     if missing:
         names = ", ".join(f"{item.entry.kind} {item.entry.name}" for item in missing)
-        return Refuse(MachineUnsafe(what=f"The owners of {names} are in a circle in the backup."))
-    return Done(f"{len(facts.wanted)} machine objects are there, each held and linked to its owner")
+        return Refuse(MachineUnsafe(what=f"The owners of {names} form a circle in the backup."))
+    return Done(f"{len(facts.wanted)} machine objects exist, each paused and linked to its owner")
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

@@ -1,5 +1,5 @@
-"""Which input of a NodePool's configuration is another on the destination than in the backup: what to look at where its
-operator says that the pool would roll (rule A9, what goes into the hash: NP/config.go, NP/token.go)."""
+"""The inputs of a NodePool's configuration that differ between the destination and the backup, for a pool whose
+operator reports a future rollout (rule A9, the inputs of the hash: NP/config.go, NP/token.go)."""
 
 from __future__ import annotations
 
@@ -28,47 +28,47 @@ from hcp_dr.upstream import (
 )
 
 _OF_THE_RELOCATION = ("spec.pausedUntil", "spec.etcd.managed.storage.restoreSnapshotURL", "spec.replicas")
-"""What differs because the cluster was carried, and what goes into no hash."""
+"""Fields that differ because of the relocation, and are not part of any hash."""
 _ANNOTATIONS = (
     HAPROXY_IMAGE,
     CANONICAL_IMAGES,
     CURRENT_CONFIG,
     CURRENT_CONFIG_VERSION,
 )
-"""From which the operator takes images, and with what it compares."""
+"""The operator takes images from these, or compares them."""
 
 
 def differing(ports: Ports, case: Case, memory: RunState, backup: Iterable[Restorable]) -> tuple[str, ...]:
-    """By object and field; never a value, which may be secret. Raises the ports' errors."""
-    found: list[str] = []
+    """By object and field; never a value, because it may be secret. Raises the ports' errors."""
+    differences: list[str] = []
     config_maps = []
     for item in backup:
         if item.entry.kind == CONFIG_MAP.kind:
             config_maps.append(item)
         if item.entry.kind in (CONFIG_MAP.kind, HOSTED_CLUSTER.kind, NODE_POOL.kind):
-            found += _of_one(ports, item)
-    found += _added(ports, case, config_maps)
+            differences += _compare_object(ports, item)
+    differences += _added(ports, case, config_maps)
     if not is_lost(memory):
-        same, told = operator_build.compared(*map(operator_build.read_build, (ports.source, ports.destination)))
-        found += [] if same else [f"the HyperShift operator: {told}"]
-    return tuple(found)
+        same, difference = operator_build.compare(*map(operator_build.read_build, (ports.source, ports.destination)))
+        differences += [] if same else [f"the HyperShift operator: {difference}"]
+    return tuple(differences)
 
 
-def _of_one(ports: Ports, item: Restorable) -> Iterator[str]:
+def _compare_object(ports: Ports, item: Restorable) -> Iterator[str]:
     entry = item.entry
     named = f"{entry.kind} {entry.namespace}/{entry.name}"
-    there = ports.destination.find(inventory.RESOURCES[entry.kind], entry.name, entry.namespace)
-    if there is None:
-        yield f"{named} is not there"
+    existing = ports.destination.find(inventory.RESOURCES[entry.kind], entry.name, entry.namespace)
+    if existing is None:
+        yield f"{named} is missing"
         return
     fields = (
-        (f"data.{key}" for key in differing_keys(item.body, there))
+        (f"data.{key}" for key in differing_keys(item.body, existing))
         if entry.kind == CONFIG_MAP.kind
-        else _leaves(merge_patch(_inputs(there), _inputs(item.body)))
+        else _leaves(merge_patch(_inputs(existing), _inputs(item.body)))
     )
-    odd = [field for field in fields if field not in _OF_THE_RELOCATION]
-    if odd:
-        yield f"{named}: {', '.join(odd)}"
+    changed = [field for field in fields if field not in _OF_THE_RELOCATION]
+    if changed:
+        yield f"{named}: {', '.join(changed)}"
 
 
 def _inputs(item: Object) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _inputs(item: Object) -> dict[str, Any]:
 
 
 def _leaves(patch: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Paths of what it changes."""
+    """Paths of the changed fields."""
     for key, value in sorted(patch.items()):
         below = f"{path}.{key}" if path else key
         if isinstance(value, Mapping) and value:
@@ -90,10 +90,10 @@ def _leaves(patch: Mapping[str, Any], path: str = "") -> Iterator[str]:
 
 
 def _added(ports: Ports, case: Case, wanted: Iterable[Restorable]) -> Iterator[str]:
-    """ConfigMaps of the control plane namespace that count, and that the backup does not have."""
+    """ConfigMaps of the control plane namespace that are part of the hash, but not in the backup."""
     names = {item.entry.name for item in wanted if item.entry.namespace == case.control_plane_namespace}
-    there = control_plane_config_maps(ports.destination.list(CONFIG_MAP, case.control_plane_namespace).items)
-    for item in there:
+    existing = control_plane_config_maps(ports.destination.list(CONFIG_MAP, case.control_plane_namespace).items)
+    for item in existing:
         if name_of(item) not in names:
             yield f"ConfigMap {case.control_plane_namespace}/{name_of(item)} is not in the backup"
 
@@ -102,5 +102,5 @@ _ROLLING = (UPDATING_CONFIG, UPDATING_VERSION, UPDATING_MACHINE_TEMPLATE)
 
 
 def rolling(pool: Object) -> tuple[str, ...]:
-    """The conditions by which a NodePool says that it is being updated."""
+    """The conditions of a NodePool that report an update."""
     return tuple(kind for kind in _ROLLING if condition(pool, kind) == "True")

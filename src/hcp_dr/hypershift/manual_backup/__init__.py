@@ -1,1 +1,1 @@
-"""A backup that was made with the documented commands."""
+"""A backup made with the documented commands."""

@@ -1,5 +1,5 @@
-"""The backup folder that the documented commands make, beside what the source has now: what it holds, what it lacks,
-and by which command that is added."""
+"""The backup folder of the documented commands, compared with the source: its content, the missing objects, and the
+commands that add them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KEYS = frozenset({"ca.key", "service-account.key", "key"})
 
 
 def is_made_by_hand(archive: Archive, namespace: str) -> bool:
-    """There are files of objects, and no manifest."""
+    """There are files with objects, but no manifest."""
     return archive.read(MANIFEST) is None and bool(archive.paths(f"namespaces/{namespace}"))
 
 
@@ -37,7 +37,7 @@ def read(archive: Archive, case: Case) -> HandMade:
 
 
 def belonging(folder: HandMade, case: Case) -> tuple[Object, ...]:
-    """What of it is this hosted cluster's, chosen as on a management cluster: not what a prefix of a name caught."""
+    """The objects of this hosted cluster in the folder, selected as on a management cluster, not by a name prefix."""
     if folder.find(HOSTED_CLUSTER, case.name, case.namespace) is None:
         return ()
     return inventory.read_inventory(folder, case)
@@ -45,7 +45,7 @@ def belonging(folder: HandMade, case: Case) -> tuple[Object, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """Something that the folder does not have. `command` adds it, "" where the source does not have it either."""
+    """An object missing in the folder. `command` adds it, "" if the source does not have it either."""
 
     what: str
     command: str
@@ -56,7 +56,7 @@ class Lack:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The folder beside the source. `backup` is the folder's, `live` what `hcp-dr backup` would take now."""
+    """The folder compared with the source. `backup` is the folder's, `live` the objects for `hcp-dr backup` now."""
 
     folder: str
     problems: tuple[str, ...]
@@ -69,7 +69,7 @@ class Contents:
         return manual_parse.compare(self.backup, self.live)
 
     def lacking(self) -> tuple[tuple[Lack, ...], tuple[Lack, ...]]:
-        """What must not be missing, and what is made anew where it is missing."""
+        """The objects that must not be missing, and those that operators create again."""
         absent = [item for item in self.difference.missing if item["kind"] != _NEVER_RESTORED]
         needed = [self._lack(item) for item in absent if self._is_needed(item)]
         spare = [self._lack(item) for item in absent if not self._is_needed(item)]
@@ -78,7 +78,7 @@ class Contents:
         return tuple(needed), tuple(spare)
 
     def outdated(self) -> tuple[tuple[Lack, ...], tuple[Lack, ...]]:
-        """What is otherwise on the source by now, or not there any more: what decides, and the rest."""
+        """The objects that differ from the source now, or are gone from it: the decisive ones, and the rest."""
         difference = self.difference
         deciding = [item for item in difference.changed if self._decides(item)]
         went = [item for item in difference.gone if item["kind"] in _MACHINERY or item["kind"] == "NodePool"]
@@ -88,20 +88,20 @@ class Contents:
 
     def broken(self) -> tuple[str, ...]:
         """Anchors of trust without their key, and AWSMachines without an instance (rules A7, B1)."""
-        found = []
+        problems = []
         for item in self.backup:
             data = item.get("data") or {}
             own = namespace_of(item) == self.control_plane_namespace
             if item["kind"] == "Secret" and own and name_of(item) in AUTHORITIES:
-                found += [f"{named(item)} has no {key}" for key in ("ca.crt", "ca.key") if not data.get(key)]
+                problems += [f"{named(item)} has no {key}" for key in ("ca.crt", "ca.key") if not data.get(key)]
             if item["kind"] == "AWSMachine" and instance_id(item) is None:
-                found.append(f"{named(item)} has no spec.providerID")
+                problems.append(f"{named(item)} has no spec.providerID")
             if item["metadata"].get("deletionTimestamp"):
-                found.append(f"{named(item)} was being deleted when it was saved")
-        return tuple(found)
+                problems.append(f"{named(item)} was being deleted when it was saved")
+        return tuple(problems)
 
     def _is_needed(self, item: Object) -> bool:
-        """All but secrets of the control plane without an authority or a key in them, and tokens (rule B)."""
+        """Everything except tokens and control plane secrets without an authority or a key (rule B)."""
         if item["kind"] != "Secret" or namespace_of(item) != self.control_plane_namespace:
             return True
         return _signs(item) and not _is_token(item)
@@ -111,9 +111,9 @@ class Contents:
         return item["kind"] in kinds or (self._is_needed(item) and item["kind"] != _NEVER_RESTORED)
 
     def _unresolved(self) -> list[str]:
-        """What the folder itself says that it needs and does not hold."""
-        there = {(item["kind"], namespace_of(item), name_of(item)) for item in self.backup}
-        kinds = {kind for kind, _, _ in there} | {item["kind"] for item in self.live}  # what the source has is named
+        """The objects that the folder refers to but does not hold."""
+        present = {(item["kind"], namespace_of(item), name_of(item)) for item in self.backup}
+        kinds = {kind for kind, _, _ in present} | {item["kind"] for item in self.live}  # kinds of the source are named
         missing = [f"any {kind}" for kind in inventory.REQUIRED_KINDS if kind not in kinds]
         own = self.control_plane_namespace
         wanted = [("Secret", own, name) for name in ANCHORS]
@@ -124,7 +124,9 @@ class Contents:
             wanted += [("ConfigMap", place, name) for name in sorted(referenced_config_maps(hosted_cluster, pools))]
         for item in self.backup:
             wanted += [(kind, own, name) for kind, name in _templates_of(item)]
-        return missing + [f"{kind} {place}/{name}" for kind, place, name in wanted if (kind, place, name) not in there]
+        return missing + [
+            f"{kind} {place}/{name}" for kind, place, name in wanted if (kind, place, name) not in present
+        ]
 
     def _lack(self, item: Object) -> Lack:
         resource = inventory.RESOURCES[item["kind"]]
@@ -142,13 +144,13 @@ def _is_token(item: Object) -> bool:
 
 
 def _signs(secret: Object) -> bool:
-    """An authority, or a key that signs or encrypts: another one in its place is another cluster."""
+    """An authority, or a key for signing or encryption: replacing it makes another cluster."""
     return name_of(secret) in ANCHORS or bool(_KEYS & set(secret.get("data") or {}))
 
 
 def _templates_of(item: Object) -> list[tuple[str, str]]:
-    """The machine template that a MachineDeployment or MachineSet names: its name bears a hash, which the documented
-    command does not know."""
+    """The machine template of a MachineDeployment or MachineSet: its name has a hash unknown to the documented
+    command."""
     reference = dig(item, "spec", "template", "spec", "infrastructureRef") or {}
     if item["kind"] not in ("MachineDeployment", "MachineSet") or not reference.get("name"):
         return []

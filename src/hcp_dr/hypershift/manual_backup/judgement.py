@@ -1,6 +1,6 @@
-"""The judgement of a backup that was made with the documented commands: what is missing or wrong in the folder, on the
-source, in the bucket and in EC2. `by_hand.judge_backup` looks before anything is written, `by_hand.accept_backup` again
-before it accepts the folder."""
+"""The judgement of a backup made with the documented commands: missing or wrong objects in the folder, on the source,
+in the bucket and in EC2. `by_hand.judge_backup` judges it before any write, `by_hand.accept_backup` again before it
+accepts the folder."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Facts:
     bucket: str
     snapshot: HandSnapshot
     etcd: Etcd  # whether it can be restored
-    running: frozenset[str]  # instance ids that EC2 says are running
-    versions: tuple[tuple[str, str], ...]  # of each NodePool of the folder, "" where nobody knows (rule A8)
+    running: frozenset[str]  # ids of running instances, by EC2
+    versions: tuple[tuple[str, str], ...]  # of each NodePool of the folder, "" if unknown (rule A8)
     url_length: int
-    on_destination: bool  # a HostedCluster that another relocation, or nobody of ours, made
-    judged: Judged | None  # remembered: what was found out of the snapshot, with its ETag
+    on_destination: bool  # a HostedCluster that was not created by this relocation
+    judged: Judged | None  # remembered: the first judgement of the snapshot, with its ETag
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -67,18 +67,18 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def pool_versions(contents: Contents) -> dict[str, str]:
-    """The release that each NodePool of the folder runs: by its own status, which the documented command cuts off, else
-    by the source's, which says it still."""
+    """The release of each NodePool of the folder: by its own status, which the documented command removes, else by the
+    status on the source."""
     live = {name_of(item): item for item in contents.live if item["kind"] == "NodePool"}
-    found = {}
+    versions = {}
     for pool in (item for item in contents.backup if item["kind"] == "NodePool"):
-        told = (dig(each, "status", "version") for each in (pool, live.get(name_of(pool))))
-        found[name_of(pool)] = next((str(version) for version in told if version), "")
-    return found
+        candidates = (dig(each, "status", "version") for each in (pool, live.get(name_of(pool))))
+        versions[name_of(pool)] = next((str(version) for version in candidates if version), "")
+    return versions
 
 
 def writers_of(fence: Fence) -> Fence:
-    """Without those that the documented commands leave running. They write nothing to etcd once the API is away."""
+    """Without the Deployments that the documented commands leave running. They cannot write to etcd without the API."""
     return replace(fence, workloads=tuple(item for item in fence.workloads if item.name not in IGNORE_PAUSE))
 
 
@@ -98,58 +98,60 @@ def checks(facts: Facts) -> tuple[Check, ...]:
 
 
 def whole(facts: Facts) -> Check:
-    """As it was found out first: etcd goes on by itself, and whoever confirmed a loss is not asked again."""
-    return facts.judged.whole if facts.judged and _same(facts) else check_whole(facts.snapshot)
+    """The first judgement: etcd's revision keeps rising, and a loss needs only one confirmation."""
+    return facts.judged.whole if facts.judged and _is_same(facts) else check_whole(facts.snapshot)
 
 
-def _same(facts: Facts) -> bool:
-    """Is the object still the one that was judged?"""
+def _is_same(facts: Facts) -> bool:
+    """Is it still the object that was judged?"""
     stored, judged = facts.snapshot.stored, facts.judged
     return judged is None or (stored is not None and stored.etag == judged.etag)
 
 
-def _told(lacks: tuple[Lack, ...]) -> str:
+def _join(lacks: tuple[Lack, ...]) -> str:
     return "; ".join(str(lack) for lack in lacks)
 
 
 def _commands(lacks: tuple[Lack, ...]) -> str:
-    return "; ".join(lack.command for lack in lacks if lack.command) or "the source does not have it any more either"
+    return "; ".join(lack.command for lack in lacks if lack.command) or "the source no longer has it either"
 
 
 def _check_contents(facts: Facts) -> list[Check]:
     contents = facts.contents
     needed, spare = contents.lacking()
     deciding, other = contents.outdated()
-    found = [
+    checks_found = [
         _blocked(
             "files",
             "; ".join(contents.problems),
             f"{len(contents.backup)} objects of this hosted cluster are in {contents.folder}",
-            "a file that is not understood is an object that is missing",
-            "correct these files, or take them out of the folder",
+            "a file that cannot be parsed is a missing object",
+            "correct these files, or remove them from the folder",
         ),
         _blocked(
             "complete",
-            f"missing: {_told(needed)}" if needed else "",
-            "all that is needed is there",
-            "it would be made anew on the destination, otherwise than it was, or never",
+            f"missing: {_join(needed)}" if needed else "",
+            "no needed object is missing",
+            "on the destination it would be created again with other content, or never",
             f"add it: {_commands(needed)}",
         ),
         _blocked(
             "up_to_date",
-            f"otherwise on the source by now: {_told(deciding)}" if deciding else "",
-            "what decides is on the source as it is in the folder",
-            "the source was fenced with what it has now, and its workers live by that",
+            f"changed on the source since: {_join(deciding)}" if deciding else "",
+            "the decisive objects are the same on the source and in the folder",
+            "the source was fenced with its current objects, and its workers depend on them",
             f"save it again: {_commands(deciding)}",
         ),
     ]
     if spare or other:
-        seen = "; ".join(
-            x for x in (_told(spare) and f"missing: {_told(spare)}", _told(other) and f"old: {_told(other)}") if x
+        message = "; ".join(
+            x for x in (_join(spare) and f"missing: {_join(spare)}", _join(other) and f"old: {_join(other)}") if x
         )
-        todo = f"add it, where it was written by a person: {_commands((*spare, *other))}"
-        found.append(Check("made_anew", "warning", seen, "the destination's operators make these anew", todo))
-    return found
+        todo = f"add it, if it was written by a person: {_commands((*spare, *other))}"
+        checks_found.append(
+            Check("made_anew", "warning", message, "the destination's operators create these again", todo)
+        )
+    return checks_found
 
 
 def _blocked(name: str, bad: str, good: str, why: str, todo: str) -> Check:
@@ -157,20 +159,22 @@ def _blocked(name: str, bad: str, good: str, why: str, todo: str) -> Check:
 
 
 def _check_identity(facts: Facts) -> Check:
-    """The folder's HostedCluster beside the source's."""
-    mine, other = (
+    """The folder's HostedCluster compared with the source's."""
+    backup, live = (
         next((item for item in items if item["kind"] == "HostedCluster"), None)
         for items in (facts.contents.backup, facts.contents.live)
     )
-    kept, now = ([str(dig(item, "spec", key) or "") for key in ("clusterID", "infraID")] for item in (mine, other))
-    same = mine is None or (kept == now and all(kept))
-    bad = "" if same else f"{' and '.join(kept)} in the folder, {' and '.join(now)} on the source"
+    backup_ids, live_ids = (
+        [str(dig(item, "spec", key) or "") for key in ("clusterID", "infraID")] for item in (backup, live)
+    )
+    is_same = backup is None or (backup_ids == live_ids and all(backup_ids))
+    problem = "" if is_same else f"{' and '.join(backup_ids)} in the folder, {' and '.join(live_ids)} on the source"
     return _blocked(
         "cluster_id",
-        bad,
-        f"clusterID and infraID are {' and '.join(now)}",
-        "without them nobody can tell later whether it is this very cluster that serves",
-        "this folder is another cluster's, or of another time: make it again",
+        problem,
+        f"clusterID and infraID are {' and '.join(live_ids)}",
+        "without them the identity of the serving cluster cannot be proven later",
+        "this folder belongs to another cluster, or to another time: make it again",
     )
 
 
@@ -178,13 +182,13 @@ def _check_machines(facts: Facts) -> Check:
     contents = facts.contents
     machines = [item for item in contents.backup if item["kind"] == "AWSMachine"]
     lost = [f"{named(item)} ({i})" for item in machines if (i := instance_id(item)) and i not in facts.running]
-    bad = [*contents.broken(), *(f"no running instance: {name}" for name in lost)]
+    problems = [*contents.broken(), *(f"no running instance: {name}" for name in lost)]
     return _blocked(
         "restorable",
-        "; ".join(bad),
+        "; ".join(problems),
         f"{len(machines)} AWSMachines with running instances, authorities with their keys",
-        "such an AWSMachine makes a new instance, and a new authority is a dead cluster",
-        "save these objects again from the source; where it does not have them either, this backup cannot be restored",
+        "such an AWSMachine creates a new instance, and with a new authority the cluster is lost",
+        "save these objects again from the source; if it does not have them either, this backup cannot be restored",
     )
 
 
@@ -192,9 +196,9 @@ def _check_pools(facts: Facts) -> Check:
     unknown = [name for name, version in facts.versions if not version]
     return _blocked(
         "node_pool_versions",
-        f"nobody knows which release runs: NodePool {', '.join(unknown)}" if unknown else "",
+        f"the running release is unknown: NodePool {', '.join(unknown)}" if unknown else "",
         some([f"{name} {version}" for name, version in facts.versions]) or "none",
-        "a NodePool without status.version counts as new, and is rolled",
+        "a NodePool without status.version counts as new, and rolls",
         "write `status: {version: X.Y.Z}` into np-<NodePool>.yaml, with the version of its nodes",
     )
 
@@ -204,7 +208,7 @@ def _check_fence(facts: Facts) -> Check:
         "fence",
         writers_of(facts.fence).breach() or "",
         "the source is paused, and no API server has a pod there",
-        "what is written there is not in the snapshot, and two control planes would accept writes",
+        "later writes are not in the snapshot, and two control planes would accept writes",
         "pause it and scale the four Deployments to 0 (8.6.2-2), then save and upload the snapshot again (8.6.2-3)",
     )
 
@@ -223,28 +227,28 @@ def _check_destination(facts: Facts) -> Check:
     return _blocked(
         "destination_free",
         "a HostedCluster of this name is on the destination" if facts.on_destination else "",
-        "name is free there",
+        "the name is free there",
         "deleting it there could terminate the instances of the live one",
-        "look whose it is; a restore of yours that stopped goes on with `hcp-dr resume`",
+        "find its owner; continue your own stopped restore with `hcp-dr resume`",
     )
 
 
 def plan(facts: Facts) -> Decision:
-    if not _same(facts):
+    if not _is_same(facts):
         return Refuse(
             SnapshotDoubtful(
-                what=f"Another object is under {facts.snapshot.key} in bucket {facts.bucket} than was judged before.",
+                what=f"The object {facts.snapshot.key} in bucket {facts.bucket} has changed since it was judged.",
                 left=Untouched("Nothing was restored.", since=("restore",)),
-                todo="Find out who saves meanwhile. Then take the journal out of the folder, and restore it again.",
+                todo="Find out which client overwrites it. Then remove the journal from the folder, and restore again.",
             )
         )
     decision = verdict(checks(facts))
     if facts.judged is None and isinstance(decision, Done):
-        return Do((JUDGED.remember(_judged(facts)), *_seen(facts)))
+        return Do((JUDGED.remember(_judged(facts)), *_remember_probe(facts)))
     return decision
 
 
-def _seen(facts: Facts) -> tuple[Remember, ...]:
+def _remember_probe(facts: Facts) -> tuple[Remember, ...]:
     looked = facts.etcd.looked
     return (ETCD_RESTORE.remember(looked),) if looked else ()
 
@@ -254,7 +258,7 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
 
 
 def _judged(facts: Facts) -> Judged:
-    """With the generations of the writers' Deployments: nobody can have started one since without another."""
+    """Includes the generations of the writers' Deployments: any start since then increases them."""
     snapshot = facts.snapshot
     return Judged(
         etag=snapshot.stored.etag if snapshot.stored else "",

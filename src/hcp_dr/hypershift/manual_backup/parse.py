@@ -1,8 +1,8 @@
-"""A backup folder that was made with the documented commands (8.6.2-4): one object in each file, as `oc get -o yaml`
-or `-o json` gives it, its status cut off or not, uid, owner references and finalizers still inside. It has no manifest;
-what a manifest says is read out of the files themselves.
+"""A backup folder made with the documented commands (8.6.2-4): one object in each file, as printed by `oc get -o yaml`
+or `-o json`, with or without status, with uid, owner references and finalizers. It has no manifest; the files
+themselves provide its content.
 
-Pure: file names and bytes come in, objects go out. Files are never changed, so that the folder stays as it was made.
+Pure: file names and bytes come in, objects go out. Files are never changed, so the folder stays as it was made.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True)
 class HandWritten:
-    """One file that can be used."""
+    """One usable file."""
 
     path: str
     sha256: str
@@ -32,7 +32,7 @@ class HandWritten:
 
 @dataclass(frozen=True, slots=True)
 class HandMade:
-    """What the files of such a folder hold. `problems` names each file that cannot be used, and why."""
+    """The objects of such a folder. `problems` names each unusable file, with the reason."""
 
     items: tuple[HandWritten, ...]
     problems: tuple[str, ...]
@@ -48,11 +48,13 @@ class HandMade:
 
     def list(self, resource: Resource, namespace: str | None = None) -> Listing:
         bodies = (item.body for item in self.items)
-        kept = (body for body in bodies if body["kind"] == resource.kind and namespace in (None, namespace_of(body)))
-        return Listing(tuple(kept), "")
+        matching = (
+            body for body in bodies if body["kind"] == resource.kind and namespace in (None, namespace_of(body))
+        )
+        return Listing(tuple(matching), "")
 
     def entries(self, wanted: Iterable[Object]) -> tuple[Entry, ...]:
-        """The lines of a manifest for those objects: each points to the file as it was made by hand."""
+        """The manifest entries for those objects: each refers to the original file."""
         files = {key_of(item.body): item for item in self.items}
         return tuple(
             replace(page(body).entry, file=files[key_of(body)].path, sha256=files[key_of(body)].sha256)
@@ -65,29 +67,29 @@ def key_of(body: Object) -> tuple[str, str | None, str]:
 
 
 def is_taken(path: str, *, name: str) -> bool:
-    """Is this one of the documented files? hc-<name>-restore.yaml and hc-<name>-new.yaml, which the documented restore
-    makes beside hc-<name>.yaml, bear a URL that has expired."""
+    """Is this one of the documented files? hc-<name>-restore.yaml and hc-<name>-new.yaml, created by the documented
+    restore beside hc-<name>.yaml, contain an expired URL."""
     file = path.rpartition("/")[2]
     stem = next((file.removesuffix(ending) for ending in ENDINGS if file.endswith(ending)), None)
     return stem is not None and (not stem.startswith("hc-") or stem == f"hc-{name}")
 
 
 def read(files: Mapping[str, bytes], *, name: str, api_versions: Mapping[str, str]) -> HandMade:
-    """`files` by path, namespaces/<namespace>/<file>; `name` is the HostedCluster's, `api_versions` are those in which
-    each kind is restored. Kinds that are not among them are passed over."""
+    """`files` by path, namespaces/<namespace>/<file>; `name` is the HostedCluster's, `api_versions` are the versions in
+    which each kind is restored. Other kinds are ignored."""
     items: list[HandWritten] = []
     problems: list[str] = []
     taken: dict[tuple[str, str | None, str], str] = {}
     for path, data in sorted(files.items()):
         if not is_taken(path, name=name):
             continue
-        body, problem = _understood(data)
+        body, problem = _parse_file(data)
         if body is not None and body["kind"] not in api_versions:
             continue
         problem = problem or (_misplaced(path, body, api_versions) if body is not None else "")
         if body is not None and not problem:
-            before = taken.setdefault(key_of(body), path)
-            problem = f"holds the same object as {before}" if before != path else ""
+            first_path = taken.setdefault(key_of(body), path)
+            problem = f"holds the same object as {first_path}" if first_path != path else ""
         if problem:
             problems.append(f"{path} {problem}")
         elif body is not None:
@@ -95,17 +97,17 @@ def read(files: Mapping[str, bytes], *, name: str, api_versions: Mapping[str, st
     return HandMade(tuple(items), tuple(problems))
 
 
-def _understood(data: bytes) -> tuple[Object | None, str]:
-    """The object, and what is wrong with the file. JSON is YAML."""
+def _parse_file(data: bytes) -> tuple[Object | None, str]:
+    """The object, and the problem of the file. JSON is YAML."""
     try:
         body = yaml.load(data, Loader=_LOADER)  # noqa: S506 - a safe one
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)  # what is around it may be a secret
+        mark = getattr(error, "problem_mark", None)  # its context may be a secret
         return None, f"is not YAML (line {mark.line + 1})" if mark else "is not YAML"
     if isinstance(body, Mapping) and str(body.get("kind", "")).endswith("List") and "items" in body:
         return None, "holds a list: write each object to a file of its own"
-    whole = (dig(body, "kind"), dig(body, "apiVersion"), dig(body, "metadata", "name"))
-    if not all(isinstance(part, str) and part for part in whole):
+    required = (dig(body, "kind"), dig(body, "apiVersion"), dig(body, "metadata", "name"))
+    if not all(isinstance(part, str) and part for part in required):
         return None, "holds no Kubernetes object (kind, apiVersion and metadata.name)"
     return dict(body), ""
 
@@ -116,17 +118,17 @@ def _misplaced(path: str, body: Object, api_versions: Mapping[str, str]) -> str:
         return f"holds an object of namespace {namespace_of(body)}"
     wanted = api_versions[body["kind"]]
     if body["apiVersion"] != wanted:
-        return f"is {body['apiVersion']}, and {body['kind']}s are restored as {wanted}: get it again in that version"
+        return f"is {body['apiVersion']}, but {body['kind']}s are restored as {wanted}: get it again in that version"
     return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What the folder has beside what the source has now. Each is kind, namespace, name."""
+    """The differences between the folder and the source. Each is kind, namespace, name."""
 
-    missing: tuple[Object, ...]  # the source's objects that the folder lacks
-    gone: tuple[Object, ...]  # the folder's that the source does not have any more
-    changed: tuple[Object, ...]  # the folder's whose content the source has otherwise by now
+    missing: tuple[Object, ...]  # objects of the source that the folder lacks
+    gone: tuple[Object, ...]  # objects of the folder that the source no longer has
+    changed: tuple[Object, ...]  # objects of the folder with other content on the source now
 
 
 def compare(backup: Iterable[Object], live: Iterable[Object]) -> Difference:
@@ -140,7 +142,7 @@ def compare(backup: Iterable[Object], live: Iterable[Object]) -> Difference:
 
 
 def _content(item: Object) -> Any:
-    """What decides: the spec, or the data, and who owns it. A pause is none of it: it comes and goes meanwhile."""
+    """The decisive content: spec or data, and the owners. Not the pause, which changes over time."""
     spec = {key: value for key, value in (item.get("spec") or {}).items() if key not in ("pausedUntil", "paused")}
     owners = sorted(_owners(item))
     return (spec, item.get("data") or {}, item.get("binaryData") or {}, owners)

@@ -1,9 +1,9 @@
-"""A snapshot that was saved and uploaded with the documented commands, beside the fence: is it whole, and does it hold
-all that the source acknowledged?
+"""A snapshot saved and uploaded with the documented commands, and the fence: is it complete, and does it hold all
+writes that the source acknowledged?
 
-The documented key is overwritten by every backup and says nothing of a fence. So the object is read once, here; what
-is known besides comes from the etcd pod, where the documented file lies still, and from the Deployments of the writers.
-What was once proven of an object stays proven: it is remembered with its ETag.
+The documented key is overwritten by every backup and has no information about a fence. So the object is read once,
+here; further facts come from the etcd pod, which still has the documented file, and from the writers' Deployments. A
+proof about an object stays valid: it is remembered with the object's ETag.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from hcp_dr.upstream import ETCD, USUAL_GRACE
 
 FILE = "/var/lib/data/snapshot.db"
 ETCD_POD = "etcd-0"
-"""The documented loop uploads the file of this pod under the name of every pod: it is the one that counts."""
+"""The documented loop uploads the file of this pod under the name of every pod, so only this file counts."""
 OWNER = "hosted-cluster"
-"""Metadata of what hcp-dr puts under the documented key, which bears no namespace: whose it is, as namespace/name."""
+"""Metadata of hcp-dr's objects under the documented key, which has no namespace: the owner, as namespace/name."""
 SKEW = 5.0
 """Seconds by which the clocks of a node, an API server and the bucket may differ here."""
 SNAPSHOT_WHOLE = "snapshot_whole"
@@ -39,23 +39,23 @@ _MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)")
 
 @dataclass(frozen=True, slots=True)
 class HandSnapshot:
-    """All that can be known. Moments in seconds since the epoch.
+    """All known facts. Times in seconds since the epoch.
 
-    ordered: when the first writer was told to stop; gone: when the last one's pods were gone at the latest, by the last
-    word about its Deployment and the grace of its pods. Both None where the Deployments do not tell."""
+    ordered: when the first writer was scaled down; gone: the latest time at which the last writer's pods were gone, by
+    the last update of its Deployment and the grace of its pods. Both None if the Deployments do not show them."""
 
     key: str
     stored: StoredObject | None
     digest: Digest | None
     saved: Saved | None
-    members: int  # that the source's etcd is asked to have
-    revisions: tuple[int, ...]  # of the members of it that answer
+    members: int  # desired members of the source's etcd
+    revisions: tuple[int, ...]  # of its members that answer
     ordered: float | None
     gone: float | None
 
     @property
     def kept(self) -> Saved | None:
-        """What is known of the object, because the file in the pod has the same content."""
+        """The facts about the object, if the file in the pod has the same content."""
         same = self.saved and self.digest and self.saved.sha256 == self.digest.sha256
         return self.saved if same else None
 
@@ -65,14 +65,14 @@ def documented_key(name: str) -> str:
 
 
 def read_manual_snapshot(ports: Ports, case: Case, judged: Judged | None) -> HandSnapshot:
-    """What was read of the object that was `judged` is not read again, it may have gigabytes."""
+    """An object that was already `judged` is not read again; it may have gigabytes."""
     key = documented_key(case.name)
     stored = ports.bucket.head(key)
     if stored and judged and judged.etag == stored.etag:
         read, saved = judged.digest, judged.saved
     else:
         read = digest(ports.bucket.stream(key)) if stored else None
-        saved = _saved(ports.source, case)
+        saved = _read_saved(ports.source, case)
     deployments = ports.source.list(DEPLOYMENT, case.control_plane_namespace).items
     writers = [item for item in deployments if name_of(item) in WRITERS]
     return HandSnapshot(
@@ -83,11 +83,11 @@ def read_manual_snapshot(ports: Ports, case: Case, judged: Judged | None) -> Han
         members=etcd_members.replicas(ports.source, case),
         revisions=tuple(member.revision for member in etcd_members.members(ports.source, case)),
         ordered=min((moment for item in writers if (moment := scaled_at(item)) is not None), default=None),
-        gone=_gone(writers),
+        gone=_last_gone(writers),
     )
 
 
-def _saved(cluster: Kubernetes, case: Case) -> Saved | None:
+def _read_saved(cluster: Kubernetes, case: Case) -> Saved | None:
     if ETCD_POD not in etcd_members.ready_pods(cluster, case):
         return None
     script = (
@@ -112,21 +112,23 @@ def _saved(cluster: Kubernetes, case: Case) -> Saved | None:
 
 
 def seconds_of(moment: object) -> float | None:
-    """Of an RFC 3339 moment in UTC, as Kubernetes writes it."""
-    found = _MOMENT.match(str(moment or ""))
-    return float(timegm(tuple(int(part) for part in found.groups()))) if found else None
+    """The seconds of an RFC 3339 time in UTC, as Kubernetes writes it."""
+    match = _MOMENT.match(str(moment or ""))
+    return float(timegm(tuple(int(part) for part in match.groups()))) if match else None
 
 
 def scaled_at(deployment: Object) -> float | None:
-    """When somebody last said how many pods it has."""
+    """When its replicas were last set by any client."""
     entries = deployment["metadata"].get("managedFields") or ()
-    told = (each for each in entries if dig(each.get("fieldsV1"), "f:spec", "f:replicas") is not None)
-    return max((moment for each in told if (moment := seconds_of(each.get("time"))) is not None), default=None)
+    entries_of_replicas = (each for each in entries if dig(each.get("fieldsV1"), "f:spec", "f:replicas") is not None)
+    return max(
+        (moment for each in entries_of_replicas if (moment := seconds_of(each.get("time"))) is not None), default=None
+    )
 
 
-def _gone(writers: Iterable[Object]) -> float | None:
-    """When the last pod of the last of them was gone, at the latest: their controllers have said nothing new since, and
-    a pod that is told to leave is killed when its grace is over."""
+def _last_gone(writers: Iterable[Object]) -> float | None:
+    """The latest time at which the last pod of the last writer was gone: their controllers have reported nothing since,
+    and a pod is killed after its grace period."""
     latest = []
     for item in writers:
         times = [seconds_of(each.get("time")) for each in item["metadata"].get("managedFields") or ()]
@@ -139,7 +141,7 @@ def _gone(writers: Iterable[Object]) -> float | None:
 
 
 def check_stored(snapshot: HandSnapshot, bucket: str) -> Check:
-    """Is there an object, and is it a whole snapshot?"""
+    """Is there an object, and is it a complete snapshot?"""
     if snapshot.stored is None or snapshot.digest is None:
         return Check(
             "snapshot",
@@ -152,55 +154,59 @@ def check_stored(snapshot: HandSnapshot, bucket: str) -> Check:
         return Check(
             "snapshot",
             "blocked",
-            f"{snapshot.key} has {snapshot.digest.size} bytes, and the sha256 at its end is not that of the rest",
-            "etcd would refuse to restore it, when the hosted API is away already",
+            f"{snapshot.key} has {snapshot.digest.size} bytes, and the sha256 at its end does not match the rest",
+            "etcd would refuse to restore it, after the hosted API is already down",
             "save and upload it again",
         )
-    return Check("snapshot", "ok", f"{snapshot.key}, {snapshot.digest.size} bytes, whole")
+    return Check("snapshot", "ok", f"{snapshot.key}, {snapshot.digest.size} bytes, complete")
 
 
 def check_whole(snapshot: HandSnapshot) -> Check:
-    """Does it hold all that was acknowledged before the fence (I3)? The revision of a fenced etcd still rises when keys
-    with a lease expire, so that an older snapshot may be whole all the same; then only the moment of saving proves it,
-    and only where one member has all there is."""
-    kept, newest = snapshot.kept, max(snapshot.revisions, default=None)
+    """Does it hold all writes acknowledged before the fence (I3)? The revision of a fenced etcd still rises when keys
+    with a lease expire, so an older snapshot may also be complete; then only its time proves that, and only for an etcd
+    with one member."""
+    saved, newest = snapshot.kept, max(snapshot.revisions, default=None)
     complete = len(snapshot.revisions) >= max(snapshot.members, 1)
-    if kept and complete and kept.revision == newest:
-        return Check(SNAPSHOT_WHOLE, "ok", f"it ends at revision {newest}, and so does the fenced etcd")
-    begun = kept.born if kept and snapshot.members == 1 else None
+    if saved and complete and saved.revision == newest:
+        return Check(SNAPSHOT_WHOLE, "ok", f"it ends at revision {newest}, like the fenced etcd")
+    begun = saved.born if saved and snapshot.members == 1 else None
     if begun is not None and snapshot.gone is not None and begun > snapshot.gone + SKEW:
         return Check(SNAPSHOT_WHOLE, "ok", f"it was begun {begun - snapshot.gone:.0f} s after the last writer was gone")
     return _doubtful(snapshot, newest)
 
 
 def _doubtful(snapshot: HandSnapshot, newest: int | None) -> Check:
-    why = "what was written after it is lost, although the hosted API acknowledged it"
+    why = "later writes are lost, although the hosted API acknowledged them"
     again = (
         f"the fence holds now, so save it in pod {ETCD_POD} (`etcdctl snapshot save {FILE}`), upload it under the same "
-        "key and run this again"
+        "key and run the command again"
     )
     modified = snapshot.stored.modified if snapshot.stored else None
     older = None
     if modified is not None and snapshot.ordered is not None and modified < snapshot.ordered - SKEW:
         older = snapshot.ordered - modified
     if older is not None:
-        seen = f"it was uploaded {older:.0f} s before the first API server was told to stop"
+        message = f"it was uploaded {older:.0f} s before the first API server was scaled down"
         if newest is not None:
-            return Check(SNAPSHOT_WHOLE, "blocked", seen, why, again)
-        return Check(
-            SNAPSHOT_WHOLE, "warning", f"{seen}, and the source's etcd does not answer", why, "go on if nothing is left"
-        )
-    if newest is None:
-        seen = "the source's etcd does not answer, so that nothing says how far it was"
+            return Check(SNAPSHOT_WHOLE, "blocked", message, why, again)
         return Check(
             SNAPSHOT_WHOLE,
             "warning",
-            seen,
+            f"{message}, and the source's etcd does not answer",
             why,
-            f"bring pod {ETCD_POD} back to compare, or go on if it is gone for good",
+            "continue if nothing is left of it",
+        )
+    if newest is None:
+        message = "the source's etcd does not answer, so its last revision is unknown"
+        return Check(
+            SNAPSHOT_WHOLE,
+            "warning",
+            message,
+            why,
+            f"start pod {ETCD_POD} to compare, or continue if it is gone for good",
         )
     if snapshot.kept is None:
-        seen = f"pod {ETCD_POD} has no file {FILE} with the same content, so that nothing says of which moment it is"
+        message = f"pod {ETCD_POD} has no file {FILE} with the same content, so the snapshot's time is unknown"
     else:
-        seen = f"it ends at revision {snapshot.kept.revision}, and the fenced etcd is at {newest}"
-    return Check(SNAPSHOT_WHOLE, "warning", seen, why, again)
+        message = f"it ends at revision {snapshot.kept.revision}, but the fenced etcd is at {newest}"
+    return Check(SNAPSHOT_WHOLE, "warning", message, why, again)

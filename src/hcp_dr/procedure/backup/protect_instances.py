@@ -13,7 +13,7 @@ from hcp_dr.engine.step import Decision, Do, Done, Protect, Refuse, Step
 from hcp_dr.errors import RESUME, MachineUnsafe
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.backup_objects import to_restore
-from hcp_dr.hypershift.machines.instances import aws_machines, instance_ids, must_be_own, put_back
+from hcp_dr.hypershift.machines.instances import aws_machines, check_own, instance_ids, put_back
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import PROTECTION
 from hcp_dr.kube.resources import AWS_MACHINE
@@ -41,7 +41,7 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
     before = scope.protection(memory) or {}
     instances = ports.instances.describe(tuple(before))
     own = (each for each in instances if each.termination_protected and before.get(each.instance_id) is False)
-    must_be_own(ports.source, ports, case, own)
+    check_own(ports.source, ports, case, own)
     return _make_facts(tuple(before), instances, memory)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Done, Step
 from hcp_dr.hypershift import scope, steps
-from hcp_dr.hypershift.machines.instances import aws_machines, instance_ids, must_be_own, put_back
+from hcp_dr.hypershift.machines.instances import aws_machines, check_own, instance_ids, put_back
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.model import Case, Ports
 
@@ -28,7 +28,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     instances = ports.instances.describe(wanted)
     if before is not None:
         own = (each for each in instances if each.termination_protected and before.get(each.instance_id) is False)
-        must_be_own(ports.destination, ports, case, own)
+        check_own(ports.destination, ports, case, own)
     return Facts(
         before=before or {},
         protected={instance.instance_id: instance.termination_protected for instance in instances},

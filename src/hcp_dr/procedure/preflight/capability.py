@@ -11,7 +11,7 @@ from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.errors import Forbidden
 from hcp_dr.hypershift.access.permissions import denied
 from hcp_dr.hypershift.checks import bad_if, verdict
-from hcp_dr.hypershift.machines.operator_build import Build, build_of, compared, pods_of_operator
+from hcp_dr.hypershift.machines.operator_build import Build, build_of, compare, pods_of_operator
 from hcp_dr.hypershift.oidc_documents import bucket_of
 from hcp_dr.hypershift.operator_claim import OBJECT, Holder, holder_on, waiting_for
 from hcp_dr.kube.port import Kubernetes
@@ -271,7 +271,7 @@ def checks(facts: Facts) -> tuple[Check, ...]:
 
 
 def _check_build(facts: Facts) -> Check:
-    same, comparison = compared(*(side.build for side in facts.clusters))
+    same, comparison = compare(*(side.build for side in facts.clusters))
     return bad_if(
         not same,
         "operator_build",

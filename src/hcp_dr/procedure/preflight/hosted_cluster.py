@@ -12,7 +12,7 @@ from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.hypershift.etcd import restorable
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.machines.rollout import rolling
-from hcp_dr.hypershift.pause_owner import who_paused
+from hcp_dr.hypershift.pause_owner import describe_pause_owner
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import (
     AWS_MACHINE,
@@ -69,7 +69,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         endpoint_access=str(dig(hosted_cluster, "spec", "platform", "aws", "endpointAccess") or "Public"),
         etcd=Etcd(hosted_cluster, probe),
         paused=tuple(
-            f"{o['kind']} {name_of(o)}{who_paused(o)}"
+            f"{o['kind']} {name_of(o)}{describe_pause_owner(o)}"
             for o in (hosted_cluster, *pools)
             if dig(o, "spec", "pausedUntil")
         ),

@@ -261,6 +261,6 @@ STEP = Step(
     afterwards=afterwards,
     look_back=look_back,
     revert=revert,
-    way_on="To continue without pulling images in advance, with a longer downtime of the hosted API: `hcp-dr resume "
+    fallback="To continue without pulling images in advance, with a longer downtime of the hosted API: `hcp-dr resume "
     "--no-pull-images`.",
 )

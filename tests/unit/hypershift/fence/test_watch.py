@@ -66,7 +66,7 @@ def test_a_snapshot_that_was_made_by_hand_is_not_taken_anew() -> None:
 def test_an_alarm_names_what_and_who() -> None:
     assert fence_watch.alarm(facts("the-fence-holds")) is None
     assert fence_watch.alarm(facts("all-that-came-back-is-stopped-at-once", suspects=["gitops at T"])) == (
-        "the fence on the source was lifted: its HostedCluster is not paused any more; asked for again: "
+        "the fence on the source was lifted: its HostedCluster is no longer paused; scaled up again: "
         "control-plane-operator 1, kube-apiserver 1 (written by gitops at T)"
     )
 
@@ -108,7 +108,7 @@ def test_what_is_told_of_a_breach() -> None:
     before = said(closed=61.0, released=False)
     assert (before.verdict, before.why) == (
         "warning",
-        "the snapshot of before was thrown away, and a new one was taken",
+        "the old snapshot was discarded, and a new one was taken",
     )
     after = said(closed=61.0, released=True, since=0.0, wrote=True, stood=42, revision=57)
     assert after.seen == (
@@ -116,9 +116,9 @@ def test_what_is_told_of_a_breach() -> None:
         "etcd there went from revision 42 to 57; its API was up"
     )
     assert "acknowledged after 1970-01-01T00:00:00Z" in after.why
-    assert "lost, and nothing can tell what it was" in after.why
+    assert "is lost; there is no record of what was written" in after.why
     still = said(closed=61.0, released=True, stood=42, revision=42)
-    assert "stands at revision 42 as it did: nothing was written" in still.seen
+    assert "is still at revision 42: nothing was written" in still.seen
     assert "not fenced again yet" in said().seen
 
 

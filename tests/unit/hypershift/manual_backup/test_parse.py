@@ -129,7 +129,7 @@ def test_which_files_are_looked_at(file: str, taken: bool) -> None:  # noqa: FBT
         ("{kind: Secret, apiVersion: v1, metadata: {name: a, namespace: other}}", "holds an object of namespace other"),
         (
             "{kind: Machine, apiVersion: cluster.x-k8s.io/v1beta1, metadata: {name: a, namespace: clusters-one}}",
-            "is cluster.x-k8s.io/v1beta1, and Machines are restored as cluster.x-k8s.io/v1beta2",
+            "is cluster.x-k8s.io/v1beta1, but Machines are restored as cluster.x-k8s.io/v1beta2",
         ),
     ],
 )
