@@ -10,7 +10,7 @@ from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, NothingToResume
 from hcp_dr.model import RELEASE, Dns
 from hcp_dr_lab.drill import region as drill
 from hcp_dr_lab.observer.judge import Verdict
-from hcp_dr_lab.observer.measured import ENOUGH_WRITES
+from hcp_dr_lab.observer.measured import MIN_WRITES
 from hcp_dr_lab.observer.report import Outcome, as_text
 from tests.region.conftest import Hosted, say
 from tests.region.machines import Machine
@@ -23,7 +23,7 @@ def in_one(hosted: Hosted, *, source: int = 1, dns: Dns = RELEASE) -> Outcome:
     outcome = drill.perform(hosted.layout, hosted.names.name, source=source, dns=dns, tell=say)
     say(as_text(outcome))
     assert outcome.reasons == ()
-    assert outcome.verdict.acknowledged > ENOUGH_WRITES
+    assert outcome.verdict.acknowledged > MIN_WRITES
     return outcome
 
 
@@ -41,5 +41,5 @@ def phase_by_phase(hosted: Hosted, folder: Path, *, source: int = 2) -> Verdict:
     time.sleep(drill.SETTLE_SECONDS)
     verdict = observation.conclude()
     assert verdict.reasons == ()
-    assert verdict.acknowledged > ENOUGH_WRITES
+    assert verdict.acknowledged > MIN_WRITES
     return verdict

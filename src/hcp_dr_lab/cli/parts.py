@@ -1,4 +1,4 @@
-"""`hcp-dr-lab stop`, `start`: any part of the region, or a whole group of them."""
+"""`hcp-dr-lab stop`, `start`: stop or start a part of the region, or a group of parts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hcp_dr_lab.region.control import Control, Turned
 
 Part = Annotated[
     str,
-    typer.Argument(metavar="PART", help="A part as `status` names it, or a group: mgmt-1 is that whole cluster."),
+    typer.Argument(metavar="PART", help="A part named by `status`, or a group, such as mgmt-1 for the whole cluster."),
 ]
 
 
 def stop(part: Part, name: Name = "default", output: Output = Form.TEXT) -> None:
-    """Stop a part of the region: really gone until it is started again."""
+    """Stop a part of the region until it is started again."""
     show(Control(lifecycle.standing(name)).stop(part), "stopped", output)
 
 

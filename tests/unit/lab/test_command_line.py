@@ -43,19 +43,19 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 
 
 def test_up_and_drill_take_the_same_options() -> None:
-    shared = inspect.signature(options.asked).parameters.keys()
+    shared = inspect.signature(options.parse_options).parameters.keys()
     for command in (up, drill):
         taken = inspect.signature(command).parameters
         assert {name: taken[name].default for name in shared} == {
-            name: parameter.default for name, parameter in inspect.signature(options.asked).parameters.items()
+            name: parameter.default for name, parameter in inspect.signature(options.parse_options).parameters.items()
         }
 
 
 BAD = pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--shape", "three-members-5.0", "--shape", "etcdctl-on-3.6"), "contradict each other"),
-        (("--hosted-cluster", "/nowhere.yaml"), "cannot be read"),
+        (("--shape", "three-members-5.0", "--shape", "etcdctl-on-3.6"), "exclude each other"),
+        (("--hosted-cluster", "/nowhere.yaml"), "Cannot read"),
         (("--crds", "/nowhere"), "is no folder"),
         (("--etcd-ballast", "500MB"), "is not a size"),
         (("--delay", "new_backend=soon"), "is not NAME=SECONDS"),

@@ -28,7 +28,7 @@ from hcp_dr.kube.resources import ENDPOINT_SLICE, ROUTE, SERVICE
 from hcp_dr_lab.ground import layout as region_layout
 from hcp_dr_lab.ground.delays import Delays
 from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
-from hcp_dr_lab.ground.network.routing import Backend, Called, Table, admissions, called, table
+from hcp_dr_lab.ground.network.routing import Backend, HostNames, Table, admissions, collect_host_names, table
 from hcp_dr_lab.ground.network.serving import log_to_stderr, not_listening
 from hcp_dr_lab.ground.part import Part
 from hcp_dr_lab.region.network.client_hello import IncompleteError, NotClientHelloError, server_name
@@ -96,7 +96,7 @@ class Balancer:
         self._mirrors = mirrors
         self._delays = delays
         self._table = Table()
-        self._called: Called = {}
+        self._host_names: HostNames = {}
         self._first_seen: dict[Backend, float] = {}
         self._open: dict[str, set[tuple[Stream, Stream]]] = defaultdict(set)
         self._loop = asyncio.get_running_loop()
@@ -115,8 +115,8 @@ class Balancer:
         self._due = False
         mirrors = self._mirrors()
         services = mirrors.services.objects()
-        self._called = called(services, self._called)
-        self._table = table(mirrors.routes.objects(), services, mirrors.slices.objects(), before=self._called)
+        self._host_names = collect_host_names(services, self._host_names)
+        self._table = table(mirrors.routes.objects(), services, mirrors.slices.objects(), before=self._host_names)
         now = self._loop.time()
         self._first_seen = {backend: self._first_seen.get(backend, now) for backend in self._table.backends}
         for address in [address for address in self._open if address not in self._table.present]:
