@@ -1,5 +1,5 @@
-"""cluster-autoscaler of a hosted cluster, as far as it can hurt: it keeps a group at its least size, and takes machines
-away whose nodes are not Ready for long. It writes replicas and asks for no pause (rule G)."""
+"""cluster-autoscaler of a hosted cluster, as far as it affects a relocation: it keeps a group at its minimum size, and
+removes machines with nodes that are not Ready for long. It writes replicas and ignores pauses (rule G)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def reconcile(view: View) -> list[Change]:
 def _group(view: View, resource: Resource, group: Object, least: int) -> list[Change]:
     replicas = group["spec"].get("replicas", 0)
     if replicas < least:
-        return [_scaled(resource, group, least, "below its least size")]
+        return [_scaled(resource, group, least, "below its minimum size")]
     unready = _unready(view, group)
     if not unready or replicas <= least:
         return []

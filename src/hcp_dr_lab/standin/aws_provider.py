@@ -1,7 +1,7 @@
-"""The AWS provider of Cluster API: AWSMachines and their instances. The dangerous one.
+"""The AWS provider of Cluster API: AWSMachines and their instances. This role is the dangerous one.
 
-An AWSMachine that is being deleted costs its instance its life, unless it or its Cluster is paused. One without
-provider ID gets an instance of its own, whatever instance it once had.
+The deletion of an AWSMachine terminates its instance, unless the AWSMachine or its Cluster is paused. An AWSMachine
+without provider ID gets a new instance, even if it had another instance before.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _machine(view: View, found: Object) -> list[Change]:
 
 
 def _instance(view: View, found: Object) -> CloudInstance | None:
-    """By provider ID; without one, that which was run for this very object."""
+    """Find the instance by provider ID, or without a provider ID the instance that was run for this object."""
     provider_id = found["spec"].get("providerID")
     if provider_id:
         return view.instances.get(provider_id.rsplit("/", 1)[-1])
@@ -116,7 +116,7 @@ def _run(view: View, found: Object, machine: Object, cluster: Object) -> list[Ch
 
 def _status(view: View, instance: CloudInstance) -> Object:
     runs = instance.state == "running"
-    told = ("True", "Running") if runs else ("False", "InstanceNotReady")
+    state_and_reason = ("True", "Running") if runs else ("False", "InstanceNotReady")
     message = f"The instance is {instance.state}"
     return {
         "ready": runs,
@@ -125,7 +125,7 @@ def _status(view: View, instance: CloudInstance) -> Object:
             {"type": "InternalIP", "address": instance.private_address},
             {"type": "InternalDNS", "address": instance.private_name},
         ],
-        "conditions": [condition(view, "InstanceReady", *told, message)],
+        "conditions": [condition(view, "InstanceReady", *state_and_reason, message)],
     }
 
 

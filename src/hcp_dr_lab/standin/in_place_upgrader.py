@@ -1,6 +1,6 @@
-"""The in-place upgrader of a hosted cluster, a part of hosted-cluster-config-operator: it brings the nodes of an
-InPlace pool to another configuration as they run, and reboots each. It asks for no pause: what was under way goes on
-(rule G; control-plane-operator/hostedclusterconfigoperator/controllers/inplaceupgrader/inplaceupgrader.go).
+"""The in-place upgrader of a hosted cluster, a part of hosted-cluster-config-operator: changes the configuration of an
+InPlace pool's running nodes, and reboots them. It ignores pauses: a started upgrade continues (rule G;
+control-plane-operator/hostedclusterconfigoperator/controllers/inplaceupgrader/inplaceupgrader.go).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hcp_dr_lab.standin.view import View, is_ready
 NAME = "hosted-cluster-config-operator"
 TARGET = "hypershift.openshift.io/nodePoolTargetConfigVersion"  # annotation of an InPlace pool's MachineSet
 CURRENT = "hypershift.openshift.io/nodePoolCurrentConfigVersion"
-MOST_UNAVAILABLE = "hypershift.openshift.io/nodePoolMaxUnavailable"
+MAX_UNAVAILABLE = "hypershift.openshift.io/nodePoolMaxUnavailable"
 NODE_CURRENT = "machineconfiguration.openshift.io/currentConfig"  # annotation of a Node
 
 
@@ -31,7 +31,7 @@ def reconcile(view: View) -> list[Change]:
 
 
 def _upgrade(view: View, found: Object, wanted: str) -> list[Change]:
-    """Some nodes at a time, once there is a token for the target; the set is upgraded when all of its nodes are."""
+    """Upgrade some nodes at a time as soon as the target has a token; the set is upgraded when all nodes are."""
     if view.find(r.SECRET, f"token-{found['metadata']['name']}-{wanted}", found["metadata"]["namespace"]) is None:
         return []
     machines = list(owned(view, r.MACHINE, found))
@@ -43,7 +43,7 @@ def _upgrade(view: View, found: Object, wanted: str) -> list[Change]:
     if not old:
         return ensure(view, r.MACHINE_SET, body(r.MACHINE_SET, name, namespace, annotations={CURRENT: wanted}))
     unready = sum(not is_ready(node) for _, node in nodes)
-    room = max(int(annotation(found, MOST_UNAVAILABLE) or 1) - unready, 0)
+    room = max(int(annotation(found, MAX_UNAVAILABLE) or 1) - unready, 0)
     return [
         RebootNode(
             namespace,

@@ -46,7 +46,7 @@ def reconcile(view: View, cluster: Object, found: Object) -> list[Change]:
 
 
 def node_of(view: View, machine: Object) -> Object | None:
-    """The Node with the machine's provider ID inside the hosted cluster."""
+    """Find the Node with the machine's provider ID in the hosted cluster."""
     provider_id = machine["spec"].get("providerID")
     nodes = view.hosted_nodes.get(machine["metadata"]["namespace"], ())
     return next(
@@ -67,13 +67,13 @@ def _delete(view: View, found: Object, infrastructure: Object | None) -> list[Ch
 
 
 def _status(view: View, found: Object, infrastructure: Object | None) -> Object:
-    told = (infrastructure or {}).get("status") or {}
-    provisioned = bool(told.get("ready"))
+    infrastructure_status = (infrastructure or {}).get("status") or {}
+    provisioned = bool(infrastructure_status.get("ready"))
     node = node_of(view, found)
     works = node is not None and condition_status(node, "Ready") == "True"
     phase = "Running" if node is not None else "Provisioned" if provisioned else "Provisioning"
 
-    def said(kind: str, *, true: bool, otherwise: str) -> Object:
+    def make_condition(kind: str, *, true: bool, otherwise: str) -> Object:
         return condition(view, kind, "True" if true else "False", kind if true else otherwise)
 
     status: Object = {
@@ -84,14 +84,14 @@ def _status(view: View, found: Object, infrastructure: Object | None) -> Object:
         },
         "observedGeneration": found["metadata"].get("generation", 1),
         "conditions": [
-            said("InfrastructureReady", true=provisioned, otherwise="NotReady"),
-            said("NodeHealthy", true=works, otherwise="NodeNotHealthy"),
-            said("Ready", true=works, otherwise="NotReady"),
-            said("Available", true=works, otherwise="NotAvailable"),
+            make_condition("InfrastructureReady", true=provisioned, otherwise="NotReady"),
+            make_condition("NodeHealthy", true=works, otherwise="NodeNotHealthy"),
+            make_condition("Ready", true=works, otherwise="NotReady"),
+            make_condition("Available", true=works, otherwise="NotAvailable"),
         ],
     }
-    if told.get("addresses"):
-        status["addresses"] = told["addresses"]
+    if infrastructure_status.get("addresses"):
+        status["addresses"] = infrastructure_status["addresses"]
     if node is not None:
         status["nodeRef"] = {"name": node["metadata"]["name"]}
     return status

@@ -56,7 +56,7 @@ BAD = pytest.mark.parametrize(
     [
         (("--shape", "three-members-5.0", "--shape", "etcdctl-on-3.6"), "exclude each other"),
         (("--hosted-cluster", "/nowhere.yaml"), "Cannot read"),
-        (("--crds", "/nowhere"), "is no folder"),
+        (("--crds", "/nowhere"), "is not a folder"),
         (("--etcd-ballast", "500MB"), "is not a size"),
         (("--delay", "new_backend=soon"), "is not NAME=SECONDS"),
         (("--delay", "patience=5"), "is not NAME=SECONDS"),
@@ -82,7 +82,7 @@ def test_the_program_says_so_too(tmp_path: Path, command: str) -> None:
         timeout=60,
         check=False,
     )
-    assert_refused(Ended(ended.returncode, ended.stdout, ended.stderr), "is no folder", tmp_path)
+    assert_refused(Ended(ended.returncode, ended.stdout, ended.stderr), "is not a folder", tmp_path)
 
 
 def assert_refused(ended: Ended, said: str, state: Path) -> None:

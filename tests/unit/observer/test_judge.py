@@ -67,8 +67,8 @@ def test_a_clean_relocation_passes() -> None:
 
 CLAIM = "hosted PersistentVolumeClaim openshift-monitoring/metrics"
 SOURCE_TOO = (
-    "split brain: the source mgmt-1 acknowledged 1 writes (there-too) after the destination mgmt-2 had taken its "
-    "first, up to 1.1 s later"
+    "split brain: the source mgmt-1 acknowledged 1 writes (there-too) after the first write on the "
+    "destination mgmt-2, up to 1.1 s later"
 )
 
 VIOLATIONS: dict[str, tuple[Evidence, str]] = {

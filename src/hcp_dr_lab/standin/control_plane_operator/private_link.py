@@ -1,9 +1,9 @@
-"""The control plane operator's half of the private way: a VPC endpoint beside the workers, and the private names.
+"""The control plane operator's part of the private connection: a VPC endpoint in the workers' VPC, and private names.
 
-The endpoint is found by its tags, which are the same on both management clusters. One that leads to another service is
-deleted and made anew, so that two operators that run at the same time fight for it (rule E1; PL:780-792,850). At the
-deletion of an AWSEndpointService the endpoint goes by its id, security group and records by their names, whoever lives
-on them by then, and no pause holds it back (facts 2.7).
+The endpoint is found by its tags, which are the same on both management clusters. An endpoint to another service is
+deleted and created again, so that two concurrent operators compete for it (rule E1; PL:780-792,850). The deletion of an
+AWSEndpointService deletes the endpoint by ID, and security group and records by name, even if another cluster uses them
+by then, and regardless of a pause (facts 2.7).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def is_private(plane: Object) -> bool:
 
 
 def service(view: View, plane: Object) -> list[Change]:
-    """The router's own load balancer, and the AWSEndpointService that names it once it has an address."""
+    """Create the router's load balancer, and the AWSEndpointService as soon as the load balancer has an address."""
     if view.endpoint_services is None or not is_private(plane):
         return []
     namespace = plane["metadata"]["namespace"]
@@ -57,7 +57,7 @@ def service(view: View, plane: Object) -> list[Change]:
 
 
 def finalizers(view: View) -> list[Change]:
-    """What is done whether the control plane is paused, being deleted or gone: finalizers, and deletion."""
+    """Handle finalizers and deletion, even if the control plane is paused, being deleted or gone."""
     if view.endpoints is None:
         return []
     changes: list[Change] = []
@@ -94,7 +94,7 @@ def _connect(view: View, plane: Object, found: Object, leads_to: str) -> list[Ch
         tags = {_TAG: found["metadata"]["name"], **owned_tags(plane)}
         return [CreateEndpoint(leads_to, vpc, subnets, group.group_id, tags)]
     if endpoint.service_name != leads_to:
-        return [DeleteEndpoint(endpoint.endpoint_id, f"it leads to {endpoint.service_name}, not to {leads_to}")]
+        return [DeleteEndpoint(endpoint.endpoint_id, f"its service is {endpoint.service_name}, not {leads_to}")]
     zone, hostnames = _names(plane)
     changes: list[Change] = [
         PutPrivateRecord(zone, name, endpoint.dns_name)
@@ -111,7 +111,7 @@ def _connect(view: View, plane: Object, found: Object, leads_to: str) -> list[Ch
 
 
 def _delete(view: View, found: Object) -> list[Change]:
-    """By what its status says; the security group is the one of that name, whose id both sides know."""
+    """Delete the resources in the status; the security group is found by name, and both sides know its ID."""
     if names.ENDPOINT_FINALIZER_CONTROL_PLANE not in (found["metadata"].get("finalizers") or ()):
         return []
     why = f"AWSEndpointService {names.path_name(found)} is being deleted"
@@ -130,7 +130,7 @@ def _delete(view: View, found: Object) -> list[Change]:
 
 
 def _endpoint(view: View, plane: Object, found: Object) -> Endpoint | None:
-    """By the id in the status, else by tags."""
+    """Find the endpoint by the ID in the status, otherwise by tags."""
     endpoints = view.endpoints or {}
     known = endpoints.get((found.get("status") or {}).get("endpointID", ""))
     wanted = {_TAG: found["metadata"]["name"], **owned_tags(plane)}
@@ -143,7 +143,7 @@ def _group_name(infra_id: str, found: Object) -> str:
 
 
 def _names(plane: Object) -> tuple[str, tuple[str, ...]]:
-    """The zone, and the names in it: PL recordsForService."""
+    """Return the zone and its names: PL recordsForService."""
     zone = f"{plane['metadata']['name']}.hypershift.local"
     api = names.published(plane, "APIServer")
     by_route = api is None or api.kind == "Route"

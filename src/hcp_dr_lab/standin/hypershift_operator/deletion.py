@@ -1,4 +1,4 @@
-"""The deletion of a HostedCluster or NodePool: all of it, its machines first, and no pause holds it back."""
+"""The deletion of a HostedCluster or NodePool, machines first, regardless of a pause."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _WHY = "its HostedCluster is being deleted"
 
 
 def hosted_cluster(view: View, hosted: Object) -> list[Change]:
-    """HCc:3769-3965. Each stage waits until the one before has left nothing: machines, private ways, control plane,
-    OIDC documents, namespace. Where nothing is left of the cluster it begins with the documents."""
+    """HCc:3769-3965. Every stage waits for the complete end of the previous stage: machines, private connections,
+    control plane, OIDC documents, namespace. If nothing is left of the cluster, deletion starts with the documents."""
     namespace, name = names.control_plane_namespace(hosted), hosted["metadata"]["name"]
     cluster = view.find(r.CLUSTER, hosted["spec"]["infraID"], namespace)
     if cluster is not None and cluster["spec"].get("paused"):

@@ -1,5 +1,5 @@
-"""The HyperShift operator's half of the private way: a VPC endpoint service for the load balancer that an
-AWSEndpointService names (hypershift-operator/controllers/platform/aws/controller.go)."""
+"""The HyperShift operator's part of the private connection: a VPC endpoint service for the load balancer in an
+AWSEndpointService (hypershift-operator/controllers/platform/aws/controller.go)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hcp_dr_lab.standin.pause import is_paused
 from hcp_dr_lab.standin.shape import add_finalizer, body, deleting, drop_finalizer, ensure, set_status
 from hcp_dr_lab.standin.view import EndpointService, View
 
-_PATIENCE_SECONDS = 600  # then the control plane operator's finalizer is taken away too
+_PATIENCE_SECONDS = 600  # then the control plane operator's finalizer is removed too
 
 
 def reconcile(view: View) -> list[Change]:
@@ -43,7 +43,7 @@ def _update(view: View, hosted: Object, found: Object) -> list[Change]:
 
 
 def _delete(view: View, found: Object) -> list[Change]:
-    """After the control plane operator is done with it, or was given time enough."""
+    """Delete after the control plane operator has finished, or after a timeout."""
     present = found["metadata"].get("finalizers") or ()
     if names.ENDPOINT_FINALIZER_CONTROL_PLANE in present:
         since = datetime.fromisoformat(found["metadata"]["deletionTimestamp"])
@@ -53,9 +53,9 @@ def _delete(view: View, found: Object) -> list[Change]:
         return drop_finalizer(r.AWS_ENDPOINT_SERVICE, found, names.ENDPOINT_FINALIZER_CONTROL_PLANE)
     if names.ENDPOINT_FINALIZER_OPERATOR not in present:
         return []
-    told = (found.get("status") or {}).get("endpointServiceName")
+    service_name = (found.get("status") or {}).get("endpointServiceName")
     for service in (view.endpoint_services or {}).values():
-        if service.service_name == told:
+        if service.service_name == service_name:
             return [
                 DeleteEndpointService(
                     service.service_id, f"AWSEndpointService {names.path_name(found)} is being deleted"

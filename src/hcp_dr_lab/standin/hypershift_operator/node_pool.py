@@ -1,8 +1,9 @@
-"""One NodePool: its ignition secrets, its machine template, and its MachineDeployment, or, where machines are upgraded
-in place, a MachineSet that nothing is above.
+"""One NodePool: ignition Secrets, machine template, and MachineDeployment, or, for in-place upgrades, a MachineSet
+without owner.
 
-Two things happen before the pause is looked at, and they decide whether a restored pool rolls: a pool without
-status.version gets its images chosen anew, and the conditions say whether its configuration differs from the current.
+Two things happen before the pause is checked, and decide whether a restored pool rolls: for a pool without
+status.version the images are chosen again, and the conditions report whether its configuration differs from the
+current.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from hcp_dr_lab.standin.view import View, condition_status
 
 _MANAGEMENT = {"maxSurge": 1, "maxUnavailable": 0}
 _REACHED = "ReachedIgnitionEndpoint"
-_MOST_UNHEALTHY = 2  # at once, or a health check does nothing
+_MAX_UNHEALTHY = 2  # with more at the same time a health check does nothing
 
 
 def reconcile(view: View, pool: Object) -> list[Change]:
@@ -103,28 +104,30 @@ def _conditions(view: View, hosted: Object, pool: Object, wanted: Target, machin
     status = (machines or {}).get("status") or {}
     ready = machines is not None and status.get("readyReplicas", 0) >= _replicas(pool, machines)
 
-    def said(kind: str, *, true: bool, message: str = "") -> Object:
+    def make_condition(kind: str, *, true: bool, message: str = "") -> Object:
         reason = "AsExpected" if not kind.startswith("Updating") or not true else "Updating"
         return condition(view, kind, "True" if true else "False", reason, message, observedGeneration=generation)
 
     return [
         reconciliation_active(view, pool),
         _reached(view, hosted, pool, wanted),
-        said("ValidReleaseImage", true=True),
-        said("ValidMachineConfig", true=True),
-        said(
+        make_condition("ValidReleaseImage", true=True),
+        make_condition("ValidMachineConfig", true=True),
+        make_condition(
             "UpdatingConfig", true=current is not None and current != wanted.config, message=f"Target: {wanted.config}"
         ),
-        said("UpdatingVersion", true=bool(version) and version != wanted.version, message=f"Target: {wanted.version}"),
-        said("AllMachinesReady", true=ready),
-        said("AllNodesHealthy", true=ready),
-        said("Ready", true=ready),
+        make_condition(
+            "UpdatingVersion", true=bool(version) and version != wanted.version, message=f"Target: {wanted.version}"
+        ),
+        make_condition("AllMachinesReady", true=ready),
+        make_condition("AllNodesHealthy", true=ready),
+        make_condition("Ready", true=ready),
     ]
 
 
 def _reached(view: View, hosted: Object, pool: Object, wanted: Target) -> Object:
-    """Whether the token secret of its configuration was ever used. Machines that are upgraded in place fetch nothing
-    anew, so that what such a pool said once stays (NP/conditions.go)."""
+    """Report whether the token Secret of the configuration was ever used. Machines with in-place upgrades do not fetch
+    again, so that the condition of such a pool stays (NP/conditions.go)."""
     in_place = pool["spec"]["management"].get("upgradeType") == "InPlace"
     if in_place and condition_status(pool, _REACHED) == "True":
         return _ignition(view, pool, "True", "AsExpected")
@@ -146,13 +149,13 @@ def _annotate(view: View, pool: Object, annotations: dict[str, str | None]) -> l
 
 
 def _pause(view: View, kind: Resource, found: Object) -> list[Change]:
-    """The pause of a pool reaches the topmost of its machine objects and nothing below it (NP/capi.go:389-397)."""
+    """Propagate the pool's pause to the topmost machine object, not to the objects below (NP/capi.go:389-397)."""
     name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
     return ensure(view, kind, body(kind, name, namespace, annotations={PAUSED: "true"}))
 
 
 def _tuning(view: View, pool: Object, namespace: str) -> list[Change]:
-    """What the node tuning operator is asked for."""
+    """Create the input of the node tuning operator."""
     asked = [
         found["data"].get("tuning", "")
         for entry in pool["spec"].get("tuningConfig") or ()
@@ -175,7 +178,7 @@ def _ignition_secrets(view: View, hosted: Object, pool: Object, wanted: Target) 
     data = {"token": token, "config": _encoded(wanted.config)}
     if present is None:
         mine = marks | {ignition_server.CONFIG: "true"}
-        if annotation(hosted, names.RESTORED) is not None:  # nothing else would say it again (NP/token.go)
+        if annotation(hosted, names.RESTORED) is not None:  # otherwise this would not be repeated (NP/token.go)
             mine[ignition_server.REACHED] = "True"
         changes += ensure(view, r.SECRET, body(r.SECRET, wanted.token_secret, namespace, annotations=mine, data=data))
     if view.find(r.SECRET, wanted.user_data_secret, namespace) is None:
@@ -217,7 +220,7 @@ def _template_spec(hosted: Object, pool: Object, default_group: str) -> Object:
 
 
 def pool_key(hosted: Object, pool: Object) -> str:
-    """The label by which the machines of this pool, and of no other, are selected."""
+    """Return the label that selects only the machines of this pool."""
     return f"{hosted['spec']['infraID']}-{hosted['metadata']['name']}-{pool['metadata']['name']}"[:63].rstrip("-")
 
 
@@ -233,12 +236,12 @@ def _deployment(hosted: Object, pool: Object, wanted: Target, template: str, fou
 
 
 def _machine_set(hosted: Object, pool: Object, wanted: Target, template: str, found: Object | None) -> Object:
-    """Another template of it rolls nothing: the in-place upgrader brings each machine to the target, as it runs."""
+    """A changed template rolls no machine: the in-place upgrader changes the running machines."""
     made = _machines(r.MACHINE_SET, hosted, pool, wanted, template)
     most = (pool["spec"]["management"].get("inPlace") or {}).get("maxUnavailable", 1)
     marks = {
         in_place_upgrader.TARGET: wanted.config_version,
-        in_place_upgrader.MOST_UNAVAILABLE: str(most),
+        in_place_upgrader.MAX_UNAVAILABLE: str(most),
         **_bounds(pool),
     }
     if found is None:
@@ -278,13 +281,13 @@ def _machines(kind: Resource, hosted: Object, pool: Object, wanted: Target, temp
 
 
 def machinery(pool: Object) -> Resource:
-    """The kind of the topmost of its machine objects, which has the pool's name."""
+    """Return the kind of the topmost machine object, which has the pool's name."""
     in_place = pool["spec"]["management"].get("upgradeType") == "InPlace"
     return r.MACHINE_SET if in_place else r.MACHINE_DEPLOYMENT
 
 
 def _replicas(pool: Object, found: Object | None) -> int:
-    """As the pool says, or, with autoscaling, as they are within its bounds."""
+    """Return the pool's replicas, or, with autoscaling, the current replicas within the bounds."""
     scaling = pool["spec"].get("autoScaling")
     if not scaling:
         wanted: int = pool["spec"].get("replicas", 0)
@@ -321,7 +324,7 @@ def _health_check(view: View, hosted: Object, pool: Object) -> Object:
                 "nodeStartupTimeoutSeconds": round(patience.node_startup),
                 "unhealthyNodeConditions": unready,
             },
-            "remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": _MOST_UNHEALTHY}},
+            "remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": _MAX_UNHEALTHY}},
         },
     )
 
