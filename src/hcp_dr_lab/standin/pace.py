@@ -61,11 +61,11 @@ def chosen(*, realistic: bool, changed: Mapping[str, float]) -> Pace:
 
 def changed_by(pace: Pace, found: Object | None) -> Pace:
     """Apply the ConfigMap `found`; values that are not numbers are ignored."""
-    told = (found or {}).get("data") or {}
-    if not told:
+    overrides = (found or {}).get("data") or {}
+    if not overrides:
         return pace
     known = {field.name for field in dataclasses.fields(Pace)}
-    numbers = {key: number for key, text in told.items() if key in known and (number := _number(text)) is not None}
+    numbers = {key: number for key, text in overrides.items() if key in known and (number := _number(text)) is not None}
     return dataclasses.replace(pace, **numbers)
 
 
