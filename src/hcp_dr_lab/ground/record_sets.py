@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-MOST_VALUES = 1000
-MOST_CHARACTERS = 32_000
+MAX_VALUES = 1000
+MAX_CHARACTERS = 32_000
 """Limit of one batch; characters of an UPSERT count twice (Route53 developer guide, quotas on
 ChangeResourceRecordSets)."""
 
@@ -152,10 +152,10 @@ def changed(origin: str, zone: Zone, changes: Sequence[Change]) -> Zone:
 
 def _too_much(changes: Sequence[Change]) -> Iterator[str]:
     counted = [(2 if change.action == "UPSERT" else 1, change.record_set) for change in changes]
-    if sum(times * (len(record.values) or 1) for times, record in counted) > MOST_VALUES:
-        yield f"Number of records limit of {MOST_VALUES} exceeded."
-    if sum(times * len(value) for times, record in counted for value in record.values) > MOST_CHARACTERS:
-        yield f"RDATA character limit of {MOST_CHARACTERS} exceeded."
+    if sum(times * (len(record.values) or 1) for times, record in counted) > MAX_VALUES:
+        yield f"Number of records limit of {MAX_VALUES} exceeded."
+    if sum(times * len(value) for times, record in counted for value in record.values) > MAX_CHARACTERS:
+        yield f"RDATA character limit of {MAX_CHARACTERS} exceeded."
 
 
 def _problem(origin: str, present: Mapping[tuple[str, str], RecordSet], change: Change) -> str | None:

@@ -31,13 +31,13 @@ done
 def put(management: Kubernetes, names: HostedClusterNames, size: int, say: Callable[[str], None]) -> None:
     """Write `size` bytes in values of 1 MiB and a smaller last value; existing keys are overwritten. Raises
     LabError."""
-    whole, rest = divmod(size, VALUE)
-    for first in range(1, whole + 1, _VALUES_EACH):
-        last = min(first + _VALUES_EACH - 1, whole)
+    total, rest = divmod(size, VALUE)
+    for first in range(1, total + 1, _VALUES_EACH):
+        last = min(first + _VALUES_EACH - 1, total)
         _put(management, names, first, last, VALUE)
-        say(f"hosted cluster {names.name}: wrote {last} of {whole} MiB of ballast to etcd")
+        say(f"hosted cluster {names.name}: wrote {last} of {total} MiB of ballast to etcd")
     if rest:
-        _put(management, names, whole + 1, whole + 1, rest)
+        _put(management, names, total + 1, total + 1, rest)
 
 
 def _put(management: Kubernetes, names: HostedClusterNames, first: int, last: int, size: int) -> None:

@@ -253,19 +253,19 @@ def _await_parts(region: Layout, first: FirstProcess, say: Say) -> None:
         if not first.alive:
             raise PartFailed(f"The region's first process ended.\n{log_tail(region, 'first')}")
         try:
-            seen = control.status()
+            status = control.status()
         except NoRegion:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
             continue
         deadline = time.monotonic() + _FIRST_SECONDS
-        for part in seen.parts:
+        for part in status.parts:
             if reported.get(part.name) != part.state:
                 reported[part.name] = part.state
                 _report(part, say)
-        _raise_for_failed(region, seen)
-        if seen.parts and seen.state == "ready":
+        _raise_for_failed(region, status)
+        if status.parts and status.state == "ready":
             return
         time.sleep(0.1)
 
@@ -278,9 +278,9 @@ def _report(part: PartStatus, say: Say) -> None:
             say(f"{part.name}: ready in {part.seconds:.1f} s")
 
 
-def _raise_for_failed(region: Layout, seen: Status) -> None:
-    if seen.state == "failed":
-        broken = [part for part in seen.parts if part.state in {"failed", "ended"}]
+def _raise_for_failed(region: Layout, status: Status) -> None:
+    if status.state == "failed":
+        broken = [part for part in status.parts if part.state in {"failed", "ended"}]
         first_cause = next((part for part in broken if part.pid is not None), broken[0])
         raise PartFailed(
             f"The part {first_cause.name} of the region {region.name} failed: {first_cause.why}. "

@@ -25,7 +25,7 @@ class Still:
     def __init__(self, kinds: Mapping[str, Matches], processes: Path = Path("/proc")) -> None:
         self._kinds = dict(kinds)
         self._processes = processes
-        self._held: set[str] = set()
+        self._frozen: set[str] = set()
         self._wake = threading.Event()
         threading.Thread(target=self._keep, name="still", daemon=True).start()
 
@@ -35,16 +35,16 @@ class Still:
 
     def stop(self, name: str) -> bool:
         """Freeze the part; return whether it was running before."""
-        fresh = name not in self._held
-        self._held.add(name)
+        fresh = name not in self._frozen
+        self._frozen.add(name)
         self._signal(name, signal.SIGSTOP)
         self._wake.set()
         return fresh
 
     def start(self, name: str) -> bool:
         """Resume the part; return whether it was frozen."""
-        held = name in self._held
-        self._held.discard(name)
+        held = name in self._frozen
+        self._frozen.discard(name)
         self._signal(name, signal.SIGCONT)
         return held
 
@@ -52,7 +52,7 @@ class Still:
         """Return a row for each part in the format of control.PartStatus."""
         for name in self._kinds:
             pids = self._pids(name)
-            state = "stopped" if name in self._held else "serving" if pids else "failing"
+            state = "stopped" if name in self._frozen else "serving" if pids else "failing"
             why = "" if state == "serving" else "its processes are frozen" if pids else "no pod is running"
             yield {
                 "name": name,
@@ -67,10 +67,10 @@ class Still:
         while True:
             self._wake.wait()
             self._wake.clear()
-            while self._held:
-                for name in tuple(self._held):
+            while self._frozen:
+                for name in tuple(self._frozen):
                     self._signal(name, signal.SIGSTOP)
-                    if name not in self._held:  # resumed in the meantime
+                    if name not in self._frozen:  # resumed in the meantime
                         self._signal(name, signal.SIGCONT)
                 threading.Event().wait(_LOOK_SECONDS)
 

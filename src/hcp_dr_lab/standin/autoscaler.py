@@ -14,8 +14,8 @@ from hcp_dr_lab.standin.shape import annotation, body, deleting, ensure, identit
 from hcp_dr_lab.standin.view import View
 
 NAME = "cluster-autoscaler"
-LEAST = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size"
-MOST = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size"
+MIN_SIZE = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size"
+MAX_SIZE = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size"
 DELETE_FIRST = "cluster.x-k8s.io/delete-machine"
 
 
@@ -23,7 +23,7 @@ def reconcile(view: View) -> list[Change]:
     changes: list[Change] = []
     for resource in (r.MACHINE_DEPLOYMENT, r.MACHINE_SET):
         for group in view.all(resource):
-            least = annotation(group, LEAST)
+            least = annotation(group, MIN_SIZE)
             if least is not None and not deleting(group) and view.active(group["metadata"]["namespace"], NAME):
                 changes += _group(view, resource, group, int(least))
     return changes

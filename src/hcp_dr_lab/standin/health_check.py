@@ -55,9 +55,9 @@ def reconcile(view: View, cluster: Object, check: Object) -> list[Change]:
     return changes
 
 
-def is_to_go(found: Object) -> bool:
+def is_to_go(machine: Object) -> bool:
     """Return whether a health check has marked the Machine for remediation by its owner."""
-    return condition_status(found, HEALTHY) == "False" and condition_status(found, REMEDIATED) == "False"
+    return condition_status(machine, HEALTHY) == "False" and condition_status(machine, REMEDIATED) == "False"
 
 
 def unready_seconds(view: View, node: Object) -> float:

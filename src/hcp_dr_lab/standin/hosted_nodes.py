@@ -74,7 +74,7 @@ class HostedNodes:
             if monitoring != self.monitoring:
                 self.monitoring = monitoring
                 self._cache.changed.set()
-            if _seen(found) != _seen(self.nodes):
+            if _node_states(found) != _node_states(self.nodes):
                 self.nodes = found
                 self._cache.changed.set()
 
@@ -134,7 +134,7 @@ class HostedNodes:
         return client
 
 
-def _seen(nodes: dict[str, tuple[Object, ...]]) -> list[tuple[str, ...]]:
+def _node_states(nodes: dict[str, tuple[Object, ...]]) -> list[tuple[str, ...]]:
     return [
         (namespace, node["metadata"]["uid"], str(is_ready(node)), str(node["metadata"].get("annotations")))
         for namespace, found in sorted(nodes.items())

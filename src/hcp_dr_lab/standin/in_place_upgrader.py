@@ -22,28 +22,36 @@ NODE_CURRENT = "machineconfiguration.openshift.io/currentConfig"  # annotation o
 
 def reconcile(view: View) -> list[Change]:
     changes: list[Change] = []
-    for found in view.all(r.MACHINE_SET):
-        wanted = annotation(found, TARGET)
-        apart = wanted is not None and annotation(found, CURRENT) != wanted
-        if wanted is not None and apart and not deleting(found) and view.active(found["metadata"]["namespace"], NAME):
-            changes += _upgrade(view, found, wanted)
+    for machine_set in view.all(r.MACHINE_SET):
+        wanted = annotation(machine_set, TARGET)
+        apart = wanted is not None and annotation(machine_set, CURRENT) != wanted
+        if (
+            wanted is not None
+            and apart
+            and not deleting(machine_set)
+            and view.active(machine_set["metadata"]["namespace"], NAME)
+        ):
+            changes += _upgrade(view, machine_set, wanted)
     return changes
 
 
-def _upgrade(view: View, found: Object, wanted: str) -> list[Change]:
+def _upgrade(view: View, machine_set: Object, wanted: str) -> list[Change]:
     """Upgrade some nodes at a time as soon as the target has a token; the set is upgraded when all nodes are."""
-    if view.find(r.SECRET, f"token-{found['metadata']['name']}-{wanted}", found["metadata"]["namespace"]) is None:
+    if (
+        view.find(r.SECRET, f"token-{machine_set['metadata']['name']}-{wanted}", machine_set["metadata"]["namespace"])
+        is None
+    ):
         return []
-    machines = list(owned(view, r.MACHINE, found))
+    machines = list(owned(view, r.MACHINE, machine_set))
     nodes = [(item, node) for item in machines if (node := machine.node_of(view, item)) is not None]
     if len(nodes) < len(machines):
         return []
     old = [(item, node) for item, node in nodes if annotation(node, NODE_CURRENT) != wanted]
-    name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
+    name, namespace = machine_set["metadata"]["name"], machine_set["metadata"]["namespace"]
     if not old:
         return ensure(view, r.MACHINE_SET, body(r.MACHINE_SET, name, namespace, annotations={CURRENT: wanted}))
     unready = sum(not is_ready(node) for _, node in nodes)
-    room = max(int(annotation(found, MAX_UNAVAILABLE) or 1) - unready, 0)
+    room = max(int(annotation(machine_set, MAX_UNAVAILABLE) or 1) - unready, 0)
     return [
         RebootNode(
             namespace,

@@ -26,12 +26,12 @@ POOL = "hypershift.openshift.io/nodePool"  # label: the pool's bare name
 
 def pieces(view: View, namespace: str, pool: str) -> list[Mapping[str, str]] | None:
     """Return the contents in order of names; None while a core piece is missing."""
-    found = [item for item in view.all(CONFIG_MAP, namespace) if not deleting(item)]
-    core = [item for item in found if label(item, CORE) == "true"]
+    config_maps = [item for item in view.all(CONFIG_MAP, namespace) if not deleting(item)]
+    core = [item for item in config_maps if label(item, CORE) == "true"]
     if len(core) != len(CORE_PIECES):
         return None
-    return [item.get("data") or {} for item in (*core, *(item for item in found if _tuned(item, pool)))]
+    return [item.get("data") or {} for item in (*core, *(item for item in config_maps if _is_tuned(item, pool)))]
 
 
-def _tuned(found: Object, pool: str) -> bool:
-    return label(found, TUNED_RESULT) == "true" and label(found, POOL) == pool
+def _is_tuned(config_map: Object, pool: str) -> bool:
+    return label(config_map, TUNED_RESULT) == "true" and label(config_map, POOL) == pool

@@ -25,25 +25,25 @@ _HASH = "machine-template-hash"
 _REVISION = "machinedeployment.clusters.x-k8s.io/revision"
 
 
-def reconcile(view: View, cluster: Object, found: Object) -> list[Change]:
-    if deleting(found):
-        sets = list(owned(view, r.MACHINE_SET, found))
+def reconcile(view: View, cluster: Object, deployment: Object) -> list[Change]:
+    if deleting(deployment):
+        sets = list(owned(view, r.MACHINE_SET, deployment))
         why = "its MachineDeployment is being deleted"
         if sets:
             return [change for item in sets for change in delete(r.MACHINE_SET, item, why)]
-        return drop_finalizer(r.MACHINE_DEPLOYMENT, found, DEPLOYMENT_FINALIZER)
-    changes = add_finalizer(r.MACHINE_DEPLOYMENT, found, DEPLOYMENT_FINALIZER)
-    changes += add_owner(r.MACHINE_DEPLOYMENT, found, cluster, controller=False)
-    for orphan in children(view, r.MACHINE_SET, found):
+        return drop_finalizer(r.MACHINE_DEPLOYMENT, deployment, DEPLOYMENT_FINALIZER)
+    changes = add_finalizer(r.MACHINE_DEPLOYMENT, deployment, DEPLOYMENT_FINALIZER)
+    changes += add_owner(r.MACHINE_DEPLOYMENT, deployment, cluster, controller=False)
+    for orphan in children(view, r.MACHINE_SET, deployment):
         if not deleting(orphan):
-            changes += add_owner(r.MACHINE_SET, orphan, found)
-    sets = [item for item in children(view, r.MACHINE_SET, found, with_owned=True) if not deleting(item)]
-    present = _present(view, found, sets)
+            changes += add_owner(r.MACHINE_SET, orphan, deployment)
+    sets = [item for item in children(view, r.MACHINE_SET, deployment, with_owned=True) if not deleting(item)]
+    present = _present(view, deployment, sets)
     if present is None:
-        changes.append(_new_set(view, found, sets))
+        changes.append(_new_set(view, deployment, sets))
     else:
-        changes += _roll(found, present, [item for item in sets if item is not present])
-    return changes + set_status(r.MACHINE_DEPLOYMENT, found, _status(found, sets, present))
+        changes += _roll(deployment, present, [item for item in sets if item is not present])
+    return changes + set_status(r.MACHINE_DEPLOYMENT, deployment, _status(deployment, sets, present))
 
 
 def _present(view: View, deployment: Object, sets: list[Object]) -> Object | None:

@@ -27,11 +27,11 @@ def reconcile(view: View) -> list[Change]:
         if wanted and not deleting(requested) and view.active(namespace, NAME):
             since = datetime.fromisoformat(requested["metadata"]["creationTimestamp"])
             if (view.now - since).total_seconds() >= view.paced.tuning:
-                changes += ensure(view, r.CONFIG_MAP, _made(requested))
+                changes += ensure(view, r.CONFIG_MAP, _tuned_config_map(requested))
     return changes
 
 
-def _made(requested: Object) -> Object:
+def _tuned_config_map(requested: Object) -> Object:
     pool = label(requested, POOL) or ""
     labels = {TUNED_RESULT: "true", POOL: pool}
     content = f"# MachineConfig 50-nto-{pool}\n{(requested.get('data') or {}).get('tuning', '')}"

@@ -23,7 +23,7 @@ from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 from dns.rrset import RRset
 
-LONGEST_CHAIN = 8
+MAX_CHAIN_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def records(name: Name, ttl: int, kind: str, *values: str) -> RRset:
 def follow(source: Source, name: Name, kind: RdataType) -> Answer:
     """Query the source for the name, then for the targets of CNAMEs."""
     found: list[RRset] = []
-    for _ in range(LONGEST_CHAIN):
+    for _ in range(MAX_CHAIN_LENGTH):
         step = source(name, kind)
         if step.records is None:
             return Answer(step.rcode, tuple(found), step.authority)

@@ -19,8 +19,8 @@ from dns.rrset import RRset
 
 from hcp_dr_lab.ground.network.answers import Source, Step
 
-LONGEST_CACHED = 5.0
-MOST_ENTRIES = 10_000
+MAX_CACHED_SECONDS = 5.0
+MAX_ENTRIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Entry:
 class Cache:
     """A source that caches another source. `clock` is monotonic, in seconds."""
 
-    def __init__(self, source: Source, clock: Callable[[], float], longest: float = LONGEST_CACHED) -> None:
+    def __init__(self, source: Source, clock: Callable[[], float], longest: float = MAX_CACHED_SECONDS) -> None:
         self._source = source
         self._clock = clock
         self._longest = longest
@@ -58,7 +58,7 @@ class Cache:
         step = self._source(*key)
         entry = Entry(step, now + min(self._longest, seconds_to_keep(step)))
         if entry.expires > now:
-            if len(self._entries) >= MOST_ENTRIES:
+            if len(self._entries) >= MAX_ENTRIES:
                 self._entries = {key: kept for key, kept in self._entries.items() if kept.expires > now}
             self._entries[key] = entry
         return entry
@@ -80,10 +80,10 @@ def _aged(entry: Entry, now: float) -> Step:
     """Return the answer with the remaining TTL, so that downstream caches do not keep it longer."""
     if entry.step.records is None:
         return entry.step
-    left = max(0, math.ceil(entry.expires - now))
+    remaining = max(0, math.ceil(entry.expires - now))
     kept = entry.step.records
-    if kept.ttl <= left:
+    if kept.ttl <= remaining:
         return entry.step
     younger: RRset = kept.copy()  # type: ignore[no-untyped-call]
-    younger.ttl = left
+    younger.ttl = remaining
     return dataclasses.replace(entry.step, records=younger)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LONGEST = 64 * 1024
+MAX_HELLO_BYTES = 64 * 1024
 _RECORD_HEADER = 5
 _HANDSHAKE_HEADER = 4
 _HANDSHAKE_RECORD = 22
@@ -44,7 +44,7 @@ def _hello(data: bytes) -> bytes:
             raise NotClientHelloError("not a ClientHello")
         if len(message) >= _HANDSHAKE_HEADER:
             end = _HANDSHAKE_HEADER + int.from_bytes(message[1:_HANDSHAKE_HEADER])
-            if end > LONGEST:
+            if end > MAX_HELLO_BYTES:
                 raise NotClientHelloError("longer than any ClientHello")
             if len(message) >= end:
                 return message[_HANDSHAKE_HEADER:end]

@@ -22,7 +22,7 @@ from hcp_dr_lab.region.network.exchange import Exchanges, Side
 from hcp_dr_lab.region.network.interception import Interception, targets
 
 PATH = "/faults"
-LONGEST = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 SECONDS = 10.0
 
 Answer = tuple[int, dict[str, Any]]
@@ -44,7 +44,7 @@ async def _handle(interception: Interception, side: Side) -> None:
     if not isinstance(head, h11.Request):
         return
     body = b""
-    while isinstance(event := await side.next_event(), h11.Data) and len(body) < LONGEST:
+    while isinstance(event := await side.next_event(), h11.Data) and len(body) < MAX_BODY_BYTES:
         body += bytes(event.data)
     status, answer = order(
         interception.exchanges,

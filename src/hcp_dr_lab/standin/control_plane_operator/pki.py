@@ -77,7 +77,7 @@ def reconcile(view: View, plane: Object) -> list[Change]:
     authorities: dict[str, Pair] = {}
     changes: list[Change] = []
     for name in AUTHORITIES:
-        kept = _kept(view.find(r.SECRET, name, namespace), "ca.crt", "ca.key")
+        kept = _existing_pair(view.find(r.SECRET, name, namespace), "ca.crt", "ca.key")
         authorities[name] = kept or view.keys.authority(f"openshift {name}")
         changes += _secret(view, plane, name, _data(authorities[name], "ca.crt", "ca.key"))
     ring = Keyring(view, plane, authorities)
@@ -122,13 +122,13 @@ def _others(ring: Keyring) -> Iterator[Change]:
     view, plane = ring.view, ring.plane
     present = view.find(r.SECRET, SIGNING_KEY, ring.namespace)
     files = ("service-account.pub", "service-account.key")
-    pair = _kept(present, *files) or view.keys.signing_key()
+    pair = _existing_pair(present, *files) or view.keys.signing_key()
     yield from _secret(view, plane, SIGNING_KEY, _data(pair, *files))
     present = view.find(r.SECRET, KUBEADMIN_PASSWORD, ring.namespace)
     password = {"password": encoded(view.keys.word(23).encode())}
     yield from _secret(view, plane, KUBEADMIN_PASSWORD, present["data"] if present is not None else password)
     present = view.find(r.SECRET, "ignition-server-ca-cert", ring.namespace)
-    pair = _kept(present, "tls.crt", "tls.key") or view.keys.authority("ignition-server-ca")
+    pair = _existing_pair(present, "tls.crt", "tls.key") or view.keys.authority("ignition-server-ca")
     yield from _secret(view, plane, "ignition-server-ca-cert", _data(pair, "tls.crt", "tls.key"))
 
 
@@ -141,7 +141,7 @@ def _secret(
     )
 
 
-def _kept(secret: Object | None, certificate_file: str, key_file: str) -> Pair | None:
+def _existing_pair(secret: Object | None, certificate_file: str, key_file: str) -> Pair | None:
     """Return the pair in a secret if both halves exist."""
     data = (secret or {}).get("data") or {}
     if certificate_file not in data or key_file not in data:

@@ -51,11 +51,11 @@ def reconcile(view: View, pool: Object) -> list[Change]:
     if not (pool.get("status") or {}).get("version"):
         changes += _annotate(view, pool, {names.CANONICAL_IMAGES: "true"})
     namespace = names.control_plane_namespace(hosted)
-    found = view.find(machinery(pool), pool["metadata"]["name"], namespace)
+    existing = view.find(machinery(pool), pool["metadata"]["name"], namespace)
     if is_paused(pool, view.now):
-        if found is not None:
-            changes += _pause(view, machinery(pool), found)
-        conditions = _conditions(view, hosted, pool, wanted, found)
+        if existing is not None:
+            changes += _pause(view, machinery(pool), existing)
+        conditions = _conditions(view, hosted, pool, wanted, existing)
         return changes + set_status(r.NODE_POOL, pool, {"conditions": conditions})
     return changes + _roll_out(view, hosted, pool, wanted)
 
@@ -65,9 +65,9 @@ def _roll_out(view: View, hosted: Object, pool: Object, wanted: Target) -> list[
     space = view.find(r.NAMESPACE, namespace)
     plane = view.find(r.HOSTED_CONTROL_PLANE, hosted["metadata"]["name"], namespace)
     group = worker_security_group(plane) if plane is not None else ""
-    found = view.find(kind, name, namespace)
+    existing = view.find(kind, name, namespace)
     reached = _reached(view, hosted, pool, wanted)
-    status: Object = {"conditions": _conditions(view, hosted, pool, wanted, found)}
+    status: Object = {"conditions": _conditions(view, hosted, pool, wanted, existing)}
     if space is None or deleting(space) or not group:
         return set_status(r.NODE_POOL, pool, status)
     changes = _ignition_secrets(view, hosted, pool, wanted)
@@ -77,13 +77,13 @@ def _roll_out(view: View, hosted: Object, pool: Object, wanted: Target) -> list[
     made = body(r.AWS_MACHINE_TEMPLATE, template, namespace, annotations=marks, spec={"template": {"spec": spec}})
     changes += ensure(view, r.AWS_MACHINE_TEMPLATE, made)
     shaped = _machine_set if kind is r.MACHINE_SET else _deployment
-    changes += ensure(view, kind, shaped(hosted, pool, wanted, template, found))
+    changes += ensure(view, kind, shaped(hosted, pool, wanted, template, existing))
     changes += _tuning(view, pool, namespace)
     if pool["spec"]["management"].get("autoRepair") and reached["status"] == "True":
         changes += ensure(view, r.MACHINE_HEALTH_CHECK, _health_check(view, hosted, pool))
-    if found is not None:
-        status["replicas"] = (found.get("status") or {}).get("availableReplicas", 0)
-        if _complete(found, wanted, template):
+    if existing is not None:
+        status["replicas"] = (existing.get("status") or {}).get("availableReplicas", 0)
+        if _complete(existing, wanted, template):
             status["version"] = wanted.version
             changes += _annotate(
                 view,
@@ -148,18 +148,18 @@ def _annotate(view: View, pool: Object, annotations: dict[str, str | None]) -> l
     return ensure(view, r.NODE_POOL, body(r.NODE_POOL, name, namespace, annotations=annotations))
 
 
-def _pause(view: View, kind: Resource, found: Object) -> list[Change]:
+def _pause(view: View, kind: Resource, existing: Object) -> list[Change]:
     """Propagate the pool's pause to the topmost machine object, not to the objects below (NP/capi.go:389-397)."""
-    name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
+    name, namespace = existing["metadata"]["name"], existing["metadata"]["namespace"]
     return ensure(view, kind, body(kind, name, namespace, annotations={PAUSED: "true"}))
 
 
 def _tuning(view: View, pool: Object, namespace: str) -> list[Change]:
     """Create the input of the node tuning operator."""
     asked = [
-        found["data"].get("tuning", "")
+        existing["data"].get("tuning", "")
         for entry in pool["spec"].get("tuningConfig") or ()
-        if (found := view.find(r.CONFIG_MAP, entry["name"], pool["metadata"]["namespace"])) is not None
+        if (existing := view.find(r.CONFIG_MAP, entry["name"], pool["metadata"]["namespace"])) is not None
     ]
     if not asked:
         return []
@@ -224,18 +224,18 @@ def pool_key(hosted: Object, pool: Object) -> str:
     return f"{hosted['spec']['infraID']}-{hosted['metadata']['name']}-{pool['metadata']['name']}"[:63].rstrip("-")
 
 
-def _deployment(hosted: Object, pool: Object, wanted: Target, template: str, found: Object | None) -> Object:
+def _deployment(hosted: Object, pool: Object, wanted: Target, template: str, existing: Object | None) -> Object:
     strategy = (pool["spec"]["management"].get("replace") or {}).get("rollingUpdate") or _MANAGEMENT
     made = _machines(r.MACHINE_DEPLOYMENT, hosted, pool, wanted, template)
     made["metadata"]["annotations"] |= _bounds(pool)
     made["spec"] |= {
-        "replicas": _replicas(pool, found),
+        "replicas": _replicas(pool, existing),
         "rollout": {"strategy": {"type": "RollingUpdate", "rollingUpdate": strategy}},
     }
     return made
 
 
-def _machine_set(hosted: Object, pool: Object, wanted: Target, template: str, found: Object | None) -> Object:
+def _machine_set(hosted: Object, pool: Object, wanted: Target, template: str, existing: Object | None) -> Object:
     """A changed template rolls no machine: the in-place upgrader changes the running machines."""
     made = _machines(r.MACHINE_SET, hosted, pool, wanted, template)
     most = (pool["spec"]["management"].get("inPlace") or {}).get("maxUnavailable", 1)
@@ -244,10 +244,10 @@ def _machine_set(hosted: Object, pool: Object, wanted: Target, template: str, fo
         in_place_upgrader.MAX_UNAVAILABLE: str(most),
         **_bounds(pool),
     }
-    if found is None:
+    if existing is None:
         marks[in_place_upgrader.CURRENT] = wanted.config_version
     made["metadata"]["annotations"] |= marks
-    made["spec"] |= {"replicas": _replicas(pool, found)}
+    made["spec"] |= {"replicas": _replicas(pool, existing)}
     return made
 
 
@@ -286,22 +286,22 @@ def machinery(pool: Object) -> Resource:
     return r.MACHINE_SET if in_place else r.MACHINE_DEPLOYMENT
 
 
-def _replicas(pool: Object, found: Object | None) -> int:
+def _replicas(pool: Object, existing: Object | None) -> int:
     """Return the pool's replicas, or, with autoscaling, the current replicas within the bounds."""
     scaling = pool["spec"].get("autoScaling")
     if not scaling:
         wanted: int = pool["spec"].get("replicas", 0)
         return wanted
     least, most = int(scaling["min"]), int(scaling["max"])
-    present: int = found["spec"].get("replicas", 0) if found is not None else least
+    present: int = existing["spec"].get("replicas", 0) if existing is not None else least
     return max(least, min(present, most))
 
 
 def _bounds(pool: Object) -> dict[str, str | None]:
     scaling = pool["spec"].get("autoScaling") or {}
     return {
-        autoscaler.LEAST: str(scaling["min"]) if scaling else ABSENT,
-        autoscaler.MOST: str(scaling["max"]) if scaling else ABSENT,
+        autoscaler.MIN_SIZE: str(scaling["min"]) if scaling else ABSENT,
+        autoscaler.MAX_SIZE: str(scaling["max"]) if scaling else ABSENT,
     }
 
 
