@@ -1,4 +1,4 @@
-"""The two ways of a relocation, in one and phase by phase, each judged by the observer."""
+"""Two ways of relocating, with one command and phase by phase, both judged by the observer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PHASES = (("backup", "--yes"), ("restore",), ("verify",), ("teardown", "--yes"),
 
 
 def in_one(hosted: Hosted, *, source: int = 1, dns: Dns = RELEASE) -> Outcome:
-    """Away from that management cluster by `hcp-dr relocate`."""
+    """Relocate away from a management cluster with `hcp-dr relocate`."""
     outcome = drill.perform(hosted.layout, hosted.names.name, source=source, dns=dns, tell=say)
     say(as_text(outcome))
     assert outcome.reasons == ()
@@ -28,14 +28,14 @@ def in_one(hosted: Hosted, *, source: int = 1, dns: Dns = RELEASE) -> Outcome:
 
 
 def phase_by_phase(hosted: Hosted, folder: Path, *, source: int = 2) -> Verdict:
-    """Each phase is a command by itself, and has nothing but the folder that the one before left."""
+    """Relocate with one command for each phase; a phase only has the folder of the previous phase."""
     observation = drill.Observation(hosted.layout, hosted.names.name, source, folder / "evidence")
     observation.begin()
     observation.await_writes()
     here = Machine(drill.environment_file(hosted.layout, hosted.names.name, source, folder))
     for words in PHASES:
         ended = here.run(*words, "-o", "json")
-        assert ended.code in (DONE, DONE_WITH_WARNINGS), ended.said
+        assert ended.code in (DONE, DONE_WITH_WARNINGS), ended.stderr
         assert json.loads(ended.result)["command"] == words[0]
     assert here.run("resume").code == NothingToResume.exit_code
     time.sleep(drill.SETTLE_SECONDS)

@@ -1,4 +1,4 @@
-"""Which parts a name means, and pods that are held still."""
+"""The parts of a name or group, and frozen pods."""
 
 from __future__ import annotations
 
