@@ -1,7 +1,7 @@
-"""What the fault proxy costs a request that no fault strikes: `python bench/fault_proxy.py`, on loopback, as any user.
+"""Overhead of the fault proxy for requests without a fault: `python bench/fault_proxy.py`, on loopback, as any user.
 
-One client, one connection, 2 kB answers over TLS: straight to the server, and by way of the proxy, which ends TLS on
-both sides. Also a body of 100 MB upwards.
+One client, one connection, 2 kB responses over TLS: directly to the server, and through the proxy, which terminates TLS
+on both sides. Also an upload of 100 MB.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Server(BaseHTTPRequestHandler):
         self._answer(b"x" * 2000)
 
     def do_PUT(self) -> None:
-        left = int(self.headers["Content-Length"])
-        while left:
-            left -= len(self.rfile.read(min(left, 1 << 20)))
+        remaining = int(self.headers["Content-Length"])
+        while remaining:
+            remaining -= len(self.rfile.read(min(remaining, 1 << 20)))
         self._answer(b"")
 
     def _answer(self, content: bytes) -> None:
@@ -48,8 +48,8 @@ class Server(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the base class gives
-        """Nothing."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Requests are not logged."""
 
 
 def server(folder: Path, authority: CertificateAuthority) -> int:
@@ -58,15 +58,15 @@ def server(folder: Path, authority: CertificateAuthority) -> int:
     context.load_cert_chain(folder / "server.crt", folder / "server.key")
     context.load_verify_locations(cadata=authority.cert_pem.decode())
     context.verify_mode = ssl.CERT_REQUIRED
-    made = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    made.daemon_threads = True
-    made.socket = context.wrap_socket(made.socket, server_side=True)
-    threading.Thread(target=made.serve_forever, daemon=True).start()
-    return made.server_address[1]
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    listener.daemon_threads = True
+    listener.socket = context.wrap_socket(listener.socket, server_side=True)
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    return listener.server_address[1]
 
 
 def proxy(folder: Path, authority: CertificateAuthority, port: int) -> int:
-    """Its port. It ends with the process."""
+    """Start a proxy that ends with the process, and return its port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         own: int = free.getsockname()[1]
     keyring = Keyring(NAME, Authorities(authority.pair, authority.cert_pem), folder / "keys", (NAME,))
@@ -88,19 +88,21 @@ def proxy(folder: Path, authority: CertificateAuthority, port: int) -> int:
 
 def measure(name: str, port: int, context: ssl.SSLContext) -> None:
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=context)
-    took = []
+    times = []
     for _ in range(REQUESTS):
         began = time.perf_counter()
         connection.request("GET", "/")
         connection.getresponse().read()
-        took.append((time.perf_counter() - began) * 1000)
+        times.append((time.perf_counter() - began) * 1000)
     began = time.perf_counter()
     connection.request("PUT", "/", BODY)
     connection.getresponse().read()
     speed = len(BODY) / 1e6 / (time.perf_counter() - began)
     connection.close()
-    tenth = statistics.quantiles(took, n=10)[-1]
-    print(f"{name:9} first {took[0]:6.1f} ms  median {statistics.median(took):5.2f} ms  p90 {tenth:5.2f} ms", end="  ")
+    tenth = statistics.quantiles(times, n=10)[-1]
+    print(
+        f"{name:9} first {times[0]:6.1f} ms  median {statistics.median(times):5.2f} ms  p90 {tenth:5.2f} ms", end="  "
+    )
     print(f"upwards {speed:4.0f} MB/s")
 
 
@@ -113,10 +115,10 @@ def main() -> None:
         context.check_hostname = False
         context.load_cert_chain(folder / "alice.crt", folder / "alice.key")
         port = server(folder, authority)
-        between = proxy(folder, authority, port)
+        proxied = proxy(folder, authority, port)
         for _ in range(3):
-            measure("straight", port, context)
-            measure("by proxy", between, context)
+            measure("direct", port, context)
+            measure("proxied", proxied, context)
 
 
 if __name__ == "__main__":

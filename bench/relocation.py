@@ -1,9 +1,8 @@
-"""How long a relocation keeps the hosted API away, shape by shape: drills in regions of their own.
+"""Downtime of the hosted API during a relocation, for each shape: drills in separate regions.
 
     .venv/bin/python bench/relocation.py [-o json|table] [--runs N] [CASE…]
 
-Without a case all of them. Needs what `make drill` needs. It judges nothing: a drill that fails is counted as failed,
-and none of its figures are.
+By default all cases. Has the requirements of `make drill`. Failed drills are counted, but their figures are excluded.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "references": ("--shape", "references", "--shape", "encrypted"),
     "ballast-100MiB": ("--etcd-ballast", "100MiB"),
     "ballast-500MiB": ("--etcd-ballast", "500MiB"),
-    "objects-500": ("--secrets", "300", "--machines", "100"),  # a machine is a Machine and an AWSMachine
+    "objects-500": ("--secrets", "300", "--machines", "100"),  # a machine consists of a Machine and an AWSMachine
     "realistic": ("--realistic",),
     "realistic-handover": ("--realistic", "--dns", "handover"),
 }
@@ -39,9 +38,8 @@ _CREATED = "create on destination "
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One drill that passed. `transfer` is the snapshot's upload in MiB/s, None where it took no measurable time;
-    `objects` and `carrying` are how many objects were written on the destination before the fence, and in how many
-    seconds."""
+    """One passed drill. `transfer` is the rate of the snapshot's upload in MiB/s, None if the time was not measurable;
+    `objects` is the number of objects written on the destination before the fence, `carrying` the time in seconds."""
 
     downtime: float
     whole: float
@@ -51,12 +49,12 @@ class Run:
     carrying: float
 
 
-def drill(words: Sequence[str]) -> Run | None:
-    """None where it did not pass."""
-    done = subprocess.run(
-        [DRILL, "drill", "-o", "json", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+def drill(options: Sequence[str]) -> Run | None:
+    """Run a drill; return None if it failed."""
+    process = subprocess.run(
+        [DRILL, "drill", "-o", "json", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
     )
-    result: dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
+    result: dict[str, Any] = json.loads(process.stdout) if process.stdout else {}
     if result.get("result") != "passed":
         return None
     folder = Path(result["backup_dir"])
@@ -75,7 +73,7 @@ def drill(words: Sequence[str]) -> Run | None:
 
 
 def upload_seconds(lines: Iterable[dict[str, Any]]) -> float:
-    """From the intents that upload the snapshot to their outcomes."""
+    """Return the time from the upload's intents to their outcomes."""
     seconds, began = 0.0, None
     for line in lines:
         match line:
@@ -89,7 +87,7 @@ def upload_seconds(lines: Iterable[dict[str, Any]]) -> float:
 
 
 def carried(lines: Iterable[dict[str, Any]]) -> tuple[int, float]:
-    """How many objects the steps before the fence wrote on the destination, and how long these steps took."""
+    """Return the number of objects that the steps before the fence wrote on the destination, and the steps' seconds."""
     objects, seconds = 0, 0.0
     for line in lines:
         if line.get("step") not in _CARRIED:
@@ -103,7 +101,7 @@ def carried(lines: Iterable[dict[str, Any]]) -> tuple[int, float]:
 
 
 def summary(case: str, runs: Sequence[Run | None]) -> dict[str, Any]:
-    """Medians of those that passed."""
+    """Return the medians of passed runs."""
     passed = [run for run in runs if run is not None]
     row: dict[str, Any] = {"case": case, "passed": len(passed), "failed": len(runs) - len(passed)}
     if not passed:
@@ -129,18 +127,18 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="How long a relocation keeps the hosted API away, shape by shape.")
+    parser = argparse.ArgumentParser(description="Downtime of the hosted API during a relocation, for each shape.")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
-    parser.add_argument("--runs", type=int, default=1, help="drills of each case")
+    parser.add_argument("--runs", type=int, default=1, help="number of drills for each case")
     parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
-    given = parser.parse_args()
-    if unknown := [case for case in given.cases if case not in CASES]:
-        parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join(CASES)}")
+    arguments = parser.parse_args()
+    if unknown := [case for case in arguments.cases if case not in CASES]:
+        parser.error(f"unknown case: {', '.join(unknown)}; cases: {', '.join(CASES)}")
     rows = []
-    for case in given.cases or CASES:
-        rows.append(summary(case, [drill(CASES[case]) for _ in range(given.runs)]))
+    for case in arguments.cases or CASES:
+        rows.append(summary(case, [drill(CASES[case]) for _ in range(arguments.runs)]))
         print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    print(json.dumps(rows, indent=2) if given.output == "json" else table(rows))
+    print(json.dumps(rows, indent=2) if arguments.output == "json" else table(rows))
 
 
 if __name__ == "__main__":

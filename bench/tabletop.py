@@ -1,4 +1,5 @@
-"""What a whole relocation on the tabletop costs, and a copy of its world, in milliseconds of CPU: the least of several.
+"""CPU time of a complete relocation on the tabletop, and of a copy of its world, in milliseconds: the minimum of
+several runs.
 
 .venv/bin/python bench/tabletop.py
 """
@@ -18,17 +19,17 @@ ROUNDS = 5
 
 
 def main() -> None:
-    for asked in ((), (Shape.ETCD_36,), (Shape.THREE_POOLS,), (Shape.NEIGHBOUR,)):
-        show("+".join(asked) or "plain", World.prepared(shapes.options(frozenset(asked))))
+    for shapes_of_case in ((), (Shape.ETCD_36,), (Shape.THREE_POOLS,), (Shape.NEIGHBOUR,)):
+        show("+".join(shapes_of_case) or "plain", World.prepared(shapes.options(frozenset(shapes_of_case))))
 
 
-def show(what: str, prepared: World) -> None:
+def show(title: str, prepared: World) -> None:
     observed = prepared.clone()
     Observation(observed, NAME, source=1, pace=EASY).begin()
     copying = least(prepared.clone)
     moving = least(lambda: relocate(prepared))
     watched = least(lambda: relocate(observed))
-    print(f"{what:16} copy {copying:6.1f}   relocation {moving:7.1f}   relocation, observed {watched:7.1f}")
+    print(f"{title:16} copy {copying:6.1f}   relocation {moving:7.1f}   relocation, observed {watched:7.1f}")
 
 
 def relocate(world: World) -> None:
@@ -39,12 +40,12 @@ def relocate(world: World) -> None:
 
 def least(work: Callable[[], object]) -> float:
     work()
-    taken = []
+    times = []
     for _ in range(ROUNDS):
         began = time.process_time()
         work()
-        taken.append(time.process_time() - began)
-    return min(taken) * 1000
+        times.append(time.process_time() - began)
+    return min(times) * 1000
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What an operation of the services in memory costs, in microseconds: the least of several rounds.
+"""Time of operations of the services in memory, in microseconds: the minimum of several rounds.
 
 .venv/bin/python bench/tabletop_aws.py
 """
@@ -52,10 +52,10 @@ def show_zone(size: int) -> None:
     show(f"Route53 clone, {size}", records.clone)
 
 
-def show(what: str, operation: Callable[[], object]) -> None:
+def show(title: str, operation: Callable[[], object]) -> None:
     operation()
-    times = 3 if "10000" in what else TIMES
-    print(f"{what:32} {min(timeit.repeat(operation, number=times, repeat=ROUNDS)) / times * 1e6:10.1f}")
+    times = 3 if "10000" in title else TIMES
+    print(f"{title:32} {min(timeit.repeat(operation, number=times, repeat=ROUNDS)) / times * 1e6:10.1f}")
 
 
 if __name__ == "__main__":

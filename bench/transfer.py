@@ -1,9 +1,9 @@
-"""How fast etcd's snapshot is saved, verified and sent, in one piece and in parts: drills in regions of their own.
+"""Rates of saving, verifying and uploading etcd's snapshot, in one piece and in parts: drills in separate regions.
 
     .venv/bin/python bench/transfer.py [-o json|table] [--ballast MIB] [--part MIB…]
 
-Needs what `make drill` needs. The rates are those of the region's S3 gateway on this machine: they compare ways, and
-promise nothing of AWS. The time of each is in the downtime of the hosted API.
+Has the requirements of `make drill`. The rates are measured with the region's S3 gateway on this machine: they compare
+the variants, and do not predict rates of AWS. The measured times are part of the downtime of the hosted API.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """In MiB/s, and what the whole step took in seconds. None of them where no time was measured."""
+    """Rates in MiB/s, and the duration of the whole step in seconds. A rate is None if no time was measured."""
 
     part_mib: int
     snapshot_mib: float
@@ -36,15 +36,15 @@ class Rates:
 
 
 def drill(ballast: int, part: int) -> Rates | None:
-    """None where it did not pass."""
-    done = subprocess.run(
+    """Run a drill; return None if it failed."""
+    process = subprocess.run(
         [DRILL, "drill", "-o", "json", "--etcd-ballast", f"{ballast}MiB"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=os.environ | {"SNAPSHOT_PART_MIB": str(part)},
         check=False,
     )
-    result: dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
+    result: dict[str, Any] = json.loads(process.stdout) if process.stdout else {}
     if result.get("result") != "passed":
         return None
     folder = Path(result["backup_dir"])
@@ -54,7 +54,8 @@ def drill(ballast: int, part: int) -> Rates | None:
 
 
 def rates(lines: Iterable[dict[str, Any]], size: int, part: int) -> Rates:
-    """From the journal: an outcome closes its intent; what is read whole is remembered right after."""
+    """Compute the rates from the journal: an outcome ends its intent; the verified snapshot is remembered right
+    after."""
     spent = {"save": 0.0, "verify": 0.0, "upload": 0.0}
     began: tuple[str, float] | None = None
     step, saved = 0.0, None
@@ -76,25 +77,27 @@ def rates(lines: Iterable[dict[str, Any]], size: int, part: int) -> Rates:
             case {"line": "remember", "key": "snapshot_file", "at": at} if saved is not None:
                 spent["verify"] += at - saved
     mib = size / MIB
-    told = {name: round(mib / seconds, 1) if seconds else None for name, seconds in spent.items()}
-    return Rates(part, round(mib, 1), told["save"], told["verify"], told["upload"], round(step, 1))
+    mib_per_second = {name: round(mib / seconds, 1) if seconds else None for name, seconds in spent.items()}
+    return Rates(
+        part, round(mib, 1), mib_per_second["save"], mib_per_second["verify"], mib_per_second["upload"], round(step, 1)
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="How fast etcd's snapshot is saved, verified and sent.")
+    parser = argparse.ArgumentParser(description="Rates of saving, verifying and uploading etcd's snapshot.")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     parser.add_argument("--ballast", type=int, default=500, help="MiB in etcd")
     parser.add_argument("--part", type=int, nargs="+", default=[4096, 128, 32], help="SNAPSHOT_PART_MIB")
-    given = parser.parse_args()
-    found = [row for part in given.part if (row := drill(given.ballast, part)) is not None]
-    rows = [asdict(row) for row in found]
-    if given.output == "json":
+    arguments = parser.parse_args()
+    passed = [row for part in arguments.part if (row := drill(arguments.ballast, part)) is not None]
+    rows = [asdict(row) for row in passed]
+    if arguments.output == "json":
         print(json.dumps(rows))
         return
     for each in rows:
         print("  ".join(f"{name} {value}" for name, value in each.items()))
-    if len(rows) < len(given.part):
-        print(f"{len(given.part) - len(rows)} drills did not pass")
+    if len(rows) < len(arguments.part):
+        print(f"{len(arguments.part) - len(rows)} drills failed")
 
 
 if __name__ == "__main__":

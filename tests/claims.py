@@ -1,4 +1,4 @@
-"""Sentences that say of something that it was left alone, as tests hold them against what was done."""
+"""Sentences in messages that claim that nothing was changed, for comparison with the changes that were made."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ NOTHING = re.compile(
     r"|\b(is|are) as (it|they) w(as|ere)\b",
     re.IGNORECASE,
 )
-"""What may be said by nobody who has written anything. Of an object that belongs to somebody else, and of a hosted
-cluster of which only hcp-dr's own Leases and copies were written, it may be said."""
+"""Claims that are false after any write. They are allowed about objects of other owners, and about a hosted cluster if
+only hcp-dr's own Leases and copies were written."""
 NOT_TORN_DOWN = "Nothing of the source was torn down"
 NOT_OF_THE_CLUSTER = "Nothing of the hosted cluster was changed"
 

@@ -1,4 +1,4 @@
-"""Properties are tried on the same examples every time, however busy the machine is. Garbage is looked for rarely."""
+"""Hypothesis uses the same examples in every run, without deadlines. The garbage collector runs rarely."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import settings
 settings.register_profile("same-everywhere", deadline=None, derandomize=True, database=None)
 settings.load_profile("same-everywhere")
 
-# Thousands of tests and the modules under test stay until the end, and copies of a world go in cycles: by default a
-# tenth of the time of a relocation goes into the search for garbage.
+# Thousands of tests and the modules under test stay until the end, and copies of a world are reference cycles: with the
+# # default thresholds garbage collection takes a tenth of the time of a relocation.
 gc.set_threshold(50_000, 20, 20)
 
 

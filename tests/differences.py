@@ -1,11 +1,11 @@
-"""What two looks at all that there is differ in."""
+"""Differences between two readings of all objects."""
 
 from __future__ import annotations
 
 from typing import Any
 
 Things = dict[str, Any]
-"""By a name of one's own."""
+"""Values by an arbitrary name."""
 
 
 def differences(before: Things, after: Things) -> list[str]:

@@ -1,5 +1,5 @@
 # ruff: noqa: ARG002, ARG005 - ports have more arguments than a fake needs
-"""The product's ports in memory, as little of them as tests of the core need. They keep what was asked of them."""
+"""Minimal in-memory ports of the product for tests of the core. They record the requests."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def merged(target: Any, patch: Any) -> Any:
 
 
 class MemoryKubernetes:
-    """`objects` in the short forms of the cases. `asked` has each write as (verb, kind, name, ...). `before` is called
-    with the verb before each call and may raise. `script` answers commands."""
+    """`objects` in the short format of the cases. `asked` has every write as (verb, kind, name, ...). `before` is
+    called with the verb before every request and may raise. `script` answers commands."""
 
     def __init__(self, name: str, *objects: Any) -> None:
         self.name = name
@@ -319,7 +319,7 @@ class MemoryZone:
 
 @dataclass
 class MemoryInstances:
-    """Instances that run, by id and whether they are protected."""
+    """Running instances, by ID, with their termination protection."""
 
     running: dict[str, bool] = field(default_factory=dict)
     region: str = "us-east-1"
@@ -362,7 +362,7 @@ class MemoryArchive:
 
 @dataclass
 class World:
-    """All the ports of one test."""
+    """All ports of one test."""
 
     source: MemoryKubernetes = field(default_factory=lambda: MemoryKubernetes("source"))
     destination: MemoryKubernetes = field(default_factory=lambda: MemoryKubernetes("destination"))
@@ -389,7 +389,7 @@ class World:
 
     @property
     def written(self) -> list[Any]:
-        """Every write to anything but the archive."""
+        """All writes except writes to the archive."""
         clusters = [call for cluster in (self.source, self.destination, self.hosted) for call in cluster.asked]
         return [*clusters, *self.bucket.asked, *self.zone.asked, *self.instances.asked]
 

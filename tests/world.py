@@ -1,5 +1,5 @@
-"""A world in memory in which hosted cluster clusters/one can be relocated from mgmt-1 to mgmt-2, with the neighbour
-clusters/one2 beside it in the same namespace, zone and bucket."""
+"""A world in memory for relocating hosted cluster clusters/one from mgmt-1 to mgmt-2, with the neighbour clusters/one2
+in the same namespace, zone and bucket."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def deployment(place: str, *pods: str, replicas: int | None = None, **container:
 
 
 def management(name: str, uid: str) -> MemoryKubernetes:
-    """What both management clusters have."""
+    """Return a management cluster with the objects that both have."""
     cluster = MemoryKubernetes(
         name,
         {"Namespace kube-system": {"uid": uid}},
@@ -80,7 +80,7 @@ def management(name: str, uid: str) -> MemoryKubernetes:
 
 
 def hosted_cluster(name: str, infra: str = "") -> list[Any]:
-    """A hosted cluster as it lives on its management cluster: what is shared and what is its own."""
+    """Return a hosted cluster's objects on its management cluster, both shared and own objects."""
     infra, own = infra or f"{name}-x7k2", f"clusters-{name}"
     label = {"cluster.x-k8s.io/cluster-name": infra}
     spec = {
@@ -194,7 +194,7 @@ def records(name: str, owner: str) -> tuple[Record, ...]:
 
 
 def inside() -> MemoryKubernetes:
-    """The hosted cluster from inside."""
+    """Return the hosted cluster's own API."""
     nodes: list[Any] = [
         {f"Node w-{number}": {"status": READY, "spec": {"providerID": f"aws:///us-east-1a/i-one-{number}"}}}
         for number in ("1", "2")
@@ -219,8 +219,8 @@ def inside() -> MemoryKubernetes:
 
 
 def shown(command: Sequence[str], stdin: bytes | None) -> Completed:
-    """Of the images: an etcd-init that calls etcdctl, which restores. The bucket has its probe. Whatever else is asked
-    ends well."""
+    """Answer commands: in the images, etcd-init calls an etcdctl that supports restore; the bucket has its probe; all
+    other commands succeed."""
     del stdin
     text = str(command[-1])
     answers = {
@@ -232,7 +232,7 @@ def shown(command: Sequence[str], stdin: bytes | None) -> Completed:
 
 
 def reads(call: tuple[Any, ...]) -> bool:
-    """What is asked in pods of what would restore etcd."""
+    """Return whether the call reads the restore tools in a pod."""
     script = call[4][-1] if call[0] == "execute" else ""
     return ">" not in script.replace("2>&1", "") and ("--help" in script or script.startswith("LC_ALL=C grep "))
 

@@ -1,4 +1,4 @@
-"""One region for the whole test run, and one hosted cluster for each test that asks for it."""
+"""One region for the whole test run, and one hosted cluster for every test that requests it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ REQUIRED = "HCP_DR_LAB_REGION_REQUIRED"
 _BROKEN_HANDSHAKES = pytest.mark.filterwarnings(
     r"ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
 )
-"""A server that is stopped while TLS begins leaves httpcore2 with a socket that only the garbage collector closes."""
+"""If a server stops during a TLS handshake, httpcore2 keeps a socket until the garbage collector closes it."""
 
 _numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests here need the region. Where it cannot be, they are skipped, or fail if the caller insists on them."""
+    """All tests here need the region. Without it they are skipped, or fail if the caller requires them."""
     unfit = "" if sys.platform == "linux" and os.geteuid() == 0 else "the region needs Linux and root"
     for item in items:
         if not item.path.is_relative_to(Path(__file__).parent):
@@ -49,14 +49,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def say(text: str) -> None:
-    """Progress, for `pytest -s` and for the report of a test that failed."""
+    """Print progress, for `pytest -s` and for reports of failed tests."""
     sys.stdout.write(f"{time.strftime('%H:%M:%S')} {text}\n")
     sys.stdout.flush()
 
 
 @pytest.fixture(scope="session")
 def region() -> Iterator[Layout]:
-    """A region without hosted clusters, brought up and taken down as the commands do it."""
+    """A region without hosted clusters, started and stopped like by the commands."""
     try:
         yield lifecycle.up(REGION, say)
     finally:
@@ -75,14 +75,15 @@ class Hosted:
 
 @pytest.fixture
 def hosted(region: Layout) -> Iterator[Hosted]:
-    """The plain hosted cluster, a test's own."""
+    """A plain hosted cluster for one test."""
     with in_service(region, Options()) as found:
         yield found
 
 
 @contextmanager
 def in_service(layout: Layout, options: Options) -> Iterator[Hosted]:
-    """A hosted cluster of this shape, created on the first management cluster, deleted wherever it is at the end."""
+    """A hosted cluster of this shape, created on the first management cluster, and finally deleted on either
+    cluster."""
     name = f"t{next(_numbers)}"
     population = [names for names, _ in cluster.population(name, options)]
     try:
@@ -98,14 +99,14 @@ def in_service(layout: Layout, options: Options) -> Iterator[Hosted]:
 
 
 def _unprotect(layout: Layout, names: HostedClusterNames) -> None:
-    """Its instances can be terminated again, where a relocation that kept them from it did not come to its end."""
+    """Remove the termination protection that an incomplete relocation has left."""
     ec2 = clients.ec2(layout, outside=True)
     for instance in instances_of(layout, names):
         ec2.modify_instance_attribute(InstanceId=instance, DisableApiTermination={"Value": False})
 
 
 def instances_of(layout: Layout, names: HostedClusterNames) -> set[str]:
-    """The ids of a hosted cluster's instances that run."""
+    """Return the IDs of a hosted cluster's running instances."""
     tag = f"tag:kubernetes.io/cluster/{names.infra_id}"
     answer = clients.ec2(layout, outside=True).describe_instances(Filters=[{"Name": tag, "Values": ["owned"]}])
     found = [instance for group in answer["Reservations"] for instance in group["Instances"]]
@@ -113,12 +114,12 @@ def instances_of(layout: Layout, names: HostedClusterNames) -> set[str]:
 
 
 def management(layout: Layout, which: ManagementCluster) -> AbstractContextManager[Kubernetes]:
-    """A client of a management cluster, closed at the end of the block."""
+    """Return a client of a management cluster, closed at the end of the block."""
     return closing(connect(layout.management_kubeconfig(which), which.name))
 
 
 def eventually(seen: Callable[[], object], seconds: float, what: str) -> None:
-    """Until `seen` says something true; a failure names what was awaited."""
+    """Wait until `seen` returns a true value; a failure reports `what`."""
     deadline = time.monotonic() + seconds
     while not seen():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"

@@ -1,4 +1,4 @@
-"""What people do with kubectl and aws by hand, in the tests that provoke the region's dangers."""
+"""Actions that engineers do by hand with kubectl and aws, for tests that provoke the region's dangers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OPERATOR = (standin_names.OPERATOR, standin_names.OPERATOR_NAMESPACE)
 
 
 def aws(layout: Layout, service: Any) -> Any:
-    """As somebody on this host asks the region's AWS, S3 among it."""
+    """Return a client of the region's AWS, including S3, for use from this host."""
     granted = credentials(layout)
     return boto3.client(
         service,
@@ -50,7 +50,7 @@ def pods(cluster: Kubernetes, name: str, namespace: str) -> tuple[Object, ...]:
 
 @contextmanager
 def without_operator(cluster: Kubernetes) -> Iterator[None]:
-    """While the HyperShift operator has no pod. It is back and ready afterwards."""
+    """Run the block without a pod of the HyperShift operator. The operator is ready again afterwards."""
     scale(cluster, *OPERATOR, 0)
     eventually(lambda: not pods(cluster, *OPERATOR), 30, "the operator's pod has ended")
     try:
@@ -74,7 +74,7 @@ def pause(cluster: Kubernetes, resource: Resource, name: str, namespace: str, un
 
 
 def refused(act: Callable[[], object]) -> str:
-    """What the API server says against it; empty where it says nothing."""
+    """Return the API server's refusal; empty if it does not refuse."""
     try:
         act()
     except NotFound:
@@ -86,7 +86,7 @@ def refused(act: Callable[[], object]) -> str:
 
 @contextmanager
 def at_a_pace(cluster: Kubernetes, seconds: Mapping[str, float]) -> Iterator[None]:
-    """The operators and the cloud of this management cluster take that long meanwhile."""
+    """Run the block with these delays of the operators and the cloud of this management cluster."""
     metadata = {"name": pace.CONFIG_MAP_NAME, "namespace": pace.CONFIG_MAP_NAMESPACE}
     told = {name: str(number) for name, number in seconds.items()}
     cluster.create(r.CONFIG_MAP, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": told})
@@ -98,7 +98,7 @@ def at_a_pace(cluster: Kubernetes, seconds: Mapping[str, float]) -> Iterator[Non
 
 
 def copied(item: Object, **metadata: Any) -> Object:
-    """As somebody prepares it who has read the first half of the procedure: no uid, no status, no finalizers."""
+    """Return an object prepared only according to the first half of the procedure: no uid, no status, no finalizers."""
     made = copy.deepcopy(item)
     made.pop("status", None)
     kept = {key: made["metadata"][key] for key in ("name", "namespace", "labels") if key in made["metadata"]}
@@ -107,7 +107,7 @@ def copied(item: Object, **metadata: Any) -> Object:
 
 
 def workers_of(layout: Layout, names: HostedClusterNames) -> dict[str, Worker]:
-    """The running workers of a hosted cluster, by instance."""
+    """Return the running workers of a hosted cluster, by instance."""
     return {
         instance: worker
         for instance, worker in workers(layout).items()
@@ -116,7 +116,7 @@ def workers_of(layout: Layout, names: HostedClusterNames) -> dict[str, Worker]:
 
 
 def documents(layout: Layout, names: HostedClusterNames) -> dict[str, str]:
-    """The OIDC documents of a hosted cluster that are in the bucket."""
+    """Return a hosted cluster's OIDC documents in the bucket."""
     s3 = aws(layout, "s3")
     found = {}
     for key in keys_of(names.infra_id):
@@ -125,8 +125,8 @@ def documents(layout: Layout, names: HostedClusterNames) -> dict[str, str]:
     return found
 
 
-def told(item: Object, condition: str) -> str | None:
-    """The status of a condition."""
+def condition_status(item: Object, condition: str) -> str | None:
+    """Return the status of a condition."""
     conditions = (item.get("status") or {}).get("conditions") or ()
     return next((entry["status"] for entry in conditions if entry["type"] == condition), None)
 
@@ -136,7 +136,7 @@ Zone = dict[tuple[str, str], tuple[str, ...]]
 
 
 def zone(layout: Layout) -> Zone:
-    """All records that are there."""
+    """Return all records of the zone."""
     return {
         (record["Name"], record["Type"]): tuple(entry["Value"] for entry in record.get("ResourceRecords", ()))
         for record in record_sets(layout)
@@ -144,23 +144,23 @@ def zone(layout: Layout) -> Zone:
 
 
 def record_sets(layout: Layout) -> list[Any]:
-    """All records that are there, as Route53 gives them."""
+    """Return all records in Route53's format."""
     pages = clients.route53(layout, outside=True).get_paginator("list_resource_record_sets")
     found = pages.paginate(HostedZoneId=seeded(layout).zone_id)
     return [record for page in found for record in page["ResourceRecordSets"]]
 
 
 def is_protected(layout: Layout, instance: str) -> bool:
-    """Whether EC2 would refuse to terminate it."""
+    """Return whether EC2 would refuse to terminate the instance."""
     answer = aws(layout, "ec2").describe_instance_attribute(InstanceId=instance, Attribute="disableApiTermination")
     return bool(answer["DisableApiTermination"]["Value"])
 
 
 def keepers(records: Zone, names: HostedClusterNames) -> set[str]:
-    """The owners who claim names for objects of the hosted cluster's control plane, as external-dns writes it."""
+    """Return the external-dns owners of names for objects of the hosted cluster's control plane."""
     found = set()
     for (_, kind), values in records.items():
-        said = dict(each.partition("=")[::2] for each in "".join(values).strip('"').split(","))
-        if kind == "TXT" and f"/{names.control_plane_namespace}/" in said.get("external-dns/resource", ""):
-            found.add(said["external-dns/owner"])
+        fields = dict(each.partition("=")[::2] for each in "".join(values).strip('"').split(","))
+        if kind == "TXT" and f"/{names.control_plane_namespace}/" in fields.get("external-dns/resource", ""):
+            found.add(fields["external-dns/owner"])
     return found

@@ -1,4 +1,4 @@
-"""The machines on which somebody runs the real `hcp-dr`, and kills it."""
+"""The machines on which tests run and kill the real `hcp-dr`."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _ELSEWHERE = ("unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-pr
 @dataclass(frozen=True, slots=True)
 class Ended:
     code: int
-    said: str  # on stderr
-    result: str  # on stdout
+    stderr: str
+    result: str  # stdout
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One with a name is another than this: it has that host name, process numbers and a home of its own, and of the
-    settings all but where the backup is."""
+    """A machine with a name is another machine than this: it has this host name, its own process IDs and home, and all
+    settings except the backup's folder."""
 
     env_file: Path
     home: Path | None = None
@@ -50,13 +50,13 @@ class Machine:
         began = time.monotonic()
         process = self.start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
-            result, said = process.communicate(timeout=600)
+            stdout, stderr = process.communicate(timeout=600)
         finally:
             process.kill()
         where = self.name or "here"
         say(f"{where}: {' '.join(words)}: exit code {process.returncode} after {time.monotonic() - began:.0f} s")
-        say(said[-1500:] + result[-1500:])
-        return Ended(process.returncode, said, result)
+        say(stderr[-1500:] + stdout[-1500:])
+        return Ended(process.returncode, stderr, stdout)
 
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.run("status", "-o", "json").result)
@@ -64,7 +64,7 @@ class Machine:
 
     @property
     def folder(self) -> Path:
-        """Where its journal is."""
+        """The folder with its journal."""
         if self.home is not None:
             [found] = self.home.glob(".local/state/hcp-dr/*/*/*")
             return found
@@ -80,7 +80,7 @@ class Machine:
         return journal.read(self.folder) or JournalState()
 
     def reaches(self, process: subprocess.Popen[str], line: str, step: str) -> None:
-        """Until its process has written that line of that step."""
+        """Wait until its process has written this line of this step."""
 
         def written() -> bool:
             return any((each.get("line"), each.get("step")) == (line, step) for each in self.story().lines)
@@ -89,7 +89,7 @@ class Machine:
         assert process.poll() is None, f"it ended before {line} {step}, with exit code {process.returncode}"
 
     def killed(self, words: tuple[str, ...], line: str, step: str) -> None:
-        """Run until that is written, then kill -9."""
+        """Run until the line is written, then kill -9."""
         process = self.start(*words, stdout=subprocess.DEVNULL)
         try:
             self.reaches(process, line, step)
@@ -99,7 +99,7 @@ class Machine:
 
 
 def elsewhere(layout: Layout, env_file: Path, home: Path, name: str) -> Machine:
-    """Another machine with nothing but the settings of that env file."""
+    """Return another machine with only the settings of this env file."""
     kept = [line for line in env_file.read_text().splitlines(keepends=True) if not line.startswith(_PLACES)]
     mine = layout.root / f"{name}.{env_file.name}"
     mine.touch(0o600)

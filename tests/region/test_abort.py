@@ -85,7 +85,7 @@ def called_off(hosted: Hosted, tmp_path: Path) -> None:
     here.killed(("abort", "--yes"), "outcome", "restore.node_pools")
     here.killed(("abort", "--yes"), "undo", "backup.fence")
     ended = here.run("resume", "-o", "json")
-    assert ended.code == DONE, ended.said
+    assert ended.code == DONE, ended.stderr
 
     left = differences(before, things(hosted))
     deadline = time.monotonic() + SETTLED
@@ -120,8 +120,8 @@ def carried_over(hosted: Hosted, tmp_path: Path) -> None:
     try:
         here.reaches(process, "step", "backup.pause")
         refused = laptop.run("resume")
-        assert refused.code == LeaseHeld.exit_code, refused.said
-        assert f" pid {process.pid} " in refused.said
+        assert refused.code == LeaseHeld.exit_code, refused.stderr
+        assert f" pid {process.pid} " in refused.stderr
         told = laptop.status()
         assert process.poll() is None
         here.reaches(process, "step", "restore.machines")
@@ -137,7 +137,7 @@ def carried_over(hosted: Hosted, tmp_path: Path) -> None:
     assert len(here.story().runs) == 1, "whoever was refused wrote nothing"
 
     ended = laptop.run("resume", "-o", "json")
-    assert ended.code in (DONE, DONE_WITH_WARNINGS), ended.said
+    assert ended.code in (DONE, DONE_WITH_WARNINGS), ended.stderr
     assert here.run("resume").code == NothingToResume.exit_code
     assert here.story().lines == laptop.story().lines
     for machine in (here, laptop):

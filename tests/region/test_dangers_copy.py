@@ -142,4 +142,4 @@ def key_set(layout: Layout, names: HostedClusterNames) -> object:
 
 def trusted(source: Kubernetes, names: HostedClusterNames) -> bool:
     plane = source.get(r.HOSTED_CONTROL_PLANE, names.name, names.control_plane_namespace)
-    return hands.told(plane, "ValidAWSIdentityProvider") == "True"
+    return hands.condition_status(plane, "ValidAWSIdentityProvider") == "True"

@@ -201,7 +201,7 @@ def test_no_replicas_are_no_fence_and_a_lifted_pause_ends_one(ground: Hosted, so
 
 
 def serves(source: Kubernetes, place: str) -> bool:
-    return any(hands.told(pod, "Ready") == "True" for pod in hands.pods(source, "kube-apiserver", place))
+    return any(hands.condition_status(pod, "Ready") == "True" for pod in hands.pods(source, "kube-apiserver", place))
 
 
 def answers(inside: Kubernetes) -> bool:
@@ -275,7 +275,7 @@ def test_three_members_of_an_unfixed_release_become_three_clusters(ground: Hoste
 
         def restored() -> bool:
             plane = source.find(r.HOSTED_CONTROL_PLANE, names.name, place)
-            return plane is not None and hands.told(plane, "EtcdSnapshotRestored") == "True"
+            return plane is not None and hands.condition_status(plane, "EtcdSnapshotRestored") == "True"
 
         eventually(restored, 120, "the snapshot counts as restored")
 
@@ -318,7 +318,7 @@ def test_an_operator_of_another_build_rolls_the_pools(ground: Hosted, source: Ku
 
         def says() -> bool:
             found = source.get(r.NODE_POOL, names.node_pool, names.namespace)
-            return hands.told(found, "UpdatingConfig") == "True"
+            return hands.condition_status(found, "UpdatingConfig") == "True"
 
         eventually(says, 30, "the operator says that the pool would roll")
         assert {item["metadata"]["uid"] for item in machines_of(source, names, names.node_pool)} == before

@@ -349,7 +349,7 @@ def test_two_control_planes_from_one_snapshot_are_told(hosted: Hosted, tmp_path:
         verdict = stage.observation.conclude()
         assert laid_down(stage) == []
     unmeasured = [reason for reason in verdict.reasons if SECOND.name in reason]
-    assert set(verdict.reasons) - set(unmeasured) == {reason(verdict, "on the source is left")}
+    assert set(verdict.reasons) - set(unmeasured) == {reason(verdict, "left on the source")}
     assert len(unmeasured) == 3
 
     with staged(hosted, tmp_path / "then") as stage:

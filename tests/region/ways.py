@@ -1,4 +1,4 @@
-"""The two ways of a relocation, in one and phase by phase, each judged by the observer."""
+"""Two ways of relocating, with one command and phase by phase, both judged by the observer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, NothingToResume
 from hcp_dr.model import RELEASE, Dns
 from hcp_dr_lab.drill import region as drill
 from hcp_dr_lab.observer.judge import Verdict
-from hcp_dr_lab.observer.measured import ENOUGH_WRITES
+from hcp_dr_lab.observer.measured import MIN_WRITES
 from hcp_dr_lab.observer.report import Outcome, as_text
 from tests.region.conftest import Hosted, say
 from tests.region.machines import Machine
@@ -19,27 +19,27 @@ PHASES = (("backup", "--yes"), ("restore",), ("verify",), ("teardown", "--yes"),
 
 
 def in_one(hosted: Hosted, *, source: int = 1, dns: Dns = RELEASE) -> Outcome:
-    """Away from that management cluster by `hcp-dr relocate`."""
+    """Relocate away from a management cluster with `hcp-dr relocate`."""
     outcome = drill.perform(hosted.layout, hosted.names.name, source=source, dns=dns, tell=say)
     say(as_text(outcome))
     assert outcome.reasons == ()
-    assert outcome.verdict.acknowledged > ENOUGH_WRITES
+    assert outcome.verdict.acknowledged > MIN_WRITES
     return outcome
 
 
 def phase_by_phase(hosted: Hosted, folder: Path, *, source: int = 2) -> Verdict:
-    """Each phase is a command by itself, and has nothing but the folder that the one before left."""
+    """Relocate with one command for each phase; a phase only has the folder of the previous phase."""
     observation = drill.Observation(hosted.layout, hosted.names.name, source, folder / "evidence")
     observation.begin()
     observation.await_writes()
     here = Machine(drill.environment_file(hosted.layout, hosted.names.name, source, folder))
     for words in PHASES:
         ended = here.run(*words, "-o", "json")
-        assert ended.code in (DONE, DONE_WITH_WARNINGS), ended.said
+        assert ended.code in (DONE, DONE_WITH_WARNINGS), ended.stderr
         assert json.loads(ended.result)["command"] == words[0]
     assert here.run("resume").code == NothingToResume.exit_code
     time.sleep(drill.SETTLE_SECONDS)
     verdict = observation.conclude()
     assert verdict.reasons == ()
-    assert verdict.acknowledged > ENOUGH_WRITES
+    assert verdict.acknowledged > MIN_WRITES
     return verdict

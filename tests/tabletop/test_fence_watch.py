@@ -217,7 +217,9 @@ def test_a_source_that_dies_after_the_point_of_no_return_keeps_no_api_away() -> 
     assert "verify.hosted_api" in ending.story.memory.done
     told = {(progress.step, progress.text) for progress in here.operator.told if progress.kind == "warned"}
     why = "The API server of the source cluster did not answer (get its API: connection refused)."
-    assert told == {(name, f"cannot evaluate this watch: {why}") for name in (fence_watch.WATCH_NAME, dns_watch.WATCH_NAME)}
+    assert told == {
+        (name, f"cannot evaluate this watch: {why}") for name in (fence_watch.WATCH_NAME, dns_watch.WATCH_NAME)
+    }
     here.world.hooks.remove(die)
     assert here.operator.resume().error is None
     assert here.verdict().reasons == ()

@@ -449,4 +449,4 @@ def test_a_claim_that_is_left_is_seen_from_outside() -> None:
     left = {"name": CLAIM[0], "namespace": CLAIM[1], "annotations": {"of": f"clusters/{NAME}"}}
     body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": left, "spec": {"holderIdentity": "it"}}
     here.world.sides[0].client().create(r.LEASE, body)
-    assert here.verdict().reasons == ("on the source is left: Lease default/hcp-dr.operator",)
+    assert here.verdict().reasons == ("left on the source: Lease default/hcp-dr.operator",)

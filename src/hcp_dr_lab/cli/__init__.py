@@ -1,4 +1,4 @@
-"""The command `hcp-dr-lab`: the rehearsal ground, by hand."""
+"""The command `hcp-dr-lab`: starts, inspects and stops rehearsal regions by hand."""
 
 from hcp_dr_lab.cli.main import main
 

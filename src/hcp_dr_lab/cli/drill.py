@@ -29,7 +29,7 @@ class Form(StrEnum):
 
 
 def drill(
-    name: Annotated[str, typer.Option("--name", help="Drill in this region, and leave it standing.")] = "",
+    name: Annotated[str, typer.Option("--name", help="Drill in this region, and keep it running.")] = "",
     *,
     shape: options.Shapes = None,
     hosted_cluster: options.HostedCluster = None,
@@ -40,10 +40,12 @@ def drill(
     realistic: options.Realistic = False,
     delay: options.Delays = None,
     dns: options.DnsOption = RELEASE,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the drill's own region standing, to look at it.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the drill's own region running for inspection.")] = False,
     tabletop: Annotated[
         bool,
-        typer.Option("--tabletop", help="In memory, in seconds, anywhere, without root: all but hcp-dr simulated."),
+        typer.Option(
+            "--tabletop", help="Run in memory within seconds, without root: everything except hcp-dr is simulated."
+        ),
     ] = False,
     output: Annotated[Form, typer.Option("--output", "-o", help="What goes to stdout.")] = Form.TEXT,
 ) -> None:
@@ -51,7 +53,7 @@ def drill(
 
     Exit code 0 is passed, 1 is failed.
     """
-    asked = options.asked(
+    rehearsal = options.parse_options(
         shape=shape,
         hosted_cluster=hosted_cluster,
         crds=crds,
@@ -63,13 +65,13 @@ def drill(
     )
     tell = Progress()
     for each in sorted(REFUSED.intersection(shape or ())):
-        tell(f"--shape {each}: hcp-dr has to refuse it, whatever its release, and a drill that is refused fails")
+        tell(f"--shape {each}: hcp-dr must refuse this shape for every release; a refused drill fails")
     if tabletop:
-        _on_tabletop(asked, dns, output, tell, standing=bool(name) or keep)
+        _on_tabletop(rehearsal, dns, output, tell, standing=bool(name) or keep)
     region = name or f"drill-{os.getpid()}"
     began = time.monotonic()
     try:
-        layout, cluster = lifecycle.up_with_cluster(region, tell, options=asked.region, hosted=asked.hosted)
+        layout, cluster = lifecycle.up_with_cluster(region, tell, options=rehearsal.region, hosted=rehearsal.hosted)
         outcome = perform(layout, cluster, dns=dns, began=began, tell=tell)
         show(outcome, output)
     finally:
@@ -78,14 +80,16 @@ def drill(
     raise typer.Exit(0 if outcome.passed else 1)
 
 
-def _on_tabletop(asked: options.Asked, dns: Dns, output: Form, tell: Progress, *, standing: bool) -> NoReturn:
+def _on_tabletop(
+    rehearsal: options.RehearsalOptions, dns: Dns, output: Form, tell: Progress, *, standing: bool
+) -> NoReturn:
     if standing:
         raise BadOptions(
-            "--tabletop makes a region of its own in memory, which ends with the drill: --name and --keep mean nothing "
-            "there. Nothing was started. Leave them out."
+            "--tabletop uses its own region in memory, which ends with the drill: --name and --keep have no effect. "
+            "Nothing was started. Remove these options."
         )
     folder = tabletop_drill.new_folder()
-    outcome = tabletop_drill.perform(asked.hosted, asked.region, folder, tell, dns=dns)
+    outcome = tabletop_drill.perform(rehearsal.hosted, rehearsal.region, folder, tell, dns=dns)
     if output is Form.TEXT:
         print(tabletop_drill.summary(outcome, folder))
     else:
@@ -94,7 +98,7 @@ def _on_tabletop(asked: options.Asked, dns: Dns, output: Form, tell: Progress, *
 
 
 def show(outcome: Outcome, output: Form) -> None:
-    """The result to stdout; why it failed also to stderr where stdout is for a machine."""
+    """Print the result to stdout. With JSON output, also print the reasons for a failure to stderr."""
     if output is Form.TEXT:
         print(as_text(outcome))
         return

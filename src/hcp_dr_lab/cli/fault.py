@@ -1,4 +1,4 @@
-"""`hcp-dr-lab fault`: what goes wrong on purpose for whoever comes from outside: `list`, `set`, `clear`."""
+"""`hcp-dr-lab fault`: inject faults into requests from outside the region: `list`, `set`, `clear`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from hcp_dr_lab.region.faults import Fault, FaultError, Kind
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Let APIs, S3, Route53 and EC2 fail for hcp-dr and kubectl; the region's own parts are spared.",
+    help="Make APIs, S3, Route53 and EC2 fail for hcp-dr and kubectl, not for the region's own parts.",
 )
 
 
 @app.command("list")
 def list_(name: Name = "default", output: Output = Form.TEXT) -> None:
-    """The faults that are set, and the targets that there are."""
+    """List the faults in effect and the available targets."""
     faults, targets = Control(lifecycle.standing(name)).faults()
     if output is Form.JSON:
         print(json.dumps({"faults": faults, "targets": targets}, indent=2))
@@ -37,23 +37,27 @@ def set_(
     *,
     status: Annotated[int, typer.Option("--status", metavar="CODE", help="Answer with this HTTP status.")] = 0,
     retry_after: Annotated[int | None, typer.Option("--retry-after", metavar="SECONDS", help="With --status.")] = None,
-    delay: Annotated[float, typer.Option("--delay", metavar="SECONDS", help="Let requests arrive later.")] = 0.0,
-    cut: Annotated[bool, typer.Option("--cut", help="Break off in the middle of the answer.")] = False,
+    delay: Annotated[float, typer.Option("--delay", metavar="SECONDS", help="Delay requests.")] = 0.0,
+    cut: Annotated[bool, typer.Option("--cut", help="Close the connection in the middle of the response.")] = False,
     drop_watches: Annotated[
-        float | None, typer.Option("--drop-watches", metavar="SECONDS", help="Break off watches after so long.")
+        float | None, typer.Option("--drop-watches", metavar="SECONDS", help="Close watches after this time.")
     ] = None,
-    gone: Annotated[bool, typer.Option("--gone", help="410: resource versions and pages are too old.")] = False,
+    gone: Annotated[
+        bool, typer.Option("--gone", help="Answer 410 Gone: resource versions and continue tokens have expired.")
+    ] = False,
     match: Annotated[
         str,
-        typer.Option("--match", help="Only these: 'PATCH hostedclusters', 'watch', '/path/*', 'TerminateInstances'."),
+        typer.Option(
+            "--match", help="Only these requests: 'PATCH hostedclusters', 'watch', '/path/*', 'TerminateInstances'."
+        ),
     ] = "",
-    times: Annotated[int | None, typer.Option("--times", help="Only the next so many.")] = None,
-    percent: Annotated[float, typer.Option("--percent", help="Only this share of them.")] = 100.0,
-    seed: Annotated[int, typer.Option("--seed", help="Of the chance that --percent leaves.")] = 0,
+    times: Annotated[int | None, typer.Option("--times", help="Only this many requests.")] = None,
+    percent: Annotated[float, typer.Option("--percent", help="Only this share of the requests.")] = 100.0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the random choice for --percent.")] = 0,
     name: Name = "default",
     output: Output = Form.TEXT,
 ) -> None:
-    """Set a fault; prints its number. Exactly one of --status, --delay, --cut, --drop-watches, --gone."""
+    """Set a fault, and print its number. Takes exactly one of --status, --delay, --cut, --drop-watches, --gone."""
     kinds = {
         Kind.STATUS: bool(status),
         Kind.DELAY: bool(delay),
@@ -61,16 +65,16 @@ def set_(
         Kind.DROP_WATCHES: drop_watches is not None,
         Kind.GONE: gone,
     }
-    asked = [kind for kind, wanted in kinds.items() if wanted]
-    if len(asked) != 1 or (retry_after is not None and not status):
+    chosen = [kind for kind, wanted in kinds.items() if wanted]
+    if len(chosen) != 1 or (retry_after is not None and not status):
         raise BadOptions(
-            "A fault is exactly one of --status, --delay, --cut, --drop-watches and --gone, and --retry-after belongs "
-            "to --status. Nothing was set."
+            "A fault takes exactly one of --status, --delay, --cut, --drop-watches and --gone; --retry-after requires "
+            "--status. Nothing was set."
         )
     try:
         fault = Fault(
             target=target,
-            kind=asked[0],
+            kind=chosen[0],
             status=status,
             retry_after=retry_after,
             seconds=delay or drop_watches or 0.0,
@@ -87,7 +91,7 @@ def set_(
 
 @app.command()
 def clear(
-    which: Annotated[str, typer.Argument(help="A fault's number, or a target; all faults without it.")] = "",
+    which: Annotated[str, typer.Argument(help="A fault's number or a target. Default: all faults.")] = "",
     name: Name = "default",
     output: Output = Form.TEXT,
 ) -> None:
@@ -100,6 +104,6 @@ def clear(
 
 
 def line(row: dict[str, object]) -> str:
-    """One fault, for people."""
-    left = "until cleared" if row["left"] is None else f"{row['left']} more times"
-    return f"{row['number']}: {row['target']}: {row['words']}, struck {row['struck']} times, {left}"
+    """Describe one fault in a line of text."""
+    remaining = "until cleared" if row["left"] is None else f"{row['left']} more times"
+    return f"{row['number']}: {row['target']}: {row['words']}, struck {row['struck']} times, {remaining}"

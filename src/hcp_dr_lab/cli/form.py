@@ -1,4 +1,4 @@
-"""What the commands share: which region, and the form of a result."""
+"""Options shared by the commands: the region's name, and the form of the result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from hcp_dr_lab.cli.drill import Form
 
-Name = Annotated[str, typer.Option("--name", help="Which region; several can stand side by side.")]
+Name = Annotated[str, typer.Option("--name", help="The region; several can run side by side.")]
 Output = Annotated[Form, typer.Option("--output", "-o", help="What goes to stdout.")]
 
 __all__ = ["Form", "Name", "Output"]

@@ -1,4 +1,4 @@
-"""`hcp-dr-lab judge`: what an observer saw, judged again."""
+"""`hcp-dr-lab judge`: judge the evidence of an observer again."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def judge(
         verdict = judged(evidence.load(folder))
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise BadOptions(
-            f"{folder} holds no evidence that was brought to its end: {error}. Nothing was judged. Give the folder "
-            "that a drill named as its `evidence_dir`."
+            f"{folder} has no complete evidence: {error}. Nothing was judged. Pass the folder that a drill reported as "
+            "`evidence_dir`."
         ) from error
     print(json.dumps({"result": "passed" if verdict.passed else "failed"} | asdict(verdict), indent=2))
     raise typer.Exit(0 if verdict.passed else 1)

@@ -24,7 +24,7 @@ from hcp_dr_lab.region import lifecycle
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="A whole AWS region with two management clusters, in one Linux namespace, to rehearse relocations in.",
+    help="Run an AWS region with two management clusters in one Linux namespace, to rehearse relocations.",
 )
 app.command()(drill)
 app.command()(judge)
@@ -45,10 +45,10 @@ def up(
     secrets: options.Secrets = 0,
     realistic: options.Realistic = False,
     delay: options.Delays = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave a region that failed as it is, to look at it.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep a region that failed to start, for inspection.")] = False,
 ) -> None:
-    """Bring the region up; prints the env file for hcp-dr as its last line."""
-    asked = options.asked(
+    """Start the region, and print the env file for hcp-dr as the last line."""
+    rehearsal = options.parse_options(
         shape=shape,
         hosted_cluster=hosted_cluster,
         crds=crds,
@@ -58,44 +58,46 @@ def up(
         realistic=realistic,
         delay=delay,
     )
-    region, cluster = lifecycle.up_with_cluster(name, Progress(), options=asked.region, hosted=asked.hosted, keep=keep)
+    region, cluster = lifecycle.up_with_cluster(
+        name, Progress(), options=rehearsal.region, hosted=rehearsal.hosted, keep=keep
+    )
     print(f"env file: {region.env_file(cluster)}")
 
 
 @app.command()
 def status(name: Name = "default", output: Output = Form.TEXT) -> None:
-    """Ask each part of the region whether it serves, and tell the faults. Exit code 1 when not all serve."""
-    region, seen = lifecycle.status(name)
+    """Show whether each part of the region serves, and the faults. The exit code is 1 if a part does not serve."""
+    region, report = lifecycle.status(name)
     faults = lifecycle.faults(region)
-    state = seen.state if seen.serves or seen.state != "ready" else "impaired"
+    state = report.state if report.serves or report.state != "ready" else "impaired"
     if output is Form.JSON:
-        rows = [asdict(part) for part in seen.parts]
+        rows = [asdict(part) for part in report.parts]
         print(json.dumps({"region": region.name, "state": state, "parts": rows, "faults": faults}, indent=2))
-        raise typer.Exit(0 if seen.serves else 1)
+        raise typer.Exit(0 if report.serves else 1)
     print(f"region {region.name}: {state}, {region.root}")
-    for said in region.options.words:
-        print(f"  {said}")
+    for line in region.options.words:
+        print(f"  {line}")
     for entry in all_recorded(region):
         print(f"  hosted cluster {entry.names.name}: {', '.join(entry.shape) or 'the plain one'}")
-    for part in seen.parts:
+    for part in report.parts:
         print(f"  {part.name:34} {part.state:9} {part.seconds:6.1f} s  {part.why}".rstrip())
     for row in faults or ():
         print(f"  fault {fault.line(row)}")
-    if not seen.serves:
+    if not report.serves:
         raise typer.Exit(1)
 
 
 @app.command()
 def down(name: Name = "default") -> None:
-    """Take the region down; nothing of it is left."""
+    """Stop the region, and remove everything that belongs to it."""
     lifecycle.down(name, Progress())
 
 
 def main() -> NoReturn:
-    """Run the command line; its end is the process's. SIGTERM ends it as an interruption does: tidily."""
+    """Run the command line and exit. SIGTERM ends the process as cleanly as an interruption."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(
-        run_guarded("hcp-dr-lab", _ended, lambda: ("Look with `hcp-dr-lab status` whether a region stands.", None))
+        run_guarded("hcp-dr-lab", _ended, lambda: ("Run `hcp-dr-lab status` to see whether a region is running.", None))
     )
 
 

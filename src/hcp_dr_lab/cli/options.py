@@ -1,4 +1,4 @@
-"""What can be asked of a rehearsal, the same for `up` and `drill`: read once, refused before anything starts."""
+"""Options of a rehearsal, shared by `up` and `drill`; invalid options are refused before anything starts."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.region import crds as kinds
 from hcp_dr_lab.standin import pace
 
-Shapes = Annotated[list[Shape] | None, typer.Option("--shape", help="How the hosted cluster is made; may be repeated.")]
+Shapes = Annotated[list[Shape] | None, typer.Option("--shape", help="The hosted cluster's shape; can be repeated.")]
 HostedCluster = Annotated[
     Path | None,
     typer.Option(
         "--hosted-cluster",
         metavar="FILE",
-        help="A hosted cluster of your own: manifests as `hypershift create cluster aws --render` prints them.",
+        help="Your own hosted cluster: the manifests that `hypershift create cluster aws --render` prints.",
     ),
 ]
 Crds = Annotated[
@@ -33,33 +33,35 @@ Crds = Annotated[
     typer.Option("--crds", metavar="DIR", help="CustomResourceDefinitions to install instead of the rehearsal's own."),
 ]
 Ballast = Annotated[
-    str, typer.Option("--etcd-ballast", metavar="SIZE", help="What the hosted etcd holds besides, such as 500MiB.")
+    str, typer.Option("--etcd-ballast", metavar="SIZE", help="Additional data in the hosted etcd, such as 500MiB.")
 ]
-Machines = Annotated[int, typer.Option("--machines", help="So many machines more, with instances but no kubelets.")]
-Secrets = Annotated[int, typer.Option("--secrets", help="So many Secrets more in the control plane namespace.")]
+Machines = Annotated[
+    int, typer.Option("--machines", help="Number of additional machines, with instances but without kubelets.")
+]
+Secrets = Annotated[int, typer.Option("--secrets", help="Number of additional Secrets in the control plane namespace.")]
 DnsOption = Annotated[
-    Dns, typer.Option("--dns", help="How the names move: release, takeover or handover, as hcp-dr relocate takes it.")
+    Dns, typer.Option("--dns", help="How DNS names move: release, takeover or handover, as for hcp-dr relocate.")
 ]
 Realistic = Annotated[
-    bool, typer.Option("--realistic", help="The delays of real DNS, load balancers and operators: slow.")
+    bool, typer.Option("--realistic", help="Use the delays of real DNS, load balancers and operators; this is slow.")
 ]
 
 
 Delays = Annotated[
     list[str] | None,
-    typer.Option("--delay", metavar="NAME=SECONDS", help="One of the region's delays, whatever the others are."),
+    typer.Option("--delay", metavar="NAME=SECONDS", help="Override one of the region's delays; can be repeated."),
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked for, and can be had."""
+class RehearsalOptions:
+    """The options of a rehearsal, checked."""
 
     hosted: Options
     region: RegionOptions
 
 
-def asked(
+def parse_options(
     *,
     shape: Sequence[Shape] | None = None,
     hosted_cluster: Path | None = None,
@@ -69,7 +71,7 @@ def asked(
     secrets: int = 0,
     realistic: bool = False,
     delay: Sequence[str] | None = None,
-) -> Asked:
+) -> RehearsalOptions:
     """Raises BadOptions."""
     hosted = shapes.options(
         frozenset(shape or ()),
@@ -79,18 +81,20 @@ def asked(
         brought=manifest.read(hosted_cluster) if hosted_cluster is not None else None,
     )
     checked = kinds.checked(crds) if crds is not None else None
-    return Asked(hosted, RegionOptions(realistic=realistic, crds=checked, changed=_delays(delay or ())))
+    return RehearsalOptions(
+        hosted, RegionOptions(realistic=realistic, crds=checked, changed=_parse_delays(delay or ()))
+    )
 
 
-def _delays(asked: Sequence[str]) -> tuple[tuple[str, float], ...]:
+def _parse_delays(delay: Sequence[str]) -> tuple[tuple[str, float], ...]:
     """Sorted by name. Raises BadOptions."""
-    found = {}
-    for text in asked:
+    seconds_by_name = {}
+    for text in delay:
         name, _, seconds = text.partition("=")
         if name not in (*delays.NAMES, *pace.NAMES) or not seconds.replace(".", "", 1).isdecimal():
             raise BadOptions(
-                f"--delay {text} is not NAME=SECONDS. The names are {', '.join(sorted((*delays.NAMES, *pace.NAMES)))}. "
+                f"--delay {text} is not NAME=SECONDS. Valid names: {', '.join(sorted((*delays.NAMES, *pace.NAMES)))}. "
                 "Nothing was started."
             )
-        found[name] = float(seconds)
-    return tuple(sorted(found.items()))
+        seconds_by_name[name] = float(seconds)
+    return tuple(sorted(seconds_by_name.items()))

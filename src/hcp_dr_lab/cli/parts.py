@@ -1,4 +1,4 @@
-"""`hcp-dr-lab stop`, `start`: any part of the region, or a whole group of them."""
+"""`hcp-dr-lab stop`, `start`: stop or start a part of the region, or a group of parts."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import typer
 
 from hcp_dr_lab.cli.form import Form, Name, Output
 from hcp_dr_lab.region import lifecycle
-from hcp_dr_lab.region.control import Control, Turned
+from hcp_dr_lab.region.control import Control, StateChange
 
 Part = Annotated[
     str,
-    typer.Argument(metavar="PART", help="A part as `status` names it, or a group: mgmt-1 is that whole cluster."),
+    typer.Argument(metavar="PART", help="A part named by `status`, or a group, such as mgmt-1 for the whole cluster."),
 ]
 
 
 def stop(part: Part, name: Name = "default", output: Output = Form.TEXT) -> None:
-    """Stop a part of the region: really gone until it is started again."""
+    """Stop a part of the region until it is started again."""
     show(Control(lifecycle.standing(name)).stop(part), "stopped", output)
 
 
@@ -28,15 +28,15 @@ def start(part: Part, name: Name = "default", output: Output = Form.TEXT) -> Non
     show(Control(lifecycle.standing(name)).start(part), "started", output)
 
 
-def show(turned: Turned, verb: str, output: Form) -> None:
+def show(change: StateChange, verb: str, output: Form) -> None:
     if output is Form.JSON:
-        print(json.dumps({verb: list(turned.done), "already": list(turned.already)} | _failed(turned)))
+        print(json.dumps({verb: list(change.done), "already": list(change.already)} | _failed(change)))
         return
-    for part in turned.done:
+    for part in change.done:
         print(f"{part}: {verb}")
-    for part in turned.already:
+    for part in change.already:
         print(f"{part}: nothing to do")
 
 
-def _failed(turned: Turned) -> dict[str, object]:
-    return {"failed": asdict(turned)["failed"]} if turned.failed else {}
+def _failed(change: StateChange) -> dict[str, object]:
+    return {"failed": asdict(change)["failed"]} if change.failed else {}

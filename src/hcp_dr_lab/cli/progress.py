@@ -1,4 +1,4 @@
-"""What a command tells while it works."""
+"""Progress of a running command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 class Progress:
-    """Lines on stderr, each with the seconds since the command began."""
+    """Prints lines to stderr with the seconds since the command began."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()

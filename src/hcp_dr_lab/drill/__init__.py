@@ -1,1 +1,1 @@
-"""Drills: the whole relocation with the observer beside it, in the region or on the tabletop."""
+"""Drills: a complete relocation, watched by the observer, in the region or on the tabletop."""

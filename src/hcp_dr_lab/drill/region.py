@@ -1,4 +1,4 @@
-"""A drill: one relocation by `hcp-dr relocate`, as an operator runs it from outside, judged from inside the region."""
+"""A drill: one relocation by `hcp-dr relocate`, run from outside as by an operator, judged inside the region."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hcp_dr_lab.ground.pki import write_secret
 from hcp_dr_lab.hosted.provision import grant
 from hcp_dr_lab.observer.files import Files, Progress
 from hcp_dr_lab.observer.judge import Verdict
-from hcp_dr_lab.observer.measured import ENOUGH_WRITES
+from hcp_dr_lab.observer.measured import MIN_WRITES
 from hcp_dr_lab.observer.report import Outcome, Relocation, parse_relocation
 from hcp_dr_lab.region.control import Control
 
@@ -42,9 +42,9 @@ _SWAPPED = {
 def perform(
     layout: Layout, cluster: str, *, source: int = 1, dns: Dns = RELEASE, began: float | None = None, tell: Tell
 ) -> Outcome:
-    """Relocate a hosted cluster of a standing region away from management cluster `source`, and judge it.
+    """Relocate a hosted cluster of a running region away from management cluster `source`, and judge the relocation.
 
-    `began` is when the preparations did, on the monotonic clock.
+    `began` is the start of the preparations, on the monotonic clock.
     """
     began = time.monotonic() if began is None else began
     folder = kept_folder(layout, cluster)
@@ -70,15 +70,15 @@ def perform(
 
 
 def kept_folder(layout: Layout, cluster: str) -> Path:
-    """A new folder that outlives the region, for the backup and for what the observer sees."""
+    """Create a folder that outlives the region, for the backup and the observer's evidence."""
     folder = layout.root.parent / _BACKUPS / f"{layout.name}-{cluster}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
 def environment_file(layout: Layout, cluster: str, source: int, folder: Path | None = None) -> Path:
-    """The region's variables for a relocation away from `source`, with its backup in that folder or in a new one. Its
-    kubeconfigs are those of a user who has what `hcp-dr rbac` prints for this way."""
+    """Write the region's variables for a relocation away from `source`. The backup goes to `folder`, or to a new
+    folder. The kubeconfigs belong to a user with the rights that `hcp-dr rbac` prints for this direction."""
     if (standing := recorded(layout, cluster)) is not None:
         grant(layout, standing.names, source=source)
     given = layout.env_file(cluster).read_text("utf-8")
@@ -89,12 +89,12 @@ def environment_file(layout: Layout, cluster: str, source: int, folder: Path | N
 
 
 def backups(region: Path) -> list[Path]:
-    """The backup folders that drills in a region of this state folder have left for their operators."""
+    """List the backup folders that drills in the region with this state folder have kept."""
     return sorted((region.parent / _BACKUPS).glob(f"{region.name}-*"))
 
 
 def turned(environment: str, *, swap: bool, folder: Path) -> str:
-    """The same variables with another backup folder, and source and destination in each other's place if `swap`."""
+    """Return the same variables with another backup folder. `swap` exchanges source and destination."""
     lines = []
     for line in environment.splitlines():
         name, _, value = line.partition("=")
@@ -104,13 +104,13 @@ def turned(environment: str, *, swap: bool, folder: Path) -> str:
 
 
 def surroundings(env_file: Path) -> dict[str, str]:
-    """The environment for the product: this process's own, but for what the env file says and what is AWS's."""
+    """Return the product's environment: this process's own, without the env file's variables and AWS variables."""
     mine = {line.partition("=")[0] for line in env_file.read_text("utf-8").splitlines()}
     return {name: value for name, value in os.environ.items() if name not in mine and not name.startswith("AWS_")}
 
 
 def relocate(env_file: Path, *words: str) -> Relocation:
-    """Run the product as an operator does, with these options. Its progress goes to stderr, its result is parsed."""
+    """Run the product with these options, as an operator does. Progress goes to stderr; the result is parsed."""
     command = (
         str(Path(sys.executable).with_name("hcp-dr")),
         "relocate",
@@ -144,8 +144,8 @@ def _document(text: str) -> Mapping[str, object]:
 
 
 class Observation:
-    """The observer of one relocation, seen from outside the region. `folder` takes the evidence; without one it lies in
-    the region's own folder, and goes with it."""
+    """The observer of one relocation, controlled from outside the region. `folder` is for the evidence; by default the
+    evidence is stored in the region's folder and removed with the region."""
 
     def __init__(self, layout: Layout, cluster: str, source: int, folder: Path | None = None) -> None:
         self._layout = layout
@@ -163,22 +163,22 @@ class Observation:
         Control(self._layout).run(self._name, (*command, str(self._files.folder)))
 
     def await_writes(self) -> int:
-        """Until enough writes are acknowledged for the verdict to mean something."""
+        """Wait until enough writes are acknowledged for a meaningful verdict."""
 
         def enough(progress: Progress) -> bool:
-            return progress.acknowledged > ENOUGH_WRITES
+            return progress.acknowledged > MIN_WRITES
 
-        return self._await(enough, BEGIN_SECONDS, f"more than {ENOUGH_WRITES} writes are acknowledged").acknowledged
+        return self._await(enough, BEGIN_SECONDS, f"more than {MIN_WRITES} acknowledged writes").acknowledged
 
     def conclude(self) -> Verdict:
-        """Order the end, and wait for the verdict."""
+        """Stop the observer, and wait for the verdict."""
         self._files.order_stop()
-        self._await(lambda progress: progress.phase == "done", CONCLUDE_SECONDS, "the verdict stands")
+        self._await(lambda progress: progress.phase == "done", CONCLUDE_SECONDS, "verdict")
         if (verdict := self._files.verdict()) is None:
-            raise LabError(f"The observer says that it is done, but there is no verdict in {self._files.folder}.")
+            raise LabError(f"The observer reports that it is done, but {self._files.folder} has no verdict.")
         return verdict
 
-    def _await(self, reached: Callable[[Progress], bool], seconds: float, until: str) -> Progress:
+    def _await(self, reached: Callable[[Progress], bool], seconds: float, goal: str) -> Progress:
         deadline = time.monotonic() + seconds
         while True:
             progress = self._files.progress()
@@ -186,8 +186,8 @@ class Observation:
                 return progress
             if progress.phase == "failed" or time.monotonic() > deadline:
                 raise LabError(
-                    f"The observer did not get so far that {until} within {seconds:.0f} s (it is {progress.phase}, "
-                    f"{progress.acknowledged} writes acknowledged). {progress.said}\nThe region goes on running. "
-                    f"What was seen is in {self._files.folder}, the observer's log in {self._layout.logs}."
+                    f"The observer did not reach its goal ({goal}) within {seconds:.0f} s (phase {progress.phase}, "
+                    f"{progress.acknowledged} writes acknowledged). {progress.message}\nThe region keeps running. "
+                    f"The evidence is in {self._files.folder}, the observer's log in {self._layout.logs}."
                 )
             time.sleep(0.2)

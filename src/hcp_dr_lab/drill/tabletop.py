@@ -1,6 +1,6 @@
-"""A drill on the tabletop: the whole relocation in a region in memory, judged by the observer's rules.
+"""A drill on the tabletop: a complete relocation in a region in memory, judged by the observer's rules.
 
-What it writes outlives it in a folder of its own: the backup with its journal, and the evidence.
+The backup with its journal, and the evidence, remain in a folder of their own.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ REGION = "tabletop"
 SETTLE_SECONDS = 10.0  # of the world's time, watched after the relocation
 _FOLDER = ".tabletop"
 _SIMULATED = (
-    "This was a rehearsal on the tabletop: Kubernetes, AWS, DNS, machines and time were simulated in one process, and "
-    "the seconds of the relocation are those of its clock. The procedure that ran is hcp-dr's own."
+    "This was a rehearsal on the tabletop: Kubernetes, AWS, DNS, machines and time were simulated in one process. The "
+    "relocation's seconds are simulated seconds. The procedure is the real one of hcp-dr."
 )
 
 Tell = Callable[[str], None]
@@ -48,7 +48,7 @@ def perform(
     world = World(realistic=region.realistic, crds=region.crds)
     for change in hosted.brought.changes if hosted.brought is not None else ():
         tell(f"fitted: {change}")
-    tell("two management clusters and AWS stand, in memory")
+    tell("two management clusters and AWS are running, in memory")
     world.populate(hosted, NAME)
     name = next(iter(world.residents))
     tell(f"hosted cluster {name} is in service after {world.clock.now():.0f} s of simulated time")
@@ -80,7 +80,7 @@ def perform(
 
 
 def new_folder() -> Path:
-    """Below the user's state folder, readable by its owner only."""
+    """Create a folder below the user's state folder, readable only by its owner."""
     parent = lifecycle.folder("x").parent / _FOLDER
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -95,27 +95,26 @@ def new_folder() -> Path:
 
 
 def summary(outcome: Outcome, folder: Path) -> str:
-    """For people who see this for the first time."""
+    """Describe the outcome for a first-time user."""
     verdict = outcome.verdict
     if outcome.passed:
-        said = (
+        result = (
             f"The hosted cluster {outcome.cluster} has moved from {outcome.source} to {outcome.destination}. Its "
-            f"{len(verdict.nodes_before)} workers and their containers went on running, its API was away for "
-            f"{verdict.api_downtime_s:.0f} s, and each of the {verdict.acknowledged} writes that it had acknowledged "
-            "is there."
+            f"{len(verdict.nodes_before)} workers and their containers kept running. Its API was unavailable for "
+            f"{verdict.api_downtime_s:.0f} s. None of the {verdict.acknowledged} acknowledged writes was lost."
         )
     else:
-        said = f"The relocation of {outcome.cluster} failed the observer's rules; the reasons are above."
+        result = f"The relocation of {outcome.cluster} failed the observer's rules; the reasons are above."
     return "\n".join(
         [
             as_text(outcome),
             "",
             *textwrap.wrap(_SIMULATED, 100),
             "",
-            *textwrap.wrap(said, 100),
+            *textwrap.wrap(result, 100),
             "",
             f"backup   {folder / 'backup'}  (objects as YAML, manifest.json)",
-            f"journal  {folder / 'backup' / 'journal.jsonl'}  (every action, with its reason)",
-            f"evidence {folder / 'evidence'}  (what the observer saw, and its verdict)",
+            f"journal  {folder / 'backup' / 'journal.jsonl'}  (every action with its reason)",
+            f"evidence {folder / 'evidence'}  (the observer's evidence and verdict)",
         ]
     )

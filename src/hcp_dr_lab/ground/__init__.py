@@ -1,4 +1,4 @@
-"""The ground floor of the rehearsal: names, addresses, rules and files that its other packages share.
+"""The rehearsal's shared base: names, addresses, rules and files used by the other packages of the rehearsal.
 
-It imports no other package of the rehearsal.
+This package imports no other package of the rehearsal.
 """

@@ -1,9 +1,9 @@
-"""A node's own way to its API: the static pod `kube-apiserver-proxy` that HyperShift has on each worker.
+"""A node's local proxy to its API: the static pod `kube-apiserver-proxy` that HyperShift runs on each worker.
 
-It stands in for an HAProxy without a resolvers section: the API's name is resolved once, when it starts, and every
-connection to 172.20.0.1:6443 goes to that address until it restarts. Its liveness probe asks through itself, so that
-it restarts only if that address no longer answers for the API. In-cluster traffic takes this way; the kubelet, which
-resolves the name again and again, does not.
+The pod stands in for an HAProxy without a resolvers section: HAProxy resolves the API's name once at startup and sends
+every connection to 172.20.0.1:6443 to the resolved address until a restart. The liveness probe goes through the proxy,
+so the proxy restarts only when the address no longer answers for the API. In-cluster traffic uses the proxy. The
+kubelet does not; the kubelet resolves the name repeatedly.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ NAMESPACE = "kube-system"
 ADDRESS = "172.20.0.1"
 PORT = 6443
 HEALTH_PORT = 6444
-FAILURES = 3  # of its liveness probe, until it is restarted
+FAILURES = 3  # failed liveness probes before a restart
 _IMAGE = "docker.io/hcp-dr-lab/workload:1"
 
 
 def manifest(hostname: str, port: int, check_seconds: float) -> dict[str, Any]:
-    """The pod, for the kubelet's folder of static pods. `check_seconds`, whole ones, is its liveness probe's period."""
+    """Return the pod for the kubelet's folder of static pods. `check_seconds` (integral) is the liveness probe's
+    period."""
     seconds = max(1, round(check_seconds))
     alive = {
         "httpGet": {"host": ADDRESS, "port": HEALTH_PORT, "path": "/version"},

@@ -1,4 +1,4 @@
-"""What the region's AWS was seeded with, where its part writes it down for all others."""
+"""The initial content of the region's AWS, published by the AWS part for all other parts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from hcp_dr_lab.ground.layout import Layout
 
 NO_KUBELET = {"key": "rehearsal.example/kubelet", "value": "none"}
-"""An instance with this tag runs, but the hypervisor starts no worker for it."""
+"""The tag of a running instance for which the hypervisor starts no worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """What is there from the start: the public zone HOSTED_DOMAIN, and a network in which workers can be launched.
+    """The initial resources: the public zone HOSTED_DOMAIN, and a network for workers.
 
-    `wide_subnet_id` has room for thousands of instances; workers have the narrow one to themselves.
+    `wide_subnet_id` has room for thousands of instances; the narrow subnet is reserved for workers.
     """
 
     zone_id: str

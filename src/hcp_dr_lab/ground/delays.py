@@ -1,7 +1,7 @@
-"""How long the region's DNS and load balancing take, all in one place; what operators take is `standin.pace`.
+"""Delays of the region's DNS and load balancing, all in one place; the operators' delays are in `standin.pace`.
 
-All are seconds. The plain region spares a rehearsal the waiting; `REALISTIC` is what is seen in AWS and what HyperShift
-installs. Each can be set by its name: `hcp-dr-lab up --delay new_backend=90`.
+All are in seconds. The plain region keeps delays short; `REALISTIC` has the delays observed in AWS and the values that
+HyperShift installs. A delay can be set by name: `hcp-dr-lab up --delay new_backend=90`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """`external_dns_events` 0 means that external-dns looks at its intervals only, as HyperShift's does."""
+    """`external_dns_events` 0 means that external-dns syncs only at intervals, as HyperShift's external-dns does."""
 
-    new_backend: float = 0  # until a load balancer sends connections to a pod that became Ready
-    router_reload: float = 0  # until the router does, for Routes
-    longest_cached: float = 5  # caps how long the VPC's resolver keeps an answer, or that there is none
-    record_propagation: float = 0  # from a change in Route53 to its name servers
+    new_backend: float = 0  # until a load balancer sends connections to a newly Ready pod
+    router_reload: float = 0  # until the router sends connections to a newly Ready pod
+    longest_cached: float = 5  # upper limit of the VPC resolver's cache, for positive and negative answers
+    record_propagation: float = 0  # from a change in Route53 to the name servers
     external_dns_interval: float = 2
-    external_dns_events: float = 1  # least time between two looks because something happened
-    external_dns_txt_cache: float = 0  # for so long it goes on seeing another owner's record that is given up
+    external_dns_events: float = 1  # minimum time between two event-driven syncs
+    external_dns_txt_cache: float = 0  # how long external-dns still sees another owner's released record
     external_dns_between_batches: float = 0.1
-    api_proxy_check: float = 3  # between two looks of a worker's API proxy at whether its address still answers
-    container_back_off: float = 2  # the longest that a worker's kubelet waits before it restarts a container
+    api_proxy_check: float = 3  # period of the liveness probe of a worker's API proxy
+    container_back_off: float = 2  # maximum back-off of a worker's kubelet before a container restart
 
 
 FAST = Delays()
@@ -44,7 +44,7 @@ NAMES = tuple(field.name for field in fields(Delays))
 
 
 def chosen(*, realistic: bool, changed: Mapping[str, float]) -> Delays:
-    """The delays of a region; names that are not among them are somebody else's."""
+    """Return the delays of a region. Names in `changed` that are no field of Delays belong to another table."""
     return replace(
         REALISTIC if realistic else FAST, **{name: seconds for name, seconds in changed.items() if name in NAMES}
     )

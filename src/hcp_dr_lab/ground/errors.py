@@ -1,4 +1,4 @@
-"""How the rehearsal ground ends badly: a paragraph for a person and an exit code for a machine."""
+"""Errors of the rehearsal: a paragraph for the engineer, and an exit code for scripts."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import ClassVar
 
 
 class LabError(Exception):
-    """The message says what happened, what was left as it was, and what to do next."""
+    """The message states what happened, what was left unchanged, and what to do next."""
 
     exit_code: ClassVar[int] = 2
 
 
 class HostUnfit(LabError):
-    """This machine lacks something that the region needs."""
+    """This machine does not meet a requirement of the region."""
 
     exit_code = 3
 
@@ -30,18 +30,18 @@ class PartFailed(LabError):
 
 
 class NoRegion(LabError):
-    """There is no region of that name, or its first process does not answer."""
+    """No region has this name, or the region's first process does not answer."""
 
     exit_code = 6
 
 
 class Refused(LabError):
-    """The region stands and will not do what it was told; nothing was done."""
+    """The region is running and refuses the request; nothing was changed."""
 
     exit_code = 9
 
 
 class BadOptions(LabError):
-    """What was asked for contradicts itself or cannot be rehearsed; nothing was started."""
+    """The options contradict each other or cannot be rehearsed; nothing was started."""
 
     exit_code = 8

@@ -1,4 +1,4 @@
-"""external-dns as `hypershift install` installs it: its names and its arguments, at the pace that `delays` says."""
+"""external-dns as `hypershift install` deploys it: names and arguments, with the intervals from `delays`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = "external-dns"
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Durations as external-dns takes them. `least_between_events` None means that it looks at intervals only."""
+    """Durations in external-dns's format. With `least_between_events` None external-dns syncs only at intervals."""
 
     interval: str
     least_between_events: str | None
@@ -34,7 +34,7 @@ class Pace:
 
 
 def pace(delays: Delays) -> Pace:
-    """In external-dns's own words."""
+    """Convert the delays to external-dns's format."""
     return Pace(
         _duration(delays.external_dns_interval),
         _duration(delays.external_dns_events) if delays.external_dns_events else None,
@@ -45,7 +45,7 @@ def pace(delays: Delays) -> Pace:
 
 
 def _duration(seconds: float) -> str:
-    """In the largest unit that makes it a whole number."""
+    """Format in the largest unit with an integral value."""
     whole = ((size, unit) for size, unit in ((3600, "h"), (60, "m"), (1, "s")) if seconds % size == 0)
     size, unit = next(whole, (1, "s")) if seconds else (1, "s")
     return f"{seconds / size:g}{unit}"

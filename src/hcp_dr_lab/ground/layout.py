@@ -1,7 +1,7 @@
-"""Where everything of a region is: addresses, names, ports, folders. Values only; nothing here touches the machine.
+"""The layout of a region: addresses, names, ports, folders. Values only; this module does not touch the machine.
 
-All addresses but the pair between host and region are the same in every region, because each region is a network
-namespace of its own; `Layout.number` tells two regions on one host apart.
+All addresses except the pair between host and region are the same in every region, because every region has its own
+network namespace. `Layout.number` distinguishes the regions on one host.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ REGION_DOMAIN = "region.rehearsal.example"  # static names: load balancers, API 
 HOSTED_CLUSTER_NAMESPACE = "clusters"
 BUCKET = "hcp-dr-rehearsal"
 OIDC_BUCKET = "hcp-dr-oidc"  # of the HyperShift operators of both management clusters
-AWS_ACCOUNT = "123456789012"  # what moto answers
-PRODUCT_USER = "hcp-dr"  # has the roles that `hcp-dr rbac` prints, and nothing else
+AWS_ACCOUNT = "123456789012"  # returned by moto
+PRODUCT_USER = "hcp-dr"  # has only the roles that `hcp-dr rbac` prints
 
 BRIDGE = "region0"
 BRIDGE_ADDRESS = "10.78.0.1"
@@ -32,19 +32,19 @@ VPC_PREFIX_LENGTH = 16
 WORKER_SUBNET_CIDR = "10.78.2.0/24"
 WIDE_SUBNET_CIDR = "10.78.16.0/20"  # of instances without workers
 
-RESOLVER = "10.78.0.53"  # the caching resolver of the VPC, port 53: everything in the region but cluster pods asks it
+RESOLVER = "10.78.0.53"  # the VPC's caching resolver, port 53, for everything in the region except cluster pods
 ZONE_SERVER = "10.78.0.52"  # the authoritative name server: the Route53 zone and the static names, port 53
-S3_ADDRESS, S3_PORT = "10.78.0.30", 7070  # by way of the fault proxy also at Layout.region_address
-AWS_ADDRESS, AWS_PORT = "10.78.0.31", 5000  # moto: EC2, Route53, STS; by way of the fault proxy likewise
+S3_ADDRESS, S3_PORT = "10.78.0.30", 7070  # through the fault proxy also at Layout.region_address
+AWS_ADDRESS, AWS_PORT = "10.78.0.31", 5000  # moto: EC2, Route53, STS; through the fault proxy likewise
 PROXY_PORT = 3128  # the CONNECT proxy, at Layout.region_address
-FAULT_ADDRESS, FAULT_PORT = "127.0.0.1", 3129  # orders to the fault proxy, from inside only
+FAULT_ADDRESS, FAULT_PORT = "127.0.0.1", 3129  # control API of the fault proxy, only inside the region
 
 POD_NETWORK = "10.88.0.0/13"  # management nodes 10.88.N.0/24, workers 10.89.N.0/24
 
 
 @dataclass(frozen=True, slots=True)
 class ManagementCluster:
-    """One management cluster: its API server's address and name, its node, its load balancer, its name server."""
+    """One management cluster: address and name of the API server, node, load balancer, name server."""
 
     number: int  # 1 or 2
 
@@ -76,17 +76,17 @@ class ManagementCluster:
 
     @property
     def load_balancer_domain(self) -> str:
-        """Under which the load balancers of its LoadBalancer Services get their names, as AWS gives them."""
+        """The parent domain for the host names of LoadBalancer Services, as in AWS."""
         return f"elb.{self.name}.{REGION_DOMAIN}"
 
     @property
     def name_server_address(self) -> str:
-        """The cluster DNS of its pods, port 53."""
+        """The cluster DNS for pods, port 53."""
         return f"10.78.0.{60 + self.number}"
 
     @property
     def service_cidr(self) -> str:
-        """ClusterIPs are handed out of it and reach nothing: there is no kube-proxy."""
+        """The range of ClusterIPs. ClusterIPs are unreachable, because there is no kube-proxy."""
         return f"10.9{self.number}.0.0/16"
 
     @property
@@ -111,7 +111,7 @@ MANAGEMENT_CLUSTERS = (ManagementCluster(1), ManagementCluster(2))
 
 @dataclass(frozen=True, slots=True)
 class RegionOptions:
-    """What may differ from one region to the other, whatever hosted clusters are in it."""
+    """Options of a region, independent of its hosted clusters."""
 
     realistic: bool = False  # the delays of the real DNS, load balancers and external-dns instead of a fast pace
     crds: Path | None = None  # a folder of CustomResourceDefinitions to install instead of the rehearsal's own
@@ -123,20 +123,20 @@ class RegionOptions:
 
     @property
     def patience(self) -> int:
-        """How many times longer than in the plain region anything may take."""
+        """The factor for timeouts, compared with the plain region."""
         return 8 if self.realistic else 1
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Said for people; empty for the plain region."""
+        """The options as text; empty for the plain region."""
         realistic = ("realistic delays",) if self.realistic else ()
         changed = tuple(f"{name} {seconds:g} s" for name, seconds in self.changed)
-        return (*realistic, *changed, *([f"kinds of {self.crds}"] if self.crds is not None else []))
+        return (*realistic, *changed, *([f"CRDs from {self.crds}"] if self.crds is not None else []))
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One region of this host. `root` is its state folder, mode 0700."""
+    """One region of this host. `root` is the state folder, mode 0700."""
 
     name: str
     number: int  # 0..99: the third byte of the pair 10.77.N.1 (host) and 10.77.N.2 (region)
@@ -153,12 +153,12 @@ class Layout:
 
     @property
     def s3_endpoint(self) -> str:
-        """For whoever comes from outside, and for presigned URLs, by way of the fault proxy."""
+        """For clients outside the region and for presigned URLs, through the fault proxy."""
         return f"https://{self.region_address}:{S3_PORT}"
 
     @property
     def aws_endpoint(self) -> str:
-        """For whoever comes from outside, by way of the fault proxy."""
+        """For clients outside the region, through the fault proxy."""
         return f"https://{self.region_address}:{AWS_PORT}"
 
     @property
@@ -177,7 +177,7 @@ class Layout:
 
     @property
     def cgroup(self) -> str:
-        """The cgroup below which all of the region's pods live; one level more for each node."""
+        """The parent cgroup of all pods in the region, with one child cgroup for each node."""
         return f"hcp-dr-lab-{self.name}"
 
     @property
@@ -185,16 +185,16 @@ class Layout:
         return self.root / "region.json"
 
     def program(self, name: str) -> Path:
-        """A program that was found or built: kube-apiserver, containerd, etcd-3.5/etcdctl, etcd-3.6/etcd and so on."""
+        """The path of a program: kube-apiserver, containerd, etcd-3.5/etcdctl, etcd-3.6/etcd and so on."""
         return self.root / "bin" / name
 
     def disk(self, name: str) -> Path:
-        """What a node starts from, with its images: `management` for management nodes, `worker` for workers."""
+        """A node's initial disk with images: `management` for management nodes, `worker` for workers."""
         return self.root / "disks" / name
 
     @property
     def control_socket(self) -> Path:
-        """Where the region's first process listens for orders."""
+        """The control socket of the region's first process."""
         return self.root / "control.sock"
 
     @property
@@ -208,7 +208,7 @@ class Layout:
 
     @property
     def ca_file(self) -> Path:
-        """The region's certificate authority: S3, moto, and what AWS_CA_BUNDLE names."""
+        """The region's certificate authority, for S3, moto and AWS_CA_BUNDLE."""
         return self.pki / "region-ca.crt"
 
     @property
@@ -217,27 +217,27 @@ class Layout:
         return self.root / "aws-credentials"
 
     def management_kubeconfig(self, cluster: ManagementCluster) -> Path:
-        """For the host: names by way of the CONNECT proxy (`proxy-url`)."""
+        """For the host: through the CONNECT proxy (`proxy-url`)."""
         return self.root / "kubeconfig" / f"{cluster.name}.kubeconfig"
 
     def inside_kubeconfig(self, cluster: ManagementCluster) -> Path:
-        """For processes inside the region: no proxy."""
+        """For processes inside the region: without a proxy."""
         return self.root / "kubeconfig" / f"{cluster.name}.inside.kubeconfig"
 
     def hosted_kubeconfig(self, hosted_cluster: str) -> Path:
-        """For the host, by the fixed API name through the proxy; written when the hosted cluster stands."""
+        """For the host, with the fixed API name, through the proxy; written when the hosted cluster is in service."""
         return self.root / "kubeconfig" / f"{hosted_cluster}.kubeconfig"
 
     def product_kubeconfig(self, cluster: str) -> Path:
-        """For the host, of the user who has what `hcp-dr rbac` prints: of a management or a hosted cluster."""
+        """For the host, for a management or hosted cluster, as the user with the rights that `hcp-dr rbac` prints."""
         return self.root / "kubeconfig" / f"{cluster}.{PRODUCT_USER}.kubeconfig"
 
     def audit_log(self, cluster: ManagementCluster) -> Path:
-        """What that user asked of its API server, one JSON object a line."""
+        """The API server's audit log of that user's requests, one JSON object a line."""
         return self.root / "audit" / f"{cluster.name}.jsonl"
 
     def volumes(self, cluster: ManagementCluster) -> Path:
-        """The folders behind PersistentVolumes, one by the claim's UID."""
+        """The folders of PersistentVolumes, named after the claims' UIDs."""
         return self.root / "volumes" / cluster.name
 
     def node(self, node_name: str) -> Path:
@@ -249,13 +249,13 @@ class Layout:
         return self.root / "instances" / instance_id
 
     def env_file(self, hosted_cluster: str) -> Path:
-        """The documented variables and the AWS ones, for one hosted cluster relocated from mgmt-1 to mgmt-2."""
+        """The documented variables and the AWS variables, for relocating one hosted cluster from mgmt-1 to mgmt-2."""
         return self.root / f"{hosted_cluster}.env"
 
 
 @dataclass(frozen=True, slots=True)
 class HostedClusterNames:
-    """The names that belong to one hosted cluster. What is not given is named as the rehearsal names its own."""
+    """The names of one hosted cluster. Omitted names get the rehearsal's defaults."""
 
     name: str
     namespace: str = HOSTED_CLUSTER_NAMESPACE
@@ -276,7 +276,7 @@ class HostedClusterNames:
 
     @classmethod
     def of(cls, hosted_cluster: Mapping[str, Any], node_pools: Iterable[Mapping[str, Any]] = ()) -> HostedClusterNames:
-        """As its objects name it; the API's port is a load balancer's own, or the router's."""
+        """Read the names from the objects. The API's port is the load balancer's or the router's."""
         metadata, spec = hosted_cluster["metadata"], hosted_cluster["spec"]
         strategy: Mapping[str, Any] = next(
             (one["servicePublishingStrategy"] for one in spec["services"] if one["service"] == "APIServer"), {}
@@ -298,15 +298,15 @@ class HostedClusterNames:
 
     @property
     def node_pool(self) -> str:
-        """The first one."""
+        """The first NodePool."""
         return self.node_pools[0]
 
 
 @dataclass(frozen=True, slots=True)
 class HostedClusterRecord:
-    """What the region remembers of a hosted cluster in service: its names, and its shape in words.
+    """The region's record of a hosted cluster in service: names, and the shape in words.
 
-    `neighbour` is empty, or the name of the hosted cluster beside it that must notice nothing.
+    `neighbour` is empty, or the name of the neighbouring hosted cluster that must stay unaffected.
     """
 
     names: HostedClusterNames
@@ -321,7 +321,7 @@ def record(layout: Layout, entry: HostedClusterRecord) -> None:
 
 
 def recorded(layout: Layout, name: str) -> HostedClusterRecord | None:
-    """None where no hosted cluster of that name is in service."""
+    """Return None if no hosted cluster with this name is in service."""
     try:
         entry = json.loads(_record_file(layout, name).read_text("utf-8"))
     except FileNotFoundError:
@@ -341,7 +341,7 @@ def _record_file(layout: Layout, name: str) -> Path:
 
 
 def save(layout: Layout) -> None:
-    """Write what `load` needs."""
+    """Write the file that `load` reads."""
     layout.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     options = layout.options
     state = {
@@ -355,7 +355,7 @@ def save(layout: Layout) -> None:
 
 
 def load(root: Path) -> Layout:
-    """The region whose state folder this is; FileNotFoundError where there is none."""
+    """Return the region of this state folder. Raises FileNotFoundError if the folder has no region."""
     state = json.loads((root / "region.json").read_text("utf-8"))
     crds = Path(state["crds"]) if state["crds"] is not None else None
     options = RegionOptions(state["realistic"], crds, tuple(state["changed"].items()))

@@ -1,4 +1,4 @@
-"""HyperShift's names: namespaces, labels, annotations, finalizers, images, and what a release image stands for."""
+"""HyperShift's names: namespaces, labels, annotations, finalizers, images, and versions of release images."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def path_name(subject: Object) -> str:
 
 
 def release_version(image: str) -> str:
-    """The version that a release image's tag names, such as 4.20.8."""
+    """Return the version in a release image's tag, such as 4.20.8."""
     found = re.search(r":(\d+\.\d+\.\d+)", image)
     return found.group(1) if found else "0.0.0"
 
@@ -69,7 +69,7 @@ def short_hash(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """How a service of the control plane is reached from outside under a fixed name."""
+    """How clients outside reach a service of the control plane under a fixed name."""
 
     kind: str  # Route or LoadBalancer
     hostname: str
@@ -77,7 +77,7 @@ class Published:
 
 
 def published(subject: Object, service: str) -> Published | None:
-    """By the spec of an HC or HCP; None without a fixed hostname. A load balancer of the API listens on its own port
+    """Read the spec of an HC or HCP; return None without a fixed hostname. The API's load balancer has its own port
     (control-plane-operator/controllers/hostedcontrolplane/kas/service.go; facts 2.7)."""
     for entry in subject["spec"].get("services") or ():
         strategy = entry["servicePublishingStrategy"]

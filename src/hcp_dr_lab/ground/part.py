@@ -1,4 +1,4 @@
-"""A part of the region: one process that the region's first process starts, watches, stops, and tells about."""
+"""A part of the region: a process that the region's first process starts, watches, stops and reports on."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`probe` says None when the part serves, else why it does not yet; it is asked again until `limit` seconds passed.
+    """`probe` returns None when the part serves, otherwise the reason; it is retried until `limit` seconds passed.
 
-    It starts as soon as the parts named in `after` serve; parts that do not wait for each other start together.
+    A part starts as soon as the parts named in `after` serve; independent parts start together.
     `name` is a path like mgmt-1/kube-apiserver; the log is Layout.logs / "mgmt-1--kube-apiserver.log".
     """
 
@@ -18,6 +18,6 @@ class Part:
     command: tuple[str, ...]
     probe: Callable[[], str | None]
     environment: Mapping[str, str] = field(default_factory=dict)
-    limit: float = 120  # a busy machine needs many times what an idle one does
+    limit: float = 120  # a busy machine needs many times as long as an idle machine
     after: tuple[str, ...] = ()
-    passing: bool = False  # it has an end of its own, and the region is as well without it
+    passing: bool = False  # ends by itself; the region works without it

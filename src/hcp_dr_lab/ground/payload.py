@@ -1,8 +1,8 @@
-"""What a hosted release holds, as far as a restore is concerned: etcd's image, and the control plane operator's with
-the etcd-init that it embeds.
+"""The content of a hosted release that matters for a restore: etcd's image, and the control plane operator's image
+with the embedded etcd-init.
 
-A release says nothing of that by its version. Here the repository's name says which payload it is, `ocp-release` or
-`ocp-release-<payload>`; what the operator plays and what is in its image come from the same table.
+A release's version does not identify this content. Here the repository's name identifies the payload, `ocp-release` or
+`ocp-release-<payload>`. The operator's behaviour and the content of its image come from the same table.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _REPOSITORY = "ocp-release"
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    etcd: str  # image; of 3.5 it has no etcdutl, and etcdctl of 3.6 does not restore
+    etcd: str  # image; 3.5 has no etcdutl, and the etcdctl of 3.6 does not restore
     operator: str  # image
     etcd_init: str  # the script
-    one_cluster: bool = False  # it tells each member of the others, and comes before reset-member
+    one_cluster: bool = False  # passes the list of all members to every member, and runs before reset-member
 
 
 _OPERATOR = "docker.io/hcp-dr-lab/control-plane-operator"
@@ -33,24 +33,24 @@ PAYLOADS: Mapping[str, Payload] = {
     "etcdutl": Payload(ETCD_36, f"{_OPERATOR}-etcdutl:1", scripts.ETCD_INIT_EITHER),
     "one-cluster": Payload(ETCD_36, f"{_OPERATOR}-one-cluster:1", scripts.ETCD_INIT_ONE_CLUSTER, one_cluster=True),
 }
-"""In the order of upstream's branches: 4.14 to 4.20; 4.21; 4.22 to 5.1; and pull request 9048, which is in none of them
+"""In the order of upstream's branches: 4.14 to 4.20; 4.21; 4.22 to 5.1; and pull request 9048, which is not in a branch
 (control-plane-operator/controllers/hostedcontrolplane/v2/etcd/etcd-init.sh)."""
 
 
 def release(payload: str, version: str) -> str:
-    """The image of a release with that payload."""
+    """Return the image of a release with this payload."""
     name = f"{_REPOSITORY}-{payload}" if payload else _REPOSITORY
     return f"registry.rehearsal.example/{name}:{version}-x86_64"
 
 
 def of(release_image: str) -> Payload:
-    """An image that somebody brought is of the oldest kind, whatever its version."""
+    """Return the payload of a release image. A user's own image has the oldest payload, regardless of the version."""
     repository = release_image.rpartition("/")[2].partition(":")[0].partition("@")[0]
     return PAYLOADS.get(repository.removeprefix(f"{_REPOSITORY}-"), PAYLOADS[""])
 
 
 def binaries() -> dict[str, str]:
-    """By operator's image, what is in its image at BINARY: a program, with the script that it embeds."""
+    """Return the content of BINARY by operator image: a program with the embedded script."""
     return {each.operator: _binary(each.etcd_init) for each in PAYLOADS.values()}
 
 

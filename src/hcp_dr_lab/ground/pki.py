@@ -1,4 +1,4 @@
-"""Certificates of the region. Elliptic curve keys, because a region makes some fifty pairs each time it starts."""
+"""Certificates of the region. Elliptic curve keys, because a region creates about fifty key pairs at every start."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class KeyPair:
     key_pem: bytes
 
     def write(self, stem: Path) -> None:
-        """`stem`.crt and `stem`.key, the key readable by its owner only."""
+        """Write `stem`.crt and `stem`.key; the key is readable only by its owner."""
         stem.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         stem.with_name(stem.name + ".crt").write_bytes(self.cert_pem)
         write_secret(stem.with_name(stem.name + ".key"), self.key_pem)
@@ -76,7 +76,7 @@ class CertificateAuthority:
         client: bool = False,
         server: bool = False,
     ) -> KeyPair:
-        """A leaf for the subject, with the names and the uses given."""
+        """Issue a leaf certificate for the subject with these names and uses."""
         authority = x509.load_pem_x509_certificate(self.pair.cert_pem)
         authority_key = serialization.load_pem_private_key(self.pair.key_pem, password=None)
         if not isinstance(authority_key, ec.EllipticCurvePrivateKey):
@@ -108,15 +108,15 @@ class CertificateAuthority:
 
 
 def signing_key() -> bytes:
-    """A private key such as service account tokens are signed with, in the PEM form that Kubernetes reads both as a
-    private and as a public key."""
+    """Create a private key for signing service account tokens, in the PEM form that Kubernetes accepts as private and
+    as public key."""
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """A file that only its owner can read, from the first moment on."""
+    """Write a file that is readable only by its owner from its creation on."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.chmod(0o600)

@@ -1,8 +1,8 @@
-"""What Route53 does with a change batch, as a pure function.
+"""Route53's handling of a change batch, as a pure function.
 
-The AWS simulator takes a second CNAME for a name, deletes a record whose value was changed meanwhile, stops in the
-middle of a bad batch, and takes batches of any size. A relocation is safe only because the real service does none of
-this, so the rules are here, for the region and for the tabletop.
+The AWS simulator accepts a second CNAME for a name, deletes a record with a different current value, stops in the
+middle of an invalid batch, and accepts batches of any size. The real service does not, and relocations depend on this
+for their safety. So the rules are here, for the region and for the tabletop.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-MOST_VALUES = 1000
-MOST_CHARACTERS = 32_000
-"""Of one batch; those of an UPSERT count twice (Route53 developer guide, quotas on ChangeResourceRecordSets)."""
+MAX_VALUES = 1000
+MAX_CHARACTERS = 32_000
+"""Limit of one batch; characters of an UPSERT count twice (Route53 developer guide, quotas on
+ChangeResourceRecordSets)."""
 
 Action = Literal["CREATE", "DELETE", "UPSERT"]
 Place = tuple[str, str, str]
@@ -25,8 +26,8 @@ Zone = Mapping[str, Mapping[tuple[str, str], "RecordSet"]]
 
 @dataclass(frozen=True, slots=True)
 class RecordSet:
-    """`name` is lower case and ends with a dot. `alias` is zone id, name and whether its health counts. `rest` holds
-    what routing policies add (Weight, Failover, ...)."""
+    """`name` is lower case and ends with a dot. `alias` is zone id, name, and whether the target's health is evaluated.
+    `rest` has the fields of routing policies (Weight, Failover, ...)."""
 
     name: str
     type: str
@@ -38,11 +39,11 @@ class RecordSet:
 
     @property
     def wire_name(self) -> str:
-        """As Route53 writes it."""
+        """The name in Route53's format."""
         return escaped(self.name)
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         return f"[name='{self.name}', type='{self.type}']"
 
 
@@ -53,7 +54,7 @@ class Change:
 
 
 class InvalidChangeBatchError(Exception):
-    """Nothing of the batch was done. `problems` has one sentence for each change that is not allowed."""
+    """The whole batch was rejected. `problems` has one sentence for each invalid change."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -65,29 +66,29 @@ _TO_ESCAPE = re.compile(r"[^a-z0-9\-_.]")
 
 
 def full_name(name: str) -> str:
-    r"""The one form of a name here: \052.Example.com is *.example.com."""
+    r"""Return the canonical form of a name: \052.Example.com is *.example.com."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), name).lower().rstrip(".") + "."
 
 
 def escaped(name: str) -> str:
-    r"""As Route53 answers: *.example.com. is \052.example.com."""
+    r"""Return the name in Route53's answers: *.example.com. is \052.example.com."""
     return _TO_ESCAPE.sub(lambda match: f"\\{ord(match[0]):03o}", name)
 
 
 @lru_cache(maxsize=65536)
 def place(name: str, kind: str, set_identifier: str = "") -> Place:
-    """Where a record set stands in a listing: by its labels reversed, with their dots, then by type."""
+    """Return a record set's sort key in a listing: reversed labels with dots, then type."""
     labels = escaped(full_name(name)).split(".")
     return (".".join(reversed(labels[:-1])) + ".", kind, set_identifier)
 
 
 def listed(zone: Zone) -> list[RecordSet]:
-    """In the order in which Route53 lists them."""
+    """List the record sets in Route53's order."""
     return sorted(all_of(zone), key=lambda record: place(record.name, record.type, record.set_identifier))
 
 
 def parse_change(change: Mapping[str, Any]) -> Change:
-    """From the request's own form."""
+    """Parse a change in a request."""
     body = change["ResourceRecordSet"]
     known = {"Name", "Type", "TTL", "ResourceRecords", "SetIdentifier", "AliasTarget"}
     return Change(
@@ -123,8 +124,8 @@ def all_of(zone: Zone) -> Iterator[RecordSet]:
 
 
 def changed(origin: str, zone: Zone, changes: Sequence[Change]) -> Zone:
-    """The zone `origin` after the batch; `zone` stays as it is. Costs one copy of the names, and the rest by the size
-    of the batch. Raises InvalidChangeBatchError, and then nothing of it counts."""
+    """Return the zone `origin` after the batch; `zone` is not modified. The cost is one copy of the names, and time
+    proportional to the batch. Raises InvalidChangeBatchError if the whole batch is rejected."""
     too_much = list(_too_much(changes))
     if too_much:
         raise InvalidChangeBatchError(too_much)
@@ -151,14 +152,14 @@ def changed(origin: str, zone: Zone, changes: Sequence[Change]) -> Zone:
 
 def _too_much(changes: Sequence[Change]) -> Iterator[str]:
     counted = [(2 if change.action == "UPSERT" else 1, change.record_set) for change in changes]
-    if sum(times * (len(record.values) or 1) for times, record in counted) > MOST_VALUES:
-        yield f"Number of records limit of {MOST_VALUES} exceeded."
-    if sum(times * len(value) for times, record in counted for value in record.values) > MOST_CHARACTERS:
-        yield f"RDATA character limit of {MOST_CHARACTERS} exceeded."
+    if sum(times * (len(record.values) or 1) for times, record in counted) > MAX_VALUES:
+        yield f"Number of records limit of {MAX_VALUES} exceeded."
+    if sum(times * len(value) for times, record in counted for value in record.values) > MAX_CHARACTERS:
+        yield f"RDATA character limit of {MAX_CHARACTERS} exceeded."
 
 
 def _problem(origin: str, present: Mapping[tuple[str, str], RecordSet], change: Change) -> str | None:
-    """`present` is what has the same name."""
+    """`present` has the record sets with the same name."""
     wanted = change.record_set
     if wanted.name != origin and not wanted.name.endswith("." + origin):
         return f"RRSet with DNS name {wanted.name} is not permitted in zone {origin}"
@@ -166,7 +167,7 @@ def _problem(origin: str, present: Mapping[tuple[str, str], RecordSet], change: 
     if change.action == "DELETE":
         return _problem_of_delete(origin, wanted, same)
     if change.action == "CREATE" and same is not None:
-        return f"Tried to create resource record set {wanted.told} but it already exists"
+        return f"Tried to create resource record set {wanted.description} but it already exists"
     return _problem_beside_others(origin, present, wanted)
 
 
@@ -174,10 +175,11 @@ def _problem_of_delete(origin: str, wanted: RecordSet, present: RecordSet | None
     if wanted.name == origin and wanted.type in {"NS", "SOA"}:
         return f"A HostedZone must contain its {wanted.type} record"
     if present is None:
-        return f"Tried to delete resource record set {wanted.told} but it was not found"
+        return f"Tried to delete resource record set {wanted.description} but it was not found"
     if _content(present) != _content(wanted):
         return (
-            f"Tried to delete resource record set {wanted.told} but the values provided do not match the current values"
+            f"Tried to delete resource record set {wanted.description} but the values provided do not match the "
+            "current values"
         )
     return None
 
@@ -187,7 +189,7 @@ def _content(record: RecordSet) -> tuple[Any, ...]:
 
 
 def _problem_beside_others(origin: str, present: Mapping[tuple[str, str], RecordSet], wanted: RecordSet) -> str | None:
-    """A CNAME stands alone at its name, and never at the zone's own."""
+    """A CNAME excludes other records of its name, and is not allowed at the zone's apex."""
     if wanted.type == "CNAME" and wanted.name == origin:
         return f"RRSet of type CNAME with DNS name {wanted.name} is not permitted at apex in zone {origin}"
     types = {type_ for type_, _ in present if type_ != wanted.type}

@@ -1,5 +1,5 @@
-"""etcd-init, as hosted releases have it: the scripts that a control plane operator embeds and gives to etcd's init
-container. The first process of a container ignores SIGTERM unless it says what to do."""
+"""etcd-init of hosted releases: the scripts that a control plane operator embeds and passes to etcd's init container.
+The first process of a container ignores SIGTERM unless the process installs a handler."""
 
 _FETCH = r"""
 set -euo pipefail
@@ -25,7 +25,7 @@ ETCDCTL_API=3 /usr/bin/etcdctl snapshot restore "$snapshot" --data-dir="$data"
 rm "$snapshot"
 """
 )
-"""Each member becomes a cluster of its own (rule C4)."""
+"""Every member becomes a separate cluster (rule C4)."""
 
 ETCD_INIT_EITHER = (
     _FETCH
@@ -38,7 +38,7 @@ fi
 rm "$snapshot"
 """
 )
-"""The same, by the tool that is there."""
+"""The same, with the available tool."""
 
 ETCD_INIT_ONE_CLUSTER = (
     _FETCH
@@ -54,4 +54,4 @@ fi
 rm "$snapshot"
 """
 )
-"""One cluster of all members, and a revision that no client has seen yet (rules C4, C5)."""
+"""All members form one cluster, with a revision that no client has seen yet (rules C4, C5)."""

@@ -1,4 +1,4 @@
-"""The workers of the region as the hypervisor writes them down: who they are, and how one is rebooted."""
+"""The workers of the region as recorded by the hypervisor, and how to reboot a worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hcp_dr_lab.ground.layout import Layout
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What the hypervisor gave an instance. `number` is the third byte of its pods' network."""
+    """The hypervisor's record of an instance. `number` is the third byte of the pod network."""
 
     instance_id: str
     name: str
@@ -35,7 +35,7 @@ def workers_file(layout: Layout) -> Path:
 
 
 def workers(layout: Layout) -> dict[str, Worker]:
-    """What the hypervisor tells: every instance that ever had a worker, by its ID."""
+    """Read the hypervisor's records of all instances that ever had a worker, by instance ID."""
     try:
         text = workers_file(layout).read_text()
     except FileNotFoundError:
@@ -44,7 +44,7 @@ def workers(layout: Layout) -> dict[str, Worker]:
 
 
 def reboot(layout: Layout, instance_id: str) -> None:
-    """End the worker of an instance from within, as a reboot does; it comes back with another boot ID."""
+    """Kill the worker of an instance from inside, as a reboot does; the worker starts again with another boot ID."""
     worker = workers(layout).get(instance_id)
     if worker is not None and lives(layout, worker):
         with contextlib.suppress(ProcessLookupError):
@@ -52,7 +52,7 @@ def reboot(layout: Layout, instance_id: str) -> None:
 
 
 def lives(layout: Layout, worker: Worker) -> bool:
-    """Whether its process is there, and is that worker's: numbers of processes are used again."""
+    """Return whether the process exists and belongs to the worker: process IDs are reused."""
     try:
         words = Path(f"/proc/{worker.pid}/cmdline").read_bytes()
     except OSError:

@@ -1,7 +1,7 @@
-"""Ballast in a hosted cluster's etcd: what makes its snapshot as heavy as a real one's.
+"""Ballast in a hosted cluster's etcd: data that makes the snapshot as large as a real cluster's snapshot.
 
-It goes straight into etcd, outside the API's prefix, so that the API server does not carry it in its caches. Random
-bytes: neither etcd nor anything between makes them smaller.
+Ballast is written directly to etcd, outside the API's prefix, so that the API server does not cache it. The values are
+random bytes and therefore cannot be compressed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hcp_dr_lab.ground.errors import LabError
 from hcp_dr_lab.ground.layout import HostedClusterNames
 from hcp_dr_lab.hosted.cluster import BALLAST_PREFIX
 
-VALUE = 2**20  # bytes; etcd takes requests of 1.5 MiB at most
+VALUE = 2**20  # bytes; etcd accepts requests of at most 1.5 MiB
 _VALUES_EACH = 50
 _SECONDS_EACH = 120.0
 _TLS = "/etc/etcd/tls"
@@ -29,14 +29,15 @@ done
 
 
 def put(management: Kubernetes, names: HostedClusterNames, size: int, say: Callable[[str], None]) -> None:
-    """So many bytes, in values of 1 MiB and a smaller one; put again over what is there. Raises LabError."""
-    whole, rest = divmod(size, VALUE)
-    for first in range(1, whole + 1, _VALUES_EACH):
-        last = min(first + _VALUES_EACH - 1, whole)
+    """Write `size` bytes in values of 1 MiB and a smaller last value; existing keys are overwritten. Raises
+    LabError."""
+    total, rest = divmod(size, VALUE)
+    for first in range(1, total + 1, _VALUES_EACH):
+        last = min(first + _VALUES_EACH - 1, total)
         _put(management, names, first, last, VALUE)
-        say(f"hosted cluster {names.name}: {last} of {whole} MiB of ballast are in etcd")
+        say(f"hosted cluster {names.name}: wrote {last} of {total} MiB of ballast to etcd")
     if rest:
-        _put(management, names, whole + 1, whole + 1, rest)
+        _put(management, names, total + 1, total + 1, rest)
 
 
 def _put(management: Kubernetes, names: HostedClusterNames, first: int, last: int, size: int) -> None:
@@ -44,8 +45,8 @@ def _put(management: Kubernetes, names: HostedClusterNames, first: int, last: in
     place = names.control_plane_namespace
     ended = management.execute(place, "etcd-0", "etcd", ("/usr/bin/bash", "-c", script), seconds=_SECONDS_EACH)
     if ended.exit_code != 0:
-        said = ended.stderr.decode(errors="replace").strip()[-500:]
+        answer = ended.stderr.decode(errors="replace").strip()[-500:]
         raise LabError(
-            f"The ballast could not be put into etcd of {names.name}: pod {place}/etcd-0 on {management.name} answered "
-            f"with exit code {ended.exit_code}: {said}. What went in before is there. Look at the pod's log."
+            f"Writing ballast to etcd of {names.name} failed: pod {place}/etcd-0 on {management.name} answered with "
+            f"exit code {ended.exit_code}: {answer}. Earlier values remain in etcd. Check the pod's log."
         )

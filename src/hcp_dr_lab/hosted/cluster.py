@@ -1,6 +1,6 @@
-"""A hosted cluster to create, as its owner would: HostedCluster, NodePools and the secrets they name; and its waits.
+"""Create a hosted cluster as its owner would: HostedCluster, NodePools and referenced Secrets; and wait for it.
 
-All credentials in it are generated for this cluster and open nothing.
+All credentials are generated for this cluster and give access to nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ETCD_36_RELEASE = payload.release("etcdutl", "4.22.5")
 ETCDCTL_ON_36_RELEASE = payload.release("etcdctl-on-36", "4.21.5")  # its etcd-init never ends
 NEXT_RELEASE = payload.release("etcdutl", "5.0.0")
 FIXED_RELEASE = payload.release("one-cluster", "4.23.1")
-BALLAST_PREFIX = "/rehearsal/ballast/"  # of etcd's keys: the API's own begin with /kubernetes.io or /registry
+BALLAST_PREFIX = "/rehearsal/ballast/"  # of etcd's keys; the API's keys begin with /kubernetes.io or /registry
 AVAILABLE_SECONDS = 120.0
 NODES_SECONDS = 120.0
 DELETE_SECONDS = 180.0
@@ -51,7 +51,7 @@ _ROLES = (
 
 
 class Unready(LabError):
-    """A hosted cluster did not come up or did not go in time."""
+    """A hosted cluster did not become available, or was not deleted, in time."""
 
     exit_code = 7
 
@@ -60,7 +60,7 @@ class Unready(LabError):
 class Pool:
     """One NodePool, named after the cluster: `<cluster>-<suffix>`.
 
-    Without kubelets its instances run and its Machines stand, but no worker serves them: they are there to be counted.
+    Without kubelets the instances run and the Machines exist, but have no workers: they only increase the count.
     """
 
     replicas: int = 2
@@ -72,10 +72,10 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """A hosted cluster as a user brought it, fitted to the rehearsal (`hosted/manifest.py`), but for the identifiers
-    of the region's network and zone.
+    """A user's own hosted cluster, adapted to the rehearsal (`hosted/manifest.py`), except for the identifiers of the
+    region's network and zone.
 
-    `inputs` are its Namespace, Secrets and ConfigMaps; `changes` says in words what was fitted.
+    `inputs` are the Namespace, Secrets and ConfigMaps; `changes` describes the adaptations.
     """
 
     hosted_cluster: Object
@@ -86,34 +86,34 @@ class Brought:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What may differ from one hosted cluster to the other. `words` says it for people."""
+    """Options of a hosted cluster. `words` describes them."""
 
     release: str = RELEASE
     availability: str = "SingleReplica"  # or HighlyAvailable: three members
     pools: tuple[Pool, ...] = (Pool(),)
     publishing: str = "Route"  # of the API; or LoadBalancer
-    encrypted: bool = False  # secrets in etcd, with a key of the cluster's own
-    references: bool = False  # everything that a HostedCluster and a NodePool can refer to
+    encrypted: bool = False  # secrets in etcd, with the cluster's own key
+    references: bool = False  # all objects that a HostedCluster and a NodePool can refer to
     neighbour: bool = False  # a second hosted cluster in the same namespace and zone
     etcd_ballast: int = 0  # bytes in etcd outside the API's prefix
-    secrets: int = 0  # Secrets in the control plane namespace that are there to be counted
+    secrets: int = 0  # additional Secrets in the control plane namespace
     volume_size: str = "1Gi"
-    brought: Brought | None = None  # instead of all above but neighbour, etcd_ballast and secrets
+    brought: Brought | None = None  # replaces all fields above except neighbour, etcd_ballast and secrets
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The shape, said for people and compared between one `up` and the next."""
+        """The shape as text, for messages and for comparison between two runs of `up`."""
         given = (
-            ("a hosted cluster of one's own", self.brought is not None),
+            ("the user's own hosted cluster", self.brought is not None),
             (f"release {self.release.rpartition('/')[2]}", self.release != RELEASE),
             ("three etcd members", self.availability == "HighlyAvailable"),
-            (f"NodePools {', '.join(map(_said, self.pools))}", self.pools != (Pool(),)),
+            (f"NodePools {', '.join(map(_describe_pool, self.pools))}", self.pools != (Pool(),)),
             ("API behind a load balancer", self.publishing == "LoadBalancer"),
             ("encrypted etcd", self.encrypted),
             ("everything referenced", self.references),
             ("a neighbour", self.neighbour),
             (f"{self.etcd_ballast} bytes of ballast in etcd", self.etcd_ballast > 0),
-            (f"{self.secrets} Secrets more", self.secrets > 0),
+            (f"{self.secrets} additional Secrets", self.secrets > 0),
         )
         return tuple(text for text, holds in given if holds)
 
@@ -125,12 +125,12 @@ def _tag(image: str) -> str:
     return image.rpartition(":")[2]
 
 
-def _said(pool: Pool) -> str:
+def _describe_pool(pool: Pool) -> str:
     return f"{pool.suffix} ({pool.upgrade}, {pool.replicas}{'' if pool.kubelets else ' without kubelets'})"
 
 
 def create(management: Kubernetes, names: HostedClusterNames, seed: Seed, options: Options = _PLAIN) -> Object:
-    """Create all that is not there; the HostedCluster as it is then."""
+    """Create all missing objects, and return the HostedCluster."""
     for resource, wanted in objects(names, seed, options):
         try:
             management.create(resource, wanted)
@@ -140,7 +140,8 @@ def create(management: Kubernetes, names: HostedClusterNames, seed: Seed, option
 
 
 def population(name: str, options: Options = _PLAIN) -> tuple[tuple[HostedClusterNames, Options], ...]:
-    """The hosted cluster that is relocated, then its neighbour if any. `name` is for one that nobody brought."""
+    """Return the hosted cluster to relocate, then its neighbour if any. `name` applies unless the user brings a
+    cluster."""
     if options.brought is not None:
         names = HostedClusterNames.of(options.brought.hosted_cluster, options.brought.node_pools)
     else:
@@ -157,20 +158,20 @@ def population(name: str, options: Options = _PLAIN) -> tuple[tuple[HostedCluste
 
 
 def workers(options: Options) -> int:
-    """How many nodes it has when it is in service."""
+    """Return the number of nodes when the hosted cluster is in service."""
     bare = sum(pool.replicas for pool in options.pools if not pool.kubelets)
     return replicas(options) if options.brought is not None else replicas(options) - bare
 
 
 def replicas(options: Options) -> int:
-    """How many Machines its NodePools ask for together."""
+    """Return the total number of Machines of the NodePools."""
     if options.brought is not None:
         return sum(pool["spec"]["replicas"] for pool in options.brought.node_pools)
     return sum(pool.replicas for pool in options.pools)
 
 
 def objects(names: HostedClusterNames, seed: Seed, options: Options = _PLAIN) -> Iterator[tuple[Resource, Object]]:
-    """What is referred to comes first. The names of the secrets tell nothing about the cluster's."""
+    """Return the objects, referenced objects first. The names of Secrets do not contain the cluster's name."""
     yield r.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.namespace}}
     if options.brought is not None:
         yield from _brought(options.brought, seed)
@@ -190,15 +191,15 @@ def objects(names: HostedClusterNames, seed: Seed, options: Options = _PLAIN) ->
 
 
 def counted_secrets(names: HostedClusterNames, options: Options = _PLAIN) -> Iterator[Object]:
-    """Secrets of the control plane namespace that are there to be counted: a relocation carries each by itself,
-    while what lies in the hosted cluster travels in its etcd."""
+    """Return additional Secrets of the control plane namespace: a relocation copies every such Secret separately,
+    while the content of the hosted cluster is in the etcd snapshot."""
     for number in range(1, options.secrets + 1):
         name = f"counted-{number:05}"
         yield secret(names.control_plane_namespace, name, {"text": _random(64)})
 
 
 def await_available(management: Kubernetes, names: HostedClusterNames, seconds: float = AVAILABLE_SECONDS) -> Object:
-    """Until the control plane says that it is available and its kubeconfig is handed out."""
+    """Wait until the control plane is Available and the kubeconfig exists."""
 
     def missing() -> str | None:
         found = management.get(r.HOSTED_CLUSTER, names.name, names.namespace)
@@ -209,12 +210,12 @@ def await_available(management: Kubernetes, names: HostedClusterNames, seconds: 
             return f"Secret {names.namespace}/{admin_kubeconfig_name(names)}"
         return None
 
-    _await(missing, seconds, f"the hosted cluster {names.name} is available")
+    _await(missing, seconds, f"hosted cluster {names.name} available")
     return management.get(r.HOSTED_CLUSTER, names.name, names.namespace)
 
 
 def await_nodes(hosted: Kubernetes, count: int, seconds: float = NODES_SECONDS) -> tuple[Object, ...]:
-    """Until exactly so many nodes are Ready in the hosted cluster."""
+    """Wait until the hosted cluster has exactly `count` nodes and all are Ready."""
     found: tuple[Object, ...] = ()
 
     def missing() -> str | None:
@@ -224,14 +225,18 @@ def await_nodes(hosted: Kubernetes, count: int, seconds: float = NODES_SECONDS) 
         except errors.KubernetesError as error:
             return f"the hosted API: {error}"
         ready = [node["metadata"]["name"] for node in found if _is_ready(node)]
-        return None if len(ready) == len(found) == count else f"{count} nodes Ready; {len(ready)} of {len(found)} are"
+        return (
+            None
+            if len(ready) == len(found) == count
+            else f"{count} Ready nodes; {len(ready)} of {len(found)} are Ready"
+        )
 
-    _await(missing, seconds, f"{count} nodes of {hosted.name} are Ready")
+    _await(missing, seconds, f"{count} nodes of {hosted.name} Ready")
     return found
 
 
 def admin_kubeconfig(management: Kubernetes, names: HostedClusterNames) -> bytes:
-    """The administrator's kubeconfig by the API's public name, as HyperShift hands it out."""
+    """Return the administrator's kubeconfig with the API's public name, as published by HyperShift."""
     found = management.get(r.SECRET, admin_kubeconfig_name(names), names.namespace)
     return base64.b64decode(found["data"]["kubeconfig"])
 
@@ -241,7 +246,7 @@ def admin_kubeconfig_name(names: HostedClusterNames) -> str:
 
 
 def delete(management: Kubernetes, names: HostedClusterNames, seconds: float = DELETE_SECONDS) -> None:
-    """Delete it the way its owner would: its instances go with it. Waits until nothing is left but the namespace."""
+    """Delete the hosted cluster with its instances, as its owner would. Wait until only the namespace is left."""
     found = management.find(r.HOSTED_CLUSTER, names.name, names.namespace)
     if found is not None:
         inputs = list(_inputs(management, found))
@@ -262,13 +267,13 @@ def delete(management: Kubernetes, names: HostedClusterNames, seconds: float = D
             )
             if management.find(resource, name, namespace) is not None
         ]
-        return f"the end of {', '.join(left)}" if left else None
+        return f"deletion of {', '.join(left)}" if left else None
 
-    _await(missing, seconds, f"the hosted cluster {names.name} is gone")
+    _await(missing, seconds, f"hosted cluster {names.name} deleted")
 
 
 def _inputs(management: Kubernetes, hosted_cluster: Object) -> Iterator[tuple[Resource, str]]:
-    """The Secrets and ConfigMaps that it and its NodePools refer to."""
+    """Return the Secrets and ConfigMaps that the HostedCluster and its NodePools refer to."""
     namespace = hosted_cluster["metadata"]["namespace"]
     pools = select.node_pools_of(hosted_cluster, management.list(r.NODE_POOL, namespace).items)
     yield from ((r.SECRET, name) for name in select.referenced_secrets(hosted_cluster))
@@ -276,27 +281,28 @@ def _inputs(management: Kubernetes, hosted_cluster: Object) -> Iterator[tuple[Re
 
 
 def _silence(management: Kubernetes, names: HostedClusterNames, seconds: float) -> None:
-    """End the API server at once: left to itself it takes two minutes, and a kubelet that has begun to wait for it
-    does not hear of a shorter time. The pause keeps its operator from bringing it back; it holds no deletion up."""
+    """Stop the API server at once. A graceful end takes two minutes, and a kubelet that already waits for the end does
+    not accept a shorter grace period. The pause keeps the operator from starting the API server again, and does not
+    block deletion."""
     namespace = names.control_plane_namespace
     management.patch(r.HOSTED_CLUSTER, names.name, names.namespace, {"spec": {"pausedUntil": "true"}})
 
     def unseen() -> str | None:
         plane = management.find(r.HOSTED_CONTROL_PLANE, names.name, namespace)
         paused = plane is None or _says(plane, "ReconciliationActive", "False")
-        return None if paused else f"the pause of HostedControlPlane {namespace}/{names.name}"
+        return None if paused else f"pause of HostedControlPlane {namespace}/{names.name}"
 
     def running() -> str | None:
         pods = [pod["metadata"]["name"] for pod in management.list(r.POD, namespace, labels=_API_SERVER).items]
-        return f"the end of {', '.join(pods)}" if pods else None
+        return f"end of {', '.join(pods)}" if pods else None
 
-    _await(unseen, seconds, f"the hosted cluster {names.name} is paused")
+    _await(unseen, seconds, f"hosted cluster {names.name} paused")
     for pod in management.list(r.POD, namespace, labels=_API_SERVER).items:
         with contextlib.suppress(errors.NotFound):
             management.delete(r.POD, pod["metadata"]["name"], namespace, grace_seconds=1)
     with contextlib.suppress(errors.NotFound):
         management.patch(r.DEPLOYMENT, "kube-apiserver", namespace, {"spec": {"replicas": 0}})
-    _await(running, seconds, f"the API server of {names.name} has ended")
+    _await(running, seconds, f"API server of {names.name} stopped")
 
 
 def _await(missing: Callable[[], str | None], seconds: float, what: str) -> None:
@@ -304,14 +310,14 @@ def _await(missing: Callable[[], str | None], seconds: float, what: str) -> None
     while (lacking := missing()) is not None:
         if time.monotonic() > deadline:
             raise Unready(
-                f"Waited {seconds:.0f} s until {what}; missing still: {lacking}. Everything was left as it is. "
-                "Look at the stand-in's log and the pods of the control plane namespace."
+                f"Timed out after {seconds:.0f} s waiting for: {what}. Still missing: {lacking}. Nothing was changed. "
+                "Check the stand-in's log and the pods of the control plane namespace."
             )
         time.sleep(_PERIOD_SECONDS)
 
 
 def _unavailable(management: Kubernetes, names: HostedClusterNames, conditions: dict[str, Object]) -> str:
-    """Which conditions are not true, and which pods are not ready."""
+    """Describe the conditions that are not true, and the pods that are not ready."""
     untrue = [
         f"{kind} ({entry.get('message') or entry['reason']})"
         for kind, entry in sorted(conditions.items())
@@ -431,7 +437,7 @@ def _node_pool(names: HostedClusterNames, seed: Seed, options: Options, pool: Po
 
 
 def _brought(brought: Brought, seed: Seed) -> Iterator[tuple[Resource, Object]]:
-    """With the region's network and zone in the place of the user's own."""
+    """Return the user's objects with the region's network and zone."""
     kinds = {kind.kind: kind for kind in (r.NAMESPACE, r.SECRET, r.CONFIG_MAP)}
     for item in brought.inputs:
         yield kinds[item["kind"]], item

@@ -1,6 +1,6 @@
-"""What runs and lies inside a hosted cluster: a workload, the network's pods, a version, and ballast to count.
+"""The content of a hosted cluster: a workload, the network's pods, a version, and ballast to count.
 
-It goes in through the hosted API, as a customer's own things do, so that a relocation has something to lose.
+The content is created through the hosted API, as customers do, so that a relocation could lose data.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _KINDS = {
 
 
 def objects(cluster_id: str, api: str) -> Iterator[Object]:
-    """Everything, each object after the one that it needs. `api` is the name of its API."""
+    """Return all objects in order of dependency. `api` is the host name of the hosted API."""
     text = (Path(__file__).parent / "content.yaml").read_text()
     text = text.replace("{cluster_id}", cluster_id).replace("{api}", api)
     yield from yaml.safe_load_all(text)
@@ -65,7 +65,7 @@ def objects(cluster_id: str, api: str) -> Iterator[Object]:
 
 
 def apply(hosted: Kubernetes, *, cluster_id: str, version: str, seconds: float = 60) -> None:
-    """Create what is not there and leave what is there; passing refusals of a young API server are tried again."""
+    """Create missing objects, and keep existing objects. Transient errors of a new API server are retried."""
     deadline = time.monotonic() + seconds
     for wanted in objects(cluster_id, urlsplit(hosted.server).hostname or ""):
         _create(hosted, wanted, deadline)
@@ -73,15 +73,15 @@ def apply(hosted: Kubernetes, *, cluster_id: str, version: str, seconds: float =
 
 
 def version_status(version: str) -> dict[str, Any]:
-    """The status of a cluster whose installation of this version is complete."""
+    """Return the status of a ClusterVersion with a completed installation of this version."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    said = f"Cluster version is {version}"
+    message = f"Cluster version is {version}"
     return {
         "desired": {"version": version},
         "history": [{"state": "Completed", "version": version, "startedTime": now, "completionTime": now}],
         "conditions": [
             {"type": "Available", "status": "True", "lastTransitionTime": now, "message": f"Done applying {version}"},
-            {"type": "Progressing", "status": "False", "lastTransitionTime": now, "message": said},
+            {"type": "Progressing", "status": "False", "lastTransitionTime": now, "message": message},
         ],
     }
 
@@ -104,7 +104,7 @@ def _create(hosted: Kubernetes, wanted: Object, deadline: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The parts of a hosted cluster that take their time."""
+    """The observed state of a hosted cluster's slow parts."""
 
     nodes: tuple[Object, ...]
     deployment: Object | None
@@ -112,53 +112,53 @@ class Seen:
     prometheus: Object | None
 
 
-def missing(seen: Seen, nodes: int) -> list[str]:
-    """What still has to happen until the cluster is in service, in words; empty when it is."""
-    ready = [node["metadata"]["name"] for node in seen.nodes if _is_ready(node)]
-    says = []
+def missing(observed: Seen, nodes: int) -> list[str]:
+    """Describe the missing parts until the cluster is in service; empty if the cluster is in service."""
+    ready = [node["metadata"]["name"] for node in observed.nodes if _is_ready(node)]
+    missing_parts = []
     if len(ready) < nodes:
-        known = ", ".join(node["metadata"]["name"] for node in seen.nodes) or "none"
-        says.append(f"{len(ready)} of {nodes} nodes are Ready (registered: {known})")
-    serving = _status(seen.deployment).get("readyReplicas", 0)
-    wanted = (seen.deployment or {}).get("spec", {}).get("replicas", 1)
+        known = ", ".join(node["metadata"]["name"] for node in observed.nodes) or "none"
+        missing_parts.append(f"{len(ready)} of {nodes} nodes are Ready (registered: {known})")
+    serving = _status(observed.deployment).get("readyReplicas", 0)
+    wanted = (observed.deployment or {}).get("spec", {}).get("replicas", 1)
     if serving < wanted:
-        says.append(f"{serving} of {wanted} pods of Deployment {WORKLOAD_NAMESPACE}/hello are ready")
-    networked = _status(seen.daemon_set).get("numberReady", 0)
+        missing_parts.append(f"{serving} of {wanted} pods of Deployment {WORKLOAD_NAMESPACE}/hello are ready")
+    networked = _status(observed.daemon_set).get("numberReady", 0)
     if networked < nodes:
-        says.append(f"{networked} of {nodes} pods of DaemonSet {OVN_NAMESPACE}/ovnkube-node are ready")
-    if not _status(seen.prometheus).get("availableReplicas"):
-        says.append(f"no pod of StatefulSet {MONITORING_NAMESPACE}/prometheus-k8s is available")
-    return says
+        missing_parts.append(f"{networked} of {nodes} pods of DaemonSet {OVN_NAMESPACE}/ovnkube-node are ready")
+    if not _status(observed.prometheus).get("availableReplicas"):
+        missing_parts.append(f"no pod of StatefulSet {MONITORING_NAMESPACE}/prometheus-k8s is available")
+    return missing_parts
 
 
 def wait_ready(
     hosted: Kubernetes, *, nodes: int, seconds: float = 120, tell: Callable[[str], None] | None = None
 ) -> None:
-    """Until all nodes are Ready and all pods serve. `tell` hears what is missing whenever that changes."""
+    """Wait until all nodes are Ready and all pods serve. `tell` gets the missing parts after every change."""
     deadline = time.monotonic() + seconds
     last = ""
     while True:
         try:
-            says = missing(_look(hosted), nodes)
+            missing_parts = missing(_read_observed(hosted), nodes)
         except HcpDrError as error:
-            says = [str(error)]
-        if not says:
+            missing_parts = [str(error)]
+        if not missing_parts:
             return
-        if tell and last != (last := "; ".join(says)):
+        if tell and last != (last := "; ".join(missing_parts)):
             tell(last)
         if time.monotonic() > deadline:
             raise TimedOut(
                 step="The hosted cluster",
                 seconds=seconds,
-                until="its nodes are Ready and its workload serves",
-                seen="; ".join(says),
-                left="The region goes on running as it is.",
-                todo="Look at the logs of the hypervisor and of the workers' kubelets in the region's folder.",
+                until="its nodes are Ready and its workload is ready",
+                observed="; ".join(missing_parts),
+                left="The region keeps running unchanged.",
+                todo="Check the logs of the hypervisor and of the workers' kubelets in the region's folder.",
             )
         time.sleep(0.5)
 
 
-def _look(hosted: Kubernetes) -> Seen:
+def _read_observed(hosted: Kubernetes) -> Seen:
     return Seen(
         nodes=hosted.list(NODE).items,
         deployment=hosted.find(DEPLOYMENT, "hello", WORKLOAD_NAMESPACE),

@@ -1,4 +1,4 @@
-"""The documented variables for one hosted cluster of the region, and the AWS ones that point at the region."""
+"""The documented variables for one hosted cluster of the region, and the AWS variables that point to the region."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hcp_dr_lab.ground.layout import AWS_REGION, BUCKET, HOSTED_DOMAIN, MANAGEME
 def variables(
     layout: Layout, names: HostedClusterNames, *, zone_id: str, replicas: int, availability: str = "SingleReplica"
 ) -> dict[str, str]:
-    """For a relocation from the first management cluster to the second. `replicas` are those of all NodePools."""
+    """Return the variables for relocating from mgmt-1 to mgmt-2. `replicas` is the sum over all NodePools."""
     source, destination = MANAGEMENT_CLUSTERS
     credentials = str(layout.aws_credentials_file)
     folder = layout.root / "hosted" / names.name
@@ -32,7 +32,7 @@ def variables(
         "CONTROL_PLANE_AVAILABILITY_POLICY": availability,
         "AWS_SHARED_CREDENTIALS_FILE": credentials,
         "AWS_REGION": AWS_REGION,
-        "AWS_DEFAULT_REGION": AWS_REGION,  # the name that boto3 knows
+        "AWS_DEFAULT_REGION": AWS_REGION,  # the variable that boto3 reads
         "AWS_CA_BUNDLE": str(layout.ca_file),
         "AWS_ENDPOINT_URL_S3": layout.s3_endpoint,
         "AWS_ENDPOINT_URL_EC2": layout.aws_endpoint,
@@ -42,5 +42,5 @@ def variables(
 
 
 def text(values: dict[str, str]) -> str:
-    """As a shell and `--env-file` read it."""
+    """Format for a shell and for `--env-file`."""
     return "".join(f"{name}={value}\n" for name, value in values.items())

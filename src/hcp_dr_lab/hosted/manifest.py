@@ -1,8 +1,8 @@
-"""A hosted cluster that a user brings: manifests as `hypershift create cluster aws --render` prints them, fitted.
+"""Adapt a user's own hosted cluster: the manifests that `hypershift create cluster aws --render` prints.
 
-What names the user's own cloud (zone, network, image, domain) is put in the region's terms, what a machine of this size
-cannot hold is made smaller, and each change is said. What the rehearsal would have to lie about is refused. The user's
-own names stay: namespace, name, infraID, NodePools, Secrets and ConfigMaps, role ARNs.
+References to the user's cloud (zone, network, image, domain) are replaced by the region's, sizes that do not fit on
+this machine are reduced, and every change is reported. Features that cannot be rehearsed faithfully are refused. The
+user's own names stay: namespace, name, infraID, NodePools, Secrets and ConfigMaps, role ARNs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hcp_dr_lab.ground.names import release_version
 from hcp_dr_lab.hosted.cluster import RELEASE, Brought
 from hcp_dr_lab.hosted.secret import secret
 
-MOST_WORKERS = 4
+MAX_WORKERS = 4
 STORAGE_CLASS = "gp3-csi"
 _KEPT = ("name", "namespace", "labels", "annotations")
 _INPUTS = ("Namespace", "Secret", "ConfigMap")
@@ -38,19 +38,20 @@ _NOT_STARTED = "Nothing was started."
 
 
 def read(file: Path) -> Brought:
-    """Raises BadOptions with what cannot be read or rehearsed, and what to change."""
+    """Read the user's manifests. Raises BadOptions if the file cannot be read or rehearsed, with the required
+    change."""
     try:
         documents = [found for found in yaml.safe_load_all(file.read_text("utf-8")) if found]
     except (OSError, UnicodeDecodeError) as error:
-        raise BadOptions(f"{file}, given with --hosted-cluster, cannot be read: {error}. {_NOT_STARTED}") from error
+        raise BadOptions(f"Cannot read {file} (--hosted-cluster): {error}. {_NOT_STARTED}") from error
     except yaml.YAMLError as error:
-        said = " ".join(str(error).split())
-        raise BadOptions(f"{file}, given with --hosted-cluster, is not YAML: {said}. {_NOT_STARTED}") from error
+        reason = " ".join(str(error).split())
+        raise BadOptions(f"{file} (--hosted-cluster) is not valid YAML: {reason}. {_NOT_STARTED}") from error
     return fitted(file.name, documents)
 
 
 def fitted(source: str, documents: Iterable[Any]) -> Brought:
-    """`source` is the word for the manifests in messages."""
+    """Adapt the manifests. `source` names the manifests in messages."""
     fit = _Fit(source)
     hosted_cluster, pools, inputs = fit.sort(_flat(documents))
     fit.refuse_hosted_cluster(hosted_cluster)
@@ -60,7 +61,7 @@ def fitted(source: str, documents: Iterable[Any]) -> Brought:
 
 
 def _flat(documents: Iterable[Any]) -> Iterable[Any]:
-    """Lists opened, as `oc get -o yaml` prints them."""
+    """Expand lists as printed by `oc get -o yaml`."""
     for found in documents:
         if isinstance(found, Mapping) and found.get("kind") == "List":
             yield from found.get("items") or ()
@@ -69,64 +70,66 @@ def _flat(documents: Iterable[Any]) -> Iterable[Any]:
 
 
 class _Fit:
-    """Changes copies of the user's objects in place, and keeps count of what it changes."""
+    """Changes copies of the user's objects in place, and records the changes."""
 
     def __init__(self, source: str) -> None:
         self._source = source
         self.changes: list[str] = []
 
     def sort(self, documents: Iterable[Any]) -> tuple[Object, list[Object], list[Object]]:
-        """The HostedCluster, its NodePools, and the rest."""
+        """Return the HostedCluster, its NodePools, and the remaining objects."""
         found: dict[str, list[Object]] = {kind: [] for kind in (*_INPUTS, HOSTED_CLUSTER.kind, NODE_POOL.kind)}
         for document in documents:
             kind = document.get("kind") if isinstance(document, Mapping) else None
             if not isinstance(kind, str) or not (document.get("metadata") or {}).get("name"):
-                raise self._refusal("holds a document that is no Kubernetes object with a kind and a name")
+                raise self._refusal("has a document that is not a Kubernetes object with a kind and a name")
             if kind not in found:
                 raise self._refusal(
-                    f"holds a {kind}; {', '.join(found)} can be rehearsed with", "Leave it out and try again."
+                    f"has a {kind}; only {', '.join(found)} can be rehearsed", f"Remove the {kind} and try again."
                 )
             found[kind].append(_bare(document))
         clusters = found[HOSTED_CLUSTER.kind]
         if len(clusters) != 1:
             raise self._refusal(
-                f"holds {len(clusters)} HostedClusters", "Give one, with its NodePools, Secrets and ConfigMaps."
+                f"has {len(clusters)} HostedClusters", "Pass one, with its NodePools, Secrets and ConfigMaps."
             )
         (hosted_cluster,) = clusters
         metadata = hosted_cluster["metadata"]
         if len(metadata["name"]) > 40:
-            raise self._refusal(f"names the HostedCluster {metadata['name']}: more than 40 letters")
+            raise self._refusal(f"names the HostedCluster {metadata['name']}: more than 40 characters")
         pools = found[NODE_POOL.kind]
         self._check_pools(hosted_cluster, pools)
         inputs = [item for kind in _INPUTS for item in found[kind]]
-        strangers = [
+        other_objects = [
             f"{item['kind']} {_place(item)}"
             for item in (*pools, *inputs)
             if item["kind"] != "Namespace" and item["metadata"]["namespace"] != metadata["namespace"]
         ]
-        if strangers:
-            raise self._refusal(f"holds {', '.join(strangers)} outside the HostedCluster's namespace")
+        if other_objects:
+            raise self._refusal(f"has {', '.join(other_objects)} outside the HostedCluster's namespace")
         return hosted_cluster, pools, inputs
 
     def refuse_hosted_cluster(self, hosted_cluster: Object) -> None:
-        """What the rehearsal would have to lie about."""
+        """Refuse features that cannot be rehearsed faithfully."""
         spec = hosted_cluster["spec"]
         missing = [field for field in ("platform", "etcd", "services", "release", "pullSecret") if not spec.get(field)]
         if missing:
             raise self._refusal(f"has a HostedCluster without spec.{', spec.'.join(missing)}")
         platform = spec["platform"].get("type")
         if platform != "AWS":
-            raise self._refusal(f"is for the platform {platform}; only AWS has this procedure")
+            raise self._refusal(f"is for the platform {platform}; only AWS hosted clusters can be relocated")
         access = (spec["platform"].get("aws") or {}).get("endpointAccess", "Public")
         if access == "Private":
             raise self._refusal(
-                "has the endpoint access Private: the region has no private network from which to watch its API",
+                "has the endpoint access Private: the region has no private network for watching the API",
                 "Rehearse with Public or PublicAndPrivate.",
             )
         if spec["etcd"].get("managementType") != "Managed":
-            raise self._refusal("has an unmanaged etcd: its snapshot is its owner's, not this procedure's")
+            raise self._refusal(
+                "has an unmanaged etcd: snapshots are then the responsibility of etcd's owner, not of hcp-dr"
+            )
         if spec.get("autoNode"):
-            raise self._refusal("has autoNode: Karpenter's machines cannot be rehearsed")
+            raise self._refusal("has autoNode: machines of Karpenter cannot be rehearsed")
         self._refuse_publishing(spec["services"])
 
     def _refuse_publishing(self, services: list[Object]) -> None:
@@ -137,12 +140,14 @@ class _Fit:
             hostname = (strategy.get(_FIXED_NAME.get(kind, "")) or {}).get("hostname")
             if not hostname:
                 raise self._refusal(
-                    f"publishes {service} as {kind or 'nothing'} without a fixed hostname: such a cluster has no name "
-                    "that could move, and cannot be relocated",
-                    "Render it with --external-dns-domain, or give each service a hostname.",
+                    f"publishes {service} as {kind or 'nothing'} without a fixed hostname: without a name to move, "
+                    "the cluster cannot be relocated",
+                    "Render the cluster with --external-dns-domain, or set a hostname for each service.",
                 )
             if kind == "LoadBalancer" and service != "APIServer":
-                raise self._refusal(f"publishes {service} by a load balancer; only APIServer can be rehearsed so")
+                raise self._refusal(
+                    f"publishes {service} by a load balancer; only APIServer can be rehearsed with a load balancer"
+                )
 
     def hosted_cluster(self, hosted_cluster: Object) -> None:
         metadata, spec = hosted_cluster["metadata"], hosted_cluster["spec"]
@@ -150,12 +155,12 @@ class _Fit:
         self._release(hosted_cluster)
         if not spec.get("infraID"):
             spec["infraID"] = f"{metadata['name']}-{secrets.token_hex(3)[:5]}"
-            self._say(f"infraID is {spec['infraID']}: there was none")
-        spec.setdefault("clusterID", str(uuid.uuid4()))  # as the operator does
+            self._say(f"infraID is {spec['infraID']}, because it was not set")
+        spec.setdefault("clusterID", str(uuid.uuid4()))  # the operator's default
         spec.setdefault("issuerURL", f"https://oidc.rehearsal.example/{spec['infraID']}")
         self._set(spec.setdefault("dns", {}), "baseDomain", HOSTED_DOMAIN, "dns.baseDomain")
         if spec["dns"].pop("privateZoneID", None):
-            self._say("dns.privateZoneID is left out: the region's hosted clusters share one public zone")
+            self._say("dns.privateZoneID is omitted: the region's hosted clusters share one public zone")
         self._hostnames(spec["services"])
         self._set(aws, "region", AWS_REGION, "platform.aws.region")
         self._say("VPC, subnets, zone and AMI are the region's")
@@ -164,10 +169,10 @@ class _Fit:
         self._etcd(spec)
         for field in ("nodeSelector", "tolerations", "pausedUntil"):
             if spec.pop(field, None):
-                self._say(f"{field} is left out: the region's management clusters have one plain node each")
+                self._say(f"{field} is omitted: the region's management clusters have one node each")
         if (spec.get("secretEncryption") or {}).get("type") == "kms":
             del spec["secretEncryption"]
-            self._say("secretEncryption by KMS is left out: the region has no KMS, its secrets lie in etcd as they are")
+            self._say("secretEncryption by KMS is omitted: the region has no KMS; Secrets are not encrypted in etcd")
 
     def _etcd(self, spec: Object) -> None:
         storage = spec["etcd"].setdefault("managed", {}).setdefault("storage", {"type": "PersistentVolume"})
@@ -175,49 +180,49 @@ class _Fit:
             storage.setdefault("persistentVolume", {}), "storageClassName", STORAGE_CLASS, "etcd's storageClassName"
         )
         if storage.pop("restoreSnapshotURL", None):
-            self._say("etcd's restoreSnapshotURL is left out: the cluster begins empty")
+            self._say("etcd's restoreSnapshotURL is omitted: the cluster starts empty")
 
     def _hostnames(self, services: list[Object]) -> None:
-        """The first label stays, the domain is the one that external-dns looks after."""
+        """Keep the first label, and use the domain that external-dns manages."""
         for entry in services:
             strategy = entry["servicePublishingStrategy"]
             fixed = strategy.get(_FIXED_NAME.get(strategy["type"], "")) or {}
             if hostname := fixed.get("hostname"):
-                wanted = f"{hostname.partition('.')[0]}.{HOSTED_DOMAIN}"
-                self._set(fixed, "hostname", wanted, f"the hostname of {entry['service']}")
+                required = f"{hostname.partition('.')[0]}.{HOSTED_DOMAIN}"
+                self._set(fixed, "hostname", required, f"the hostname of {entry['service']}")
 
     def node_pools(self, pools: list[Object], hosted_cluster: Object) -> None:
-        free = MOST_WORKERS
+        free = MAX_WORKERS
         for pool in pools:
             spec = pool["spec"]
             aws = spec["platform"].setdefault("aws", {})
             self._release(pool)
-            wanted = spec.get("replicas", 0)
+            required = spec.get("replicas", 0)
             if scaling := spec.pop("autoScaling", None):
-                wanted = scaling.get("min", 1)
-                self._say(f"NodePool {_name(pool)} does not scale by itself: its least number of machines stands")
-            spec["replicas"] = min(wanted, max(free, 0))
+                required = scaling.get("min", 1)
+                self._say(f"NodePool {_name(pool)} is not autoscaled: it has its minimum number of machines")
+            spec["replicas"] = min(required, max(free, 0))
             free -= spec["replicas"]
-            if spec["replicas"] != wanted:
+            if spec["replicas"] != required:
                 self._say(
-                    f"NodePool {_name(pool)} has {spec['replicas']} replicas instead of {wanted}: {MOST_WORKERS} "
-                    "workers in all are what one machine can rehearse"
+                    f"NodePool {_name(pool)} has {spec['replicas']} replicas instead of {required}: {MAX_WORKERS} "
+                    "workers in total are the limit of one machine"
                 )
             self._set(spec, "arch", "amd64", f"the arch of NodePool {_name(pool)}")
             if aws.pop("securityGroups", None):
-                self._say(f"NodePool {_name(pool)} has the hosted cluster's own security group instead of others")
+                self._say(f"NodePool {_name(pool)} has the hosted cluster's own security group instead of other groups")
             aws.setdefault("instanceType", "m5.large")
             aws.setdefault("rootVolume", {"size": 120, "type": "gp3"})
             if spec.pop("pausedUntil", None):
                 self._say(f"NodePool {_name(pool)} is not paused")
-        if free == MOST_WORKERS:
+        if free == MAX_WORKERS:
             raise self._refusal(
-                f"has no NodePool of {_name(hosted_cluster)} with a worker: what runs on workers is what a relocation "
-                "must not harm"
+                f"has no NodePool of {_name(hosted_cluster)} with a worker: without workers a rehearsal proves nothing "
+                "about workloads"
             )
 
     def inputs(self, inputs: list[Object], hosted_cluster: Object, pools: list[Object]) -> list[Object]:
-        """Those given, and those that `--render` leaves out without --render-sensitive, made up."""
+        """Return the given inputs, and generate the inputs that `--render` omits without --render-sensitive."""
         spec = hosted_cluster["spec"]
         present = {(item["kind"], _name(item)) for item in inputs}
         made: dict[str | None, tuple[Mapping[str, str | bytes], str]] = {
@@ -235,7 +240,7 @@ class _Fit:
                 raise self._missing("Secret", name, hosted_cluster)
             content, kind = made[name]
             result.append(secret(hosted_cluster["metadata"]["namespace"], name, content, kind))
-            self._say(f"Secret {name} is made up: the manifests refer to it and do not hold it")
+            self._say(f"Secret {name} is generated: the manifests refer to it and do not contain it")
         for name in sorted(referenced_config_maps(hosted_cluster, pools)):
             if ("ConfigMap", name) not in present:
                 raise self._missing("ConfigMap", name, hosted_cluster)
@@ -245,18 +250,20 @@ class _Fit:
         for pool in pools:
             spec = pool.get("spec") or {}
             if spec.get("clusterName") != _name(hosted_cluster):
-                raise self._refusal(f"holds NodePool {_place(pool)} of the cluster {spec.get('clusterName')}")
+                raise self._refusal(f"has NodePool {_place(pool)} of the cluster {spec.get('clusterName')}")
             platform = (spec.get("platform") or {}).get("type")
             if platform != "AWS":
-                raise self._refusal(f"holds NodePool {_place(pool)} for the platform {platform}")
+                raise self._refusal(f"has NodePool {_place(pool)} for the platform {platform}")
 
     def _release(self, subject: Object) -> None:
-        """The stand-in plays the release that the image's tag names."""
+        """The stand-in simulates the release in the image's tag."""
         release = subject["spec"].setdefault("release", {})
         image = str(release.get("image", ""))
         if release_version(image) == "0.0.0":
             release["image"] = RELEASE
-            self._say(f"the release of {subject['kind']} {_name(subject)} is {RELEASE}: {image} names no version")
+            self._say(
+                f"the release of {subject['kind']} {_name(subject)} is {RELEASE}: the tag of {image} has no version"
+            )
 
     def _set(self, where: Object, field: str, value: str, what: str) -> None:
         if (before := where.get(field)) != value:
@@ -266,18 +273,18 @@ class _Fit:
     def _say(self, change: str) -> None:
         self.changes.append(change)
 
-    def _refusal(self, what: str, todo: str = "Change it and try again.") -> BadOptions:
-        return BadOptions(f"{self._source} {what}. It cannot be rehearsed. {_NOT_STARTED} {todo}")
+    def _refusal(self, what: str, todo: str = "Change the manifests and try again.") -> BadOptions:
+        return BadOptions(f"{self._source} {what}. This cannot be rehearsed. {_NOT_STARTED} {todo}")
 
     def _missing(self, kind: str, name: str, hosted_cluster: Object) -> BadOptions:
         return self._refusal(
-            f"refers to {kind} {name} of the namespace {hosted_cluster['metadata']['namespace']} and does not hold it",
-            "Add it to the file: with `hypershift create cluster aws --render --render-sensitive`, or by hand.",
+            f"refers to {kind} {name} of namespace {hosted_cluster['metadata']['namespace']} and lacks it",
+            f"Add the {kind} to the file, by hand or with `hypershift create cluster aws --render --render-sensitive`.",
         )
 
 
 def _bare(document: Object) -> Object:
-    """Without what only a server gives: uid, versions, times, owners, finalizers, status."""
+    """Remove the fields that only a server sets: uid, versions, times, owners, finalizers, status."""
     item = copy.deepcopy(dict(document))
     metadata = {field: value for field in _KEPT if (value := item["metadata"].get(field))}
     if item["kind"] != "Namespace":

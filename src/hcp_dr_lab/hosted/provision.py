@@ -1,4 +1,4 @@
-"""Hosted clusters in service: created on the first management cluster, filled, their workers Ready."""
+"""Bring hosted clusters into service: created on the first management cluster, with content and Ready workers."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ _PLAIN = Options()
 
 
 def provision(layout: Layout, name: str, say: Say, options: Options = _PLAIN) -> Path:
-    """The env file of the hosted cluster, with its neighbour in service beside it if it is to have one.
+    """Bring the hosted cluster, and its neighbour if requested, into service. Return the hosted cluster's env file.
 
-    One that stands already is left as it is; LabError where that has another shape. `name` is for a hosted cluster
-    that nobody brought.
+    An existing hosted cluster is left unchanged; LabError if its shape differs. `name` applies unless the user brings a
+    hosted cluster.
     """
     population = cluster.population(name, options)
     first = population[0][0]
     if (standing := recorded(layout, first.name)) is not None:
         if standing.shape != options.words:
             raise LabError(
-                f"The hosted cluster {first.name} stands already in the region {layout.name}, with another shape: "
-                f"{', '.join(standing.shape) or 'the plain one'}. It was left as it is. Give the region another "
-                f"--name, or take it down first: `hcp-dr-lab down --name {layout.name}`."
+                f"The hosted cluster {first.name} already exists in the region {layout.name} with another shape: "
+                f"{', '.join(standing.shape) or 'plain'}. It was left unchanged. Use another --name for the region, or "
+                f"stop this region first: `hcp-dr-lab down --name {layout.name}`."
             )
-        say(f"the hosted cluster {first.name} stands already")
+        say(f"hosted cluster {first.name}: already in service")
         return layout.env_file(first.name)
     for change in options.brought.changes if options.brought is not None else ():
         say(f"hosted cluster {first.name}: fitted: {change}")
@@ -64,7 +64,7 @@ def provision(layout: Layout, name: str, say: Say, options: Options = _PLAIN) ->
         for names, own in population:
             cluster.create(management, names, seed, own)
             say(f"hosted cluster {names.name}: created on {management.name}")
-        for names, own in reversed(population):  # the neighbour first: it is in service when the other one is
+        for names, own in reversed(population):  # the neighbour first: both are in service at the end
             _serve(_Work(layout, management, names, own, seed.zone_id, began, say))
             beside = "".join(other.name for other, _ in population[1:]) if names == first else ""
             record(layout, HostedClusterRecord(names, options.words if names == first else own.words, beside))
@@ -73,7 +73,7 @@ def provision(layout: Layout, name: str, say: Say, options: Options = _PLAIN) ->
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One hosted cluster on its way into service."""
+    """The work of bringing one hosted cluster into service."""
 
     layout: Layout
     management: Kubernetes
@@ -83,7 +83,7 @@ class _Work:
     began: float
     say: Say
 
-    def so_far(self, what: str) -> None:
+    def report(self, what: str) -> None:
         self.say(f"hosted cluster {self.names.name}: {what} after {time.monotonic() - self.began:.0f} s")
 
 
@@ -91,15 +91,15 @@ def _serve(work: _Work) -> None:
     names, options = work.names, work.options
     patience = work.layout.options.patience
     item = cluster.await_available(work.management, names, cluster.AVAILABLE_SECONDS * patience)
-    work.so_far("its control plane is available")
+    work.report("control plane available")
     write_hosted_kubeconfig(work.layout, names, work.management)
     _add(work.management, names, options, work.say)
     with closing(connect(work.layout.hosted_kubeconfig(names.name), f"hosted {names.name}")) as hosted:
         _await_name(hosted, API_SECONDS * patience)
-        work.so_far("its API answers by name")
+        work.report("API answers by name")
         _fill(hosted, item, cluster.workers(options), CONTENT_SECONDS * patience, work.say)
         rights.grant(hosted, "hosted", names.namespace, names.name)
-        work.so_far("in service")
+        work.report("in service")
     grant(work.layout, names, source=1)
     values = environment.variables(
         work.layout,
@@ -112,7 +112,7 @@ def _serve(work: _Work) -> None:
 
 
 def _add(management: Kubernetes, names: HostedClusterNames, options: Options, say: Say) -> None:
-    """What is there to be counted and carried only."""
+    """Add objects that only increase the count and size of a relocation."""
     for wanted in cluster.counted_secrets(names, options):
         try:
             management.create(SECRET, wanted)
@@ -131,8 +131,8 @@ def _fill(hosted: Kubernetes, item: Object, nodes: int, seconds: float, say: Say
 
 
 def write_hosted_kubeconfig(layout: Layout, names: HostedClusterNames, management: Kubernetes) -> None:
-    """What HyperShift hands out, with the way into the region; and the same for the product's user, signed by the
-    authority for the customer's own people."""
+    """Write HyperShift's kubeconfig with the region's proxy, and another for the product's user, signed by the
+    authority for the customer's own users."""
     handed_out = json.loads(cluster.admin_kubeconfig(management, names))
     for entry in handed_out["clusters"]:
         entry["cluster"]["proxy-url"] = layout.proxy_url
@@ -147,7 +147,7 @@ def write_hosted_kubeconfig(layout: Layout, names: HostedClusterNames, managemen
 
 
 def grant(layout: Layout, names: HostedClusterNames, *, source: int) -> None:
-    """To the product's user, on the management clusters, for a relocation away from management cluster `source`."""
+    """Grant rights on the management clusters to the product's user, for a relocation away from cluster `source`."""
     sides: tuple[Side, Side] = ("source", "destination")
     for side, management in zip(sides, MANAGEMENT_CLUSTERS[:: 1 if source == 1 else -1], strict=True):
         with closing(connect(layout.management_kubeconfig(management), management.name)) as administrator:
@@ -155,7 +155,7 @@ def grant(layout: Layout, names: HostedClusterNames, *, source: int) -> None:
 
 
 def _await_name(hosted: Kubernetes, seconds: float) -> None:
-    """Until the API answers by its name, as everybody asks it."""
+    """Wait until the API answers by its public name."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -164,8 +164,8 @@ def _await_name(hosted: Kubernetes, seconds: float) -> None:
             if time.monotonic() > deadline:
                 raise cluster.Unready(
                     f"The API of {hosted.name} does not answer by its name {hosted.server} after "
-                    f"{seconds:.0f} s: {error} Everything was left as it is. Look at external-dns on the "
-                    "management cluster, and at the logs of the name server and the load balancer."
+                    f"{seconds:.0f} s: {error} Nothing was changed. Check external-dns on the management cluster, "
+                    "and the logs of the name server and the load balancer."
                 ) from error
             time.sleep(0.5)
         else:

@@ -1,7 +1,7 @@
-"""Everything that a HostedCluster and its NodePools can refer to in their namespace, under names that tell nothing.
+"""All objects that a HostedCluster and its NodePools can refer to in their namespace, under unrelated names.
 
-The stand-in uses some of it only (see docs/rehearsal.md); a relocation has to carry all of it, because the real
-operators would miss it on the other side.
+The stand-in uses only some of these objects (see docs/rehearsal.md). A relocation must copy all of them, because the
+real operators need them on the destination.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hcp_dr_lab.hosted.secret import config_map, secret
 
 
 def objects(names: HostedClusterNames) -> Iterator[tuple[Resource, Object]]:
-    """All credentials and certificates are made for this cluster and open nothing."""
+    """All credentials and certificates are generated for this cluster and give access to nothing."""
     authority = CertificateAuthority.create("references")
     bundle = authority.cert_pem.decode()
     host = _extra_host(names)
@@ -48,7 +48,7 @@ def objects(names: HostedClusterNames) -> Iterator[tuple[Resource, Object]]:
 
 
 def of_hosted_cluster(names: HostedClusterNames) -> Object:
-    """Fields of the HostedCluster's spec."""
+    """Return the fields of the HostedCluster's spec."""
 
     def named(what: str) -> Object:
         return {"name": _free(names, what)}
@@ -88,12 +88,12 @@ def of_hosted_cluster(names: HostedClusterNames) -> Object:
 
 
 def of_node_pool(names: HostedClusterNames) -> Object:
-    """Fields of each NodePool's spec."""
+    """Return the fields of every NodePool's spec."""
     return {"config": [{"name": _free(names, "kernel")}], "tuningConfig": [{"name": _free(names, "tuned")}]}
 
 
 def _free(names: HostedClusterNames, what: str) -> str:
-    """No prefix by which a careless tool could find it."""
+    """Return a name without a common prefix, so that no tool can find the object by prefix."""
     return f"{what}-for-{names.name}"
 
 
@@ -102,7 +102,7 @@ def _extra_host(names: HostedClusterNames) -> str:
 
 
 def _private_key() -> bytes:
-    """As the operator wants it: the private key alone."""
+    """Return the private key alone, as the operator requires."""
     key = serialization.load_pem_private_key(signing_key(), password=None)
     form = serialization.PrivateFormat.PKCS8
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())

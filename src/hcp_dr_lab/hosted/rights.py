@@ -1,4 +1,4 @@
-"""The administrators of the rehearsal: they give the product's user what `hcp-dr rbac` prints, and nothing else."""
+"""Grant exactly the rights that `hcp-dr rbac` prints to the product's user, in the role of an administrator."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _TRIES = 20
 
 
 def grant(cluster: Kubernetes, side: Side, namespace: str, name: str) -> None:
-    """As `hcp-dr rbac SIDE | kubectl apply` does, for the hosted cluster `namespace`/`name`."""
+    """Apply the output of `hcp-dr rbac SIDE` for the hosted cluster `namespace`/`name`."""
     for wanted in roles.manifests(side, namespace, name, roles.user(PRODUCT_USER)):
         _persistently(lambda wanted=wanted: _give(cluster, wanted))  # type: ignore[misc]
 
 
 def _persistently(work: Callable[[], None]) -> None:
-    """Faults may be set on the way already; giving twice gives no more."""
+    """Retry, because faults may already be in effect. Applying twice has the same result as applying once."""
     for _ in range(_TRIES):
         try:
             return work()
@@ -37,7 +37,7 @@ def _persistently(work: Callable[[], None]) -> None:
 def _give(cluster: Kubernetes, wanted: Object) -> None:
     place = wanted["metadata"].get("namespace")
     if place and cluster.find(r.NAMESPACE, place) is None:
-        # a management cluster of OpenShift has the places of the router and of the dashboards
+        # an OpenShift management cluster already has the namespaces of the router and of the dashboards
         cluster.create(r.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}})
     _apply(cluster, wanted)
 

@@ -9,7 +9,7 @@ from hcp_dr.kube.port import Object
 
 
 def secret(namespace: str, name: str, content: Mapping[str, str | bytes], kind: str = "Opaque") -> Object:
-    """A Secret of that type."""
+    """Return a Secret of type `kind`."""
     data = {
         key: base64.b64encode(value if isinstance(value, bytes) else value.encode()).decode()
         for key, value in content.items()

@@ -1,4 +1,4 @@
-"""The shapes of hosted clusters that a rehearsal can be told, by name; several make one cluster."""
+"""The shapes of hosted clusters in a rehearsal, by name; several shapes can be combined."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from hcp_dr_lab.hosted.cluster import (
     Pool,
 )
 
-MOST_MACHINES = 2000
-MOST_SECRETS = 20000
-MOST_BALLAST = 4 * 2**30  # half of etcd's quota: the rest is for the API's own content and for history
+MAX_MACHINES = 2000
+MAX_SECRETS = 20000
+MAX_BALLAST = 4 * 2**30  # half of etcd's quota; the rest is for the API's content and for history
 
 _SIZE = re.compile(r"(\d+)(|B|KiB|MiB|GiB)")
 _UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 class Shape(StrEnum):
-    """What makes a hosted cluster harder to relocate than the plain one."""
+    """A property that makes a hosted cluster harder to relocate than the plain shape."""
 
-    THREE_MEMBERS = "three-members"  # of etcd, with an etcd-init that makes three clusters of them
-    NEXT_MEMBERS = "three-members-5.0"  # the same, in a release of a later number
-    FIXED_MEMBERS = "three-members-one-cluster"  # with an etcd-init that makes one
-    ETCDCTL_ON_36 = "etcdctl-on-3.6"  # etcd-init calls a tool that does not restore any more
+    THREE_MEMBERS = "three-members"  # of etcd, with an etcd-init that creates three separate clusters
+    NEXT_MEMBERS = "three-members-5.0"  # the same, in a release with a later version
+    FIXED_MEMBERS = "three-members-one-cluster"  # with an etcd-init that creates one cluster
+    ETCDCTL_ON_36 = "etcdctl-on-3.6"  # etcd-init calls a tool that no longer supports restore
     ETCD_36 = "etcd-3.6"
-    THREE_POOLS = "three-pools"  # Replace, InPlace, and one scaled to zero
+    THREE_POOLS = "three-pools"  # Replace, InPlace, and a pool scaled to zero
     LOAD_BALANCER = "load-balancer"  # the API published by a load balancer with a hostname
     ENCRYPTED = "encrypted"
     REFERENCES = "references"
@@ -56,9 +56,9 @@ _SHAPES: dict[Shape, Callable[[Options], Options]] = {
     Shape.NEIGHBOUR: lambda options: replace(options, neighbour=True),
 }
 REFUSED = frozenset({Shape.THREE_MEMBERS, Shape.NEXT_MEMBERS, Shape.FIXED_MEMBERS, Shape.ETCDCTL_ON_36})
-"""Whose etcd cannot be restored by a URL, or not by hcp-dr: a drill of them is well when nothing was touched."""
+"""Shapes with an etcd that cannot be restored by a URL, or not by hcp-dr: a drill must leave everything unchanged."""
 _RELEASES = (Shape.NEXT_MEMBERS, Shape.FIXED_MEMBERS, Shape.ETCDCTL_ON_36, Shape.ETCD_36)
-"""Each of these is a release of its own."""
+"""Shapes that determine the release; at most one can be used."""
 
 
 def options(
@@ -69,15 +69,15 @@ def options(
     etcd_ballast: int = 0,
     brought: Brought | None = None,
 ) -> Options:
-    """`etcd_ballast` is in bytes. Raises BadOptions for what contradicts itself or is too much."""
+    """`etcd_ballast` is in bytes. Raises BadOptions for contradictory options and values above the limits."""
     _refuse_contradictions(frozenset(shapes), machines=machines, brought=brought)
-    for what, number, most in (("--machines", machines, MOST_MACHINES), ("--secrets", secrets, MOST_SECRETS)):
+    for what, number, most in (("--machines", machines, MAX_MACHINES), ("--secrets", secrets, MAX_SECRETS)):
         if not 0 <= number <= most:
-            raise BadOptions(f"{what} {number}: from 0 to {most} can be rehearsed. Nothing was started.")
-    if not 0 <= etcd_ballast <= MOST_BALLAST:
+            raise BadOptions(f"{what} {number}: must be between 0 and {most}. Nothing was started.")
+    if not 0 <= etcd_ballast <= MAX_BALLAST:
         raise BadOptions(
-            f"--etcd-ballast of {etcd_ballast} bytes: at most {MOST_BALLAST} fit beside the hosted cluster's own "
-            "content into etcd's quota of 8 GiB. Nothing was started."
+            f"--etcd-ballast of {etcd_ballast} bytes: at most {MAX_BALLAST} bytes fit into etcd's quota of 8 GiB, "
+            "together with the hosted cluster's own content. Nothing was started."
         )
     result = Options(secrets=secrets, etcd_ballast=etcd_ballast, brought=brought)
     for shape, applied in _SHAPES.items():
@@ -89,11 +89,11 @@ def options(
 
 
 def size(text: str) -> int:
-    """Bytes, from such as 500MiB. Raises BadOptions."""
+    """Parse a size such as 500MiB into bytes. Raises BadOptions."""
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise BadOptions(
-            f"{text!r} is not a size: a whole number and B, KiB, MiB or GiB, such as 500MiB. Nothing was started."
+            f"{text!r} is not a size: use an integer with B, KiB, MiB or GiB, such as 500MiB. Nothing was started."
         )
     return int(found[1]) * _UNITS[found[2]]
 
@@ -102,15 +102,15 @@ def _refuse_contradictions(shapes: frozenset[Shape], *, machines: int, brought: 
     releases = sorted(shapes & frozenset(_RELEASES))
     if len(releases) > 1:
         raise BadOptions(
-            f"--shape {' and --shape '.join(releases)} contradict each other: each has a hosted release of its own. "
-            "Nothing was started. Give one."
+            f"--shape {' and --shape '.join(releases)} exclude each other: each determines the hosted release. "
+            "Nothing was started. Use only one."
         )
     decided = [*sorted(shapes - {Shape.NEIGHBOUR}), *(["machines"] if machines else [])]
     if brought is not None and decided:
         raise BadOptions(
-            f"--hosted-cluster brings a shape of its own; it cannot have {_words(decided)} besides. Nothing was "
-            "started. Say it in the manifests, or leave --hosted-cluster out. --shape neighbour, --secrets and "
-            "--etcd-ballast go with it."
+            f"--hosted-cluster determines the shape and cannot be combined with {_words(decided)}. Nothing was "
+            "started. Change the manifests instead, or remove --hosted-cluster. --shape neighbour, --secrets and "
+            "--etcd-ballast can be combined with --hosted-cluster."
         )
 
 

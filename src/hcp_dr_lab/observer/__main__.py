@@ -1,7 +1,7 @@
 """One observation of one hosted cluster, as a process of the region.
 
-Arguments: the region's folder, the hosted cluster, the number of the management cluster that it is to leave, and the
-folder of the observation. It ends by order, by SIGTERM, or by itself after LONGEST seconds, each time with a verdict.
+Arguments: the region's folder, the hosted cluster, the number of the source management cluster, and the observation's
+folder. The observation ends on request, on SIGTERM, or after MAX_SECONDS seconds, always with a verdict.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hcp_dr_lab.observer.judge import judge
 from hcp_dr_lab.observer.watch import Neighbour, Watch
 from hcp_dr_lab.observer.writer import NAMESPACE, read_back
 
-LONGEST = 1800.0
+MAX_SECONDS = 1800.0
 BEGIN_SECONDS = 60.0
 READ_SECONDS = 45.0
 
@@ -32,7 +32,7 @@ _Read = TypeVar("_Read")
 
 
 class Observation:
-    """From the first whole sight to the verdict. `neighbour` is empty, or the name of the hosted cluster beside."""
+    """From the first complete reading to the verdict. `neighbour` is empty, or the name of the neighbour."""
 
     def __init__(self, layout: Layout, names: HostedClusterNames, source: int, files: Files, neighbour: str) -> None:
         self._layout = layout
@@ -47,23 +47,23 @@ class Observation:
         self._ended = False
 
     def end(self, *_: object) -> None:
-        """By signal."""
+        """Stop on a signal."""
         self._ended = True
 
     def perform(self) -> None:
-        """Whatever comes, what was laid down is taken away again."""
+        """Observe until the end. The sentinels are always removed, even after an error."""
         self._tell("waiting")
         try:
-            _insist(self._begin, BEGIN_SECONDS)
+            _retry(self._begin, BEGIN_SECONDS)
             self._watch.start()
-            deadline = time.monotonic() + LONGEST
+            deadline = time.monotonic() + MAX_SECONDS
             while not self._ended and not self._files.stop_ordered() and time.monotonic() < deadline:
                 self._tell("watching")
                 time.sleep(0.2)
             self._watch.stop()
             self._conclude(stopped=time.time())
         finally:
-            _quietly(self._watch.sentinels.remove)
+            _try_read(self._watch.sentinels.remove)
         self._tell("done")
 
     def fail(self, error: BaseException) -> None:
@@ -71,15 +71,15 @@ class Observation:
 
     def _conclude(self, stopped: float) -> None:
         self._tell("reading")
-        _quietly(self._watch.look)
+        _try_read(self._watch.read_everything)
         evidence = self._recorder.close(
             Closing(
                 source=self._source.name,
                 destination=self._destination.name,
                 stopped=stopped,
                 neighbour=self._neighbour,
-                read_back=_quietly(lambda: read_back(self._api, self._run)),
-                source_left=_quietly(self._left),
+                read_back=_try_read(lambda: read_back(self._api, self._run)),
+                source_left=_try_read(self._left),
             )
         )
         self._files.conclude(judge(evidence))
@@ -88,22 +88,22 @@ class Observation:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         answer = self._api.ask("POST", "/api/v1/namespaces", body, timeout=5)
         if not answer.good and answer.status != 409:
-            raise OSError(f"the hosted API does not take the namespace {NAMESPACE}: {answer.detail}")
+            raise OSError(f"the hosted API rejects the namespace {NAMESPACE}: {answer.detail}")
         if not self._watch.is_something_probed():
             raise OSError("no workload pod of the hosted cluster is running")
         self._watch.sentinels.place()
-        self._watch.look()
+        self._watch.read_everything()
 
     def _left(self) -> tuple[str, ...]:
         client = connect(self._layout.inside_kubeconfig(self._source), self._source.name)
         return self._watch.left(client, self._source.external_dns_owner)
 
-    def _tell(self, phase: str, said: str = "") -> None:
-        self._files.tell(Progress(phase, self._recorder.acknowledged(), said))
+    def _tell(self, phase: str, message: str = "") -> None:
+        self._files.tell(Progress(phase, self._recorder.acknowledged(), message))
 
 
 def _api(layout: Layout, name: str) -> HostedApi:
-    """What it writes down of the kubeconfig is in the region's folder, not with the evidence."""
+    """Files with the kubeconfig's credentials are written to the region's folder, not to the evidence."""
     return HostedApi(layout.hosted_kubeconfig(name), layout.root / "observer" / f"access-{name}-{os.getpid()}")
 
 
@@ -114,8 +114,8 @@ def _neighbour(layout: Layout, name: str) -> Neighbour:
     return Neighbour(names, api, connect(api.kubeconfig, f"hosted {name}"))
 
 
-def _insist(work: Callable[[], _Read], seconds: float) -> _Read:
-    """Try again until it succeeds; what hinders it at the end is raised."""
+def _retry(work: Callable[[], _Read], seconds: float) -> _Read:
+    """Retry until `work` succeeds. After the deadline the last error is raised."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -126,10 +126,10 @@ def _insist(work: Callable[[], _Read], seconds: float) -> _Read:
             time.sleep(0.5)
 
 
-def _quietly(work: Callable[[], _Read]) -> _Read | None:
-    """None where it cannot be read in time: the judge then says so."""
+def _try_read(work: Callable[[], _Read]) -> _Read | None:
+    """Return None if reading fails until the deadline; the judge then reports the missing evidence."""
     try:
-        return _insist(work, READ_SECONDS)
+        return _retry(work, READ_SECONDS)
     except Exception as error:  # noqa: BLE001
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return None

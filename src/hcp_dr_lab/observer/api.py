@@ -1,6 +1,6 @@
-"""Single HTTPS requests to a hosted cluster's API with a client certificate, on connections that the caller decides on.
+"""Single HTTPS requests to a hosted cluster's API with a client certificate, on connections chosen by the caller.
 
-An HTTP library would keep connections and try again behind our back, and both would hide what is measured here.
+An HTTP library would reuse connections and retry requests implicitly, and so hide failures from the observer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hcp_dr_lab.ground.pki import write_secret
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`status` is 0 when there was none; `detail` says why, or what the server said of a refusal."""
+    """`status` is 0 without an answer; `detail` is the reason, or the server's message for an error status."""
 
     status: int
     body: bytes
@@ -38,7 +38,7 @@ class Answer:
 
 
 class _Connection(http.client.HTTPSConnection):
-    """TLS for `host`, from an address that may be another than the one its name gives."""
+    """A TLS connection for `host` to an explicit address instead of the resolved address."""
 
     def __init__(self, host: str, port: int, *, address: str, context: ssl.SSLContext, timeout: float) -> None:
         super().__init__(host, port, context=context, timeout=timeout)
@@ -55,10 +55,10 @@ class _Connection(http.client.HTTPSConnection):
 
 
 class HostedApi:
-    """One hosted API by the name in its kubeconfig, or at an address while still asking for that name."""
+    """One hosted API by the name in the kubeconfig, or at an explicit address with the same TLS server name."""
 
     def __init__(self, kubeconfig: Path, folder: Path) -> None:
-        """`folder` takes the kubeconfig's certificate and key, and a copy of the kubeconfig without proxy."""
+        """`folder` is for the kubeconfig's certificate and key, and a copy of the kubeconfig without proxy."""
         access = read(kubeconfig)
         server = urlsplit(access.server)
         self.host, self.port = server.hostname or "", server.port or 443
@@ -80,8 +80,8 @@ class HostedApi:
         timeout: float,
         at: tuple[str, int] | None = None,
     ) -> Answer:
-        """On a connection of its own. Never raises: no answer is an answer too. `at` goes to that address and port
-        instead of to the name."""
+        """Send one request on a new connection. Never raises; without a response the status is 0. `at` is the address
+        and port to use instead of the name."""
         connection = self._connect(at or (self.host, self.port), timeout)
         try:
             return _exchange(connection, method, path, body)
@@ -89,7 +89,7 @@ class HostedApi:
             connection.close()
 
     def line(self, at: tuple[str, int], *, timeout: float) -> Line:
-        """A connection to an address that is kept."""
+        """Return a persistent connection to an address."""
         return Line(lambda: self._connect(at, timeout))
 
     def _connect(self, at: tuple[str, int], timeout: float) -> _Connection:
@@ -98,20 +98,20 @@ class HostedApi:
 
 
 class Line:
-    """One connection, kept as long as both ends want it, and made anew after it broke. For one thread."""
+    """A persistent connection, opened again after a failure. For one thread."""
 
     def __init__(self, connect: Callable[[], http.client.HTTPConnection]) -> None:
         self._connect = connect
         self._connection: http.client.HTTPConnection | None = None
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[Answer, bool]:
-        """As HostedApi.ask, and whether the connection had served before."""
+        """Like HostedApi.ask; also return whether the connection was reused."""
         connection = self._connection
         kept = connection is not None
         if connection is None:
             connection = self._connect()
         answer = _exchange(connection, method, path, body)
-        if answer.status and connection.sock is not None:  # without a socket the server ended the connection
+        if answer.status and connection.sock is not None:  # without a socket the server closed the connection
             self._connection = connection
         else:
             connection.close()

@@ -1,4 +1,4 @@
-"""Reading what a relocation has to leave as it is: each thing in words, with a fingerprint that tells no secret."""
+"""Read the things that a relocation must leave unchanged: a description with a fingerprint that reveals no secret."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ OF_CONTROL_PLANE = (
     r.SECRET,
 )
 _ROTATING = ("token-", "user-data-", *SIGNERS)
-"""Secrets that HyperShift itself changes at any time."""
+"""Prefixes of Secrets that HyperShift changes at any time."""
 
 _VOLATILE = ("resourceVersion", "generation", "managedFields")
 
 
 def fingerprint(item: Object) -> str:
-    """uid, and a digest of everything but status and versions."""
+    """Return the uid and a digest of all fields except status and versions."""
     metadata = {name: value for name, value in item["metadata"].items() if name not in _VOLATILE}
     rest = {name: value for name, value in item.items() if name not in ("metadata", "status")}
     return f"{item['metadata'].get('uid', '')} {digest([metadata, rest])}"
@@ -55,14 +55,14 @@ def digest(value: Any) -> str:
 
 
 def words(side: str, kind: Resource, item: Object) -> str:
-    """Such as `mgmt-1 Secret clusters/pull`."""
+    """Describe an object, such as `mgmt-1 Secret clusters/pull`."""
     metadata = item["metadata"]
     place = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
     return f"{side} {kind.kind} {place}{metadata['name']}"
 
 
 def content(hosted: Kubernetes) -> Things:
-    """What customers keep in the hosted cluster, its namespaces and its version; not the system's own namespaces."""
+    """Read the customers' objects in the hosted cluster, the namespaces and the version, without system namespaces."""
     things = {
         words("hosted", kind, item): fingerprint(item)
         for kind in _CONTENT
@@ -75,8 +75,8 @@ def content(hosted: Kubernetes) -> Things:
 
 
 def volumes(hosted: Kubernetes) -> Things:
-    """Every PersistentVolumeClaim of the hosted cluster: its uid, the volume that it is bound to, and whether it is on
-    its way out. One that was deleted and made again has another uid, and an empty volume."""
+    """Read every PersistentVolumeClaim of the hosted cluster: uid, bound volume, and whether deletion has begun. A
+    claim that was deleted and created again has another uid and an empty volume."""
     return {
         words("hosted", r.PERSISTENT_VOLUME_CLAIM, item): " ".join(
             (
@@ -90,7 +90,7 @@ def volumes(hosted: Kubernetes) -> Things:
 
 
 def cloud(aws: Cloud, names: HostedClusterNames) -> Things:
-    """A hosted cluster's OIDC documents, and its workers' security groups with their rules."""
+    """Read a hosted cluster's OIDC documents, and the workers' security groups with rules."""
     things = {f"s3 {key}": print_ for key, print_ in aws.objects(OIDC_BUCKET, f"{names.infra_id}/")}
     for group_id, rules in aws.security_groups(names.infra_id):
         things[f"security group {group_id}"] = digest(sorted(map(digest, rules)))
@@ -98,8 +98,8 @@ def cloud(aws: Cloud, names: HostedClusterNames) -> Things:
 
 
 def neighbour(source: Source, names: HostedClusterNames) -> Things:
-    """Another hosted cluster wherever it is: objects, pods, instances, records, documents, and, as its own API tells,
-    nodes and pods."""
+    """Read another hosted cluster on both management clusters: objects, pods, instances, records, documents; and nodes
+    and pods through its own API."""
     aws, hosted = source.cloud, source.neighbour
     things = cloud(aws, names) | dict(_instances(aws, names)) | dict(_records_of(aws, names))
     for side in source.sides:
@@ -131,7 +131,7 @@ def _on_side(side: Kubernetes, names: HostedClusterNames) -> Things:
 
 
 def _lived(pod: Object) -> str:
-    """Its uid, and how often its containers were restarted."""
+    """Return the pod's uid and the number of container restarts."""
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
     restarts = sum(status.get("restartCount", 0) for status in statuses)
     return f"{pod['metadata']['uid']} {restarts} restarts"
@@ -143,7 +143,7 @@ def _instances(aws: Cloud, names: HostedClusterNames) -> Iterator[tuple[str, str
 
 
 def _records_of(aws: Cloud, names: HostedClusterNames) -> Iterator[tuple[str, str]]:
-    """Names under which its services are published: api-NAME, cname-api-NAME-external-dns, and so on."""
+    """Return the records of the published services: api-NAME, cname-api-NAME-external-dns, and so on."""
     mine = re.compile(rf"[a-z-]*-{re.escape(names.name)}(-external-dns)?\.{re.escape(HOSTED_DOMAIN)}\.")
     for name, kind, values in aws.records():
         if mine.fullmatch(name):

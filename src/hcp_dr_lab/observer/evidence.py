@@ -1,6 +1,6 @@
-"""What the observer saw, as values and as JSON lines in a folder, so that a verdict can be checked, and judged again.
+"""The observer's evidence as values and as JSON lines in a folder, so that a verdict can be checked and repeated.
 
-Times are seconds of the observer's one clock. A field that could not be read then is None, never empty.
+Times are seconds of the observer's single clock. A field that could not be read is None, never empty.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Topic = Literal["content", "volumes", "cloud", "neighbour", "foreign"]
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write of a ConfigMap of the observer's own in the hosted cluster.
+    """One write of the observer to a ConfigMap in the hosted cluster.
 
-    `sequence` counts the writes of one name from 1, and is the ConfigMap's content after a create or update. A name
-    is written by one writer, one write after the other, and never again after one that was not acknowledged (2xx).
-    `side` is empty for a write by the API's public name, each on a new connection; else the name of the management
-    cluster whose kube-apiserver was written to at its own `address`. `kept` is a write on a connection that had
-    served before. A write that was `refused` got an answer that says so (a 4xx status): it changed nothing, while one
-    that was neither acknowledged nor refused may have.
+    `sequence` counts the writes of one name from 1, and is the ConfigMap's content after a create or update. Only one
+    writer writes a name, sequentially, and never again after a write without acknowledgement (2xx). `side` is empty for
+    writes by the API's public name, always on new connections; otherwise `side` is the name of the management cluster,
+    and the write went to a kube-apiserver at its own `address`. `kept` means that the connection was reused. A
+    `refused` write got a 4xx status and changed nothing. A write neither acknowledged nor refused may have changed the
+    object.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """One kube-apiserver asked /readyz at its own address. `side` is the management cluster's name."""
+    """One request for /readyz to a kube-apiserver at its own address. `side` is the management cluster's name."""
 
     side: str
     address: str
@@ -68,11 +68,11 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """How workers and containers looked at one moment.
+    """The state of workers and containers at one time.
 
-    instances: instance ID to EC2's word for its state. protection: instance ID to its termination protection.
-    node_uids and node_boot_ids: by node name, as the hosted API tells. worker_boot_ids: by node name, as the
-    hypervisor gave them. containers and restarts: namespace/pod/container to its ID and to its restartCount.
+    instances: instance ID to EC2's state. protection: instance ID to termination protection. node_uids and
+    node_boot_ids: by node name, from the hosted API. worker_boot_ids: by node name, from the hypervisor. containers and
+    restarts: namespace/pod/container to container ID and to restartCount.
     """
 
     at: float
@@ -87,12 +87,12 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Belongings:
-    """Things that a relocation has to leave as they are: each in words, with a fingerprint of its uid and content.
+    """Things that a relocation must leave unchanged: descriptions with a fingerprint of uid and content.
 
-    content: samples of what the hosted cluster held before, read through its API. volumes: its PersistentVolumeClaims,
-    all of them, read likewise. cloud: what it needs in AWS (OIDC documents, security groups). neighbour: another hosted
-    cluster in the same namespace, in everything that it is.
-    foreign: what the observer laid down under other owners, in the zone, the bucket and both management clusters.
+    content: samples of the hosted cluster's content, read through the hosted API. volumes: all PersistentVolumeClaims,
+    also read through the hosted API. cloud: required AWS resources (OIDC documents, security groups). neighbour: all
+    parts of another hosted cluster in the same namespace. foreign: sentinels that the observer created under other
+    owners, in the zone, the bucket and both management clusters.
     """
 
     at: float
@@ -102,7 +102,7 @@ class Belongings:
 
 @dataclass(frozen=True, slots=True)
 class Replicas:
-    """A Deployment of the namespace `hypershift` on the management cluster `side`: pods asked for, and Ready."""
+    """A Deployment of the namespace `hypershift` on the management cluster `side`: pods requested and Ready."""
 
     at: float
     side: str
@@ -117,11 +117,11 @@ KINDS: tuple[type[Seen], ...] = (Write, Readiness, Probe, Sight, Belongings, Rep
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """The frame of an observation, known at its end. After `stopped` nothing was written, and all was read once more.
+    """The closing values of an observation. After `stopped` the observer wrote nothing, and read everything once more.
 
-    source, destination: names of the management clusters. neighbour: the name of the hosted cluster beside it, or
-    empty where there is none. read_back: each of the observer's ConfigMaps found then, with the sequence in it, or 0
-    where its content is none that was ever written. source_left: what the hosted cluster left on the source, in words.
+    source, destination: names of the management clusters. neighbour: the name of the neighbouring hosted cluster, or
+    empty. read_back: the sequence in every ConfigMap of the observer, or 0 for content that was never written.
+    source_left: descriptions of the hosted cluster's leftovers on the source.
     """
 
     source: str
@@ -134,7 +134,7 @@ class Closing:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that a verdict rests on."""
+    """The complete input of a verdict."""
 
     closing: Closing
     writes: tuple[Write, ...] = ()
@@ -149,7 +149,7 @@ _Kind = TypeVar("_Kind", Write, Readiness, Probe, Sight, Belongings, Replicas)
 
 
 class Recorder:
-    """Keeps what the observer's threads saw, one file of JSON lines for each kind of value."""
+    """Stores the values recorded by the observer's threads, one file of JSON lines for each kind of value."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -159,7 +159,7 @@ class Recorder:
         self._closed = False
 
     def add(self, value: Seen) -> None:
-        """Nothing more is taken after `close`: what is judged is what is in the folder."""
+        """Record a value. Values after `close` are ignored, so that the judged evidence equals the folder's content."""
         line = _line(value)
         with self._lock:
             if self._closed:
@@ -170,12 +170,12 @@ class Recorder:
                 file.write(line)
 
     def acknowledged(self) -> int:
-        """Writes by the public name."""
+        """Count the acknowledged writes by the public name."""
         with self._lock:
             return self._acknowledged
 
     def close(self, closing: Closing) -> Evidence:
-        """All that was seen, read from the folder."""
+        """Write the closing values, and return all evidence, read from the folder."""
         with self._lock:
             self._closed = True
             _closing(self._folder).write_text(json.dumps(asdict(closing), indent=1))
@@ -183,7 +183,7 @@ class Recorder:
 
 
 def load(folder: Path) -> Evidence:
-    """The evidence in a folder. Raises FileNotFoundError for one that was never closed, ValueError for no evidence."""
+    """Load a folder's evidence. Raises FileNotFoundError if it was never closed, ValueError if it is not evidence."""
     fields: dict[str, Any] = json.loads(_closing(folder).read_text())
     try:
         left = fields["source_left"]
@@ -197,11 +197,11 @@ def load(folder: Path) -> Evidence:
             replicas=tuple(_read(folder, Replicas)),
         )
     except (TypeError, KeyError) as error:
-        raise ValueError(f"{folder} holds no evidence that can be judged: {error}") from error
+        raise ValueError(f"{folder} has no valid evidence: {error}") from error
 
 
 def save(folder: Path, evidence: Evidence) -> None:
-    """As `Recorder` writes it, all at once; for a world that has its evidence in memory. The folder is to be new."""
+    """Write the evidence in the format of `Recorder`, for a world with evidence in memory. The folder must be new."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     every: tuple[Iterable[Seen], ...] = (
         evidence.writes,

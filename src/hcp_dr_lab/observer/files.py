@@ -1,4 +1,4 @@
-"""The folder by which an observation is ordered and followed: it may be read from outside the region."""
+"""The folder for controlling and following an observation, also from outside the region."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from hcp_dr_lab.observer.judge import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where an observation is. `phase`: waiting, watching, reading, done or failed; `said` tells more in words."""
+    """Progress of an observation. `phase`: waiting, watching, reading, done or failed; `message` has details."""
 
     phase: str
     acknowledged: int = 0
-    said: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """One observation's folder; its evidence lies beside."""
+    """One observation's folder, next to the evidence."""
 
     folder: Path
 
@@ -32,7 +32,7 @@ class Files:
         try:
             return Progress(**json.loads((self.folder / "progress.json").read_text()))
         except FileNotFoundError:
-            return Progress("waiting", said="the observer has not begun")
+            return Progress("waiting", message="the observer has not started")
 
     def order_stop(self) -> None:
         (self.folder / "stop").touch()
@@ -55,7 +55,7 @@ class Files:
 
 
 def _write(path: Path, content: object) -> None:
-    """Whole or not at all, for a reader who may come at any moment."""
+    """Write a file atomically, so that concurrent readers see a complete file."""
     new = path.with_suffix(".new")
     new.write_text(json.dumps(content, indent=1))
     new.replace(path)

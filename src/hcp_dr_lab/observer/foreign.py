@@ -1,7 +1,7 @@
-"""What the observer lays down under other owners before a relocation, named so that a careless tool takes it along.
+"""Sentinels: objects that the observer creates under other owners before a relocation, with deceptive names.
 
-Everything bears a name that begins or ends almost like the hosted cluster's own things, because tools go astray by
-prefixes and suffixes. No operator of the region has a reason to touch any of it.
+The names have nearly the prefixes or suffixes of the hosted cluster's own objects, because tools that select by prefix
+or suffix select too much. No operator of the region has a reason to modify a sentinel.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hcp_dr_lab.observer.writer import LABEL
 from hcp_dr_lab.standin.hypershift_operator.permissions import ROUTER_NAMESPACES
 
 STRANGER = "a-stranger"
-"""The external-dns owner of the records; none runs under it."""
+"""The external-dns owner ID of the records; no external-dns uses this ID."""
 
 _RBAC = "rbac.authorization.k8s.io"
 _NAMESPACED: tuple[Resource, ...] = (r.CONFIG_MAP, r.SECRET, r.ROLE, r.ROLE_BINDING)
@@ -32,7 +32,7 @@ _CLUSTER_WIDE: tuple[Resource, ...] = (r.NAMESPACE, r.CLUSTER_ROLE, r.CLUSTER_RO
 
 @dataclass(frozen=True, slots=True)
 class Sentinels:
-    """Those of one observation; `run` is part of each name."""
+    """The sentinels of one observation; `run` is part of every name."""
 
     source: Source
     names: HostedClusterNames
@@ -40,21 +40,21 @@ class Sentinels:
 
     @property
     def beside(self) -> str:
-        """A namespace whose name begins as the control plane's does."""
+        """A namespace with the control plane namespace's name as prefix."""
         return f"{self.names.control_plane_namespace}-beside-{self.run}"
 
     def place(self) -> None:
-        """Again is harmless."""
+        """Create the sentinels. Can be repeated."""
         for side in self.source.sides:
             for kind, wanted in self._objects(side):
                 with contextlib.suppress(errors.AlreadyExists):
                     side.create(kind, wanted)
         for bucket, key in self._keys():
-            self.source.cloud.put_object(bucket, key, f"laid down as {key}\n".encode())
+            self.source.cloud.put_object(bucket, key, f"sentinel {key}\n".encode())
         self.source.cloud.change("UPSERT", self.records())
 
     def look(self) -> Things:
-        """All that is there now. Raises what the adapters raise."""
+        """Read all present sentinels. Raises the adapters' errors."""
         things: Things = {}
         for side in self.source.sides:
             for kind in (*_NAMESPACED, *_CLUSTER_WIDE):
@@ -70,7 +70,7 @@ class Sentinels:
         return things
 
     def remove(self) -> None:
-        """As far as it is there, and ours."""
+        """Remove the present sentinels of this observation."""
         for side in self.source.sides:
             for kind in (*_NAMESPACED, *_CLUSTER_WIDE):
                 for item in side.list(kind, labels=f"{LABEL}={self.run}").items:
@@ -85,8 +85,8 @@ class Sentinels:
         )
 
     def records(self) -> tuple[Record, ...]:
-        """Another cluster's API under another owner; a name that a stranger claims for a namespace that is called as
-        ours, in his own management cluster; a name that nobody claims."""
+        """Return another cluster's API under another owner; a name that a stranger claims for a namespace with the same
+        name in another management cluster; and a name without an owner."""
         names = self.names
         address = f"elsewhere.{HOSTED_DOMAIN}."
         found = [Record(f"{names.name}-{self.run}", "CNAME", address)]
@@ -103,11 +103,11 @@ class Sentinels:
         names = self.names
         yield BUCKET, f"hcp-dr/{names.namespace}/{names.name}-{self.run}/20200101-000000/snapshot.db"
         yield BUCKET, f"{names.name}-{self.run}-etcd-0-snapshot.db"
-        if next(iter(self.source.cloud.objects(OIDC_BUCKET)), None) is not None:  # made with the first document
+        if next(iter(self.source.cloud.objects(OIDC_BUCKET)), None) is not None:  # created with the first document
             yield OIDC_BUCKET, f"{names.infra_id}-{self.run}/.well-known/openid-configuration"
 
     def _objects(self, side: Kubernetes) -> Iterator[tuple[Resource, Object]]:
-        """Names that begin as the hosted cluster's; roles of a cluster with almost its name."""
+        """Return objects with the hosted cluster's name as prefix, and roles of a cluster with a similar name."""
         name = f"{self.names.name}-{self.run}"
         yield r.NAMESPACE, self._body(r.NAMESPACE, self.beside)
         places = [self.beside, OPERATOR_NAMESPACE, ROUTER_NAMESPACES[0]]

@@ -1,8 +1,7 @@
-"""How a relocation is judged: what was seen goes in, the verdict and its reasons come out.
+"""Judge a relocation: from the evidence to the verdict with reasons.
 
-The rules are the invariants I1 (instances, nodes, containers), I2 (one control plane at a time), I3 (nothing
-acknowledged is lost) and I5 (nothing of others is touched) of docs/invariants.md. A rule whose evidence is missing
-fails.
+The rules are the invariants I1 (instances, nodes, containers), I2 (one control plane at a time), I3 (no acknowledged
+write is lost) and I5 (objects of other owners are untouched) of docs/invariants.md. A rule without evidence fails.
 """
 
 from __future__ import annotations
@@ -29,16 +28,16 @@ from hcp_dr_lab.observer.rules import (
 )
 from hcp_dr_lab.observer.writes import Lost, longest_gap, lost_writes, some_names
 
-MOST_OPERATOR_STOPPED = 300.0
-"""Seconds for which the source's HyperShift operator may be stopped; other hosted clusters there are alone so long."""
+MAX_OPERATOR_STOPPED_SECONDS = 300.0
+"""The HyperShift operator of the source may be stopped for this time: its other hosted clusters are unmanaged then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The observer's words. `reasons` is empty exactly when the relocation passed.
+    """The observer's verdict. `reasons` is empty exactly when the relocation passed.
 
-    acknowledged: writes by the API's public name. lost: names of ConfigMaps. instances_new: such as were not there
-    before. content_samples, volumes_watched, foreign_watched: how many things were watched. operator_stopped_s: as in
+    acknowledged: writes by the API's public name. lost: names of ConfigMaps. instances_new: instances that did not
+    exist before. content_samples, volumes_watched, foreign_watched: numbers of watched things. operator_stopped_s: see
     `stopped_for`.
     """
 
@@ -77,7 +76,7 @@ class Verdict:
 
 
 def judge(evidence: Evidence) -> Verdict:
-    """Every rule over all that was seen."""
+    """Apply every rule to the evidence."""
     closing = evidence.closing
     sights = sorted(evidence.sights, key=lambda sight: sight.at)
     before, after = first_and_last(sights, "instances")
@@ -124,32 +123,32 @@ def _violations(verdict: Verdict, lost: Sequence[Lost]) -> Iterator[str]:
         yield f"{len(lost)} acknowledged writes are lost: {some_names([f'{one.name} ({one.why})' for one in lost])}"
     if verdict.nodes_before != verdict.nodes_after:
         yield f"the nodes were {_pairs(verdict.nodes_before)} and are {_pairs(verdict.nodes_after)}"
-    if verdict.operator_stopped_s > MOST_OPERATOR_STOPPED:
+    if verdict.operator_stopped_s > MAX_OPERATOR_STOPPED_SECONDS:
         yield (
             f"the source's HyperShift operator was stopped for {verdict.operator_stopped_s:.0f} s, "
-            f"longer than {MOST_OPERATOR_STOPPED:.0f} s"
+            f"longer than {MAX_OPERATOR_STOPPED_SECONDS:.0f} s"
         )
     for names, words in (
         (verdict.instances_terminated, "instances did not stay running"),
-        (verdict.instances_new, "instances appeared that nobody asked for"),
-        (verdict.protection_changed, "the termination protection is not as before"),
+        (verdict.instances_new, "unexpected instances appeared"),
+        (verdict.protection_changed, "the termination protection was changed"),
         (verdict.boot_ids_changed, "nodes were rebooted"),
         (verdict.failed, "workloads did not answer"),
         (verdict.container_restarts, "containers were restarted or replaced"),
-        (verdict.content_changed, "the hosted cluster's content is not what it was"),
-        (verdict.volumes_changed, "volumes of the hosted cluster are not what they were"),
-        (verdict.cloud_changed, "what the hosted cluster needs in AWS is not what it was"),
+        (verdict.content_changed, "the hosted cluster's content was changed"),
+        (verdict.volumes_changed, "volumes of the hosted cluster were changed"),
+        (verdict.cloud_changed, "AWS resources of the hosted cluster were changed"),
         (verdict.neighbour_changed, f"the neighbour {verdict.neighbour} was touched"),
         (verdict.neighbour_failed, f"the neighbour {verdict.neighbour} did not answer"),
-        (verdict.foreign_changed, "what belongs to others was touched"),
-        (verdict.source_left, "on the source is left"),
+        (verdict.foreign_changed, "objects of other owners were touched"),
+        (verdict.source_left, "left on the source"),
     ):
         if names:
             yield f"{words}: {some_names(names)}"
 
 
 def _not_as_before(evidence: Evidence) -> Iterator[str]:
-    """The operators and external-dns of both sides, which other hosted clusters there need."""
+    """Check the operators and external-dns of both sides; other hosted clusters need them."""
     closing = evidence.closing
     for side in (closing.source, closing.destination):
         for deployment in (OPERATOR, EXTERNAL_DNS):
@@ -164,7 +163,7 @@ def _not_as_before(evidence: Evidence) -> Iterator[str]:
                 )
     at_zero = [sample for sample in replicas_of(evidence, closing.destination, OPERATOR) if not sample.asked]
     if at_zero:
-        yield f"the HyperShift operator of the destination {closing.destination} was stopped; nothing asks for that"
+        yield f"the HyperShift operator of the destination {closing.destination} was stopped without a reason"
 
 
 def _pairs(nodes: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What a hosted cluster has left behind on a management cluster, and in the zone under that cluster's owner."""
+"""Leftovers of a hosted cluster on a management cluster, and in the zone under the management cluster's owner ID."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _BY_OWNER = (CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING)
 
 
 def on_cluster(cluster: Kubernetes, names: HostedClusterNames) -> list[str]:
-    """Objects of this hosted cluster. The shared namespace of HostedClusters, and what marks the parent, stay."""
+    """Find objects of this hosted cluster, except the shared namespace of HostedClusters and marks of the parent."""
     place = names.control_plane_namespace
     found = [
         _words(HOSTED_CLUSTER, item) for item in _list(cluster, HOSTED_CLUSTER, names.namespace) if _is(item, names)
@@ -76,7 +76,7 @@ def on_cluster(cluster: Kubernetes, names: HostedClusterNames) -> list[str]:
 
 
 def in_zone(records: Iterable[tuple[str, str, Sequence[str]]], owner: str, names: HostedClusterNames) -> list[str]:
-    """TXT records by which this owner claims names of this hosted cluster. `records` are name, type and values."""
+    """Find TXT records of this owner for names of this hosted cluster. `records` are name, type and values."""
     return [
         f"TXT {name} of {owner}"
         for name, kind, values in records
@@ -110,9 +110,11 @@ def _belongs(item: Object, names: HostedClusterNames) -> bool:
 
 
 def _is_held_for(lease: Object, names: HostedClusterNames) -> bool:
-    """Whoever relocated it keeps something that others wait for, for good: what is renewed expires by itself."""
-    said, spec = (lease["metadata"].get("annotations") or {}).values(), lease.get("spec") or {}
-    return f"{names.namespace}/{names.name}" in said and bool(spec.get("holderIdentity")) and not spec.get("renewTime")
+    """Return whether a relocation still owns the Lease permanently. A renewed Lease expires by itself."""
+    values, spec = (lease["metadata"].get("annotations") or {}).values(), lease.get("spec") or {}
+    return (
+        f"{names.namespace}/{names.name}" in values and bool(spec.get("holderIdentity")) and not spec.get("renewTime")
+    )
 
 
 def _words(kind: Resource, item: Object) -> str:

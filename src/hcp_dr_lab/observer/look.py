@@ -1,4 +1,4 @@
-"""What the observer looks at, each thing once, whatever it sees through. What cannot be read raises."""
+"""Single readings of everything that the observer watches, through any source. Raises if reading fails."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from hcp_dr_lab.observer.foreign import Sentinels
 from hcp_dr_lab.observer.measured import EXTERNAL_DNS, OPERATOR
 from hcp_dr_lab.observer.source import Source
 
-MOST_PROTECTION = 100  # instances whose termination protection is asked for, one by one
-LONGEST_SILENCE = 10.0  # what looks the same as before is told again after so long
+MAX_PROTECTION_READS = 100  # instances whose termination protection is read, with one request each
+MAX_SILENCE_SECONDS = 10.0  # an unchanged reading is recorded again after this time
 _ONLY_AT_THE_ENDS: tuple[Topic, ...] = ("content", "volumes")
 
 
-class Look:
-    """One observation's view of a hosted cluster and of what is beside it. `run` tells this observation from others,
-    `add` takes what was seen."""
+class Reader:
+    """One observation's readings of a hosted cluster and its surroundings. `run` identifies this observation, `add`
+    records the readings."""
 
     def __init__(
         self,
@@ -45,17 +45,17 @@ class Look:
         self.sentinels = Sentinels(source, names, run)
 
     def everything(self) -> Iterator[Callable[[], None]]:
-        """One look after the other, which record whatever they see. What only the hosted API tells comes last, so that
-        without it the rest is known."""
+        """Return all readings as functions that record their results. Readings through the hosted API are last, so that
+        an unavailable hosted API does not prevent the other readings."""
         yield self._instances_with_protection
         for side in self._source.sides:
             yield partial(self.replicas, side)
         for topic in self._readers():
             yield partial(self.belongings, topic)
-        yield self._nodes_again
+        yield self._add_nodes
 
     def watched(self) -> tuple[Topic, ...]:
-        """Those belongings that are looked at all the time."""
+        """Return the topics that are read periodically."""
         return tuple(topic for topic in self._readers() if topic not in _ONLY_AT_THE_ENDS)
 
     def instances(self) -> None:
@@ -66,10 +66,10 @@ class Look:
 
     def replicas(self, side: Kubernetes) -> None:
         for name in (OPERATOR, EXTERNAL_DNS):
-            found = side.find(DEPLOYMENT, name, OPERATOR_NAMESPACE) or {}
-            asked = (found.get("spec") or {}).get("replicas", 0)
-            ready = (found.get("status") or {}).get("readyReplicas", 0)
-            self._add(Replicas(self._source.now(), side.name, name, asked, ready))
+            deployment = side.find(DEPLOYMENT, name, OPERATOR_NAMESPACE) or {}
+            requested = (deployment.get("spec") or {}).get("replicas", 0)
+            ready = (deployment.get("status") or {}).get("readyReplicas", 0)
+            self._add(Replicas(self._source.now(), side.name, name, requested, ready))
 
     def belongings(self, topic: Topic, *, unless_same: bool = False) -> None:
         things = self._readers()[topic]()
@@ -80,9 +80,9 @@ class Look:
             self._add(reading)
 
     def left(self, side: Kubernetes, owner: str) -> tuple[str, ...]:
-        """What the hosted cluster has left on a management cluster, and in the zone under its owner."""
-        found = leftovers.on_cluster(side, self._names)
-        return (*found, *leftovers.in_zone(self._source.cloud.records(), owner, self._names))
+        """Read the hosted cluster's leftovers on a management cluster, and in the zone under the cluster's owner ID."""
+        objects = leftovers.on_cluster(side, self._names)
+        return (*objects, *leftovers.in_zone(self._source.cloud.records(), owner, self._names))
 
     def _readers(self) -> dict[Topic, Callable[[], Things]]:
         source = self._source
@@ -90,32 +90,32 @@ class Look:
             "cloud": lambda: belongings.cloud(source.cloud, self._names),
             "foreign": self.sentinels.look,
         }
-        if (beside := self._neighbour) is not None:
-            readers["neighbour"] = lambda: belongings.neighbour(source, beside)
+        if (neighbour := self._neighbour) is not None:
+            readers["neighbour"] = lambda: belongings.neighbour(source, neighbour)
         inside: dict[Topic, Callable[[], Things]] = {
             "content": lambda: belongings.content(source.hosted),
             "volumes": lambda: belongings.volumes(source.hosted),
         }
         return readers | inside
 
-    def _add_unless_same(self, topic: str, seen: Sight | Belongings) -> None:
+    def _add_unless_same(self, topic: str, reading: Sight | Belongings) -> None:
         last = self._last.get(topic)
-        if last is None or seen.at - last.at > LONGEST_SILENCE or replace(last, at=seen.at) != seen:
-            self._last[topic] = seen
-            self._add(seen)
+        if last is None or reading.at - last.at > MAX_SILENCE_SECONDS or replace(last, at=reading.at) != reading:
+            self._last[topic] = reading
+            self._add(reading)
 
     def _instances_with_protection(self) -> None:
-        seen = self._instances()
-        chosen = sorted(seen.instances or {})[:MOST_PROTECTION]
+        reading = self._instances()
+        chosen = sorted(reading.instances or {})[:MAX_PROTECTION_READS]
         protection = {instance: self._source.cloud.is_protected(instance) for instance in chosen}
-        self._add(replace(seen, protection=protection))
+        self._add(replace(reading, protection=protection))
 
     def _instances(self) -> Sight:
         infra_id = self._names.infra_id
         instances = self._source.cloud.instances(infra_id)
         return Sight(self._source.now(), instances=instances, worker_boot_ids=self._source.boot_ids(infra_id))
 
-    def _nodes_again(self) -> None:
+    def _add_nodes(self) -> None:
         self._add(self._nodes())
 
     def _nodes(self) -> Sight:
@@ -132,7 +132,7 @@ class Look:
 
 
 def targets(hosted: Kubernetes) -> dict[str, str]:
-    """The workload's running pods, and their addresses."""
+    """Return the addresses of the workload's running pods, by pod name."""
     pods = hosted.list(POD, WORKLOAD_NAMESPACE, labels=WORKLOAD_LABEL).items
     running = [pod for pod in pods if pod["status"].get("phase") == "Running" and pod["status"].get("podIP")]
     return {pod["metadata"]["name"]: pod["status"]["podIP"] for pod in running}

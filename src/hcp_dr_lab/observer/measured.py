@@ -1,4 +1,4 @@
-"""What was not measured, in words: a rule whose evidence is missing fails."""
+"""Describe missing evidence: a rule without evidence fails."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from itertools import pairwise
 from hcp_dr_lab.observer.evidence import Closing, Evidence, Topic
 from hcp_dr_lab.observer.rules import of_topic, replicas_of
 
-ENOUGH_WRITES = 100
-"""More than so many acknowledged writes must stand before a relocation starts, or a verdict says little."""
+MIN_WRITES = 100
+"""A relocation starts only after more acknowledged writes than this, for a meaningful verdict."""
 
 BLIND_SECONDS = 30.0
-"""A watcher without anything to tell for longer than this was blind."""
+"""A watcher without any reading for longer than this was blind."""
 
 OPERATOR = "operator"
 EXTERNAL_DNS = "external-dns"
@@ -21,17 +21,17 @@ _SIGHTS = {
     "instances": "the EC2 instances",
     "protection": "the instances' termination protection",
     "node_uids": "the nodes",
-    "node_boot_ids": "the boot IDs that the hosted API tells",
-    "worker_boot_ids": "the boot IDs that the hypervisor tells",
+    "node_boot_ids": "the boot IDs in the hosted API",
+    "worker_boot_ids": "the boot IDs of the hypervisor",
     "containers": "the workload's containers",
     "restarts": "the restarts of the workload's containers",
 }
 _TOPICS: dict[Topic, str] = {
     "content": "the samples of the hosted cluster's content",
     "volumes": "the hosted cluster's volumes",
-    "cloud": "what the hosted cluster needs in AWS",
+    "cloud": "the hosted cluster's AWS resources",
     "neighbour": "the neighbour",
-    "foreign": "what belongs to others",
+    "foreign": "objects of other owners",
 }
 
 
@@ -40,7 +40,7 @@ def not_measured(evidence: Evidence) -> Iterator[str]:
     if closing.read_back is None:
         yield "the acknowledged writes could not be read back through the hosted API at the end"
     if closing.source_left is None:
-        yield f"what is left on the source {closing.source} could not be read"
+        yield f"leftovers on the source {closing.source} could not be read"
     yield from _not_written(evidence)
     yield from _not_read(evidence)
     yield from _blind(evidence)
@@ -49,8 +49,8 @@ def not_measured(evidence: Evidence) -> Iterator[str]:
 def _not_written(evidence: Evidence) -> Iterator[str]:
     acknowledged = [write for write in evidence.writes if write.acknowledged]
     by_name = [write for write in acknowledged if not write.side]
-    if len(by_name) <= ENOUGH_WRITES:
-        yield f"only {len(by_name)} writes were acknowledged, more than {ENOUGH_WRITES} are needed"
+    if len(by_name) <= MIN_WRITES:
+        yield f"only {len(by_name)} writes were acknowledged, more than {MIN_WRITES} are needed"
     for verb in ("create", "update", "delete"):
         if not any(write.verb == verb for write in by_name):
             yield f"no {verb} was acknowledged"
@@ -96,8 +96,8 @@ def _before_and_after(words: str, moments: Sequence[float], closing: Closing, *,
 
 
 def _blind(evidence: Evidence) -> Iterator[str]:
-    """Watchers that were away while something may have happened. Those that see through an API that may be away in a
-    relocation are not asked."""
+    """Find gaps in the readings of watchers. Watchers through an API that may be unavailable during a relocation are
+    excluded."""
     closing = evidence.closing
     began = min((write.started for write in evidence.writes), default=closing.stopped)
     if not any(probe.of == "workload" for probe in evidence.probes):

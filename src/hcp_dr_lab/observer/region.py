@@ -1,4 +1,4 @@
-"""The observer's sight of the real region: it asks AWS's part and the APIs, on connections of its own."""
+"""The observer's source for the real region: requests to the AWS part and the APIs, on separate connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a drill measured, as the object for machines and as a short summary for people."""
+"""A drill's measurements, as a JSON object and as a short text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hcp_dr_lab.observer.judge import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Relocation:
-    """How `hcp-dr relocate` ended. `phases` are names and seconds, as it told them."""
+    """The result of `hcp-dr relocate`. `phases` are the reported names and seconds."""
 
     exit_code: int
     backup_dir: str = ""
@@ -20,8 +20,8 @@ class Relocation:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One relocation, judged by the observer. `duration_s` is the whole, from the first preparation on;
-    `region` is the region's name, `evidence_dir` the folder with what the observer saw."""
+    """One relocation, judged by the observer. `duration_s` is the total time, including preparations;
+    `region` is the region's name, `evidence_dir` the folder with the observer's evidence."""
 
     cluster: str
     source: str
@@ -34,7 +34,7 @@ class Outcome:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it failed; empty exactly when it passed. Exit code 1 of a relocation is done with warnings."""
+        """The reasons for the failure; empty exactly when the drill passed. Exit code 1 means done with warnings."""
         code = self.relocation.exit_code
         ended = () if code in (0, 1) else (f"`hcp-dr relocate` ended with exit code {code}",)
         return (*ended, *self.verdict.reasons)
@@ -86,7 +86,7 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
 
 
 def _neighbour(verdict: Verdict) -> dict[str, Any] | None:
-    """None where there is none."""
+    """Return None without a neighbour."""
     if not verdict.neighbour:
         return None
     changed, failed = verdict.neighbour_changed, verdict.neighbour_failed
@@ -131,12 +131,12 @@ def as_text(outcome: Outcome) -> str:
 
 def _others(verdict: Verdict) -> str:
     touched = len(verdict.foreign_changed)
-    said = [f"{verdict.foreign_watched} foreign things watched, {touched} touched"]
+    words = [f"{verdict.foreign_watched} foreign things watched, {touched} touched"]
     if verdict.neighbour:
         harmed = len(verdict.neighbour_changed) + len(verdict.neighbour_failed)
-        said.append(f"neighbour {verdict.neighbour} {'HARMED' if harmed else 'unharmed'}")
-    said.append(f"operator stopped {verdict.operator_stopped_s:.1f} s")
-    return "; ".join(said)
+        words.append(f"neighbour {verdict.neighbour} {'HARMED' if harmed else 'unharmed'}")
+    words.append(f"operator stopped {verdict.operator_stopped_s:.1f} s")
+    return "; ".join(words)
 
 
 def _table(rows: Sequence[tuple[str, str]]) -> Iterable[str]:
@@ -145,6 +145,6 @@ def _table(rows: Sequence[tuple[str, str]]) -> Iterable[str]:
 
 
 def parse_relocation(exit_code: int, document: Mapping[str, Any]) -> Relocation:
-    """From the JSON of `hcp-dr relocate`; what is not there is empty."""
+    """Parse the JSON of `hcp-dr relocate`; missing fields are empty."""
     phases = tuple((str(phase["name"]), float(phase["seconds"])) for phase in document.get("phases", ()))
     return Relocation(exit_code, str(document.get("backup_dir", "")), phases)

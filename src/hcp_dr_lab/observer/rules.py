@@ -1,4 +1,4 @@
-"""The rules over everything but the writes: workers and workloads (I1), API servers (I2), what is others' (I5)."""
+"""The rules except for writes: workers and workloads (I1), API servers (I2), objects of other owners (I5)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hcp_dr_lab.observer.evidence import Belongings, Evidence, Owner, Probe, Rea
 from hcp_dr_lab.observer.writes import after_the_destination, after_the_snapshot, some_writes
 
 OVN_NAMESPACE = "openshift-ovn-kubernetes"
-API_PROXY = "kube-system/kube-apiserver-proxy-"  # and the name of its node
+API_PROXY = "kube-system/kube-apiserver-proxy-"  # followed by the node's name
 _ALIVE = frozenset({"pending", "running"})
 
 
 def terminated(sights: Iterable[Sight]) -> Iterator[str]:
-    """Instances that ran once, and were later anything else than running, or gone."""
+    """Find instances that were running once, and later missing or in another state."""
     seen: set[str] = set()
     reported: set[str] = set()
     for sight in sights:
@@ -29,7 +29,7 @@ def terminated(sights: Iterable[Sight]) -> Iterator[str]:
 
 
 def surplus(sights: Iterable[Sight]) -> list[str]:
-    """Instances that were not there at first, whether they stayed or not: nobody asks for one during a relocation."""
+    """Find instances that did not exist at first: a relocation needs no new instance, even temporarily."""
     readings = [sight.instances for sight in sights if sight.instances is not None]
     if not readings:
         return []
@@ -38,21 +38,20 @@ def surplus(sights: Iterable[Sight]) -> list[str]:
 
 
 def changed_boot_ids(sights: Iterable[Sight]) -> list[str]:
-    """Nodes with more than one boot ID over the time, by the hosted API or by the hypervisor."""
+    """Find nodes with more than one boot ID, in the hosted API or in the hypervisor."""
     changed: set[str] = set()
     first: dict[tuple[str, str], str] = {}
     for sight in sights:
-        for told_by, boot_ids in (("api", sight.node_boot_ids), ("hypervisor", sight.worker_boot_ids)):
+        for source, boot_ids in (("api", sight.node_boot_ids), ("hypervisor", sight.worker_boot_ids)):
             for node, boot_id in (boot_ids or {}).items():
-                if first.setdefault((told_by, node), boot_id) != boot_id:
+                if first.setdefault((source, node), boot_id) != boot_id:
                     changed.add(node)
     return sorted(changed)
 
 
 def restarted(sights: Sequence[Sight]) -> list[str]:
-    """Containers of before whose ID is another or gone, or that were restarted more often; the pods that the
-    procedure itself restarts aside. A node's API proxy restarts itself by its liveness probe while its API is away: it
-    only has to be there."""
+    """Find containers that were replaced, removed or restarted, except in pods that the procedure restarts. A node's
+    API proxy is restarted by its liveness probe while the API is unavailable, so the proxy only needs to exist."""
     before, after = first_and_last(sights, "containers")
     restarts_before, restarts_after = first_and_last(sights, "restarts")
     replaced = {name for name, container_id in before.items() if after.get(name) != container_id}
@@ -63,7 +62,7 @@ def restarted(sights: Sequence[Sight]) -> list[str]:
 
 
 def failed_targets(probes: Iterable[Probe], of: Owner) -> Iterator[str]:
-    """A target, once for each time that it gave no answer twice or more in a row."""
+    """Find targets with two or more consecutive failed probes, once for each such series."""
     mine = [probe for probe in probes if probe.of == of]
     in_order = sorted(mine, key=lambda probe: (probe.target, probe.started))
     for (target, answered), run in groupby(in_order, key=lambda probe: (probe.target, probe.answered)):
@@ -74,7 +73,7 @@ def failed_targets(probes: Iterable[Probe], of: Owner) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A kube-apiserver answered as ready from the first to the last of a run of answers."""
+    """A kube-apiserver was ready from the first to the last of consecutive answers."""
 
     side: str
     address: str
@@ -83,7 +82,7 @@ class Window:
 
 
 def split_brains(evidence: Evidence) -> Iterator[str]:
-    """Every way in which both sides could take writes, in words."""
+    """Describe every case in which both sides could accept writes."""
     closing = evidence.closing
     source, destination = closing.source, closing.destination
     for one, other in list(overlapping(ready_windows(evidence.readiness)))[:3]:
@@ -97,19 +96,19 @@ def split_brains(evidence: Evidence) -> Iterator[str]:
         seconds = max(write.ended for write in late) - first
         yield (
             f"split brain: the source {source} acknowledged {len(late)} writes ({some_writes(late)}) after the "
-            f"destination {destination} had taken its first, up to {seconds:.1f} s later"
+            f"first write on the destination {destination}, up to {seconds:.1f} s later"
         )
     missing = after_the_snapshot(evidence.writes, closing.read_back or {}, source)
     served = first != float("inf") or any(sample.ready for sample in evidence.readiness if sample.side == destination)
     if missing and served and closing.read_back is not None:
         yield (
             f"split brain: the source {source} acknowledged {len(missing)} writes ({some_writes(missing)}) after the "
-            f"snapshot from which the destination {destination} was made"
+            f"snapshot that was restored on the destination {destination}"
         )
 
 
 def ready_windows(readiness: Iterable[Readiness]) -> list[Window]:
-    """The widest time that a run of ready answers may stand for: first question to last answer."""
+    """Return the longest possible time of consecutive ready answers: from the first request to the last answer."""
     in_order = sorted(readiness, key=lambda sample: (sample.side, sample.address, sample.started))
     windows = []
     for (side, address, ready), run in groupby(
@@ -122,7 +121,7 @@ def ready_windows(readiness: Iterable[Readiness]) -> list[Window]:
 
 
 def overlapping(windows: list[Window]) -> Iterator[tuple[Window, Window]]:
-    """Pairs of windows of different sides that share a moment."""
+    """Find pairs of windows of different sides that overlap."""
     for number, one in enumerate(windows):
         for other in windows[number + 1 :]:
             if one.side != other.side and one.opened <= other.closed and other.opened <= one.closed:
@@ -130,7 +129,7 @@ def overlapping(windows: list[Window]) -> Iterator[tuple[Window, Window]]:
 
 
 def changed_things(readings: Sequence[Belongings]) -> Iterator[str]:
-    """Things that are gone, another, or new at any reading after the first, each once."""
+    """Find things that are missing, changed or new in a later reading than the first, once each."""
     if not readings:
         return
     first, seen = readings[0].things, set[str]()
@@ -143,8 +142,8 @@ def changed_things(readings: Sequence[Belongings]) -> Iterator[str]:
 
 
 def stopped_for(samples: Sequence[Replicas], stopped: float) -> float:
-    """Seconds for which fewer pods were asked for or Ready than at first: from the sample before to the one after, so
-    the longest that it can have been."""
+    """Return the seconds with fewer requested or Ready pods than at first. Counted from the last sample before to the
+    first sample after, so the result is an upper limit."""
     if not samples:
         return 0.0
     first = samples[0]
@@ -155,7 +154,7 @@ def stopped_for(samples: Sequence[Replicas], stopped: float) -> float:
 
 
 def first_and_last(sights: Iterable[Sight], name: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """The first and the last of all readings of one field."""
+    """Return the first and the last reading of one field."""
     readings = [getattr(sight, name) for sight in sights if getattr(sight, name) is not None]
     return (readings[0], readings[-1]) if readings else ({}, {})
 

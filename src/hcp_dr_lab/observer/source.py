@@ -1,9 +1,9 @@
-"""What the observer sees through: ports to a region, whichever it is.
+"""The observer's ports to a region.
 
-One source asks the real region (`region.py`), one looks at the region in memory (`tabletop.py`). What is looked at, and
-how it is judged, is the same for both.
+One source reads the real region (`region.py`), another the region in memory (`tabletop.py`). Readings and rules are the
+same for both.
 
-Every method raises what its region raises when it cannot be read now.
+Every method raises the region's errors if reading fails.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ class Record:
 
 
 class Cloud(Protocol):
-    """AWS, as the observer reads it, and where it lays down things under other owners."""
+    """AWS, for the observer's readings, and for its sentinels under other owners."""
 
     def instances(self, infra_id: str) -> Mapping[str, str]:
-        """The state of each EC2 instance of a hosted cluster, by its ID."""
+        """Return the state of every EC2 instance of a hosted cluster, by instance ID."""
         ...
 
     def is_protected(self, instance_id: str) -> bool:
-        """Whether EC2 would refuse to terminate it."""
+        """Return whether EC2 would refuse to terminate the instance."""
         ...
 
     def security_groups(self, infra_id: str) -> Iterator[tuple[str, Sequence[Any]]]:
-        """ID and rules of each security group of a hosted cluster."""
+        """Return ID and rules of every security group of a hosted cluster."""
         ...
 
     def objects(self, bucket: str, prefix: str = "") -> Iterator[tuple[str, str]]:
-        """Keys, as bucket/key, and a fingerprint of each; nothing for a bucket that is not there."""
+        """Return keys (as bucket/key) with fingerprints; nothing for a missing bucket."""
         ...
 
     def put_object(self, bucket: str, key: str, body: bytes) -> None: ...
@@ -53,16 +53,16 @@ class Cloud(Protocol):
     def delete_object(self, bucket: str, key: str) -> None: ...
 
     def records(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-        """All records of the zone: name, type, values."""
+        """Return all records of the zone: name, type, values."""
         ...
 
     def change(self, action: Literal["UPSERT", "DELETE"], records: Sequence[Record]) -> None:
-        """All of them, or none."""
+        """Apply all changes, or none."""
         ...
 
 
 class Source(Protocol):
-    """A region with a hosted cluster in it, and perhaps a neighbour of that one."""
+    """A region with a hosted cluster, and optionally a neighbour."""
 
     @property
     def cloud(self) -> Cloud: ...
@@ -74,18 +74,18 @@ class Source(Protocol):
 
     @property
     def hosted(self) -> Kubernetes:
-        """The hosted cluster by its API's public name."""
+        """The hosted cluster, by the API's public name."""
         ...
 
     @property
     def neighbour(self) -> Kubernetes | None:
-        """The neighbour, likewise."""
+        """The neighbour, by the API's public name."""
         ...
 
     def now(self) -> float:
-        """Seconds since 1970, on the one clock of all evidence."""
+        """Seconds since 1970, on the common clock of all evidence."""
         ...
 
     def boot_ids(self, infra_id: str) -> Mapping[str, str]:
-        """The boot ID of each worker of a hosted cluster by its name, as the hypervisor tells."""
+        """Return the boot IDs of a hosted cluster's workers in the hypervisor, by worker name."""
         ...

@@ -1,8 +1,8 @@
-"""The observer's sight of the region in memory, and its turns there: it writes, asks and looks as in the real region,
-in the world's time. What it writes, looks at and lays down, and how that is judged, is the same.
+"""The observer in the region in memory: it writes, probes and reads as in the real region, in simulated time. Writes,
+readings, sentinels and rules are the same.
 
-Its namespace in the hosted cluster, its ConfigMaps, and what it lays down under other owners are its own; nothing in
-the region knows of it.
+The observer has its own namespace in the hosted cluster, its own ConfigMaps and sentinels. No part of the region
+depends on the observer.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from hcp_dr_lab.observer.evidence import (
     Write,
 )
 from hcp_dr_lab.observer.judge import Verdict, judge
-from hcp_dr_lab.observer.look import Look, targets
+from hcp_dr_lab.observer.look import Reader, targets
 from hcp_dr_lab.observer.source import Record
 from hcp_dr_lab.observer.writer import LABEL, NAMESPACE, Ask, Place, Writer, sequences
 from hcp_dr_lab.standin.shape import body
@@ -53,7 +53,7 @@ _Read = TypeVar("_Read")
 @shared
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds between two of the same kind."""
+    """Seconds between two actions of the same kind."""
 
     write: float = 0.25
     write_beside: float = 1.0  # at an API server's own address
@@ -65,7 +65,7 @@ class Pace:
 
 BRISK = Pace()
 EASY = Pace(write=0.5, write_beside=2.0, ready=0.5, probe=2.0, look=2.0, belongings=NEVER)
-"""For tests, which have many relocations to judge: belongings are looked at before and after."""
+"""For tests with many relocations: belongings are read only before and after."""
 
 
 class MemoryCloud:
@@ -119,7 +119,7 @@ class MemoryCloud:
 
 
 class MemorySource:
-    """Implements source.Source. Clients are made for each question, so that a copy of the world asks its own."""
+    """Implements source.Source. Clients are created for every request, so that a copy of the world uses its own."""
 
     def __init__(self, world: World, name: str, neighbour: str | None) -> None:
         self._world = world
@@ -149,8 +149,8 @@ class MemorySource:
 
 @sharing("values")
 @dataclass(slots=True)
-class Seeing:
-    """What was seen so far. Copies of a world share what was seen before they parted."""
+class Recording:
+    """The values recorded so far. Copies of a world share the values recorded before the copy."""
 
     values: tuple[Seen, ...] = ()
     fresh: list[Seen] = field(default_factory=list)
@@ -165,21 +165,21 @@ class Seeing:
 
 
 @dataclass(slots=True)
-class Beside:
-    """An API server that was ever found on a side, asked at its own address from then on."""
+class DirectServer:
+    """An API server discovered on a side, and contacted at its own address from then on."""
 
     side: str
     address: str
     api: HostedApi
-    writers: list[Writer] = field(default_factory=list)  # on new connections, on one that is kept
+    writers: list[Writer] = field(default_factory=list)  # on new connections, and on a persistent connection
 
 
 @dataclass(slots=True)
-class Asking:
+class HostedRequests:
     """Implements writer.Ask: requests by the hosted API's name, or at the address of one API server."""
 
     observation: Observation
-    beside: Beside | None = None
+    server: DirectServer | None = None
     kept: bool = False
 
     def __call__(self, method: str, path: str, body: Any = None) -> tuple[Answer, bool]:
@@ -192,7 +192,7 @@ class Asking:
         return Answer(200, b""), self.kept
 
     def _server(self) -> ApiServer:
-        return self.observation.by_name() if self.beside is None else self.observation.at(self.beside)
+        return self.observation.by_name() if self.server is None else self.observation.at(self.server)
 
     @staticmethod
     def _do(server: ApiServer, method: str, path: str, body: Any) -> None:
@@ -208,7 +208,7 @@ class Asking:
 
 @sharing("names", "neighbour", "pace")
 class Observation:
-    """From `begin` to `conclude`. `run` tells what is its own from another's in the same world."""
+    """An observation from `begin` to `conclude`. `run` distinguishes observations in the same world."""
 
     def __init__(self, world: World, name: str, *, source: int, pace: Pace = BRISK, run: str = "seen") -> None:
         self.world = world
@@ -219,46 +219,46 @@ class Observation:
         self.neighbour = next((each.names for key, each in world.residents.items() if key != name), None)
         here, there = world.sides if source == 1 else world.sides[::-1]
         self.source, self.destination = here.name, there.name
-        self._seeing = Seeing()
+        self._recording = Recording()
         self._source = MemorySource(world, name, self.neighbour.name if self.neighbour is not None else None)
-        self._look = Look(self._source, self.names, self._seeing.add, run=run, neighbour=self.neighbour)
-        self._writer = self._made(0, Asking(self), Place())
-        self._beside: dict[str, Beside] = {}
-        self._due: dict[str, float] = {}  # when, by what is done then
+        self._reader = Reader(self._source, self.names, self._recording.add, run=run, neighbour=self.neighbour)
+        self._writer = self._make_writer(0, HostedRequests(self), Place())
+        self._beside: dict[str, DirectServer] = {}
+        self._due: dict[str, float] = {}  # time of the next action, by name of the action
         self._running = False
         self._targets: dict[tuple[Owner, str], str] = {}  # addresses of the workload's pods
 
     # From the beginning to the end
 
     def begin(self) -> None:
-        """Raises the errors of the product where the hosted API does not answer."""
+        """Start the observation. Raises the product's errors if the hosted API does not answer."""
         hosted = self._source.hosted
         if hosted.find(r.NAMESPACE, NAMESPACE) is None:
             hosted.create(r.NAMESPACE, body(r.NAMESPACE, NAMESPACE))
         self._targets = {("workload", name): address for name, address in targets(hosted).items()}
-        if (beside := self._source.neighbour) is not None:
-            self._targets |= {("neighbour", name): address for name, address in targets(beside).items()}
-        self._look.sentinels.place()
+        if (server := self._source.neighbour) is not None:
+            self._targets |= {("neighbour", name): address for name, address in targets(server).items()}
+        self._reader.sentinels.place()
         self._running = True
         self.world.clock.parts.append(self)
         for _ in range(FIRST_WRITES):
             self._writer.write()
             self.world.clock.spend(0.02)
-        self._look_at_everything()
+        self._read_everything()
 
     def conclude(self) -> Evidence:
-        """Nothing is written any more, and all is read once more."""
+        """Stop writing, and read everything once more."""
         self._running = False
         stopped = self._source.now()
-        self._look_at_everything()
-        values = self._seeing.all()
+        self._read_everything()
+        values = self._recording.all()
         closing = Closing(
             source=self.source,
             destination=self.destination,
             stopped=stopped,
             neighbour=self.neighbour.name if self.neighbour else "",
-            read_back=_quietly(self._read_back),
-            source_left=_quietly(self._left),
+            read_back=_try_read(self._read_back),
+            source_left=_try_read(self._left),
         )
         return Evidence(
             closing=closing,
@@ -273,7 +273,7 @@ class Observation:
     def verdict(self) -> Verdict:
         return judge(self.conclude())
 
-    # Its turns
+    # Turns
 
     def due(self) -> float:
         return min(self._due.values(), default=self.world.clock.now()) if self._running else NEVER
@@ -285,8 +285,8 @@ class Observation:
             ("beside", pace.write_beside, self._write_beside),
             ("ready", pace.ready, self._ask_ready),
             ("probe", pace.probe, self._probe),
-            ("look", pace.look, self._look_again),
-            ("belongings", pace.belongings, self._look_at_belongings),
+            ("look", pace.look, self._read_sights),
+            ("belongings", pace.belongings, self._read_belongings),
         ):
             if self._due.get(name, now) <= now:
                 self._due[name] = now + period
@@ -295,50 +295,51 @@ class Observation:
     # Writing
 
     def by_name(self) -> ApiServer:
-        """The hosted API as everybody reaches it. Raises the errors of the product."""
+        """Return the hosted API by its public name. Raises the product's errors."""
         resident = self.world.residents[self.name]
         return self.world.connect(*resident.server, resident.client)
 
-    def at(self, found: Beside) -> ApiServer:
-        """The hosted API at the address of one of its servers. Raises the errors of the product."""
-        where = {"cluster": "hosted", "verb": "reach", "object": found.address}
-        if not self._alive(found):
+    def at(self, server: DirectServer) -> ApiServer:
+        """Return the hosted API at the address of one server. Raises the product's errors."""
+        where = {"cluster": "hosted", "verb": "reach", "object": server.address}
+        if not self._alive(server):
             raise errors.ClusterUnreachable(**where, reason="connection refused")
-        server = found.api.server()
-        if server is None or not found.api.is_trusted_by(self.world.residents[self.name].client):
-            raise errors.ClusterUnreachable(**where, reason="no answer that can be trusted")
-        return server
+        api = server.api.server()
+        if api is None or not server.api.is_trusted_by(self.world.residents[self.name].client):
+            raise errors.ClusterUnreachable(**where, reason="no trusted answer")
+        return api
 
-    def _made(self, number: int, ask: Ask, place: Place) -> Writer:
-        return Writer(ask, self._seeing.add, self.run, number, place, now=self._source.now)
+    def _make_writer(self, number: int, ask: Ask, place: Place) -> Writer:
+        return Writer(ask, self._recording.add, self.run, number, place, now=self._source.now)
 
     def _write_beside(self) -> None:
         self._discover()
-        for found in self._beside.values():
-            for writer in found.writers:
+        for server in self._beside.values():
+            for writer in server.writers:
                 writer.write()
 
     def _ask_ready(self) -> None:
         self._discover()
         now = self._source.now()
-        for found in self._beside.values():
-            alive = self._alive(found)
-            ready = alive and found.api.ready
+        for server in self._beside.values():
+            alive = self._alive(server)
+            ready = alive and server.api.ready
             detail = "" if ready else "not ready" if alive else "connection refused"
-            self._seeing.add(Readiness(found.side, found.address, now, now, ready=ready, detail=detail))
+            self._recording.add(Readiness(server.side, server.address, now, now, ready=ready, detail=detail))
 
     def _discover(self) -> None:
         for side, api in self.world.apis(self.names):
             if api.address not in self._beside:
-                found = Beside(side.name, api.address, api)
+                server = DirectServer(side.name, api.address, api)
                 number, place = 1 + 2 * len(self._beside), Place(side.name, api.address)
-                found.writers += [
-                    self._made(number + kept, Asking(self, found, bool(kept)), place) for kept in (False, True)
+                server.writers += [
+                    self._make_writer(number + kept, HostedRequests(self, server, bool(kept)), place)
+                    for kept in (False, True)
                 ]
-                self._beside[api.address] = found
+                self._beside[api.address] = server
 
-    def _alive(self, found: Beside) -> bool:
-        return any(api is found.api for _, api in self.world.apis(self.names))
+    def _alive(self, server: DirectServer) -> bool:
+        return any(api is server.api for _, api in self.world.apis(self.names))
 
     # Probing
 
@@ -347,7 +348,7 @@ class Observation:
         for (of, target), address in self._targets.items():
             workers = self.world.hypervisor.workers.values()
             answered = any(worker.kubelet.at(address) is not None for worker in workers)
-            self._seeing.add(Probe(target, now, now, answered, "" if answered else "connection refused", of))
+            self._recording.add(Probe(target, now, now, answered, "" if answered else "connection refused", of))
         if self.neighbour is not None:
             resident = self.world.residents[self.neighbour.name]
             detail = ""
@@ -356,23 +357,23 @@ class Observation:
             except errors.HcpDrError as error:
                 detail = str(error)
             target = f"the API of {self.neighbour.name}"
-            self._seeing.add(Probe(target, now, now, not detail, detail, of="neighbour"))
+            self._recording.add(Probe(target, now, now, not detail, detail, of="neighbour"))
 
-    # Looking
+    # Reading
 
-    def _look_again(self) -> None:
-        _quietly(self._look.instances)
-        _quietly(self._look.nodes)
+    def _read_sights(self) -> None:
+        _try_read(self._reader.instances)
+        _try_read(self._reader.nodes)
         for side in self._source.sides:
-            _quietly(partial(self._look.replicas, side))
+            _try_read(partial(self._reader.replicas, side))
 
-    def _look_at_belongings(self) -> None:
-        for topic in self._look.watched():
-            _quietly(partial(self._look.belongings, topic, unless_same=True))
+    def _read_belongings(self) -> None:
+        for topic in self._reader.watched():
+            _try_read(partial(self._reader.belongings, topic, unless_same=True))
 
-    def _look_at_everything(self) -> None:
-        for part in self._look.everything():
-            _quietly(part)
+    def _read_everything(self) -> None:
+        for part in self._reader.everything():
+            _try_read(part)
 
     # At the end
 
@@ -381,16 +382,16 @@ class Observation:
 
     def _left(self) -> tuple[str, ...]:
         side = self.world.side(self.source)
-        return self._look.left(side.client(), side.cluster.external_dns_owner)
+        return self._reader.left(side.client(), side.cluster.external_dns_owner)
 
 
 def of(world: World) -> Observation:
-    """The latest one of a world, such as a copy's."""
+    """Return the latest observation of a world, such as a copy's."""
     return [part for part in world.clock.parts if isinstance(part, Observation)][-1]
 
 
-def _quietly(read: Callable[[], _Read]) -> _Read | None:
-    """None where it cannot be read now."""
+def _try_read(read: Callable[[], _Read]) -> _Read | None:
+    """Return None if reading fails."""
     try:
         return read()
     except (errors.HcpDrError, Refusal, AwsRefusal):

@@ -1,7 +1,7 @@
-"""The observer's eyes and hands: threads that write, probe and look until they are told to stop.
+"""The observer's threads: they write, probe and read until the observation stops.
 
-Every thread goes on after every failure, because failures are what it is here to see; each is bounded in count and
-pace. All connections are the observer's own, none goes through the region's fault proxies.
+Every thread continues after failures, because the observer measures failures. Number and rate of requests are limited.
+All connections belong to the observer and bypass the region's fault proxies.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from hcp_dr_lab.hosted.content import WORKLOAD_PORT
 from hcp_dr_lab.observer.api import Answer, HostedApi
 from hcp_dr_lab.observer.evidence import Owner, Probe, Readiness, Recorder
 from hcp_dr_lab.observer.foreign import Sentinels
-from hcp_dr_lab.observer.look import Look, targets
+from hcp_dr_lab.observer.look import Reader, targets
 from hcp_dr_lab.observer.region import RegionSource
 from hcp_dr_lab.observer.writer import Place, Writer
 
 WRITERS = 4
-WRITE_PERIOD = 0.4  # of each writer, so ten writes a second in all
+WRITE_PERIOD = 0.4  # of each writer; ten writes a second in total
 DIRECT_PERIOD = 1.0  # of each of the two writers at an API server's own address
 WRITE_TIMEOUT = 2.0
-MOST_WRITES = 5000  # of each writer
+MAX_WRITES = 5000  # of each writer
 READY_PERIOD = 0.25
 READY_TIMEOUT = 3.0
-MOST_ADDRESSES = 32
+MAX_ADDRESSES = 32
 API_SERVER_PORT = 6443
 WORKLOAD_PERIOD = 0.5
 ANSWER_TIMEOUT = 5.0  # no answer within this, twice in a row, is a failed workload or neighbour
@@ -47,7 +47,7 @@ BELONGINGS_PERIOD = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """Another hosted cluster in the same namespace, that has to notice nothing."""
+    """Another hosted cluster in the same namespace that must stay unaffected."""
 
     names: HostedClusterNames
     api: HostedApi
@@ -55,7 +55,7 @@ class Neighbour:
 
 
 class Watch:
-    """Everything that goes on between `start` and `stop`. `run` tells this observation from others."""
+    """All activities between `start` and `stop`. `run` identifies this observation."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Watch:
         self._neighbour = neighbour
         beside = neighbour.hosted if neighbour is not None else None
         self._source = RegionSource(layout, connect(api.kubeconfig, "hosted"), beside)
-        self._look = Look(
+        self._reader = Reader(
             self._source, names, recorder.add, run=run, neighbour=neighbour.names if neighbour is not None else None
         )
         self._stop = threading.Event()
@@ -84,54 +84,54 @@ class Watch:
 
     @property
     def sentinels(self) -> Sentinels:
-        return self._look.sentinels
+        return self._reader.sentinels
 
     def start(self) -> None:
-        """Begin, and go on in threads."""
-        look = self._look
+        """Start the threads."""
+        reader = self._reader
         for _ in range(WRITERS):
-            self._go(self._write, partial(self._ask_by_name, self._api), Place(), WRITE_PERIOD)
+            self._start_thread(self._write, partial(self._ask_by_name, self._api), Place(), WRITE_PERIOD)
         for cluster in MANAGEMENT_CLUSTERS:
-            self._go(self._discover, cluster)
+            self._start_thread(self._discover, cluster)
         self._probe_all(self._source.hosted, "workload")
-        self._go(self._every, LOOK_PERIOD, look.instances)
-        self._go(self._every, CONTAINERS_PERIOD, look.nodes)
+        self._start_thread(self._repeat, LOOK_PERIOD, reader.instances)
+        self._start_thread(self._repeat, CONTAINERS_PERIOD, reader.nodes)
         for side in self._source.sides:
-            self._go(self._every, REPLICAS_PERIOD, partial(look.replicas, side))
-        for topic in look.watched():
-            self._go(self._every, BELONGINGS_PERIOD, partial(look.belongings, topic, unless_same=True))
+            self._start_thread(self._repeat, REPLICAS_PERIOD, partial(reader.replicas, side))
+        for topic in reader.watched():
+            self._start_thread(self._repeat, BELONGINGS_PERIOD, partial(reader.belongings, topic, unless_same=True))
         if self._neighbour is not None:
             self._probe_all(self._neighbour.hosted, "neighbour")
-            self._go(self._every, WORKLOAD_PERIOD, partial(self._probe_neighbour, self._neighbour))
+            self._start_thread(self._repeat, WORKLOAD_PERIOD, partial(self._probe_neighbour, self._neighbour))
 
     def stop(self) -> None:
-        """End, and wait for the threads: each is held up at most by the timeout of what it asks."""
+        """Stop, and wait for the threads; a thread ends at the latest after the timeout of its request."""
         self._stop.set()
         for thread in list(self._threads):
             thread.join(ANSWER_TIMEOUT + 1)
 
-    def look(self) -> None:
-        """Everything once, recorded whatever it was; raises when something cannot be read."""
-        for part in self._look.everything():
+    def read_everything(self) -> None:
+        """Read and record everything once. Raises if a reading fails."""
+        for part in self._reader.everything():
             part()
 
     def left(self, side: Kubernetes, owner: str) -> tuple[str, ...]:
-        """As Look.left."""
-        return self._look.left(side, owner)
+        """As Reader.left."""
+        return self._reader.left(side, owner)
 
     def is_something_probed(self) -> bool:
         return bool(targets(self._source.hosted))
 
     # Threads
 
-    def _go(self, work: Callable[..., None], *arguments: object) -> None:
+    def _start_thread(self, work: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _every(self, period: float, work: Callable[[], None]) -> None:
+    def _repeat(self, period: float, work: Callable[[], None]) -> None:
         while not self._stop.wait(period):
-            with contextlib.suppress(Exception):  # what cannot be read now is read later, or is missing in the end
+            with contextlib.suppress(Exception):  # a failed reading is repeated later, or missing at the end
                 work()
 
     # Writing
@@ -140,7 +140,7 @@ class Watch:
         number = next(self._writers)
         writer = Writer(ask, self._recorder.add, self._run, number, place)
         self._stop.wait(number % WRITERS * period / WRITERS)
-        for _ in range(MOST_WRITES):
+        for _ in range(MAX_WRITES):
             due = time.monotonic() + period
             writer.write()
             if self._stop.wait(max(0.0, due - time.monotonic())):
@@ -150,22 +150,22 @@ class Watch:
         return api.ask(method, path, body, timeout=WRITE_TIMEOUT), False
 
     def _discover(self, cluster: ManagementCluster) -> None:
-        """Every address that a kube-apiserver pod of the hosted cluster ever had there is asked from then on, and
-        written to, on new connections and on one that is kept."""
+        """Discover the addresses of the hosted cluster's kube-apiserver pods. Probe every address from then on, and
+        write on new connections and on a persistent connection."""
         client = connect(self._layout.inside_kubeconfig(cluster), cluster.name)
         known: set[str] = set()
 
-        def look() -> None:
+        def connect_new() -> None:
             for address in _api_server_addresses(client, self._names.control_plane_namespace):
-                if address not in known and len(known) < MOST_ADDRESSES:
+                if address not in known and len(known) < MAX_ADDRESSES:
                     known.add(address)
                     at = (address, API_SERVER_PORT)
                     place = Place(cluster.name, address)
-                    self._go(self._every, READY_PERIOD, partial(self._ask_ready, cluster.name, address))
-                    self._go(self._write, partial(self._ask_at, at), place, DIRECT_PERIOD)
-                    self._go(self._write, self._api.line(at, timeout=WRITE_TIMEOUT).ask, place, DIRECT_PERIOD)
+                    self._start_thread(self._repeat, READY_PERIOD, partial(self._ask_ready, cluster.name, address))
+                    self._start_thread(self._write, partial(self._ask_at, at), place, DIRECT_PERIOD)
+                    self._start_thread(self._write, self._api.line(at, timeout=WRITE_TIMEOUT).ask, place, DIRECT_PERIOD)
 
-        self._every(LOOK_PERIOD, look)
+        self._repeat(LOOK_PERIOD, connect_new)
 
     def _ask_at(self, at: tuple[str, int], method: str, path: str, body: Any = None) -> tuple[Answer, bool]:
         return self._api.ask(method, path, body, timeout=WRITE_TIMEOUT, at=at), False
@@ -179,7 +179,7 @@ class Watch:
 
     def _probe_all(self, hosted: Kubernetes, of: Owner) -> None:
         for target, address in targets(hosted).items():
-            self._go(self._every, WORKLOAD_PERIOD, partial(self._probe, target, address, of))
+            self._start_thread(self._repeat, WORKLOAD_PERIOD, partial(self._probe, target, address, of))
 
     def _probe(self, target: str, address: str, of: Owner) -> None:
         started = time.time()
@@ -200,7 +200,7 @@ def _api_server_addresses(client: Kubernetes, namespace: str) -> Iterator[str]:
 
 
 def _serves(address: str) -> str:
-    """Empty when the pod answers with 200, else why not."""
+    """Return an empty text if the pod answers with 200, otherwise the reason."""
     connection = http.client.HTTPConnection(address, WORKLOAD_PORT, timeout=ANSWER_TIMEOUT)
     try:
         connection.request("GET", "/")

@@ -1,4 +1,4 @@
-"""One writer: it creates, updates and deletes ConfigMaps of its own in the hosted cluster, in turn, and tells each."""
+"""A writer: creates, updates and deletes its own ConfigMaps in the hosted cluster, and records every write."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _METHODS = {"create": "POST", "update": "PATCH", "delete": "DELETE"}
 
 
 class Ask(Protocol):
-    """Method, path, body; the answer, and whether it came on a connection that had served before."""
+    """Takes method, path and body; returns the answer and whether the connection was reused."""
 
     def __call__(self, method: str, path: str, body: Any = None) -> tuple[Answer, bool]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a writer writes: by name where `side` is empty, else at the address of an API server of that side."""
+    """A writer's target: the public name if `side` is empty, otherwise the address of an API server of this side."""
 
     side: str = ""
     address: str = ""
 
 
 class Writer:
-    """For one thread. `run` tells the ConfigMaps of this observation from others', `number` this writer's.
+    """For one thread. `run` identifies the ConfigMaps of this observation, `number` the ConfigMaps of this writer.
 
-    A name whose write was not acknowledged is never written again: that write may still arrive. After one, only new
-    names are written until the API answers, so that an outage does not use up all that was acknowledged.
+    A name with an unacknowledged write is never written again, because the write may still arrive. After such a write
+    only new names are written until the API answers, so that an outage does not use up the acknowledged names.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Writer:
         self._answered = True
 
     def write(self) -> None:
-        """The next write."""
+        """Perform the next write."""
         self._turn += 1
         verb = _TURNS[self._turn % len(_TURNS)] if self._answered and self._kept else "create"
         name, sequence = (f"{self._prefix}-{self._turn}", 0) if verb == "create" else self._kept.popleft()
@@ -98,23 +98,23 @@ class Writer:
 
 
 def content(name: str, sequence: int) -> dict[str, str]:
-    """The data of a ConfigMap after its write of that sequence."""
+    """Return the data of a ConfigMap after the write with this sequence."""
     return {"sequence": str(sequence), "text": f"write {sequence} of {name}"}
 
 
 def sequence_of(name: str, data: dict[str, str]) -> int:
-    """Which write made this content; 0 where none did."""
+    """Return the sequence of the write with this content; 0 without such a write."""
     number = int(data.get("sequence", "0")) if data.get("sequence", "").isdigit() else 0
     return number if number and data == content(name, number) else 0
 
 
 def read_back(api: HostedApi, run: str) -> dict[str, int]:
-    """All ConfigMaps of this observation by name, with the sequence in each. Raises OSError where they are not told."""
+    """Return the sequences of all ConfigMaps of this observation, by name. Raises OSError if listing fails."""
     return sequences(_all(api, run))
 
 
 def sequences(items: Iterable[Any]) -> dict[str, int]:
-    """The sequence in each of these ConfigMaps, by name."""
+    """Return the sequences of these ConfigMaps, by name."""
     return {item["metadata"]["name"]: sequence_of(item["metadata"]["name"], item["data"]) for item in items}
 
 

@@ -1,4 +1,4 @@
-"""The rules over the observer's writes: nothing acknowledged is lost (I3), and never do both sides take writes (I2)."""
+"""The rules for the observer's writes: no acknowledged write is lost (I3); never do both sides accept writes (I2)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from hcp_dr_lab.observer.evidence import Write
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An acknowledged write whose effect is not there. `why` tells what is there instead."""
+    """An acknowledged write without effect. `why` describes the present state."""
 
     name: str
     why: str
 
 
 def lost_writes(writes: Iterable[Write], read_back: Mapping[str, int]) -> Iterator[Lost]:
-    """By name: what is there has to be what the last acknowledged write made, or what one after it that was
-    neither acknowledged nor refused may have made. A deleted ConfigMap that is back is lost too."""
+    """Find lost writes, by name. The present content must be from the last acknowledged write, or from a later write
+    that was neither acknowledged nor refused. A deleted ConfigMap that exists again counts as lost."""
     for name, mine in sorted(_by_name(writes).items()):
         acknowledged = max((write for write in mine if write.acknowledged), key=_sequence, default=None)
         if acknowledged is None:
@@ -35,8 +35,9 @@ def lost_writes(writes: Iterable[Write], read_back: Mapping[str, int]) -> Iterat
 
 
 def after_the_snapshot(writes: Iterable[Write], read_back: Mapping[str, int], source: str) -> tuple[Write, ...]:
-    """The acknowledged writes at the source's own addresses that the content lacks, and that were acknowledged later
-    than each one that it has: the snapshot was taken before them. One that is missing in between was lost otherwise.
+    """Find acknowledged writes at the source's own addresses that are missing in the content and were acknowledged
+    later than all present writes: the snapshot was taken before them. Earlier missing writes were lost for another
+    reason.
     """
     everything = tuple(writes)
     at_source = sorted((write for write in everything if write.side == source and write.acknowledged), key=_ended)
@@ -49,25 +50,25 @@ def after_the_snapshot(writes: Iterable[Write], read_back: Mapping[str, int], so
 
 
 def after_the_destination(writes: Iterable[Write], source: str, destination: str) -> tuple[float, tuple[Write, ...]]:
-    """When the destination began the first write that it acknowledged, and those that the source acknowledged later."""
+    """Return the start of the destination's first acknowledged write, and the source's later acknowledged writes."""
     acknowledged = [write for write in writes if write.acknowledged and write.side]
     first = min((write.started for write in acknowledged if write.side == destination), default=float("inf"))
     return first, tuple(write for write in acknowledged if write.side == source and write.ended > first)
 
 
 def longest_gap(writes: Iterable[Write], stopped: float) -> float:
-    """Seconds of the longest time between two writes acknowledged by name; the end of writing closes the last gap."""
+    """Return the longest time between two writes acknowledged by name, in seconds; the last gap ends at `stopped`."""
     moments = sorted([*(write.ended for write in writes if write.acknowledged and not write.side), stopped])
     return max((later - earlier for earlier, later in pairwise(moments)), default=0.0)
 
 
 def some_writes(writes: Iterable[Write]) -> str:
-    """Their names, in words."""
+    """List the names of the writes as text."""
     return some_names(sorted({write.name for write in writes}))
 
 
 def some_names(names: Sequence[str]) -> str:
-    """The first few, in words."""
+    """List the first few names as text."""
     return some(names) or "none"
 
 
@@ -94,7 +95,7 @@ def _why(acknowledged: Write, found: int | None) -> str:
         return "deleted and back"
     if found is None:
         return "absent"
-    return "older" if 0 < found < acknowledged.sequence else "with content that nobody wrote"
+    return "older" if 0 < found < acknowledged.sequence else "with content that was never written"
 
 
 def _sequence(write: Write) -> int:

@@ -1,6 +1,6 @@
-"""Orders to the region's first process, over its control socket.
+"""Requests to the region's first process, over its control socket.
 
-Whatever runs in the region is a child of its first process; a process put in from outside would outlive the region.
+All processes in the region are children of the first process; a process started from outside would outlive the region.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from hcp_dr_lab.ground.layout import Layout
 from hcp_dr_lab.region.faults import Fault
 
 _SECONDS = 60.0
-_START_SECONDS = 400.0  # longer than any row of parts may take
+_START_SECONDS = 400.0  # longer than the sum of limits of dependent parts
 
 
 @dataclass(frozen=True, slots=True)
 class PartStatus:
-    """`state` is waiting, starting, serving, failing (it runs and does not serve), failed, stopped, ended (unasked) or
-    done (a part with an end of its own); `why` says why it does not serve."""
+    """`state` is waiting, starting, serving, failing (running and not serving), failed, stopped, ended (without a
+    request) or done (a part that ends by itself); `why` is the reason for not serving."""
 
     name: str
     state: str
@@ -46,7 +46,7 @@ class Status:
 
     @property
     def serves(self) -> bool:
-        """Whether every part does that is to."""
+        """Whether every part that should serve does."""
         return all(part.state in {"serving", "done"} for part in self.parts)
 
     def part(self, name: str) -> PartStatus | None:
@@ -54,8 +54,8 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
-    """What an order to stop or start did: parts that it turned, those that were so already, and why others failed."""
+class StateChange:
+    """The result of a stop or start: changed parts, parts already in this state, and failed parts with reasons."""
 
     done: tuple[str, ...] = ()
     already: tuple[str, ...] = ()
@@ -63,48 +63,48 @@ class Turned:
 
 
 class Control:
-    """A client of one region's first process. Every method raises NoRegion when it does not answer."""
+    """A client of one region's first process. Every method raises NoRegion if the process does not answer."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
 
     def status(self, *, probe: bool = False) -> Status:
-        """As each part was last seen, or, with `probe`, asked again."""
+        """Return the last known status of every part, or, with `probe`, the current status."""
         answer = self._ask("GET", "/status?probe" if probe else "/status")
         return Status(answer["state"], tuple(PartStatus(**part) for part in answer["parts"]))
 
     def run(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-        """Start one more process in the region; it is then a part like the others, with a log of its own."""
+        """Start an additional process in the region. It becomes a part with its own log."""
         self._ask("POST", "/run", {"name": name, "command": list(command), "environment": dict(environment or {})})
 
-    def stop(self, part: str) -> Turned:
-        """Stop a part or a group of parts; returns when they are gone. Raises LabError where there is none."""
-        return _turned(self._ask("POST", "/stop", {"part": part}))
+    def stop(self, part: str) -> StateChange:
+        """Stop a part or a group of parts, and wait for the end. Raises LabError if there is no such part."""
+        return _parse_change(self._ask("POST", "/stop", {"part": part}))
 
-    def start(self, part: str) -> Turned:
-        """Start those that are stopped or ended; returns when they serve. Raises LabError where there is none,
-        PartFailed where one does not serve."""
-        told = _turned(self._ask("POST", "/start", {"part": part}, _START_SECONDS))
-        if told.failed:
-            said = " ".join(f"{name}: {why}." for name, why in told.failed.items())
+    def start(self, part: str) -> StateChange:
+        """Start the stopped or ended parts, and wait until they serve. Raises LabError if there is no such part,
+        PartFailed if a part does not serve."""
+        change = _parse_change(self._ask("POST", "/start", {"part": part}, _START_SECONDS))
+        if change.failed:
+            reasons = " ".join(f"{name}: {why}." for name, why in change.failed.items())
             raise PartFailed(
-                f"Not all parts of the region {self._layout.name} that were started serve. {said} The others were "
-                f"started. Look at their logs in {self._layout.logs}, and at `hcp-dr-lab status`."
+                f"Some parts of the region {self._layout.name} do not serve after their start. {reasons} The other "
+                f"parts were started. Check the logs in {self._layout.logs}, and run `hcp-dr-lab status`."
             )
-        return told
+        return change
 
     def faults(self) -> tuple[list[dict[str, Any]], list[str]]:
-        """Those that are set, one row each as Faults.rows, and the targets that there are."""
+        """Return the active faults in the format of Faults.rows, and the available targets."""
         answer = self._ask("GET", "/faults")
         return answer["faults"], answer["targets"]
 
     def set_fault(self, fault: Fault) -> int:
-        """Its number. Raises LabError where it cannot be."""
+        """Set a fault, and return its number. Raises LabError if the fault is refused."""
         number: int = self._ask("POST", "/faults", asdict(fault))["number"]
         return number
 
     def clear_faults(self, which: str = "") -> list[int]:
-        """The numbers of those removed: all, the one of that number, or those of that target. Raises LabError."""
+        """Remove all faults, one fault by number, or all faults of a target; return the numbers. Raises LabError."""
         cleared: list[int] = self._ask("DELETE", f"/faults?which={quote(which)}")["cleared"]
         return cleared
 
@@ -122,13 +122,13 @@ class Control:
         finally:
             connection.close()
         if response.status != 200:
-            raise Refused(f"{answer['error']} Nothing was done in the region {self._layout.name}.")
+            raise Refused(f"{answer['error']} Nothing was changed in the region {self._layout.name}.")
         return answer
 
 
 @contextmanager
 def short_address(path: Path) -> Iterator[str]:
-    """An address of the unix socket however long its path is: the kernel has room for 107 bytes only."""
+    """Return a short address of a Unix socket with a long path: the kernel allows only 107 bytes."""
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{folder}/{path.name}"
@@ -148,5 +148,5 @@ class _UnixConnection(http.client.HTTPConnection):
             self.sock.connect(address)
 
 
-def _turned(answer: Mapping[str, Any]) -> Turned:
-    return Turned(tuple(answer["done"]), tuple(answer["already"]), answer.get("failed", {}))
+def _parse_change(answer: Mapping[str, Any]) -> StateChange:
+    return StateChange(tuple(answer["done"]), tuple(answer["already"]), answer.get("failed", {}))

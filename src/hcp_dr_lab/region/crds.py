@@ -1,4 +1,4 @@
-"""A folder of CustomResourceDefinitions of the user's, looked at before a region is brought up on them."""
+"""Check a user's folder of CustomResourceDefinitions before a region is started with it."""
 
 from __future__ import annotations
 
@@ -15,27 +15,30 @@ _READ = {str(kind): kind for kind in vars(resources).values() if isinstance(kind
 
 
 def checked(folder: Path) -> Path:
-    """The folder by its absolute path. Raises BadOptions where it is not one of CustomResourceDefinitions that the
-    rehearsal can work on; kinds that it does not have are the rehearsal's own."""
-    said = f"{folder}, given with --crds,"
+    """Return the folder's absolute path. Raises BadOptions unless the folder has CustomResourceDefinitions that the
+    rehearsal supports. The rehearsal's own definitions are used for missing kinds."""
+    subject = f"{folder} (--crds)"
     if not folder.is_dir():
-        raise BadOptions(f"{said} is no folder. Nothing was started. Give one with a CustomResourceDefinition a file.")
+        raise BadOptions(
+            f"{subject} is not a folder. Nothing was started. Pass a folder with one CustomResourceDefinition per file."
+        )
     found: list[Object] = []
     for file in sorted(folder.glob("*.yaml")):
         try:
             documents = [one for one in yaml.safe_load_all(file.read_text("utf-8")) if one]
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise BadOptions(
-                f"{said} has a file {file.name} that cannot be read: {' '.join(str(error).split())}. Nothing was "
-                "started."
+                f"{subject} has an unreadable file {file.name}: {' '.join(str(error).split())}. Nothing was started."
             ) from error
         strangers = [one for one in documents if not _is_definition(one)]
         if strangers:
-            raise BadOptions(f"{said} has a file {file.name} with something else in it. Nothing was started.")
+            raise BadOptions(
+                f"{subject} has a file {file.name} that is not a CustomResourceDefinition. Nothing was started."
+            )
         found += documents
     if not found:
-        raise BadOptions(f"{said} holds no CustomResourceDefinition in a *.yaml file. Nothing was started.")
-    _refuse_unserved(said, folder)
+        raise BadOptions(f"{subject} has no *.yaml file with a CustomResourceDefinition. Nothing was started.")
+    _refuse_unserved(subject, folder)
     return folder.absolute()
 
 
@@ -48,13 +51,13 @@ def _is_definition(document: object) -> bool:
     )
 
 
-def _refuse_unserved(said: str, folder: Path) -> None:
-    """Everything is read and written in one version of its kind."""
+def _refuse_unserved(subject: str, folder: Path) -> None:
+    """Refuse definitions without the version in which the rehearsal reads and writes the kind."""
     for name, definition in definitions(folder).items():
         versions = [one["name"] for one in definition["spec"]["versions"] if one.get("served")]
         wanted = _READ.get(name)
         if wanted is not None and wanted.version not in versions:
             raise BadOptions(
-                f"{said} has {name} without the version {wanted.version}, in which it is read and written; served "
-                f"there: {', '.join(versions) or 'none'}. Nothing was started."
+                f"{subject} has {name} without the required version {wanted.version}; served versions: "
+                f"{', '.join(versions) or 'none'}. Nothing was started."
             )

@@ -1,8 +1,8 @@
-"""Faults: what goes wrong on purpose between the region and those who use it from outside. Decisions only, no sockets.
+"""Faults: deliberate failures between the region and clients outside. Decisions only, without sockets.
 
-A fault belongs to a target (`mgmt-1/api`, `shop/api`, `s3`, `route53`, `ec2`, `sts`), strikes the requests that it
-matches, and wears off after so many of them. A fault that strikes only a share of the requests draws from its own seed,
-so that the same requests in the same order meet the same fate.
+A fault belongs to a target (`mgmt-1/api`, `shop/api`, `s3`, `route53`, `ec2`, `sts`), strikes matching requests, and
+ends after a number of strikes. A fault that strikes only a share of the requests has its own random seed, so that the
+same requests in the same order give the same result.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ _WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 
 
 class FaultError(ValueError):
-    """A fault that cannot be; the text is a sentence for a person."""
+    """An invalid fault; the text is a complete sentence."""
 
 
 class Kind(StrEnum):
-    """What happens to a request that is struck."""
+    """The effect on a struck request."""
 
-    STATUS = "status"  # it is answered with an HTTP status and does not arrive
-    DELAY = "delay"  # it arrives so many seconds later
-    CUT = "cut"  # it arrives, and its answer breaks off in the middle
-    DROP_WATCHES = "drop-watches"  # a watch breaks off after so many seconds, those that are open at once
-    GONE = "gone"  # a watch from a resourceVersion, or the next page of a list, is told that it is too old (410)
+    STATUS = "status"  # answered with an HTTP status; the request does not arrive
+    DELAY = "delay"  # arrives with a delay in seconds
+    CUT = "cut"  # arrives; the response is cut in the middle
+    DROP_WATCHES = "drop-watches"  # a new watch is closed after a time in seconds, open watches at once
+    GONE = "gone"  # a watch from a resourceVersion, or the next page of a list, is refused as too old (410)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What decides whether a fault strikes. `path` has no query; `action` is what EC2 and STS are asked to do."""
+    """The fields of a request that faults match. `path` has no query; `action` is the action of EC2 or STS."""
 
     method: str
     path: str
@@ -48,7 +48,7 @@ class Request:
 
     @classmethod
     def of(cls, method: str, target: str, body: str = "") -> Self:
-        """From the first line of an HTTP request, and the body where that is a form."""
+        """Parse the first line of an HTTP request, and the body if it is a form."""
         parts = urlsplit(target)
         asked = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         action = parse_qs(body).get("Action", [""])[-1] or asked.get("Action", "")
@@ -64,12 +64,13 @@ class Request:
 
     @property
     def resource(self) -> str:
-        """In the plural, with the subresource after a slash; empty for what is no path of a Kubernetes API."""
+        """The plural resource name, with a subresource after a slash; empty unless this is a path of a Kubernetes
+        API."""
         return _kubernetes(self.path)[0]
 
     @property
     def verb(self) -> str:
-        """As Kubernetes' authorization names it."""
+        """The verb in terms of Kubernetes' authorization."""
         named = bool(_kubernetes(self.path)[1])
         if self.method == "DELETE":
             return "delete" if named else "deletecollection"
@@ -79,7 +80,7 @@ class Request:
 
 
 def _kubernetes(path: str) -> tuple[str, str]:
-    """Resource (with subresource) and name, each empty where there is none."""
+    """Return resource (with subresource) and name, or empty texts."""
     words = path.strip("/").split("/")
     if words[0] == "api" and len(words) > 2:
         rest = words[2:]
@@ -103,14 +104,14 @@ class Match:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`PATCH hostedclusters`, `watch`, `/api/v1/*`, `TerminateInstances`. Raises FaultError."""
+        """Parse `PATCH hostedclusters`, `watch`, `/api/v1/*`, `TerminateInstances`. Raises FaultError."""
         words = ["" if word == "*" else word for word in text.split()]
         if len(words) == 1 and words[0] not in _METHODS | _VERBS:
             words = ["", *words]
         verb, what = (*words, "", "")[:2]
         if len(words) > 2 or (verb and verb not in _METHODS | _VERBS):
             raise FaultError(
-                f"{text!r} matches no request: it is to be a verb (an HTTP method, or one of "
+                f"{text!r} matches no request: use a verb (an HTTP method, or one of "
                 f"{', '.join(sorted(_VERBS))}), then a resource such as hostedclusters or pods/exec, a path such as "
                 "/api/v1/*, or an action of EC2."
             )
@@ -128,8 +129,8 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`target` may have wildcards (`*/api`); `seconds` are those of a delay, or how long a watch may live;
-    `times` None means until it is cleared; `percent` of the requests that match are struck."""
+    """`target` may have wildcards (`*/api`). `seconds` is the delay, or the lifetime of a watch. `times` None means
+    until cleared. `percent` of the matching requests are struck."""
 
     target: str
     kind: Kind
@@ -145,19 +146,19 @@ class Fault:
         """Raises FaultError."""
         Match.parse(self.match)
         if self.kind is Kind.STATUS and not 400 <= self.status <= 599:
-            raise FaultError(f"{self.status} is no status of a failure: they go from 400 to 599.")
+            raise FaultError(f"{self.status} is no status of a failure: use 400 to 599.")
         if self.seconds < 0 or (self.kind is Kind.DELAY and not self.seconds):
-            raise FaultError(f"{self.seconds:g} s is no duration.")
+            raise FaultError(f"{self.seconds:g} s is not a valid duration.")
         if self.retry_after is not None and self.retry_after < 0:
             raise FaultError(f"Retry-After cannot be {self.retry_after} s.")
         if self.times is not None and self.times < 1:
-            raise FaultError(f"It cannot strike {self.times} times.")
+            raise FaultError(f"A fault cannot strike {self.times} times.")
         if not 0 < self.percent <= 100:
-            raise FaultError(f"{self.percent:g} is no percentage.")
+            raise FaultError(f"{self.percent:g} is not a valid percentage.")
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Self:
-        """From JSON. Raises FaultError."""
+        """Parse JSON. Raises FaultError."""
         known = {each.name for each in fields(cls)}
         try:
             kind = Kind(document["kind"])
@@ -165,11 +166,11 @@ class Fault:
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, FaultError):
                 raise
-            raise FaultError(f"This is no fault: {error}") from error
+            raise FaultError(f"This is not a valid fault: {error}") from error
 
     @property
     def words(self) -> str:
-        """What happens to whom, for people."""
+        """The effect and the affected requests, as text."""
         match self.kind:
             case Kind.STATUS:
                 after = f", Retry-After {self.retry_after} s" if self.retry_after is not None else ""
@@ -189,7 +190,7 @@ class Fault:
         ])  # fmt: skip
 
     def concerns(self, target: str, request: Request) -> bool:
-        """Whether it may strike this request at all."""
+        """Return whether the fault matches this request."""
         if not fnmatchcase(target, self.target) or not Match.parse(self.match)(request):
             return False
         match self.kind:
@@ -221,7 +222,7 @@ class _Entry:
 
 
 class Faults:
-    """The faults that are set. `targets` says which there are at this moment."""
+    """The active faults. `targets` returns the currently available targets."""
 
     def __init__(self, targets: Callable[[], Iterable[str]]) -> None:
         self._targets = targets
@@ -229,38 +230,38 @@ class Faults:
         self._last = 0
 
     def set(self, fault: Fault) -> int:
-        """Its number. Raises FaultError where nothing has that target."""
+        """Set a fault, and return its number. Raises FaultError if the target does not exist."""
         known = sorted(self._targets())
         if not any(fnmatchcase(target, fault.target) for target in known):
-            raise FaultError(f"There is no target {fault.target}. There are: {', '.join(known)}.")
+            raise FaultError(f"There is no target {fault.target}. Targets: {', '.join(known)}.")
         self._last += 1
         self._entries[self._last] = _Entry(fault, random.Random(fault.seed))  # noqa: S311 - repeatable on purpose
         return self._last
 
     def clear(self, which: str = "") -> list[int]:
-        """The numbers of those removed: all, one by its number, or all of one target. Raises FaultError."""
+        """Remove all faults, one by number, or all of one target; return the numbers. Raises FaultError."""
         gone = [
             number for number, entry in self._entries.items() if which in {"", str(number), entry.fault.target}
         ]  # fmt: skip
         if which and not gone and which not in self._targets():
-            raise FaultError(f"{which} is neither the number of a fault that is set nor a target.")
+            raise FaultError(f"{which} is neither the number of an active fault nor a target.")
         for number in gone:
             del self._entries[number]
         return gone
 
     def strike(self, target: str, request: Request) -> tuple[int, Fault] | None:
-        """The first fault that was set and strikes this request, with its number; it counts as a strike."""
+        """Return the oldest fault that strikes this request, with its number, and count the strike."""
         for number, entry in self._entries.items():
             if entry.strikes(target, request):
                 return number, entry.fault
         return None
 
     def strike_with(self, number: int, target: str, request: Request) -> bool:
-        """Whether this one fault strikes."""
+        """Return whether this fault strikes, and count the strike."""
         return self._entries[number].strikes(target, request)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One for each fault: its fields, `number`, `words`, how often it has `struck` and how often it has `left`."""
+        """Return one row for each fault: its fields, `number`, `words`, and the counts `struck` and `left`."""
         return [
             {**asdict(entry.fault), "number": number, "words": entry.fault.words}
             | {"struck": entry.struck, "left": entry.left}

@@ -1,7 +1,7 @@
-"""The first process of the region's namespaces. When it ends, by whatever cause, nothing of the region is left.
+"""The first process of the region's namespaces. When it ends, for any reason, all processes of the region end.
 
-It makes the machine that the region is (mounts, addresses, the bridge), starts the parts and takes orders over the
-control socket.
+The process sets up the region's machine (mounts, addresses, the bridge), starts the parts, and serves the control
+socket.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LINK_SECONDS = 20.0
 
 
 def main() -> int:
-    """Tell that the namespaces are there, make the region, and serve until SIGTERM."""
+    """Report that the namespaces exist, set up the region, and serve until SIGTERM."""
     layout = load(Path(sys.argv[1]))
     tell = int(sys.argv[2])
     os.write(tell, b"1")
@@ -59,25 +59,25 @@ def _run(layout: Layout) -> int:
 
 
 def _mounts(layout: Layout) -> None:
-    """Everyone in the region asks its own resolver, and what programs leave in /run is the region's."""
+    """Give the region its own resolv.conf and its own /run."""
     _do("mount", "--make-rprivate", "/")
     _do("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     own = layout.root / "resolv.conf"
     own.write_text(f"nameserver {addresses.RESOLVER}\noptions timeout:2 attempts:2\n", "ascii")
     resolver = Path("/etc/resolv.conf").resolve()
-    if not resolver.exists():  # a link into the /run that was just hidden
+    if not resolver.exists():  # a link into the hidden /run
         resolver.parent.mkdir(parents=True, exist_ok=True)
         resolver.touch()
     _do("mount", "--bind", str(own), str(resolver))
 
 
 def _network(layout: Layout) -> None:
-    """The link to the host, and the bridge that holds every address of the region."""
+    """Set up the link to the host, and the bridge with all addresses of the region."""
     link = host.region_link(layout.number)
     deadline = time.monotonic() + _LINK_SECONDS
     while link not in (name for _, name in socket.if_nameindex()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the region got no link to its host in {_LINK_SECONDS:.0f} s")
+            raise TimeoutError(f"the region has no link to its host after {_LINK_SECONDS:.0f} s")
         time.sleep(0.02)
     bridge = addresses.BRIDGE
     orders = [
@@ -98,7 +98,7 @@ def _network(layout: Layout) -> None:
 
 
 def bridge_addresses() -> tuple[str, ...]:
-    """All addresses of the region's own servers."""
+    """Return all addresses of the region's servers."""
     shared = (addresses.RESOLVER, addresses.ZONE_SERVER, addresses.S3_ADDRESS, addresses.AWS_ADDRESS)
     clusters = (
         (cluster.api_address, cluster.load_balancer_address, cluster.name_server_address)
@@ -124,8 +124,8 @@ def _listen(layout: Layout, supervisor: Supervisor) -> _ControlServer:
 
 
 class _Orders(BaseHTTPRequestHandler):
-    """GET /status, or /status?probe for what is true at this moment; POST /run, /stop, /start with a JSON body; and
-    /faults, which goes on to the fault proxy."""
+    """GET /status, or /status?probe for the current state; POST /run, /stop, /start with a JSON body; and /faults,
+    which is forwarded to the fault proxy."""
 
     server: _ControlServer
 
@@ -147,7 +147,7 @@ class _Orders(BaseHTTPRequestHandler):
         try:
             self._answer(*fault_control.ask(self.command, self.path, body))
         except (OSError, ValueError, http.client.HTTPException) as error:
-            self._answer(400, {"error": f"The part proxy, where faults are set, does not answer ({error})."})
+            self._answer(400, {"error": f"The part proxy, which applies faults, does not answer ({error})."})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
@@ -155,28 +155,28 @@ class _Orders(BaseHTTPRequestHandler):
             self._fault(body)
             return
         supervisor, roster = self.server.supervisor, self.server.roster
-        told: Mapping[str, object] = {}
+        result: Mapping[str, object] = {}
         try:
             match self.path:
                 case "/run":
                     command, environment = tuple(body["command"]), body["environment"]
                     supervisor.run(Part(body["name"], command, lambda: None, environment, passing=True))
                 case "/start":
-                    told = roster.start(body["part"])
+                    result = roster.start(body["part"])
                 case "/stop":
-                    told = roster.stop(body["part"])
+                    result = roster.stop(body["part"])
                 case _:
                     raise KeyError(self.path)
         except (LookupError, ValueError, OSError) as error:
             self._answer(400, {"error": str(error)})
             return
-        self._answer(200, told)
+        self._answer(200, result)
 
     def address_string(self) -> str:
         return "host"
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the base class gives
-        """Orders are not worth a line."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Requests are not logged."""
 
     def _answer(self, status: int, body: Mapping[str, object]) -> None:
         content = json.dumps(body).encode()

@@ -1,7 +1,7 @@
-"""The host's side of a region: what the machine must have, the link into the region, and the traces to remove.
+"""The host's side of a region: requirements of the machine, the link into the region, and cleanup.
 
-A region leaves two things on its host that do not vanish with its first process: its state folder and its control
-groups. The link pair is made before the namespace is, because its name is what reserves a region's number.
+Two things on the host outlive a region's first process: the state folder and the control groups. The link pair is
+created before the namespace, because the link's name reserves the region's number.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _WATCHES_NEEDED = 1024
 
 
 def require() -> None:
-    """Raises HostUnfit, naming all that is missing at once."""
+    """Raises HostUnfit with all missing requirements."""
     if sys.platform != "linux":
-        raise HostUnfit(f"The rehearsal region is made of Linux namespaces; this is {sys.platform}. Nothing was done.")
+        raise HostUnfit(f"The rehearsal region requires Linux namespaces; this is {sys.platform}. Nothing was changed.")
     if os.geteuid() != 0:
         raise HostUnfit(
-            "The rehearsal region needs root: it makes namespaces, links and control groups. Nothing was done. "
+            "The rehearsal region needs root, for namespaces, links and control groups. Nothing was changed. "
             "Run the command again as root (sudo)."
         )
     missing = {package for program, package in _PROGRAMS.items() if shutil.which(program, path=_SYSTEM_PATH) is None}
@@ -51,17 +51,17 @@ def require() -> None:
     if missing:
         names = " ".join(sorted(missing))
         raise HostUnfit(
-            f"This machine lacks programs that the region is made of (Debian's packages: {names}; the CNI plugins are "
-            f"looked for in {CNI_FOLDER}). Nothing was done. Run `sh {_INSTALLER}` as root, or install them, "
-            "and run the command again."
+            f"This machine lacks programs that the region needs (Debian packages: {names}; CNI plugins are expected in "
+            f"{CNI_FOLDER}). Nothing was changed. Run `sh {_INSTALLER}` as root, or install the packages, and run the "
+            "command again."
         )
 
 
 def allow_watches(base: Path, say: Callable[[str], None], setting: Path = _WATCHES) -> None:
-    """A region holds some sixty inotify instances, all of one user; the kernel's default of 128 is soon used up.
+    """Raise the limit of inotify instances: a region needs about sixty for one user; the kernel's default is 128.
 
-    What it was is written down in `base`, where the regions' folders are, before it is raised, so that whichever
-    region goes last can put it back, however the one that raised it ended.
+    The original limit is first stored in `base`, the parent of the regions' folders, so that the last region can
+    restore it, even after a failure of the region that raised it.
     """
     with _watches_alone(base) as memory:
         allowed = int(setting.read_text("ascii"))
@@ -72,20 +72,20 @@ def allow_watches(base: Path, say: Callable[[str], None], setting: Path = _WATCH
 
 
 def restore_watches(base: Path, say: Callable[[str], None], setting: Path = _WATCHES) -> None:
-    """Put the limit back when no region is left; one that somebody else has changed since is theirs."""
+    """Restore the limit when no region is left, unless it was changed by another program."""
     with _watches_alone(base) as memory:
         if not memory.exists() or any(base.glob("[a-z0-9]*/region.json")):
             return
         before = int(memory.read_text("ascii"))
         if int(setting.read_text("ascii")) == _WATCHES_NEEDED:
             setting.write_text(str(before), "ascii")
-            say(f"put fs.inotify.max_user_instances of this machine back to {before}")
+            say(f"restored fs.inotify.max_user_instances of this machine to {before}")
         memory.unlink()
 
 
 @contextmanager
 def _watches_alone(base: Path) -> Iterator[Path]:
-    """The file that remembers the limit, while nobody else looks at it."""
+    """Return the file with the original limit, locked against other processes."""
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (base / ".inotify.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -93,7 +93,7 @@ def _watches_alone(base: Path) -> Iterator[Path]:
 
 
 def environment() -> dict[str, str]:
-    """What the region's processes start with: nothing of the caller's but the way to programs and home."""
+    """Return the environment of the region's processes: only PATH and HOME of the caller."""
     return {
         "PATH": _SYSTEM_PATH,
         "HOME": os.environ.get("HOME") or "/root",
@@ -103,7 +103,7 @@ def environment() -> dict[str, str]:
 
 
 def reserve_link() -> int:
-    """Make the link pair of the lowest free number; both ends are still on the host."""
+    """Create the link pair with the lowest free number; both ends are still on the host."""
     taken = link_names()
     for number in _NUMBERS:
         if host_link(number) in taken or _routed(number):
@@ -112,12 +112,14 @@ def reserve_link() -> int:
         if added.returncode == 0:
             return number
         if "exists" not in added.stderr.lower():
-            raise HostUnfit(f"A link pair cannot be made: {added.stderr.strip()}. Nothing was left behind.")
-    raise HostUnfit("All hundred networks 10.77.N.0/30 for regions are taken. Take regions down and run it again.")
+            raise HostUnfit(f"Cannot create a link pair: {added.stderr.strip()}. Nothing was changed.")
+    raise HostUnfit(
+        "All hundred networks 10.77.N.0/30 for regions are in use. Stop other regions and run the command again."
+    )
 
 
 def hand_over_link(number: int, pid: int) -> None:
-    """Give the region its end, by the PID of a process in its network namespace, and the host end its address."""
+    """Move the region's end into the network namespace of process `pid`, and set the host end's address."""
     for arguments in (
         ("link", "set", region_link(number), "netns", str(pid)),
         ("address", "add", f"10.77.{number}.1/30", "dev", host_link(number)),
@@ -129,7 +131,7 @@ def hand_over_link(number: int, pid: int) -> None:
 
 
 def remove_link(number: int) -> None:
-    """Harmless where there is none."""
+    """Remove the link pair, if present."""
     if host_link(number) in link_names():
         _ip("link", "delete", host_link(number))
 
@@ -147,7 +149,7 @@ def region_link(number: int) -> str:
 
 
 def started_at(pid: int) -> int | None:
-    """The start time of a process in clock ticks since boot; with the PID it names one process for ever."""
+    """Return the start time of a process in clock ticks since boot; with the PID it identifies a process uniquely."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text("utf-8")
     except (FileNotFoundError, ProcessLookupError):

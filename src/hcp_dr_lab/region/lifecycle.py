@@ -1,7 +1,7 @@
 """Up, status and down of a region, from its host.
 
-A region is known by its state folder and by its first process, named there by PID and start time, so that a PID taken
-by another process since is never mistaken for it. Whatever state an earlier try left, `up` and `down` clear it first.
+A region is identified by its state folder and its first process. The folder stores the process's PID and start time, so
+that a reused PID is not mistaken for the region. `up` and `down` first clear leftovers of earlier attempts.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _FIRST_SECONDS = 20.0
 _DEATH_SECONDS = 20.0
 _LINES_OF_LOG = 20
 
-_DETACHED: list[subprocess.Popen[bytes]] = []  # regions that this process began and does not wait for
+_DETACHED: list[subprocess.Popen[bytes]] = []  # regions started by this process without waiting for their end
 
 Say = Callable[[str], None]
 _PLAIN = RegionOptions()
@@ -48,7 +48,7 @@ _PLAIN_CLUSTER = Options()
 
 @dataclass(frozen=True, slots=True)
 class FirstProcess:
-    """The region's first process as the host sees it."""
+    """The region's first process, as seen on the host."""
 
     pid: int
     started: int
@@ -59,9 +59,9 @@ class FirstProcess:
 
 
 def up(name: str, say: Say, *, options: RegionOptions = _PLAIN, keep: bool = False) -> Layout:
-    """Bring the region up without a hosted cluster, or find it standing.
+    """Start the region without a hosted cluster, or find it running.
 
-    On failure everything is taken down again unless `keep`.
+    On failure the region is stopped again unless `keep`.
     """
     with _standing(name, say, options, keep=keep) as region:
         return region
@@ -70,8 +70,8 @@ def up(name: str, say: Say, *, options: RegionOptions = _PLAIN, keep: bool = Fal
 def up_with_cluster(
     name: str, say: Say, *, options: RegionOptions = _PLAIN, hosted: Options = _PLAIN_CLUSTER, keep: bool = False
 ) -> tuple[Layout, str]:
-    """As `up`, with a hosted cluster in service on the first management cluster, and its name: `HOSTED_CLUSTER` where
-    nobody brought one."""
+    """Like `up`, with a hosted cluster in service on the first management cluster. Also return the hosted cluster's
+    name: `HOSTED_CLUSTER` unless the user brings a hosted cluster."""
     with _standing(name, say, options, keep=keep) as region:
         provision(region, HOSTED_CLUSTER, say, hosted)
         return region, population(HOSTED_CLUSTER, hosted)[0][0].name
@@ -79,7 +79,7 @@ def up_with_cluster(
 
 @contextmanager
 def _standing(name: str, say: Say, options: RegionOptions, *, keep: bool) -> Iterator[Layout]:
-    """The region, with nobody else changing it; a region made here does not outlive an error here."""
+    """Yield the locked region. A region started here is stopped after an error."""
     host.require()
     root = folder(name)
     with _alone(root):
@@ -87,14 +87,14 @@ def _standing(name: str, say: Say, options: RegionOptions, *, keep: bool) -> Ite
         if standing is not None and Control(standing).status().state == "ready":
             if standing.options != options:
                 raise LabError(
-                    f"The region {name} stands already, with other options. It was left as it is. Give it another "
-                    f"--name, or take it down first: `hcp-dr-lab down --name {name}`."
+                    f"The region {name} is already running with other options. It was left unchanged. Use another "
+                    f"--name, or stop this region first: `hcp-dr-lab down --name {name}`."
                 )
-            say(f"the region {name} stands already")
+            say(f"region {name} is already running")
             yield standing
             return
         if root.exists():
-            say(f"clearing what is left of an earlier region {name}")
+            say(f"removing leftovers of an earlier region {name}")
         clear(root)
         programs = binaries.find(say)
         try:
@@ -104,35 +104,35 @@ def _standing(name: str, say: Say, options: RegionOptions, *, keep: bool) -> Ite
             yield region
         except BaseException:
             if keep:
-                say(f"kept as it is: {root}; logs in {root / 'log'}; `hcp-dr-lab down --name {name}` removes it")
+                say(f"kept: {root}; logs in {root / 'log'}; remove with `hcp-dr-lab down --name {name}`")
             else:
-                say(f"taking the region {name} down again; --keep would leave it")
+                say(f"stopping region {name} again; use --keep to keep it")
                 clear(root)
                 host.restore_watches(root.parent, say)
             raise
 
 
 def down(name: str, say: Say) -> None:
-    """Take the region down, whatever state it is in; harmless where there is none."""
+    """Stop the region in any state; does nothing if there is no region."""
     host.require()
     root = folder(name)
     with _alone(root):
         if root.exists():
             clear(root)
-            say(f"the region {name} is gone")
+            say(f"region {name} is gone")
         else:
             say(f"there is no region {name}")
         host.restore_watches(root.parent, say)
 
 
 def status(name: str) -> tuple[Layout, Status]:
-    """Each part asked whether it serves. Raises NoRegion."""
+    """Return the current status of every part. Raises NoRegion."""
     region = standing(name)
     return region, Control(region).status(probe=True)
 
 
 def faults(region: Layout) -> list[dict[str, Any]] | None:
-    """Those that are set, one row each; None where the fault proxy does not answer."""
+    """Return a row for each active fault, or None if the fault proxy does not answer."""
     try:
         return Control(region).faults()[0]
     except Refused:
@@ -145,31 +145,31 @@ def standing(name: str) -> Layout:
     if region is None:
         raise NoRegion(
             f"There is no region {name} ({folder(name)}). Start it with `hcp-dr-lab up --name {name}`; "
-            "`hcp-dr-lab down` clears what an earlier one may have left."
+            "`hcp-dr-lab down` removes leftovers of an earlier region."
         )
     return region
 
 
 def find(name: str) -> Layout | None:
-    """The region when its first process lives."""
+    """Return the region if its first process is alive."""
     root = folder(name)
     first = _first_process(root)
     return layout.load(root) if first is not None and first.alive else None
 
 
 def folder(name: str) -> Path:
-    """The state folder of a region of that name. Raises LabError where that cannot be a region's name."""
+    """Return the state folder of a region. Raises LabError for an invalid name."""
     if not _NAME.fullmatch(name):
         raise LabError(
-            f"{name!r} cannot be the name of a region: small letters, digits and hyphens, thirty at most, a letter or "
-            "digit first. Nothing was done. Give another one with --name."
+            f"{name!r} cannot be the name of a region: use at most thirty lowercase letters, digits and hyphens, "
+            "starting with a letter or digit. Nothing was changed. Choose another --name."
         )
     base = os.environ.get("XDG_STATE_HOME") or str(Path(os.environ.get("HOME") or "/root") / ".local" / "state")
     return Path(base).absolute() / "hcp-dr-lab" / name
 
 
 def clear(root: Path) -> None:
-    """End the first process and remove every trace of the region. Raises LabError where something stays."""
+    """Kill the first process and remove everything that belongs to the region. Raises LabError if something remains."""
     first = _first_process(root)
     if first is not None and first.alive:
         _kill(first)
@@ -178,24 +178,24 @@ def clear(root: Path) -> None:
     left = cgroups.remove(f"hcp-dr-lab-{root.name}")
     if left:
         raise LabError(
-            f"These control groups of the region {root.name} cannot be removed: {', '.join(map(str, left))}. "
-            "Everything else is gone. Look in their cgroup.procs for what still runs there and run `down` again."
+            f"Cannot remove these control groups of the region {root.name}: {', '.join(map(str, left))}. Everything "
+            "else was removed. Find the running processes in their cgroup.procs, and run `down` again."
         )
     if root.exists():
         shutil.rmtree(root)
 
 
 def log_tail(region: Layout, part: str, lines: int = _LINES_OF_LOG) -> str:
-    """The last lines that a part wrote."""
+    """Return the last lines of a part's log."""
     try:
         content = supervisor.log_file(region.logs, part).read_text("utf-8", "replace")
     except FileNotFoundError:
-        return "(it wrote nothing)"
-    return "\n".join(content.splitlines()[-lines:]) or "(it wrote nothing)"
+        return "(the log is empty)"
+    return "\n".join(content.splitlines()[-lines:]) or "(the log is empty)"
 
 
 def _create(name: str, root: Path, programs: dict[str, Path], options: RegionOptions, say: Say) -> Layout:
-    """The state folder with all that the parts read."""
+    """Create the state folder with the parts' input files."""
     root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     root.mkdir(mode=0o700)
     region = Layout(name, host.reserve_link(), root, options)
@@ -212,32 +212,32 @@ def _bring_up(region: Layout, say: Say) -> None:
     began = time.monotonic()
     first = _start_first_process(region)
     _await_parts(region, first, say)
-    say(f"the region {region.name} stands after {time.monotonic() - began:.0f} s")
+    say(f"region {region.name} is running after {time.monotonic() - began:.0f} s")
 
 
 def _start_first_process(region: Layout) -> FirstProcess:
-    """Detached, in namespaces of its own; then it gets its end of the link."""
-    told, tell = os.pipe()
+    """Start the first process, detached and in its own namespaces, and move its end of the link there."""
+    reading, writing = os.pipe()
     with (region.logs / "first.log").open("ab") as log:
         process = subprocess.Popen(
             [
                 *("unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc"),
-                *(sys.executable, "-m", "hcp_dr_lab.region.first", str(region.root), str(tell)),
+                *(sys.executable, "-m", "hcp_dr_lab.region.first", str(region.root), str(writing)),
             ],
             env=host.environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            pass_fds=(tell,),
+            pass_fds=(writing,),
             start_new_session=True,
             cwd="/",
         )
-    os.close(tell)
+    os.close(writing)
     _DETACHED.append(process)
     first = FirstProcess(process.pid, host.started_at(process.pid) or 0)
     process_file = _process_file(region.root)
     process_file.write_text(json.dumps({"pid": first.pid, "started": first.started}), "utf-8")
-    with os.fdopen(told, "rb") as answer:
+    with os.fdopen(reading, "rb") as answer:
         if answer.read(1) != b"1":
             raise PartFailed(f"The region's first process ended at once.\n{log_tail(region, 'first')}")
     host.hand_over_link(region.number, process.pid)
@@ -245,32 +245,32 @@ def _start_first_process(region: Layout) -> FirstProcess:
 
 
 def _await_parts(region: Layout, first: FirstProcess, say: Say) -> None:
-    """Tell of each part as it comes up; raise PartFailed at the first that does not."""
+    """Report parts as they start; raise PartFailed at the first failure."""
     control = Control(region)
-    told: dict[str, str] = {}
+    reported: dict[str, str] = {}
     deadline = time.monotonic() + _FIRST_SECONDS
     while True:
         if not first.alive:
             raise PartFailed(f"The region's first process ended.\n{log_tail(region, 'first')}")
         try:
-            seen = control.status()
+            status = control.status()
         except NoRegion:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
             continue
         deadline = time.monotonic() + _FIRST_SECONDS
-        for part in seen.parts:
-            if told.get(part.name) != part.state:
-                told[part.name] = part.state
-                _tell(part, say)
-        _raise_for_failed(region, seen)
-        if seen.parts and seen.state == "ready":
+        for part in status.parts:
+            if reported.get(part.name) != part.state:
+                reported[part.name] = part.state
+                _report(part, say)
+        _raise_for_failed(region, status)
+        if status.parts and status.state == "ready":
             return
         time.sleep(0.1)
 
 
-def _tell(part: PartStatus, say: Say) -> None:
+def _report(part: PartStatus, say: Say) -> None:
     match part.state:
         case "starting":
             say(f"{part.name}: starting")
@@ -278,9 +278,9 @@ def _tell(part: PartStatus, say: Say) -> None:
             say(f"{part.name}: ready in {part.seconds:.1f} s")
 
 
-def _raise_for_failed(region: Layout, seen: Status) -> None:
-    if seen.state == "failed":
-        broken = [part for part in seen.parts if part.state in {"failed", "ended"}]
+def _raise_for_failed(region: Layout, status: Status) -> None:
+    if status.state == "failed":
+        broken = [part for part in status.parts if part.state in {"failed", "ended"}]
         first_cause = next((part for part in broken if part.pid is not None), broken[0])
         raise PartFailed(
             f"The part {first_cause.name} of the region {region.name} failed: {first_cause.why}. "
@@ -300,25 +300,25 @@ def _first_process(root: Path) -> FirstProcess | None:
 
 
 def _kill(first: FirstProcess) -> None:
-    """Its death ends every process of its namespaces; wait until the kernel has done so."""
+    """Kill the first process, and wait until the kernel has killed all processes in its namespaces."""
     with suppress(ProcessLookupError):
         os.kill(first.pid, signal.SIGKILL)
     deadline = time.monotonic() + _DEATH_SECONDS
     while first.alive:
         if time.monotonic() > deadline:
-            raise LabError(f"The region's first process (PID {first.pid}) does not die. Nothing else was removed.")
+            raise LabError(f"The region's first process (PID {first.pid}) cannot be killed. Nothing was removed.")
         time.sleep(0.05)
 
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    """One command at a time changes a region."""
+    """Allow one command at a time to change a region."""
     root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = root.parent / f".{root.name}.lock"
     with file.open("w") as lock:
         if not _locked(lock, file):
             raise LabError(
-                f"Another command is changing the region {root.name}. Nothing was done. Run this again when it is done."
+                f"Another command is changing the region {root.name}. Nothing was changed. Try again after its end."
             )
         yield
         if not root.exists():
@@ -326,7 +326,7 @@ def _alone(root: Path) -> Iterator[None]:
 
 
 def _locked(lock: IO[str], file: Path) -> bool:
-    """Whether the lock is ours, and is still the file that others will lock."""
+    """Return whether this process has the lock, and the locked file is still the current lock file."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.fstat(lock.fileno()).st_ino == file.stat().st_ino

@@ -1,4 +1,4 @@
-"""All parts of the region, each after those that it needs."""
+"""All parts of the region in order of dependency."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hcp_dr_lab.standin import part as standin
 
 
 def assemble(layout: Layout) -> tuple[Part, ...]:
-    """In an order in which they could start one by one; `after` says what may start together."""
+    """Return the parts in a possible sequential order; `after` has the real dependencies."""
     return (
         *(part for cluster in MANAGEMENT_CLUSTERS for part in control_plane.parts(layout, cluster)),
         aws.part(layout),
@@ -28,7 +28,7 @@ def assemble(layout: Layout) -> tuple[Part, ...]:
 
 
 def _operations(layout: Layout, cluster: ManagementCluster) -> Iterator[Part]:
-    """What works on the cluster's objects, so after their kinds are there."""
+    """Return the parts that use the cluster's objects, and therefore need the CRDs."""
     yield install.part(layout, cluster)
     yield _after(standin.part(layout, cluster), f"{cluster.name}/install")
     yield _after(balancer.part(layout, cluster), f"{cluster.name}/install")

@@ -1,4 +1,4 @@
-"""Questions to a part of the region: does it serve? None is yes, a text is why not yet."""
+"""Probes of the region's parts: None means that the part serves, a text is the reason for not serving."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECONDS = 2.0
 
 
 def accepts(address: str, port: int) -> str | None:
-    """Whether something listens on a TCP port."""
+    """Probe whether a server listens on a TCP port."""
     try:
         with socket.create_connection((address, port), timeout=_SECONDS):
             return None
@@ -23,24 +23,24 @@ def accepts(address: str, port: int) -> str | None:
 
 
 def answers_http(address: str, port: int, path: str) -> str | None:
-    """Whether a plain HTTP server answers 200."""
+    """Probe whether a plain HTTP server answers 200."""
     return _answer(http.client.HTTPConnection(address, port, timeout=_SECONDS), path)[0]
 
 
 def answers_https(address: str, port: int, path: str, *, ca: Path, identity: Path | None = None) -> str | None:
-    """Whether a TLS server answers 200; `identity` is the stem of a client's .crt and .key."""
+    """Probe whether a TLS server answers 200; `identity` is the path of a client's .crt and .key without suffix."""
     return get_https(address, port, path, ca=ca, identity=identity)[0]
 
 
 def node_ready(address: str, port: int, node: str, *, ca: Path, identity: Path, boot_id: Path) -> str | None:
-    """Whether a cluster's API says that the node is Ready, and means the machine that started last (by the file with
-    its boot ID): what it said of the one before stands for most of a minute."""
+    """Probe whether the node is Ready in a cluster's API, and the status is from the current boot (compared with the
+    file with the boot ID): the status of the previous boot stays for most of a minute."""
     why_not, body = get_https(address, port, f"/api/v1/nodes/{node}", ca=ca, identity=identity)
     if why_not is not None:
         return why_not
     status = json.loads(body).get("status", {})
     if not boot_id.exists() or status.get("nodeInfo", {}).get("bootID") != boot_id.read_text("ascii").strip():
-        return f"node {node} has not been heard of since it started"
+        return f"node {node} has not reported since its start"
     conditions: list[dict[str, Any]] = status.get("conditions", [])
     ready = next((condition for condition in conditions if condition["type"] == "Ready"), None)
     if ready is None:
@@ -51,7 +51,7 @@ def node_ready(address: str, port: int, node: str, *, ca: Path, identity: Path, 
 def get_https(
     address: str, port: int, path: str, *, ca: Path, identity: Path | None = None
 ) -> tuple[str | None, bytes]:
-    """The answer's body, or why there is none."""
+    """Return the response's body, or the reason for a missing response."""
     try:
         context = _context(ca, identity)
     except OSError as error:

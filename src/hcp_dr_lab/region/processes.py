@@ -1,5 +1,5 @@
-"""How a process of ours is the first of a PID namespace: it reaps what it inherits and ends the namespace when the
-work ends. The work runs in a child, so that reaping never takes the exit code of a process that the work waits for.
+"""Run as the first process of a PID namespace: reap orphans, and end the namespace when the work ends. The work runs
+in a child process, so that reaping never takes the exit code of a process that the work waits for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 
 def run_as_first_process(work: Callable[[], int]) -> int:
-    """Run `work` in a child, hand SIGTERM on to it, reap orphans, and return the child's exit code."""
+    """Run `work` in a child process, forward SIGTERM, reap orphans, and return the child's exit code."""
     child = os.fork()
     if child == 0:
         _work_and_exit(work)
@@ -26,7 +26,7 @@ def _work_and_exit(work: Callable[[], int]) -> None:
     code = 1
     try:
         code = work()
-    except BaseException:  # noqa: BLE001 - nothing above this frame would tell
+    except BaseException:  # noqa: BLE001 - no caller above would report the error
         traceback.print_exc()
     finally:
         os._exit(code)

@@ -1,8 +1,8 @@
-"""All parts of the region by name, whatever each is made of, and what stopping and starting means for them.
+"""All parts of the region by name, and how parts of every kind are stopped and started.
 
-Processes of the first process end and begin again; pods (`still`) are held still and let go; a worker is cut off from
-the network and joined again, because to end it would reboot a machine that no fault may reboot. A group is all parts
-below a name: `mgmt-1` is that whole management cluster with its node.
+Child processes of the first process are killed and started; pods (`still`) are frozen and resumed; a worker is
+disconnected from the network and connected again, because killing it would be a reboot, which no fault may cause. A
+group is all parts below a name: `mgmt-1` is the whole management cluster with its node.
 """
 
 from __future__ import annotations
@@ -22,24 +22,23 @@ WORKER = "worker/"
 
 
 class UnknownPart(LookupError):
-    """The text is a sentence for a person."""
+    """The text is a complete sentence."""
 
 
-def chosen(asked: str, known: Iterable[str]) -> tuple[str, ...]:
-    """The part of that name, or all below it. Raises UnknownPart."""
+def chosen(part_or_group: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Return the part with this name, or all parts of the group. Raises UnknownPart."""
     known = tuple(known)
-    found = tuple(name for name in known if name == asked or name.startswith(f"{asked.rstrip('/')}/"))
-    if not asked or not found:
+    found = tuple(name for name in known if name == part_or_group or name.startswith(f"{part_or_group.rstrip('/')}/"))
+    if not part_or_group or not found:
         groups = sorted({name.partition("/")[0] for name in known if "/" in name})
         raise UnknownPart(
-            f"There is no part {asked}. There are the parts {', '.join(sorted(known))}, "
-            f"and the groups {', '.join(groups)}."
+            f"There is no part {part_or_group}. Parts: {', '.join(sorted(known))}. Groups: {', '.join(groups)}."
         )
     return found
 
 
 def pods() -> dict[str, Matches]:
-    """external-dns of each management cluster, known by the owner that it writes for."""
+    """Return external-dns of both management clusters, identified by its owner ID."""
 
     def of(owner: str) -> Matches:
         return lambda words: words[0].endswith("/external-dns") and f"--txt-owner-id={owner}" in words
@@ -58,7 +57,7 @@ class Cables:
         return {f"{WORKER}{one.name}": one for one in workers(self.layout).values() if one.state == "running"}
 
     def set(self, name: str, *, up: bool) -> bool:
-        """Whether it was the other way before. Raises OSError."""
+        """Connect or disconnect a worker; return whether this was a change. Raises OSError."""
         fresh = up == (name in self._cut)
         link = link_name(self.workers()[name].name)
         done = subprocess.run(
@@ -78,12 +77,12 @@ class Cables:
                 "seconds": 0.0,
                 "pid": worker.pid,
                 "exit_code": None,
-                "why": "it is cut off from the network" if cut else "",
+                "why": "disconnected from the network" if cut else "",
             }
 
 
 class Roster:
-    """Orders to all parts. Names are checked before anything is done."""
+    """Stops and starts all kinds of parts. Names are checked before any change."""
 
     def __init__(self, layout: Layout, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
@@ -95,37 +94,37 @@ class Roster:
         return (*self._supervisor.lasting, *self._still.names, *self._cables.workers())
 
     def rows(self, *, probe: bool) -> list[dict[str, object]]:
-        """As control.PartStatus; asked again whether each serves if `probe`."""
+        """Return rows in the format of control.PartStatus, with the current state if `probe`."""
         return [*self._supervisor.describe(probe=probe), *self._still.rows(), *self._cables.rows()]
 
-    def stop(self, asked: str) -> dict[str, list[str]]:
-        """At once, as a loss of power. `done` are those that were stopped, `already` those that had been. Raises
-        UnknownPart, OSError."""
-        return self._all(asked, self._stop_one)
+    def stop(self, part_or_group: str) -> dict[str, list[str]]:
+        """Stop at once, like a power failure. `done` are the parts stopped now, `already` the parts stopped before.
+        Raises UnknownPart, OSError."""
+        return self._all(part_or_group, self._stop_one)
 
-    def start(self, asked: str) -> dict[str, object]:
-        """Until all serve or one cannot: `failed` says why not. Raises UnknownPart, OSError."""
-        names = chosen(asked, self.names)
+    def start(self, part_or_group: str) -> dict[str, object]:
+        """Start, and wait until all parts serve or one fails: `failed` has the reasons. Raises UnknownPart, OSError."""
+        names = chosen(part_or_group, self.names)
         processes = tuple(name for name in names if name in self._supervisor.lasting)
         began = self._supervisor.start(processes)
         others = tuple(name for name in names if name not in processes)
-        told = self._sorted((name, self._start_one(name)) for name in others)
+        changes = self._sorted((name, self._start_one(name)) for name in others)
         failed = self._supervisor.settled(began)
         return {
-            "done": [*began, *told["done"]],
-            "already": [*(name for name in processes if name not in began), *told["already"]],
+            "done": [*began, *changes["done"]],
+            "already": [*(name for name in processes if name not in began), *changes["already"]],
             "failed": failed,
         }
 
-    def _all(self, asked: str, order: Callable[[str], bool]) -> dict[str, list[str]]:
-        names = chosen(asked, self.names)
+    def _all(self, part_or_group: str, order: Callable[[str], bool]) -> dict[str, list[str]]:
+        names = chosen(part_or_group, self.names)
         with ThreadPoolExecutor(max(1, len(names))) as pool:
             return self._sorted(zip(names, pool.map(order, names), strict=True))
 
     @staticmethod
-    def _sorted(told: Iterable[tuple[str, bool]]) -> dict[str, list[str]]:
+    def _sorted(changes: Iterable[tuple[str, bool]]) -> dict[str, list[str]]:
         sorted_: dict[str, list[str]] = {"done": [], "already": []}
-        for name, fresh in told:
+        for name, fresh in changes:
             sorted_["done" if fresh else "already"].append(name)
         return sorted_
 

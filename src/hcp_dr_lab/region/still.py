@@ -1,8 +1,8 @@
-"""Pods that are parts of the region, such as external-dns: stopped by holding their processes still.
+"""Pods that are parts of the region, such as external-dns: stopped by freezing their processes (SIGSTOP).
 
-Nothing changes in the API but what follows by itself: the Deployment asks for its pod as before, the pod is there, it
-does not answer, so it is not Ready, and nobody acts. A pod that takes the place of one held still is held still too.
-The container goes on where it was when it is let go.
+In the API only the consequences are visible: the Deployment still wants its pod, the pod exists and does not answer, so
+it is not Ready, and no controller acts. A pod that replaces a frozen pod is frozen too. After SIGCONT the container
+continues from the same point.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 Matches = Callable[[tuple[str, ...]], bool]
-"""Whether a process of these words belongs to the part."""
+"""Returns whether a process with this command line belongs to the part."""
 
 _LOOK_SECONDS = 0.2
 
 
 class Still:
-    """`kinds` says of each part which processes are its own; `processes` is where they are looked for."""
+    """`kinds` identifies the processes of every part; `processes` is the folder to search."""
 
     def __init__(self, kinds: Mapping[str, Matches], processes: Path = Path("/proc")) -> None:
         self._kinds = dict(kinds)
         self._processes = processes
-        self._held: set[str] = set()
+        self._frozen: set[str] = set()
         self._wake = threading.Event()
         threading.Thread(target=self._keep, name="still", daemon=True).start()
 
@@ -34,26 +34,26 @@ class Still:
         return tuple(self._kinds)
 
     def stop(self, name: str) -> bool:
-        """Whether it was not held still before."""
-        fresh = name not in self._held
-        self._held.add(name)
+        """Freeze the part; return whether it was running before."""
+        fresh = name not in self._frozen
+        self._frozen.add(name)
         self._signal(name, signal.SIGSTOP)
         self._wake.set()
         return fresh
 
     def start(self, name: str) -> bool:
-        """Whether it was held still."""
-        held = name in self._held
-        self._held.discard(name)
+        """Resume the part; return whether it was frozen."""
+        held = name in self._frozen
+        self._frozen.discard(name)
         self._signal(name, signal.SIGCONT)
         return held
 
     def rows(self) -> Iterator[dict[str, object]]:
-        """One for each part, as control.PartStatus."""
+        """Return a row for each part in the format of control.PartStatus."""
         for name in self._kinds:
             pids = self._pids(name)
-            state = "stopped" if name in self._held else "serving" if pids else "failing"
-            why = "" if state == "serving" else "its processes are held still" if pids else "no pod of it runs"
+            state = "stopped" if name in self._frozen else "serving" if pids else "failing"
+            why = "" if state == "serving" else "its processes are frozen" if pids else "no pod is running"
             yield {
                 "name": name,
                 "state": state,
@@ -67,10 +67,10 @@ class Still:
         while True:
             self._wake.wait()
             self._wake.clear()
-            while self._held:
-                for name in tuple(self._held):
+            while self._frozen:
+                for name in tuple(self._frozen):
                     self._signal(name, signal.SIGSTOP)
-                    if name not in self._held:  # let go meanwhile
+                    if name not in self._frozen:  # resumed in the meantime
                         self._signal(name, signal.SIGCONT)
                 threading.Event().wait(_LOOK_SECONDS)
 

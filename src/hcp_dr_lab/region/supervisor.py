@@ -1,6 +1,7 @@
-"""Starts the region's parts as soon as those before them serve, watches them, and stops and starts them on order.
+"""Starts the region's parts as soon as their dependencies serve, watches them, and stops and starts them on request.
 
-A part that ends is not started again: in a rehearsal a part that dies is news. Nothing here knows what a part is for.
+A part that ends is not started again: in a rehearsal this is a result. The supervisor does not depend on the purpose of
+a part.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _GRACE = 10.0
 
 @dataclass(slots=True)
 class _Process:
-    """A part as it is now."""
+    """The current state of a part."""
 
     part: Part
     state: str = "waiting"
@@ -35,7 +36,7 @@ class _Process:
 
 
 class Supervisor:
-    """`logs` gets one file for each part; `environment` is what every part starts with."""
+    """`logs` is the folder for one log of each part; `environment` is the base environment of all parts."""
 
     def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
         self._logs = logs
@@ -44,7 +45,7 @@ class Supervisor:
         self._lock = threading.Lock()
 
     def start_all(self, parts: Iterable[Part]) -> None:
-        """Begin with all of them; returns at once."""
+        """Start all parts; return at once."""
         parts = tuple(parts)
         with self._lock:
             self._processes |= {part.name: _Process(part) for part in parts}
@@ -53,7 +54,7 @@ class Supervisor:
 
     @property
     def state(self) -> str:
-        """starting, ready or failed, of all lasting parts that were not stopped on order."""
+        """starting, ready or failed, over all lasting parts that were not stopped on request."""
         states = {entry.state for entry in self._entries() if not entry.part.passing}
         if states & {"failed", "ended"}:
             return "failed"
@@ -61,12 +62,12 @@ class Supervisor:
 
     @property
     def lasting(self) -> tuple[str, ...]:
-        """The names of all parts that are to serve for ever."""
+        """The names of all parts without an end of their own."""
         return tuple(entry.part.name for entry in self._entries() if not entry.part.passing)
 
     def describe(self, *, probe: bool = False) -> list[dict[str, object]]:
-        """One row for each part, as control.PartStatus. With `probe` those that serve are asked whether they still do:
-        one that does not is `failing`."""
+        """Return a row for each part in the format of control.PartStatus. With `probe` serving parts are probed again:
+        a part that no longer serves is `failing`."""
         entries = self._entries()
         if not probe:
             return [self._row(entry) for entry in entries]
@@ -74,7 +75,7 @@ class Supervisor:
             return list(pool.map(self._probed, entries))
 
     def run(self, part: Part) -> None:
-        """One more part. Raises ValueError where one of that name is alive."""
+        """Start an additional part. Raises ValueError if a part with this name is alive."""
         with self._lock:
             known = self._processes.get(part.name)
             if known is not None and _alive(known):
@@ -83,7 +84,7 @@ class Supervisor:
         threading.Thread(target=self._bring_up, args=(part.name,), name=part.name, daemon=True).start()
 
     def start(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those of them that do not live, each as soon as those before it serve; returns their names at once. Raises
+        """Start the parts that are not alive, as soon as their dependencies serve; return their names at once. Raises
         KeyError."""
         with self._lock:
             dead = [entry for name in names if not _alive(entry := self._processes[name])]
@@ -94,15 +95,15 @@ class Supervisor:
         return began
 
     def settled(self, names: Iterable[str]) -> dict[str, str]:
-        """Wait until each of them serves or has failed, which each does within its limit; why not, of those that do
-        not serve."""
+        """Wait until every part serves or has failed, at the latest after its limit; return the reasons of failed
+        parts."""
         entries = [self._processes[name] for name in names]
         for entry in entries:
             entry.settled.wait()
         return {entry.part.name: entry.why for entry in entries if entry.state != "serving"}
 
     def stop(self, name: str) -> bool:
-        """SIGTERM to the part's process group, SIGKILL when it takes too long; whether it was not stopped before.
+        """Send SIGTERM to the part's process group, and SIGKILL after a timeout; return whether it was running before.
         Raises KeyError."""
         entry = self._processes[name]
         fresh = entry.state != "stopped"
@@ -112,7 +113,7 @@ class Supervisor:
         return fresh
 
     def stop_all(self) -> None:
-        """All at once."""
+        """Stop all parts in parallel."""
         stops = [threading.Thread(target=self.stop, args=(entry.part.name,)) for entry in self._entries()]
         for stop in stops:
             stop.start()
@@ -145,7 +146,7 @@ class Supervisor:
                 return f"there is no part {name} to wait for"
             other.settled.wait()
             if other.state not in {"serving", "done"}:
-                return f"{name}, which it needs, does not serve"
+                return f"its dependency {name} does not serve"
         return None
 
     def _launch(self, entry: _Process) -> None:
@@ -162,7 +163,7 @@ class Supervisor:
                     start_new_session=True,
                 )
             except OSError as error:
-                entry.why = f"it cannot be started: {error}"
+                entry.why = f"cannot be started: {error}"
 
     def _await_service(self, entry: _Process) -> None:
         while entry.state == "starting":
@@ -175,14 +176,14 @@ class Supervisor:
                 return
             entry.why = why_not
             if time.monotonic() - entry.began > entry.part.limit:
-                entry.why = f"it does not serve after {entry.part.limit:.0f} s: {why_not}"
+                entry.why = f"does not serve after {entry.part.limit:.0f} s: {why_not}"
                 entry.state = "failed"
                 return
             time.sleep(_PAUSE)
 
     @staticmethod
     def _judge_end(entry: _Process) -> None:
-        """It ended before it served, which only a part that does its work and ends may do."""
+        """Judge a part that ended before it served; this is allowed only for parts with an end of their own."""
         code = entry.process.returncode if entry.process is not None else None
         entry.served = time.monotonic()
         if code == 0 and entry.part.passing:
@@ -211,7 +212,7 @@ class Supervisor:
 
 
 def log_file(logs: Path, part: str) -> Path:
-    """Where a part's output goes."""
+    """Return the path of a part's log."""
     return logs / f"{part.replace('/', '--')}.log"
 
 

@@ -1,4 +1,4 @@
-"""The operators of a management cluster, played by their rules: HyperShift's two, Cluster API, its AWS provider.
+"""Stand-ins for the operators of a management cluster: HyperShift's two operators, Cluster API and its AWS provider.
 
-Each role is a pure function from a view of the cluster to the changes it wants; a host performs them.
+Every role is a pure function from a view of the cluster to the desired changes; a host performs the changes.
 """

@@ -1,4 +1,4 @@
-"""What the rehearsal's API servers write down: each request of the product's user, who asked what of which object."""
+"""The audit policy of the rehearsal's API servers: log every request of the product's user, with verb and object."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CONFIG_MAP = "kas-audit-config"
 
 
 def policy() -> str:
-    """JSON is YAML too. Without the content of any object; and nothing of the others, who ask all the time."""
+    """Return the policy as JSON (a subset of YAML). Logs no object content, and no requests of other users."""
     rules = [{"level": "Metadata", "users": [PRODUCT_USER]}, {"level": "None"}]
     document = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": rules}
     return json.dumps(document)
 
 
 def flags(policy_file: str, log_file: str) -> tuple[str, str]:
-    """Of a kube-apiserver; one JSON object a line."""
+    """Return kube-apiserver's flags for an audit log with one JSON object per line."""
     return (f"--audit-policy-file={policy_file}", f"--audit-log-path={log_file}")

@@ -1,5 +1,5 @@
-"""cluster-autoscaler of a hosted cluster, as far as it can hurt: it keeps a group at its least size, and takes machines
-away whose nodes are not Ready for long. It writes replicas and asks for no pause (rule G)."""
+"""cluster-autoscaler of a hosted cluster, as far as it affects a relocation: it keeps a group at its minimum size, and
+removes machines with nodes that are not Ready for long. It writes replicas and ignores pauses (rule G)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hcp_dr_lab.standin.shape import annotation, body, deleting, ensure, identit
 from hcp_dr_lab.standin.view import View
 
 NAME = "cluster-autoscaler"
-LEAST = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size"
-MOST = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size"
+MIN_SIZE = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size"
+MAX_SIZE = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size"
 DELETE_FIRST = "cluster.x-k8s.io/delete-machine"
 
 
@@ -23,7 +23,7 @@ def reconcile(view: View) -> list[Change]:
     changes: list[Change] = []
     for resource in (r.MACHINE_DEPLOYMENT, r.MACHINE_SET):
         for group in view.all(resource):
-            least = annotation(group, LEAST)
+            least = annotation(group, MIN_SIZE)
             if least is not None and not deleting(group) and view.active(group["metadata"]["namespace"], NAME):
                 changes += _group(view, resource, group, int(least))
     return changes
@@ -32,7 +32,7 @@ def reconcile(view: View) -> list[Change]:
 def _group(view: View, resource: Resource, group: Object, least: int) -> list[Change]:
     replicas = group["spec"].get("replicas", 0)
     if replicas < least:
-        return [_scaled(resource, group, least, "below its least size")]
+        return [_scaled(resource, group, least, "below its minimum size")]
     unready = _unready(view, group)
     if not unready or replicas <= least:
         return []

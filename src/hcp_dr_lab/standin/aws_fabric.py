@@ -1,4 +1,4 @@
-"""The same parts of the cloud as `fabric`, in the region's AWS services."""
+"""The same cloud resources as in `fabric`, in the region's AWS services."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PRIVATE_TTL = 300
 
 
 class AwsFabric:
-    """`clients` makes a client of a service by its name."""
+    """`clients` maps the name of a service to its client."""
 
     def __init__(self, clients: Mapping[str, Any]) -> None:
         self._ec2: EC2Client = clients["ec2"]
@@ -47,7 +47,7 @@ class AwsFabric:
         self._contents: dict[str, str] = {}  # documents by their ETag and key
 
     def parts(self) -> dict[str, Any]:
-        """The fields of View by the same names. Raises ClientError, BotoCoreError."""
+        """Return the fields of View with the same names. Raises ClientError, BotoCoreError."""
         return {
             "documents": self._documents(),
             "security_groups": {item.group_id: item for item in self._groups()},
@@ -57,7 +57,8 @@ class AwsFabric:
         }
 
     def perform(self, change: CloudChange) -> None:
-        """Raises ClientError, BotoCoreError. A group in use stays, as its deletion is refused."""
+        """Perform a change. A security group in use stays, because AWS refuses its deletion. Raises ClientError,
+        BotoCoreError."""
         match change:
             case PutDocument(key, content):
                 self._put(key, content.encode())
@@ -142,7 +143,7 @@ class AwsFabric:
             yield EndpointService(item["ServiceId"], item["ServiceName"], name)
 
     def _create_service(self, change: CreateEndpointService) -> None:
-        """With the load balancer itself, which nobody else makes in the simulator."""
+        """Create the service, and the load balancer, because the simulator has none."""
         subnets = [subnet["SubnetId"] for subnet in self._ec2.describe_subnets()["Subnets"]]
         made = self._elb.create_load_balancer(Name=change.load_balancer, Subnets=subnets[:1], Type="network")
         self._ec2.create_vpc_endpoint_service_configuration(
@@ -170,13 +171,13 @@ class AwsFabric:
         )
 
     def _private_zones(self) -> dict[str, str]:
-        """Zone ids by name, without its dot."""
+        """Return zone IDs by name without final dot."""
         pages = self._route53.get_paginator("list_hosted_zones").paginate()
         zones = [zone for page in pages for zone in page["HostedZones"]]
         return {zone["Name"].rstrip("."): zone["Id"] for zone in zones if zone.get("Config", {}).get("PrivateZone")}
 
     def _zone(self, name: str) -> str:
-        """Its id; made where it is absent, as `hypershift create infra` does."""
+        """Return the zone's ID; create a missing zone, as `hypershift create infra` does."""
         found = self._private_zones().get(name)
         if found is not None:
             return found

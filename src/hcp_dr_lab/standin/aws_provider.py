@@ -1,7 +1,7 @@
-"""The AWS provider of Cluster API: AWSMachines and their instances. The dangerous one.
+"""The AWS provider of Cluster API: AWSMachines and their instances. This role is the dangerous one.
 
-An AWSMachine that is being deleted costs its instance its life, unless it or its Cluster is paused. One without
-provider ID gets an instance of its own, whatever instance it once had.
+The deletion of an AWSMachine terminates its instance, unless the AWSMachine or its Cluster is paused. An AWSMachine
+without provider ID gets a new instance, even if it had another instance before.
 """
 
 from __future__ import annotations
@@ -34,70 +34,72 @@ _GONE = ("terminated",)
 
 def reconcile(view: View) -> list[Change]:
     changes: list[Change] = []
-    for found in view.all(r.AWS_MACHINE):
-        if view.active(found["metadata"]["namespace"], names.CAPI_PROVIDER):
-            changes += _machine(view, found)
+    for aws_machine in view.all(r.AWS_MACHINE):
+        if view.active(aws_machine["metadata"]["namespace"], names.CAPI_PROVIDER):
+            changes += _machine(view, aws_machine)
     return changes
 
 
-def _machine(view: View, found: Object) -> list[Change]:
-    namespace = found["metadata"]["namespace"]
-    owner = owner_named(found, r.MACHINE.kind)
+def _machine(view: View, aws_machine: Object) -> list[Change]:
+    namespace = aws_machine["metadata"]["namespace"]
+    owner = owner_named(aws_machine, r.MACHINE.kind)
     machine = view.find(r.MACHINE, owner, namespace) if owner else None
-    cluster = view.find(r.CLUSTER, label(found, names.CLUSTER_NAME) or "", namespace)
-    if machine is None or cluster is None or machine_api_paused(cluster, found):
+    cluster = view.find(r.CLUSTER, label(aws_machine, names.CLUSTER_NAME) or "", namespace)
+    if machine is None or cluster is None or machine_api_paused(cluster, aws_machine):
         return []
-    instance = _instance(view, found)
-    if deleting(found):
-        return _delete(found, instance)
-    changes = add_finalizer(r.AWS_MACHINE, found, _FINALIZER)
+    instance = _instance(view, aws_machine)
+    if deleting(aws_machine):
+        return _delete(aws_machine, instance)
+    changes = add_finalizer(r.AWS_MACHINE, aws_machine, _FINALIZER)
     if instance is None:
-        if found["spec"].get("providerID"):
-            return changes + set_status(r.AWS_MACHINE, found, _lost(view, found))
-        return changes + _run(view, found, machine, cluster)
+        if aws_machine["spec"].get("providerID"):
+            return changes + set_status(r.AWS_MACHINE, aws_machine, _lost(view, aws_machine))
+        return changes + _run(view, aws_machine, machine, cluster)
     wanted = body(
         r.AWS_MACHINE,
-        found["metadata"]["name"],
+        aws_machine["metadata"]["name"],
         namespace,
         spec={"providerID": instance.provider_id, "instanceID": instance.instance_id},
     )
-    return changes + ensure(view, r.AWS_MACHINE, wanted) + set_status(r.AWS_MACHINE, found, _status(view, instance))
+    return (
+        changes + ensure(view, r.AWS_MACHINE, wanted) + set_status(r.AWS_MACHINE, aws_machine, _status(view, instance))
+    )
 
 
-def _instance(view: View, found: Object) -> CloudInstance | None:
-    """By provider ID; without one, that which was run for this very object."""
-    provider_id = found["spec"].get("providerID")
+def _instance(view: View, aws_machine: Object) -> CloudInstance | None:
+    """Find the instance by provider ID, or without a provider ID the instance that was run for this object."""
+    provider_id = aws_machine["spec"].get("providerID")
     if provider_id:
         return view.instances.get(provider_id.rsplit("/", 1)[-1])
-    uid = found["metadata"]["uid"]
+    uid = aws_machine["metadata"]["uid"]
     mine = (item for item in view.instances.values() if item.tags.get(_UID_TAG) == uid and item.state not in _GONE)
     return next(mine, None)
 
 
-def _delete(found: Object, instance: CloudInstance | None) -> list[Change]:
+def _delete(aws_machine: Object, instance: CloudInstance | None) -> list[Change]:
     if instance is None or instance.state in _GONE:
-        return drop_finalizer(r.AWS_MACHINE, found, _FINALIZER)
+        return drop_finalizer(r.AWS_MACHINE, aws_machine, _FINALIZER)
     if instance.state == "shutting-down":
         return []
-    why = f"AWSMachine {names.path_name(found)} is being deleted"
+    why = f"AWSMachine {names.path_name(aws_machine)} is being deleted"
     return [TerminateInstance(instance.instance_id, why)]
 
 
-def _run(view: View, found: Object, machine: Object, cluster: Object) -> list[Change]:
-    namespace, name = found["metadata"]["namespace"], found["metadata"]["name"]
+def _run(view: View, aws_machine: Object, machine: Object, cluster: Object) -> list[Change]:
+    namespace, name = aws_machine["metadata"]["namespace"], aws_machine["metadata"]["name"]
     secret_name = machine["spec"]["bootstrap"].get("dataSecretName")
     secret = view.find(r.SECRET, secret_name, namespace) if secret_name else None
     reference = cluster["spec"].get("infrastructureRef") or {}
     infrastructure = view.find(r.AWS_CLUSTER, reference.get("name", ""), namespace)
     if secret is None or infrastructure is None or not (infrastructure.get("status") or {}).get("ready"):
         waiting = condition(view, "InstanceReady", "False", "WaitingForBootstrapData", "Waiting for the user data")
-        return set_status(r.AWS_MACHINE, found, {"conditions": [waiting]})
-    spec = found["spec"]
+        return set_status(r.AWS_MACHINE, aws_machine, {"conditions": [waiting]})
+    spec = aws_machine["spec"]
     tags = {
         "Name": name,
         f"{_OWNED_TAG}{cluster['metadata']['name']}": "owned",
         "sigs.k8s.io/cluster-api-provider-aws/role": "node",
-        _UID_TAG: found["metadata"]["uid"],
+        _UID_TAG: aws_machine["metadata"]["uid"],
         **(spec.get("additionalTags") or {}),
     }
     return [
@@ -116,7 +118,7 @@ def _run(view: View, found: Object, machine: Object, cluster: Object) -> list[Ch
 
 def _status(view: View, instance: CloudInstance) -> Object:
     runs = instance.state == "running"
-    told = ("True", "Running") if runs else ("False", "InstanceNotReady")
+    state_and_reason = ("True", "Running") if runs else ("False", "InstanceNotReady")
     message = f"The instance is {instance.state}"
     return {
         "ready": runs,
@@ -125,10 +127,10 @@ def _status(view: View, instance: CloudInstance) -> Object:
             {"type": "InternalIP", "address": instance.private_address},
             {"type": "InternalDNS", "address": instance.private_name},
         ],
-        "conditions": [condition(view, "InstanceReady", *told, message)],
+        "conditions": [condition(view, "InstanceReady", *state_and_reason, message)],
     }
 
 
-def _lost(view: View, found: Object) -> Object:
-    message = f"There is no instance {found['spec']['providerID']}"
+def _lost(view: View, aws_machine: Object) -> Object:
+    message = f"There is no instance {aws_machine['spec']['providerID']}"
     return {"ready": False, "conditions": [condition(view, "InstanceReady", "Unknown", "InstanceNotFound", message)]}

@@ -1,7 +1,7 @@
-"""The objects of one cluster, kept up to date by watches, for reading without asking.
+"""The objects of one cluster, kept up to date by watches, for reading without requests.
 
-What this process itself changed is put in from the API server's answer, so that a role never decides on a state that
-is older than its own last act. Cluster objects are never changed in place, so a copy of the index is a snapshot.
+Responses to this process's own changes are added immediately, so that a role never decides on a state older than its
+own last change. Objects are never modified in place, so a copy of the index is a snapshot.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Objects = dict[Resource, dict[Key, Object]]
 
 
 class Cache:
-    """`changed` is set whenever something is new; `stop` ends the watches soon."""
+    """`changed` is set after every change; `stop` ends the watches soon."""
 
     def __init__(self, cluster: Kubernetes, resources: Sequence[Resource]) -> None:
         self._cluster = cluster
         self._lock = threading.Lock()
         self._objects: Objects = {resource: {} for resource in resources}
         self._missing = set(resources)
-        self._gone: set[str] = set()  # UIDs whose end was seen: a late answer must not bring them back
+        self._gone: set[str] = set()  # UIDs of deleted objects: a late response must not add them again
         self.changed = threading.Event()
         self.stop = threading.Event()
 
@@ -39,7 +39,7 @@ class Cache:
             threading.Thread(target=self._follow, args=(resource,), name=name, daemon=True).start()
 
     def complete(self) -> bool:
-        """Whether each kind was listed once."""
+        """Return whether every kind was listed once."""
         with self._lock:
             return not self._missing
 
@@ -48,7 +48,7 @@ class Cache:
             return {resource: dict(found) for resource, found in self._objects.items()}
 
     def put(self, resource: Resource, item: Object) -> None:
-        """An object as the API server answered with it; an older state than the known one is ignored."""
+        """Add an object from a response of the API server; a state older than the known state is ignored."""
         with self._lock:
             found = self._objects.get(resource)
             if found is None or item["metadata"]["uid"] in self._gone:
@@ -76,7 +76,7 @@ class Cache:
                 self.stop.wait(_PAUSE_SECONDS)
 
     def _step(self, resource: Resource, version: str) -> str:
-        """List where no version is known, then follow until the watch ends; the version to go on from."""
+        """List if no version is known, then watch until the watch ends. Return the version for the next watch."""
         if not version:
             listing = self._cluster.list(resource)
             with self._lock:

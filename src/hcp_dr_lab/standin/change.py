@@ -1,4 +1,4 @@
-"""What a role may want done: a closed set of values, performed by whoever hosts the role."""
+"""The changes that a role can request: a closed set of values, performed by the role's host."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A merge patch. With metadata.resourceVersion in the body it holds for that version only."""
+    """A merge patch. With metadata.resourceVersion in the body it applies only to this version."""
 
     resource: Resource
     name: str
@@ -71,7 +71,8 @@ class TerminateInstance:
 
 @dataclass(frozen=True, slots=True)
 class DeleteHosted:
-    """Delete an object inside the hosted cluster whose control plane is in `namespace`; `inside` is its own."""
+    """Delete an object inside the hosted cluster with its control plane in `namespace`. `inside` is the object's own
+    namespace."""
 
     namespace: str
     resource: Resource
@@ -87,7 +88,7 @@ class DeleteHosted:
 
 @dataclass(frozen=True, slots=True)
 class RebootNode:
-    """Write these annotations to a Node inside the hosted cluster, and reboot the instance under it."""
+    """Write annotations to a Node inside the hosted cluster, and reboot its instance."""
 
     namespace: str
     name: str
@@ -101,7 +102,7 @@ class RebootNode:
 
 @dataclass(frozen=True, slots=True)
 class RemoveFolder:
-    """Remove the folder behind a volume."""
+    """Remove the folder of a volume."""
 
     path: str
 
@@ -111,7 +112,7 @@ class RemoveFolder:
 
 @dataclass(frozen=True, slots=True)
 class PutDocument:
-    """Put an object into the OIDC bucket, whoever's it was."""
+    """Put an object into the OIDC bucket, regardless of the previous owner."""
 
     key: str
     content: str = field(repr=False)
@@ -122,7 +123,7 @@ class PutDocument:
 
 @dataclass(frozen=True, slots=True)
 class DeleteDocument:
-    """Delete an object of the OIDC bucket; harmless where it is absent."""
+    """Delete an object of the OIDC bucket, if present."""
 
     key: str
     why: str
@@ -133,7 +134,7 @@ class DeleteDocument:
 
 @dataclass(frozen=True, slots=True)
 class CreateSecurityGroup:
-    """Create a security group in a VPC that lets these CIDRs in; its tag Name is its name."""
+    """Create a security group in a VPC that allows ingress from these CIDRs; the tag Name is the name."""
 
     name: str
     vpc: str
@@ -146,18 +147,18 @@ class CreateSecurityGroup:
 
 @dataclass(frozen=True, slots=True)
 class AllowInto:
-    """Let these CIDRs into a security group."""
+    """Allow ingress from these CIDRs into a security group."""
 
     group_id: str
     rules: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"let {', '.join(self.rules)} into the security group {self.group_id}"
+        return f"allow {', '.join(self.rules)} into the security group {self.group_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class RevokeRules:
-    """Take every rule away from a security group, those for what goes out too."""
+    """Revoke all rules of a security group, for ingress and egress."""
 
     group_id: str
     why: str
@@ -168,7 +169,7 @@ class RevokeRules:
 
 @dataclass(frozen=True, slots=True)
 class DeleteSecurityGroup:
-    """Delete a security group. AWS refuses (DependencyViolation) while something is in it: then it stays."""
+    """Delete a security group. AWS refuses (DependencyViolation) while the group is in use; then the group stays."""
 
     group_id: str
     why: str
@@ -204,7 +205,7 @@ class CreateEndpoint:
     tags: Mapping[str, str]
 
     def __str__(self) -> str:
-        return f"create a VPC endpoint that leads to {self.service_name}"
+        return f"create a VPC endpoint to {self.service_name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ class DeleteEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class PutPrivateRecord:
-    """Upsert a CNAME of 300 seconds in a private zone, which is made where it is absent."""
+    """Upsert a CNAME with a TTL of 300 seconds in a private zone; a missing zone is created."""
 
     zone: str
     name: str
@@ -230,7 +231,7 @@ class PutPrivateRecord:
 
 @dataclass(frozen=True, slots=True)
 class DeletePrivateRecord:
-    """Delete a CNAME by its name, whatever it points to; harmless where it is absent."""
+    """Delete a CNAME by name, regardless of its target, if present."""
 
     zone: str
     name: str
@@ -254,7 +255,7 @@ CloudChange = (
     | PutPrivateRecord
     | DeletePrivateRecord
 )
-"""What changes the parts of the cloud that View has as documents, security groups, endpoints and private records."""
+"""Changes of cloud resources that View has as documents, security groups, endpoints and private records."""
 
 Change = (
     Create | Patch | Delete | RunInstance | TerminateInstance | DeleteHosted | RebootNode | RemoveFolder | CloudChange
@@ -267,7 +268,7 @@ def place(resource: Resource, metadata: Mapping[str, str | None]) -> str:
 
 
 def _paths(body: Object, depth: int = 2) -> list[str]:
-    """Which fields a patch touches, never their values: they may be secret."""
+    """List the fields in a patch without values, because values may be secret."""
     paths: list[str] = []
     for key, value in body.items():
         if key == "resourceVersion":

@@ -1,4 +1,4 @@
-"""The region's AWS as the operators use it: instances, and the rest of the cloud's parts in `aws_fabric`."""
+"""The region's AWS for the operators: instances; other cloud resources are in `aws_fabric`."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _instance(instance: InstanceTypeDef) -> CloudInstance:
 
 
 def _credentials(layout: Layout) -> tuple[str, str]:
-    """From the region's credentials file, so that no setting of the machine has a say."""
+    """Read the region's credentials file, so that settings of the machine have no effect."""
     values = dict(
         line.split("=", 1)
         for line in layout.aws_credentials_file.read_text("utf-8").replace(" ", "").splitlines()

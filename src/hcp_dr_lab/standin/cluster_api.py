@@ -1,7 +1,7 @@
-"""Cluster API: MachineDeployment to MachineSet to Machine, by owner references alone.
+"""Cluster API: MachineDeployment to MachineSet to Machine, only by owner references.
 
-A machine under a controller of another UID does not count, so a new one is made; one without controller is adopted.
-Both are what a restore lives or dies by.
+A machine with a controller of another UID is not counted, so a new machine is created; a machine without controller is
+adopted. A restore depends on both.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _cluster(view: View, cluster: Object) -> list[Change]:
 
 
 def _delete_cluster(view: View, cluster: Object) -> list[Change]:
-    """What it owns goes first; then its control plane and infrastructure; then its finalizer."""
+    """Delete the owned objects first, then control plane and infrastructure, then the finalizer."""
     why = "its Cluster is being deleted"
     namespace, name = cluster["metadata"]["namespace"], cluster["metadata"]["name"]
     changes: list[Change] = []
@@ -145,12 +145,12 @@ def _machine_set(view: View, cluster: Object, found: Object) -> list[Change]:
 
 
 def _unowned(found: Object) -> bool:
-    """A MachineSet that no MachineDeployment controls belongs to the Cluster."""
+    """Return whether no MachineDeployment controls the MachineSet; then it belongs to the Cluster."""
     return not (found["metadata"].get("ownerReferences") or ())
 
 
 def _new_machine(view: View, machine_set: Object) -> list[Change]:
-    """The Machine and the AWSMachine cloned from the template, both of one name."""
+    """Create a Machine and, from the template, an AWSMachine with the same name."""
     namespace, template = machine_set["metadata"]["namespace"], machine_set["spec"]["template"]
     reference = template["spec"]["infrastructureRef"]
     source = view.find(r.AWS_MACHINE_TEMPLATE, reference["name"], namespace)
@@ -186,7 +186,7 @@ def _new_machine(view: View, machine_set: Object) -> list[Change]:
 
 
 def _remove(machine_set: Object, machines: list[Object], surplus: int) -> list[Change]:
-    """Marked ones first, then those without a node, then the youngest."""
+    """Delete surplus machines: marked machines first, then machines without a node, then the newest."""
     order = sorted(
         machines,
         key=lambda item: (

@@ -1,8 +1,8 @@
-"""Cluster API objects between their two versions, v1beta1 and v1beta2, as far as the rehearsal uses them.
+"""Convert Cluster API objects between v1beta1 and v1beta2, as far as the rehearsal uses them.
 
-References lose their version and namespace on the way to v1beta2 and get them back on the way to v1beta1; durations
-are texts there and seconds here; conditions and a few groups of fields have moved (Cluster API's notes on the
-migration from v1.10 to v1.11). Fields that are the same in both stay as they are.
+References lose version and namespace in v1beta2 and regain them in v1beta1; durations are texts in v1beta1 and seconds
+in v1beta2; conditions and a few groups of fields have moved (Cluster API's notes on the migration from v1.10 to v1.11).
+Fields that are equal in both versions are unchanged.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _REFERRING: dict[str, Path] = {
 
 
 def converted(item: Object, wanted: str) -> Object:
-    """The object in the version `wanted`, an apiVersion. ValueError for versions that are not known."""
+    """Return the object in the version `wanted`, an apiVersion. Raises ValueError for unknown versions."""
     present = item["apiVersion"]
     if present == wanted:
         return item
@@ -78,7 +78,7 @@ def converted(item: Object, wanted: str) -> Object:
 
 
 def _references(item: Object) -> list[tuple[Object, str]]:
-    """Where references are: the object that holds one, and under which key."""
+    """Return the places of references: the parent object and the key."""
     spec = _get(item, _REFERRING.get(item["kind"], ("none",))) or {}
     holders = ((spec, "controlPlaneRef"), (spec, "infrastructureRef"), (spec.get("bootstrap") or {}, "configRef"))
     return [(holder, key) for holder, key in holders if holder.get(key)]
@@ -125,7 +125,7 @@ def _text(seconds: int) -> str:
 
 
 def _move(item: Object, moves: Sequence[tuple[Path, Path]], *, forward: bool) -> None:
-    """All are taken out before one is put in, since places are used again."""
+    """Remove all values before inserting them, because paths are reused."""
     taken = [(new if forward else old, _take(item, old if forward else new)) for old, new in moves]
     for path, value in taken:
         if value is not None:
@@ -136,7 +136,7 @@ def _move(item: Object, moves: Sequence[tuple[Path, Path]], *, forward: bool) ->
 
 
 def _take(item: Object, path: Path) -> Any:
-    """With the objects that are empty then."""
+    """Remove a value, and parent objects that become empty."""
     holder = _get(item, path[:-1])
     if not isinstance(holder, dict) or path[-1] not in holder:
         return None

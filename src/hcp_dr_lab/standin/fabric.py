@@ -1,6 +1,6 @@
-"""What of the cloud the operators touch besides instances, in memory: OIDC documents, security groups, private ways.
+"""Cloud resources of the operators except instances, in memory: OIDC documents, security groups, private connections.
 
-One for all management clusters, as the cloud is one.
+One instance is shared by all management clusters, like the cloud.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ENDPOINT_DOMAIN = "vpce-svc.us-east-1.vpce.amazonaws.com"
 
 @dataclass(slots=True)
 class Fabric:
-    """`parts` are the fields of View by the same names."""
+    """`parts` are the fields of View with the same names."""
 
     documents: dict[str, str] = field(default_factory=dict)
     security_groups: dict[str, SecurityGroup] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Fabric:
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def parts(self) -> dict[str, Any]:
-        """Copies, for one View."""
+        """Return copies for one View."""
         return {
             "documents": dict(self.documents),
             "security_groups": dict(self.security_groups),
@@ -53,7 +53,7 @@ class Fabric:
         }
 
     def perform(self, change: CloudChange, *, groups_in_use: Iterable[str] = ()) -> bool:
-        """False where AWS would refuse: a security group that an instance is still in."""
+        """Perform a change. Return False if AWS would refuse: deleting a security group with an instance."""
         match change:
             case PutDocument(key, content):
                 self.documents[key] = content

@@ -1,8 +1,8 @@
-"""A MachineHealthCheck: it judges the nodes of its Machines as the hosted API of its own side tells of them, and marks
-those Machines that are to go; their MachineSet deletes them, and with them their instances.
+"""A MachineHealthCheck: judges the nodes of its Machines by the hosted API of its own side, and marks unhealthy
+Machines; their MachineSet deletes them together with their instances.
 
-After a move the nodes report to the other side, so that a source whose API still serves sees all of them not Ready
-(rule A12). It acts on no more than a few at a time, which is all of a small pool.
+After a relocation the nodes report to the destination, so all nodes become not Ready on a source with a running API
+(rule A12). The check acts on a few machines at a time, which can be all machines of a small pool.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SKIP = "cluster.x-k8s.io/skip-remediation"
 
 
 def reconcile(view: View, cluster: Object, check: Object) -> list[Change]:
-    """Nothing while the hosted API cannot be asked."""
+    """Does nothing while the hosted API does not answer."""
     namespace = check["metadata"]["namespace"]
     if deleting(check) or namespace not in view.hosted_nodes:
         return []
@@ -47,26 +47,26 @@ def reconcile(view: View, cluster: Object, check: Object) -> list[Change]:
         if why is None and condition_status(item, HEALTHY) is not None:
             changes += set_status(r.MACHINE, item, {"conditions": [condition(view, HEALTHY, "True", "Succeeded")]})
         elif why is not None and acts:
-            told = [
+            failed = [
                 condition(view, HEALTHY, "False", "NodeNotHealthy", why),
                 condition(view, REMEDIATED, "False", "WaitingForRemediation", why),
             ]
-            changes += set_status(r.MACHINE, item, {"conditions": told})
+            changes += set_status(r.MACHINE, item, {"conditions": failed})
     return changes
 
 
-def is_to_go(found: Object) -> bool:
-    """Whether a health check has given a Machine to its owner for remediation."""
-    return condition_status(found, HEALTHY) == "False" and condition_status(found, REMEDIATED) == "False"
+def is_to_go(machine: Object) -> bool:
+    """Return whether a health check has marked the Machine for remediation by its owner."""
+    return condition_status(machine, HEALTHY) == "False" and condition_status(machine, REMEDIATED) == "False"
 
 
 def unready_seconds(view: View, node: Object) -> float:
-    """How long a Node is not Ready; 0 while it is."""
+    """Return how long a Node is not Ready; 0 if it is Ready."""
     conditions = (node.get("status") or {}).get("conditions") or ()
-    told = next((entry for entry in conditions if entry["type"] == "Ready"), None)
-    if told is None or told["status"] == "True" or "lastTransitionTime" not in told:
+    ready = next((entry for entry in conditions if entry["type"] == "Ready"), None)
+    if ready is None or ready["status"] == "True" or "lastTransitionTime" not in ready:
         return 0
-    return (view.now - datetime.fromisoformat(told["lastTransitionTime"])).total_seconds()
+    return (view.now - datetime.fromisoformat(ready["lastTransitionTime"])).total_seconds()
 
 
 def _selected(view: View, check: Object) -> list[Object]:

@@ -1,6 +1,6 @@
-"""The process that hosts the roles for one management cluster: watch, let them decide, perform, and say so.
+"""The process that hosts the roles for one management cluster: watch, let roles decide, perform and log the changes.
 
-Level-triggered: each round (`turn`) shows the whole state to every role.
+Level-triggered: in every round (`turn`) every role gets the whole state.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ from hcp_dr_lab.standin.webhook_server import WebhookServer
 
 _LOG = logging.getLogger("standin")
 
-_SETTLE_SECONDS = 0.03  # how long events are gathered before a round
-_TICK_SECONDS = 2.0  # a round even without events: dates pass and instances change
+_SETTLE_SECONDS = 0.03  # time for collecting events before a round
+_TICK_SECONDS = 2.0  # a round even without events, for times and instances
 _PARTS_SECONDS = 5.0
 _AFTER_FAILURE_SECONDS = 1.0
 
 
 class Host:
-    """One management cluster's stand-in. `run` never ends by itself."""
+    """The stand-in of one management cluster. `run` never returns."""
 
     def __init__(self, layout: Layout, cluster: ManagementCluster) -> None:
         self._layout = layout
@@ -80,7 +80,7 @@ class Host:
         self._nodes.start()
         while not self._cache.complete():
             self._cache.changed.wait(0.1)
-        _LOG.info("all kinds are known, the roles begin")
+        _LOG.info("all kinds are listed, starting the roles")
         while True:
             self._cache.changed.clear()
             acted, failed = self._round()
@@ -91,16 +91,16 @@ class Host:
                 time.sleep(_SETTLE_SECONDS)
 
     def _round(self) -> tuple[bool, bool]:
-        """Whether anything was done, and whether anything failed."""
+        """Run a round; return whether a change was made, and whether a change failed."""
         self._webhooks.serve(wanted=self._view().active(OPERATOR_NAMESPACE, OPERATOR))
         return turn.play(self._view, self._do, _LOG.info, (BotoCoreError, ClientError, OSError))
 
     def _view(self) -> View:
         objects = self._cache.snapshot()
         if objects[r.AWS_MACHINE] and time.monotonic() - self._instances_at > _TICK_SECONDS:
-            self._look_at_instances()
+            self._read_instances()
         if objects[r.HOSTED_CLUSTER] and time.monotonic() - self._parts_at > _PARTS_SECONDS:
-            self._look_at_parts()
+            self._read_parts()
         return View(
             objects=objects,
             now=datetime.now(UTC),
@@ -115,14 +115,14 @@ class Host:
             **self._parts,
         )
 
-    def _look_at_instances(self) -> None:
+    def _read_instances(self) -> None:
         try:
             self._instances = self._cloud.instances()
             self._instances_at = time.monotonic()
         except (BotoCoreError, ClientError) as error:
             _LOG.warning("EC2 does not answer: %s", error)
 
-    def _look_at_parts(self) -> None:
+    def _read_parts(self) -> None:
         try:
             self._parts = self._cloud.fabric.parts()
             self._parts_at = time.monotonic()
@@ -138,17 +138,19 @@ class Host:
                 self._cache.put(resource, answer)
             case Delete(resource, name, namespace, uid, _, propagation):
                 self._kubernetes.delete(resource, name, namespace, uid=uid, propagation=propagation)
-                left = self._kubernetes.find(resource, name, namespace)
-                if left is not None:
-                    self._cache.put(resource, left)
+                remaining = self._kubernetes.find(resource, name, namespace)
+                if remaining is not None:
+                    self._cache.put(resource, remaining)
             case RunInstance():
                 made = self._cloud.run(change)
                 self._instances = {**self._instances, made.instance_id: made}
             case TerminateInstance(instance_id):
                 self._cloud.terminate(instance_id)
-                self._look_at_instances()
+                self._read_instances()
             case DeleteHosted(namespace, r.NODE, _, name, uid):
-                with contextlib.suppress(errors.KubernetesError):  # a machine's end does not wait for its API
+                with contextlib.suppress(
+                    errors.KubernetesError
+                ):  # the deletion of a machine does not wait for the hosted API
                     self._nodes.delete(namespace, r.NODE, name, None, uid)
             case DeleteHosted(namespace, resource, inside, name, uid):
                 self._nodes.delete(namespace, resource, name, inside, uid)
@@ -159,17 +161,17 @@ class Host:
                 self._remove(Path(path))
             case _:
                 self._cloud.fabric.perform(change)
-                self._look_at_parts()
+                self._read_parts()
 
     def _remove(self, folder: Path) -> None:
-        """Never anything but a volume of this cluster."""
+        """Remove a folder, only if it is a volume of this cluster."""
         if folder.parent != self._volumes:
-            raise OSError(f"{folder} is no volume of this cluster")
+            raise OSError(f"{folder} is not a volume of this cluster")
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def heartbeat(folder: Path) -> Path:
-    """Touched after each round."""
+    """Return the file that is touched after every round."""
     return folder / "heartbeat"
 
 

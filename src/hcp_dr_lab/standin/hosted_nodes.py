@@ -1,7 +1,7 @@
-"""The nodes of the hosted clusters whose control planes run here, and what else its operators look at inside, asked for
-every two seconds.
+"""The nodes of hosted clusters with a control plane here, and other hosted objects for the operators, read every two
+seconds.
 
-The API server is reached at its pod's address, as Cluster API reaches it through the Service in its own namespace.
+The API server is reached at its pod's address; Cluster API uses the Service in its own namespace.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NAME = "kube-apiserver"  # in the serving certificate
 
 
 class HostedNodes:
-    """`nodes` and `monitoring` are replaced as a whole, never changed."""
+    """`nodes` and `monitoring` are replaced as a whole, never modified."""
 
     def __init__(self, cache: Cache, folder: Path) -> None:
         self._cache = cache
@@ -49,13 +49,13 @@ class HostedNodes:
         threading.Thread(target=self._follow, name="hosted nodes", daemon=True).start()
 
     def delete(self, namespace: str, resource: Resource, name: str, inside: str | None, uid: str) -> None:
-        """Raises the errors of the port; nothing where the hosted API is not reachable from here."""
+        """Does nothing if the hosted API is not reachable from here. Raises the port's errors."""
         known = self._clients.get(namespace)
         if known is not None:
             known[1].delete(resource, name, inside, uid=uid)
 
     def annotate(self, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
-        """Raises the errors of the port; nothing where the hosted API is not reachable from here."""
+        """Does nothing if the hosted API is not reachable from here. Raises the port's errors."""
         known = self._clients.get(namespace)
         if known is not None:
             known[1].patch(NODE, name, None, {"metadata": {"annotations": dict(annotations)}})
@@ -74,7 +74,7 @@ class HostedNodes:
             if monitoring != self.monitoring:
                 self.monitoring = monitoring
                 self._cache.changed.set()
-            if _seen(found) != _seen(self.nodes):
+            if _node_states(found) != _node_states(self.nodes):
                 self.nodes = found
                 self._cache.changed.set()
 
@@ -90,7 +90,7 @@ class HostedNodes:
             return self.nodes.get(namespace)
 
     def _ask_of_monitoring(self, objects: Objects, namespace: str) -> dict[str, Monitoring]:
-        """Empty while the hosted API does not answer: what was known before must not be acted upon."""
+        """Return an empty mapping while the hosted API does not answer: roles must not act on previous values."""
         client = self._client(objects, namespace)
         if client is None:
             return {}
@@ -134,7 +134,7 @@ class HostedNodes:
         return client
 
 
-def _seen(nodes: dict[str, tuple[Object, ...]]) -> list[tuple[str, ...]]:
+def _node_states(nodes: dict[str, tuple[Object, ...]]) -> list[tuple[str, ...]]:
     return [
         (namespace, node["metadata"]["uid"], str(is_ready(node)), str(node["metadata"].get("annotations")))
         for namespace, found in sorted(nodes.items())

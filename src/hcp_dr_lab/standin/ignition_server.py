@@ -1,5 +1,5 @@
-"""The ignition server of a hosted cluster: it rotates the tokens by which new machines fetch their configuration, ends
-those that have expired, and marks those that were used. No pause reaches it (rule G;
+"""The ignition server of a hosted cluster: rotates the tokens with which new machines fetch their configuration,
+deletes expired tokens, and marks used tokens. It ignores pauses (rule G;
 ignition-server/controllers/tokensecret_controller.go)."""
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def _rotated(view: View, secret: Object) -> Patch:
 
 
 def _was_used(view: View, secret: Object) -> bool:
-    """A machine has become a node since the token was made. One that was a node before fetched with another, and never
-    does again: a Machine object that was restored is younger than its node."""
+    """Return whether a machine has become a node since the token's creation. A machine that was a node before used
+    another token, and never fetches again: a restored Machine object is newer than its node."""
     pool, since = annotation(secret, names.NODE_POOL), _created(secret)
     nodes = (
         machine.node_of(view, found)

@@ -1,6 +1,6 @@
-"""The in-place upgrader of a hosted cluster, a part of hosted-cluster-config-operator: it brings the nodes of an
-InPlace pool to another configuration as they run, and reboots each. It asks for no pause: what was under way goes on
-(rule G; control-plane-operator/hostedclusterconfigoperator/controllers/inplaceupgrader/inplaceupgrader.go).
+"""The in-place upgrader of a hosted cluster, a part of hosted-cluster-config-operator: changes the configuration of an
+InPlace pool's running nodes, and reboots them. It ignores pauses: a started upgrade continues (rule G;
+control-plane-operator/hostedclusterconfigoperator/controllers/inplaceupgrader/inplaceupgrader.go).
 """
 
 from __future__ import annotations
@@ -16,34 +16,42 @@ from hcp_dr_lab.standin.view import View, is_ready
 NAME = "hosted-cluster-config-operator"
 TARGET = "hypershift.openshift.io/nodePoolTargetConfigVersion"  # annotation of an InPlace pool's MachineSet
 CURRENT = "hypershift.openshift.io/nodePoolCurrentConfigVersion"
-MOST_UNAVAILABLE = "hypershift.openshift.io/nodePoolMaxUnavailable"
+MAX_UNAVAILABLE = "hypershift.openshift.io/nodePoolMaxUnavailable"
 NODE_CURRENT = "machineconfiguration.openshift.io/currentConfig"  # annotation of a Node
 
 
 def reconcile(view: View) -> list[Change]:
     changes: list[Change] = []
-    for found in view.all(r.MACHINE_SET):
-        wanted = annotation(found, TARGET)
-        apart = wanted is not None and annotation(found, CURRENT) != wanted
-        if wanted is not None and apart and not deleting(found) and view.active(found["metadata"]["namespace"], NAME):
-            changes += _upgrade(view, found, wanted)
+    for machine_set in view.all(r.MACHINE_SET):
+        wanted = annotation(machine_set, TARGET)
+        apart = wanted is not None and annotation(machine_set, CURRENT) != wanted
+        if (
+            wanted is not None
+            and apart
+            and not deleting(machine_set)
+            and view.active(machine_set["metadata"]["namespace"], NAME)
+        ):
+            changes += _upgrade(view, machine_set, wanted)
     return changes
 
 
-def _upgrade(view: View, found: Object, wanted: str) -> list[Change]:
-    """Some nodes at a time, once there is a token for the target; the set is upgraded when all of its nodes are."""
-    if view.find(r.SECRET, f"token-{found['metadata']['name']}-{wanted}", found["metadata"]["namespace"]) is None:
+def _upgrade(view: View, machine_set: Object, wanted: str) -> list[Change]:
+    """Upgrade some nodes at a time as soon as the target has a token; the set is upgraded when all nodes are."""
+    if (
+        view.find(r.SECRET, f"token-{machine_set['metadata']['name']}-{wanted}", machine_set["metadata"]["namespace"])
+        is None
+    ):
         return []
-    machines = list(owned(view, r.MACHINE, found))
+    machines = list(owned(view, r.MACHINE, machine_set))
     nodes = [(item, node) for item in machines if (node := machine.node_of(view, item)) is not None]
     if len(nodes) < len(machines):
         return []
     old = [(item, node) for item, node in nodes if annotation(node, NODE_CURRENT) != wanted]
-    name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
+    name, namespace = machine_set["metadata"]["name"], machine_set["metadata"]["namespace"]
     if not old:
         return ensure(view, r.MACHINE_SET, body(r.MACHINE_SET, name, namespace, annotations={CURRENT: wanted}))
     unready = sum(not is_ready(node) for _, node in nodes)
-    room = max(int(annotation(found, MOST_UNAVAILABLE) or 1) - unready, 0)
+    room = max(int(annotation(machine_set, MAX_UNAVAILABLE) or 1) - unready, 0)
     return [
         RebootNode(
             namespace,

@@ -1,6 +1,6 @@
-"""What a management cluster needs before the roles can work: kinds, a storage class, and the operator's Deployment.
+"""The prerequisites of the roles on a management cluster: CRDs, a storage class, and the operator's Deployment.
 
-Each is made only where it is absent: an operator that somebody scaled to zero stays at zero.
+Only missing objects are created: an operator that was scaled to zero stays at zero.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ _SUPPORTED = '{"versions":["5.0","4.23","4.22","4.21","4.20","4.19","4.18"]}'
 
 
 def definitions(crds: Path | None = None) -> dict[str, Object]:
-    """The CustomResourceDefinitions to install, by name: the rehearsal's own, with those of the folder in the place of
-    their namesakes. Raises OSError, yaml.YAMLError."""
+    """Return the CustomResourceDefinitions to install, by name: the rehearsal's own, replaced by definitions with the
+    same name in the folder. Raises OSError, yaml.YAMLError."""
     files = [*sorted(OWN_CRDS.glob("*.yaml")), *(sorted(crds.glob("*.yaml")) if crds is not None else ())]
     documents = (found for file in files for found in yaml.safe_load_all(file.read_text("utf-8")) if found)
     return {found["metadata"]["name"]: found for found in documents}
 
 
 def install(cluster: Kubernetes, crds: Path | None = None, webhook: webhooks.Address | None = None) -> None:
-    """Without webhooks kinds of several versions are not converted: what is the same in both is seen in both."""
+    """Without webhooks kinds with several versions are not converted: only fields equal in both versions are
+    visible."""
     kinds = [converting(found, webhook) if webhook else found for found in definitions(crds).values()]
     for definition in kinds:
         _create_if_absent(cluster, r.CUSTOM_RESOURCE_DEFINITION, definition)
@@ -57,8 +58,8 @@ def install(cluster: Kubernetes, crds: Path | None = None, webhook: webhooks.Add
 
 
 def converting(definition: Object, webhook: webhooks.Address) -> Object:
-    """As `hypershift install` does it for the kinds of Cluster API: objects in another version than the stored one are
-    the operator's to convert."""
+    """Add the conversion webhook, as `hypershift install` does for the kinds of Cluster API: the operator converts
+    objects between the stored version and other versions."""
     spec = definition["spec"]
     if spec["group"] != conversion.GROUP or len(spec["versions"]) < _SEVERAL:
         return definition
@@ -68,7 +69,7 @@ def converting(definition: Object, webhook: webhooks.Address) -> Object:
 
 
 def operator() -> Object:
-    """The HyperShift operator's Deployment: the same image and arguments on every management cluster."""
+    """Return the HyperShift operator's Deployment, with the same image and arguments on every management cluster."""
     args = ["operator", f"{OVERRIDES}{_OVERRIDE}", f"{_DOCUMENTS}{OIDC_BUCKET}"]
     container = Container(OPERATOR, image=IDLE_IMAGE, extra={"args": args})
     return deployment(OPERATOR, OPERATOR_NAMESPACE, (container,))

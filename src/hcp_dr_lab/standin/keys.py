@@ -1,4 +1,4 @@
-"""Keys and certificates for real: what the stand-in gives to its roles."""
+"""Real keys and certificates for the stand-in's roles."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The cloud controller of a management cluster, as far as load balancers go: an address for each LoadBalancer Service
-after a while, and a finalizer, so that a Service goes only after its load balancer.
+"""The cloud controller of a management cluster for load balancers: an address for every LoadBalancer Service after a
+delay, and a finalizer, so that a Service is removed only after its load balancer.
 
-A namespace with such a Service in it ends no sooner (rule F4). AWS refuses to delete a load balancer that a VPC
-endpoint service still points at, so that the Service stays as long as that.
+A namespace with such a Service is not removed earlier (rule F4). AWS refuses to delete a load balancer used by a VPC
+endpoint service, so that the Service stays as long as the endpoint service.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def reconcile(view: View) -> list[Change]:
 
 
 def hostname(service: Object) -> str | None:
-    """Under which the load balancer is reached, once it is there."""
+    """Return the load balancer's hostname, if it exists."""
     ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
     found: str | None = ingress[0].get("hostname")
     return found
 
 
 def load_balancer_name(address: str) -> str:
-    """The first label without AWS's own last part (PL: extractNLBName)."""
+    """Return the first label without AWS's suffix (PL: extractNLBName)."""
     return address.partition(".")[0].rpartition("-")[0]
 
 

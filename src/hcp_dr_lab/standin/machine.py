@@ -27,26 +27,26 @@ def created(resource: Resource, wanted: Object) -> Create:
     return Create(resource, without_absent(wanted))
 
 
-def reconcile(view: View, cluster: Object, found: Object) -> list[Change]:
-    name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
-    infrastructure = view.find(r.AWS_MACHINE, found["spec"]["infrastructureRef"]["name"], namespace)
-    if deleting(found):
-        return _delete(view, found, infrastructure)
-    changes = add_finalizer(r.MACHINE, found, _FINALIZER)
-    if controller_uid(found) is None and not (found["metadata"].get("ownerReferences") or ()):
-        changes += add_owner(r.MACHINE, found, cluster, controller=False)
+def reconcile(view: View, cluster: Object, machine: Object) -> list[Change]:
+    name, namespace = machine["metadata"]["name"], machine["metadata"]["namespace"]
+    infrastructure = view.find(r.AWS_MACHINE, machine["spec"]["infrastructureRef"]["name"], namespace)
+    if deleting(machine):
+        return _delete(view, machine, infrastructure)
+    changes = add_finalizer(r.MACHINE, machine, _FINALIZER)
+    if controller_uid(machine) is None and not (machine["metadata"].get("ownerReferences") or ()):
+        changes += add_owner(r.MACHINE, machine, cluster, controller=False)
     if infrastructure is not None and not deleting(infrastructure):
-        changes += add_owner(r.AWS_MACHINE, infrastructure, found)
+        changes += add_owner(r.AWS_MACHINE, infrastructure, machine)
         provider_id = infrastructure["spec"].get("providerID")
         provisioned = bool((infrastructure.get("status") or {}).get("ready"))
         if provider_id and provisioned:
             wanted = body(r.MACHINE, name, namespace, spec={"providerID": provider_id})
             changes += ensure(view, r.MACHINE, wanted)
-    return changes + set_status(r.MACHINE, found, _status(view, found, infrastructure))
+    return changes + set_status(r.MACHINE, machine, _status(view, machine, infrastructure))
 
 
 def node_of(view: View, machine: Object) -> Object | None:
-    """The Node with the machine's provider ID inside the hosted cluster."""
+    """Find the Node with the machine's provider ID in the hosted cluster."""
     provider_id = machine["spec"].get("providerID")
     nodes = view.hosted_nodes.get(machine["metadata"]["namespace"], ())
     return next(
@@ -54,44 +54,44 @@ def node_of(view: View, machine: Object) -> Object | None:
     )
 
 
-def _delete(view: View, found: Object, infrastructure: Object | None) -> list[Change]:
+def _delete(view: View, machine: Object, infrastructure: Object | None) -> list[Change]:
     if infrastructure is not None:
-        return delete(r.AWS_MACHINE, infrastructure, f"its Machine {found['metadata']['name']} is being deleted")
-    node = node_of(view, found)
+        return delete(r.AWS_MACHINE, infrastructure, f"its Machine {machine['metadata']['name']} is being deleted")
+    node = node_of(view, machine)
     changes: list[Change] = []
     if node is not None:
         metadata = node["metadata"]
-        own, why = found["metadata"]["namespace"], f"its Machine {found['metadata']['name']} is being deleted"
+        own, why = machine["metadata"]["namespace"], f"its Machine {machine['metadata']['name']} is being deleted"
         changes.append(DeleteHosted(own, r.NODE, None, metadata["name"], metadata["uid"], why))
-    return changes + drop_finalizer(r.MACHINE, found, _FINALIZER)
+    return changes + drop_finalizer(r.MACHINE, machine, _FINALIZER)
 
 
-def _status(view: View, found: Object, infrastructure: Object | None) -> Object:
-    told = (infrastructure or {}).get("status") or {}
-    provisioned = bool(told.get("ready"))
-    node = node_of(view, found)
+def _status(view: View, machine: Object, infrastructure: Object | None) -> Object:
+    infrastructure_status = (infrastructure or {}).get("status") or {}
+    provisioned = bool(infrastructure_status.get("ready"))
+    node = node_of(view, machine)
     works = node is not None and condition_status(node, "Ready") == "True"
     phase = "Running" if node is not None else "Provisioned" if provisioned else "Provisioning"
 
-    def said(kind: str, *, true: bool, otherwise: str) -> Object:
+    def make_condition(kind: str, *, true: bool, otherwise: str) -> Object:
         return condition(view, kind, "True" if true else "False", kind if true else otherwise)
 
     status: Object = {
         "phase": phase,
         "initialization": {
-            "bootstrapDataSecretCreated": bool(found["spec"]["bootstrap"].get("dataSecretName")),
+            "bootstrapDataSecretCreated": bool(machine["spec"]["bootstrap"].get("dataSecretName")),
             "infrastructureProvisioned": provisioned,
         },
-        "observedGeneration": found["metadata"].get("generation", 1),
+        "observedGeneration": machine["metadata"].get("generation", 1),
         "conditions": [
-            said("InfrastructureReady", true=provisioned, otherwise="NotReady"),
-            said("NodeHealthy", true=works, otherwise="NodeNotHealthy"),
-            said("Ready", true=works, otherwise="NotReady"),
-            said("Available", true=works, otherwise="NotAvailable"),
+            make_condition("InfrastructureReady", true=provisioned, otherwise="NotReady"),
+            make_condition("NodeHealthy", true=works, otherwise="NodeNotHealthy"),
+            make_condition("Ready", true=works, otherwise="NotReady"),
+            make_condition("Available", true=works, otherwise="NotAvailable"),
         ],
     }
-    if told.get("addresses"):
-        status["addresses"] = told["addresses"]
+    if infrastructure_status.get("addresses"):
+        status["addresses"] = infrastructure_status["addresses"]
     if node is not None:
         status["nodeRef"] = {"name": node["metadata"]["name"]}
     return status

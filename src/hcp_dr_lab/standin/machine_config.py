@@ -1,8 +1,8 @@
-"""The ConfigMaps of a control plane namespace that are pieces of a NodePool's machine configuration, and so of its hash
+"""ConfigMaps of a control plane namespace that are pieces of a NodePool's machine configuration, and of its hash
 (facts 2.4; nodepool/config.go).
 
-Core pieces are counted: with one missing no pool goes on. Those that the node tuning operator makes are not: where
-one is missing nobody says so, the hash is another one, and the pool rolls (rule A9).
+Core pieces are counted: if one is missing, no pool continues. Pieces of the node tuning operator are not counted: if
+one is missing, no error is reported, the hash differs, and the pool rolls (rule A9).
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ CORE_PIECES = {
     "ignition-config-fips": "# MachineConfig 30-fips\nspec: {fips: false}\n",
     "ignition-config-worker-ssh": "# MachineConfig 99-worker-ssh\n",
 }
-TUNED = "hypershift.openshift.io/tuned-config"  # label of what a NodePool asks for
-TUNED_RESULT = "hypershift.openshift.io/nto-generated-machine-config"  # label of what is made of it
+TUNED = "hypershift.openshift.io/tuned-config"  # label of a NodePool's input
+TUNED_RESULT = "hypershift.openshift.io/nto-generated-machine-config"  # label of the generated result
 POOL = "hypershift.openshift.io/nodePool"  # label: the pool's bare name
 
 
 def pieces(view: View, namespace: str, pool: str) -> list[Mapping[str, str]] | None:
-    """The contents in the order of their names; None while a core piece is missing."""
-    found = [item for item in view.all(CONFIG_MAP, namespace) if not deleting(item)]
-    core = [item for item in found if label(item, CORE) == "true"]
+    """Return the contents in order of names; None while a core piece is missing."""
+    config_maps = [item for item in view.all(CONFIG_MAP, namespace) if not deleting(item)]
+    core = [item for item in config_maps if label(item, CORE) == "true"]
     if len(core) != len(CORE_PIECES):
         return None
-    return [item.get("data") or {} for item in (*core, *(item for item in found if _tuned(item, pool)))]
+    return [item.get("data") or {} for item in (*core, *(item for item in config_maps if _is_tuned(item, pool)))]
 
 
-def _tuned(found: Object, pool: str) -> bool:
-    return label(found, TUNED_RESULT) == "true" and label(found, POOL) == pool
+def _is_tuned(config_map: Object, pool: str) -> bool:
+    return label(config_map, TUNED_RESULT) == "true" and label(config_map, POOL) == pool

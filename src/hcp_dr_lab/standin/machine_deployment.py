@@ -1,4 +1,4 @@
-"""A MachineDeployment: the MachineSet whose template equals its own is the present one, whatever its revision says."""
+"""A MachineDeployment: the MachineSet with an equal template is the current one, regardless of its revision."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ _HASH = "machine-template-hash"
 _REVISION = "machinedeployment.clusters.x-k8s.io/revision"
 
 
-def reconcile(view: View, cluster: Object, found: Object) -> list[Change]:
-    if deleting(found):
-        sets = list(owned(view, r.MACHINE_SET, found))
+def reconcile(view: View, cluster: Object, deployment: Object) -> list[Change]:
+    if deleting(deployment):
+        sets = list(owned(view, r.MACHINE_SET, deployment))
         why = "its MachineDeployment is being deleted"
         if sets:
             return [change for item in sets for change in delete(r.MACHINE_SET, item, why)]
-        return drop_finalizer(r.MACHINE_DEPLOYMENT, found, DEPLOYMENT_FINALIZER)
-    changes = add_finalizer(r.MACHINE_DEPLOYMENT, found, DEPLOYMENT_FINALIZER)
-    changes += add_owner(r.MACHINE_DEPLOYMENT, found, cluster, controller=False)
-    for orphan in children(view, r.MACHINE_SET, found):
+        return drop_finalizer(r.MACHINE_DEPLOYMENT, deployment, DEPLOYMENT_FINALIZER)
+    changes = add_finalizer(r.MACHINE_DEPLOYMENT, deployment, DEPLOYMENT_FINALIZER)
+    changes += add_owner(r.MACHINE_DEPLOYMENT, deployment, cluster, controller=False)
+    for orphan in children(view, r.MACHINE_SET, deployment):
         if not deleting(orphan):
-            changes += add_owner(r.MACHINE_SET, orphan, found)
-    sets = [item for item in children(view, r.MACHINE_SET, found, with_owned=True) if not deleting(item)]
-    present = _present(view, found, sets)
+            changes += add_owner(r.MACHINE_SET, orphan, deployment)
+    sets = [item for item in children(view, r.MACHINE_SET, deployment, with_owned=True) if not deleting(item)]
+    present = _present(view, deployment, sets)
     if present is None:
-        changes.append(_new_set(view, found, sets))
+        changes.append(_new_set(view, deployment, sets))
     else:
-        changes += _roll(found, present, [item for item in sets if item is not present])
-    return changes + set_status(r.MACHINE_DEPLOYMENT, found, _status(found, sets, present))
+        changes += _roll(deployment, present, [item for item in sets if item is not present])
+    return changes + set_status(r.MACHINE_DEPLOYMENT, deployment, _status(deployment, sets, present))
 
 
 def _present(view: View, deployment: Object, sets: list[Object]) -> Object | None:
-    """The oldest of those with the same template, that is not older than a rollout which was asked for by time
+    """Return the oldest MachineSet with the same template that is not older than a requested rollout time
     (mdutil/util.go:455-504)."""
     template = _comparable(deployment["spec"]["template"])
     after = (deployment["spec"].get("rollout") or {}).get("after")
@@ -64,7 +64,7 @@ def _present(view: View, deployment: Object, sets: list[Object]) -> Object | Non
 
 
 def _comparable(template: Object) -> Object:
-    """What a change of it rolls machines: the metadata's own labels and the spec, but not what is changed in place."""
+    """Return the fields that roll machines when changed: labels and spec, without fields changed in place."""
     labels = {
         key: value for key, value in ((template.get("metadata") or {}).get("labels") or {}).items() if key != _HASH
     }
@@ -100,7 +100,7 @@ def _new_set(view: View, deployment: Object, sets: list[Object]) -> Create:
 
 
 def _roll(deployment: Object, present: Object, older: list[Object]) -> list[Change]:
-    """Bring the present set up and the older ones down, within surge and unavailability."""
+    """Scale the current set up and older sets down, within surge and unavailability."""
     wanted = deployment["spec"].get("replicas", 1)
     limits = ((deployment["spec"].get("rollout") or {}).get("strategy") or {}).get("rollingUpdate") or {}
     surge, unavailable = limits.get("maxSurge", 1), limits.get("maxUnavailable", 0)

@@ -1,4 +1,4 @@
-"""What MachineDeployments and MachineSets share: whose an object is, and how many of them are of use."""
+"""Shared code of MachineDeployments and MachineSets: ownership of objects, and counts of ready objects."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ MACHINE_SET_FINALIZER = "cluster.x-k8s.io/machineset"
 
 
 def owned(view: View, resource: Resource, owner: Object) -> Iterator[Object]:
-    """Controlled by this very object, by UID."""
+    """Return the objects controlled by this object, by UID."""
     uid = owner["metadata"]["uid"]
     return (item for item in view.all(resource, owner["metadata"]["namespace"]) if controller_uid(item) == uid)
 
 
 def children(view: View, resource: Resource, owner: Object, *, with_owned: bool = False) -> Iterator[Object]:
-    """Selected by the owner and without controller; `with_owned`: or controlled by it. Another's are left out."""
+    """Return objects selected by the owner without controller, and with `with_owned` also objects controlled by the
+    owner. Objects with another controller are excluded."""
     uid = owner["metadata"]["uid"]
     wanted: Mapping[str, str] = owner["spec"]["selector"].get("matchLabels") or {}
     for item in view.all(resource, owner["metadata"]["namespace"]):

@@ -1,8 +1,9 @@
-"""What hosted-cluster-config-operator does to a hosted cluster that was restored, as its HostedControlPlane says: where
-Prometheus is not fully available it deletes every claim of openshift-monitoring and the pods of Prometheus, once, and
-looks again until it is (control-plane-operator/hostedclusterconfigoperator/controllers/resources/recovery/recovery.go).
+"""hosted-cluster-config-operator's handling of a hosted cluster marked as restored in its HostedControlPlane: if
+Prometheus is not fully available, it deletes all claims of openshift-monitoring and the pods of Prometheus once, and
+waits for Prometheus
+(control-plane-operator/hostedclusterconfigoperator/controllers/resources/recovery/recovery.go).
 
-It does so since release 4.20. Its process remembers that it has deleted; here the condition that it sets says so.
+This exists since release 4.20. The real process remembers the deletion in memory; here its condition records it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _recover(view: View, plane: Object, seen: Monitoring, prometheus: Object) ->
         return []
     status = prometheus.get("status") or {}
     if status.get("availableReplicas", 0) >= status.get("replicas", 0):
-        return _told(view, plane, "True", "Hosted cluster recovery finished")
+        return _set_recovered(view, plane, "True", "Hosted cluster recovery finished")
     chosen = prometheus["spec"]["selector"]["matchLabels"].items()
     pods = [pod for pod in seen.pods if chosen <= (pod["metadata"].get("labels") or {}).items()]
     doomed = (
@@ -62,13 +63,13 @@ def _recover(view: View, plane: Object, seen: Monitoring, prometheus: Object) ->
         DeleteHosted(own, resource, NAMESPACE, item["metadata"]["name"], item["metadata"]["uid"], why)
         for resource, item in doomed
     ]
-    return changes + _told(view, plane, "False", "Hosted cluster recovery not finished yet")
+    return changes + _set_recovered(view, plane, "False", "Hosted cluster recovery not finished yet")
 
 
 def _conditions(plane: Object) -> list[Object]:
     return list((plane.get("status") or {}).get("conditions") or ())
 
 
-def _told(view: View, plane: Object, status: str, message: str) -> list[Change]:
-    told = condition(view, RECOVERED, status, "RecoveryFinished", message)
-    return set_status(r.HOSTED_CONTROL_PLANE, plane, {"conditions": [told]})
+def _set_recovered(view: View, plane: Object, status: str, message: str) -> list[Change]:
+    recovered = condition(view, RECOVERED, status, "RecoveryFinished", message)
+    return set_status(r.HOSTED_CONTROL_PLANE, plane, {"conditions": [recovered]})

@@ -13,7 +13,7 @@ _FRESH_SECONDS = 15.0
 
 
 def part(layout: Layout, cluster: ManagementCluster) -> Part:
-    """Serves once it has shown the whole state to its roles, and while it goes on doing so."""
+    """The part serves as soon as the roles have received the whole state, and while rounds continue."""
     beat = layout.root / "standin" / cluster.name / "heartbeat"
     return Part(
         name=f"{cluster.name}/stand-in",
@@ -27,5 +27,5 @@ def _why_not(beat: Path) -> str | None:
     try:
         age = time.time() - beat.stat().st_mtime
     except FileNotFoundError:
-        return "it has not yet looked at the cluster"
-    return None if age < _FRESH_SECONDS else f"it last looked at the cluster {age:.0f} s ago"
+        return "it has not yet read the cluster"
+    return None if age < _FRESH_SECONDS else f"it last read the cluster {age:.0f} s ago"

@@ -1,4 +1,4 @@
-"""When a HyperShift object or a Cluster API object is paused: the same word means different things to the two."""
+"""Whether a HyperShift object or a Cluster API object is paused: the two use the word differently."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\
 
 
 def is_paused(subject: Object, now: datetime) -> bool:
-    """spec.pausedUntil: true, or a date to come. What cannot be read does not pause."""
+    """Return whether spec.pausedUntil is true or a future date. An invalid value does not pause."""
     until = _until(subject)
     if until in _TRUE:
         return True
@@ -25,7 +25,7 @@ def is_paused(subject: Object, now: datetime) -> bool:
 
 
 def reconciliation_active(view: View, subject: Object) -> Object:
-    """The condition that tells people whether the pause is seen, and for which generation."""
+    """Return the condition that reports whether the pause is in effect, and for which generation."""
     generation = subject["metadata"].get("generation", 0)
     until = _until(subject)
     if is_paused(subject, view.now):
@@ -37,7 +37,7 @@ def reconciliation_active(view: View, subject: Object) -> Object:
 
 
 def machine_api_paused(cluster: Object | None, subject: Object) -> bool:
-    """Cluster API and its AWS provider: the whole Cluster, or this object by annotation, whatever its value."""
+    """Cluster API and its AWS provider: the Cluster is paused, or this object has the annotation with any value."""
     whole = bool(cluster is not None and (cluster.get("spec") or {}).get("paused"))
     return whole or annotation(subject, PAUSED) is not None
 

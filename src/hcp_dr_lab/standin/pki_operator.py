@@ -1,5 +1,5 @@
-"""control-plane-pki-operator: it rotates the signers of administrators' certificates by their age. No pause reaches it,
-so that a signer may change between an export and the fence (rule G;
+"""control-plane-pki-operator: rotates the signers of administrators' certificates by age. It ignores pauses, so that a
+signer may change between an export and the fence (rule G;
 control-plane-pki-operator/certrotationcontroller/certrotationcontroller.go:87,145)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All roles of a management cluster in the order in which they are asked, and the kinds that they look at."""
+"""All roles of a management cluster in the order of execution, and the kinds that they read."""
 
 from __future__ import annotations
 

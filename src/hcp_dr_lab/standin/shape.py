@@ -1,7 +1,7 @@
-"""The shapes that all roles share: metadata, owner references, finalizers, conditions, and "make it so".
+"""Shared code of all roles: metadata, owner references, finalizers, conditions, and `ensure`.
 
-`ensure` compares what a role wants with what is there and asks for the difference only; fields that nobody wants are
-left alone, so that defaults and other writers are respected.
+`ensure` compares the desired object with the existing object and requests only the difference. Other fields stay
+unchanged, so that defaults and other writers are respected.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hcp_dr.kube.port import Object, Resource
 from hcp_dr_lab.standin.change import Change, Create, Delete, Patch
 from hcp_dr_lab.standin.view import View, condition_status
 
-ABSENT: Any = None  # a field that must not be there
+ABSENT: Any = None  # a field that must not exist
 
 
 def body(
@@ -28,7 +28,7 @@ def body(
     owner: Object | None = None,
     **parts: Any,
 ) -> Object:
-    """An object as a role wants it; `owner` becomes its controller."""
+    """Return the desired object of a role; `owner` becomes its controller."""
     metadata: Object = {"name": name}
     if namespace is not None:
         metadata["namespace"] = namespace
@@ -80,7 +80,7 @@ def label(subject: Object, key: str) -> str | None:
 
 
 def ensure(view: View, resource: Resource, wanted: Object) -> list[Change]:
-    """What is missing until the object is as wanted: nothing, a creation or a patch. What is being deleted is left."""
+    """Return the change to reach the desired object: none, a creation or a patch. Objects in deletion are skipped."""
     name, namespace = identity(wanted)
     existing = view.find(resource, name, namespace)
     if existing is None:
@@ -100,7 +100,8 @@ def ensure(view: View, resource: Resource, wanted: Object) -> list[Change]:
 
 
 def set_status(resource: Resource, existing: Object, wanted: Object) -> list[Change]:
-    """Patch the status where it differs. `conditions` in `wanted` are merged by type, keeping times of old ones."""
+    """Patch the status if it differs. `conditions` in `wanted` are merged by type, and keep the times of old
+    conditions."""
     wanted = dict(wanted)
     status = existing.get("status") or {}
     if "conditions" in wanted:
@@ -125,7 +126,7 @@ def drop_finalizer(resource: Resource, existing: Object, finalizer: str) -> list
 
 
 def add_owner(resource: Resource, existing: Object, owner: Object, *, controller: bool = True) -> list[Change]:
-    """Nothing where the owner is there already, or where a controller of another UID is in the way."""
+    """Add an owner, unless it is already set or the object has a controller with another UID."""
     present = existing["metadata"].get("ownerReferences") or []
     if any(entry["uid"] == owner["metadata"]["uid"] for entry in present):
         return []
@@ -148,7 +149,7 @@ def delete(resource: Resource, existing: Object, why: str) -> list[Change]:
 
 
 def difference(existing: Any, wanted: Mapping[str, Any]) -> Object:
-    """The merge patch that gives `existing` the fields of `wanted`."""
+    """Return the merge patch that gives `existing` the fields of `wanted`."""
     change: Object = {}
     known: Object = existing if isinstance(existing, dict) else {}
     for key, value in wanted.items():
@@ -168,7 +169,7 @@ def difference(existing: Any, wanted: Mapping[str, Any]) -> Object:
 
 
 def merged(first: Object, second: Object) -> Object:
-    """Two merge patches as one."""
+    """Combine two merge patches."""
     result = dict(first)
     for key, value in second.items():
         before = result.get(key)
@@ -206,7 +207,7 @@ def _written(time: datetime) -> str:
 
 
 def merged_conditions(present: Sequence[Object], wanted: Sequence[Object]) -> list[Object]:
-    """Present conditions with the wanted ones in their place; a time changes only with its status."""
+    """Replace present conditions by the wanted conditions; a time changes only together with the status."""
     by_type = {entry["type"]: entry for entry in present}
     for entry in wanted:
         before = by_type.get(entry["type"])

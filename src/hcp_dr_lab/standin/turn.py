@@ -1,4 +1,4 @@
-"""A round of all roles, the same for every host: in the region a process, on the tabletop a part of the world."""
+"""A round of all roles, the same for both hosts: a process in the region, and a part of the world on the tabletop."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def play(
     tell: Callable[[str], None],
     refusals: tuple[type[Exception], ...] = (),
 ) -> tuple[bool, bool]:
-    """Whether anything was done, and whether anything failed.
+    """Run a round; return whether a change was made, and whether a change failed.
 
-    A change that fails ends the round of its role, because later changes may build on it; the next round decides anew.
-    `refusals` are what `perform` may raise besides the errors of the product's ports.
+    A failed change ends the round of its role, because later changes may depend on it; the next round decides again.
+    `refusals` are exceptions that `perform` may raise besides the errors of the product's ports.
     """
     acted = failed = False
     refused: tuple[type[Exception], ...] = (errors.HcpDrError, *refusals)
@@ -30,9 +30,9 @@ def play(
             try:
                 perform(change)
             except errors.NotFound:
-                acted = True  # gone meanwhile: the next round sees it
+                acted = True  # already gone: the next round sees the new state
             except (errors.Conflict, errors.AlreadyExists) as error:
-                tell(f"{role}: {change}: decided on an old state: {error}")
+                tell(f"{role}: {change}: decided on an outdated state: {error}")
                 failed = True
                 break
             except refused as error:

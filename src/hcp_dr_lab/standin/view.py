@@ -1,6 +1,6 @@
-"""What a role sees when it is called: objects, instances, hosted nodes, the time, and a maker of keys.
+"""The input of a role: objects, instances, hosted nodes, the time, and a source of keys.
 
-A role gets all of it as a value, so that the same role runs against a real API server and in memory.
+A role gets its input as a value, so that the same role runs against a real API server and in memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Key = tuple[str | None, str]  # namespace and name
 
 @dataclass(frozen=True, slots=True)
 class CloudInstance:
-    """An EC2 instance. `state` is EC2's word: pending, running, shutting-down, terminated, stopping, stopped."""
+    """An EC2 instance. `state` is EC2's state: pending, running, shutting-down, terminated, stopping, stopped."""
 
     instance_id: str
     state: str
@@ -35,7 +35,7 @@ class CloudInstance:
 
 @dataclass(frozen=True, slots=True)
 class SecurityGroup:
-    """A security group of the VPC. `rules` are what it lets in, as CIDRs; without any it lets nobody in."""
+    """A security group of the VPC. `rules` are the CIDRs allowed for ingress; without rules no ingress is allowed."""
 
     group_id: str
     name: str
@@ -45,7 +45,7 @@ class SecurityGroup:
 
 @dataclass(frozen=True, slots=True)
 class EndpointService:
-    """A VPC endpoint service of a management cluster: the private way to one of its load balancers, named by it."""
+    """A VPC endpoint service of a management cluster: the private connection to one of its load balancers."""
 
     service_id: str
     service_name: str
@@ -54,7 +54,7 @@ class EndpointService:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A VPC endpoint beside the workers: where the private way begins. `service_name` is where it leads."""
+    """A VPC endpoint in the workers' VPC: the client side of a private connection to `service_name`."""
 
     endpoint_id: str
     service_name: str
@@ -64,8 +64,8 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Monitoring:
-    """A hosted cluster's openshift-monitoring, as its own API tells: StatefulSet prometheus-k8s, where it has one, and
-    all claims and pods of that namespace."""
+    """A hosted cluster's openshift-monitoring, read from the hosted API: StatefulSet prometheus-k8s, if present, and
+    all claims and pods of the namespace."""
 
     prometheus: Object | None
     claims: Sequence[Object]
@@ -82,7 +82,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who a leaf certificate speaks for, and under which names it serves. No names: a client's certificate."""
+    """The subject of a leaf certificate, and its server names. Without names it is a client's certificate."""
 
     common_name: str
     organizations: tuple[str, ...] = ()
@@ -92,46 +92,46 @@ class Subject:
 
 
 class KeyMaker(Protocol):
-    """Where everything random comes from."""
+    """The source of all random values."""
 
     def authority(self, name: str) -> Pair: ...
 
     def leaf(self, authority: Pair, subject: Subject) -> Pair: ...
 
     def signing_key(self) -> Pair:
-        """A key for service account tokens; its public half, PEM, in place of a certificate."""
+        """Create a key for service account tokens, with the public half (PEM) instead of a certificate."""
         ...
 
     def public_key(self, private: bytes) -> bytes:
-        """The public half of a signing key, both PEM."""
+        """Return the public half of a signing key, both PEM."""
         ...
 
     def word(self, length: int) -> str:
-        """Random lower case letters and digits."""
+        """Return random lower case letters and digits."""
         ...
 
     def json_web_key(self, public: bytes) -> Mapping[str, str]:
-        """The public half of a signing key as its JSON Web Key; its `kid` is a hash of the key."""
+        """Return the public half of a signing key as JSON Web Key; `kid` is a hash of the key."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One management cluster at one moment, and what of the cloud its operators look at.
+    """The state of one management cluster at one time, and of the cloud resources that its operators read.
 
-    Of the cloud's parts that are None this host tells nothing, and the roles leave them alone.
+    Cloud resources that are None are not provided by this host, and roles ignore them.
     """
 
     objects: Mapping[Resource, Mapping[Key, Object]]
     now: datetime
     keys: KeyMaker
-    volumes: str = "/var/lib/volumes"  # the folder behind hostPath volumes
-    worker_security_group: str = ""  # of the VPC, in which workers are put when a pool names none
+    volumes: str = "/var/lib/volumes"  # the folder of hostPath volumes
+    worker_security_group: str = ""  # of the VPC, for workers of pools without a security group
     instances: Mapping[str, CloudInstance] = field(default_factory=dict)
     hosted_nodes: Mapping[str, Sequence[Object]] = field(default_factory=dict)  # by control plane namespace
-    monitoring: Mapping[str, Monitoring] = field(default_factory=dict)  # likewise; where its recovery is asked for
-    pace: Pace = FAST  # of the host; see `paced`
-    load_balancer_domain: str = ""  # under which load balancers get their names; empty: somebody else names them
+    monitoring: Mapping[str, Monitoring] = field(default_factory=dict)  # likewise; only for requested recoveries
+    pace: Pace = FAST  # the host's pace; see `paced`
+    load_balancer_domain: str = ""  # parent domain of load balancers' names; if empty, another component names them
     documents: Mapping[str, str] | None = None  # of the OIDC bucket, by key
     security_groups: Mapping[str, SecurityGroup] | None = None  # by id
     endpoint_services: Mapping[str, EndpointService] | None = None  # by id
@@ -143,18 +143,18 @@ class View:
 
     @property
     def paced(self) -> Pace:
-        """The host's pace with what a ConfigMap of this management cluster changes."""
+        """The host's pace with the overrides in this management cluster's ConfigMap."""
         return changed_by(self.pace, self.find(CONFIG_MAP, CONFIG_MAP_NAME, CONFIG_MAP_NAMESPACE))
 
     def all(self, resource: Resource, namespace: str | None = None) -> Iterator[Object]:
-        """In the order of their names; namespace None means everywhere."""
+        """Return objects in order of names; namespace None means all namespaces."""
         found = self.objects.get(resource, {})
         keys = [key for key in found if namespace is None or key[0] == namespace]
         for key in sorted(keys, key=lambda key: (key[0] or "", key[1])):
             yield found[key]
 
     def active(self, namespace: str, deployment: str) -> bool:
-        """Whether a process of this Deployment lives: a Ready pod of it, also one that is about to stop."""
+        """Return whether this Deployment has a running process: a Ready pod, even if it is terminating."""
         owner = self.find(DEPLOYMENT, deployment, namespace)
         if owner is None:
             return False

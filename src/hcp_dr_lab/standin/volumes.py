@@ -1,4 +1,4 @@
-"""The storage driver: each claim of its class gets a volume, a folder of the node; released ones are removed."""
+"""The storage driver: every claim of its class gets a volume, a folder on the node; released volumes are removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator's webhooks over HTTPS: one server for each management cluster, there only while the operator is."""
+"""The operator's webhooks over HTTPS: one server per management cluster, running only while the operator runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def address(layout: Layout, cluster: ManagementCluster) -> webhooks.Address:
 
 
 class WebhookServer:
-    """`serve` is told again and again whether to be there. At its end the connections that API servers keep are cut."""
+    """`serve` is called periodically with the desired state. When the server stops, persistent connections are
+    closed."""
 
     def __init__(self, layout: Layout, cluster: ManagementCluster) -> None:
         self._context = server_context(layout, f"{cluster.name}-webhook", dns=(), addresses=(cluster.api_address,))
@@ -35,7 +36,7 @@ class WebhookServer:
         if wanted and self._server is None:
             try:
                 self._server = _Server(self._address, self._context)
-            except OSError as error:  # the port of one that has just ended
+            except OSError as error:  # the port of the previous server may still be in use
                 _LOG.warning("webhooks cannot be served yet: %s", error)
                 return
             threading.Thread(target=self._server.serve_forever, name="webhooks", daemon=True).start()
@@ -43,7 +44,7 @@ class WebhookServer:
         elif not wanted and self._server is not None:
             self._server.end()
             self._server = None
-            _LOG.info("webhooks: GONE with their operator")
+            _LOG.info("webhooks: STOPPED with their operator")
 
 
 class _Server(ThreadingHTTPServer):
@@ -60,7 +61,7 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """In the connection's own thread: one that does not finish its handshake keeps nobody else waiting."""
+        """Perform the handshake in the connection's thread, so that a stalled handshake does not block others."""
         request.settimeout(60)
         with contextlib.suppress(OSError), self._context.wrap_socket(request, server_side=True) as secured:
             self._open.add(secured)
@@ -98,5 +99,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the parameter there
-        """Not a line for each object."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Requests are not logged."""

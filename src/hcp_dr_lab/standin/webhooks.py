@@ -1,9 +1,10 @@
-"""The HyperShift operator's webhooks: reviews in, reviews out. They are gone while no pod of the operator is ready.
+"""The HyperShift operator's webhooks: from reviews to reviews. They are unavailable while the operator has no ready
+pod.
 
-It converts the objects of Cluster API between their versions (cmd/install/install.go:1056-1086), so that without it
-only the stored version can be read, and what is stored in another one not at all: neither by itself nor in a list, and
-namespaces with such an object in them do not end (rule F1). Where somebody installs its validating webhook, with
-failurePolicy Fail, its own kinds cannot be written without it either
+The operator converts Cluster API objects between versions (cmd/install/install.go:1056-1086). Without the operator only
+the stored version can be read. Objects stored in another version cannot be read at all, neither individually nor in a
+list, and namespaces with such an object are not removed (rule F1). With the optional validating webhook, which has
+failurePolicy Fail, HyperShift's own kinds cannot be written without the operator either
 (hypershift-operator/controllers/hostedcluster/hostedcluster_webhook.go).
 """
 
@@ -29,7 +30,7 @@ _FIXED = ("infraID", "clusterID")  # fields of a HostedCluster's spec
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the webhooks are: `url` without a path, and the authority of its certificate, PEM."""
+    """The webhooks' address: `url` without a path, and the certificate authority, PEM."""
 
     url: str
     authority: bytes
@@ -39,7 +40,7 @@ class Address:
 
 
 def validating_configuration(address: Address) -> Object:
-    """As `hypershift install --enable-validating-webhook` makes it: off by default there, and so here."""
+    """The configuration of `hypershift install --enable-validating-webhook`; off by default, there and here."""
     rule = {
         "apiGroups": ["hypershift.openshift.io"],
         "apiVersions": ["v1beta1"],
@@ -66,13 +67,13 @@ def validating_configuration(address: Address) -> Object:
 
 
 def answer(review: Object) -> Object:
-    """A ConversionReview or AdmissionReview with its response. ValueError for other kinds."""
+    """Return a ConversionReview or AdmissionReview with the response. Raises ValueError for other kinds."""
     if review.get("kind") == "ConversionReview":
         response = _convert(review["request"])
     elif review.get("kind") == "AdmissionReview":
         response = _validate(review["request"])
     else:
-        raise ValueError(f"no review: {review.get('kind')}")
+        raise ValueError(f"not a review: {review.get('kind')}")
     return {"apiVersion": review["apiVersion"], "kind": review["kind"], "response": response}
 
 
@@ -86,7 +87,7 @@ def _convert(request: Object) -> Object:
 
 
 def _validate(request: Object) -> Object:
-    """Some fields of a HostedCluster never change."""
+    """Refuse changes of a HostedCluster's immutable fields."""
     new, old = (((request.get(side) or {}).get("spec") or {}) for side in ("object", "oldObject"))
     if request["operation"] == "UPDATE" and request["kind"]["kind"] == "HostedCluster":
         changed = [field for field in _FIXED if old.get(field) and new.get(field) != old[field]]

@@ -1,4 +1,4 @@
-"""Deployments of one container: processes that do something, and idle ones that only have to be there."""
+"""Deployments of one container: working processes, and idle processes without a function."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from hcp_dr.kube.resources import DEPLOYMENT
 from hcp_dr_lab.ground.names import CONTROL_PLANE_IMAGE, IDLE_IMAGE
 from hcp_dr_lab.standin.shape import body
 
-REQUESTS = {"cpu": "5m", "memory": "16Mi"}  # what the processes of a rehearsal need, far below a real control plane's
+REQUESTS = {
+    "cpu": "5m",
+    "memory": "16Mi",
+}  # requests of a rehearsal's processes, far below a real control plane's requests
 IDLE = ("/usr/bin/bash", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done")
 
 
@@ -51,7 +54,7 @@ def volume_name(name: str) -> str:
 
 
 def pod_spec(containers: Sequence[Container], **extra: Any) -> Object:
-    """A pod without a service account token, with a small claim on the node."""
+    """Return a pod without a service account token, with small resource requests."""
     volumes = {volume["name"]: volume for container in containers for volume in container.volumes()}
     volumes |= {volume["name"]: volume for volume in extra.pop("volumes", ())}
     spec: Object = {
@@ -72,7 +75,8 @@ def deployment(
     owner: Object | None = None,
     pod: Object | None = None,
 ) -> Object:
-    """One replica; without containers, an idle one of the Deployment's name. `pod` has more of the pod's spec."""
+    """Return a Deployment with one replica; without containers, with an idle container of the Deployment's name. `pod`
+    has additional fields of the pod's spec."""
     return body(
         DEPLOYMENT,
         name,

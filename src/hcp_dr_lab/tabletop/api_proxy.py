@@ -1,4 +1,4 @@
-"""A worker's own way to its API (`region.machines.api_proxy`), in memory: the name resolved once, when it starts."""
+"""A worker's local API proxy (`region.machines.api_proxy`), in memory: the name is resolved once at startup."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ BACK_OFF_SECONDS = 2.0
 
 
 class Names(Protocol):
-    """What it finds its API by."""
+    """The name resolution of the proxy."""
 
     def address(self, hostname: str) -> str | None:
-        """None while the name cannot be resolved."""
+        """Return None while the name cannot be resolved."""
         ...
 
     def behind(self, address: str, hostname: str, port: int) -> HostedApi | None:
-        """The API server that a new connection to that address reaches when it asks for this name."""
+        """Return the API server for a new connection to this address with this server name."""
         ...
 
 
 class ApiProxy:
-    """`check` is the period of its liveness probe, in seconds."""
+    """`check` is the period of the liveness probe, in seconds."""
 
     def __init__(self, hostname: str, port: int, *, clock: Clock, names: Names, check: float) -> None:
-        self.address: str | None = None  # None while it does not run
+        self.address: str | None = None  # None while the proxy is not running
         self.restarts = 0
         self._server = (hostname, port)
         self._clock = clock
@@ -37,7 +37,7 @@ class ApiProxy:
         self._next = clock.now()
 
     def turn(self) -> None:
-        """Start it, or probe whether it is alive, as far as that is due."""
+        """Start the proxy, or perform its liveness probe, when due."""
         now = self._clock.now()
         if now < self._next:
             return
@@ -51,13 +51,13 @@ class ApiProxy:
             self.restart()
 
     def restart(self) -> None:
-        """End it; it starts again after a while."""
+        """Stop the proxy; it starts again after a delay."""
         self.address, self._failures = None, 0
         self.restarts += 1
         self._next = self._clock.now() + BACK_OFF_SECONDS
 
     def reached(self) -> HostedApi | None:
-        """The API server that whoever takes this way talks to."""
+        """The API server that clients of the proxy reach."""
         if self.address is None:
             return None
         found = self._names.behind(self.address, *self._server)

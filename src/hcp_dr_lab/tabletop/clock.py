@@ -1,4 +1,4 @@
-"""The clock of the tabletop: nothing sleeps, time jumps to whoever has something to do next."""
+"""The clock of the tabletop: no part sleeps; time jumps to the next turn of a part."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _MOST_TURNS_AT_ONCE = 10_000
 
 
 class Part(Protocol):
-    """Something in the region that acts by itself."""
+    """A part of the region that acts by itself."""
 
     def due(self) -> float:
-        """When it wants its next turn, in seconds of the clock; what is past means at once, NEVER not by itself."""
+        """Return the time of the next turn, in seconds of the clock; a past time means at once, NEVER means no turn."""
         ...
 
     def turn(self) -> None:
-        """Act once. No time passes meanwhile."""
+        """Act once. No time passes during a turn."""
         ...
 
 
 class Clock:
-    """Seconds since the world began. Time passes only in `pass_until`, turn by turn; within a turn it stands still."""
+    """Seconds since the start of the world. Time passes only in `pass_until`, between turns; never within a turn."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self.parts: list[Part] = []
         self._turning = False
-        self._next = 0.0  # before which nobody is due, if nothing was changed
+        self._next = 0.0  # no part is due before this time, unless something changed
 
     def now(self) -> float:
         return self.seconds
@@ -40,25 +40,25 @@ class Clock:
         return BEGINNING + timedelta(seconds=self.seconds)
 
     def epoch(self) -> float:
-        """Seconds since 1970, as the product's journal has them."""
+        """Seconds since 1970, as in the product's journal."""
         return BEGINNING.timestamp() + self.seconds
 
     def spend(self, seconds: float) -> None:
         self.pass_until(self.seconds + seconds)
 
     def idle(self, seconds: float) -> None:
-        """As `spend`, where nothing was changed since time passed last: nobody is asked whether he is due sooner."""
+        """Like `spend`, if nothing changed since time passed last: the parts' due times are not read again."""
         if self.seconds + seconds < self._next:
             self.seconds += seconds
         else:
             self.spend(seconds)
 
     def stir(self) -> None:
-        """Something was changed: whoever is concerned may be due at once."""
+        """Report a change: affected parts may be due at once."""
         self._next = 0.0
 
     def pass_until(self, until: float, reached: Callable[[], bool] | None = None) -> bool:
-        """Let every part have its turns up to a moment, or until something is reached; whether it was."""
+        """Run the parts' turns until a time, or until `reached` returns true; return whether it did."""
         if self._turning or (reached is not None and reached()):
             return not self._turning
         self._turning = True
@@ -80,7 +80,7 @@ class Clock:
                 return False
             turns = turns + 1 if due <= self.seconds else 0
             if turns > _MOST_TURNS_AT_ONCE:
-                raise RuntimeError(f"{type(first).__name__} never comes to rest at {self.seconds:.3f} s")
+                raise RuntimeError(f"{type(first).__name__} does not settle at {self.seconds:.3f} s")
             self.seconds = max(self.seconds, due)
             first.turn()
             if reached is not None and reached():

@@ -30,13 +30,13 @@ from hcp_dr_lab.tabletop.kubernetes import ApiServer, Client, Key, Store, Unansw
 from hcp_dr_lab.tabletop.names import Router
 from hcp_dr_lab.tabletop.operators import Operators
 
-_AUTHORITY = b"the operator's own"  # of its webhooks' certificate; nobody verifies it here
+_AUTHORITY = b"the operator's own"  # for the webhooks' certificate, which is not verified here
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long what surrounds the product takes. `longest_cached` is the resolver's, `api_proxy_check`
-    the period of the liveness probe of a worker's own way to its API, both in seconds."""
+    """Delays of the product's environment. `longest_cached` is the resolver's limit, `api_proxy_check` the period of
+    the liveness probe of a worker's API proxy, both in seconds."""
 
     operators: standin_pace.Pace
     external_dns: installed_dns.Pace
@@ -63,7 +63,7 @@ REALISTIC = Pace(
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """What of AWS all share."""
+    """The shared services of AWS."""
 
     records: Records
     zone_id: str
@@ -74,7 +74,7 @@ class Cloud:
 
 
 class Management:
-    """`stopped` takes its API away; everything in it goes on as far as it needs no API."""
+    """With `stopped` the API is unavailable; parts that do not need the API continue."""
 
     def __init__(
         self,
@@ -123,11 +123,11 @@ class Management:
         self._pace = pace
 
     def reached(self) -> ApiServer | None:
-        """None while it is away."""
+        """Return None while the API is unavailable."""
         return None if self.stopped else self.server
 
     def client(self, name: str = "", manager: str = "rehearsal") -> Client:
-        """For the cluster's own parts: it costs no time."""
+        """Return a client for the cluster's own parts; requests take no time."""
         return Client(self._demanded, name or self.name, f"https://{self.cluster.api_hostname}:6443", manager=manager)
 
     def _demanded(self) -> ApiServer:
@@ -138,8 +138,8 @@ class Management:
         return self.server
 
     def furnish(self, kinds: Mapping[str, Object]) -> None:
-        """What is there before the first hosted cluster, as `hypershift install` and a cluster's own installation
-        leave it. `kinds` are the definitions to install."""
+        """Create the objects of `hypershift install` and of a cluster's own installation. `kinds` are the definitions
+        to install."""
         client = self.client()
         for definition in kinds.values():
             client.create(r.CUSTOM_RESOURCE_DEFINITION, definition)
@@ -151,7 +151,7 @@ class Management:
         client.patch(r.NODE, self.cluster.node_name, None, {"status": status}, subresource="status")
         client.create(r.DEPLOYMENT, _external_dns(self.cluster, self._pace.external_dns))
 
-    # What the stand-in finds beside the API
+    # The stand-in's input outside the API
 
     def hosted_nodes(self, namespace: str) -> tuple[Object, ...] | None:
         server = self._hosted(namespace)
@@ -185,11 +185,11 @@ class Management:
         self.kubelet.volumes.pop(path, None)
 
     def api(self, namespace: str) -> HostedApi | None:
-        """A hosted API server of this side that serves, asked for in its own namespace."""
+        """Return a serving hosted API server of this side, in its namespace."""
         return next((api for api in self.kubelet.apis(namespace) if api.ready), None)
 
     def runs(self, namespace: str, deployment: str) -> bool:
-        """Whether a process of this Deployment lives here."""
+        """Return whether a process of this Deployment is running here."""
         found = self.store.get(Key(str(r.DEPLOYMENT), namespace, deployment))
         if found is None:
             return False
@@ -221,7 +221,7 @@ def webhook_address(cluster: ManagementCluster) -> webhooks.Address:
 
 
 def _external_dns(cluster: ManagementCluster, pace: installed_dns.Pace) -> Object:
-    """As `hypershift install` makes it, without the ways of a network that is not there."""
+    """Return the Deployment of `hypershift install`, without settings for the missing network."""
     labels = {"name": installed_dns.NAME, "app": installed_dns.NAME}
     container = {
         "name": installed_dns.NAME,

@@ -1,4 +1,4 @@
-"""Containers that exist in memory: what is mounted into them, what their programs are, how they take a signal."""
+"""Containers in memory: mounts, programs, and handling of signals."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hcp_dr_lab.tabletop.shell import PROGRAMS, Call, NotYet, Program, Result, S
 from hcp_dr_lab.tabletop.twin import sharing
 
 _REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
-_AT_ONCE = 0.05  # seconds that a program takes to end when it obeys
+_AT_ONCE = 0.05  # seconds until a program ends after SIGTERM, if it obeys
 Fetch = Callable[[str, str, Mapping[str, str], bytes], Answer]
 """An HTTP request: method, URL, headers, body."""
 
 
 class Files(MutableMapping[str, bytes]):
-    """The files of one container, by absolute path: mounts before its own layer. `volume` is etcd's, at `data`."""
+    """The files of one container, by absolute path: mounts hide its own layer. `volume` is etcd's volume, at `data`."""
 
     def __init__(self, mounts: Mapping[str, MutableMapping[str, bytes]], data: str, volume: etcd.Volume | None) -> None:
         self._mounts = {path.rstrip("/") + "/": files for path, files in mounts.items()}
@@ -60,11 +60,11 @@ class Files(MutableMapping[str, bytes]):
 
 
 class Unmounted(Exception):
-    """A volume of the pod is not there yet: it says which."""
+    """A volume of the pod does not exist yet; the text names the volume."""
 
 
 def read_only(found: Object) -> dict[str, bytes]:
-    """The files of a mounted Secret or ConfigMap."""
+    """Return the files of a mounted Secret or ConfigMap."""
     data = found.get("data") or {}
     if found["kind"] == "Secret":
         return {name: base64.b64decode(text) for name, text in data.items()}
@@ -73,7 +73,7 @@ def read_only(found: Object) -> dict[str, bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a container's programs reach at this moment: programs beside the usual ones, and TCP connections."""
+    """The current environment of a container's programs: additional programs, and TCP connections."""
 
     programs: Mapping[str, Program]
     connects: Callable[[str, int], bool]
@@ -82,27 +82,27 @@ class Tools:
 @sharing("spec", "environment")
 @dataclass(slots=True)
 class Container:
-    """One container of a pod. `words` is the program that runs in it once it has started."""
+    """One container of a pod. `words` is the command line of the running program."""
 
     name: str
     spec: Object
     environment: Mapping[str, str]
     files: Files
     words: tuple[str, ...] = ()
-    obeys: bool = False  # ends at once when it is told to
+    obeys: bool = False  # ends at once after SIGTERM
     signals: list[str] = field(default_factory=list)
 
     def command(self) -> tuple[str, ...]:
-        """With $(NAME) put in as the kubelet does it."""
+        """Return the command with $(NAME) expanded like in the kubelet."""
         words = [*(self.spec.get("command") or ()), *(self.spec.get("args") or ())]
         return tuple(_REFERENCE.sub(lambda found: self.environment.get(found[1], found[0]), word) for word in words)
 
     def run(self, tools: Tools) -> Result:
-        """As an init container: to its end. Raises NotYet where it waits for something."""
+        """Run as an init container, to the end. Raises NotYet while waiting."""
         return self._shell(tools, _cannot_wait).start(self.command())
 
     def start(self, tools: Tools) -> Result:
-        """As a container that stays: until its program runs. An exit code other than 0 says that it does not."""
+        """Start a lasting container, until its program runs. An exit code other than 0 means a failed start."""
         command = self.command()
         if not command or command[0].rpartition("/")[2] not in ("sh", "bash"):
             self.words, self.obeys = command, True
@@ -119,7 +119,7 @@ class Container:
         return Result(ended.code or 1, ended.out, ended.err)
 
     def execute(self, tools: Tools, command: Sequence[str], stdin: bytes, sleep: Callable[[float], None]) -> Result:
-        """A command beside the program, as by exec."""
+        """Run an additional command, as by exec."""
         return self._shell(tools, sleep).start(command, stdin)
 
     @property
@@ -131,7 +131,8 @@ class Container:
         return next((word.removeprefix(prefix) for word in self.words if word.startswith(prefix)), "")
 
     def seconds_to_end(self) -> float:
-        """After SIGTERM. An API server goes on serving for its shutdown delay; a second signal ends it at once."""
+        """Return the seconds until the end after SIGTERM. An API server serves during its shutdown delay; a second
+        signal ends it at once."""
         if len(self.signals) > 1:
             return _AT_ONCE
         delay = self.flag("shutdown-delay-duration")
@@ -156,7 +157,7 @@ def _cannot_wait(seconds: float) -> None:
 
 
 def curl(fetch: Fetch) -> Program:
-    """As far as snapshots are sent and fetched with it."""
+    """Return the program curl, with the features for uploading and downloading snapshots."""
 
     def program(call: Call) -> int:
         settings = _settings(call)
@@ -166,7 +167,9 @@ def curl(fetch: Fetch) -> Program:
         headers = dict(_header(text) for text in settings.get("header", ()))
         headers = {name: value for name, value in headers.items() if value}
         if upload.startswith("/dev/fd/") and headers.pop("content-length", "") != str(len(call.shell.files[upload])):
-            return call.fail("curl: (22) The requested URL returned error: 501", 22)  # S3 takes no chunks
+            return call.fail(
+                "curl: (22) The requested URL returned error: 501", 22
+            )  # S3 does not accept chunked uploads
         if "range" in settings:
             headers["range"] = f"bytes={settings['range'][0]}"
         method = "HEAD" if "head" in settings else "PUT" if upload else "GET"
@@ -187,7 +190,7 @@ def curl(fetch: Fetch) -> Program:
 
 
 def _written_out(form: str, answer: Answer) -> str:
-    """curl follows no redirect unasked, and ends well with one: it only says where that would have led."""
+    """Format curl's output. By default curl follows no redirect and succeeds; it only prints the redirect's URL."""
     location = answer.headers.get("location", "") if 300 <= answer.status < 400 else ""
     text = form.replace("%{http_code}", f"{answer.status:03}").replace("%{redirect_url}", location)
     return text.replace("\\n", "\n")
@@ -209,7 +212,7 @@ _WITH_VALUE = (
 
 
 def _settings(call: Call) -> dict[str, list[str]]:
-    """From the command line, and from the configuration file that it names."""
+    """Parse the command line, and the configuration file given there."""
     found: dict[str, list[str]] = {}
     words = list(call.words[1:])
     while words:

@@ -1,7 +1,7 @@
-"""kube-controller-manager and the scheduler, played over one API server: workloads become pods with a node, Services
-EndpointSlices, claims get their volumes, nodes whose leases stand still are Unknown, garbage goes.
+"""kube-controller-manager and the scheduler, simulated with one API server: pods with nodes for workloads,
+EndpointSlices for Services, volumes for claims, Unknown for nodes without lease renewal, garbage collection.
 
-A pod is made when there is a node for it, so that none is seen without one.
+A pod is created only if there is a node, so that clients never see a pod without a node.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from hcp_dr_lab.tabletop.twin import sharing
 MANAGER = "kube-controller-manager"
 REPLICA_SET = Resource("apps", "v1", "replicasets", "ReplicaSet")
 NODE_LEASES = "kube-node-lease"
-PERIOD = 0.1  # between two turns; a change is seen at once when there was none for so long
+PERIOD = 0.1  # between two turns; after a longer pause a change is processed at once
 GARBAGE_SECONDS = 0.5
 LEASE_SECONDS = 40.0  # node-monitor-grace-period
 AtRest = dict[str, tuple[Object, ...]]
-"""By UID: an object and all that it was compared with, when nothing was to be done. Objects are never changed in place,
-so what was so in one copy of a world is so in all."""
+"""By UID: an object and all compared objects, recorded when no change was needed. Objects are never modified in place,
+so the result is valid in all copies of a world."""
 
 _TEMPLATE_HASH = "pod-template-hash"
 _LEASE, _NODE = str(r.LEASE), str(r.NODE)
 _CONFIG_MAP, _NAMESPACE = str(r.CONFIG_MAP), str(r.NAMESPACE)
-_FURNISHED = frozenset({"kube-root-ca.crt"})  # is made anew
+_FURNISHED = frozenset({"kube-root-ca.crt"})  # is created again
 _REVISION_HASH = "controller-revision-hash"
 _POD_NAME = "statefulset.kubernetes.io/pod-name"
 _WORK = frozenset(
@@ -56,17 +56,17 @@ _WORK = frozenset(
 
 @sharing("_at_rest")
 class Controllers:
-    """`server` gives the API server to work through, None while there is none or these controllers do not run. With a
-    `period` they look every so many seconds; else whenever something changes."""
+    """`server` returns the API server, or None while it is unavailable or these controllers are not running. With
+    `period` the controllers run periodically, otherwise after every change."""
 
     def __init__(self, clock: Clock, server: Callable[[], ApiServer | None], *, period: float | None = None) -> None:
         self._clock = clock
         self._period = period
         self._server = server
-        self._seen: tuple[int, int] = (0, 0)  # which store, and its revision
+        self._seen: tuple[int, int] = (0, 0)  # the store and its revision
         self._last = -PERIOD
         self._garbage = NEVER
-        self._lost = NEVER  # when the next node counts as lost, if nothing comes from it
+        self._lost = NEVER  # when the next node counts as lost without a lease renewal
         self._at_rest: AtRest = {}
 
     def due(self) -> float:
@@ -112,7 +112,7 @@ class Controllers:
                 set_status(server, r.NODE, node, {"conditions": [unknown]})
 
     def _nodes(self, server: ApiServer) -> Iterator[tuple[Object, bool, float]]:
-        """Nodes with leases: each, whether it is Ready, and when its lease will have stood still for too long."""
+        """Return nodes with leases: node, whether it is Ready, and when its lease expires."""
         leases = {entry.key.name: entry.object for entry in server.store.list(_LEASE, NODE_LEASES)}
         if not leases:
             return
@@ -125,7 +125,7 @@ class Controllers:
 
 
 class _Round:
-    """One look at everything, and what follows from it. What is refused is met again in the next round."""
+    """One round over all objects. Refused changes are repeated in the next round."""
 
     def __init__(self, server: ApiServer, clock: Clock, at_rest: AtRest) -> None:
         self._server = server
@@ -165,7 +165,7 @@ class _Round:
         self._volumes()
 
     def _unless_at_rest(self, seen: tuple[Object, ...], act: Callable[[], None]) -> None:
-        """What wanted no write is not asked again as long as it looks at the same objects."""
+        """Skip `act` while its input objects are the same as in an earlier call without a write."""
         uid = seen[0]["metadata"]["uid"]
         known = self._at_rest.get(uid, ())
         if len(known) == len(seen) and all(map(operator.is_, known, seen)):
@@ -200,7 +200,7 @@ class _Round:
         replicas = found["spec"].get("replicas", 1)
         for _ in range(replicas - len(alive)):
             node = self._node(found)
-            self._wrote = True  # or will, as soon as there is a node
+            self._wrote = True  # or will write, as soon as there is a node
             if node is not None:
                 metadata = {"generateName": f"{found['metadata']['name']}-"}
                 self._create(r.POD, _pod_of(found, metadata, node))
@@ -261,7 +261,7 @@ class _Round:
         self._create(r.POD, pod)
 
     def _roll(self, pods: dict[str, Object], wanted: list[str], mark: str) -> None:
-        """From the last to the first; one that is of the new template and not Ready yet is waited for."""
+        """Replace pods from the last to the first; wait for updated pods that are not Ready yet."""
         if any(deleting(pod) for pod in pods.values()) or len(pods) < len(wanted):
             return
         for name in reversed(wanted):
@@ -294,10 +294,10 @@ class _Round:
         }
         set_status(self._server, r.DAEMON_SET, found, status)
 
-    # Pods of nobody
+    # Pods without owner
 
     def _bind(self, pod: Object) -> None:
-        """To the Ready node that its affinity names; where there is none, it says so."""
+        """Bind the pod to the Ready node in its affinity; without such a node, set a condition."""
         named = _nodes_of(pod)
         ready = [node["metadata"]["name"] for node in self._node_list if is_ready(node)]
         node = next((name for name in ready if named is None or name in named), None)
@@ -356,7 +356,7 @@ class _Round:
                 set_status(self._server, r.PERSISTENT_VOLUME_CLAIM, claim, {"phase": "Bound"})
 
     def _reserved(self, volume: Object, claims: Iterable[Object]) -> Object | None:
-        """The claim that a volume was made for by name. From now on it is for that one alone."""
+        """Return the claim for which a volume is reserved by name, and bind the volume only to this claim."""
         named = volume["spec"].get("claimRef") or {}
         place = named.get("namespace"), named.get("name")
         mine = (each for each in claims if (each["metadata"]["namespace"], each["metadata"]["name"]) == place)
@@ -365,7 +365,7 @@ class _Round:
             self._patch(r.PERSISTENT_VOLUME, volume, {"spec": {"claimRef": {"uid": claim["metadata"]["uid"]}}})
         return claim
 
-    # What all share
+    # Shared code
 
     def _all(self, resource: Resource) -> Iterator[Object]:
         return (entry.object for entry in self._server.store.list(str(resource)))
@@ -377,7 +377,7 @@ class _Round:
         return [pod for pod in self._alive(owner) if is_ready(pod)]
 
     def _node(self, owner: Object) -> str | None:
-        """The Ready node with the fewest pods of this owner; None while there is none."""
+        """Return the Ready node with the fewest pods of this owner; None without a Ready node."""
         ready = [node["metadata"]["name"] for node in self._node_list if is_ready(node)]
         taken = [pod["spec"].get("nodeName") for pod in self._pods[owner["metadata"]["uid"]]]
         return min(ready, key=lambda name: (taken.count(name), name), default=None)
@@ -414,7 +414,7 @@ class _Round:
 
 
 def _is_of(replica_set: Object, template: Object) -> bool:
-    """Whether it was made from this template: they differ by the label of its hash alone."""
+    """Return whether the ReplicaSet has this template; only the label with the hash differs."""
     own = replica_set["spec"]["template"]
     metadata, labels = own["metadata"], {**own["metadata"]["labels"]}
     labels.pop(_TEMPLATE_HASH, None)
@@ -461,7 +461,7 @@ def _pod_of(owner: Object, name: Object, node: str, labels: dict[str, str] | Non
 
 
 def _nodes_of(pod: Object) -> frozenset[str] | None:
-    """Names of nodes that its affinity asks for; None where it asks for none."""
+    """Return the names of nodes in the pod's affinity; None without an affinity."""
     affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
     if required is None:
@@ -481,7 +481,7 @@ def _endpoint(pod: Object, *, always: bool) -> Object:
 
 
 def set_status(server: ApiServer, resource: Resource, found: Object, wanted: Object) -> bool:
-    """Whether there was something to write."""
+    """Set the status; return whether there was a change."""
     present: Object = found.get("status") or {}
     if "conditions" in wanted:
         conditions = merged_conditions(present.get("conditions") or (), wanted["conditions"])
@@ -504,7 +504,7 @@ def _leaves_garbage(store: Store, change: Change) -> bool:
 
 
 def _leaves_nothing(store: Store, change: Change) -> bool:
-    """A ConfigMap that nobody has as an owner goes, and nobody waits for its namespace to be empty."""
+    """Return whether a ConfigMap was deleted that is no object's owner, in a namespace that is not terminating."""
     if change.key.kind != _CONFIG_MAP or change.before is None or change.key.name in _FURNISHED:
         return False
     space = store.get(Key(_NAMESPACE, "", change.key.namespace))
@@ -513,8 +513,8 @@ def _leaves_nothing(store: Store, change: Change) -> bool:
 
 
 def own(value: Any) -> Any:
-    """A copy: what an API server is given is its own, and what its store holds is everybody's."""
-    return marshal.loads(marshal.dumps(value))  # noqa: S302 - just made
+    """Return a copy: API servers take ownership of their input, and objects in stores are shared."""
+    return marshal.loads(marshal.dumps(value))  # noqa: S302 - just created
 
 
 def _text(date: datetime) -> str:

@@ -1,9 +1,9 @@
-"""Hosted etcd: members on volumes that survive their pods, the clusters that they form, and the programs that act on
-them (etcd itself, etcdctl, etcdutl).
+"""Hosted etcd: members on volumes that survive their pods, clusters of members, and the programs for them (etcd itself,
+etcdctl, etcdutl).
 
-A cluster keeps one store for all its members: they agree, as long as most of them run. What tells clusters apart is
-what real etcd computes from the members' addresses, so that three members restored without them bear one cluster ID and
-are three clusters all the same.
+A cluster has one store for all members, which agree as long as most members run. Cluster IDs are computed from the
+members' addresses, as in real etcd. Three members restored without addresses therefore have the same cluster ID, and
+are nevertheless three clusters.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from hcp_dr_lab.tabletop.shell import Call
 DATA_FILE = "member/snap/db"
 _TOKEN = "etcd-cluster"  # noqa: S105 - the name of a cluster
 _LOCAL = "http://localhost:2380"
-_BALLAST = "ballast"  # the kind under which keys outside the API's prefix are kept
+_BALLAST = "ballast"  # the kind for keys outside the API's prefix
 
 
 @dataclass(slots=True, eq=False)
 class Cluster:
-    """What members agree on. `members` by their ID; a removed one is not among them."""
+    """The common state of members. `members` by ID, without removed members."""
 
     cluster_id: int
     store: Store
@@ -35,7 +35,7 @@ class Cluster:
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """`address` is its peer URL; `name` is empty until it starts for the first time."""
+    """`address` is the peer URL; `name` is empty until the first start."""
 
     member_id: int
     name: str
@@ -45,7 +45,7 @@ class Member:
 
 @dataclass(slots=True, eq=False)
 class Volume:
-    """A folder behind a PersistentVolume. `member` is etcd's data in it."""
+    """The folder of a PersistentVolume. `member` is etcd's data."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     member: Member | None = None
@@ -53,7 +53,7 @@ class Volume:
 
     @property
     def free(self) -> int:
-        """What is left of it beside etcd's data and the files."""
+        """Free bytes after etcd's data and the files."""
         data = len(self.member.cluster.store.snapshot()) if self.member is not None else 0
         return self.room - data - sum(len(content) for content in self.files.values())
 
@@ -64,7 +64,7 @@ class Volume:
 
 @dataclass(slots=True, eq=False)
 class Process:
-    """An etcd that runs. `names` are the hosts under which its pod is reached, `certificate` is what it serves with."""
+    """A running etcd. `names` are the pod's host names, `certificate` is the serving certificate."""
 
     member: Member
     names: frozenset[str]
@@ -73,16 +73,16 @@ class Process:
 
 
 class Failed(Exception):
-    """etcd does not start, or a command of its programs is refused: it says why."""
+    """etcd does not start, or a command of its programs fails; the text is the reason."""
 
 
 def member_id(addresses: Iterable[str], token: str = _TOKEN) -> int:
-    """As etcd computes it: a hash of the peer URLs and the cluster's token (membership/member.go)."""
+    """Compute a member ID like etcd: a hash of the peer URLs and the cluster's token (membership/member.go)."""
     return _hash("".join(sorted(addresses)) + token)
 
 
 def cluster_id(members: Iterable[int]) -> int:
-    """A hash of the member IDs (membership/cluster.go)."""
+    """Compute a cluster ID: a hash of the member IDs (membership/cluster.go)."""
     return _hash("".join(f"{number:016x}" for number in sorted(members)))
 
 
@@ -91,8 +91,8 @@ def _hash(text: str) -> int:
 
 
 def started(words: Iterable[str], volume: Volume, peers: Iterable[Volume], running: Iterable[Process]) -> Member:
-    """The member as which etcd runs with these arguments. `peers` are the volumes of its cluster's other members, as
-    far as the network reaches them. Raises Failed."""
+    """Return the member of an etcd started with these arguments. `peers` are the reachable volumes of the cluster's
+    other members. Raises Failed."""
     flags = _flags(words)
     name, own = flags.get("name", "default"), flags.get("initial-advertise-peer-urls", _LOCAL)
     initial = _initial_cluster(flags.get("initial-cluster", f"{name}={own}"))
@@ -105,12 +105,12 @@ def started(words: Iterable[str], volume: Volume, peers: Iterable[Volume], runni
     if member.member_id not in member.cluster.members:
         raise Failed(f"the member has been permanently removed from the cluster ({member.member_id:x})")
     _meet(member, peers)
-    member.name = name  # it publishes what it is called now
+    member.name = name  # the member publishes its current name
     return member
 
 
 def _formed(name: str, initial: Mapping[str, str], peers: Iterable[Volume], token: str) -> Member:
-    """A new cluster of all that are named, or the one that another of them has formed."""
+    """Form a new cluster of all listed members, or join the cluster that another listed member has formed."""
     ids = {each: member_id([address], token) for each, address in initial.items()}
     wanted = cluster_id(ids.values())
     known = (peer.member.cluster for peer in peers if peer.member and peer.member.cluster.cluster_id == wanted)
@@ -126,7 +126,7 @@ def _formed(name: str, initial: Mapping[str, str], peers: Iterable[Volume], toke
 
 
 def _joined(name: str, address: str, running: Iterable[Process]) -> Member:
-    """The place that somebody has made for this member in a cluster that runs."""
+    """Return the entry that was added for this member to a running cluster."""
     for process in running:
         for member in process.member.cluster.members.values():
             if member.address == address and not member.name:
@@ -136,7 +136,8 @@ def _joined(name: str, address: str, running: Iterable[Process]) -> Member:
 
 
 def _meet(member: Member, peers: Iterable[Volume]) -> None:
-    """Members restored each by itself, but as one cluster, are one from the first that runs."""
+    """Join members that were restored separately as one cluster: they are one cluster from the first running member
+    on."""
     for peer in peers:
         other = peer.member
         same = other is not None and other.cluster.cluster_id == member.cluster.cluster_id
@@ -147,7 +148,7 @@ def _meet(member: Member, peers: Iterable[Volume]) -> None:
 
 
 def restored(words: list[str], snapshot: bytes, volume: Volume) -> None:
-    """`snapshot restore` into a volume, with or without telling the member of the others. Raises Failed."""
+    """Perform `snapshot restore` into a volume, with or without a list of the other members. Raises Failed."""
     flags = _flags(words)
     if not volume.empty:
         raise Failed(f'data-dir "{flags.get("data-dir", "")}" not empty or could not be read')
@@ -172,7 +173,7 @@ def _initial_cluster(text: str) -> dict[str, str]:
 
 
 def _flags(words: Iterable[str]) -> dict[str, str]:
-    """--flag=value and --flag value; a flag without one is "true"."""
+    """Parse --flag=value and --flag value; a flag without value is "true"."""
     found: dict[str, str] = {}
     last = ""
     for word in words:
@@ -187,7 +188,7 @@ def _flags(words: Iterable[str]) -> dict[str, str]:
 
 
 def _plain(words: Iterable[str], flags_with_value: Iterable[str]) -> list[str]:
-    """The words that are neither flags nor their values."""
+    """Return the words that are neither flags nor values of flags."""
     plain, skip = [], False
     for word in words:
         if skip:
@@ -207,8 +208,8 @@ _WITH_VALUE = (
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """etcdctl and etcdutl in one container. `reach` gives the etcd processes behind a host name; `volume` is what is
-    mounted at `data`."""
+    """etcdctl and etcdutl in one container. `reach` returns the etcd processes behind a host name; `volume` is mounted
+    at `data`."""
 
     release: str
     reach: Callable[[str], Iterable[Process]]
@@ -238,7 +239,9 @@ class Programs:
                 odd = next((word for word in call.words if word.startswith("--data-dir")), None)
                 if odd is not None:
                     raise Failed(f"unknown flag: {odd.partition('=')[0]}")
-                call.say("snapshot - Manages etcd node snapshots")  # the help of what it still can, and exit code 0
+                call.say(
+                    "snapshot - Manages etcd node snapshots"
+                )  # the help for supported subcommands, and exit code 0
                 return 0
             return self._online(call, words)
         except Failed as error:
@@ -365,7 +368,7 @@ class Programs:
             call.say(f"{each.member_id:x}, {state}, {each.name}, {each.address}, , false")
 
     def _connected(self, call: Call, flags: Mapping[str, str]) -> Process:
-        """The etcd behind the endpoint, if both sides show the certificates that they need."""
+        """Return the etcd behind the endpoint, if both sides present the required certificates."""
         endpoint = flags.get("endpoints", "http://127.0.0.1:2379").split(",")[0]
         host = endpoint.partition("//")[2].partition(":")[0]
         files = {name: call.shell.files.get(flags.get(name, "")) for name in ("cacert", "cert", "key")}

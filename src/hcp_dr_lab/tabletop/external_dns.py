@@ -1,7 +1,7 @@
-"""external-dns of one management cluster: from Routes and Services to records that bear its owner's name.
+"""external-dns of one management cluster: from Routes and Services to records with its owner ID.
 
-It takes its settings from the arguments of its Deployment, as the product reads them, and lives while a pod of that
-Deployment is Ready. Its memory of who owns what (`--txt-cache-interval`) ends with its pod.
+Settings come from the arguments of the Deployment, as read by the product. external-dns runs while a pod of the
+Deployment is Ready. The cache of owners (`--txt-cache-interval`) ends with the pod.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _PRIVATE = ("hypershift.openshift.io/route-visibility", "private")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """As its flags say; durations in seconds. `by_events` is the least time between two looks that a change causes,
-    None where it looks at intervals only."""
+    """The values of the flags; durations in seconds. `by_events` is the minimum time between two event-driven syncs,
+    None if external-dns syncs only at intervals."""
 
     owner: str
     domain: str
@@ -45,7 +45,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A name that is to be there, what it leads to, and for which object."""
+    """A desired name, its target, and the object."""
 
     name: str
     target: str
@@ -53,7 +53,7 @@ class Wanted:
 
 
 class ExternalDns:
-    """One process at a time: what it knows belongs to the pod that it runs in."""
+    """One process at a time; its state belongs to its pod."""
 
     def __init__(self, server: ApiServer, records: Records, zone_id: str, clock: Clock) -> None:
         self._server = server
@@ -65,7 +65,7 @@ class ExternalDns:
         self._settings: Settings | None = None
         self._next = 0.0
         self._last = 0.0
-        self._known: list[RecordSet] | None = None  # what it saw when it looked
+        self._known: list[RecordSet] | None = None  # the zone at the last read
         self._looked = 0.0
 
     def due(self) -> float:
@@ -130,7 +130,7 @@ class ExternalDns:
         self._known = kept + [change.record_set for change in changes if change.action != "DELETE"]
 
     def _listing(self, told: Settings) -> list[RecordSet]:
-        """The zone; as long as its cache lives, as it was when it looked."""
+        """Return the zone, from the cache while the cache is valid."""
         now = self._clock.now()
         if self._known is None or now - self._looked >= told.cache:
             zone = next(zone for zone in self._records.zones() if zone.zone_id == self._zone_id)
@@ -154,7 +154,7 @@ class ExternalDns:
 
 
 def _owners(listing: list[RecordSet], told: Settings) -> dict[str, str]:
-    """Who owns which name."""
+    """Return the owner IDs by name."""
     owners = {}
     for record in listing:
         label, _, rest = record.name.removesuffix(".").partition(".")
@@ -167,7 +167,7 @@ def _owners(listing: list[RecordSet], told: Settings) -> dict[str, str]:
 
 
 def settings(pod: Object) -> Settings:
-    """From the arguments of its container."""
+    """Parse the arguments of the container."""
     flags: dict[str, str] = {}
     for word in pod["spec"]["containers"][0].get("args") or ():
         name, _, value = word.removeprefix("--").partition("=")
@@ -185,7 +185,7 @@ def settings(pod: Object) -> Settings:
 
 
 def seconds(duration: str) -> float:
-    """Of such as 1m30s."""
+    """Parse a duration such as 1m30s."""
     return sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(duration))
 
 

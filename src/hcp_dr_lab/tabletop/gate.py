@@ -1,4 +1,4 @@
-"""The product's way into the world: each request takes a little time, and whoever wants to may interfere with it."""
+"""The product's access to the world: every request takes a little time, and tests may interfere through hooks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WRITES = frozenset(
         *("put", "copy", "begin_upload", "complete_upload", "abort_upload", "change", "protect", "write"),
     }
 )
-"""Verbs of the ports that change something; `execute` may."""
+"""Verbs of the ports that change the world; `execute` possibly does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ class Request:
 
 
 Hook = Callable[[Literal["before", "after"], Request], None]
-"""May raise: what it raises is what the product meets instead of an answer, or instead of having asked."""
+"""May raise: the product gets the exception instead of the response, or instead of sending the request."""
 
 
 class Passed(Protocol):
-    """The world, as far as a request passes through it."""
+    """The parts of the world that a request uses."""
 
     hooks: list[Hook]
     asking: float
@@ -51,7 +51,7 @@ class Passed(Protocol):
 
 
 def gated(port: _Port, name: str, world: Passed) -> _Port:
-    """The port behind its gate."""
+    """Return the port with its gate."""
     return cast("_Port", _Gate(port, name, world))
 
 
@@ -92,7 +92,7 @@ class _Gate:
     def __getattr__(self, verb: str) -> Callable[..., Any]:
         asked: Callable[..., Any] = getattr(self._port, verb)
         if self._name == "archive" and verb not in WRITES:
-            return asked  # a file beside the product: nobody is in between
+            return asked  # a local file: not subject to interference
 
         def ask(*arguments: Any, **named: Any) -> Any:
             world, request = self._world, Request(self._name, verb, arguments)

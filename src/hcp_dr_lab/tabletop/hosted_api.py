@@ -1,5 +1,5 @@
-"""A hosted kube-apiserver that runs in a pod: an API server over whichever etcd it reaches, believed by whoever trusts
-its certificate, and believing whom its own authorities have signed."""
+"""A hosted kube-apiserver in a pod: an API server with the etcd that it reaches. Clients verify its certificate, and it
+verifies clients with its own authorities."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from hcp_dr_lab.tabletop.twin import shared
 
 
 class Etcds(Protocol):
-    """What an API server sees of etcd."""
+    """An API server's access to etcd."""
 
     def behind(self, namespace: str, host: str) -> Iterable[etcd.Process]:
-        """The etcd processes to which a name leads at this moment."""
+        """Return the etcd processes currently behind a name."""
         ...
 
     def quorum(self, cluster: etcd.Cluster) -> bool: ...
@@ -31,14 +31,14 @@ class Etcds(Protocol):
 @shared
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Of a client, from its kubeconfig: whom it trusts, and what it shows. All PEM."""
+    """A client's credentials from its kubeconfig: trusted authorities, certificate and key. All PEM."""
 
     authority: bytes
     certificate: bytes
 
 
 class HostedApi:
-    """One process. Its certificates are those that were mounted when it started."""
+    """One process, with the certificates mounted at its start."""
 
     def __init__(
         self,
@@ -74,11 +74,11 @@ class HostedApi:
 
     @property
     def ready(self) -> bool:
-        """/readyz: it says no as soon as it was told to end, and while etcd does not answer."""
+        """/readyz: false after SIGTERM, and while etcd does not answer."""
         return not self.stopping and self.server() is not None
 
     def server(self) -> ApiServer | None:
-        """None while it reaches no etcd that serves."""
+        """Return None while no serving etcd is reachable."""
         process = self._etcd
         if process is None or not self._serves(process):
             process = next((found for found in self._known() if self._serves(found)), None)
@@ -108,6 +108,6 @@ class HostedApi:
 
 
 def _no_exec(pod: Object, container: str, command: Sequence[str], stdin: bytes | None, seconds: float) -> Completed:
-    """Of a hosted cluster's own pods: konnectivity is not played."""
+    """Refuse exec in pods of a hosted cluster: konnectivity is not simulated."""
     del container, command, stdin, seconds
     raise internal(f"error dialing backend: no agent available for {pod['spec'].get('nodeName')}")

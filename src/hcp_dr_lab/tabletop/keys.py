@@ -1,7 +1,7 @@
-"""Keys and certificates for the tabletop: real ones, each made once in a process and given to every world.
+"""Keys and certificates for the tabletop: real keys, created once in a process and shared by all worlds.
 
-The same authority asked for a second time is another one, as it has to be; a leaf of the same authority for the same
-subject is the same.
+A second request for the same authority returns another authority, as required; a leaf of the same authority for the
+same subject is the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _END = b"-----END CERTIFICATE-----\n"
 
 
 class CannedKeys:
-    """Implements view.KeyMaker. What is random comes from `chance`, so that a world can be played again."""
+    """Implements view.KeyMaker. Random values come from `chance`, so that a world is repeatable."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
@@ -80,7 +80,7 @@ def _json_web_key(public: bytes) -> Mapping[str, str]:
 
 @lru_cache(maxsize=4096)
 def trusts(bundle: bytes, certificate: bytes) -> bool:
-    """Whether an authority of the bundle (PEM) has signed the certificate (PEM). Names and dates are not looked at."""
+    """Return whether an authority of the bundle (PEM) signed the certificate (PEM). Names and dates are not checked."""
     leaf = x509.load_pem_x509_certificate(certificate)
     for part in bundle.split(_END):
         if not part.strip():

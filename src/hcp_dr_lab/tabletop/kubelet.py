@@ -1,7 +1,7 @@
-"""A kubelet in memory: pods of its node become containers, step by step, and end as they are told to.
+"""A kubelet in memory: starts containers for its node's pods, step by step, and ends them on request.
 
-Containers live here and not in the API: they go on while it is away, and while an object that was deleted by force is
-already gone.
+Containers live here and not in the API: they keep running while the API is unavailable, and after a forced deletion of
+their pod.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from hcp_dr_lab.tabletop.twin import sharing
 
 MANAGER = "kubelet"
 PERIOD = 0.1
-INIT_SECONDS = 0.3  # that an init container takes at least
+INIT_SECONDS = 0.3  # minimum time of an init container
 START_SECONDS: Mapping[str, float] = {"etcd": 0.6, "kube-apiserver": 2.0}  # until a program serves
 OTHER_START_SECONDS = 0.4
 BACK_OFF_SECONDS = 5.0
@@ -43,20 +43,20 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 @sharing("object", "told")
 @dataclass(slots=True, eq=False)
 class Pod:
-    """What the kubelet knows of a pod. `stage`: waiting, init, starting, running, ended, ending."""
+    """The kubelet's state of a pod. `stage`: waiting, init, starting, running, ended, ending."""
 
     object: Object
     address: str = ""
     stage: str = "waiting"
     step: int = 0  # the next init container
     next: float = 0.0
-    done: list[str] = field(default_factory=list)  # init containers that ended well
+    done: list[str] = field(default_factory=list)  # successful init containers
     containers: dict[str, Container] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     restarts: int = 0
     said: str = ""
-    told: tuple[Any, ...] = ()  # its object, and what else its status is made of, when that said so already
-    unpulled: dict[str, str] = field(default_factory=dict)  # images that its node cannot pull, and why
+    told: tuple[Any, ...] = ()  # the object and the other inputs of the last reported status
+    unpulled: dict[str, str] = field(default_factory=dict)  # images that the node cannot pull, with reasons
     shared: dict[str, dict[str, bytes]] = field(default_factory=dict)  # emptyDirs
     etcd: etcd.Process | None = None
     api: HostedApi | None = None
@@ -71,13 +71,13 @@ class Pod:
 
     @property
     def lives(self) -> bool:
-        """Whether its containers run."""
+        """Whether the containers are running."""
         return self.stage == "running" or (self.stage == "ending" and bool(self.containers))
 
 
 class Kubelet:
-    """`reach` gives the API server, None while it cannot be reached. `volumes` are the folders of its node, by path.
-    `networked` says whether its pods reach their own API by the node's way to it; None where there is none."""
+    """`reach` returns the API server, or None while it is unreachable. `volumes` are the node's folders, by path.
+    `networked` returns whether pods reach their API through the node's API proxy; None without a proxy."""
 
     def __init__(
         self,
@@ -94,8 +94,8 @@ class Kubelet:
         self.node = node
         self.pods: dict[str, Pod] = {}
         self.volumes: dict[str, etcd.Volume] = {}
-        self.unpullable: dict[str, str] = {}  # what a registry answers, by the images that it does not give
-        self._network = pod_network  # the first three bytes of its pods' addresses
+        self.unpullable: dict[str, str] = {}  # the registry's errors by image
+        self._network = pod_network  # the first three bytes of pod addresses
         self._given = 1
         self._clock = clock
         self._chance = chance
@@ -107,11 +107,11 @@ class Kubelet:
         self._last = -period
 
     def power_off(self) -> None:
-        """Nothing runs any more; when it turns again, every pod that its API server has starts anew."""
+        """Stop all containers; at the next turn all pods of the API server start again."""
         self.pods.clear()
         self._seen = (0, -1)
 
-    # Its turns
+    # Turns
 
     def due(self) -> float:
         own_next = NEVER
@@ -157,7 +157,7 @@ class Kubelet:
             elif pod.stage == "waiting":
                 pod.next = now
         for uid, pod in self.pods.items():
-            if uid not in mine and pod.stage != "ending":  # deleted by force: nobody told its processes how long
+            if uid not in mine and pod.stage != "ending":  # forced deletion: without a grace period
                 self._end(pod, pod.object["spec"].get("terminationGracePeriodSeconds", 30))
 
     # From a pod to its containers
@@ -257,7 +257,7 @@ class Kubelet:
             self._soon(pod)
 
     def _soon(self, pod: Pod) -> None:
-        """Its containers are started; they serve after a while."""
+        """Start the containers; they serve after a delay."""
         pod.stage = "starting"
         names = [spec["name"] for spec in pod.object["spec"]["containers"]]
         pod.next = self._clock.now() + max(START_SECONDS.get(name, OTHER_START_SECONDS) for name in names)
@@ -276,7 +276,7 @@ class Kubelet:
                 pod.api = HostedApi(pod.namespace, container, self, clock=self._clock, chance=self._chance)
                 pod.api.address = pod.address
             pod.ids[container.name] = f"containerd://{self._chance.getrandbits(256):064x}"
-        ends = pod.object["spec"].get("restartPolicy") == "Never"  # what runs in such a pod is short
+        ends = pod.object["spec"].get("restartPolicy") == "Never"  # programs in such pods are short
         pod.stage, pod.said = "ended" if ends else "running", ""
 
     def _start_etcd(self, pod: Pod, container: Container) -> Result:
@@ -300,7 +300,7 @@ class Kubelet:
         pod.next = self._clock.now() + BACK_OFF_SECONDS
 
     def _restart(self, pod: Pod) -> None:
-        """A program that ended by itself, or by a signal."""
+        """Restart a program that ended by itself or by a signal."""
         pod.restarts += 1
         self._kill(pod)
         self._soon(pod)
@@ -324,7 +324,7 @@ class Kubelet:
         self._kill(pod)
         pod.containers.clear()
         metadata = pod.object["metadata"]
-        if server is None:  # told when it is reached again
+        if server is None:  # reported when the API is reachable again
             pod.next = self._clock.now() + 1.0
             return
         with contextlib.suppress(Refusal):
@@ -337,7 +337,7 @@ class Kubelet:
             pod.api.end()
         pod.api = pod.etcd = None
 
-    # What it tells
+    # Status
 
     def _tell(self, pod: Pod, server: ApiServer) -> None:
         metadata = pod.object["metadata"]
@@ -415,7 +415,7 @@ class Kubelet:
         return status
 
     def is_ready(self, pod: Pod) -> bool:
-        """As its probes say."""
+        """Return the result of the probes."""
         if not pod.lives or (pod.stage == "ending" and pod.api is None):
             return False
         if pod.etcd is not None:
@@ -427,7 +427,7 @@ class Kubelet:
     # What runs on the node
 
     def apis(self, namespace: str) -> Iterator[HostedApi]:
-        """Every hosted API server that lives in a namespace, one that is about to end too."""
+        """Return all running hosted API servers in a namespace, including terminating servers."""
         for pod in self.pods.values():
             if pod.api is not None and pod.namespace == namespace:
                 yield pod.api
@@ -441,7 +441,7 @@ class Kubelet:
         return len(alive & cluster.members.keys()) > len(cluster.members) // 2
 
     def behind(self, namespace: str, host: str, asking: Pod | None = None) -> list[etcd.Process]:
-        """The etcd processes to which a host name leads in a namespace: localhost, a Service, a pod of one."""
+        """Return the etcd processes behind a host name in a namespace: localhost, a Service, or a Service's pod."""
         if host in _LOCAL:
             return [asking.etcd] if asking is not None and asking.etcd is not None else []
         first, _, rest = host.partition(".")
@@ -464,7 +464,7 @@ class Kubelet:
         ]
 
     def _members(self, pod: Pod) -> Iterable[Pod]:
-        """The other pods of its etcd."""
+        """Return the other pods of the same etcd."""
         return [
             other
             for other in self.pods.values()
@@ -519,7 +519,8 @@ def _containers(pod: Pod) -> Iterable[Object]:
 
 
 def _pulled(pod: Pod, spec: Object) -> Object:
-    """Containers are pulled one by one, so that those of the others' images are there."""
+    """Return the state of a container in a pod with a failed pull: images are pulled one by one, so other images
+    exist."""
     image = spec.get("image", "")
     there = pod.stage != "waiting" or (pod.unpulled and image not in pod.unpulled)
     return {"imageID": _image_id(image)} if there else {}
@@ -527,7 +528,7 @@ def _pulled(pod: Pod, spec: Object) -> Object:
 
 @cache
 def _image_id(image: str) -> str:
-    """As of one that no registry has: without a digest of its own."""
+    """Return an image ID like that of an image without a registry: without a digest of its own."""
     return f"sha256:{hashlib.sha256(image.encode()).hexdigest()}"
 
 

@@ -1,5 +1,5 @@
-"""From a name to whoever answers: the VPC's resolver with its cache, and each management cluster's router and load
-balancer. What they decide is the region's own code (`region.network`), over objects and records in memory.
+"""From a name to a server: the VPC's resolver with its cache, and both management clusters' routers and load balancers.
+Decisions are made by the region's own code (`region.network`), with objects and records in memory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROUTE_PORT = 443
 
 
 class Resolver:
-    """The caching resolver that everything in the region asks. `longest` caps what it keeps, in seconds."""
+    """The caching resolver of the region. `longest` limits the caching time, in seconds."""
 
     def __init__(self, records: Records, clock: Clock, longest: float) -> None:
         self._records = records
@@ -39,16 +39,18 @@ class Resolver:
         self._longest = longest
         self._zones: tuple[object, Zones] | None = None
         self._cache = self._empty()
-        self._addresses: dict[str, tuple[str | None, float]] = {}  # by name, and until when the cache says so
+        self._addresses: dict[
+            str, tuple[str | None, float]
+        ] = {}  # by name, with the time until which the cache is valid
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Resolver:
-        """With the same answers in its cache."""
+        """Copy with the same cache content."""
         copied = Resolver(memo[id(self._records)], memo[id(self._clock)], self._longest)
-        copied._cache._entries |= self._cache._entries  # noqa: SLF001 - the same class's other half
+        copied._cache._entries |= self._cache._entries  # noqa: SLF001 - same class
         return copied
 
     def address(self, name: str) -> str | None:
-        """None where the name is not there, or has no address."""
+        """Return None if the name does not exist or has no address."""
         known = self._addresses.get(name)
         if known is not None and self._clock.now() < known[1]:
             return known[0]
@@ -67,7 +69,7 @@ class Resolver:
         return found
 
     def current(self) -> Zones:
-        """What Route53 serves at this moment."""
+        """Return the zones currently served by Route53."""
         seen = self._records.zones()
         if self._zones is None or self._zones[0] != seen:
             self._zones = (seen, parse_zones(self._records.published()))
@@ -79,7 +81,7 @@ class Resolver:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds: until a router has taken up a Route, and until a load balancer serves a pod that is new to it."""
+    """Delays in seconds: until a router serves a new Route, and until a load balancer serves a new pod."""
 
     admission: float = 0.1
     new_backend: float = 0.0
@@ -123,7 +125,7 @@ class Router:
                 continue
 
     def backends(self, name: str, port: int) -> list[Backend]:
-        """The pods to which a new connection may go, in order."""
+        """Return the possible pods for a new connection, in order."""
         found = self._current().for_route(name) if port == ROUTE_PORT else self._current().for_load_balancer(name)
         served_before = self._clock.now() - self._pace.new_backend
         return [each for each in sorted(found) if self._first_seen.get(each, 0.0) <= served_before]
@@ -142,5 +144,5 @@ class Router:
 
 
 def hosts(routers: Mapping[str, Router]) -> dict[str, Router]:
-    """By their addresses."""
+    """Return the routers by address."""
     return {router.address: router for router in routers.values()}

@@ -1,6 +1,6 @@
-"""The platform engineer of the tabletop: calls the product's commands against the world, each as a process of its own.
+"""The platform engineer of the tabletop: runs the product's commands in the world, every command as a separate process.
 
-A journal and a backup folder in memory outlive the process as files would; with a folder they are the product's own.
+A journal and a backup folder in memory outlive the process like files; with a real folder they are the product's own.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class JumpingClock:
         self._clock.spend(seconds)
 
     def await_workers(self, works: Collection[futures.Future[Any]], seconds: float | None) -> None:
-        """What one action takes of the tabletop's time has passed when it is done."""
+        """Return at once: the tabletop's time of an action has passed when the action is done."""
         del seconds
         futures.wait(works)
 
@@ -87,7 +87,7 @@ class JumpingClock:
 
 
 class MemoryJournal:
-    """What engine.journal.Journal is on disk: each line counts from the moment it is written."""
+    """The in-memory counterpart of engine.journal.Journal: every line is durable as soon as it is written."""
 
     def __init__(self, clock: Clock) -> None:
         self.story = JournalState()
@@ -103,7 +103,7 @@ class MemoryJournal:
         self.story = self.story.after(record)
 
     def data(self) -> bytes:
-        """All its lines; those that were dumped before are not dumped again."""
+        """Return all lines; lines serialized before are not serialized again."""
         for place, line in enumerate(self.story.lines):
             if place == len(self._dumped) or self._dumped[place][0] is not line:
                 self._dumped[place:] = [(line, json.dumps(line, sort_keys=True).encode() + b"\n")]
@@ -140,7 +140,7 @@ class MemoryFolder:
         return ""
 
     def make(self, *, by_hand: bool = False) -> None:
-        """It is there."""
+        """The folder always exists."""
 
     def story(self) -> JournalState | None:
         return self.journal.story if self.journal.story.lines else None
@@ -152,7 +152,7 @@ class MemoryFolder:
 
 @dataclass(frozen=True, slots=True)
 class _Reached:
-    """Implements hcp_dr.commands.context.Folder: a folder whose files go through the world's hooks."""
+    """Implements hcp_dr.commands.context.Folder: a folder with access through the world's hooks."""
 
     kept: Folder
     files: Archive
@@ -189,7 +189,7 @@ class _Reached:
 
 @dataclass(frozen=True, slots=True)
 class _OneFolder:
-    """Implements hcp_dr.commands.context.Backups for an engineer who has one backup folder."""
+    """Implements hcp_dr.commands.context.Backups for an engineer with one backup folder."""
 
     only: Folder
     is_named: bool = True
@@ -233,8 +233,8 @@ class _Doors:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a command ended: `error` is what it stopped with, None where it is done. `checks` are those of its run, or,
-    where a preflight stopped it, those of that."""
+    """The result of a command: `error` is the failure, or None if done. `checks` are the checks of the run, or of the
+    preflight that stopped it."""
 
     story: JournalState
     checks: tuple[Check, ...] = ()
@@ -246,8 +246,8 @@ class Ending:
 
 
 class Operator:
-    """One relocation of one hosted cluster, from management cluster `source` to the other one, by the processes that
-    somebody starts on `machine`, one after the other. Whatever is asked is answered with yes, and kept in `asked`."""
+    """One relocation of one hosted cluster, from management cluster `source` to the other, by sequential processes on
+    `machine`. All questions are answered with yes, and recorded in `asked`."""
 
     def __init__(
         self,
@@ -264,7 +264,7 @@ class Operator:
         self.caller = caller
         self.name = name
         self.source = source
-        self.part_mib = 128  # as SNAPSHOT_PART_MIB says
+        self.part_mib = 128  # the value of SNAPSHOT_PART_MIB
         self.told: list[Progress] = []
         self.asked: list[Confirmation] = []
         self.folder = folder
@@ -276,7 +276,7 @@ class Operator:
     # Commands
 
     def preflight(self, reasons: Mapping[str, str] = _NONE) -> tuple[Check, ...]:
-        """All checks, those that stop too."""
+        """Return all checks, including blocking checks."""
         blocked: list[Check] = []
         context = self.context()
         context.on_blocked = blocked.extend
@@ -301,7 +301,7 @@ class Operator:
         return self._ended(lambda context: restore_lost(context, reason="the tabletop's"))
 
     def go_on(self, phase: str) -> Ending:
-        """A phase that follows others."""
+        """Run a later phase."""
         return self._ended(PHASES[phase])
 
     def restore_by_hand(self) -> Ending:
@@ -327,10 +327,10 @@ class Operator:
             return Ending(self.story(), tuple(blocked), error)
         return Ending(done.story, done.checks)
 
-    # What the commands are given
+    # The commands' context
 
     def context(self) -> Context:
-        """Each command is a process of its own, and whoever starts the next on this machine knows that it is gone."""
+        """Return the context of a new process; the previous process on this machine is known to have ended."""
         self._processes += 1
         mark = f"{self.machine}/{self._processes}/{self.world.clock.now()}"
         names = self.world.residents[self.name].names
@@ -370,40 +370,40 @@ class Operator:
         return self.world.ports(self._kept, self.name, source=self.source, caller=self.caller)
 
     def case(self) -> Case:
-        """Of a relocation that would begin now."""
+        """Return the case of a relocation that would begin now."""
         return discover_relocation(self.context())
 
     def around(self) -> RemoteState:
-        """What the world tells of the relocation."""
+        """Read the remote state of the relocation."""
         return journaled_case.read_remote(self.context())
 
-    # What outlives a process
+    # State that outlives a process
 
     def story(self) -> JournalState:
         return self._kept.story() or JournalState()
 
     @property
     def files(self) -> Mapping[str, bytes]:
-        """Of the backup folder in memory."""
+        """Return the files of the backup folder in memory."""
         return self.memory.files
 
     def take_over(self, story: JournalState, files: Mapping[str, bytes]) -> None:
-        """Go on from what another one's journal and backup folder in memory hold."""
+        """Continue from another operator's journal and backup folder in memory."""
         self.memory.journal.story = story
         self.memory.files = dict(files)
 
     def journal_data(self) -> bytes:
-        """Of the journal in memory, as its file would hold it."""
+        """Return the content of the journal in memory, in the file's format."""
         return self.memory.journal.data()
 
     def pretend(self, step: str, **remembered: Any) -> None:
-        """Make the product believe that it has done a step, to see what comes of leaving it out."""
+        """Record a step as done in the journal without doing it, to test the effect of omitting it."""
         for key, value in remembered.items():
             self.memory.journal.write("remember", key=key, value=value)
         self.memory.journal.write("done", step=step, because="pretended", seconds=0.0)
 
     def document(self, ending: Ending) -> Mapping[str, Any]:
-        """As `hcp-dr relocate -o json` prints it."""
+        """Return the output of `hcp-dr relocate -o json`."""
         result = "done" if ending.error is None else "failed"
         return outcome.to_json(ending.story, backup_dir=self._kept.folder, result=result, checks=ending.checks)
 

@@ -1,7 +1,7 @@
-"""The host of the stand-in's roles for one management cluster: what `standin.host` is for a real one.
+"""The host of the stand-in's roles for one management cluster: the counterpart of `standin.host`.
 
-It shows each role the objects of the store as they are, and performs what the role wants; rounds are had when
-something changed, and now and then for what only time changes.
+Every role gets the objects of the store, and its changes are performed. A round runs after a change, and at intervals
+for time-dependent decisions.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from hcp_dr_lab.tabletop.twin import sharing
 
 VOLUMES = "/var/lib/volumes"
 SETTLE = 0.3  # between two rounds while things change
-TICKS = (2.0, 60.0)  # after the last change a round is had once more, and then ever more rarely
+TICKS = (2.0, 60.0)  # after the last change another round runs, and then less and less often
 
 
 class Surroundings(Protocol):
-    """What of the management cluster is not in its API."""
+    """The state of the management cluster outside its API."""
 
     def hosted_nodes(self, namespace: str) -> tuple[Object, ...] | None:
-        """As the hosted API server of this side tells them; None while it does not answer."""
+        """Return the nodes in this side's hosted API; None while it does not answer."""
         ...
 
     def monitoring(self, namespace: str) -> Monitoring | None:
-        """Likewise, of its openshift-monitoring."""
+        """Return openshift-monitoring from this side's hosted API; None while it does not answer."""
         ...
 
     def delete_hosted(self, namespace: str, resource: Resource, inside: str | None, name: str, uid: str) -> None: ...
@@ -60,7 +60,7 @@ class Surroundings(Protocol):
 
 @sharing("_nodes", "_monitoring", "_pace")
 class Operators:
-    """All roles. `log` has what they did, in words."""
+    """All roles. `log` has descriptions of their changes."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Operators:
         self._tick = TICKS[0] if acted or before != self._seen else min(self._tick * 2, TICKS[1])
 
     def _round(self) -> bool:
-        """Whether anything was done."""
+        """Run a round; return whether a change was made."""
         self._look_at_nodes()
         acted, _ = turn.play(self._view, self._do, self._tell, (Refusal,))
         return acted
@@ -158,7 +158,9 @@ class Operators:
             case TerminateInstance(instance_id):
                 self._machines.terminate(instance_id)
             case DeleteHosted(namespace, r.NODE, _, name, uid):
-                with contextlib.suppress(errors.KubernetesError):  # a machine's end does not wait for its API
+                with contextlib.suppress(
+                    errors.KubernetesError
+                ):  # the deletion of a machine does not wait for the hosted API
                     self._surroundings.delete_hosted(namespace, r.NODE, None, name, uid)
             case DeleteHosted(namespace, resource, inside, name, uid):
                 self._surroundings.delete_hosted(namespace, resource, inside, name, uid)
@@ -172,7 +174,7 @@ class Operators:
 
 
 class Mirror:
-    """The objects of a store as a View has them, kept up with its changes. Nothing is copied."""
+    """The objects of a store in the format of View, kept up to date. Objects are not copied."""
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
@@ -181,7 +183,7 @@ class Mirror:
         self._kinds = {str(resource): resource for resource in RESOURCES}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Mirror:
-        """Objects are shared."""
+        """Copy with shared objects."""
         return Mirror(copy.deepcopy(self._server, memo))
 
     def objects(self) -> dict[Resource, dict[Key, Object]]:

@@ -1,4 +1,4 @@
-"""Copies of a world: what may change is copied, what nobody changes is shared."""
+"""Copies of a world: mutable objects are copied, immutable objects are shared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _Kind = TypeVar("_Kind", bound=type)
 
 
 def sharing(*names: str) -> Callable[[_Kind], _Kind]:
-    """For a class: copy.deepcopy shares these attributes between an object and its copy, and copies the others."""
+    """Class decorator: copy.deepcopy shares these attributes between an object and its copy, and copies the others."""
 
     def deepcopy(self: Any, memo: dict[int, Any]) -> Any:
         made = object.__new__(type(self))
@@ -28,7 +28,7 @@ def sharing(*names: str) -> Callable[[_Kind], _Kind]:
 
 
 def shared(kind: _Kind) -> _Kind:
-    """For a class whose objects nobody changes: a copy of one is itself."""
+    """Class decorator for immutable objects: the copy of an object is the object itself."""
     kind.__deepcopy__ = lambda self, _memo: self  # type: ignore[attr-defined]
     return kind
 

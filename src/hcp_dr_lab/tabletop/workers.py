@@ -1,5 +1,5 @@
-"""The hypervisor: a worker lives for each running instance of a hosted cluster, with a kubelet that reaches the hosted
-API by its public name only, believes the authority that it was launched with, and is believed by its own certificate.
+"""The hypervisor: a worker for every running instance of a hosted cluster. Its kubelet reaches the hosted API only by
+the public name, trusts the authority from its launch, and authenticates with its own certificate.
 """
 
 from __future__ import annotations
@@ -36,20 +36,21 @@ _ENDING = ("shutting-down", "terminated")
 
 
 class Network(Names, Protocol):
-    """How a worker finds its API, and a launch the control plane of its cluster."""
+    """The network access of workers to their API, and of launches to the cluster's control plane."""
 
     def connect(self, hostname: str, port: int, client: Credentials) -> ApiServer:
-        """Raises the errors of the product."""
+        """Connect to the API. Raises the product's errors."""
         ...
 
     def control_plane(self, infra_id: str) -> tuple[Object, Mapping[str, str]] | None:
-        """The HostedControlPlane with this infra id, and the data of its Secret root-ca; None while there is none."""
+        """Return the HostedControlPlane with this infra ID, and the data of its Secret root-ca; None if there is
+        none."""
         ...
 
 
 @sharing("_machine")
 class Worker:
-    """One machine that runs. Its boot ID is that of its last boot."""
+    """One running machine, with the boot ID of the last boot."""
 
     def __init__(
         self,
@@ -109,11 +110,11 @@ class Worker:
         self.kubelet.turn()
 
     def reached(self) -> ApiServer | None:
-        """As it was when it was asked last."""
+        """Return the API server from the last check."""
         return self._reached
 
     def networked(self) -> bool:
-        """Whether its own way led to the API when it was asked last."""
+        """Return whether the node's API proxy reached the API in the last check."""
         return self._networked
 
     def _report(self, server: ApiServer) -> None:
@@ -163,7 +164,7 @@ class Worker:
 
 
 class Hypervisor:
-    """Looks at EC2 again and again: nothing but its word launches or ends a worker."""
+    """Reads EC2 periodically: only the instances' states launch or end workers."""
 
     def __init__(
         self,
@@ -177,7 +178,7 @@ class Hypervisor:
         api_proxy_check: float,
     ) -> None:
         self.workers: dict[str, Worker] = {}
-        self.known: dict[str, Worker] = {}  # every one that ever lived
+        self.known: dict[str, Worker] = {}  # all workers, including ended workers
         self._machines = machines
         self._network = network
         self._keys = keys
@@ -233,7 +234,7 @@ class Hypervisor:
         self.workers[machine.instance_id] = self.known[machine.instance_id] = worker
 
     def _sign(self, machine: Machine, infra_id: str) -> bool:
-        """Once, by the authority of the control plane that is there at this moment."""
+        """Sign the worker's certificate once, by the authority of the current control plane."""
         found = self._network.control_plane(infra_id)
         if found is None:
             return False

@@ -1,7 +1,7 @@
-"""The region in memory: two management clusters, AWS, workers, hosted clusters in service, and the clock that jumps.
+"""The region in memory: two management clusters, AWS, workers, hosted clusters in service, and the jumping clock.
 
-`World.prepared(options)` makes a region of a shape once in a process and gives copies of it, which cost milliseconds.
-Everything that happens in one is its own.
+`World.prepared(options)` creates a region of a shape once in a process and returns copies, which take milliseconds.
+Copies are independent.
 """
 
 from __future__ import annotations
@@ -62,15 +62,15 @@ from hcp_dr_lab.tabletop.twin import shared
 from hcp_dr_lab.tabletop.workers import Hypervisor
 
 NAME = "shop"
-AVAILABLE_SECONDS = 3600.0  # a resolver may keep an absence for a quarter of an hour
-INSIDE_SECONDS = 0.5  # between two looks of the controllers of a hosted cluster
-ASKING_SECONDS = 0.005  # that one request of the product takes
+AVAILABLE_SECONDS = 3600.0  # a resolver may cache a negative answer for a quarter of an hour
+INSIDE_SECONDS = 0.5  # period of the controllers of a hosted cluster
+ASKING_SECONDS = 0.005  # duration of one request of the product
 _PLAIN = Options()
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class Unready(LabError):
-    """A hosted cluster of the tabletop did not come into service."""
+    """A hosted cluster of the tabletop did not become ready."""
 
     exit_code = 7
 
@@ -78,7 +78,7 @@ class Unready(LabError):
 @shared
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """A hosted cluster of the world: its names, how it is made, and what its administrator's kubeconfig says."""
+    """A hosted cluster of the world: names, options, and the content of the administrator's kubeconfig."""
 
     names: HostedClusterNames
     options: Options
@@ -88,7 +88,7 @@ class Resident:
 
 @dataclass(slots=True)
 class Hosted:
-    """The controllers inside a hosted cluster, which live in its control plane on one side."""
+    """The controllers of a hosted cluster, running in its control plane on one side."""
 
     side: Management
     namespace: str
@@ -102,8 +102,8 @@ class Hosted:
 
 
 class World:
-    """One region. `hooks` are called before and after each request of the product; `asking` is what one costs. Another
-    `seed` makes another region of the same names."""
+    """One region. `hooks` are called before and after every request of the product; `asking` is the duration of a
+    request. Another `seed` results in another region with the same names."""
 
     def __init__(self, *, realistic: bool = False, crds: Path | None = None, seed: int = 7) -> None:
         pace = REALISTIC if realistic else FAST
@@ -112,7 +112,7 @@ class World:
         self.keys = CannedKeys(self.chance)
         self.hooks: list[Hook] = []
         self.asking = ASKING_SECONDS
-        self.encryption: Encryption | None = None  # as BUCKET_ENCRYPTION says
+        self.encryption: Encryption | None = None  # the value of BUCKET_ENCRYPTION
         records = Records(now=self.clock.epoch, chance=self.chance)
         zone_id = records.create_zone(HOSTED_DOMAIN)
         storage = Storage(now=self.clock.epoch, chance=self.chance)
@@ -143,11 +143,11 @@ class World:
 
     @classmethod
     def prepared(cls, options: Options = _PLAIN, *, realistic: bool = False, crds: Path | None = None) -> World:
-        """A world with hosted clusters of this shape in service, a copy of its own."""
+        """Return a separate copy of a world with hosted clusters of this shape in service."""
         return _prepared(options, realistic, crds).clone()
 
     def clone(self) -> World:
-        """Another world in the same state. What is only read is shared."""
+        """Return another world in the same state. Read-only objects are shared."""
         memo: dict[int, Any] = {}
         clock = Clock()
         clock.seconds = self.clock.seconds
@@ -164,8 +164,8 @@ class World:
     # Hosted clusters
 
     def populate(self, options: Options, name: str = NAME) -> None:
-        """Hosted clusters of this shape on the first management cluster, in service. `name` is for one that nobody
-        brought. Raises Unready."""
+        """Create hosted clusters of this shape on the first management cluster, in service. `name` applies unless the
+        user brings a hosted cluster. Raises Unready."""
         first = self.sides[0]
         management = first.client()
         population = hosted_clusters.population(name, options)
@@ -176,7 +176,7 @@ class World:
 
     def _serve(self, side: Management, names: HostedClusterNames, options: Options) -> None:
         management = side.client()
-        self._await(lambda: self._is_available(side, names), f"the control plane of {names.name} is available")
+        self._await(lambda: self._is_available(side, names), f"control plane of {names.name} available")
         for wanted in hosted_clusters.counted_secrets(names, options):
             management.create(r.SECRET, wanted)
         if options.etcd_ballast:
@@ -187,12 +187,12 @@ class World:
             inside.controllers = Controllers(self.clock, inside.reached, period=INSIDE_SECONDS)
             self.clock.parts.append(inside.controllers)
         hosted = self.hosted_client(names.name)
-        self._await(lambda: self._answers(names.name), f"the API of {names.name} answers by its name")
+        self._await(lambda: self._answers(names.name), f"API of {names.name} answering by name")
         item = management.get(r.HOSTED_CLUSTER, names.name, names.namespace)
         version = item["status"]["version"]["history"][0]["version"]
         content.apply(hosted, cluster_id=item["spec"]["clusterID"], version=version)
         nodes = hosted_clusters.workers(options)
-        self._await(lambda: not self._missing(names.name, nodes), f"the nodes of {names.name} are Ready and it serves")
+        self._await(lambda: not self._missing(names.name, nodes), f"nodes of {names.name} Ready and workload serving")
         self.clock.spend(5)
 
     def _is_available(self, side: Management, names: HostedClusterNames) -> bool:
@@ -234,17 +234,17 @@ class World:
         until = self.clock.now() + AVAILABLE_SECONDS
         while not reached():
             if self.clock.now() > until:
-                raise Unready(f"Waited {AVAILABLE_SECONDS:.0f} s of the tabletop's time until {what}, in vain.")
+                raise Unready(f"Timed out after {AVAILABLE_SECONDS:.0f} s of simulated time, waiting for: {what}.")
             self.clock.spend(0.5)
 
     # The network
 
     def connect(self, hostname: str, port: int, client: Credentials) -> ApiServer:
-        """By name, as everybody reaches a hosted API. Raises the errors of the product."""
+        """Connect to a hosted API by its public name. Raises the product's errors."""
         return self.process(hostname, port, client)[1]
 
     def process(self, hostname: str, port: int, client: Credentials) -> tuple[HostedApi, ApiServer]:
-        """The very process behind the name. Raises the errors of the product."""
+        """Return the process behind the name. Raises the product's errors."""
         where = {"cluster": "hosted", "verb": "reach", "object": f"https://{hostname}:{port}"}
         address = self.address(hostname)
         if address is None:
@@ -280,12 +280,12 @@ class World:
     # Ports
 
     def hosted_client(self, name: str = NAME) -> Client:
-        """The hosted API by its name, at no cost of time."""
+        """Return a client of the hosted API by name; requests take no time."""
         resident = self.residents[name]
         return self._client(lambda: self.connect(*resident.server, resident.client), "hosted", resident.server)
 
     def ports(self, archive: Archive, name: str = NAME, *, source: int = 1, caller: Caller = ADMINISTRATOR) -> Ports:
-        """For the product, as `caller`: each request takes time, and goes through the hooks."""
+        """Return the product's ports, as `caller`: requests take time and pass through the hooks."""
         here, there = self.sides if source == 1 else self.sides[::-1]
         resident = self.residents[name]
         cloud = self.cloud
@@ -323,7 +323,8 @@ class World:
         return Client(reach, name, f"https://{server[0]}:{server[1]}", caller=caller, rest=self._rest)
 
     def grant(self, name: str = NAME, *, source: int = 1) -> None:
-        """The administrators give the product's user what it needs for a relocation from this side, and no more."""
+        """Grant exactly the rights for a relocation from this side to the product's user, in the role of
+        administrators."""
         names = self.residents[name].names
         here, there = self.sides if source == 1 else self.sides[::-1]
         rights.grant(here.client(), "source", names.namespace, names.name)
@@ -331,38 +332,38 @@ class World:
         rights.grant(self.hosted_client(name), "hosted", names.namespace, names.name)
 
     def _rest(self, store: Any, revision: int, seconds: float) -> bool:
-        """For watches: time passes until the store is beyond the revision."""
+        """Let time pass for a watch, until the store's revision is greater."""
         until = self.clock.now() + seconds
         return self.clock.pass_until(until, lambda: store.revision > revision)
 
     # Disasters
 
     def die(self, side: Management) -> None:
-        """All of a management cluster: its API, its operators, and whatever runs on its node."""
+        """Power off a management cluster: its API, operators, and all processes on its node."""
         side.stopped = True
         side.kubelet.power_off()
         self.clock.parts = [part for part in self.clock.parts if part not in side.parts]
 
     def revive(self, side: Management) -> None:
-        """As when its machines are powered on again: everything that it remembers starts."""
+        """Power a management cluster on again: all stored workloads start."""
         side.stopped = False
         self.clock.parts += side.parts
         self.clock.stir()
 
-    # Looking
+    # Access
 
     def side(self, name: str) -> Management:
         return next(side for side in self.sides if side.name == name)
 
     def apis(self, names: HostedClusterNames) -> Iterator[tuple[Management, HostedApi]]:
-        """Every API server of a hosted cluster that lives anywhere."""
+        """Return all running API servers of a hosted cluster, on both sides."""
         for side in self.sides:
             for api in side.kubelet.apis(names.control_plane_namespace):
                 yield side, api
 
 
 def welcomed(api: HostedApi, client: Credentials, where: dict[str, str]) -> ApiServer:
-    """The API server behind the TLS handshake. Raises ClusterUnreachable, Unauthorized, ServerBusy."""
+    """Return the API server after the TLS handshake. Raises ClusterUnreachable, Unauthorized, ServerBusy."""
     if not api.is_trusted_by(client):
         reason = "its certificate is not trusted: certificate verify failed"
         raise errors.ClusterUnreachable(**where, reason=reason, shown=True)
@@ -375,7 +376,7 @@ def welcomed(api: HostedApi, client: Credentials, where: dict[str, str]) -> ApiS
 
 
 def _say_nothing(_text: str) -> None:
-    """Nobody waits long enough to want to hear."""
+    """Ignore progress, because waits are short."""
 
 
 def _demanded(side: Management, word: str) -> ApiServer:
@@ -386,7 +387,7 @@ def _demanded(side: Management, word: str) -> ApiServer:
 
 @cache
 def _definitions(crds: Path | None, number: int) -> Mapping[str, Object]:
-    """Read once: most of an installation's time is YAML."""
+    """Read definitions once: parsing YAML is most of an installation's time."""
     address = webhook_address(MANAGEMENT_CLUSTERS[number - 1])
     return {name: install.converting(found, address) for name, found in _read(crds).items()}
 
@@ -401,5 +402,5 @@ def _prepared(options: Options, realistic: bool, crds: Path | None) -> World:  #
     world = World(realistic=realistic, crds=crds)
     world.populate(options)
     gc.collect()
-    gc.freeze()  # it stays until the process ends: its objects need not be looked through for garbage again and again
+    gc.freeze()  # the world stays until the process ends, so the garbage collector need not scan its objects again
     return world

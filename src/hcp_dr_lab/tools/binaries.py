@@ -1,9 +1,9 @@
-"""The programs that the region is made of, and where they come from.
+"""Find or build the region's programs.
 
-Looked up in KUBEBUILDER_ASSETS, in PATH, in the user's cache; built once from the pinned modules beside this file
-otherwise. A program of KUBEBUILDER_ASSETS or PATH is taken only when it tells a version of the pinned line (the same
-minor version; for etcd that is what separates the two lines that the region needs); anything else is passed over,
-with a note, because a rehearsal with another version would prove something else.
+Programs are looked up in KUBEBUILDER_ASSETS, in PATH and in the user's cache. Otherwise they are built once from the
+pinned modules beside this file. A program of KUBEBUILDER_ASSETS or PATH is used only if it reports a version of the
+pinned line (the same minor version; for etcd the minor version separates the two lines that the region needs). Other
+versions are skipped with a note, because a rehearsal with another version proves nothing about the pinned version.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`name` is how the region asks for it; `file` its name in PATH; `accepts` what its version output must show.
+    """`name` is the name in the region, `file` the name in PATH, `accepts` the pattern for the version output.
 
-    A program without `asks_version` is the project's own and is not looked for elsewhere.
+    A program without `asks_version` belongs to this project and is not looked up elsewhere.
     """
 
     name: str
@@ -96,7 +96,7 @@ PROGRAMS: tuple[Program, ...] = (
 
 
 def find(say: Say, environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
-    """All programs by name; builds those that are nowhere to be found. Raises BuildFailed."""
+    """Return all programs by name, and build the missing programs. Raises BuildFailed."""
     toolchain = go.choose(go.needed_version(MODULES))
     cache = cache_folder(environment)
     found = _places(PROGRAMS, toolchain, environment, say)
@@ -110,7 +110,7 @@ def find(say: Say, environment: Mapping[str, str] = os.environ) -> dict[str, Pat
 
 
 def built(names: Collection[str], environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
-    """Those of the programs that are there already, by name; builds and fetches nothing."""
+    """Return the programs already present, by name, without building or fetching."""
     wanted = [program for program in PROGRAMS if program.name in names]
     places = _places(wanted, go.choose(go.needed_version(MODULES)), environment, lambda _: None)
     return {name: path for name, path in places.items() if path.exists()}
@@ -119,7 +119,7 @@ def built(names: Collection[str], environment: Mapping[str, str] = os.environ) -
 def _places(
     programs: Iterable[Program], toolchain: go.Toolchain, environment: Mapping[str, str], say: Say
 ) -> dict[str, Path]:
-    """Where each is, or will be once it is built."""
+    """Return the path of each program, whether present or still to be built."""
     cache = cache_folder(environment)
     return {
         program.name: installed(program, environment, say) or cached(program, cache, toolchain.version)
@@ -128,19 +128,19 @@ def _places(
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
-    """Where built things are kept for the next time."""
+    """Return the cache for built programs."""
     base = environment.get("XDG_CACHE_HOME") or str(Path(environment.get("HOME") or "/root") / ".cache")
     return Path(base) / "hcp-dr-lab"
 
 
 def cached(program: Program, cache: Path, go_version: str) -> Path:
-    """Its place in the cache, whether it is there or not."""
+    """Return the program's path in the cache, whether present or not."""
     key = build_key(MODULES / program.module, program.link_flags, go_version)
     return cache / "bin" / f"{program.module}-{key}" / program.file
 
 
 def build_key(module: Path, link_flags: str, go_version: str) -> str:
-    """Changes with everything that a build of the module depends on."""
+    """Return a key that changes with every input of the module's build."""
     digest = hashlib.sha256()
     for file in (module / "go.mod", module / "go.sum", *sorted(module.glob("*.go"))):
         digest.update(hashlib.sha256(file.read_bytes()).digest())
@@ -149,7 +149,7 @@ def build_key(module: Path, link_flags: str, go_version: str) -> str:
 
 
 def installed(program: Program, environment: Mapping[str, str], say: Say) -> Path | None:
-    """The program in KUBEBUILDER_ASSETS or PATH, the first that tells a version of the pinned line."""
+    """Return the first program in KUBEBUILDER_ASSETS or PATH that reports a version of the pinned line."""
     if not program.asks_version:
         return None
     assets = environment.get("KUBEBUILDER_ASSETS")
@@ -161,18 +161,18 @@ def installed(program: Program, environment: Mapping[str, str], say: Say) -> Pat
         answer = _version_output(candidate, program.asks_version)
         if accepted(program, answer):
             return candidate
-        if not program.name.startswith("etcd-"):  # one of its two lines is always the other one
-            say(f"passing over {candidate}: it is not of the pinned version ({answer.strip()[:80] or 'no answer'})")
+        if not program.name.startswith("etcd-"):  # always finds the second etcd line too
+            say(f"skipping {candidate}: not the pinned version ({answer.strip()[:80] or 'no answer'})")
     return None
 
 
 def accepted(program: Program, answer: str) -> bool:
-    """Whether what a program says of its version is of the pinned line."""
+    """Return whether the program's version output matches the pinned line."""
     return re.search(program.accepts, answer) is not None
 
 
 def build(programs: Sequence[Program], found: Mapping[str, Path], go_program: Path, say: Say) -> None:
-    """Build each to a temporary name and rename it, so that a half file never has the program's name."""
+    """Build each program under a temporary name and rename it: an incomplete file never has the program's name."""
     say(
         f"building {len(programs)} programs for the region, once for this user; "
         "the first time this takes about 25 minutes on two cores"
@@ -186,8 +186,8 @@ def build(programs: Sequence[Program], found: Mapping[str, Path], go_program: Pa
 
 def _build_one(program: Program, target: Path, go_program: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    for left in target.parent.glob(f".{target.name}.*"):  # of a builder that was killed
-        left.unlink()
+    for leftover in target.parent.glob(f".{target.name}.*"):  # from a killed builder
+        leftover.unlink()
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     command = [str(go_program), "build", "-mod=readonly", "-trimpath", "-ldflags", program.link_flags]
     try:
@@ -209,26 +209,26 @@ def _build_one(program: Program, target: Path, go_program: Path) -> None:
     lines = done.stdout.strip().splitlines()[-_LINES_OF_A_FAILED_BUILD:]
     raise BuildFailed(
         f"{program.name} could not be built: `go build {program.package}` in {MODULES / program.module} ended with "
-        f"exit code {done.returncode}. What was built before it stays in the cache, and no half file is left. "
-        "Settle the cause below and run the command again.\n" + "\n".join(lines)
+        f"exit code {done.returncode}. Programs built earlier stay in the cache; no incomplete file is left. "
+        "Fix the error below and run the command again.\n" + "\n".join(lines)
     )
 
 
 def _build_environment() -> dict[str, str]:
-    """The user's, for proxies and the like, but nothing that would build another program than the key says."""
+    """Return the user's environment (proxies and so on) without variables that change the build's result."""
     fixed = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}
     return {**{name: value for name, value in os.environ.items() if name != "GOROOT"}, **fixed}
 
 
 @contextmanager
 def _only_builder(cache: Path, say: Say) -> Iterator[None]:
-    """One builder at a time for a user's cache; the other waits and then finds what was built."""
+    """Allow one builder at a time for a user's cache; a second process waits and then uses the built programs."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "build.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another process builds the programs; waiting for it")
+            say("waiting for another process that builds the programs")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -244,7 +244,7 @@ def _version_output(program: Path, arguments: Sequence[str]) -> str:
 
 
 def link(found: Mapping[str, Path], folder: Path) -> None:
-    """Make every program reachable below one folder by its name."""
+    """Link every program into one folder by its name."""
     shutil.rmtree(folder, ignore_errors=True)
     for name, path in found.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

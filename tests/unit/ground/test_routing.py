@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from hcp_dr.kube.port import Object
-from hcp_dr_lab.ground.network.routing import Backend, admissions, called, is_admitted, table
+from hcp_dr_lab.ground.network.routing import Backend, admissions, collect_host_names, is_admitted, table
 
 HOST = "api-demo.hosted.rehearsal.example"
 ROUTER = "router.mgmt-1.region.rehearsal.example"
@@ -134,5 +134,5 @@ def test_one_load_balancer_takes_all_and_several_are_told_apart_by_name() -> Non
     assert both.for_load_balancer(None) == frozenset()
     unnamed = [load_balancer("a"), load_balancer("b", "b.example")]
     assert table([], unnamed, slices).for_load_balancer("a.example") == frozenset()
-    before = called([load_balancer("a", "a.example"), load_balancer("b", "b.example")], {})
+    before = collect_host_names([load_balancer("a", "a.example"), load_balancer("b", "b.example")], {})
     assert table([], unnamed, slices, before=before).for_load_balancer("a.example") == {Backend("10.88.1.5", 6443)}

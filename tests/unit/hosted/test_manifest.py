@@ -64,7 +64,7 @@ def test_secrets_that_render_leaves_out_are_made_up_and_said() -> None:
     made = brought()
     secrets = {item["metadata"]["name"] for item in made.inputs if item["kind"] == "Secret"}
     assert secrets == {"till-pull-secret", "till-ssh-key", "till-etcd-encryption-key"}
-    assert sum("is made up" in change for change in made.changes) == 2
+    assert sum("is generated" in change for change in made.changes) == 2
 
 
 def test_what_only_a_server_gives_is_left_out() -> None:
@@ -84,7 +84,7 @@ def test_a_release_without_a_version_becomes_the_rehearsals() -> None:
 
     made = brought(by_digest)
     assert made.hosted_cluster["spec"]["release"]["image"] == cluster.RELEASE
-    assert any("names no version" in change for change in made.changes)
+    assert any("has no version" in change for change in made.changes)
 
 
 def test_a_pool_that_scales_by_itself_stands_at_its_least() -> None:
@@ -148,12 +148,12 @@ def _stranger(given: Documents) -> None:
         (_spec("pullSecret", None), "without spec.pullSecret"),
         (_spec("auditWebhook", {"name": "audit"}), "Secret audit"),
         (_spec("additionalTrustBundle", {"name": "trust"}), "ConfigMap trust"),
-        (_drop(HOSTED_CLUSTER), "holds 0 HostedClusters"),
+        (_drop(HOSTED_CLUSTER), "has 0 HostedClusters"),
         (_drop(NODE_POOL), "no NodePool of till"),
-        (_twice, "holds 2 HostedClusters"),
+        (_twice, "has 2 HostedClusters"),
         (_elsewhere, "outside the HostedCluster's namespace"),
         (_foreign_pool, "of the cluster other"),
-        (_stranger, "holds a Pod"),
+        (_stranger, "has a Pod"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -175,5 +175,5 @@ def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, content: str) -> 
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadOptions, match="cannot be read"):
+    with pytest.raises(BadOptions, match="Cannot read"):
         manifest.read(tmp_path / "none.yaml")

@@ -157,7 +157,7 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("given", "others", "word"),
     [
-        ([Shape.FIXED_MEMBERS, Shape.ETCDCTL_ON_36], {}, "contradict"),
+        ([Shape.FIXED_MEMBERS, Shape.ETCDCTL_ON_36], {}, "exclude"),
         ([Shape.ENCRYPTED], {"brought": BROUGHT}, "encrypted"),
         ([], {"brought": BROUGHT, "machines": 2}, "machines"),
         ([], {"machines": 100_000}, "--machines"),

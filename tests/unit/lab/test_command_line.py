@@ -43,20 +43,20 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 
 
 def test_up_and_drill_take_the_same_options() -> None:
-    shared = inspect.signature(options.asked).parameters.keys()
+    shared = inspect.signature(options.parse_options).parameters.keys()
     for command in (up, drill):
         taken = inspect.signature(command).parameters
         assert {name: taken[name].default for name in shared} == {
-            name: parameter.default for name, parameter in inspect.signature(options.asked).parameters.items()
+            name: parameter.default for name, parameter in inspect.signature(options.parse_options).parameters.items()
         }
 
 
 BAD = pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--shape", "three-members-5.0", "--shape", "etcdctl-on-3.6"), "contradict each other"),
-        (("--hosted-cluster", "/nowhere.yaml"), "cannot be read"),
-        (("--crds", "/nowhere"), "is no folder"),
+        (("--shape", "three-members-5.0", "--shape", "etcdctl-on-3.6"), "exclude each other"),
+        (("--hosted-cluster", "/nowhere.yaml"), "Cannot read"),
+        (("--crds", "/nowhere"), "is not a folder"),
         (("--etcd-ballast", "500MB"), "is not a size"),
         (("--delay", "new_backend=soon"), "is not NAME=SECONDS"),
         (("--delay", "patience=5"), "is not NAME=SECONDS"),
@@ -82,7 +82,7 @@ def test_the_program_says_so_too(tmp_path: Path, command: str) -> None:
         timeout=60,
         check=False,
     )
-    assert_refused(Ended(ended.returncode, ended.stdout, ended.stderr), "is no folder", tmp_path)
+    assert_refused(Ended(ended.returncode, ended.stdout, ended.stderr), "is not a folder", tmp_path)
 
 
 def assert_refused(ended: Ended, said: str, state: Path) -> None:

@@ -67,8 +67,8 @@ def test_a_folder_is_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_folder_that_holds_no_evidence_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadOptions, match="holds no evidence"):
+    with pytest.raises(BadOptions, match="no complete evidence"):
         judge_folder(tmp_path)
     (tmp_path / "closing.json").write_text("{}")
-    with pytest.raises(BadOptions, match="holds no evidence"):
+    with pytest.raises(BadOptions, match="no complete evidence"):
         judge_folder(tmp_path)

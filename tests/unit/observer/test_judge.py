@@ -29,7 +29,7 @@ from tests.unit.observer.staged import (
 )
 
 from hcp_dr_lab.observer.evidence import Evidence, Sight, Topic
-from hcp_dr_lab.observer.judge import MOST_OPERATOR_STOPPED, judge
+from hcp_dr_lab.observer.judge import MAX_OPERATOR_STOPPED_SECONDS, judge
 from hcp_dr_lab.observer.rules import stopped_for
 from hcp_dr_lab.observer.writes import longest_gap, some_names
 
@@ -67,8 +67,8 @@ def test_a_clean_relocation_passes() -> None:
 
 CLAIM = "hosted PersistentVolumeClaim openshift-monitoring/metrics"
 SOURCE_TOO = (
-    "split brain: the source mgmt-1 acknowledged 1 writes (there-too) after the destination mgmt-2 had taken its "
-    "first, up to 1.1 s later"
+    "split brain: the source mgmt-1 acknowledged 1 writes (there-too) after the first write on the "
+    "destination mgmt-2, up to 1.1 s later"
 )
 
 VIOLATIONS: dict[str, tuple[Evidence, str]] = {
@@ -88,19 +88,19 @@ VIOLATIONS: dict[str, tuple[Evidence, str]] = {
     ),
     "an instance more": (
         last_seen(instances={"i-1": "running", "i-2": "running", "i-3": "pending"}),
-        "instances appeared that nobody asked for: i-3",
+        "unexpected instances appeared: i-3",
     ),
     "an instance more that went again": (
         more(sights=(Sight(55, instances={"i-1": "running", "i-2": "running", "i-3": "terminated"}),)),
-        "instances appeared that nobody asked for: i-3",
+        "unexpected instances appeared: i-3",
     ),
     "protection left on": (
         last_seen(protection={"i-1": True, "i-2": True}),
-        "the termination protection is not as before: i-1",
+        "the termination protection was changed: i-1",
     ),
     "protection left off": (
         last_seen(protection={"i-1": False, "i-2": False}),
-        "the termination protection is not as before: i-2",
+        "the termination protection was changed: i-2",
     ),
     "a node registered anew": (
         last_seen(node_uids={"node-1": "uid-1", "node-2": "uid-9"}),
@@ -163,31 +163,31 @@ VIOLATIONS: dict[str, tuple[Evidence, str]] = {
     ),
     "content is another": (
         read_back(**{"cm-9": 0}),
-        "1 acknowledged writes are lost: cm-9 (with content that nobody wrote)",
+        "1 acknowledged writes are lost: cm-9 (with content that was never written)",
     ),
     "content from nowhere": (
         read_back(**{"cm-9": 7}),
-        "1 acknowledged writes are lost: cm-9 (with content that nobody wrote)",
+        "1 acknowledged writes are lost: cm-9 (with content that was never written)",
     ),
     "a sample of the content is gone": (
         last_things("content", **{"hosted ConfigMap shop/prices": None}),
-        "the hosted cluster's content is not what it was: hosted ConfigMap shop/prices is gone",
+        "the hosted cluster's content was changed: hosted ConfigMap shop/prices is gone",
     ),
     "a volume is gone": (
         last_things("volumes", **{CLAIM: None}),
-        f"volumes of the hosted cluster are not what they were: {CLAIM} is gone",
+        f"volumes of the hosted cluster were changed: {CLAIM} is gone",
     ),
     "a volume was made anew under its old name": (
         last_things("volumes", **{CLAIM: "uid-9 unbound"}),
-        f"volumes of the hosted cluster are not what they were: {CLAIM} is another",
+        f"volumes of the hosted cluster were changed: {CLAIM} is another",
     ),
     "a volume is on its way out": (
         last_things("volumes", **{CLAIM: "uid-4 volume-1 being deleted"}),
-        f"volumes of the hosted cluster are not what they were: {CLAIM} is another",
+        f"volumes of the hosted cluster were changed: {CLAIM} is another",
     ),
     "the documents are wiped": (
         last_things("cloud", **{"s3 oidc/keys": None}),
-        "what the hosted cluster needs in AWS is not what it was: s3 oidc/keys is gone",
+        "AWS resources of the hosted cluster were changed: s3 oidc/keys is gone",
     ),
     # I5
     "the neighbour's machine is another": (
@@ -204,19 +204,19 @@ VIOLATIONS: dict[str, tuple[Evidence, str]] = {
     ),
     "a foreign secret is gone": (
         last_things("foreign", **{"mgmt-1 Secret clusters/theirs": None}),
-        "what belongs to others was touched: mgmt-1 Secret clusters/theirs is gone",
+        "objects of other owners were touched: mgmt-1 Secret clusters/theirs is gone",
     ),
     "a foreign secret was taken along": (
         last_things("foreign", **{"mgmt-2 Secret clusters/theirs": "uid-9 dd"}),
-        "what belongs to others was touched: mgmt-2 Secret clusters/theirs is new",
+        "objects of other owners were touched: mgmt-2 Secret clusters/theirs is new",
     ),
     "a foreign record was away in between": (
         more(belongings=(things("foreign", 55, **{"record theirs.example. TXT": None}),)),
-        "what belongs to others was touched: record theirs.example. TXT is gone",
+        "objects of other owners were touched: record theirs.example. TXT is gone",
     ),
     "the operator was away for too long": (
-        operator_away(MOST_OPERATOR_STOPPED),
-        f"the source's HyperShift operator was stopped for 1101 s, longer than {MOST_OPERATOR_STOPPED:.0f} s",
+        operator_away(MAX_OPERATOR_STOPPED_SECONDS),
+        f"the source's HyperShift operator was stopped for 1101 s, longer than {MAX_OPERATOR_STOPPED_SECONDS:.0f} s",
     ),
     "the operator is not back": (
         more(replicas=(replicas(SOURCE, "operator", STOPPED + 2, asked=0),)),
@@ -232,12 +232,12 @@ VIOLATIONS: dict[str, tuple[Evidence, str]] = {
     ),
     "the destination's operator was stopped": (
         more(replicas=(replicas(DESTINATION, "operator", 55, asked=0),)),
-        "the HyperShift operator of the destination mgmt-2 was stopped; nothing asks for that",
+        "the HyperShift operator of the destination mgmt-2 was stopped without a reason",
     ),
     # and what is left
     "something is left on the source": (
         closed(source_left=("Namespace clusters-demo",)),
-        "on the source is left: Namespace clusters-demo",
+        "left on the source: Namespace clusters-demo",
     ),
 }
 
@@ -315,7 +315,7 @@ def test_what_only_looks_like_a_violation_is_none(evidence: Evidence) -> None:
 
 BLIND: dict[str, tuple[Evidence, str]] = {
     "nothing could be read back": (closed(read_back=None), "could not be read back"),
-    "what is left is not known": (closed(source_left=None), "what is left on the source mgmt-1"),
+    "what is left is not known": (closed(source_left=None), "leftovers on the source mgmt-1"),
     "too few writes": (without("writes", lambda one: one.side or int(one.name[3:]) > 120), "only 69 writes"),
     "no creates": (without("writes", lambda one: one.side or one.verb != "create"), "no create was acknowledged"),
     "no updates": (without("writes", lambda one: one.verb != "update"), "no update was acknowledged"),
@@ -415,8 +415,8 @@ def test_what_was_not_measured_is_not_passed(evidence: Evidence, said: str) -> N
 
 
 SNAPSHOT_LEAKS = (
-    "split brain: the source mgmt-1 acknowledged 1 writes (leaked) after the snapshot from which the destination "
-    "mgmt-2 was made"
+    "split brain: the source mgmt-1 acknowledged 1 writes (leaked) after the snapshot that was restored on the "
+    "destination mgmt-2"
 )
 
 

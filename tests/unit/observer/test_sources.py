@@ -14,7 +14,7 @@ from hcp_dr_lab.ground import aws_seed
 from hcp_dr_lab.ground.aws_seed import Seed
 from hcp_dr_lab.ground.layout import AWS_REGION, BUCKET, HOSTED_DOMAIN, OIDC_BUCKET, Layout
 from hcp_dr_lab.observer.evidence import Belongings, Replicas, Seen, Sight, Topic
-from hcp_dr_lab.observer.look import Look
+from hcp_dr_lab.observer.look import Reader
 from hcp_dr_lab.observer.region import RegionCloud
 from hcp_dr_lab.observer.source import Cloud, Record
 from hcp_dr_lab.observer.tabletop import MemoryCloud, MemorySource
@@ -113,7 +113,7 @@ def test_everything_is_all_that_a_verdict_asks_for() -> None:
     names = world.residents[NAME].names
     source = MemorySource(world, NAME, NAME)
     seen: list[Seen] = []
-    look = Look(source, names, seen.append, run="seen", neighbour=names)
+    look = Reader(source, names, seen.append, run="seen", neighbour=names)
     look.sentinels.place()
     for part in look.everything():
         part()
@@ -132,7 +132,7 @@ def test_everything_is_all_that_a_verdict_asks_for() -> None:
 def test_what_looks_the_same_is_not_told_again_for_a_while() -> None:
     world = World.prepared()
     seen: list[Seen] = []
-    look = Look(MemorySource(world, NAME, None), world.residents[NAME].names, seen.append, run="seen", neighbour=None)
+    look = Reader(MemorySource(world, NAME, None), world.residents[NAME].names, seen.append, run="seen", neighbour=None)
     look.instances()
     world.clock.spend(5)
     look.instances()

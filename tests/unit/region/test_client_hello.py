@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcp_dr_lab.region.network.client_hello import LONGEST, IncompleteError, NotClientHelloError, server_name
+from hcp_dr_lab.region.network.client_hello import MAX_HELLO_BYTES, IncompleteError, NotClientHelloError, server_name
 
 HOST = "api-demo.hosted.rehearsal.example"
 
@@ -69,7 +69,7 @@ def test_a_hello_may_be_spread_over_records(size: int) -> None:
         b"\x16\x02\x01\x00\x05hello",
         b"\x16\x03\x01\x00\x00",
         b"\x16\x03\x01\x00\x04\x02\x00\x00\x00",
-        b"\x16\x03\x01\x00\x04\x01" + (LONGEST + 1).to_bytes(3),
+        b"\x16\x03\x01\x00\x04\x01" + (MAX_HELLO_BYTES + 1).to_bytes(3),
         b"\x16\x03\x01\x00\x06\x01\x00\x00\x02\x03\x03",
     ],
     ids=["http", "ssh", "old", "empty record", "server hello", "too long", "cut inside"],

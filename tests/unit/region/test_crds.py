@@ -39,11 +39,11 @@ def _unserved(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "word"),
     [
-        (shutil.rmtree, "is no folder"),
-        (lambda folder: (folder / "machines.yaml").unlink(), "holds no CustomResourceDefinition"),
-        (lambda folder: (folder / "other.yaml").write_text("kind: Pod\n"), "other.yaml with something else"),
-        (lambda folder: (folder / "other.yaml").write_text("a: ["), "other.yaml that cannot be read"),
-        (_unserved, "machines.cluster.x-k8s.io without the version v1beta2"),
+        (shutil.rmtree, "is not a folder"),
+        (lambda folder: (folder / "machines.yaml").unlink(), r"has no \*.yaml file"),
+        (lambda folder: (folder / "other.yaml").write_text("kind: Pod\n"), "other.yaml that is not a CustomRes"),
+        (lambda folder: (folder / "other.yaml").write_text("a: ["), "unreadable file other.yaml"),
+        (_unserved, "machines.cluster.x-k8s.io without the required version v1beta2"),
     ],
     ids=["absent", "empty", "stranger", "broken", "unserved"],
 )

@@ -239,7 +239,7 @@ def test_orders_and_their_refusals(proxied: Proxied) -> None:
         200,
         {"cleared": [told["number"]]},
     )
-    for body, said in ((b"{", "not JSON"), (b"[]", "a JSON object"), (b'{"kind": "cut"}', "is no fault")):
+    for body, said in ((b"{", "not JSON"), (b"[]", "a JSON object"), (b'{"kind": "cut"}', "not a valid fault")):
         status, told = order(exchanges, known, "POST", "/faults", body)
         assert status == 400
         assert said in told["error"]

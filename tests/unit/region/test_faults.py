@@ -81,13 +81,13 @@ def test_a_match_that_can_match_nothing_is_refused(text: str) -> None:
     ("document", "said"),
     [
         ({"target": "s3", "kind": "status", "status": 200}, "no status of a failure"),
-        ({"target": "s3", "kind": "delay"}, "no duration"),
+        ({"target": "s3", "kind": "delay"}, "not a valid duration"),
         ({"target": "s3", "kind": "cut", "times": 0}, "0 times"),
-        ({"target": "s3", "kind": "cut", "percent": 0}, "no percentage"),
+        ({"target": "s3", "kind": "cut", "percent": 0}, "not a valid percentage"),
         ({"target": "s3", "kind": "cut", "match": "a b c"}, "matches no request"),
-        ({"target": "s3", "kind": "fire"}, "is no fault"),
-        ({"kind": "cut"}, "is no fault"),
-        ({"target": "s3"}, "is no fault"),
+        ({"target": "s3", "kind": "fire"}, "not a valid fault"),
+        ({"kind": "cut"}, "not a valid fault"),
+        ({"target": "s3"}, "not a valid fault"),
     ],
 )
 def test_a_fault_that_cannot_be_is_refused(document: dict[str, object], said: str) -> None:
@@ -127,7 +127,7 @@ def test_a_target_may_be_several(faults: Faults) -> None:
 
 
 def test_set_and_clear_name_what_there_is(faults: Faults) -> None:
-    with pytest.raises(FaultError, match="There are: ec2, mgmt-1/api"):
+    with pytest.raises(FaultError, match="Targets: ec2, mgmt-1/api"):
         faults.set(Fault("mgmt-3/api", Kind.CUT))
     one, two, three = (faults.set(Fault(target, Kind.CUT)) for target in ("s3", "s3", "ec2"))
     with pytest.raises(FaultError, match="neither the number"):

@@ -66,4 +66,4 @@ def test_the_last_lines_of_a_part(root: Path) -> None:
     region.logs.mkdir()
     (region.logs / "mgmt-1--etcd.log").write_text("".join(f"line {number}\n" for number in range(30)), "utf-8")
     assert lifecycle.log_tail(region, "mgmt-1/etcd").splitlines() == [f"line {number}" for number in range(10, 30)]
-    assert lifecycle.log_tail(region, "mgmt-2/etcd") == "(it wrote nothing)"
+    assert lifecycle.log_tail(region, "mgmt-2/etcd") == "(the log is empty)"

@@ -1,4 +1,4 @@
-"""Which parts a name means, and pods that are held still."""
+"""The parts of a name or group, and frozen pods."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_part_or_all_below_a_name(asked: str, found: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("asked", ["", "mgmt", "mgmt-3", "etcd", "/", "mgmt-1/et"])
 def test_an_unknown_name_is_told_what_there_is(asked: str) -> None:
-    with pytest.raises(UnknownPart, match=r"the parts aws, .* and the groups mgmt-1, mgmt-2, worker"):
+    with pytest.raises(UnknownPart, match=r"Parts: aws, .* Groups: mgmt-1, mgmt-2, worker"):
         chosen(asked, KNOWN)
 
 

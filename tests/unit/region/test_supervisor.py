@@ -61,7 +61,7 @@ def test_a_part_that_ends_fails_with_its_exit_code_and_those_after_it_fail_too(
 def test_a_part_that_does_not_serve_in_time_fails_and_says_why(supervisor: Supervisor) -> None:
     supervisor.start_all([Part("late", FOREVER, lambda: "no listener", limit=0)])
     await_that(lambda: supervisor.state == "failed")
-    assert supervisor.describe()[0]["why"] == "it does not serve after 0 s: no listener"
+    assert supervisor.describe()[0]["why"] == "does not serve after 0 s: no listener"
 
 
 def test_a_part_with_an_end_of_its_own_is_done(supervisor: Supervisor) -> None:
@@ -97,7 +97,7 @@ def test_a_passing_part_that_nobody_needs_may_fail(supervisor: Supervisor) -> No
 def test_a_missing_program_is_told(supervisor: Supervisor) -> None:
     supervisor.start_all([Part("gone", ("/nowhere/program",), lambda: None)])
     await_that(lambda: supervisor.state == "failed")
-    assert "it cannot be started" in str(supervisor.describe()[0]["why"])
+    assert "cannot be started" in str(supervisor.describe()[0]["why"])
 
 
 def test_a_serving_part_that_ends_is_noticed(supervisor: Supervisor) -> None:
@@ -128,7 +128,7 @@ def test_a_group_starts_in_its_order_and_says_what_failed(supervisor: Supervisor
     for name in ("one", "after"):
         supervisor.stop(name)
     began = supervisor.start(["after"])
-    assert supervisor.settled(began) == {"after": "one, which it needs, does not serve"}
+    assert supervisor.settled(began) == {"after": "its dependency one does not serve"}
     began = supervisor.start(["after", "one"])
     assert supervisor.settled(began) == {}
 

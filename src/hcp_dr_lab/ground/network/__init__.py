@@ -1,1 +1,1 @@
-"""DNS answers, zones and caches, routing by host names, and what the TLS servers of the region share."""
+"""DNS answers, zones and caches, routing by host names, and shared code of the region's TLS servers."""

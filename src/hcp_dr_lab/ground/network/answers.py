@@ -1,7 +1,7 @@
-"""How a name becomes an answer: one step at a time, each from a source, CNAMEs followed.
+"""Resolve DNS names step by step: every step comes from a source, and CNAMEs are followed.
 
-A source is a function from a question to a Step. The zones, the cache before them and the names of a cluster are
-sources, so that each can stand before another, and all are tried without a socket.
+A source is a function from a question to a Step. Zones, cache and cluster names are sources, so sources can be
+combined, and all can be tested without a socket.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 from dns.rrset import RRset
 
-LONGEST_CHAIN = 8
+MAX_CHAIN_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a source knows of a name: records of the type asked, or a CNAME, or that there are none (by `authority`)."""
+    """A source's answer for a name: records of the requested type, a CNAME, or a negative answer (with `authority`)."""
 
     rcode: Rcode
     records: RRset | None = None
@@ -48,14 +48,15 @@ class Answer:
 
 
 def records(name: Name, ttl: int, kind: str, *values: str) -> RRset:
-    """Names in values are whole ones, with or without the last dot, as Route53 takes them."""
+    """Make a record set. Names in `values` are fully qualified, with or without the final dot, as Route53 accepts
+    them."""
     return dns.rrset.from_text_list(name, ttl, "IN", kind, values, origin=dns.name.root, relativize=False)
 
 
 def follow(source: Source, name: Name, kind: RdataType) -> Answer:
-    """Ask the source for the name, then for what its CNAME points to, and so on."""
+    """Query the source for the name, then for the targets of CNAMEs."""
     found: list[RRset] = []
-    for _ in range(LONGEST_CHAIN):
+    for _ in range(MAX_CHAIN_LENGTH):
         step = source(name, kind)
         if step.records is None:
             return Answer(step.rcode, tuple(found), step.authority)
@@ -67,7 +68,7 @@ def follow(source: Source, name: Name, kind: RdataType) -> Answer:
 
 
 def respond(query: bytes, source: Source, *, authoritative: bool, over_udp: bool) -> bytes | None:
-    """The whole answer to a message from the wire; None where it deserves none."""
+    """Return the response to a DNS message, or None if the message must not be answered."""
     try:
         message = dns.message.from_wire(query)
     except (dns.exception.DNSException, ValueError):

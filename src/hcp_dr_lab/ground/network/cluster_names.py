@@ -1,8 +1,8 @@
-"""The names of one management cluster, from its EndpointSlices.
+"""The DNS names of one management cluster, from EndpointSlices.
 
-There is no kube-proxy in the region, so a Service's name resolves to the addresses of its pods, never to its ClusterIP.
-Pods that are not ready are named too where the Service publishes them: the EndpointSlice then calls them ready.
-PTR records matter: etcd checks a peer whose certificate carries a wildcard name by them.
+The region has no kube-proxy, so a Service's name resolves to the addresses of the pods, never to the ClusterIP. Pods
+that are not ready have names too if the Service publishes them: the EndpointSlice then reports them as ready. PTR
+records are required: etcd uses them to check a peer with a wildcard certificate.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ClusterNames:
     pointers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def step(self, name: Name, kind: RdataType) -> Step | None:
-        """None where the name is not the cluster's to answer."""
+        """Return None if the name does not belong to the cluster."""
         full = name.canonicalize()
         if full.is_subdomain(SHORT_DOMAIN):
             full = full.relativize(dns.name.root).concatenate(DOMAIN)

@@ -1,9 +1,8 @@
-"""The caching resolver of the VPC: what makes a change of DNS take its time, as it does outside.
+"""The caching resolver of the VPC: DNS changes take effect with a delay, as in AWS.
 
-It caches each record set by its own TTL, and by the zone's start of authority also that a name or type is not there.
-Real values are long: external-dns writes 300 s where nothing else is asked for, and Route53's start of authority lets
-NXDOMAIN live 900 s. `longest` caps both, so that a rehearsal shows the waiting without spending the time; a rehearsal
-that is to be as slow as the real thing sets it to 900.
+Record sets are cached for their own TTL, negative answers according to the zone's start of authority. Real values are
+long: external-dns writes a TTL of 300 s by default, and Route53's start of authority lets NXDOMAIN live 900 s.
+`longest` limits both, so that a rehearsal includes a short wait. For realistic delays set `longest` to 900.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from dns.rrset import RRset
 
 from hcp_dr_lab.ground.network.answers import Source, Step
 
-LONGEST_CACHED = 5.0
-MOST_ENTRIES = 10_000
+MAX_CACHED_SECONDS = 5.0
+MAX_ENTRIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +30,9 @@ class Entry:
 
 
 class Cache:
-    """A source before another source. `clock` is monotonic, in seconds."""
+    """A source that caches another source. `clock` is monotonic, in seconds."""
 
-    def __init__(self, source: Source, clock: Callable[[], float], longest: float = LONGEST_CACHED) -> None:
+    def __init__(self, source: Source, clock: Callable[[], float], longest: float = MAX_CACHED_SECONDS) -> None:
         self._source = source
         self._clock = clock
         self._longest = longest
@@ -44,7 +43,7 @@ class Cache:
         return _aged(self._entry(name, kind, now), now)
 
     def kept(self, name: Name, kind: RdataType) -> tuple[Step, float]:
-        """With the TTL that it came with, and the time of the clock until which the answer stays the same."""
+        """Return the answer with the original TTL, and the clock's time until which the answer stays the same."""
         entry = self._entry(name, kind, self._clock())
         return entry.step, entry.expires
 
@@ -59,14 +58,14 @@ class Cache:
         step = self._source(*key)
         entry = Entry(step, now + min(self._longest, seconds_to_keep(step)))
         if entry.expires > now:
-            if len(self._entries) >= MOST_ENTRIES:
+            if len(self._entries) >= MAX_ENTRIES:
                 self._entries = {key: kept for key, kept in self._entries.items() if kept.expires > now}
             self._entries[key] = entry
         return entry
 
 
 def seconds_to_keep(step: Step) -> float:
-    """RFC 2308: a negative answer lives by the smaller of the authority's TTL and its minimum; a failure not at all."""
+    """RFC 2308: a negative answer lives for the smaller of the authority's TTL and minimum; failures are not cached."""
     if step.rcode not in {Rcode.NOERROR, Rcode.NXDOMAIN}:
         return 0
     if step.records is not None:
@@ -78,13 +77,13 @@ def seconds_to_keep(step: Step) -> float:
 
 
 def _aged(entry: Entry, now: float) -> Step:
-    """With the TTL that is left, so that caches behind this one do not keep it longer."""
+    """Return the answer with the remaining TTL, so that downstream caches do not keep it longer."""
     if entry.step.records is None:
         return entry.step
-    left = max(0, math.ceil(entry.expires - now))
+    remaining = max(0, math.ceil(entry.expires - now))
     kept = entry.step.records
-    if kept.ttl <= left:
+    if kept.ttl <= remaining:
         return entry.step
     younger: RRset = kept.copy()  # type: ignore[no-untyped-call]
-    younger.ttl = left
+    younger.ttl = remaining
     return dataclasses.replace(entry.step, records=younger)

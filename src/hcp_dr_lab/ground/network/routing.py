@@ -1,4 +1,4 @@
-"""Which pods stand behind a host name, and which Routes are admitted: the decisions of router and load balancer."""
+"""The decisions of router and load balancer: the pods behind a host name, and the admission of Routes."""
 
 from __future__ import annotations
 
@@ -25,21 +25,23 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """The Ready pods of a Service by port, and the addresses of all its pods, Ready or not."""
+    """The Ready pods of a Service by port, and the addresses of all pods, Ready or not."""
 
     ready: Mapping[tuple[str, int], frozenset[Backend]] = field(default_factory=dict)
     present: frozenset[str] = frozenset()
 
     def at(self, port: str | int | None) -> frozenset[Backend]:
-        """By the port's name or number; None means all."""
-        chosen = (found for (name, number), found in self.ready.items() if port in (None, name, number, str(number)))
+        """Return the backends for a port's name or number; None means all."""
+        chosen = (
+            backends for (name, number), backends in self.ready.items() if port in (None, name, number, str(number))
+        )
         return frozenset().union(*chosen)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Where new connections go: by server name for Routes (443), by server name for LoadBalancers (6443), or to the
-    only one of those whatever the name."""
+    """The targets of new connections: by server name for Routes (443) and for LoadBalancers (6443). A single
+    LoadBalancer gets all connections, regardless of the name."""
 
     routes: Mapping[str, frozenset[Backend]] = field(default_factory=dict)
     load_balancers: Mapping[str, frozenset[Backend]] = field(default_factory=dict)
@@ -50,7 +52,7 @@ class Table:
         return self.routes.get(server_name or "", frozenset())
 
     def for_load_balancer(self, server_name: str | None) -> frozenset[Backend]:
-        """A single LoadBalancer Service takes whatever comes, as its own address would."""
+        """A single LoadBalancer Service gets all connections, as if on its own address."""
         return self.only if self.only is not None else self.load_balancers.get(server_name or "", frozenset())
 
     @property
@@ -58,22 +60,24 @@ class Table:
         return frozenset().union(*self.routes.values(), *self.load_balancers.values(), self.only or frozenset())
 
 
-Called = Mapping[str, frozenset[str]]
-"""The host names that each LoadBalancer Service, by its uid, ever had."""
+HostNames = Mapping[str, frozenset[str]]
+"""All host names, past and present, of LoadBalancer Services, by uid."""
 
 
-def called(services: Iterable[Object], before: Called) -> Called:
-    """The region has one address for all load balancers of a management cluster and tells them apart by server name. A
-    load balancer has its own address in AWS and goes on serving whoever still knows it when its Service loses its
-    name; so here it keeps every name that it had."""
-    found = {}
+def collect_host_names(services: Iterable[Object], before: HostNames) -> HostNames:
+    """Add the Services' current host names to the earlier names.
+
+    The region has one address for all load balancers of a management cluster and distinguishes them by server name. In
+    AWS a load balancer has its own address: when its Service loses the host name, clients that still know the address
+    are served. So here a load balancer keeps all earlier names."""
+    backends = {}
     for service in services:
         if is_load_balancer(service):
             metadata = service["metadata"]
             host = (metadata.get("annotations") or {}).get(HOSTNAME_ANNOTATION)
             uid = _uid(service)
-            found[uid] = before.get(uid, frozenset()) | ({host.lower()} if host else frozenset())
-    return found
+            backends[uid] = before.get(uid, frozenset()) | ({host.lower()} if host else frozenset())
+    return backends
 
 
 def _uid(service: Object) -> str:
@@ -82,19 +86,19 @@ def _uid(service: Object) -> str:
 
 
 def table(
-    routes: Iterable[Object], services: Iterable[Object], slices: Iterable[Object], *, before: Called | None = None
+    routes: Iterable[Object], services: Iterable[Object], slices: Iterable[Object], *, before: HostNames | None = None
 ) -> Table:
-    """`before` are the names that load balancers had."""
+    """Compute the table. `before` has the earlier names of the load balancers."""
     services = tuple(services)
-    names = called(services, before or {})
+    names = collect_host_names(services, before or {})
     behind = _backends_by_service(slices)
     none = Backends()
     by_host = {}
     for route in routes:
         if is_admitted(route):
             spec = route["spec"]
-            found = behind.get((route["metadata"]["namespace"], spec["to"]["name"]), none)
-            by_host[spec["host"].lower()] = found.at((spec.get("port") or {}).get("targetPort"))
+            backends = behind.get((route["metadata"]["namespace"], spec["to"]["name"]), none)
+            by_host[spec["host"].lower()] = backends.at((spec.get("port") or {}).get("targetPort"))
     by_name = {}
     balanced = []
     for service in services:
@@ -103,7 +107,7 @@ def table(
             first_port = service["spec"]["ports"][0].get("name", "")
             balanced.append(behind.get((namespace, name), none).at(first_port))
             by_name.update(dict.fromkeys(names[_uid(service)], balanced[-1]))
-    present = frozenset().union(*(found.present for found in behind.values()))
+    present = frozenset().union(*(backends.present for backends in behind.values()))
     return Table(by_host, by_name, balanced[0] if len(balanced) == 1 else None, present)
 
 
@@ -123,7 +127,7 @@ def _backends_by_service(slices: Iterable[Object]) -> dict[Service, Backends]:
                 key = (port.get("name") or "", port["port"])
                 ready[service][key].update(Backend(address, port["port"]) for address in addresses)
     return {
-        service: Backends({key: frozenset(found) for key, found in ready[service].items()}, frozenset(addresses))
+        service: Backends({key: frozenset(backends) for key, backends in ready[service].items()}, frozenset(addresses))
         for service, addresses in present.items()
     }
 
@@ -147,7 +151,7 @@ def _admitted_condition(ingress: Object) -> Object:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A status that a Route ought to have and has not."""
+    """A missing status of a Route."""
 
     namespace: str
     name: str
@@ -155,7 +159,7 @@ class Admission:
 
 
 def admissions(routes: Iterable[Object], canonical_hostname: str, now: str) -> list[Admission]:
-    """The oldest Route that claims a host has it; later ones are told so."""
+    """Admit the oldest Route of every host; later Routes get the condition HostAlreadyClaimed."""
     ordered = sorted(
         (route for route in routes if route["spec"].get("host") and not route["metadata"].get("deletionTimestamp")),
         key=lambda route: (route["metadata"].get("creationTimestamp") or "", route["metadata"].get("uid") or ""),
@@ -163,14 +167,14 @@ def admissions(routes: Iterable[Object], canonical_hostname: str, now: str) -> l
     holders: dict[str, Object] = {}
     for route in ordered:
         holders.setdefault(route["spec"]["host"].lower(), route)
-    wanted = []
+    expected = []
     for route in ordered:
         holder = holders[route["spec"]["host"].lower()]
         ingress = _ingress(route, holder, canonical_hostname, now)
         if not _says_the_same(route, ingress):
             metadata = route["metadata"]
-            wanted.append(Admission(metadata["namespace"], metadata["name"], {"ingress": [ingress]}))
-    return wanted
+            expected.append(Admission(metadata["namespace"], metadata["name"], {"ingress": [ingress]}))
+    return expected
 
 
 def _ingress(route: Object, holder: Object, canonical_hostname: str, now: str) -> Object:
@@ -192,5 +196,5 @@ def _says_the_same(route: Object, ingress: Object) -> bool:
     present = (route.get("status") or {}).get("ingress") or []
     if len(present) != 1 or any(present[0].get(key) != ingress[key] for key in ("host", "routerCanonicalHostname")):
         return False
-    seen, wanted = _admitted_condition(present[0]), _admitted_condition(ingress)
-    return all(seen.get(key) == wanted.get(key) for key in ("status", "reason", "message"))
+    present_condition, expected = _admitted_condition(present[0]), _admitted_condition(ingress)
+    return all(present_condition.get(key) == expected.get(key) for key in ("status", "reason", "message"))

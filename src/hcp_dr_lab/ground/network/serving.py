@@ -1,4 +1,4 @@
-"""What the region's servers share: certificates from the region's authority, and probes that say why one is not up."""
+"""Shared code of the region's servers: certificates from the region's authority, and readiness probes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROBE_SECONDS = 3.0
 def server_certificate(
     layout: Layout, name: str, *, dns: tuple[str, ...], addresses: tuple[str, ...]
 ) -> tuple[Path, Path]:
-    """Certificate and key of one server, made at its first start and kept."""
+    """Return certificate and key of a server, created at the first start and kept."""
     stem = layout.pki / name
     certificate, key = stem.with_suffix(".crt"), stem.with_suffix(".key")
     if not (certificate.exists() and key.exists()):
@@ -36,9 +36,9 @@ def server_context(layout: Layout, name: str, *, dns: tuple[str, ...], addresses
 
 
 def not_answering(layout: Layout, url: str) -> str | None:
-    """None when the URL answers over TLS that the region's authority vouches for; any HTTP status is an answer."""
+    """Return None if the URL answers over TLS with a certificate of the region's authority, with any HTTP status."""
     if not layout.ca_file.exists():
-        return f"{layout.ca_file} is not there"
+        return f"{layout.ca_file} does not exist"
     context = ssl.create_default_context(cafile=layout.ca_file)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     try:
@@ -51,21 +51,21 @@ def not_answering(layout: Layout, url: str) -> str | None:
 
 
 def not_listening(*places: tuple[str, int]) -> str | None:
-    """None when every one of these takes TCP connections."""
+    """Return None if all places accept TCP connections."""
     for address, port in places:
         try:
             socket.create_connection((address, port), timeout=PROBE_SECONDS).close()
         except OSError as error:
-            return f"{address}:{port} takes no connections: {error}"
+            return f"{address}:{port} accepts no connections: {error}"
     return None
 
 
 def all_of(*probes: Callable[[], str | None]) -> Callable[[], str | None]:
-    """The first reason that any of the probes gives."""
+    """Combine the probes; return the first failing probe's reason."""
     return lambda: next((reason for probe in probes if (reason := probe())), None)
 
 
 def log_to_stderr() -> None:
-    """What a server does and meets; not each request that it sends."""
+    """Log a server's events and errors, without every request sent by it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)

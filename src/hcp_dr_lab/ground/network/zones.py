@@ -1,4 +1,4 @@
-"""What the authoritative name server of the region answers: the zones of Route53, and the region's own static names."""
+"""The data of the region's authoritative name server: the zones of Route53, and the region's static names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REVERSE_DOMAIN = dns.name.from_text("in-addr.arpa.")
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """One zone. `names` are all that exist, those that have only others below them included."""
+    """One zone. `names` are all existing names, including names that only have child names."""
 
     origin: Name
     record_sets: Mapping[tuple[Name, RdataType], RRset]
@@ -60,7 +60,7 @@ class Zone:
         return Step(Rcode.NOERROR, found)
 
     def _owner(self, name: Name) -> Name | None:
-        """The name itself, else the wildcard that stands for it (RFC 4592: below the closest name that exists)."""
+        """Return the name itself, otherwise the matching wildcard (RFC 4592: below the closest existing name)."""
         if name in self.names:
             return name
         above = name.parent()
@@ -71,13 +71,13 @@ class Zone:
 
 
 class Zones:
-    """Several zones; a name belongs to the longest origin that it lies under."""
+    """Several zones; a name belongs to the zone with the longest matching origin."""
 
     def __init__(self, zones: Iterable[Zone]) -> None:
         self._zones = {zone.origin: zone for zone in zones}
 
     def step(self, name: Name, kind: RdataType) -> Step | None:
-        """None where no zone has the name."""
+        """Return None if no zone has the name."""
         name = name.canonicalize()
         above = name
         while above not in self._zones:
@@ -88,7 +88,7 @@ class Zones:
 
 
 def parse_zones(published: Sequence[Mapping[str, Any]]) -> Zones:
-    """From what the AWS simulator writes."""
+    """Parse the AWS simulator's file."""
     return Zones(
         Zone.of(
             dns.name.from_text(zone["name"]),
@@ -102,10 +102,10 @@ def parse_zones(published: Sequence[Mapping[str, Any]]) -> Zones:
 
 
 class PublishedZones:
-    """The zones of a file that is replaced at every change; read again when it is another file.
+    """The zones of a file that is replaced at every change, and read again after a replacement.
 
-    A change counts `propagation` seconds after it was written, as Route53's name servers learn of it; `clock` is the
-    time of day, as files have it.
+    A change takes effect `propagation` seconds after the write, as with Route53's name servers. `clock` is the time of
+    day, as in files' timestamps.
     """
 
     def __init__(self, path: Path, propagation: float = 0, clock: Callable[[], float] = time.time) -> None:
@@ -117,7 +117,7 @@ class PublishedZones:
         self._coming: deque[tuple[float, Zones]] = deque()
 
     def current(self) -> Zones | None:
-        """None before the file is there."""
+        """Return None until the file exists."""
         self._read()
         while self._coming and self._coming[0][0] <= self._clock():
             self._zones = self._coming.popleft()[1]
@@ -157,7 +157,7 @@ def static_zone() -> Zone:
 
 
 def instance_step(name: Name, kind: RdataType) -> Step | None:
-    """ip-10-78-2-4.ec2.internal and back, which a VPC's resolver knows by rule. None for other names."""
+    """Resolve ip-10-78-2-4.ec2.internal and its PTR by rule, as a VPC's resolver does. None for other names."""
     if name.is_subdomain(INSTANCE_DOMAIN) and len(name) == len(INSTANCE_DOMAIN) + 1:
         label = name.labels[0].decode("latin-1").lower()
         address = label.removeprefix("ip-").replace("-", ".")
@@ -185,7 +185,7 @@ def _in_vpc(text: str) -> bool:
 
 
 def region_source(published: PublishedZones) -> Source:
-    """Everything that the region knows; whatever else exists in the world does not exist here."""
+    """Return the source for all names of the region; names of the outside world do not exist here."""
     static = Zones([static_zone()])
     nothing = Step(Rcode.NXDOMAIN, authority=start_of_authority(dns.name.root))
 

@@ -1,7 +1,7 @@
-"""The part of the region that plays EC2, Route53 and STS.
+"""The part of the region that simulates EC2, Route53 and STS.
 
-The process itself is `aws_simulator`, apart from this module, because importing the simulator takes a second and a
-hundred megabytes that nobody but its own process should pay.
+The process itself is `aws_simulator`, a separate module: importing the simulator takes a second and a hundred
+megabytes, and only its own process needs it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hcp_dr_lab.ground.part import Part
 
 
 def zones_file(layout: Layout) -> Path:
-    """All zones with their records, written anew at every change: what the name server answers from."""
+    """The file with all zones and records, rewritten at every change; the name server reads it."""
     return layout.root / "zones.json"
 
 

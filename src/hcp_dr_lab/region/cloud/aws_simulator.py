@@ -1,7 +1,7 @@
-"""The process that plays EC2, Route53 and STS: moto behind the region's certificate.
+"""The process that simulates EC2, Route53 and STS: moto with the region's certificate.
 
-Where moto is kinder than AWS, a careless relocation would pass the rehearsal and fail at night. So here change batches
-follow `record_sets`, and TerminateInstances ends none of the instances when one of them is protected.
+Moto accepts some requests that AWS rejects, so that a wrong relocation could pass a rehearsal. Therefore change batches
+follow `record_sets`, and TerminateInstances terminates no instance if any of the instances is protected.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ _NAMESPACE = "https://route53.amazonaws.com/doc/2013-04-01/"
 
 
 def _body(record: MotoRecordSet) -> dict[str, Any]:
-    """In the request's own form."""
+    """Return the record set in the request's format."""
     written = {
         "Name": record.name,
         "Type": record.type,
@@ -91,7 +91,7 @@ def _body(record: MotoRecordSet) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """The text of a value: moto wraps that of a new zone's SOA once more."""
+    """Return the text of a value: moto has an additional level in a new zone's SOA."""
     while isinstance(value, Mapping):
         value = value["Value"]
     return value
@@ -103,8 +103,8 @@ def record_set(record: MotoRecordSet) -> RecordSet:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record set: as moto keeps it, for the name server (empty where it has no values of its own), and in the XML
-    of an answer."""
+    """One record set in three forms: moto's, the name server's (empty without own values), and the XML of a
+    response."""
 
     kept: MotoRecordSet
     text: str
@@ -113,10 +113,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of one of moto's zones as long as moto has the very list `given`.
+    """The cached content of one of moto's zones, valid as long as moto has the identical list `given`.
 
-    To read or to write ten thousand records takes seconds, so that each is read and written once: a batch costs what
-    it changes, and a page of a listing is put together.
+    Reading or writing ten thousand records takes seconds, so every record is converted once: the cost of a batch
+    depends on the number of changes, and pages of a listing are assembled from cached texts.
     """
 
     zone: Zone
@@ -131,7 +131,8 @@ class Known:
 
 
 class Zones:
-    """Route53's zones: changed by our rules, and written to a file for the name server after every change."""
+    """Route53's zones: changed by the rules of `record_sets`, and written to the name server's file after every
+    change."""
 
     def __init__(self, backend: Route53Backend, path: Path) -> None:
         self._backend = backend
@@ -158,7 +159,7 @@ class Zones:
             self._write()
 
     def page(self, zone_id: str, start: Place | None, most: int) -> tuple[list[str], RecordSet | None]:
-        """The XML of at most so many record sets from `start` on, and the record set that the next page begins with."""
+        """Return the XML of at most `most` record sets from `start` on, and the first record set of the next page."""
         with self._lock:
             known = self._read(self._backend.get_hosted_zone(zone_id))
         first = bisect.bisect_left(known.order, start) if start else 0
@@ -186,8 +187,8 @@ class Zones:
         for zone in self._backend.zones.values():
             known = self._read(zone)
             texts = (known.rows[place].text for place in known.order)
-            told = f'"name": {json.dumps(full_name(zone.name))}, "private": {json.dumps(bool(zone.private_zone))}'
-            zones.append(f'{{{told}, "records": [{", ".join(text for text in texts if text)}]}}')
+            fields = f'"name": {json.dumps(full_name(zone.name))}, "private": {json.dumps(bool(zone.private_zone))}'
+            zones.append(f'{{{fields}, "records": [{", ".join(text for text in texts if text)}]}}')
         new = self._path.with_suffix(".new")
         new.write_text(f"[{', '.join(zones)}]")
         new.replace(self._path)
@@ -198,16 +199,16 @@ def _place(record: RecordSet) -> Place:
 
 
 def _row(body: Mapping[str, Any], record: RecordSet) -> Row:
-    """`body` in the request's own form."""
+    """`body` has the request's format."""
     written = {**body, "Name": record.wire_name}
     kept = {**written, "ResourceRecords": list(record.values)} if record.values else written
-    told = {"name": record.name, "type": record.type, "ttl": record.ttl or 60, "values": record.values}
-    text = json.dumps(told) if record.values else ""
+    fields = {"name": record.name, "type": record.type, "ttl": record.ttl or 60, "values": record.values}
+    text = json.dumps(fields) if record.values else ""
     return Row(MotoRecordSet(kept), text, _xml("ResourceRecordSet", written))  # type: ignore[abstract]
 
 
 def _xml(name: str, value: Any) -> str:
-    """In the form of Route53's answers, where each value is in a ResourceRecord."""
+    """Format as XML like Route53's responses, with every value in a ResourceRecord."""
     if isinstance(value, Mapping):
         inside = "".join(_xml(key, value[key]) for key in sorted(value, key=_IN_ORDER.find) if value[key] is not None)
     elif isinstance(value, list):
@@ -220,25 +221,31 @@ def _xml(name: str, value: Any) -> str:
 
 
 def _page(rows: list[str], following: RecordSet | None, most: int) -> str:
-    told = f"<ResourceRecordSets>{''.join(rows)}</ResourceRecordSets>"
-    told += _xml("IsTruncated", following is not None)
+    fields = f"<ResourceRecordSets>{''.join(rows)}</ResourceRecordSets>"
+    fields += _xml("IsTruncated", following is not None)
     if following is not None:
-        told += _xml("NextRecordName", following.wire_name) + _xml("NextRecordType", following.type)
-        told += _xml("NextRecordIdentifier", following.set_identifier) if following.set_identifier else ""
-    return _LISTING.format(_NAMESPACE, told + _xml("MaxItems", most))
+        fields += _xml("NextRecordName", following.wire_name) + _xml("NextRecordType", following.type)
+        fields += _xml("NextRecordIdentifier", following.set_identifier) if following.set_identifier else ""
+    return _LISTING.format(_NAMESPACE, fields + _xml("MaxItems", most))
 
 
 def follow_the_rules(zones: Zones) -> None:
-    """Put our rules in the place of moto's methods."""
+    """Replace moto's methods by the rules of `record_sets`."""
 
     def change(_: Route53Backend, zoneid: str, change_list: list[dict[str, Any]]) -> None:
         zones.change(zoneid, change_list)
 
     def page(response: Route53) -> tuple[int, dict[str, str], str]:
-        asked = response._get_param  # noqa: SLF001 - as moto's own methods ask
-        name, most = asked("StartRecordName"), min(int(asked("MaxItems", 300)), 300)
-        start = place(name, asked("StartRecordType") or "", asked("StartRecordIdentifier") or "") if name else None
-        return 200, {"Content-Type": "application/xml"}, _page(*zones.page(asked("HostedZoneId"), start, most), most)
+        parameter = response._get_param  # noqa: SLF001 - like moto's own methods
+        name, most = parameter("StartRecordName"), min(int(parameter("MaxItems", 300)), 300)
+        start = (
+            place(name, parameter("StartRecordType") or "", parameter("StartRecordIdentifier") or "") if name else None
+        )
+        return (
+            200,
+            {"Content-Type": "application/xml"},
+            _page(*zones.page(parameter("HostedZoneId"), start, most), most),
+        )
 
     def then_write(method: Callable[..., Any]) -> Callable[..., Any]:
         def method_and_write(*arguments: Any, **named: Any) -> Any:
@@ -275,11 +282,11 @@ def plant(route53: Route53Backend) -> Seed:
     image = ec2.register_image("rehearsal-worker", "What the hypervisor starts")
     zone = route53.create_hosted_zone(full_name(HOSTED_DOMAIN), private_zone=False)
     for record in zone.rrsets:
-        if record.type == "SOA":  # moto keeps it in a form that is not a DNS value
+        if record.type == "SOA":  # moto's form is not a DNS value
             record.records = [f"ns.{REGION_DOMAIN}. hostmaster.{REGION_DOMAIN}. 1 7200 900 1209600 86400"]
         if record.type == "NS":
             record.ttl, record.records = 172800, [f"ns.{REGION_DOMAIN}."]
-    zone.rrsets = list(zone.rrsets)  # another list, so that Zones reads it again
+    zone.rrsets = list(zone.rrsets)  # a new list, so that Zones reads the zone again
     return Seed(zone.resource_id, vpc.id, subnet.id, group.id, image.id, wide.id)
 
 
@@ -287,13 +294,13 @@ class Handler(MotoRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say only what went wrong: the polling of a whole region would bury it."""
+        """Log only errors: otherwise the log is full of the region's polling."""
         if str(code).startswith("5"):
             super().log_request(code, size)
 
 
 class Server(ThreadedWSGIServer):
-    """Shakes hands in the thread of the connection, so that a silent client holds up nobody else."""
+    """Performs the TLS handshake in the connection's thread, so that a silent client does not block other clients."""
 
     def __init__(self, application: Any, context: ssl.SSLContext) -> None:
         super().__init__(AWS_ADDRESS, AWS_PORT, application, Handler)

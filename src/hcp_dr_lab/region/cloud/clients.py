@@ -1,4 +1,4 @@
-"""The region's AWS services as its own processes use them, or from outside by way of the fault proxy."""
+"""AWS clients for the region's own processes, or, through the fault proxy, from outside."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def route53(layout: Layout, *, outside: bool = False) -> Route53Client:
 
 @cache
 def s3(layout: Layout) -> S3Client:
-    """With the region's own credentials, because this service looks at signatures."""
+    """Uses the region's credentials, because this service verifies signatures."""
     granted = storage.credentials(layout)
     session = boto3.Session(granted.access_key_id, granted.secret_access_key, region_name=AWS_REGION)
     return session.client(
@@ -42,7 +42,7 @@ def s3(layout: Layout) -> S3Client:
 
 @cache
 def _client(layout: Layout, service: str, *, outside: bool) -> Any:
-    """Made once in a process: to make one costs half a second."""
+    """Created once in a process, because creation takes half a second."""
     session = boto3.Session(aws_access_key_id="region", aws_secret_access_key="region", region_name=AWS_REGION)  # noqa: S106
     return session.client(
         service,  # type: ignore[call-overload]

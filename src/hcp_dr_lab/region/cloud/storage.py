@@ -1,7 +1,7 @@
-"""S3: versitygw over TLS, which verifies signatures and the expiry of presigned URLs as the real service does.
+"""S3: versitygw over TLS. Like the real service, it verifies signatures and the expiry of presigned URLs.
 
-This module prepares the folder, the credentials and the certificate, and then becomes versitygw. The credentials are
-made for each region, so that nothing written for one rehearsal opens another.
+This module prepares the folder, the credentials and the certificate, and then executes versitygw. Every region has its
+own credentials, so that credentials of one rehearsal are invalid in another.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Credentials:
 
 
 def credentials(layout: Layout) -> Credentials:
-    """Those of layout.aws_credentials_file; made at the first call."""
+    """Return the credentials in layout.aws_credentials_file; created at the first call."""
     path = layout.aws_credentials_file
     if not path.exists():
         write_secret(path, credentials_text(_new_credentials()).encode())
@@ -77,11 +77,11 @@ def serve(layout: Layout) -> None:
     if not (_folder(layout) / BUCKET).exists():
         _make_bucket(layout)
     command = _command(layout, "--port", f"{S3_ADDRESS}:{S3_PORT}", "--cert", str(certificate), "--key", str(key))
-    os.execve(command[0], command, _environment(layout))  # noqa: S606 no shell is wanted
+    os.execve(command[0], command, _environment(layout))  # noqa: S606 no shell needed
 
 
 def _make_bucket(layout: Layout) -> None:
-    """By way of a gateway of its own on loopback, so that the bucket is as complete as one made by a user."""
+    """Create the bucket through a temporary gateway on loopback, so that the bucket has all metadata."""
     _folder(layout).mkdir(parents=True, exist_ok=True)
     made = credentials(layout)
     command = _command(layout, "--port", f"127.0.0.1:{S3_PORT}")

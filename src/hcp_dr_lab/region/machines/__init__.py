@@ -1,1 +1,1 @@
-"""Machines: nested namespaces with containerd and kubelet, the disks they start from, and who keeps workers alive."""
+"""Machines: nested namespaces with containerd and kubelet, their initial disks, and the hypervisor for workers."""

@@ -1,8 +1,8 @@
-"""Control groups of the region's nodes. The kubelet wants its root group to be there with every controller in it.
+"""Control groups of the region's nodes. The kubelet requires that its root group exists with every controller.
 
-What is to be made is planned as a value from the mount table, because a machine has either version 1 (one hierarchy for
-each controller) or version 2 (one for all, controllers handed down by `cgroup.subtree_control`), and each is planned
-the same wherever the planning runs.
+The changes are planned as values from the mount table, because a machine has either version 1 (one hierarchy for each
+controller) or version 2 (one for all, controllers enabled by `cgroup.subtree_control`), and both plans can be tested on
+any machine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
 
 @dataclass(frozen=True, slots=True)
 class Hierarchies:
-    """Where control groups are mounted: version 1 hierarchies, and the version 2 one (which may be beside them)."""
+    """The mount points of control groups: version 1 hierarchies, and the version 2 hierarchy (possibly both)."""
 
     version_1: tuple[Path, ...]
     version_2: Path | None
@@ -25,21 +25,21 @@ class Hierarchies:
 
 @dataclass(frozen=True, slots=True)
 class Make:
-    """Make a group."""
+    """Create a group."""
 
     group: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Inherit:
-    """Fill a setting of a group from the same setting of its parent; an empty one admits no process."""
+    """Copy a setting of a group from its parent; with an empty setting no process can join the group."""
 
     setting: Path
 
 
 @dataclass(frozen=True, slots=True)
 class HandDown:
-    """Make those controllers that the group has available to its children."""
+    """Enable the group's controllers for its children."""
 
     group: Path
     controllers: tuple[str, ...]
@@ -49,7 +49,7 @@ Order = Make | Inherit | HandDown
 
 
 def hierarchies(mounts: str) -> Hierarchies:
-    """From the text of /proc/mounts."""
+    """Parse the text of /proc/mounts."""
     rows = [line.split() for line in mounts.splitlines() if line]
     version_1 = tuple(Path(row[1]) for row in rows if row[2] == "cgroup")
     version_2 = [Path(row[1]) for row in rows if row[2] == "cgroup2"]
@@ -57,7 +57,7 @@ def hierarchies(mounts: str) -> Hierarchies:
 
 
 def plan(found: Hierarchies, group: str) -> tuple[Order, ...]:
-    """How `group`, a path like region/node, comes to be with all controllers in it."""
+    """Plan the creation of `group`, a path like region/node, with all controllers."""
     names = [name for name in group.split("/") if name]
     if found.version_1:
         return tuple(_version_1(found.version_1, names))
@@ -86,7 +86,7 @@ def _version_2(root: Path, names: list[str]) -> Iterable[Order]:
 
 
 def create(group: str) -> None:
-    """Make the group on this machine. Raises OSError."""
+    """Create the group on this machine. Raises OSError."""
     for order in plan(hierarchies(Path("/proc/mounts").read_text("utf-8")), group):
         match order:
             case Make(path):
@@ -108,7 +108,7 @@ def existing(group: str) -> list[Path]:
 
 
 def remove(group: str, patience: float = 10) -> list[Path]:
-    """Remove the group and all below it, deepest first. What is left after `patience` seconds is returned."""
+    """Remove the group and all child groups, deepest first. Return the groups left after `patience` seconds."""
     deadline = time.monotonic() + patience
     while left := existing(group):
         for top in left:
@@ -126,4 +126,4 @@ def _remove(group: Path) -> None:
     try:
         group.rmdir()
     except OSError:
-        return  # a process of it is still dying; `remove` comes again
+        return  # a process is still ending; `remove` tries again

@@ -1,9 +1,9 @@
-"""The disks that nodes start from: containerd's folder with the images already in it.
+"""The initial disks of nodes: containerd's folder with the images already imported.
 
-Importing half a gigabyte of images costs each node eight seconds of a processor. So it is done once for this user, in
-a namespace of its own, and kept; a node's disk is then made of links to it. containerd never changes a blob or a file
-of a snapshot in place, so only the rest is copied. The images trust one certificate authority, therefore that one is
-kept beside them and serves all regions of this user.
+Importing half a gigabyte of images takes eight seconds of CPU time per node. So the import is done once for this user,
+in a separate namespace, and cached; a node's disk consists of links to the cache. containerd never changes a blob or a
+snapshot's file in place, so only other files are copied. The images trust one certificate authority, so the authority
+is cached with the images and used for all regions of this user.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 
 
 def provide(layout: Layout, cache: Path, say: Say) -> None:
-    """Give the region its authority and its disks, made before or made now."""
+    """Provide the region's authority and disks, from the cache or newly created."""
     programs = layout.program("containerd").parent
     with _alone(cache):
         authority = _authority(cache / "authority")
@@ -45,11 +45,11 @@ def provide(layout: Layout, cache: Path, say: Say) -> None:
             "worker": rootfs.worker_images(programs),
         }
         for name, contents in wanted.items():
-            clone(_made(cache / "disks", name, contents, programs, say), layout.disk(name))
+            clone(_make_disk(cache / "disks", name, contents, programs, say), layout.disk(name))
 
 
 def clone(disk: Path, target: Path) -> None:
-    """A disk of its own that shares with `disk` what is never changed. Falls back to copies on another file system."""
+    """Create a disk that shares immutable files with `disk`. Copies files if the target is on another file system."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         shutil.copytree(disk, target, symlinks=True, copy_function=_link_or_copy(disk))
@@ -58,14 +58,14 @@ def clone(disk: Path, target: Path) -> None:
 
 
 def snapshotter(folder: Path, mounts: str) -> str:
-    """What containerd keeps images with below `folder`, by the text of /proc/mounts: overlayfs has no overlay on it."""
+    """Choose containerd's snapshotter for `folder` from the text of /proc/mounts: overlays on overlayfs do not work."""
     rows = [line.split() for line in mounts.splitlines() if line]
     above = [(row[1], row[2]) for row in rows if folder.is_relative_to(row[1])]
     return "native" if max(above, key=lambda row: len(row[0]), default=("/", ""))[1] == "overlay" else "overlayfs"
 
 
 def await_socket(address: str, containerd: subprocess.Popen[bytes]) -> None:
-    """Until containerd takes connections. Raises TimeoutError."""
+    """Wait until containerd accepts connections. Raises TimeoutError."""
     deadline = time.monotonic() + _CONTAINERD_SECONDS
     while True:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -89,18 +89,18 @@ def _link_or_copy(disk: Path) -> Callable[[str, str], None]:
     return place
 
 
-def _made(kept: Path, name: str, contents: Sequence[Image], programs: Path, say: Say) -> Path:
-    """The disk of these contents; one that was kept of others is removed."""
+def _make_disk(kept: Path, name: str, contents: Sequence[Image], programs: Path, say: Say) -> Path:
+    """Return the disk with these contents; a cached disk with other contents is removed."""
     builder = (programs / "containerd").resolve().stat()
     parts = f"{images.key(contents)} {builder.st_size} {builder.st_mtime_ns} {_snapshotter(kept)}"
     disk = kept / f"{name}-{hashlib.sha256(parts.encode()).hexdigest()[:16]}"
     if disk.exists():
         return disk
     kept.mkdir(parents=True, exist_ok=True)
-    for left in kept.glob(".making-*"):  # of a maker that was killed
-        shutil.rmtree(left)
+    for leftover in kept.glob(".making-*"):  # of a killed process
+        shutil.rmtree(leftover)
     began = time.monotonic()
-    say(f"making the {name} images, once until a program changes")
+    say(f"building the {name} images (once, until a program changes)")
     with tempfile.TemporaryDirectory(dir=kept, prefix=".making-") as scratch:
         archive, partial = Path(scratch, "images.tar"), Path(scratch, "disk")
         images.write_archive(archive, contents)
@@ -108,18 +108,18 @@ def _made(kept: Path, name: str, contents: Sequence[Image], programs: Path, say:
         for other in kept.glob(f"{name}-*"):
             shutil.rmtree(other)
         partial.rename(disk)
-    say(f"made the {name} images in {time.monotonic() - began:.1f} s")
+    say(f"built the {name} images in {time.monotonic() - began:.1f} s")
     return disk
 
 
 def _import(programs: Path, archive: Path, target: Path) -> None:
-    """By a containerd of its own, in namespaces that vanish with it."""
+    """Import with a temporary containerd in its own namespaces."""
     unshare = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
     command = (sys.executable, "-m", "hcp_dr_lab.region.machines.disks", str(programs), str(archive), str(target))
     done = subprocess.run([*unshare, *command], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise LabError(
-            f"The images of the region could not be imported into {target}; nothing of them is kept. "
+            f"Importing the region's images into {target} failed; nothing was kept. "
             f"The last lines of the import:\n{(done.stdout + done.stderr)[-2000:]}"
         )
 
@@ -136,7 +136,7 @@ def _snapshotter(folder: Path) -> str:
 
 @contextmanager
 def _alone(cache: Path) -> Iterator[None]:
-    """One maker at a time for a user's cache."""
+    """Allow one process at a time to build a user's cache."""
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (cache / "disks.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -144,7 +144,7 @@ def _alone(cache: Path) -> Iterator[None]:
 
 
 def main() -> None:
-    """Inside the namespaces of `_import`: start containerd on the target, import the archive, stop."""
+    """Run inside the namespaces of `_import`: start containerd on the target, import the archive, stop."""
     programs, archive, target = (Path(argument) for argument in sys.argv[1:])
     for arguments in (("--make-rprivate", "/"), ("-t", "tmpfs", "tmpfs", "/run")):
         subprocess.run(["mount", *arguments], check=True)

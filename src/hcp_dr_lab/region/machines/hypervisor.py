@@ -1,8 +1,8 @@
-"""The hypervisor of the region: it keeps a worker alive for each running EC2 instance of a hosted cluster.
+"""The region's hypervisor: runs a worker for every running EC2 instance of a hosted cluster.
 
-A worker is a real node in a namespace of its own. It ends only when its instance is terminated; when it ends by
-itself it is started again with a new boot ID, as a machine that was rebooted. Its kubelet's certificate is signed
-once, at the first launch: a hosted cluster that comes back with another certificate authority has lost its nodes.
+A worker is a real node in its own namespace. The hypervisor kills a worker only when its instance is terminated. A
+worker that ends by itself is started again with a new boot ID, like a rebooted machine. The kubelet's certificate is
+signed once, at the first launch: a hosted cluster that returns with another certificate authority has lost its nodes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from hcp_dr_lab.region.machines import cgroups, node
 from hcp_dr_lab.region.management.control_plane import write_kubeconfig
 
 POLL_SECONDS = 0.3
-REBOOT_SECONDS = 3.0  # a worker that ended by itself is not started again sooner
+REBOOT_SECONDS = 3.0  # minimum time before a worker that ended by itself is started again
 ROOT_CA = "root-ca"
 _OWNED = "kubernetes.io/cluster/"
 _ENDING = frozenset({"shutting-down", "terminated"})
@@ -46,26 +46,27 @@ _ENDING = frozenset({"shutting-down", "terminated"})
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An EC2 instance of a hosted cluster. `name` is its private DNS name, so the node's name too."""
+    """An EC2 instance of a hosted cluster. `name` is the private DNS name, and therefore the node's name."""
 
     instance_id: str
     state: str
     address: str
     name: str
     infra_id: str
-    kubelet: bool = True  # whether it is to have a worker
+    kubelet: bool = True  # whether the instance gets a worker
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`launches` are instances without a living worker, `kills` the IDs of those whose worker has to end."""
+    """`launches` are instances without a living worker, `kills` the IDs of instances with a worker to kill."""
 
     launches: tuple[Instance, ...]
     kills: tuple[str, ...]
 
 
 def decide(instances: Iterable[Instance], alive: Mapping[str, bool]) -> Decision:
-    """`alive` says of each instance that ever had a worker whether it lives. Nothing but EC2's word ends one."""
+    """Decide launches and kills. `alive` has an entry for every instance that ever had a worker. Only the instance's
+    state in EC2 leads to a kill."""
     ordered = sorted(instances, key=lambda instance: instance.instance_id)
     return Decision(
         launches=tuple(
@@ -76,13 +77,13 @@ def decide(instances: Iterable[Instance], alive: Mapping[str, bool]) -> Decision
 
 
 def free_number(workers: Iterable[Worker]) -> int:
-    """The lowest network number that no worker which may still run has."""
+    """Return the lowest network number that is not used by a possibly running worker."""
     taken = {worker.number for worker in workers if worker.state != "terminated"}
     return next(number for number in range(1, 255) if number not in taken)
 
 
 def parse(description: Mapping[str, Any]) -> list[Instance]:
-    """The instances of hosted clusters in one page of what DescribeInstances answers."""
+    """Parse the instances of hosted clusters in one page of a DescribeInstances response."""
     found = []
     for reservation in description["Reservations"]:
         for entry in reservation["Instances"]:
@@ -105,11 +106,11 @@ def parse(description: Mapping[str, Any]) -> list[Instance]:
 
 
 class NotYetError(Exception):
-    """A worker cannot be launched yet, and why."""
+    """A worker cannot be launched yet; the text is the reason."""
 
 
 class Hypervisor:
-    """The shell around `decide`: it asks EC2, starts and kills, and writes down what it did."""
+    """Carries out `decide`: reads EC2, starts and kills workers, and records them."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -121,7 +122,7 @@ class Hypervisor:
         self._said: dict[str, str] = {}
 
     def turn(self) -> None:
-        """Look once, and do what follows."""
+        """Read EC2 once, and act."""
         pages = self._ec2.get_paginator("describe_instances").paginate()
         instances = [instance for page in pages for instance in parse(page)]
         self._reap()
@@ -136,7 +137,7 @@ class Hypervisor:
         workers_file(self._layout).touch()
 
     def say(self, topic: str, text: str) -> None:
-        """To the log, but the same thing only once in a row."""
+        """Log a text, without consecutive repetitions."""
         if self._said.get(topic) != text:
             self._said[topic] = text
             sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
@@ -199,8 +200,8 @@ class Hypervisor:
         return child.pid
 
     def _sign(self, instance: Instance, kubeconfig: Path) -> None:
-        """What a machine is launched with: the pod of its way to the API, and the kubelet's identity, from the
-        authority of the control plane that is there at this moment."""
+        """Write a machine's initial files: the pod of its API proxy, and the kubelet's certificate, signed by the
+        authority of the current control plane."""
         cluster, control_plane = self._control_plane(instance.infra_id)
         metadata = control_plane["metadata"]
         secret = cluster.find(SECRET, ROOT_CA, metadata["namespace"])
@@ -234,11 +235,11 @@ class Hypervisor:
             for item in items:
                 if item["spec"].get("infraID") == infra_id:
                     return cluster, item
-        said = f"no management cluster tells of a HostedControlPlane with infraID {infra_id}."
-        raise NotYetError(" ".join([said, *why_not]))
+        reason = f"no management cluster has a HostedControlPlane with infraID {infra_id}."
+        raise NotYetError(" ".join([reason, *why_not]))
 
     def _note(self, worker: Worker) -> None:
-        """Whole or not at all, for a reader who may come at any moment."""
+        """Write the file atomically, so that concurrent readers see a complete file."""
         self._workers[worker.instance_id] = worker
         new = workers_file(self._layout).with_suffix(".new")
         new.write_text(json.dumps({name: asdict(one) for name, one in self._workers.items()}, indent=1))
@@ -251,14 +252,14 @@ class Hypervisor:
 
 
 def part(layout: Layout) -> Part:
-    """It serves as soon as it looks at EC2 again and again."""
+    """The part serves as soon as it reads EC2 periodically."""
 
     def probe() -> str | None:
         try:
             age = time.time() - workers_file(layout).stat().st_mtime
         except OSError as error:
             return str(error)
-        return None if age < 10 else f"{workers_file(layout)} was not touched for {age:.0f} s"
+        return None if age < 10 else f"{workers_file(layout)} was not updated for {age:.0f} s"
 
     return Part(
         name="hypervisor",
@@ -273,7 +274,7 @@ def main() -> None:
     while True:
         try:
             hypervisor.turn()
-        except Exception as error:  # noqa: BLE001 - no worker may end because its hypervisor did
+        except Exception as error:  # noqa: BLE001 - an error of the hypervisor must not end workers
             hypervisor.say("turn", f"{type(error).__name__}: {error}")
         time.sleep(POLL_SECONDS)
 

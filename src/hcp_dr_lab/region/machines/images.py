@@ -1,4 +1,4 @@
-"""Container images without a registry or a container engine: docker-archives of programs and the libraries they need.
+"""Container images without a registry or a container engine: docker-archives of programs and required libraries.
 
 An image is a list of layers; a layer is a list of files of this machine.
 """
@@ -33,7 +33,7 @@ class Layer:
 
     @property
     def key(self) -> str:
-        """Changes with everything that the layer is made of."""
+        """A key that changes with the layer's content."""
         stamps = {path: source.resolve().stat() for path, source in self.files.items()}
         parts = [
             [[path, stamp.st_size, stamp.st_mtime_ns, stamp.st_mode] for path, stamp in sorted(stamps.items())],
@@ -45,7 +45,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """`name` is the last word of docker.io/hcp-dr-lab/<name>:1."""
+    """`name` is the last component of docker.io/hcp-dr-lab/<name>:1."""
 
     name: str
     layers: tuple[Layer, ...]
@@ -62,7 +62,7 @@ def tag(name: str) -> str:
 
 
 def closure(programs: Mapping[str, Path]) -> dict[str, Path]:
-    """The programs, by their path in the image, and every shared library that ldd names for them."""
+    """Return the programs, by path in the image, with all shared libraries listed by ldd."""
     files = dict(programs)
     for program in programs.values():
         done = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
@@ -72,12 +72,12 @@ def closure(programs: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def libraries(ldd: str) -> list[str]:
-    """The absolute paths in ldd's output; none for a static program."""
+    """Return the absolute paths in ldd's output; none for a static program."""
     return re.findall(r"(?:=> |^\s+)(/\S+) \(0x", ldd, re.MULTILINE)
 
 
 def write_archive(target: Path, images: Sequence[Image]) -> None:
-    """One docker-archive with all the images, each layer in it once."""
+    """Write one docker-archive with all images, and every layer once."""
     manifest = []
     digests: dict[str, str] = {}
     with tarfile.open(target, "w") as archive:
@@ -94,7 +94,7 @@ def write_archive(target: Path, images: Sequence[Image]) -> None:
 
 
 def key(images: Sequence[Image]) -> str:
-    """Changes with everything that the images are made of."""
+    """Return a key that changes with the images' content."""
     parts = [[image.name, image.command, image.environment, [layer.key for layer in image.layers]] for image in images]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -109,7 +109,7 @@ def _config(image: Image, digests: Iterable[str]) -> dict[str, Any]:
 
 
 def _add_layer(archive: tarfile.TarFile, layer: Layer, scratch: Path) -> str:
-    """The digest by which an image names the layer."""
+    """Add a layer, and return its digest."""
     try:
         _write_layer(scratch, layer)
         with scratch.open("rb") as content:
@@ -153,7 +153,7 @@ def _add_bytes(archive: tarfile.TarFile, path: str, content: bytes, mode: int = 
 
 
 def program(name: str) -> Path:
-    """A program of this machine. Raises FileNotFoundError."""
+    """Find a program of this machine. Raises FileNotFoundError."""
     found = shutil.which(name, path="/usr/bin:/bin:/usr/sbin:/sbin")
     if found is None:
         raise FileNotFoundError(f"{name} is not installed on this machine")

@@ -1,7 +1,7 @@
-"""A node: a namespace of its own inside the region, with a real containerd and kubelet, as a machine would be.
+"""A node: a separate namespace inside the region, with a real containerd and kubelet, like a machine.
 
-`command` gives the process that is the node. It ends up as `unshare`, whose death (that of an instance terminated, for
-one) takes every process, mount and link of the node with it. What the node keeps over a restart is in its folder.
+`command` returns the node's process. The process becomes `unshare`; its end (for example when an instance is
+terminated) ends all processes, mounts and links of the node. The node's folder has the state that outlives a restart.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _ATTACH_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """What makes this node this node. `folder` keeps what is its own; `disk`, with the images, is what it starts from;
-    `kubeconfig` is the kubelet's; `cgroup` is the kubelet's root group, made before."""
+    """The specification of a node. `folder` is for the node's state; `disk` is the initial disk with images;
+    `kubeconfig` is the kubelet's; `cgroup` is the kubelet's existing root group."""
 
     name: str
     address: str  # on the region's bridge
     pod_cidr: str
     cluster_dns: str
     kubeconfig: Path
-    boot_id: str  # empty: a new one each time that it starts
+    boot_id: str  # empty: a new boot ID at every start
     folder: Path
     cgroup: str
     programs: Path  # the folder of kubelet, containerd, its shim and ctr
@@ -43,10 +43,10 @@ class NodeSpec:
     provider_id: str = ""
     labels: tuple[str, ...] = ()  # key=value
     kubelet: tuple[tuple[str, Any], ...] = ()  # more fields of the kubelet's configuration
-    own_addresses: tuple[str, ...] = ()  # that nobody else reaches
+    own_addresses: tuple[str, ...] = ()  # reachable only on the node itself
 
     def save(self) -> Path:
-        """Write it where `command`'s process reads it."""
+        """Write the file that `command`'s process reads."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = self.folder / "node.json"
         file.write_text(json.dumps(dataclasses.asdict(self), default=str, indent=2) + "\n", "utf-8")
@@ -69,42 +69,42 @@ class NodeSpec:
 
     @property
     def hardware_address(self) -> str:
-        """The same after each start, so that no neighbour has to forget the one before."""
+        """The same after every start, so that ARP caches of neighbours stay valid."""
         return "02:00:" + ":".join(f"{int(byte):02x}" for byte in self.address.split("."))
 
     @property
     def boot_id_file(self) -> Path:
-        """The boot ID that it has, since it started last."""
+        """The file with the boot ID since the last start."""
         return self.folder / "boot-id"
 
     @property
     def ready_file(self) -> Path:
-        """There when containerd serves and the kubelet was started."""
+        """The file exists when containerd serves and the kubelet was started."""
         return self.folder / "started"
 
 
 def link_name(node: str) -> str:
-    """The region's end of the link of the node of that name."""
+    """Return the name of the region's end of a node's link."""
     return f"n{zlib.crc32(node.encode()):08x}"
 
 
 def command(spec: NodeSpec) -> tuple[str, ...]:
-    """Write the specification and say how the node is started, inside the region. SIGKILL is its power switch."""
+    """Write the specification, and return the command that starts the node inside the region. SIGKILL powers it off."""
     return (sys.executable, "-m", "hcp_dr_lab.region.machines.node", str(spec.save()))
 
 
 def cgroup(layout: Layout, node: str) -> str:
-    """The kubelet's root group of a node of the region."""
+    """Return the root group for a node's kubelet."""
     return f"{layout.cgroup}/{node}"
 
 
 def main() -> None:
-    """Become the namespace, and leave behind the process that gives it its link."""
+    """Become the namespace's process, after forking the process that attaches the link."""
     specification = Path(sys.argv[1])
     spec = NodeSpec.load(specification)
     spec.ready_file.unlink(missing_ok=True)
     spec.boot_id_file.write_text(f"{spec.boot_id or uuid.uuid4()}\n", "ascii")
-    cgroups.remove(spec.cgroup)  # a kubelet takes seconds for each group of a pod that ended with the power
+    cgroups.remove(spec.cgroup)  # a kubelet needs seconds for every remaining pod group
     cgroups.create(spec.cgroup)
     unshared, unshared_from_inside = os.pipe()
     os.set_inheritable(unshared_from_inside, True)  # noqa: FBT003
@@ -115,7 +115,7 @@ def main() -> None:
             _attach(spec, namespace, unshared)
         os._exit(0)
     os.wait()
-    os.execvp(  # noqa: S606 - no shell is wanted
+    os.execvp(  # noqa: S606 - no shell needed
         "unshare",
         [
             *("unshare", "--mount", "--net", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"),
@@ -131,7 +131,7 @@ def main() -> None:
 
 
 def _attach(spec: NodeSpec, namespace: int, unshared: int) -> None:
-    """Hang the namespace on the region's bridge, as soon as it says that it is there."""
+    """Connect the namespace to the region's bridge as soon as the namespace exists."""
     code = 1
     try:
         if os.read(unshared, 1):
@@ -144,10 +144,10 @@ def _attach(spec: NodeSpec, namespace: int, unshared: int) -> None:
 def _link(spec: NodeSpec, namespace: int) -> None:
     link, mac = spec.link, spec.hardware_address
     peer = ("type", "veth", "peer", "name", "eth0", "address", mac, "netns", str(namespace))
-    deadline = time.monotonic() + _ATTACH_SECONDS  # the link of a node killed a moment ago may still be going
+    deadline = time.monotonic() + _ATTACH_SECONDS  # the link of a node killed just before may still exist
     while subprocess.run(["ip", "link", "add", link, *peer], check=False).returncode != 0:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the link {link} of node {spec.name} cannot be made")
+            raise TimeoutError(f"cannot create the link {link} of node {spec.name}")
         time.sleep(0.1)
     subprocess.run(["ip", "link", "set", link, "master", addresses.BRIDGE, "up"], check=True)
     subprocess.run(["ip", "route", "replace", spec.pod_cidr, "via", spec.address], check=True)

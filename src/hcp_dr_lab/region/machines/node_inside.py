@@ -1,4 +1,4 @@
-"""The first process inside a node's namespace: it makes the machine, then runs containerd and the kubelet in it."""
+"""The first process inside a node's namespace: sets up the machine, then runs containerd and the kubelet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KUBELET_PORT = 10250
 _LINK_SECONDS = 20.0
 _CAP_SYS_RESOURCE = 1 << 24
 
-# What a kubelet would set for the whole machine. It finds its values here and leaves the host's alone.
+# Settings that a kubelet changes for the whole machine. They are set in the namespace, so the kubelet changes nothing.
 _KERNEL_SETTINGS = {
     "vm/overcommit_memory": "1",
     "vm/panic_on_oom": "0",
@@ -34,14 +34,14 @@ _KERNEL_SETTINGS = {
     "kernel/keys/root_maxkeys": "1000000",
     "kernel/keys/root_maxbytes": "25000000",
 }
-# Folders that kubelet, containerd and CNI use whatever they are told.
+# Fixed folders of kubelet, containerd and CNI.
 _OWN_FOLDERS = ("/var/lib/cni", "/var/log/pods", "/var/log/containers")
-# The node's own folder appears here: the kubelet's sockets lie below, and the path of a socket may have 107 bytes.
+# The node's folder is mounted here: it has the kubelet's sockets, and a socket's path is limited to 107 bytes.
 _KUBELET_ROOT = Path("/var/lib/kubelet")
 
 
 def main() -> int:
-    """Make the node, and run until containerd or the kubelet ends."""
+    """Set up the node, and run until containerd or the kubelet ends."""
     spec = NodeSpec.load(Path(sys.argv[1]))
     tell = int(sys.argv[2])
     os.write(tell, b"1")
@@ -56,7 +56,7 @@ def _run(spec: NodeSpec) -> int:
     _network(spec)
     environment = {**os.environ, "PATH": f"{spec.programs}:{os.environ['PATH']}"}
     _write_files(spec)
-    if not _containerd_root(spec).exists():  # a node that was rebooted has its own
+    if not _containerd_root(spec).exists():  # a rebooted node already has its own
         clone(spec.disk, _containerd_root(spec))
     containerd = subprocess.Popen(
         [spec.programs / "containerd", "--config", spec.folder / "containerd.toml", "--log-level", "warn"],
@@ -73,7 +73,7 @@ def _run(spec: NodeSpec) -> int:
 
 
 def _mounts(spec: NodeSpec) -> None:
-    """Nothing done here is seen by the region, and what is private to a machine is private."""
+    """Set up mounts that are private to the node and invisible to the region."""
     _do("mount", "--make-rprivate", "/")
     _do("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     own = Path("/run/node")
@@ -90,7 +90,7 @@ def _mounts(spec: NodeSpec) -> None:
             _bind(own / setting.replace("/", "-"), value + "\n", target)
     _bind(own / "boot_id", spec.boot_id_file.read_text("ascii"), Path("/proc/sys/kernel/random/boot_id"))
     resolver = Path("/etc/resolv.conf").resolve()
-    if not resolver.exists():  # a link into the /run that was just hidden
+    if not resolver.exists():  # a link into the hidden /run
         resolver.parent.mkdir(parents=True, exist_ok=True)
         resolver.touch()
     _bind(own / "resolv.conf", f"nameserver {addresses.RESOLVER}\n", resolver)
@@ -101,7 +101,7 @@ def _network(spec: NodeSpec) -> None:
     deadline = time.monotonic() + _LINK_SECONDS
     while "eth0" not in (name for _, name in socket.if_nameindex()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"node {spec.name} got no link in {_LINK_SECONDS:.0f} s")
+            raise TimeoutError(f"node {spec.name} has no link after {_LINK_SECONDS:.0f} s")
         time.sleep(0.02)
     _do("ip", "link", "set", "lo", "up")
     for address in spec.own_addresses:

@@ -1,4 +1,4 @@
-"""What is in the region's images: the programs that the documented commands run, at the paths where they run them."""
+"""The content of the region's images: the programs of the documented commands, at their documented paths."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _AUTHORITIES_IN_IMAGE = "etc/ssl/certs/ca-certificates.crt"
 
 
 def management_images(programs: Path, authority: str) -> tuple[Image, ...]:
-    """Control planes, their operators, external-dns, and the idle program of Deployments that only have to be there.
+    """Images of control planes, operators, external-dns, and of an idle program for Deployments without a function.
 
-    `programs` is the folder of the region's programs, `authority` the certificate that its services are trusted by.
+    `programs` is the folder of the region's programs, `authority` the certificate authority of the region's services.
     """
     shell, trust = _shell(), _trust(authority)
     kubernetes = _programs(programs, {name: name for name in _CONTROL_PLANE})
@@ -44,7 +44,7 @@ def management_images(programs: Path, authority: str) -> tuple[Image, ...]:
 
 
 def worker_images(programs: Path) -> tuple[Image, ...]:
-    """What the pods of the hosted cluster run."""
+    """Images for the pods of the hosted cluster."""
     workload = Layer(closure({"usr/bin/workload": programs / "workload"}), _ACCOUNTS, skeleton=True)
     return (_pause(), Image("workload", (workload,), ("/usr/bin/workload", "serve")))
 
@@ -61,13 +61,13 @@ def _shell() -> Layer:
 
 
 def _trust(authority: str) -> Layer:
-    """The machine's authorities and the region's own."""
+    """Return a layer with the machine's certificate authorities and the region's authority."""
     public = _PUBLIC_AUTHORITIES.read_text("utf-8") if _PUBLIC_AUTHORITIES.exists() else ""
     return Layer(texts={_AUTHORITIES_IN_IMAGE: f"{public}\n{authority}"})
 
 
 def _etcd(programs: Path, line: str) -> Layer:
-    """As hosted releases carry it: with etcdutl only where etcdctl does not restore any more."""
+    """Return a layer like in hosted releases: with etcdutl only if etcdctl no longer supports restore."""
     names = ("etcd", "etcdctl", "etcdutl") if line == "3.6" else ("etcd", "etcdctl")
     return _programs(programs, {name: f"etcd-{line}/{name}" for name in names})
 

@@ -1,1 +1,1 @@
-"""A management cluster: its control plane, and what is installed on it before the first hosted cluster."""
+"""A management cluster: the control plane, and the installation before the first hosted cluster."""

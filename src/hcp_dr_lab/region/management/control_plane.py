@@ -1,6 +1,6 @@
 """The control planes of the management clusters: real etcd, API server, controller manager and scheduler, and one node.
 
-Their etcd does not sync to disk: only the hosted cluster's etcd is under test, and that one does.
+Their etcd does not sync to disk: only the hosted cluster's etcd is under test, and it syncs.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def prepare(layout: Layout, cluster: ManagementCluster) -> None:
 def write_kubeconfig(  # noqa: PLR0917 - a kubeconfig is these fields
     target: Path, name: str, server: str, authority: bytes, identity: KeyPair, proxy_url: str | None = None
 ) -> None:
-    """One cluster, one user, one context, all named `name`; everything in the file itself."""
+    """Write a kubeconfig with one cluster, user and context, all named `name`, and embedded certificates."""
     cluster: dict[str, Any] = {"server": server, "certificate-authority-data": _encoded(authority)}
     if proxy_url is not None:
         cluster["proxy-url"] = proxy_url
@@ -87,12 +87,12 @@ def write_kubeconfig(  # noqa: PLR0917 - a kubeconfig is these fields
 
 
 def parts(layout: Layout, cluster: ManagementCluster) -> tuple[Part, ...]:
-    """In order of start; the node last."""
+    """Return the parts in order of start; the node is last."""
     return (*api(layout, cluster), _scheduler(layout, cluster), _node(layout, cluster))
 
 
 def api(layout: Layout, cluster: ManagementCluster) -> tuple[Part, ...]:
-    """What stores and decides, in order of start: etcd, API server, controller manager. These need no root."""
+    """Return the parts that do not need root, in order of start: etcd, API server, controller manager."""
     return (_etcd(layout, cluster), _api_server(layout, cluster), _controller_manager(layout, cluster))
 
 
@@ -160,7 +160,7 @@ def _controller_manager(layout: Layout, cluster: ManagementCluster) -> Part:
             f"--cluster-signing-cert-file={folder}/ca.crt",
             f"--cluster-signing-key-file={folder}/ca.key",
             "--use-service-account-credentials=true",
-            "--kube-api-qps=200",  # at the default of 20 its own start takes six seconds
+            "--kube-api-qps=200",  # with the default of 20 the start takes six seconds
             "--kube-api-burst=400",
             "--leader-elect=false",
             "--profiling=false",
@@ -228,7 +228,7 @@ def _asks(layout: Layout, cluster: ManagementCluster, path: str) -> Callable[[],
 
 
 def _has_default_account(layout: Layout, cluster: ManagementCluster) -> str | None:
-    """Pods need it, and it is the controller manager that makes it."""
+    """Check the default service account, which pods need and the controller manager creates."""
     return _asks(layout, cluster, "/api/v1/namespaces/default/serviceaccounts/default")()
 
 
@@ -237,7 +237,7 @@ def _folder(layout: Layout, cluster: ManagementCluster) -> Path:
 
 
 def _etcd_address(cluster: ManagementCluster) -> str:
-    """A loopback address of the region for what only the control plane itself may reach."""
+    """Return a loopback address of the region, reachable only by the control plane."""
     return f"127.0.1.{cluster.number}"
 
 

@@ -1,8 +1,8 @@
 """external-dns on a management cluster, installed as `hypershift install` does, with real external-dns in the image.
 
-Only its pace differs: what `delays.REALISTIC` says is what HyperShift installs. One value is a trap of its own: with
-`--txt-cache-interval=1h` an external-dns goes on seeing a record of another owner for up to an hour after that owner
-gave it up, and so does not write its own. The plain region is spared this and the other waits.
+Only the intervals differ: HyperShift installs the values of `delays.REALISTIC`. One value needs attention: with
+`--txt-cache-interval=1h` external-dns still sees another owner's record for up to an hour after its release, and does
+not write its own record. The plain region has neither this delay nor the others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"  # in the image, with the reg
 
 
 def objects(layout: Layout, cluster: ManagementCluster) -> tuple[Object, ...]:
-    """In order of creation; the namespace first."""
+    """Return the objects in order of creation; the namespace is first."""
     return (
         _object("v1", "Namespace", NAMESPACE, namespaced=False),
         _object("v1", "ServiceAccount", NAME),
@@ -97,7 +97,8 @@ def _deployment(layout: Layout, cluster: ManagementCluster, pace: Pace) -> Objec
 
 
 def environment(layout: Layout, cluster: ManagementCluster) -> Mapping[str, str]:
-    """The API server by its address, since ClusterIPs reach nothing here; Route53 where the region plays it."""
+    """Return the environment: the API server's address, because ClusterIPs are unreachable, and the region's
+    Route53."""
     return {
         "AWS_SHARED_CREDENTIALS_FILE": "/etc/provider/credentials",
         "AWS_REGION": AWS_REGION,

@@ -1,6 +1,6 @@
-"""What a management cluster has on it before the first hosted cluster: the kinds, the operators, external-dns.
+"""The installation of a management cluster before the first hosted cluster: CRDs, operators, external-dns.
 
-A process of the region, so that both clusters are furnished at the same time and as soon as their API servers are up.
+A process of the region, so that both clusters are installed in parallel, as soon as their API servers serve.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _KINDS = {
 
 
 def part(layout: Layout, cluster: ManagementCluster) -> Part:
-    """Serves when it has ended well."""
+    """The part serves after a successful end."""
     return Part(
         name=f"{cluster.name}/install",
         command=(sys.executable, "-m", "hcp_dr_lab.region.management.install", str(layout.root), str(cluster.number)),
-        probe=lambda: "it is not done yet",
+        probe=lambda: "not done yet",
         limit=_SECONDS + 30,
         after=(f"{cluster.name}/kube-apiserver",),
         passing=True,
@@ -42,7 +42,7 @@ def part(layout: Layout, cluster: ManagementCluster) -> Part:
 
 
 def apply(cluster: Kubernetes, objects: Iterable[Object], *, seconds: float = _SECONDS) -> None:
-    """Create what is not there and leave what is; what a young API server refuses in passing is tried again."""
+    """Create missing objects, and keep existing objects. Transient errors of a new API server are retried."""
     deadline = time.monotonic() + seconds
     for wanted in objects:
         while not _created(cluster, wanted, last=time.monotonic() > deadline):

@@ -1,1 +1,1 @@
-"""Names, the proxy and the load balancers: how anything in the region finds and reaches anything else."""
+"""Name resolution, the proxy and the load balancers of the region."""

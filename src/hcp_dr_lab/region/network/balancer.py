@@ -1,8 +1,7 @@
 """The router and the load balancer of one management cluster.
 
-It admits Routes; it forwards TCP on 443 to the Ready pods that the
-server name of the ClientHello asks for, and on 6443 for LoadBalancer Services. TLS passes through untouched. Where no
-pod is Ready the connection is reset at once, and connections to a pod that is gone are reset when it goes.
+Admits Routes, and forwards TCP on 443 to the Ready pods for the server name in the ClientHello, and on 6443 for
+LoadBalancer Services. TLS is passed through. Connections are reset at once if no pod is Ready, and when their pod ends.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from hcp_dr.kube.resources import ENDPOINT_SLICE, ROUTE, SERVICE
 from hcp_dr_lab.ground import layout as region_layout
 from hcp_dr_lab.ground.delays import Delays
 from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
-from hcp_dr_lab.ground.network.routing import Backend, Called, Table, admissions, called, table
+from hcp_dr_lab.ground.network.routing import Backend, HostNames, Table, admissions, collect_host_names, table
 from hcp_dr_lab.ground.network.serving import log_to_stderr, not_listening
 from hcp_dr_lab.ground.part import Part
 from hcp_dr_lab.region.network.client_hello import IncompleteError, NotClientHelloError, server_name
@@ -56,7 +55,7 @@ class Mirrors:
 
 
 class Admitter:
-    """Writes the statuses of Routes, in a thread of its own."""
+    """Writes the statuses of Routes, in its own thread."""
 
     def __init__(self, cluster: Kubernetes, hostname: str) -> None:
         self._cluster = cluster
@@ -90,20 +89,20 @@ class Admitter:
 
 
 class Balancer:
-    """Forwards connections by the table of the moment. All but `changed` runs in the event loop."""
+    """Forwards connections by the current table. All methods except `changed` run in the event loop."""
 
     def __init__(self, mirrors: Callable[[], Mirrors], delays: Delays) -> None:
         self._mirrors = mirrors
         self._delays = delays
         self._table = Table()
-        self._called: Called = {}
+        self._host_names: HostNames = {}
         self._first_seen: dict[Backend, float] = {}
         self._open: dict[str, set[tuple[Stream, Stream]]] = defaultdict(set)
         self._loop = asyncio.get_running_loop()
         self._due = False
 
     def changed(self) -> None:
-        """From any thread."""
+        """Can be called from any thread."""
         self._loop.call_soon_threadsafe(self._schedule)
 
     def _schedule(self) -> None:
@@ -115,8 +114,8 @@ class Balancer:
         self._due = False
         mirrors = self._mirrors()
         services = mirrors.services.objects()
-        self._called = called(services, self._called)
-        self._table = table(mirrors.routes.objects(), services, mirrors.slices.objects(), before=self._called)
+        self._host_names = collect_host_names(services, self._host_names)
+        self._table = table(mirrors.routes.objects(), services, mirrors.slices.objects(), before=self._host_names)
         now = self._loop.time()
         self._first_seen = {backend: self._first_seen.get(backend, now) for backend in self._table.backends}
         for address in [address for address in self._open if address not in self._table.present]:
@@ -131,7 +130,7 @@ class Balancer:
         await self._handle((reader, writer), self._table.for_load_balancer, self._delays.new_backend)
 
     async def _handle(self, client: Stream, choose: Callable[[str | None], frozenset[Backend]], delay: float) -> None:
-        """`delay` is how long a backend has to be known before it is used."""
+        """`delay` is the time before a new backend is used."""
         try:
             hello, name = await _read_hello(client[0])
             backend, behind = await self._connect(choose(name), delay)
@@ -147,7 +146,7 @@ class Balancer:
             opened.discard((client, behind))
 
     async def _connect(self, backends: frozenset[Backend], delay: float) -> tuple[Backend, Stream]:
-        """One of the backends at random, the next when it does not answer."""
+        """Connect to a random backend, or to the next if the backend does not answer."""
         served_before = self._loop.time() - delay
         usable = [each for each in sorted(backends) if self._first_seen.get(each, served_before) <= served_before]
         random.shuffle(usable)
@@ -155,7 +154,7 @@ class Balancer:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(CONNECT_SECONDS):
                     return backend, await asyncio.open_connection(backend.address, backend.port)
-        raise ConnectionRefusedError("no pod behind this name is Ready")
+        raise ConnectionRefusedError("no Ready pod for this name")
 
 
 async def _read_hello(reader: asyncio.StreamReader) -> tuple[bytes, str | None]:
@@ -164,7 +163,7 @@ async def _read_hello(reader: asyncio.StreamReader) -> tuple[bytes, str | None]:
         while True:
             more = await reader.read(16 * 1024)
             if not more:
-                raise EOFError("the client left before it said whom it wants")
+                raise EOFError("the client closed the connection before its ClientHello was complete")
             data += more
             with contextlib.suppress(IncompleteError):
                 return data, server_name(data)

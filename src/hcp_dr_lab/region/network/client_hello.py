@@ -1,10 +1,10 @@
-"""The server name in a TLS ClientHello, read without taking part in the handshake (RFC 8446 4.1.2, RFC 6066 3)."""
+"""Read the server name in a TLS ClientHello, without a handshake (RFC 8446 4.1.2, RFC 6066 3)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-LONGEST = 64 * 1024
+MAX_HELLO_BYTES = 64 * 1024
 _RECORD_HEADER = 5
 _HANDSHAKE_HEADER = 4
 _HANDSHAKE_RECORD = 22
@@ -14,20 +14,20 @@ _HOST_NAME = 0
 
 
 class IncompleteError(Exception):
-    """What came so far may yet become a ClientHello."""
+    """The data may be the beginning of a ClientHello."""
 
 
 class NotClientHelloError(Exception):
-    """What came can never become one."""
+    """The data is not a ClientHello."""
 
 
 def server_name(data: bytes) -> str | None:
-    """In lower case; None where the client names none. Raises IncompleteError, NotClientHelloError."""
+    """Return the name in lower case, or None without a name. Raises IncompleteError, NotClientHelloError."""
     return _server_name(_hello(data))
 
 
 def _hello(data: bytes) -> bytes:
-    """The body of the ClientHello, which may be spread over several records."""
+    """Return the body of the ClientHello, possibly from several records."""
     message = b""
     while True:
         if not data:
@@ -44,7 +44,7 @@ def _hello(data: bytes) -> bytes:
             raise NotClientHelloError("not a ClientHello")
         if len(message) >= _HANDSHAKE_HEADER:
             end = _HANDSHAKE_HEADER + int.from_bytes(message[1:_HANDSHAKE_HEADER])
-            if end > LONGEST:
+            if end > MAX_HELLO_BYTES:
                 raise NotClientHelloError("longer than any ClientHello")
             if len(message) >= end:
                 return message[_HANDSHAKE_HEADER:end]
@@ -67,7 +67,7 @@ class _Reader:
         return int.from_bytes(self.take(size))
 
     def vector(self, size: int) -> _Reader:
-        """What a length of so many bytes stands before."""
+        """Read a vector with a length field of `size` bytes."""
         return _Reader(self.take(self.number(size)))
 
 

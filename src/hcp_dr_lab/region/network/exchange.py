@@ -1,8 +1,8 @@
-"""HTTP/1.1 between one client and one server, request by request, with the faults that are set in between.
+"""HTTP/1.1 between one client and one server, request by request, with injected faults.
 
-What is not struck goes through byte for byte in meaning: methods, paths, headers (the Host that a presigned URL was
-signed for among them), interim answers, bodies as they come, watches without end, and after an upgrade the raw bytes of
-an exec. Each client connection has one server connection of its own, and when one of the two ends so does the other.
+Requests without a fault pass unchanged: methods, paths, headers (including the signed Host of a presigned URL), interim
+responses, streamed bodies, endless watches, and the raw bytes of an exec after an upgrade. Every client connection has
+its own server connection; when either of the two ends, both end.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class CutError(ConnectionError):
 
 @dataclass(slots=True)
 class Side:
-    """One connection and what HTTP knows of it."""
+    """One connection with its HTTP state."""
 
     stream: Stream
     http: h11.Connection
@@ -56,7 +56,7 @@ class Side:
 
 @dataclass(slots=True, eq=False)
 class Watch:
-    """A watch that is open."""
+    """An open watch."""
 
     target: str
     request: Request
@@ -68,13 +68,13 @@ class Watch:
 
 @dataclass(slots=True)
 class Exchanges:
-    """What all connections of the proxy share: the faults, and the watches that are open."""
+    """The shared state of all the proxy's connections: faults and open watches."""
 
     faults: Faults
     watches: set[Watch] = field(default_factory=set)
 
     def set(self, fault: Fault) -> int:
-        """Set a fault; where it drops watches, those that are open are dropped at once. Raises FaultError."""
+        """Set a fault. A fault of kind DROP_WATCHES closes matching open watches at once. Raises FaultError."""
         number = self.faults.set(fault)
         if fault.kind is Kind.DROP_WATCHES:
             for watch in list(self.watches):
@@ -84,8 +84,8 @@ class Exchanges:
         return number
 
     async def carry(self, target: str, client: Stream, server: Stream) -> None:
-        """Until one of the two ends. `target` is the API's, or empty where each request's signature names the
-        service of AWS. Raises OSError when a connection breaks or a fault cuts it."""
+        """Run until one of the two ends. `target` is the API's target, or empty if each request's signature names the
+        AWS service. Raises OSError if a connection fails or a fault cuts it."""
         exchange = _Exchange(
             self,
             target,
@@ -111,7 +111,7 @@ class _Exchange:
     server: Side
 
     async def once(self) -> bool:
-        """One request and its answer; whether there may be another."""
+        """Forward one request and its response; return whether another request may follow."""
         head = await self._next_request()
         if head is None:
             return False
@@ -130,7 +130,7 @@ class _Exchange:
             return await self._pass(head, form, fault)
 
     async def _next_request(self) -> h11.Request | None:
-        """None when the client is done, or the server has ended the connection meanwhile."""
+        """Return None if the client is done, or the server has closed the connection in the meantime."""
         asked = asyncio.ensure_future(self.client.next_event())
         ended = asyncio.ensure_future(self.server.stream[0].read(1))
         try:
@@ -149,7 +149,7 @@ class _Exchange:
         return event if isinstance(event, h11.Request) else None
 
     async def _form(self, head: h11.Request) -> bytes:
-        """The whole body where it is a form, which says what EC2 is asked to do; else nothing is read."""
+        """Read the whole body if it is a form, because forms contain the action of EC2; otherwise read nothing."""
         headers = dict(head.headers)
         if not headers.get(b"content-type", b"").startswith(_FORM):
             return b""
@@ -157,21 +157,23 @@ class _Exchange:
         while isinstance(event := await self.client.next_event(), h11.Data):
             body += bytes(event.data)
             if len(body) > FORM_LIMIT:
-                raise CutError("a form that is longer than any")
+                raise CutError("the form is too long")
         return body
 
     async def _refuse(self, number: int, fault: Fault, target: str, request: Request) -> bool:
-        """Answer in the server's place. A client that waits to be told to send its body need not send it."""
+        """Answer instead of the server. A client that waits for 100 Continue need not send its body."""
         http = self.client.http
         if not http.they_are_waiting_for_100_continue:
             while http.their_state is h11.SEND_BODY:
                 await self.client.next_event()
-        told = refusal(fault, number, target, request)
+        answer = refusal(fault, number, target, request)
         lasting = http.their_state is not h11.SEND_BODY
-        headers = [*told.headers, ("Content-Length", str(len(told.body)))]
+        headers = [*answer.headers, ("Content-Length", str(len(answer.body)))]
         await self.client.send(
-            h11.Response(status_code=told.status, headers=headers if lasting else [*headers, ("Connection", "close")]),
-            h11.Data(data=told.body if request.method != "HEAD" else b""),
+            h11.Response(
+                status_code=answer.status, headers=headers if lasting else [*headers, ("Connection", "close")]
+            ),
+            h11.Data(data=answer.body if request.method != "HEAD" else b""),
             h11.EndOfMessage(),
         )
         return self._again(self.client)
@@ -197,7 +199,7 @@ class _Exchange:
             self.shared.watches.discard(watch)
 
     async def _pass(self, head: h11.Request, form: bytes, fault: Fault | None) -> bool:
-        """Both ways at once: the answer may begin, or forbid the body, before the body is sent."""
+        """Forward both directions concurrently: the response may begin, or refuse the body, before the body is sent."""
         await self.server.send(head)
         sending = asyncio.ensure_future(self._send(form))
         limit = fault.seconds if fault is not None and fault.kind is Kind.DROP_WATCHES else None
@@ -216,7 +218,8 @@ class _Exchange:
         return self._again(self.client, self.server)
 
     async def _send(self, form: bytes) -> None:
-        """The request's body; then see whether the client leaves before it is answered, and tell the server."""
+        """Forward the request's body; then watch for a client that disconnects early, and disconnect from the
+        server."""
         try:
             if form:
                 await self.server.send(h11.Data(data=form))
@@ -233,7 +236,7 @@ class _Exchange:
         reset(self.server.stream[1])
 
     async def _answer(self, *, cutting: bool) -> bool:
-        """Whether it was an upgrade."""
+        """Forward the response; return whether it was an upgrade."""
         while True:
             event = _event(await self.server.next_event())
             if cutting and isinstance(event, h11.Data | h11.EndOfMessage):
@@ -247,12 +250,12 @@ class _Exchange:
                 return False
 
     async def _switch(self, *, cutting: bool) -> None:
-        """What follows an upgrade is no HTTP."""
+        """Forward raw bytes after an upgrade."""
         asked, answered = self.client.http.trailing_data[0], self.server.http.trailing_data[0]
         self.server.stream[1].write(asked)
         if cutting:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.2):  # what the client says first is part of what it did
+                async with asyncio.timeout(0.2):  # the client's first bytes belong to the request
                     while data := await self.client.stream[0].read(CHUNK):
                         self.server.stream[1].write(data)
             answered = answered or await self.server.stream[0].read(CHUNK)
@@ -263,14 +266,14 @@ class _Exchange:
 
 
 def _event(event: h11.Event | type[h11.PAUSED]) -> h11.Event:
-    """Raises ConnectionResetError where the message ended before it was whole."""
+    """Raises ConnectionResetError if the message is incomplete."""
     if isinstance(event, h11.Event) and not isinstance(event, h11.ConnectionClosed):
         return event
-    raise ConnectionResetError("the other side ended the connection")
+    raise ConnectionResetError("the other side closed the connection")
 
 
 def service_of(head: h11.Request, request: Request) -> str:
-    """The service of AWS that a request is signed for, in its header or its query; `aws` where it is not signed."""
+    """Return the AWS service in a request's signature, from header or query; `aws` for unsigned requests."""
     header: bytes = dict(head.headers).get(b"authorization", b"")
     scope = header.partition(_CREDENTIAL)[2].decode("latin-1") or request.parameters.get("X-Amz-Credential", "")
     words = scope.split(",")[0].split("/")

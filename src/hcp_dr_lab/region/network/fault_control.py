@@ -1,7 +1,7 @@
-"""The control port of the faults: plain HTTP on the region's loopback, reached from the host by the region's control.
+"""The control port for faults: plain HTTP on the region's loopback, reached from the host through the region's control.
 
-GET /faults lists them, with the targets that there are; POST /faults sets the one in the body, as `Fault.read` takes
-it; DELETE /faults, or /faults?which=NUMBER or ?which=TARGET, removes them. Refusals are 400 with {"error": sentence}.
+GET /faults lists faults and targets. POST /faults sets the fault in the body, in the format of `Fault.read`.
+DELETE /faults, /faults?which=NUMBER or ?which=TARGET removes faults. Refusals are 400 with {"error": sentence}.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hcp_dr_lab.region.network.exchange import Exchanges, Side
 from hcp_dr_lab.region.network.interception import Interception, targets
 
 PATH = "/faults"
-LONGEST = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 SECONDS = 10.0
 
 Answer = tuple[int, dict[str, Any]]
@@ -44,7 +44,7 @@ async def _handle(interception: Interception, side: Side) -> None:
     if not isinstance(head, h11.Request):
         return
     body = b""
-    while isinstance(event := await side.next_event(), h11.Data) and len(body) < LONGEST:
+    while isinstance(event := await side.next_event(), h11.Data) and len(body) < MAX_BODY_BYTES:
         body += bytes(event.data)
     status, answer = order(
         interception.exchanges,
@@ -59,10 +59,10 @@ async def _handle(interception: Interception, side: Side) -> None:
 
 
 def order(exchanges: Exchanges, known: tuple[str, ...], method: str, target: str, body: bytes) -> Answer:
-    """What an order does, and its answer."""
+    """Execute a request, and return the response."""
     parts = urlsplit(target)
     if parts.path != PATH:
-        return 404, {"error": f"There is nothing at {parts.path}."}
+        return 404, {"error": f"Unknown path {parts.path}."}
     try:
         match method:
             case "GET":
@@ -76,15 +76,15 @@ def order(exchanges: Exchanges, known: tuple[str, ...], method: str, target: str
                 which = parse_qs(parts.query).get("which", [""])[-1]
                 return 200, {"cleared": exchanges.faults.clear(which)}
             case _:
-                return 405, {"error": f"{method} is no order."}
+                return 405, {"error": f"{method} is not supported."}
     except json.JSONDecodeError as error:
-        return 400, {"error": f"The order is not JSON: {error}."}
+        return 400, {"error": f"The body is not JSON: {error}."}
     except FaultError as error:
         return 400, {"error": str(error)}
 
 
 def ask(method: str, target: str, document: Mapping[str, Any] | None = None) -> Answer:
-    """For a process of the region. Raises OSError, http.client.HTTPException where the proxy does not answer."""
+    """Send a request from a process of the region. Raises OSError, http.client.HTTPException without a response."""
     connection = http.client.HTTPConnection(FAULT_ADDRESS, FAULT_PORT, timeout=SECONDS)
     try:
         connection.request(method, target, json.dumps(document) if document is not None else None)

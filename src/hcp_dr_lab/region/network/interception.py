@@ -1,10 +1,10 @@
-"""Whose connections the fault proxy reads, and how they get there.
+"""The connections that the fault proxy intercepts, and their routes.
 
-Through it goes whoever comes from outside: hcp-dr, kubectl and the tests, to the APIs of both management clusters and
-to each hosted API by the CONNECT proxy that their kubeconfigs name, and to S3, Route53, EC2 and STS at the region's own
-address, which is also where a pod sends what a presigned URL asks for. Past it go the parts of the region, which have
-the direct addresses: operators, kubelets, external-dns, the hypervisor, and the observer, who must see what is true
-while the product is lied to. A real throttle would hit external-dns too; here it is stopped as the part it is.
+Clients outside the region use the fault proxy: hcp-dr, kubectl and the tests. They reach the APIs of both management
+clusters and of hosted clusters through the CONNECT proxy in their kubeconfigs; and S3, Route53, EC2 and STS at the
+region's own address, which pods also use for presigned URLs. Parts of the region bypass the proxy with direct
+addresses: operators, kubelets, external-dns, the hypervisor, and the observer, which must see the real state while the
+product sees faults. Real throttling would also affect external-dns; here external-dns can be stopped as a part.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from hcp_dr_lab.region.network.relay import Stream, relay, reset, reset_socket, 
 
 CONNECT_SECONDS = 10.0
 HANDSHAKE_SECONDS = 10.0
-FRESH_SECONDS = 3.0  # how long a hosted cluster's authorities are taken for what they were
+FRESH_SECONDS = 3.0  # how long a hosted cluster's authorities are cached
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Place:
 
 @dataclass
 class Interception:
-    """All of one proxy process."""
+    """The interception of one proxy process."""
 
     layout: Layout
     _hosted: dict[tuple[str, int], tuple[float, Keyring | None]] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Interception:
         return Exchanges(Faults(lambda: targets(self.layout)))
 
     async def from_connect(self, host: str, place: Place, client: socket.socket, behind: Stream) -> None:
-        """What a CONNECT for this host asked for, connected already."""
+        """Handle an established connection for a CONNECT to this host."""
         target, keyring = await self._api(host, place)
         if keyring is None:
             await relay(await stream(client), behind)
@@ -76,7 +76,7 @@ class Interception:
         await self.carry(target, keyring, place, client, behind)
 
     async def from_outside(self, service: str, client: socket.socket) -> None:
-        """A connection to S3 (`s3`) or the other services of AWS (empty) at the region's own address."""
+        """Handle a connection to S3 (`s3`) or to other AWS services (empty) at the region's own address."""
         place = Place(S3_ADDRESS, S3_PORT) if service else Place(AWS_ADDRESS, AWS_PORT)
         try:
             behind = await opened(place)
@@ -86,14 +86,14 @@ class Interception:
         await self.carry(service, self._services[place], place, client, behind)
 
     async def carry(self, target: str, keyring: Keyring, place: Place, client: socket.socket, behind: Stream) -> None:
-        """The server's handshake comes first, so that a server that is not there is not there for the client."""
+        """Perform the server's handshake first, so that the client notices an unavailable server."""
         guess = keyring.guess
         front: Stream | None = None
         try:
             try:
                 await _shake_hands(behind, keyring, guess)
             except ssl.SSLCertVerificationError as error:
-                log.warning("%s is passed on unread: %s", target, error.verify_message)
+                log.warning("%s is passed through: %s", target, error.verify_message)
                 behind[1].close()
                 behind = await opened(place)
                 await relay(await stream(client), behind)
@@ -154,7 +154,7 @@ class Interception:
         return self.layout.pki / "proxy"
 
     async def _hosted_keyring(self, names: HostedClusterNames, place: Place) -> Keyring | None:
-        """Of the management cluster that the API's name leads to; None where it cannot be had."""
+        """Return the keyring for the management cluster behind the API's name, or None if it is not available."""
         cluster = next((one for one in MANAGEMENT_CLUSTERS if one.load_balancer_address == place.address), None)
         if cluster is None:
             return None
@@ -175,14 +175,14 @@ class Interception:
 
 
 def targets(layout: Layout) -> Iterator[str]:
-    """All that a fault can be set on, at this moment."""
+    """Return all current targets for faults."""
     yield from (f"{cluster.name}{API_SUFFIX}" for cluster in MANAGEMENT_CLUSTERS)
     yield from (f"{entry.names.name}{API_SUFFIX}" for entry in all_recorded(layout))
     yield from SERVICES
 
 
 def hosted_authorities(layout: Layout, cluster: ManagementCluster, names: HostedClusterNames) -> Authorities | None:
-    """As they lie in the control plane's namespace on this management cluster; None where they are not there."""
+    """Read the authorities in the control plane namespace on this management cluster; None if they are missing."""
     namespace = names.control_plane_namespace
     with contextlib.closing(connect(layout.inside_kubeconfig(cluster), cluster.name)) as management:
         root = management.find(SECRET, "root-ca", namespace)

@@ -1,11 +1,10 @@
-"""TLS on both sides of the fault proxy, so that neither side is told a lie it could notice.
+"""TLS on both sides of the fault proxy, without a difference that client or server could notice.
 
-To the client the proxy shows a certificate for the server's name from the server's own authority. To the server it
-shows a certificate for the same user and groups as the client's own, from an authority whose clients the server
-believes; whoever has none, because a bearer token speaks for it, has none there either. What the client's certificate
-is worth is checked before, against the authorities that the server goes by at this moment. Nothing is made where the
-server behind does not prove itself to the authority at hand: that connection is passed on untouched, and the client
-sees the truth.
+The proxy presents a certificate for the server's name, signed by the server's own authority, to the client. To the
+server it presents a certificate for the client's user and groups, signed by an authority that the server trusts. For a
+client without a certificate (with a bearer token) the proxy presents none either. Before, the client's certificate is
+verified with the authorities that the server currently uses. If the server cannot be verified with the authority at
+hand, no certificate is created: the connection is passed through, and the client sees the server itself.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ USUAL_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.defa
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The user and the groups that a client's certificate speaks for."""
+    """The user and the groups of a client's certificate."""
 
     user: str
     groups: tuple[str, ...]
 
     @classmethod
     def of(cls, certificate: bytes | None) -> Identity | None:
-        """From DER; None where the client showed none."""
+        """Parse DER; None if the client presented no certificate."""
         if certificate is None:
             return None
         subject = x509.load_der_x509_certificate(certificate).subject
@@ -44,7 +43,8 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """Of one API server: `own` signs its certificate and may sign its clients'; `clients` is what it believes, PEM."""
+    """The authorities of one API server: `own` signs its certificate and possibly its clients'; `clients` is the PEM of
+    trusted client authorities."""
 
     own: KeyPair
     clients: bytes
@@ -52,21 +52,21 @@ class Authorities:
 
 @dataclass(slots=True)
 class Keyring:
-    """The contexts for one server under one set of authorities. `names` and `addresses` are what clients may call it,
-    `server_name` is what it proves to be; `folder` takes the keys, mode 0600."""
+    """The TLS contexts for one server with one set of authorities. `names` and `addresses` are the server's names for
+    clients, `server_name` is the verified name; `folder` is for the keys, mode 0600."""
 
     server_name: str
     authorities: Authorities
     folder: Path
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
-    guess: Identity | None = None  # whom the last client was: the next one is most often the same
+    guess: Identity | None = None  # the last client's identity: the next client usually has the same
     _contexts: dict[Identity | None, ssl.SSLContext] = field(default_factory=dict)
     _server: ssl.SSLContext | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def server_side(self) -> ssl.SSLContext:
-        """For the client's connection."""
+        """Return the context for the client's connection."""
         with self._lock:
             if self._server is None:
                 pair = self._authority().issue(
@@ -81,11 +81,11 @@ class Keyring:
             return self._server
 
     def client_side(self, identity: Identity | None) -> ssl.SSLContext:
-        """For the connection to the server, in the name of a client."""
+        """Return the context for the connection to the server, with a client's identity."""
         with self._lock:
             if identity not in self._contexts:
                 context = ssl.create_default_context(cadata=self.authorities.own.cert_pem.decode("ascii"))
-                context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # Kubernetes' authorities lack what it asks for
+                context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # Kubernetes' authorities lack required extensions
                 context.set_alpn_protocols(["http/1.1"])
                 if identity is not None:
                     pair = self._authority().issue(identity.user, organizations=identity.groups, client=True)
@@ -104,7 +104,7 @@ class Keyring:
 
 
 def presented(transport_extra: object) -> Identity | None:
-    """Of the TLS object of a connection whose handshake is done."""
+    """Return the client's identity on a connection after the handshake."""
     if not isinstance(transport_extra, ssl.SSLObject | ssl.SSLSocket):
         return None
     return Identity.of(transport_extra.getpeercert(binary_form=True))

@@ -1,6 +1,6 @@
 """The objects of one kind in one cluster, kept up to date in a thread by list and watch.
 
-When the API server is away the last known objects stay: names and load balancing go on without it, as real ones do.
+While the API server is unavailable the last known objects stay: DNS and load balancing keep working, as in reality.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ class Mirror:
             return tuple(self._objects.values())
 
     def _follow(self) -> None:
-        version, told = None, ""
+        version, reported = None, ""
         while True:
             try:
                 version = self._list() if version is None else self._watch(version)
-                told = ""
+                reported = ""
             except Expired:
                 version = None
             except HcpDrError as error:
                 version = None
-                if str(error) != told and not isinstance(error, NotFound):
-                    told = str(error)
-                    log.warning("%s", told)
+                if str(error) != reported and not isinstance(error, NotFound):
+                    reported = str(error)
+                    log.warning("%s", reported)
                 time.sleep(PAUSE_SECONDS)
 
     def _list(self) -> str:

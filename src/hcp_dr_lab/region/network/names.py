@@ -1,5 +1,5 @@
-"""All name servers of the region in one process: the authoritative one, the caching resolver, and the cluster DNS of
-each management cluster, each on its own address, over UDP and TCP.
+"""All name servers of the region in one process: the authoritative server, the caching resolver, and the cluster DNS
+of both management clusters, all on their own addresses, over UDP and TCP.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ async def _serve_stream(server: NameServer, reader: asyncio.StreamReader, writer
 
 
 class ClusterServer:
-    """Cluster DNS: the names of one cluster from a mirror of its EndpointSlices, all else from the resolver."""
+    """Cluster DNS: the names of one cluster from a mirror of EndpointSlices, all other names from the resolver."""
 
     def __init__(self, layout: Layout, cluster: ManagementCluster, resolver: Source) -> None:
         self._resolver = resolver

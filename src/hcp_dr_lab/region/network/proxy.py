@@ -1,8 +1,8 @@
-"""The ways into the region from the host: a CONNECT proxy, which `proxy-url` of an ordinary kubeconfig names, and the
-AWS endpoints at the region's own address. On both the faults of `fault_control` strike; see `interception`.
+"""Access to the region from the host: a CONNECT proxy for `proxy-url` of an ordinary kubeconfig, and the AWS endpoints
+at the region's own address. Both are subject to the faults of `fault_control`; see `interception`.
 
-The CONNECT proxy resolves names by the region's resolver, so that the host's own resolv.conf is never touched, and
-connects to addresses of the region only, so that it is no way out.
+The CONNECT proxy uses the region's resolver, so that the host's resolv.conf needs no change, and connects only to
+addresses inside the region.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Target:
 
 
 class RefusedError(Exception):
-    """The request is answered with this HTTP status and this sentence."""
+    """The HTTP status and the text for a refused request."""
 
     def __init__(self, status: str, reason: str) -> None:
         self.status = status
@@ -49,11 +49,11 @@ class RefusedError(Exception):
 
 
 def parse_request(head: bytes) -> Target:
-    """The target of a CONNECT request. Raises RefusedError."""
+    """Parse the target of a CONNECT request. Raises RefusedError."""
     line = head.split(b"\r\n", 1)[0].decode("latin-1")
     method, _, rest = line.partition(" ")
     if method != "CONNECT":
-        raise RefusedError("405 Method Not Allowed", "This proxy takes CONNECT only.")
+        raise RefusedError("405 Method Not Allowed", "This proxy supports only CONNECT.")
     authority = rest.rpartition(" ")[0]
     host, _, port = authority.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
@@ -63,7 +63,7 @@ def parse_request(head: bytes) -> Target:
 
 
 def is_inside(address: str, layout: Layout) -> bool:
-    """Whether the address belongs to the region: its VPC, its pods, its end of the pair to the host."""
+    """Return whether the address belongs to the region: VPC, pods, or the region's end of the link to the host."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -92,7 +92,7 @@ async def _resolved(host: str) -> str:
 
 
 async def _head(client: socket.socket) -> bytes:
-    """All up to the empty line, after which a client of CONNECT waits for the answer. Raises RefusedError."""
+    """Read up to the empty line; then a CONNECT client waits for the response. Raises RefusedError."""
     loop = asyncio.get_running_loop()
     head = b""
     try:
@@ -101,9 +101,9 @@ async def _head(client: socket.socket) -> bytes:
                 more = await loop.sock_recv(client, HEAD_LIMIT)
                 head += more
                 if not more or len(head) > HEAD_LIMIT or HEAD_END in head[: -len(HEAD_END)]:
-                    raise RefusedError("400 Bad Request", "No whole request came, or more than one.")
+                    raise RefusedError("400 Bad Request", "The request is incomplete, or followed by more data.")
     except TimeoutError as error:
-        raise RefusedError("400 Bad Request", "No whole request came.") from error
+        raise RefusedError("400 Bad Request", "The request is incomplete.") from error
     return head
 
 
@@ -118,8 +118,8 @@ async def _handle(interception: Interception, client: socket.socket) -> None:
             raise RefusedError("502 Bad Gateway", f"{target.host}:{target.port}: {error}") from error
     except RefusedError as refused:
         with client:
-            said = f"HTTP/1.1 {refused.status}\r\nConnection: close\r\n\r\n{refused.reason}\n"
-            await loop.sock_sendall(client, said.encode())
+            response = f"HTTP/1.1 {refused.status}\r\nConnection: close\r\n\r\n{refused.reason}\n"
+            await loop.sock_sendall(client, response.encode())
         return
     await loop.sock_sendall(client, ESTABLISHED)
     await interception.from_connect(target.host, place, client, behind)

@@ -1,4 +1,4 @@
-"""Connections: carrying bytes both ways between two, as the proxy and the load balancer do, and what they begin as."""
+"""Connections of the proxy and the load balancer: accepting, and forwarding bytes in both directions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ LINGER_NOT = struct.pack("ii", 1, 0)
 
 
 async def relay(one: Stream, other: Stream) -> None:
-    """Until both ways have ended. One way that ends leaves the other open; one that breaks ends both at once."""
+    """Forward until both directions have ended. After the end of one direction the other stays open; after an error
+    both end at once."""
     try:
         async with asyncio.TaskGroup() as ways:
             ways.create_task(_carry(one[0], other[1]))
@@ -38,7 +39,7 @@ async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> 
 
 
 async def listen(address: str, port: int, handle: Callable[[socket.socket], Awaitable[None]]) -> asyncio.Task[None]:
-    """Accept connections of which nothing is read yet, so that whoever handles one may still begin TLS on it."""
+    """Accept connections without reading, so that the handler can still start TLS."""
     listener = socket.create_server((address, port), backlog=256)
     listener.settimeout(0)
     return asyncio.create_task(_accept(listener, handle))
@@ -62,7 +63,7 @@ async def _accept(listener: socket.socket, handle: Callable[[socket.socket], Awa
 async def stream(
     accepted: socket.socket, context: ssl.SSLContext | None = None, seconds: float | None = None
 ) -> Stream:
-    """Of an accepted connection, with TLS as its server where there is a context. Raises OSError."""
+    """Open the streams of an accepted connection, as TLS server if a context is given. Raises OSError."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(loop=loop)
     protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
@@ -73,15 +74,15 @@ async def stream(
 
 
 def reset_socket(accepted: socket.socket) -> None:
-    """As `reset`, before the connection is a stream."""
+    """Like `reset`, before the connection is a stream."""
     with contextlib.suppress(OSError):
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
     accepted.close()
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """End a connection with RST: the other side knows at once that nobody serves it."""
-    with contextlib.suppress(OSError, AttributeError):  # asyncio's TLS knows no socket of a connection that is lost
+    """Close a connection with RST, so that the other side notices the failure at once."""
+    with contextlib.suppress(OSError, AttributeError):  # asyncio's TLS has no socket for a lost connection
         connection: socket.socket | None = writer.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)

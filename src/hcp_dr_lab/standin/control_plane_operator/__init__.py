@@ -1,5 +1,5 @@
-"""The control plane operator: from a HostedControlPlane to its services, and when they can be reached, to its keys,
-etcd, API server and the rest, in that order (CPO:1124-1149)."""
+"""The control plane operator: from a HostedControlPlane to its services, and as soon as they are reachable, to its
+keys, etcd, API server and the other components, in this order (CPO:1124-1149)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _reconcile(view: View, plane: Object) -> list[Change]:
     if publishing.ready(view, plane):
         secrets = pki.reconcile(view, plane)
         changes += secrets + security_group.reconcile(view, plane) + private_link.reconcile(view, plane)
-        if not secrets:  # a component starts when all its secrets are as they should be
+        if not secrets:  # a component starts when all its secrets are up to date
             changes += etcd.reconcile(view, plane)
             changes += components.reconcile(view, plane)
     return changes + status.update(view, plane)

@@ -1,4 +1,4 @@
-"""All of a control plane but etcd: the API server once etcd serves, the others once the API server does."""
+"""The components of a control plane except etcd: the API server after etcd, the others after the API server."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def is_available(view: View, plane: Object, name: str) -> bool:
 
 
 def _encryption(view: View, plane: Object) -> list[Change]:
-    """The API server's encryption configuration, made from the key that the HostedCluster names."""
+    """Create the API server's encryption configuration from the key referenced by the HostedCluster."""
     keys = (plane["spec"].get("secretEncryption") or {}).get("aescbc")
     if not keys:
         return []
@@ -87,8 +87,8 @@ def _audit(view: View, plane: Object) -> list[Change]:
 
 
 def _api_server(view: View, plane: Object) -> Object:
-    """Told to stop it goes on serving for a while, so that replicas 0 is no fence (rule C2; v2/kas/config.go:261,
-    v2/assets/kube-apiserver/deployment.yaml:160-166,339)."""
+    """The API server keeps serving for a while after SIGTERM, so that replicas 0 is no fence (rule C2;
+    v2/kas/config.go:261, v2/assets/kube-apiserver/deployment.yaml:160-166,339)."""
     namespace, patience = plane["metadata"]["namespace"], view.paced
     secrets = [
         ("kas-server-crt", "server"),

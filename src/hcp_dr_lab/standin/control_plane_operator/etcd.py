@@ -1,8 +1,8 @@
 """Etcd of a hosted cluster: the StatefulSet, its services, and the init container that restores a snapshot.
 
-Once the snapshot counts as restored the init container leaves the template, so that etcd rolls once more (rule C6;
-v2/etcd/statefulset.go:132-137). Which script it runs, and whether before or after a lost member is put back into its
-cluster, is the hosted release's (rule C4).
+When the snapshot counts as restored, the init container is removed from the template, so that etcd rolls again (rule
+C6; v2/etcd/statefulset.go:132-137). The hosted release determines the script, and whether it runs before or after a
+lost member rejoins its cluster (rule C4).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def reconcile(view: View, plane: Object) -> list[Change]:
     changes += ensure(view, r.SERVICE, discovery)
     wanted = _stateful_set(plane)
     present = view.find(r.STATEFUL_SET, "etcd", namespace)
-    if present is not None:  # these can only be given at creation
+    if present is not None:  # these fields are immutable after creation
         for field in ("volumeClaimTemplates", "podManagementPolicy", "serviceName", "selector"):
             wanted["spec"].pop(field)
         if "initContainers" not in wanted["spec"]["template"]["spec"]:
@@ -54,12 +54,12 @@ def restore_url(plane: Object) -> str | None:
 
 
 def is_available(view: View, plane: Object) -> bool:
-    """A quorum of members is ready."""
+    """Return whether a quorum of members is ready."""
     return _ready_members(view, plane) > member_count(plane) // 2
 
 
 def counts_as_restored(view: View, plane: Object) -> bool:
-    """Every member serves, and in every pod etcd-init ended well: which says nothing about what it did."""
+    """Return whether every member serves and etcd-init succeeded in every pod. This does not prove a restore."""
     if _ready_members(view, plane) < member_count(plane):
         return False
     pods = [
@@ -115,7 +115,7 @@ def _stateful_set(plane: Object) -> Object:
 
 
 def _init_containers(plane: Object, image: str) -> list[Container]:
-    """etcd-init last in releases that are not fixed, before reset-member in those that are."""
+    """Return the init containers: etcd-init last in releases without the fix, before reset-member in fixed releases."""
     release = payload.of(plane["spec"]["releaseImage"])
     fixed = release.one_cluster
     containers: list[Container] = []

@@ -1,4 +1,4 @@
-"""How many members etcd has."""
+"""The number of etcd's members."""
 
 from __future__ import annotations
 

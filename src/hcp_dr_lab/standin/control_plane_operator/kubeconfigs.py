@@ -1,4 +1,4 @@
-"""Kubeconfigs with a client certificate inside."""
+"""Kubeconfigs with an embedded client certificate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hcp_dr_lab.standin.view import Pair
 
 
 def render(server: str, authority: bytes, pair: Pair) -> str:
-    """JSON is YAML too."""
+    """Render a kubeconfig as JSON (a subset of YAML)."""
     cluster = {"server": server, "certificate-authority-data": _encoded(authority)}
     user = {"client-certificate-data": _encoded(pair.certificate), "client-key-data": _encoded(pair.key)}
     return json.dumps(

@@ -1,5 +1,5 @@
-"""The keys of a hosted cluster. An authority that is there with its key is kept; one that is missing is made anew,
-and then nothing that trusted the old one trusts the cluster any more. Leaves follow their authority.
+"""The keys of a hosted cluster. An existing authority with its key is kept. A missing authority is created again, and
+then clients of the old authority no longer trust the cluster. Leaves follow their authority.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ AUTHORITIES = (
     "kas-aggregator-client-signer",
     "kas-bootstrap-container-signer",
 )
-# Whose clients the hosted API server believes. Kubelets of the rehearsal carry certificates of the root.
+# Authorities for client certificates of the hosted API server. The rehearsal's kubelets have certificates of the root.
 _CLIENT_AUTHORITIES = (
     "root-ca",
     "cluster-signer-ca",
@@ -60,7 +60,7 @@ _BUNDLES = (
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The authorities as they are, or as they are about to be."""
+    """The existing authorities, or the authorities to be created."""
 
     view: View
     plane: Object
@@ -77,7 +77,7 @@ def reconcile(view: View, plane: Object) -> list[Change]:
     authorities: dict[str, Pair] = {}
     changes: list[Change] = []
     for name in AUTHORITIES:
-        kept = _kept(view.find(r.SECRET, name, namespace), "ca.crt", "ca.key")
+        kept = _existing_pair(view.find(r.SECRET, name, namespace), "ca.crt", "ca.key")
         authorities[name] = kept or view.keys.authority(f"openshift {name}")
         changes += _secret(view, plane, name, _data(authorities[name], "ca.crt", "ca.key"))
     ring = Keyring(view, plane, authorities)
@@ -97,7 +97,7 @@ def reconcile(view: View, plane: Object) -> list[Change]:
 
 
 def _leaf(ring: Keyring, leaf: Leaf) -> list[Change]:
-    """Kept while it is of this authority and for these names; a kubeconfig holds its certificate inside."""
+    """Keep a leaf of the same authority and names, otherwise issue a new one. A kubeconfig embeds the certificate."""
     authority = ring.authorities[leaf.authority]
     mark = hashlib.sha256(authority.certificate + repr(leaf.subject).encode()).hexdigest()[:16]
     present = ring.view.find(r.SECRET, leaf.secret, ring.namespace)
@@ -122,13 +122,13 @@ def _others(ring: Keyring) -> Iterator[Change]:
     view, plane = ring.view, ring.plane
     present = view.find(r.SECRET, SIGNING_KEY, ring.namespace)
     files = ("service-account.pub", "service-account.key")
-    pair = _kept(present, *files) or view.keys.signing_key()
+    pair = _existing_pair(present, *files) or view.keys.signing_key()
     yield from _secret(view, plane, SIGNING_KEY, _data(pair, *files))
     present = view.find(r.SECRET, KUBEADMIN_PASSWORD, ring.namespace)
     password = {"password": encoded(view.keys.word(23).encode())}
     yield from _secret(view, plane, KUBEADMIN_PASSWORD, present["data"] if present is not None else password)
     present = view.find(r.SECRET, "ignition-server-ca-cert", ring.namespace)
-    pair = _kept(present, "tls.crt", "tls.key") or view.keys.authority("ignition-server-ca")
+    pair = _existing_pair(present, "tls.crt", "tls.key") or view.keys.authority("ignition-server-ca")
     yield from _secret(view, plane, "ignition-server-ca-cert", _data(pair, "tls.crt", "tls.key"))
 
 
@@ -141,8 +141,8 @@ def _secret(
     )
 
 
-def _kept(secret: Object | None, certificate_file: str, key_file: str) -> Pair | None:
-    """The pair in a secret, where both halves are there."""
+def _existing_pair(secret: Object | None, certificate_file: str, key_file: str) -> Pair | None:
+    """Return the pair in a secret if both halves exist."""
     data = (secret or {}).get("data") or {}
     if certificate_file not in data or key_file not in data:
         return None

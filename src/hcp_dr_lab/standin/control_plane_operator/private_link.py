@@ -1,9 +1,9 @@
-"""The control plane operator's half of the private way: a VPC endpoint beside the workers, and the private names.
+"""The control plane operator's part of the private connection: a VPC endpoint in the workers' VPC, and private names.
 
-The endpoint is found by its tags, which are the same on both management clusters. One that leads to another service is
-deleted and made anew, so that two operators that run at the same time fight for it (rule E1; PL:780-792,850). At the
-deletion of an AWSEndpointService the endpoint goes by its id, security group and records by their names, whoever lives
-on them by then, and no pause holds it back (facts 2.7).
+The endpoint is found by its tags, which are the same on both management clusters. An endpoint to another service is
+deleted and created again, so that two concurrent operators compete for it (rule E1; PL:780-792,850). The deletion of an
+AWSEndpointService deletes the endpoint by ID, and security group and records by name, even if another cluster uses them
+by then, and regardless of a pause (facts 2.7).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def is_private(plane: Object) -> bool:
 
 
 def service(view: View, plane: Object) -> list[Change]:
-    """The router's own load balancer, and the AWSEndpointService that names it once it has an address."""
+    """Create the router's load balancer, and the AWSEndpointService as soon as the load balancer has an address."""
     if view.endpoint_services is None or not is_private(plane):
         return []
     namespace = plane["metadata"]["namespace"]
@@ -47,8 +47,8 @@ def service(view: View, plane: Object) -> list[Change]:
     spec = {"type": "LoadBalancer", "selector": {"app": ROUTER}, "ports": ports}
     wanted = body(r.SERVICE, ROUTER, namespace, labels=labels, annotations=annotations, owner=plane, spec=spec)
     changes = ensure(view, r.SERVICE, wanted)
-    found = view.find(r.SERVICE, ROUTER, namespace)
-    address = load_balancers.hostname(found) if found is not None else None
+    router = view.find(r.SERVICE, ROUTER, namespace)
+    address = load_balancers.hostname(router) if router is not None else None
     if address is None:
         return changes
     tags = plane["spec"]["platform"]["aws"].get("resourceTags") or []
@@ -57,44 +57,44 @@ def service(view: View, plane: Object) -> list[Change]:
 
 
 def finalizers(view: View) -> list[Change]:
-    """What is done whether the control plane is paused, being deleted or gone: finalizers, and deletion."""
+    """Handle finalizers and deletion, even if the control plane is paused, being deleted or gone."""
     if view.endpoints is None:
         return []
     changes: list[Change] = []
-    for found in view.all(r.AWS_ENDPOINT_SERVICE):
-        if not view.active(found["metadata"]["namespace"], names.CONTROL_PLANE_OPERATOR):
+    for endpoint_service in view.all(r.AWS_ENDPOINT_SERVICE):
+        if not view.active(endpoint_service["metadata"]["namespace"], names.CONTROL_PLANE_OPERATOR):
             continue
-        if deleting(found):
-            changes += _delete(view, found)
+        if deleting(endpoint_service):
+            changes += _delete(view, endpoint_service)
         else:
-            changes += add_finalizer(r.AWS_ENDPOINT_SERVICE, found, names.ENDPOINT_FINALIZER_CONTROL_PLANE)
+            changes += add_finalizer(r.AWS_ENDPOINT_SERVICE, endpoint_service, names.ENDPOINT_FINALIZER_CONTROL_PLANE)
     return changes
 
 
 def reconcile(view: View, plane: Object) -> list[Change]:
     changes: list[Change] = []
-    for found in view.all(r.AWS_ENDPOINT_SERVICE, plane["metadata"]["namespace"]):
-        leads_to = (found.get("status") or {}).get("endpointServiceName")
-        if view.endpoints is not None and leads_to and not deleting(found):
-            changes += _connect(view, plane, found, leads_to)
+    for endpoint_service in view.all(r.AWS_ENDPOINT_SERVICE, plane["metadata"]["namespace"]):
+        service_name = (endpoint_service.get("status") or {}).get("endpointServiceName")
+        if view.endpoints is not None and service_name and not deleting(endpoint_service):
+            changes += _connect(view, plane, endpoint_service, service_name)
     return changes
 
 
-def _connect(view: View, plane: Object, found: Object, leads_to: str) -> list[Change]:
+def _connect(view: View, plane: Object, endpoint_service: Object, service_name: str) -> list[Change]:
     aws, infra_id = plane["spec"]["platform"]["aws"], plane["spec"]["infraID"]
     vpc = (aws.get("cloudProviderConfig") or {}).get("vpc", "")
-    group_name = _group_name(infra_id, found)
+    group_name = _group_name(infra_id, endpoint_service)
     group = group_named(view, infra_id, group_name)
     if group is None:
         rules = tuple(entry["cidr"] for entry in plane["spec"]["networking"].get("machineNetwork") or ())
         return [CreateSecurityGroup(group_name, vpc, rules, owned_tags(plane))]
-    endpoint = _endpoint(view, plane, found)
+    endpoint = _endpoint(view, plane, endpoint_service)
     if endpoint is None:
-        subnets = tuple(found["spec"].get("subnetIDs") or ())
-        tags = {_TAG: found["metadata"]["name"], **owned_tags(plane)}
-        return [CreateEndpoint(leads_to, vpc, subnets, group.group_id, tags)]
-    if endpoint.service_name != leads_to:
-        return [DeleteEndpoint(endpoint.endpoint_id, f"it leads to {endpoint.service_name}, not to {leads_to}")]
+        subnets = tuple(endpoint_service["spec"].get("subnetIDs") or ())
+        tags = {_TAG: endpoint_service["metadata"]["name"], **owned_tags(plane)}
+        return [CreateEndpoint(service_name, vpc, subnets, group.group_id, tags)]
+    if endpoint.service_name != service_name:
+        return [DeleteEndpoint(endpoint.endpoint_id, f"its service is {endpoint.service_name}, not {service_name}")]
     zone, hostnames = _names(plane)
     changes: list[Change] = [
         PutPrivateRecord(zone, name, endpoint.dns_name)
@@ -107,15 +107,15 @@ def _connect(view: View, plane: Object, found: Object, leads_to: str) -> list[Ch
         "dnsNames": list(hostnames),
         "dnsZoneID": zone,
     }
-    return changes + set_status(r.AWS_ENDPOINT_SERVICE, found, status)
+    return changes + set_status(r.AWS_ENDPOINT_SERVICE, endpoint_service, status)
 
 
-def _delete(view: View, found: Object) -> list[Change]:
-    """By what its status says; the security group is the one of that name, whose id both sides know."""
-    if names.ENDPOINT_FINALIZER_CONTROL_PLANE not in (found["metadata"].get("finalizers") or ()):
+def _delete(view: View, endpoint_service: Object) -> list[Change]:
+    """Delete the resources in the status; the security group is found by name, and both sides know its ID."""
+    if names.ENDPOINT_FINALIZER_CONTROL_PLANE not in (endpoint_service["metadata"].get("finalizers") or ()):
         return []
-    why = f"AWSEndpointService {names.path_name(found)} is being deleted"
-    status = found.get("status") or {}
+    why = f"AWSEndpointService {names.path_name(endpoint_service)} is being deleted"
+    status = endpoint_service.get("status") or {}
     changes: list[Change] = []
     if (identity := status.get("endpointID")) in (view.endpoints or {}):
         changes.append(DeleteEndpoint(str(identity), why))
@@ -126,24 +126,24 @@ def _delete(view: View, found: Object) -> list[Change]:
         for name in status.get("dnsNames") or ()
         if name in (view.private_records or {})
     ]
-    return changes or drop_finalizer(r.AWS_ENDPOINT_SERVICE, found, names.ENDPOINT_FINALIZER_CONTROL_PLANE)
+    return changes or drop_finalizer(r.AWS_ENDPOINT_SERVICE, endpoint_service, names.ENDPOINT_FINALIZER_CONTROL_PLANE)
 
 
-def _endpoint(view: View, plane: Object, found: Object) -> Endpoint | None:
-    """By the id in the status, else by tags."""
+def _endpoint(view: View, plane: Object, endpoint_service: Object) -> Endpoint | None:
+    """Find the endpoint by the ID in the status, otherwise by tags."""
     endpoints = view.endpoints or {}
-    known = endpoints.get((found.get("status") or {}).get("endpointID", ""))
-    wanted = {_TAG: found["metadata"]["name"], **owned_tags(plane)}
+    known = endpoints.get((endpoint_service.get("status") or {}).get("endpointID", ""))
+    wanted = {_TAG: endpoint_service["metadata"]["name"], **owned_tags(plane)}
     mine = (item for item in endpoints.values() if wanted.items() <= item.tags.items())
     return known or next(mine, None)
 
 
-def _group_name(infra_id: str, found: Object) -> str:
-    return f"{infra_id}-vpce-{found['metadata']['name']}"
+def _group_name(infra_id: str, endpoint_service: Object) -> str:
+    return f"{infra_id}-vpce-{endpoint_service['metadata']['name']}"
 
 
 def _names(plane: Object) -> tuple[str, tuple[str, ...]]:
-    """The zone, and the names in it: PL recordsForService."""
+    """Return the zone and its names: PL recordsForService."""
     zone = f"{plane['metadata']['name']}.hypershift.local"
     api = names.published(plane, "APIServer")
     by_route = api is None or api.kind == "Route"

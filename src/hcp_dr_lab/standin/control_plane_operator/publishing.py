@@ -1,5 +1,5 @@
-"""How a control plane is reached: its Services, and for each that is published a Route with the fixed hostname, or, for
-the API only, a load balancer whose Service names it to external-dns."""
+"""Publish a control plane: Services, and for every published service a Route with the fixed hostname, or, only for the
+API, a load balancer with the hostname for external-dns on its Service."""
 
 from __future__ import annotations
 
@@ -42,19 +42,20 @@ def reconcile(view: View, plane: Object) -> list[Change]:
 
 
 def ready(view: View, plane: Object) -> bool:
-    """Whether the control plane operator goes on: it looks at once, and then once in a minute only (CPO:1142-1149)."""
+    """Return whether the control plane operator continues: it checks at once, and then once a minute
+    (CPO:1142-1149)."""
     if not api_reachable(view, plane):
         return False
     conditions = (plane.get("status") or {}).get("conditions") or ()
-    told = next((entry for entry in conditions if entry["type"] == INFRASTRUCTURE_READY), None)
-    if told is None or told["status"] == "True":
+    condition = next((entry for entry in conditions if entry["type"] == INFRASTRUCTURE_READY), None)
+    if condition is None or condition["status"] == "True":
         return True
-    waited = (view.now - datetime.fromisoformat(told["lastTransitionTime"])).total_seconds()
+    waited = (view.now - datetime.fromisoformat(condition["lastTransitionTime"])).total_seconds()
     return waited >= view.paced.infrastructure
 
 
 def api_reachable(view: View, plane: Object) -> bool:
-    """Whether a router has taken up the API's Route, or its load balancer has an address; true where the API has no
+    """Return whether a router has admitted the API's Route, or its load balancer has an address; true if the API has no
     fixed hostname."""
     how = names.published(plane, "APIServer")
     if how is None:
@@ -73,7 +74,7 @@ def api_reachable(view: View, plane: Object) -> bool:
 
 
 def _load_balanced(plane: Object, name: str, port: int, hostname: str) -> Object:
-    """The annotation is what external-dns makes the record from (facts 2.7)."""
+    """external-dns creates the record from the annotation (facts 2.7)."""
     wanted = _service(plane, name, port)
     wanted["metadata"]["annotations"] = {EXTERNAL_NAME: hostname}
     wanted["spec"]["type"] = "LoadBalancer"

@@ -1,5 +1,5 @@
-"""The shell scripts that run in the control plane's containers. The first process of a container ignores SIGTERM unless
-it says what to do."""
+"""The shell scripts in the control plane's containers. The first process of a container ignores SIGTERM unless the
+process installs a handler."""
 
 RESET_MEMBER = r"""
 set -euo pipefail

@@ -1,8 +1,8 @@
 """The default security group of a hosted cluster's workers, `<infra id>-default-sg`, found by its tags.
 
-Its id in the status is part of what machine templates are made of, so that a NodePool waits for it. Once it is there
-the group's rules are never looked at again; at the deletion of an HCP that is marked for cleanup all of them are
-revoked, whoever's workers are in it by then, paused or not (rule E4).
+Machine templates contain the group's ID from the status, so a NodePool waits for the ID. After creation the group's
+rules are never checked again. The deletion of an HCP with the cleanup mark revokes all rules, even if another cluster's
+workers use the group by then, and regardless of a pause (rule E4).
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from hcp_dr_lab.standin.view import SecurityGroup, View
 
 
 def known(plane: Object) -> str:
-    """The id in the HCP's status, or empty."""
+    """Return the ID in the HCP's status, or an empty text."""
     aws = ((plane.get("status") or {}).get("platform") or {}).get("aws") or {}
     found: str = aws.get("defaultWorkerSecurityGroupID", "")
     return found
 
 
 def reconcile(view: View, plane: Object) -> list[Change]:
-    """CPO:2780-2860: made where it is absent; its rules are seen to before its id is in the status. AWS has to know the
-    operator's tokens for that."""
+    """CPO:2780-2860: create a missing group; set its rules before its ID is in the status. This requires that AWS
+    accepts the operator's tokens."""
     if view.security_groups is None or known(plane) or not documents.valid(view, plane):
         return []
     rules = tuple(entry["cidr"] for entry in plane["spec"]["networking"].get("machineNetwork") or ())
@@ -37,7 +37,7 @@ def reconcile(view: View, plane: Object) -> list[Change]:
 
 
 def identity(view: View, plane: Object) -> str:
-    """For the status; empty until it is found."""
+    """Return the ID for the status; empty until the group is found."""
     if view.security_groups is None:
         return view.worker_security_group
     group = _default(view, plane) if documents.valid(view, plane) else None
@@ -45,7 +45,7 @@ def identity(view: View, plane: Object) -> str:
 
 
 def destroy(view: View, plane: Object) -> list[Change]:
-    """CPO:385-431,603,2943-2990. AWS refuses to delete the group while an instance is in it: without rules it stays."""
+    """CPO:385-431,603,2943-2990. AWS refuses to delete the group while an instance uses it: it stays without rules."""
     if view.security_groups is None or annotation(plane, names.CLEANUP) != "true" or not documents.valid(view, plane):
         return []
     group = _default(view, plane)

@@ -1,4 +1,4 @@
-"""What a HostedControlPlane says of itself."""
+"""The status of a HostedControlPlane."""
 
 from __future__ import annotations
 
@@ -21,25 +21,29 @@ def update(view: View, plane: Object) -> list[Change]:
     available = etcd_serves and api_serves and published
     conditions = [
         reconciliation_active(view, plane),
-        _said(
+        _make_condition(
             view,
             publishing.INFRASTRUCTURE_READY,
             published,
             "Services are reachable",
             "Waiting for routes and load balancers",
         ),
-        _said(view, "EtcdAvailable", etcd_serves, "Etcd has a quorum of ready members", "Waiting for etcd"),
-        _said(view, "KubeAPIServerAvailable", api_serves, "The API server is ready", "Waiting for kube-apiserver"),
+        _make_condition(view, "EtcdAvailable", etcd_serves, "Etcd has a quorum of ready members", "Waiting for etcd"),
+        _make_condition(
+            view, "KubeAPIServerAvailable", api_serves, "The API server is ready", "Waiting for kube-apiserver"
+        ),
         condition(view, "ValidHostedControlPlaneConfiguration", "True", "AsExpected", "Configuration is valid"),
-        _said(
+        _make_condition(
             view, "ValidAWSIdentityProvider", trusted, "AWS knows the tokens", "WebIdentityErr: no such key published"
         ),
-        _said(view, "Available", available, "The control plane is available", "The control plane is not yet available"),
+        _make_condition(
+            view, "Available", available, "The control plane is available", "The control plane is not yet available"
+        ),
     ]
     if etcd.restore_url(plane) is not None and not is_true(plane, "EtcdSnapshotRestored"):
         done = etcd.counts_as_restored(view, plane)
         conditions.append(
-            _said(view, "EtcdSnapshotRestored", done, "Init containers are done", "Waiting for etcd-init")
+            _make_condition(view, "EtcdSnapshotRestored", done, "Init containers are done", "Waiting for etcd-init")
         )
     image = plane["spec"]["releaseImage"]
     status: Object = {
@@ -60,5 +64,5 @@ def update(view: View, plane: Object) -> list[Change]:
     return set_status(r.HOSTED_CONTROL_PLANE, plane, status)
 
 
-def _said(view: View, kind: str, true: bool, yes: str, no: str) -> Object:  # noqa: FBT001
+def _make_condition(view: View, kind: str, true: bool, yes: str, no: str) -> Object:  # noqa: FBT001
     return condition(view, kind, "True", "AsExpected", yes) if true else condition(view, kind, "False", "Waiting", no)

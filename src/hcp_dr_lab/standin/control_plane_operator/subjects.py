@@ -1,4 +1,4 @@
-"""Who gets which leaf certificate: servers with their names, clients with their groups."""
+"""The subjects of leaf certificates: servers with names, clients with groups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOOPBACK = ("127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A leaf certificate and the Secret it lies in; with `server` it lies there inside a kubeconfig."""
+    """A leaf certificate and its Secret; with `server` the certificate is embedded in a kubeconfig."""
 
     secret: str
     authority: str

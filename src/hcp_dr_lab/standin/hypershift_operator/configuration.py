@@ -1,8 +1,7 @@
-"""Where a NodePool is to go: the version and the hash of everything that its machines are configured with.
+"""The target of a NodePool: the version, and the hash of its machines' configuration.
 
-The operator's own build has a say in it: its image, and the registries that it was told to use in the place of others.
-So an operator of another build makes another hash of the same pool, and the pool rolls once it is not paused
-(facts 2.4; rules A8, A9).
+The hash also depends on the operator's build: its image, and its registry overrides. So an operator of another build
+computes another hash for the same pool, and the pool rolls as soon as it is not paused (facts 2.4; rules A8, A9).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from hcp_dr_lab.standin import machine_config
 from hcp_dr_lab.standin.shape import annotation
 from hcp_dr_lab.standin.view import View
 
-TOKEN = "token-"  # noqa: S105 - how such a Secret's name begins
+TOKEN = "token-"  # noqa: S105 - prefix of a Secret's name
 USER_DATA = "user-data-"
 OVERRIDES = "--registry-overrides="  # an argument of the operator: <registry>=<its stand-in>,...
 _REGISTRY = "quay.io/openshift"
@@ -25,7 +24,7 @@ _REGISTRY = "quay.io/openshift"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a NodePool is to go: the version, the hash of the configuration alone, and of both."""
+    """The target of a NodePool: the version, the hash of the configuration alone, and the hash of both."""
 
     pool: str
     version: str
@@ -46,7 +45,7 @@ def hosted_cluster_of(view: View, pool: Object) -> Object | None:
 
 
 def target(view: View, hosted: Object, pool: Object) -> Target | None:
-    """None while the control plane does not yet give what the configuration is made of."""
+    """Return None while the control plane has not yet created the configuration's inputs."""
     namespace = names.control_plane_namespace(hosted)
     if not (hosted.get("status") or {}).get("ignitionEndpoint"):
         return None
@@ -73,7 +72,7 @@ def target(view: View, hosted: Object, pool: Object) -> Target | None:
 
 
 def _own(view: View, pool: Object) -> list[Object] | None:
-    """What the pool's spec refers to; None where one is missing."""
+    """Return the objects referenced by the pool's spec; None if one is missing."""
     found = [
         view.find(r.CONFIG_MAP, entry["name"], pool["metadata"]["namespace"])
         for entry in pool["spec"].get("config") or ()
@@ -82,7 +81,7 @@ def _own(view: View, pool: Object) -> list[Object] | None:
 
 
 def _haproxy_image(view: View, hosted: Object, pool: Object) -> str:
-    """Pinned by annotation, or of the release; a pool with the mark of canonical images takes it from its origin."""
+    """Return the image from the annotation or the release; a pool with the canonical-images mark uses the origin."""
     pinned = annotation(pool, names.HAPROXY_IMAGE)
     if pinned is not None:
         return pinned
@@ -96,7 +95,7 @@ def _haproxy_image(view: View, hosted: Object, pool: Object) -> str:
 
 
 def _operator(view: View) -> Object:
-    """The operator's container."""
+    """Return the operator's container."""
     found = view.find(r.DEPLOYMENT, names.OPERATOR, names.OPERATOR_NAMESPACE)
     containers = ((found or {}).get("spec") or {}).get("template", {}).get("spec", {}).get("containers") or [{}]
     first: Object = containers[0]

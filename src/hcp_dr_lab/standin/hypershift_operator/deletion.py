@@ -1,4 +1,4 @@
-"""The deletion of a HostedCluster or NodePool: all of it, its machines first, and no pause holds it back."""
+"""The deletion of a HostedCluster or NodePool, machines first, regardless of a pause."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _WHY = "its HostedCluster is being deleted"
 
 
 def hosted_cluster(view: View, hosted: Object) -> list[Change]:
-    """HCc:3769-3965. Each stage waits until the one before has left nothing: machines, private ways, control plane,
-    OIDC documents, namespace. Where nothing is left of the cluster it begins with the documents."""
+    """HCc:3769-3965. Every stage waits for the complete end of the previous stage: machines, private connections,
+    control plane, OIDC documents, namespace. If nothing is left of the cluster, deletion starts with the documents."""
     namespace, name = names.control_plane_namespace(hosted), hosted["metadata"]["name"]
     cluster = view.find(r.CLUSTER, hosted["spec"]["infraID"], namespace)
     if cluster is not None and cluster["spec"].get("paused"):
@@ -53,31 +53,31 @@ def node_pool(view: View, pool: Object) -> list[Change]:
     why, mark = "its NodePool is being deleted", names.path_name(pool)
 
     def own(resource: Resource) -> list[Object]:
-        return [found for found in view.all(resource, namespace) if annotation(found, names.NODE_POOL) == mark]
+        return [item for item in view.all(resource, namespace) if annotation(item, names.NODE_POOL) == mark]
 
     changes: list[Change] = []
-    left: list[Object] = []
+    remaining: list[Object] = []
     for resource in (r.MACHINE_HEALTH_CHECK, r.MACHINE_DEPLOYMENT, r.MACHINE_SET):
-        for found in own(resource):
-            left.append(found)
-            if resource is not r.MACHINE_HEALTH_CHECK and annotation(found, PAUSED) is not None:
+        for item in own(resource):
+            remaining.append(item)
+            if resource is not r.MACHINE_HEALTH_CHECK and annotation(item, PAUSED) is not None:
                 body = {"metadata": {"annotations": {PAUSED: None}}}
-                changes.append(Patch(resource, *identity(found), body, why=f"un-paused: {why}"))
-            if resource is not r.MACHINE_SET or r.MACHINE_DEPLOYMENT.kind not in _owner_kinds(found):
-                changes += delete(resource, found, why)
-    left += own(r.MACHINE)
-    if left:
+                changes.append(Patch(resource, *identity(item), body, why=f"un-paused: {why}"))
+            if resource is not r.MACHINE_SET or r.MACHINE_DEPLOYMENT.kind not in _owner_kinds(item):
+                changes += delete(resource, item, why)
+    remaining += own(r.MACHINE)
+    if remaining:
         return changes
-    for found in own(r.AWS_MACHINE_TEMPLATE):
-        changes += delete(r.AWS_MACHINE_TEMPLATE, found, why)
-    for found in own(r.SECRET):
-        changes += delete(r.SECRET, found, why)
+    for item in own(r.AWS_MACHINE_TEMPLATE):
+        changes += delete(r.AWS_MACHINE_TEMPLATE, item, why)
+    for item in own(r.SECRET):
+        changes += delete(r.SECRET, item, why)
     return changes or drop_finalizer(r.NODE_POOL, pool, names.FINALIZER)
 
 
-def _owner_kinds(found: Object) -> set[str]:
-    return {entry["kind"] for entry in found["metadata"].get("ownerReferences") or ()}
+def _owner_kinds(item: Object) -> set[str]:
+    return {entry["kind"] for entry in item["metadata"].get("ownerReferences") or ()}
 
 
-def _delete_each(resource: Resource, found: list[Object]) -> list[Change]:
-    return [change for item in found for change in delete(resource, item, _WHY)]
+def _delete_each(resource: Resource, items: list[Object]) -> list[Change]:
+    return [change for item in items for change in delete(resource, item, _WHY)]

@@ -1,8 +1,8 @@
-"""The OIDC documents of a hosted cluster in the operator's bucket: AWS knows its service accounts' tokens by them.
+"""The OIDC documents of a hosted cluster in the operator's bucket: AWS uses them to verify service accounts' tokens.
 
-One finalizer decides everything. Absent: the documents are made from the control plane's signing key, whichever it
-is, and put over what is there. Present: they are taken for made, and deleted with the HostedCluster. Neither looks at
-who else uses them (rules E3, F2).
+A finalizer decides. Without the finalizer the documents are created from the control plane's current signing key, and
+overwrite existing documents. With the finalizer the documents are assumed to exist, and are deleted with the
+HostedCluster. Neither checks for other users of the documents (rules E3, F2).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FINALIZER = "hypershift.io/aws-oidc-discovery"
 
 
 def upload(view: View, hosted: Object, plane: Object) -> list[Change]:
-    """HCc:4936-5008: not before the control plane hands out its kubeconfig, and not for a key of the user's own."""
+    """HCc:4936-5008: only after the control plane published its kubeconfig, and not for a user's own key."""
     made = FINALIZER in (hosted["metadata"].get("finalizers") or ())
     handed_out = (plane.get("status") or {}).get("kubeConfig")
     if view.documents is None or made or not handed_out or signing_key_name(hosted):
@@ -47,7 +47,7 @@ def upload(view: View, hosted: Object, plane: Object) -> list[Change]:
 
 
 def wipe(view: View, hosted: Object) -> list[Change]:
-    """HCc:5015-5048, called at :3937: by name, whoever's cluster lives on them by now."""
+    """HCc:5015-5048, called at :3937: by name, even if another cluster uses the documents by now."""
     if FINALIZER not in (hosted["metadata"].get("finalizers") or ()):
         return []
     why = f"HostedCluster {names.path_name(hosted)} is being deleted"
@@ -58,7 +58,7 @@ def wipe(view: View, hosted: Object) -> list[Change]:
 
 
 def valid(view: View, plane: Object) -> bool:
-    """Whether AWS would take a token of this control plane: its signing key is among the published ones."""
+    """Return whether AWS would accept a token of this control plane: its signing key is published."""
     if view.documents is None or signing_key_name(plane):
         return True
     public = public_key(view, plane)
@@ -70,7 +70,7 @@ def valid(view: View, plane: Object) -> bool:
 
 
 def keys_of(infra_id: str) -> tuple[str, str]:
-    """In the bucket: the configuration document, the key set."""
+    """Return the keys in the bucket: configuration document and key set."""
     return f"{infra_id}{names.DISCOVERY}", f"{infra_id}{names.KEY_SET}"
 
 

@@ -1,5 +1,5 @@
-"""The HyperShift operator's half of the private way: a VPC endpoint service for the load balancer that an
-AWSEndpointService names (hypershift-operator/controllers/platform/aws/controller.go)."""
+"""The HyperShift operator's part of the private connection: a VPC endpoint service for the load balancer in an
+AWSEndpointService (hypershift-operator/controllers/platform/aws/controller.go)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hcp_dr_lab.standin.pause import is_paused
 from hcp_dr_lab.standin.shape import add_finalizer, body, deleting, drop_finalizer, ensure, set_status
 from hcp_dr_lab.standin.view import EndpointService, View
 
-_PATIENCE_SECONDS = 600  # then the control plane operator's finalizer is taken away too
+_PATIENCE_SECONDS = 600  # then the control plane operator's finalizer is removed too
 
 
 def reconcile(view: View) -> list[Change]:
@@ -21,50 +21,54 @@ def reconcile(view: View) -> list[Change]:
         return []
     changes: list[Change] = []
     for hosted in view.all(r.HOSTED_CLUSTER):
-        for found in view.all(r.AWS_ENDPOINT_SERVICE, names.control_plane_namespace(hosted)):
-            changes += _delete(view, found) if deleting(found) else _update(view, hosted, found)
+        for endpoint_service in view.all(r.AWS_ENDPOINT_SERVICE, names.control_plane_namespace(hosted)):
+            changes += (
+                _delete(view, endpoint_service)
+                if deleting(endpoint_service)
+                else _update(view, hosted, endpoint_service)
+            )
     return changes
 
 
-def _update(view: View, hosted: Object, found: Object) -> list[Change]:
-    changes = add_finalizer(r.AWS_ENDPOINT_SERVICE, found, names.ENDPOINT_FINALIZER_OPERATOR)
+def _update(view: View, hosted: Object, endpoint_service: Object) -> list[Change]:
+    changes = add_finalizer(r.AWS_ENDPOINT_SERVICE, endpoint_service, names.ENDPOINT_FINALIZER_OPERATOR)
     if is_paused(hosted, view.now):
         return changes
     subnets = sorted({pool["spec"]["platform"]["aws"]["subnet"].get("id", "") for pool in _pools(view, hosted)} - {""})
-    name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
+    name, namespace = endpoint_service["metadata"]["name"], endpoint_service["metadata"]["namespace"]
     changes += ensure(
         view, r.AWS_ENDPOINT_SERVICE, body(r.AWS_ENDPOINT_SERVICE, name, namespace, spec={"subnetIDs": subnets})
     )
-    service = _behind(view, found["spec"]["networkLoadBalancerName"])
+    service = _find_service(view, endpoint_service["spec"]["networkLoadBalancerName"])
     if service is None:
-        tags = {tag["key"]: tag["value"] for tag in found["spec"].get("resourceTags") or ()}
-        return [*changes, CreateEndpointService(found["spec"]["networkLoadBalancerName"], tags)]
-    return changes + set_status(r.AWS_ENDPOINT_SERVICE, found, {"endpointServiceName": service.service_name})
+        tags = {tag["key"]: tag["value"] for tag in endpoint_service["spec"].get("resourceTags") or ()}
+        return [*changes, CreateEndpointService(endpoint_service["spec"]["networkLoadBalancerName"], tags)]
+    return changes + set_status(r.AWS_ENDPOINT_SERVICE, endpoint_service, {"endpointServiceName": service.service_name})
 
 
-def _delete(view: View, found: Object) -> list[Change]:
-    """After the control plane operator is done with it, or was given time enough."""
-    present = found["metadata"].get("finalizers") or ()
+def _delete(view: View, endpoint_service: Object) -> list[Change]:
+    """Delete after the control plane operator has finished, or after a timeout."""
+    present = endpoint_service["metadata"].get("finalizers") or ()
     if names.ENDPOINT_FINALIZER_CONTROL_PLANE in present:
-        since = datetime.fromisoformat(found["metadata"]["deletionTimestamp"])
+        since = datetime.fromisoformat(endpoint_service["metadata"]["deletionTimestamp"])
         waited = (view.now - since).total_seconds()
         if waited < _PATIENCE_SECONDS:
             return []
-        return drop_finalizer(r.AWS_ENDPOINT_SERVICE, found, names.ENDPOINT_FINALIZER_CONTROL_PLANE)
+        return drop_finalizer(r.AWS_ENDPOINT_SERVICE, endpoint_service, names.ENDPOINT_FINALIZER_CONTROL_PLANE)
     if names.ENDPOINT_FINALIZER_OPERATOR not in present:
         return []
-    told = (found.get("status") or {}).get("endpointServiceName")
+    service_name = (endpoint_service.get("status") or {}).get("endpointServiceName")
     for service in (view.endpoint_services or {}).values():
-        if service.service_name == told:
+        if service.service_name == service_name:
             return [
                 DeleteEndpointService(
-                    service.service_id, f"AWSEndpointService {names.path_name(found)} is being deleted"
+                    service.service_id, f"AWSEndpointService {names.path_name(endpoint_service)} is being deleted"
                 )
             ]
-    return drop_finalizer(r.AWS_ENDPOINT_SERVICE, found, names.ENDPOINT_FINALIZER_OPERATOR)
+    return drop_finalizer(r.AWS_ENDPOINT_SERVICE, endpoint_service, names.ENDPOINT_FINALIZER_OPERATOR)
 
 
-def _behind(view: View, load_balancer: str) -> EndpointService | None:
+def _find_service(view: View, load_balancer: str) -> EndpointService | None:
     return next((item for item in (view.endpoint_services or {}).values() if item.load_balancer == load_balancer), None)
 
 

@@ -1,6 +1,7 @@
-"""One HostedCluster: its control plane namespace, its inputs copied there, HCP, operators, Cluster API objects.
+"""One HostedCluster: control plane namespace, copies of inputs, HCP, operators, Cluster API objects.
 
-A paused one gets its finalizer and its condition, passes the pause on, and nothing else: the order of the source.
+A paused HostedCluster only gets its finalizer and condition, and propagates the pause, in the order of the upstream
+source.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _build(view: View, hosted: Object) -> list[Change]:
     image = payload.of(plane["spec"]["releaseImage"]).operator
     operator = (Container(names.CONTROL_PLANE_OPERATOR, image=image),)
     changes += ensure(view, r.DEPLOYMENT, deployment(names.CONTROL_PLANE_OPERATOR, namespace, operator))
-    # The Cluster is set free before Cluster API is deployed: a pause of the Cluster alone protects no machine here.
+    # The Cluster is unpaused before Cluster API is deployed: a pause of the Cluster alone protects no machine here.
     changes += ensure(view, r.AWS_CLUSTER, _aws_cluster(hosted, plane, namespace))
     changes += ensure(view, r.CLUSTER, _cluster(hosted, namespace))
     aws_cluster = view.find(r.AWS_CLUSTER, hosted["metadata"]["name"], namespace)
@@ -99,13 +100,13 @@ def _namespace(namespace: str) -> Object:
 
 def _control_plane(hosted: Object, namespace: str) -> Object:
     spec: dict[str, Any] = {key: hosted["spec"][key] for key in _HANDED_DOWN if key in hosted["spec"]}
-    # In the control plane namespace these have names of their own.
+    # These have other names in the control plane namespace.
     spec["pullSecret"] = {"name": inputs.PULL_SECRET}
     spec["sshKey"] = {"name": inputs.SSH_KEY} if hosted["spec"].get("sshKey", {}).get("name") else {"name": ""}
     if inputs.signing_key_name(hosted):
         spec["serviceAccountSigningKey"] = {"name": inputs.SIGNING_KEY}
     annotations: dict[str, str | None] = {names.HOSTED_CLUSTER: names.path_name(hosted)}
-    annotations[names.RESTORED] = annotation(hosted, names.RESTORED)  # and it goes where that one has none
+    annotations[names.RESTORED] = annotation(hosted, names.RESTORED)  # removed if the HostedCluster has none
     if (order := annotation(hosted, names.CLEANUP)) is not None:
         annotations[names.CLEANUP] = order
     return body(

@@ -1,4 +1,4 @@
-"""What a HostedCluster's spec refers to in its own namespace, and the copies of it in the control plane namespace."""
+"""Objects referenced by a HostedCluster's spec in its namespace, and their copies in the control plane namespace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SSH_KEY = "ssh-key"
 SIGNING_KEY = "sa-signing-key"
 _TRUST_BUNDLE = "user-ca-bundle"
 
-_ROLES = {  # secrets that tell a component which AWS role to take: made from the spec, never an input
+_ROLES = {  # Secrets with a component's AWS role: created from the spec, never an input
     "node-management-creds": "nodePoolManagementARN",
     "control-plane-operator-creds": "controlPlaneOperatorARN",
     "cloud-controller-creds": "kubeCloudControllerARN",
@@ -48,7 +48,7 @@ def signing_key_name(hosted: Object) -> str | None:
 
 
 def annotate(view: View, hosted: Object) -> list[Change]:
-    """Mark each input as referred to by this hosted cluster."""
+    """Mark every input as referenced by this hosted cluster."""
     mark = f"{names.REFERENCED}/{hosted['metadata']['name']}"
     changes: list[Change] = []
     for resource, name, _ in referenced(hosted):
@@ -59,7 +59,7 @@ def annotate(view: View, hosted: Object) -> list[Change]:
 
 
 def copies(view: View, hosted: Object) -> list[Change]:
-    """The inputs as the control plane finds them; one that is missing is waited for."""
+    """Create copies of inputs for the control plane, and wait for missing inputs."""
     namespace = names.control_plane_namespace(hosted)
     changes: list[Change] = []
     for resource, name, copy in referenced(hosted):
@@ -81,6 +81,6 @@ def copies(view: View, hosted: Object) -> list[Change]:
 
 
 def _signing_key(view: View, private: str) -> Object:
-    """The user gives the private half alone; what was there before is overwritten (rule B1; HCc:5274-5293)."""
+    """The user provides only the private half; an existing Secret is overwritten (rule B1; HCc:5274-5293)."""
     public = view.keys.public_key(base64.b64decode(private))
     return {"service-account.key": private, "service-account.pub": base64.b64encode(public).decode()}

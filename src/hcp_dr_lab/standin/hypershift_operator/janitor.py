@@ -1,4 +1,5 @@
-"""The secret janitor: token and user data secrets of no NodePool or of another configuration go, paused or not."""
+"""The secret janitor: deletes token and user data Secrets without a NodePool or of another configuration, regardless
+of a pause."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ def _judge(view: View, secret: Object, pool_name: str) -> list[Change]:
     if wanted is None or secret_name in (wanted.token_secret, wanted.user_data_secret):
         return []
     if secret_name.startswith(USER_DATA):
-        return delete(r.SECRET, secret, f"its configuration is not the present one of NodePool {pool_name}")
+        return delete(r.SECRET, secret, f"its configuration is not the current one of NodePool {pool_name}")
     if annotation(secret, _EXPIRATION) is not None:
         return []
     expires = (view.now + _LIFE_LEFT).strftime("%Y-%m-%dT%H:%M:%SZ")

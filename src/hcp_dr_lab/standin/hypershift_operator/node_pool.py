@@ -1,8 +1,9 @@
-"""One NodePool: its ignition secrets, its machine template, and its MachineDeployment, or, where machines are upgraded
-in place, a MachineSet that nothing is above.
+"""One NodePool: ignition Secrets, machine template, and MachineDeployment, or, for in-place upgrades, a MachineSet
+without owner.
 
-Two things happen before the pause is looked at, and they decide whether a restored pool rolls: a pool without
-status.version gets its images chosen anew, and the conditions say whether its configuration differs from the current.
+Two things happen before the pause is checked, and decide whether a restored pool rolls: for a pool without
+status.version the images are chosen again, and the conditions report whether its configuration differs from the
+current.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from hcp_dr_lab.standin.view import View, condition_status
 
 _MANAGEMENT = {"maxSurge": 1, "maxUnavailable": 0}
 _REACHED = "ReachedIgnitionEndpoint"
-_MOST_UNHEALTHY = 2  # at once, or a health check does nothing
+_MAX_UNHEALTHY = 2  # with more at the same time a health check does nothing
 
 
 def reconcile(view: View, pool: Object) -> list[Change]:
@@ -50,11 +51,11 @@ def reconcile(view: View, pool: Object) -> list[Change]:
     if not (pool.get("status") or {}).get("version"):
         changes += _annotate(view, pool, {names.CANONICAL_IMAGES: "true"})
     namespace = names.control_plane_namespace(hosted)
-    found = view.find(machinery(pool), pool["metadata"]["name"], namespace)
+    existing = view.find(machinery(pool), pool["metadata"]["name"], namespace)
     if is_paused(pool, view.now):
-        if found is not None:
-            changes += _pause(view, machinery(pool), found)
-        conditions = _conditions(view, hosted, pool, wanted, found)
+        if existing is not None:
+            changes += _pause(view, machinery(pool), existing)
+        conditions = _conditions(view, hosted, pool, wanted, existing)
         return changes + set_status(r.NODE_POOL, pool, {"conditions": conditions})
     return changes + _roll_out(view, hosted, pool, wanted)
 
@@ -64,9 +65,9 @@ def _roll_out(view: View, hosted: Object, pool: Object, wanted: Target) -> list[
     space = view.find(r.NAMESPACE, namespace)
     plane = view.find(r.HOSTED_CONTROL_PLANE, hosted["metadata"]["name"], namespace)
     group = worker_security_group(plane) if plane is not None else ""
-    found = view.find(kind, name, namespace)
+    existing = view.find(kind, name, namespace)
     reached = _reached(view, hosted, pool, wanted)
-    status: Object = {"conditions": _conditions(view, hosted, pool, wanted, found)}
+    status: Object = {"conditions": _conditions(view, hosted, pool, wanted, existing)}
     if space is None or deleting(space) or not group:
         return set_status(r.NODE_POOL, pool, status)
     changes = _ignition_secrets(view, hosted, pool, wanted)
@@ -76,13 +77,13 @@ def _roll_out(view: View, hosted: Object, pool: Object, wanted: Target) -> list[
     made = body(r.AWS_MACHINE_TEMPLATE, template, namespace, annotations=marks, spec={"template": {"spec": spec}})
     changes += ensure(view, r.AWS_MACHINE_TEMPLATE, made)
     shaped = _machine_set if kind is r.MACHINE_SET else _deployment
-    changes += ensure(view, kind, shaped(hosted, pool, wanted, template, found))
+    changes += ensure(view, kind, shaped(hosted, pool, wanted, template, existing))
     changes += _tuning(view, pool, namespace)
     if pool["spec"]["management"].get("autoRepair") and reached["status"] == "True":
         changes += ensure(view, r.MACHINE_HEALTH_CHECK, _health_check(view, hosted, pool))
-    if found is not None:
-        status["replicas"] = (found.get("status") or {}).get("availableReplicas", 0)
-        if _complete(found, wanted, template):
+    if existing is not None:
+        status["replicas"] = (existing.get("status") or {}).get("availableReplicas", 0)
+        if _complete(existing, wanted, template):
             status["version"] = wanted.version
             changes += _annotate(
                 view,
@@ -103,28 +104,30 @@ def _conditions(view: View, hosted: Object, pool: Object, wanted: Target, machin
     status = (machines or {}).get("status") or {}
     ready = machines is not None and status.get("readyReplicas", 0) >= _replicas(pool, machines)
 
-    def said(kind: str, *, true: bool, message: str = "") -> Object:
+    def make_condition(kind: str, *, true: bool, message: str = "") -> Object:
         reason = "AsExpected" if not kind.startswith("Updating") or not true else "Updating"
         return condition(view, kind, "True" if true else "False", reason, message, observedGeneration=generation)
 
     return [
         reconciliation_active(view, pool),
         _reached(view, hosted, pool, wanted),
-        said("ValidReleaseImage", true=True),
-        said("ValidMachineConfig", true=True),
-        said(
+        make_condition("ValidReleaseImage", true=True),
+        make_condition("ValidMachineConfig", true=True),
+        make_condition(
             "UpdatingConfig", true=current is not None and current != wanted.config, message=f"Target: {wanted.config}"
         ),
-        said("UpdatingVersion", true=bool(version) and version != wanted.version, message=f"Target: {wanted.version}"),
-        said("AllMachinesReady", true=ready),
-        said("AllNodesHealthy", true=ready),
-        said("Ready", true=ready),
+        make_condition(
+            "UpdatingVersion", true=bool(version) and version != wanted.version, message=f"Target: {wanted.version}"
+        ),
+        make_condition("AllMachinesReady", true=ready),
+        make_condition("AllNodesHealthy", true=ready),
+        make_condition("Ready", true=ready),
     ]
 
 
 def _reached(view: View, hosted: Object, pool: Object, wanted: Target) -> Object:
-    """Whether the token secret of its configuration was ever used. Machines that are upgraded in place fetch nothing
-    anew, so that what such a pool said once stays (NP/conditions.go)."""
+    """Report whether the token Secret of the configuration was ever used. Machines with in-place upgrades do not fetch
+    again, so that the condition of such a pool stays (NP/conditions.go)."""
     in_place = pool["spec"]["management"].get("upgradeType") == "InPlace"
     if in_place and condition_status(pool, _REACHED) == "True":
         return _ignition(view, pool, "True", "AsExpected")
@@ -145,18 +148,18 @@ def _annotate(view: View, pool: Object, annotations: dict[str, str | None]) -> l
     return ensure(view, r.NODE_POOL, body(r.NODE_POOL, name, namespace, annotations=annotations))
 
 
-def _pause(view: View, kind: Resource, found: Object) -> list[Change]:
-    """The pause of a pool reaches the topmost of its machine objects and nothing below it (NP/capi.go:389-397)."""
-    name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
+def _pause(view: View, kind: Resource, existing: Object) -> list[Change]:
+    """Propagate the pool's pause to the topmost machine object, not to the objects below (NP/capi.go:389-397)."""
+    name, namespace = existing["metadata"]["name"], existing["metadata"]["namespace"]
     return ensure(view, kind, body(kind, name, namespace, annotations={PAUSED: "true"}))
 
 
 def _tuning(view: View, pool: Object, namespace: str) -> list[Change]:
-    """What the node tuning operator is asked for."""
+    """Create the input of the node tuning operator."""
     asked = [
-        found["data"].get("tuning", "")
+        existing["data"].get("tuning", "")
         for entry in pool["spec"].get("tuningConfig") or ()
-        if (found := view.find(r.CONFIG_MAP, entry["name"], pool["metadata"]["namespace"])) is not None
+        if (existing := view.find(r.CONFIG_MAP, entry["name"], pool["metadata"]["namespace"])) is not None
     ]
     if not asked:
         return []
@@ -175,7 +178,7 @@ def _ignition_secrets(view: View, hosted: Object, pool: Object, wanted: Target) 
     data = {"token": token, "config": _encoded(wanted.config)}
     if present is None:
         mine = marks | {ignition_server.CONFIG: "true"}
-        if annotation(hosted, names.RESTORED) is not None:  # nothing else would say it again (NP/token.go)
+        if annotation(hosted, names.RESTORED) is not None:  # otherwise this would not be repeated (NP/token.go)
             mine[ignition_server.REACHED] = "True"
         changes += ensure(view, r.SECRET, body(r.SECRET, wanted.token_secret, namespace, annotations=mine, data=data))
     if view.find(r.SECRET, wanted.user_data_secret, namespace) is None:
@@ -217,34 +220,34 @@ def _template_spec(hosted: Object, pool: Object, default_group: str) -> Object:
 
 
 def pool_key(hosted: Object, pool: Object) -> str:
-    """The label by which the machines of this pool, and of no other, are selected."""
+    """Return the label that selects only the machines of this pool."""
     return f"{hosted['spec']['infraID']}-{hosted['metadata']['name']}-{pool['metadata']['name']}"[:63].rstrip("-")
 
 
-def _deployment(hosted: Object, pool: Object, wanted: Target, template: str, found: Object | None) -> Object:
+def _deployment(hosted: Object, pool: Object, wanted: Target, template: str, existing: Object | None) -> Object:
     strategy = (pool["spec"]["management"].get("replace") or {}).get("rollingUpdate") or _MANAGEMENT
     made = _machines(r.MACHINE_DEPLOYMENT, hosted, pool, wanted, template)
     made["metadata"]["annotations"] |= _bounds(pool)
     made["spec"] |= {
-        "replicas": _replicas(pool, found),
+        "replicas": _replicas(pool, existing),
         "rollout": {"strategy": {"type": "RollingUpdate", "rollingUpdate": strategy}},
     }
     return made
 
 
-def _machine_set(hosted: Object, pool: Object, wanted: Target, template: str, found: Object | None) -> Object:
-    """Another template of it rolls nothing: the in-place upgrader brings each machine to the target, as it runs."""
+def _machine_set(hosted: Object, pool: Object, wanted: Target, template: str, existing: Object | None) -> Object:
+    """A changed template rolls no machine: the in-place upgrader changes the running machines."""
     made = _machines(r.MACHINE_SET, hosted, pool, wanted, template)
     most = (pool["spec"]["management"].get("inPlace") or {}).get("maxUnavailable", 1)
     marks = {
         in_place_upgrader.TARGET: wanted.config_version,
-        in_place_upgrader.MOST_UNAVAILABLE: str(most),
+        in_place_upgrader.MAX_UNAVAILABLE: str(most),
         **_bounds(pool),
     }
-    if found is None:
+    if existing is None:
         marks[in_place_upgrader.CURRENT] = wanted.config_version
     made["metadata"]["annotations"] |= marks
-    made["spec"] |= {"replicas": _replicas(pool, found)}
+    made["spec"] |= {"replicas": _replicas(pool, existing)}
     return made
 
 
@@ -278,27 +281,27 @@ def _machines(kind: Resource, hosted: Object, pool: Object, wanted: Target, temp
 
 
 def machinery(pool: Object) -> Resource:
-    """The kind of the topmost of its machine objects, which has the pool's name."""
+    """Return the kind of the topmost machine object, which has the pool's name."""
     in_place = pool["spec"]["management"].get("upgradeType") == "InPlace"
     return r.MACHINE_SET if in_place else r.MACHINE_DEPLOYMENT
 
 
-def _replicas(pool: Object, found: Object | None) -> int:
-    """As the pool says, or, with autoscaling, as they are within its bounds."""
+def _replicas(pool: Object, existing: Object | None) -> int:
+    """Return the pool's replicas, or, with autoscaling, the current replicas within the bounds."""
     scaling = pool["spec"].get("autoScaling")
     if not scaling:
         wanted: int = pool["spec"].get("replicas", 0)
         return wanted
     least, most = int(scaling["min"]), int(scaling["max"])
-    present: int = found["spec"].get("replicas", 0) if found is not None else least
+    present: int = existing["spec"].get("replicas", 0) if existing is not None else least
     return max(least, min(present, most))
 
 
 def _bounds(pool: Object) -> dict[str, str | None]:
     scaling = pool["spec"].get("autoScaling") or {}
     return {
-        autoscaler.LEAST: str(scaling["min"]) if scaling else ABSENT,
-        autoscaler.MOST: str(scaling["max"]) if scaling else ABSENT,
+        autoscaler.MIN_SIZE: str(scaling["min"]) if scaling else ABSENT,
+        autoscaler.MAX_SIZE: str(scaling["max"]) if scaling else ABSENT,
     }
 
 
@@ -321,7 +324,7 @@ def _health_check(view: View, hosted: Object, pool: Object) -> Object:
                 "nodeStartupTimeoutSeconds": round(patience.node_startup),
                 "unhealthyNodeConditions": unready,
             },
-            "remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": _MOST_UNHEALTHY}},
+            "remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": _MAX_UNHEALTHY}},
         },
     )
 

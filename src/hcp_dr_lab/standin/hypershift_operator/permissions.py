@@ -1,8 +1,8 @@
-"""What a hosted cluster has outside of its two namespaces. When the operator's own deletion is bypassed, it stays.
+"""Objects of a hosted cluster outside of its two namespaces. They stay if the operator's own deletion is bypassed.
 
 ClusterRoles and bindings labelled with their owner (HCc:519-541), a binding to a shared role, Roles and RoleBindings
-in the namespaces of the router (HCc:2955-2990), a dashboard (HCc:2338), and the nodes that were taken for a cluster of
-the dedicated topology (rule F5).
+in the namespaces of the router (HCc:2955-2990), a dashboard (HCc:2338), and nodes assigned to a cluster with dedicated
+topology (rule F5).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hcp_dr_lab.standin.view import View
 
 ROUTER_NAMESPACES = ("openshift-ingress", "openshift-ingress-operator")
 DASHBOARDS = "openshift-config-managed"
-REQUEST_SERVING = "hypershift.openshift.io/request-serving-component"  # label of nodes that may be taken
+REQUEST_SERVING = "hypershift.openshift.io/request-serving-component"  # label of nodes that can be assigned
 _DEDICATED = "dedicated-request-serving-components"
 _NODES_OF_A_CLUSTER = 2
 _SHARED_ROLE = "hypershift-cluster-api"
@@ -42,7 +42,7 @@ def remove(view: View, hosted: Object, namespace: str, why: str) -> list[Change]
         if label(node, names.HOSTED_CLUSTER) == namespace:
             taints = [item for item in node["spec"].get("taints") or () if item["key"] != names.HOSTED_CLUSTER]
             change = {"metadata": {"labels": {names.HOSTED_CLUSTER: None}}, "spec": {"taints": taints or None}}
-            changes.append(Patch(r.NODE, node["metadata"]["name"], None, change, why=f"given back: {why}"))
+            changes.append(Patch(r.NODE, node["metadata"]["name"], None, change, why=f"released: {why}"))
     return changes
 
 
@@ -102,7 +102,7 @@ def _dashboard(hosted: Object) -> Object:
 
 
 def _take_nodes(view: View, hosted: Object, namespace: str) -> list[Change]:
-    """Label and taint, so that nothing else is scheduled there."""
+    """Label and taint nodes, so that no other pods are scheduled there."""
     if annotation(hosted, names.TOPOLOGY) != _DEDICATED:
         return []
     nodes = [node for node in view.all(r.NODE) if label(node, REQUEST_SERVING) is not None]
@@ -113,7 +113,7 @@ def _take_nodes(view: View, hosted: Object, namespace: str) -> list[Change]:
     for node in free[: max(_NODES_OF_A_CLUSTER - taken, 0)]:
         taints = [*(node["spec"].get("taints") or ()), taint]
         change = {"metadata": {"labels": {names.HOSTED_CLUSTER: namespace}}, "spec": {"taints": taints}}
-        changes.append(Patch(r.NODE, node["metadata"]["name"], None, change, why=f"taken for {namespace}"))
+        changes.append(Patch(r.NODE, node["metadata"]["name"], None, change, why=f"assigned to {namespace}"))
     return changes
 
 

@@ -1,4 +1,4 @@
-"""What a HostedCluster tells of its control plane, and the credentials it hands out in its own namespace."""
+"""The status of a HostedCluster, and the published credentials in its own namespace."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def _status(view: View, hosted: Object, plane: Object | None) -> Object:
         condition(view, "SupportedHostedCluster", "True", "AsExpected", "The hosted version is supported")
     )
     conditions.append(condition(view, "ValidReleaseImage", "True", "AsExpected", "The release image is valid"))
-    told = {entry["type"]: entry for entry in ((plane or {}).get("status") or {}).get("conditions") or ()}
-    conditions += [told[kind] for kind in _PASSED_UP if kind in told]
+    plane_conditions = {entry["type"]: entry for entry in ((plane or {}).get("status") or {}).get("conditions") or ()}
+    conditions += [plane_conditions[kind] for kind in _PASSED_UP if kind in plane_conditions]
     status: Object = {
         "conditions": [entry | {"observedGeneration": generation} for entry in conditions],
         "version": _version(view, hosted, available=available),
@@ -74,8 +74,8 @@ def _status(view: View, hosted: Object, plane: Object | None) -> Object:
     if plane is not None:
         status["platform"] = {"aws": {"defaultWorkerSecurityGroupID": worker_security_group(plane)}}
         for field in ("controlPlaneEndpoint",):
-            if told_endpoint := (plane.get("status") or {}).get(field):
-                status[field] = told_endpoint
+            if endpoint := (plane.get("status") or {}).get(field):
+                status[field] = endpoint
         if ignition := names.published_hostname(hosted, "Ignition"):
             status["ignitionEndpoint"] = ignition
         if (plane.get("status") or {}).get("kubeConfig"):
@@ -85,7 +85,7 @@ def _status(view: View, hosted: Object, plane: Object | None) -> Object:
 
 
 def worker_security_group(plane: Object) -> str:
-    """In the status of the HCP once its operator has found it; until then none."""
+    """Return the group in the HCP's status, or an empty text until the HCP's operator has found it."""
     found: str = (
         ((plane.get("status") or {}).get("platform") or {}).get("aws", {}).get("defaultWorkerSecurityGroupID", "")
     )
@@ -118,12 +118,12 @@ def _version(view: View, hosted: Object, *, available: bool) -> Object:
 
 def _handed_out(view: View, hosted: Object, plane: Object | None) -> list[Change]:
     changes: list[Change] = []
-    told = ((plane or {}).get("status") or {}).get("kubeConfig")
-    if not told:
+    kubeconfig = ((plane or {}).get("status") or {}).get("kubeConfig")
+    if not kubeconfig:
         return changes
     namespace, name = names.control_plane_namespace(hosted), hosted["metadata"]["name"]
     for original, copy in (
-        (told["name"], f"{name}-admin-kubeconfig"),
+        (kubeconfig["name"], f"{name}-admin-kubeconfig"),
         ("kubeadmin-password", f"{name}-kubeadmin-password"),
     ):
         found = view.find(r.SECRET, original, namespace)

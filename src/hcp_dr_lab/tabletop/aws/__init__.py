@@ -1,7 +1,7 @@
-"""AWS in memory: `Storage` is S3, `Records` Route53, `Machines` EC2; the Memory ports are the product's way to them.
+"""AWS in memory: `Storage` is S3, `Records` Route53, `Machines` EC2; the Memory ports implement the product's ports.
 
 Clocks and randomness are injected, and everything clones in microseconds. The other parts of the cloud (OIDC
-documents, security groups, private ways) are `standin.fabric`.
+documents, security groups, private connections) are in `standin.fabric`.
 """
 
 from hcp_dr_lab.tabletop.aws.machines import Machine, Machines, Pace

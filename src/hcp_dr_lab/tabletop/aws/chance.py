@@ -1,4 +1,4 @@
-"""Randomness that a clone shares with what it was cloned from, and draws from apart."""
+"""Random generators for clones: same state as the original's, independent draws."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 
 
 def twin(chance: random.Random) -> random.Random:
-    """Draws what `chance` would draw from now on."""
+    """Return a generator that draws the same values as `chance` from now on."""
     other = random.Random()  # noqa: S311 - ids in a simulation
     other.setstate(chance.getstate())
     return other

@@ -1,4 +1,5 @@
-"""EC2's instances in memory. What an instance is doing follows from when it was told to, and from the clock."""
+"""EC2's instances in memory. An instance's state follows from its last request, the time of the request, and the
+clock."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ State = Literal["pending", "running", "shutting-down", "terminated", "stopping",
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds that instances take. In an instant by default."""
+    """Delays of instances in seconds; without delays by default."""
 
     start: float = 0.0
     stop: float = 0.0
@@ -29,7 +30,8 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One instance. `told` is what it was told last, and `since` when, in seconds since the epoch."""
+    """One instance. `told` is the last requested state, and `since` the time of the request, in seconds since the
+    epoch."""
 
     instance_id: str
     address: str
@@ -45,7 +47,7 @@ class Machine:
     user_data: str = field(default="", repr=False)
     launched: float = 0.0
     boots: int = 1
-    """How many times it was booted; a stand-in for its boot ID."""
+    """The number of boots; a stand-in for the boot ID."""
 
     @property
     def private_name(self) -> str:
@@ -63,9 +65,10 @@ class Machine:
 
 
 class Machines:
-    """All instances of a region. `now` gives seconds since the epoch. Methods raise Refusal; safe for several threads.
+    """All instances of a region. `now` returns seconds since the epoch. Methods raise Refusal; safe for several
+    threads.
 
-    `instances`, `run` and `terminate` are those of the region's own `standin.cloud.Cloud`.
+    `instances`, `run` and `terminate` have the interface of `standin.cloud.Cloud`.
     """
 
     def __init__(
@@ -87,7 +90,7 @@ class Machines:
         self._lock = threading.RLock()
 
     def clone(self, *, now: Callable[[], float] | None = None, chance: random.Random | None = None) -> Self:
-        """Another region in the same state. Without `chance` it draws what this one would."""
+        """Return another region in the same state. Without `chance` it draws the same random values as this region."""
         with self._lock:
             return type(self)(
                 now=now or self.now,
@@ -119,7 +122,7 @@ class Machines:
             return self._seen(made)
 
     def instances(self) -> dict[str, CloudInstance]:
-        """All, the terminated too, for the operators' View."""
+        """Return all instances, including terminated instances, for the operators' View."""
         with self._lock:
             return {instance_id: self._seen(machine) for instance_id, machine in self._machines.items()}
 
@@ -133,11 +136,11 @@ class Machines:
         return self.machine(instance_id).state(self.now(), self.pace)
 
     def filtered(self, instance_ids: Iterable[str]) -> tuple[Machine, ...]:
-        """By the filter instance-id: an unknown id is left out."""
+        """Filter by instance-id; unknown IDs are ignored."""
         return tuple(self._machines[name] for name in instance_ids if name in self._machines)
 
     def terminate(self, *instance_ids: str) -> None:
-        """All or none: one that is protected holds up the others of the request."""
+        """Terminate all or none: one protected instance blocks the whole request."""
         with self._lock:
             chosen = [self.machine(instance_id) for instance_id in instance_ids]
             for machine in chosen:
@@ -153,7 +156,7 @@ class Machines:
         self._turn("stop", "run", instance_ids)
 
     def start(self, *instance_ids: str) -> None:
-        """As after `stop`: the same instance boots again."""
+        """Boot stopped instances again."""
         self._turn("run", "stop", instance_ids)
 
     def reboot(self, *instance_ids: str) -> None:
@@ -162,7 +165,7 @@ class Machines:
                 self._machines[machine.instance_id] = replace(machine, boots=machine.boots + 1)
 
     def protect(self, instance_id: str, *, on: bool) -> None:
-        """DisableApiTermination. EC2 refuses it for Spot Instances, and for what is on its way out."""
+        """Set DisableApiTermination. EC2 refuses Spot Instances and terminating instances."""
         with self._lock:
             machine = self._alive(instance_id)
             if machine.spot and on:
@@ -179,7 +182,7 @@ class Machines:
             self._machines[instance_id] = replace(machine, tags=MappingProxyType({**machine.tags, **tags}))
 
     def groups_in_use(self) -> frozenset[str]:
-        """Security groups that an instance which is not terminated is in: what `Fabric.perform` asks for."""
+        """Return the security groups of instances that are not terminated, for `Fabric.perform`."""
         with self._lock:
             now = self.now()
             alive = (m for m in self._machines.values() if m.state(now, self.pace) != "terminated")

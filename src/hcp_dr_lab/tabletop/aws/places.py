@@ -1,8 +1,8 @@
-"""Where S3 is asked for a bucket, by the name of the host, and what it answers at a place that is not the bucket's.
+"""The S3 endpoint for a request by host name, and S3's answer if the bucket is in another place.
 
-S3 User Guide, "Making requests by using REST API" and "Request redirection and the REST API": DNS leads from the global
-host to a bucket's region, which it learns only in hours, and until then 307 TemporaryRedirect is answered; no redirect
-leads from there to a region that was opened after 20 March 2019, which is 400; another region's host answers 301
+S3 User Guide, "Making requests by using REST API" and "Request redirection and the REST API": DNS resolves the global
+host to a bucket's region only hours after the bucket's creation. Until then the answer is 307 TemporaryRedirect. For
+regions opened after 20 March 2019 there is no redirect from the global host, but 400. Another region's host answers 301
 PermanentRedirect, without a Location.
 """
 
@@ -28,8 +28,8 @@ _HOST = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Whom a host's name stands for. `bucket` is "" where the path names it. `region` is "" at the global host, and
-    None where it is no name of AWS's: a place that knows its own buckets."""
+    """The endpoint of a host name. `bucket` is "" if the bucket is in the path. `region` is "" for the global host, and
+    None for a name outside AWS: an endpoint with its own buckets."""
 
     bucket: str
     region: str | None
@@ -37,7 +37,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """What is answered where the bucket is somewhere else. `located` says that a Location leads there."""
+    """The answer if the bucket is elsewhere. With `located` the answer has a Location header."""
 
     status: int
     code: str
@@ -53,7 +53,7 @@ def place_of(host: str) -> Place:
 
 
 def elsewhere(place: Place, region: str, hours: float) -> Elsewhere | None:
-    """For a bucket of this region that was made so many hours ago; None where this is its place."""
+    """Return the answer for a bucket of this region created `hours` ago; None if the place is right."""
     if place.region in (None, region):
         return None
     if place.region:

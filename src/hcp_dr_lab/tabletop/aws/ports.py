@@ -1,4 +1,4 @@
-"""The product's ports to the services in memory. Refusals become the product's errors through its own mapping."""
+"""The product's ports to the services in memory. The product's own mapping converts refusals to errors."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _PIECE = 1024 * 1024
 
 Moment = Literal["before", "after"]
 Interfere = Callable[[Moment, str, str, str], None]
-"""Plays faults: asked before a request is heard and before its answer is given, with service, operation and subject as
-they stand in errors. May raise Refusal (the service fails) or Silence (nothing comes back)."""
+"""Injects faults: called before a request is processed and before its response, with service, operation and subject as
+in errors. May raise Refusal (the service fails) or Silence (no response)."""
 
 
 def _peace(moment: Moment, service: str, operation: str, subject: str) -> None:
@@ -67,7 +67,7 @@ class MemoryBucket(_Port):
         documents: Mapping[str, Mapping[str, str]] | None = None,
         interfere: Interfere = _peace,
     ) -> None:
-        """`documents` are what other buckets hold beside `storage`, by bucket and key."""
+        """`documents` are the contents of other buckets outside `storage`, by bucket and key."""
         super().__init__("S3", name, interfere)
         self._encryption = encryption
         self._documents = documents or {}
@@ -132,7 +132,7 @@ class MemoryBucket(_Port):
                 raise
 
     def get_to_file(self, key: str, path: Path) -> None:
-        """Whole or not at all, readable by its owner only. Raises ArchiveError where the file cannot be written."""
+        """Write the file atomically, readable only by its owner. Raises ArchiveError if the file cannot be written."""
         body = self.get(key)
         part = path.with_name(path.name + ".part")
         try:
@@ -316,7 +316,7 @@ def _object(key: str, stored: Stored) -> StoredObject:
 
 
 def _of_head(refusal: Refusal) -> str:
-    """An answer to HEAD has no body: boto3 knows its status only."""
+    """Return boto3's error code for HEAD: the response has no body, so only the status is known."""
     return {403: "Forbidden", 404: "Not Found"}.get(refusal.http, "")
 
 

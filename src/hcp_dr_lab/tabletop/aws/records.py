@@ -1,4 +1,4 @@
-"""Route53 in memory. What it does with a change batch is `region.cloud.record_sets`, as in the region."""
+"""Route53 in memory. Change batches follow `region.cloud.record_sets`, as in the region."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hcp_dr_lab.tabletop.aws.chance import twin
 from hcp_dr_lab.tabletop.aws.refusal import Refusal
 
 REQUESTS_PER_SECOND = 5.0
-"""What Route53 takes of one account (developer guide, quotas on API requests)."""
+"""Route53's limit for one account (developer guide, quotas on API requests)."""
 PAGE = 300
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SERVER = "ns-1.awsdns-01.example."
@@ -34,7 +34,7 @@ _SERVER = "ns-1.awsdns-01.example."
 
 @dataclass(frozen=True)
 class Zone:
-    """One hosted zone at one moment. `name` ends with a dot."""
+    """One hosted zone at one time. `name` ends with a dot."""
 
     zone_id: str
     name: str
@@ -52,14 +52,14 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`next` asks for what follows; None on the last page."""
+    """`next` is the start of the next page; None on the last page."""
 
     records: tuple[RecordSet, ...]
     next: record_sets.Place | None = None
 
 
 class Throttle:
-    """Lets so many requests a second through, and after a pause a second's worth at once."""
+    """Allows `per_second` requests a second, and after a pause a burst of one second's requests."""
 
     def __init__(self, per_second: float, now: Callable[[], float]) -> None:
         self._per_second = per_second
@@ -78,8 +78,8 @@ class Throttle:
 
 
 class Records:
-    """All zones of an account. `now` gives seconds; without `per_second` nothing is throttled. Methods raise Refusal;
-    safe for several threads."""
+    """All zones of an account. `now` returns seconds; without `per_second` there is no throttling. Methods raise
+    Refusal; safe for several threads."""
 
     def __init__(
         self,
@@ -103,7 +103,8 @@ class Records:
         per_second: float | None = None,
         chance: random.Random | None = None,
     ) -> Self:
-        """Another account in the same state. Without `chance` it draws what this one would."""
+        """Return another account in the same state. Without `chance` it draws the same random values as this
+        account."""
         with self._lock:
             return type(self)(
                 now=now or self.now,
@@ -113,7 +114,7 @@ class Records:
             )
 
     def create_zone(self, name: str, *, private: bool = False, zone_id: str | None = None) -> str:
-        """Its id. It begins with its SOA and NS."""
+        """Create a zone with SOA and NS records, and return its ID."""
         with self._lock:
             made = zone_id or "Z" + "".join(self._chance.choice(_LETTERS) for _ in range(20))
             origin = full_name(name)
@@ -126,16 +127,16 @@ class Records:
             return made
 
     def zones(self) -> tuple[Zone, ...]:
-        """For whoever plays a name server: costs no request."""
+        """Return all zones for a simulated name server, without counting a request."""
         with self._lock:
             return tuple(self._zones.values())
 
     def find(self, zone_id: str, name: str, kind: str) -> RecordSet | None:
-        """For whoever plays a name server: costs no request. Neither wildcards nor CNAMEs are followed."""
+        """Find a record set for a simulated name server, without counting a request, following wildcards or CNAMEs."""
         return self._zone(zone_id).records.get(full_name(name), {}).get((kind, ""))
 
     def published(self) -> list[dict[str, Any]]:
-        """All zones as `region.network.zones.parse_zones` takes them."""
+        """Return all zones in the format of `region.network.zones.parse_zones`."""
         return [
             {
                 "name": zone.name,
@@ -149,7 +150,7 @@ class Records:
             for zone in self.zones()
         ]
 
-    # What the service is asked, and throttles
+    # Requests, subject to throttling
 
     def zone(self, zone_id: str) -> Zone:
         with self._lock:
@@ -157,7 +158,7 @@ class Records:
             return self._zone(zone_id)
 
     def list(self, zone_id: str, start: record_sets.Place | None = None, *, most: int = PAGE) -> Page:
-        """At most 300 record sets, in Route53's order, from `start` on."""
+        """Return at most 300 record sets, in Route53's order, from `start` on."""
         zone = self.zone(zone_id)
         first = bisect.bisect_left(zone.places, start) if start else 0
         last = first + min(most, PAGE)
@@ -165,7 +166,7 @@ class Records:
         return Page(tuple(zone.listing[first:last]), following)
 
     def change(self, zone_id: str, changes: Sequence[Change]) -> None:
-        """One batch, whole or not at all."""
+        """Apply one batch atomically."""
         with self._lock:
             self._request()
             zone = self._zone(zone_id)

@@ -1,10 +1,10 @@
-"""What an AWS service answers when it refuses, with its own words."""
+"""An error response of an AWS service, with the service's own code and message."""
 
 from __future__ import annotations
 
 
 class Refusal(Exception):
-    """`code` is the service's own word for it, `http` the status of the answer."""
+    """`code` is the service's error code, `http` the HTTP status."""
 
     def __init__(self, code: str, message: str, http: int = 400) -> None:
         self.code = code
@@ -14,4 +14,4 @@ class Refusal(Exception):
 
 
 class Silence(Exception):
-    """No answer came: a connection refused, reset, or cut in the middle. What was asked may have been done."""
+    """No response: the connection was refused, reset, or cut in the middle. The request may have been processed."""

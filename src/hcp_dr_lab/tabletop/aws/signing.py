@@ -1,7 +1,7 @@
 """Presigned URLs of S3: signature version 4 in the query, over the method, the path, the query and the signed headers.
 
-The form is AWS's (Signature Version 4, "Authenticating Requests: Using Query Parameters"), so that curl in a real pod
-and this module would agree on every byte.
+The format is AWS's (Signature Version 4, "Authenticating Requests: Using Query Parameters"), identical to URLs for curl
+in a real pod.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DENIED = "AccessDenied"
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """An access key. `token` is that of a session, which makes URLs long."""
+    """An access key. `token` is a session token, which makes URLs long."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -34,8 +34,8 @@ class Keys:
 def presigned(
     keys: Keys, region: str, method: str, url: str, headers: Mapping[str, str], *, seconds: int, now: float
 ) -> str:
-    """`url` with a signature that holds from `now` for so many seconds, for a request with exactly these headers (by
-    lower case names; the host is added)."""
+    """Return `url` with a signature valid from `now` for `seconds`, for a request with exactly these headers (by lower
+    case names; the host is added)."""
     parts = urlsplit(url)
     stamp = time.strftime(_TIME, time.gmtime(now))
     scope = f"{stamp[:8]}/{region}/s3/aws4_request"
@@ -56,7 +56,8 @@ def presigned(
 
 
 def verify(keys: Keys, method: str, url: str, headers: Mapping[str, str], *, now: float) -> None:
-    """Raises Refusal as S3 does: not signed, expired, a header not signed, another request than was signed."""
+    """Raises Refusal like S3: unsigned, expired, a header not signed, or a request that differs from the signed
+    request."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     given = query.pop("X-Amz-Signature", None)
@@ -98,7 +99,7 @@ def _check_form(query: Mapping[str, str]) -> None:
 
 
 def _began(stamp: str) -> int:
-    """Seconds since the epoch."""
+    """Parse the timestamp into seconds since the epoch."""
     try:
         return timegm(time.strptime(stamp, _TIME))
     except ValueError as error:
@@ -109,7 +110,7 @@ def _began(stamp: str) -> int:
 def _signature(
     keys: Keys, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], *, scope: str
 ) -> str:
-    """`headers` are the signed ones, by lower case names, sorted."""
+    """`headers` are the signed headers, by lower case names, sorted."""
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
     canonical = "\n".join(
         (method, quote(unquote(path), safe="/-_.~"), _encoded(query), lines, ";".join(headers), "UNSIGNED-PAYLOAD")

@@ -1,6 +1,6 @@
-"""S3 in memory. `Storage` keeps the objects and answers whoever has credentials; `request` answers whoever has an URL.
+"""S3 in memory. `Storage` has the objects and serves clients with credentials; `request` serves clients with a URL.
 
-Values are immutable and shared, so that a clone costs one copy of the keys.
+Values are immutable and shared, so that cloning only copies the keys.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One object. `sha256` is base64 as in S3's headers (of a multipart object: of its parts' checksums, with their
-    number behind a dash); `modified` in seconds since the epoch."""
+    """One object. `sha256` is base64 as in S3's headers (for a multipart object: the checksum of the parts' checksums,
+    with a dash and the number of parts); `modified` in seconds since the epoch."""
 
     body: bytes = field(repr=False)
     metadata: Mapping[str, str]
@@ -43,7 +43,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a PUT asks for besides its body. `sha256` is base64. `if_none_match` knows only "*"."""
+    """Options of a PUT. `sha256` is base64. `if_none_match` supports only "*"."""
 
     metadata: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     sha256: str | None = None
@@ -54,7 +54,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class StoredPart:
-    """One part of an upload that is not finished."""
+    """One part of an unfinished upload."""
 
     number: int
     body: bytes = field(repr=False)
@@ -64,8 +64,8 @@ class StoredPart:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A multipart upload. `completed` is the ETag of the object that it became: S3 remembers that for a while, so that
-    completing it once more is answered alike. Where `checksummed`, no part is taken without its sha256."""
+    """A multipart upload. `completed` is the ETag of the resulting object: S3 remembers the ETag for a while, so that
+    repeating the completion succeeds with the same answer. With `checksummed` every part needs its sha256."""
 
     bucket: str
     key: str
@@ -78,7 +78,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Of HTTP. Headers by lower case names. A refusal has S3's XML as its body, unless HEAD was asked."""
+    """An HTTP response. Headers by lower case names. The body of a refusal is S3's XML, except for HEAD."""
 
     status: int
     headers: Mapping[str, str]
@@ -86,9 +86,9 @@ class Answer:
 
 
 class Storage:
-    """All buckets of a region. `now` gives seconds since the epoch, `keys` are the credentials that URLs are signed
-    with; `made` is when each bucket was made, long ago where it does not say. Whoever asks with an URL of another place
-    is redirected, as by S3. Methods raise Refusal; safe for several threads."""
+    """All buckets of a region. `now` returns seconds since the epoch, `keys` are the credentials for signing URLs;
+    `made` has the buckets' creation times, by default long ago. Requests with a URL of another place are redirected, as
+    by S3. Methods raise Refusal; safe for several threads."""
 
     def __init__(
         self,
@@ -115,7 +115,8 @@ class Storage:
         self._lock = threading.RLock()
 
     def clone(self, *, now: Callable[[], float] | None = None, chance: random.Random | None = None) -> Self:
-        """Another storage in the same state. Without `chance` it draws what this one would."""
+        """Return another storage in the same state. Without `chance` it draws the same random values as this
+        storage."""
         with self._lock:
             return type(self)(
                 now=now or self.now,
@@ -153,7 +154,7 @@ class Storage:
             return self._keep(bucket, key, body, wanted, etag=etag, sha256=sha256)
 
     def copy(self, bucket: str, source: str, key: str, wanted: Wanted, *, if_match: str) -> Stored:
-        """With the metadata of `wanted` instead of the source's."""
+        """Copy an object with the metadata of `wanted` instead of the source's metadata."""
         with self._lock:
             found = self.get(bucket, source)
             _check_condition(found, Wanted(if_match=if_match))
@@ -169,7 +170,7 @@ class Storage:
     # Multipart uploads
 
     def begin(self, bucket: str, key: str, wanted: Wanted = Wanted(), *, checksummed: bool = False) -> str:
-        """The id of a new upload. Conditions in `wanted` do not count, those of `complete` do."""
+        """Begin an upload, and return its ID. Conditions in `wanted` are ignored; conditions of `complete` apply."""
         _encryption(wanted.encryption)
         with self._lock:
             self._bucket(bucket)
@@ -178,14 +179,14 @@ class Storage:
             return upload_id
 
     def upload(self, bucket: str, key: str, upload_id: str) -> Upload:
-        """An unfinished one."""
+        """Return an unfinished upload."""
         found = self._uploads.get(upload_id)
         if found is None or found.completed is not None or (found.bucket, found.key) != (bucket, key):
             raise _no_such_upload()
         return found
 
     def uploads(self, bucket: str, prefix: str = "") -> Mapping[str, Upload]:
-        """Unfinished ones by id, the oldest first."""
+        """Return unfinished uploads by ID, the oldest first."""
         with self._lock:
             self._bucket(bucket)
             return {
@@ -217,8 +218,8 @@ class Storage:
         *,
         if_none_match: str | None = None,
     ) -> Stored:
-        """`parts` are numbers with ETags, in order; those left out are thrown away. Where it is refused, the upload
-        is there still."""
+        """`parts` are numbers with ETags, in order; omitted parts are discarded. After a refusal the upload still
+        exists."""
         with self._lock:
             present = self._bucket(bucket).get(key)
             before = self._uploads.get(upload_id)
@@ -250,13 +251,13 @@ class Storage:
         headers: Mapping[str, str] = _NOTHING,
         query: Mapping[str, str] = _NOTHING,
     ) -> str:
-        """`headers` (by lower case names) must come with the request, with these very values."""
+        """`headers` (by lower case names) must be in the request, with exactly these values."""
         asked = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
         url = f"{self.endpoint}/{bucket}/{quote(key, safe='/-_.~')}" + (f"?{asked}" if asked else "")
         return presigned(self.keys, self.region, method, url, headers, seconds=seconds, now=self.now())
 
     def request(self, method: str, url: str, headers: Mapping[str, str] = _NOTHING, body: bytes = b"") -> Answer:
-        """Over HTTP, with a presigned URL: GET (also a range), HEAD, PUT of an object or of a part, DELETE."""
+        """Handle an HTTP request with a presigned URL: GET (also a range), HEAD, PUT of an object or a part, DELETE."""
         try:
             parts = urlsplit(url)
             place = place_of(parts.hostname or "")
@@ -362,7 +363,7 @@ def _composed(parts: Sequence[StoredPart]) -> str | None:
 
 
 def _checked(body: bytes, sha256: str | None) -> str | None:
-    """The checksum, which S3 keeps, where it is that of the body."""
+    """Return the checksum for S3 to store, after comparison with the body."""
     if sha256 is None:
         return None
     try:
@@ -409,7 +410,7 @@ def _shown(stored: Stored, method: str, asked: str | None) -> Answer:
 
 
 def ranged(asked: str | None, size: int) -> tuple[int, int]:
-    """First and last byte of a Range header like bytes=0-99, bytes=100- or bytes=-10. Raises Refusal (416)."""
+    """Return first and last byte of a Range header like bytes=0-99, bytes=100- or bytes=-10. Raises Refusal (416)."""
     if asked is None:
         return 0, size - 1
     unit, _, limits = asked.partition("=")

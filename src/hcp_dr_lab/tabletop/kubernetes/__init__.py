@@ -1,6 +1,6 @@
-"""A Kubernetes API in memory: `Store` is its etcd, `ApiServer` answers over it, `Client` is the product's port to it.
+"""A Kubernetes API in memory: `Store` is etcd, `ApiServer` serves it, `Client` is the product's port.
 
-`collect` plays the garbage collector and the namespace controller; whoever owns the clock calls it.
+`collect` simulates the garbage collector and the namespace controller; the clock's owner calls it.
 """
 
 from hcp_dr_lab.tabletop.kubernetes.client import Client

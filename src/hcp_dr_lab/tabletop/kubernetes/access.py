@@ -1,4 +1,4 @@
-"""Who may do what: RBAC objects, or a rule given instead."""
+"""Authorization: by RBAC objects, or by a rule instead."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RBAC = "rbac.authorization.k8s.io"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. A service account is system:serviceaccount:<namespace>:<name>."""
+    """The user of a request. A service account is system:serviceaccount:<namespace>:<name>."""
 
     user: str
     groups: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ ADMINISTRATOR = Caller("rehearsal-admin", (SUPERUSERS,))
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What is asked. namespace "" is every namespace, or a kind without namespaces."""
+    """The attributes of a request. namespace "" means all namespaces, or a cluster-scoped kind."""
 
     verb: str
     group: str
@@ -38,7 +38,7 @@ class Attributes:
 
 
 def allowed(store: Store, caller: Caller, asked: Attributes) -> bool:
-    """Decides as RBAC does: what no rule allows is forbidden."""
+    """Decide like RBAC: requests without an allowing rule are forbidden."""
     if SUPERUSERS in caller.groups:
         return True
     return any(_covers(rule, asked) for rule in _rules(store, caller, asked.namespace))

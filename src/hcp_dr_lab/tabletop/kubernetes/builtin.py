@@ -1,7 +1,7 @@
-"""The kinds that a server has by itself: their defaults, rules, selectable fields and subresources.
+"""The built-in kinds of a server: defaults, validation, selectable fields and subresources.
 
-As much of them as the stand-in, the product and the tests rely on; what a real server would drop as unknown, or would
-refuse for a field that none of these writes, is kept as it comes.
+Limited to the needs of the stand-in, the product and the tests. Unknown fields, and invalid fields that none of these
+writes, are kept unchanged; a real server would drop or refuse them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _IMMUTABLE = "field is immutable"
 
 
 def check_types(kind: Kind, body: Object) -> None:
-    """Refuse what cannot be read as this kind at all. Raises Refusal (400)."""
+    """Refuse bodies that cannot be decoded as this kind. Raises Refusal (400)."""
     metadata = body["metadata"]
     wrong = [f"metadata.{word}" for word in _TEXTS if not isinstance(metadata.get(word, ""), (str, type(None)))]
     wrong += [f"metadata.{word}" for word in ("labels", "annotations") if not _is_text_map(metadata.get(word))]
@@ -78,8 +78,7 @@ def _is_reference(found: Any) -> bool:
 
 
 def metadata_problems(kind: Kind, new: Object, old: Object | None) -> Problems:
-    """Names, labels, finalizers and owner references, as for every kind. Labels that were there before were judged
-    before."""
+    """Validate names, labels, finalizers and owner references of any kind. Existing labels are not validated again."""
     problems: Problems = []
     name = new["name"]
     if old is None and (len(name) > kind.longest_name or not kind.names.fullmatch(name)):
@@ -138,7 +137,7 @@ def _owner_problems(references: Any) -> Problems:
 
 
 def _without_empty(new: Object, _old: Object | None) -> None:
-    """Empty maps do not come back."""
+    """Remove empty maps, which a server does not return."""
     for word in ("data", "binaryData"):
         if word in new and not new[word]:
             del new[word]
@@ -281,7 +280,7 @@ def _container_problems(spec: Object, place: str) -> Problems:
 
 
 def grace(kind: Kind, body: Object, asked: int | None) -> int:
-    """For how many seconds a deleted object stays: only pods that run somewhere do."""
+    """Return the grace period of a deleted object in seconds: only pods with a node have a grace period."""
     if kind.key != "pods" or not dig(body, ("spec", "nodeName")):
         return 0
     if dig(body, ("status", "phase")) in ("Succeeded", "Failed"):
@@ -291,7 +290,7 @@ def grace(kind: Kind, body: Object, asked: int | None) -> int:
 
 
 def doom(kind: Kind, body: Object) -> None:
-    """What besides the deletionTimestamp shows that an object goes."""
+    """Set further marks of deletion besides the deletionTimestamp."""
     if kind.key == "namespaces":
         body.setdefault("status", {})["phase"] = "Terminating"
     elif kind.key == custom.DEFINITIONS:
@@ -299,7 +298,8 @@ def doom(kind: Kind, body: Object) -> None:
 
 
 def runnable(store: Store, pod: Object, container: str) -> None:
-    """Whether there is a kubelet to run a command there; raises Refusal. Whether the container runs, it knows alone."""
+    """Check that a kubelet can run a command in the container; raises Refusal. Only the kubelet knows whether it
+    runs."""
     name, spec = pod["metadata"]["name"], pod["spec"]
     known = [each["name"] for word in ("containers", "initContainers") for each in spec.get(word) or ()]
     if container not in known:
@@ -358,7 +358,7 @@ def _validate_service(new: Object, old: Object | None) -> Problems:
 
 
 def bind(store: Store, body: Object) -> None:
-    """What a new object gets that no other may have: the address and the node ports of a Service."""
+    """Assign unique values to a new object: the address and the node ports of a Service."""
     if body["kind"] != "Service" or body["apiVersion"] != "v1":
         return
     spec = body["spec"]

@@ -1,4 +1,5 @@
-"""The product's port to an API server in memory: what goes in and out is JSON, and refusals become its errors."""
+"""The product's port to an API server in memory: inputs and outputs are JSON, and refusals become the product's
+errors."""
 
 from __future__ import annotations
 
@@ -18,12 +19,12 @@ from hcp_dr_lab.tabletop.kubernetes.server import ApiServer
 from hcp_dr_lab.tabletop.kubernetes.store import Store
 
 Rest = Callable[[Store, int, float], Any]
-"""Lets time pass until the store is beyond a revision, or so many seconds are over."""
+"""Lets time pass until the store's revision is greater, or a number of seconds has passed."""
 
 
 class Client:
-    """Implements hcp_dr.kube.port.Kubernetes. `reach` gives the server of now, or raises what not reaching it means.
-    `rest` lets time pass for a watch; real time by default, so a clock that jumps needs its own.
+    """Implements hcp_dr.kube.port.Kubernetes. `reach` returns the current server, or raises an error if it is
+    unreachable. `rest` lets time pass for a watch: by default real time, so a jumping clock needs its own function.
     """
 
     def __init__(
@@ -186,7 +187,7 @@ class Client:
         with self._mapped(f"run {command[0]} in", f"Pod {namespace}/{pod} ({container})"):
             server = self._allowed("get", POD, namespace, pod, "exec")
             if not server.allows(self._caller, Attributes("create", "", POD.plural, namespace, pod, "exec")):
-                raise forbidden(POD, pod, "")  # a second look of Kubernetes 1.35 and newer
+                raise forbidden(POD, pod, "")  # a second check of Kubernetes 1.35 and newer
             return server.run(namespace, pod, container, command, stdin, seconds)
 
     def may(
@@ -232,7 +233,7 @@ class Client:
 
 
 class _Mapped:
-    """Refusals inside are raised as the errors that the same answer of a real server becomes."""
+    """Converts refusals to the errors for the same response of a real server."""
 
     __slots__ = ("_where",)
 
@@ -252,5 +253,5 @@ def _plural(resource: Resource, namespace: str | None) -> str:
 
 
 def _sent(body: Mapping[str, Any] | Sequence[Any]) -> Any:
-    """As it arrives at the other end of a wire."""
+    """Return the body as received over a network."""
     return json.loads(json.dumps(body))

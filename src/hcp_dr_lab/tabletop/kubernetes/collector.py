@@ -1,5 +1,5 @@
-"""kube-controller-manager, as much of it as keeps house: garbage collector, namespace controller, volume protection,
-and what each namespace is furnished with. Played one round at a time.
+"""Parts of kube-controller-manager: garbage collector, namespace controller, volume protection, and default objects of
+namespaces. Simulated round by round.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CLAIM_IN_USE, _VOLUME_IN_USE = "kubernetes.io/pvc-protection", "kubernetes.io/p
 
 
 def collect(server: ApiServer) -> bool:
-    """One round; whether anything was done. Rounds until False are what the controllers would come to rest at."""
+    """Run a round; return whether anything changed. Rounds until False reach the final state of the controllers."""
     with server.store.lock:
         before = server.store.revision
         _Round(server).play()
@@ -36,7 +36,7 @@ def collect(server: ApiServer) -> bool:
 
 
 class _Round:
-    """One look at everything, and what follows from it. A refusal is met again in the next round."""
+    """One round over all objects. Refused changes are repeated in the next round."""
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
@@ -71,7 +71,7 @@ class _Round:
     # The garbage collector
 
     def _let_go(self, owner: Entry) -> None:
-        """An owner that was deleted with a policy goes when the policy is fulfilled."""
+        """Remove an owner that was deleted with a policy, as soon as the policy is fulfilled."""
         finalizers = owner.object["metadata"].get("finalizers") or ()
         uid = owner.object["metadata"]["uid"]
         dependents = [self._store.get(entry.key) for entry in self._dependents.get(uid, ())]
@@ -84,7 +84,7 @@ class _Round:
             self._drop_finalizer(owner, FOREGROUND)
 
     def _judge(self, entry: Entry) -> None:
-        """What has no owner left is deleted, what has one loses its references to the others."""
+        """Delete an object without remaining owners; otherwise remove its references to missing owners."""
         if self._store.get(entry.key) is None:
             return
         solid, waiting, gone = False, set(), set()
@@ -92,7 +92,7 @@ class _Round:
             owner = self._present.get(reference["uid"])
             group = reference["apiVersion"].rpartition("/")[0]
             if (group, reference["kind"]) not in self._served:
-                return  # an owner of a kind that nobody knows may be there
+                return  # an owner of an unknown kind may exist
             if not _owns(owner, reference, entry):
                 gone.add(reference["uid"])
             elif owner is not None and _waits(owner):
@@ -122,7 +122,7 @@ class _Round:
     # Namespaces
 
     def _empty(self, space: Entry) -> None:
-        """Content first; then the finalizer goes, and with it the namespace."""
+        """Delete the content first, then the finalizer and thereby the namespace."""
         for entry in self._content(space):
             if not _going(entry):
                 self._delete(entry, "Background")
@@ -135,7 +135,7 @@ class _Round:
         return [entry for kind in kinds for entry in self._store.list(kind, space.key.name)]
 
     def _furnish(self, namespace: str) -> None:
-        """Not what anybody put there: whoever looks for foreign objects must know these two."""
+        """Create a namespace's two default objects, which searches for foreign objects must ignore."""
         for resource, name, parts in _FURNITURE:
             if self._store.get(Key(resource.plural, namespace, name)) is None:
                 body = {"metadata": {"name": name, "namespace": namespace}, **parts}
@@ -188,7 +188,8 @@ def _owners(entry: Entry) -> list[Object]:
 
 
 def _owns(owner: Entry | None, reference: Object, entry: Entry) -> bool:
-    """An owner is in the same namespace, or in none, under the name of the reference."""
+    """Return whether the entry is the reference's owner: in the same namespace or cluster-scoped, with the same
+    name."""
     return (
         owner is not None and owner.key.namespace in ("", entry.key.namespace) and owner.key.name == reference["name"]
     )

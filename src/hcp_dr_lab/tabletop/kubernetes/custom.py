@@ -1,4 +1,4 @@
-"""Custom kinds: what a CustomResourceDefinition makes of itself, and the kinds that it lets a server serve."""
+"""Custom kinds: handling of CustomResourceDefinitions, and the kinds that they define."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from hcp_dr_lab.tabletop.kubernetes.store import Entry
 
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
-"""The finalizer that a definition gets when it is deleted: all objects of the kind go first."""
+"""The finalizer of a deleted definition: all objects of the kind are removed first."""
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 
 
 def kind(entry: Entry, version: str) -> Kind | None:
-    """The kind of a CustomResourceDefinition in one version; None where that is not served."""
+    """Return the kind of a CustomResourceDefinition in one version; None if the version is not served."""
     found = _kinds(entry.value)
     return found.get(version)
 
 
 def stored_kind(entry: Entry) -> Kind:
-    """For going through all objects of a kind, in whatever version somebody asks for them."""
+    """Return the kind for all objects, regardless of the requested version."""
     kinds = _kinds(entry.value)
     stored = next(version["name"] for version in entry.object["spec"]["versions"] if version["storage"])
     return kinds.get(stored) or next(iter(kinds.values()))
@@ -33,7 +33,7 @@ def stored_kind(entry: Entry) -> Kind:
 
 @lru_cache(maxsize=512)
 def _kinds(value: bytes) -> Mapping[str, Kind]:
-    """Kept for the process: servers on clones of a store share what was read and compiled."""
+    """Cached for the process: servers on clones of a store share parsed and compiled kinds."""
     body = Entry.unpacked(value)
     spec = body["spec"]
     names, group = spec["names"], spec["group"]
@@ -84,7 +84,7 @@ def _path(text: str) -> Path:
 
 
 def version_order(version: str) -> tuple[int, int, int]:
-    """v2 before v1 before v1beta1 before v1alpha1, as the greater."""
+    """Return a sort key with v2 > v1 > v1beta1 > v1alpha1."""
     found = _VERSION.fullmatch(version)
     if not found:
         return (0, 0, 0)
@@ -93,7 +93,7 @@ def version_order(version: str) -> tuple[int, int, int]:
 
 
 def prepare(new: Object, old: Object | None) -> None:
-    """Defaults, and the conditions of one that is established: here that takes no time."""
+    """Set defaults, and the conditions of an established definition; this takes no time here."""
     spec = new.setdefault("spec", {})
     names = spec.setdefault("names", {})
     names.setdefault("singular", str(names.get("kind", "")).lower())

@@ -1,6 +1,6 @@
-"""x-kubernetes-validations: CEL rules, run by Google's CEL with the functions that Kubernetes adds.
+"""x-kubernetes-validations: CEL rules, evaluated by Google's CEL with Kubernetes' additional functions.
 
-Addresses and networks are their own texts here, so `ip` and `cidr` give strings with the members that rules ask for.
+Addresses and networks are represented as texts, so `ip` and `cidr` return strings with the members that rules use.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _DYN, _BOOL, _INT, _STRING = cel.Type.DYN, cel.Type.BOOL, cel.Type.INT, cel.Type
 
 
 class RuleError(Exception):
-    """A rule that does not compile."""
+    """A rule that cannot be compiled."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One entry of x-kubernetes-validations; compiled when it is first asked."""
+    """One entry of x-kubernetes-validations; compiled at its first evaluation."""
 
     text: str
     message: str
@@ -51,11 +51,11 @@ class Rule:
 
     @cached_property
     def optional(self) -> bool:
-        """Whether it is asked without an old value too, and sees it as an optional."""
+        """Whether the rule is also evaluated without an old value, with an optional oldSelf."""
         return self.transition and self.optional_old
 
     def problem(self, data: Mapping[str, Any], *, has_old: bool) -> str | None:
-        """What is wrong; None where the rule holds."""
+        """Return the problem; None if the rule is satisfied."""
         if self.optional:
             data = {**data, "oldSelf": [data["oldSelf"]] if has_old else []}
         answer = compiled(self.text, optional_old=self.optional).eval(data=data)
@@ -75,7 +75,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Rules:
-    """All rules of one node. They are asked as one first: handing a value over costs more than most rules."""
+    """All rules of one node. They are first evaluated as one rule: passing a value is slower than most rules."""
 
     each: tuple[Rule, ...]
 
@@ -87,8 +87,8 @@ class Rules:
         return bool(self.each)
 
     def broken(self, data: Mapping[str, Any], *, has_old: bool, unchanged: bool) -> Iterator[tuple[str, str]]:
-        """The field path and the words of each rule that does not hold. `data` has self and oldSelf. A transition rule
-        is not asked without an old value, and of an unchanged value nothing else is."""
+        """Return field path and message of every violated rule. `data` has self and oldSelf. Transition rules are
+        skipped without an old value; for unchanged values only transition rules are evaluated."""
         asked = [
             rule
             for rule in self.each
@@ -252,7 +252,7 @@ _QUANTITY = re.compile(r"(?P<number>[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?)(?P<
 
 
 def quantity(text: str) -> float:
-    """A resource quantity like 8Gi as a number. Raises ValueError."""
+    """Parse a resource quantity like 8Gi into a number. Raises ValueError."""
     found = _QUANTITY.fullmatch(text)
     if not found or found["unit"] not in _UNITS:
         raise ValueError(f"{text!r} is no quantity")

@@ -1,4 +1,4 @@
-"""What a server knows of a kind: where its objects live, what is done to them before they are written, its rules."""
+"""A server's description of a kind: storage keys, preparation before writes, and validation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _fine(_new: Object, _old: Object | None) -> Problems:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Where an object with the scale subresource keeps its numbers and its selector."""
+    """Paths of replicas and selector in an object with the scale subresource."""
 
     wanted: Path = ("spec", "replicas")
     actual: Path = ("status", "replicas")
@@ -40,10 +40,10 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`resource` is in the stored version. `prepare` changes an object that is about to be written (old is None at
-    creation), but not in place what of it was prepared before; `validate` gives its problems. `fields` are selectable
-    besides metadata.name and .namespace. `counted` says whether the server counts generations. `conversion` is the
-    clientConfig of the webhook that converts between versions; without one only apiVersion differs.
+    """`resource` is in the stored version. `prepare` changes an object before a write (old is None at creation),
+    without modifying previously prepared parts in place; `validate` returns problems. `fields` are selectable besides
+    metadata.name and .namespace. `counted` is true if the server counts generations. `conversion` is the clientConfig
+    of the webhook that converts between versions; without a webhook only apiVersion differs.
     """
 
     resource: Resource
@@ -65,7 +65,7 @@ class Kind:
 
 
 def dig(item: Any, path: Path, absent: Any = None) -> Any:
-    """The value at a path, or `absent`."""
+    """Return the value at a path, or `absent`."""
     for word in path:
         if not isinstance(item, Mapping) or word not in item:
             return absent
@@ -74,7 +74,7 @@ def dig(item: Any, path: Path, absent: Any = None) -> Any:
 
 
 def plant(item: Object, path: Path, value: Any) -> None:
-    """Set the value at a path, making what is missing on the way."""
+    """Set the value at a path, and create missing parents."""
     for word in path[:-1]:
         item = item.setdefault(word, {})
     item[path[-1]] = value

@@ -1,4 +1,4 @@
-"""metadata.managedFields: who wrote which field last, in the form of the API server (FieldsV1, operation Update)."""
+"""metadata.managedFields: the last writer of every field, in the API server's format (FieldsV1, operation Update)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LIST_KEYS = ("uid", "type", "name")
 
 
 def record(new: Object, old: Object | None, manager: str, subresource: str | None, time: str) -> None:
-    """Set managedFields of an object that is about to be written: what changed is the manager's from now on."""
+    """Set managedFields of an object before a write: changed fields now belong to the manager."""
     changed, gone = _difference(_children(_content(old)) or {}, _children(_content(new)) or {})
     entries = [dict(entry) for entry in (old or {}).get("metadata", {}).get("managedFields") or ()]
     if changed or gone:
@@ -68,7 +68,7 @@ def _content(item: Object | None) -> Object:
 
 
 def _difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[Tree, Tree]:
-    """Of the parts of two values: trees of what is new or other in `after`, and of what is no longer there."""
+    """Compare the parts of two values: return trees of new or changed fields in `after`, and of removed fields."""
     changed: Tree = {}
     gone: Tree = {key: {} for key in before if key not in after}
     for key, value in after.items():
@@ -96,7 +96,7 @@ def _tree(value: Any) -> Tree:
 
 
 def _children(value: Any) -> dict[str, Any] | None:
-    """The parts of a map, and of a list whose items have a key; None for what is written as a whole."""
+    """Return the parts of a map, or of a list with keyed items; None for atomic values."""
     if isinstance(value, dict):
         return {f"f:{key}": child for key, child in value.items()}
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):

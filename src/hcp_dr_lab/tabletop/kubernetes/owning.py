@@ -1,5 +1,5 @@
-"""The admission plugin OwnerReferencesPermissionEnforcement, which OpenShift has on: who names an owner that may not be
-deleted before its own, must be allowed to update that owner's finalizers; and who changes owners, to delete."""
+"""The admission plugin OwnerReferencesPermissionEnforcement, enabled in OpenShift: setting blockOwnerDeletion requires
+permission to update the owner's finalizers; changing owner references requires permission to delete the object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merge patch (RFC 7396) and JSON patch (RFC 6902) as the API server applies them."""
+"""Merge patch (RFC 7396) and JSON patch (RFC 6902), applied like in the API server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class PatchError(Exception):
-    """`failed` where the patch is well formed but does not fit the object; it is malformed otherwise."""
+    """`failed` if the patch is well-formed but does not apply to the object; otherwise the patch is malformed."""
 
     def __init__(self, message: str, *, failed: bool) -> None:
         self.failed = failed
@@ -17,8 +17,8 @@ class PatchError(Exception):
 
 
 def merged(target: Any, patch: Any) -> Any:
-    """A new object; parts without a change are shared with `target`. As the server's library does it: what takes the
-    place of anything but a map loses its nulls, even those in lists.
+    """Return a new object; unchanged parts are shared with `target`. Like in the server's library, a value that
+    replaces a value other than a map loses its nulls, also in lists.
     """
     if not isinstance(patch, Mapping):
         return patch
@@ -43,7 +43,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 def patched(target: Any, operations: Sequence[Any]) -> Any:
-    """A new object; `target` is left as it was. Raises PatchError."""
+    """Return a new object; `target` is not modified. Raises PatchError."""
     document = json.loads(json.dumps(target))
     for operation in operations:
         document = _apply(document, operation)
@@ -61,7 +61,7 @@ def _apply(document: Any, operation: Any) -> Any:
         case "remove":
             return _remove(document, path)
         case "replace":
-            _look(document, path, absent=None)  # the server's library sets a field that was not there
+            _look(document, path, absent=None)  # the server's library sets a missing field
             return _set(document, path, _value(operation))
         case "test":
             if not same(_look(document, path, absent=None), operation.get("value")):
@@ -77,7 +77,7 @@ def _apply(document: Any, operation: Any) -> Any:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal as JSON: true is not 1. What is equal to the byte, as most is, is seen at once."""
+    """Return whether two values are equal as JSON: true is not 1. Identical bytes, the usual case, are fast."""
     if one is other:
         return True
     return bool(one == other) and (marshal.dumps(one, 2) == marshal.dumps(other, 2) or _same(one, other))

@@ -1,4 +1,4 @@
-"""What an API server answers when it refuses: a Status object with its HTTP code."""
+"""An API server's error response: a Status object with its HTTP code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hcp_dr.kube.port import Resource
 
 
 class Refusal(Exception):
-    """`status` is the body of the answer, kind Status."""
+    """`status` is the body of the response, kind Status."""
 
     def __init__(self, code: int, reason: str, message: str, details: Mapping[str, Any] | None = None) -> None:
         self.code = code
@@ -26,7 +26,7 @@ class Refusal(Exception):
 
 
 class Unanswered(Exception):
-    """Nobody answers at the other end of a webhook; the text says how it failed, like `connection refused`."""
+    """A webhook does not answer; the text is the failure, like `connection refused`."""
 
 
 def not_found(resource: Resource, name: str) -> Refusal:
@@ -64,12 +64,12 @@ def internal(message: str) -> Refusal:
 
 
 def internal_plain(message: str) -> Refusal:
-    """Where the server passes on an error that is no Status."""
+    """Return the response for an error that is not a Status."""
     return Refusal(500, "", message)
 
 
 def invalid(resource: Resource, name: str, problems: Sequence[str]) -> Refusal:
-    """Each problem begins with the path of its field."""
+    """Every problem begins with the path of its field."""
     said = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
     message = f'{resource.kind}{"." + resource.group if resource.group else ""} "{name}" is invalid: {said}'
     return Refusal(422, "Invalid", message, {"name": name, "group": resource.group, "kind": resource.kind})

@@ -1,6 +1,6 @@
 """Structural schemas: pruning, defaults and validation of custom resources.
 
-A node is read from its raw form when an object first has a value there: most of a large schema is never looked at.
+A node is parsed when an object first has a value there: most of a large schema is never used.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 class Fault(NamedTuple):
-    """What is wrong with a value. While something `blocks`, rules are not asked."""
+    """A problem of a value. If any fault `blocks`, rules are not evaluated."""
 
     text: str
     blocks: bool = False
@@ -60,7 +60,7 @@ class Schema:
 
     @cached_property
     def ruled(self) -> bool:
-        """Whether it, or anything in it, has a rule."""
+        """Whether this node, or a node below, has a rule."""
         return _ruled(self._raw)
 
     @cached_property
@@ -77,7 +77,7 @@ class Schema:
         return Schema(raw) if isinstance(raw, Mapping) else None
 
     def property(self, name: str) -> Schema | None:
-        """The schema of a field of an object, or of a value of a map."""
+        """Return the schema of a field of an object, or of a value of a map."""
         child = self._children.get(name)
         if child is None:
             raw = self._properties.get(name)
@@ -90,8 +90,8 @@ class Schema:
         return name in self._properties or self._raw.get("additionalProperties") is True or self.additional is not None
 
     def fill(self, value: Any, *, root: bool = False) -> None:
-        """Prune what is not in the schema, and nulls where none may be, and set defaults, in place; of a whole object
-        (`root`) the parts are replaced."""
+        """Prune unknown fields and forbidden nulls, and set defaults, in place; the parts of a whole object (`root`)
+        are replaced."""
         if isinstance(value, dict):
             for name in [name for name, part in value.items() if self._pruned(name, part, root=root)]:
                 del value[name]
@@ -110,11 +110,11 @@ class Schema:
                 self.items.fill(part)
 
     def filled(self, value: Any) -> Any:
-        """A copy as fill leaves it, or the value itself where it once made the same."""
+        """Return a filled copy, or the value itself if filling is known to change nothing."""
         packed = marshal.dumps(value, 2)
         if packed in self._filled:
             return value
-        made = marshal.loads(packed)  # noqa: S302 - just made
+        made = marshal.loads(packed)  # noqa: S302 - just created
         self.fill(made)
         _keep(self._filled, marshal.dumps(made, 2))
         return made
@@ -128,7 +128,7 @@ class Schema:
         return not ((root or self._embedded) and name in ("apiVersion", "kind", "metadata"))
 
     def problems(self, value: Any, old: Any = _ABSENT) -> list[str]:
-        """What is wrong with an object. What did not change is not judged again, but by rules that compare."""
+        """Return the problems of an object. Unchanged parts are validated only by transition rules."""
         faults = list(self._faults(value, old, ""))
         if not self.ruled:
             return [fault.text for fault in faults]
@@ -151,7 +151,8 @@ class Schema:
         yield from self._shape(value, place)
 
     def _broken(self, value: Any, old: Any, place: str) -> Iterator[str]:
-        """Against rules. An unchanged value that kept them once keeps them: they see nothing else."""
+        """Return violated rules. An unchanged value that once satisfied its rules still does: rules have no other
+        input."""
         if not self.ruled or value is None:
             return
         unchanged = old is not _ABSENT and same(value, old)
@@ -177,11 +178,11 @@ class Schema:
 
     @cached_property
     def escapes(self) -> bool:
-        """Whether it, or anything in it, has a field that CEL has another use for the name of."""
+        """Return whether this node, or a node below, has a field with a name that is reserved in CEL."""
         return _escapes(self._raw)
 
     def seen(self, value: Any) -> Any:
-        """As rules name it: fields whose names are words of CEL are escaped."""
+        """Return the value for rules: field names reserved in CEL are escaped."""
         if not self.escapes:
             return value
         if isinstance(value, dict):
@@ -196,7 +197,7 @@ class Schema:
         return value
 
     def _parts(self, value: dict[str, Any] | list[Any], old: Any, place: str) -> Iterator[tuple[Schema, Any, Any, str]]:
-        """The schema, value, old value and place of each part that has a schema."""
+        """Return schema, value, old value and place of every part with a schema."""
         if isinstance(value, dict):
             before = old if isinstance(old, dict) else {}
             for name, part in value.items():
@@ -215,7 +216,7 @@ class Schema:
         return _blocking(f'{place}: Invalid value: "{kind}": {place} in body must be of type {wanted}: "{kind}"')
 
     def _shape(self, value: Any, place: str) -> Iterator[Fault]:
-        """The node's own limits, without those of its parts."""
+        """Check the node's own limits, without the limits of its parts."""
         raw = self._raw
         if "enum" in raw and not any(same(value, known) for known in raw["enum"]):
             supported = ", ".join(f'"{known}"' for known in raw["enum"])
@@ -244,7 +245,7 @@ class Schema:
         return isinstance(value, _TYPES[self.type])
 
     def _text(self, value: str, place: str) -> Fault | None:
-        """The first limit that is broken."""
+        """Return the first violated limit."""
         raw = self._raw
         if len(value) > raw.get("maxLength", len(value)):
             return _blocking(f"{place}: Too long: may not be more than {raw['maxLength']} bytes")
@@ -309,7 +310,7 @@ class Schema:
             yield Fault(f"{said} not validate the schema (not)")
 
     def _fits(self, value: Any, place: str) -> Iterator[Fault]:
-        """Of a schema inside allOf, anyOf, oneOf or not: all limits, no rules."""
+        """Check a schema inside allOf, anyOf, oneOf or not: all limits, without rules."""
         return self._faults(value, _ABSENT, place)
 
     def fit(self, value: Any) -> bool:
@@ -323,9 +324,9 @@ class Schema:
 
 
 def _keep(kept: dict[bytes, None], packed: bytes) -> None:
-    """The newest of them."""
+    """Keep the newest entries."""
     if len(kept) >= _MOST_KEPT:
-        with contextlib.suppress(KeyError, StopIteration, RuntimeError):  # of another thread at the same
+        with contextlib.suppress(KeyError, StopIteration, RuntimeError):  # a concurrent thread changed it
             del kept[next(iter(kept))]
     kept[packed] = None
 

@@ -1,4 +1,4 @@
-"""Label selectors and field selectors, parsed once and asked often."""
+"""Label selectors and field selectors, parsed once and evaluated often."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EXISTS = re.compile(rf"(?P<not>!?)\s*{_KEY}$")
 
 @cache
 def labels(selector: str) -> Match:
-    """Raises Refusal (400) for what is no label selector."""
+    """Parse a label selector. Raises Refusal (400) for an invalid selector."""
     conditions = [_condition(part.strip(), selector) for part in re.split(r",(?![^(]*\))", selector) if part.strip()]
     return lambda found: all(condition(found) for condition in conditions)
 
@@ -44,7 +44,7 @@ def _condition(part: str, selector: str) -> Match:
 
 
 def selected(selector: Mapping[str, Any], found: Labels) -> bool:
-    """Whether labels fit a LabelSelector; an empty one fits all."""
+    """Return whether labels match a LabelSelector; an empty selector matches all."""
     wanted = selector.get("matchLabels") or {}
     expressions = selector.get("matchExpressions") or ()
     return all(found.get(key) == value for key, value in wanted.items()) and all(
@@ -66,7 +66,8 @@ def _fits(expression: Mapping[str, Any], found: Labels) -> bool:
 
 @cache
 def fields(selector: str) -> tuple[tuple[str, str, bool], ...]:
-    """(field, value, whether it must be equal) of each term. Raises Refusal (400) for what is no field selector."""
+    """Return (field, value, whether equality is required) of every term. Raises Refusal (400) for an invalid
+    selector."""
     return tuple(_term(part) for part in re.split(r"(?<!\\),", selector) if part)
 
 
@@ -79,6 +80,6 @@ def _term(part: str) -> tuple[str, str, bool]:
 
 
 def text(selector: Mapping[str, object]) -> str:
-    """A LabelSelector of a workload as the scale subresource tells it."""
+    """Format a workload's LabelSelector for the scale subresource."""
     found = selector.get("matchLabels")
     return ",".join(f"{key}={value}" for key, value in sorted(found.items())) if isinstance(found, Mapping) else ""

@@ -1,4 +1,4 @@
-"""The API server: it decides what may be written, fills in what it owns, and keeps nothing itself but the store."""
+"""The API server: validates writes, sets the fields that it owns, and has no state except the store."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from hcp_dr_lab.tabletop.kubernetes.webhooks import Write
 SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-_LONGEST_PREFIX = 58  # five letters more are still a name
+_LONGEST_PREFIX = 58  # with five more letters still a valid name
 
 Command = Callable[[Object, str, Sequence[str], bytes | None, float], Completed]
-"""Plays a command: pod, container, words, stdin, seconds. May raise Refusal or an error of hcp_dr.errors."""
+"""Runs a command: pod, container, words, stdin, seconds. May raise Refusal or an error of hcp_dr.errors."""
 Rule = Callable[[Caller, Attributes], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What all that a write goes through has to know."""
+    """The context of a write in all its stages."""
 
     kind: Kind
     resource: Resource
@@ -48,7 +48,7 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`token` asks for the next page; empty on the last one."""
+    """`token` is for requesting the next page; empty on the last page."""
 
     items: tuple[Object, ...]
     resource_version: str
@@ -56,11 +56,11 @@ class Page:
 
 
 class ApiServer:
-    """Any number of servers may stand on one store, one after the other or together. `now` and `chance` are injected;
-    `may` replaces the decision by RBAC objects. Safe for several threads. Methods raise Refusal.
+    """Any number of servers can use one store, sequentially or concurrently. `now` and `chance` are injected; `may`
+    replaces the decision by RBAC objects. Safe for several threads. Methods raise Refusal.
 
-    One that `lends` answers with the store's own objects instead of copies: fast, and only for those who change nothing
-    that they were given.
+    A server with `lends` returns the store's own objects instead of copies: fast, and only for callers that never
+    modify results.
     """
 
     def __init__(
@@ -89,14 +89,14 @@ class ApiServer:
             self._oldest = store.revision
 
     def stop(self) -> None:
-        """Its watches break off; the store stays as it is."""
+        """Close the watches; the store is unchanged."""
         self.stopped = True
         self.store.wake()
 
     # Kinds
 
     def kind(self, resource: Resource) -> Kind:
-        """Raises Refusal (404) for what is not served."""
+        """Return a kind. Raises Refusal (404) if it is not served."""
         known = builtin.KINDS.get(str(resource))
         if known is not None:
             if known.resource.version != resource.version:
@@ -114,12 +114,12 @@ class ApiServer:
         return entry
 
     def every_kind(self) -> list[Kind]:
-        """All kinds in the version that is stored."""
+        """Return all kinds in the stored version."""
         customs = [custom.stored_kind(entry) for entry in self.store.list(custom.DEFINITIONS)]
         return [*builtin.KINDS.values(), *customs]
 
     def versions(self, group: str) -> tuple[str, ...]:
-        """Served versions of a group, the preferred one first."""
+        """Return served versions of a group, the preferred version first."""
         found = {kind.resource.version for kind in builtin.KINDS.values() if kind.resource.group == group}
         for entry in self.store.list(custom.DEFINITIONS):
             if entry.object["spec"]["group"] == group:
@@ -142,7 +142,7 @@ class ApiServer:
         limit: int = 0,
         token: str = "",
     ) -> Page:
-        """At most `limit` objects (0: all); the pages that follow show the same moment as the first."""
+        """Return at most `limit` objects (0: all); following pages show the same revision as the first."""
         kind = self.kind(resource)
         wanted = self._filter(kind, labels, fields)
         with self.store.lock:
@@ -169,7 +169,7 @@ class ApiServer:
         labels: str | None = None,
         fields: str | None = None,
     ) -> Watch:
-        """Raises Refusal (410) where the history no longer reaches back so far."""
+        """Start a watch. Raises Refusal (410) if the revision was compacted."""
         kind = self.kind(resource)
         wanted = self._filter(kind, labels, fields)
 
@@ -193,7 +193,7 @@ class ApiServer:
         caller: Caller = ADMINISTRATOR,
         manager: str = "unknown",
     ) -> Object:
-        """`body` is the server's own from now on."""
+        """Create an object. The server takes ownership of `body`."""
         with self.store.lock:
             kind = self.kind(resource)
             self._agree(kind, resource, body)
@@ -235,7 +235,7 @@ class ApiServer:
         caller: Caller = ADMINISTRATOR,
         manager: str = "unknown",
     ) -> Object:
-        """PUT. `body` is the server's own from now on."""
+        """Handle PUT. The server takes ownership of `body`."""
         with self.store.lock:
             kind = self.kind(resource)
             entry = self._entry(kind, namespace, name)
@@ -259,8 +259,8 @@ class ApiServer:
         caller: Caller = ADMINISTRATOR,
         manager: str = "unknown",
     ) -> Object:
-        """A mapping is a merge patch, a sequence a JSON patch. `patch` is the server's own from now on. What it leaves
-        as it was is shared with the object before it.
+        """Handle PATCH: a mapping is a merge patch, a sequence a JSON patch. The server takes ownership of `patch`.
+        Unchanged parts are shared with the previous object.
         """
         with self.store.lock:
             kind = self.kind(resource)
@@ -333,7 +333,7 @@ class ApiServer:
             self._stamp_and_put(entry.key, body)
 
     def bind(self, namespace: str, name: str, node: str) -> None:
-        """As the scheduler does by the subresource of that name: a pod gets its node, once."""
+        """Handle the subresource binding, as used by the scheduler: set a pod's node, once."""
         with self.store.lock:
             entry = self._entry(self.kind(r.POD), namespace, name)
             if not entry.object["spec"].get("nodeName"):
@@ -341,7 +341,7 @@ class ApiServer:
                 body["spec"]["nodeName"] = node
                 self._stamp_and_put(entry.key, body)
 
-    # What a write goes through
+    # The stages of a write
 
     def _update(self, asked: _Request, entry: Entry, body: Object) -> Object:
         kind, resource, name = asked.kind, asked.resource, entry.key.name
@@ -370,7 +370,7 @@ class ApiServer:
         return self._scale(kind, written) if asked.subresource == "scale" else written
 
     def _put(self, asked: _Request, key: Key, body: Object, old: Object | None) -> Object:
-        """What does not change is not written, and gets no new resourceVersion."""
+        """Write an object, unless it is unchanged; then it keeps its resourceVersion."""
         if old is not None and same(body, old):
             return self._answered(body)
         managed.record(body, old, asked.manager, asked.subresource, self._time())
@@ -385,7 +385,7 @@ class ApiServer:
         return self.store.adopt(key, body)
 
     def _over(self, kind: Kind, body: Object) -> bool:
-        """Whether nothing holds a deleted object any longer."""
+        """Return whether a deleted object can be removed."""
         metadata = body["metadata"]
         return (
             "deletionTimestamp" in metadata
@@ -438,7 +438,7 @@ class ApiServer:
             raise refusal.conflict(resource, name, why)
 
     def _agree(self, kind: Kind, resource: Resource, body: Object) -> None:
-        """apiVersion and kind of the body must be those of the request; built-in kinds take them from there."""
+        """Check apiVersion and kind of the body against the request; built-in kinds get them from the request."""
         for word, wanted in (("kind", resource.kind), ("apiVersion", resource.api_version)):
             told = body.get(word)
             if told is None and not kind.custom:
@@ -483,11 +483,11 @@ class ApiServer:
         return item
 
     def _answered(self, body: Object) -> Object:
-        """A written object that is in no entry; parts of it may be in one."""
+        """Return a written object that is in no entry, although parts of it may be."""
         return body if self.lends else copy.deepcopy(body)
 
     def _shown(self, kind: Kind, resource: Resource, item: Object) -> Object:
-        """In the version that is asked for."""
+        """Return the object in the requested version."""
         if item["apiVersion"] == resource.api_version:
             return item
         if kind.conversion is None:
@@ -495,7 +495,7 @@ class ApiServer:
         return webhooks.converted(self.webhook, kind.conversion, resource, [item], self._uid())[0]
 
     def _all_shown(self, kind: Kind, resource: Resource, entries: Sequence[Entry]) -> Sequence[Object]:
-        """A webhook is asked once for all."""
+        """Return objects in the requested version, with one webhook request for all."""
         items, wanted = [self._given(entry) for entry in entries], resource.api_version
         others = [number for number, item in enumerate(items) if item["apiVersion"] != wanted]
         if others and kind.conversion is None:
@@ -508,7 +508,7 @@ class ApiServer:
         return items
 
     def _scaled(self, kind: Kind, item: Object, scale: Object) -> Object:
-        """The object with the replicas of a Scale."""
+        """Return the object with the replicas of a Scale."""
         wanted = (scale.get("spec") or {}).get("replicas", 0)
         if kind.scale is None:
             raise refusal.not_served()
@@ -547,7 +547,7 @@ class ApiServer:
     def _time(self) -> str:
         return _written(self.now())
 
-    # Who may
+    # Authorization
 
     def allows(self, caller: Caller, asked: Attributes) -> bool:
         if self.may is not None:
@@ -555,11 +555,12 @@ class ApiServer:
         return access.allowed(self.store, caller, asked)
 
     def is_open_to(self, caller: Caller) -> bool:
-        """Whether it is an administrator's, who may do everything."""
+        """Return whether the caller is an administrator with all permissions."""
         return self.may is None and SUPERUSERS in caller.groups
 
     def demand(self, caller: Caller, asked: Attributes, resource: Resource) -> None:
-        """Raises Refusal (403). A namespace is asked for in itself."""
+        """Require a permission. Raises Refusal (403). Requests for a namespace are authorized in the namespace
+        itself."""
         if self.is_open_to(caller):
             return
         if resource.plural == "namespaces" and not resource.group and asked.name:
@@ -571,12 +572,12 @@ class ApiServer:
             raise refusal.forbidden(resource, asked.name, why)
 
     def finalize(self, name: str, finalizers: Sequence[str]) -> None:
-        """The subresource of a namespace by which its controller says that all content is gone."""
+        """Handle a namespace's subresource finalize, with which the controller reports that all content is gone."""
         self.patch(r.NAMESPACE, None, name, {"spec": {"finalizers": list(finalizers) or None}}, subresource="finalize")
 
     # Commands
 
-    def run(  # noqa: PLR0917 - as the port has them
+    def run(  # noqa: PLR0917 - the port's parameters
         self, namespace: str, name: str, container: str, command: Sequence[str], stdin: bytes | None, seconds: float
     ) -> Completed:
         pod = self.get(r.POD, namespace, name)
@@ -595,7 +596,7 @@ _SCALE_METADATA = frozenset({"name", "namespace", "uid", "resourceVersion", "cre
 
 @contextmanager
 def _readable(kind: Kind) -> Iterator[None]:
-    """A built-in kind that meets a part of a type that it does not have cannot read the body at all."""
+    """Refuse bodies with a part of a wrong type: a built-in kind cannot decode them."""
     try:
         yield
     except (AttributeError, TypeError) as error:
@@ -610,7 +611,7 @@ def _key(kind: Kind, namespace: str | None, name: str) -> Key:
 
 
 def _meets(resource: Resource, item: Object, title: str, word: str, wanted: str | None) -> None:
-    """A precondition of a request."""
+    """Check a precondition of a request."""
     found = item["metadata"][word]
     if wanted and wanted != found:
         why = f"the {title} in the precondition ({wanted}) does not match the {title} in record ({found})"
@@ -633,7 +634,7 @@ def _has_subresource(kind: Kind, subresource: str | None) -> bool:
 
 
 def _keep(kind: Kind, subresource: str | None, entry: Entry, body: Object) -> None:
-    """What a request to this endpoint cannot write stays as it was."""
+    """Restore the fields that a request to this endpoint cannot change."""
     if subresource == "status":
         own = {"status", "apiVersion", "kind"} if kind.custom else {"status", "apiVersion", "kind", "metadata"}
         changed = [key for key in body.keys() | entry.object.keys() if body.get(key) != entry.object.get(key)]
@@ -658,7 +659,7 @@ def _counts(kind: Kind, old: Object, body: Object) -> bool:
 
 
 def _tidy(metadata: Object) -> None:
-    """Empty maps and lists, and nulls, do not come back from a server."""
+    """Remove empty maps, empty lists and nulls, which a server does not return."""
     for word in ("labels", "annotations", "finalizers", "ownerReferences", "generateName", "namespace"):
         if word in metadata and not metadata[word]:
             del metadata[word]

@@ -1,7 +1,7 @@
-"""etcd as the API server uses it: objects under keys, one revision for the whole store, and the history of changes.
+"""etcd as used by the API server: objects under keys, one revision for the whole store, and the history of changes.
 
-Values are kept as bytes besides one parsed object that nobody may change, so a read is a fast copy and a clone of
-the store shares everything.
+Values are stored as bytes and as one immutable parsed object, so reads are fast copies and clones of the store share
+everything.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _HASH_LENGTH = hashlib.sha256().digest_size
 
 
 class CorruptSnapshot(ValueError):
-    """The bytes are not a whole snapshot: their hash differs from the one at their end."""
+    """The bytes are not a complete snapshot: their hash differs from the hash at the end."""
 
 
 class Key(NamedTuple):
-    """`kind` is str(Resource), like secrets or routes.route.openshift.io; namespace "" where there is none."""
+    """`kind` is str(Resource), like secrets or routes.route.openshift.io; namespace "" for cluster-scoped kinds."""
 
     kind: str
     namespace: str
@@ -35,7 +35,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One key at one revision. `object` is shared: read it only; `copy` gives one of your own."""
+    """One key at one revision. `object` is shared and must not be modified; `copy` returns a private copy."""
 
     key: Key
     created: int
@@ -48,12 +48,12 @@ class Entry:
 
     @staticmethod
     def unpacked(value: bytes) -> Any:
-        return marshal.loads(value)  # noqa: S302 - bytes of this process, or proven by their hash
+        return marshal.loads(value)  # noqa: S302 - bytes of this process, or verified by hash
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happened to a key at a revision: put (`after`) or deleted (`after` is None)."""
+    """The change of a key at a revision: put (`after`) or deleted (`after` is None)."""
 
     revision: int
     key: Key
@@ -63,7 +63,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What `etcdutl snapshot status` tells. `hash` is of the keys and values, `size` in bytes."""
+    """The output of `etcdutl snapshot status`. `hash` covers keys and values, `size` is in bytes."""
 
     hash: int
     revision: int
@@ -72,7 +72,7 @@ class Summary:
 
 
 class Store:
-    """Safe for several threads; hold `lock` over what has to be one step (it may be entered again)."""
+    """Safe for several threads; hold `lock` for atomic operations (it is reentrant)."""
 
     def __init__(
         self,
@@ -87,22 +87,22 @@ class Store:
         self._revision = revision
         self._compacted = compacted
         self._kinds = {} if kinds is None else kinds
-        self._references: Counter[str] = Counter()  # how often an object is named as an owner, by its UID
+        self._references: Counter[str] = Counter()  # number of references to an owner, by the owner's UID
         for spaces in self._kinds.values():
             for names in spaces.values():
                 for entry in names.values():
                     self._count(entry, 1)
-        self._lists: dict[str, dict[str | None, list[Entry]]] = {}  # answers of `list`, until the kind changes
+        self._lists: dict[str, dict[str | None, list[Entry]]] = {}  # results of `list`, until the kind changes
         self._history = list(history)
 
     @property
     def revision(self) -> int:
-        """The last revision given; grows with each change, over all keys."""
+        """The last revision; incremented by every change of any key."""
         return self._revision
 
     @property
     def compacted(self) -> int:
-        """The history up to this revision, it included, is gone."""
+        """The history up to and including this revision is gone."""
         return self._compacted
 
     def __len__(self) -> int:
@@ -115,7 +115,7 @@ class Store:
         return names.get(key.name) if names else None
 
     def list(self, kind: str, namespace: str | None = None) -> builtins.list[Entry]:
-        """In the order of the keys; namespace None means all."""
+        """List entries in order of keys; namespace None means all."""
         with self.lock:
             lists = self._lists.setdefault(kind, {})
             found = lists.get(namespace)
@@ -127,7 +127,7 @@ class Store:
             return found.copy()
 
     def list_at(self, revision: int, kind: str, namespace: str | None = None) -> builtins.list[Entry]:
-        """As it was at a revision that is not compacted."""
+        """List entries at a revision that is not compacted."""
         with self.lock:
             found = {entry.key: entry for entry in self.list(kind, namespace)}
             for change in reversed(self.since(revision)):
@@ -139,20 +139,20 @@ class Store:
             return [found[key] for key in sorted(found)]
 
     def owns(self, uid: str) -> bool:
-        """Whether any object names the one of this UID as its owner."""
+        """Return whether any object has an owner reference with this UID."""
         return bool(self._references[uid])
 
     def kinds(self) -> builtins.list[str]:
-        """Those of which there is at least one key."""
+        """Return the kinds with at least one key."""
         with self.lock:
             return [kind for kind, spaces in self._kinds.items() if any(spaces.values())]
 
     def put(self, key: Key, value: Any) -> Entry:
-        """`value` is plain data (dict, list, str, int, float, bool, None, bytes); a copy of it is kept."""
+        """Store a copy of `value`: plain data (dict, list, str, int, float, bool, None, bytes)."""
         return self.adopt(key, Entry.unpacked(marshal.dumps(value)))
 
     def adopt(self, key: Key, value: Any) -> Entry:
-        """As put, but the value itself is kept: nobody may change it, or a part of it, from now on."""
+        """Like put, but store the value itself: neither the value nor a part may be modified later."""
         packed = marshal.dumps(value)
         with self.lock:
             before = self.get(key)
@@ -164,7 +164,7 @@ class Store:
             return entry
 
     def delete(self, key: Key) -> Entry | None:
-        """The entry that is gone by this; None where there was none, and then no revision is given."""
+        """Delete a key, and return its entry; None without an entry, and then the revision is unchanged."""
         with self.lock:
             before = self.get(key)
             if before is None:
@@ -175,26 +175,26 @@ class Store:
             return before
 
     def tampered(self) -> builtins.list[Key]:
-        """Whose object is no longer what was written: somebody changed what he was only lent."""
+        """Return the keys of objects that differ from the written value: a caller modified a shared object."""
         with self.lock:
             places = [place for kind in self._kinds.values() for place in kind.values()]
             return [each.key for place in places for each in place.values() if each.object != each.copy()]
 
     def since(self, revision: int) -> builtins.list[Change]:
-        """All changes after a revision, the oldest first."""
+        """Return all changes after a revision, the oldest first."""
         with self.lock:
             start = bisect.bisect_right(self._history, revision, key=lambda change: change.revision)
             return self._history[start:]
 
     def compact(self, revision: int | None = None) -> None:
-        """Forget the history up to a revision, that of now by default."""
+        """Remove the history up to a revision, by default the current revision."""
         with self.lock:
             limit = self._revision if revision is None else revision
             self._history = self.since(limit)
             self._compacted = max(self._compacted, limit)
 
     def wait(self, revision: int, seconds: float) -> bool:
-        """Wait, in real time, for a change after `revision`, or to be woken; whether there is a change."""
+        """Wait, in real time, for a change after `revision`, or for `wake`; return whether there is a change."""
         deadline = time.monotonic() + seconds
         with self._changed:
             calls = self._calls
@@ -206,13 +206,13 @@ class Store:
             return self._revision > revision
 
     def wake(self) -> None:
-        """Let everybody who waits look again."""
+        """Wake all waiting threads."""
         with self._changed:
             self._calls += 1
             self._changed.notify_all()
 
     def clone(self) -> Self:
-        """Another store in the same state, history included; cheap, since entries are shared."""
+        """Return another store in the same state, including history; cheap, because entries are shared."""
         with self.lock:
             kinds = {
                 kind: {space: dict(names) for space, names in spaces.items()} for kind, spaces in self._kinds.items()
@@ -225,7 +225,7 @@ class Store:
         return self.clone()
 
     def snapshot(self) -> bytes:
-        """All keys at the revision of now, without history, and the hash of it at the end."""
+        """Return all keys at the current revision, without history, followed by a hash."""
         with self.lock:
             entries = [(*entry.key, entry.created, entry.revision, entry.value) for entry in self._entries()]
             body = marshal.dumps((_FORMAT, self._revision, entries))
@@ -233,8 +233,8 @@ class Store:
 
     @classmethod
     def restored(cls, snapshot: bytes, *, bump_revision: int = 0) -> Self:
-        """A store from a snapshot; its history begins here. `bump_revision` moves on the store's revision, not those
-        of the keys, as `etcdutl snapshot restore --bump-revision --mark-compacted` does. Raises CorruptSnapshot.
+        """Return a store from a snapshot, with an empty history. `bump_revision` increases the store's revision, not
+        the keys' revisions, like `etcdutl snapshot restore --bump-revision --mark-compacted`. Raises CorruptSnapshot.
         """
         revision, entries = _opened(snapshot)
         kinds: dict[str, dict[str, dict[str, Entry]]] = {}

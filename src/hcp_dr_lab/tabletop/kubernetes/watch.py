@@ -10,11 +10,11 @@ from hcp_dr_lab.tabletop.kubernetes.store import Change, Entry, Store
 
 
 class Watch:
-    """`poll` gives the events that are there by now, and never waits. `revision` None begins with what is there.
-    `wanted` selects objects, `shown` gives each in the version that is asked for. Raises Refusal (410).
+    """`poll` returns the events so far, and never waits. With `revision` None the watch begins with the existing
+    objects. `wanted` selects objects, `shown` converts objects to the requested version. Raises Refusal (410).
     """
 
-    def __init__(  # noqa: PLR0917 - made by the server only
+    def __init__(  # noqa: PLR0917 - created only by the server
         self,
         store: Store,
         resource: Resource,
@@ -34,7 +34,7 @@ class Watch:
         self._check()
 
     def poll(self) -> list[Event]:
-        """Raises Refusal (410) where the history was compacted meanwhile."""
+        """Return new events. Raises Refusal (410) if the history was compacted since the last call."""
         with self._store.lock:
             self._check()
             changes, self.revision = self._store.since(self.revision), max(self.revision, self._store.revision)
@@ -48,7 +48,7 @@ class Watch:
         return events
 
     def bookmark(self) -> Event:
-        """That nothing up to here was left out."""
+        """Return a bookmark: all events so far were returned."""
         head = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
         return Event("BOOKMARK", {**head, "metadata": {"resourceVersion": str(self.revision)}})
 
@@ -69,7 +69,7 @@ class Watch:
 
 
 def revision_of(resource_version: str) -> int | None:
-    """None for "" and "0": the watch begins with what is there."""
+    """Return None for "" and "0": the watch begins with the existing objects."""
     if resource_version in ("", "0"):
         return None
     if not resource_version.isdigit():

@@ -1,7 +1,7 @@
-"""Webhooks: whom an API server asks before it writes, or reads in another version, and what it makes of the answer.
+"""Webhooks: requests of an API server before writes, and for reads in another version, and handling of responses.
 
-One function stands for the network: it gets a clientConfig and a review, and gives the review with its response.
-Validating webhooks and conversion; no mutating ones, and no matchConditions.
+One function represents the network: it takes a clientConfig and a review, and returns the review with its response.
+Supports validating and conversion webhooks, but neither mutating webhooks nor matchConditions.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from hcp_dr_lab.tabletop.kubernetes.refusal import Refusal, Unanswered
 from hcp_dr_lab.tabletop.kubernetes.store import Key, Store
 
 Call = Callable[[Object, Object], Object]
-"""clientConfig, and an AdmissionReview or ConversionReview with its request; gives it with its response. Raises
-Unanswered."""
+"""Takes clientConfig, and an AdmissionReview or ConversionReview with its request; returns the review with its
+response. Raises Unanswered."""
 
 CONFIGURATIONS = "validatingwebhookconfigurations.admissionregistration.k8s.io"
-_GROUP = "admissionregistration.k8s.io"  # its kinds are never asked about, or a bad webhook could not be taken away
+_GROUP = (
+    "admissionregistration.k8s.io"  # webhooks are not called for these kinds, so that a broken webhook can be removed
+)
 
 
 def nobody(_client: Object, _review: Object) -> Object:
@@ -31,7 +33,7 @@ def nobody(_client: Object, _review: Object) -> Object:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What is asked about. `new` is None at deletion, `old` at creation."""
+    """The write under review. `new` is None for deletion, `old` for creation."""
 
     operation: Literal["CREATE", "UPDATE", "DELETE"]
     resource: Resource
@@ -44,7 +46,7 @@ class Write:
 
 
 def admit(store: Store, call: Call, write: Write, uid: Callable[[], str]) -> None:
-    """Ask all validating webhooks that want to know of the write. Raises Refusal."""
+    """Call all validating webhooks for the write. Raises Refusal."""
     configurations = store.list(CONFIGURATIONS)
     if not configurations or write.resource.group == _GROUP:
         return
@@ -55,7 +57,7 @@ def admit(store: Store, call: Call, write: Write, uid: Callable[[], str]) -> Non
 
 
 def converted(call: Call, client: Object, resource: Resource, items: Sequence[Object], uid: str) -> Sequence[Object]:
-    """The objects in the version of `resource`. Raises Refusal."""
+    """Return the objects in the version of `resource`. Raises Refusal."""
     request = {"uid": uid, "desiredAPIVersion": resource.api_version, "objects": list(items)}
     review = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "request": request}
     source = f"{items[0]['apiVersion']}, Kind={resource.kind}"
@@ -127,7 +129,7 @@ def _concerns(store: Store, webhook: Object, write: Write) -> bool:
 
 
 def _ruled(rule: Mapping[str, Any], write: Write) -> bool:
-    """matchPolicy is taken for Exact: a rule names the version that is written."""
+    """Match a rule as with matchPolicy Exact: the rule has the written version."""
     scope = rule.get("scope") or "*"
     return (
         _has(rule.get("operations"), write.operation)
@@ -148,7 +150,7 @@ def _has(values: Sequence[str] | None, wanted: str) -> bool:
 
 
 def _in_namespace(store: Store, selector: Mapping[str, Any], write: Write) -> bool:
-    """A namespace is judged by its own labels, what is in none is always meant."""
+    """Match the namespaceSelector: a namespace by its own labels; cluster-scoped objects always match."""
     if write.resource.plural == "namespaces" and not write.resource.group:
         labels = dig(write.new or write.old, ("metadata", "labels")) or {}
     elif write.namespace is None:

@@ -1,5 +1,5 @@
-"""A shell for containers that exist in memory only: as much of bash as the scripts of the stand-in and the commands of
-the product and of its operators need, and a loud refusal of the rest."""
+"""A shell for containers in memory: the features of bash that the scripts of the stand-in and the commands of the
+product and its operators need; other features raise an error."""
 
 from hcp_dr_lab.tabletop.shell.play import Call, NotYet, Program, Result, Shell
 from hcp_dr_lab.tabletop.shell.programs import PROGRAMS

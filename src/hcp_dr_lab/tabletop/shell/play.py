@@ -1,4 +1,4 @@
-"""Carries a script out over files in memory, with programs that are functions."""
+"""Executes a script with files in memory and programs as functions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _read = lru_cache(maxsize=256)(read)
 
 
 class NotYet(Exception):
-    """The script waits for something. `seconds` is how long, NEVER where nothing of its own ends it."""
+    """The script waits. `seconds` is the duration, NEVER if the wait does not end by itself."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"waits for {seconds} s")
@@ -51,7 +51,7 @@ class _Ended(Exception):
 
 @dataclass(slots=True)
 class Call:
-    """A program as it is called: its words (the first is its name), its environment, what it reads and writes."""
+    """The call of a program: command line (starting with the name), environment, input and output."""
 
     words: Sequence[str]
     environment: Mapping[str, str]
@@ -69,7 +69,7 @@ class Call:
 
 
 Program = Callable[[Call], int]
-"""Gives the exit code."""
+"""Returns the exit code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ class _Streams:
 
 
 class Shell:
-    """One process. `connects` says whether a TCP connection to host and port would stand; `sleep` lets time pass or
-    raises NotYet. After `exec`, `process` has the words of the program that took the shell's place.
+    """One process. `connects` returns whether a TCP connection to host and port succeeds; `sleep` lets time pass or
+    raises NotYet. After `exec`, `process` has the command line of the program that replaced the shell.
     """
 
     def __init__(
@@ -104,15 +104,15 @@ class Shell:
         self.files = files
         self.sleep = sleep
         self.process: tuple[str, ...] | None = None
-        self.ends_at_once = False  # a trap for SIGTERM is set
+        self.ends_at_once = False  # true if a trap for SIGTERM is set
         self._connects = connects
         self._variables: dict[str, str | list[str]] = dict(environment)
         self._exported = set(environment)
         self._options: set[str] = set()
-        self._guarded = 0  # inside a condition, where a failure ends nothing
+        self._guarded = 0  # inside a condition, where set -e does not apply
         self._code = 0
         self._last = 0  # $?
-        self._handles = 62  # the next of a process substitution is one more
+        self._handles = 62  # the next process substitution uses the next number
 
     def run(self, script: str, arguments: Sequence[str] = (), stdin: bytes = b"") -> Result:
         """`bash -c script $0 $1 …`. Raises NotYet, NotUnderstood."""
@@ -127,7 +127,7 @@ class Shell:
         return Result(code, bytes(streams.out), bytes(streams.err))
 
     def start(self, words: Sequence[str], stdin: bytes = b"") -> Result:
-        """A program with its arguments; a shell with -c is this one."""
+        """Start a program with arguments; `bash -c` runs in this shell."""
         if _base(words[0]) in ("sh", "bash") and len(words) > 2 and words[1] in ("-c", "-ec", "-lc"):
             if "e" in words[1]:
                 self._options.add("e")
@@ -144,7 +144,7 @@ class Shell:
 
     def _step(self, step: Step, streams: _Streams) -> None:
         if step.behind:
-            self._code = 0  # nothing that runs behind is waited for, but by `wait`
+            self._code = 0  # background commands are not awaited, except by `wait`
             return
         last = len(step.pipelines) - 1
         for number, (joint, pipeline) in enumerate(step.pipelines):
@@ -179,7 +179,7 @@ class Shell:
             self._code = 0 if self._code else 1
 
     def _apart(self, command: Command, streams: _Streams) -> None:
-        """In a shell of its own: what it sets is forgotten, and its exit ends only itself."""
+        """Run in a subshell: variables are discarded, and exit ends only the subshell."""
         variables, options = dict(self._variables), set(self._options)
         try:
             self._command(command, streams)
@@ -232,7 +232,7 @@ class Shell:
                 self._code = 0
                 return
             self._script(body, streams)
-        raise NotUnderstood("a loop that does not end")
+        raise NotUnderstood("an endless loop")
 
     def _true(self, condition: Script, streams: _Streams) -> bool:
         self._guarded += 1
@@ -280,7 +280,7 @@ class Shell:
         return {name: value for name in self._exported if isinstance(value := self._variables.get(name), str)}
 
     def _redirected(self, redirects: Sequence[Redirect], streams: _Streams) -> _Streams | None:
-        """None where something cannot be opened."""
+        """Return None if a file cannot be opened."""
         inner = _Streams(streams.stdin, streams.out, streams.err)
         for redirect in redirects:
             target = self._one(redirect.target, streams)
@@ -327,7 +327,7 @@ class Shell:
         return "".join(" ".join(self._values(part, streams)) for part in word)
 
     def _split(self, word: Word, streams: _Streams) -> list[str]:
-        """The fields that a word becomes: what is not quoted falls apart at spaces, "$@" and "${list[@]}" at theirs."""
+        """Split a word into fields: unquoted text at spaces, "$@" and "${list[@]}" at their elements."""
         fields: list[str] = []
         open_field = False
         for part in word:
@@ -371,7 +371,7 @@ class Shell:
                 return [_cut(found or default, cut, pattern)]
 
     def _holds(self, words: list[str]) -> bool:
-        """[[ ]] and test."""
+        """Evaluate [[ ]] and test."""
         match words:
             case ["!", *rest]:
                 return not self._holds(rest)
@@ -437,7 +437,7 @@ class Shell:
         return 0 if self._holds(words) else 1
 
     def _known(self, call: Call) -> int:
-        """command -v, command NAME …"""
+        """Run command -v, command NAME …"""
         if call.words[1:2] != ["-v"]:
             return self._call(list(call.words[1:]), {}, _Streams(call.stdin, call.out, call.err))
         name = call.words[2]
@@ -479,7 +479,7 @@ def _base(word: str) -> str:
 
 
 def _cut(text: str, how: str, pattern: str) -> str:
-    """${name%pattern} and its relatives."""
+    """Expand ${name%pattern} and related forms."""
     places = range(len(text) + 1)
     match how:
         case "":

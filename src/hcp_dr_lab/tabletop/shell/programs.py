@@ -1,4 +1,4 @@
-"""The programs that every image has, as far as anybody calls them."""
+"""The programs of every image, limited to the features in use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hcp_dr_lab.tabletop.shell.play import Call, Program
 
 
 def _inputs(call: Call, words: list[str]) -> list[bytes] | None:
-    """The files that are named, or stdin; None where one is missing."""
+    """Return the content of the files, or stdin; None if a file is missing."""
     missing = [word for word in words if word not in call.shell.files and word != "-"]
     if missing:
         call.fail(f"{call.words[0]}: {missing[0]}: No such file or directory")
@@ -68,7 +68,7 @@ def _touch(call: Call) -> int:
 
 
 def _count(words: list[str]) -> tuple[str, int, list[str]]:
-    """The unit and number of -c N, -cN, -n N or -N; 10 lines by default. And what is left."""
+    """Parse -c N, -cN, -n N or -N (default: 10 lines) into unit and number; also return the remaining words."""
     unit, number, rest = "n", 10, []
     while words:
         word = words.pop(0)
@@ -95,7 +95,7 @@ def _head(call: Call) -> int:
 
 
 def _noise(size: int) -> bytes:
-    """Bytes that nothing makes smaller, the same each time."""
+    """Return incompressible bytes, always the same."""
     return random.Random(size).randbytes(size)  # noqa: S311 - ballast
 
 
@@ -124,7 +124,7 @@ def _stat(call: Call) -> int:
         if path not in call.shell.files:
             return call.fail(f"stat: cannot statx '{path}': No such file or directory")
         content = call.shell.files[path]
-        made = zlib.crc32(content)  # files have no times here: other content, another one
+        made = zlib.crc32(content)  # files have no times here: the inode changes with the content
         call.say(form.replace("%s", str(len(content))).replace("%n", path).replace("%Y", str(made)))
     return 0
 
@@ -158,7 +158,7 @@ def _translate(call: Call) -> int:
 
 
 def _search(call: Call) -> int:
-    """grep, with -F, -v, -q, -o, -a, and -e for each of several patterns."""
+    """grep with -F, -v, -q, -o, -a, and -e for several patterns."""
     flags, patterns, words = "", [], list(call.words[1:])
     rest: list[str] = []
     while words:

@@ -1,4 +1,4 @@
-"""Reads a script into what `play` carries out: lists of pipelines of commands, words with what is to be expanded."""
+"""Parses a script for `play`: lists of pipelines of commands, and words with expansions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SPECIAL = "?#!@*$0123456789"
 
 
 class NotUnderstood(ValueError):
-    """A script that this shell cannot read: it says what and where."""
+    """A script that this shell cannot parse; the text has the position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """`cut` and `pattern` are those of ${name%%pattern}; `every` is [@]; `default` that of ${name:-default}."""
+    """`cut` and `pattern` are from ${name%%pattern}; `every` is [@]; `default` is from ${name:-default}."""
 
     name: str
     quoted: bool = False
@@ -43,7 +43,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """<(script): a file that holds what the script says."""
+    """<(script): a file with the script's output."""
 
     script: Script
     quoted: bool = True
@@ -75,7 +75,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """if, its conditions with what they lead to, and else."""
+    """if: conditions with their scripts, and else."""
 
     ways: tuple[tuple[Script, Script], ...]
     otherwise: Script | None
@@ -83,7 +83,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """while, or until where `until`."""
+    """while, or until if `until` is set."""
 
     condition: Script
     body: Script
@@ -101,7 +101,7 @@ class Each:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """( script ) or { script }, and where its output goes."""
+    """( script ) or { script }, with redirections."""
 
     script: Script
     redirects: tuple[Redirect, ...]
@@ -119,7 +119,7 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Pipelines joined by && and ||: the joint before each, empty for the first. `behind` is &."""
+    """Pipelines joined by && and ||, with the preceding operator (empty for the first). `behind` is &."""
 
     pipelines: tuple[tuple[str, Pipeline], ...]
     behind: bool
@@ -163,7 +163,7 @@ class _Reader:
                 return
 
     def script(self, ends: tuple[str, ...]) -> Script:
-        """Up to one of the words (which is left), `)`, or the end."""
+        """Parse up to one of the words (not consumed), `)`, or the end."""
         steps: list[Step] = []
         while True:
             self._separators()
@@ -343,7 +343,7 @@ class _Reader:
         return Redirect(number, found[2], self._word())
 
     def _word(self, *, loose: bool = False) -> Word:
-        """`loose`: inside [[ ]], where < and > are words."""
+        """Parse a word. `loose`: inside [[ ]], where < and > are words."""
         parts: list[Text | Variable | Output | Reading] = []
         ends = " \t\n" if loose else " \t\n;&|()<>"
         if self._at("<(") and not loose:
@@ -427,7 +427,7 @@ class _Reader:
         return self._text.startswith(text, self._place)
 
     def _reserved(self) -> str:
-        """The reserved word that is next, empty where none is."""
+        """Return the next reserved word, or an empty text."""
         end = self._place
         while end < len(self._text) and self._text[end] not in " \t\n;&|()":
             end += 1

@@ -242,7 +242,7 @@ def test_bounds_of_a_pool_are_its_machine_deployments() -> None:
     world.patch(r.NODE_POOL, POOL, "clusters", change)
     settle_with_nodes(world)
     found = world.only(r.MACHINE_DEPLOYMENT)
-    assert (annotation(found, autoscaler.LEAST), annotation(found, autoscaler.MOST)) == ("3", "5")
+    assert (annotation(found, autoscaler.MIN_SIZE), annotation(found, autoscaler.MAX_SIZE)) == ("3", "5")
     assert len(world.instances) == 3
     world.patch(r.MACHINE_DEPLOYMENT, POOL, PLANE, {"spec": {"replicas": 4}})
     settle_with_nodes(world)

@@ -1,4 +1,5 @@
-"""A management cluster of plain objects: performs what roles want, and plays as much of Kubernetes as they need."""
+"""A management cluster of plain objects: performs the roles' changes, and simulates the required parts of
+Kubernetes."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ AT_ONCE = Pace(load_balancer=0, load_balancer_cleanup=0, tuning=0)
 
 
 class Numbers:
-    """A KeyMaker whose keys are numbers; no two worlds make the same."""
+    """A KeyMaker with numbers as keys, unique across worlds."""
 
     def __init__(self) -> None:
         self._count = itertools.count(1000 * next(_WORLDS))
@@ -69,7 +70,7 @@ class Numbers:
 
 
 class World:
-    """One management cluster. `instances` and `fabric` may be shared with another World, as the cloud is."""
+    """One management cluster. `instances` and `fabric` may be shared with another World, like the cloud."""
 
     def __init__(self, instances: dict[str, CloudInstance] | None = None, fabric: Fabric | None = None) -> None:
         self.fabric = fabric or Fabric()
@@ -114,7 +115,7 @@ class World:
         key = (metadata.get("namespace"), metadata["name"])
         found = self.objects.setdefault(resource, {})
         if key in found:
-            raise ValueError(f"{resource} {key} is there already")
+            raise ValueError(f"{resource} {key} already exists")
         found[key] = item
         return item
 
@@ -143,20 +144,20 @@ class World:
             del self.objects[resource][namespace, name]
 
     def settle(self, rounds: int = 60) -> None:
-        """Let everybody act until nobody wants anything more."""
+        """Run the roles until no role requests a change."""
         for _ in range(rounds):
             wanted = self.play_once()
             if not wanted:
                 return
-        raise AssertionError(f"they never rest; the last wishes: {[str(change) for change in wanted]}")
+        raise AssertionError(f"the roles do not settle; the last changes: {[str(change) for change in wanted]}")
 
     def play_once(self) -> list[Change]:
-        """Everybody acts once: what they wanted."""
+        """Run all roles once; return the requested changes."""
         self._play_kubernetes()
         return [change for _, role in ROLES for change in self._perform(role(self.view()))]
 
     def _perform(self, changes: list[Change]) -> list[Change]:
-        """What was done; a refusal of EC2 is kept apart, since it is asked again and again."""
+        """Return the performed changes, without changes that EC2 refused, which are requested repeatedly."""
         done = []
         for change in changes:
             match change:
@@ -263,7 +264,7 @@ class World:
                     self.delete(resource, name, namespace)
 
     def join_nodes(self) -> None:
-        """A Ready Node for each running instance, as the workers' kubelets would register them."""
+        """Register a Ready Node for every running instance, like the workers' kubelets."""
         self.hosted_nodes[PLANE] = [
             {
                 "metadata": {
@@ -294,7 +295,7 @@ def merge(target: Object, change: Object) -> None:
 
 
 def standing(options: Options | None = None) -> World:
-    """A world with a hosted cluster in service, by default with two nodes."""
+    """Return a world with a hosted cluster in service, by default with two nodes."""
     world = World()
     world.create_hosted_cluster(options)
     world.settle()
