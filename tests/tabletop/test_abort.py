@@ -7,7 +7,6 @@ each is called off by itself.
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -74,9 +73,9 @@ def _objects(side: Management) -> Iterator[tuple[str, Object]]:
     for kind in side.store.kinds():
         for entry in side.store.list(kind):
             if kind not in _MOVING:
-                item = copy.deepcopy(entry.object)
+                item = entry.object
                 if kind == str(r.ROUTE):
-                    item["metadata"] = {k: v for k, v in item["metadata"].items() if k not in _MADE_ANEW}
+                    item = {**item, "metadata": {k: v for k, v in item["metadata"].items() if k not in _MADE_ANEW}}
                 yield f"{kind} {entry.key.namespace}/{entry.key.name}", item
 
 

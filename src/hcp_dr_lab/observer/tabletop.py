@@ -147,13 +147,17 @@ class MemorySource:
         return {worker.name: worker.boot_id for worker in living}
 
 
-@sharing("values")
 @dataclass(slots=True)
 class Recording:
     """The values recorded so far. Copies of a world share the values recorded before the copy."""
 
     values: tuple[Seen, ...] = ()
     fresh: list[Seen] = field(default_factory=list)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Seeing:
+        """No value is ever changed."""
+        made = memo[id(self)] = Seeing(self.all())
+        return made
 
     def add(self, value: Seen) -> None:
         self.fresh.append(value)
