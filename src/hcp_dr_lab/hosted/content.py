@@ -35,6 +35,7 @@ WORKLOAD_LABEL = "app=hello"
 WORKLOAD_PORT = 8080
 OVN_NAMESPACE = "openshift-ovn-kubernetes"
 MONITORING_NAMESPACE = "openshift-monitoring"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 BALLAST_NAMESPACES = 5
 BALLAST_EACH = 10
 
@@ -51,7 +52,7 @@ def objects(cluster_id: str, api: str) -> Iterator[Object]:
     """Return all objects in order of dependency. `api` is the host name of the hosted API."""
     text = (Path(__file__).parent / "content.yaml").read_text()
     text = text.replace("{cluster_id}", cluster_id).replace("{api}", api)
-    yield from yaml.safe_load_all(text)
+    yield from yaml.load_all(text, Loader=_LOADER)
     for number in range(1, BALLAST_NAMESPACES + 1):
         namespace = f"ballast-{number}"
         yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}

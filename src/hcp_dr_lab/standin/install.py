@@ -6,6 +6,7 @@ Only missing objects are created: an operator that was scaled to zero stays at z
 from __future__ import annotations
 
 import time
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -22,6 +23,7 @@ from hcp_dr_lab.standin.shape import body, is_true
 from hcp_dr_lab.standin.workload import Container, deployment
 
 OWN_CRDS = Path(__file__).parent / "crds"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ESTABLISH_SECONDS = 60.0
 _SEVERAL = 2
 _OVERRIDE = "quay.io/openshift=mirror.rehearsal.example/openshift"
@@ -32,9 +34,19 @@ _SUPPORTED = '{"versions":["5.0","4.23","4.22","4.21","4.20","4.19","4.18"]}'
 def definitions(crds: Path | None = None) -> dict[str, Object]:
     """Return the CustomResourceDefinitions to install, by name: the rehearsal's own, replaced by definitions with the
     same name in the folder. Raises OSError, yaml.YAMLError."""
-    files = [*sorted(OWN_CRDS.glob("*.yaml")), *(sorted(crds.glob("*.yaml")) if crds is not None else ())]
-    documents = (found for file in files for found in yaml.safe_load_all(file.read_text("utf-8")) if found)
+    files = sorted(crds.glob("*.yaml")) if crds is not None else ()
+    documents = (*_own_definitions(), *(found for file in files for found in _read(file)))
     return {found["metadata"]["name"]: found for found in documents}
+
+
+@cache
+def _own_definitions() -> tuple[Object, ...]:
+    """Read once in a process; read-only."""
+    return tuple(found for file in sorted(OWN_CRDS.glob("*.yaml")) for found in _read(file))
+
+
+def _read(file: Path) -> tuple[Object, ...]:
+    return tuple(found for found in yaml.load_all(file.read_text("utf-8"), Loader=_LOADER) if found)
 
 
 def install(cluster: Kubernetes, crds: Path | None = None, webhook: webhooks.Address | None = None) -> None:
