@@ -252,7 +252,9 @@ class Run:
                 return wait.then
             raise TimedOut(step=step.name, seconds=waited, until=wait.until, seen=wait.seen, todo=wait.todo)
         attempt.passing_since, attempt.stale = None, 0
-        if wait.wake is not None and mark is None:
+        if wait.rest is not None:  # no more often than the watches and the Leases need it
+            self.clock.pause(min(wait.rest, OBSERVE_INTERVAL, wait.limit - waited))
+        elif wait.wake is not None and mark is None:
             self.clock.pause(0.05)
         else:
             self.clock.await_change(self.ports, wait.wake, mark, min(OBSERVE_INTERVAL, wait.limit - waited))

@@ -262,7 +262,7 @@ class Timeout:
 class Wait:
     """Only waiting remains. `limit` in seconds is the deadline for `until`, counted from its first appearance; `todo`
     is the advice after the deadline, if there is any beyond finding the cause. `then` is the step's outcome at a
-    deadline that is not an error."""
+    deadline that is not an error. `rest` is the seconds left of a wait that only time ends."""
 
     until: str
     seen: str
@@ -270,6 +270,7 @@ class Wait:
     wake: WatchTarget | None = None
     todo: str | None = None
     then: Done | None = None
+    rest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

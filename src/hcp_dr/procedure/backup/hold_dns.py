@@ -93,7 +93,7 @@ def plan(facts: Facts) -> Decision:
     if remaining > 0:
         until = "resolvers have dropped the records with the long TTL"
         seen = f"TTL {ttl:.0f} s, {remaining:.0f} s remaining"
-        return Wait(until, seen, timeouts.DNS_CACHES.seconds + 60)
+        return Wait(until, seen, timeouts.DNS_CACHES.seconds + 60, rest=remaining)
     return Done(f"held: {', '.join(sorted({record.name for record in addresses}))}")
 
 
