@@ -91,23 +91,29 @@ class Operators:
         self._mirror = Mirror(server)
         self._nodes: dict[str, tuple[Object, ...]] = {}
         self._monitoring: dict[str, Monitoring] = {}
-        self._seen: object = None
+        self._seen = -1  # the revision at which there was nothing to do
         self._last = -SETTLE
         self._tick = TICKS[0]
 
     def due(self) -> float:
         if self.stopped:
             return float("inf")
-        if self._seen != self._server.store.revision:
-            return self._last + SETTLE
-        return self._last + self._tick
+        return self._last + (SETTLE if self._is_concerned() else self._tick)
+
+    def _is_concerned(self) -> bool:
+        """Whether anything changed that a role sees; Leases, which are renewed all the time, are none of it."""
+        store = self._server.store
+        if self._seen < store.compacted or self._mirror.is_other_since(self._seen):
+            return True
+        self._seen = store.revision
+        return False
 
     def turn(self) -> None:
-        before = self._seen
+        concerned = self._is_concerned()
         acted = self._round()
         self._last = self._clock.now()
         self._seen = self._server.store.revision if not acted else -1
-        self._tick = TICKS[0] if acted or before != self._seen else min(self._tick * 2, TICKS[1])
+        self._tick = TICKS[0] if acted or concerned else min(self._tick * 2, TICKS[1])
 
     def _round(self) -> bool:
         """Run a round; return whether a change was made."""
@@ -185,6 +191,11 @@ class Mirror:
     def __deepcopy__(self, memo: dict[int, Any]) -> Mirror:
         """Copy with shared objects."""
         return Mirror(copy.deepcopy(self._server, memo))
+
+    def is_other_since(self, revision: int) -> bool:
+        """Whether any of its objects changed after a revision."""
+        store = self._server.store
+        return revision != store.revision and any(each.key.kind in self._kinds for each in store.since(revision))
 
     def objects(self) -> dict[Resource, dict[Key, Object]]:
         store = self._server.store
