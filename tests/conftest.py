@@ -10,8 +10,8 @@ settings.register_profile("same-everywhere", deadline=None, derandomize=True, da
 settings.load_profile("same-everywhere")
 
 # Thousands of tests and the modules under test stay until the end, and copies of a world are reference cycles: with the
-# # default thresholds garbage collection takes a tenth of the time of a relocation.
-gc.set_threshold(50_000, 20, 20)
+# default thresholds garbage collection takes a tenth of the time of a relocation.
+gc.set_threshold(250_000, 20, 20)
 
 
 def pytest_collection_finish() -> None:

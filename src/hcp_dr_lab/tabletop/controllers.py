@@ -154,7 +154,8 @@ class _Round:
                 self._unless_at_rest((found, *pods), partial(self._replica_set, found))
         for found in self._all(r.STATEFUL_SET):
             if not deleting(found):
-                self._stateful_set(found)
+                pods = self._pods[found["metadata"]["uid"]]
+                self._unless_at_rest((found, *pods), partial(self._stateful_set, found))
         for found in self._all(r.DAEMON_SET):
             if not deleting(found):
                 self._daemon_set(found)
@@ -235,6 +236,7 @@ class _Round:
 
     def _member(self, found: Object, name: str, mark: str) -> None:
         node = self._node(found)
+        self._wrote = True  # or will, as soon as there is a node
         if node is None:
             return
         claims = found["spec"].get("volumeClaimTemplates") or ()
@@ -319,7 +321,9 @@ class _Round:
         for service in self._all(r.SERVICE):
             place = service["metadata"]["namespace"], service["metadata"]["name"]
             if service["spec"].get("selector") and not deleting(service):
-                self._slice(service, slices.get(place))
+                found = slices.get(place)
+                seen = (service, *self._by_place[place[0]], *([found] if found is not None else ()))
+                self._unless_at_rest(seen, partial(self._slice, service, found))
 
     def _slice(self, service: Object, found: Object | None) -> None:
         namespace, name = service["metadata"]["namespace"], service["metadata"]["name"]

@@ -43,18 +43,23 @@ class _Round:
         self._store = server.store
         self._resources = {kind.key: kind.resource for kind in server.every_kind()}
         self._served = {(resource.group, resource.kind) for resource in self._resources.values()}
-        self._entries = [entry for key in self._resources for entry in self._store.list(key)]
-        self._present = {entry.object["metadata"]["uid"]: entry for entry in self._entries}
+        self._present: dict[str, Entry] = {}
         self._dependents: dict[str, list[Entry]] = {}
-        self._owned = [entry for entry in self._entries if _owners(entry)]
-        for entry in self._owned:
-            for reference in _owners(entry):
-                self._dependents.setdefault(reference["uid"], []).append(entry)
+        self._owned: list[Entry] = []
+        self._going: list[Entry] = []
+        for entry in (entry for key in self._resources for entry in self._store.list(key)):
+            metadata = entry.object["metadata"]
+            self._present[metadata["uid"]] = entry
+            if "deletionTimestamp" in metadata:
+                self._going.append(entry)
+            if "ownerReferences" in metadata and metadata["ownerReferences"]:
+                self._owned.append(entry)
+                for reference in metadata["ownerReferences"]:
+                    self._dependents.setdefault(reference["uid"], []).append(entry)
 
     def play(self) -> None:
-        for entry in self._entries:
-            if _going(entry):
-                self._let_go(entry)
+        for entry in self._going:
+            self._let_go(entry)
         for entry in self._owned:
             if not _going(entry):
                 self._judge(entry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hcp_dr.kube.port import Object
@@ -23,12 +24,13 @@ _SYSTEM_METADATA = frozenset(
         "uid",
     }
 )
+_FIELD = "f:"
 _LIST_KEYS = ("uid", "type", "name")
 
 
 def record(new: Object, old: Object | None, manager: str, subresource: str | None, time: str) -> None:
     """Set managedFields of an object before a write: changed fields now belong to the manager."""
-    changed, gone = _difference(_children(_content(old)) or {}, _children(_content(new)) or {})
+    changed, gone = _difference(_content(old), _content(new), _FIELD)
     entries = [dict(entry) for entry in (old or {}).get("metadata", {}).get("managedFields") or ()]
     if changed or gone:
         for entry in entries:
@@ -67,24 +69,36 @@ def _content(item: Object | None) -> Object:
     return {**rest, **({"metadata": metadata} if metadata else {})}
 
 
-def _difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[Tree, Tree]:
-    """Compare the parts of two values: return trees of new or changed fields in `after`, and of removed fields."""
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any], mark: str) -> tuple[Tree, Tree]:
+    """Compare the parts of two values: return trees of new or changed fields in `after`, and of removed fields. `mark`
+    is the prefix of their names in a tree."""
     changed: Tree = {}
-    gone: Tree = {key: {} for key in before if key not in after}
+    gone: Tree = {f"{mark}{key}": {} for key in before if key not in after}
     for key, value in after.items():
         if key not in before:
-            changed[key] = _tree(value)
-        elif before[key] != value:
-            old, new = _children(before[key]), _children(value)
-            if old is None or new is None:
-                changed[key] = {}
-            else:
-                more, less = _difference(old, new)
-                if more:
-                    changed[key] = more
-                if less:
-                    gone[key] = less
+            changed[f"{mark}{key}"] = _tree(value)
+            continue
+        was = before[key]
+        if was is value or was == value:
+            continue
+        parts = _parts(was, value)
+        if parts is None:
+            changed[f"{mark}{key}"] = {}
+            continue
+        more, less = _difference(*parts)
+        if more:
+            changed[f"{mark}{key}"] = more
+        if less:
+            gone[f"{mark}{key}"] = less
     return changed, gone
+
+
+def _parts(before: Any, after: Any) -> tuple[Mapping[str, Any], Mapping[str, Any], str] | None:
+    """What `_difference` takes; None for what is written as a whole."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return before, after, _FIELD  # most parts are the same, and need no name
+    old, new = _children(before), _children(after)
+    return None if old is None or new is None else (old, new, "")
 
 
 def _tree(value: Any) -> Tree:
@@ -98,7 +112,7 @@ def _tree(value: Any) -> Tree:
 def _children(value: Any) -> dict[str, Any] | None:
     """Return the parts of a map, or of a list with keyed items; None for atomic values."""
     if isinstance(value, dict):
-        return {f"f:{key}": child for key, child in value.items()}
+        return {f"{_FIELD}{key}": child for key, child in value.items()}
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         for key in _LIST_KEYS:
             names = {item.get(key) for item in value if isinstance(item.get(key), str)}
