@@ -52,7 +52,7 @@ class _Round:
             self._present[metadata["uid"]] = entry
             if "deletionTimestamp" in metadata:
                 self._going.append(entry)
-            if "ownerReferences" in metadata and metadata["ownerReferences"]:
+            if metadata.get("ownerReferences"):
                 self._owned.append(entry)
                 for reference in metadata["ownerReferences"]:
                     self._dependents.setdefault(reference["uid"], []).append(entry)
