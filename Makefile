@@ -30,12 +30,13 @@ test-region: $(READY) region-programs
 test-region-long: $(READY) region-programs
 	HCP_DR_LAB_REGION_REQUIRED=1 $(BIN)/pytest -v -m long tests/region
 
-## Style, types, layers.
+## Style, types, layers, words.
 check: $(READY)
 	$(BIN)/ruff format --check src tests bench tools
 	$(BIN)/ruff check src tests bench tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/prose.py
 
 ## What of the documents is made from the code.
 docs: $(READY)

@@ -154,9 +154,9 @@ class Recording:
     values: tuple[Seen, ...] = ()
     fresh: list[Seen] = field(default_factory=list)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Seeing:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Recording:
         """No value is ever changed."""
-        made = memo[id(self)] = Seeing(self.all())
+        made = memo[id(self)] = Recording(self.all())
         return made
 
     def add(self, value: Seen) -> None:

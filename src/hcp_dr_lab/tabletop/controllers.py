@@ -308,8 +308,8 @@ class _Round:
                 self._server.bind(pod["metadata"]["namespace"], pod["metadata"]["name"], node)
             return
         why = f"0/{len(self._node_list)} nodes are available: node(s) didn't match Pod's node affinity/selector."
-        told = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
-        set_status(self._server, r.POD, pod, {"conditions": [told]})
+        condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
+        set_status(self._server, r.POD, pod, {"conditions": [condition]})
 
     # Services
 

@@ -265,13 +265,13 @@ class Programs:
                     seen = summary(content)
                 except CorruptSnapshot as error:
                     raise Failed(f"snapshot file integrity check failed. {error}") from error
-                told = {
+                answer = {
                     "hash": seen.hash,
                     "revision": seen.revision,
                     "totalKey": seen.keys,
                     "totalSize": seen.size,
                 }
-                call.say(json.dumps(told | ({"version": "3.6.0"} if self.release >= "3.6" else {})))
+                call.say(json.dumps(answer | ({"version": "3.6.0"} if self.release >= "3.6" else {})))
             case ["snapshot", "restore", path]:
                 content = call.shell.files.get(path)
                 if content is None:
@@ -341,7 +341,7 @@ class Programs:
     def _status(self, call: Call, flags: Mapping[str, str], header: Mapping[str, int], process: Process) -> None:
         cluster = process.member.cluster
         leader = min(cluster.members) if self.quorum(cluster) else 0
-        told = {
+        answer = {
             "Endpoint": flags.get("endpoints", ""),
             "Status": {
                 "header": header,
@@ -352,16 +352,16 @@ class Programs:
                 "raftTerm": cluster.term,
             },
         }
-        call.say(json.dumps([told]))
+        call.say(json.dumps([answer]))
 
     def _members(self, call: Call, header: Mapping[str, int], cluster: Cluster, *, as_json: bool) -> None:
         ordered = sorted(cluster.members.values(), key=lambda member: member.member_id)
         if as_json:
-            told = [
+            answer = [
                 {"ID": each.member_id, "peerURLs": [each.address]} | ({"name": each.name} if each.name else {})
                 for each in ordered
             ]
-            call.say(json.dumps({"header": header, "members": told}))
+            call.say(json.dumps({"header": header, "members": answer}))
             return
         for each in ordered:
             state = "started" if each.name else "unstarted"

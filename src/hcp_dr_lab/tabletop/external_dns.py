@@ -104,20 +104,20 @@ class ExternalDns:
                 return entry.object if isinstance(entry.object, dict) else None
         return None
 
-    def _synchronize(self, told: Settings) -> None:
-        listing = self._listing(told)
+    def _synchronize(self, settings: Settings) -> None:
+        listing = self._listing(settings)
         present = {record.name.removesuffix("."): record for record in listing if record.type in _TYPES}
-        owners = _owners(listing, told)
-        wanted = {each.name: each for each in self._wanted() if _under(each.name, told.domain)}
+        owners = _owners(listing, settings)
+        wanted = {each.name: each for each in self._wanted() if _under(each.name, settings.domain)}
         changes: list[Change] = []
         for name, each in wanted.items():
             if name not in present and name not in owners:
-                changes += [Change("CREATE", record) for record in _records(each, told)]
-            elif owners.get(name) == told.owner and name in present and present[name].values != (each.target,):
-                changes += [Change("UPSERT", record) for record in _records(each, told)]
+                changes += [Change("CREATE", record) for record in _records(each, settings)]
+            elif owners.get(name) == settings.owner and name in present and present[name].values != (each.target,):
+                changes += [Change("UPSERT", record) for record in _records(each, settings)]
         for name, owner in owners.items():
-            if owner == told.owner and name not in wanted:
-                changes += _removal(name, told, listing)
+            if owner == settings.owner and name not in wanted:
+                changes += _removal(name, settings, listing)
         if not changes:
             return
         try:
@@ -129,10 +129,10 @@ class ExternalDns:
         kept = [record for record in listing if (record.name, record.type) not in touched]
         self._known = kept + [change.record_set for change in changes if change.action != "DELETE"]
 
-    def _listing(self, told: Settings) -> list[RecordSet]:
+    def _listing(self, settings: Settings) -> list[RecordSet]:
         """Return the zone, from the cache while the cache is valid."""
         now = self._clock.now()
-        if self._known is None or now - self._looked >= told.cache:
+        if self._known is None or now - self._looked >= settings.cache:
             zone = next(zone for zone in self._records.zones() if zone.zone_id == self._zone_id)
             self._known, self._looked = zone.listing, now
         return self._known
@@ -153,14 +153,14 @@ class ExternalDns:
                 yield Wanted(name.lower(), target, f"service/{entry.key.namespace}/{entry.key.name}")
 
 
-def _owners(listing: list[RecordSet], told: Settings) -> dict[str, str]:
+def _owners(listing: list[RecordSet], settings: Settings) -> dict[str, str]:
     """Return the owner IDs by name."""
     owners = {}
     for record in listing:
         label, _, rest = record.name.removesuffix(".").partition(".")
         found = _OWNER.search("".join(record.values)) if record.type == "TXT" else None
-        if found and label.endswith(told.suffix):
-            label = label.removesuffix(told.suffix)
+        if found and label.endswith(settings.suffix):
+            label = label.removesuffix(settings.suffix)
             kind, _, bare = label.partition("-")
             owners[f"{bare if kind.upper() in _TYPES and bare else label}.{rest}"] = found[1]
     return owners
@@ -198,19 +198,19 @@ def _under(name: str, domain: str) -> bool:
     return name == domain or name.endswith(f".{domain}")
 
 
-def _records(wanted: Wanted, told: Settings) -> list[RecordSet]:
-    text = f'"heritage=external-dns,external-dns/owner={told.owner},external-dns/resource={wanted.resource}"'
+def _records(wanted: Wanted, settings: Settings) -> list[RecordSet]:
+    text = f'"heritage=external-dns,external-dns/owner={settings.owner},external-dns/resource={wanted.resource}"'
     return [
         RecordSet(f"{wanted.name}.", "CNAME", TTL, (wanted.target,)),
-        RecordSet(f"{_text_name(wanted.name, told)}.", "TXT", TTL, (text,)),
+        RecordSet(f"{_text_name(wanted.name, settings)}.", "TXT", TTL, (text,)),
     ]
 
 
-def _text_name(name: str, told: Settings) -> str:
+def _text_name(name: str, settings: Settings) -> str:
     label, _, rest = name.partition(".")
-    return f"cname-{label}{told.suffix}.{rest}"
+    return f"cname-{label}{settings.suffix}.{rest}"
 
 
-def _removal(name: str, told: Settings, listing: list[RecordSet]) -> list[Change]:
-    names = {f"{name}.": _TYPES, f"{_text_name(name, told)}.": ("TXT",)}
+def _removal(name: str, settings: Settings, listing: list[RecordSet]) -> list[Change]:
+    names = {f"{name}.": _TYPES, f"{_text_name(name, settings)}.": ("TXT",)}
     return [Change("DELETE", record) for record in listing if record.type in names.get(record.name, ())]

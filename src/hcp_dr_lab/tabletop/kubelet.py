@@ -40,7 +40,7 @@ _ETCD_36 = "etcd36"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-@sharing("object", "told")
+@sharing("object", "reported")
 @dataclass(slots=True, eq=False)
 class Pod:
     """The kubelet's state of a pod. `stage`: waiting, init, starting, running, ended, ending."""
@@ -54,8 +54,8 @@ class Pod:
     containers: dict[str, Container] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     restarts: int = 0
-    said: str = ""
-    told: tuple[Any, ...] = ()  # the object and the other inputs of the last reported status
+    message: str = ""
+    reported: tuple[Any, ...] = ()  # the object and the other inputs of the last reported status
     unpulled: dict[str, str] = field(default_factory=dict)  # images that the node cannot pull, with reasons
     shared: dict[str, dict[str, bytes]] = field(default_factory=dict)  # emptyDirs
     etcd: etcd.Process | None = None
@@ -179,7 +179,7 @@ class Kubelet:
         try:
             mounts = {volume["name"]: self._volume(pod, volume, server) for volume in _volumes(pod.object)}
         except Unmounted as missing:
-            pod.said = str(missing)
+            pod.message = str(missing)
             return
         specs = (*(pod.object["spec"].get("initContainers") or ()), *_containers(pod))
         images = {str(spec.get("image", "")) for spec in specs}
@@ -193,7 +193,7 @@ class Kubelet:
         for word in ("initContainers", "containers"):
             for spec in pod.object["spec"].get(word) or ():
                 pod.containers[spec["name"]] = self._container(pod, spec, mounts)
-        pod.said = ""
+        pod.message = ""
         if pod.object["spec"].get("initContainers"):
             pod.stage, pod.next = "init", self._clock.now() + INIT_SECONDS
         else:
@@ -277,7 +277,7 @@ class Kubelet:
                 pod.api.address = pod.address
             pod.ids[container.name] = f"containerd://{self._chance.getrandbits(256):064x}"
         ends = pod.object["spec"].get("restartPolicy") == "Never"  # programs in such pods are short
-        pod.stage, pod.said = "ended" if ends else "running", ""
+        pod.stage, pod.message = "ended" if ends else "running", ""
 
     def _start_etcd(self, pod: Pod, container: Container) -> Result:
         volume = container.files.volume
@@ -296,7 +296,7 @@ class Kubelet:
 
     def _failed(self, pod: Pod, ended: Result) -> None:
         pod.restarts += 1
-        pod.said = ended.err.decode(errors="replace").strip()[-200:]
+        pod.message = ended.err.decode(errors="replace").strip()[-200:]
         pod.next = self._clock.now() + BACK_OFF_SECONDS
 
     def _restart(self, pod: Pod) -> None:
@@ -342,14 +342,14 @@ class Kubelet:
     def _tell(self, pod: Pod, server: ApiServer) -> None:
         metadata = pod.object["metadata"]
         ready = self.is_ready(pod)
-        seen = (ready, pod.stage, pod.lives, pod.restarts, len(pod.done), pod.address, pod.said, *pod.ids.values())
-        if pod.told and pod.told[0] is pod.object and pod.told[1:] == seen:
+        seen = (ready, pod.stage, pod.lives, pod.restarts, len(pod.done), pod.address, pod.message, *pod.ids.values())
+        if pod.reported and pod.reported[0] is pod.object and pod.reported[1:] == seen:
             return
         status = self._status(pod, ready=ready)
         present = pod.object.get("status") or {}
         change = difference(present, status)
         if not change:
-            pod.told = () if pod.unpulled else (pod.object, *seen)
+            pod.reported = () if pod.unpulled else (pod.object, *seen)
             return
         time = self._clock.date().strftime("%Y-%m-%dT%H:%M:%SZ")
         known = {entry["type"]: entry for entry in present.get("conditions") or ()}
@@ -371,7 +371,7 @@ class Kubelet:
         first = pod.object["spec"].get("initContainers") or ()
         known = {entry["type"]: entry for entry in (pod.object.get("status") or {}).get("conditions") or ()}
 
-        def said(kind: str, *, true: bool) -> Object:
+        def condition_of(kind: str, *, true: bool) -> Object:
             status = "True" if true else "False"
             entry = {"type": kind, "status": status}
             before = known.get(kind)
@@ -382,10 +382,10 @@ class Kubelet:
         status: Object = {
             "phase": "Running" if pod.lives else "Succeeded" if pod.stage == "ended" else "Pending",
             "conditions": [
-                said("Initialized", true=len(pod.done) == len(first)),
-                said("Ready", true=ready),
-                said("ContainersReady", true=ready),
-                said("PodScheduled", true=True),
+                condition_of("Initialized", true=len(pod.done) == len(first)),
+                condition_of("Ready", true=ready),
+                condition_of("ContainersReady", true=ready),
+                condition_of("PodScheduled", true=True),
             ],
             "containerStatuses": [
                 {
@@ -540,7 +540,7 @@ def _state(pod: Pod, spec: Object) -> Object:
         return {"waiting": {"reason": "ImagePullBackOff", "message": why}}
     if pod.stage == "ended" or (pod.unpulled and pod.object["spec"].get("restartPolicy") == "Never"):
         return {"terminated": {"exitCode": 0, "reason": "Completed"}}
-    return {"waiting": {"reason": pod.said or "Starting"}}
+    return {"waiting": {"reason": pod.message or "Starting"}}
 
 
 def _volumes(pod: Object) -> Iterable[Object]:

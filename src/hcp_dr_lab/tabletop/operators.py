@@ -117,7 +117,7 @@ class Operators:
 
     def _round(self) -> bool:
         """Run a round; return whether a change was made."""
-        self._look_at_nodes()
+        self._read_nodes()
         acted, _ = turn.play(self._view, self._do, self._tell, (Refusal,))
         return acted
 
@@ -139,7 +139,7 @@ class Operators:
             **self._fabric.parts(),
         )
 
-    def _look_at_nodes(self) -> None:
+    def _read_nodes(self) -> None:
         found, monitoring = {}, {}
         for (namespace, _), plane in self._mirror.objects()[r.HOSTED_CONTROL_PLANE].items():
             nodes = self._surroundings.hosted_nodes(str(namespace))

@@ -169,7 +169,7 @@ def plan(facts: Facts) -> Decision:
         return Refuse(url_error)
     unmarked: dict[str, dict[str, Any]] = {"metadata": {"annotations": {RESTORED_FROM_BACKUP: None}}}
     if paused:
-        if version := dig(hosted_cluster, "metadata", "resourceVersion"):  # another client's change is looked at first
+        if version := dig(hosted_cluster, "metadata", "resourceVersion"):  # another client may change it
             unmarked["metadata"]["resourceVersion"] = version
         patch = {**unmarked, "spec": {"pausedUntil": None}}
         return Do((Patch("destination", HOSTED_CLUSTER, facts.name, facts.namespace, patch),))

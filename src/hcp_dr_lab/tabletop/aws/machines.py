@@ -30,7 +30,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One instance. `told` is the last requested state, and `since` the time of the request, in seconds since the
+    """One instance. `requested` is the last requested state, and `since` the time of the request, in seconds since the
     epoch."""
 
     instance_id: str
@@ -40,7 +40,7 @@ class Machine:
     image: str
     security_groups: tuple[str, ...]
     tags: Mapping[str, str]
-    told: Literal["run", "stop", "terminate"]
+    requested: Literal["run", "stop", "terminate"]
     since: float
     spot: bool = False
     protected: bool = False
@@ -55,7 +55,7 @@ class Machine:
 
     def state(self, now: float, pace: Pace) -> State:
         passed = now - self.since
-        match self.told:
+        match self.requested:
             case "run":
                 return "running" if passed >= pace.start else "pending"
             case "stop":
@@ -112,7 +112,7 @@ class Machines:
                 image=wanted.image,
                 security_groups=wanted.security_groups,
                 tags=MappingProxyType(dict(wanted.tags)),
-                told="run",
+                requested="run",
                 since=self.now(),
                 spot=spot,
                 user_data=wanted.user_data,
@@ -144,13 +144,13 @@ class Machines:
         with self._lock:
             chosen = [self.machine(instance_id) for instance_id in instance_ids]
             for machine in chosen:
-                if machine.protected and machine.told != "terminate":
+                if machine.protected and machine.requested != "terminate":
                     message = (
                         f"The instance '{machine.instance_id}' may not be terminated. Modify its "
                         "'disableApiTermination' instance attribute and try again."
                     )
                     raise Refusal("OperationNotPermitted", message)
-            self._tell("terminate", [machine for machine in chosen if machine.told != "terminate"])
+            self._request("terminate", [machine for machine in chosen if machine.requested != "terminate"])
 
     def stop(self, *instance_ids: str) -> None:
         self._turn("stop", "run", instance_ids)
@@ -190,20 +190,20 @@ class Machines:
 
     def _alive(self, instance_id: str) -> Machine:
         machine = self.machine(instance_id)
-        if machine.told == "terminate":
-            message = f"The instance '{instance_id}' is not in a state from which its attributes can be told."
+        if machine.requested == "terminate":
+            message = f"The instance '{instance_id}' is not in a state from which its attributes can be read."
             raise Refusal("IncorrectInstanceState", message)
         return machine
 
     def _turn(self, to: Literal["run", "stop"], before: str, instance_ids: Sequence[str]) -> None:
         with self._lock:
             chosen = [self._alive(instance_id) for instance_id in instance_ids]
-            self._tell(to, [machine for machine in chosen if machine.told == before])
+            self._request(to, [machine for machine in chosen if machine.requested == before])
 
-    def _tell(self, told: Literal["run", "stop", "terminate"], machines: Iterable[Machine]) -> None:
+    def _request(self, requested: Literal["run", "stop", "terminate"], machines: Iterable[Machine]) -> None:
         for machine in machines:
-            boots = machine.boots + (told == "run")
-            self._machines[machine.instance_id] = replace(machine, told=told, since=self.now(), boots=boots)
+            boots = machine.boots + (requested == "run")
+            self._machines[machine.instance_id] = replace(machine, requested=requested, since=self.now(), boots=boots)
 
     def _seen(self, machine: Machine) -> CloudInstance:
         return CloudInstance(

@@ -438,8 +438,8 @@ def _no_such_upload() -> Refusal:
 
 def _xml(refusal: Refusal, **more: str) -> bytes:
     words = {"Code": refusal.code, "Message": refusal.message, **more}
-    told = "".join(f"<{name}>{escape(word)}</{name}>" for name, word in words.items())
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{told}</Error>'.encode()
+    elements = "".join(f"<{name}>{escape(word)}</{name}>" for name, word in words.items())
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{elements}</Error>'.encode()
 
 
 def _md5(body: bytes) -> hashlib._Hash:

@@ -70,6 +70,6 @@ def internal_plain(message: str) -> Refusal:
 
 def invalid(resource: Resource, name: str, problems: Sequence[str]) -> Refusal:
     """Every problem begins with the path of its field."""
-    said = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
-    message = f'{resource.kind}{"." + resource.group if resource.group else ""} "{name}" is invalid: {said}'
+    text = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
+    message = f'{resource.kind}{"." + resource.group if resource.group else ""} "{name}" is invalid: {text}'
     return Refusal(422, "Invalid", message, {"name": name, "group": resource.group, "kind": resource.kind})

@@ -173,8 +173,8 @@ class Schema:
             has_old = old is not _ABSENT
             data = {"self": self.seen(value), "oldSelf": self.seen(old) if has_old else None}
             for field, problem in self.rules.broken(data, has_old=has_old, unchanged=unchanged):
-                told = "" if isinstance(value, (dict, list)) else f"{_told(value)}: "
-                yield f"{place + field or '<nil>'}: Invalid value: {told}{problem}"
+                shown = "" if isinstance(value, (dict, list)) else f"{_show(value)}: "
+                yield f"{place + field or '<nil>'}: Invalid value: {shown}{problem}"
 
     @cached_property
     def escapes(self) -> bool:
@@ -210,9 +210,9 @@ class Schema:
                 yield self.items, part, known.get(self._key(part), _ABSENT), f"{place}[{number}]"
 
     def _wrong_type(self, value: Any, place: str) -> Fault:
-        told = {bool: "boolean", str: "string", int: "integer", float: "number", dict: "object", list: "array"}
+        shown = {bool: "boolean", str: "string", int: "integer", float: "number", dict: "object", list: "array"}
         wanted = "integer,string" if self._raw.get("x-kubernetes-int-or-string") else self.type
-        kind = told.get(type(value), "null")
+        kind = shown.get(type(value), "null")
         return _blocking(f'{place}: Invalid value: "{kind}": {place} in body must be of type {wanted}: "{kind}"')
 
     def _shape(self, value: Any, place: str) -> Iterator[Fault]:
@@ -220,7 +220,7 @@ class Schema:
         raw = self._raw
         if "enum" in raw and not any(same(value, known) for known in raw["enum"]):
             supported = ", ".join(f'"{known}"' for known in raw["enum"])
-            yield _blocking(f"{place}: Unsupported value: {_told(value)}: supported values: {supported}")
+            yield _blocking(f"{place}: Unsupported value: {_show(value)}: supported values: {supported}")
         if isinstance(value, str):
             fault = self._text(value, place)
             if fault is not None:
@@ -249,25 +249,25 @@ class Schema:
         raw = self._raw
         if len(value) > raw.get("maxLength", len(value)):
             return _blocking(f"{place}: Too long: may not be more than {raw['maxLength']} bytes")
-        said = f'{place}: Invalid value: "{value}": {place} in body '
+        problem_text = f'{place}: Invalid value: "{value}": {place} in body '
         if len(value) < raw.get("minLength", 0):
-            return Fault(f"{said}should be at least {raw['minLength']} chars long")
+            return Fault(f"{problem_text}should be at least {raw['minLength']} chars long")
         if "pattern" in raw and not _pattern(raw["pattern"]).search(value):
-            return Fault(f"{said}should match '{raw['pattern']}'")
+            return Fault(f"{problem_text}should match '{raw['pattern']}'")
         if raw.get("format") in _FORMATS and not _FORMATS[raw["format"]](value):
-            return _blocking(f'{said}must be of type {raw["format"]}: "{value}"')
+            return _blocking(f'{problem_text}must be of type {raw["format"]}: "{value}"')
         return None
 
     def _number(self, value: float, place: str) -> Iterator[Fault]:
         raw = self._raw
         low, high = raw.get("minimum"), raw.get("maximum")
-        said = f"{place}: Invalid value: {value}: {place} in body should be"
+        problem_text = f"{place}: Invalid value: {value}: {place} in body should be"
         if low is not None and (value < low or (value == low and raw.get("exclusiveMinimum"))):
-            yield Fault(f"{said} greater than or equal to {low}")
+            yield Fault(f"{problem_text} greater than or equal to {low}")
         if high is not None and (value > high or (value == high and raw.get("exclusiveMaximum"))):
-            yield Fault(f"{said} less than or equal to {high}")
+            yield Fault(f"{problem_text} less than or equal to {high}")
         if raw.get("multipleOf") and value % raw["multipleOf"]:
-            yield Fault(f"{said} a multiple of {raw['multipleOf']}")
+            yield Fault(f"{problem_text} a multiple of {raw['multipleOf']}")
 
     def _object(self, value: dict[str, Any], place: str) -> Iterator[Fault]:
         raw = self._raw
@@ -301,13 +301,13 @@ class Schema:
         raw = self._raw
         for part in raw.get("allOf") or ():
             yield from Schema(part)._fits(value, place)  # noqa: SLF001 - of its own kind
-        said = f"{place}: Invalid value: {_told(value)}: {place} in body must"
+        problem_text = f"{place}: Invalid value: {_show(value)}: {place} in body must"
         if raw.get("anyOf") and not any(Schema(part).fit(value) for part in raw["anyOf"]):
-            yield Fault(f"{said} validate at least one schema (anyOf)")
+            yield Fault(f"{problem_text} validate at least one schema (anyOf)")
         if raw.get("oneOf") and sum(Schema(part).fit(value) for part in raw["oneOf"]) != 1:
-            yield Fault(f"{said} validate one and only one schema (oneOf)")
+            yield Fault(f"{problem_text} validate one and only one schema (oneOf)")
         if raw.get("not") and Schema(raw["not"]).fit(value):
-            yield Fault(f"{said} not validate the schema (not)")
+            yield Fault(f"{problem_text} not validate the schema (not)")
 
     def _fits(self, value: Any, place: str) -> Iterator[Fault]:
         """Check a schema inside allOf, anyOf, oneOf or not: all limits, without rules."""
@@ -362,7 +362,7 @@ _RESERVED = frozenset(
 )
 
 
-def _told(value: Any) -> str:
+def _show(value: Any) -> str:
     return {dict: '"object"', list: '"array"', bool: '"boolean"'}.get(type(value)) or (
         f'"{value}"' if isinstance(value, str) else str(value)
     )

@@ -71,7 +71,7 @@ class ApiServer:
         chance: random.Random | None = None,
         execute: Command | None = None,
         may: Rule | None = None,
-        webhook: webhooks.Call = webhooks.nobody,
+        webhook: webhooks.Call = webhooks.no_webhook,
         lends: bool = False,
     ) -> None:
         self.store = store
@@ -440,15 +440,15 @@ class ApiServer:
     def _agree(self, kind: Kind, resource: Resource, body: Object) -> None:
         """Check apiVersion and kind of the body against the request; built-in kinds get them from the request."""
         for word, wanted in (("kind", resource.kind), ("apiVersion", resource.api_version)):
-            told = body.get(word)
-            if told is None and not kind.custom:
+            given = body.get(word)
+            if given is None and not kind.custom:
                 continue
-            if told is None:
+            if given is None:
                 raise refusal.bad_request(f"Object '{word.capitalize()}' is missing")
-            if told != wanted:
+            if given != wanted:
                 what = "API version" if word == "apiVersion" else word
                 raise refusal.bad_request(
-                    f"the {what} in the data ({told}) does not match the expected {what} ({wanted})"
+                    f"the {what} in the data ({given}) does not match the expected {what} ({wanted})"
                 )
 
     def _name(self, kind: Kind, metadata: Object) -> None:

@@ -27,7 +27,7 @@ _GROUP = (
 )
 
 
-def nobody(_client: Object, _review: Object) -> Object:
+def no_webhook(_client: Object, _review: Object) -> Object:
     raise Unanswered("dial tcp: connect: connection refused")
 
 
@@ -105,9 +105,9 @@ def _ask(call: Call, webhook: Object, write: Write, uid: str) -> None:
         raise refusal.internal(why) from error
     if not response.get("allowed"):
         status = response.get("status") or {}
-        said = f": {status['message']}" if status.get("message") else " without explanation"
+        explanation = f": {status['message']}" if status.get("message") else " without explanation"
         code, reason = status.get("code") or 403, status.get("reason") or "Forbidden"
-        raise Refusal(code, reason, f'admission webhook "{name}" denied the request{said}')
+        raise Refusal(code, reason, f'admission webhook "{name}" denied the request{explanation}')
 
 
 def _post(client: Object) -> str:
