@@ -55,6 +55,7 @@ class MemoryKubernetes:
         self.name = name
         self.server = f"https://{name}.example:6443"
         self.unverified = ""
+        self.context = ""
         self.objects: dict[Key, Object] = {}
         self.asked: list[tuple[Any, ...]] = []
         self.before: Callable[[str], None] = lambda verb: None

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     snapshot_part_mib: int = Field(default=128, ge=5, le=4096)
     aws_zone_id: str = Field(min_length=1)
     external_dns_domain: str = Field(min_length=1)
+    mgmt_context: str | None = None
+    mgmt2_context: str | None = None
+    hc_context: str | None = None
     mgmt_cluster_name: str = Field(min_length=1)
     mgmt2_cluster_name: str = Field(min_length=1)
     mgmt2_region: str | None = None

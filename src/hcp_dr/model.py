@@ -57,6 +57,9 @@ class Case:
     source_uid: str = ""  # of namespace kube-system of the management cluster
     destination_uid: str = ""
     hosted_cluster_uid: str = ""  # of the HostedCluster on the source
+    source_context: str = ""  # of the kubeconfigs: a later change of a current-context changes nothing
+    destination_context: str = ""
+    hosted_context: str = ""
     cluster_id: str = ""  # of the hosted cluster, from its HostedCluster and from ClusterVersion inside it
 
     @property

@@ -12,9 +12,11 @@ from hcp_dr.cli.options import (
     DnsOption,
     DocumentedKey,
     EnvFile,
+    FromContext,
     IgnoreCheck,
     OutputOption,
     Reason,
+    ToContext,
     Yes,
     context_of,
 )
@@ -39,6 +41,8 @@ def backup(
     reason: Reason = None,
     documented_key: DocumentedKey = False,
     yes: Yes = False,
+    from_context: FromContext = None,
+    to_context: ToContext = None,
 ) -> None:
     """Pause, export, fence and snapshot the hosted cluster, and release its DNS names (8.6.2)."""
     if online:
@@ -48,7 +52,10 @@ def backup(
                 "releases no DNS names, copies no snapshot, and ignores no check.",
                 todo="Run the command without these options.",
             )
-        return show_outcome(backup_online(context_of(env_file, backup, output)), output)
+        return show_outcome(
+            backup_online(context_of(env_file, backup, output, from_context=from_context, to_context=to_context)),
+            output,
+        )
     reasons = reasons_by_check(ignore_check, reason)
-    context = context_of(env_file, backup, output, yes=yes)
+    context = context_of(env_file, backup, output, yes=yes, from_context=from_context, to_context=to_context)
     return show_outcome(command.backup(context, dns=dns, reasons=reasons, documented_key=documented_key), output)

@@ -24,6 +24,13 @@ from hcp_dr.report import checks as check_report
 
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file with the documented variables.")]
 Backup = Annotated[Path | None, typer.Option("--backup", help="The backup folder; default: BACKUP_DIR.")]
+FromContext = Annotated[
+    str | None, typer.Option("--context", help="The context of MGMT_KUBECONFIG, the source; default: MGMT_CONTEXT.")
+]
+ToContext = Annotated[
+    str | None,
+    typer.Option("--to-context", help="The context of MGMT2_KUBECONFIG, the destination; default: MGMT2_CONTEXT."),
+]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="Format on stdout: text, json or yaml.")]
 DnsOption = Annotated[
     Dns,
@@ -54,17 +61,30 @@ DocumentedKey = Annotated[
 
 
 def context_of(
-    env_file: Path | None, backup: Path | None = None, output: Output = "text", *, yes: bool = False
+    env_file: Path | None,
+    backup: Path | None = None,
+    output: Output = "text",
+    *,
+    yes: bool = False,
+    from_context: str | None = None,
+    to_context: str | None = None,
 ) -> Context:
     """The context of a command on this terminal. Raises SettingsError."""
+    contexts = contexts_of(from_context, to_context)
     context = replace(
-        from_environment(env_file, backup, confirm=lambda request: confirm(request, yes=yes)),
+        from_environment(env_file, backup, confirm=lambda request: confirm(request, yes=yes), contexts=contexts),
         on_progress=ProgressPrinter(),
         on_blocked=lambda checks: show(output, check_report.to_json(checks), check_report.to_text(checks)),
     )
     context.while_working = lambda: _stoppable(context)
     set_backup_folder(lambda: Path(context.chosen.folder) if context.chosen is not None else None, env_file)
     return context
+
+
+def contexts_of(from_context: str | None, to_context: str | None) -> dict[str, str]:
+    """The contexts given as options, by variable."""
+    chosen = {"MGMT_CONTEXT": from_context, "MGMT2_CONTEXT": to_context}
+    return {variable: name for variable, name in chosen.items() if name}
 
 
 @contextmanager

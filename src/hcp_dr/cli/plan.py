@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hcp_dr.cli.asking import show
-from hcp_dr.cli.options import Backup, DnsOption, EnvFile, OutputOption, context_of
+from hcp_dr.cli.options import Backup, DnsOption, EnvFile, FromContext, OutputOption, ToContext, context_of
 from hcp_dr.commands import plan as command
 from hcp_dr.report import plan as report
 
@@ -25,8 +25,15 @@ def plan(
     source_lost: Annotated[
         bool, typer.Option("--source-lost", help="With restore: plan for a source that does not answer.")
     ] = False,
+    from_context: FromContext = None,
+    to_context: ToContext = None,
 ) -> None:
     """Print the actions, waits and checks of each step. Nothing is written anywhere."""
-    result = command.plan(context_of(env_file, backup, output), phase, dns=dns, source_lost=source_lost)
+    result = command.plan(
+        context_of(env_file, backup, output, from_context=from_context, to_context=to_context),
+        phase,
+        dns=dns,
+        source_lost=source_lost,
+    )
     parts = (result.command, result.steps, result.estimate)
     show(output, report.to_json(*parts), report.to_text(*parts))

@@ -8,9 +8,11 @@ from hcp_dr.cli.options import (
     DnsOption,
     DocumentedKey,
     EnvFile,
+    FromContext,
     IgnoreCheck,
     OutputOption,
     Reason,
+    ToContext,
     Yes,
     context_of,
 )
@@ -27,8 +29,10 @@ def relocate(
     reason: Reason = None,
     documented_key: DocumentedKey = False,
     yes: Yes = False,
+    from_context: FromContext = None,
+    to_context: ToContext = None,
 ) -> None:
     """Relocate the hosted cluster from the source to the destination management cluster."""
     reasons = reasons_by_check(ignore_check, reason)
-    context = context_of(env_file, backup, output, yes=yes)
+    context = context_of(env_file, backup, output, yes=yes, from_context=from_context, to_context=to_context)
     show_outcome(command.relocate(context, dns=dns, reasons=reasons, documented_key=documented_key), output)

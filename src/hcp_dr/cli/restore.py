@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hcp_dr.cli.asking import show_outcome
-from hcp_dr.cli.options import Backup, EnvFile, OutputOption, Yes, context_of
+from hcp_dr.cli.options import Backup, EnvFile, FromContext, OutputOption, ToContext, Yes, context_of
 from hcp_dr.commands import restore as command
 from hcp_dr.commands.restore_lost import restore_lost
 from hcp_dr.errors import SettingsError
@@ -24,6 +24,8 @@ def restore(
     ] = False,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="The reason for --source-lost.")] = "",
     yes: Yes = False,
+    from_context: FromContext = None,
+    to_context: ToContext = None,
 ) -> None:
     """Restore the hosted cluster on the destination from the backup folder (8.6.3).
 
@@ -33,6 +35,6 @@ def restore(
         raise SettingsError(
             what="--reason is only allowed with --source-lost.", todo="Run the command without --reason."
         )
-    context = context_of(env_file, backup, output, yes=yes)
+    context = context_of(env_file, backup, output, yes=yes, from_context=from_context, to_context=to_context)
     result = restore_lost(context, reason=reason) if source_lost else command.restore(context)
     show_outcome(result, output)

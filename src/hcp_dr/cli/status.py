@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from hcp_dr.cli.asking import show
-from hcp_dr.cli.options import Backup, EnvFile, OutputOption
+from hcp_dr.cli.options import Backup, EnvFile, FromContext, OutputOption, ToContext, contexts_of
 from hcp_dr.commands import status as command
 from hcp_dr.commands.environment import from_environment
 from hcp_dr.report import status as report
 
 
-def status(env_file: EnvFile = None, backup: Backup = None, output: OutputOption = "text") -> None:
+def status(
+    env_file: EnvFile = None,
+    backup: Backup = None,
+    output: OutputOption = "text",
+    *,
+    from_context: FromContext = None,
+    to_context: ToContext = None,
+) -> None:
     """Print the state of the relocation, the holder of the Leases, and what to do next. Reads only."""
-    result = command.status(from_environment(env_file, backup))
+    result = command.status(from_environment(env_file, backup, contexts=contexts_of(from_context, to_context)))
     value = report.to_json(result)
     show(output, value, report.to_text(value, result.now))

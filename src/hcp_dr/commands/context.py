@@ -65,8 +65,9 @@ class Aws(Protocol):
 class Connections(Protocol):
     """Ways to open the ports. Opening one may fail while the rest still open."""
 
-    def cluster(self, side: Side) -> Kubernetes:
-        """Raises UnreadableKubeconfig."""
+    def cluster(self, side: Side, pinned: str = "") -> Kubernetes:
+        """`pinned` is the context with which the relocation began, used unless the settings name a context; "" if none
+        is known. Raises UnreadableKubeconfig."""
         ...
 
     def aws(self) -> Aws:
@@ -214,8 +215,9 @@ class Context:
         """Raises UnreadableKubeconfig, SettingsError."""
         if self._ports is None:
             connections = self.connections
-            source, destination = connections.cluster("source"), connections.cluster("destination")
-            hosted, aws = connections.cluster("hosted"), connections.aws()
+            folder = self.folder  # first: its journal has the contexts of the kubeconfigs
+            source, destination, hosted = (self._open(side) for side in ("source", "destination", "hosted"))
+            aws = connections.aws()
             self._ports = Ports(
                 source=source,
                 destination=destination,
@@ -224,7 +226,7 @@ class Context:
                 zone=aws.zone,
                 instances=aws.instances,
                 identity=aws.identity,
-                archive=self.folder,
+                archive=folder,
                 fresh_id=connections.fresh_id,
                 now=connections.now,
             )
@@ -236,7 +238,13 @@ class Context:
 
     def cluster(self, side: Side) -> Kubernetes:
         """A single cluster. Raises UnreadableKubeconfig."""
-        return self._ports.cluster(side) if self._ports is not None else self.connections.cluster(side)
+        return self._ports.cluster(side) if self._ports is not None else self._open(side)
+
+    def _open(self, side: Side) -> Kubernetes:
+        """By the context with which the relocation of the folder began: a changed current-context moves nothing."""
+        case = (self._folder.story() if self._folder is not None else None) or JournalState()
+        pinned = (case.case or {}).get(f"{side}_context")
+        return self.connections.cluster(side, pinned if isinstance(pinned, str) else "")
 
     def bucket(self) -> Bucket:
         """Raises SettingsError."""

@@ -32,7 +32,14 @@ def api_hostname(hosted_cluster: Object) -> str:
 def discover_relocation(context: Context) -> Case:
     """The relocation that would begin now, in the context's backup folder. Raises as `discover`."""
     backup_id = backup_id_of(context.folder.name, context.ports.fresh_id()[:6])
-    return discover(context.requested, context.ports.source, context.ports.destination, backup_id)
+    ports = context.ports
+    case = discover(context.requested, ports.source, ports.destination, backup_id)
+    return replace(
+        case,
+        source_context=ports.source.context,
+        destination_context=ports.destination.context,
+        hosted_context=ports.hosted.context,
+    )
 
 
 def discover(requested: Requested, source: Kubernetes, destination: Kubernetes, backup_id: str) -> Case:

@@ -29,14 +29,14 @@ class KubeconfigsAndAws:
     settings: config.Settings
     variables: Mapping[str, str]
 
-    def cluster(self, side: Side) -> Kubernetes:
-        match side:
-            case "source":
-                return connect_kube(self.settings.mgmt_kubeconfig, "source", variable="MGMT_KUBECONFIG")
-            case "destination":
-                return connect_kube(self.settings.mgmt2_kubeconfig, "destination", variable="MGMT2_KUBECONFIG")
-            case "hosted":
-                return connect_kube(self.settings.hc_kubeconfig, "hosted", variable="HC_KUBECONFIG")
+    def cluster(self, side: Side, pinned: str = "") -> Kubernetes:
+        settings = self.settings
+        path, context, prefix = {
+            "source": (settings.mgmt_kubeconfig, settings.mgmt_context, "MGMT"),
+            "destination": (settings.mgmt2_kubeconfig, settings.mgmt2_context, "MGMT2"),
+            "hosted": (settings.hc_kubeconfig, settings.hc_context, "HC"),
+        }[side]
+        return connect_kube(path, side, context=context or pinned or None, variable=f"{prefix}_KUBECONFIG")
 
     def aws(self) -> Aws:
         settings = self.settings
@@ -66,10 +66,12 @@ def from_environment(
     backup: Path | None = None,
     *,
     confirm: Callable[[Confirmation], None] = refuse,
+    contexts: Mapping[str, str] | None = None,
 ) -> Context:
     """The context described by the documented variables, from the environment and `env_file`. `backup` is the backup
-    folder; by default the variables name it. Opens nothing. Raises SettingsError."""
-    variables = config.variables(env_file)
+    folder; by default the variables name it. `contexts` are contexts of kubeconfigs by variable (MGMT_CONTEXT, ...),
+    in place of the variables' own. Opens nothing. Raises SettingsError."""
+    variables = config.variables(env_file) | dict(contexts or {})
     settings = config.load(variables)
     return Context(
         requested=requested_by(settings),

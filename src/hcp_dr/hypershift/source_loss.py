@@ -33,6 +33,7 @@ class LostSource:
 
     name = "source"
     server = "(lost)"
+    context = ""
     unverified = ""  # it gets no request
 
     def __getattr__(self, verb: str) -> NoReturn:

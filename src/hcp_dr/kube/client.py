@@ -65,6 +65,10 @@ class Cluster:
         return self._transport.access.server
 
     @property
+    def context(self) -> str:
+        return self._transport.access.context
+
+    @property
     def unverified(self) -> str:
         return self._transport.access.unverified
 

@@ -63,6 +63,7 @@ class Access:
     insecure: bool
     proxy_url: str | None = field(repr=False)  # may contain a password
     user: User
+    context: str = ""  # its name in the kubeconfig
 
     @property
     def unverified(self) -> str:
@@ -96,7 +97,7 @@ def read(path: Path, context: str | None = None) -> Access:
     cluster = _named(fields, "clusters", "cluster", selected.text("cluster") or "")
     user_name = selected.text("user")
     user = _named(fields, "users", "user", user_name) if user_name else Fields({})
-    return _access(cluster, user, path.parent)
+    return replace(_access(cluster, user, path.parent), context=context_name)
 
 
 def _access(cluster: Fields, user: Fields, folder: Path) -> Access:

@@ -73,6 +73,11 @@ class Kubernetes(Protocol):
         ...
 
     @property
+    def context(self) -> str:
+        """The name of its context in the kubeconfig, "" for a cluster without a kubeconfig."""
+        ...
+
+    @property
     def unverified(self) -> str:
         """Why neither the server's identity nor the secrecy of the connection is certain; "" if the server's
         certificate is verified."""

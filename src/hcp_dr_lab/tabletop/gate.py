@@ -70,6 +70,10 @@ class _Gate:
         return self._port.server
 
     @property
+    def context(self) -> Any:
+        return self._port.context
+
+    @property
     def unverified(self) -> Any:
         return self._port.unverified
 

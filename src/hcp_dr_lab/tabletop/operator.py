@@ -218,7 +218,7 @@ class _Doors:
 
     ports: Ports
 
-    def cluster(self, side: Side) -> Kubernetes:
+    def cluster(self, side: Side, pinned: str = "") -> Kubernetes:  # noqa: ARG002 - no kubeconfig
         return self.ports.cluster(side)
 
     def aws(self) -> Ports:

@@ -53,6 +53,10 @@ class Client:
         return self._server
 
     @property
+    def context(self) -> str:
+        return ""
+
+    @property
     def unverified(self) -> str:
         return ""
 
