@@ -12,7 +12,7 @@ import yaml
 
 from hcp_dr.commands.context import Context
 from hcp_dr.commands.discover import discover_relocation
-from hcp_dr.commands.environment import from_environment
+from hcp_dr.commands.environment import KubeconfigsAndAws, from_environment
 from hcp_dr.engine.journal import Journal
 from hcp_dr.errors import UnreadableKubeconfig
 from hcp_dr.model import Side
@@ -43,9 +43,7 @@ def open_context(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) 
     for name, value in WHOLE.items():
         monkeypatch.setenv(name, str(tmp_path / name) if name.endswith("KUBECONFIG") else value)
     monkeypatch.setenv("BACKUP_DIR", str(folder))
-    monkeypatch.setenv("MGMT2_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    monkeypatch.setattr(KubeconfigsAndAws, "aws", lambda _: relocatable().ports)
 
     def opened(current: str = "stage", contexts: Mapping[str, str] | None = None) -> Context:
         for prefix in SIDES.values():
