@@ -7,7 +7,7 @@ never its resource in the cloud.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
@@ -21,9 +21,19 @@ from hcp_dr.hypershift.operator_claim import read_claim
 from hcp_dr.hypershift.state import NONCE, UNPROVEN
 from hcp_dr.hypershift.workloads import Workload, workloads
 from hcp_dr.kube.port import Kubernetes, Object, Resource
-from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
+from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, POD
 from hcp_dr.model import Case, Ports, Side
-from hcp_dr.objects.reading import annotations_of, condition, finalizers_of, is_deleting, name_of, namespace_of, uid_of
+from hcp_dr.objects.reading import (
+    annotations_of,
+    condition,
+    dig,
+    finalizers_of,
+    is_deleting,
+    labels_of,
+    name_of,
+    namespace_of,
+    uid_of,
+)
 from hcp_dr.objects.select import of_infrastructure
 from hcp_dr.upstream import (
     AVAILABLE,
@@ -47,6 +57,7 @@ CAN_TERMINATE_INSTANCES = (
     KARPENTER_OPERATOR,
 )
 """Deployments of the control plane namespace that could terminate instances, or start such a Deployment."""
+_LABELS = ("app", "name")
 PROOF = (
     steps.VERIFY_PUBLISH_API,
     steps.VERIFY_IDENTITY,
@@ -168,11 +179,41 @@ def terminators(cluster: Kubernetes, case: Case) -> tuple[Workload, ...]:
     return tuple(item for item in own if item.name in CAN_TERMINATE_INSTANCES)
 
 
+def uncounted_pods(
+    cluster: Kubernetes, namespace: str, names: Collection[str], counted: Iterable[Workload]
+) -> tuple[str, ...]:
+    """Running pods of these controllers that no Deployment counts: its deletion can leave them behind. Recognized by
+    the ServiceAccount, or by the label `app` or `name`."""
+    known = {pod.uid for item in counted for pod in item.pods}
+    return tuple(
+        f"Pod {namespace}/{name_of(pod)} without a Deployment"
+        for pod in cluster.list(POD, namespace).items
+        if uid_of(pod) not in known
+        and dig(pod, "status", "phase") not in ("Succeeded", "Failed")
+        and not {dig(pod, "spec", "serviceAccountName"), *(labels_of(pod).get(key) for key in _LABELS)}.isdisjoint(
+            names
+        )
+    )
+
+
+def running(cluster: Kubernetes, case: Case) -> tuple[str, ...]:
+    """The dangerous controllers of the control plane namespace that have pods, or desired replicas."""
+    own = terminators(cluster, case)
+    left = uncounted_pods(cluster, case.control_plane_namespace, CAN_TERMINATE_INSTANCES, own)
+    return (*(str(item) for item in own if not item.stopped), *left)
+
+
+def running_operator(cluster: Kubernetes) -> tuple[str, ...]:
+    """The HyperShift operator, if it has pods or desired replicas."""
+    own = operator_of(cluster)
+    left = uncounted_pods(cluster, OPERATOR_NAMESPACE, (OPERATOR,), own)
+    return (*(str(item) for item in own if not item.stopped), *left)
+
+
 def guard(ports: Ports, case: Case, memory: RunState) -> Guard:
-    operator = operator_of(ports.source)
-    dangerous = (*operator, *terminators(ports.source, case))
-    alive = tuple(str(item) for item in dangerous if not item.stopped)
-    claim = "" if all(item.stopped for item in operator) else read_claim(ports, case, "source").describe()
+    operator = running_operator(ports.source)
+    claim = read_claim(ports, case, "source").describe() if operator else ""
+    alive = (*operator, *running(ports.source, case))
     return replace(proven(ports, case, memory), alive=alive, claim=claim)
 
 

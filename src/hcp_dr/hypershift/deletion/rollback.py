@@ -19,7 +19,15 @@ from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.deletion import no_return
 from hcp_dr.hypershift.deletion.no_return import Started
-from hcp_dr.hypershift.deletion.protocol import Removable, dangerous_alive, operator_of, removable, remove, terminators
+from hcp_dr.hypershift.deletion.protocol import (
+    Removable,
+    dangerous_alive,
+    operator_of,
+    removable,
+    remove,
+    running,
+    uncounted_pods,
+)
 from hcp_dr.hypershift.inventory import MACHINERY
 from hcp_dr.hypershift.operator_claim import Claim, read_claim
 from hcp_dr.hypershift.state import DESTINATION_OPERATOR_BEFORE
@@ -84,7 +92,10 @@ def _is_of(case: Case, resource: Resource, item: Object) -> bool:
 
 
 def alive(ports: Ports, case: Case) -> tuple[str, ...]:
-    return tuple(str(item) for item in terminators(ports.destination, case) if not item.stopped)
+    """Of the control plane namespace, and operator pods without a Deployment; the Deployment itself is stopped."""
+    operator = operator_of(ports.destination)
+    left = uncounted_pods(ports.destination, OPERATOR_NAMESPACE, (OPERATOR,), operator)
+    return (*running(ports.destination, case), *left)
 
 
 def strangers(ports: Ports, case: Case, namespace: str) -> tuple[str, ...]:
