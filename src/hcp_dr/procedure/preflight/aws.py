@@ -10,10 +10,11 @@ from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.bucket_probe import Probe, read_probe
 from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.hypershift.dns.external_dns import source_owner, under
-from hcp_dr.hypershift.dns.records import owned, owners_of
+from hcp_dr.hypershift.dns.records import fixed_names, kept_at, owned, owners_of, strangers_at
 from hcp_dr.hypershift.etcd.restore_url import URL_LENGTH as URL_LIMIT
 from hcp_dr.hypershift.etcd.restore_url import URL_SECONDS
 from hcp_dr.hypershift.machines.instances import aws_machines, instance_id, instance_ids
+from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
 
 NEEDED_SECONDS = 2 * 3600
@@ -34,6 +35,7 @@ class Facts:
     not_running: tuple[str, ...]
     spot: tuple[str, ...]
     instances: int
+    foreign_records: tuple[str, ...] = ()  # address records of others at the hosted cluster's other names
     lasts: bool | None = True  # are the credentials valid for NEEDED_SECONDS; None if the session has no known end
 
 
@@ -44,6 +46,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     instances = {instance.instance_id: instance for instance in ports.instances.describe(wanted)}
     records = ports.zone.records()
     owner = source_owner(ports, case, records)
+    names = fixed_names(ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)) - {case.api_hostname}
+    kept = kept_at(records, owner, case.control_plane_namespace, names)
     return Facts(
         probe=read_probe(ports, case, memory),
         url_length=len(url),
@@ -57,6 +61,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         not_running=tuple(i for i in wanted if i not in instances or instances[i].state != "running"),
         spot=tuple(i.instance_id for i in instances.values() if i.spot),
         instances=len(wanted),
+        foreign_records=tuple(f"{each.type} {each.name}" for each in strangers_at(records, kept, names)),
         lasts=ports.identity.lasts(NEEDED_SECONDS),
     )
 
@@ -68,6 +73,7 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         _check_url(facts),
         _check_zone(facts),
         _check_api_record(facts),
+        _check_foreign_records(facts),
         _check_machines(facts),
     ]
     if facts.spot:
@@ -144,6 +150,19 @@ def _check_api_record(facts: Facts) -> Check:
             "relocation to return the record",
         )
     return Check("api_record", "ok", f"{facts.api_hostname} belongs to the source's external-dns")
+
+
+def _check_foreign_records(facts: Facts) -> Check:
+    if not facts.foreign_records:
+        return Check("foreign_records", "ok", "no record of others is at the hosted cluster's names")
+    return Check(
+        "foreign_records",
+        "blocked",
+        f"records at the hosted cluster's names that the source's external-dns does not own: "
+        f"{', '.join(facts.foreign_records)}",
+        "the destination's external-dns cannot replace them, and the names would keep leading to the source",
+        "delete these records, or let the source's external-dns own them",
+    )
 
 
 def _check_machines(facts: Facts) -> Check:
