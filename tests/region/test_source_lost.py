@@ -105,7 +105,7 @@ def test_it_comes_back_from_an_online_backup_and_the_source_that_returns_harms_n
         losing, source_alone = verdict.reasons
         assert losing.startswith(f"{len(verdict.lost)} acknowledged writes are lost")
         assert source_alone.startswith(f"split brain: the source {FIRST.name} acknowledged")
-        assert f"after the snapshot from which the destination {SECOND.name} was made" in source_alone
+        assert f"after the snapshot that was restored on the destination {SECOND.name}" in source_alone
         assert first_lost(writes(observation), verdict.lost) > moment_of(folder)
         assert protected(hosted) == set()
 
