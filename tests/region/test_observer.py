@@ -375,7 +375,9 @@ def test_two_control_planes_from_one_snapshot_are_told(hosted: Hosted, tmp_path:
     assert verdict.split_brain
     brains = [reason for reason in verdict.reasons if reason.startswith("split brain")]
     assert any("were both ready" in reason for reason in brains)
-    assert any(f"the source {FIRST.name} acknowledged" in told and "after the first write on" in told for told in brains)
+    assert any(
+        f"the source {FIRST.name} acknowledged" in told and "after the first write on" in told for told in brains
+    )
     assert any("after the snapshot" in told for told in brains)
     assert {write.kept for write in left} == {False, True}
     assert len(verdict.lost) > 10
