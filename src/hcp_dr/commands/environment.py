@@ -14,7 +14,7 @@ from hcp_dr.aws.client import Aws, settings_from
 from hcp_dr.aws.client import connect as connect_aws
 from hcp_dr.commands.backups import BackupsOnDisk
 from hcp_dr.commands.context import Confirmation, Context, Requested
-from hcp_dr.errors import ConfirmationMissing
+from hcp_dr.errors import ConfirmationMissing, UnreadableKubeconfig
 from hcp_dr.kube.client import connect as connect_kube
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.model import Side
@@ -36,7 +36,15 @@ class KubeconfigsAndAws:
             "destination": (settings.mgmt2_kubeconfig, settings.mgmt2_context, "MGMT2"),
             "hosted": (settings.hc_kubeconfig, settings.hc_context, "HC"),
         }[side]
-        return connect_kube(path, side, context=context or pinned or None, variable=f"{prefix}_KUBECONFIG")
+        try:
+            return connect_kube(path, side, context=context or pinned or None, variable=f"{prefix}_KUBECONFIG")
+        except UnreadableKubeconfig as error:
+            if pinned and not context:
+                error.remedy = (
+                    f"The relocation began with context {pinned}; if it has another name here, set {prefix}_CONTEXT. "
+                    f"{error.remedy}"
+                )
+            raise
 
     def aws(self) -> Aws:
         settings = self.settings

@@ -93,6 +93,9 @@ def read(path: Path, context: str | None = None) -> Access:
     context_name = context or fields.text("current-context")
     if not context_name:
         raise UnusableError("it has no current-context")
+    existing = [entry.text("name") or "?" for entry in fields.maps("contexts")]
+    if context_name not in existing:
+        raise UnusableError(f"it has no context named {context_name!r}, but {', '.join(existing) or 'none'}")
     selected = _named(fields, "contexts", "context", context_name)
     cluster = _named(fields, "clusters", "cluster", selected.text("cluster") or "")
     user_name = selected.text("user")

@@ -92,8 +92,10 @@ def test_a_context_that_is_not_there_is_named(open_context: Open, folder: Path) 
     begun_in(folder, source_context="gone")
     context = open_context()
     assert context.folder
-    with pytest.raises(UnreadableKubeconfig, match="gone"):
+    with pytest.raises(UnreadableKubeconfig) as caught:
         context.cluster("source")
+    assert "it has no context named 'gone', but stage, prod" in caught.value.what
+    assert "The relocation began with context gone; if it has another name here, set MGMT_CONTEXT." in caught.value.next
 
 
 @pytest.mark.parametrize("odd", [None, 7, ["prod"], ""])
