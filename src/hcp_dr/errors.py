@@ -56,7 +56,7 @@ import re
 from functools import partial
 from typing import ClassVar, Self
 
-from hcp_dr.hiding import without_keys
+from hcp_dr.hiding import safe, without_keys
 
 DONE, DONE_WITH_WARNINGS = 0, 1
 """The exit codes of success; the second if a check of the run is a warning."""
@@ -106,7 +106,8 @@ class HcpDrError(Exception):
 
     def paragraph(self, resume: str = "hcp-dr resume") -> str:
         """The failure, the state left behind and the next action, in one paragraph."""
-        return " ".join(part for part in (self.what, self.left_as, self.what_next(resume)) if part)
+        parts = (self.what, self.left_as, self.what_next(resume))
+        return str(safe(" ".join(part for part in parts if part)))
 
     def before_anything(self, left: str) -> Self:
         """The same error before a command began: `left` describes the state, and no command can be resumed."""

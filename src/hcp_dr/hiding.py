@@ -1,8 +1,10 @@
-"""Removes secrets from texts: signatures of presigned URLs, tokens, passwords, private keys quoted by libraries."""
+"""Removes secrets from texts: signatures of presigned URLs, tokens, passwords, private keys quoted by libraries; and
+characters that a terminal would obey. Every text for people and every text of the journal passes here."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 _HIDDEN = "(hidden)"
 _BY_SHAPE = (
@@ -23,6 +25,23 @@ _BY_NAME = (
     ),
     rf"\1{_HIDDEN}",
 )
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters except tab and line feed, and those that change the direction of text."""
+
+
+def safe(value: Any) -> Any:
+    """A text, or every text in lists and mappings, without the form of a secret and with control characters escaped."""
+    match value:
+        case str():
+            return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], without_keys(value))
+        case dict():
+            return {safe(key): safe(each) for key, each in value.items()}
+        case list() | tuple():
+            return [safe(each) for each in value]
+        case _:
+            return value
 
 
 def without_keys(text: str) -> str:

@@ -3,6 +3,7 @@ again at once. Without the watch the same acts are dangers (test_dangers)."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.objects.archive import Manifest
 from hcp_dr.objects.reading import name_of
+from hcp_dr_lab.ground.layout import BUCKET
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending
 from tests.tabletop.scene import Scene, scene
@@ -119,6 +121,30 @@ def test_what_is_changed_while_the_fence_is_lifted_reaches_objects_that_were_mad
     assert (moved["channel"], moved["configuration"]) == ("stable", {"proxy": {"noProxy": "example.com"}})
     assert [pool["spec"].get("nodeDrainTimeout") for pool in there.list(r.NODE_POOL).items] == ["5m"]
     assert here.verdict().reasons == ()
+
+
+def test_a_password_in_a_spec_that_is_carried_again_is_nowhere_to_be_read() -> None:
+    """It reaches the destination, and neither the journal, nor its mirror, nor the progress."""
+    here = scene()
+    proxy = {"httpProxy": "http://user:pa55word@proxy.example:3128"}
+
+    def apply() -> None:
+        spec = {"configuration": {"proxy": proxy}}
+        source(here).patch(r.HOSTED_CLUSTER, "shop", "clusters", {"spec": spec})
+        lift(here)
+
+    during(here, "restore.refresh_external_dns", apply)
+    ending = here.operator.relocate()
+    assert ending.error is None
+    moved = here.world.sides[1].client().get(r.HOSTED_CLUSTER, "shop", "clusters")["spec"]
+    assert moved["configuration"] == {"proxy": proxy}
+    assert "proxy.example" in json.dumps([dict(line) for line in ending.story.lines])
+    told = [progress.text for progress in here.operator.told]
+    mirrored = here.world.cloud.storage
+    stored = [mirrored.get(BUCKET, key).body for key in mirrored.keys_of(BUCKET, "hcp-dr/") if key.endswith(".jsonl")]
+    assert stored
+    for text in (json.dumps([dict(line) for line in ending.story.lines]), *told, *map(str, stored)):
+        assert "pa55word" not in text
 
 
 def test_after_it_the_source_is_closed_again_at_once() -> None:

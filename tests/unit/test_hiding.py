@@ -6,7 +6,10 @@ import base64
 
 import pytest
 
-from hcp_dr.errors import ClusterUnreachable
+from hcp_dr import hiding
+from hcp_dr.engine.journal import JournalState
+from hcp_dr.engine.progress import Progress
+from hcp_dr.errors import ClusterUnreachable, Refused
 from hcp_dr.hiding import without_keys, without_secrets
 
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIhidden\nhidden\n-----END RSA PRIVATE KEY-----"
@@ -60,3 +63,29 @@ def test_what_is_named_like_a_secret_is_in_no_details(text: str) -> None:
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert without_keys(text) == without_secrets(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain text\twith a tab\nand a line", "plain text\twith a tab\nand a line"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("file\u202etxt.exe", "file\\u202etxt.exe"),
+        ("http://user:pa55word@proxy.example:3128", "http://(hidden)@proxy.example:3128"),
+        ("ä, 日本", "ä, 日本"),
+    ],
+)
+def test_a_text_for_people(text: str, shown: str) -> None:
+    assert hiding.safe(text) == shown
+    assert hiding.safe({text: [text, 7, None, True, (text,)]}) == {shown: [shown, 7, None, True, [shown]]}
+    assert Progress("note", "", text).text == shown
+    assert shown in Refused(what=text, todo="").paragraph()
+
+
+def test_a_text_in_the_journal_is_safe_and_what_is_remembered_is_exact() -> None:
+    proxy = "http://user:pa55word@proxy.example"
+    story = JournalState()
+    for line in ({"line": "intent", "step": "s", "actions": [proxy]}, {"line": "remember", "key": "k", "value": proxy}):
+        story = story.after(story.seal(line))
+    assert story.lines[0]["actions"] == ["http://(hidden)@proxy.example"]
+    assert story.memory.values["k"] == proxy

@@ -8,6 +8,7 @@ from typing import Any
 from hcp_dr.commands.context import Folder
 from hcp_dr.engine.journal import JournalState
 from hcp_dr.errors import ArchiveError
+from hcp_dr.hiding import safe
 from hcp_dr.report import page, relocation
 
 
@@ -22,12 +23,12 @@ def read_report(folder: Folder) -> dict[str, Any]:
             left="",
             todo="Pass the backup folder that `hcp-dr` printed with --backup.",
         )
-    return relocation.to_json(story, backup_dir=folder.folder)
+    return dict(safe(relocation.to_json(story, backup_dir=folder.folder)))
 
 
 def write_report(folder: Folder, story: JournalState) -> None:
     """Beside the journal, as JSON, text and HTML. Raises ArchiveError."""
-    report = relocation.to_json(story, backup_dir=folder.folder)
+    report = safe(relocation.to_json(story, backup_dir=folder.folder))
     folder.write("report.json", json.dumps(report, indent=1) + "\n")
     folder.write("report.txt", relocation.to_text(report) + "\n")
     folder.write("report.html", page.to_html(report))

@@ -24,6 +24,7 @@ from hcp_dr import disk
 from hcp_dr.engine.journal_lines import find_fault
 from hcp_dr.engine.state import Key, Remember, T
 from hcp_dr.errors import JournalError, NewerJournal
+from hcp_dr.hiding import safe
 
 FILE_NAME = "journal.jsonl"
 FORMAT = 2
@@ -140,8 +141,9 @@ class JournalState:
 
     def seal(self, line: Mapping[str, Any]) -> dict[str, Any]:
         """The line to append, with its digest, exactly as a reader will parse it: values are converted to JSON before
-        the digest is computed."""
+        the digest is computed. Texts contain no secret; a remembered value is kept exactly, an undo needs it."""
         written: dict[str, Any] = json.loads(json.dumps(line, default=str))
+        written = written if written.get("line") == "remember" else safe(written)
         return {**written, "sum": digest_after(self.digest, written)}
 
     def seconds_of_steps(self) -> dict[str, float]:

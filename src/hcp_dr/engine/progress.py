@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hcp_dr.engine.journal import RunState
+from hcp_dr.hiding import safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,9 @@ class Progress:
     step: str
     text: str
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", safe(self.text))
 
 
 class NullJournal:
