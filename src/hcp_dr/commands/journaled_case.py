@@ -110,6 +110,9 @@ def check_fits(context: Context, story: JournalState) -> Case:
         ("MGMT_CLUSTER_NAME", requested.source, case.source),
         ("MGMT2_CLUSTER_NAME", requested.destination, case.destination),
         ("BUCKET_NAME", requested.bucket, case.bucket),
+        ("AWS_ZONE_ID", requested.zone_id, case.zone_id),
+        ("EXTERNAL_DNS_DOMAIN", requested.domain, case.domain),
+        ("MGMT2_REGION", requested.region or case.aws_region, case.aws_region),
     ):
         if ours != theirs:
             raise SettingsError(

@@ -16,7 +16,7 @@ from hcp_dr.engine.lease_status import stamp
 from hcp_dr.engine.step import Done, Refuse
 from hcp_dr.errors import AwsUnreachable, ClusterUnreachable, Refused
 from hcp_dr.procedure import PHASES
-from tests.ports import MemoryKubernetes, World
+from tests.ports import CASE, MemoryKubernetes, World
 from tests.unit.cli.conftest import Hcp
 from tests.unit.cli.test_verbs import remembering, toy
 
@@ -180,11 +180,22 @@ def test_the_first_machine_goes_on_with_what_another_began_meanwhile(
 
 
 @pytest.mark.usefixtures("stopped", "moved")
-def test_settings_of_another_relocation_are_refused(hcp: Hcp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MGMT_CLUSTER_NAME", "mgmt-2")
+@pytest.mark.parametrize(
+    ("variable", "began", "now"),
+    [
+        ("MGMT_CLUSTER_NAME", "mgmt-1", "mgmt-2"),
+        ("AWS_ZONE_ID", CASE.zone_id, "Z-of-another"),
+        ("EXTERNAL_DNS_DOMAIN", CASE.domain, "other.example"),
+        ("MGMT2_REGION", CASE.aws_region, "eu-west-9"),
+    ],
+)
+def test_settings_of_another_relocation_are_refused(
+    hcp: Hcp, monkeypatch: pytest.MonkeyPatch, variable: str, began: str, now: str
+) -> None:
+    monkeypatch.setenv(variable, now)
     ended = hcp("resume")
     assert ended.code == 3
-    assert "MGMT_CLUSTER_NAME=mgmt-1, but the settings have MGMT_CLUSTER_NAME=mgmt-2" in ended.paragraph
+    assert f"{variable}={began}, but the settings have {variable}={now}" in ended.paragraph
 
 
 @pytest.mark.usefixtures("stopped")
