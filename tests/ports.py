@@ -53,7 +53,7 @@ class MemoryKubernetes:
 
     def __init__(self, name: str, *objects: Any) -> None:
         self.name = name
-        self.server = f"https://{name}.example:6443"
+        self.server = f"https://{CASE.api_hostname if name == 'hosted' else f'{name}.example'}:6443"
         self.unverified = ""
         self.context = ""
         self.objects: dict[Key, Object] = {}

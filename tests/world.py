@@ -242,11 +242,13 @@ def relocatable(name: str = "one", beside: str = "one2", infra: str = "", infra_
     for item in ("Namespace clusters", *hosted_cluster(name, infra), *hosted_cluster(beside, infra_beside)):
         source.put(item)
     source.script = shown
+    hosted = inside()
+    hosted.server = f"https://api-{name}.hosted.example:6443"
     ids = [f"i-{each}-{number}" for each in (name, beside) for number in ("1", "2")]
     return World(
         source=source,
         destination=destination,
-        hosted=inside(),
+        hosted=hosted,
         zone=MemoryZone((*records(name, "source"), *records(beside, "source"))),
         instances=MemoryInstances(dict.fromkeys(ids, False)),
     )

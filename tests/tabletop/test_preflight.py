@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check
-from hcp_dr.errors import CannotMigrate, SettingsError
+from hcp_dr.errors import CannotMigrate, SettingsError, WrongCluster
 from hcp_dr.hypershift import downtime
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes
@@ -20,7 +21,7 @@ from hcp_dr_lab.standin import webhooks
 from hcp_dr_lab.tabletop.cluster import webhook_address
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Operator
-from hcp_dr_lab.tabletop.world import World
+from hcp_dr_lab.tabletop.world import NAME, World
 from tests.tabletop.scene import Scene, scene, unguarded
 
 OWN = "clusters-shop"
@@ -181,3 +182,32 @@ def test_the_estimate_holds_where_the_delays_are_realistic(
     away = outcome.api_away(operator.relocate().story)
     assert away is not None
     assert estimate.least <= away <= estimate.most
+
+
+def by_load_balancer(here: Scene) -> None:
+    """HC_KUBECONFIG has the source's load balancer as its server."""
+    service = sides(here)[0].get(r.SERVICE, "kube-apiserver", OWN)
+    resident = here.world.residents[NAME]
+    balancer = service["status"]["loadBalancer"]["ingress"][0]["hostname"]
+    here.world.residents[NAME] = replace(resident, server=(balancer, resident.server[1]))
+
+
+def test_the_hosted_kubeconfig_must_have_the_fixed_hostname() -> None:
+    here = scene(Shape.LOAD_BALANCER)
+    by_load_balancer(here)
+    assert found(here)["hosted_kubeconfig"].verdict == "blocked"
+    assert isinstance(here.operator.relocate().error, CannotMigrate)
+
+
+def test_no_other_address_proves_that_the_name_has_moved() -> None:
+    """Changed after preflight: the API answers, and the proof is refused."""
+    here = scene(Shape.LOAD_BALANCER)
+    assert here.operator.backup().error is None
+    assert here.operator.go_on("restore").error is None
+    right = here.world.residents[NAME]
+    here.world.residents[NAME] = replace(right, server=("elsewhere.example", right.server[1]))
+    ending = here.operator.go_on("verify")
+    assert isinstance(ending.error, WrongCluster)
+    assert "the fixed hostname of the API is api-shop" in ending.error.what
+    here.world.residents[NAME] = right
+    assert here.operator.go_on("verify").error is None

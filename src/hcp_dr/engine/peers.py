@@ -8,6 +8,7 @@ cluster, the uid of the HostedCluster and its infraID, the cluster ID of the hos
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from hcp_dr.errors import WrongCluster
 from hcp_dr.kube.port import Kubernetes, Object
@@ -82,6 +83,14 @@ def stranger_inside(ports: Ports, cluster_id: str) -> Stranger | None:
     now = str(dig(ports.hosted.find(CLUSTER_VERSION, "version"), "spec", "clusterID") or "")
     why = f"its ClusterVersion has clusterID {now or 'none'} instead of {cluster_id}"
     return Stranger("hosted", ports.hosted.server, why) if now != cluster_id else None
+
+
+def another_address(ports: Ports, case: Case) -> Stranger | None:
+    """The hosted kubeconfig if its server is not the API's fixed hostname: a load balancer of the source dies with the
+    source, and an address of the destination would prove nothing about the name."""
+    host = urlsplit(ports.hosted.server).hostname or ""
+    why = f"its server is {host or 'none'}, and the fixed hostname of the API is {case.api_hostname}"
+    return Stranger("hosted", ports.hosted.server, why) if host != case.api_hostname.lower() else None
 
 
 def check_same_cluster(ports: Ports, case: Case, side: Side) -> None:

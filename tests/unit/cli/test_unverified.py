@@ -115,7 +115,7 @@ def test_nothing_goes_on_that_was_not_accepted(
     not_checked(world, side)
     ended = hcp(*words)
     assert ended.code == 70
-    assert f"The server of the {side} cluster cannot be verified (https://{side}.example" in ended.paragraph
+    assert f"The server of the {side} cluster cannot be verified ({world.ports.cluster(side).server}" in ended.paragraph
     assert "certificate-authority-data" in ended.paragraph
     assert world.written == before
     assert (folder / journal.FILE_NAME).read_bytes() == lines

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
-from hcp_dr.engine.peers import Stranger, stranger_inside
+from hcp_dr.engine.peers import Stranger, another_address, stranger_inside
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.errors import Forbidden
 from hcp_dr.hypershift.access.permissions import denied
@@ -62,6 +62,7 @@ class Facts:
     keeps_documents: bool  # the OIDC documents are in the operator's bucket, made from the control plane's own key
     denied_inside: tuple[str, ...] | None = ()  # in the hosted cluster; None if not checked
     inside: Stranger | None = None  # another hosted cluster, reached by HC_KUBECONFIG
+    address: Stranger | None = None  # HC_KUBECONFIG has another address than the API's fixed hostname
 
 
 def _url_count(definition: dict[str, object] | None) -> int:
@@ -108,7 +109,8 @@ def _read_claim_holder(cluster: Kubernetes) -> tuple[Holder | None, bool]:
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     inside = denied(ports.hosted, "hosted", case.namespace, case.name)
     other = stranger_inside(ports, case.cluster_id)
-    return replace(observe_from_outside(ports, case, memory), denied_inside=inside, inside=other)
+    address = another_address(ports, case)
+    return replace(observe_from_outside(ports, case, memory), denied_inside=inside, inside=other, address=address)
 
 
 def observe_from_outside(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -264,6 +266,16 @@ def checks(facts: Facts) -> tuple[Check, ...]:
                 "the relocation would mark another hosted cluster, restart its network pods, and never verify this "
                 "hosted cluster",
                 "point HC_KUBECONFIG at this hosted cluster, by the API's fixed hostname",
+            )
+        )
+        results.append(
+            bad_if(
+                facts.address,
+                "hosted_kubeconfig",
+                facts.address.why if facts.address else "HC_KUBECONFIG has the API's fixed hostname",
+                "the API moves with its fixed hostname: another address stays with the source, or proves nothing",
+                "set the server of HC_KUBECONFIG to the API's fixed hostname, or use the admin kubeconfig of the "
+                "HostedCluster",
             )
         )
     results.append(_check_documents(facts))

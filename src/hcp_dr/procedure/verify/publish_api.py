@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.peers import Stranger, another_address
 from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import HcpDrError, NotProven
 from hcp_dr.hypershift import steps, timeouts
@@ -22,10 +23,13 @@ class Facts:
     answered: bool
     nonce: str | None
     silence: str  # why the API did not answer
+    address: Stranger | None = None  # the hosted kubeconfig has another address than the fixed hostname
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-    wanted = memory.get(NONCE)
+    wanted, address = memory.get(NONCE), another_address(ports, case)
+    if address is not None:
+        return Facts(case.api_hostname, wanted, answered=False, nonce=None, silence="", address=address)
     try:
         return Facts(case.api_hostname, wanted, answered=True, nonce=nonce_of(ports.hosted), silence="")
     except HcpDrError as error:
@@ -35,6 +39,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def plan(facts: Facts) -> Decision:
+    if facts.address is not None:
+        return Refuse(facts.address.error)
     if not facts.answered:
         return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, timeouts.PUBLISH_API.seconds)
     if facts.wanted is None or facts.nonce != facts.wanted:
