@@ -24,8 +24,11 @@ def report(env_file: EnvFile = None, backup: Backup = None, output: Form = "text
 
     With --backup no variables are needed: the folder's journal contains all data.
     """
-    folder = BackupFolder(backup) if backup else from_environment(env_file).folder
-    value = command.read_report(folder)
+    if backup:
+        value = command.read_report(BackupFolder(backup))
+    else:
+        context = from_environment(env_file)
+        value = command.read_report(context.folder, context.requested)
     if output == "html":
         print(page.to_html(value), end="")
     else:

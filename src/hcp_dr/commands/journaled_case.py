@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from hcp_dr.commands.context import Context
+from hcp_dr.commands.context import Context, Requested
 from hcp_dr.commands.discover import complete_case
 from hcp_dr.commands.left_as_was import NOTHING_CHANGED, ONLY_OURS_CHANGED
 from hcp_dr.engine import journal as journals
@@ -103,7 +103,13 @@ def unfinished_case(context: Context) -> Case:
 def check_fits(context: Context, story: JournalState) -> Case:
     """Raises SettingsError if the settings belong to another relocation, Refused if a server is not verified."""
     case = case_of(story.case or {}, _journal_of(context))
-    requested = context.requested
+    check_settings(context.requested, case)
+    check_accepted(context.ports, story)
+    return case
+
+
+def check_settings(requested: Requested, case: Case) -> None:
+    """Raises SettingsError if the settings belong to another relocation."""
     for variable, ours, theirs in (
         ("HC_CLUSTER_NS", requested.namespace, case.namespace),
         ("HC_CLUSTER_NAME", requested.name, case.name),
@@ -121,8 +127,6 @@ def check_fits(context: Context, story: JournalState) -> Case:
                 left=ONLY_OURS_CHANGED,
                 todo="Use the settings of the beginning of the relocation.",
             )
-    check_accepted(context.ports, story)
-    return case
 
 
 def read_remote(context: Context, backup_id: str | None = None) -> RemoteState:

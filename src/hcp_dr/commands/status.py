@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from hcp_dr.commands.context import Context
-from hcp_dr.commands.journaled_case import read_remote
+from hcp_dr.commands.journaled_case import check_settings, read_remote
 from hcp_dr.commands.left_as_was import nothing_begun
 from hcp_dr.engine.journal import JournalState
+from hcp_dr.engine.journal_lines import case_of
 from hcp_dr.engine.mirror import reconcile
 from hcp_dr.engine.remote_state import RemoteState
 from hcp_dr.errors import HcpDrError, JournalError, NothingToResume
@@ -16,7 +17,8 @@ from hcp_dr.report.status import Seen
 
 
 def status(context: Context) -> Seen:
-    """Raises NothingToResume if there is no journal anywhere."""
+    """Raises NothingToResume if there is no journal anywhere, SettingsError if the folder has that of another
+    relocation."""
     with nothing_begun():
         return _read_status(context)
 
@@ -27,6 +29,8 @@ def _read_status(context: Context) -> Seen:
     except NothingToResume:
         folder = context.choose(context.backups.folder(new=True))
     story, requested = folder.story(), context.requested
+    if story is not None and story.case is not None:
+        check_settings(requested, case_of(story.case, folder.folder))
     backup_id = str((story.case or {}).get("backup_id")) if context.backups.is_named and story is not None else None
     remote = read_remote(context, backup_id)
     newest = choose_newest(story, folder.folder, remote, bucket_prefix(requested.namespace, requested.name))

@@ -181,19 +181,23 @@ def test_the_first_machine_goes_on_with_what_another_began_meanwhile(
 
 @pytest.mark.usefixtures("stopped", "moved")
 @pytest.mark.parametrize(
-    ("variable", "began", "now"),
+    "changed",
     [
+        ("HC_CLUSTER_NAME", CASE.name, "two"),
         ("MGMT_CLUSTER_NAME", "mgmt-1", "mgmt-2"),
         ("AWS_ZONE_ID", CASE.zone_id, "Z-of-another"),
         ("EXTERNAL_DNS_DOMAIN", CASE.domain, "other.example"),
         ("MGMT2_REGION", CASE.aws_region, "eu-west-9"),
     ],
 )
+@pytest.mark.parametrize("verb", ["resume", "status", "report"])
 def test_settings_of_another_relocation_are_refused(
-    hcp: Hcp, monkeypatch: pytest.MonkeyPatch, variable: str, began: str, now: str
+    hcp: Hcp, folder: Path, monkeypatch: pytest.MonkeyPatch, changed: tuple[str, str, str], verb: str
 ) -> None:
+    variable, began, now = changed
     monkeypatch.setenv(variable, now)
-    ended = hcp("resume")
+    monkeypatch.setenv("BACKUP_DIR", str(folder))
+    ended = hcp(verb)
     assert ended.code == 3
     assert f"{variable}={began}, but the settings have {variable}={now}" in ended.paragraph
 
