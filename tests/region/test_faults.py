@@ -67,6 +67,7 @@ def stopped(layout: Layout, part: str) -> Iterator[None]:
         control.start(part)
 
 
+@pytest.mark.long
 def test_it_relocates_among_faults_of_all_kinds_on_every_api(hosted: Hosted) -> None:
     with set_on(hosted.layout, *SPRINKLED):
         outcome = drill.perform(hosted.layout, hosted.names.name, source=1, tell=say)

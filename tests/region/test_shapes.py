@@ -69,6 +69,7 @@ def test_three_pools_with_all_that_can_be_referenced_beside_a_neighbour(region: 
         assert seen_of(region, neighbour) == beside
 
 
+@pytest.mark.long
 def test_a_later_etcd_behind_a_load_balancer(region: Layout, tmp_path: Path) -> None:
     with in_service(region, shapes.options([Shape.ETCD_36, Shape.LOAD_BALANCER])) as hosted:
         assert record_of(region, hosted.names).endswith(f".{FIRST.load_balancer_domain}.")

@@ -10,6 +10,8 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from hcp_dr.engine import journal
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, SourceAnswers
 from hcp_dr.hypershift.state import SOURCE_LOST
@@ -49,6 +51,7 @@ def brought_back(layout: Layout) -> Iterator[Control]:
         eventually(lambda: lifecycle.status(layout.name)[1].serves, 120, "every part serves again")
 
 
+@pytest.mark.long
 def test_it_comes_back_from_an_online_backup_and_the_source_that_returns_harms_nobody(
     region: Layout, tmp_path: Path
 ) -> None:
