@@ -32,7 +32,7 @@ class Unknown(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return f"Later({str(self)!r})"
+        return f"Unknown({str(self)!r})"
 
 
 @dataclass(frozen=True, slots=True)

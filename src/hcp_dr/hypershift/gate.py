@@ -20,16 +20,15 @@ from hcp_dr.hypershift.dns.records import fixed_names, kept_at, strangers_at
 from hcp_dr.hypershift.dns.takeover import list_records
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.state import Fence, read_fence
-from hcp_dr.hypershift.inventory import MACHINERY
+from hcp_dr.hypershift.inventory import being_deleted
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import DNS_HELD, FENCE
 from hcp_dr.hypershift.workloads import has_ready_pod
 from hcp_dr.kube.port import Object
-from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
+from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Snapshot, read_manifest
-from hcp_dr.objects.reading import dig, is_deleting, name_of
-from hcp_dr.objects.select import node_pools_of
+from hcp_dr.objects.reading import dig, is_deleting
 from hcp_dr.upstream import OPERATOR, OPERATOR_NAMESPACE
 
 
@@ -67,8 +66,6 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     strangers = _strangers(ports, case, memory, hosted_cluster) if hosted_cluster else ()
     stored = ports.bucket.head(snapshot.key) if snapshot else None
-    pools = node_pools_of({"metadata": {"name": case.name}}, destination.list(NODE_POOL, case.namespace).items)
-    machinery = [each for kind in MACHINERY for each in destination.list(kind, case.control_plane_namespace).items]
     fence = memory.get(FENCE)
     pod = None if lost else etcd_members.truth(ports.source, case)
     return Facts(
@@ -77,7 +74,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         bucket=ports.bucket.name,
         key=snapshot.key if snapshot else case.snapshot_key,
         hosted_cluster=hosted_cluster,
-        deleting=tuple(f"{item['kind']} {name_of(item)}" for item in (*pools, *machinery) if is_deleting(item)),
+        deleting=being_deleted(destination, case),
         operator_ready=has_ready_pod(destination, OPERATOR, OPERATOR_NAMESPACE),
         snapshot=snapshot,
         stored=stored,

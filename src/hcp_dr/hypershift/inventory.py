@@ -22,7 +22,7 @@ from hcp_dr.kube.resources import (
 )
 from hcp_dr.model import Case
 from hcp_dr.objects.closing import place_of
-from hcp_dr.objects.reading import name_of
+from hcp_dr.objects.reading import is_deleting, name_of
 from hcp_dr.objects.select import (
     control_plane_config_maps,
     inputs_of,
@@ -115,3 +115,11 @@ def _of_this_cluster(case: Case, resource: Resource, items: tuple[Object, ...]) 
     if resource in (AWS_CLUSTER, AWS_MACHINE_TEMPLATE):
         return items  # the control plane namespace belongs to this cluster alone, and older objects have no label
     return of_infrastructure(case.infra_id, items)
+
+
+def being_deleted(cluster: Shelf, case: Case) -> tuple[str, ...]:
+    """The NodePools and machine objects in deletion, by kind and name: a controller that starts would finish the
+    deletion and terminate instances (rule A2)."""
+    pools = node_pools_of({"metadata": {"name": case.name}}, cluster.list(NODE_POOL, case.namespace).items)
+    machinery = [item for resource in MACHINERY for item in cluster.list(resource, case.control_plane_namespace).items]
+    return tuple(f"{item['kind']} {name_of(item)}" for item in (*pools, *machinery) if is_deleting(item))

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.peers import Stranger, namesake, stranger
-from hcp_dr.engine.step import Action, ChangeRecords, Check, Decision, Delete, Do, Done, Patch, Refuse, Step, Watch
+from hcp_dr.engine.step import ChangeRecords, Check, Decision, Do, Done, Refuse, Step, Watch
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.dns.external_dns import source_owner
+from hcp_dr.hypershift.dns.publishing import unpublish
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at
 from hcp_dr.hypershift.dns.takeover import list_records
 from hcp_dr.hypershift.state import BREACHES
@@ -77,11 +78,7 @@ def plan(facts: Facts) -> Decision:
         return Done("the source publishes no name")
     if facts.stranger is not None:
         return Refuse(facts.stranger.error)
-    silent = {"metadata": {"annotations": {HOSTNAME_ANNOTATION: None}}}
-    actions: tuple[Action, ...] = tuple(
-        Delete("source", ROUTE, name, facts.namespace, uid) for name, uid in facts.routes
-    )
-    actions += tuple(Patch("source", SERVICE, name, facts.namespace, silent) for name in facts.services)
+    actions = unpublish(facts.namespace, facts.routes, facts.services)
     if actions:
         return Do(actions)
     return Do((ChangeRecords(tuple(RecordChange("DELETE", record) for record in facts.records)),))

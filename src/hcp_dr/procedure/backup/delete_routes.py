@@ -14,7 +14,6 @@ from hcp_dr.engine.step import (
     Check,
     Create,
     Decision,
-    Delete,
     Do,
     Done,
     Patch,
@@ -26,6 +25,7 @@ from hcp_dr.engine.step import (
 from hcp_dr.errors import FenceBroken
 from hcp_dr.hypershift import scope, steps, timeouts
 from hcp_dr.hypershift.dns.external_dns import read_external_dns
+from hcp_dr.hypershift.dns.publishing import unpublish
 from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.state import ROUTES, SERVICE_HOSTNAMES
 from hcp_dr.kube.port import Object
@@ -72,13 +72,8 @@ def plan(facts: Facts) -> Decision:
         memory.append(SERVICE_HOSTNAMES.remember(hostnames))
     if memory:
         return Do(tuple(memory))
-    actions: tuple[Action, ...] = tuple(
-        Delete("source", ROUTE, name_of(route), facts.namespace, uid_of(route))
-        for route in facts.routes
-        if not is_deleting(route)
-    )
-    without = {"metadata": {"annotations": {HOSTNAME_ANNOTATION: None}}}
-    actions += tuple(Patch("source", SERVICE, name_of(item), facts.namespace, without) for item in facts.services)
+    routes = [(name_of(route), uid_of(route)) for route in facts.routes if not is_deleting(route)]
+    actions = unpublish(facts.namespace, routes, [name_of(item) for item in facts.services])
     if actions:
         return Do(actions)
     if facts.routes:

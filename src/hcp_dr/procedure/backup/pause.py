@@ -17,21 +17,20 @@ from hcp_dr.hypershift import scope, steps, timeouts
 from hcp_dr.hypershift.machines import paused_objects
 from hcp_dr.hypershift.machines.paused_objects import Held
 from hcp_dr.hypershift.state import PAUSED_BEFORE, PausedBefore
+from hcp_dr.hypershift.workloads import has_ready_pod
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr.kube.resources import (
     AWS_MACHINE,
     CLUSTER,
-    DEPLOYMENT,
     HOSTED_CLUSTER,
     HOSTED_CONTROL_PLANE,
     MACHINE,
     MACHINE_HEALTH_CHECK,
     MACHINE_SET,
     NODE_POOL,
-    POD,
 )
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import condition, dig, is_ready_pod, name_of, selects
+from hcp_dr.objects.reading import condition, dig, name_of
 from hcp_dr.objects.select import node_pools_of
 from hcp_dr.upstream import OPERATOR, OPERATOR_NAMESPACE, RECONCILIATION_ACTIVE
 
@@ -79,13 +78,6 @@ def _pausable(resource: Resource, item: Object) -> Pausable:
     return Pausable(resource, item["metadata"]["namespace"], name_of(item), value)
 
 
-def operator_alive(ports: Ports) -> bool:
-    """Whether the source's HyperShift operator has a Ready pod."""
-    operator = ports.source.find(DEPLOYMENT, OPERATOR, OPERATOR_NAMESPACE)
-    selector = dig(operator, "spec", "selector", "matchLabels") or {}
-    return any(selects(selector, pod) and is_ready_pod(pod) for pod in ports.source.list(POD, OPERATOR_NAMESPACE).items)
-
-
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     source, namespace = ports.source, case.control_plane_namespace
     hosted_cluster = source.get(HOSTED_CLUSTER, case.name, case.namespace)
@@ -99,7 +91,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
             *((_pausable(CLUSTER, cluster),) if cluster else ()),
         ),
         reconciling=condition(hosted_cluster, RECONCILIATION_ACTIVE),
-        operator_alive=operator_alive(ports),
+        operator_alive=has_ready_pod(source, OPERATOR, OPERATOR_NAMESPACE),
         machines=paused_objects.read_machine_objects(source, case),
         before=scope.pauses(memory),
     )

@@ -31,15 +31,14 @@ from hcp_dr.hypershift.etcd import restorable, restore_url
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
 from hcp_dr.hypershift.fence.state import Fence, read_fence
-from hcp_dr.hypershift.inventory import MACHINERY
+from hcp_dr.hypershift.inventory import being_deleted
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import FENCE
 from hcp_dr.kube.port import Object
-from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NODE_POOL, POD, STATEFUL_SET
+from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, POD, STATEFUL_SET
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Manifest, read_manifest
-from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of
-from hcp_dr.objects.select import node_pools_of
+from hcp_dr.objects.reading import annotations_of, dig, is_deleting
 from hcp_dr.upstream import ETCD, ETCD_INIT, KUBE_APISERVER, RESTORED_FROM_BACKUP
 
 
@@ -65,11 +64,9 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     destination, namespace = ports.destination, case.control_plane_namespace
-    pools = node_pools_of({"metadata": {"name": case.name}}, destination.list(NODE_POOL, case.namespace).items)
+    deleting = being_deleted(destination, case)
     hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
-    paused = dig(hosted_cluster, "spec", "pausedUntil") is not None
-    machinery = [item for resource in MACHINERY for item in destination.list(resource, namespace).items]
-    hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    paused = _is_paused(hosted_cluster)
     manifest = read_manifest(ports.archive)
     return Facts(
         backup_id=case.backup_id,
@@ -80,7 +77,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         hosted_cluster=hosted_cluster,
         etcd=destination.find(STATEFUL_SET, ETCD, namespace),
         api_server=destination.find(DEPLOYMENT, KUBE_APISERVER, namespace),
-        deleting=tuple(f"{item['kind']} {name_of(item)}" for item in (*pools, *machinery) if is_deleting(item)),
+        deleting=deleting,
         url=_read_url(ports, hosted_cluster),
         size=manifest.snapshot.size if manifest and manifest.snapshot else 0,
         names=None if paused else read_assignment(ports, case, memory),
