@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from hcp_dr.engine.journal import FILE_NAME, fold, parse
+from hcp_dr.hypershift import state
 from hcp_dr.hypershift.images.prepull import LABEL
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.resources import CLUSTER_VERSION, HOSTED_CLUSTER, NODE, NODE_POOL, POD
@@ -28,10 +29,10 @@ def test_there_in_one_and_back_phase_by_phase(hosted: Hosted, tmp_path: Path) ->
 
 def assert_images_were_pulled_ahead(hosted: Hosted, backup: Path) -> None:
     """By a real kubelet, and nothing of it is left."""
-    pulled = fold(parse((backup / FILE_NAME).read_bytes())).memory.values.get("pulled_images")
+    pulled = fold(parse((backup / FILE_NAME).read_bytes())).memory.get(state.PULLED)
     assert pulled is not None
-    assert pulled["images"]
-    assert (len(pulled["nodes"]), pulled["lacking"]) == (1, {})
+    assert pulled.images
+    assert (len(pulled.nodes), pulled.lacking) == (1, {})
     with management(hosted.layout, SECOND) as holder:
         assert holder.list(POD, hosted.names.control_plane_namespace, labels=LABEL).items == ()
 

@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 
 from hcp_dr.engine.journal import FILE_NAME
+from hcp_dr.engine.journal_lines import Line
 from hcp_dr.engine.lease_status import stamp
 from hcp_dr.errors import (
     ArchiveError,
@@ -157,7 +158,7 @@ def test_journals_that_forked_are_refused() -> None:
         here.operator.resume()
     here.world.hooks.clear()
     story = twin.story()
-    for line in ({"line": "remember", "key": "a", "value": 1}, {"line": "intent", "step": "backup.pause"}):
+    for line in (Line(line="remember", key="a", value=1), Line(line="intent", step="backup.pause")):
         story = story.after(line)
     twin.take_over(story, twin.files)
     bucket = here.operator.ports().bucket

@@ -290,7 +290,7 @@ def test_a_fence_that_is_lifted_after_it_is_closed_again_at_once() -> None:
     ending = restored(here, hands)
     assert ending.error is None
     [breach] = breaches(ending)
-    assert breach["released"] is True
+    assert breach.released is True
     assert check(ending, "watch.fence").verdict == "warning"
     assert replicas(here)["kube-apiserver"] == 0
     assert not here.verdict().split_brain

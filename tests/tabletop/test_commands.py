@@ -6,6 +6,7 @@ import pytest
 
 import hcp_dr
 from hcp_dr.engine.journal import fold, parse_journal
+from hcp_dr.engine.journal_lines import Line
 from hcp_dr.errors import DONE, JournalError, NothingToResume, Unfinished
 from hcp_dr_lab.ground.layout import BUCKET
 from hcp_dr_lab.tabletop.aws.storage import Wanted
@@ -81,7 +82,7 @@ def test_what_preflight_found_is_journaled() -> None:
     here = scene()
     [checked] = [line for line in here.operator.relocate().story.lines if line.get("step") == "preflight"]
     assert checked["line"] == "checked"
-    assert {"tls.source", "tls.destination"} <= {check["name"] for check in checked["checks"]}
+    assert {"tls.source", "tls.destination"} <= {check["name"] for check in checked.checks}
 
 
 def test_how_the_names_move_is_remembered_only_where_it_was_said() -> None:
@@ -111,7 +112,9 @@ def test_what_was_begun_in_the_format_of_before_is_resumed(step: str) -> None:
     with pytest.raises(Killed):
         here.operator.relocate()
     here.world.hooks.clear()
-    lines = [{key: value for key, value in line.items() if key not in NEWER} for line in here.operator.story().lines]
+    lines = [
+        Line({key: value for key, value in line.items() if key not in NEWER}) for line in here.operator.story().lines
+    ]
     here.operator.take_over(fold(lines), here.operator.files)
     here.world.cloud.storage.put(BUCKET, mirror_of(here), here.operator.journal_data(), Wanted(metadata={}))
     assert here.operator.resume().error is None

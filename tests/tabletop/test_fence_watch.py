@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 
@@ -13,7 +13,7 @@ from hcp_dr.engine.step import Check
 from hcp_dr.errors import ClusterUnreachable, FenceBroken, SnapshotDoubtful
 from hcp_dr.hypershift.dns import watch as dns_watch
 from hcp_dr.hypershift.fence import watch as fence_watch
-from hcp_dr.hypershift.state import BREACHES
+from hcp_dr.hypershift.state import BREACHES, FENCE, Breach
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.objects.archive import Manifest
@@ -63,8 +63,8 @@ def replicas(here: Scene) -> dict[str, int]:
     return {item["metadata"]["name"]: item["spec"]["replicas"] for item in found}
 
 
-def breaches(ending: Ending) -> list[dict[str, Any]]:
-    return list(ending.story.memory.values.get(BREACHES.name) or ())
+def breaches(ending: Ending) -> tuple[Breach, ...]:
+    return ending.story.memory.get(BREACHES) or ()
 
 
 def warned(ending: Ending) -> list[Check]:
@@ -81,19 +81,20 @@ def test_before_the_point_of_no_return_all_since_the_pause_is_done_anew(step: st
     ending = here.operator.relocate()
     assert ending.error is None
     [breach] = breaches(ending)
-    assert breach["released"] is False
-    assert breach["closed"] > breach["seen"]
+    assert breach.released is False
+    assert breach.closed is not None
+    assert breach.closed > breach.seen
     [check] = warned(ending)
     assert check.verdict == "warning"
     assert "its HostedCluster is no longer paused" in check.seen
     assert "gitops at" in check.seen
-    fence = ending.story.memory.values.get("fence")
+    fence = ending.story.memory.get(FENCE)
     assert fence is not None
-    assert fence["id"] != breach["fence"]
+    assert fence.id != breach.fence
     manifest = Manifest.from_text(here.operator.files["manifest.json"])
-    assert manifest.fence == fence["id"]
+    assert manifest.fence == fence.id
     assert manifest.snapshot is not None
-    assert manifest.snapshot.fence == fence["id"]
+    assert manifest.snapshot.fence == fence.id
     verdict = here.verdict()
     assert verdict.lost == ()
     assert verdict.reasons == ()
@@ -153,7 +154,7 @@ def test_after_it_the_source_is_closed_again_at_once() -> None:
     ending = here.operator.relocate()
     assert ending.error is None
     [breach] = breaches(ending)
-    assert breach["released"] is True
+    assert breach.released is True
     [check] = warned(ending)
     assert "lost" in check.why or "nothing was written" in check.seen
     told = [
@@ -194,8 +195,8 @@ def test_a_writer_that_came_and_went_between_two_looks_is_known() -> None:
     ending = here.operator.relocate()
     assert ending.error is None
     [breach] = breaches(ending)
-    assert "changed since the fence: kube-apiserver" in breach["what"]
-    assert breach["released"] is False
+    assert "changed since the fence: kube-apiserver" in breach.what
+    assert breach.released is False
     assert here.verdict().reasons == ()
 
 

@@ -93,9 +93,10 @@ def test_no_name_is_ever_absent(shapes: tuple[Shape, ...]) -> None:
 
 def assert_held(here: Scene) -> None:
     """And all resolvers know it."""
-    held = here.operator.story().memory.values.get(DNS_HELD.name)
+    held = here.operator.story().memory.get(DNS_HELD)
     assert held is not None
-    assert held["at"] + 300 <= here.world.clock.epoch()
+    assert held.at is not None
+    assert held.at + 300 <= here.world.clock.epoch()
     assert lives(here) == {SHORT_LIFE}
     assert not owners(here) & {FIRST.external_dns_owner, SECOND.external_dns_owner}
 

@@ -20,9 +20,8 @@ from tests.tabletop.test_dangers import Killed, just_before
 def performed(story: JournalState) -> dict[str, list[str]]:
     """By step, in words, as the journal has them."""
     found: dict[str, list[str]] = defaultdict(list)
-    for line in story.lines:
-        if line["line"] == "intent":
-            found[line["step"]] += line["actions"]
+    for line in story.of_kind("intent"):
+        found[str(line.step)] += line.texts("actions")
     return found
 
 
@@ -46,11 +45,10 @@ def unplanned_waits(story: JournalState, plan: list[PlannedStep]) -> set[tuple[s
     long where each node is waited for."""
     limits = {step.name: {wait.seconds for wait in step.waits} for step in plan}
     found = set()
-    for line in story.lines:
-        if line["line"] == "wait":
-            step, limit = str(line["step"]), float(line["limit"])
-            if not any(limit in (known, 2 * known, known + 60) for known in limits.get(step, ())):
-                found.add((step, str(line["until"]), limit))
+    for line in story.of_kind("wait"):
+        step, limit = str(line.step), float(line.text("limit") or "nan")
+        if not any(limit in (known, 2 * known, known + 60) for known in limits.get(step, ())):
+            found.add((step, str(line["until"]), limit))
     return found
 
 

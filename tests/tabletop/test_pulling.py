@@ -71,10 +71,14 @@ def test_every_node_has_the_images_before_the_fence_and_no_pod_stays() -> None:
     assert (ending.error, warnings(ending)) == (None, [])
     assert before == [[]]
     assert pods_that_pull(here) == []
-    pulled = ending.story.memory.values.get("pulled_images")
+    pulled = ending.story.memory.get(PULLED)
     assert pulled is not None
-    assert pulled["images"] == [f"{CONTROL_PLANE_IMAGE.removesuffix(':1')}-operator:1", CONTROL_PLANE_IMAGE, IDLE_IMAGE]
-    assert sorted(pulled["nodes"]) == ["mgmt-2-node", OTHER]
+    assert list(pulled.images) == [
+        f"{CONTROL_PLANE_IMAGE.removesuffix(':1')}-operator:1",
+        CONTROL_PLANE_IMAGE,
+        IDLE_IMAGE,
+    ]
+    assert sorted(pulled.nodes) == ["mgmt-2-node", OTHER]
     assert here.verdict().reasons == ()
 
 
@@ -247,4 +251,4 @@ def test_what_was_begun_is_cleared_away_when_somebody_goes_on_without() -> None:
     here.world.sides[1].kubelet.unpullable.clear()
     assert here.operator.resume(pull_images=False).error is None
     assert pods_that_pull(here) == []
-    assert here.operator.story().memory.values.get("pulled_images") == PULLED.to_json(LEFT_OUT)
+    assert here.operator.story().memory.get(PULLED) == LEFT_OUT

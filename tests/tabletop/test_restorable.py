@@ -3,7 +3,7 @@ its release says, and before anything is touched."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -242,7 +242,7 @@ def test_another_release_than_was_looked_at_stops_before_it_starts(before: str, 
 
 
 def seen(here: Scene) -> dict[str, Any]:
-    return dict(here.operator.story().memory.values.get(ETCD_RESTORE.name) or {})
+    return cast("dict[str, Any]", here.operator.story().memory.values.get(ETCD_RESTORE.name) or {})
 
 
 def test_shards_that_only_the_api_server_tells_of_are_refused() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from hcp_dr.engine.journal import FILE_NAME, fold
+from hcp_dr.engine.journal_lines import Line
 from hcp_dr.engine.lease_status import REACHED_ANNOTATION
 from hcp_dr.errors import AwsUnreachable, ClusterUnreachable, HcpDrError, JournalError, PastNoReturn
 from hcp_dr.kube import resources as r
@@ -96,7 +97,7 @@ def test_a_resumed_abort_asks_too() -> None:
     """Begun by a journal that knew all; its machine was rolled back after that."""
     here = rolled_back("verify.await_nodes", "restore.hosted_cluster")
     story = here.operator.story()
-    begin = {"at": story.lines[-1]["at"], "line": "begin", "command": "abort", "case": story.case}
+    begin = Line(at=story.lines[-1].at, line="begin", command="abort", case=story.case)
     here.operator.take_over(story.after(begin), here.operator.files)
     ending = here.operator.resume()
     assert isinstance(ending.error, PastNoReturn)

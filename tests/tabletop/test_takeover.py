@@ -11,6 +11,7 @@ from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.step import ChangeRecords, Done
 from hcp_dr.errors import CannotMigrate, NotOurs, Refused, TimedOut
 from hcp_dr.hypershift import timeouts
+from hcp_dr.hypershift.state import DNS_IMAGE
 from hcp_dr.kube import resources as r
 from hcp_dr.model import Case, Dns
 from hcp_dr.procedure.backup import release_dns
@@ -56,7 +57,7 @@ def test_a_dead_external_dns_is_no_obstacle_and_makes_nothing_when_it_comes_back
     ending = here.operator.relocate(dns="takeover")
     assert ending.error is None
     assert [check.name for check in ending.checks if check.verdict == "warning"][:1] == ["external_dns.source"]
-    batches = [line["actions"] for line in ending.story.lines if line["line"] == "intent" and line["step"] == STEP]
+    batches = [line.texts("actions") for line in ending.story.of_kind("intent") if line.step == STEP]
     assert len(batches) == 1, "one batch, atomic"
     assert len(batches[0]) == 1
     after = zone(here)
@@ -139,11 +140,9 @@ def test_a_record_that_changes_under_the_batch_is_looked_at_again() -> None:
 
     here.world.hooks.append(change)
     assert here.operator.relocate(dns="takeover").error is None
-    image = here.operator.story().memory.values.get("dns_image")
+    image = here.operator.story().memory.get(DNS_IMAGE)
     assert image is not None
-    assert [record["ttl"] for record in image["records"] if record["type"] == "CNAME" and record["name"] == name] == [
-        17
-    ]
+    assert [record.ttl for record in image.records if (record.type, record.name) == ("CNAME", name)] == [17]
 
 
 def test_a_name_that_somebody_else_keeps_stops_it() -> None:

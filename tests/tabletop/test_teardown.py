@@ -32,7 +32,7 @@ def before_teardown(here: Scene, act: object) -> None:
 
 
 def intents(here: Scene) -> list[str]:
-    return [action for line in here.operator.story().lines if line["line"] == "intent" for action in line["actions"]]
+    return [action for line in here.operator.story().of_kind("intent") for action in line.texts("actions")]
 
 
 def test_volumes_that_would_go_are_retained_before_anything_is_scaled() -> None:
@@ -93,12 +93,12 @@ def test_an_operator_that_was_at_zero_before_stays_so_and_it_is_said() -> None:
     before_teardown(here, lambda: source.patch(r.DEPLOYMENT, "operator", "hypershift", {"spec": {"replicas": 0}}))
     ending = here.operator.relocate()
     assert source.get(r.DEPLOYMENT, "operator", "hypershift")["spec"]["replicas"] == 0
-    because = {line["step"]: line["because"] for line in ending.story.lines if line["line"] == "done"}
+    because = {line.step: line.text("because") or "" for line in ending.story.of_kind("done")}
     assert because["teardown.operator_back"] == "the source's HyperShift operator was at zero before, and stays at zero"
     assert "set by no known relocation" in because["teardown.stop_control_plane"]
-    told = [check for line in ending.story.lines if line["line"] == "done" for check in line.get("checks", ())]
+    told = [check for line in ending.story.of_kind("done") for check in line.checks]
     [warning] = [check for check in told if check["name"] == "operator.source"]
-    assert (warning["verdict"], "scale deployment operator" in warning["todo"]) == ("warning", True)
+    assert (warning["verdict"], "scale deployment operator" in str(warning["todo"])) == ("warning", True)
     assert ending.exit_code != 0
     if ending.error is not None:
         assert "no webhook converts versions" in ending.error.what

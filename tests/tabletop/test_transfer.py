@@ -33,12 +33,7 @@ def heavy() -> Scene:
 
 
 def intents(story: JournalState, step: str = "backup.snapshot_etcd") -> list[str]:
-    return [
-        action
-        for line in story.lines
-        if line["line"] == "intent" and line["step"] == step
-        for action in line["actions"]
-    ]
+    return [action for line in story.of_kind("intent") if line.step == step for action in line.texts("actions")]
 
 
 def key_of(here: Scene) -> str:

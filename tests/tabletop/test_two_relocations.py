@@ -147,7 +147,7 @@ def assert_refused(world: World, backup_id: str, words: str) -> None:
 def test_the_second_is_refused_wherever_the_first_is_and_goes_through_when_that_has_ended() -> None:
     refused = went_on = 0
     for number, left in enumerate(halts(1 if EVERY else 29)):
-        backup_id = (left.story.case or {})["backup_id"]
+        backup_id = str((left.story.case or {})["backup_id"])
         assert claims(left.world)[0] or not has_claimed(left.story), left.words
         if not claims(left.world)[0]:
             continue

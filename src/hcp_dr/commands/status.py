@@ -58,5 +58,5 @@ def choose_newest(story: JournalState | None, folder: str, remote: RemoteState, 
             return local if reconcile(local.lines, mirror.story.lines, "") is local.lines else mirror.story
         except JournalError:
             return local
-    latest = [float(each.lines[-1].get("at", 0)) for each in (local, mirror.story)]
+    latest = [each.lines[-1].at for each in (local, mirror.story)]
     return local if latest[0] >= latest[1] else mirror.story

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 from hcp_dr import disk
-from hcp_dr.engine.journal_lines import find_fault
+from hcp_dr.engine.journal_lines import Json, Line, find_fault
 from hcp_dr.engine.state import Key, Remember, T
 from hcp_dr.errors import JournalError, NewerJournal
 from hcp_dr.hiding import safe
@@ -39,7 +39,7 @@ class RunState:
     """The journal as the steps see it: remembered values, and the names of steps begun, announced to act, done, and
     undone (and so not done). Lines are the stored form; `fold` turns lines into this."""
 
-    values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
     done: frozenset[str] = frozenset()
     begun: frozenset[str] = frozenset()
     acted: frozenset[str] = frozenset()
@@ -49,13 +49,13 @@ class RunState:
         """The value, None if there is none. Raises NotOurs for a value of another form."""
         return key.read(self.values)
 
-    def has(self, key: Key[Any]) -> bool:
+    def has(self, key: Key[str] | Key[T]) -> bool:
         return self.values.get(key.name) is not None
 
     def with_remembered(self, *actions: Remember) -> RunState:
         return reduce(lambda memory, action: memory.with_value(action.key, action.value), actions, self)
 
-    def with_value(self, key: str, value: Any) -> RunState:
+    def with_value(self, key: str, value: Json) -> RunState:
         return replace(self, values=MappingProxyType({**self.values, key: value}))
 
     def with_begun(self, step: str) -> RunState:
@@ -70,12 +70,12 @@ class RunState:
     def with_undone(self, step: str) -> RunState:
         return replace(self, done=self.done - {step}, undone=self.undone | {step})
 
-    def after(self, line: str, values: Mapping[str, Any]) -> RunState:
+    def after(self, line: Line) -> RunState:
         """The state after one more line. Total: other lines change nothing."""
-        step = str(values.get("step"))
-        match line:
+        step = str(line.step)
+        match line.kind:
             case "remember":
-                return self.with_value(str(values.get("key")), values.get("value"))
+                return self.with_value(str(line.get("key")), line.get("value"))
             case "step":
                 return self.with_begun(step)
             case "intent":
@@ -87,7 +87,7 @@ class RunState:
             case "undone":
                 return self.with_undone(step)
             case "forget":
-                return self.without(values.get("steps") or (), values.get("keys") or ())
+                return self.without(line.texts("steps"), line.texts("keys"))
             case _:
                 return self
 
@@ -102,32 +102,34 @@ class JournalState:
     """The content of a journal, read from the start."""
 
     command: str | None = None
-    case: Mapping[str, Any] | None = None
+    case: Mapping[str, Json] | None = None
     memory: RunState = field(default_factory=RunState)
     current: str | None = None  # the step begun but not done, or now being undone
     ended: bool = False
-    lines: tuple[Mapping[str, Any], ...] = ()
+    lines: tuple[Line, ...] = ()
     runs: frozenset[str] = frozenset()  # the identities of all runs that wrote the journal
     digest: str = ""  # of all lines
 
-    def after(self, line: Mapping[str, Any]) -> JournalState:
+    def after(self, line: Line) -> JournalState:
         """The state after one more line. Total: an unknown line is kept and changes nothing."""
-        memory = self.memory.after(str(line.get("line")), line)
+        memory = self.memory.after(line)
         runs = self.runs | {str(line["by"])} if "by" in line else self.runs
-        digest = str(line.get("sum") or digest_after(self.digest, line))
+        digest = line.text("sum") or digest_after(self.digest, line)
         state = replace(self, lines=(*self.lines, line), memory=memory, runs=runs, digest=digest)
-        match line.get("line"):
+        match line.kind:
             case "begin":
-                case = line.get("case") or self.case
-                return replace(state, command=line.get("command"), case=case, ended=False)
+                return replace(state, command=line.text("command"), case=line.case or self.case, ended=False)
             case "step" | "undo":
-                return replace(state, current=line.get("step"))
+                return replace(state, current=line.step)
             case "done" | "undone" | "forget":
                 return replace(state, current=None)
             case "end":
                 return replace(state, ended=True)
             case _:
                 return state
+
+    def of_kind(self, *kinds: str) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if line.kind in kinds)
 
     @property
     def aborted(self) -> bool:
@@ -136,36 +138,36 @@ class JournalState:
 
     def acted_in(self, step: str) -> bool:
         """Whether an action of the step was ever begun."""
-        lines = [line.get("line") for line in self.lines if line.get("step") == step]
+        lines = [line.kind for line in self.lines if line.step == step]
         return lines.count("intent") > lines.count("withdrawn")
 
-    def seal(self, line: Mapping[str, Any]) -> dict[str, Any]:
+    def seal(self, line: Mapping[str, object]) -> Line:
         """The line to append, with its digest, exactly as a reader will parse it: values are converted to JSON before
         the digest is computed. Texts contain no secret; a remembered value is kept exactly, an undo needs it."""
-        written: dict[str, Any] = json.loads(json.dumps(line, default=str))
-        written = written if written.get("line") == "remember" else safe(written)
-        return {**written, "sum": digest_after(self.digest, written)}
+        written = Line(json.loads(json.dumps(line, default=str)))
+        written = written if written.kind == "remember" else Line(safe(written))
+        return Line(written, sum=digest_after(self.digest, written))
 
     def seconds_of_steps(self) -> dict[str, float]:
         """Seconds by step, for steps that are done."""
-        return {str(line["step"]): float(line["seconds"]) for line in self.lines if line.get("line") == "done"}
+        return {str(line.step): line.seconds for line in self.of_kind("done")}
 
 
-def fold(lines: Iterable[Mapping[str, Any]]) -> JournalState:
+def fold(lines: Iterable[Line]) -> JournalState:
     return reduce(JournalState.after, lines, JournalState())
 
 
-def parse(data: bytes) -> list[Mapping[str, Any]]:
+def parse(data: bytes) -> list[Line]:
     """The readable lines of a journal file."""
     return [line for raw in data.split(b"\n") if (line := _object(raw)) is not None]
 
 
-def _object(raw: bytes) -> Mapping[str, Any] | None:
+def _object(raw: bytes) -> Line | None:
     try:
         value = json.loads(raw)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return Line(value) if isinstance(value, dict) else None
 
 
 def _find_broken_line(data: bytes) -> str | None:
@@ -186,7 +188,7 @@ def _find_broken_line(data: bytes) -> str | None:
     return None
 
 
-def digest_after(digest: str, line: Mapping[str, Any]) -> str:
+def digest_after(digest: str, line: Line) -> str:
     """The running digest after one more line; `digest` is that of the lines before, "" for the first line."""
     text = json.dumps({key: value for key, value in line.items() if key != "sum"}, sort_keys=True)
     return hashlib.sha256(f"{digest}{text}".encode()).hexdigest()[:32]
@@ -196,7 +198,7 @@ def parse_journal(data: bytes, where: Path | str) -> JournalState:
     """The content of a journal file. `where` is its path, or a description of the object in the bucket. Raises
     NewerJournal, and JournalError for a line that hcp-dr never wrote."""
     lines = parse(data)
-    newest = max((line["format"] for line in lines if isinstance(line.get("format"), int)), default=1)
+    newest = max((number for line in lines if isinstance(number := line.get("format"), int)), default=1)
     if newest > FORMAT:
         raise NewerJournal(path=where, format=newest, ours=FORMAT)
     reason = find_fault(lines) or _find_broken_line(data)

@@ -1,19 +1,69 @@
-"""Is each line of a journal valid? A file may have been edited, or written by another version, and a later reader must
-not fail on a word in the place of a number."""
+"""The lines of a journal: JSON objects with typed access, and the fault of an invalid line.
+
+A file may have been edited, or written by another version, and a later reader must not fail on a word in the place of a
+number.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias, cast
 
 from hcp_dr.errors import JournalError
 from hcp_dr.model import Case
 
+Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
+"""A value of JSON."""
+
 _LAST_MOMENT = 253402300799.0  # the end of the year 9999
 
 
-def find_fault(lines: Iterable[Mapping[str, Any]]) -> str | None:
+class Line(dict[str, Json]):
+    """One line of a journal. The properties are for the fields of a valid line, as judged by `find_fault`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, kind: str, values: Mapping[str, object]) -> Line:
+        return cls(cast("Mapping[str, Json]", {**values, "line": kind}))
+
+    @property
+    def kind(self) -> str:
+        return str(self.get("line"))
+
+    @property
+    def at(self) -> float:
+        """Seconds since the epoch; 0 for a line without it."""
+        return cast("float", self.get("at") or 0.0)
+
+    @property
+    def step(self) -> str | None:
+        return cast("str | None", self.get("step"))
+
+    @property
+    def seconds(self) -> float:
+        """The duration of the step; 0 for a line without it."""
+        return cast("float", self.get("seconds") or 0.0)
+
+    @property
+    def case(self) -> Mapping[str, Json] | None:
+        return cast("Mapping[str, Json] | None", self.get("case"))
+
+    @property
+    def checks(self) -> Sequence[Mapping[str, Json]]:
+        return cast("Sequence[Mapping[str, Json]]", self.get("checks") or ())
+
+    def text(self, name: str) -> str | None:
+        """The text of this field, None if there is none."""
+        value = self.get(name)
+        return None if value is None else str(value)
+
+    def texts(self, name: str) -> Sequence[str]:
+        return cast("Sequence[str]", self.get(name) or ())
+
+
+def find_fault(lines: Iterable[Line]) -> str | None:
     """The fault of the first invalid line, None if all are valid. Unknown lines and fields are ignored."""
     for number, line in enumerate(lines, 1):
         kind = line.get("line")
@@ -26,7 +76,7 @@ def find_fault(lines: Iterable[Mapping[str, Any]]) -> str | None:
     return None
 
 
-def case_of(value: Mapping[str, Any], where: object) -> Case:
+def case_of(value: Mapping[str, Json], where: object) -> Case:
     """The relocation recorded in the journal `where`. Raises JournalError."""
     try:
         return Case.from_json(dict(value))

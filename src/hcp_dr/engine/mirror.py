@@ -12,12 +12,12 @@ acts on it, unless the bucket fails; then the run continues without the mirror, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from hcp_dr.aws.port import Bucket
 from hcp_dr.engine.journal import FILE_NAME, JournalState, Mirrored, parse, parse_journal
+from hcp_dr.engine.journal_lines import Line
 from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.wait import Clock
 from hcp_dr.errors import RESUME, ArchiveError, AwsConflict, AwsError, BucketRefused, JournalError
@@ -34,7 +34,7 @@ _MIRRORED_KIND = "NodePool"
 """The kind of the manifest's objects that is mirrored: NodePools hold no secret, and the source keeps changing their
 status."""
 
-Lines = Sequence[Mapping[str, Any]]
+Lines = Sequence[Line]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def reconcile(ours: Lines, theirs: Lines, path: object) -> Lines:
 
 def _was_acted_upon(tail: Lines) -> bool:
     """A remembered value is in the mirror before any later line, unless the bucket failed."""
-    kinds = [line.get("line") == "remember" for line in tail]
+    kinds = [line.kind == "remember" for line in tail]
     return any(remembered and not all(kinds[place:]) for place, remembered in enumerate(kinds))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.journal_lines import Line
 from hcp_dr.hiding import safe
 
 
@@ -28,4 +29,4 @@ class NullJournal:
         self.memory = memory or RunState()
 
     def write(self, line: str, **values: object) -> None:
-        self.memory = self.memory.after(line, values)
+        self.memory = self.memory.after(Line.of(line, values))

@@ -7,13 +7,14 @@ refused, and never used in part.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from pydantic import TypeAdapter
 
+from hcp_dr.engine.journal_lines import Json
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import NotOurs
 
@@ -27,7 +28,7 @@ class Remember:
     """Keep a value in the journal that clusters cannot show later. Written before the other actions of its batch."""
 
     key: str
-    value: Any
+    value: Json
 
     def describe(self) -> str:
         return f"remember {self.key}"
@@ -45,23 +46,24 @@ class Key(Generic[T]):
         """The action that keeps the value."""
         return Remember(self.name, self.to_json(value))
 
-    def to_json(self, value: T) -> Any:
-        return _adapter(cast("Any", self.type)).dump_python(value, mode="json", exclude_none=True, warnings=False)
+    def to_json(self, value: T) -> Json:
+        adapter = _adapter(cast("Hashable", self.type))
+        return cast("Json", adapter.dump_python(value, mode="json", exclude_none=True, warnings=False))
 
-    def read(self, values: Mapping[str, Any]) -> T | None:
+    def read(self, values: Mapping[str, Json]) -> T | None:
         """The remembered value, None if there is none. Raises NotOurs for another form."""
         stored = values.get(self.name)
         if stored is None:
             return None
         try:
-            return cast("T", _adapter(cast("Any", self.type)).validate_json(json.dumps(stored), strict=True))
+            return cast("T", _adapter(cast("Hashable", self.type)).validate_json(json.dumps(stored), strict=True))
         except (TypeError, ValueError):
             raise refusal(f"{self.name} is {repr(stored)[:_SHOWN_CHARACTERS]}") from None
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _adapter(kind: Hashable) -> TypeAdapter[object]:
+    return TypeAdapter(cast("type[object]", kind))
 
 
 def refusal(what: str) -> NotOurs:

@@ -8,6 +8,7 @@ from typing import Any
 from hcp_dr.engine.journal import JournalState
 from hcp_dr.engine.step import Check
 from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.state import LEASES_AT_UNDO
 
 
 def phases(story: JournalState) -> list[dict[str, Any]]:
@@ -22,16 +23,14 @@ def phases(story: JournalState) -> list[dict[str, Any]]:
 def api_away(story: JournalState) -> float | None:
     """Seconds from the first action of the fence to the first answer of the API by its name, from the journal; None if
     the journal lacks one of the two."""
-    began = next(
-        (x["at"] for x in story.lines if x.get("line") == "intent" and x.get("step") == steps.BACKUP_FENCE), None
-    )
-    ended = [x["at"] for x in story.lines if x.get("line") == "done" and x.get("step") == steps.VERIFY_PUBLISH_API]
-    ended += [x["at"] for x in story.lines if x.get("line") == "remember" and x.get("key") == "leases_at_undo"]
-    return round(float(ended[0]) - float(began), 3) if began is not None and ended else None
+    began = next((line.at for line in story.of_kind("intent") if line.step == steps.BACKUP_FENCE), None)
+    ended = [line.at for line in story.of_kind("done") if line.step == steps.VERIFY_PUBLISH_API]
+    ended += [line.at for line in story.of_kind("remember") if line.get("key") == LEASES_AT_UNDO.name]
+    return round(ended[0] - began, 3) if began is not None and ended else None
 
 
 def to_json(story: JournalState, *, backup_dir: str, result: str, checks: Sequence[Check]) -> dict[str, Any]:
-    because = {line["step"]: line["because"] for line in story.lines if line.get("line") == "done"}
+    because = {line.step: line.text("because") for line in story.of_kind("done")}
     return {
         "result": result,
         "command": story.command,
@@ -42,7 +41,7 @@ def to_json(story: JournalState, *, backup_dir: str, result: str, checks: Sequen
             {"name": name, "seconds": seconds, "because": because.get(name, "")}
             for name, seconds in story.seconds_of_steps().items()
         ],
-        "undone": [str(line["step"]) for line in story.lines if line.get("line") == "undone"],
+        "undone": [line.step for line in story.of_kind("undone")],
         "warnings": _warnings(story, checks),
         "to_do": list(
             dict.fromkeys(
@@ -50,9 +49,7 @@ def to_json(story: JournalState, *, backup_dir: str, result: str, checks: Sequen
             )
         ),
         "accepted": [
-            {key: line.get(key) for key in ("check", "seen", "reason", "who")}
-            for line in story.lines
-            if line.get("line") == "accepted"
+            {key: line.get(key) for key in ("check", "seen", "reason", "who")} for line in story.of_kind("accepted")
         ],
     }
 
@@ -60,7 +57,7 @@ def to_json(story: JournalState, *, backup_dir: str, result: str, checks: Sequen
 def _warnings(story: JournalState, checks: Sequence[Check]) -> list[str]:
     """The warnings of this run, and the warnings of undone steps in the journal, from before a resume."""
     current = [f"{check.name}: {check.seen}" for check in checks if check.verdict == "warning"]
-    journaled = [str(text) for line in story.lines if line.get("line") == "undone" for text in line.get("warnings", ())]
+    journaled = [text for line in story.of_kind("undone") for text in line.texts("warnings")]
     return list(dict.fromkeys((*journaled, *current)))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hcp_dr.engine.journal import JournalState
+from hcp_dr.engine.journal_lines import Line
 from hcp_dr.objects.moments import utc
 from hcp_dr.report.outcome import api_away
 
@@ -22,8 +23,7 @@ def to_json(story: JournalState, *, backup_dir: str) -> dict[str, Any]:
     recorded."""
     case = dict(story.case or {})
     checks = list(_checks(story))
-    begun = [line for line in story.lines if line.get("line") == "begin"]
-    ended = [line for line in story.lines if line.get("line") == "end"]
+    begun, ended = story.of_kind("begin"), story.of_kind("end")
     warned = [check for check in checks if check["verdict"] != "ok"]
     return {
         "hosted_cluster": f"{case.get('namespace')}/{case.get('name')}",
@@ -31,24 +31,23 @@ def to_json(story: JournalState, *, backup_dir: str) -> dict[str, Any]:
         "to": case.get("destination"),
         "command": story.command,
         "state": _state(story, warned),
-        "began": _moment(begun[0]) if begun else None,
-        "ended": _moment(ended[-1]) if ended and story.ended else None,
+        "began": utc(begun[0].at) if begun else None,
+        "ended": utc(ended[-1].at) if ended and story.ended else None,
         "api_away_s": api_away(story),
-        "versions": list(dict.fromkeys(str(line["version"]) for line in story.lines if line.get("version"))),
+        "versions": list(dict.fromkeys(version for line in story.lines if (version := line.text("version")))),
         "backup": {"folder": backup_dir, "bucket": case.get("bucket"), "key": _key(case)},
         "steps": [
             {
-                "name": line["step"],
-                "done": _moment(line),
+                "name": line.step,
+                "done": utc(line.at),
                 "seconds": line.get("seconds"),
-                "because": line.get("because"),
+                "because": line.text("because"),
             }
             for line in _last(story, "done").values()
         ],
         "alarms": [
-            {"at": _moment(line), "watch": line["watch"], "text": line["text"]}
-            for line in story.lines
-            if line.get("line") in ("alarm", "unwatched")
+            {"at": utc(line.at), "watch": line["watch"], "text": line["text"]}
+            for line in story.of_kind("alarm", "unwatched")
         ],
         "checks": checks,
         "to_do": [
@@ -68,25 +67,17 @@ def _key(case: Mapping[str, Any]) -> str:
     return f"hcp-dr/{case.get('namespace')}/{case.get('name')}/{case.get('backup_id')}/"
 
 
-def _moment(line: Mapping[str, Any]) -> str:
-    return utc(float(line.get("at") or 0))
-
-
-def _last(story: JournalState, kind: str) -> dict[str, Mapping[str, Any]]:
+def _last(story: JournalState, kind: str) -> dict[str | None, Line]:
     """The last line of this kind by step; steps in the order of their first line."""
-    by_step: dict[str, Mapping[str, Any]] = {}
-    for line in story.lines:
-        if line.get("line") == kind:
-            by_step[str(line["step"])] = line
-    return by_step
+    return {line.step: line for line in story.of_kind(kind)}
 
 
 def _checks(story: JournalState) -> Iterator[dict[str, Any]]:
     """The checks of preflight, of each step, and of the watches."""
     lines = (*_last(story, "checked").values(), *_last(story, "done").values())
-    for line in sorted(lines, key=lambda line: float(line.get("at") or 0)):
-        for check in line.get("checks") or ():
-            yield {"step": line["step"], **check}
+    for line in sorted(lines, key=lambda line: line.at):
+        for check in line.checks:
+            yield {"step": line.step, **check}
 
 
 def to_text(report: dict[str, Any]) -> str:

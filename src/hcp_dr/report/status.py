@@ -37,9 +37,9 @@ class Seen:
 
 def to_json(seen: Seen) -> dict[str, Any]:
     story, case = seen.story, seen.story.case or {}
-    last, undone = story.lines[-1] if story.lines else {}, story.memory.undone
-    failed = [line for line in story.lines if line.get("line") in ("failed", "stopped")]
-    began = [line.get("at") for line in story.lines if line.get("line") == "step" and line.get("step") == story.current]
+    undone = story.memory.undone
+    failed = story.of_kind("failed", "stopped")
+    began = [line.at for line in story.of_kind("step") if line.step == story.current and "at" in line]
     finished = story.memory.done | undone
     remaining = [step for step in seen.steps if step not in finished and step != story.current]
     leases = {"source": _lease(seen.around.source, seen.now), "destination": _lease(seen.around.destination, seen.now)}
@@ -50,14 +50,14 @@ def to_json(seen: Seen) -> dict[str, Any]:
         "to": case.get("destination"),
         "state": "ended" if story.ended else "unfinished",
         "step": None if story.ended else story.current,
-        "since": stamp(began[-1]) if began and began[-1] is not None and not story.ended else None,
+        "since": stamp(began[-1]) if began and not story.ended else None,
         "next": None if story.ended or not remaining else remaining[0],
-        "done": [s for line in story.lines if line.get("line") == "done" and (s := str(line["step"])) not in undone],
-        "undone": [str(line["step"]) for line in story.lines if line.get("line") == "undone"],
+        "done": [line.step for line in story.of_kind("done") if line.step not in undone],
+        "undone": [line.step for line in story.of_kind("undone")],
         "steps_left": 0 if story.ended else len(remaining) + bool(story.current),
         "past_point_of_no_return": story.acted_in(seen.no_return),
-        "last_line_at": last.get("at"),
-        "last_error": failed[-1].get("text") if failed and not story.ended else None,
+        "last_line_at": story.lines[-1].get("at") if story.lines else None,
+        "last_error": failed[-1].text("text") if failed and not story.ended else None,
         "backup_id": case.get("backup_id"),
         "backup_dir": seen.backup_dir,
         "journal": "local" if seen.local else "bucket",

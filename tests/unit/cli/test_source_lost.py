@@ -18,7 +18,7 @@ from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse
 from hcp_dr.errors import ClusterUnreachable, NotRestorable, Refused
 from hcp_dr.folder import BackupFolder
 from hcp_dr.hypershift import source_loss
-from hcp_dr.hypershift.state import ETCD_RESTORE, RestoreProbe, SourceLost
+from hcp_dr.hypershift.state import ETCD_RESTORE, SOURCE_LOST, RestoreProbe, SourceLost
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, page
 from hcp_dr.procedure import APART, BACKUP_ONLINE, RESTORE_LOST
@@ -107,10 +107,10 @@ def test_the_newest_that_the_bucket_proves_is_taken(hcp: Hcp, make: Make) -> Non
     assert any(text.startswith("etcd_revision: ") and "kubelet on each node" in text for text in result["to_do"])
     story = journal.read(good)
     assert story is not None
-    told = story.memory.values.get("source_lost")
+    told = story.memory.get(SOURCE_LOST)
     assert told is not None
-    assert (told["reason"], told["at"]) == ("the flood", 1770000600.0)
-    assert "arn:" in told["who"]
+    assert (told.reason, told.at) == ("the flood", 1770000600.0)
+    assert "arn:" in told.who
     report = json.loads((good / "report.json").read_text())
     assert any('set spec.pausedUntil to "true" in HostedCluster clusters/one' in text for text in report["to_do"])
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hcp_dr.engine import journal
 from hcp_dr.engine.journal import FILE_NAME, Journal, JournalState, fold, parse
-from hcp_dr.engine.journal_lines import case_of
+from hcp_dr.engine.journal_lines import Line, case_of
 from hcp_dr.errors import JournalError, NewerJournal
 from hcp_dr.report import relocation
 
@@ -162,7 +162,7 @@ def test_lines_of_any_kind_and_content_can_be_told(lines: list[dict[str, Any]]) 
         "undone",
         "something-new",
     )
-    told = [{**line, "line": kind} for line in lines for kind in kinds]
+    told = [Line(line, line=kind) for line in lines for kind in kinds]
     assert len(fold(told).lines) == len(told)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from hcp_dr.engine.journal import JournalState, fold, parse
+from hcp_dr.engine.journal_lines import Line
 from hcp_dr.engine.mirror import RETRY_INTERVAL, SEND_INTERVAL, Mirror, fetch, find_newest, reconcile
 from hcp_dr.errors import ArchiveError, AwsUnreachable, JournalError
 from hcp_dr.folder import BackupFolder
@@ -207,12 +207,12 @@ def test_the_last_one_written_is_found() -> None:
     assert find_newest(bucket, "clusters", "two") is None
 
 
-def lines(*words: str) -> list[Mapping[str, Any]]:
+def lines(*words: str) -> list[Line]:
     """`a=1` is remembered, another word is a line of that kind."""
-    found: list[Mapping[str, Any]] = []
+    found: list[Line] = []
     for word in words:
         key, equals, value = word.partition("=")
-        found.append({"line": "remember", "key": key, "value": value} if equals else {"line": word})
+        found.append(Line(line="remember", key=key, value=value) if equals else Line(line=word))
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hcp_dr.engine.journal import RunState, fold
+from hcp_dr.engine.journal_lines import Line
 from hcp_dr.engine.step import Check, Decision, Do, Done, Invalidate, Refuse, Step, Wait, Watch
 from hcp_dr.engine.wait import OBSERVE_INTERVAL
 from hcp_dr.engine.watch_schedule import MAX_INTERVAL, WatchSchedule
@@ -162,6 +163,6 @@ def test_what_is_forgotten_is_forgotten_by_whoever_reads_the_journal() -> None:
         {"line": "done", "step": "backup.pause"},
         {"line": "forget", "steps": ["backup.fence"], "keys": ["fence"]},
     ]
-    memory = fold(lines).memory
+    memory = fold(map(Line, lines)).memory
     assert dict(memory.values) == {"nonce": "n"}
     assert memory.done == {"backup.pause"}

@@ -157,7 +157,7 @@ def claim(owner: str = "mgmt-1", namespace: str = "clusters-one", **changes: Any
     ],
 )
 def test_records_at_its_names_are_put_back(record: dict[str, Any]) -> None:
-    image = {"owner": "mgmt-1", "records": [record]}
+    image: Any = {"owner": "mgmt-1", "records": [record]}
     assert scope.image(remembering(dns_image=image), DNS_IMAGE, OWN) == DNS_IMAGE.read({"dns_image": image})
 
 
@@ -190,7 +190,7 @@ def test_records_at_its_names_are_put_back(record: dict[str, Any]) -> None:
     ],
 )
 def test_a_record_that_is_not_at_its_names_or_not_kept_for_it_is_refused(record: Any) -> None:
-    image = {"owner": "mgmt-1", "records": [record]}
+    image: Any = {"owner": "mgmt-1", "records": [record]}
     for key in (DNS_IMAGE, DNS_HELD):
         memory = remembering(**{key.name: image})
         assert f": {key.name} " in refused(scope.image, memory, key, OWN)
@@ -204,7 +204,7 @@ def test_an_owner_that_no_external_dns_is_called_is_refused(owner: Any) -> None:
 
 def test_records_at_names_that_its_routes_had_are_put_back_where_these_are_its_own() -> None:
     host = "oauth-clusters-one.apps.mgmt.hosted.example"
-    image = {"owner": "mgmt-1", "records": [address(name=host)]}
+    image: Any = {"owner": "mgmt-1", "records": [address(name=host)]}
     memory = remembering(dns_image=image, routes={"oauth": route(host=host)})
     assert scope.image(memory, DNS_IMAGE, OWN, published=True) == DNS_IMAGE.read({"dns_image": image})
     refused(scope.image, memory, DNS_IMAGE, OWN)

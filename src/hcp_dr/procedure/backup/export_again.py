@@ -103,7 +103,7 @@ def _unfenced(manifest: Manifest | None) -> Manifest | None:
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     if isinstance(decision, Do) and isinstance(decision.actions[0], Remember):
-        return replace(facts, changed=decision.actions[0].value)
+        return replace(facts, changed=CHANGED.read({CHANGED.name: decision.actions[0].value}))
     return replace(facts, **_exported(facts))
 
 

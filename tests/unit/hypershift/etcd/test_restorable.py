@@ -127,14 +127,17 @@ def test_it_comes_out_of_the_journal_as_it_went_in(looked: RestoreProbe) -> None
     assert restorable.remembered(RunState().with_value(ETCD_RESTORE.name, kept)) == looked
 
 
+STORED: Any = ETCD_RESTORE.to_json(SEEN)
+
+
 @pytest.mark.parametrize(
     "value",
     [
         None,
         "x",
         {},
-        {**ETCD_RESTORE.to_json(SEEN), "members": "many"},
-        {**ETCD_RESTORE.to_json(SEEN), "shards": 3},
+        {**STORED, "members": "many"},
+        {**STORED, "shards": 3},
         {"members": 1},
     ],
 )

@@ -88,8 +88,8 @@ def test_a_closed_breach_has_its_window_and_the_new_generations_are_the_fences()
     decision = fence_watch.plan(facts("after-it-the-source-is-fenced-and-no-more"))
     assert isinstance(decision, Do)
     remembered = {action.key: action.value for action in decision.actions if isinstance(action, Remember)}
-    [breach] = remembered[BREACHES.name]
-    assert (breach["seen"], breach["closed"], breach["released"], breach["revision"]) == (999.0, 1000.0, True, 57)
+    [breach] = BREACHES.read(remembered) or ()
+    assert (breach.seen, breach.closed, breach.released, breach.revision) == (999.0, 1000.0, True, 57)
     assert remembered["fence"] == {
         "id": "fence-1",
         "revision": 57,
