@@ -25,6 +25,7 @@ from hcp_dr.engine.wait import Clock, SystemClock
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Kubernetes
+from hcp_dr.kube.stored import as_stored
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.archive import Archive
 
@@ -244,7 +245,7 @@ class Context:
         """By the context with which the relocation of the folder began: a changed current-context moves nothing."""
         case = (self._folder.story() if self._folder is not None else None) or JournalState()
         pinned = (case.case or {}).get(f"{side}_context")
-        return self.connections.cluster(side, pinned if isinstance(pinned, str) else "")
+        return as_stored(self.connections.cluster(side, pinned if isinstance(pinned, str) else ""))
 
     def bucket(self) -> Bucket:
         """Raises SettingsError."""

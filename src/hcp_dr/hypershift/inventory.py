@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from hcp_dr.kube.port import Listing, Object, Resource
@@ -57,6 +59,7 @@ RESOURCES: dict[str, Resource] = {
     )
 }
 
+NO_VERSIONS: Mapping[str, str] = MappingProxyType({})
 
 REQUIRED_KINDS = (
     *("HostedCluster", "NodePool", "Secret", "Cluster", "AWSCluster", "AWSMachineTemplate", "MachineSet"),
@@ -76,12 +79,15 @@ class Shelf(Protocol):
     def list(self, resource: Resource, namespace: str | None = None) -> Listing: ...
 
 
-def read_inventory(cluster: Shelf, case: Case) -> tuple[Object, ...]:
-    """All objects that move. The plan judges an empty kind; an unreadable kind raises."""
-    return read_inventory_and_rest(cluster, case)[0]
+def read_inventory(cluster: Shelf, case: Case, versions: Mapping[str, str] = NO_VERSIONS) -> tuple[Object, ...]:
+    """All objects that move. The plan judges an empty kind; an unreadable kind raises. `versions`, by kind, replace the
+    versions in which the cluster stores machine objects."""
+    return read_inventory_and_rest(cluster, case, versions)[0]
 
 
-def read_inventory_and_rest(cluster: Shelf, case: Case) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
+def read_inventory_and_rest(
+    cluster: Shelf, case: Case, versions: Mapping[str, str] = NO_VERSIONS
+) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
     """All objects that move, and the rest of these kinds in the control plane namespace, which has no other cluster."""
     hosted_cluster = cluster.get(HOSTED_CLUSTER, case.name, case.namespace)
     pools = node_pools_of(hosted_cluster, cluster.list(NODE_POOL, case.namespace).items)
@@ -90,7 +96,8 @@ def read_inventory_and_rest(cluster: Shelf, case: Case) -> tuple[tuple[Object, .
     namespace = case.control_plane_namespace
     own_secrets, own_config_maps = cluster.list(SECRET, namespace).items, cluster.list(CONFIG_MAP, namespace).items
     control_plane = cluster.find(HOSTED_CONTROL_PLANE, case.name, namespace)
-    machinery = [(resource, cluster.list(resource, namespace).items) for resource in MACHINERY]
+    asked = [(kind, kind.at(versions[kind.kind]) if kind.kind in versions else kind) for kind in MACHINERY]
+    machinery = [(kind, cluster.list(resource, namespace).items) for kind, resource in asked]
     own = (
         *(secret for secret in own_secrets if travels(secret)),
         *control_plane_config_maps(own_config_maps),

@@ -7,7 +7,7 @@ classes of `hcp_dr.errors`: the adapters translate errors.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 Object = dict[str, Any]
@@ -20,13 +20,19 @@ FIELD_MANAGER = "hcp-dr"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Resource:
-    """A kind of object, with the API version that the product reads and writes."""
+    """A kind of object, with the API version that the product reads and writes. For kinds of Cluster API it is the
+    newest version; each cluster is asked for the version that it stores (kube/stored.py), unless it is `pinned`."""
 
     group: str
     version: str
     plural: str
     kind: str
     namespaced: bool = True
+    pinned: bool = field(default=False, compare=False)
+
+    def at(self, version: str) -> Resource:
+        """The same kind in exactly this version."""
+        return replace(self, version=version, pinned=True)
 
     @property
     def api_version(self) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes
+from hcp_dr.kube.stored import as_stored
 from hcp_dr_lab.ground.layout import OIDC_BUCKET
 from hcp_dr_lab.ground.record_sets import Change, RecordSet
 from hcp_dr_lab.observer.api import Answer
@@ -129,7 +130,7 @@ class MemorySource:
 
     @property
     def sides(self) -> Sequence[Kubernetes]:
-        return tuple(side.client() for side in self._world.sides)
+        return tuple(as_stored(side.client()) for side in self._world.sides)
 
     @property
     def hosted(self) -> Kubernetes:

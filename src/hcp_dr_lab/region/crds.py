@@ -9,6 +9,7 @@ import yaml
 from hcp_dr.kube import resources
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr_lab.ground.errors import BadOptions
+from hcp_dr_lab.standin.conversion import CONVERTIBLE, GROUP
 from hcp_dr_lab.standin.install import definitions
 
 _READ = {str(kind): kind for kind in vars(resources).values() if isinstance(kind, Resource) and "." in kind.group}
@@ -56,8 +57,9 @@ def _refuse_unserved(subject: str, folder: Path) -> None:
     for name, definition in definitions(folder).items():
         versions = [one["name"] for one in definition["spec"]["versions"] if one.get("served")]
         wanted = _READ.get(name)
-        if wanted is not None and wanted.version not in versions:
+        known = () if wanted is None else CONVERTIBLE if wanted.group == GROUP else (wanted.version,)
+        if known and not set(known) & set(versions):
             raise BadOptions(
-                f"{subject} has {name} without the required version {wanted.version}; served versions: "
+                f"{subject} has {name} without the required version {' or '.join(known)}; served versions: "
                 f"{', '.join(versions) or 'none'}. Nothing was started."
             )

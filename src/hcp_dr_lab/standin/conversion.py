@@ -15,7 +15,8 @@ from typing import Any
 from hcp_dr.kube.port import Object
 
 GROUP = "cluster.x-k8s.io"
-OLD, NEW = f"{GROUP}/v1beta1", f"{GROUP}/v1beta2"
+CONVERTIBLE = ("v1beta1", "v1beta2")
+OLD, NEW = (f"{GROUP}/{version}" for version in CONVERTIBLE)
 
 _VERSIONS = {"infrastructure.cluster.x-k8s.io": "v1beta2", "hypershift.openshift.io": "v1beta1", GROUP: "v1beta1"}
 _DURATION = re.compile(r"(\d+)(h|m|s)")

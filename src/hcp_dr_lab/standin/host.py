@@ -41,6 +41,7 @@ from hcp_dr_lab.standin.cloud import Cloud
 from hcp_dr_lab.standin.hosted_nodes import HostedNodes
 from hcp_dr_lab.standin.keys import Keys
 from hcp_dr_lab.standin.roles import RESOURCES
+from hcp_dr_lab.standin.stored import in_newest
 from hcp_dr_lab.standin.view import CloudInstance, View
 from hcp_dr_lab.standin.webhook_server import WebhookServer
 
@@ -58,7 +59,7 @@ class Host:
     def __init__(self, layout: Layout, cluster: ManagementCluster) -> None:
         self._layout = layout
         self._folder = layout.root / "standin" / cluster.name
-        self._kubernetes: Kubernetes = connect(layout.inside_kubeconfig(cluster), cluster.name)
+        self._kubernetes: Kubernetes = in_newest(connect(layout.inside_kubeconfig(cluster), cluster.name))
         self._cloud = Cloud(layout)
         self._seed = aws_seed.seeded(layout)
         self._volumes = layout.volumes(cluster)

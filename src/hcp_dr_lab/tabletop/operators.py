@@ -26,9 +26,11 @@ from hcp_dr_lab.standin.change import (
     RunInstance,
     TerminateInstance,
 )
+from hcp_dr_lab.standin.conversion import GROUP, converted
 from hcp_dr_lab.standin.fabric import Fabric
 from hcp_dr_lab.standin.pace import Pace
 from hcp_dr_lab.standin.roles import RESOURCES
+from hcp_dr_lab.standin.stored import in_newest
 from hcp_dr_lab.standin.view import Key, KeyMaker, Monitoring, View
 from hcp_dr_lab.tabletop.aws import Machines, Refusal
 from hcp_dr_lab.tabletop.clock import Clock
@@ -79,7 +81,7 @@ class Operators:
         self.stopped = False
         self.log: list[str] = []
         self._server = server
-        self._kubernetes = kubernetes
+        self._kubernetes = in_newest(kubernetes)
         self._surroundings = surroundings
         self._clock = clock
         self._machines = machines
@@ -219,6 +221,5 @@ class Mirror:
         return self._objects
 
     def _shown(self, resource: Resource, found: Object) -> Object:
-        if found.get("apiVersion") == resource.api_version:
-            return found
-        return self._server.get(resource, found["metadata"].get("namespace"), found["metadata"]["name"])
+        """In the version of the roles, converted by the operator itself, without a request."""
+        return found if resource.group != GROUP else converted(found, resource.api_version)

@@ -3,16 +3,16 @@ annotation. `restore.machines` restores all of them, `restore.carry_again` those
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Create, Decision, Do, Done, Refuse
-from hcp_dr.errors import MachineUnsafe, NotOurs
+from hcp_dr.errors import MachineUnsafe, NotOurs, VersionNotServed
 from hcp_dr.hypershift.backup_objects import Restorable, existing, is_ours, marked, to_restore
 from hcp_dr.hypershift.inventory import MACHINERY, RESOURCES
 from hcp_dr.hypershift.machines.instances import instance_id
-from hcp_dr.kube.port import Object
+from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CLUSTER
 from hcp_dr.model import Case, Ports, Unknown
 from hcp_dr.objects.graph import Owner, relink
@@ -28,6 +28,7 @@ class Facts:
     wanted: tuple[Restorable, ...]
     found: Mapping[Key, Object]
     running: frozenset[str]  # ids of running instances, by EC2
+    unserved: tuple[str, ...] = ()  # API versions of the backup that the destination does not serve
 
     @property
     def uids(self) -> dict[Key, str]:
@@ -43,7 +44,13 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         wanted=wanted,
         found=existing(ports.destination, wanted),
         running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
+        unserved=_unserved(ports.destination, {item.entry.api_version for item in wanted}),
     )
+
+
+def _unserved(cluster: Kubernetes, api_versions: Iterable[str]) -> tuple[str, ...]:
+    parts = sorted(each.rpartition("/") for each in api_versions)
+    return tuple(f"{group}/{version}" for group, _, version in parts if version not in cluster.versions(group))
 
 
 def _unsafe(facts: Facts) -> MachineUnsafe | NotOurs | None:
@@ -83,6 +90,8 @@ def held_body(item: Restorable, backup_id: str) -> Object:
 
 
 def plan(facts: Facts) -> Decision:
+    if facts.unserved:
+        return Refuse(VersionNotServed(versions=", ".join(facts.unserved)))
     unsafe = _unsafe(facts)
     if unsafe is not None:
         return Refuse(unsafe)

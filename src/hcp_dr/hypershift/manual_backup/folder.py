@@ -12,6 +12,7 @@ from hcp_dr.hypershift.manual_backup import parse as manual_parse
 from hcp_dr.hypershift.manual_backup.parse import Difference, HandMade
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
+from hcp_dr.kube.stored import carried_versions
 from hcp_dr.model import Case
 from hcp_dr.objects.archive import MANIFEST, Archive, path_of
 from hcp_dr.objects.reading import dig, name_of, namespace_of
@@ -32,8 +33,18 @@ def read(archive: Archive, case: Case) -> HandMade:
     folders = (case.namespace, case.control_plane_namespace)
     paths = [path for folder in folders for path in archive.paths(f"namespaces/{folder}")]
     files = {path: archive.read(path) or b"" for path in paths if manual_parse.is_taken(path, name=case.name)}
-    versions = {kind: resource.api_version for kind, resource in inventory.RESOURCES.items()}
-    return manual_parse.read(files, name=case.name, api_versions=versions)
+    accepted = {
+        kind: tuple(resource.at(version).api_version for version in carried_versions(resource))
+        for kind, resource in inventory.RESOURCES.items()
+    }
+    return manual_parse.read(files, name=case.name, api_versions=accepted)
+
+
+def machine_versions(folder: HandMade) -> dict[str, str]:
+    """The version of each kind of machine object in the folder. `kubectl get` saves the server's preferred version,
+    which need not be the stored version."""
+    bodies = (item.body for item in folder.items if item.body["kind"] in _MACHINERY)
+    return {body["kind"]: str(body["apiVersion"]).rpartition("/")[2] for body in bodies}
 
 
 def belonging(folder: HandMade, case: Case) -> tuple[Object, ...]:

@@ -46,7 +46,7 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     folder = manual_folder.read(ports.archive, case)
-    live = inventory.read_inventory(ports.source, case)
+    live = inventory.read_inventory(ports.source, case, manual_folder.machine_versions(folder))
     contents = manual_folder.read_contents(ports.archive, folder, live, case)
     ids = [known for item in contents.backup if item["kind"] == "AWSMachine" and (known := instance_id(item))]
     judged = memory.get(JUDGED)

@@ -74,7 +74,7 @@ def is_taken(path: str, *, name: str) -> bool:
     return stem is not None and (not stem.startswith("hc-") or stem == f"hc-{name}")
 
 
-def read(files: Mapping[str, bytes], *, name: str, api_versions: Mapping[str, str]) -> HandMade:
+def read(files: Mapping[str, bytes], *, name: str, api_versions: Mapping[str, tuple[str, ...]]) -> HandMade:
     """`files` by path, namespaces/<namespace>/<file>; `name` is the HostedCluster's, `api_versions` are the versions in
     which each kind is restored. Other kinds are ignored."""
     items: list[HandWritten] = []
@@ -112,13 +112,13 @@ def _parse_file(data: bytes) -> tuple[Object | None, str]:
     return dict(body), ""
 
 
-def _misplaced(path: str, body: Object, api_versions: Mapping[str, str]) -> str:
+def _misplaced(path: str, body: Object, api_versions: Mapping[str, tuple[str, ...]]) -> str:
     folder = path.split("/")[1]
     if namespace_of(body) != folder:
         return f"holds an object of namespace {namespace_of(body)}"
     wanted = api_versions[body["kind"]]
-    if body["apiVersion"] != wanted:
-        return f"is {body['apiVersion']}, but {body['kind']}s are restored as {wanted}: get it again in that version"
+    if body["apiVersion"] not in wanted:
+        return f"is {body['apiVersion']}, but {body['kind']}s are restored as {wanted[0]}: get it again in that version"
     return ""
 
 

@@ -3,6 +3,7 @@ permissions of the given credentials, and the destination's equipment for the co
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
@@ -14,7 +15,7 @@ from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.hypershift.machines.operator_build import Build, build_of, compare, pods_of_operator
 from hcp_dr.hypershift.oidc_documents import bucket_of
 from hcp_dr.hypershift.operator_claim import OBJECT, Holder, holder_on, waiting_for
-from hcp_dr.kube.port import Kubernetes
+from hcp_dr.kube.port import Kubernetes, Resource
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
     CLUSTER,
@@ -26,13 +27,13 @@ from hcp_dr.kube.resources import (
     ROUTE,
     STORAGE_CLASS,
 )
+from hcp_dr.kube.stored import stored_version
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import dig, is_ready_pod, labels_of, name_of
 from hcp_dr.objects.scrub import keeps_oidc_documents
 from hcp_dr.upstream import KUBE_SYSTEM, OPERATOR, OPERATOR_NAMESPACE
 
 URL_CRD = "hostedclusters.hypershift.openshift.io"
-_CARRIED = (HOSTED_CLUSTER, CLUSTER, AWS_CLUSTER, ROUTE)  # one resource for each required API group
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,13 @@ def _url_count(definition: dict[str, object] | None) -> int:
     return 0
 
 
-def _read_cluster(ports: Ports, case: Case, side: Side) -> ClusterFacts:
+def _carried(source: Kubernetes) -> tuple[Resource, ...]:
+    """One resource for each required API group. Machine objects are carried in the version that the source stores."""
+    stored = stored_version(source, CLUSTER)
+    return (HOSTED_CLUSTER, CLUSTER.at(stored) if stored else CLUSTER, AWS_CLUSTER, ROUTE)
+
+
+def _read_cluster(ports: Ports, case: Case, side: Side, carried: Iterable[Resource]) -> ClusterFacts:
     cluster = ports.cluster(side)
     operator = cluster.find(DEPLOYMENT, OPERATOR, OPERATOR_NAMESPACE) or {}
     pods = pods_of_operator(cluster, operator)
@@ -86,7 +93,7 @@ def _read_cluster(ports: Ports, case: Case, side: Side) -> ClusterFacts:
         side=side,
         server=cluster.server,
         uid=str(dig(cluster.get(NAMESPACE, KUBE_SYSTEM), "metadata", "uid")),
-        missing_versions=tuple(r.api_version for r in _CARRIED if r.version not in cluster.versions(r.group)),
+        missing_versions=tuple(r.api_version for r in carried if r.version not in cluster.versions(r.group)),
         build=build_of(operator, pods),
         documents_bucket=bucket_of(operator),
         operator_ready=any(is_ready_pod(pod) for pod in pods),
@@ -117,8 +124,12 @@ def observe_from_outside(ports: Ports, case: Case, memory: RunState) -> Facts:
     """While the hosted API is unavailable."""
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     storage = dig(hosted_cluster, "spec", "etcd", "managed", "storage", "persistentVolume") or {}
+    carried = _carried(ports.source)
     return Facts(
-        clusters=(_read_cluster(ports, case, "source"), _read_cluster(ports, case, "destination")),
+        clusters=(
+            _read_cluster(ports, case, "source", carried),
+            _read_cluster(ports, case, "destination", carried),
+        ),
         etcd_storage_class=str(storage.get("storageClassName") or ""),
         node_selector=dict(dig(hosted_cluster, "spec", "nodeSelector") or {}),
         keeps_documents=keeps_oidc_documents(hosted_cluster),
@@ -135,8 +146,8 @@ def _check_cluster(cluster: ClusterFacts, facts: Facts) -> list[Check]:
                 f"versions.{side}",
                 "blocked",
                 f"not served on the {side}: {', '.join(cluster.missing_versions)}",
-                "objects are carried in exactly these API versions",
-                "install a HyperShift release with these API versions",
+                "objects are carried in the versions in which the source stores them",
+                "relocate to a management cluster whose HyperShift release serves these API versions",
             )
         )
     else:

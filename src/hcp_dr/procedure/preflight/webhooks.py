@@ -21,6 +21,7 @@ from hcp_dr.kube.resources import (
     NODE_POOL,
     VALIDATING_WEBHOOK_CONFIGURATION,
 )
+from hcp_dr.kube.stored import storage_version
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of
 from hcp_dr.upstream import OPERATOR_NAMESPACE
@@ -31,11 +32,12 @@ REMOVED = (HOSTED_CLUSTER, NODE_POOL, HOSTED_CONTROL_PLANE, AWS_ENDPOINT_SERVICE
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A kind to be removed: the stored versions, and whether a webhook converts the objects."""
+    """A kind to be removed: the versions in which objects may be stored, the version in which they are stored now, and
+    whether a webhook converts them."""
 
     name: str
     versions: tuple[str, ...]
-    read_in: str
+    stored: str
     converted: bool
 
 
@@ -68,7 +70,7 @@ def _read_stored(resource: Resource, definition: Object) -> Stored:
     return Stored(
         name=str(resource),
         versions=tuple(str(version) for version in dig(definition, "status", "storedVersions") or ()),
-        read_in=resource.version,
+        stored=storage_version(definition),
         converted=dig(definition, "spec", "conversion", "strategy") == "Webhook",
     )
 
@@ -105,15 +107,15 @@ def _check_versions(facts: Facts) -> Check:
     mixed = [
         f"{kind.name} in {', '.join(kind.versions) or 'no reported version'}"
         for kind in facts.kinds
-        if kind.versions != (kind.read_in,)
+        if kind.versions != (kind.stored,)
     ]
     converted = sum(kind.converted for kind in facts.kinds)
     return bad_if(
         mixed,
         "webhooks.stored_versions",
-        f"stored in several versions, or in another version than the version hcp-dr reads: {'; '.join(mixed)}"
+        f"stored in several versions, or in another version than the present storage version: {'; '.join(mixed)}"
         if mixed
-        else f"every kind is stored in the version that hcp-dr reads; {converted} kinds have a conversion webhook",
+        else f"every kind is stored in one version, and read in it; {converted} kinds have a conversion webhook",
         "while the operator is stopped no webhook converts: such objects can be neither read nor deleted, and the "
         "garbage collector, the deletion of namespaces, and Cluster API of other hosted clusters stop",
         "finish the migration of stored versions first (progress is in ConfigMap hypershift/capi-migration-status), "

@@ -1,0 +1,83 @@
+"""The roles know Cluster API in its newest version. A management cluster may store and serve another: then the roles'
+requests go in the stored version, and objects are converted on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+from hcp_dr.kube.port import Kubernetes, Listing, Object, PatchBody, Resource
+from hcp_dr.kube.stored import as_stored, stored_version
+from hcp_dr.objects.difference import merge_patch
+from hcp_dr_lab.standin.conversion import GROUP, converted
+
+
+def in_newest(cluster: Kubernetes) -> Kubernetes:
+    """The same cluster, with the kinds of Cluster API in the version of the resource that is requested."""
+    return cast("Kubernetes", _InNewest(as_stored(cluster)))
+
+
+class _InNewest:
+    def __init__(self, cluster: Kubernetes) -> None:
+        self._cluster = cluster
+        self._stored: dict[Resource, str] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        return self._newest(resource, self._cluster.get(resource, name, namespace))
+
+    def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+        found = self._cluster.find(resource, name, namespace)
+        return None if found is None else self._newest(resource, found)
+
+    def list(self, resource: Resource, namespace: str | None = None, **selectors: Any) -> Listing:
+        listing = self._cluster.list(resource, namespace, **selectors)
+        return replace(listing, items=tuple(self._newest(resource, item) for item in listing.items))
+
+    def watch(self, resource: Resource, namespace: str | None = None, **keywords: Any) -> Iterator[Any]:
+        for event in self._cluster.watch(resource, namespace, **keywords):
+            known = event.type != "BOOKMARK" and event.object.get("apiVersion")
+            yield replace(event, object=self._newest(resource, event.object)) if known else event
+
+    def create(self, resource: Resource, body: Object) -> Object:
+        return self._newest(resource, self._cluster.create(resource, self._as_stored(resource, body)))
+
+    def patch(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None,
+        patch: PatchBody,
+        *,
+        subresource: str | None = None,
+    ) -> Object:
+        sent = patch
+        if resource.group == GROUP and isinstance(patch, dict) and set(patch) - {"metadata"}:
+            before = self._cluster.get(resource, name, namespace)
+            wanted = merged(self._newest(resource, before), patch)
+            sent = merge_patch(before, converted(wanted, before["apiVersion"]))
+            sent.setdefault("metadata", {})["resourceVersion"] = wanted["metadata"]["resourceVersion"]
+        found = self._cluster.patch(resource, name, namespace, sent, subresource=subresource)
+        return self._newest(resource, found)
+
+    def _newest(self, resource: Resource, item: Object) -> Object:
+        return converted(item, resource.api_version) if resource.group == GROUP else item
+
+    def _as_stored(self, resource: Resource, body: Object) -> Object:
+        if resource.group != GROUP:
+            return body
+        if resource not in self._stored:
+            self._stored[resource] = f"{GROUP}/{stored_version(self._cluster, resource)}"
+        return converted(body, self._stored[resource])
+
+
+def merged(item: Any, patch: Any) -> Any:
+    """The object after a merge patch (RFC 7386)."""
+    if not isinstance(patch, dict):
+        return patch
+    base = item if isinstance(item, dict) else {}
+    kept = {key: value for key, value in base.items() if key not in patch}
+    return kept | {key: merged(base.get(key), value) for key, value in patch.items() if value is not None}
