@@ -30,11 +30,15 @@ URL_CRD = {
         "status": {"storedVersions": ["v1beta1"]},
         "spec": {
             "versions": [
-                nested(
-                    *("schema", "openAPIV3Schema", "properties", "spec", "properties", "etcd", "properties"),
-                    *("managed", "properties", "storage", "properties", "restoreSnapshotURL"),
-                    value=URL_FIELD,
-                )
+                {
+                    "name": "v1beta1",
+                    "storage": True,
+                    **nested(
+                        *("schema", "openAPIV3Schema", "properties", "spec", "properties", "etcd", "properties"),
+                        *("managed", "properties", "storage", "properties", "restoreSnapshotURL"),
+                        value=URL_FIELD,
+                    ),
+                }
             ]
         },
     }

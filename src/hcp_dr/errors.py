@@ -445,15 +445,3 @@ class NotRestorable(Refused):
     template = "etcd of hosted cluster {object} cannot be restored by a URL: {why}."
     left = "The hosted cluster was not started on the destination."
     todo = "To fill etcd's volumes by hand, see docs/by-hand.md."
-
-
-class VersionNotServed(Refused):
-    """The destination does not serve an API version in which the backup has objects."""
-
-    exit_code = 81
-    template = "The destination does not serve {versions}, in which the machine objects of the backup are stored."
-    left = "No machine object was created."
-    todo = (
-        "The two HyperShift releases have no stored version of Cluster API in common. Use a destination whose release "
-        "serves this version, or back up from the source after its upgrade."
-    )

@@ -101,7 +101,8 @@ class Hands:
                 self.save(secret, f"secret-{secret['metadata']['name']}")
         self.save(self.source.get(r.HOSTED_CONTROL_PLANE, names.name, own), f"hcp-{names.name}")
         for resource, prefix in MACHINERY:
-            for item in self.source.list(resource, own).items:
+            preferred = resource.at(self.source.versions(resource.group)[0])
+            for item in self.source.list(preferred, own).items:
                 if self.mended or resource != r.AWS_MACHINE_TEMPLATE:  # named with a hash, where the NodePool is asked
                     self.save(item, f"{prefix}-{item['metadata']['name']}")
         if self.mended:

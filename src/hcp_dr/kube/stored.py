@@ -58,6 +58,8 @@ class _AsStored:
         self._stored: dict[str, Resource] = {}
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # a copy in the making has no cluster yet
+            raise AttributeError(name)
         method = getattr(self._cluster, name)
         if name in _BY_RESOURCE:
             return _with(method, lambda resource, _: self._resolve(resource))

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from hcp_dr.model import Dns
-from hcp_dr_lab.ground import delays
+from hcp_dr_lab.ground import delays, releases
 from hcp_dr_lab.ground.errors import BadOptions
 from hcp_dr_lab.ground.layout import RegionOptions
 from hcp_dr_lab.hosted import manifest, shapes
@@ -31,6 +31,16 @@ HostedCluster = Annotated[
 Crds = Annotated[
     Path | None,
     typer.Option("--crds", metavar="DIR", help="CustomResourceDefinitions to install instead of the rehearsal's own."),
+]
+Release = Annotated[
+    str | None,
+    typer.Option("--release", metavar="VERSION", help="The HyperShift operator's release on both sides, such as 4.18."),
+]
+SourceRelease = Annotated[
+    str | None, typer.Option("--source-release", metavar="VERSION", help="The same, on mgmt-1 only.")
+]
+DestinationRelease = Annotated[
+    str | None, typer.Option("--destination-release", metavar="VERSION", help="The same, on mgmt-2 only.")
 ]
 Ballast = Annotated[
     str, typer.Option("--etcd-ballast", metavar="SIZE", help="Additional data in the hosted etcd, such as 500MiB.")
@@ -66,6 +76,9 @@ def parse_options(
     shape: Sequence[Shape] | None = None,
     hosted_cluster: Path | None = None,
     crds: Path | None = None,
+    release: str | None = None,
+    source_release: str | None = None,
+    destination_release: str | None = None,
     etcd_ballast: str = "0",
     machines: int = 0,
     secrets: int = 0,
@@ -73,6 +86,7 @@ def parse_options(
     delay: Sequence[str] | None = None,
 ) -> RehearsalOptions:
     """Raises BadOptions."""
+    operators = releases.chosen(release, source_release, destination_release)
     hosted = shapes.options(
         frozenset(shape or ()),
         machines=machines,
@@ -82,7 +96,8 @@ def parse_options(
     )
     checked = kinds.checked(crds) if crds is not None else None
     return RehearsalOptions(
-        hosted, RegionOptions(realistic=realistic, crds=checked, changed=_parse_delays(delay or ()))
+        shapes.at_release(hosted, operators),
+        RegionOptions(realistic=realistic, crds=checked, changed=_parse_delays(delay or ()), releases=operators),
     )
 
 

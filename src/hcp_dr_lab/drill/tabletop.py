@@ -45,7 +45,7 @@ def perform(
 ) -> Outcome:
     """Relocate a hosted cluster of this shape from mgmt-1 to mgmt-2 and judge it. `began` is on the monotonic clock."""
     began = time.monotonic() if began is None else began
-    world = World(realistic=region.realistic, crds=region.crds)
+    world = World(realistic=region.realistic, crds=region.crds, releases=region.releases)
     for change in hosted.brought.changes if hosted.brought is not None else ():
         tell(f"fitted: {change}")
     tell("two management clusters and AWS are running, in memory")

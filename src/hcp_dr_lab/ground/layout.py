@@ -14,6 +14,7 @@ from typing import Any
 
 from hcp_dr_lab.ground import delays
 from hcp_dr_lab.ground.delays import Delays
+from hcp_dr_lab.ground.releases import NEWEST
 
 AWS_REGION = "us-east-1"
 AVAILABILITY_ZONE = "us-east-1a"
@@ -116,6 +117,7 @@ class RegionOptions:
     realistic: bool = False  # the delays of the real DNS, load balancers and external-dns instead of a fast pace
     crds: Path | None = None  # a folder of CustomResourceDefinitions to install instead of the rehearsal's own
     changed: tuple[tuple[str, float], ...] = ()  # delays by name, of `delays` and of the operators' pace, in seconds
+    releases: tuple[str, str] = (NEWEST, NEWEST)  # of the HyperShift operators of mgmt-1 and mgmt-2
 
     @property
     def delays(self) -> Delays:
@@ -131,7 +133,8 @@ class RegionOptions:
         """The options as text; empty for the plain region."""
         realistic = ("realistic delays",) if self.realistic else ()
         changed = tuple(f"{name} {seconds:g} s" for name, seconds in self.changed)
-        return (*realistic, *changed, *([f"CRDs from {self.crds}"] if self.crds is not None else []))
+        releases = (f"HyperShift {' and '.join(self.releases)}",) if self.releases != (NEWEST, NEWEST) else ()
+        return (*realistic, *changed, *releases, *([f"CRDs from {self.crds}"] if self.crds is not None else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +353,7 @@ def save(layout: Layout) -> None:
         "realistic": options.realistic,
         "crds": str(options.crds) if options.crds is not None else None,
         "changed": dict(options.changed),
+        "releases": options.releases,
     }
     layout.state_file.write_text(json.dumps(state) + "\n", "utf-8")
 
@@ -358,5 +362,5 @@ def load(root: Path) -> Layout:
     """Return the region of this state folder. Raises FileNotFoundError if the folder has no region."""
     state = json.loads((root / "region.json").read_text("utf-8"))
     crds = Path(state["crds"]) if state["crds"] is not None else None
-    options = RegionOptions(state["realistic"], crds, tuple(state["changed"].items()))
+    options = RegionOptions(state["realistic"], crds, tuple(state["changed"].items()), tuple(state["releases"]))
     return Layout(state["name"], state["number"], root, options)

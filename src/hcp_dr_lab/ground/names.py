@@ -12,6 +12,8 @@ from hcp_dr.kube.port import Object
 
 OPERATOR_NAMESPACE = "hypershift"
 OPERATOR = "operator"
+SUPPORTED_VERSIONS = "supported-versions"
+SERVER_VERSION = "server-version"
 CONTROL_PLANE_OPERATOR = "control-plane-operator"
 CLUSTER_API = "cluster-api"
 CAPI_PROVIDER = "capi-provider"

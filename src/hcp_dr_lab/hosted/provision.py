@@ -14,6 +14,7 @@ from hcp_dr.errors import AlreadyExists, KubernetesError
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import NAMESPACE, SECRET
+from hcp_dr.kube.stored import as_stored
 from hcp_dr.model import Side
 from hcp_dr_lab.ground import aws_seed
 from hcp_dr_lab.ground.errors import LabError
@@ -60,7 +61,9 @@ def provision(layout: Layout, name: str, say: Say, options: Options = _PLAIN) ->
     began = time.monotonic()
     seed = aws_seed.seeded(layout)
     management_cluster = MANAGEMENT_CLUSTERS[0]
-    with closing(connect(layout.management_kubeconfig(management_cluster), management_cluster.name)) as management:
+    with closing(
+        as_stored(connect(layout.management_kubeconfig(management_cluster), management_cluster.name))
+    ) as management:
         for names, own in population:
             cluster.create(management, names, seed, own)
             say(f"hosted cluster {names.name}: created on {management.name}")

@@ -8,11 +8,13 @@ from dataclasses import replace
 from enum import StrEnum
 
 from hcp_dr_lab.ground.errors import BadOptions
+from hcp_dr_lab.ground.releases import NEWEST, newest_hosted
 from hcp_dr_lab.hosted.cluster import (
     ETCD_36_RELEASE,
     ETCDCTL_ON_36_RELEASE,
     FIXED_RELEASE,
     NEXT_RELEASE,
+    RELEASE,
     Brought,
     Options,
     Pool,
@@ -86,6 +88,13 @@ def options(
     if machines:
         result = replace(result, pools=(*result.pools, Pool(machines, "machines", kubelets=False)))
     return result
+
+
+def at_release(hosted: Options, operators: tuple[str, str]) -> Options:
+    """With the newest hosted release that both operators support, unless a shape or the user determines the release."""
+    if operators == (NEWEST, NEWEST) or hosted.release != RELEASE or hosted.brought is not None:
+        return hosted
+    return replace(hosted, release=newest_hosted(operators))
 
 
 def size(text: str) -> int:

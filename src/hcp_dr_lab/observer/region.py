@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
+from hcp_dr.kube.stored import as_stored
 from hcp_dr_lab.ground.aws_seed import seeded
 from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout
 from hcp_dr_lab.ground.workers import workers
@@ -86,7 +87,7 @@ class RegionSource:
     def __init__(self, layout: Layout, hosted: Kubernetes, neighbour: Kubernetes | None) -> None:
         self._layout = layout
         self.cloud = RegionCloud(layout)
-        self.sides = tuple(connect(layout.inside_kubeconfig(one), one.name) for one in MANAGEMENT_CLUSTERS)
+        self.sides = tuple(as_stored(connect(layout.inside_kubeconfig(one), one.name)) for one in MANAGEMENT_CLUSTERS)
         self.hosted = hosted
         self.neighbour = neighbour
 

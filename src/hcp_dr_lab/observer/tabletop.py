@@ -387,7 +387,7 @@ class Observation:
 
     def _left(self) -> tuple[str, ...]:
         side = self.world.side(self.source)
-        return self._reader.left(side.client(), side.cluster.external_dns_owner)
+        return self._reader.left(as_stored(side.client()), side.cluster.external_dns_owner)
 
 
 def of(world: World) -> Observation:

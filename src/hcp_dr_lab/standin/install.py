@@ -5,6 +5,7 @@ Only missing objects are created: an operator that was scaled to zero stays at z
 
 from __future__ import annotations
 
+import json
 import time
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,8 @@ from hcp_dr import errors
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr_lab.ground.layout import HOSTED_CLUSTER_NAMESPACE, OIDC_BUCKET
-from hcp_dr_lab.ground.names import IDLE_IMAGE, OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr_lab.ground.names import IDLE_IMAGE, OPERATOR, OPERATOR_NAMESPACE, SERVER_VERSION, SUPPORTED_VERSIONS
+from hcp_dr_lab.ground.releases import NEWEST, RELEASES, OperatorRelease
 from hcp_dr_lab.standin import conversion, volumes, webhooks
 from hcp_dr_lab.standin.hypershift_operator.configuration import OVERRIDES
 from hcp_dr_lab.standin.hypershift_operator.permissions import DASHBOARDS, ROUTER_NAMESPACES
@@ -28,15 +30,27 @@ _ESTABLISH_SECONDS = 60.0
 _SEVERAL = 2
 _OVERRIDE = "quay.io/openshift=mirror.rehearsal.example/openshift"
 _DOCUMENTS = "--oidc-storage-provider-s3-bucket-name="
-_SUPPORTED = '{"versions":["5.0","4.23","4.22","4.21","4.20","4.19","4.18"]}'
 
 
-def definitions(crds: Path | None = None) -> dict[str, Object]:
-    """Return the CustomResourceDefinitions to install, by name: the rehearsal's own, replaced by definitions with the
-    same name in the folder. Raises OSError, yaml.YAMLError."""
+def definitions(crds: Path | None = None, release: OperatorRelease = RELEASES[NEWEST]) -> dict[str, Object]:
+    """Return the CustomResourceDefinitions to install, by name: the rehearsal's own, as this release installs them,
+    replaced by definitions with the same name in the folder. Raises OSError, yaml.YAMLError."""
     files = sorted(crds.glob("*.yaml")) if crds is not None else ()
-    documents = (*_own_definitions(), *(found for file in files for found in _read(file)))
+    own = (_as_installed(found, release) for found in _own_definitions())
+    documents = (*own, *(found for file in files for found in _read(file)))
     return {found["metadata"]["name"]: found for found in documents}
+
+
+def _as_installed(definition: Object, release: OperatorRelease) -> Object:
+    spec = definition["spec"]
+    if spec["group"] != conversion.GROUP:
+        return definition
+    versions = [
+        {**version, "storage": version["name"] == release.stored}
+        for version in spec["versions"]
+        if version["name"] in release.served
+    ]
+    return {**definition, "spec": {**spec, "versions": versions}}
 
 
 @cache
@@ -49,16 +63,21 @@ def _read(file: Path) -> tuple[Object, ...]:
     return tuple(found for found in yaml.load_all(file.read_text("utf-8"), Loader=_LOADER) if found)
 
 
-def install(cluster: Kubernetes, crds: Path | None = None, webhook: webhooks.Address | None = None) -> None:
+def install(
+    cluster: Kubernetes,
+    crds: Path | None = None,
+    webhook: webhooks.Address | None = None,
+    release: OperatorRelease = RELEASES[NEWEST],
+) -> None:
     """Without webhooks kinds with several versions are not converted: only fields equal in both versions are
     visible."""
-    kinds = [converting(found, webhook) if webhook else found for found in definitions(crds).values()]
+    kinds = [converting(found, webhook) if webhook else found for found in definitions(crds, release).values()]
     for definition in kinds:
         _create_if_absent(cluster, r.CUSTOM_RESOURCE_DEFINITION, definition)
     for namespace in (OPERATOR_NAMESPACE, HOSTED_CLUSTER_NAMESPACE, *ROUTER_NAMESPACES, DASHBOARDS):
         _create_if_absent(cluster, r.NAMESPACE, body(r.NAMESPACE, namespace))
     _create_if_absent(cluster, r.STORAGE_CLASS, volumes.storage_class())
-    _create_if_absent(cluster, r.CONFIG_MAP, _supported_versions())
+    _create_if_absent(cluster, r.CONFIG_MAP, supported_versions(release))
     _create_if_absent(cluster, r.DEPLOYMENT, operator())
     deadline = time.monotonic() + _ESTABLISH_SECONDS
     for definition in kinds:
@@ -94,11 +113,15 @@ def _create_if_absent(cluster: Kubernetes, resource: Resource, wanted: Object) -
         return
 
 
-def _supported_versions() -> Object:
+def supported_versions(release: OperatorRelease) -> Object:
+    """Return the ConfigMap in which the operator publishes its own and the supported releases."""
     return body(
         r.CONFIG_MAP,
-        "supported-versions",
+        SUPPORTED_VERSIONS,
         OPERATOR_NAMESPACE,
         labels={"hypershift.openshift.io/supported-versions": "true"},
-        data={"supported-versions": _SUPPORTED, "server-version": "4.23.0"},
+        data={
+            "supported-versions": json.dumps({"versions": release.supported}),
+            SERVER_VERSION: f"{release.version}.0",
+        },
     )

@@ -24,6 +24,8 @@ class _InNewest:
         self._stored: dict[Resource, str] = {}
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # a copy in the making has no cluster yet
+            raise AttributeError(name)
         return getattr(self._cluster, name)
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:

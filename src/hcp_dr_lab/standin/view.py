@@ -12,6 +12,8 @@ from typing import Protocol
 
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr.kube.resources import CONFIG_MAP, DEPLOYMENT, POD
+from hcp_dr_lab.ground.names import OPERATOR_NAMESPACE, SERVER_VERSION, SUPPORTED_VERSIONS
+from hcp_dr_lab.ground.releases import NEWEST, RELEASES, OperatorRelease
 from hcp_dr_lab.standin.pace import CONFIG_MAP_NAME, CONFIG_MAP_NAMESPACE, FAST, Pace, changed_by
 
 Key = tuple[str | None, str]  # namespace and name
@@ -140,6 +142,13 @@ class View:
 
     def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
         return self.objects.get(resource, {}).get((namespace, name))
+
+    @property
+    def release(self) -> OperatorRelease:
+        """The release of this management cluster's operator, as it publishes it."""
+        published = self.find(CONFIG_MAP, SUPPORTED_VERSIONS, OPERATOR_NAMESPACE) or {}
+        version = str((published.get("data") or {}).get(SERVER_VERSION) or "")
+        return RELEASES.get(version.rpartition(".")[0], RELEASES[NEWEST])
 
     @property
     def paced(self) -> Pace:

@@ -13,6 +13,7 @@ from hcp_dr.kube.port import Object, Resource
 from hcp_dr_lab.ground import delays, installed_dns
 from hcp_dr_lab.ground.layout import ManagementCluster
 from hcp_dr_lab.ground.names import OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr_lab.ground.releases import OperatorRelease
 from hcp_dr_lab.standin import install, monitoring_recovery, webhooks
 from hcp_dr_lab.standin import pace as standin_pace
 from hcp_dr_lab.standin.fabric import Fabric
@@ -137,13 +138,13 @@ class Management:
             )
         return self.server
 
-    def furnish(self, kinds: Mapping[str, Object]) -> None:
+    def furnish(self, kinds: Mapping[str, Object], release: OperatorRelease) -> None:
         """Create the objects of `hypershift install` and of a cluster's own installation. `kinds` are the definitions
         to install."""
         client = self.client()
         for definition in kinds.values():
             client.create(r.CUSTOM_RESOURCE_DEFINITION, definition)
-        install.install(client)
+        install.install(client, release=release)
         labels = {"kubernetes.io/hostname": self.cluster.node_name}
         client.create(r.NODE, body(r.NODE, self.cluster.node_name, labels=labels))
         room = {"cpu": "8", "memory": "32Gi", "pods": "250"}

@@ -34,6 +34,7 @@ from hcp_dr_lab.ground.layout import (
     WORKER_SUBNET_CIDR,
     HostedClusterNames,
 )
+from hcp_dr_lab.ground.releases import NEWEST, RELEASES, Releases
 from hcp_dr_lab.hosted import ballast, content, rights
 from hcp_dr_lab.hosted import cluster as hosted_clusters
 from hcp_dr_lab.hosted.cluster import Options
@@ -66,6 +67,7 @@ AVAILABLE_SECONDS = 3600.0  # a resolver may cache a negative answer for a quart
 INSIDE_SECONDS = 0.5  # period of the controllers of a hosted cluster
 ASKING_SECONDS = 0.005  # duration of one request of the product
 _PLAIN = Options()
+_NEWEST: Releases = (NEWEST, NEWEST)
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -105,7 +107,9 @@ class World:
     """One region. `hooks` are called before and after every request of the product; `asking` is the duration of a
     request. Another `seed` results in another region with the same names."""
 
-    def __init__(self, *, realistic: bool = False, crds: Path | None = None, seed: int = 7) -> None:
+    def __init__(
+        self, *, realistic: bool = False, crds: Path | None = None, seed: int = 7, releases: Releases = _NEWEST
+    ) -> None:
         pace = REALISTIC if realistic else FAST
         self.clock = Clock()
         self.chance = random.Random(seed)  # noqa: S311 - a simulation that can be played again
@@ -136,15 +140,22 @@ class World:
         )
         self.clock.parts.append(self.hypervisor)
         self.residents: dict[str, Resident] = {}
-        for side in self.sides:
-            side.furnish(_definitions(crds, side.cluster.number))
+        for side, version in zip(self.sides, releases, strict=True):
+            side.furnish(_definitions(crds, side.cluster.number, version), RELEASES[version])
 
     # Copies
 
     @classmethod
-    def prepared(cls, options: Options = _PLAIN, *, realistic: bool = False, crds: Path | None = None) -> World:
+    def prepared(
+        cls,
+        options: Options = _PLAIN,
+        *,
+        realistic: bool = False,
+        crds: Path | None = None,
+        releases: Releases = _NEWEST,
+    ) -> World:
         """Return a separate copy of a world with hosted clusters of this shape in service."""
-        return _prepared(options, realistic, crds).clone()
+        return _prepared(options, realistic, crds, releases).clone()
 
     def clone(self) -> World:
         """Return another world in the same state. Read-only objects are shared."""
@@ -386,20 +397,25 @@ def _demanded(side: Management, word: str) -> ApiServer:
 
 
 @cache
-def _definitions(crds: Path | None, number: int) -> Mapping[str, Object]:
+def _definitions(crds: Path | None, number: int, version: str) -> Mapping[str, Object]:
     """Read definitions once: parsing YAML is most of an installation's time."""
     address = webhook_address(MANAGEMENT_CLUSTERS[number - 1])
-    return {name: install.converting(found, address) for name, found in _read(crds).items()}
+    return {name: install.converting(found, address) for name, found in _read(crds, version).items()}
 
 
 @cache
-def _read(crds: Path | None) -> Mapping[str, Object]:
-    return install.definitions(crds)
+def _read(crds: Path | None, version: str) -> Mapping[str, Object]:
+    return install.definitions(crds, RELEASES[version])
 
 
 @cache
-def _prepared(options: Options, realistic: bool, crds: Path | None) -> World:  # noqa: FBT001 - a key of the cache
-    world = World(realistic=realistic, crds=crds)
+def _prepared(
+    options: Options,
+    realistic: bool,  # noqa: FBT001 - a key of the cache
+    crds: Path | None,
+    releases: Releases,
+) -> World:
+    world = World(realistic=realistic, crds=crds, releases=releases)
     world.populate(options)
     gc.collect()
     gc.freeze()  # the world stays until the process ends, so the garbage collector need not scan its objects again

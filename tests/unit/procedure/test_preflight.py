@@ -307,7 +307,10 @@ def test_webhooks_that_die_with_the_operator_are_told_from_others(world: World) 
 
 def test_stored_versions_are_read_of_every_kind_that_is_removed(world: World) -> None:
     definition = {
-        "spec": {"conversion": {"strategy": "Webhook"}},
+        "spec": {
+            "conversion": {"strategy": "Webhook"},
+            "versions": [{"name": "v1beta1"}, {"name": "v1beta2", "storage": True}],
+        },
         "status": {"storedVersions": ["v1beta1", "v1beta2"]},
     }
     world.source.put({"CustomResourceDefinition machines.cluster.x-k8s.io": definition})

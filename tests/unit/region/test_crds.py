@@ -32,7 +32,7 @@ def test_a_folder_takes_the_place_of_what_it_has_and_of_nothing_else(folder: Pat
 
 def _unserved(folder: Path) -> None:
     definition = yaml.safe_load((folder / "machines.yaml").read_text())
-    definition["spec"]["versions"] = [version | {"name": "v1beta1"} for version in definition["spec"]["versions"]]
+    definition["spec"]["versions"] = [version | {"name": "v1alpha4"} for version in definition["spec"]["versions"]]
     (folder / "machines.yaml").write_text(yaml.safe_dump(definition))
 
 
@@ -43,7 +43,7 @@ def _unserved(folder: Path) -> None:
         (lambda folder: (folder / "machines.yaml").unlink(), r"has no \*.yaml file"),
         (lambda folder: (folder / "other.yaml").write_text("kind: Pod\n"), "other.yaml that is not a CustomRes"),
         (lambda folder: (folder / "other.yaml").write_text("a: ["), "unreadable file other.yaml"),
-        (_unserved, "machines.cluster.x-k8s.io without the required version v1beta2"),
+        (_unserved, "machines.cluster.x-k8s.io without the required version v1beta1 or v1beta2"),
     ],
     ids=["absent", "empty", "stranger", "broken", "unserved"],
 )

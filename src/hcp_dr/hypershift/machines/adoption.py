@@ -15,7 +15,16 @@ from hcp_dr.hypershift.machines.instances import instance_id
 from hcp_dr.hypershift.machines.paused_objects import Held
 from hcp_dr.hypershift.machines.rollout import rolling
 from hcp_dr.kube.port import Object
-from hcp_dr.kube.resources import AWS_MACHINE, CONFIG_MAP, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE, NODE_POOL
+from hcp_dr.kube.resources import (
+    AWS_MACHINE,
+    CLUSTER,
+    CONFIG_MAP,
+    MACHINE,
+    MACHINE_DEPLOYMENT,
+    MACHINE_SET,
+    NODE,
+    NODE_POOL,
+)
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Entry
 from hcp_dr.objects.reading import annotations_of, condition, dig, is_deleting, name_of, owned_by, uid_of
@@ -76,6 +85,7 @@ class Facts:
     running: frozenset[str]
     nodes: frozenset[str]  # provider ids of the hosted cluster's nodes
     namespace: str
+    paused_cluster: str | None = None  # name of the Cluster, while its spec.paused is set
     lacking: tuple[str, ...] = ()  # missing ConfigMaps of the backup that are part of the NodePools' hash
     differing: tuple[str, ...] = ()  # inputs of the hash that differ from the backup; only read if a pool would roll
 
@@ -98,6 +108,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         of_infrastructure(case.infra_id, destination.list(resource, case.control_plane_namespace).items)
         for resource in (MACHINE_SET, MACHINE_DEPLOYMENT)
     )
+    clusters = [i for i in destination.list(CLUSTER, case.control_plane_namespace).items if name_of(i) == case.infra_id]
     ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
     backup = to_restore(ports, case)
     paused_before = scope.pauses(memory)
@@ -115,6 +126,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
         nodes=frozenset(str(dig(node, "spec", "providerID")) for node in ports.hosted.list(NODE).items),
         namespace=case.control_plane_namespace,
+        paused_cluster=next((name_of(item) for item in clusters if dig(item, "spec", "paused")), None),
         lacking=tuple(name for name in hashed if name not in config_maps),
         differing=rollout.differing(ports, case, memory, backup) if any(pool.would_roll for pool in pool_facts) else (),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Create, Decision, Do, Done, Refuse
-from hcp_dr.errors import MachineUnsafe, NotOurs, VersionNotServed
+from hcp_dr.errors import MachineUnsafe, NotOurs, Refused
 from hcp_dr.hypershift.backup_objects import Restorable, existing, is_ours, marked, to_restore
 from hcp_dr.hypershift.inventory import MACHINERY, RESOURCES
 from hcp_dr.hypershift.machines.instances import instance_id
@@ -53,6 +53,15 @@ def _unserved(cluster: Kubernetes, api_versions: Iterable[str]) -> tuple[str, ..
     return tuple(f"{group}/{version}" for group, _, version in parts if version not in cluster.versions(group))
 
 
+def _not_served(api_versions: tuple[str, ...]) -> Refused:
+    return Refused(
+        what=f"The destination does not serve {', '.join(api_versions)}, in which the machine objects of the backup are "
+        "stored.",
+        left="No machine object was created.",
+        todo="Use a destination whose HyperShift release serves this API version.",
+    )
+
+
 def _unsafe(facts: Facts) -> MachineUnsafe | NotOurs | None:
     wanted = {item.entry.key for item in facts.wanted}
     for key, existing_object in facts.found.items():
@@ -91,7 +100,7 @@ def held_body(item: Restorable, backup_id: str) -> Object:
 
 def plan(facts: Facts) -> Decision:
     if facts.unserved:
-        return Refuse(VersionNotServed(versions=", ".join(facts.unserved)))
+        return Refuse(_not_served(facts.unserved))
     unsafe = _unsafe(facts)
     if unsafe is not None:
         return Refuse(unsafe)

@@ -122,7 +122,7 @@ def plan(facts: Facts) -> Decision:
     if running:
         return Do((*_remember_new(facts, "asked", running), *(item.set_to() for item in running)))
     unpaused = [item for item in facts.reached if not item.paused]
-    if unpaused and not facts.operator_alive:
+    if unpaused and _operator_leaves(facts, unpaused, active="False"):
         return Do(tuple(item.set_to() for item in unpaused))
     if unpaused or (facts.operator_alive and facts.reconciling != "False"):
         seen = ", ".join(f"{item.resource.kind} {item.name} not paused" for item in unpaused)
@@ -137,6 +137,14 @@ def plan(facts: Facts) -> Decision:
         pauses = (item.pause("source", on=True) for item in running_machines)
         return Do((*_remember_new(facts, "machines", running_machines), *pauses))
     return Done(f"HostedCluster, {len(facts.asked) - 1} NodePools and {len(facts.machines)} machine objects are paused")
+
+
+def _operator_leaves(facts: Facts, items: Iterable[Pausable], *, active: Literal["True", "False"]) -> bool:
+    """Whether these pauses are left to hcp-dr: there is no operator, or the operator has propagated the pause to all
+    but the Cluster. Operators before 4.18 never write to an existing Cluster (reconcileCAPICluster)."""
+    if not facts.operator_alive:
+        return True
+    return facts.reconciling == active and all(item.resource == CLUSTER for item in items)
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
@@ -188,10 +196,10 @@ def _unpause(group: Iterable[Held]) -> Do:
 
 
 def _await_propagation(facts: Facts) -> Decision | None:
-    """A running operator un-pauses the HostedControlPlane and the Cluster; without an operator, this step does."""
+    """A running operator un-pauses the HostedControlPlane, and since 4.18 the Cluster; else this step does."""
     before = (facts.before or PausedBefore()).reached
     paused = [item for item in facts.reached if item.paused and before.get(item.key) not in _PAUSED]
-    if paused and not facts.operator_alive:
+    if paused and _operator_leaves(facts, paused, active="True"):
         return Do(tuple(item.set_to(before.get(item.key)) for item in paused))
     if not paused and (not facts.operator_alive or facts.reconciling == "True"):
         return None

@@ -1,7 +1,7 @@
 """Returns the machine objects to Cluster API, from the bottom up: AWSMachines, Machines, MachineSets, then the
 NodePools, whose un-pausing un-pauses the MachineDeployments and the MachineSets of NodePools with in-place upgrade
-(rule A4). Condition: the operator reports that no NodePool would roll, every MachineSet has its machines, and every
-machine has a running instance."""
+(rule A4), and the Cluster, which operators before 4.18 leave paused. Condition: the operator reports that no NodePool
+would roll, every MachineSet has its machines, and every machine has a running instance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.machines.adoption import Facts, machine_fact, observe, pool_fact
 from hcp_dr.hypershift.machines.paused_objects import PAUSED_KINDS, Held
 from hcp_dr.kube.port import Resource
-from hcp_dr.kube.resources import AWS_MACHINE, CONFIG_MAP, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE_POOL
+from hcp_dr.kube.resources import AWS_MACHINE, CLUSTER, CONFIG_MAP, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE_POOL
 from hcp_dr.model import Unknown
 from hcp_dr.objects.reading import annotations_of, name_of, some
 from hcp_dr.upstream import CANONICAL_IMAGES
@@ -103,6 +103,9 @@ def plan(facts: Facts) -> Decision:
     remaining = tuple(item for item in facts.held if item.paused)
     if remaining:
         return Do(tuple(item.pause("destination", on=False) for item in remaining))
+    if facts.paused_cluster is not None:
+        unpaused = {"spec": {"paused": False}}
+        return Do((Patch("destination", CLUSTER, facts.paused_cluster, facts.namespace, unpaused),))
     unadopted = [
         item.name
         for item in facts.machines
@@ -160,6 +163,8 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     patched = {a.resource for a in decision.actions if isinstance(a, Patch)} if isinstance(decision, Do) else set()
     if NODE_POOL in patched:
         return replace(facts, pools=tuple(replace(pool, paused=pool.paused_before) for pool in facts.pools))
+    if CLUSTER in patched:
+        return replace(facts, paused_cluster=None)
     tops = not any(pool.paused != pool.paused_before for pool in facts.pools)
     held = tuple(
         replace(item, paused=item.paused and (item.resource not in patched or (item.top and not tops)))

@@ -17,6 +17,7 @@ from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr_lab.ground import layout as region_layout
 from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
 from hcp_dr_lab.ground.part import Part
+from hcp_dr_lab.ground.releases import RELEASES
 from hcp_dr_lab.region.management import external_dns
 from hcp_dr_lab.standin import install as standin
 from hcp_dr_lab.standin import webhook_server
@@ -65,7 +66,8 @@ def main() -> None:
     layout = region_layout.load(Path(sys.argv[1]))
     management = MANAGEMENT_CLUSTERS[int(sys.argv[2]) - 1]
     cluster = connect(layout.inside_kubeconfig(management), management.name)
-    standin.install(cluster, layout.options.crds, webhook_server.address(layout, management))
+    release = RELEASES[layout.options.releases[management.number - 1]]
+    standin.install(cluster, layout.options.crds, webhook_server.address(layout, management), release)
     apply(cluster, external_dns.objects(layout, management))
 
 

@@ -21,6 +21,7 @@ from hcp_dr_lab.standin.shape import (
     body,
     deleting,
     ensure,
+    identity,
     set_status,
 )
 from hcp_dr_lab.standin.view import View
@@ -54,7 +55,7 @@ def _pass_pause_on(view: View, hosted: Object) -> list[Change]:
     if plane is not None and plane["spec"].get("pausedUntil") != until:
         changes.append(Patch(r.HOSTED_CONTROL_PLANE, name, namespace, {"spec": {"pausedUntil": until}}))
     cluster = view.find(r.CLUSTER, infra_id, namespace)
-    if cluster is not None and not cluster["spec"].get("paused"):
+    if view.release.pauses_cluster and cluster is not None and not cluster["spec"].get("paused"):
         changes.append(Patch(r.CLUSTER, infra_id, namespace, {"spec": {"paused": True}}))
     condition = reconciliation_active(view, hosted)
     return changes + set_status(r.HOSTED_CLUSTER, hosted, {"conditions": [condition]})
@@ -75,9 +76,8 @@ def _build(view: View, hosted: Object) -> list[Change]:
     image = payload.of(plane["spec"]["releaseImage"]).operator
     operator = (Container(names.CONTROL_PLANE_OPERATOR, image=image),)
     changes += ensure(view, r.DEPLOYMENT, deployment(names.CONTROL_PLANE_OPERATOR, namespace, operator))
-    # The Cluster is unpaused before Cluster API is deployed: a pause of the Cluster alone protects no machine here.
     changes += ensure(view, r.AWS_CLUSTER, _aws_cluster(hosted, plane, namespace))
-    changes += ensure(view, r.CLUSTER, _cluster(hosted, namespace))
+    changes += _cluster_changes(view, hosted, namespace)
     aws_cluster = view.find(r.AWS_CLUSTER, hosted["metadata"]["name"], namespace)
     if aws_cluster is not None:
         changes += set_status(r.AWS_CLUSTER, aws_cluster, {"ready": True})
@@ -117,6 +117,17 @@ def _control_plane(hosted: Object, namespace: str) -> Object:
         annotations=annotations,
         spec=spec | {"releaseImage": hosted["spec"]["release"]["image"], "pausedUntil": ABSENT},
     )
+
+
+def _cluster_changes(view: View, hosted: Object, namespace: str) -> list[Change]:
+    """The operator creates the Cluster once, and leaves it to Cluster API (reconcileCAPICluster). Since 4.18 it also
+    un-pauses the Cluster, before Cluster API is deployed: there a pause of the Cluster alone protects no machine."""
+    found = view.find(r.CLUSTER, hosted["spec"]["infraID"], namespace)
+    if found is None:
+        return ensure(view, r.CLUSTER, _cluster(hosted, namespace))
+    if view.release.pauses_cluster and found["spec"].get("paused") and not deleting(found):
+        return [Patch(r.CLUSTER, *identity(found), {"spec": {"paused": False}})]
+    return []
 
 
 def _cluster(hosted: Object, namespace: str) -> Object:

@@ -21,7 +21,7 @@ from hcp_dr.objects.reading import name_of
 from tests.cases.building import an_object
 from tests.ports import MemoryArchive, case
 
-VERSIONS = {kind: resource.api_version for kind, resource in RESOURCES.items()}
+VERSIONS = {kind: (resource.api_version,) for kind, resource in RESOURCES.items()}
 NAMESPACE, OWN = "clusters", "clusters-one"
 
 

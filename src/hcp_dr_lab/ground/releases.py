@@ -1,0 +1,71 @@
+"""Releases of the HyperShift operator, and the differences between them on a management cluster.
+
+Sources: the CustomResourceDefinitions of each release branch (cmd/install/assets/crds; CAPICRDOverrides in assets.go
+sets the storage version), and hostedcluster_controller.go (pauseCAPICluster, since release-4.18).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hcp_dr_lab.ground import payload
+from hcp_dr_lab.ground.errors import BadOptions
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRelease:
+    """`served` and `stored` are versions of Cluster API. `pauses_cluster`: the operator sets spec.paused of the Cluster
+    with the pause of the HostedCluster, and without. `hosted` is the image of its newest hosted release."""
+
+    version: str
+    served: tuple[str, ...]
+    stored: str
+    pauses_cluster: bool
+    hosted: str
+
+    @property
+    def supported(self) -> tuple[str, ...]:
+        """The hosted releases that it supports, the newest first."""
+        known = tuple(RELEASES)
+        return known[known.index(self.version) :: -1]
+
+
+_OLD, _NEW = "v1beta1", "v1beta2"
+RELEASES: Mapping[str, OperatorRelease] = {
+    each.version: each
+    for each in (
+        *(
+            OperatorRelease(minor, (_OLD,), _OLD, pauses_cluster=False, hosted=payload.release("", f"{minor}.9"))
+            for minor in ("4.14", "4.15", "4.16", "4.17")
+        ),
+        *(
+            OperatorRelease(minor, (_OLD,), _OLD, pauses_cluster=True, hosted=payload.release("", f"{minor}.8"))
+            for minor in ("4.18", "4.19", "4.20")
+        ),
+        OperatorRelease("4.21", (_OLD,), _OLD, pauses_cluster=True, hosted=payload.release("etcdctl-on-36", "4.21.5")),
+        OperatorRelease("4.22", (_OLD,), _OLD, pauses_cluster=True, hosted=payload.release("etcdutl", "4.22.5")),
+        OperatorRelease("4.23", (_OLD, _NEW), _OLD, pauses_cluster=True, hosted=payload.release("etcdutl", "4.23.1")),
+        OperatorRelease("5.0", (_OLD, _NEW), _OLD, pauses_cluster=True, hosted=payload.release("etcdutl", "5.0.0")),
+        OperatorRelease("5.1", (_OLD, _NEW), _NEW, pauses_cluster=True, hosted=payload.release("etcdutl", "5.1.0")),
+    )
+}
+"""By version, the oldest first."""
+NEWEST = "5.1"
+Releases = tuple[str, str]
+"""Of the operators of mgmt-1 and mgmt-2."""
+
+
+def chosen(release: str | None, source: str | None, destination: str | None) -> tuple[str, str]:
+    """The releases of both management clusters; each option outranks `release`. Raises BadOptions."""
+    wanted = (source or release or NEWEST, destination or release or NEWEST)
+    for each in wanted:
+        if each not in RELEASES:
+            raise BadOptions(f"{each} is not a release of HyperShift: use {', '.join(RELEASES)}. Nothing was started.")
+    return wanted
+
+
+def newest_hosted(releases: tuple[str, str]) -> str:
+    """The image of the newest hosted release that both operators support."""
+    known = tuple(RELEASES)
+    return RELEASES[known[min(map(known.index, releases))]].hosted
