@@ -55,8 +55,7 @@ def _unserved(cluster: Kubernetes, api_versions: Iterable[str]) -> tuple[str, ..
 
 def _not_served(api_versions: tuple[str, ...]) -> Refused:
     return Refused(
-        what=f"The destination does not serve {', '.join(api_versions)}, in which the machine objects of the backup are "
-        "stored.",
+        what=f"The destination does not serve {', '.join(api_versions)}, the version of machine objects in the backup.",
         left="No machine object was created.",
         todo="Use a destination whose HyperShift release serves this API version.",
     )
