@@ -174,7 +174,7 @@ def let_go(here: Scene, cluster: Kubernetes) -> None:
 
 
 def test_a_machine_with_a_stale_owner_is_replaced() -> None:
-    here = stopped("restore.adopt_machines")
+    here = stopped("restore.unpause_node_pools")
     _, destination = sides(here)
     let_go(here, destination)
     destination.patch(r.NODE_POOL, "shop-workers", "clusters", {"spec": {"pausedUntil": None}})
@@ -190,7 +190,7 @@ def test_a_machine_with_a_stale_owner_is_replaced() -> None:
 
 def test_held_machines_are_not_replaced_whoever_owns_them() -> None:
     """What the paused annotations are for: with them, the same mistake makes no machine."""
-    here = stopped("restore.adopt_machines")
+    here = stopped("restore.unpause_node_pools")
     _, destination = sides(here)
     machine_set = destination.list(r.MACHINE_SET, OWN).items[0]
     destination.patch(r.MACHINE_SET, machine_set["metadata"]["name"], OWN, {"spec": {"replicas": 4}})

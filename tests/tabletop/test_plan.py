@@ -141,6 +141,8 @@ def test_a_plan_for_a_lost_source_asks_nothing_of_it() -> None:
     seen = outlooks(plan)
     assert seen["restore.hosted_cluster"] == "do"
     unknown = {name for name, outlook in seen.items() if outlook == "unknown"}
-    assert unknown == {"verify.await_nodes", "restore.adopt_machines"}, "both ask the hosted API, which is away"
+    assert unknown == {"verify.await_nodes", "restore.unpause_node_pools", "restore.adopt_machines"}, (
+        "they ask the hosted API, which is away"
+    )
     assert "done" not in seen.values()
     assert here.operator.restore_lost().error is None

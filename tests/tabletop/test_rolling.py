@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hcp_dr.errors import MachineUnsafe
 from hcp_dr.kube import resources as r
 from hcp_dr.objects.reading import annotations_of, name_of
 from hcp_dr.upstream import PAUSED_ANNOTATION
+from hcp_dr_lab.ground.releases import RELEASES, Releases
 from hcp_dr_lab.hosted.shapes import Shape
-from tests.tabletop.scene import scene
+from hcp_dr_lab.tabletop.cluster import Management
+from tests.tabletop.scene import Scene, scene
 from tests.tabletop.test_dangers import just_before
+from tests.tabletop.test_releases import running
+
+NEWEST = ("5.1", "5.1")
 
 
 def test_an_operator_of_another_build_would_roll_and_gets_no_machine() -> None:
@@ -51,3 +58,64 @@ def test_the_input_that_makes_a_pool_roll_is_named_and_its_content_is_not() -> N
     assert f"that differ from the backup: ConfigMap clusters/{referred[0]}: data.config." in ending.error.what
     assert "edited by somebody" not in str(ending.error)
     assert here.verdict(after=600.0).instances_terminated == ()
+
+
+@pytest.mark.parametrize("releases", [("4.16", "4.16"), ("5.0", "5.0")], ids=" to ".join)
+def test_an_operator_that_would_roll_is_believed_in_each_release(releases: Releases) -> None:
+    """An operator before 4.17 sets the condition only if the pool would roll."""
+    here = running(releases)
+    destination = here.world.sides[1].client()
+    operator = destination.get(r.DEPLOYMENT, "operator", "hypershift")
+    [container] = operator["spec"]["template"]["spec"]["containers"]
+
+    def install(image: str) -> None:
+        template = {"spec": {"containers": [{**container, "image": image}]}}
+        destination.patch(r.DEPLOYMENT, "operator", "hypershift", {"spec": {"template": template}})
+
+    just_before(here, "verify.await_nodes", lambda: install("quay.example/hypershift:other"))
+    ending = here.operator.relocate()
+    assert isinstance(ending.error, MachineUnsafe)
+    assert "would roll (UpdatingConfig)" in ending.error.what
+    install(container["image"])
+    here.world.clock.spend(30)
+    assert here.operator.resume().error is None
+    assert here.verdict().reasons == ()
+
+
+@pytest.mark.parametrize("releases", [NEWEST, ("4.17", "4.17")], ids=" to ".join)
+def test_another_machine_template_is_seen_before_any_machine_is_let_go(releases: Releases) -> None:
+    """The operator computes the template's name in the call that writes it, after the NodePool is un-paused."""
+    here = running(releases)
+    destination = here.world.sides[1]
+    before = templates(here, 0, releases)
+    former: list[str] = []
+    just_before(here, "verify.await_nodes", lambda: former.append(change_default_group(destination, "sg-other")))
+    ending = here.operator.relocate()
+    assert isinstance(ending.error, MachineUnsafe)
+    assert "would roll" in ending.error.what
+    assert "shop-workers" in ending.error.what
+    assert here.verdict(after=600.0).instances_terminated == ()
+    assert templates(here, 1, releases) == before
+    pools = destination.client().list(r.NODE_POOL, "clusters").items
+    assert {pool["spec"]["pausedUntil"] for pool in pools} == {"true"}
+
+    change_default_group(destination, former[0])
+    assert here.operator.resume().error is None
+    assert here.verdict().reasons == ()
+
+
+def change_default_group(side: Management, group: str) -> str:
+    """As if the control-plane-operator had found another default security group. Returns the former one."""
+    plane = side.client().get(r.HOSTED_CONTROL_PLANE, "shop", "clusters-shop")
+    before = plane["status"]["platform"]["aws"]
+    status = {"platform": {"aws": {**before, "defaultWorkerSecurityGroupID": group}}}
+    side.client().patch(r.HOSTED_CONTROL_PLANE, "shop", "clusters-shop", {"status": status}, subresource="status")
+    return str(before["defaultWorkerSecurityGroupID"])
+
+
+def templates(here: Scene, side: int, releases: Releases) -> dict[str, str]:
+    kind = r.MACHINE_DEPLOYMENT.at(RELEASES[releases[side]].stored)
+    return {
+        name_of(item): item["spec"]["template"]["spec"]["infrastructureRef"]["name"]
+        for item in here.world.sides[side].client().list(kind, "clusters-shop").items
+    }

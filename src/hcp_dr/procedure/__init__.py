@@ -58,6 +58,7 @@ from hcp_dr.procedure.restore import (
     refresh_external_dns,
     start_control_plane,
     take_over_dns,
+    unpause_node_pools,
 )
 from hcp_dr.procedure.resume import refill
 from hcp_dr.procedure.teardown import aws_machines as teardown_aws_machines
@@ -113,7 +114,8 @@ RESTORE: Steps = (
     start_control_plane.STEP,
     publish_api.STEP,
     identity.STEP,
-    await_nodes.STEP,  # before adopt_machines: the machine controllers must not see nodes that are not Ready yet
+    await_nodes.STEP,  # before unpause_node_pools: the machine controllers must not see nodes that are not Ready yet
+    unpause_node_pools.STEP,
     adopt_machines.STEP,
 )
 
@@ -176,6 +178,7 @@ RELOCATE: Steps = (
     publish_api.STEP,
     identity.STEP,
     await_nodes.STEP,
+    unpause_node_pools.STEP,
     adopt_machines.STEP,
     placement.STEP,
     hosted_api.STEP,
@@ -270,6 +273,7 @@ SOURCE_LOST: Steps = (
     publish_api.STEP,
     identity.STEP,
     await_nodes.STEP,
+    unpause_node_pools.STEP,
     adopt_machines.STEP,
     placement.STEP,
     hosted_api.STEP,

@@ -101,11 +101,14 @@ def ensure(view: View, resource: Resource, wanted: Object) -> list[Change]:
 
 def set_status(resource: Resource, existing: Object, wanted: Object) -> list[Change]:
     """Patch the status if it differs. `conditions` in `wanted` are merged by type, and keep the times of old
-    conditions."""
+    conditions; a condition with the status ABSENT is removed."""
     wanted = dict(wanted)
     status = existing.get("status") or {}
     if "conditions" in wanted:
-        wanted["conditions"] = merged_conditions(status.get("conditions") or (), wanted["conditions"])
+        gone = {each["type"] for each in wanted["conditions"] if each["status"] is ABSENT}
+        kept = [each for each in status.get("conditions") or () if each["type"] not in gone]
+        stated = [each for each in wanted["conditions"] if each["type"] not in gone]
+        wanted["conditions"] = merged_conditions(kept, stated)
     change = difference(status, wanted)
     return [Patch(resource, *identity(existing), {"status": change}, "status")] if change else []
 

@@ -4,32 +4,41 @@ destination, compared with the backup and EC2."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import RunState
+from hcp_dr.errors import RESUME, HcpDrError, MachineUnsafe
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.backup_objects import Restorable, to_restore
 from hcp_dr.hypershift.machines import paused_objects, rollout
 from hcp_dr.hypershift.machines.instances import instance_id
-from hcp_dr.hypershift.machines.paused_objects import Held
+from hcp_dr.hypershift.machines.paused_objects import PAUSED_KINDS, Held
 from hcp_dr.hypershift.machines.rollout import rolling
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import (
     AWS_MACHINE,
     CLUSTER,
     CONFIG_MAP,
+    HOSTED_CLUSTER,
     MACHINE,
     MACHINE_DEPLOYMENT,
     MACHINE_SET,
     NODE,
     NODE_POOL,
 )
-from hcp_dr.model import Case, Ports
+from hcp_dr.model import Case, Ports, Unknown
 from hcp_dr.objects.archive import Entry
-from hcp_dr.objects.reading import annotations_of, condition, dig, is_deleting, name_of, owned_by, uid_of
+from hcp_dr.objects.reading import annotations_of, condition, dig, is_deleting, name_of, owned_by, some, uid_of
 from hcp_dr.objects.select import node_pools_of, of_infrastructure
-from hcp_dr.upstream import CANONICAL_IMAGES, UPDATING_CONFIG, UPDATING_VERSION
+from hcp_dr.upstream import (
+    CANONICAL_IMAGES,
+    PAUSED_ANNOTATION,
+    REACHED_IGNITION_ENDPOINT,
+    RECONCILIATION_ACTIVE,
+    UPDATING_CONFIG,
+    UPDATING_VERSION,
+)
 
 FORETOLD = (UPDATING_CONFIG, UPDATING_VERSION)
 """Conditions that the operator sets on a paused NodePool too (rule A9)."""
@@ -76,6 +85,32 @@ class SetFact:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateFact:
+    """The template of a MachineDeployment: the fields that replace machines, by path in spec.template.spec, on the
+    destination and in the backup."""
+
+    name: str
+    present: Mapping[str, str | None]
+    wanted: Mapping[str, str | None]
+
+    def describe(self) -> str:
+        changed = [path for path in self.wanted if self.present.get(path) != self.wanted[path]]
+        return ", ".join(f"{path} is {self.present.get(path)}, was {self.wanted[path]}" for path in changed)
+
+    def put_back(self) -> dict[str, Any]:
+        """The merge patch with the backup's values, and with the paused annotation."""
+        spec: dict[str, Any] = {}
+        changed = {path: value for path, value in self.wanted.items() if self.present.get(path) != value}
+        for path, value in changed.items():
+            *parents, last = path.split(".")
+            place: Any = spec
+            for each in parents:
+                place = place.setdefault(each, {})
+            place[last] = value
+        return {"metadata": {"annotations": {PAUSED_ANNOTATION: "true"}}, "spec": {"template": {"spec": spec}}}
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     pools: tuple[PoolFact, ...]
     held: tuple[Held, ...]
@@ -85,9 +120,30 @@ class Facts:
     running: frozenset[str]
     nodes: frozenset[str]  # provider ids of the hosted cluster's nodes
     namespace: str
-    paused_cluster: str | None = None  # name of the Cluster, while its spec.paused is set
+    hosted_namespace: str = ""
+    hosted_cluster: str = ""  # name
+    hosted_paused: str | None = None  # its pausedUntil
+    reconciling: str | None = None  # its condition ReconciliationActive, at its generation
+    cluster: str | None = None  # name of the Cluster, None if there is none
+    cluster_paused: bool = False
+    templates: tuple[TemplateFact, ...] = ()
     lacking: tuple[str, ...] = ()  # missing ConfigMaps of the backup that are part of the NodePools' hash
     differing: tuple[str, ...] = ()  # inputs of the hash that differ from the backup; only read if a pool would roll
+
+    @property
+    def is_held(self) -> bool:
+        """Whether machine objects below a NodePool's own are paused."""
+        return any(item.paused and not item.top for item in self.held)
+
+    @property
+    def differing_templates(self) -> tuple[TemplateFact, ...]:
+        return tuple(item for item in self.templates if item.present != item.wanted)
+
+    @property
+    def unwritten(self) -> tuple[Held, ...]:
+        """The objects that the operator has not written since the NodePool was un-paused."""
+        running = {pool.name for pool in self.pools if pool.paused is None}
+        return tuple(item for item in self.held if item.top and item.paused and item.name in running)
 
     @property
     def wanted(self) -> frozenset[tuple[str, str]]:
@@ -97,8 +153,8 @@ class Facts:
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     destination = ports.destination
-    hosted_cluster = {"metadata": {"name": case.name}}
-    pools = node_pools_of(hosted_cluster, destination.list(NODE_POOL, case.namespace).items)
+    hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    pools = node_pools_of({"metadata": {"name": case.name}}, destination.list(NODE_POOL, case.namespace).items)
     machines = [
         item
         for resource in (MACHINE, AWS_MACHINE)
@@ -126,7 +182,13 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
         nodes=frozenset(str(dig(node, "spec", "providerID")) for node in ports.hosted.list(NODE).items),
         namespace=case.control_plane_namespace,
-        paused_cluster=next((name_of(item) for item in clusters if dig(item, "spec", "paused")), None),
+        hosted_namespace=case.namespace,
+        hosted_cluster=case.name,
+        hosted_paused=dig(hosted_cluster, "spec", "pausedUntil"),
+        reconciling=condition(hosted_cluster, RECONCILIATION_ACTIVE) if hosted_cluster else None,
+        cluster=next(map(name_of, clusters), None),
+        cluster_paused=any(dig(item, "spec", "paused") for item in clusters),
+        templates=_templates(deployments, backup),
         lacking=tuple(name for name in hashed if name not in config_maps),
         differing=rollout.differing(ports, case, memory, backup) if any(pool.would_roll for pool in pool_facts) else (),
     )
@@ -153,12 +215,37 @@ def pool_fact(item: Object, pauses: Mapping[str, Any], images: str | None) -> Po
         namespace=item["metadata"]["namespace"],
         paused=dig(item, "spec", "pausedUntil"),
         paused_before=pauses.get(f"NodePool/{name_of(item)}"),
-        rolling=rolling(item),
-        silent=tuple(kind for kind in FORETOLD if condition(item, kind) not in ("True", "False")),
+        rolling=tuple(kind for kind in rolling(item) if kind in FORETOLD),
+        silent=_not_reported(item),
         deleting=is_deleting(item),
         images=annotations_of(item).get(CANONICAL_IMAGES),
         images_before=images,
     )
+
+
+def _not_reported(pool: Object) -> tuple[str, ...]:
+    """The conditions of FORETOLD that the operator has not decided at this generation. Operators before 4.17 remove a
+    condition instead of setting it to False. Every release evaluates ReachedIgnitionEndpoint after them."""
+    if condition(pool, REACHED_IGNITION_ENDPOINT) is not None:
+        return ()
+    return tuple(kind for kind in FORETOLD if condition(pool, kind) not in ("True", "False"))
+
+
+REPLACING = ("infrastructureRef.name", "bootstrap.dataSecretName", "version")
+"""Fields of a machine template whose change replaces machines (Cluster API)."""
+
+
+def _templates(deployments: Iterable[Object], backup: Iterable[Restorable]) -> tuple[TemplateFact, ...]:
+    before = {item.entry.name: item.body for item in backup if item.entry.kind == MACHINE_DEPLOYMENT.kind}
+    return tuple(
+        TemplateFact(name_of(item), _replacing(item), _replacing(before[name_of(item)]))
+        for item in deployments
+        if name_of(item) in before
+    )
+
+
+def _replacing(deployment: Object) -> dict[str, str | None]:
+    return {path: dig(deployment, "spec", "template", "spec", *path.split(".")) for path in REPLACING}
 
 
 def _set(item: Object, machines: Iterable[Object]) -> SetFact:
@@ -182,4 +269,85 @@ def machine_fact(item: Object) -> MachineFact:
         deleting=is_deleting(item),
         provider_id=dig(item, "spec", "providerID"),
         node=dig(item, "status", "nodeRef", "name"),
+    )
+
+
+def check_safe(facts: Facts) -> HcpDrError | None:
+    """The reason against un-pausing, or None."""
+    problems = [f"NodePool {pool.name} would roll ({', '.join(pool.rolling)})" for pool in facts.pools if pool.rolling]
+    problems += [
+        f"NodePool {pool.name} would roll: its annotation {CANONICAL_IMAGES} is {pool.images}, was {pool.images_before}"
+        for pool in facts.pools
+        if pool.images != pool.images_before
+    ]
+    problems += [f"NodePool {pool.name} is being deleted" for pool in facts.pools if pool.deleting]
+    problems += [f"{item.kind} {item.name} is being deleted" for item in facts.machines if item.deleting]
+    existing = {(item.kind, item.name) for item in facts.machines}
+    if existing != facts.wanted:
+        differing = ", ".join(f"{kind} {name}" for kind, name in sorted(existing ^ facts.wanted))
+        problems.append(f"machines differ from the backup: {differing}")
+    problems += [
+        f"{item.kind} {item.name} asks for {item.replicas} machines and owns {item.owned}"
+        for item in facts.sets
+        if item.replicas != item.owned
+    ]
+    providers = {item.name: item.provider_id for item in facts.machines if item.kind == "AWSMachine"}
+    machine_providers = {item.provider_id for item in facts.machines if item.kind == "Machine"}
+    for name, provider in providers.items():
+        if provider and provider not in machine_providers:
+            problems.append(f"no Machine has the instance of AWSMachine {name} ({provider})")
+        if provider is None or provider.rpartition("/")[2] not in facts.running:
+            problems.append(f"AWSMachine {name} has no running instance ({provider})")
+    if not problems:
+        return None
+    return MachineUnsafe(
+        what=f"Refusing to return machines on the destination to Cluster API: {'; '.join(problems)}."
+        f"{_describe_inputs(facts)}",
+        left="Paused machine objects stay paused; the hosted cluster serves.",
+        todo=f"Fix this while the machine objects are paused, then run {RESUME}.",
+    )
+
+
+def _describe_inputs(facts: Facts) -> str:
+    """The input that makes a NodePool roll."""
+    if not any(pool.would_roll for pool in facts.pools):
+        return ""
+    if facts.differing:
+        return f" Configuration inputs that differ from the backup: {some(facts.differing)}."
+    return (
+        " All readable configuration inputs are the same as in the backup: read the log of the destination's "
+        "HyperShift operator."
+    )
+
+
+def foresee(facts: Facts) -> Facts:
+    """Facts as if the complete backup was restored and paused, and the nodes were back."""
+    facts = replace(facts, lacking=())
+    if facts.pools:
+        return facts
+    bodies = [item.body for item in facts.backup]
+    pools = [{**body, "spec": {**body["spec"], "pausedUntil": "true"}} for body in bodies if body["kind"] == "NodePool"]
+    tops = {item.entry.key for item in facts.backup if not {o.kind for o in item.entry.owners} & {"MachineDeployment"}}
+    machines = tuple(machine_fact(body) for body in bodies if body["kind"] in ("Machine", "AWSMachine"))
+    return replace(
+        facts,
+        cluster=next((name_of(body) for body in bodies if body["kind"] == CLUSTER.kind), None),
+        pools=tuple(
+            replace(pool_fact(pool, {}, annotations_of(pool).get(CANONICAL_IMAGES)), rolling=(), silent=())
+            for pool in pools
+        ),
+        held=tuple(
+            Held(
+                resource,
+                facts.namespace,
+                name_of(body),
+                paused=True,
+                top=resource in (MACHINE_DEPLOYMENT, MACHINE_SET) and (resource.kind, name_of(body)) in tops,
+            )
+            for resource in PAUSED_KINDS
+            for body in bodies
+            if body["kind"] == resource.kind
+        ),
+        machines=tuple(replace(item, node=Unknown("its node")) for item in machines),
+        running=frozenset(item.provider_id.rpartition("/")[2] for item in machines if item.provider_id),
     )

@@ -1,94 +1,28 @@
-"""Returns the machine objects to Cluster API, from the bottom up: AWSMachines, Machines, MachineSets, then the
-NodePools, whose un-pausing un-pauses the MachineDeployments and the MachineSets of NodePools with in-place upgrade
-(rule A4), and the Cluster, which operators before 4.18 leave paused. Condition: the operator reports that no NodePool
-would roll, every MachineSet has its machines, and every machine has a running instance."""
+"""Returns the machine objects to Cluster API, from the bottom up: AWSMachines, Machines, MachineSets, then the objects
+right below NodePools (rule A4), and at last the Cluster, by un-pausing the HostedCluster. Condition: no NodePool would
+roll, every MachineSet has its machines, and every machine has a running instance."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
-from hcp_dr.errors import RESUME, HcpDrError, MachineUnsafe
 from hcp_dr.hypershift import steps, timeouts
-from hcp_dr.hypershift.machines.adoption import Facts, machine_fact, observe, pool_fact
-from hcp_dr.hypershift.machines.paused_objects import PAUSED_KINDS, Held
+from hcp_dr.hypershift.machines import adoption
+from hcp_dr.hypershift.machines.adoption import Facts, check_safe, observe
 from hcp_dr.kube.port import Resource
-from hcp_dr.kube.resources import AWS_MACHINE, CLUSTER, CONFIG_MAP, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, NODE_POOL
+from hcp_dr.kube.resources import AWS_MACHINE, CLUSTER, HOSTED_CLUSTER, MACHINE, MACHINE_SET, NODE_POOL
 from hcp_dr.model import Unknown
-from hcp_dr.objects.reading import annotations_of, name_of, some
-from hcp_dr.upstream import CANONICAL_IMAGES
+from hcp_dr.objects.reading import some
 
 ORDER: tuple[Resource, ...] = (AWS_MACHINE, MACHINE, MACHINE_SET)
 """Top-level objects come after their NodePool: the operator pauses them again while the NodePool is paused."""
 
 
-def check_safe(facts: Facts) -> HcpDrError | None:
-    """The reason against un-pausing, or None."""
-    problems = [f"NodePool {pool.name} would roll ({', '.join(pool.rolling)})" for pool in facts.pools if pool.rolling]
-    problems += [
-        f"NodePool {pool.name} would roll: its annotation {CANONICAL_IMAGES} is {pool.images}, was {pool.images_before}"
-        for pool in facts.pools
-        if pool.images != pool.images_before
-    ]
-    problems += [f"NodePool {pool.name} is being deleted" for pool in facts.pools if pool.deleting]
-    problems += [f"{item.kind} {item.name} is being deleted" for item in facts.machines if item.deleting]
-    existing = {(item.kind, item.name) for item in facts.machines}
-    if existing != facts.wanted:
-        differing = ", ".join(f"{kind} {name}" for kind, name in sorted(existing ^ facts.wanted))
-        problems.append(f"machines differ from the backup: {differing}")
-    problems += [
-        f"{item.kind} {item.name} asks for {item.replicas} machines and owns {item.owned}"
-        for item in facts.sets
-        if item.replicas != item.owned
-    ]
-    providers = {item.name: item.provider_id for item in facts.machines if item.kind == "AWSMachine"}
-    machine_providers = {item.provider_id for item in facts.machines if item.kind == "Machine"}
-    for name, provider in providers.items():
-        if provider and provider not in machine_providers:
-            problems.append(f"no Machine has the instance of AWSMachine {name} ({provider})")
-        if provider is None or provider.rpartition("/")[2] not in facts.running:
-            problems.append(f"AWSMachine {name} has no running instance ({provider})")
-    if not problems:
-        return None
-    return MachineUnsafe(
-        what=f"Refusing to return machines on the destination to Cluster API: {'; '.join(problems)}."
-        f"{_describe_inputs(facts)}",
-        left="Paused machine objects stay paused; the hosted cluster serves.",
-        todo=f"Fix this while the machine objects are paused, then run {RESUME}.",
-    )
-
-
-def _describe_inputs(facts: Facts) -> str:
-    """The input that makes a NodePool roll."""
-    if not any(pool.would_roll for pool in facts.pools):
-        return ""
-    if facts.differing:
-        return f" Configuration inputs that differ from the backup: {some(facts.differing)}."
-    return (
-        " All readable configuration inputs are the same as in the backup: read the log of the destination's "
-        "HyperShift operator."
-    )
-
-
 def plan(facts: Facts) -> Decision:
-    if facts.lacking and any(item.paused for item in facts.held):
-        return Wait(
-            "the ConfigMaps with the NodePools' configuration exist on the destination",
-            f"missing: {some(facts.lacking)}",
-            timeouts.POOLS_TELL.seconds,
-            WatchTarget("destination", CONFIG_MAP, facts.namespace),
-        )
     error = check_safe(facts)
     if error is not None:
         return Refuse(error)
-    silent = [f"NodePool {pool.name}: {', '.join(pool.silent)}" for pool in facts.pools if pool.silent]
-    if silent and any(item.paused for item in facts.held):
-        return Wait(
-            "the destination's operator reports whether the NodePools would roll",
-            f"no report yet: {'; '.join(silent)}",
-            timeouts.POOLS_TELL.seconds,
-            WatchTarget("destination", NODE_POOL, facts.pools[0].namespace),
-        )
     for resource in ORDER:
         held = tuple(item for item in facts.held if item.resource == resource and item.paused and not item.top)
         if held:
@@ -103,9 +37,9 @@ def plan(facts: Facts) -> Decision:
     remaining = tuple(item for item in facts.held if item.paused)
     if remaining:
         return Do(tuple(item.pause("destination", on=False) for item in remaining))
-    if facts.paused_cluster is not None:
-        unpaused = {"spec": {"paused": False}}
-        return Do((Patch("destination", CLUSTER, facts.paused_cluster, facts.namespace, unpaused),))
+    resumed = _resume_cluster(facts)
+    if resumed is not None:
+        return resumed
     unadopted = [
         item.name
         for item in facts.machines
@@ -121,50 +55,50 @@ def plan(facts: Facts) -> Decision:
     return Done(f"{len(facts.wanted) // 2} machines are adopted, no machine was created or deleted")
 
 
+def _resume_cluster(facts: Facts) -> Decision | None:
+    """The next round towards an un-paused Cluster, None once it is un-paused."""
+    if facts.hosted_paused is not None:
+        unpaused: dict[str, object] = {"spec": {"pausedUntil": None}}
+        return Do((Patch("destination", HOSTED_CLUSTER, facts.hosted_cluster, facts.hosted_namespace, unpaused),))
+    if facts.cluster is None or not facts.cluster_paused:
+        return None
+    if facts.reconciling == "True":  # operators before 4.18 leave the Cluster as it is
+        return Do((Patch("destination", CLUSTER, facts.cluster, facts.namespace, {"spec": {"paused": False}}),))
+    return Wait(
+        "the destination's operator reconciles again",
+        f"ReconciliationActive is {facts.reconciling}, and Cluster {facts.cluster} is paused",
+        timeouts.PAUSE_SPREAD.seconds,
+        WatchTarget("destination", HOSTED_CLUSTER, facts.hosted_namespace),
+    )
+
+
 def foresee(facts: Facts) -> Facts:
-    """Facts as if the complete backup was restored and paused, and the nodes were back."""
-    facts = replace(facts, lacking=())
-    if facts.pools:
+    """Facts as if the NodePools were un-paused."""
+    facts = adoption.foresee(facts)
+    if not facts.is_held:
         return facts
-    bodies = [item.body for item in facts.backup]
-    pools = [{**body, "spec": {**body["spec"], "pausedUntil": "true"}} for body in bodies if body["kind"] == "NodePool"]
-    tops = {item.entry.key for item in facts.backup if not {o.kind for o in item.entry.owners} & {"MachineDeployment"}}
-    machines = tuple(machine_fact(body) for body in bodies if body["kind"] in ("Machine", "AWSMachine"))
     return replace(
         facts,
-        pools=tuple(
-            replace(pool_fact(pool, {}, annotations_of(pool).get(CANONICAL_IMAGES)), rolling=(), silent=())
-            for pool in pools
-        ),
-        held=tuple(
-            Held(
-                resource,
-                facts.namespace,
-                name_of(body),
-                paused=True,
-                top=resource in (MACHINE_DEPLOYMENT, MACHINE_SET) and (resource.kind, name_of(body)) in tops,
-            )
-            for resource in PAUSED_KINDS
-            for body in bodies
-            if body["kind"] == resource.kind
-        ),
-        machines=tuple(replace(item, node=Unknown("its node")) for item in machines),
-        running=frozenset(item.provider_id.rpartition("/")[2] for item in machines if item.provider_id),
+        pools=tuple(replace(pool, paused=pool.paused_before) for pool in facts.pools),
+        held=tuple(replace(item, paused=item.paused and not item.top) for item in facts.held),
+        hosted_paused="true",
+        reconciling="False",
+        cluster_paused=facts.cluster is not None,
     )
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    if facts.lacking:
-        return replace(facts, lacking=())
-    if any(pool.silent for pool in facts.pools):
-        return replace(facts, pools=tuple(replace(pool, silent=()) for pool in facts.pools))
     if isinstance(decision, Wait):
+        if facts.cluster_paused:
+            return replace(facts, cluster_paused=False)
         return replace(facts, machines=tuple(replace(item, node=Unknown("its node")) for item in facts.machines))
     patched = {a.resource for a in decision.actions if isinstance(a, Patch)} if isinstance(decision, Do) else set()
     if NODE_POOL in patched:
         return replace(facts, pools=tuple(replace(pool, paused=pool.paused_before) for pool in facts.pools))
+    if HOSTED_CLUSTER in patched:
+        return replace(facts, hosted_paused=None, reconciling=None)
     if CLUSTER in patched:
-        return replace(facts, paused_cluster=None)
+        return replace(facts, cluster_paused=False)
     tops = not any(pool.paused != pool.paused_before for pool in facts.pools)
     held = tuple(
         replace(item, paused=item.paused and (item.resource not in patched or (item.top and not tops)))
@@ -179,7 +113,7 @@ STEP = Step(
     observe=observe,
     plan=plan,
     waits=(
-        timeouts.POOLS_TELL,
+        timeouts.PAUSE_SPREAD,
         timeouts.MACHINES_ADOPTED,
     ),
     foresee=foresee,

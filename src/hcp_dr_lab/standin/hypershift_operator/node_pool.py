@@ -68,11 +68,13 @@ def _roll_out(view: View, hosted: Object, pool: Object, wanted: Target) -> list[
     existing = view.find(kind, name, namespace)
     reached = _reached(view, hosted, pool, wanted)
     status: Object = {"conditions": _conditions(view, hosted, pool, wanted, existing)}
+    if existing is not None:
+        status["conditions"].append(_updating_template(view, hosted, pool, group, existing))
     if space is None or deleting(space) or not group:
         return set_status(r.NODE_POOL, pool, status)
     changes = _ignition_secrets(view, hosted, pool, wanted)
     spec = _template_spec(hosted, pool, group)
-    template = f"{name}-{names.short_hash(spec)}"
+    template = template_name(pool, spec)
     marks: dict[str, str | None] = {names.NODE_POOL: names.path_name(pool)}
     made = body(r.AWS_MACHINE_TEMPLATE, template, namespace, annotations=marks, spec={"template": {"spec": spec}})
     changes += ensure(view, r.AWS_MACHINE_TEMPLATE, made)
@@ -97,6 +99,20 @@ def _roll_out(view: View, hosted: Object, pool: Object, wanted: Target) -> list[
     return changes + set_status(r.NODE_POOL, pool, status)
 
 
+def _updating_template(view: View, hosted: Object, pool: Object, group: str, existing: Object) -> Object:
+    """Reported in the reconciliation that writes the machine template, after the check of the pause (NP/capi.go)."""
+    name = template_name(pool, _template_spec(hosted, pool, group))
+    present = existing["spec"]["template"]["spec"]["infrastructureRef"]["name"]
+    generation = pool["metadata"].get("generation", 0)
+    reason = "AsExpected" if name == present else "Updating"
+    status = "False" if name == present else "True"
+    return condition(view, "UpdatingPlatformMachineTemplate", status, reason, observedGeneration=generation)
+
+
+def template_name(pool: Object, spec: Object) -> str:
+    return f"{pool['metadata']['name']}-{names.short_hash(spec)}"
+
+
 def _conditions(view: View, hosted: Object, pool: Object, wanted: Target, machines: Object | None) -> list[Object]:
     generation = pool["metadata"].get("generation", 0)
     current = annotation(pool, names.CURRENT_CONFIG)
@@ -105,8 +121,10 @@ def _conditions(view: View, hosted: Object, pool: Object, wanted: Target, machin
     ready = machines is not None and status.get("readyReplicas", 0) >= _replicas(pool, machines)
 
     def make_condition(kind: str, *, true: bool, message: str = "") -> Object:
-        reason = "AsExpected" if not kind.startswith("Updating") or not true else "Updating"
-        return condition(view, kind, "True" if true else "False", reason, message, observedGeneration=generation)
+        updating = kind.startswith("Updating")
+        reason = "AsExpected" if not updating or not true else "Updating"
+        made = condition(view, kind, "True" if true else "False", reason, message, observedGeneration=generation)
+        return made if true or not updating or view.release.says_no else made | {"status": ABSENT}
 
     return [
         reconciliation_active(view, pool),
