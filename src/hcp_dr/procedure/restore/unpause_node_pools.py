@@ -1,7 +1,7 @@
 """Un-pauses the NodePools while Cluster API is paused, and verifies that no machine would be replaced (rule A9).
 
 The operator computes the machine template in the call that writes it to the MachineDeployment, after the NodePool is
-un-paused. So the Cluster is paused meanwhile, by the pause of the HostedCluster, and every machine object keeps its own
+un-paused. So the Cluster is paused first, by the pause of the HostedCluster, and every machine object keeps its own
 paused annotation. If a template is another than in the backup, the NodePools are paused again, the template of the
 backup is put back, and the step refuses.
 """
