@@ -6,24 +6,24 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_HIDDEN = "(hidden)"
+HIDDEN = "(hidden)"
 _BY_SHAPE = (
     # A presigned URL gives access to the bucket until it expires.
-    (re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+", re.IGNORECASE), rf"\1{_HIDDEN}"),
-    (re.compile(r"\b(Bearer +)[^\s\"'\\]+"), rf"\1{_HIDDEN}"),
-    (re.compile(r"\b(Basic +)(?=\S*[A-Z0-9=])[A-Za-z0-9+/]{4,}=*"), rf"\1{_HIDDEN}"),
-    (re.compile(r"\bsha256~[\w-]+"), _HIDDEN),  # an OpenShift token
-    (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]*)*"), _HIDDEN),  # a JWT
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), _HIDDEN),
-    (re.compile(r"\bLS0tLS1CRUdJTi[\w+/=]*"), _HIDDEN),  # PEM in base64
-    (re.compile(r"(://)[^/\s\"'@]+@"), rf"\1{_HIDDEN}@"),
+    (re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (re.compile(r"\b(Bearer +)[^\s\"'\\]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"\b(Basic +)(?=\S*[A-Z0-9=])[A-Za-z0-9+/]{4,}=*"), rf"\1{HIDDEN}"),
+    (re.compile(r"\bsha256~[\w-]+"), HIDDEN),  # an OpenShift token
+    (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]*)*"), HIDDEN),  # a JWT
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
+    (re.compile(r"\bLS0tLS1CRUdJTi[\w+/=]*"), HIDDEN),  # PEM in base64
+    (re.compile(r"(://)[^/\s\"'@]+@"), rf"\1{HIDDEN}@"),
 )
 _BY_NAME = (
     re.compile(
         r"(\b[\w-]*(?:secret_?access_?key|token|password|passwd|key-data)[\"']?\s*[:=]\s*[\"']?)[^\s\"',}\]]+",
         re.IGNORECASE,
     ),
-    rf"\1{_HIDDEN}",
+    rf"\1{HIDDEN}",
 )
 
 

@@ -18,6 +18,7 @@ tests/cases/<phase>.<step>/undo/<case>.yaml holds the facts over which the step 
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ import pytest
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.planner import PlannedStep, plan_step
-from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step, Wait, describe_all
+from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Patch, Refuse, Step, Wait
 from hcp_dr.engine.untouched import still_true
 from hcp_dr.errors import RESUME as GOES_ON
 from hcp_dr.errors import CannotMigrate, HcpDrError, PastNoReturn
@@ -74,7 +75,7 @@ def told(decision: Decision) -> dict[str, Any]:
     """A decision as a case writes it."""
     match decision:
         case Do(actions):
-            return {"decision": "do", "actions": describe_all(actions)}
+            return {"decision": "do", "actions": [_told_action(action) for action in actions]}
         case Wait(until, seen, limit, wake):
             awoken = {"wake": f"{wake.side} {wake.resource.kind} {wake.namespace or '*'}"} if wake else {}
             then = {"then": told(decision.then)} if decision.then else {}
@@ -83,6 +84,12 @@ def told(decision: Decision) -> dict[str, Any]:
             return {"decision": "done", "because": because, **_told_checks(checks)}
         case Refuse(error, checks):
             return {"decision": "refuse", **_told_error(error), **_told_checks(checks)}
+
+
+def _told_action(action: Action) -> str:
+    """A patch with its values, unlike in the journal."""
+    text = action.describe()
+    return f"{text.partition(': ')[0]}: {json.dumps(action.patch, sort_keys=True)}" if isinstance(action, Patch) else text
 
 
 def _told_error(error: HcpDrError) -> dict[str, str]:

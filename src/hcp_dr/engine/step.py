@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from hcp_dr.aws.port import RecordChange
 from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.patch_text import describe_patch
 from hcp_dr.engine.state import Remember
 from hcp_dr.engine.transfer import Transfer
 from hcp_dr.errors import HcpDrError
@@ -58,7 +59,7 @@ class Patch:
     def describe(self) -> str:
         what = _describe_object(self.resource, self.name, self.namespace)
         part = f" ({self.subresource})" if self.subresource else ""
-        return f"patch on {self.side} {what}{part}: {json.dumps(self.patch, sort_keys=True)}"
+        return f"patch on {self.side} {what}{part}: {describe_patch(self.patch)}"
 
 
 @dataclass(frozen=True, slots=True)

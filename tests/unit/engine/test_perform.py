@@ -313,7 +313,7 @@ def test_no_secret_is_in_what_is_told_of_an_action(kind: type[Any]) -> None:
 def test_how_each_action_is_told() -> None:
     assert [action.describe() for action in ACTIONS.values()] == [
         "create on source Secret n/s",
-        'patch on source ConfigMap n/c (status): {"data": {"a": "b"}}',
+        'patch on source ConfigMap n/c (status): {"data": {"a": "(hidden)"}}',
         "delete on source Pod n/p (grace 1 s)",
         HURRY.describe(),
         "write file path",

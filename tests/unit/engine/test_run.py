@@ -311,7 +311,7 @@ def test_what_is_undone_twice_is_contested_and_its_writers_are_named() -> None:
         table.run().carry_out_one(step(lambda _: Do((patch("a", x="y"),))))
     assert len(table.world.source.asked) == 2
     assert caught.value.what == (
-        'toy.step: another client keeps reverting `patch on source ConfigMap n/a: {"data": {"x": "y"}}`: '
+        'toy.step: another client keeps reverting `patch on source ConfigMap n/a: {"data": {"x": "(hidden)"}}`: '
         "it was applied twice and reverted twice. Field managers of the object: gitops, hcp-dr."
     )
 
