@@ -4,6 +4,8 @@ characters that a terminal would obey. Every text for people and every text of t
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any
 
 HIDDEN = "(hidden)"
@@ -17,6 +19,13 @@ _BY_SHAPE = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
     (re.compile(r"\bLS0tLS1CRUdJTi[\w+/=]*"), HIDDEN),  # PEM in base64
     (re.compile(r"(://)[^/\s\"'@]+@"), rf"\1{HIDDEN}@"),
+    # API servers quote a refused value behind its path (apimachinery, field.Error): a text, or a whole object
+    (
+        re.compile(
+            r'((?:Invalid|Unsupported|Duplicate) value: )(?:"(?:[^"\\]|\\.)+(?:"|\Z)|[\w.*&]*[\[{].*)', re.DOTALL
+        ),
+        rf"\1{HIDDEN}",
+    ),
 )
 _BY_NAME = (
     re.compile(
@@ -25,8 +34,10 @@ _BY_NAME = (
     ),
     rf"\1{HIDDEN}",
 )
+_SECRET_FIELD = re.compile(r"passw|token|secret|private|^key$", re.IGNORECASE)
 
-
+_RECOGNIZED = 8
+"""Characters by which a known secret is recognized in a text: a shorter value could be any word."""
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters except tab and line feed, and those that change the direction of text."""
 
@@ -55,3 +66,33 @@ def without_secrets(text: str) -> str:
     """Also replace values with the name of a secret. May hide too much: for arbitrary output of other programs."""
     pattern, replacement = _BY_NAME
     return pattern.sub(replacement, without_keys(text))
+
+
+def without_secret_fields(value: Any, name: str = "") -> Any:
+    """An object in which each text with the name or the form of a secret is replaced as a whole."""
+    match value:
+        case dict():
+            return {key: without_secret_fields(each, str(key)) for key, each in value.items()}
+        case list() | tuple():
+            return [without_secret_fields(each, name) for each in value]
+        case str() if _SECRET_FIELD.search(name) or without_secrets(value) != value:
+            return HIDDEN
+        case _:
+            return value
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Replace these values, and their beginnings: a quotation may be cut."""
+    for secret in secrets:
+        begin = text.find(secret[:_RECOGNIZED]) if len(secret) >= _RECOGNIZED else -1
+        while begin >= 0:
+            length = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text[begin:], secret, strict=False)))
+            text = text[:begin] + HIDDEN + text[begin + length :]
+            begin = text.find(secret[:_RECOGNIZED], begin + len(HIDDEN))
+    return text
+
+
+def texts_in(value: Any) -> frozenset[str]:
+    """Every text in an object, without its names of fields."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return frozenset[str]([value] if isinstance(value, str) else ()).union(*map(texts_in, inner))

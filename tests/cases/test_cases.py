@@ -89,7 +89,9 @@ def told(decision: Decision) -> dict[str, Any]:
 def _told_action(action: Action) -> str:
     """A patch with its values, unlike in the journal."""
     text = action.describe()
-    return f"{text.partition(': ')[0]}: {json.dumps(action.patch, sort_keys=True)}" if isinstance(action, Patch) else text
+    return (
+        f"{text.partition(': ')[0]}: {json.dumps(action.patch, sort_keys=True)}" if isinstance(action, Patch) else text
+    )
 
 
 def _told_error(error: HcpDrError) -> dict[str, str]:

@@ -8,7 +8,9 @@ import pytest
 
 from hcp_dr import hiding
 from hcp_dr.engine.journal import JournalState
+from hcp_dr.engine.perform import hide
 from hcp_dr.engine.progress import Progress
+from hcp_dr.engine.state import Key
 from hcp_dr.errors import ClusterUnreachable, Refused
 from hcp_dr.hiding import without_keys, without_secrets
 
@@ -89,3 +91,50 @@ def test_a_text_in_the_journal_is_safe_and_what_is_remembered_is_exact() -> None
         story = story.after(story.seal(line))
     assert story.lines[0]["actions"] == ["http://(hidden)@proxy.example"]
     assert story.memory.values["k"] == proxy
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('spec.a: Invalid value: "hidden": it is wrong', "spec.a: Invalid value: (hidden): it is wrong"),
+        (r'spec.a: Invalid value: "hid\"den": it is wrong', "spec.a: Invalid value: (hidden): it is wrong"),
+        ('spec.a: Invalid value: "hidden and cut o…', "spec.a: Invalid value: (hidden)"),
+        ('spec.a: Unsupported value: "hidden": supported values: "A"', None),
+        ('spec: Invalid value: {"a":"hidden"}: it is wrong', "spec: Invalid value: (hidden)"),
+        ('spec: Invalid value: core.Secret{Data: "hidden"}: it is wrong', "spec: Invalid value: (hidden)"),
+        ("spec.replicas: Invalid value: -1: must not be negative", None),
+        ('metadata.name: Invalid value: "": required', None),
+    ],
+)
+def test_a_value_that_an_api_server_quotes_is_hidden_behind_its_path(text: str, shown: str | None) -> None:
+    assert "hidden" not in without_keys(text).replace("(hidden)", "")
+    assert without_keys(text) == (shown if shown is not None else text.replace('"hidden"', "(hidden)"))
+
+
+def test_a_known_value_is_hidden_where_it_is_cut_off_too() -> None:
+    secret = "correct horse battery"
+    assert hiding.without(f"no: {secret}, {secret}!", [secret]) == "no: (hidden), (hidden)!"
+    assert hiding.without("no: correct horse ba…", [secret]) == "no: (hidden)…"
+    assert hiding.without("the right words", ["right", ""]) == "the right words", "short words are no secrets"
+
+
+def test_an_error_loses_what_is_known_to_be_a_secret() -> None:
+    error = Refused(what="it is pa55word-1", left="left pa55word-1", todo="todo pa55word-1 {resume}")
+    hide(error, ["pa55word-1"])
+    assert "pa55word" not in error.paragraph() + str(error) + repr(error.values)
+
+
+def test_a_field_with_the_name_or_the_form_of_a_secret_loses_its_whole_value() -> None:
+    item = {"spec": {"tls": {"key": "x", "certificate": "public"}, "host": "a.example", "ports": [1, "http"]}}
+    assert hiding.without_secret_fields(item) == {
+        "spec": {"tls": {"key": "(hidden)", "certificate": "public"}, "host": "a.example", "ports": [1, "http"]}
+    }
+    for name, text in (("a", KEY), ("api-token", "x"), ("dbPassword", "x"), ("clientSecret", "x"), ("b", SHAPES[0])):
+        assert hiding.without_secret_fields({"annotations": {name: text}}) == {"annotations": {name: "(hidden)"}}
+    assert hiding.texts_in(item) == {"x", "public", "a.example", "http"}
+
+
+def test_what_an_undo_writes_back_is_kept_exactly_and_nothing_else() -> None:
+    proxy = "http://user:pa55word@proxy.example"
+    assert Key("a", str).remember(proxy).value == "http://(hidden)@proxy.example"
+    assert Key("a", str, exact=True).remember(proxy).value == proxy

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
 from hcp_dr.aws import checksum
 from hcp_dr.aws.mapping import code_of, from_page, translate_errors
-from hcp_dr.aws.port import Encryption, ListedObject, StoredObject, UploadedPart
+from hcp_dr.aws.port import MAX_PART_BYTES, Encryption, ListedObject, StoredObject, UploadedPart
 from hcp_dr.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _ABSENT = ("404", "NoSuchKey", "NotFound")
 _NO_UPLOAD = "NoSuchUpload"
 _GET_SECONDS = 30
 _CHUNK = 1024 * 1024
+_COPIED_PART = 512 * 1024**2
+"""Bytes that S3 copies in one request of a large copy: seconds, well below the limit for an answer."""
 
 
 class S3Bucket:
@@ -129,15 +132,31 @@ class S3Bucket:
             yield from self._client.get_object(Bucket=self._name, Key=key)["Body"].iter_chunks(_CHUNK)
 
     def copy(self, source: str, key: str, *, metadata: Mapping[str, str], if_etag: str) -> None:
+        from_source: Any = {"CopySource": {"Bucket": self._name, "Key": source}, "CopySourceIfMatch": if_etag}
         with translate_errors("S3", f"CopyObject {source} to {key}", self._name):
-            self._client.copy_object(
-                Bucket=self._name,
-                Key=key,
-                CopySource={"Bucket": self._name, "Key": source},
-                CopySourceIfMatch=if_etag,
-                MetadataDirective="REPLACE",
-                **self._write_parameters(metadata),
-            )
+            size = self._client.head_object(Bucket=self._name, Key=source)["ContentLength"]
+            if size > MAX_PART_BYTES:
+                self._copy_in_parts(key, size, from_source, self._write_parameters(metadata))
+            else:
+                directive = self._write_parameters(metadata) | {"MetadataDirective": "REPLACE"}
+                self._client.copy_object(Bucket=self._name, Key=key, **from_source, **directive)
+
+    def _copy_in_parts(self, key: str, size: int, from_source: Any, parameters: Any) -> None:
+        target: Any = {"Bucket": self._name, "Key": key}
+        target["UploadId"] = self._client.create_multipart_upload(**target, **parameters)["UploadId"]
+        try:
+            parts: Any = []
+            for number, first in enumerate(range(0, size, _COPIED_PART), start=1):
+                last = min(first + _COPIED_PART, size) - 1
+                copied = self._client.upload_part_copy(
+                    **target, **from_source, PartNumber=number, CopySourceRange=f"bytes={first}-{last}"
+                )
+                parts.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
+            self._client.complete_multipart_upload(**target, MultipartUpload={"Parts": parts})
+        except Exception:
+            with suppress(BotoCoreError, ClientError):
+                self._client.abort_multipart_upload(**target)
+            raise
 
     def delete(self, key: str) -> None:
         with translate_errors("S3", f"DeleteObject {key}", self._name):

@@ -103,8 +103,9 @@ class Bucket(Protocol):
         ...
 
     def copy(self, source: str, key: str, *, metadata: Mapping[str, str], if_etag: str) -> None:
-        """Copy within the bucket, in S3; atomic, with this metadata instead of the source's. S3 refuses more than
-        MAX_PART_BYTES. Raises AwsConflict if the source's ETag is no longer `if_etag`."""
+        """Copy within the bucket, in S3, with this metadata instead of the source's; the object appears whole or not at
+        all. More than MAX_PART_BYTES are copied in parts, and a crash leaves an unfinished upload. Raises AwsConflict
+        if the source's ETag is no longer `if_etag`."""
         ...
 
     def delete(self, key: str) -> None: ...

@@ -21,6 +21,7 @@ from hcp_dr.engine.journal_lines import Line
 from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.wait import Clock
 from hcp_dr.errors import RESUME, ArchiveError, AwsConflict, AwsError, BucketRefused, JournalError
+from hcp_dr.hiding import without_secrets
 from hcp_dr.objects.archive import MANIFEST, Archive, Entry, check_manifest, parse_manifest, read_manifest, sha256_of
 from hcp_dr.objects.naming import bucket_prefix
 
@@ -31,8 +32,8 @@ RETRY_INTERVAL = 30.0
 """Seconds before the next request to a bucket that failed."""
 
 _MIRRORED_KIND = "NodePool"
-"""The kind of the manifest's objects that is mirrored: NodePools hold no secret, and the source keeps changing their
-status."""
+"""The kind of the manifest's objects that is mirrored: NodePools rarely hold a secret, and the source keeps changing
+their status."""
 
 Lines = Sequence[Line]
 
@@ -103,6 +104,12 @@ def _was_acted_upon(tail: Lines) -> bool:
 def _mirrored_entries(archive: Archive) -> tuple[Entry, ...]:
     manifest = read_manifest(archive)
     return manifest.of_kind(_MIRRORED_KIND) if manifest else ()
+
+
+def _is_harmless(data: bytes) -> bool:
+    """Whether a file has no text with the name or the form of a secret, such as an annotation with a password."""
+    text = data.decode(errors="replace")
+    return without_secrets(text) == text
 
 
 @dataclass(slots=True)
@@ -200,7 +207,7 @@ class Mirror:
             return
         for entry in _mirrored_entries(self.archive):
             data = self.archive.read(entry.file)
-            if data is not None and self._files.get(entry.file) != entry.sha256:
+            if data is not None and self._files.get(entry.file) != entry.sha256 and _is_harmless(data):
                 self.bucket.put(f"{self.prefix}/{FOLDER}{entry.file}", data, metadata={})
                 self._files[entry.file] = entry.sha256
         self.bucket.put(f"{self.prefix}/{FOLDER}{MANIFEST}", manifest, metadata={})

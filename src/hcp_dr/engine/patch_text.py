@@ -6,7 +6,7 @@ A patch may carry any part of an object: the password of a proxy, a token in an 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from hcp_dr.hiding import HIDDEN

@@ -3,6 +3,8 @@ effect."""
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Collection
 from contextlib import suppress
 
 from hcp_dr.aws.port import Bucket
@@ -24,7 +26,8 @@ from hcp_dr.engine.step import (
 )
 from hcp_dr.engine.untouched import DONE_SO_FAR
 from hcp_dr.errors import RESUME, BucketRefused, CommandFailed, Contested, HcpDrError, KubernetesError
-from hcp_dr.kube.resources import POD
+from hcp_dr.hiding import texts_in, without, without_secret_fields
+from hcp_dr.kube.resources import POD, SECRET
 from hcp_dr.model import Ports
 
 SHORT_GRACE = 1
@@ -32,7 +35,43 @@ SHORT_GRACE = 1
 
 
 def perform(action: Action, ports: Ports) -> None:
-    """Raises the classes of `hcp_dr.errors`."""
+    """Raises the classes of `hcp_dr.errors`, without secrets of the action: a server may quote the request."""
+    try:
+        _perform(action, ports)
+    except HcpDrError as error:
+        hide(error, _secrets_of(action))
+        raise
+
+
+def hide(error: HcpDrError, secrets: Collection[str]) -> None:
+    """Remove these values from the texts of the error."""
+    for name, value in error.values.items():
+        error.values[name] = without(value, secrets) if isinstance(value, str) else value
+    error.what, error.left_as = without(error.what, secrets), without(error.left_as, secrets)
+    error.remedy, error.args = without(error.remedy, secrets), (error.what,)
+
+
+def _secrets_of(action: Action) -> frozenset[str]:
+    """The values of a Secret as it is sent and decoded, each line by itself; of another object, the texts with the name
+    or the form of a secret."""
+    match action:
+        case Create(body={"kind": SECRET.kind, **fields}):
+            encoded = texts_in((fields.get("data"), fields.get("stringData")))
+            return frozenset(line for text in encoded for line in (text, *_decoded(text).splitlines()))
+        case Create(body=sent) | Patch(patch=sent):
+            return texts_in(sent) - texts_in(without_secret_fields(sent))
+        case _:
+            return frozenset()
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text, validate=True).decode(errors="replace")
+    except ValueError:
+        return ""
+
+
+def _perform(action: Action, ports: Ports) -> None:
     match action:
         case Create(side, resource, body):
             ports.cluster(side).create(resource, body)

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from hcp_dr.engine.journal_lines import Json
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import NotOurs
+from hcp_dr.hiding import safe
 
 T = TypeVar("T")
 _SHOWN_CHARACTERS = 120
@@ -37,14 +38,17 @@ class Remember:
 @dataclass(frozen=True, slots=True)
 class Key(Generic[T]):
     """A value remembered in the journal: its key there, and its type, such as a frozen dataclass. JSON has no field for
-    None."""
+    None. `exact`: the value is written back by an undo, so it is kept as it is; of other values, texts with the form
+    of a secret are hidden."""
 
     name: str
     type: type[T]
+    exact: bool = False
 
     def remember(self, value: T) -> Remember:
         """The action that keeps the value."""
-        return Remember(self.name, self.to_json(value))
+        written = self.to_json(value)
+        return Remember(self.name, written if self.exact else safe(written))
 
     def to_json(self, value: T) -> Json:
         adapter = _adapter(cast("Hashable", self.type))

@@ -19,6 +19,7 @@ from hcp_dr.hypershift.dns.handover import names_held
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, strangers_at
 from hcp_dr.hypershift.dns.takeover import list_records
 from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.etcd.stored import find_snapshot
 from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.inventory import being_deleted
 from hcp_dr.hypershift.source_loss import is_lost
@@ -65,7 +66,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     snapshot = manifest.snapshot if manifest else None
     hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     strangers = _strangers(ports, case, memory, hosted_cluster) if hosted_cluster else ()
-    stored = ports.bucket.head(snapshot.key) if snapshot else None
+    stored = find_snapshot(ports.bucket, snapshot) if snapshot else None
     fence = memory.get(FENCE)
     pod = None if lost else etcd_members.truth(ports.source, case)
     return Facts(
@@ -152,7 +153,7 @@ def _replaced(facts: Facts) -> str | None:
         ("size", known.size, stored.size),
         ("sha256", known.sha256, stored.metadata.get("sha256")),
         ("fence", known.fence, stored.metadata.get("fence")),
-        ("ETag", known.etag, stored.etag if known.etag else None),
+        ("ETag", known.etag, stored.etag if known.etag and stored.key == known.key else known.etag),
     )
     return next((f"its {what} is {now}, was {before}" for what, before, now in pairs if before != now), None)
 

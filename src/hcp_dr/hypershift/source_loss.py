@@ -15,6 +15,7 @@ from hcp_dr.errors import HcpDrError, NoBackup, Refused
 from hcp_dr.hypershift.deletion.protocol import CAN_TERMINATE_INSTANCES
 from hcp_dr.hypershift.etcd import restorable
 from hcp_dr.hypershift.etcd.restorable import Etcd
+from hcp_dr.hypershift.etcd.stored import find_snapshot
 from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, RECONCILERS, WRITERS
 from hcp_dr.hypershift.state import BREACHES, FENCE, IDENTITY, NONCE, SOURCE_LOST, SourceLost
 from hcp_dr.kube.port import Kubernetes, Object
@@ -73,7 +74,7 @@ def check_verified(archive: Archive, story: JournalState, ports: Ports, case: Ca
     if missing:
         raise _no_backup(case, f"the journal of {archive.folder} has no {', '.join(missing)} to prove its identity")
     read_objects(archive, manifest.entries)
-    stored = ports.bucket.head(snapshot.key)
+    stored = find_snapshot(ports.bucket, snapshot)
     actual = (stored.size, stored.metadata.get("sha256")) if stored else None
     if actual != (snapshot.size, snapshot.sha256):
         problem = "is missing" if stored is None else "differs from the manifest in size or sha256"

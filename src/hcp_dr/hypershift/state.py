@@ -22,7 +22,7 @@ from hcp_dr.objects.sample import Sample
 
 NONCE = Key("nonce", str)
 """Written into the hosted cluster before the fence, and read from the destination afterwards."""
-MARKS_BEFORE = Key("marks_before", dict[str, dict[str, str] | None])
+MARKS_BEFORE = Key("marks_before", dict[str, dict[str, str] | None], exact=True)
 """Data of the two ConfigMaps that mark the hosted cluster, by name; None for a missing ConfigMap."""
 
 
@@ -54,7 +54,7 @@ class PausedBefore:
     machines: Mapping[str, bool] = field(default_factory=dict)
 
 
-PAUSED_BEFORE = Key("paused_before", PausedBefore)
+PAUSED_BEFORE = Key("paused_before", PausedBefore, exact=True)
 REPLICAS_BEFORE = Key("replicas_before", dict[str, int])
 """Replicas before the fence, by Deployment of the control plane namespace."""
 
@@ -193,6 +193,11 @@ class RestoreProbe:
 
 ETCD_RESTORE = Key("etcd_restore", RestoreProbe)
 
+RESTORE_URL_ENDS = Key("restore_url_ends", float)
+"""The expiry of the restore URL in the destination's HostedCluster, in seconds since the epoch."""
+SNAPSHOT_MOVED = Key("snapshot_moved", str)
+"""The key to which the snapshot is moved, so that the restore URL opens nothing any more."""
+
 # --- a backup made by hand, a lost source ----------------------------------------------------------------------------
 
 
@@ -253,9 +258,9 @@ SOURCE_LOST = Key("source_lost", SourceLost)
 
 DNS: Key[Dns] = Key("dns", Dns)  # type: ignore[arg-type]  # a Literal
 """How the DNS names move, if not by release."""
-ROUTES = Key("routes", dict[str, Object])
-"""Routes of the source before their deletion, by name."""
-SERVICE_HOSTNAMES = Key("service_hostnames", dict[str, str])
+ROUTES = Key("routes", dict[str, Object], exact=True)
+"""Routes of the source before their deletion, by name; texts with the name or the form of a secret are hidden."""
+SERVICE_HOSTNAMES = Key("service_hostnames", dict[str, str], exact=True)
 """The hostname annotation of the source's Services before the change, by name."""
 
 
@@ -269,9 +274,9 @@ class RecordImage:
     at: float | None = None
 
 
-DNS_IMAGE = Key("dns_image", RecordImage)
+DNS_IMAGE = Key("dns_image", RecordImage, exact=True)
 """Records deleted by a takeover."""
-DNS_HELD = Key("dns_held", RecordImage)
+DNS_HELD = Key("dns_held", RecordImage, exact=True)
 """Records given by a handover to an owner that no external-dns has."""
 DNS_GIVEN = Key("dns_given", str)
 """The owner to which a handover gave all names. After that the zone is not read again."""

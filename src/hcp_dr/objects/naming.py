@@ -31,6 +31,11 @@ def snapshot_key(key_prefix: str) -> str:
     return f"{key_prefix}/snapshot.db"
 
 
+def moved_snapshot_key(key_prefix: str, number: int) -> str:
+    """Its key after it was moved for the first, second, ... time."""
+    return f"{key_prefix}/snapshot-{number}.db"
+
+
 def backup_id_of(folder_name: str, random: str) -> str:
     """The id of a new backup: the folder's name, reduced to a-z, 0-9 and dashes, and `random`. Keys of the bucket,
     annotations and TXT records contain the id. `random` has only these characters too, and distinguishes backups whose

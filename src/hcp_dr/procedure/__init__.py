@@ -28,7 +28,7 @@ from hcp_dr.procedure.backup import (
     snapshot_etcd,
 )
 from hcp_dr.procedure.by_hand import accept_backup, judge_backup, recognize
-from hcp_dr.procedure.finish import oidc_documents, restart_ovn, unprotect_instances
+from hcp_dr.procedure.finish import expire_url, oidc_documents, restart_ovn, unprotect_instances
 from hcp_dr.procedure.preflight import (
     aws,
     capability,
@@ -117,6 +117,7 @@ RESTORE: Steps = (
     await_nodes.STEP,  # before unpause_node_pools: the machine controllers must not see nodes that are not Ready yet
     unpause_node_pools.STEP,
     adopt_machines.STEP,
+    expire_url.STEP,
 )
 
 VERIFY: Steps = (
@@ -144,6 +145,7 @@ FINISH: Steps = (
     restart_ovn.STEP,
     unprotect_instances.STEP,
     oidc_documents.STEP,
+    expire_url.STEP,  # last: a bucket that refuses a copy holds nothing else up
 )
 
 RELOCATE: Steps = (
@@ -212,8 +214,8 @@ UNDO: Steps = (
 )
 """The order in which an abort reverts the started steps."""
 
-IN_SERVICE: Steps = (hosted_api.STEP,)
-"""The proof at the end of an abort."""
+IN_SERVICE: Steps = (hosted_api.STEP, expire_url.STEP)
+"""The proof at the end of an abort, and the end of the restore URL."""
 
 PREFLIGHT_BY_HAND: Steps = (tls.STRICT, external_dns.STEP, capability.FROM_OUTSIDE, judge_backup.STEP)
 """Checks before the restore of a manual backup, while the hosted API is unavailable."""
@@ -277,6 +279,7 @@ SOURCE_LOST: Steps = (
     adopt_machines.STEP,
     placement.STEP,
     hosted_api.STEP,
+    expire_url.STEP,
 )
 """A restore from a backup while the source is unreachable: no step reads the source."""
 

@@ -253,3 +253,18 @@ def test_a_torn_line_in_either_is_passed_over(torn: bytes) -> None:
     whole = b'{"line": "begin"}\n'
     for ours, theirs in ((whole + torn, whole), (whole, whole + torn)):
         assert list(reconcile(parse(ours), parse(theirs), "journal")) == parse(whole)
+
+
+def test_a_file_that_may_hold_a_secret_stays_in_the_folder() -> None:
+    pools = [
+        page(an_object({f"NodePool clusters/{name}": {"spec": {"clusterName": "one"}, "annotations": {"a": text}}}))
+        for name, text in (("quiet", "public"), ("loud", "password: pa55word"))
+    ]
+    desk = Desk()
+    for pool in pools:
+        desk.archive.write(pool.entry.file, pool.text)
+    manifest = Manifest({"namespace": "clusters", "name": "one"}, 0.0, None, tuple(pool.entry for pool in pools))
+    desk.archive.write(MANIFEST, manifest.to_text())
+    desk.mirror().send()
+    assert f"folder/{pools[0].entry.file}" in desk.puts
+    assert "pa55word" not in str(desk.bucket.bodies)

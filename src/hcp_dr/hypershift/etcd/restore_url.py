@@ -12,14 +12,18 @@ from dataclasses import dataclass, replace
 from hcp_dr.aws.presigned import by_session, ends_at
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import AwsError
+from hcp_dr.hypershift import timeouts
 from hcp_dr.model import Ports
+from hcp_dr.objects.moments import utc
 
 URL_LENGTH = 1024
 """Maximum length of restoreSnapshotURL in the HostedCluster schema, in characters."""
-URL_SECONDS = 24 * 3600
-"""Lifetime of a new URL. The session of STS credentials may end sooner."""
-NEEDED = 1800
-"""Seconds of life needed at its use: the start of the control plane may take 1200 until etcd has fetched it."""
+NEEDED = int(timeouts.CONTROL_PLANE_SERVES.seconds) + 600
+"""Seconds of life needed at its use, until etcd has fetched the snapshot, and some more."""
+URL_SECONDS = NEEDED + 2 * 3600
+"""Lifetime of a new URL: it can read all of etcd, so it lives no longer than a start of the control plane needs, and an
+interruption of two hours between the creation of the HostedCluster and its start. The session of STS credentials may
+end sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class RestoreUrl:
     holds: bool | None
     behind: int | None
     refused: str = ""
+    ends: float | None = None  # in seconds since the epoch
 
     @property
     def ended(self) -> bool:
@@ -89,13 +94,14 @@ def read(ports: Ports, url: str) -> RestoreUrl:
         session=by_session(url),
         holds=None,
         behind=None,
+        ends=ends,
     )
 
 
 def check(url: RestoreUrl) -> Check:
     """The proven and the unproven properties of a URL without fault."""
-    hours = "" if url.life is None else f", valid for {url.life / 3600:.0f} h"
-    seen = f"{url.length} of {URL_LENGTH} characters{hours}; from here, the object behind it has the snapshot's size"
+    until = "" if url.ends is None else f", valid until {utc(url.ends)}"
+    seen = f"{url.length} of {URL_LENGTH} characters{until}; from here, the object behind it has the snapshot's size"
     if url.session and url.holds is None:
         return Check(
             "restore_url",

@@ -14,6 +14,7 @@ from hcp_dr.aws.port import MAX_PART_BYTES, StoredObject
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, CopyObject, Decision, DeleteObject, Do, Done, Refuse, Step
 from hcp_dr.errors import RESUME, NotOurs, SnapshotDoubtful
+from hcp_dr.hypershift.etcd.stored import find_snapshot
 from hcp_dr.hypershift.manual_backup.snapshot import OWNER, documented_key
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Snapshot, read_manifest
@@ -41,7 +42,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         owner=owner,
         key=key,
         snapshot=snapshot,
-        stored=ports.bucket.head(snapshot.key) if snapshot else None,
+        stored=find_snapshot(ports.bucket, snapshot) if snapshot else None,
         existing=ports.bucket.head(key),
     )
 
@@ -70,7 +71,7 @@ def plan(facts: Facts) -> Decision:
         "revision": str(snapshot.revision),
         OWNER: facts.owner,
     }
-    return Do((CopyObject(snapshot.key, facts.key, metadata, stored.etag),))
+    return Do((CopyObject(stored.key, facts.key, metadata, stored.etag),))
 
 
 def _describe_too_large(key: str, stored: StoredObject) -> Done:

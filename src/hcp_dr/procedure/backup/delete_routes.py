@@ -1,9 +1,13 @@
 """Removes the objects from which the source's external-dns creates records: deletes the Routes of the control plane
 namespace, and removes the hostname annotation, which publishes a load balancer's name, from the Services. Both are
-remembered for an undo; no controller creates them again behind the fence."""
+remembered for an undo; no controller creates them again behind the fence.
+
+A Route may have a private key. The journal and its mirror never hold the key: such a Route is whole only in a file of
+the backup folder, written before its deletion."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,8 +25,10 @@ from hcp_dr.engine.step import (
     Step,
     Wait,
     WatchTarget,
+    WriteFile,
 )
 from hcp_dr.errors import FenceBroken
+from hcp_dr.hiding import HIDDEN, texts_in, without_secret_fields
 from hcp_dr.hypershift import scope, steps, timeouts
 from hcp_dr.hypershift.dns.external_dns import read_external_dns
 from hcp_dr.hypershift.dns.publishing import unpublish
@@ -44,18 +50,40 @@ class Facts:
     services: tuple[Object, ...]  # with a hostname for external-dns
     routes_before: Mapping[str, Any] | None  # remembered
     hostnames_before: Mapping[str, Any] | None  # remembered: by Service
+    unkept: tuple[Object, ...] = ()  # Routes with secret fields, and without their file in the backup folder
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     services = ports.source.list(SERVICE, case.control_plane_namespace).items
+    routes = ports.source.list(ROUTE, case.control_plane_namespace).items
     return Facts(
         namespace=case.control_plane_namespace,
         fence=read_fence(ports.source, case, memory),
-        routes=ports.source.list(ROUTE, case.control_plane_namespace).items,
+        routes=routes,
         services=tuple(item for item in services if HOSTNAME_ANNOTATION in annotations_of(item)),
         routes_before=memory.get(ROUTES),
         hostnames_before=memory.get(SERVICE_HOSTNAMES),
+        unkept=tuple(item for item in routes if _has_secret(item) and _kept(ports, name_of(item)) != recreatable(item)),
     )
+
+
+def _has_secret(route: Object) -> bool:
+    return bool(without_secret_fields(route) != route)
+
+
+def _path(name: str) -> str:
+    """The file with a whole Route, in a form that kubectl creates it from."""
+    return f"kept/route-{name}.json"
+
+
+def _kept(ports: Ports, name: str) -> Object | None:
+    """The whole Route in the backup folder; None if the folder has none, or no readable one."""
+    data = ports.archive.read(_path(name))
+    try:
+        item = json.loads(data) if data is not None else None
+    except (ValueError, RecursionError):
+        return None
+    return item if isinstance(item, dict) else None
 
 
 def plan(facts: Facts) -> Decision:
@@ -64,9 +92,13 @@ def plan(facts: Facts) -> Decision:
         return Refuse(
             FenceBroken(what=f"The fence on the source is broken ({breach}): the Routes would be created again.")
         )
+    if facts.unkept:
+        files = ((_path(name_of(route)), recreatable(route)) for route in facts.unkept)
+        return Do(tuple(WriteFile(path, json.dumps(route, indent=1)) for path, route in files))
     memory = []
     if facts.routes_before is None:
-        memory.append(ROUTES.remember({name_of(route): recreatable(route) for route in facts.routes}))
+        routes_before = {name_of(route): without_secret_fields(recreatable(route)) for route in facts.routes}
+        memory.append(ROUTES.remember(routes_before))
     if facts.hostnames_before is None:
         hostnames = {name_of(item): annotations_of(item)[HOSTNAME_ANNOTATION] for item in facts.services}
         memory.append(SERVICE_HOSTNAMES.remember(hostnames))
@@ -93,6 +125,8 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if facts.unkept:
+        return replace(facts, unkept=())
     if facts.routes_before is None or facts.hostnames_before is None:
         return replace(facts, routes_before={}, hostnames_before={})
     return replace(facts, routes=(), services=())
@@ -105,28 +139,36 @@ class Published:
     namespace: str
     routes: tuple[Object, ...]
     hostnames: Mapping[str, str | None]  # by Service, None without a hostname
-    routes_before: Mapping[str, Any]  # remembered
+    routes_before: Mapping[str, Any]  # remembered; whole, except for those that lack their secret fields
     hostnames_before: Mapping[str, Any]  # remembered
+    incomplete: tuple[str, ...] = ()  # names of Routes whose secret fields are not in this backup folder
 
 
 def look_back(ports: Ports, case: Case, memory: RunState) -> Published:
     filters = read_external_dns(ports.source, "source").domain_filters
     mine = scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace), filters)
     routes, hostnames = scope.routes(memory, mine), scope.hostnames(memory, mine)
+    lacking = {name for name, body in routes.items() if HIDDEN in texts_in(body)}
+    whole = {
+        name: kept for name in lacking if (kept := _kept(ports, name)) and without_secret_fields(kept) == routes[name]
+    }
     services = ports.source.list(SERVICE, case.control_plane_namespace).items
     return Published(
         namespace=case.control_plane_namespace,
         routes=ports.source.list(ROUTE, case.control_plane_namespace).items,
         hostnames={name_of(item): annotations_of(item).get(HOSTNAME_ANNOTATION) for item in services},
-        routes_before=routes,
+        routes_before={**routes, **whole},
         hostnames_before=hostnames,
+        incomplete=tuple(sorted(lacking - whole.keys())),
     )
 
 
 def revert(facts: Published) -> Decision:
     existing = {name_of(route): route for route in facts.routes}
     actions: tuple[Action, ...] = tuple(
-        Create("source", ROUTE, body) for name, body in facts.routes_before.items() if name not in existing
+        Create("source", ROUTE, body)
+        for name, body in facts.routes_before.items()
+        if name not in existing and name not in facts.incomplete
     )
     actions += tuple(
         Patch("source", SERVICE, name, facts.namespace, {"metadata": {"annotations": {HOSTNAME_ANNOTATION: hostname}}})
@@ -144,6 +186,7 @@ def revert(facts: Published) -> Decision:
     differing = [
         f"Route {name}"
         for name, body in facts.routes_before.items()
+        if name in existing and name not in facts.incomplete
         if recreatable(existing[name]).get("spec") != body.get("spec")
     ]
     differing += [
@@ -153,7 +196,17 @@ def revert(facts: Published) -> Decision:
     why = "another client has created or changed these objects; hcp-dr did not restore them"
     todo = "check that the hosted cluster's hostnames resolve to the source"
     checks = (Check("names", "warning", seen, why, todo),) if differing else ()
-    return Done("the Routes and hostnames are restored", checks)
+    return Done("the Routes and hostnames are restored", (*checks, *_check_incomplete(facts, existing)))
+
+
+def _check_incomplete(facts: Published, existing: Mapping[str, Object]) -> tuple[Check, ...]:
+    """An abort does not stop at them: the hosted cluster must serve again."""
+    missing = [name for name in facts.incomplete if name not in existing]
+    seen = f"not created again on the source: {', '.join(f'Route {name}' for name in missing)}"
+    why = "a private key of the Route is only in the backup folder of the machine that deleted the Route"
+    files = " ".join(f"-f {_path(name)}" for name in missing)
+    todo = f"on that machine, in its backup folder: `kubectl create {files}`, with the source's kubeconfig"
+    return (Check("routes", "warning", seen, why, todo),) if missing else ()
 
 
 STEP = Step(

@@ -121,7 +121,8 @@ def _check_url(facts: Facts) -> Check:
             f"restoreSnapshotURL takes https and {URL_LIMIT} characters; session credentials make a URL longer",
             "use credentials of an IAM user instead of a session, or a shorter bucket name",
         )
-    return Check("restore_url", "ok", f"{facts.url_length} of {URL_LIMIT} characters")
+    life = f"it will read all of etcd for {URL_SECONDS // 60} minutes at most"
+    return Check("restore_url", "ok", f"{facts.url_length} of {URL_LIMIT} characters; {life}")
 
 
 def _check_zone(facts: Facts) -> Check:

@@ -12,6 +12,7 @@ import copy
 from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import StoredObject
+from hcp_dr.aws.presigned import ends_at
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Create, Decision, Do, Done, Patch, Refuse, Step
 from hcp_dr.errors import RESUME, FenceBroken, NotOurs, SnapshotDoubtful
@@ -21,16 +22,18 @@ from hcp_dr.hypershift.deletion.rollback import Governed, bring_operator_back, g
 from hcp_dr.hypershift.etcd import restorable, restore_url
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
+from hcp_dr.hypershift.etcd.stored import find_snapshot
 from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.operator_claim import at_zero
 from hcp_dr.hypershift.source_loss import is_lost
-from hcp_dr.hypershift.state import BREACHES, FENCE
+from hcp_dr.hypershift.state import BREACHES, FENCE, RESTORE_URL_ENDS
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports, Unknown
 from hcp_dr.objects.archive import Snapshot, read_manifest
 from hcp_dr.objects.difference import lacks
+from hcp_dr.objects.moments import utc
 from hcp_dr.objects.reading import dig, is_deleting, name_of, namespace_of
 from hcp_dr.upstream import OIDC_FINALIZER
 
@@ -48,15 +51,17 @@ class Facts:
     url: str  # presigned GET; a secret until its expiry
     tried: RestoreUrl | None  # read before the HostedCluster exists
     etcd: Etcd = restorable.NOT_LOOKED  # read before the HostedCluster exists
+    expires: float | None = None  # of the URL in the HostedCluster, in seconds since the epoch
     lifted: bool = False  # remembered: the fence was lifted since the export, and the spec may have changed
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     manifest = read_manifest(ports.archive)
     snapshot = manifest.snapshot if manifest else None
+    stored = find_snapshot(ports.bucket, snapshot) if snapshot else None
     found = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     url = (
-        ports.bucket.presign_get(snapshot.key, seconds=restore_url.URL_SECONDS)
+        ports.bucket.presign_get(stored.key if stored else snapshot.key, seconds=restore_url.URL_SECONDS)
         if snapshot
         else Unknown("presigned URL")
     )
@@ -70,14 +75,20 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         wanted=wanted,
         found=found,
         snapshot=snapshot,
-        stored=ports.bucket.head(snapshot.key) if snapshot else None,
+        stored=stored,
         url=url,
         tried=restore_url.tried(ports, url, fresh=True) if snapshot and found is None else None,
         etcd=restorable.known(wanted.body, ports.source, case, memory, lost=lost)
         if wanted and found is None
         else restorable.NOT_LOOKED,
+        expires=_expiry(found),
         lifted=memory.has(BREACHES),
     )
+
+
+def _expiry(found: Object | None) -> float | None:
+    urls = dig(found, "spec", "etcd", "managed", "storage", "restoreSnapshotURL") or ()
+    return ends_at(str(urls[0])) if urls else None
 
 
 def _read_wanted(ports: Ports, case: Case) -> Restorable:
@@ -99,13 +110,14 @@ def plan(facts: Facts) -> Decision:
     if found is not None:
         if is_deleting(found) or not is_ours(found, facts.backup_id):
             return Refuse(_refuse_foreign(found, deleting=is_deleting(found)))
+        done = Done("the destination has the HostedCluster of this relocation", _check_expiry(facts.expires))
         if dig(found, "spec", "pausedUntil") is None:
-            return Done("the destination has the HostedCluster of this relocation")
+            return done
         error = _check_snapshot(facts)
         if error:
             return Refuse(error)
         patch = _update_spec(facts, found)
-        return Do((patch,)) if patch else Done("the destination has the HostedCluster of this relocation")
+        return Do((patch,)) if patch else done
     if facts.started or facts.wanted is None:
         return Refuse(
             NotOurs(
@@ -124,9 +136,17 @@ def plan(facts: Facts) -> Decision:
     error = _check_snapshot(facts)
     if error is not None:
         return Refuse(error)
-    return Do(
-        (Create("destination", HOSTED_CLUSTER, paused_body(facts.wanted, backup_id=facts.backup_id, url=facts.url)),)
-    )
+    body = paused_body(facts.wanted, backup_id=facts.backup_id, url=facts.url)
+    ends = ends_at(facts.url)
+    expiry = () if ends is None else (RESTORE_URL_ENDS.remember(ends),)
+    return Do((*expiry, Create("destination", HOSTED_CLUSTER, body)))
+
+
+def _check_expiry(expires: float | None) -> tuple[Check, ...]:
+    if expires is None:
+        return ()
+    seen = f"the URL in the HostedCluster reads all of etcd until {utc(expires)}, or until the snapshot is moved"
+    return (Check("restore_url", "ok", seen),)
 
 
 def _refuse_foreign(found: Object, *, deleting: bool) -> NotOurs:

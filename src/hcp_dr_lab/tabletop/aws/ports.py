@@ -12,7 +12,16 @@ from hcp_dr.aws import checksum
 from hcp_dr.aws.batch import check_size, describe
 from hcp_dr.aws.mapping import from_answer, from_page
 from hcp_dr.aws.paging import Listing
-from hcp_dr.aws.port import Encryption, Instance, ListedObject, Record, RecordChange, StoredObject, UploadedPart
+from hcp_dr.aws.port import (
+    MAX_PART_BYTES,
+    Encryption,
+    Instance,
+    ListedObject,
+    Record,
+    RecordChange,
+    StoredObject,
+    UploadedPart,
+)
 from hcp_dr_lab.ground.record_sets import Change, Place, RecordSet, full_name
 from hcp_dr_lab.tabletop.aws.machines import Machine, Machines
 from hcp_dr_lab.tabletop.aws.records import Records
@@ -152,7 +161,11 @@ class MemoryBucket(_Port):
     def copy(self, source: str, key: str, *, metadata: Mapping[str, str], if_etag: str) -> None:
         with self._asked(f"CopyObject {source} to {key}"):
             wanted = Wanted(metadata=dict(metadata), encryption=self._encryption)
-            self._storage.copy(self._name, source, key, wanted, if_match=if_etag)
+            copied = self._storage.copy_in_parts if self._is_large(source) else self._storage.copy
+            copied(self._name, source, key, wanted, if_match=if_etag)
+
+    def _is_large(self, key: str) -> bool:
+        return len(self._storage.get(self._name, key).body) > MAX_PART_BYTES
 
     def delete(self, key: str) -> None:
         with self._asked(f"DeleteObject {key}"):

@@ -1,0 +1,126 @@
+"""Makes the restore URL worthless. Any client with the URL can read all of etcd, and the URL stays readable in an
+immutable field of the HostedCluster. So the snapshot is moved to another key of the backup: copied, compared, and only
+then deleted under the key of the URL.
+
+etcd-init fetches the snapshot until etcd has its second roll: from then on the control plane operator has the condition
+EtcdSnapshotRestored, and etcd has no etcd-init, not even on an empty volume. After an abort the HostedCluster with the
+URL is gone. A URL that has expired needs no move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hcp_dr.aws.port import StoredObject
+from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Action, Check, CopyObject, Decision, DeleteObject, Do, Done, Step
+from hcp_dr.engine.transfer import AbortUpload
+from hcp_dr.hypershift.etcd.stored import list_objects, number_of
+from hcp_dr.hypershift.state import RESTORE_URL_ENDS, SNAPSHOT_MOVED
+from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN, RESTORE_HOSTED_CLUSTER
+from hcp_dr.model import Case, Ports
+from hcp_dr.objects.archive import Snapshot, read_manifest
+from hcp_dr.objects.moments import utc
+from hcp_dr.objects.naming import moved_snapshot_key
+
+CLOCK_SKEW = 900
+"""Seconds: S3 accepts no larger difference of the clocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    created: bool  # a HostedCluster with a restore URL was created
+    needed: bool  # etcd-init may still fetch the snapshot
+    now: float
+    ends: float | None  # remembered: expiry of the URL in seconds since the epoch; None for one of an older version
+    snapshot: Snapshot | None
+    objects: tuple[StoredObject, ...] = ()  # with the content of the snapshot
+    moved: str | None = None  # remembered: the other key
+    next_key: str = ""  # the other key, if none is remembered
+    unfinished: tuple[str, ...] = ()  # copies in parts to the other key
+
+    @property
+    def expired(self) -> bool:
+        return self.ends is not None and self.now > self.ends + CLOCK_SKEW
+
+
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
+    manifest = read_manifest(ports.archive)
+    facts = Facts(
+        created=RESTORE_HOSTED_CLUSTER in memory.acted,
+        needed=POINT_OF_NO_RETURN not in memory.done and RESTORE_HOSTED_CLUSTER not in memory.undone,
+        now=ports.now(),
+        ends=memory.get(RESTORE_URL_ENDS),
+        snapshot=manifest.snapshot if manifest else None,
+        moved=memory.get(SNAPSHOT_MOVED),
+        next_key=moved_snapshot_key(case.key_prefix, 1),
+    )
+    if not facts.created or facts.needed or facts.expired or facts.snapshot is None:
+        return facts
+    objects = list_objects(ports.bucket, facts.snapshot)
+    number = max((number_of(item.key) or 0 for item in objects), default=0) + 1
+    return replace(
+        facts,
+        objects=objects,
+        next_key=moved_snapshot_key(case.key_prefix, number),
+        unfinished=ports.bucket.unfinished(facts.moved) if facts.moved else (),
+    )
+
+
+def plan(facts: Facts) -> Decision:
+    if not facts.created:
+        return Done("no restore URL was created")
+    if facts.needed:
+        return Done("etcd may still fetch the snapshot by its restore URL")
+    if facts.expired:
+        return Done(f"the restore URL expired at {utc(facts.ends or 0)}")
+    if not facts.objects or facts.snapshot is None:
+        return Done("the restore URL opens nothing: the snapshot is not in the bucket", _check_lost(facts.snapshot))
+    if facts.moved is None:
+        return Do((SNAPSHOT_MOVED.remember(facts.next_key),))
+    copies = [item for item in facts.objects if item.key == facts.moved]
+    others = [item for item in facts.objects if item.key != facts.moved]
+    if copies and others:
+        return Do(tuple(DeleteObject(item.key) for item in others))
+    if copies:
+        return Done(f"the restore URL opens nothing: the snapshot is {facts.moved} now")
+    if facts.unfinished:
+        return Do(tuple(AbortUpload(facts.moved, upload_id) for upload_id in facts.unfinished))
+    return Do((_copy(others[0], facts.moved),))
+
+
+def _copy(stored: StoredObject, key: str) -> Action:
+    return CopyObject(stored.key, key, stored.metadata, stored.etag)
+
+
+def _check_lost(snapshot: Snapshot | None) -> tuple[Check, ...]:
+    seen = f"the bucket has no object that is the snapshot {snapshot.key if snapshot else 'of this backup'}"
+    return (Check("snapshot", "warning", seen, "the backup cannot be restored any more", "make a new backup"),)
+
+
+def foresee(facts: Facts) -> Facts:
+    snapshot = facts.snapshot or Snapshot("", "the snapshot", 0, "", "", 0, 0, "")
+    stored = StoredObject(snapshot.key, snapshot.size, {"sha256": snapshot.sha256, "fence": snapshot.fence}, "")
+    return replace(facts, created=True, needed=False, ends=None, snapshot=snapshot, objects=facts.objects or (stored,))
+
+
+def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if facts.moved is None:
+        return replace(facts, moved=facts.next_key)
+    copies = tuple(item for item in facts.objects if item.key == facts.moved)
+    if copies:
+        return replace(facts, objects=copies)
+    if facts.unfinished:
+        return replace(facts, unfinished=())
+    return replace(facts, objects=(*facts.objects, replace(facts.objects[0], key=facts.moved)))
+
+
+STEP = Step(
+    name="finish.expire_url",
+    documented="-",
+    observe=observe,
+    plan=plan,
+    foresee=foresee,
+    afterwards=afterwards,
+    proof=True,  # a later phase completes the move that an earlier phase could not complete
+)
