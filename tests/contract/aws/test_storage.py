@@ -120,6 +120,39 @@ def test_a_copy_of_what_became_another_or_went(storing: Storing) -> None:
     assert content(storing) is None
 
 
+def test_a_large_copy_is_made_in_parts(storing: Storing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more bytes than S3 copies in one request."""
+    for module in ("hcp_dr.aws.bucket", "hcp_dr_lab.tabletop.aws.ports"):
+        monkeypatch.setattr(f"{module}.MAX_PART_BYTES", MIN_PART_BYTES)
+    monkeypatch.setattr("hcp_dr.aws.bucket._COPIED_PART", MIN_PART_BYTES)
+    bucket, body = storing.bucket, bytes(range(256)) * (2 * MIN_PART_BYTES // 256) + CONTENT
+    bucket.put("source", body, metadata={"sha256": sha256(body)})
+    source = bucket.head("source")
+    assert source is not None
+    bucket.copy("source", KEY, metadata=source.metadata, if_etag=source.etag)
+    copied = bucket.head(KEY)
+    assert copied is not None
+    assert (copied.size, copied.metadata) == (source.size, source.metadata)
+    assert bucket.get(KEY) == body
+    with pytest.raises(errors.AwsConflict):
+        bucket.copy("source", "other", metadata={}, if_etag="0" * 32)
+    assert bucket.head("other") is None
+    assert bucket.unfinished("other") == ()
+
+
+def test_the_url_of_an_object_that_was_moved_opens_nothing(storing: Storing) -> None:
+    bucket = storing.bucket
+    bucket.put(KEY, CONTENT, metadata={})
+    url, stored = bucket.presign_get(KEY, seconds=60), bucket.head(KEY)
+    assert stored is not None
+    assert storing.request("GET", url).body == CONTENT
+    bucket.copy(KEY, "moved", metadata={}, if_etag=stored.etag)
+    bucket.delete(KEY)
+    answer = storing.request("GET", url)
+    assert (answer.status, answer.code) == (404, "NoSuchKey")
+    assert bucket.get("moved") == CONTENT
+
+
 def test_what_is_not_there(storing: Storing, tmp_path: Path) -> None:
     with pytest.raises(errors.BucketRefused, match="NoSuchKey") as missing:
         storing.bucket.get(KEY)

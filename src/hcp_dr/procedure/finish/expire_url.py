@@ -36,6 +36,7 @@ class Facts:
     snapshot: Snapshot | None
     objects: tuple[StoredObject, ...] = ()  # with the content of the snapshot
     moved: str | None = None  # remembered: the other key
+    key: str = ""  # of the upload
     next_key: str = ""  # the other key, if none is remembered
     unfinished: tuple[str, ...] = ()  # copies in parts to the other key
 
@@ -53,6 +54,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         ends=memory.get(RESTORE_URL_ENDS),
         snapshot=manifest.snapshot if manifest else None,
         moved=memory.get(SNAPSHOT_MOVED),
+        key=case.snapshot_key,
         next_key=moved_snapshot_key(case.key_prefix, 1),
     )
     if not facts.created or facts.needed or facts.expired or facts.snapshot is None:
@@ -99,7 +101,7 @@ def _check_lost(snapshot: Snapshot | None) -> tuple[Check, ...]:
 
 
 def foresee(facts: Facts) -> Facts:
-    snapshot = facts.snapshot or Snapshot("", "the snapshot", 0, "", "", 0, 0, "")
+    snapshot = facts.snapshot or Snapshot("", facts.key, 0, "", "", 0, 0, "")
     stored = StoredObject(snapshot.key, snapshot.size, {"sha256": snapshot.sha256, "fence": snapshot.fence}, "")
     return replace(facts, created=True, needed=False, ends=None, snapshot=snapshot, objects=facts.objects or (stored,))
 

@@ -194,8 +194,19 @@ def _await_control_plane(facts: Facts) -> Decision:
             ", ".join(waiting),
             timeouts.CONTROL_PLANE_SERVES.seconds,
             wake,
+            _advise(facts) if facts.etcd is None or _is_restoring(facts.etcd) else None,
         )
     return Done("etcd and kube-apiserver serve on the destination")
+
+
+def _advise(facts: Facts) -> str:
+    """Only etcd's own pods can show whether the destination's nodes reach the bucket."""
+    return (
+        f"Read the log of container {ETCD_INIT} in pod {ETCD}-0 of {facts.control_plane_namespace} on the destination: "
+        "it fetches the snapshot by the restore URL, and shows the answer of a server that is not the bucket. Open the "
+        "path from the destination's nodes to the bucket (proxy, policy, certificates): etcd-init tries again by "
+        f"itself. Then run {RESUME}."
+    )
 
 
 def _describe_fence(facts: Facts) -> str:

@@ -192,7 +192,8 @@ class MemoryBucket(_Port):
             raise from_page(
                 answer.body, answer.status, location=location, service="S3", operation=operation, subject=self._name
             )
-        return int(answer.headers["content-range"].rpartition("/")[2])
+        size = answer.headers.get("content-range", "").rpartition("/")[2] or answer.headers.get("content-length", "")
+        return int(size) if size.isdigit() else 0
 
     def begin_upload(self, key: str, *, metadata: Mapping[str, str]) -> str:
         with self._asked(f"CreateMultipartUpload {key}"):
