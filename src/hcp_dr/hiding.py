@@ -34,7 +34,7 @@ _BY_NAME = (
     ),
     rf"\1{HIDDEN}",
 )
-_SECRET_FIELD = re.compile(r"passw|token|secret|private|^key$", re.IGNORECASE)
+_SECRET_FIELD = re.compile(r"passw|token|secret|private", re.IGNORECASE)
 
 _RECOGNIZED = 8
 """Characters by which a known secret is recognized in a text: a shorter value could be any word."""
@@ -68,17 +68,22 @@ def without_secrets(text: str) -> str:
     return pattern.sub(replacement, without_keys(text))
 
 
-def without_secret_fields(value: Any, name: str = "") -> Any:
-    """An object in which each text with the name or the form of a secret is replaced as a whole."""
+def without_secret_fields(value: Any, field: str = "", parent: str = "") -> Any:
+    """An object in which each text with the name or the form of a secret is replaced as a whole. `field` is the name of
+    the value's field, `parent` that of the field around it."""
     match value:
         case dict():
-            return {key: without_secret_fields(each, str(key)) for key, each in value.items()}
+            return {key: without_secret_fields(each, str(key), field) for key, each in value.items()}
         case list() | tuple():
-            return [without_secret_fields(each, name) for each in value]
-        case str() if _SECRET_FIELD.search(name) or without_secrets(value) != value:
+            return [without_secret_fields(each, field, parent) for each in value]
+        case str() if _is_secret_field(field, parent) or without_secrets(value) != value:
             return HIDDEN
         case _:
             return value
+
+
+def _is_secret_field(field: str, parent: str) -> bool:
+    return _SECRET_FIELD.search(field) is not None or (parent, field) == ("tls", "key")
 
 
 def without(text: str, secrets: Iterable[str]) -> str:

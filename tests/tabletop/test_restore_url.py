@@ -126,9 +126,27 @@ def test_it_ends_with_an_abort() -> None:
     assert list(snapshots(here)) == ["snapshot-1.db"]
 
 
+def planned(here: Scene, command: str) -> tuple[str, ...]:
+    [step] = [step for step in here.operator.plan(command) if step.name == STEP]
+    return step.actions or (step.text,)
+
+
+def test_a_plan_says_what_will_be_done() -> None:
+    here = scene()
+    assert [action.split()[0] for action in planned(here, "relocate")] == ["remember", "copy", "delete"]
+    fail_in(here, "restore.start_control_plane")
+    objects = list(snapshots(here))
+    assert planned(here, "abort")[0].startswith("remember")
+    assert planned(here, "resume")[0].startswith("remember")
+    assert list(snapshots(here)) == objects
+    assert here.operator.resume().error is None
+    assert planned(here, "finish") == ("done: by the journal",) or "opens nothing" in planned(here, "finish")[0]
+
+
 def test_where_none_was_created_nothing_is_moved() -> None:
     here = scene()
     fail_in(here, "restore.hosted_cluster")
+    assert planned(here, "abort") == ("no restore URL was created",)
     assert here.operator.abort().error is None
     assert list(snapshots(here)) == ["snapshot.db"]
 

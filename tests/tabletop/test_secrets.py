@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -65,8 +66,32 @@ def planted(*shapes: Shape) -> Scene:
     annotations = {APPLIED: LAST, "example.com/token": f"{MARK}-annotation"}
     there.patch(r.HOSTED_CLUSTER, "shop", "clusters", {"metadata": {"annotations": annotations}, "spec": SPEC})
     there.create(r.ROUTE, ROUTE)
+    _plant_beside(here)
     here.world.clock.spend(5)
     return here
+
+
+def _plant_beside(here: Scene) -> None:
+    """In what the operators are given, and in what hcp-dr reads of them."""
+    for side in here.world.sides:
+        there = side.client(manager="somebody")
+        [dns] = [item for item in there.list(r.DEPLOYMENT, None).items if "external-dns" in item["metadata"]["name"]]
+        [container] = dns["spec"]["template"]["spec"]["containers"]
+        more = [{"name": "AWS_SECRET_ACCESS_KEY", "value": f"{MARK}-env"}]
+        container["env"] = [*container.get("env", []), *more]
+        container["args"] = [*container["args"], f"--txt-encrypt-aes-key={MARK}-argument"]
+        patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
+        there.patch(r.DEPLOYMENT, dns["metadata"]["name"], dns["metadata"]["namespace"], patch)
+        annotation = {"metadata": {"annotations": {"example.com/password": f"{MARK}-beside"}}}
+        for resource, namespace in (
+            (r.DEPLOYMENT, OWN),
+            (r.STATEFUL_SET, OWN),
+            (r.SERVICE, OWN),
+            (r.NODE_POOL, "clusters"),
+        ):
+            for item in there.list(resource, namespace).items:
+                there.patch(resource, item["metadata"]["name"], namespace, annotation)
+        there.patch(r.NAMESPACE, "clusters", None, annotation)
 
 
 def contents(cluster: Kubernetes) -> Iterator[str]:
@@ -110,7 +135,7 @@ def texts(here: Scene, ending: Ending | None = None) -> Iterator[tuple[str, str]
     storage = here.world.cloud.storage
     for key in storage.keys_of(BUCKET, "hcp-dr/"):
         stored = storage.get(BUCKET, key)
-        if not key.endswith("snapshot.db"):
+        if not re.search(r"snapshot(-1)?\.db$", key):
             yield f"bucket {key}", f"{stored.body.decode()} {dict(stored.metadata)}"
     for side in here.world.sides:
         leases = side.client().list(r.LEASE, "clusters").items

@@ -21,8 +21,17 @@ from hcp_dr.engine.journal_lines import Line
 from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.wait import Clock
 from hcp_dr.errors import RESUME, ArchiveError, AwsConflict, AwsError, BucketRefused, JournalError
-from hcp_dr.hiding import without_secrets
-from hcp_dr.objects.archive import MANIFEST, Archive, Entry, check_manifest, parse_manifest, read_manifest, sha256_of
+from hcp_dr.hiding import without_secret_fields
+from hcp_dr.objects.archive import (
+    MANIFEST,
+    Archive,
+    Entry,
+    check_manifest,
+    parse_manifest,
+    read_manifest,
+    read_objects,
+    sha256_of,
+)
 from hcp_dr.objects.naming import bucket_prefix
 
 FOLDER = "folder/"
@@ -106,10 +115,13 @@ def _mirrored_entries(archive: Archive) -> tuple[Entry, ...]:
     return manifest.of_kind(_MIRRORED_KIND) if manifest else ()
 
 
-def _is_harmless(data: bytes) -> bool:
+def _is_harmless(archive: Archive, entry: Entry) -> bool:
     """Whether a file has no text with the name or the form of a secret, such as an annotation with a password."""
-    text = data.decode(errors="replace")
-    return without_secrets(text) == text
+    try:
+        item = read_objects(archive, [entry])[entry]
+    except ArchiveError:
+        return False
+    return bool(without_secret_fields(item) == item)
 
 
 @dataclass(slots=True)
@@ -207,7 +219,7 @@ class Mirror:
             return
         for entry in _mirrored_entries(self.archive):
             data = self.archive.read(entry.file)
-            if data is not None and self._files.get(entry.file) != entry.sha256 and _is_harmless(data):
+            if data is not None and self._files.get(entry.file) != entry.sha256 and _is_harmless(self.archive, entry):
                 self.bucket.put(f"{self.prefix}/{FOLDER}{entry.file}", data, metadata={})
                 self._files[entry.file] = entry.sha256
         self.bucket.put(f"{self.prefix}/{FOLDER}{MANIFEST}", manifest, metadata={})

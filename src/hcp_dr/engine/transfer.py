@@ -26,7 +26,8 @@ ETCDCTL = (
 """The documented path of the CA is valid for hosted releases before 4.12; this is the path since then."""
 MEBIBYTE = 1024 * 1024
 
-_URL_SECONDS = 3600
+_URL_SECONDS = 900
+"""Until curl in the pod begins: a request that has begun may take longer."""
 _STREAM_SECONDS = 3600.0
 
 

@@ -214,7 +214,7 @@ UNDO: Steps = (
 )
 """The order in which an abort reverts the started steps."""
 
-IN_SERVICE: Steps = (hosted_api.STEP, expire_url.STEP)
+IN_SERVICE: Steps = (hosted_api.STEP, expire_url.AFTER_ABORT)
 """The proof at the end of an abort, and the end of the restore URL."""
 
 PREFLIGHT_BY_HAND: Steps = (tls.STRICT, external_dns.STEP, capability.FROM_OUTSIDE, judge_backup.STEP)

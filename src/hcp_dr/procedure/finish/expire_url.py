@@ -101,6 +101,8 @@ def _check_lost(snapshot: Snapshot | None) -> tuple[Check, ...]:
 
 
 def foresee(facts: Facts) -> Facts:
+    if facts.created and not facts.needed:
+        return facts
     snapshot = facts.snapshot or Snapshot("", facts.key, 0, "", "", 0, 0, "")
     stored = StoredObject(snapshot.key, snapshot.size, {"sha256": snapshot.sha256, "fence": snapshot.fence}, "")
     return replace(facts, created=True, needed=False, ends=None, snapshot=snapshot, objects=facts.objects or (stored,))
@@ -126,3 +128,6 @@ STEP = Step(
     afterwards=afterwards,
     proof=True,  # a later phase completes the move that an earlier phase could not complete
 )
+
+AFTER_ABORT = replace(STEP, foresee=lambda facts: foresee(facts) if facts.created else facts)
+"""The abort has removed the HostedCluster, if there was one."""
