@@ -167,7 +167,7 @@ def test_a_path_is_quoted_in_the_pods_shell(world: World) -> None:
 
 def test_the_presigned_url_goes_in_by_stdin_and_is_in_no_process_list(world: World) -> None:
     perform(UPLOAD, world.ports)
-    assert world.bucket.asked == [("presign_put", "key", 3600, "5ad10e", {"fence": "f"})]
+    assert world.bucket.asked == [("presign_put", "key", 900, "5ad10e", {"fence": "f"})]
     [(_, _, _, _, command, stdin)] = world.source.asked
     assert "signature" not in " ".join(command)
     assert stdin.decode().splitlines() == [
@@ -181,7 +181,7 @@ def test_the_presigned_url_goes_in_by_stdin_and_is_in_no_process_list(world: Wor
 
 def test_a_part_is_cut_on_its_way_out(world: World) -> None:
     perform(PART, world.ports)
-    assert world.bucket.asked == [("presign_part", "key", "up", 3, 3600, "5ad10e")]
+    assert world.bucket.asked == [("presign_part", "key", "up", 3, 900, "5ad10e")]
     [(_, _, _, _, command, stdin)] = world.source.asked
     assert "signature" not in " ".join(command)
     assert stdin.decode().splitlines() == [
