@@ -201,6 +201,7 @@ def test_a_bucket_that_refuses_a_copy_holds_nothing_else_up_and_time_ends_it() -
     refuse_copies(here)
     ending = here.operator.relocate()
     assert isinstance(ending.error, BucketRefused)
+    assert "Everything else is done: the restore URL expires by itself" in ending.error.next
     assert here.world.sides[0].client().find(r.HOSTED_CLUSTER, "shop", "clusters") is None
     assert list(snapshots(here)) == ["snapshot.db"], "the only copy is never deleted"
     url = url_of(here)
@@ -208,6 +209,24 @@ def test_a_bucket_that_refuses_a_copy_holds_nothing_else_up_and_time_ends_it() -
     here.operator.memory.journal.write("remember", key="restore_url_ends", value=here.world.clock.epoch() - 3600)
     assert here.operator.resume().error is None
     assert list(snapshots(here)) == ["snapshot.db"]
+
+
+def test_a_bucket_that_deletes_nothing_has_no_rival() -> None:
+    here = scene()
+    there = here.world.cloud.storage
+    delete = there.delete
+
+    def forget(bucket: str, key: str) -> None:
+        if here.operator.story().current != STEP:
+            delete(bucket, key)
+
+    there.delete = forget  # type: ignore[method-assign]
+    ending = here.operator.relocate()
+    assert isinstance(ending.error, BucketRefused)
+    assert "the bucket confirmed this twice, but it is still there" in ending.error.what
+    there.delete = delete  # type: ignore[method-assign]
+    assert here.operator.resume().error is None
+    assert list(snapshots(here)) == ["snapshot-1.db"]
 
 
 def test_another_object_in_its_place_is_not_touched() -> None:

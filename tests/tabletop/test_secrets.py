@@ -23,7 +23,7 @@ from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.tabletop.aws.signing import Keys
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending
-from tests.tabletop.scene import Scene, scene
+from tests.tabletop.scene import Scene, scene, twin
 from tests.tabletop.test_dangers import just_before
 from tests.tabletop.test_fence_watch import OWN, during, lift, source
 
@@ -249,6 +249,25 @@ def test_an_abort_makes_a_route_with_its_own_key_again() -> None:
     assert leaks(here, secrets | signed, ending) == []
 
 
+def test_killed_at_any_moment_a_route_with_its_own_key_is_made_again() -> None:
+    here = planted()
+    before = source(here).get(r.ROUTE, "own", OWN)
+    left: list[Scene] = []
+
+    def keep(moment: Literal["before", "after"], request: Request) -> None:
+        del moment
+        if request.writes and here.operator.story().current == "backup.delete_routes":
+            left.append(twin(here))
+
+    here.world.hooks.append(keep)
+    undone_from(here, "backup.release_dns")
+    assert len(left) > 6
+    for each in left:
+        assert each.operator.abort().error is None
+        assert source(each).get(r.ROUTE, "own", OWN)["spec"] == before["spec"]
+        assert leaks(each, {MARK}) == []
+
+
 def test_an_abort_on_another_machine_names_the_route_that_it_cannot_make() -> None:
     here = planted()
     secrets, signed = secrets_of(here), signatures(here)
@@ -263,7 +282,6 @@ def test_an_abort_on_another_machine_names_the_route_that_it_cannot_make() -> No
     just_before(here, "restore.node_pools", stop)
     assert here.operator.relocate().error is not None
     here.world.hooks.clear()
-    files = dict(here.operator.memory.files)
     forget()
     ending = here.operator.abort()
     assert ending.error is None
@@ -274,4 +292,3 @@ def test_an_abort_on_another_machine_names_the_route_that_it_cannot_make() -> No
     assert source(here).find(r.ROUTE, "own", OWN) is None
     assert source(here).find(r.ROUTE, "oauth", OWN) is not None
     assert leaks(here, secrets | signed, ending) == []
-    del files

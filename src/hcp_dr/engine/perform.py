@@ -115,9 +115,11 @@ def _force_stop(action: ForceStop, ports: Ports) -> None:
 
 
 def repeated_action_error(step: str, action: Action, ports: Ports) -> HcpDrError:
-    """The error for an action that succeeded twice and is needed again. For content that was absent after both attempts
-    no other client is suspected: the action never took effect, despite the answers."""
+    """The error for an action that succeeded twice and is needed again. In the bucket and in etcd's pod no other client
+    is suspected: the action never took effect, despite the answers."""
     match action:
+        case DeleteObject() | transfer.AbortUpload():
+            return _not_done(action, ports, "but it is still there")
         case (
             PutObject()
             | CopyObject()
@@ -126,14 +128,7 @@ def repeated_action_error(step: str, action: Action, ports: Ports) -> HcpDrError
             | transfer.UploadPart()
             | transfer.CompleteUpload()
         ):
-            return BucketRefused(
-                operation=f"to {action.describe()}",
-                object=ports.bucket.name,
-                reason="the bucket confirmed this twice, but the result is missing",
-                left=DONE_SO_FAR,
-                todo="Check which server answers for the bucket (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, proxies), and "
-                f"the lifecycle rules of the bucket; then run {RESUME}.",
-            )
+            return _not_done(action, ports, "but the result is missing")
         case transfer.SaveSnapshot(side, namespace, pod, path):
             return CommandFailed(
                 command="etcdctl snapshot save",
@@ -145,6 +140,17 @@ def repeated_action_error(step: str, action: Action, ports: Ports) -> HcpDrError
                 todo=f"Check the pod's volume, and find the process that removes files from it; then run {RESUME}.",
             )
     return Contested(step=step, action=action.describe(), suspects=suspects(action, ports))
+
+
+def _not_done(action: Action, ports: Ports, but: str) -> BucketRefused:
+    return BucketRefused(
+        operation=f"to {action.describe()}",
+        object=ports.bucket.name,
+        reason=f"the bucket confirmed this twice, {but}",
+        left=DONE_SO_FAR,
+        todo="Check which server answers for the bucket (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, proxies), and the "
+        f"lifecycle and replication rules of the bucket; then run {RESUME}.",
+    )
 
 
 def suspects(action: Action, ports: Ports) -> str:

@@ -76,8 +76,10 @@ def plan(facts: Facts) -> Decision:
         return Done("etcd may still fetch the snapshot by its restore URL")
     if facts.expired:
         return Done(f"the restore URL expired at {utc(facts.ends or 0)}")
-    if not facts.objects or facts.snapshot is None:
-        return Done("the restore URL opens nothing: the snapshot is not in the bucket", _check_lost(facts.snapshot))
+    if facts.snapshot is None:
+        return Done("the backup folder names no snapshot to move", (_check_alive(facts.ends),))
+    if not facts.objects:
+        return Done("the restore URL opens nothing: the snapshot is not in the bucket", (_check_lost(facts.snapshot),))
     if facts.moved is None:
         return Do((SNAPSHOT_MOVED.remember(facts.next_key),))
     copies = [item for item in facts.objects if item.key == facts.moved]
@@ -95,9 +97,15 @@ def _copy(stored: StoredObject, key: str) -> Action:
     return CopyObject(stored.key, key, stored.metadata, stored.etag)
 
 
-def _check_lost(snapshot: Snapshot | None) -> tuple[Check, ...]:
-    seen = f"the bucket has no object that is the snapshot {snapshot.key if snapshot else 'of this backup'}"
-    return (Check("snapshot", "warning", seen, "the backup cannot be restored any more", "make a new backup"),)
+def _check_alive(ends: float | None) -> Check:
+    until = f"until {utc(ends)}" if ends is not None else "for up to a day"
+    seen = f"the restore URL reads all of etcd {until}"
+    return Check("restore_url", "warning", seen, "any reader of the HostedCluster or of an audit log may have it")
+
+
+def _check_lost(snapshot: Snapshot) -> Check:
+    seen = f"the bucket has no object that is the snapshot {snapshot.key}"
+    return Check("snapshot", "warning", seen, "the backup cannot be restored any more", "make a new backup")
 
 
 def foresee(facts: Facts) -> Facts:
@@ -126,6 +134,7 @@ STEP = Step(
     plan=plan,
     foresee=foresee,
     afterwards=afterwards,
+    fallback="Everything else is done: the restore URL expires by itself, and the step needs no copy then.",
     proof=True,  # a later phase completes the move that an earlier phase could not complete
 )
 
