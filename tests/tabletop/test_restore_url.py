@@ -246,6 +246,23 @@ def test_another_object_in_its_place_is_not_touched() -> None:
     assert snapshots(here)["snapshot.db"].body == b"another"
 
 
+def test_another_object_under_the_next_key_is_not_overwritten() -> None:
+    here = scene()
+
+    def occupy() -> None:
+        known = manifest_of(here).snapshot
+        assert known is not None
+        key = known.key.replace("snapshot.db", "snapshot-1.db")
+        here.world.cloud.storage.put(BUCKET, key, b"another", Wanted({"sha256": known.sha256}))
+
+    just_before(here, STEP, occupy)
+    assert here.operator.relocate().error is None
+    found = snapshots(here)
+    assert found["snapshot-1.db"].body == b"another"
+    assert set(found) == {"snapshot-1.db", "snapshot-2.db"}
+    assert opens(here, url_of(here)) == 404
+
+
 def moved(here: Scene) -> None:
     """By a restore in another folder, or by hand."""
     known, there = manifest_of(here).snapshot, here.world.cloud.storage

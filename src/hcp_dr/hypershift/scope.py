@@ -24,13 +24,14 @@ from hcp_dr.hypershift.state import (
     PROTECTION,
     ROUTES,
     SERVICE_HOSTNAMES,
+    SNAPSHOT_MOVED,
     PausedBefore,
     RecordImage,
 )
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import ROUTE
 from hcp_dr.model import Case
-from hcp_dr.objects.naming import is_name
+from hcp_dr.objects.naming import is_name, moved_snapshot_key, number_of_snapshot
 from hcp_dr.objects.reading import dig
 from hcp_dr.upstream import INSTANCE_TAGS, LOCAL_DOMAIN
 
@@ -182,6 +183,15 @@ def snapshot_id(memory: RunState) -> str | None:
     if record is not None and not _ID.fullmatch(record.id):
         raise refusal(f"the id of its fence is {record.id!r}")
     return record.id if record else None
+
+
+def moved_snapshot(memory: RunState, case: Case) -> str | None:
+    """`snapshot_moved`: a key of this backup."""
+    key = memory.get(SNAPSHOT_MOVED)
+    number = number_of_snapshot(key or "")
+    if key is not None and (not number or key != moved_snapshot_key(case.key_prefix, number)):
+        raise refusal(f"{SNAPSHOT_MOVED.name} is {key!r}, not a key of backup {case.backup_id}")
+    return key
 
 
 def protection(memory: RunState) -> dict[str, bool] | None:

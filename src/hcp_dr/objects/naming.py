@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
+_SNAPSHOT = re.compile(r"snapshot(?:-([1-9][0-9]{0,5}))?\.db", re.ASCII)
 _MAX_LENGTH = 253
 _MAX_FOLDER_LENGTH = 40
 """The characters of a folder's name that become part of a backup id."""
@@ -34,6 +35,12 @@ def snapshot_key(key_prefix: str) -> str:
 def moved_snapshot_key(key_prefix: str, number: int) -> str:
     """Its key after it was moved for the first, second, ... time."""
     return f"{key_prefix}/snapshot-{number}.db"
+
+
+def number_of_snapshot(key: str) -> int | None:
+    """How often a snapshot was moved to get this key; 0 for an upload, None for another object."""
+    found = _SNAPSHOT.fullmatch(key.rpartition("/")[2])
+    return None if found is None else int(found[1] or 0)
 
 
 def backup_id_of(folder_name: str, random: str) -> str:

@@ -27,7 +27,7 @@ from hcp_dr.procedure.backup import (
     release_dns,
     snapshot_etcd,
 )
-from hcp_dr.procedure.finish import unprotect_instances
+from hcp_dr.procedure.finish import expire_url, unprotect_instances
 from hcp_dr.procedure.restore import adopt_machines, carry_again, hosted_cluster, node_pools
 from hcp_dr.procedure.teardown import operator_back
 from tests.ports import CASE, World
@@ -339,6 +339,10 @@ def test_what_else_an_abort_would_apply_is_bounded(world: World, step: Any, valu
         (carry_again.STEP, {"changed": {"f": ["Secret", "kube-system", "a"]}}),
         (snapshot_etcd.STEP, {"fence": {"id": "a; rm -rf /"}}),
         (unprotect_instances.STEP, {"protection": {"i-one-1": "no"}}),
+        (expire_url.STEP, {"snapshot_moved": "hcp-dr/clusters/two/backup-1/snapshot-1.db"}),
+        (expire_url.STEP, {"snapshot_moved": f"{CASE.key_prefix}/snapshot.db"}),
+        (expire_url.STEP, {"snapshot_moved": f"{CASE.key_prefix}/journal.jsonl"}),
+        (expire_url.STEP, {"snapshot_moved": f"{CASE.key_prefix}/snapshot-01.db"}),
     ],
 )
 def test_what_a_resume_would_apply_is_bounded(world: World, step: Any, values: dict[str, Any]) -> None:

@@ -15,13 +15,14 @@ from hcp_dr.aws.port import StoredObject
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Action, Check, CopyObject, Decision, DeleteObject, Do, Done, Step
 from hcp_dr.engine.transfer import AbortUpload
-from hcp_dr.hypershift.etcd.stored import list_objects, number_of
+from hcp_dr.hypershift import scope
+from hcp_dr.hypershift.etcd.stored import list_keys, with_content
 from hcp_dr.hypershift.state import RESTORE_URL_ENDS, SNAPSHOT_MOVED
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN, RESTORE_HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Snapshot, read_manifest
 from hcp_dr.objects.moments import utc
-from hcp_dr.objects.naming import moved_snapshot_key
+from hcp_dr.objects.naming import moved_snapshot_key, number_of_snapshot
 
 CLOCK_SKEW = 900
 """Seconds: S3 accepts no larger difference of the clocks."""
@@ -53,17 +54,17 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         now=ports.now(),
         ends=memory.get(RESTORE_URL_ENDS),
         snapshot=manifest.snapshot if manifest else None,
-        moved=memory.get(SNAPSHOT_MOVED),
+        moved=scope.moved_snapshot(memory, case),
         key=case.snapshot_key,
         next_key=moved_snapshot_key(case.key_prefix, 1),
     )
     if not facts.created or facts.needed or facts.expired or facts.snapshot is None:
         return facts
-    objects = list_objects(ports.bucket, facts.snapshot)
-    number = max((number_of(item.key) or 0 for item in objects), default=0) + 1
+    keys = list_keys(ports.bucket, facts.snapshot)
+    number = max((number_of_snapshot(key) or 0 for key in keys), default=0) + 1
     return replace(
         facts,
-        objects=objects,
+        objects=with_content(ports.bucket, keys, facts.snapshot),
         next_key=moved_snapshot_key(case.key_prefix, number),
         unfinished=ports.bucket.unfinished(facts.moved) if facts.moved else (),
     )
