@@ -13,6 +13,7 @@ import pytest
 
 from hcp_dr.commands.status import status
 from hcp_dr.errors import HcpDrError, Invalid
+from hcp_dr.hypershift.state import ROUTES
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.objects.reading import dig
@@ -266,6 +267,40 @@ def test_killed_at_any_moment_a_route_with_its_own_key_is_made_again() -> None:
         assert each.operator.abort().error is None
         assert source(each).get(r.ROUTE, "own", OWN)["spec"] == before["spec"]
         assert leaks(each, {MARK}) == []
+
+
+def test_a_route_that_an_older_version_remembered_whole_is_made_again() -> None:
+    here = planted()
+
+    def stop() -> None:
+        raise HcpDrError(what="stop")
+
+    just_before(here, "restore.node_pools", stop)
+    assert here.operator.relocate().error is not None
+    here.world.hooks.clear()
+    routes = here.operator.story().memory.get(ROUTES) or {}
+    routes["own"] = ROUTE
+    here.operator.memory.journal.write("remember", key="routes", value=routes)
+    here.operator.memory.files.pop("kept/route-own.json")
+    assert here.operator.abort().error is None
+    assert source(here).get(r.ROUTE, "own", OWN)["spec"] == ROUTE["spec"]
+
+
+def test_a_file_that_is_not_of_the_remembered_route_is_not_used() -> None:
+    here = planted()
+
+    def stop() -> None:
+        raise HcpDrError(what="stop")
+
+    just_before(here, "restore.node_pools", stop)
+    assert here.operator.relocate().error is not None
+    here.world.hooks.clear()
+    another = {**ROUTE, "spec": {**ROUTE["spec"], "host": "evil.example"}}
+    here.operator.memory.files["kept/route-own.json"] = json.dumps(another).encode()
+    ending = here.operator.abort()
+    assert ending.error is None
+    assert "Route own" in str([check.seen for check in ending.checks if check.name == "routes"])
+    assert source(here).find(r.ROUTE, "own", OWN) is None
 
 
 def test_an_abort_on_another_machine_names_the_route_that_it_cannot_make() -> None:
