@@ -9,17 +9,17 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hcp_dr.hiding import without_secrets
+from hcp_dr.inputs import read_file, run_program
 from hcp_dr.kube.fields import Fields, UnusableError, header_value
 from hcp_dr.kube.kubeconfig import Plugin, User
 
-PLUGIN_SECONDS = 60
+_TOKEN_BYTES = 256 * 1024
 RENEW_BEFORE = timedelta(seconds=30)  # before the expiry, so that requests in flight stay valid
 
 
@@ -75,7 +75,7 @@ class Credentials:
         user = self._user
         if user.token_file is not None:
             try:
-                token = user.token_file.read_text(encoding="utf-8")
+                token = read_file(user.token_file, limit=_TOKEN_BYTES).decode()
             except (OSError, UnicodeDecodeError) as error:
                 raise CredentialsError(f"the token file {user.token_file} cannot be read") from error
             return _bearer(token, f"the token in {user.token_file}")
@@ -101,20 +101,11 @@ def run_plugin(plugin: Plugin) -> Credential:
     request = {"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec}
     environment = {**os.environ, **plugin.environment, "KUBERNETES_EXEC_INFO": json.dumps(request, default=str)}
     try:
-        process = subprocess.run(
-            [plugin.command, *plugin.arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PLUGIN_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise CredentialsError(f"the credential plugin {plugin.command} took more than {PLUGIN_SECONDS} s") from None
+        process = run_program([plugin.command, *plugin.arguments], environment=environment)
     except OSError as error:
         hint = f" ({plugin.install_hint.strip()})" if plugin.install_hint else ""
         raise CredentialsError(
-            f"the credential plugin {plugin.command} cannot be run: {error.strerror}{hint}"
+            f"the credential plugin {plugin.command} cannot be used: {error.strerror or error}{hint}"
         ) from error
     if process.returncode != 0:
         stderr = without_secrets(" ".join(process.stderr.decode(errors="replace").split()))

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import yaml
-
+from hcp_dr import inputs
 from hcp_dr.kube.fields import Fields, UnusableError, certificates, header_value, is_plain, private_key
 
 PLUGIN_API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 CLUSTER_EXTENSION = "client.authentication.k8s.io/exec"
+_MOST_BYTES = 4 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +78,13 @@ class Access:
 def read(path: Path, context: str | None = None) -> Access:
     """Raises UnusableError."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = inputs.parse_yaml(inputs.read_file(path, limit=_MOST_BYTES).decode())
     except OSError as error:
         raise UnusableError(f"it cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
         raise UnusableError("it is not text") from error
-    except (yaml.YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)  # the error's text quotes secrets of the file
-        line = f" (line {mark.line + 1})" if mark else ""
-        raise UnusableError(f"it is not YAML{line}") from None
+    except inputs.InputError as error:
+        raise UnusableError(str(error)) from error
     if not isinstance(document, dict):
         raise UnusableError("it is not a kubeconfig")
     fields = Fields(document)
@@ -236,7 +234,7 @@ def _content(section: Fields, key: str, folder: Path) -> str | None:
     try:
         if data is not None:
             return base64.b64decode("".join(data.split()), validate=True).decode(errors="replace")
-        return (folder / file).read_bytes().decode(errors="replace") if file is not None else None
+        return inputs.read_file(folder / file, limit=_MOST_BYTES).decode(errors="replace") if file is not None else None
     except OSError as error:
         raise UnusableError(f"its {key} {file} cannot be read ({error.strerror or error})") from error
     except (binascii.Error, ValueError):

@@ -25,6 +25,7 @@ import yaml
 
 from hcp_dr import __version__
 from hcp_dr.errors import ArchiveError
+from hcp_dr.inputs import parse_yaml
 from hcp_dr.kube.port import Object
 from hcp_dr.objects.graph import Owner, owners_of
 from hcp_dr.objects.naming import bucket_prefix, control_plane_namespace, is_name, snapshot_key
@@ -32,7 +33,6 @@ from hcp_dr.objects.reading import finalizers_of, name_of, namespace_of, uid_of
 from hcp_dr.objects.scrub import scrub
 
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's, if PyYAML has it: ten times faster, and each step reads a backup of thousands of objects."""
 
 MANIFEST = "manifest.json"
@@ -239,7 +239,7 @@ def _to_yaml(content: str) -> str:
 
 @lru_cache(maxsize=_CACHED)
 def _read(data: bytes) -> Object:
-    item: Object = yaml.load(data, Loader=_LOADER)  # noqa: S506 - a safe loader
+    item: Object = parse_yaml(data)
     return item
 
 
@@ -341,7 +341,7 @@ def _parse_object(archive: Archive, entry: Entry, data: bytes) -> Object:
     try:
         item = _read(data)
         identity = (item["apiVersion"], item["kind"], namespace_of(item), name_of(item))
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArchiveError(
             folder=archive.folder, reason=f"{entry.file} contains no Kubernetes object", todo=_FOREIGN
         ) from error

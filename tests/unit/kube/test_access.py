@@ -268,7 +268,7 @@ UNUSABLE = json.dumps(
 @pytest.mark.parametrize(
     ("change", "answer", "reason"),
     [
-        ({"command": "./gone", "installHint": "get it"}, "", "cannot be run: No such file or directory (get it)"),
+        ({"command": "./gone", "installHint": "get it"}, "", "cannot be used: No such file or directory (get it)"),
         ({"args": ["other"]}, "", "ended with exit code 3: no such user"),
         ({}, "token: hidden", "did not print an ExecCredential"),
         ({}, '{"apiVersion": "client.authentication.k8s.io/v1", "status": {}}', "returned neither a token nor"),

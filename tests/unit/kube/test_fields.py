@@ -128,7 +128,7 @@ def test_a_part_of_the_file(write: Write, change: dict[str, Any], told: str) -> 
         ({"tokenFile": "hid\0den"}, "its tokenFile contains a character that is not allowed"),
         ({"token": "hid\nden"}, "its token cannot be sent in a header"),
         ({"token": "hidden-\u00e9"}, "its token cannot be sent in a header"),
-        ({"token": "hidden\ud800"}, "its token contains a character that is not allowed"),
+        ({"token": "hidden\ud800"}, "it is not YAML"),
         ({"token": " \n"}, "its token cannot be sent in a header"),
         ({"as": "hid\nden"}, "its as cannot be sent in a header"),
         ({"as-groups": ["hid\r\nden"]}, "its as-groups cannot be sent in a header"),
@@ -164,11 +164,19 @@ def test_a_cluster_that_cannot_be_reached(write: Write, cluster: dict[str, Any],
     assert told in refused(write({}, **cluster))
 
 
-@pytest.mark.parametrize("text", ["a: 2020-13-45", "[" * 5000, "a: !!int ''", "? {a: b}\n: hidden"])
-def test_what_breaks_the_library_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: 2020-13-45", "it has no current-context"),
+        ("[" * 5000, "its line 1 is nested more than 100 levels deep"),
+        ("a: !!int ''", "it is not YAML"),
+        ("? {a: b}\n: hidden", "it is not YAML"),
+    ],
+)
+def test_what_breaks_the_library_is_no_kubeconfig(tmp_path: Path, text: str, told: str) -> None:
     file = tmp_path / "kubeconfig"
     file.write_text(text)
-    assert "cannot be used: it is not YAML" in refused(file)
+    assert f"cannot be used: {told}" in refused(file)
 
 
 @pytest.mark.parametrize("given", [{}, user(command="./gone")], ids=["no plugin", "a plugin"])

@@ -11,14 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
-
 from hcp_dr.errors import NotFound
+from hcp_dr.inputs import InputError, parse_yaml
 from hcp_dr.kube.port import Listing, Object, Resource
 from hcp_dr.objects.archive import ENDINGS, Entry, page, sha256_of
 from hcp_dr.objects.reading import dig, name_of, namespace_of
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +97,9 @@ def read(files: Mapping[str, bytes], *, name: str, api_versions: Mapping[str, tu
 def _parse_file(data: bytes) -> tuple[Object | None, str]:
     """The object, and the problem of the file. JSON is YAML."""
     try:
-        body = yaml.load(data, Loader=_LOADER)  # noqa: S506 - a safe one
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)  # its context may be a secret
-        return None, f"is not YAML (line {mark.line + 1})" if mark else "is not YAML"
+        body = parse_yaml(data)
+    except InputError as error:
+        return None, f"cannot be read: {error}"
     if isinstance(body, Mapping) and str(body.get("kind", "")).endswith("List") and "items" in body:
         return None, "holds a list: write each object to a file of its own"
     required = (dig(body, "kind"), dig(body, "apiVersion"), dig(body, "metadata", "name"))
