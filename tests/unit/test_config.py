@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
     with pytest.raises(SettingsError) as caught:
         config.variables(file, {})
     assert caught.value.what.startswith(f"The file {file}, given with --env-file, cannot be read: ")
-    assert caught.value.next == "Correct the path and run the command again."
+    assert caught.value.next == "Correct the path or the file and run the command again."
 
 
 def test_all_is_known_when_all_is_given() -> None:
@@ -154,13 +154,14 @@ def test_settings_that_come_from_elsewhere_are_read_alike(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("value", ["$HOME/dr", "$(oc config current-context)", "`pwd`/dr", "a${NOT", "$1"])
 @pytest.mark.parametrize("name", ["BACKUP_DIR", "MGMT_CLUSTER_NAME", "MGMT_KUBECONFIG", "AWS_CREDS"])
 def test_what_only_a_shell_replaces_is_refused_by_name(env: Env, name: str, value: str) -> None:
-    file = env(f"{name}={value}\n")
-    sources: list[tuple[Path | None, dict[str, str]]] = [(file, {}), (None, {name: value})]
-    for source in sources:
-        with pytest.raises(SettingsError) as caught:
-            config.variables(*source)
-        assert caught.value.what.startswith(f"{name} contains ")
-        assert "not expanded by a shell" in caught.value.what
+    with pytest.raises(SettingsError) as caught:
+        config.variables(None, {name: value})
+    assert caught.value.what.startswith(f"{name} contains ")
+    assert "not expanded by a shell" in caught.value.what
+    file = env(f"\n# a comment\n{name}={value}\n")
+    with pytest.raises(SettingsError) as caught:
+        config.variables(file, {})
+    assert caught.value.what.startswith(f"{name} in line 3 of {file} ")
 
 
 def test_a_key_is_no_path_and_is_taken_as_it_is() -> None:
