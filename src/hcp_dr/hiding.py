@@ -34,6 +34,8 @@ _BY_NAME = (
     ),
     rf"\1{HIDDEN}",
 )
+_RANDOM = re.compile(r"\b(?=[A-Z0-9]*[a-z])(?=[a-z0-9]*[A-Z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{10,}\b")
+"""A word of small and capital letters and digits: people write no such words, and generated secrets have them."""
 _SECRET_FIELD = re.compile(r"passw|token|secret|private", re.IGNORECASE)
 
 _RECOGNIZED = 8
@@ -66,6 +68,11 @@ def without_secrets(text: str) -> str:
     """Also replace values with the name of a secret. May hide too much: for arbitrary output of other programs."""
     pattern, replacement = _BY_NAME
     return pattern.sub(replacement, without_keys(text))
+
+
+def without_random_words(text: str) -> str:
+    """As `without_secrets`, and without words that look random: for the output of programs that print credentials."""
+    return _RANDOM.sub(HIDDEN, without_secrets(text))
 
 
 def without_secret_fields(value: Any, field: str = "", parent: str = "") -> Any:

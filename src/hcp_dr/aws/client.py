@@ -5,7 +5,7 @@ botocore's retries are off: the engine retries, and reads the state first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -14,7 +14,15 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.configprovider import ConfiguredEndpointProvider
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.credentials import (
+    AssumeRoleProvider,
+    AssumeRoleWithWebIdentityCredentialFetcher,
+    DeferredRefreshableCredentials,
+    ProcessProvider,
+    ProfileProviderBuilder,
+)
+from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
+from botocore.utils import FileWebIdentityTokenLoader
 
 from hcp_dr.aws.bucket import S3Bucket
 from hcp_dr.aws.instances import Ec2Instances, StsIdentity
@@ -22,6 +30,8 @@ from hcp_dr.aws.mapping import translate_errors
 from hcp_dr.aws.port import Bucket, Encryption, HostedZone, Identity, Instances
 from hcp_dr.aws.zone import Route53Zone
 from hcp_dr.errors import SettingsError
+from hcp_dr.hiding import without_random_words
+from hcp_dr.inputs import read_file, run_program
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -29,13 +39,23 @@ if TYPE_CHECKING:
 Service = Literal["s3", "ec2", "route53", "sts"]
 
 CONNECT_SECONDS = 5
-READ_SECONDS = 30
+READ_SECONDS = 25
+_MOST_BYTES = 4 * 1024**2
 ENDPOINT_VARIABLES: Mapping[Service, str] = {
     "s3": "AWS_ENDPOINT_URL_S3",
     "ec2": "AWS_ENDPOINT_URL_EC2",
     "route53": "AWS_ENDPOINT_URL_ROUTE_53",
     "sts": "AWS_ENDPOINT_URL_STS",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class WebIdentity:
+    """A role, and the file with the token that proves who may assume it."""
+
+    role_arn: str
+    token_file: Path
+    session_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +73,31 @@ class AwsSettings:
     encryption: Encryption | None = None  # None uses the bucket's default
     fips: bool | None = None  # whether to use AWS's FIPS endpoints; None uses the profile's setting
     dualstack: bool | None = None  # whether to use endpoints with IPv6; None uses the profile's setting
+    config_file: Path | None = None
+    web_identity: WebIdentity | None = None
+    metadata: bool = True  # whether the credentials of an EC2 instance may be used
 
 
 def settings_from(variables: Mapping[str, str], *, bucket: str, zone_id: str, region: str | None = None) -> AwsSettings:
     """The settings from AWS_CREDS, BUCKET_ENCRYPTION and the usual AWS variables, from a file or from the environment.
-    AWS_CREDS takes precedence over keys; `region` is the fallback for AWS_REGION and AWS_DEFAULT_REGION. Raises
-    SettingsError."""
+    AWS_CREDS takes precedence over keys, keys over a profile, and a profile over a web identity; `region` is the
+    fallback for AWS_REGION and AWS_DEFAULT_REGION. Raises SettingsError."""
 
     def value_of(*names: str) -> str | None:
         return next((variables[name] for name in names if variables.get(name)), None)
 
     file, bundle = value_of("AWS_CREDS", "AWS_SHARED_CREDENTIALS_FILE"), value_of("AWS_CA_BUNDLE")
     key, secret = value_of("AWS_ACCESS_KEY_ID"), value_of("AWS_SECRET_ACCESS_KEY")
+    if bool(key) != bool(secret) and not value_of("AWS_CREDS"):
+        present, absent = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")[:: 1 if key else -1]
+        raise SettingsError(what=f"{present} is set without {absent}, so it names no AWS identity.")
+    profile, role, token = (value_of(name) for name in ("AWS_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"))
+    if profile and value_of("AWS_DEFAULT_PROFILE") not in (None, profile):
+        raise SettingsError(
+            what="AWS_PROFILE and AWS_DEFAULT_PROFILE name different profiles.",
+            todo="Unset one of them, and run the command again.",
+        )
+    config_file = value_of("AWS_CONFIG_FILE")
     fallback = value_of("AWS_ENDPOINT_URL")
     endpoints = {service: value_of(name) or fallback for service, name in ENDPOINT_VARIABLES.items()}
     return AwsSettings(
@@ -72,13 +105,18 @@ def settings_from(variables: Mapping[str, str], *, bucket: str, zone_id: str, re
         zone_id=zone_id,
         region=value_of("AWS_REGION", "AWS_DEFAULT_REGION") or region,
         credentials_file=Path(file).expanduser() if file else None,
-        profile=value_of("AWS_PROFILE"),
+        profile=profile or value_of("AWS_DEFAULT_PROFILE"),
         keys=(key, secret, value_of("AWS_SESSION_TOKEN")) if key and secret and not value_of("AWS_CREDS") else None,
         endpoints={service: url for service, url in endpoints.items() if url},
         ca_bundle=Path(bundle).expanduser() if bundle else None,
         encryption=_encryption(value_of("BUCKET_ENCRYPTION")),
         fips=_boolean(value_of("AWS_USE_FIPS_ENDPOINT")),
         dualstack=_boolean(value_of("AWS_USE_DUALSTACK_ENDPOINT")),
+        config_file=Path(config_file).expanduser() if config_file else None,
+        web_identity=WebIdentity(role, Path(token).expanduser(), value_of("AWS_ROLE_SESSION_NAME"))
+        if role and token
+        else None,
+        metadata=_boolean(value_of("AWS_EC2_METADATA_DISABLED")) is not True,
     )
 
 
@@ -202,32 +240,112 @@ def _addressing(endpoint: str | None) -> Any:
 
 
 def _session(settings: AwsSettings) -> boto3.Session:
-    for variable, file in (("AWS_CREDS", settings.credentials_file), ("AWS_CA_BUNDLE", settings.ca_bundle)):
+    for variable, file in (
+        ("AWS_CREDS", settings.credentials_file),
+        ("AWS_CONFIG_FILE", settings.config_file),
+        ("AWS_CA_BUNDLE", settings.ca_bundle),
+    ):
         try:
             if file is not None:
-                file.read_bytes()
+                read_file(file, limit=_MOST_BYTES)
         except OSError as error:
-            raise SettingsError(what=f"{variable} names {file}, which cannot be read ({error.strerror}).") from error
+            why = error.strerror or error
+            raise SettingsError(what=f"{variable} names {file}, which cannot be read ({why}).") from error
     core = botocore.session.Session()
+    core.set_default_client_config(Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS))
+    _choose_profile(core, settings)
+    try:
+        _limit_programs(core, metadata=settings.metadata)
+        if settings.keys is not None:
+            core.set_credentials(*settings.keys)
+        elif settings.web_identity is not None and settings.credentials_file is None and settings.profile is None:
+            _assume_role(core, settings.web_identity, settings)
+        session = boto3.Session(botocore_session=core, region_name=settings.region)
+        credentials = session.get_credentials()
+        profile = {} if settings.keys is not None else core.get_scoped_config()
+    except (BotoCoreError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        # also for a credential_process that fails; the text may quote its output
+        reason = without_random_words(" ".join(str(error).split())) or type(error).__name__
+        raise SettingsError(what=f"The AWS credentials cannot be read: {reason}.") from error
+    _check_token_file(profile.get("web_identity_token_file"), core.profile or "default")
+    if credentials is None:
+        place = f"{settings.credentials_file}, named by AWS_CREDS," if settings.credentials_file else "AWS_CREDS"
+        raise SettingsError(what=f"{place} has no AWS credentials for the profile {core.profile or 'default'}.")
+    return session
+
+
+def _choose_profile(core: botocore.session.Session, settings: AwsSettings) -> None:
+    """The files and the profile of the settings, instead of those of the process's environment."""
+    if settings.config_file is not None:
+        core.set_config_variable("config_file", str(settings.config_file))
     if settings.credentials_file is not None:
         core.set_config_variable("credentials_file", str(settings.credentials_file))
         # With an explicit profile, keys in the environment do not take precedence over the file.
         core.set_config_variable("profile", settings.profile or "default")
     elif settings.profile is not None:
         core.set_config_variable("profile", settings.profile)
-    try:
-        if settings.keys is not None:
-            core.set_credentials(*settings.keys)
-        session = boto3.Session(botocore_session=core, region_name=settings.region)
-        credentials = session.get_credentials()
-        profile = {} if settings.keys is not None else core.get_scoped_config()
-    except (BotoCoreError, OSError, ValueError) as error:  # also for a credential_process that fails
-        raise SettingsError(what=f"The AWS credentials cannot be read: {error}.") from error
-    _check_token_file(profile.get("web_identity_token_file"), core.profile or "default")
-    if credentials is None:
-        place = f"{settings.credentials_file}, named by AWS_CREDS," if settings.credentials_file else "AWS_CREDS"
-        raise SettingsError(what=f"{place} has no AWS credentials for the profile {core.profile or 'default'}.")
-    return session
+    elif settings.keys is not None or settings.web_identity is not None:
+        core.session_var_map["profile"] = (None, None, None, None)  # AWS_PROFILE of the environment does not count
+
+
+def _limit_programs(core: botocore.session.Session, *, metadata: bool) -> None:
+    """botocore waits for a credential_process without end."""
+    resolver: Any = core.get_component("credential_provider")
+    for provider in resolver.providers:
+        if isinstance(provider, ProcessProvider):
+            provider._popen = _LimitedProcess  # type: ignore[attr-defined]  # noqa: SLF001 - botocore has no way to set it
+        if isinstance(provider, AssumeRoleProvider):
+            provider._profile_provider_builder = _Providers(core)  # type: ignore[attr-defined]  # noqa: SLF001
+    if not metadata:
+        resolver.remove("iam-role")
+
+
+class _Providers(ProfileProviderBuilder):
+    """The providers of a source profile."""
+
+    def _create_process_provider(self, profile_name: str) -> ProcessProvider:
+        core: Any = self._session  # type: ignore[attr-defined]
+        return ProcessProvider(profile_name, lambda: core.full_config, popen=_LimitedProcess)
+
+
+class _LimitedProcess:
+    """The part of subprocess.Popen that botocore uses. Its errors do not quote the program's output: it may contain the
+    credentials."""
+
+    def __init__(self, arguments: Sequence[str], **_: object) -> None:
+        self._arguments = arguments
+        self.returncode = 0
+
+    def communicate(self) -> tuple[bytes, bytes]:
+        try:
+            done = run_program(self._arguments)
+        except OSError as error:
+            raise CredentialRetrievalError(
+                provider="credential_process", error_msg=f"{self._arguments[0]}: {error.strerror or error}"
+            ) from error
+        self.returncode = done.returncode
+        said = without_random_words(done.stderr.decode(errors="replace"))
+        return done.stdout, f"{self._arguments[0]} ended with exit code {done.returncode}: {said}".encode()
+
+
+def _assume_role(core: botocore.session.Session, identity: WebIdentity, settings: AwsSettings) -> None:
+    """Sign as the role; the first request assumes it."""
+    _check_token_file(str(identity.token_file), "of the settings")
+    given: Any = {
+        "region_name": settings.region,
+        "endpoint_url": settings.endpoints.get("sts"),
+        "verify": str(settings.ca_bundle) if settings.ca_bundle else None,
+    }
+    fetcher = AssumeRoleWithWebIdentityCredentialFetcher(
+        client_creator=lambda service, **values: core.create_client(service, **given, **values),
+        web_identity_token_loader=FileWebIdentityTokenLoader(str(identity.token_file)),
+        role_arn=identity.role_arn,
+        extra_args={"RoleSessionName": identity.session_name} if identity.session_name else {},
+        cache={},
+    )
+    core._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]  # noqa: SLF001 - as set_credentials
+        method="assume-role-with-web-identity", refresh_using=fetcher.fetch_credentials
+    )
 
 
 def _check_token_file(file: str | None, profile: str) -> None:
@@ -236,7 +354,7 @@ def _check_token_file(file: str | None, profile: str) -> None:
     if file is None:
         return
     try:
-        Path(file).expanduser().read_bytes()
+        read_file(Path(file).expanduser(), limit=_MOST_BYTES)
     except OSError as error:
         raise SettingsError(
             what=f"The AWS profile {profile} needs the web identity token {file}, which cannot be read on this machine "

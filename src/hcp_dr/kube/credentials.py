@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hcp_dr.hiding import without_secrets
+from hcp_dr.hiding import without_random_words
 from hcp_dr.inputs import read_file, run_program
 from hcp_dr.kube.fields import Fields, UnusableError, header_value
 from hcp_dr.kube.kubeconfig import Plugin, User
@@ -108,7 +108,7 @@ def run_plugin(plugin: Plugin) -> Credential:
             f"the credential plugin {plugin.command} cannot be used: {error.strerror or error}{hint}"
         ) from error
     if process.returncode != 0:
-        stderr = without_secrets(" ".join(process.stderr.decode(errors="replace").split()))
+        stderr = without_random_words(" ".join(process.stderr.decode(errors="replace").split()))
         raise CredentialsError(
             f"the credential plugin {plugin.command} ended with exit code {process.returncode}: {stderr}"
         )

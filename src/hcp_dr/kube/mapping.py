@@ -106,6 +106,8 @@ def from_status(
     cluster, verb, subject = request
     reason = str(status.get("reason") or "")
     message = _shorten(str(status.get("message") or reason or f"HTTP {code}"))
+    if code == 401:
+        message = "Unauthorized"  # a server that refuses a token may quote it
     values = {"cluster": cluster, "verb": verb, "object": subject, "reason": message}
     details = status.get("details") or {}
     if code in _BUSY:

@@ -273,7 +273,7 @@ def test_credentials_that_cannot_be_used(
 def test_no_credentials_and_no_region(variables: dict[str, str]) -> None:
     with pytest.raises(errors.SettingsError, match="AWS region"):
         open_aws({**variables, "AWS_REGION": ""})
-    del variables["AWS_ACCESS_KEY_ID"]
+    del variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"]
     with pytest.raises(errors.SettingsError, match="AWS_CREDS has no AWS credentials"):
         open_aws(variables)
 
