@@ -8,13 +8,15 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 from hcp_dr import errors
-from hcp_dr.kube import kubeconfig
+from hcp_dr.kube import kubeconfig, shape
 from hcp_dr.kube.command import run
 from hcp_dr.kube.fields import UnusableError
+from hcp_dr.kube.limits import MAX_BYTES, Limit, chunks_of
 from hcp_dr.kube.mapping import AnswerError, StatusError, translate_errors
 from hcp_dr.kube.port import (
     FIELD_MANAGER,
@@ -30,6 +32,7 @@ from hcp_dr.kube.port import (
 from hcp_dr.kube.transport import Call, Transport, parse
 
 PAGE = 500
+MAX_PAGES = 2000
 LIST_ATTEMPTS = 3  # a list starts again when its continue token expires
 
 _FIELD_MANAGER = (("fieldManager", FIELD_MANAGER),)
@@ -73,7 +76,7 @@ class Cluster:
         return self._transport.access.unverified
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
-        return self._request("get", _subject(resource, name, namespace), Call("GET", _path(resource, namespace, name)))
+        return self._object("get", _subject(resource, name, namespace), Call("GET", _path(resource, namespace, name)))
 
     def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
         try:
@@ -102,27 +105,34 @@ class Cluster:
     def _list(self, resource: Resource, namespace: str | None, selectors: Sequence[tuple[str, str]]) -> Listing:
         items: builtins.list[Object] = []
         token = ""
-        while True:
-            parameters = [*selectors, *([("continue", token)] if token else [])]
-            page = self._request(
-                "list", _plural(resource, namespace), Call("GET", _path(resource, namespace), parameters)
-            )
-            type_meta = {"apiVersion": resource.api_version, "kind": resource.kind}
-            items += [{**type_meta, **item} for item in page.get("items") or ()]
-            metadata = page.get("metadata") or {}
-            token = metadata.get("continue") or ""
+        call = Call("GET", _path(resource, namespace), selectors)
+        limit = self._transport.limit_of(call)
+        for _ in range(MAX_PAGES):
+            page = self._page(resource, namespace, call, limit)
+            items += page.items
+            token, before = page.token, token
             if not token:
-                return Listing(tuple(items), metadata.get("resourceVersion") or "")
+                return Listing(tuple(items), page.resource_version)
+            if token == before or not page.items:
+                break  # a list without end
+            call = replace(call, parameters=[*selectors, ("continue", token)])
+            limit.next_page()
+        with translate_errors(self._name, "list", _plural(resource, namespace)):
+            raise AnswerError("the list has no end")
+
+    def _page(self, resource: Resource, namespace: str | None, call: Call, limit: Limit) -> shape.Page:
+        with translate_errors(self._name, "list", _plural(resource, namespace)):
+            return shape.page(self._transport.request(call, limit), resource)
 
     def create(self, resource: Resource, body: Object) -> Object:
         name, namespace = _identity(body)
         call = Call("POST", _path(resource, namespace), _FIELD_MANAGER, body)
-        return self._request("create", _subject(resource, name, namespace), call)
+        return self._object("create", _subject(resource, name, namespace), call)
 
     def replace(self, resource: Resource, body: Object, *, subresource: str | None = None) -> Object:
         name, namespace = _identity(body)
         call = Call("PUT", _path(resource, namespace, name, subresource), _FIELD_MANAGER, body)
-        return self._request("replace", _subject(resource, name, namespace, subresource), call)
+        return self._object("replace", _subject(resource, name, namespace, subresource), call)
 
     def patch(
         self,
@@ -136,7 +146,7 @@ class Cluster:
         kind = "merge-patch" if isinstance(patch, Mapping) else "json-patch"
         path = _path(resource, namespace, name, subresource)
         call = Call("PATCH", path, _FIELD_MANAGER, patch, content_type=f"application/{kind}+json")
-        return self._request("patch", _subject(resource, name, namespace, subresource), call)
+        return self._object("patch", _subject(resource, name, namespace, subresource), call)
 
     def delete(
         self,
@@ -169,12 +179,13 @@ class Cluster:
         parameters = [("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(timeout))]
         parameters += [("resourceVersion", resource_version)]
         parameters += [("labelSelector", labels)] if labels else []
-        call = Call("GET", _path(resource, namespace), parameters, read_seconds=timeout + self._transport.seconds.grace)
+        call = Call("GET", _path(resource, namespace), parameters, seconds=timeout + self._transport.seconds.grace)
+        limit = self._transport.limit_of(call)
         with (
             translate_errors(self._name, "watch", _plural(resource, namespace)),
-            self._transport.stream(call) as response,
+            self._transport.stream(call, limit) as response,
         ):
-            for line in _lines(response.iter_bytes()):
+            for line in _lines(chunks_of(response, limit)):
                 yield _event(parse(line))
 
     def execute(
@@ -219,7 +230,8 @@ class Cluster:
         }
         call = Call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=review)
         answer = self._request("create", "a SelfSubjectAccessReview", call)
-        return bool((answer.get("status") or {}).get("allowed", False))
+        status = answer.get("status")
+        return isinstance(status, Mapping) and status.get("allowed") is True
 
     def versions(self, group: str) -> tuple[str, ...]:
         path = f"/apis/{_segment(group)}" if group else "/api"
@@ -227,9 +239,8 @@ class Cluster:
             answer = self._request("get", f"the API group {group or 'core'}", Call("GET", path))
         except errors.NotFound:
             return ()
-        served = [entry if isinstance(entry, str) else entry["version"] for entry in answer.get("versions") or ()]
-        preferred = (answer.get("preferredVersion") or {}).get("version")
-        return tuple(sorted(served, key=lambda version: version != preferred))
+        with translate_errors(self._name, "get", f"the API group {group or 'core'}"):
+            return shape.versions(answer)
 
     def close(self) -> None:
         self._transport.close()
@@ -238,6 +249,11 @@ class Cluster:
         with translate_errors(self._name, verb, subject):
             return self._transport.request(call)
 
+    def _object(self, verb: str, subject: str, call: Call) -> Object:
+        """As `_request`, for a request that is answered with an object."""
+        with translate_errors(self._name, verb, subject):
+            return shape.checked(self._transport.request(call))
+
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Split at line feeds only: JSON strings may contain other line separators."""
@@ -245,6 +261,8 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         *lines, partial = (partial + chunk).split(b"\n")
         yield from lines
+        if len(partial) > MAX_BYTES:
+            raise AnswerError("the response has an event without end")
     if partial:
         raise AnswerError("the response ended in the middle of an event")
 
@@ -254,8 +272,9 @@ def _event(event: Object) -> Event:
     if not isinstance(kind, str) or not isinstance(body, dict):
         raise AnswerError("the response is not a watch event")
     if kind == "ERROR":
-        raise StatusError(body, int(body.get("code") or 0))
-    return Event(kind, body)
+        code = body.get("code")
+        raise StatusError(body, code if isinstance(code, int) else 0)
+    return Event(kind, shape.checked(body, named=kind != "BOOKMARK"))
 
 
 def _identity(body: Object) -> tuple[str, str | None]:

@@ -48,7 +48,7 @@ def run(
         "Sec-WebSocket-Protocol": ", ".join(PROTOCOLS),
     }
     deadline = time.monotonic() + seconds
-    with transport.stream(Call("GET", path, parameters, headers=headers, read_seconds=seconds)) as response:
+    with transport.stream(Call("GET", path, parameters, headers=headers, seconds=seconds)) as response:
         protocol = response.headers.get("Sec-WebSocket-Protocol")
         if response.status_code != 101 or protocol not in PROTOCOLS:
             raise AnswerError(f"exec over WebSocket is not supported (HTTP {response.status_code}, {protocol})")

@@ -22,9 +22,11 @@ import httpx2
 from hcp_dr.kube.credentials import Credential, Credentials
 from hcp_dr.kube.fields import UnusableError
 from hcp_dr.kube.kubeconfig import Access
+from hcp_dr.kube.limits import MAX_ERROR_BYTES, Limit, chunks_of, limit_client, within
 from hcp_dr.kube.mapping import AnswerError
 
 USER_AGENT = "hcp-dr"
+_HEADERS_OF_ERRORS = ("Retry-After", "Audit-Id")
 IDLE_SECONDS = 60.0  # shorter than the idle timeout of load balancers, which drop connections silently
 CONNECTIONS = httpx2.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=IDLE_SECONDS)
 """No limit on connections: when TLS fails behind a proxy, as during an outage of the API, the pool counts the
@@ -33,10 +35,10 @@ connection as in use for good, and a limited pool would run empty. The engine's 
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """Timeouts: for the connection, for each read of a response, and for a watch to end after its time."""
+    """Timeouts: for the connection, for a small response as a whole, and for a watch to end after its time."""
 
     connect: float = 5.0
-    read: float = 30.0
+    response: float = 25.0
     grace: float = 10.0
 
 
@@ -50,7 +52,7 @@ class Call:
     body: object = None
     content_type: str = "application/json"
     headers: Mapping[str, str] | None = None
-    read_seconds: float | None = None
+    seconds: float | None = None  # for the response as a whole, instead of `Seconds.response`
 
 
 class Transport:
@@ -64,25 +66,27 @@ class Transport:
         self._clients: dict[str | None, httpx2.Client] = {}
         self._client(Credential(None, access.user.certificate, access.user.key))  # report unusable settings at once
 
-    def request(self, call: Call) -> dict[str, Any]:
+    def limit_of(self, call: Call) -> Limit:
+        return Limit(call.seconds or self.seconds.response)
+
+    def request(self, call: Call, limit: Limit | None = None) -> dict[str, Any]:
         """The JSON of the response. Raises the errors that hcp_dr.kube.mapping translates."""
-        with self.stream(call) as response:
-            return parse(response.read())
+        limit = limit or self.limit_of(call)
+        with self.stream(call, limit) as response:
+            return parse(b"".join(chunks_of(response, limit)))
 
     @contextmanager
-    def stream(self, call: Call) -> Iterator[httpx2.Response]:
+    def stream(self, call: Call, limit: Limit | None = None) -> Iterator[httpx2.Response]:
         """The response, with its status checked and its body unread. Status 101 is a success."""
+        limit = limit or self.limit_of(call)
         credential = self._credentials.current()
-        response = self._send(call, credential)
+        response = self._send(call, credential, limit)
         try:
             if response.status_code == 401 and (renewed := self._credentials.renewed(credential)) is not None:
                 response.close()
-                response = self._send(call, renewed)
+                response = self._send(call, renewed, limit)
             if response.status_code != 101 and not response.is_success:
-                response.read()
-                raise httpx2.HTTPStatusError(
-                    f"HTTP {response.status_code}", request=response.request, response=response
-                )
+                raise _error_of(response, limit)
             yield response
         finally:
             response.close()
@@ -93,7 +97,7 @@ class Transport:
                 client.close()
             self._clients.clear()
 
-    def _send(self, call: Call, credential: Credential) -> httpx2.Response:
+    def _send(self, call: Call, credential: Credential, limit: Limit) -> httpx2.Response:
         client = self._client(credential)
         headers = [*self.access.user.impersonation, *(call.headers or {}).items()]
         if credential.authorization:
@@ -109,10 +113,11 @@ class Transport:
             params=list(call.parameters) or None,
             content=content,
             headers=headers,
-            timeout=httpx2.Timeout(call.read_seconds or self.seconds.read, connect=self.seconds.connect),
+            timeout=httpx2.Timeout(call.seconds or self.seconds.response, connect=self.seconds.connect),
             extensions={"sni_hostname": name} if name else None,
         )
-        return client.send(request, stream=True)
+        with within(limit):
+            return client.send(request, stream=True)
 
     def _client(self, credential: Credential) -> httpx2.Client:
         """The client whose connections use this certificate; a renewed certificate gets a new client."""
@@ -125,17 +130,34 @@ class Transport:
     def _new_client(self, context: ssl.SSLContext) -> httpx2.Client:
         """Raises UnusableError."""
         try:
-            return httpx2.Client(
+            client = httpx2.Client(
                 verify=context,
                 proxy=self.access.proxy_url,
                 headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
                 limits=CONNECTIONS,
             )
+            limit_client(client)
         except (ImportError, ValueError, httpx2.InvalidURL):  # their text may quote a password
             setting = "its proxy-url" if self.access.proxy_url else "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"
             raise UnusableError(
                 f"{setting} names a proxy that is not http or https, or has a port that is not a number"
             ) from None
+        return client
+
+
+def _error_of(response: httpx2.Response, limit: Limit) -> httpx2.HTTPStatusError:
+    """The error of a refused request, with the beginning of its body, if the body can be read."""
+    body = bytearray()
+    try:
+        for chunk in chunks_of(response, limit):
+            body += chunk
+            if len(body) > MAX_ERROR_BYTES:
+                break
+    except (httpx2.HTTPError, httpx2.StreamError, AnswerError):
+        body.clear()
+    headers = {name: response.headers[name] for name in _HEADERS_OF_ERRORS if name in response.headers}
+    read = httpx2.Response(response.status_code, headers=headers, content=bytes(body), request=response.request)
+    return httpx2.HTTPStatusError(f"HTTP {response.status_code}", request=response.request, response=read)
 
 
 def parse(text: bytes | bytearray) -> dict[str, Any]:

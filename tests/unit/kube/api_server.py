@@ -97,7 +97,7 @@ class Answer:
     """What to send back. With `cut`, a longer body is promised than sent; `end` is waited for before answering."""
 
     code: int = 200
-    body: object = field(default_factory=dict)
+    body: object = field(default_factory=lambda: {"metadata": {"name": "a"}})
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
     hang: bool = False

@@ -68,7 +68,7 @@ def open_cluster() -> Iterator[Callable[[Path], Cluster]]:
     opened: list[Cluster] = []
 
     def by_file(file: Path) -> Cluster:
-        cluster = Cluster("source", Transport(kubeconfig.read(file), Seconds(connect=1, read=0.6, grace=-0.8)))
+        cluster = Cluster("source", Transport(kubeconfig.read(file), Seconds(connect=1, response=0.6, grace=-0.8)))
         opened.append(cluster)
         return cluster
 
