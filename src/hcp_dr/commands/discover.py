@@ -24,7 +24,7 @@ def api_hostname(hosted_cluster: Object) -> str:
     for entry in dig(hosted_cluster, "spec", "services") or ():
         if entry.get("service") == "APIServer":
             strategy = entry.get("servicePublishingStrategy") or {}
-            kind = strategy.get("type", "")
+            kind = str(strategy.get("type") or "")
             return str(dig(strategy, kind[:1].lower() + kind[1:], "hostname") or "")
     return ""
 

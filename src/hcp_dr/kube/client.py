@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from hcp_dr import errors
-from hcp_dr.kube import kubeconfig, shape
+from hcp_dr.kube import answers, kubeconfig
 from hcp_dr.kube.command import run
 from hcp_dr.kube.fields import UnusableError
 from hcp_dr.kube.limits import MAX_BYTES, Limit, chunks_of
@@ -120,9 +120,9 @@ class Cluster:
         with translate_errors(self._name, "list", _plural(resource, namespace)):
             raise AnswerError("the list has no end")
 
-    def _page(self, resource: Resource, namespace: str | None, call: Call, limit: Limit) -> shape.Page:
+    def _page(self, resource: Resource, namespace: str | None, call: Call, limit: Limit) -> answers.Page:
         with translate_errors(self._name, "list", _plural(resource, namespace)):
-            return shape.page(self._transport.request(call, limit), resource)
+            return answers.page(self._transport.request(call, limit), resource)
 
     def create(self, resource: Resource, body: Object) -> Object:
         name, namespace = _identity(body)
@@ -240,7 +240,7 @@ class Cluster:
         except errors.NotFound:
             return ()
         with translate_errors(self._name, "get", f"the API group {group or 'core'}"):
-            return shape.versions(answer)
+            return answers.versions(answer)
 
     def close(self) -> None:
         self._transport.close()
@@ -252,7 +252,7 @@ class Cluster:
     def _object(self, verb: str, subject: str, call: Call) -> Object:
         """As `_request`, for a request that is answered with an object."""
         with translate_errors(self._name, verb, subject):
-            return shape.checked(self._transport.request(call))
+            return answers.checked(self._transport.request(call))
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -274,7 +274,7 @@ def _event(event: Object) -> Event:
     if kind == "ERROR":
         code = body.get("code")
         raise StatusError(body, code if isinstance(code, int) else 0)
-    return Event(kind, shape.checked(body, named=kind != "BOOKMARK"))
+    return Event(kind, answers.checked(body, named=kind != "BOOKMARK"))
 
 
 def _identity(body: Object) -> tuple[str, str | None]:

@@ -1,30 +1,58 @@
 """The form of Kubernetes objects from outside: of an API server, or of a file. The rest of the program reads fields
 without looking at their types, so an object with a field of another type is refused here.
 
-The table is by the name of the field, because a name has one type everywhere in the API. Only names that are read are
-in it.
+The table is by the name of the field, or by the names of its parent and the field where one name has several types in
+the API. Only fields that are read are in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hcp_dr.kube.mapping import AnswerError
-from hcp_dr.kube.port import Object, Resource
 
-_MAPPINGS = frozenset(
-    {"spec", "metadata", "template", "selector", "platform", "aws", "networking", "configuration", "management"}
+@dataclass(frozen=True, slots=True)
+class _Type:
+    words: str
+    is_right: Callable[[Any], bool]
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_MAPPING = _Type("a mapping", _is_mapping)
+_MAPPINGS = _Type("a list of mappings", lambda value: isinstance(value, list) and all(map(_is_mapping, value)))
+_TEXT = _Type("a string", _is_text)
+_TEXTS = _Type("a list of strings", lambda value: isinstance(value, list) and all(map(_is_text, value)))
+_TEXTS_BY_NAME = _Type(
+    "a mapping of strings", lambda value: isinstance(value, Mapping) and all(map(_is_text, value.values()))
 )
-_TEXT_MAPPINGS = frozenset({"labels", "annotations", "matchLabels", "nodeSelector", "binaryData", "stringData"})
-_LISTS_OF_MAPPINGS = frozenset(
-    {"conditions", "containers", "initContainers", "ownerReferences", "services", "volumes", "env", "ports"}
-)
-_LISTS_OF_TEXTS = frozenset({"finalizers", "command", "args", "accessModes"})
-_TEXTS = frozenset({"name", "namespace", "uid", "resourceVersion", "kind", "apiVersion", "deletionTimestamp"})
-_NUMBERS = frozenset({"replicas", "generation", "observedGeneration", "readyReplicas", "availableReplicas"})
-_OPAQUE = frozenset({"managedFields", "data", "annotations", "labels"})
+_NUMBER = _Type("a number", lambda value: isinstance(value, int) and not isinstance(value, bool))
+_TYPES: Mapping[str, _Type] = {
+    "spec.versions": _MAPPINGS,
+    "status.allocatable": _MAPPING,
+    **dict.fromkeys(("spec", "spec.template", "spec.selector", "spec.platform", "aws", "spec.networking"), _MAPPING),
+    **dict.fromkeys(("persistentVolume", "servicePublishingStrategy", "loadBalancer", "spec.configuration"), _MAPPING),
+    **dict.fromkeys(("conditions", "containers", "initContainers", "ownerReferences", "env"), _MAPPINGS),
+    **dict.fromkeys(("containerStatuses", "initContainerStatuses", "volumes", "webhooks", "spec.services"), _MAPPINGS),
+    **dict.fromkeys(("finalizers", "command", "args", "status.storedVersions"), _TEXTS),
+    **dict.fromkeys(("labels", "annotations", "matchLabels", "nodeSelector"), _TEXTS_BY_NAME),
+    **dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "kind", "apiVersion", "type", "service"), _TEXT),
+    **dict.fromkeys(("deletionTimestamp", "hostname", "clusterName", "clusterID", "infraID", "providerID"), _TEXT),
+    **dict.fromkeys(("pausedUntil", "serviceAccountName", "nodeName", "phase"), _TEXT),
+    **dict.fromkeys(("replicas", "generation", "observedGeneration", "readyReplicas", "updatedReplicas"), _NUMBER),
+    **dict.fromkeys(("availableReplicas", "restartCount"), _NUMBER),
+}
+_TOP = {"data": _TEXTS_BY_NAME, "binaryData": _TEXTS_BY_NAME, "status": _MAPPING}
+"""Fields with another type below the top."""
+_OPAQUE = frozenset({"managedFields", "annotations", "labels", "matchLabels", "openAPIV3Schema", "configuration"})
+"""Fields below these have names of their own."""
 
 
 def find_fault(item: Mapping[str, Any], *, named: bool = True) -> str | None:
@@ -34,45 +62,24 @@ def find_fault(item: Mapping[str, Any], *, named: bool = True) -> str | None:
         return "metadata is not a mapping"
     if named and not metadata.get("name"):
         return "metadata.name is missing"
-    return None
+    for name, kind in _TOP.items():
+        if item.get(name) is not None and not kind.is_right(item[name]):
+            return f"{name} is not {kind.words}"
+    return next(_faults({name: value for name, value in item.items() if name != "data"}, "", ""), None)
 
 
-def checked(item: Object, *, named: bool = True) -> Object:
-    """Raises AnswerError."""
-    fault = find_fault(item, named=named)
-    if fault is not None:
-        raise AnswerError(f"the response is not an object of this API: {fault}")
-    return item
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a list. `token` is for the next page, "" after the last."""
-
-    items: tuple[Object, ...]
-    token: str
-    resource_version: str
-
-
-def page(answer: Object, resource: Resource) -> Page:
-    """Raises AnswerError."""
-    items, metadata = answer.get("items") or [], answer.get("metadata") or {}
-    if not isinstance(items, list) or not isinstance(metadata, dict):
-        raise AnswerError("the response is not a list of objects")
-    token, version = metadata.get("continue") or "", metadata.get("resourceVersion") or ""
-    if not all(isinstance(item, dict) for item in items) or not isinstance(token, str) or not isinstance(version, str):
-        raise AnswerError("the response is not a list of objects")
-    type_meta = {"apiVersion": resource.api_version, "kind": resource.kind}
-    return Page(tuple(checked({**type_meta, **item}) for item in items), token, version)
-
-
-def versions(answer: Object) -> tuple[str, ...]:
-    """The versions of an API group, the preferred version first. Raises AnswerError."""
-    entries, preferred = answer.get("versions") or [], answer.get("preferredVersion") or {}
-    if not isinstance(entries, list) or not isinstance(preferred, dict):
-        raise AnswerError("the response is not an API group")
-    given = [entry.get("version") if isinstance(entry, dict) else entry for entry in entries]
-    served = [version for version in given if isinstance(version, str)]
-    if len(served) < len(given):
-        raise AnswerError("the response is not an API group")
-    return tuple(sorted(served, key=lambda version: version != preferred.get("version")))
+def _faults(value: Mapping[str, Any], parent: str, path: str) -> Iterator[str]:
+    for name, each in value.items():
+        if each is None:
+            continue
+        expected = _TYPES.get(name) or _TYPES.get(f"{parent}.{name}")
+        if expected is not None and not expected.is_right(each):
+            yield f"{path}{name} is not {expected.words}"
+        elif name in _OPAQUE:
+            continue
+        elif isinstance(each, Mapping):
+            yield from _faults(each, name, f"{path}{name}.")
+        elif isinstance(each, list):
+            for index, entry in enumerate(each):
+                if isinstance(entry, Mapping):
+                    yield from _faults(entry, name, f"{path}{name}[{index}].")

@@ -27,6 +27,7 @@ from hcp_dr import __version__
 from hcp_dr.errors import ArchiveError
 from hcp_dr.inputs import parse_yaml
 from hcp_dr.kube.port import Object
+from hcp_dr.kube.shape import find_fault
 from hcp_dr.objects.graph import Owner, owners_of
 from hcp_dr.objects.naming import bucket_prefix, control_plane_namespace, is_name, snapshot_key
 from hcp_dr.objects.reading import finalizers_of, name_of, namespace_of, uid_of
@@ -347,5 +348,8 @@ def _parse_object(archive: Archive, entry: Entry, data: bytes) -> Object:
         ) from error
     if identity != (entry.api_version, entry.kind, entry.namespace, entry.name):
         reason = f"{entry.file} contains {' '.join(map(repr, identity))}, but {MANIFEST} names another object"
+        raise ArchiveError(folder=archive.folder, reason=reason, todo=_FOREIGN)
+    if fault := find_fault(item):
+        reason = f"{entry.file} contains no usable {entry.kind}: {fault}"
         raise ArchiveError(folder=archive.folder, reason=reason, todo=_FOREIGN)
     return item

@@ -14,6 +14,7 @@ from typing import Any
 from hcp_dr.errors import NotFound
 from hcp_dr.inputs import InputError, parse_yaml
 from hcp_dr.kube.port import Listing, Object, Resource
+from hcp_dr.kube.shape import find_fault
 from hcp_dr.objects.archive import ENDINGS, Entry, page, sha256_of
 from hcp_dr.objects.reading import dig, name_of, namespace_of
 
@@ -105,7 +106,8 @@ def _parse_file(data: bytes) -> tuple[Object | None, str]:
     required = (dig(body, "kind"), dig(body, "apiVersion"), dig(body, "metadata", "name"))
     if not all(isinstance(part, str) and part for part in required):
         return None, "holds no Kubernetes object (kind, apiVersion and metadata.name)"
-    return dict(body), ""
+    fault = find_fault(body)
+    return (None, f"holds no usable {body['kind']}: {fault}") if fault else (dict(body), "")
 
 
 def _misplaced(path: str, body: Object, api_versions: Mapping[str, tuple[str, ...]]) -> str:

@@ -74,7 +74,8 @@ def _url_count(definition: dict[str, object] | None) -> int:
             *("properties", "storage", "properties", "restoreSnapshotURL"),
         )
         if field is not None:
-            return int(field.get("maxItems", 100))
+            limit = dig(field, "maxItems")
+            return limit if isinstance(limit, int) else 100
     return 0
 
 

@@ -32,7 +32,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     hostnames = []
     for service in _REQUIRED_SERVICES:
         strategy = dig(services.get(service), "servicePublishingStrategy") or {}
-        kind = strategy.get("type", "")
+        kind = str(strategy.get("type") or "")
         field = kind[:1].lower() + kind[1:]
         hostnames.append((service, kind, str(dig(strategy, field, "hostname") or "")))
     return Facts(
