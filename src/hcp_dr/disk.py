@@ -22,6 +22,8 @@ _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """O_NONBLOCK: opening a pipe in the place of a file must not block."""
 PART = ".part"
 """The suffix of a file until it is complete."""
+MAX_BYTES = 64 * 1024**2
+"""Of a file that is read: journals and manifests of large clusters have some megabytes."""
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -107,7 +109,10 @@ def read(folder: Path, path: str) -> bytes | None:
     except FileNotFoundError:
         return None
     with os.fdopen(file, "rb") as content:
-        return content.read()
+        data = content.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise OSError(errno.EFBIG, f"it is larger than {MAX_BYTES // 1024**2} MiB")
+    return data
 
 
 def write(folder: Path, path: str, data: bytes) -> None:

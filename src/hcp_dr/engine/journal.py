@@ -8,6 +8,7 @@ journals of format 1 have neither number nor digests, and can be read too.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -284,7 +285,10 @@ class Journal:
     def data(self) -> bytes:
         """The content of the file."""
         with _translate_errors(self.path):
-            return os.pread(self._handle, os.fstat(self._handle).st_size, 0)
+            size = os.fstat(self._handle).st_size
+            if size > disk.MAX_BYTES:
+                raise OSError(errno.EFBIG, f"it is larger than {disk.MAX_BYTES // 1024**2} MiB")
+            return os.pread(self._handle, size, 0)
 
     def adopt(self, data: bytes) -> None:
         """Continue from the content of the mirror; the previous content of the file is kept beside it."""

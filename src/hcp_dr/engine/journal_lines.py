@@ -12,11 +12,10 @@ from typing import TypeAlias, cast
 
 from hcp_dr.errors import JournalError
 from hcp_dr.model import Case
+from hcp_dr.objects.archive import LAST_MOMENT
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 """A value of JSON."""
-
-_LAST_MOMENT = 253402300799.0  # the end of the year 9999
 
 
 class Line(dict[str, Json]):
@@ -99,7 +98,7 @@ def _is_word_or_none(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and abs(value) <= _LAST_MOMENT and math.isfinite(value)
+    return isinstance(value, int | float) and abs(value) <= LAST_MOMENT and math.isfinite(value)
 
 
 def _is_moment(value: object) -> bool:

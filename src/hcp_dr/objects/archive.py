@@ -18,10 +18,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Protocol
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from hcp_dr import __version__
 from hcp_dr.errors import ArchiveError
@@ -52,6 +53,8 @@ _INCOMPLETE = (
     "Copy the folder from the machine that made the backup to this machine, and run `hcp-dr resume --backup` with it; "
     "if that folder is lost, make the backup again."
 )
+LAST_MOMENT = 253402300799.0
+"""The end of the year 9999."""
 _CACHED = 4096  # objects of a backup that are cached in memory
 
 _PREFIXES = {
@@ -158,33 +161,22 @@ class Manifest:
 
     @classmethod
     def from_text(cls, text: str | bytes) -> Manifest:
-        """Raises ValueError, KeyError or TypeError if the text is not a manifest of this format."""
+        """Raises ValueError if the text is not a manifest of this format; the message names the field."""
         value = json.loads(text)
         if not isinstance(value, dict):
-            raise TypeError("it is not a JSON object")
+            raise ValueError("it is not a JSON object")
         if value.get("format") != FORMAT:
             raise ValueError(f"format {value.get('format')!r} instead of {FORMAT}")
-        invalid = [each for each in value["entries"] if not _has_texts(each)]
-        version = value.get("version", "")
-        if invalid or not isinstance(value["made_at"], int | float) or not isinstance(version, str):
-            raise TypeError("a field has a value of the wrong type")
-        return cls(
-            value["case"],
-            value["made_at"],
-            value["fence"],
-            tuple(
-                Entry(
-                    **{
-                        **entry,
-                        "owners": tuple(Owner(**owner) for owner in entry["owners"]),
-                        "finalizers": tuple(entry["finalizers"]),
-                    }
-                )
-                for entry in value["entries"]
-            ),
-            Snapshot(**value["snapshot"]) if value["snapshot"] else None,
-            version,
-        )
+        try:
+            return _adapter().validate_json(json.dumps({"version": "", **value}), strict=True)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+@cache
+def _adapter() -> TypeAdapter[Manifest]:
+    return TypeAdapter(Manifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +189,6 @@ class Page:
 
 def _fields_of(value: Any) -> dict[str, Any]:
     return {each.name: getattr(value, each.name) for each in fields(value)}
-
-
-def _has_texts(entry: Mapping[str, Any]) -> bool:
-    other_types = ("owners", "finalizers", "namespace")
-    return all(isinstance(value, str) for name, value in entry.items() if name not in other_types)
 
 
 def path_of(item: Object) -> str:
@@ -258,7 +245,7 @@ def parse_manifest(data: bytes, folder: str) -> Manifest:
     """Parse and validate a manifest; `folder` is for messages. Raises ArchiveError as `read_manifest`."""
     try:
         manifest, fault = _manifest(data)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ArchiveError(folder=folder, reason=f"{MANIFEST} is not readable ({error})") from error
     if fault:
         raise ArchiveError(folder=folder, reason=f"{MANIFEST} {fault}", todo=_FOREIGN)
@@ -276,6 +263,10 @@ def _find_fault(manifest: Manifest) -> str:
     """Why a manifest is not valid, "" if it is."""
     own, by_hand = _namespaces(manifest.case), str(manifest.fence or "").startswith(BY_HAND)
     files: set[str] = set()
+    if not 0 <= manifest.made_at <= LAST_MOMENT:
+        return "has a field made_at that is not a moment in seconds"
+    if manifest.snapshot is not None and not 0 <= (manifest.snapshot.at or 0) <= LAST_MOMENT:
+        return "has a field snapshot.at that is not a moment in seconds"
     for entry in manifest.entries:
         fault = f"has an entry for {entry.kind!r} {entry.namespace!r}/{entry.name!r} in {entry.file!r}"
         if entry.kind not in _PREFIXES:
