@@ -82,7 +82,9 @@ class Settings(BaseSettings):
     bucket_encryption: str | None = None
     snapshot_part_mib: int = Field(default=128, ge=5, le=4096)
     aws_zone_id: str = Field(
-        pattern=r"^(/?hostedzone/)?[A-Za-z0-9]+$", max_length=64, description="must be the id of a Route53 hosted zone"
+        pattern=r"^(/?hostedzone/)?[A-Za-z0-9_-]+$",
+        max_length=64,
+        description="must be the id of a Route53 hosted zone",
     )
     external_dns_domain: str = Field(
         pattern=r"^([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?$", max_length=253, description="must be a domain name"

@@ -14,6 +14,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
 from hcp_dr.aws import checksum
+from hcp_dr.aws.limits import limited
 from hcp_dr.aws.mapping import code_of, from_page, translate_errors
 from hcp_dr.aws.port import MAX_PART_BYTES, Encryption, ListedObject, StoredObject, UploadedPart
 from hcp_dr.errors import ArchiveError
@@ -58,20 +59,20 @@ class S3Bucket:
                 if code_of(error) in _ABSENT:
                     return None
                 raise
-        return StoredObject(
-            key=key,
-            size=head["ContentLength"],
-            metadata={name.lower(): value for name, value in head["Metadata"].items()},
-            etag=head["ETag"].strip('"'),
-            encryption=head.get("ServerSideEncryption"),
-            modified=head["LastModified"].timestamp(),
-        )
+            return StoredObject(
+                key=key,
+                size=head["ContentLength"],
+                metadata={name.lower(): value for name, value in head["Metadata"].items()},
+                etag=head["ETag"].strip('"'),
+                encryption=head.get("ServerSideEncryption"),
+                modified=head["LastModified"].timestamp(),
+            )
 
     def list(self, prefix: str) -> tuple[ListedObject, ...]:
         with translate_errors("S3", f"ListObjectsV2 {prefix}", self._name):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
-            items = [item for page in pages for item in page.get("Contents", ())]
-        return tuple(ListedObject(item["Key"], item["Size"], item["LastModified"].timestamp()) for item in items)
+            items = [item for page in limited(pages) for item in page.get("Contents", ())]
+            return tuple(ListedObject(item["Key"], item["Size"], item["LastModified"].timestamp()) for item in items)
 
     def put(
         self,
@@ -211,8 +212,8 @@ class S3Bucket:
     def unfinished(self, key: str) -> tuple[str, ...]:
         with translate_errors("S3", f"ListMultipartUploads {key}", self._name):
             pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._name, Prefix=key)
-            uploads = [upload for page in pages for upload in page.get("Uploads", ()) if upload["Key"] == key]
-        return tuple(upload["UploadId"] for upload in sorted(uploads, key=lambda upload: upload["Initiated"]))
+            uploads = [upload for page in limited(pages) for upload in page.get("Uploads", ()) if upload["Key"] == key]
+            return tuple(upload["UploadId"] for upload in sorted(uploads, key=lambda upload: upload["Initiated"]))
 
     def presign_part(
         self, key: str, upload_id: str, number: int, *, seconds: int, sha256_hex: str
@@ -231,7 +232,7 @@ class S3Bucket:
                 pages = self._client.get_paginator("list_parts").paginate(
                     Bucket=self._name, Key=key, UploadId=upload_id
                 )
-                parts = [part for page in pages for part in page.get("Parts", ())]
+                parts = [part for page in limited(pages) for part in page.get("Parts", ())]
             except ClientError as error:
                 if code_of(error) == _NO_UPLOAD:
                     return None

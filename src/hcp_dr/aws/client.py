@@ -26,6 +26,7 @@ from botocore.utils import FileWebIdentityTokenLoader
 
 from hcp_dr.aws.bucket import S3Bucket
 from hcp_dr.aws.instances import Ec2Instances, StsIdentity
+from hcp_dr.aws.limits import limit_client
 from hcp_dr.aws.mapping import translate_errors
 from hcp_dr.aws.port import Bucket, Encryption, HostedZone, Identity, Instances
 from hcp_dr.aws.zone import Route53Zone
@@ -191,6 +192,7 @@ class _ClientFactory:
                 what=f"The client for AWS {service} cannot be created with these settings: {error}.",
                 todo=f"Correct AWS_REGION or {ENDPOINT_VARIABLES[service]} (or AWS_ENDPOINT_URL), and try again.",
             ) from error
+        limit_client(client)
         client.meta.events.register_last("before-call.s3.HeadBucket", _disable_redirects)
         return client
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from botocore import exceptions
+from botocore.parsers import ResponseParserError
 
 from hcp_dr import errors
 from hcp_dr.aws import page
@@ -45,6 +46,7 @@ _NO_CREDENTIALS = (
     exceptions.SSOError,
     exceptions.TokenRetrievalError,
 )
+_MALFORMED = (ResponseParserError, LookupError, AttributeError, TypeError, ValueError)
 _OTHER = (exceptions.BotoCoreError, exceptions.UndefinedModelAttributeError)
 
 
@@ -69,6 +71,9 @@ def translate_errors(service: str, operation: str, subject: str) -> Iterator[Non
         raise errors.AwsDenied(service=service, operation=operation, object=subject, reason=_shorten(error)) from error
     except _OTHER as error:
         raise errors.AwsError(service=service, operation=operation, object=subject, reason=_shorten(error)) from error
+    except _MALFORMED as error:
+        reason = "the response does not have the form that the service sends"
+        raise errors.AwsError(service=service, operation=operation, object=subject, reason=reason) from error
 
 
 def _page_of(error: exceptions.ClientError, http: int) -> page.Page:

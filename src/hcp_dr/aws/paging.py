@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from hcp_dr.errors import AwsError
 
 Item = TypeVar("Item")
+MAX_PAGES = 2000
 MAX_AGE = 30.0
 """Seconds until the pages of an interrupted list expire."""
 
@@ -23,6 +24,7 @@ class _Partial(Generic[Item]):
     began: float
     items: list[Item] = field(default_factory=list)
     next: Any = None
+    pages: int = 0
 
 
 class Listing(Generic[Item]):
@@ -30,8 +32,15 @@ class Listing(Generic[Item]):
     last. After a passing AwsError the next call of `read_all` continues with the same page."""
 
     def __init__(
-        self, read_page: Callable[[Any], tuple[Sequence[Item], Any]], *, now: Callable[[], float] = time.monotonic
+        self,
+        read_page: Callable[[Any], tuple[Sequence[Item], Any]],
+        *,
+        service: str = "",
+        subject: str = "",
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._service = service
+        self._subject = subject
         self._read_page = read_page
         self._now = now
         self._partial: _Partial[Item] | None = None
@@ -48,6 +57,9 @@ class Listing(Generic[Item]):
                     self._partial = partial
                 raise
             partial.items += items
-            partial.next = next_token
             if next_token is None:
                 return tuple(partial.items)
+            partial.next = next_token
+            partial.pages += 1
+            if partial.pages >= MAX_PAGES or not items:
+                raise AwsError(service=self._service, operation="a list", object=self._subject, reason="it has no end")

@@ -25,7 +25,7 @@ class Route53Zone:
     def __init__(self, client: Route53Client, zone_id: str) -> None:
         self._client = client
         self._zone_id = zone_id.rpartition("/")[2]
-        self._listing = Listing(self._page)
+        self._listing = Listing(self._page, service="Route53", subject=self._zone_id)
 
     @property
     def zone_id(self) -> str:
@@ -49,10 +49,10 @@ class Route53Zone:
     def _page(self, start: Mapping[str, Any] | None) -> tuple[list[Record], Mapping[str, Any] | None]:
         with translate_errors("Route53", "ListResourceRecordSets", self._zone_id):
             page = self._client.list_resource_record_sets(HostedZoneId=self._zone_id, **(start or {}))
-        records = [_from_route53(record_set) for record_set in page["ResourceRecordSets"]]
-        if not page["IsTruncated"]:
-            return records, None
-        next_page = {"StartRecordName": page["NextRecordName"], "StartRecordType": page["NextRecordType"]}
+            records = [_from_route53(record_set) for record_set in page["ResourceRecordSets"]]
+            if not page["IsTruncated"]:
+                return records, None
+            next_page = {"StartRecordName": page["NextRecordName"], "StartRecordType": page["NextRecordType"]}
         if "NextRecordIdentifier" in page:
             next_page["StartRecordIdentifier"] = page["NextRecordIdentifier"]
         return records, next_page

@@ -160,7 +160,12 @@ def fold(lines: Iterable[Line]) -> JournalState:
 
 def parse(data: bytes) -> list[Line]:
     """The readable lines of a journal file."""
-    return [line for raw in data.split(b"\n") if (line := _object(raw)) is not None]
+    return [line for _, line in _numbered(data)]
+
+
+def _numbered(data: bytes) -> list[tuple[int, Mapping[str, Any]]]:
+    raws = enumerate(data.split(b"\n"), 1)
+    return [(number, line) for number, raw in raws if (line := _object(raw)) is not None]
 
 
 def _object(raw: bytes) -> Line | None:
@@ -202,7 +207,9 @@ def parse_journal(data: bytes, where: Path | str) -> JournalState:
     newest = max((number for line in lines if isinstance(number := line.get("format"), int)), default=1)
     if newest > FORMAT:
         raise NewerJournal(path=where, format=newest, ours=FORMAT)
-    reason = find_fault(lines) or _find_broken_line(data)
+    reason = find_fault(numbered) or _find_broken_line(data)
+    if not lines and data.rpartition(b"\n")[0].strip():
+        reason = "it contains no line of hcp-dr"
     if reason is not None:
         raise JournalError(
             path=where,

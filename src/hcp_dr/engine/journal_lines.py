@@ -62,9 +62,10 @@ class Line(dict[str, Json]):
         return cast("Sequence[str]", self.get(name) or ())
 
 
-def find_fault(lines: Iterable[Line]) -> str | None:
-    """The fault of the first invalid line, None if all are valid. Unknown lines and fields are ignored."""
-    for number, line in enumerate(lines, 1):
+def find_fault(lines: Iterable[tuple[int, Line]]) -> str | None:
+    """The fault of the first invalid line, None if all are valid; each line is with its number. Unknown lines and
+    fields are ignored."""
+    for number, line in lines:
         kind = line.get("line")
         for name, (is_right, words) in _FIELDS.items():
             if name in line and not is_right(line[name]):
