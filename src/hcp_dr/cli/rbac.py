@@ -14,6 +14,7 @@ from hcp_dr.hypershift.access import iam, roles
 from hcp_dr.hypershift.access.permissions import SIDES
 from hcp_dr.kube.port import Object
 from hcp_dr.model import Side
+from hcp_dr.objects.naming import is_name
 
 Part = Literal["source", "destination", "hosted", "iam", "all"]
 DEFAULT_USER = "hcp-dr"
@@ -61,11 +62,13 @@ def _subject(user: str | None, group: str | None, service_account: str | None) -
             what="Roles are bound to one subject: --user, --group and --service-account exclude each other.",
             todo="Pass only one of these options.",
         )
+    if unusable := [each for each in (user, group) if each is not None and not (each and each.isprintable())]:
+        raise SettingsError(what=f"{unusable[0]!r} is not a name.", todo="Pass the name of a user or a group.")
     if group is not None:
         return roles.group(group)
     if service_account is not None:
         namespace, slash, name = service_account.partition("/")
-        if not (namespace and slash and name):
+        if not (slash and is_name(namespace) and is_name(name)):
             raise SettingsError(
                 what=f"{service_account} is not a service account's name.",
                 todo="Pass --service-account as NAMESPACE/NAME.",

@@ -17,7 +17,8 @@ from wsproto import ConnectionType
 from wsproto.connection import Connection
 from wsproto.events import BytesMessage, CloseConnection, Event, Message, Ping, TextMessage
 
-from hcp_dr.kube.mapping import AnswerError, StatusError
+from hcp_dr.kube.limits import MAX_BYTES
+from hcp_dr.kube.mapping import AnswerError, StatusError, details_of
 from hcp_dr.kube.port import Completed
 from hcp_dr.kube.transport import Call, Transport, parse
 
@@ -92,6 +93,8 @@ class _Session:
                         channel, content = content[0], content[1:]
                     if channel in channels:
                         channels[channel] += content
+                        if len(channels[channel]) > MAX_BYTES:
+                            raise AnswerError(f"the command printed more than {MAX_BYTES // 1024**2} MiB")
                     if event.message_finished:
                         channel = None
                         if channels[STATUS]:
@@ -126,7 +129,7 @@ def _exit_code(status: Mapping[str, Any]) -> int:
     if status.get("status") == "Success":
         return 0
     if status.get("reason") == "NonZeroExitCode":
-        for cause in (status.get("details") or {}).get("causes") or ():
-            if cause.get("reason") == "ExitCode":
-                return int(cause["message"])
+        for cause in details_of(status)[1]:
+            if cause.get("reason") == "ExitCode" and str(cause.get("message")).isdecimal():
+                return int(str(cause["message"]))
     raise StatusError(status, 0)

@@ -7,6 +7,7 @@ long messages, may contain data that must not be logged.
 from __future__ import annotations
 
 import json
+import math
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -109,37 +110,47 @@ def from_status(
     if code == 401:
         message = "Unauthorized"  # a server that refuses a token may quote it
     values = {"cluster": cluster, "verb": verb, "object": subject, "reason": message}
-    details = status.get("details") or {}
+    details, causes = details_of(status)
     if code in _BUSY:
         return errors.ServerBusy(retry_after=_seconds(retry_after or details.get("retryAfterSeconds")), **values)
     if code == 403 and _NO_SERVICE_ACCOUNT_YET in message:
         return errors.ServerBusy(retry_after=None, **values)
     if code == 409 and reason == "AlreadyExists":
         return errors.AlreadyExists(**values)
-    if any(cause.get("reason") == "NamespaceTerminating" for cause in details.get("causes") or ()):
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
         return errors.KubernetesError(**values)
     return _BY_CODE.get(code, errors.KubernetesError)(**values)
+
+
+def details_of(status: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[Mapping[str, Any], ...]]:
+    """The details of a Status object, and their causes; those of another type are left out."""
+    details = status.get("details")
+    details = details if isinstance(details, Mapping) else {}
+    causes = details.get("causes")
+    return details, tuple(each for each in causes if isinstance(each, Mapping)) if isinstance(causes, list) else ()
 
 
 def _status(response: httpx2.Response) -> Mapping[str, Any]:
     try:
         body = json.loads(response.content)
-    except (ValueError, httpx2.ResponseNotRead):
+    except (ValueError, RecursionError, httpx2.ResponseNotRead):
         return {}
     return body if isinstance(body, dict) and body.get("kind") == "Status" else {}
 
 
-def _seconds(retry_after: str | int | None) -> float | None:
-    """The seconds of a Retry-After header, a number or a date."""
-    if retry_after is None:
+def _seconds(retry_after: object) -> float | None:
+    """The seconds of a Retry-After header, a number or a date; None for any other value."""
+    if not isinstance(retry_after, str | int):
         return None
     try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
+        seconds = float(retry_after)
+    except (ValueError, OverflowError):
+        seconds = math.nan
+    if math.isfinite(seconds):
+        return max(0.0, seconds)
     try:
         return max(0.0, (parsedate_to_datetime(str(retry_after)) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

@@ -87,9 +87,12 @@ def test_one_subject_and_a_whole_one(hcp: Hcp) -> None:
     both = hcp("rbac", "--user", "a", "--group", "b")
     assert both.code == 3
     assert "exclude each other" in both.paragraph
-    half = hcp("rbac", "--service-account", "mover")
-    assert half.code == 3
-    assert "NAMESPACE/NAME" in half.paragraph
+    for name in ("mover", "a/b/c", "/mover", "ops/", "ops/Mover", "ops/\x1b[1m"):
+        half = hcp("rbac", "--service-account", name)
+        assert half.code == 3
+        assert "NAMESPACE/NAME" in half.paragraph
+    for option in ("--user", "--group"):
+        assert hcp("rbac", option, "\x1b[2J").code == hcp("rbac", option, "").code == 3
     assert hcp("rbac", "everything").code == 2
 
 
