@@ -163,7 +163,7 @@ def parse(data: bytes) -> list[Line]:
     return [line for _, line in _numbered(data)]
 
 
-def _numbered(data: bytes) -> list[tuple[int, Mapping[str, Any]]]:
+def _numbered(data: bytes) -> list[tuple[int, Line]]:
     raws = enumerate(data.split(b"\n"), 1)
     return [(number, line) for number, raw in raws if (line := _object(raw)) is not None]
 
@@ -203,7 +203,8 @@ def digest_after(digest: str, line: Line) -> str:
 def parse_journal(data: bytes, where: Path | str) -> JournalState:
     """The content of a journal file. `where` is its path, or a description of the object in the bucket. Raises
     NewerJournal, and JournalError for a line that hcp-dr never wrote."""
-    lines = parse(data)
+    numbered = _numbered(data)
+    lines = [line for _, line in numbered]
     newest = max((number for line in lines if isinstance(number := line.get("format"), int)), default=1)
     if newest > FORMAT:
         raise NewerJournal(path=where, format=newest, ours=FORMAT)

@@ -28,9 +28,9 @@ class Owner:
 def owners_of(item: Object) -> tuple[Owner, ...]:
     return tuple(
         Owner(
-            reference["apiVersion"],
-            reference["kind"],
-            reference["name"],
+            str(reference.get("apiVersion") or ""),
+            str(reference.get("kind") or ""),
+            str(reference.get("name") or ""),
             bool(reference.get("controller")),
             bool(reference.get("blockOwnerDeletion")),
         )

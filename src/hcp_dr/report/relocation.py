@@ -77,7 +77,7 @@ def _checks(story: JournalState) -> Iterator[dict[str, Any]]:
     lines = (*_last(story, "checked").values(), *_last(story, "done").values())
     for line in sorted(lines, key=lambda line: line.at):
         for check in line.checks:
-            yield {"step": line.step, **check}
+            yield {"step": line.step, "why": "", **check}
 
 
 def to_text(report: dict[str, Any]) -> str:
