@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -63,7 +64,11 @@ def read_remote_state(
 ) -> RemoteState:
     """Ports are passed as factories because opening one may fail. `backup_id` selects a relocation; by default it is
     the relocation named in the Leases, or the last in the bucket."""
-    leases = [_value_or_error(partial(_read_lease, each, namespace, name)) for each in (source, destination)]
+    with ThreadPoolExecutor(2) as pool:  # both together: a dead cluster takes all the time of a request
+        asked = [
+            pool.submit(_value_or_error, partial(_read_lease, each, namespace, name)) for each in (source, destination)
+        ]
+    leases = [each.result() for each in asked]
     named = {each.relocation for each in leases if isinstance(each, LeaseStatus) and each.last_run}
     ids = {backup_id} if backup_id else named
     return RemoteState(leases[0], leases[1], _value_or_error(lambda: find_newest(bucket(), namespace, name, ids)))
