@@ -27,7 +27,7 @@ from botocore.utils import FileWebIdentityTokenLoader
 from hcp_dr.aws.bucket import S3Bucket
 from hcp_dr.aws.instances import Ec2Instances, StsIdentity
 from hcp_dr.aws.limits import limit_client
-from hcp_dr.aws.mapping import translate_errors
+from hcp_dr.aws.mapping import MALFORMED, translate_errors
 from hcp_dr.aws.port import Bucket, Encryption, HostedZone, Identity, Instances
 from hcp_dr.aws.zone import Route53Zone
 from hcp_dr.errors import SettingsError
@@ -42,6 +42,7 @@ Service = Literal["s3", "ec2", "route53", "sts"]
 CONNECT_SECONDS = 5
 READ_SECONDS = 25
 _MOST_BYTES = 4 * 1024**2
+_UNUSABLE: tuple[type[Exception], ...] = (BotoCoreError, OSError, *MALFORMED)
 ENDPOINT_VARIABLES: Mapping[Service, str] = {
     "s3": "AWS_ENDPOINT_URL_S3",
     "ec2": "AWS_ENDPOINT_URL_EC2",
@@ -164,6 +165,17 @@ class _ClientFactory:
         self.credentials = self._session.get_credentials()
 
     def client(self, service: Service, region: str | None = None) -> Any:
+        try:
+            return self._new_client(service, region)
+        except _UNUSABLE as error:  # for an invalid endpoint, region or profile
+            raise SettingsError(
+                what=f"The client for AWS {service} cannot be created with these settings: "
+                f"{without_random_words(str(error))}.",
+                todo=f"Correct AWS_REGION, {ENDPOINT_VARIABLES[service]} (or AWS_ENDPOINT_URL), or the profile in the "
+                "files of AWS, and try again.",
+            ) from error
+
+    def _new_client(self, service: Service, region: str | None) -> Any:
         endpoint, bundle = self._endpoint(service), self._settings.ca_bundle
         config = Config(
             connect_timeout=CONNECT_SECONDS,
@@ -179,19 +191,13 @@ class _ClientFactory:
             response_checksum_validation="when_required",
         )
         new_client: Any = self._session.client  # one overload for each service
-        try:
-            client = new_client(
-                service,
-                region_name=region or self.region,
-                endpoint_url=endpoint,
-                verify=str(bundle) if bundle else None,
-                config=config,
-            )
-        except (BotoCoreError, ValueError) as error:  # for an invalid endpoint or region
-            raise SettingsError(
-                what=f"The client for AWS {service} cannot be created with these settings: {error}.",
-                todo=f"Correct AWS_REGION or {ENDPOINT_VARIABLES[service]} (or AWS_ENDPOINT_URL), and try again.",
-            ) from error
+        client = new_client(
+            service,
+            region_name=region or self.region,
+            endpoint_url=endpoint,
+            verify=str(bundle) if bundle else None,
+            config=config,
+        )
         limit_client(client)
         client.meta.events.register_last("before-call.s3.HeadBucket", _disable_redirects)
         return client
@@ -265,7 +271,7 @@ def _session(settings: AwsSettings) -> boto3.Session:
         session = boto3.Session(botocore_session=core, region_name=settings.region)
         credentials = session.get_credentials()
         profile = {} if settings.keys is not None else core.get_scoped_config()
-    except (BotoCoreError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except _UNUSABLE as error:
         # also for a credential_process that fails; the text may quote its output
         reason = without_random_words(" ".join(str(error).split())) or type(error).__name__
         raise SettingsError(what=f"The AWS credentials cannot be read: {reason}.") from error
@@ -326,8 +332,8 @@ class _LimitedProcess:
                 provider="credential_process", error_msg=f"{self._arguments[0]}: {error.strerror or error}"
             ) from error
         self.returncode = done.returncode
-        said = without_random_words(done.stderr.decode(errors="replace"))
-        return done.stdout, f"{self._arguments[0]} ended with exit code {done.returncode}: {said}".encode()
+        stderr = without_random_words(done.stderr.decode(errors="replace"))
+        return done.stdout, f"{self._arguments[0]} ended with exit code {done.returncode}: {stderr}".encode()
 
 
 def _assume_role(core: botocore.session.Session, identity: WebIdentity, settings: AwsSettings) -> None:

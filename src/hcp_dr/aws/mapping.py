@@ -46,7 +46,7 @@ _NO_CREDENTIALS = (
     exceptions.SSOError,
     exceptions.TokenRetrievalError,
 )
-_MALFORMED = (ResponseParserError, LookupError, AttributeError, TypeError, ValueError)
+MALFORMED: tuple[type[Exception], ...] = (ResponseParserError, LookupError, AttributeError, TypeError, ValueError)
 _OTHER = (exceptions.BotoCoreError, exceptions.UndefinedModelAttributeError)
 
 
@@ -71,7 +71,7 @@ def translate_errors(service: str, operation: str, subject: str) -> Iterator[Non
         raise errors.AwsDenied(service=service, operation=operation, object=subject, reason=_shorten(error)) from error
     except _OTHER as error:
         raise errors.AwsError(service=service, operation=operation, object=subject, reason=_shorten(error)) from error
-    except _MALFORMED as error:
+    except MALFORMED as error:
         reason = "the response does not have the form that the service sends"
         raise errors.AwsError(service=service, operation=operation, object=subject, reason=reason) from error
 

@@ -1,5 +1,5 @@
 """Limits of a response: its size, and its time from the first to the last byte. The timeouts of the HTTP library limit
-only the wait for the next byte, so that a server that sends one byte now and then would never be given up."""
+only the wait for the next byte, so that a request to a server that sends one byte now and then would never end."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 from hcp_dr import errors
+from hcp_dr.aws import client
 from hcp_dr.aws.client import ENDPOINT_VARIABLES, Aws, connect, settings_from
 from hcp_dr.aws.instances import StsIdentity
 from tests.unit.aws.conftest import KEYS
@@ -118,3 +119,29 @@ def test_a_process_that_gives_no_credentials(
         opened(simulator, AWS_CREDS=str(tmp_path / "creds"))
     assert told in caught.value.what
     assert "h1dden" not in caught.value.paragraph()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s3 = x",
+        "retries = x",
+        "services = mine\n[services mine]\ns3 =\n  endpoint_url = ://",
+        "services = that-is-not-there",
+        "max_attempts = x",
+        "use_fips_endpoint = maybe",
+        "region = mars/evil",
+        "sso_session = x",
+        "role_arn = x\ncredential_source = Nothing",
+        "role_arn = x\nsource_profile = default",
+    ],
+)
+def test_a_profile_with_values_of_other_types(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "credentials"
+    file.write_text(f"[default]\naws_access_key_id = AKIA\naws_secret_access_key = h1ddenS3cret\n{text}\n")
+    settings = settings_from({"AWS_CREDS": str(file)}, bucket="unit", zone_id="Z1", region="eu-west-1")
+    try:
+        for service in ENDPOINT_VARIABLES:
+            client._ClientFactory(settings).client(service)
+    except errors.SettingsError as error:
+        assert "h1dden" not in error.paragraph()  # noqa: PT017 - most of them are good enough for botocore
