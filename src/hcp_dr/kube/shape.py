@@ -36,6 +36,7 @@ _TEXTS_BY_NAME = _Type(
 _NUMBER = _Type("a number", lambda value: isinstance(value, int) and not isinstance(value, bool))
 _TYPES: Mapping[str, _Type] = {
     "spec.versions": _MAPPINGS,
+    "services.service": _TEXT,
     "status.allocatable": _MAPPING,
     **dict.fromkeys(("spec", "spec.template", "spec.selector", "spec.platform", "aws", "spec.networking"), _MAPPING),
     **dict.fromkeys(("persistentVolume", "servicePublishingStrategy", "loadBalancer", "spec.configuration"), _MAPPING),
@@ -43,14 +44,13 @@ _TYPES: Mapping[str, _Type] = {
     **dict.fromkeys(("containerStatuses", "initContainerStatuses", "volumes", "webhooks", "spec.services"), _MAPPINGS),
     **dict.fromkeys(("finalizers", "command", "args", "status.storedVersions"), _TEXTS),
     **dict.fromkeys(("labels", "annotations", "matchLabels", "nodeSelector"), _TEXTS_BY_NAME),
-    **dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "kind", "apiVersion", "type", "service"), _TEXT),
+    **dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "kind", "apiVersion", "type"), _TEXT),
     **dict.fromkeys(("deletionTimestamp", "hostname", "clusterName", "clusterID", "infraID", "providerID"), _TEXT),
     **dict.fromkeys(("pausedUntil", "serviceAccountName", "nodeName", "phase"), _TEXT),
     **dict.fromkeys(("replicas", "generation", "observedGeneration", "readyReplicas", "updatedReplicas"), _NUMBER),
     **dict.fromkeys(("availableReplicas", "restartCount"), _NUMBER),
 }
-_TOP = {"data": _TEXTS_BY_NAME, "binaryData": _TEXTS_BY_NAME, "status": _MAPPING}
-"""Fields with another type below the top."""
+_DATA_KINDS = ("Secret", "ConfigMap")
 _OPAQUE = frozenset({"managedFields", "annotations", "labels", "matchLabels", "openAPIV3Schema", "configuration"})
 """Fields below these have names of their own."""
 
@@ -62,9 +62,10 @@ def find_fault(item: Mapping[str, Any], *, named: bool = True) -> str | None:
         return "metadata is not a mapping"
     if named and not metadata.get("name"):
         return "metadata.name is missing"
-    for name, kind in _TOP.items():
-        if item.get(name) is not None and not kind.is_right(item[name]):
-            return f"{name} is not {kind.words}"
+    data = _TEXTS_BY_NAME if item.get("kind") in _DATA_KINDS else _MAPPING
+    for name, expected in (("data", data), ("binaryData", data), ("status", _MAPPING)):
+        if item.get(name) is not None and not expected.is_right(item[name]):
+            return f"{name} is not {expected.words}"
     return next(_faults({name: value for name, value in item.items() if name != "data"}, "", ""), None)
 
 

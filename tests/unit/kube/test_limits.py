@@ -148,7 +148,7 @@ MALFORMED: list[object] = [
     {"metadata": {"name": "a", "labels": {"a": 1}}},
     {"metadata": {"name": "a", "ownerReferences": ["x"]}},
     {"metadata": {"name": "a"}, "spec": "x"},
-    {"metadata": {"name": "a"}, "data": {"a": []}},
+    {"kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": []}},
 ]
 
 
