@@ -33,7 +33,7 @@
     ├── Contested                    61  another client keeps reverting an action
     ├── LeaseHeld                    62  another run of hcp-dr holds the Lease of this hosted cluster
     ├── LeaseLost                    63  this run no longer holds the Lease for certain
-    ├── OperatorClaimed              64  another relocation has stopped, or will stop, a HyperShift operator
+    ├── OperatorClaimed              64  a relocation that does not share a HyperShift operator will stop it
     └── Refused                      70  a guard failed
         ├── FenceBroken              71
         ├── NotOurs                  72

@@ -9,7 +9,8 @@ Common values have short forms:
                   written as the source's object that it was exported from. A Removable may say its side.
     Workload      "kube-apiserver 2 pod-a pod-b:70": replicas asked for and pods there, :70 for one on its way out with
                   a grace of 70 seconds. With "StatefulSet " before it, or "namespace/", where that differs.
-    Claim         "source ours", "source free", or "source clusters/two backup two-7": the side, and who holds it
+    Claim         the side, then "free", or the holders, separated by commas: "source ours stopped, clusters/two backup
+                  two-7 stopped before 2" with the operator's replicas before; registered is the usual state
     Fence         "holds"
     Guard         "proven"
     mappings      a list of objects, kept by kind and name, or by name, or, where the values are strings, as the sha256
@@ -29,7 +30,7 @@ from hcp_dr.hypershift.backup_objects import Restorable
 from hcp_dr.hypershift.deletion.protocol import Guard, Removable, removable
 from hcp_dr.hypershift.fence.state import RECONCILERS, WRITERS, Fence
 from hcp_dr.hypershift.machines.paused_objects import Held, held
-from hcp_dr.hypershift.operator_claim import Claim, Holder
+from hcp_dr.hypershift.operator_claim import HOLDER_ANNOTATION, Claim, Holder, Record, State
 from hcp_dr.hypershift.workloads import PodFact, Workload
 from hcp_dr.kube import resources
 from hcp_dr.kube.port import Object, Resource
@@ -115,10 +116,23 @@ def _workload(text: str) -> Workload:
 
 
 def _claim(text: str) -> Claim:
-    side, _, who = text.partition(" ")
+    side, _, holders = text.partition(" ")
     free = Claim(side, {"source": "mgmt-1"}.get(side, "mgmt-2"), "clusters/one", "one-1", None)  # type: ignore[arg-type]
-    who = free.me if who == "ours" else who
-    return free if who == "free" else dataclasses.replace(free, holder=Holder(who, "2026-11-29T01:00:00Z", "uid-of-it"))
+    if holders == "free":
+        return free
+    holders, _, before = holders.partition(" before ")
+    items = tuple(_holder(item.replace("ours", free.me), free) for item in holders.split(", ") if item != "nobody")
+    return dataclasses.replace(free, record=Record("uid-of-it", "7", items, int(before) if before else None))
+
+
+def _holder(text: str, claim: Claim) -> Holder:
+    words = text.split()
+    state = words.pop() if words[-1] in get_args(State) else "registered"
+    alone = words[-1] == "alone" and bool(words.pop())
+    side = "destination" if words[-1] == "aborts" and words.pop() else "source"
+    side = claim.side if words[0] == claim.hosted_cluster else side
+    key = HOLDER_ANNOTATION + words[0].replace("/", ".")
+    return Holder(key, " ".join(words), "2026-11-29T01:00:00Z", side, state, alone)  # type: ignore[arg-type]
 
 
 _SHORT: dict[Any, Callable[[Any], Any]] = {

@@ -6,7 +6,16 @@ from contextlib import nullcontext
 
 import pytest
 
+from hcp_dr.engine.step import Timeout
+from hcp_dr.hypershift import timeouts
 from hcp_dr_lab.tabletop import gate
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other relocations that have an operator stopped are awaited for a minute: in the test they do not go on."""
+    for name in ("OPERATOR_SHARED", "OPERATOR_FREE"):
+        monkeypatch.setattr(timeouts, name, Timeout(60.0, "", ""))
 
 
 @pytest.fixture

@@ -158,6 +158,56 @@ def test_it_goes_on_where_the_gate_is_open_again() -> None:
     assert [reason for reason in verdict.reasons if "operator of the destination" not in reason] == []
 
 
+def delete_an_input(here: Scene) -> None:
+    """As an abort of another relocation would, which created it."""
+    here.world.sides[1].client(manager="somebody").delete(r.SECRET, "registry-login-for-shop", "clusters")
+
+
+def test_an_input_that_is_deleted_before_is_created_again() -> None:
+    here = scene()
+    while_the_url_is_tried(here, lambda: delete_an_input(here))
+    assert here.operator.relocate().error is None
+    assert here.verdict().reasons == ()
+
+
+def test_an_input_that_is_deleted_meanwhile_closes_the_gate() -> None:
+    here = scene()
+    while_the_intent_is_mirrored(here, lambda: delete_an_input(here))
+    refused = here.operator.relocate().error
+    assert isinstance(refused, NotOurs)
+    assert "Secret registry-login-for-shop" in refused.what
+    assert is_paused_there(here)
+    here.world.hooks.clear()
+    assert here.operator.resume().error is None
+    assert here.verdict().reasons == ()
+
+
+def test_another_relocation_that_stops_the_operator_meanwhile_is_awaited() -> None:
+    here = scene()
+    there = here.world.sides[1].client()
+
+    def share() -> None:
+        holder = {"holder.hcp-dr.openshift.io/clusters.other": "stopped destination 2026-01-01T00:00:00Z other-1"}
+        meta = {"name": "hcp-dr.operator", "namespace": "default", "annotations": holder}
+        there.create(r.LEASE, {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta})
+        here.world.hooks.append(end_it_when_awaited)
+
+    def end_it_when_awaited(moment: Literal["before", "after"], request: Request) -> None:
+        del moment, request
+        if any(line["line"] == "wait" and "stopped" in line["until"] for line in here.operator.story().lines[-1:]):
+            here.world.hooks.remove(end_it_when_awaited)
+            there.delete(r.LEASE, "hcp-dr.operator", "default")
+
+    while_the_intent_is_mirrored(here, share)
+    ending = here.operator.relocate()
+    assert ending.error is None
+    [withdrawn] = [line for line in ending.story.lines if line["line"] == "withdrawn"]
+    [awaited] = [line["seen"] for line in ending.story.lines if line["line"] == "wait" and "stopped" in line["until"]]
+    assert "no other relocation has the HyperShift operator of the destination stopped" in withdrawn["because"]
+    assert "clusters/other backup other-1" in awaited
+    assert here.verdict().reasons == ()
+
+
 def test_a_bucket_that_does_not_answer_at_the_gate_is_asked_again() -> None:
     here = scene()
     failed: list[bool] = []

@@ -26,10 +26,11 @@ def performed(story: JournalState) -> dict[str, list[str]]:
 
 
 def settled(action: str) -> str:
-    """Without what only the doing can tell: versions of objects, names of a fence."""
+    """Without what only the doing can tell: versions of objects, names of a fence, times."""
     action = re.sub(r'(, )?"resourceVersion": "[^"]*"(?(1)|, )', "", action)
     action = re.sub(r"snapshot-\S+?\.db", "snapshot.db", action)
-    return re.sub(r"clusters/shop/shop-\w{6}", "shop-……", action)
+    action = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "then", action)
+    return re.sub(r"(clusters/shop/|backup |then )shop-\w{6}", "shop-……", action)
 
 
 BY_ITSELF = re.compile(

@@ -187,6 +187,10 @@ class Run:
                     self.last_refusal = decision
                     raise decision.error
                 case Wait():
+                    held_up = step.held_up(ports, self.case) if step.held_up else None
+                    if held_up is not None:
+                        attempt.waiting = {key: at for key, at in attempt.waiting.items() if key == held_up.until}
+                        decision = held_up
                     outcome = self._await(step, decision, attempt, mark if wake == decision.wake else None)
                     if outcome is not None:
                         yield outcome
@@ -315,8 +319,12 @@ class Run:
                     return True
                 case Refuse():
                     refused, error = decision, decision.error
+                case Wait():
+                    if first:
+                        self.journal.write("withdrawn", step=step.name, because=f"not yet: {decision.until}")
+                    return False  # the plan of the step waits
                 case _:
-                    raise TypeError(decision)  # a gate neither waits nor acts
+                    raise TypeError(decision)  # a gate does not act
         except HcpDrError as unanswered:
             error = unanswered
         if first:

@@ -286,7 +286,7 @@ Facts = TypeVar("Facts")
 
 
 Gate = Callable[[Ports, Case, RunState], Decision]
-"""Reads and decides: Done where the acts may follow at once, else Refuse."""
+"""Reads and decides: Done where the acts may follow at once, Refuse, or Wait where the step has to wait first."""
 
 
 def _unchanged(facts: Facts) -> Facts:
@@ -315,6 +315,8 @@ class Step(Generic[Facts]):
     checks: str = ""  # of a step that only reads: its proof, as a clause
     proof: bool = False  # observed again by a resume, whether or not done
     gate: Gate | None = None  # read right before its acts, after everything slow
+    held_up: Callable[[Ports, Case], Wait | None] | None = None
+    """Asked when the plan waits: another wait, which has to end first. The plan's waits then begin again."""
     announced: bool = False  # recorded in the Leases before it acts
     fallback: str = ""  # a sentence with the alternative if a need of this step cannot be met; shown with its errors
 

@@ -60,6 +60,22 @@ def existing(cluster: Kubernetes, wanted: Iterable[Restorable]) -> dict[tuple[st
     }
 
 
+def inputs_to_restore(ports: Ports, case: Case) -> tuple[Restorable, ...]:
+    """The Secrets and ConfigMaps that the HostedCluster and the NodePools reference."""
+    return tuple(
+        item
+        for item in to_restore(ports, case)
+        if item.entry.namespace == case.namespace and item.entry.kind in ("Secret", "ConfigMap")
+    )
+
+
+def missing_inputs(ports: Ports, case: Case) -> tuple[str, ...]:
+    """Inputs that the destination lacks: an abort of another relocation that created them may have deleted them."""
+    wanted = inputs_to_restore(ports, case)
+    found = existing(ports.destination, wanted)
+    return tuple(f"{item.entry.kind} {item.entry.name}" for item in wanted if item.entry.key not in found)
+
+
 def marked(body: Object, backup_id: str, **annotations: str) -> Object:
     """A copy with the annotation of its relocation, so that hcp-dr recognizes its own objects later."""
     meta = body["metadata"]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from hcp_dr.aws.port import Record, StoredObject
 from hcp_dr.engine.journal import RunState
-from hcp_dr.engine.step import Check, Decision, Done, Refuse
+from hcp_dr.engine.step import Check, Decision, Done, Refuse, Wait
 from hcp_dr.errors import RESUME, FenceBroken, HcpDrError, MachineUnsafe, NotOurs, Refused, SnapshotDoubtful
-from hcp_dr.hypershift.backup_objects import is_ours
+from hcp_dr.hypershift.backup_objects import is_ours, missing_inputs
 from hcp_dr.hypershift.dns.external_dns import read_external_dns
 from hcp_dr.hypershift.dns.handover import names_held
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, strangers_at
@@ -22,6 +22,7 @@ from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd.stored import find_snapshot
 from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.inventory import being_deleted
+from hcp_dr.hypershift.operator_claim import read_claim
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import DNS_HELD, FENCE
 from hcp_dr.hypershift.workloads import has_ready_pod
@@ -29,7 +30,7 @@ from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Snapshot, read_manifest
-from hcp_dr.objects.reading import dig, is_deleting
+from hcp_dr.objects.reading import dig, is_deleting, some
 from hcp_dr.upstream import OPERATOR, OPERATOR_NAMESPACE
 
 
@@ -41,7 +42,9 @@ class Facts:
     key: str  # of the snapshot
     hosted_cluster: Object | None  # on the destination
     deleting: tuple[str, ...]  # machine objects and NodePools of the destination
+    awaited: Wait | None  # while other relocations have the destination's HyperShift operator stopped
     operator_ready: bool  # a pod of the destination's HyperShift operator is Ready
+    missing: tuple[str, ...]  # inputs of the HostedCluster on the destination
     snapshot: Snapshot | None  # of the manifest, as it was verified
     stored: StoredObject | None  # in the bucket
     strangers: tuple[Record, ...]  # address records at the names that the destination's external-dns cannot replace
@@ -76,7 +79,9 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         key=snapshot.key if snapshot else case.snapshot_key,
         hosted_cluster=hosted_cluster,
         deleting=being_deleted(destination, case),
+        awaited=read_claim(ports, case, "destination").awaited(),
         operator_ready=has_ready_pod(destination, OPERATOR, OPERATOR_NAMESPACE),
+        missing=missing_inputs(ports, case) if hosted_cluster else (),
         snapshot=snapshot,
         stored=stored,
         strangers=strangers,
@@ -97,6 +102,8 @@ def _strangers(ports: Ports, case: Case, memory: RunState, hosted_cluster: Objec
 def plan(facts: Facts) -> Decision:
     if facts.unpaused:
         return Done("the destination's HostedCluster is unpaused already")
+    if facts.awaited is not None:
+        return facts.awaited
     error = _closed(facts)
     return Done("all that must be true is true", _checks(facts)) if error is None else Refuse(error)
 
@@ -125,6 +132,8 @@ def _closed(facts: Facts) -> HcpDrError | None:
             left=left,
             todo=f"Bring the HyperShift operator of the destination up, then run {RESUME}; or run `hcp-dr abort`.",
         )
+    if facts.missing:
+        return inputs_missing(facts.missing)
     replaced = _replaced(facts)
     if replaced is not None:
         return SnapshotDoubtful(
@@ -140,6 +149,15 @@ def _closed(facts: Facts) -> HcpDrError | None:
             todo=f"Find out whose records these are, and delete them if they may go; then run {RESUME}.",
         )
     return _unfenced(facts)
+
+
+def inputs_missing(names: tuple[str, ...]) -> NotOurs:
+    return NotOurs(
+        what=f"Missing on the destination: {some(names)}. The HostedCluster references them; another client deleted "
+        "them.",
+        left="The HostedCluster stays paused on the destination, and the control plane stays fenced.",
+        todo=f"Run {RESUME}: it creates them again.",
+    )
 
 
 def _replaced(facts: Facts) -> str | None:

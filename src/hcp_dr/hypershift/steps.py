@@ -14,6 +14,7 @@ BACKUP_RELEASE_DNS = "backup.release_dns"
 BY_HAND_ACCEPT_BACKUP = "by_hand.accept_backup"
 
 RESTORE_CARRY_AGAIN = "restore.carry_again"
+RESTORE_HOSTED_CLUSTER_INPUTS = "restore.hosted_cluster_inputs"
 RESTORE_HOSTED_CLUSTER = "restore.hosted_cluster"
 RESTORE_NODE_POOLS = "restore.node_pools"
 RESTORE_REFRESH_EXTERNAL_DNS = "restore.refresh_external_dns"

@@ -88,6 +88,16 @@ DELETED = Timeout(120.0, "the deleted objects are gone", "their finalizers are r
 OPERATOR_STOPPED = Timeout(
     300.0, "no pod of the destination's HyperShift operator is left, in an abort", "its grace period, and a kubelet"
 )
+OPERATOR_FREE = Timeout(
+    600.0,
+    "no other relocation has the HyperShift operator stopped, or is starting it again",
+    "longer than an abort has the destination's operator stopped",
+)
+OPERATOR_SHARED = Timeout(
+    1800.0,
+    "the last relocation with the HyperShift operator stopped has started it again",
+    "several teardowns in turn; the hosted cluster is already removed from that management cluster",
+)
 OPERATOR_BACK = Timeout(
     300.0, "the HyperShift operator has its pods back", "the pods start, and may have to pull their image"
 )
@@ -109,11 +119,6 @@ DESTINATION_NAMESPACES_GONE = Timeout(
 )
 FENCED_READY = Timeout(
     600.0, "the Deployments stopped by the fence are Ready again on the source", "the API servers start before them"
-)
-CLAIM_FREE = Timeout(
-    600.0,
-    "no other relocation has the destination's HyperShift operator stopped",
-    "longer than another abort keeps its claim",
 )
 
 

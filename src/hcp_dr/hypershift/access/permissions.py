@@ -90,6 +90,7 @@ REPAIRED = "for NodePools with auto-repair"
 HANDED = "for the handover of DNS names"
 CACHED = "for an external-dns with a cache"
 RELOCATED_BEFORE = "for a hosted cluster that was relocated before"
+BESIDE = "for a HostedCluster's namespace that another relocation created"
 OWNERS = "if the admission plugin OwnerReferencesPermissionEnforcement requires it, as in OpenShift"
 NAMED = "for undoing, if a Route with a host of its own requires it, as in OpenShift"
 _MARKS = (PARENT, NONCE_MARK)
@@ -191,6 +192,7 @@ _DESTINATION = (
     *_each(OWN, (SERVICE, ROUTE), "list", beyond=HANDED),
     *_each(OWN, (SERVICE, PERSISTENT_VOLUME_CLAIM), "list", beyond=UNDOING),
     *_each(EVERYWHERE, (NAMESPACE,), "patch", names=(OWN,)),
+    *_each(EVERYWHERE, (NAMESPACE,), "patch", names=(SHARED,), beyond=BESIDE),
     *_each(EVERYWHERE, (NAMESPACE,), "list watch", beyond=UNDOING),
     *_each(EVERYWHERE, (NAMESPACE,), "delete", names=(OWN,), beyond=UNDOING),
     *_each(EVERYWHERE, (*_OUTLIVING, PERSISTENT_VOLUME), "list", beyond=UNDOING),

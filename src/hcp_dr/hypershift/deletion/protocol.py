@@ -18,7 +18,7 @@ from hcp_dr.errors import RESUME, MachineUnsafe, NotProven
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.identity import nonce_of
 from hcp_dr.hypershift.operator_claim import read_claim
-from hcp_dr.hypershift.state import NONCE, UNPROVEN
+from hcp_dr.hypershift.state import NONCE, OPERATOR_BEFORE, UNPROVEN
 from hcp_dr.hypershift.workloads import Workload, workloads
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, POD
@@ -124,7 +124,8 @@ class Guard:
     alive: tuple[str, ...]  # controllers with pods, or with desired replicas
     destination_serves: bool  # its HostedCluster is available, and the fixed name answers with the nonce
     stranger: Stranger | None = None  # behind a kubeconfig, instead of a management cluster of this relocation
-    claim: str = ""  # if the operator is alive: a sentence about the owner of its claim
+    claim: str = ""  # if the operator is alive: a sentence about the record of its holders
+    unshared: Decision | None = None  # the next round towards being in that record again
 
     def refusal(self) -> Refuse | None:
         if self.stranger is not None:
@@ -139,6 +140,10 @@ class Guard:
                 )
             )
         return dangerous_alive("source", self.alive, self.claim)
+
+    def next_round(self) -> Decision | None:
+        """Before any deletion; None if deletions are safe."""
+        return self.refusal() or self.unshared
 
 
 def dangerous_alive(side: Side, alive: tuple[str, ...], claim: str = "") -> Refuse | None:
@@ -211,10 +216,16 @@ def running_operator(cluster: Kubernetes) -> tuple[str, ...]:
 
 
 def guard(ports: Ports, case: Case, memory: RunState) -> Guard:
+    claim = read_claim(ports, case, "source")
     operator = running_operator(ports.source)
-    claim = read_claim(ports, case, "source").describe() if operator else ""
+    before = memory.get(OPERATOR_BEFORE) or {}
     alive = (*operator, *running(ports.source, case))
-    return replace(proven(ports, case, memory), alive=alive, claim=claim)
+    return replace(
+        proven(ports, case, memory),
+        alive=alive,
+        claim=claim.describe() if operator else "",
+        unshared=claim.stopping((), before, "The remaining objects were not touched."),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,10 +244,7 @@ def _is_dangerous(item: Removable, dangerous: tuple[str, ...]) -> bool:
 def plan(facts: Facts) -> Decision:
     if not facts.items:
         return Done("none is left on the source")
-    refusal = facts.guard.refusal()
-    if refusal is not None:
-        return refusal
-    return remove(facts.items, facts.dangerous)
+    return facts.guard.next_round() or remove(facts.items, facts.dangerous)
 
 
 def remove(items: tuple[Removable, ...], dangerous: tuple[str, ...] = ()) -> Do | Wait:
@@ -301,7 +309,7 @@ def removing_step(
         plan=plan,
         foresee=foresee,
         afterwards=afterwards,
-        waits=(timeouts.DELETED,),
+        waits=(timeouts.DELETED, timeouts.OPERATOR_FREE),
     )
 
 

@@ -4,7 +4,7 @@
 The destination's HyperShift operator adds its finalizer even to a paused HostedCluster, and finishes its deletion by
 un-pausing Cluster API, deleting machines and wiping OIDC documents. So it has zero pods during the deletion of the
 HostedCluster and its NodePools, and no longer: other hosted clusters need it; concurrent aborts on the same destination
-take turns (`operator_claim`). No controller acts on the other restored objects (rule D)."""
+share the stop (`operator_claim`). No controller acts on the other restored objects (rule D)."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from hcp_dr.hypershift.deletion.protocol import (
     uncounted_pods,
 )
 from hcp_dr.hypershift.inventory import MACHINERY
-from hcp_dr.hypershift.operator_claim import Claim, read_claim
+from hcp_dr.hypershift.operator_claim import Claim, halfway, read_claim
 from hcp_dr.hypershift.state import DESTINATION_OPERATOR_BEFORE
-from hcp_dr.hypershift.workloads import Workload, scale, still_there, stop
+from hcp_dr.hypershift.workloads import Workload, still_there, stop
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr.kube.resources import (
     CONFIG_MAP,
@@ -148,14 +148,17 @@ class Governed:
     claim: Claim  # on the operator
     operator_before: Mapping[str, Any] | None  # remembered: replicas by Deployment
     started: Started
+    halfway: tuple[str, ...] = ()  # paused objects of other hosted clusters in deletion
 
 
 def governed(ports: Ports, case: Case, memory: RunState, resource: Resource) -> Governed:
+    claim = read_claim(ports, case, "destination")
     return Governed(
         items=made(ports, case, (resource,), case.namespace),
         alive=alive(ports, case),
         operator=operator_of(ports.destination),
-        claim=read_claim(ports, case, "destination"),
+        claim=claim,
+        halfway=halfway(ports.destination, case),
         operator_before=scope.replicas(memory, DESTINATION_OPERATOR_BEFORE, (OPERATOR,)),
         started=no_return.read_started(ports, case, memory),
     )
@@ -170,11 +173,16 @@ def remove_governed(facts: Governed, dangerous: tuple[str, ...] = ()) -> Decisio
     # An operator without pods cannot have acted on a later un-pausing.
     if started.control_plane or (started.unpaused and not stopped):
         return _refuse_started(facts, stopped=stopped)
-    unclaimed = facts.claim.awaited()
-    if unclaimed is not None:
-        return unclaimed
+    unregistered = facts.claim.registered("Nothing was deleted on the destination; the source stays fenced.")
+    if unregistered is not None:
+        return unregistered
     if facts.operator_before is None:
-        return Do((DESTINATION_OPERATOR_BEFORE.remember({item.name: item.replicas for item in facts.operator}),))
+        before = facts.claim.before
+        replicas = {item.name: item.replicas if before is None else before for item in facts.operator}
+        return Do((DESTINATION_OPERATOR_BEFORE.remember(replicas),))
+    shared = facts.claim.stopping(facts.operator, facts.operator_before, "")
+    if shared is not None:
+        return shared
     if not stopped:
         actions = stop("destination", facts.operator)
         if actions:
@@ -202,19 +210,8 @@ def _refuse_started(facts: Governed, *, stopped: bool) -> Refuse:
 
 
 def bring_operator_back(facts: Governed) -> Decision | None:
-    """Restores the operator's replicas once no object is left whose deletion it would finish; then releases the claim.
-    None if it has these replicas, or if another client changed them since."""
-    before = facts.operator_before or {}
-    actions = tuple(
-        scale("destination", item, int(before[item.name]))
-        for item in facts.operator
-        if before.get(item.name) and item.replicas == 0
-    )
-    if actions:
-        return facts.claim.awaited() or Do(actions)
-    if before and any(len(item.pods) < item.replicas for item in facts.operator):
-        wake = WatchTarget("destination", POD, OPERATOR_NAMESPACE)
-        return Wait(
-            "the destination's HyperShift operator is back", "pods are missing", timeouts.OPERATOR_BACK.seconds, wake
-        )
-    return facts.claim.give_back()
+    """The last relocation with the operator stopped restores its replicas, once no object is left whose deletion it
+    would finish. Any other does not wait for that: the source stays unavailable until its fence is lifted."""
+    if facts.claim.stoppers:
+        return facts.claim.given_back()
+    return facts.claim.returned(facts.operator, facts.operator_before or {}, facts.halfway)

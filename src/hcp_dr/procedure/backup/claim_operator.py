@@ -1,9 +1,8 @@
-"""Claims the source's HyperShift operator, which the teardown will stop, before any other change: of two relocations
-off one management cluster the second is refused here, not after its hosted cluster has moved.
+"""Registers the relocation as a holder of the source's HyperShift operator, which the teardown will stop, before any
+other change: so other relocations off the source share the stop, and a relocation onto the source is refused.
 
-Preflight has checked the claim, so that only relocations with the same start time compete here. The step also checks
-the claim on the destination's operator, which has to build the control plane; if two relocations claim the operators of
-each other's destination, both release their claims."""
+The step then reads the holders of the destination's operator, which has to build the control plane: a relocation off
+the destination stops it. If two relocations register on each other's destination, at least one steps back."""
 
 from __future__ import annotations
 
@@ -37,15 +36,14 @@ def plan(facts: Facts) -> Decision:
     source, destination = facts.source, facts.destination
     if source is None or destination is None:
         return Done("this relocation began without a claim; the teardown claims the operator")
-    if destination.other is not None:
-        return source.give_back() or destination.refused(_UNCHANGED)
-    return source.needed(_UNCHANGED) or Done(f"{OBJECT} on the source belongs to this relocation")
+    leaving = [each for each in destination.others if each.side == "source"]
+    if leaving:
+        return source.given_back() or destination.refused(_UNCHANGED, leaving)
+    return source.registered(_UNCHANGED) or Done(f"{OBJECT} on the source has this relocation")
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    if facts.source is None or facts.source.is_ours:
-        return replace(facts, source=None)
-    return replace(facts, source=facts.source.held())
+    return replace(facts, source=facts.source.after(decision) if facts.source else None)
 
 
 def look_back(ports: Ports, case: Case, memory: RunState) -> Claim:
@@ -54,7 +52,7 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Claim:
 
 
 def revert(claim: Claim) -> Decision:
-    return claim.give_back() or Done("this relocation has no claim on the source's operator")
+    return claim.given_back() or Done(f"{OBJECT} on the source does not have this relocation")
 
 
 STEP = Step(

@@ -9,6 +9,7 @@ from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import RESUME, NotProven
 from hcp_dr.hypershift import oidc_documents, timeouts
 from hcp_dr.hypershift.oidc_documents import Documents
+from hcp_dr.hypershift.operator_claim import stopped_on
 from hcp_dr.kube.resources import HOSTED_CLUSTER, SECRET
 from hcp_dr.model import Case, Ports
 from hcp_dr.upstream import OIDC_FINALIZER, SIGNING_KEY
@@ -64,7 +65,8 @@ STEP = Step(
     documented="-",
     observe=observe,
     plan=plan,
-    waits=(timeouts.OIDC_DOCUMENTS,),
+    waits=(timeouts.OIDC_DOCUMENTS, timeouts.OPERATOR_FREE),
+    held_up=stopped_on("destination"),
     checks="the OIDC documents are published with the former key",
     proof=True,
 )

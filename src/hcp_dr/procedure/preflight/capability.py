@@ -14,7 +14,7 @@ from hcp_dr.hypershift.access.permissions import denied
 from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.hypershift.machines.operator_build import Build, build_of, compare, pods_of_operator
 from hcp_dr.hypershift.oidc_documents import bucket_of
-from hcp_dr.hypershift.operator_claim import OBJECT, Holder, holder_on, waiting_for
+from hcp_dr.hypershift.operator_claim import OBJECT, Claim, read_claim, waiting_for
 from hcp_dr.kube.port import Kubernetes, Resource
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
@@ -51,8 +51,7 @@ class ClusterFacts:
     node_labels: tuple[dict[str, str], ...]
     snapshot_urls: int  # maxItems of restoreSnapshotURL in the schema; 0 without such a field
     denied: tuple[str, ...]
-    claimed_by: Holder | None = None  # another relocation with a claim on the operator
-    claim_readable: bool = True  # whether these credentials may read the claim
+    claim: Claim | None = None  # on the operator; None if these credentials may not read it
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,6 @@ def _read_cluster(ports: Ports, case: Case, side: Side, carried: Iterable[Resour
     cluster = ports.cluster(side)
     operator = cluster.find(DEPLOYMENT, OPERATOR, OPERATOR_NAMESPACE) or {}
     pods = pods_of_operator(cluster, operator)
-    claimed_by, claim_readable = _read_claim_holder(cluster)
     return ClusterFacts(
         side=side,
         server=cluster.server,
@@ -102,16 +100,15 @@ def _read_cluster(ports: Ports, case: Case, side: Side, carried: Iterable[Resour
         node_labels=tuple(dict(labels_of(node)) for node in cluster.list(NODE).items),
         snapshot_urls=_url_count(cluster.find(CUSTOM_RESOURCE_DEFINITION, URL_CRD)),
         denied=denied(cluster, side, case.namespace, case.name),
-        claimed_by=claimed_by,
-        claim_readable=claim_readable,
+        claim=_read_claim(ports, case, side),
     )
 
 
-def _read_claim_holder(cluster: Kubernetes) -> tuple[Holder | None, bool]:
+def _read_claim(ports: Ports, case: Case, side: Side) -> Claim | None:
     try:
-        return holder_on(cluster), True
+        return read_claim(ports, case, side)
     except Forbidden:
-        return None, False
+        return None
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -173,31 +170,31 @@ def _check_permissions(side: Side, denied_verbs: tuple[str, ...]) -> Check:
 
 
 def _check_claim(cluster: ClusterFacts) -> Check:
-    """Never acceptable: of two relocations with one operator, the first would start the operator again while the second
-    deletes."""
-    side, holder = cluster.side, cluster.claimed_by
-    if not cluster.claim_readable:
+    """Never acceptable: a relocation cannot share the operator with these holders, or needs it running."""
+    side, claim = cluster.side, cluster.claim
+    name = f"operator_claim.{side}"
+    if claim is None:
         todo = f"give the user of the {side} kubeconfig the roles that `hcp-dr rbac {side}` prints"
-        return Check(f"operator_claim.{side}", "unknown", f"not checked: no permission to read {OBJECT}", "", todo)
-    if holder is None:
-        return Check(
-            f"operator_claim.{side}",
-            "ok",
-            f"no other relocation is about to stop the HyperShift operator of the {side}",
+        return Check(name, "unknown", f"not checked: no permission to read {OBJECT}", "", todo)
+    if claim.record is not None and claim.record.fault:
+        seen = f"annotation {claim.record.fault} of {OBJECT} on the {side} has content that hcp-dr did not write"
+        why = "the relocations that share the HyperShift operator are not known for certain"
+        return Check(name, "blocked", seen, why, f"find out who wrote it, and remove it with {claim.remove_fault()}")
+    in_the_way = claim.unshareable if side == "source" else claim.others
+    if in_the_way:
+        aborted = all(each.side == "destination" for each in in_the_way)
+        acts = "is being aborted, and for some minutes keeps" if aborted else "keeps or will keep"
+        why = (
+            "a relocation of an older release, or of the same hosted cluster, does not share the operator"
+            if side == "source"
+            else "the operator has to build the control plane, and is stopped if this relocation is aborted"
         )
-    acts = "keeps or will keep" if holder.is_source else "is being aborted, and for some minutes keeps"
-    uses = (
-        "this relocation stops the operator too, and would start it again in the middle of the other's deletions"
-        if side == "source"
-        else "the operator has to build the control plane, and is stopped if this relocation is aborted"
-    )
-    return Check(
-        f"operator_claim.{side}",
-        "blocked",
-        f"another relocation {acts} the HyperShift operator of the {side} stopped ({OBJECT}): {holder}",
-        uses,
-        waiting_for(side),
-    )
+        seen = f"another relocation {acts} the HyperShift operator of the {side} stopped ({OBJECT}): "
+        return Check(name, "blocked", seen + "; ".join(map(str, in_the_way)), why, waiting_for(side, in_the_way))
+    if claim.others:
+        shared = "; ".join(map(str, claim.others))
+        return Check(name, "ok", f"the HyperShift operator of the {side} is shared with other relocations: {shared}")
+    return Check(name, "ok", f"no other relocation is about to stop the HyperShift operator of the {side}")
 
 
 def _check_destination(cluster: ClusterFacts, facts: Facts) -> list[Check]:

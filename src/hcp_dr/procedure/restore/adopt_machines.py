@@ -10,6 +10,7 @@ from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Step, 
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.machines import adoption
 from hcp_dr.hypershift.machines.adoption import Facts, check_safe, observe
+from hcp_dr.hypershift.operator_claim import stopped_on
 from hcp_dr.kube.port import Resource
 from hcp_dr.kube.resources import AWS_MACHINE, CLUSTER, HOSTED_CLUSTER, MACHINE, MACHINE_SET, NODE_POOL
 from hcp_dr.model import Unknown
@@ -115,7 +116,9 @@ STEP = Step(
     waits=(
         timeouts.PAUSE_SPREAD,
         timeouts.MACHINES_ADOPTED,
+        timeouts.OPERATOR_FREE,
     ),
+    held_up=stopped_on("destination"),
     foresee=foresee,
     afterwards=afterwards,
 )

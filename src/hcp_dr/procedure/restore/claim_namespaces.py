@@ -1,10 +1,14 @@
 """Creates the two namespaces on the destination. The documented procedure deletes both first, with their content; here
-the control plane namespace must be absent, created by this very relocation, or prepared and empty, and the
-HostedCluster's namespace is shared."""
+the control plane namespace must be absent, created by this very relocation, or prepared and empty.
+
+The HostedCluster's namespace is shared. If another relocation created it, this one adds itself as a holder, and an
+abort deletes the namespace only if it has no other holder: else it hands the namespace over to one of them. A namespace
+to be deleted is marked first, so that no relocation becomes a holder between the last look into it and its deletion."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Action, Check, Create, Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
@@ -14,12 +18,16 @@ from hcp_dr.hypershift.backup_objects import is_ours, is_prepared, marked
 from hcp_dr.hypershift.deletion.protocol import Removable, removable
 from hcp_dr.hypershift.deletion.rollback import strangers
 from hcp_dr.hypershift.inventory import RESOURCES
+from hcp_dr.hypershift.operator_claim import HOLDER_ANNOTATION, holder_key, stopped_on
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NAMESPACE, NODE_POOL, POD, STATEFUL_SET
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of, some
 from hcp_dr.objects.select import travels
 from hcp_dr.upstream import MADE_IN_EVERY_NAMESPACE
+
+REMOVED_ANNOTATION = "hcp-dr.openshift.io/removed"
+"""On a shared namespace that the abort of its relocation is about to delete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,7 @@ class Facts:
     shared_found: Object | None
     own: str
     own_found: Object | None
+    key: str = ""  # of the annotation of this hosted cluster as a holder of the shared namespace
     inside: tuple[str, ...] = ()  # content of a prepared namespace, besides objects that Kubernetes creates itself
 
 
@@ -42,6 +51,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         shared_found=ports.destination.find(NAMESPACE, case.namespace),
         own=own,
         own_found=namespace,
+        key=holder_key(f"{case.namespace}/{case.name}"),
         inside=_list_content(ports.destination, own) if prepared else (),
     )
 
@@ -75,6 +85,14 @@ def plan(facts: Facts) -> Decision:
                 todo=f"Inspect the content and find the owner; when the namespace is gone, run {RESUME}.",
             )
         )
+    removed = REMOVED_ANNOTATION in annotations_of(facts.shared_found or _NONE)
+    if removed:
+        return Wait(
+            f"Namespace {facts.shared} is gone from the destination",
+            "the relocation that created it is being aborted, and deletes it",
+            timeouts.DESTINATION_NAMESPACES_GONE.seconds,
+            WatchTarget("destination", NAMESPACE),
+        )
     if facts.shared_found is not None and is_deleting(facts.shared_found):
         return Refuse(
             NotOurs(
@@ -86,19 +104,22 @@ def plan(facts: Facts) -> Decision:
     actions: list[Action] = []
     if facts.shared_found is None:
         actions.append(Create("destination", NAMESPACE, _namespace(facts.shared, facts.backup_id)))
+    elif _is_anothers(facts.shared_found, facts.backup_id) and facts.key not in annotations_of(facts.shared_found):
+        actions.append(_annotate(facts.shared_found, {facts.key: facts.backup_id}))
     if found is None:
         actions.append(Create("destination", NAMESPACE, _namespace(facts.own, facts.backup_id)))
     elif not is_ours(found, facts.backup_id):
-        actions.append(_claim(found, facts.backup_id))
+        actions.append(_annotate(found, {RELOCATION_ANNOTATION: facts.backup_id}))
     return Do(tuple(actions)) if actions else Done(f"{facts.shared} and {facts.own} exist")
 
 
-def _claim(found: Object, backup_id: str) -> Patch:
-    """Conditional on the observed resourceVersion, so that only one of two relocations claims the namespace."""
-    meta = {
-        "resourceVersion": found["metadata"].get("resourceVersion"),
-        "annotations": {RELOCATION_ANNOTATION: backup_id},
-    }
+def _is_anothers(namespace: Object, backup_id: str) -> bool:
+    return annotations_of(namespace).get(RELOCATION_ANNOTATION, backup_id) != backup_id
+
+
+def _annotate(found: Object, annotations: Mapping[str, str | None]) -> Patch:
+    """Conditional on the observed resourceVersion: another relocation may change the same annotations."""
+    meta = {"resourceVersion": found["metadata"].get("resourceVersion"), "annotations": annotations}
     return Patch("destination", NAMESPACE, name_of(found), None, {"metadata": meta})
 
 
@@ -109,9 +130,12 @@ def _namespace(name: str, backup_id: str) -> Object:
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(
         facts,
-        shared_found=facts.shared_found or _namespace(facts.shared, facts.backup_id),
+        shared_found=_namespace(facts.shared, facts.backup_id),
         own_found=_namespace(facts.own, facts.backup_id),
     )
+
+
+_NONE: Object = {"metadata": {}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +146,31 @@ class Claimed:
     prepared: bool  # by an administrator, with roles in the namespace: released again, never deleted
     foreign: tuple[str, ...]  # objects of another owner, or objects that must not be deleted with a namespace
     conditions: str  # the messages of the namespace during its deletion
+    shared: Object | None = None  # the namespace, if other hosted clusters may use it
+    holders: Mapping[str, str] = field(default_factory=dict)  # other relocations: backup ids by annotation
+    key: str = ""  # the annotation of this relocation as a holder, if another one created the namespace
 
 
 def look_back(ports: Ports, case: Case, memory: RunState) -> tuple[Claimed, ...]:
-    namespaces = (ports.destination.find(NAMESPACE, name) for name in (case.control_plane_namespace, case.namespace))
-    return tuple(
-        Claimed(
-            removable(NAMESPACE, item, "destination"),
-            PREPARED_ANNOTATION in annotations_of(item),
-            strangers(ports, case, name_of(item)),
-            _read_conditions(item),
+    mine = holder_key(f"{case.namespace}/{case.name}")
+    found = []
+    for name in (case.control_plane_namespace, case.namespace):
+        item = ports.destination.find(NAMESPACE, name)
+        if item is None or not (is_ours(item, case.backup_id) or annotations_of(item).get(mine) == case.backup_id):
+            continue
+        marks = annotations_of(item)
+        found.append(
+            Claimed(
+                removable(NAMESPACE, item, "destination"),
+                PREPARED_ANNOTATION in marks,
+                strangers(ports, case, name),
+                _read_conditions(item),
+                shared=item if name == case.namespace else None,
+                holders={k: v for k, v in marks.items() if k.startswith(HOLDER_ANNOTATION) and k != mine},
+                key="" if is_ours(item, case.backup_id) else mine,
+            )
         )
-        for item in namespaces
-        if item is not None and is_ours(item, case.backup_id)
-    )
+    return tuple(found)
 
 
 def _read_conditions(namespace: Object) -> str:
@@ -144,6 +179,9 @@ def _read_conditions(namespace: Object) -> str:
 
 
 def revert(facts: tuple[Claimed, ...]) -> Decision:
+    shared = tuple(action for each in facts if each.shared and (action := _leave(each, each.shared)) is not None)
+    if shared:
+        return Do(shared)
     actions: tuple[Action, ...] = tuple(
         _release(each.namespace) if each.prepared else each.namespace.delete()
         for each in facts
@@ -173,6 +211,19 @@ def revert(facts: tuple[Claimed, ...]) -> Decision:
     return Done("every namespace of this relocation without foreign content is gone or released", checks)
 
 
+def _leave(claimed: Claimed, namespace: Object) -> Patch | None:
+    """The next change of the annotations of the shared namespace; None if it may be deleted, or has to be kept."""
+    marked = REMOVED_ANNOTATION in annotations_of(namespace)
+    if claimed.key:
+        return _annotate(namespace, {claimed.key: None})
+    if claimed.holders:
+        key, heir = min(claimed.holders.items())
+        return _annotate(namespace, {RELOCATION_ANNOTATION: heir, key: None})
+    if claimed.prepared or claimed.namespace.deleting or marked != bool(claimed.foreign):
+        return None
+    return _annotate(namespace, {REMOVED_ANNOTATION: None if marked else "true"})
+
+
 def _release(namespace: Removable) -> Patch:
     meta = {"resourceVersion": namespace.version, "annotations": {RELOCATION_ANNOTATION: None}}
     return Patch("destination", NAMESPACE, namespace.name, None, {"metadata": meta})
@@ -184,6 +235,7 @@ STEP = Step(
     observe=observe,
     plan=plan,
     afterwards=afterwards,
+    held_up=stopped_on("destination"),
     look_back=look_back,
     revert=revert,
 )

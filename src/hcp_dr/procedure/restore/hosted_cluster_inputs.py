@@ -5,7 +5,15 @@ from __future__ import annotations
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Step
-from hcp_dr.hypershift.backup_objects import DataFacts, after_missing, existing, is_ours, plan_missing, to_restore
+from hcp_dr.hypershift import steps
+from hcp_dr.hypershift.backup_objects import (
+    DataFacts,
+    after_missing,
+    existing,
+    inputs_to_restore,
+    is_ours,
+    plan_missing,
+)
 from hcp_dr.hypershift.deletion.protocol import removable
 from hcp_dr.hypershift.deletion.rollback import Made, revert
 from hcp_dr.kube.port import Object
@@ -16,11 +24,7 @@ from hcp_dr.objects.select import inputs_of, node_pools_of, referenced_config_ma
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> DataFacts:
-    wanted = tuple(
-        item
-        for item in to_restore(ports, case)
-        if item.entry.namespace == case.namespace and item.entry.kind in ("Secret", "ConfigMap")
-    )
+    wanted = inputs_to_restore(ports, case)
     return DataFacts(case.backup_id, wanted, existing(ports.destination, wanted))
 
 
@@ -50,7 +54,7 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Made:
 
 
 STEP = Step(
-    name="restore.hosted_cluster_inputs",
+    name=steps.RESTORE_HOSTED_CLUSTER_INPUTS,
     documented="8.6.3-3",
     observe=observe,
     plan=plan_missing,

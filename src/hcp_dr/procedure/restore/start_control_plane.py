@@ -21,17 +21,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import RunState
-from hcp_dr.engine.step import Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
+from hcp_dr.engine.step import Decision, Do, Done, Invalidate, Patch, Refuse, Step, Wait, WatchTarget
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken, MachineUnsafe, NotOurs, SnapshotDoubtful
 from hcp_dr.hypershift import gate, steps, timeouts
-from hcp_dr.hypershift.backup_objects import is_ours
+from hcp_dr.hypershift.backup_objects import is_ours, missing_inputs
 from hcp_dr.hypershift.dns.assign import Giving, read_assignment
 from hcp_dr.hypershift.etcd import restorable, restore_url
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
 from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.inventory import being_deleted
+from hcp_dr.hypershift.operator_claim import read_claim, stopped_on
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import FENCE
 from hcp_dr.kube.port import Object
@@ -59,6 +60,8 @@ class Facts:
     size: int  # of the snapshot, in bytes
     names: Giving | None = None  # names in handover to the destination, during the start
     judged: Etcd = restorable.NOT_LOOKED  # whether etcd can be restored; read while the HostedCluster is paused
+    awaited: Wait | None = None  # while other relocations have the destination's HyperShift operator stopped
+    missing: tuple[str, ...] = ()  # inputs of the HostedCluster; read while it is paused
     void: bool = False  # the backup's snapshot is not of the present fence
 
 
@@ -84,6 +87,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         judged=restorable.known(hosted_cluster, ports.source, case, memory, lost=is_lost(memory))
         if hosted_cluster and paused
         else restorable.NOT_LOOKED,
+        awaited=read_claim(ports, case, "destination").awaited(),
+        missing=missing_inputs(ports, case) if hosted_cluster and paused else (),
         void=paused and not is_lost(memory) and _is_void(manifest, memory),
     )
 
@@ -164,6 +169,9 @@ def plan(facts: Facts) -> Decision:
     url_error = _check_url(facts, paused=paused)
     if url_error is not None:
         return Refuse(url_error)
+    not_ready = _prepare_destination(facts) if paused else None
+    if not_ready is not None:
+        return not_ready
     unmarked: dict[str, dict[str, Any]] = {"metadata": {"annotations": {RESTORED_FROM_BACKUP: None}}}
     if paused:
         if version := dig(hosted_cluster, "metadata", "resourceVersion"):  # another client may change it
@@ -173,6 +181,13 @@ def plan(facts: Facts) -> Decision:
     if RESTORED_FROM_BACKUP in annotations_of(hosted_cluster):
         return Do((Patch("destination", HOSTED_CLUSTER, facts.name, facts.namespace, unmarked),))
     return _await_control_plane(facts)
+
+
+def _prepare_destination(facts: Facts) -> Decision | None:
+    """What other relocations may have taken away before the un-pause."""
+    if facts.missing:
+        return Do((Invalidate((steps.RESTORE_HOSTED_CLUSTER_INPUTS,), (), gate.inputs_missing(facts.missing)),))
+    return facts.awaited
 
 
 def _await_control_plane(facts: Facts) -> Decision:
@@ -247,7 +262,9 @@ def foresee(facts: Facts) -> Facts:
     hosted_cluster = facts.hosted_cluster or _created(facts, {"pausedUntil": "true"})
     fence = facts.fence and facts.fence.made()
     judged = facts.judged if facts.hosted_cluster else restorable.JUDGED
-    return replace(facts, fence=fence, hosted_cluster=hosted_cluster, url=None, void=False, judged=judged)
+    return replace(
+        facts, fence=fence, hosted_cluster=hosted_cluster, url=None, void=False, judged=judged, awaited=None, missing=()
+    )
 
 
 def _created(facts: Facts, spec: dict[str, str]) -> Object:
@@ -268,9 +285,10 @@ STEP = Step(
     documented="8.6.3-6",
     observe=observe,
     plan=plan,
-    waits=(timeouts.CONTROL_PLANE_SERVES,),
+    waits=(timeouts.OPERATOR_FREE, timeouts.CONTROL_PLANE_SERVES),
     announced=True,
     gate=gate.look_through,
+    held_up=stopped_on("destination"),
     foresee=foresee,
     afterwards=afterwards,
 )

@@ -13,6 +13,7 @@ from hcp_dr.errors import NotOurs
 from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.deletion.protocol import Guard, Removable, proven, removable
 from hcp_dr.hypershift.deletion.remains import left_on_source, outside, taken_nodes
+from hcp_dr.hypershift.operator_claim import stopped_on
 from hcp_dr.hypershift.state import ENDPOINT_SERVICES
 from hcp_dr.hypershift.workloads import workloads
 from hcp_dr.kube.port import Object
@@ -157,7 +158,8 @@ STEP = Step(
     documented="8.6.4-6,7",
     observe=observe,
     plan=plan,
-    waits=(timeouts.NAMESPACE_GONE,),
+    waits=(timeouts.NAMESPACE_GONE, timeouts.OPERATOR_FREE),
+    held_up=stopped_on("source"),
     foresee=foresee,
     afterwards=afterwards,
 )

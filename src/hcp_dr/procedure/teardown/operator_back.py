@@ -1,7 +1,7 @@
 """Starts the source's HyperShift operator again, for the other hosted clusters there. Condition: no object of this
 hosted cluster is left whose deletion the operator would finish, because an operator with a half-deleted HostedCluster
-deletes the live cluster's OIDC documents (rule F2). The step then releases the claim, so that another relocation may
-stop the operator.
+deletes the live cluster's OIDC documents (rule F2). If other relocations have the operator stopped, the last of them
+starts it, and this step waits: the deletion of the namespace needs the operator.
 
 An operator with zero replicas before stays at zero, because the engineer who stopped the operator had a reason;
 replicas that another client has set since are kept. An operator at zero is a warning: no hosted cluster there is
@@ -14,17 +14,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import RunState
-from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Wait, WatchTarget
+from hcp_dr.engine.step import Decision, Done, Refuse, Step
 from hcp_dr.errors import RESUME, MachineUnsafe
 from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.deletion.protocol import operator_of
 from hcp_dr.hypershift.deletion.remains import left_on_source
-from hcp_dr.hypershift.operator_claim import Claim, at_zero, read_claim
+from hcp_dr.hypershift.operator_claim import Claim, at_zero, halfway, read_claim
 from hcp_dr.hypershift.state import OPERATOR_BEFORE
-from hcp_dr.hypershift.workloads import Workload, scale
-from hcp_dr.kube.resources import POD
+from hcp_dr.hypershift.workloads import Workload
 from hcp_dr.model import Case, Ports
-from hcp_dr.upstream import OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr.upstream import OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +32,16 @@ class Facts:
     operator: tuple[Workload, ...]
     claim: Claim  # on the operator
     before: Mapping[str, Any]  # remembered: replicas by Deployment
+    halfway: tuple[str, ...] = ()  # paused objects of other hosted clusters in deletion
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
+    claim = read_claim(ports, case, "source")
     return Facts(
         remaining=left_on_source(ports, case),
         operator=operator_of(ports.source),
-        claim=read_claim(ports, case, "source"),
+        claim=claim,
+        halfway=halfway(ports.source, case),
         before=scope.replicas(memory, OPERATOR_BEFORE, (OPERATOR,)) or {},
     )
 
@@ -54,20 +56,9 @@ def plan(facts: Facts) -> Decision:
                 todo=f"Find out who created these objects again, then run {RESUME} soon.",
             )
         )
-    actions = tuple(
-        scale("source", item, int(facts.before[item.name]))
-        for item in facts.operator
-        if facts.before.get(item.name) and item.replicas != facts.before[item.name]
-    )
-    if actions:
-        left = "This hosted cluster is removed from the source; the source's HyperShift operator stays stopped."
-        return facts.claim.needed(left) or Do(actions)
-    if any(len(item.pods) < item.replicas for item in facts.operator):
-        wake = WatchTarget("source", POD, OPERATOR_NAMESPACE)
-        return Wait("the operator's pods are back", "pods are missing", timeouts.OPERATOR_BACK.seconds, wake)
-    claim_release = facts.claim.give_back()
-    if claim_release is not None:
-        return claim_release
+    next_round = facts.claim.returned(facts.operator, facts.before, facts.halfway)
+    if next_round is not None:
+        return next_round
     if facts.operator and not any(item.replicas for item in facts.operator):
         return Done("the source's HyperShift operator was at zero before, and stays at zero", (at_zero(facts.claim),))
     return Done("the source's HyperShift operator has its replicas back")
@@ -76,13 +67,14 @@ def plan(facts: Facts) -> Decision:
 def foresee(facts: Facts) -> Facts:
     stopped = tuple(replace(item, replicas=0, pods=()) for item in facts.operator)
     before = dict(facts.before) or {item.name: item.replicas for item in facts.operator}
-    return replace(facts, remaining=(), operator=stopped, before=before, claim=facts.claim.held())
+    return replace(facts, remaining=(), operator=stopped, before=before, claim=facts.claim.held("stopped"))
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    if decision == facts.claim.give_back():
-        return replace(facts, claim=replace(facts.claim, holder=None))
-    return replace(facts, operator=(), claim=facts.claim.held())
+    claim = facts.claim.after(decision)
+    if claim != facts.claim:
+        return replace(facts, claim=claim)
+    return replace(facts, operator=(), claim=facts.claim.unshared(), halfway=())
 
 
 STEP = Step(
@@ -90,7 +82,7 @@ STEP = Step(
     documented="-",
     observe=observe,
     plan=plan,
-    waits=(timeouts.OPERATOR_BACK,),
+    waits=(timeouts.OPERATOR_SHARED, timeouts.OPERATOR_BACK),
     foresee=foresee,
     afterwards=afterwards,
 )

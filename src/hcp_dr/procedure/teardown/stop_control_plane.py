@@ -41,12 +41,15 @@ RETAIN_SECONDS = 10.0
 _POLICY = ("spec", "persistentVolumeClaimRetentionPolicy", "whenScaled")
 
 
+_LEFT = "hcp-dr deletes no object on the source, and the source's HyperShift operator still runs."
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     namespace: str
     guard: Guard
     operator: tuple[Workload, ...]
-    claim: Claim  # on the operator
+    claim: Claim  # on the operator, read before it
     own: tuple[Workload, ...]  # of the control plane namespace
     volumes_at_stake: tuple[str, ...]  # StatefulSets that delete their volume claims at scale-down
     endpoint_services: Mapping[str, str]  # VPC endpoint services of the load balancers, by AWSEndpointService
@@ -63,11 +66,12 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     sets = ports.source.list(STATEFUL_SET, namespace).items
     hosted_cluster = ports.source.find(HOSTED_CLUSTER, case.name, case.namespace)
     endpoints = ports.source.list(AWS_ENDPOINT_SERVICE, namespace).items
+    claim = read_claim(ports, case, "source")
     return Facts(
         namespace=namespace,
         guard=proven(ports, case, memory),
         operator=operator_of(ports.source),
-        claim=read_claim(ports, case, "source"),
+        claim=claim,
         own=workloads(ports.source, namespace, DEPLOYMENT, STATEFUL_SET),
         volumes_at_stake=tuple(name_of(item) for item in sets if dig(item, *_POLICY) == "Delete"),
         endpoint_services={
@@ -112,15 +116,13 @@ def plan(facts: Facts) -> Decision:
                 todo=f"Find out who lifted the pause, then run {RESUME} to fence the source again.",
             )
         )
-    claim = facts.claim.needed(
-        "hcp-dr deletes no object on the source, and the source's HyperShift operator still runs."
-    )
-    if claim is not None:
-        return claim
+    unregistered = facts.claim.registered(_LEFT)
+    if unregistered is not None:
+        return unregistered
     if facts.before is None:
         return Do(
             (
-                OPERATOR_BEFORE.remember({item.name: item.replicas for item in facts.operator}),
+                OPERATOR_BEFORE.remember(_replicas(facts)),
                 ENDPOINT_SERVICES.remember(dict(facts.endpoint_services)),
             )
         )
@@ -137,11 +139,19 @@ def plan(facts: Facts) -> Decision:
                 f"for {facts.now - facts.retained:.0f} of {RETAIN_SECONDS:.0f} s",
                 timeouts.VOLUMES_RETAINED.seconds,
             )
+    return _stop(facts, reconcilers) or _done(facts.before)
+
+
+def _stop(facts: Facts, reconcilers: tuple[Workload, ...]) -> Decision | None:
+    """One group after another; the operator is shared with other relocations."""
     for owner, group, namespace in (
         (CONTROL_PLANE_OPERATOR, reconcilers, facts.namespace),
         ("control plane", facts.own, facts.namespace),
         ("HyperShift operator", facts.operator, OPERATOR_NAMESPACE),
     ):
+        shared = facts.claim.stopping(group, facts.before or {}, _LEFT) if namespace == OPERATOR_NAMESPACE else None
+        if shared is not None:
+            return shared
         if all(item.stopped for item in group):
             continue
         actions = stop("source", group)
@@ -151,10 +161,20 @@ def plan(facts: Facts) -> Decision:
         return Wait(
             f"no pod of the source's {owner} is left", still_there(group), timeouts.CONTROL_PLANE_STOPPED.seconds, wake
         )
+    return None
+
+
+def _done(before: Mapping[str, int]) -> Done:
     because = "the operator and all workloads of the control plane namespace have zero pods"
-    if not any(facts.before.values()):
+    if not any(before.values()):
         because += "; the operator had zero replicas before, set by no known relocation"
     return Done(because)
+
+
+def _replicas(facts: Facts) -> dict[str, int]:
+    """If another relocation has the operator stopped, the replicas before that."""
+    before = facts.claim.before
+    return {item.name: item.replicas if before is None else before for item in facts.operator}
 
 
 def _retain(facts: Facts) -> Do:
@@ -174,10 +194,12 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    if not facts.claim.is_ours:
-        return replace(facts, claim=facts.claim.held())
+    is_starting = isinstance(decision, Wait) and any(each.state == "starting" for each in facts.claim.stoppers)
+    claim = facts.claim.unshared() if is_starting else facts.claim.after(decision)
+    if claim != facts.claim:
+        return replace(facts, claim=claim)
     if facts.before is None:
-        return replace(facts, before={item.name: item.replicas for item in facts.operator})
+        return replace(facts, before=_replicas(facts))
     if facts.cleaning:
         return replace(facts, cleaning=())
     reconcilers = tuple(item for item in facts.own if item.name in RECONCILERS)
@@ -200,6 +222,7 @@ STEP = Step(
     plan=plan,
     waits=(
         timeouts.VOLUMES_RETAINED,
+        timeouts.OPERATOR_FREE,
         timeouts.CONTROL_PLANE_STOPPED,
     ),
     foresee=foresee,

@@ -13,6 +13,7 @@ from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.backup_objects import differing_keys
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.inventory import RESOURCES
+from hcp_dr.hypershift.operator_claim import stopped_on
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, MACHINE, NODE_POOL, SECRET, STATEFUL_SET
 from hcp_dr.model import Case, Ports
@@ -240,7 +241,9 @@ STEP = Step(
     waits=(
         timeouts.PLACEMENT,
         timeouts.IGNITION_TOLD,
+        timeouts.OPERATOR_FREE,
     ),
+    held_up=stopped_on("destination"),
     checks="the hosted cluster is available on the destination, with all objects of the backup",
     proof=True,
 )
