@@ -61,7 +61,7 @@ class Holder:
 
     @property
     def has_it_stopped(self) -> bool:
-        return self.state != "registered"
+        return self.state != "registered" or (self.alone and self.side == "destination")
 
     def __str__(self) -> str:
         return f"{self.who}, since {self.since}"
@@ -211,9 +211,9 @@ class Claim:
         before = self.before_or(remembered)
         stopped = [item for item in operator if item.replicas == 0]
         if before and stopped:
-            refusal = self._refused_record()
-            if refusal is not None:
-                return refusal
+            barred = self._barred("The HyperShift operator there stays stopped.")
+            if barred is not None:
+                return barred
             if halfway:
                 return Wait(
                     f"no paused HostedCluster or NodePool is being deleted on the {self.side}",

@@ -92,6 +92,9 @@ def plan(facts: Facts) -> Decision:
             "the relocation that created it is being aborted, and deletes it",
             timeouts.DESTINATION_NAMESPACES_GONE.seconds,
             WatchTarget("destination", NAMESPACE),
+            todo="Finish that abort: `hcp-dr resume` with its settings. Only if it no longer exists: "
+            f'`kubectl --kubeconfig "$MGMT2_KUBECONFIG" annotate namespace {facts.shared} {REMOVED_ANNOTATION}-`. '
+            f"Then run {RESUME}.",
         )
     if facts.shared_found is not None and is_deleting(facts.shared_found):
         return Refuse(

@@ -233,6 +233,8 @@ def revert(facts: Governed) -> Decision:
     next_round = remove_governed(facts, dangerous=(OIDC_FINALIZER,)) or bring_operator_back(facts)
     if next_round is not None:
         return next_round
+    if facts.claim.stoppers:
+        return Done("the destination has no HostedCluster of this relocation; another relocation starts the operator")
     before = facts.operator_before or {}
     changed = [item for item in facts.operator if before.get(item.name, item.replicas) != item.replicas]
     seen = ", ".join(
