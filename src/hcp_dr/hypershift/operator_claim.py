@@ -91,7 +91,7 @@ class Record:
         before, text = None, annotations.get(BEFORE_ANNOTATION)
         fault = ""
         if text is not None:
-            before = int(text) if text.isascii() and text.isdecimal() else MOST_REPLICAS + 1
+            before = int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else MOST_REPLICAS + 1
             fault = BEFORE_ANNOTATION if before > MOST_REPLICAS else ""
         holders = []
         for key, value in sorted(annotations.items()):
