@@ -194,7 +194,7 @@ def test_another_relocation_that_stops_the_operator_meanwhile_is_awaited() -> No
 
     def end_it_when_awaited(moment: Literal["before", "after"], request: Request) -> None:
         del moment, request
-        if any(line["line"] == "wait" and "stopped" in line["until"] for line in here.operator.story().lines[-1:]):
+        if any(line["line"] == "wait" and "stopped" in str(line["until"]) for line in here.operator.story().lines[-1:]):
             here.world.hooks.remove(end_it_when_awaited)
             there.delete(r.LEASE, "hcp-dr.operator", "default")
 
@@ -202,9 +202,11 @@ def test_another_relocation_that_stops_the_operator_meanwhile_is_awaited() -> No
     ending = here.operator.relocate()
     assert ending.error is None
     [withdrawn] = [line for line in ending.story.lines if line["line"] == "withdrawn"]
-    [awaited] = [line["seen"] for line in ending.story.lines if line["line"] == "wait" and "stopped" in line["until"]]
-    assert "no other relocation has the HyperShift operator of the destination stopped" in withdrawn["because"]
-    assert "clusters/other backup other-1" in awaited
+    [awaited] = [
+        line["seen"] for line in ending.story.lines if line["line"] == "wait" and "stopped" in str(line["until"])
+    ]
+    assert "no other relocation has the HyperShift operator of the destination stopped" in str(withdrawn["because"])
+    assert "clusters/other backup other-1" in str(awaited)
     assert here.verdict().reasons == ()
 
 

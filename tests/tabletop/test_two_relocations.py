@@ -453,7 +453,8 @@ def test_a_claim_that_an_older_release_wrote_is_shared_once_its_relocation_goes_
 def test_a_claim_that_is_left_is_seen_from_outside() -> None:
     here = scene()
     assert here.operator.relocate().error is None
-    left = {"name": CLAIM[0], "namespace": CLAIM[1], "annotations": {"of": f"clusters/{NAME}"}}
+    holder = {f"holder.hcp-dr.openshift.io/clusters.{NAME}": "registered source 2026-01-01T00:00:00Z it"}
+    left = {"name": CLAIM[0], "namespace": CLAIM[1], "annotations": holder}
     body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": left, "spec": {"holderIdentity": "it"}}
     here.world.sides[0].client().create(r.LEASE, body)
     assert here.verdict().reasons == ("left on the source: Lease default/hcp-dr.operator",)

@@ -110,11 +110,13 @@ def _belongs(item: Object, names: HostedClusterNames) -> bool:
 
 
 def _is_held_for(lease: Object, names: HostedClusterNames) -> bool:
-    """Return whether a relocation still owns the Lease permanently. A renewed Lease expires by itself."""
-    values, spec = (lease["metadata"].get("annotations") or {}).values(), lease.get("spec") or {}
-    return (
-        f"{names.namespace}/{names.name}" in values and bool(spec.get("holderIdentity")) and not spec.get("renewTime")
+    """Return whether a relocation still owns the Lease permanently, alone or with others. A renewed Lease expires by
+    itself."""
+    annotations, spec = lease["metadata"].get("annotations") or {}, lease.get("spec") or {}
+    held = f"{names.namespace}/{names.name}" in annotations.values() or any(
+        key.endswith(f"/{names.namespace}.{names.name}") for key in annotations
     )
+    return held and bool(spec.get("holderIdentity")) and not spec.get("renewTime")
 
 
 def _words(kind: Resource, item: Object) -> str:
