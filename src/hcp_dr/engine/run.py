@@ -187,10 +187,7 @@ class Run:
                     self.last_refusal = decision
                     raise decision.error
                 case Wait():
-                    held_up = step.held_up(ports, self.case) if step.held_up else None
-                    if held_up is not None:
-                        attempt.waiting = {key: at for key, at in attempt.waiting.items() if key == held_up.until}
-                        decision = held_up
+                    decision = self._held_up(step, ports, attempt) or decision
                     outcome = self._await(step, decision, attempt, mark if wake == decision.wake else None)
                     if outcome is not None:
                         yield outcome
@@ -242,6 +239,20 @@ class Run:
                 *self.watch_schedules.get(watch.page.name, WatchSchedule()).describe(watch.page.name, self.clock.now()),
             )
         )
+
+    def _held_up(self, step: Step[Any], ports: Ports, attempt: _Pass) -> Wait | None:
+        """The wait that has to end before the plan's. If this cannot be read, the plan waits."""
+
+        def ask() -> Wait | None:
+            try:
+                return step.held_up(ports, self.case) if step.held_up else None
+            except HcpDrError:
+                return None
+
+        [held_up] = self._run_all([ask]) if step.held_up else [None]
+        if held_up is not None:
+            attempt.waiting = {until: at for until, at in attempt.waiting.items() if until == held_up.until}
+        return held_up
 
     def _await(self, step: Step[Any], wait: Wait, attempt: _Pass, mark: str | None) -> Done | None:
         """Wait until a change is possible. Returns the step's outcome after a deadline that is not an error."""

@@ -427,6 +427,40 @@ def test_a_wait_is_journaled_once_and_told_at_every_look() -> None:
     assert told[-1].text == "until the pod is there; seen: no pod"
 
 
+def test_a_wait_that_is_held_up_is_that_of_the_other_and_begins_again() -> None:
+    """Its own time does not run out while the other one lasts."""
+    table = Table()
+    other = Wait("the operator is back", "it is stopped", 100.0)
+    held_up = lambda *_: other if 5 < table.clock.seconds < 50 else None  # noqa: E731
+    with pytest.raises(TimedOut) as caught:
+        table.run().carry_out_one(replace(step(lambda _: WAIT), held_up=held_up))
+    assert 50 + WAIT.limit <= table.clock.seconds < 55 + WAIT.limit
+    assert "the pod is there" in caught.value.what
+    assert [line["until"] for line in table.log.lines if line["line"] == "wait"] == [
+        "the pod is there",
+        "the operator is back",
+        "the pod is there",
+    ]
+
+
+def test_a_wait_that_is_held_up_for_long_ends_with_what_holds_it_up() -> None:
+    table = Table()
+    held_up = replace(step(lambda _: WAIT), held_up=lambda *_: Wait("the operator is back", "stopped", 30.0))
+    with pytest.raises(TimedOut) as caught:
+        table.run().carry_out_one(held_up)
+    assert "the operator is back" in caught.value.what
+
+
+def test_what_may_hold_up_a_wait_and_cannot_be_read_does_not() -> None:
+    def unanswered(*_: object) -> Wait | None:
+        raise ClusterUnreachable(cluster="destination", verb="get", object="Lease", reason="gone")
+
+    table = Table()
+    with pytest.raises(TimedOut) as caught:
+        table.run().carry_out_one(replace(step(lambda _: WAIT), held_up=unanswered))
+    assert "the pod is there" in caught.value.what
+
+
 def test_two_waits_of_a_step_have_a_deadline_each() -> None:
     table = Table()
     plan = lambda _: Wait("first" if table.clock.seconds < 9 else "second", "nothing", 10.0)  # noqa: E731
