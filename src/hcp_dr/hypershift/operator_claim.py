@@ -226,9 +226,11 @@ class Claim:
             if self.mine is None or self.mine.state != "starting":
                 return self._written("starting", before)
             return Do(tuple(scale(self.side, item, before) for item in stopped))
-        if any(len(item.pods) < item.replicas for item in operator):
+        missing = [item for item in operator if len(item.pods) < item.replicas]
+        if missing or any(item.replicas and not any(pod.ready for pod in item.pods) for item in operator):
+            seen = "pods are missing" if missing else "no pod is Ready"
             wake = WatchTarget(self.side, POD, OPERATOR_NAMESPACE)
-            return Wait("the operator's pods are back", "pods are missing", timeouts.OPERATOR_BACK.seconds, wake)
+            return Wait("the operator's pods are back", seen, timeouts.OPERATOR_BACK.seconds, wake)
         return self.given_back()
 
     def released_stop(self) -> Decision | None:

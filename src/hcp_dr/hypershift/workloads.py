@@ -21,6 +21,7 @@ class PodFact:
     uid: str
     grace: int | None  # seconds of grace in its deletion; None while it is not being deleted
     container: str = ""  # the first one
+    ready: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def workload(item: Object, pods: Iterable[Object]) -> Workload:
 def _pod(pod: Object) -> PodFact:
     grace = int(dig(pod, "metadata", "deletionGracePeriodSeconds") or 0) if is_deleting(pod) else None
     container = str((dig(pod, "spec", "containers") or [{}])[0].get("name", ""))
-    return PodFact(name_of(pod), namespace_of(pod) or "", uid_of(pod), grace, container)
+    return PodFact(name_of(pod), namespace_of(pod) or "", uid_of(pod), grace, container, is_ready_pod(pod))
 
 
 def workloads(cluster: Kubernetes, namespace: str, *resources: Resource) -> tuple[Workload, ...]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from hcp_dr.hypershift.operator_claim import Record
+from hcp_dr.engine.step import Do, Wait
+from hcp_dr.hypershift.operator_claim import Claim, Record
+from hcp_dr.hypershift.workloads import PodFact, Workload
 
 HOLDER = "holder.hcp-dr.openshift.io/clusters.one"
 BEFORE = "hcp-dr.openshift.io/operator-before"
@@ -52,6 +55,18 @@ def test_a_record_of_an_older_release_has_one_holder_that_shares_with_no_other()
         True,
         True,
     )
+
+
+def test_a_holder_stays_until_a_pod_of_the_operator_is_ready() -> None:
+    """Else the next one, which needs it, is told that it does not run and not by whom it was stopped."""
+    holder = record({HOLDER: "starting source 2026 one-1", BEFORE: "1"})
+    claim = Claim("source", "mgmt-1", "clusters/one", "one-1", holder)
+    pod = PodFact("operator-a", "hypershift", "uid-of-a", None, ready=False)
+    starting = Workload("Deployment", "hypershift", "operator", 1, (pod,))
+    awaited = claim.returned((starting,), {}, ())
+    assert isinstance(awaited, Wait)
+    assert awaited.seen == "no pod is Ready"
+    assert isinstance(claim.returned((replace(starting, pods=(replace(pod, ready=True),)),), {}, ()), Do)
 
 
 def test_without_holders_it_is_spent() -> None:

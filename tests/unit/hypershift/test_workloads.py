@@ -40,9 +40,9 @@ def test_pods_are_seen_with_the_grace_of_their_deletion_and_their_first_containe
         "Pod clusters-one/of-others",
     )
     assert found.pods == (
-        PodFact("stays", "clusters-one", "uid-of-stays", None, "kube-apiserver"),
-        PodFact("leaves", "clusters-one", "uid-of-leaves", 70, ""),
-        PodFact("dies", "clusters-one", "uid-of-dies", 0, ""),
+        PodFact("stays", "clusters-one", "uid-of-stays", None, "kube-apiserver", ready=False),
+        PodFact("leaves", "clusters-one", "uid-of-leaves", 70, "", ready=False),
+        PodFact("dies", "clusters-one", "uid-of-dies", 0, "", ready=False),
     )
     assert not found.stopped, "its pods are there, whatever it asks for"
 
