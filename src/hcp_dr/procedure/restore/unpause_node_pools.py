@@ -15,6 +15,7 @@ from hcp_dr.engine.step import Decision, Do, Done, Invalidate, Patch, Refuse, St
 from hcp_dr.errors import RESUME, MachineUnsafe
 from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.machines.adoption import Facts, PoolFact, check_safe, foresee, observe
+from hcp_dr.hypershift.operator_claim import stopped_on
 from hcp_dr.kube.resources import CLUSTER, CONFIG_MAP, HOSTED_CLUSTER, MACHINE_DEPLOYMENT, NODE_POOL
 from hcp_dr.objects.reading import some
 
@@ -141,7 +142,8 @@ STEP = Step(
     documented="8.6.3-7",
     observe=observe,
     plan=plan,
-    waits=(timeouts.POOLS_TELL, timeouts.PAUSE_SPREAD),
+    waits=(timeouts.POOLS_TELL, timeouts.PAUSE_SPREAD, timeouts.OPERATOR_FREE),
+    held_up=stopped_on("destination"),
     foresee=foresee,
     afterwards=afterwards,
 )
