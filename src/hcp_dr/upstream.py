@@ -45,6 +45,13 @@ AUTHORITIES = ("root-ca", "etcd-signer")  # HS .../hostedcontrolplane/manifests/
 ANCHORS = (*AUTHORITIES, SIGNING_KEY)
 """If a Secret of these is missing on the destination, the control plane operator creates a new Secret, and clients no
 longer trust the cluster (HS support/certs/tls.go:450-454, .../hostedcontrolplane/pki/ca.go:13-16)."""
+CONTROL_PLANE_INPUTS = (
+    *("pull-secret", "ssh-key", "user-ca-bundle", "node-management-creds", "control-plane-operator-creds"),
+    *("cloud-controller-creds", "cloud-network-config-controller-creds", "ebs-cloud-credentials", "kms-creds"),
+    *ANCHORS,
+)
+"""Secrets and ConfigMaps that the HyperShift operator creates from the HostedCluster's spec, with or without an owner
+(HCc, and HS hypershift-operator/controllers/hostedcluster/internal/platform/aws/aws.go)."""
 MADE_IN_EVERY_NAMESPACE = ("kube-root-ca.crt", "openshift-service-ca.crt")
 """ConfigMaps, by the kube-controller-manager (kubernetes: RootCACertConfigMapName) and OpenShift's service CA
 operator."""

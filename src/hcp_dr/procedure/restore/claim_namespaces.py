@@ -11,15 +11,13 @@ from hcp_dr.engine.step import Action, Check, Create, Decision, Do, Done, Patch,
 from hcp_dr.errors import RESUME, NotOurs
 from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.backup_objects import is_ours, is_prepared, marked
+from hcp_dr.hypershift.deletion.foreign import is_default, read_content
 from hcp_dr.hypershift.deletion.protocol import Removable, removable
 from hcp_dr.hypershift.deletion.rollback import strangers
-from hcp_dr.hypershift.inventory import RESOURCES
 from hcp_dr.kube.port import Kubernetes, Object
-from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NAMESPACE, NODE_POOL, POD, STATEFUL_SET
+from hcp_dr.kube.resources import NAMESPACE
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of, some
-from hcp_dr.objects.select import travels
-from hcp_dr.upstream import MADE_IN_EVERY_NAMESPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +45,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def _list_content(cluster: Kubernetes, namespace: str) -> tuple[str, ...]:
-    kinds = (*RESOURCES.values(), DEPLOYMENT, STATEFUL_SET, POD)
-    own = [resource for resource in kinds if resource not in (HOSTED_CLUSTER, NODE_POOL)]
-    items = (item for resource in own for item in cluster.list(resource, namespace).items)
-    return tuple(f"{item['kind']} {name_of(item)}" for item in items if not _is_default_content(item))
-
-
-def _is_default_content(item: Object) -> bool:
-    return (item["kind"] == "Secret" and not travels(item)) or (
-        item["kind"] == "ConfigMap" and name_of(item) in MADE_IN_EVERY_NAMESPACE
-    )
+    items = read_content(cluster, namespace).items
+    return tuple(f"{item['kind']} {name_of(item)}" for item in items if not is_default(item))
 
 
 def plan(facts: Facts) -> Decision:
@@ -130,7 +120,7 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> tuple[Claimed, ...]
         Claimed(
             removable(NAMESPACE, item, "destination"),
             PREPARED_ANNOTATION in annotations_of(item),
-            strangers(ports, case, name_of(item)),
+            () if is_deleting(item) else strangers(ports, case, name_of(item)),
             _read_conditions(item),
         )
         for item in namespaces
