@@ -19,9 +19,10 @@ OPERATOR_IMAGE = "quay.example/control-plane-operator:1"
 DNS_ARGUMENTS = ["--provider=aws", "--domain-filter=hosted.example", "--source=openshift-route"]
 
 
-def nested(*path: str, value: Any) -> dict[str, Any]:
+def schema_with(*path: str, value: Any) -> dict[str, Any]:
+    """Return a schema that keeps any field, with this one defined."""
     for key in reversed(path):
-        value = {key: value}
+        value = {"x-kubernetes-preserve-unknown-fields": True, "properties": {key: value}}
     return value  # type: ignore[no-any-return]
 
 
@@ -33,12 +34,16 @@ URL_CRD = {
             "scope": "Namespaced",
             "names": {"kind": HOSTED_CLUSTER.kind, "plural": HOSTED_CLUSTER.plural},
             "versions": [
-                {"name": HOSTED_CLUSTER.version, "served": True, "storage": True}
-                | nested(
-                    *("schema", "openAPIV3Schema", "properties", "spec", "properties", "etcd", "properties"),
-                    *("managed", "properties", "storage", "properties", "restoreSnapshotURL"),
-                    value=URL_FIELD,
-                )
+                {
+                    "name": HOSTED_CLUSTER.version,
+                    "served": True,
+                    "storage": True,
+                    "schema": {
+                        "openAPIV3Schema": schema_with(
+                            *("spec", "etcd", "managed", "storage", "restoreSnapshotURL"), value=URL_FIELD
+                        )
+                    },
+                }
             ],
         },
     }

@@ -36,6 +36,7 @@ from hcp_dr.procedure.preflight import (
     destination,
     documented_key,
     external_dns,
+    fields,
     foreign,
     keys,
     owners,
@@ -81,6 +82,7 @@ PREFLIGHT: Steps = (
     owners.STEP,
     preflight_machines.STEP,
     preflight_carried.STEP,
+    fields.STEP,
     foreign.STEP,
     keys.STEP,
     webhooks.STEP,
@@ -249,7 +251,7 @@ PHASES: dict[str, Steps] = {
     "restore-by-hand": RESTORE_BY_HAND,
 }
 
-ONLINE_PREFLIGHT: Steps = (preflight_online.STEP,)
+ONLINE_PREFLIGHT: Steps = (preflight_online.STEP, fields.ONLINE)
 
 ONLINE: Steps = (
     mark_parent.STEP,

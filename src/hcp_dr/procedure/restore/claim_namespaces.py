@@ -10,10 +10,11 @@ from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Action, Check, Create, Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
 from hcp_dr.errors import RESUME, NotOurs
 from hcp_dr.hypershift import timeouts
-from hcp_dr.hypershift.backup_objects import is_ours, is_prepared, marked
+from hcp_dr.hypershift.backup_objects import is_ours, is_prepared, marked, to_restore
 from hcp_dr.hypershift.deletion.foreign import is_default, read_content
 from hcp_dr.hypershift.deletion.protocol import Removable, removable
 from hcp_dr.hypershift.deletion.rollback import strangers
+from hcp_dr.hypershift.fields import find_dropped, refusal_of
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import NAMESPACE
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
@@ -27,6 +28,7 @@ class Facts:
     shared_found: Object | None
     own: str
     own_found: Object | None
+    dropped: tuple[str, ...] = ()  # fields of the objects to restore that the destination does not have
     inside: tuple[str, ...] = ()  # content of a prepared namespace, besides objects that Kubernetes creates itself
 
 
@@ -40,6 +42,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         shared_found=ports.destination.find(NAMESPACE, case.namespace),
         own=own,
         own_found=namespace,
+        dropped=find_dropped(ports.destination, (item.body for item in to_restore(ports, case))),
         inside=_list_content(ports.destination, own) if prepared else (),
     )
 
@@ -73,6 +76,9 @@ def plan(facts: Facts) -> Decision:
                 f"gone, run {RESUME}.",
             )
         )
+    refusal = refusal_of(facts.dropped, "Nothing was created on the destination.")
+    if refusal is not None:
+        return Refuse(refusal)
     actions: list[Action] = []
     if facts.shared_found is None:
         actions.append(Create("destination", NAMESPACE, _namespace(facts.shared, facts.backup_id)))
