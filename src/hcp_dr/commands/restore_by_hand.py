@@ -11,6 +11,7 @@ from hcp_dr.commands.journaled_case import check_usable
 from hcp_dr.commands.left_as_was import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.engine.journal import RESTORE_BY_HAND as COMMAND
 from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.peers import check_answering
 from hcp_dr.engine.progress import NullJournal
 from hcp_dr.engine.step import Check
 from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
@@ -30,6 +31,7 @@ def restore_by_hand(context: Context) -> Outcome:
     with nothing_begun():
         check_usable(context, by_hand=True)
         case = discover_relocation(context)
+        check_answering(context.ports, case, lost=False)
         lease = context.lease(case)
         lease.record_versions()
         judged, checks = _judge(context, case)

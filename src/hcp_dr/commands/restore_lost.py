@@ -221,7 +221,12 @@ def with_destination(case: Case, destination: Kubernetes) -> Case:
         raise SameCluster(
             evidence=f"namespace {KUBE_SYSTEM} behind MGMT2_KUBECONFIG has uid {uid}, like that of the lost source"
         )
-    return replace(case, destination_uid=uid)
+    return replace(
+        case,
+        destination_uid=uid,
+        destination_server=destination.server,
+        destination_authority=destination.authority,
+    )
 
 
 def check_restorable(story: JournalState, folder: str) -> None:

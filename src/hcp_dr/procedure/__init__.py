@@ -251,7 +251,7 @@ PHASES: dict[str, Steps] = {
     "restore-by-hand": RESTORE_BY_HAND,
 }
 
-ONLINE_PREFLIGHT: Steps = (preflight_online.STEP, fields.ONLINE)
+ONLINE_PREFLIGHT: Steps = (preflight_online.STEP,)
 
 ONLINE: Steps = (
     mark_parent.STEP,

@@ -3,7 +3,7 @@ objects?"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Decision, Step
@@ -29,17 +29,4 @@ def plan(facts: Facts) -> Decision:
     return verdict((check_unknown(facts.unknown), check_dropped(facts.dropped)))
 
 
-def observe_source(ports: Ports, case: Case, memory: RunState) -> Facts:
-    """For a backup without a restore: the destination may become another one."""
-    return Facts(find_unknown(read_inventory(ports.source, case)), ())
-
-
-def plan_backup(facts: Facts) -> Decision:
-    """An online backup is made although no one knows the effect of a field."""
-    check = check_unknown(facts.unknown)
-    return verdict((replace(check, verdict="warning") if check.stops else check,))
-
-
 STEP = Step(name="preflight.fields", documented="-", observe=observe, plan=plan)
-ONLINE = replace(STEP, observe=observe_source, plan=plan_backup)
-"""For an online backup."""
