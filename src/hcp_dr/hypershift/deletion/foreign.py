@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check
-from hcp_dr.errors import Forbidden, KubernetesError, NotFound
+from hcp_dr.errors import ClusterUnreachable, Forbidden, KubernetesError, NotFound
 from hcp_dr.hypershift.checks import bad_if
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import (
@@ -59,6 +59,7 @@ BUILT_IN = (
 )
 """The namespaced kinds of Kubernetes and of OpenShift's API server, without records of events, leases and endpoints.
 All other kinds are found by their CustomResourceDefinitions."""
+_ALWAYS = (*BUILT_IN, HOSTED_CONTROL_PLANE)
 _SHOWING = (HOSTED_CONTROL_PLANE, DEPLOYMENT, SECRET, CONFIG_MAP)
 """Kinds with objects of each client that makes a control plane."""
 _GROUPS = ("hypershift.openshift.io", "cluster.x-k8s.io")
@@ -93,7 +94,8 @@ NOTHING_FOREIGN = Foreign()
 
 
 def read_content(cluster: Kubernetes, namespace: str) -> Content:
-    """Raises KubernetesError for kinds of Kubernetes itself, except if they may not be listed."""
+    """Raises KubernetesError if the cluster does not answer, or for kinds of Kubernetes itself, except if they may not
+    be listed."""
     items: list[Object] = []
     kinds: list[Resource] = []
     unseen: list[str] = []
@@ -109,7 +111,7 @@ def read_content(cluster: Kubernetes, namespace: str) -> Content:
         else:
             kinds.append(resource)
 
-    for resource in BUILT_IN:
+    for resource in _ALWAYS:
         read(resource)
     try:
         custom = tuple(_custom_kinds(cluster.list(CUSTOM_RESOURCE_DEFINITION).items))
@@ -119,14 +121,16 @@ def read_content(cluster: Kubernetes, namespace: str) -> Content:
     for resource in custom:
         try:
             read(resource)
-        except KubernetesError as error:  # such as the conversion webhook of an add-on that does not answer
-            unseen.append(f"{resource} ({error.what.rstrip('.')})")
+        except ClusterUnreachable:
+            raise
+        except KubernetesError:  # such as the conversion webhook of an add-on that does not answer
+            unseen.append(f"{resource} (its list failed)")
     return Content(tuple(items), frozenset((each.group, each.kind) for each in kinds), tuple(dict.fromkeys(unseen)))
 
 
 def _custom_kinds(definitions: Iterable[Object]) -> Iterator[Resource]:
     """In the stored version, so that a list needs no conversion, or else in a served version."""
-    known = {(resource.group, resource.plural) for resource in BUILT_IN}
+    known = {(resource.group, resource.plural) for resource in _ALWAYS}
     for definition in definitions:
         spec = definition["spec"]
         group, names = str(spec["group"]), spec["names"]
