@@ -37,6 +37,11 @@ OPENSHIFT_APISERVER = "openshift-apiserver"  # v2/oapi/component.go:10
 OPENSHIFT_OAUTH_APISERVER = "openshift-oauth-apiserver"  # v2/oauth_apiserver/component.go:14
 ETCD = "etcd"
 """The StatefulSet, and the container of its pods (v2/etcd/component.go:9, v2/etcd/statefulset.go:169)."""
+COMPONENTS = (
+    *(CONTROL_PLANE_OPERATOR, CONTROL_PLANE_PKI_OPERATOR, CLUSTER_API, CAPI_PROVIDER, CLUSTER_AUTOSCALER),
+    *(KARPENTER, KARPENTER_OPERATOR, KUBE_APISERVER, OPENSHIFT_APISERVER, OPENSHIFT_OAUTH_APISERVER, ETCD),
+)
+"""The Deployments and StatefulSets above."""
 ETCD_INIT = "etcd-init"  # an init container of etcd's pods: v2/etcd/statefulset.go:161
 
 # Secrets and ConfigMaps of a control plane namespace.

@@ -69,6 +69,8 @@ CONFIG = f"ConfigMap {PLACE}/notes"
         (f"PersistentVolumeClaim {PLACE}/data-etcd-events-2", False),
         (f"PersistentVolumeClaim {PLACE}/data-0", True),
         (f"Pod {PLACE}/debug", True),
+        (f"Deployment {PLACE}/kube-apiserver", False),
+        (f"Deployment {PLACE}/shell", True),
         ("ConfigMap elsewhere/notes", False),
     ],
 )

@@ -38,7 +38,7 @@ from hcp_dr.model import RELOCATION_ANNOTATION
 from hcp_dr.objects.field_owners import writers
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, labels_of, name_of, uid_of
 from hcp_dr.objects.select import travels
-from hcp_dr.upstream import CONTROL_PLANE_INPUTS, ETCD, MADE_IN_EVERY_NAMESPACE
+from hcp_dr.upstream import COMPONENTS, CONTROL_PLANE_INPUTS, ETCD, MADE_IN_EVERY_NAMESPACE
 
 BUILT_IN = (
     *(SECRET, CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SERVICE, SERVICE_ACCOUNT, POD, ROLE, ROLE_BINDING, ROUTE),
@@ -199,6 +199,8 @@ def _is_marked(item: Object) -> bool:
 def _is_known(item: Object, claims: Iterable[re.Pattern[str]]) -> bool:
     if item["kind"] == PERSISTENT_VOLUME_CLAIM.kind:
         return any(claim.fullmatch(name_of(item)) for claim in claims)
+    if item["kind"] in (DEPLOYMENT.kind, STATEFUL_SET.kind):
+        return name_of(item) in COMPONENTS
     return item["kind"] in (SECRET.kind, CONFIG_MAP.kind) and name_of(item) in CONTROL_PLANE_INPUTS
 
 
