@@ -60,9 +60,19 @@ def test_an_unknown_field_is_told_and_carried_once_it_is_accepted(resource: Reso
     assert dig(restored, "spec", "placement") == PLACEMENT
 
 
-def test_an_online_backup_is_made_and_tells_of_an_unknown_field() -> None:
+@pytest.mark.parametrize("way", ["backup --online", "restore --source-lost", "restore by hand"])
+def test_where_nothing_can_be_accepted_an_unknown_field_is_told(way: str) -> None:
     here, place = using_a_new_field(r.HOSTED_CLUSTER)
-    ending = here.operator.back_up_online()
+    if way == "restore by hand":
+        hands = Hands(here.world)
+        hands.backup()
+        here.operator.take_over(JournalState(), hands.files)
+        ending = here.operator.restore_by_hand()
+    else:
+        ending = here.operator.back_up_online()
+    if way == "restore --source-lost":
+        die(here)
+        ending = here.operator.restore_lost()
     assert ending.error is None
     [check] = [check for check in ending.checks if check.name == "fields.unknown"]
     assert (check.verdict, place in check.seen) == ("warning", True)

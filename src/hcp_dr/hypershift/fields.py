@@ -6,6 +6,7 @@ An API server drops fields that its schema does not have, without an error: the 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import RESUME, Refused
@@ -72,6 +73,12 @@ def check_unknown(fields: tuple[str, ...]) -> Check:
         verdict="unknown",
         acceptable=True,
     )
+
+
+def warn_unknown(fields: tuple[str, ...]) -> Check:
+    """For a command in which no check can be accepted: a backup is made, and the last backup restored, nevertheless."""
+    check = check_unknown(fields)
+    return replace(check, verdict="warning", acceptable=False) if check.stops else check
 
 
 def check_dropped(fields: tuple[str, ...]) -> Check:

@@ -18,7 +18,7 @@ from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import restorable
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.snapshot_file import glance, path_of
-from hcp_dr.hypershift.fields import check_unknown, find_unknown
+from hcp_dr.hypershift.fields import find_unknown, warn_unknown
 from hcp_dr.hypershift.inventory import read_inventory
 from hcp_dr.model import Case, Ports, Side
 
@@ -73,7 +73,7 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         *facts.probe.checks(),
         _check_etcd(facts),
         *map(_as_warning, facts.restored.checks),
-        _check_fields(facts),
+        warn_unknown(facts.unknown),
     )
 
 
@@ -83,11 +83,6 @@ def _as_warning(check: Check) -> Check:
         return check
     why = f"hcp-dr cannot restore this backup: {check.why}"
     return replace(check, verdict="warning", why=why)
-
-
-def _check_fields(facts: Facts) -> Check:
-    check = check_unknown(facts.unknown)
-    return replace(check, verdict="warning", acceptable=False) if check.stops else check
 
 
 def _check_etcd(facts: Facts) -> Check:
