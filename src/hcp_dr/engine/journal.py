@@ -89,7 +89,7 @@ class RunState:
             case "undone":
                 return self.with_undone(step)
             case "accepted":
-                seen = {str(values.get("check")): str(values.get("seen"))}
+                seen = {str(line.get("check")): str(line.get("seen"))}
                 return replace(self, accepted=MappingProxyType({**self.accepted, **seen}))
             case "forget":
                 return self.without(line.texts("steps"), line.texts("keys"))

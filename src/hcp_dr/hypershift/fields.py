@@ -14,6 +14,7 @@ from hcp_dr.hypershift.checks import bad_if
 from hcp_dr.hypershift.inventory import MACHINERY
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import CUSTOM_RESOURCE_DEFINITION, HOSTED_CLUSTER, NODE_POOL
+from hcp_dr.kube.stored import in_version_of
 from hcp_dr.objects.fields import dropped_fields, unknown_fields
 from hcp_dr.objects.known_fields import KNOWN_FIELDS
 from hcp_dr.objects.reading import dig, name_of, namespace_of
@@ -43,6 +44,7 @@ def find_dropped(destination: Kubernetes, items: Iterable[Object]) -> tuple[str,
         resource = _CARRIED.get(item["kind"])
         if resource is None:
             continue
+        resource = in_version_of(resource, item)
         if resource not in schemas:
             schemas[resource] = _read_schema(destination, resource)
         schema = schemas[resource]

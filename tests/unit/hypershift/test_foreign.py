@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.journal_lines import Line
 from hcp_dr.errors import ClusterUnreachable, KubernetesError, ServerBusy
 from hcp_dr.hypershift.deletion.foreign import Foreign, checks, find_foreign, unaccepted
 from hcp_dr.kube.port import Object, Resource
@@ -123,7 +124,8 @@ def test_only_the_accepted_names_are_let_go() -> None:
     found = Foreign(("ConfigMap a", "RoleBinding b:c"), ("example.com (forbidden)",))
     memory = RunState()
     for check in checks(PLACE, found):
-        memory = memory.after("accepted", {"check": check.name, "seen": f"{check.verdict}: {check.seen}"})
+        seen = {"check": check.name, "seen": f"{check.verdict}: {check.seen}"}
+        memory = memory.after(Line.of("accepted", seen))
     assert unaccepted(found, memory) == Foreign()
     more = Foreign((*found.names, "ConfigMap d"), (*found.unseen, "example.org (forbidden)"))
     assert unaccepted(more, memory) == Foreign(("ConfigMap d",), ("example.org (forbidden)",))
