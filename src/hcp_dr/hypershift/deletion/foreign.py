@@ -201,6 +201,8 @@ def _is_known(item: Object, claims: Iterable[re.Pattern[str]]) -> bool:
         return any(claim.fullmatch(name_of(item)) for claim in claims)
     if item["kind"] in (DEPLOYMENT.kind, STATEFUL_SET.kind):
         return name_of(item) in COMPONENTS
+    if item["kind"] == HOSTED_CONTROL_PLANE.kind:
+        return True
     return item["kind"] in (SECRET.kind, CONFIG_MAP.kind) and name_of(item) in CONTROL_PLANE_INPUTS
 
 
