@@ -55,6 +55,7 @@ class MemoryKubernetes:
         self.name = name
         self.server = f"https://{CASE.api_hostname if name == 'hosted' else f'{name}.example'}:6443"
         self.unverified = ""
+        self.authority = ""
         self.context = ""
         self.objects: dict[Key, Object] = {}
         self.asked: list[tuple[Any, ...]] = []
@@ -203,6 +204,7 @@ class MemoryKubernetes:
 @dataclass(eq=False)
 class MemoryBucket:
     name: str = "backups"
+    region: str = "us-east-1"
     encryption: Encryption | None = None
     objects: dict[str, StoredObject] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)

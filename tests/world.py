@@ -19,9 +19,10 @@ OPERATOR_IMAGE = "quay.example/control-plane-operator:1"
 DNS_ARGUMENTS = ["--provider=aws", "--domain-filter=hosted.example", "--source=openshift-route"]
 
 
-def nested(*path: str, value: Any) -> dict[str, Any]:
+def schema_with(*path: str, value: Any) -> dict[str, Any]:
+    """Return a schema that keeps any field, with this one defined."""
     for key in reversed(path):
-        value = {key: value}
+        value = {"x-kubernetes-preserve-unknown-fields": True, "properties": {key: value}}
     return value  # type: ignore[no-any-return]
 
 
@@ -29,23 +30,29 @@ URL_CRD = {
     "CustomResourceDefinition hostedclusters.hypershift.openshift.io": {
         "status": {"storedVersions": ["v1beta1"]},
         "spec": {
+            "group": HOSTED_CLUSTER.group,
+            "scope": "Namespaced",
+            "names": {"kind": HOSTED_CLUSTER.kind, "plural": HOSTED_CLUSTER.plural},
             "versions": [
                 {
-                    "name": "v1beta1",
+                    "name": HOSTED_CLUSTER.version,
+                    "served": True,
                     "storage": True,
-                    **nested(
-                        *("schema", "openAPIV3Schema", "properties", "spec", "properties", "etcd", "properties"),
-                        *("managed", "properties", "storage", "properties", "restoreSnapshotURL"),
-                        value=URL_FIELD,
-                    ),
+                    "schema": {
+                        "openAPIV3Schema": schema_with(
+                            *("spec", "etcd", "managed", "storage", "restoreSnapshotURL"), value=URL_FIELD
+                        )
+                    },
                 }
-            ]
+            ],
         },
     }
 }
 
 
-def deployment(place: str, *pods: str, replicas: int | None = None, **container: Any) -> list[dict[str, Any]]:
+def deployment(
+    place: str, *pods: str, replicas: int | None = None, owners: Sequence[str] = (), **container: Any
+) -> list[dict[str, Any]]:
     """A Deployment and its Ready pods."""
     namespace, _, name = place.partition("/")
     labels = {"app": name}
@@ -56,8 +63,8 @@ def deployment(place: str, *pods: str, replicas: int | None = None, **container:
     }
     pod = {"labels": labels, "status": READY, "spec": {"containers": [{"name": name, "resources": ASKS, **container}]}}
     return [
-        {f"Deployment {place}": {"spec": spec, "status": {"readyReplicas": len(pods)}}},
-        *({f"Pod {namespace}/{each}": pod} for each in pods),
+        {f"Deployment {place}": {"owners": owners, "spec": spec, "status": {"readyReplicas": len(pods)}}},
+        *({f"Pod {namespace}/{each}": {**pod, "owners": [f"Deployment {name}"]}} for each in pods),
     ]
 
 
@@ -139,6 +146,7 @@ def hosted_cluster(name: str, infra: str = "") -> list[Any]:
             },
         )
     ]
+    planes = [f"HostedControlPlane {name}"]
     containers = [{"name": "etcd", "image": "quay.example/etcd:1", "resources": ASKS}]
     etcd = {"labels": {"app": "etcd"}, "status": READY, "spec": {"containers": containers}}
     return [
@@ -160,7 +168,7 @@ def hosted_cluster(name: str, infra: str = "") -> list[Any]:
         {f"Secret {own}/token-{name}-workers-1": {**token, "data": {"token": "dA=="}}},
         {f"Secret {own}/builder-dockercfg": {"type": "kubernetes.io/dockercfg"}},
         {f"ConfigMap {own}/ignition-config": {"labels": {"hypershift.openshift.io/core-ignition-config": "true"}}},
-        f"ConfigMap {own}/kas-config",
+        {f"ConfigMap {own}/kas-config": {"owners": planes}},
         f"HostedControlPlane {own}/{name}",
         {f"Cluster {own}/{infra}": {"spec": {}, "owners": [f"HostedControlPlane {name}"]}},
         {f"AWSCluster {own}/{name}": {"owners": [f"Cluster {infra}"]}},
@@ -168,23 +176,24 @@ def hosted_cluster(name: str, infra: str = "") -> list[Any]:
         {f"MachineDeployment {own}/{name}-workers": {"labels": label, "owners": [f"Cluster {infra}"]}},
         {f"MachineSet {own}/{name}-workers-abc": {"labels": label, "owners": [f"MachineDeployment {name}-workers"]}},
         *machines,
-        *deployment(f"{own}/control-plane-operator", "cpo-a", image=OPERATOR_IMAGE),
-        *deployment(f"{own}/kube-apiserver", "kas-a"),
-        *deployment(f"{own}/openshift-apiserver", "oas-a"),
-        *deployment(f"{own}/openshift-oauth-apiserver", "oauth-a"),
-        *deployment(f"{own}/capi-provider", "capi-a"),
+        *deployment(f"{own}/control-plane-operator", "cpo-a", owners=planes, image=OPERATOR_IMAGE),
+        *deployment(f"{own}/kube-apiserver", "kas-a", owners=planes),
+        *deployment(f"{own}/openshift-apiserver", "oas-a", owners=planes),
+        *deployment(f"{own}/openshift-oauth-apiserver", "oauth-a", owners=planes),
+        *deployment(f"{own}/capi-provider", "capi-a", owners=planes),
         {
             f"StatefulSet {own}/etcd": {
+                "owners": planes,
                 "spec": {
                     "replicas": 1,
                     "selector": {"matchLabels": {"app": "etcd"}},
                     "template": {"spec": etcd["spec"]},
-                }
+                },
             }
         },
-        {f"Pod {own}/etcd-0": etcd},
-        {f"Route {own}/kube-apiserver": {"spec": {"host": f"api-{name}.hosted.example"}}},
-        {f"Route {own}/oauth": {"spec": {"host": f"oauth-{name}.hosted.example"}}},
+        {f"Pod {own}/etcd-0": {**etcd, "owners": ["StatefulSet etcd"]}},
+        {f"Route {own}/kube-apiserver": {"owners": planes, "spec": {"host": f"api-{name}.hosted.example"}}},
+        {f"Route {own}/oauth": {"owners": planes, "spec": {"host": f"oauth-{name}.hosted.example"}}},
     ]
 
 

@@ -60,6 +60,12 @@ class Case:
     source_context: str = ""  # of the kubeconfigs: a later change of a current-context changes nothing
     destination_context: str = ""
     hosted_context: str = ""
+    source_server: str = ""  # of the kubeconfigs, and the digests of their certificate authorities: both may change
+    destination_server: str = ""
+    source_authority: str = ""
+    destination_authority: str = ""
+    account: str = ""  # of AWS
+    bucket_region: str = ""
     cluster_id: str = ""  # of the hosted cluster, from its HostedCluster and from ClusterVersion inside it
 
     @property

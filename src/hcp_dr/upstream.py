@@ -37,6 +37,11 @@ OPENSHIFT_APISERVER = "openshift-apiserver"  # v2/oapi/component.go:10
 OPENSHIFT_OAUTH_APISERVER = "openshift-oauth-apiserver"  # v2/oauth_apiserver/component.go:14
 ETCD = "etcd"
 """The StatefulSet, and the container of its pods (v2/etcd/component.go:9, v2/etcd/statefulset.go:169)."""
+COMPONENTS = (
+    *(CONTROL_PLANE_OPERATOR, CONTROL_PLANE_PKI_OPERATOR, CLUSTER_API, CAPI_PROVIDER, CLUSTER_AUTOSCALER),
+    *(KARPENTER, KARPENTER_OPERATOR, KUBE_APISERVER, OPENSHIFT_APISERVER, OPENSHIFT_OAUTH_APISERVER, ETCD),
+)
+"""The Deployments and StatefulSets above."""
 ETCD_INIT = "etcd-init"  # an init container of etcd's pods: v2/etcd/statefulset.go:161
 
 # Secrets and ConfigMaps of a control plane namespace.
@@ -45,6 +50,13 @@ AUTHORITIES = ("root-ca", "etcd-signer")  # HS .../hostedcontrolplane/manifests/
 ANCHORS = (*AUTHORITIES, SIGNING_KEY)
 """If a Secret of these is missing on the destination, the control plane operator creates a new Secret, and clients no
 longer trust the cluster (HS support/certs/tls.go:450-454, .../hostedcontrolplane/pki/ca.go:13-16)."""
+CONTROL_PLANE_INPUTS = (
+    *("pull-secret", "ssh-key", "user-ca-bundle", "node-management-creds", "control-plane-operator-creds"),
+    *("cloud-controller-creds", "cloud-network-config-controller-creds", "ebs-cloud-credentials", "kms-creds"),
+    *ANCHORS,
+)
+"""Secrets and ConfigMaps that the HyperShift operator creates from the HostedCluster's spec, with or without an owner
+(HCc, and HS hypershift-operator/controllers/hostedcluster/internal/platform/aws/aws.go)."""
 MADE_IN_EVERY_NAMESPACE = ("kube-root-ca.crt", "openshift-service-ca.crt")
 """ConfigMaps, by the kube-controller-manager (kubernetes: RootCACertConfigMapName) and OpenShift's service CA
 operator."""

@@ -6,6 +6,8 @@ A shape that may not be relocated is no exception: it has to be refused everywhe
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from typing import Literal
 import pytest
 
 from hcp_dr.engine.journal import JournalState
-from hcp_dr.errors import HcpDrError, NothingToResume
+from hcp_dr.errors import CannotMigrate, HcpDrError, NothingToResume, NotRestorable
 from hcp_dr.kube import resources as r
 from hcp_dr.model import Dns
 from hcp_dr.objects.reading import dig
@@ -28,6 +30,7 @@ from tests.tabletop.scene import SETTLE, Scene, scene, twin
 from tests.tabletop.test_abort import harm
 from tests.tabletop.test_dangers import Killed, just_before
 
+OWN = "clusters-shop"
 Way = Callable[[Scene], Ending]
 SHAPES: tuple[tuple[Shape, ...], ...] = ((), *((shape,) for shape in Shape))
 
@@ -215,6 +218,55 @@ def test_no_command_passes_the_point_of_no_return_into_a_world_that_is_condemned
     if not done and (way in LOSSY or way in FENCED_BY_HAND):
         excused += (*LOSING, *UNSEEN)
     assert {what: names for what, names in seen.items() if what not in excused} == {}, ending.error
+
+
+def asked_for(here: Scene) -> None:
+    """By a field that the rehearsal's releases lack."""
+    for side in here.world.sides:
+        client = side.client()
+        versions = copy.deepcopy(client.get(r.CUSTOM_RESOURCE_DEFINITION, str(r.HOSTED_CLUSTER))["spec"]["versions"])
+        for version in versions:
+            spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+            managed = spec["properties"]["etcd"]["properties"]["managed"]
+            managed["properties"]["shards"] = {"x-kubernetes-preserve-unknown-fields": True}
+        client.patch(r.CUSTOM_RESOURCE_DEFINITION, str(r.HOSTED_CLUSTER), None, {"spec": {"versions": versions}})
+    shards = {"etcd": {"managed": {"shards": [{"name": "events"}]}}}
+    here.world.sides[0].client().patch(r.HOSTED_CLUSTER, NAME, "clusters", {"spec": shards})
+
+
+def beside(here: Scene) -> None:
+    source = here.world.sides[0].client()
+    etcd = source.get(r.STATEFUL_SET, "etcd", OWN)
+    metadata = {"name": "etcd-events", "namespace": OWN, "ownerReferences": etcd["metadata"]["ownerReferences"]}
+    body = {key: etcd[key] for key in ("apiVersion", "kind")}
+    source.create(r.STATEFUL_SET, {**body, "metadata": metadata, "spec": {**etcd["spec"], "replicas": 0}})
+
+
+def overridden(here: Scene) -> None:
+    source = here.world.sides[0].client()
+    found = source.find(r.CONFIG_MAP, "kas-config", OWN)
+    arguments = {"apiServerArguments": {"etcd-servers-overrides": ["/events#https://etcd-events:2379"]}}
+    data = {"data": {"config.json": json.dumps(arguments)}}
+    if found is not None:
+        source.patch(r.CONFIG_MAP, "kas-config", OWN, data)
+        return
+    owner = source.get(r.STATEFUL_SET, "etcd", OWN)["metadata"]["ownerReferences"]
+    metadata = {"name": "kas-config", "namespace": OWN, "ownerReferences": owner}
+    source.create(r.CONFIG_MAP, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, **data})
+
+
+@pytest.mark.parametrize("shards", [asked_for, beside, overridden], ids=lambda act: act.__name__)
+@pytest.mark.parametrize(
+    "way", ["relocate --dns takeover", "phase by phase", "restore --source-lost", "restore by hand"]
+)
+def test_no_command_leaves_the_data_of_a_shard_behind(way: str, shards: Callable[[Scene], None]) -> None:
+    """Accepted or not: nobody has its data in a snapshot."""
+    here = scene()
+    shards(here)
+    ending = WAYS[way](here)
+    assert not passed(here)
+    assert isinstance(ending.error, (CannotMigrate, NotRestorable)), ending.error
+    assert way.startswith("restore") or "etcd_shards" in {check.name for check in ending.checks if check.stops}
 
 
 def passed(here: Scene) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 
-from hcp_dr.errors import HcpDrError, NotProven, SameCluster, WrongCluster
+from hcp_dr.errors import HcpDrError, SameCluster, WrongCluster
 from hcp_dr.kube import resources as r
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig
@@ -165,7 +165,7 @@ def test_a_hosted_kubeconfig_that_leads_elsewhere_stops_preflight() -> None:
 def test_no_pod_is_restarted_in_another_hosted_cluster() -> None:
     here = stopped("finish.restart_ovn")
     there = Elsewhere(here, "hosted")
-    assert isinstance(here.operator.resume().error, NotProven), "by the nonce"
+    assert isinstance(here.operator.resume().error, WrongCluster)
     there.assert_untouched()
     here = twin(after_phase("teardown"))
     there = Elsewhere(here, "hosted")

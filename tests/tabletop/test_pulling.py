@@ -127,6 +127,7 @@ def test_what_the_source_cannot_pull_either_is_left_out() -> None:
     vain = body(r.POD, "vain", OWN, spec={"containers": [{"name": "vain", "image": "registry.example.com/gone:1"}]})
     for side in here.world.sides:
         side.kubelet.unpullable["registry.example.com/gone:1"] = NO_HOST
+    vain["metadata"]["labels"] = {"hypershift.openshift.io/control-plane-component": "vain"}
     source.create(r.POD, vain)
     here.world.clock.spend(1)
     ending = here.operator.relocate()

@@ -48,6 +48,10 @@ class S3Bucket:
         return self._name
 
     @property
+    def region(self) -> str:
+        return self._client.meta.region_name
+
+    @property
     def encryption(self) -> Encryption | None:
         return self._encryption
 

@@ -64,6 +64,11 @@ class Bucket(Protocol):
     def name(self) -> str: ...
 
     @property
+    def region(self) -> str:
+        """The bucket's own region, or the configured region if an endpoint is configured."""
+        ...
+
+    @property
     def encryption(self) -> Encryption | None:
         """The encryption requested with each write; None uses the bucket's default."""
         ...

@@ -13,6 +13,7 @@ from hcp_dr.commands.left_as_was import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.engine.journal import ABORT
 from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.mirror import find_newest
+from hcp_dr.engine.peers import check_answering
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import Unfinished
 from hcp_dr.model import Case
@@ -26,6 +27,7 @@ def backup_online(context: Context) -> Outcome:
         context.choose(context.backups.online_folder())
         check_no_unfinished_run(context)
         case = discover_relocation(context)
+        check_answering(context.ports, case, lost=False)
         lease = context.lease(case)
         lease.record_versions()
     with nothing_begun(ONLY_OURS_CHANGED):

@@ -191,6 +191,7 @@ class Context:
     hands: int = HANDS
     _folder: Folder | None = None
     _ports: Ports | None = None
+    _noted: set[str] = field(default_factory=set)
 
     @property
     def chosen(self) -> Folder | None:
@@ -269,6 +270,11 @@ class Context:
 
     def tell(self, text: str) -> None:
         self.on_progress(Progress("note", "", text))
+
+    def tell_once(self, text: str) -> None:
+        if text not in self._noted:
+            self._noted.add(text)
+            self.tell(text)
 
     def open_journal(self) -> OpenJournal:
         return self.folder.open_journal(self.connections.now)

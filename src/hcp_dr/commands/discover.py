@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hcp_dr.commands.context import Context, Requested
 from hcp_dr.engine.lease_status import read_lease_status
-from hcp_dr.engine.peers import Stranger, known_uid, namesake, uid_of_cluster
+from hcp_dr.engine.peers import Stranger, account_of, known_uid, namesake, uid_of_cluster
 from hcp_dr.errors import HcpDrError, KubernetesError, SameCluster, SettingsError, UnknownHostedCluster
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.kube.port import Kubernetes, Object
@@ -39,6 +39,12 @@ def discover_relocation(context: Context) -> Case:
         source_context=ports.source.context,
         destination_context=ports.destination.context,
         hosted_context=ports.hosted.context,
+        source_server=ports.source.server,
+        destination_server=ports.destination.server,
+        source_authority=ports.source.authority,
+        destination_authority=ports.destination.authority,
+        account=account_of(ports.identity.arn()),
+        bucket_region=ports.bucket.region,
     )
 
 

@@ -10,13 +10,15 @@ from hcp_dr.commands.left_as_was import NOTHING_CHANGED, ONLY_OURS_CHANGED
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.journal import FILE_NAME, JournalState
 from hcp_dr.engine.journal_lines import case_of
+from hcp_dr.engine.peers import another_cluster, check_answering, check_same_account, known_uid, other_ways
 from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.remote_state import RemoteState, read_remote_state
 from hcp_dr.errors import JournalError, NothingToResume, SettingsError, Unfinished
 from hcp_dr.hypershift.access.tls import check_accepted
 from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
 from hcp_dr.hypershift.source_loss import is_lost
-from hcp_dr.model import Case
+from hcp_dr.kube.port import Kubernetes
+from hcp_dr.model import Case, Side
 from hcp_dr.procedure import BACKUP_ONLINE
 
 
@@ -101,10 +103,14 @@ def unfinished_case(context: Context) -> Case:
 
 
 def check_fits(context: Context, story: JournalState) -> Case:
-    """Raises SettingsError if the settings belong to another relocation, Refused if a server is not verified."""
+    """Raises SettingsError if the settings belong to another relocation or another AWS account, Refused if a server is
+    not verified, AwsError."""
     case = case_of(story.case or {}, _journal_of(context))
     check_settings(context.requested, case)
     check_accepted(context.ports, story)
+    check_same_account(context.ports, case)
+    for text in other_ways(context.ports, case):
+        context.tell_once(text)
     return case
 
 
@@ -129,12 +135,21 @@ def check_settings(requested: Requested, case: Case) -> None:
             )
 
 
-def read_remote(context: Context, backup_id: str | None = None) -> RemoteState:
-    """The state of the relocation in both Leases and the mirror, as far as they are reachable."""
+def read_remote(context: Context, backup_id: str | None = None, case: Case | None = None) -> RemoteState:
+    """The state of the relocation in both Leases and the mirror, as far as they are reachable. A management cluster is
+    not read if it is another than in the case."""
     requested = context.requested
+
+    def cluster(side: Side) -> Kubernetes:
+        found = context.cluster(side)
+        other = another_cluster(found, case, side) if case is not None and known_uid(case, side) else None
+        if other is not None:
+            raise other.error
+        return found
+
     return read_remote_state(
-        lambda: context.cluster("source"),
-        lambda: context.cluster("destination"),
+        lambda: cluster("source"),
+        lambda: cluster("destination"),
         context.bucket,
         namespace=requested.namespace,
         name=requested.name,
@@ -159,7 +174,9 @@ def _fetch(context: Context, where: str) -> tuple[JournalState, str]:
 
 def _read_case(context: Context, story: JournalState) -> Case:
     """Raises SettingsError, WrongCluster."""
-    return complete_case(check_fits(context, story), context.ports)
+    case = complete_case(check_fits(context, story), context.ports)
+    check_answering(context.ports, case, lost=is_lost(story.memory))
+    return case
 
 
 def _journal_of(context: Context) -> str:

@@ -11,8 +11,11 @@ from hcp_dr.commands.journaled_case import check_usable
 from hcp_dr.commands.left_as_was import ONLY_OURS_CHANGED, nothing_begun
 from hcp_dr.engine.journal import RESTORE_BY_HAND as COMMAND
 from hcp_dr.engine.lease import Lease
+from hcp_dr.engine.peers import check_answering
 from hcp_dr.engine.progress import NullJournal
 from hcp_dr.engine.step import Check
+from hcp_dr.hypershift.backup_objects import to_restore
+from hcp_dr.hypershift.fields import find_unknown, warn_unknown
 from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
 from hcp_dr.hypershift.manual_backup.snapshot import SNAPSHOT_WHOLE
 from hcp_dr.model import Case
@@ -30,6 +33,7 @@ def restore_by_hand(context: Context) -> Outcome:
     with nothing_begun():
         check_usable(context, by_hand=True)
         case = discover_relocation(context)
+        check_answering(context.ports, case, lost=False)
         lease = context.lease(case)
         lease.record_versions()
         judged, checks = _judge(context, case)
@@ -53,7 +57,9 @@ def restore_by_hand(context: Context) -> Outcome:
 def _judge(context: Context, case: Case, lease: Lease | None = None) -> tuple[NullJournal, tuple[Check, ...]]:
     """The values that the steps remember, and all checks, none of which blocks. Raises CannotMigrate."""
     judged = NullJournal()
-    return judged, require_preflight(context, case, lease=lease, steps=PREFLIGHT_BY_HAND, journal=judged)
+    checks = require_preflight(context, case, lease=lease, steps=PREFLIGHT_BY_HAND, journal=judged)
+    items = (item.body for item in to_restore(context.ports, case))
+    return judged, (*checks, warn_unknown(find_unknown(items)))
 
 
 def _confirm(context: Context, case: Case, checks: tuple[Check, ...]) -> None:

@@ -31,6 +31,8 @@ from hcp_dr.errors import (
     Unfinished,
 )
 from hcp_dr.hypershift import source_loss
+from hcp_dr.hypershift.backup_objects import to_restore
+from hcp_dr.hypershift.fields import find_unknown, warn_unknown
 from hcp_dr.hypershift.identity import nonce_of
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import SOURCE_LOST, SourceLost
@@ -121,7 +123,8 @@ _AGAIN = "Run `hcp-dr abort`, and restore another backup."
 
 
 def _checks(context: Context, case: Case, lost: SourceLost) -> tuple[Check, ...]:
-    return source_loss.checks(case, lost, context.folder.folder)
+    items = (item.body for item in to_restore(context.ports, case))
+    return (*source_loss.checks(case, lost, context.folder.folder), warn_unknown(find_unknown(items)))
 
 
 def _make_proof(context: Context, ports: Ports, case: Case, lease: Lease | None = None) -> Callable[[], None]:
@@ -221,7 +224,12 @@ def with_destination(case: Case, destination: Kubernetes) -> Case:
         raise SameCluster(
             evidence=f"namespace {KUBE_SYSTEM} behind MGMT2_KUBECONFIG has uid {uid}, like that of the lost source"
         )
-    return replace(case, destination_uid=uid)
+    return replace(
+        case,
+        destination_uid=uid,
+        destination_server=destination.server,
+        destination_authority=destination.authority,
+    )
 
 
 def check_restorable(story: JournalState, folder: str) -> None:

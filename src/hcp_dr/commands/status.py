@@ -29,10 +29,11 @@ def _read_status(context: Context) -> Seen:
     except NothingToResume:
         folder = context.choose(context.backups.folder(new=True))
     story, requested = folder.story(), context.requested
-    if story is not None and story.case is not None:
-        check_settings(requested, case_of(story.case, folder.folder))
+    case = case_of(story.case, folder.folder) if story is not None and story.case is not None else None
+    if case is not None:
+        check_settings(requested, case)
     backup_id = str((story.case or {}).get("backup_id")) if context.backups.is_named and story is not None else None
-    remote = read_remote(context, backup_id)
+    remote = read_remote(context, backup_id, case)
     newest = choose_newest(story, folder.folder, remote, bucket_prefix(requested.namespace, requested.name))
     steps = [step.name for step in working_steps(newest.command or "")]
     if newest.aborted:

@@ -37,14 +37,15 @@ RESTORE_BY_HAND = "restore-by-hand"
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """The journal as the steps see it: remembered values, and the names of steps begun, announced to act, done, and
-    undone (and so not done). Lines are the stored form; `fold` turns lines into this."""
+    """The journal as the steps see it: remembered values, accepted findings, and the names of steps begun, announced to
+    act, done, and undone (and so not done). Lines are the stored form; `fold` turns lines into this."""
 
     values: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
     done: frozenset[str] = frozenset()
     begun: frozenset[str] = frozenset()
     acted: frozenset[str] = frozenset()
     undone: frozenset[str] = frozenset()
+    accepted: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # checks: the accepted finding
 
     def get(self, key: Key[T]) -> T | None:
         """The value, None if there is none. Raises NotOurs for a value of another form."""
@@ -87,6 +88,9 @@ class RunState:
                 return self.with_done(step)
             case "undone":
                 return self.with_undone(step)
+            case "accepted":
+                seen = {str(line.get("check")): str(line.get("seen"))}
+                return replace(self, accepted=MappingProxyType({**self.accepted, **seen}))
             case "forget":
                 return self.without(line.texts("steps"), line.texts("keys"))
             case _:

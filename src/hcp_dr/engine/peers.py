@@ -2,15 +2,16 @@
 
 A kubeconfig leads to the target of its current-context, a proxy or a DNS name at the moment, and fleets reuse the names
 of hosted clusters in several places. Some identifiers are unique: the uid of namespace kube-system of a management
-cluster, the uid of the HostedCluster and its infraID, the cluster ID of the hosted cluster.
+cluster, the uid of the HostedCluster and its infraID, the cluster ID of the hosted cluster, the AWS account.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from hcp_dr.errors import WrongCluster
+from hcp_dr.errors import KubernetesError, SettingsError, WrongCluster
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CLUSTER_VERSION, HOSTED_CLUSTER, NAMESPACE
 from hcp_dr.model import Case, Ports, Side
@@ -49,14 +50,20 @@ def stranger(ports: Ports, case: Case, side: Side) -> Stranger | None:
     """The management cluster behind this port if it is not the one of the case. A HostedCluster missing on the source
     is no sign: teardown removes it. Raises KubernetesError."""
     cluster = ports.cluster(side)
+    other = another_cluster(cluster, case, side)
+    if other is None and side == "source":
+        return namesake(ports, case, cluster.find(HOSTED_CLUSTER, case.name, case.namespace))
+    return other
+
+
+def another_cluster(cluster: Kubernetes, case: Case, side: Side) -> Stranger | None:
+    """This management cluster if its uid is not the one of the case. Raises KubernetesError."""
     known, now = known_uid(case, side), uid_of_cluster(cluster)
     why = ""
     if now == known_uid(case, _OTHER[side]):
         why = f"it is the {_OTHER[side]}: {VARIABLES['source']} and {VARIABLES['destination']} are swapped"
     elif now != known:
         why = f"its namespace {KUBE_SYSTEM} has uid {now}, and the journal has {known or 'none'}"
-    elif side == "source":
-        return namesake(ports, case, cluster.find(HOSTED_CLUSTER, case.name, case.namespace))
     return Stranger(side, cluster.server, why) if why else None
 
 
@@ -91,6 +98,61 @@ def another_address(ports: Ports, case: Case) -> Stranger | None:
     host = urlsplit(ports.hosted.server).hostname or ""
     why = f"its server is {host or 'none'}, and the fixed hostname of the API is {case.api_hostname}"
     return Stranger("hosted", ports.hosted.server, why) if host != case.api_hostname.lower() else None
+
+
+def account_of(arn: str) -> str:
+    """The AWS account in an ARN, "" if it has none."""
+    return next(iter(arn.split(":")[4:5]), "")
+
+
+def check_same_account(ports: Ports, case: Case) -> None:
+    """A profile of another account finds other instances, or none; a bucket may be created again in another region.
+    Raises SettingsError, AwsError."""
+    account = account_of(ports.identity.arn()) if case.account else ""
+    for what, now, known in (
+        ("AWS credentials of account", account, case.account),
+        (f"bucket {case.bucket} in region", ports.bucket.region, case.bucket_region),
+    ):
+        if known and now != known:
+            raise SettingsError(
+                what=f"The relocation began with {what} {known}, but the settings lead to {what} {now or 'unknown'}.",
+                left="Nothing of the hosted cluster was changed by this command.",
+                todo="Use the AWS credentials and settings of the beginning of the relocation.",
+            )
+
+
+def other_ways(ports: Ports, case: Case) -> tuple[str, ...]:
+    """The management clusters that are reached by another server or certificate authority than at the beginning. Both
+    change in the life of a cluster: its uid proves that it is the same."""
+    return tuple(
+        f"The kubeconfig of the {side} has server {cluster.server}{f' instead of {server}' if moved else ''}"
+        f"{', with another certificate authority' if renewed else ''}: hcp-dr continues only if the uid of its "
+        f"namespace {KUBE_SYSTEM} is the one of this relocation."
+        for side, cluster, server, authority in (
+            ("source", ports.source, case.source_server, case.source_authority),
+            ("destination", ports.destination, case.destination_server, case.destination_authority),
+        )
+        for moved, renewed in [(server and cluster.server != server, authority and cluster.authority != authority)]
+        if moved or renewed
+    )
+
+
+def check_answering(ports: Ports, case: Case, *, lost: bool) -> None:
+    """Before anything else is read or a Lease is taken: each cluster that answers is the one of the case. The steps and
+    the Leases check the others once they answer. A hosted cluster without clusterID is judged by its content later.
+    Raises WrongCluster, KubernetesError."""
+    for side in _OTHER:
+        if known_uid(case, side) and not (lost and side == "source"):
+            try:
+                check_same_cluster(ports, case, side)
+            except KubernetesError as error:
+                if not error.passing:
+                    raise
+    with suppress(KubernetesError):
+        inside = dig(ports.hosted.find(CLUSTER_VERSION, "version"), "spec", "clusterID")
+        other = stranger_inside(ports, case.cluster_id) if inside else None
+        if other is not None:
+            raise other.error
 
 
 def check_same_cluster(ports: Ports, case: Case, side: Side) -> None:

@@ -91,12 +91,17 @@ def plan_undo(step: Step[Any], ports: Ports, case: Case, memory: RunState) -> Pl
         case Done():
             return PlannedStep(name, step.documented, "nothing", decision.because)
         case Refuse():
-            return PlannedStep(name, step.documented, "refuse", decision.error.what)
+            return PlannedStep(name, step.documented, "refuse", _describe_refusal(decision))
         case Wait():
             waits = (Timeout(decision.limit, decision.until, decision.seen),)
             return PlannedStep(name, step.documented, "wait", "", (), waits)
         case Do():
             return PlannedStep(name, step.documented, "do", "", tuple(describe_all(decision.actions)))
+
+
+def _describe_refusal(decision: Refuse) -> str:
+    """With the finding of each check that stops: a plan lists no checks."""
+    return " ".join((decision.error.what, *(f"{each.name}: {each.seen}." for each in decision.checks if each.stops)))
 
 
 def _rounds(step: Step[Any], facts: Any, planned_step: Callable[..., PlannedStep]) -> PlannedStep:
@@ -112,7 +117,7 @@ def _rounds(step: Step[Any], facts: Any, planned_step: Callable[..., PlannedStep
                     return planned_step("wait", "")
                 return planned_step("check" if decision.checks else "nothing", decision.because)
             case Refuse():
-                return planned_step("refuse", decision.error.what, actions)
+                return planned_step("refuse", _describe_refusal(decision), actions)
             case Wait():
                 waited = True
             case Do():

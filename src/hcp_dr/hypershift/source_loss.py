@@ -35,6 +35,7 @@ class LostSource:
     name = "source"
     server = "(lost)"
     context = ""
+    authority = ""
     unverified = ""  # it gets no request
 
     def __getattr__(self, verb: str) -> NoReturn:

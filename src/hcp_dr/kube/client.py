@@ -72,6 +72,10 @@ class Cluster:
         return self._transport.access.context
 
     @property
+    def authority(self) -> str:
+        return self._transport.access.authority
+
+    @property
     def unverified(self) -> str:
         return self._transport.access.unverified
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -64,6 +65,12 @@ class Access:
     proxy_url: str | None = field(repr=False)  # may contain a password
     user: User
     context: str = ""  # its name in the kubeconfig
+
+    @property
+    def authority(self) -> str:
+        """The digest of the certificate authorities, regardless of white space around them."""
+        text = (self.certificate_authority or "").strip()
+        return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
     @property
     def unverified(self) -> str:

@@ -84,6 +84,12 @@ class Kubernetes(Protocol):
         ...
 
     @property
+    def authority(self) -> str:
+        """The sha256 digest of the certificate authorities in the kubeconfig, "" if the system's authorities are used
+        or the server is not verified."""
+        ...
+
+    @property
     def unverified(self) -> str:
         """Why neither the server's identity nor the secrecy of the connection is certain; "" if the server's
         certificate is verified."""

@@ -74,6 +74,10 @@ class _Gate:
         return self._port.context
 
     @property
+    def authority(self) -> Any:
+        return self._port.authority
+
+    @property
     def unverified(self) -> Any:
         return self._port.unverified
 

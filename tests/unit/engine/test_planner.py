@@ -8,7 +8,7 @@ from typing import Any
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.planner import PlannedStep, plan_step, plan_undo
 from hcp_dr.engine.state import Remember
-from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Timeout, Wait
+from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step, Timeout, Wait
 from hcp_dr.errors import ClusterUnreachable, Refused
 from hcp_dr.procedure import RELOCATE
 from tests.ports import CASE, World
@@ -55,6 +55,13 @@ TOY: Step[Facts] = Step(
     afterwards,
     waits=(LIVES,),
 )
+
+
+def test_a_plan_names_the_finding_of_each_check_that_stops() -> None:
+    checks = (Check("kept", "ok", "all is well"), Check("space", "blocked", "there is no room"))
+    step = replace(TOY, plan=lambda _: Refuse(Refused(what="Not yet."), checks))
+    planned, _ = look(step, Facts())
+    assert (planned.outlook, planned.text) == ("refuse", "Not yet. space: there is no room.")
 
 
 def test_all_rounds_are_told_in_order_as_if_the_steps_before_were_done() -> None:

@@ -284,3 +284,11 @@ def test_whether_anybody_can_know_who_answers(
 
 def test_what_is_shown_of_an_access_has_no_password(write: Write) -> None:
     assert "hidden" not in repr(kubeconfig.read(write({}, proxy_url="http://me:hidden@proxy.example:1")))
+
+
+def test_a_renewed_authority_has_another_digest(write: Write) -> None:
+    one, other = (Authority(name).certificate for name in ("one", "other"))
+    data = [base64_of(text) for text in (one, f"\n# text\n{one}\n", other)]
+    first, same, renewed = (connect(write({}, certificate_authority_data=each), "source").authority for each in data)
+    assert (len(first), same, renewed != first) == (64, first, True)
+    assert not connect(write({}, certificate_authority_data=None), "source").authority

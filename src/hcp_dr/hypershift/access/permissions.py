@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine import lease_status
+from hcp_dr.hypershift.deletion.foreign import BUILT_IN
 from hcp_dr.hypershift.identity import NONCE_MARK, PARENT, SAMPLED
 from hcp_dr.hypershift.inventory import MACHINERY
 from hcp_dr.hypershift.operator_claim import LEASE_NAME as CLAIM
@@ -92,6 +93,7 @@ CACHED = "for an external-dns with a cache"
 RELOCATED_BEFORE = "for a hosted cluster that was relocated before"
 BESIDE = "for a HostedCluster's namespace that another relocation created"
 OWNERS = "if the admission plugin OwnerReferencesPermissionEnforcement requires it, as in OpenShift"
+FOREIGN = "to find foreign objects before the namespace is deleted"
 NAMED = "for undoing, if a Route with a host of its own requires it, as in OpenShift"
 _MARKS = (PARENT, NONCE_MARK)
 
@@ -180,6 +182,7 @@ _SOURCE = (
     *_each(OWN, (ROUTE,), "create", part="custom-host", beyond=NAMED),
     *_each(OWN, (HOSTED_CONTROL_PLANE,), "update", part="finalizers", beyond=OWNERS),  # the owner of the Routes
     *_each(OWN, (SERVICE,), "list patch"),
+    *_each(OWN, (*BUILT_IN, NODE_POOL), "list", beyond=FOREIGN),
     *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "patch"),
     *_each(LEASES, (LEASE,), "delete", names=(CLAIM,)),  # to release the claim on the operator
     *_each(OPERATOR_NAMESPACE, (POD,), "delete"),
@@ -223,6 +226,7 @@ _DESTINATION = (
     *_each(OWN, (MACHINE_HEALTH_CHECK,), "list"),
     *_each(OWN, (MACHINE_HEALTH_CHECK,), "patch", beyond=TROUBLE),
     *_each(OWN, (MACHINE_HEALTH_CHECK,), "delete", beyond=UNDOING),
+    *_each(OWN, (*BUILT_IN, NODE_POOL), "list", beyond=FOREIGN),
     *_each(OWN, (HOSTED_CONTROL_PLANE,), "list", beyond=TROUBLE),
     *_each(OWN, (HOSTED_CONTROL_PLANE,), "get patch delete", beyond=UNDOING),
     *_each(OWN, (AWS_ENDPOINT_SERVICE,), "list patch delete", beyond=UNDOING),
@@ -265,12 +269,12 @@ def permissions(side: Side, namespace: str, name: str) -> tuple[Permission, ...]
 
 def _used_by_relocation(side: Side, right: Permission, verb: str) -> bool:
     del side, verb
-    return right.beyond != LOOKS
+    return right.beyond not in (LOOKS, FOREIGN)
 
 
 def of_online(side: Side, right: Permission, verb: str) -> bool:
     """Whether an online backup uses it: to read the exported objects, run commands in etcd's pods, mark the cluster."""
-    if right.beyond in (LOOKS, UNDOING, TROUBLE, WAITS):
+    if right.beyond in (LOOKS, FOREIGN, UNDOING, TROUBLE, WAITS):
         return False
     if right.beyond == LEASE_HELD or KUBE_SYSTEM in right.names:
         return True

@@ -18,6 +18,7 @@ from hcp_dr.errors import RESUME, PastNoReturn
 from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.hypershift.deletion import no_return
+from hcp_dr.hypershift.deletion.foreign import is_default, read_content
 from hcp_dr.hypershift.deletion.no_return import Started
 from hcp_dr.hypershift.deletion.protocol import (
     Removable,
@@ -34,36 +35,15 @@ from hcp_dr.hypershift.state import DESTINATION_OPERATOR_BEFORE
 from hcp_dr.hypershift.workloads import Workload, still_there, stop
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr.kube.resources import (
-    CONFIG_MAP,
-    DEPLOYMENT,
     HOSTED_CLUSTER,
-    HOSTED_CONTROL_PLANE,
     NODE_POOL,
-    PERSISTENT_VOLUME_CLAIM,
     POD,
-    SECRET,
-    SERVICE,
-    STATEFUL_SET,
 )
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of
-from hcp_dr.objects.select import travels
-from hcp_dr.upstream import MADE_IN_EVERY_NAMESPACE, NODE_POOL_ANNOTATION, OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr.upstream import NODE_POOL_ANNOTATION, OPERATOR, OPERATOR_NAMESPACE
 
-_INHABITANTS = (
-    HOSTED_CLUSTER,
-    NODE_POOL,
-    HOSTED_CONTROL_PLANE,
-    *MACHINERY,
-    SECRET,
-    CONFIG_MAP,
-    DEPLOYMENT,
-    STATEFUL_SET,
-    POD,
-    SERVICE,
-    PERSISTENT_VOLUME_CLAIM,
-)
-_DEADLY = (HOSTED_CLUSTER, NODE_POOL, *MACHINERY)
+_DEADLY = tuple(resource.kind for resource in (HOSTED_CLUSTER, NODE_POOL, *MACHINERY))
 """Kinds that must not be deleted with a namespace, with any owner: a running controller could finish their deletion."""
 
 
@@ -100,22 +80,18 @@ def alive(ports: Ports, case: Case) -> tuple[str, ...]:
 
 def strangers(ports: Ports, case: Case, namespace: str) -> tuple[str, ...]:
     """Objects for which a namespace of the destination is kept: all except harmless objects of this relocation, objects
-    created for it by the operator there, and the defaults of every namespace."""
-    return tuple(
+    created for it by the operator there, and the defaults of every namespace. Kinds that could not be listed count."""
+    content = read_content(ports.destination, namespace)
+    foreign = (
         f"{item['kind']} {name_of(item)}"
-        for resource in _INHABITANTS
-        if resource != NODE_POOL or namespace == case.namespace  # elsewhere there would be a HostedCluster too
-        for item in ports.destination.list(resource, namespace).items
-        if not (_is_harmless(case, resource, item) or _is_default(item) or _is_made_for(case, item))
+        for item in content.items
+        if not (_is_harmless(case, item) or is_default(item) or _is_made_for(case, item))
     )
+    return (*foreign, *(f"perhaps {kind}" for kind in content.unseen))
 
 
-def _is_harmless(case: Case, resource: Resource, item: Object) -> bool:
-    return resource not in _DEADLY and is_ours(item, case.backup_id)
-
-
-def _is_default(item: Object) -> bool:
-    return name_of(item) in MADE_IN_EVERY_NAMESPACE if item["kind"] == CONFIG_MAP.kind else not travels(item)
+def _is_harmless(case: Case, item: Object) -> bool:
+    return item["kind"] not in _DEADLY and is_ours(item, case.backup_id)
 
 
 def _is_made_for(case: Case, item: Object) -> bool:

@@ -18,6 +18,8 @@ from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import restorable
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.snapshot_file import glance, path_of
+from hcp_dr.hypershift.fields import find_unknown, warn_unknown
+from hcp_dr.hypershift.inventory import read_inventory
 from hcp_dr.model import Case, Ports, Side
 
 
@@ -28,6 +30,7 @@ class Facts:
     denied: tuple[tuple[Side, tuple[str, ...]], ...]
     etcd_pod: str | None
     lacking: int  # missing bytes of free space in the pod's volume
+    unknown: tuple[str, ...] = ()  # fields of HostedCluster and NodePools
     restored: Etcd = restorable.NOT_LOOKED  # whether the backup could be restored
 
 
@@ -35,11 +38,12 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     namespace = case.control_plane_namespace
     verbs = tuple((side, denied(ports.cluster(side), side, case.namespace, case.name, of_online)) for side in SIDES)
     pod, lacking = None, 0
-    etcd = restorable.NOT_LOOKED
+    etcd, unknown = restorable.NOT_LOOKED, tuple[str, ...]()
     try:
         pod = etcd_members.truth(ports.source, case)
         lacking = glance(ports.source, namespace, pod, path_of("online")).lacking if pod else 0
         etcd = Etcd(*restorable.probe_restore(ports.source, case))
+        unknown = find_unknown(read_inventory(ports.source, case))
     except Forbidden:
         pass  # `denied` reports the missing permission
     return Facts(
@@ -48,6 +52,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         denied=verbs,
         etcd_pod=pod,
         lacking=lacking,
+        unknown=unknown,
         restored=etcd,
     )
 
@@ -68,6 +73,7 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         *facts.probe.checks(),
         _check_etcd(facts),
         *map(_as_warning, facts.restored.checks),
+        warn_unknown(facts.unknown),
     )
 
 

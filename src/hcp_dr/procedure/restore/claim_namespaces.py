@@ -14,17 +14,16 @@ from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Action, Check, Create, Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
 from hcp_dr.errors import RESUME, NotOurs
 from hcp_dr.hypershift import timeouts
-from hcp_dr.hypershift.backup_objects import is_ours, is_prepared, marked
+from hcp_dr.hypershift.backup_objects import is_ours, is_prepared, marked, to_restore
+from hcp_dr.hypershift.deletion.foreign import is_default, read_content
 from hcp_dr.hypershift.deletion.protocol import Removable, removable
 from hcp_dr.hypershift.deletion.rollback import strangers
-from hcp_dr.hypershift.inventory import RESOURCES
+from hcp_dr.hypershift.fields import find_dropped, refusal_of
 from hcp_dr.hypershift.operator_claim import HOLDER_ANNOTATION, holder_key, stopped_on
 from hcp_dr.kube.port import Kubernetes, Object
-from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, NAMESPACE, NODE_POOL, POD, STATEFUL_SET
+from hcp_dr.kube.resources import NAMESPACE
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of, some
-from hcp_dr.objects.select import travels
-from hcp_dr.upstream import MADE_IN_EVERY_NAMESPACE
 
 REMOVED_ANNOTATION = "hcp-dr.openshift.io/removed"
 """On a shared namespace that the abort of its relocation is about to delete."""
@@ -38,6 +37,7 @@ class Facts:
     own: str
     own_found: Object | None
     key: str = ""  # of the annotation of this hosted cluster as a holder of the shared namespace
+    dropped: tuple[str, ...] = ()  # fields of the objects to restore that the destination does not have
     inside: tuple[str, ...] = ()  # content of a prepared namespace, besides objects that Kubernetes creates itself
 
 
@@ -52,21 +52,14 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         own=own,
         own_found=namespace,
         key=holder_key(f"{case.namespace}/{case.name}"),
+        dropped=find_dropped(ports.destination, (item.body for item in to_restore(ports, case))),
         inside=_list_content(ports.destination, own) if prepared else (),
     )
 
 
 def _list_content(cluster: Kubernetes, namespace: str) -> tuple[str, ...]:
-    kinds = (*RESOURCES.values(), DEPLOYMENT, STATEFUL_SET, POD)
-    own = [resource for resource in kinds if resource not in (HOSTED_CLUSTER, NODE_POOL)]
-    items = (item for resource in own for item in cluster.list(resource, namespace).items)
-    return tuple(f"{item['kind']} {name_of(item)}" for item in items if not _is_default_content(item))
-
-
-def _is_default_content(item: Object) -> bool:
-    return (item["kind"] == "Secret" and not travels(item)) or (
-        item["kind"] == "ConfigMap" and name_of(item) in MADE_IN_EVERY_NAMESPACE
-    )
+    items = read_content(cluster, namespace).items
+    return tuple(f"{item['kind']} {name_of(item)}" for item in items if not is_default(item))
 
 
 def plan(facts: Facts) -> Decision:
@@ -104,6 +97,9 @@ def plan(facts: Facts) -> Decision:
                 f"gone, run {RESUME}.",
             )
         )
+    refusal = refusal_of(facts.dropped, "Nothing was created on the destination.")
+    if refusal is not None:
+        return Refuse(refusal)
     actions: list[Action] = []
     if facts.shared_found is None:
         actions.append(Create("destination", NAMESPACE, _namespace(facts.shared, facts.backup_id)))
@@ -166,7 +162,7 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> tuple[Claimed, ...]
             Claimed(
                 removable(NAMESPACE, item, "destination"),
                 PREPARED_ANNOTATION in marks,
-                strangers(ports, case, name),
+                () if is_deleting(item) else strangers(ports, case, name),
                 _read_conditions(item),
                 shared=item if name == case.namespace else None,
                 holders={k: v for k, v in marks.items() if k.startswith(HOLDER_ANNOTATION) and k != mine},

@@ -24,6 +24,7 @@ from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
 from hcp_dr.hypershift.etcd.stored import find_snapshot
 from hcp_dr.hypershift.fence.state import Fence, read_fence
+from hcp_dr.hypershift.fields import find_dropped, refusal_of
 from hcp_dr.hypershift.operator_claim import at_zero
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import BREACHES, FENCE, RESTORE_URL_ENDS
@@ -52,6 +53,7 @@ class Facts:
     tried: RestoreUrl | None  # read before the HostedCluster exists
     etcd: Etcd = restorable.NOT_LOOKED  # read before the HostedCluster exists
     expires: float | None = None  # of the URL in the HostedCluster, in seconds since the epoch
+    dropped: tuple[str, ...] = ()  # fields that the destination does not have; read before the HostedCluster exists
     lifted: bool = False  # remembered: the fence was lifted since the export, and the spec may have changed
 
 
@@ -82,6 +84,9 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         if wanted and found is None
         else restorable.NOT_LOOKED,
         expires=_expiry(found),
+        dropped=find_dropped(ports.destination, (item.body for item in to_restore(ports, case)))
+        if wanted and found is None
+        else (),
         lifted=memory.has(BREACHES),
     )
 
@@ -130,6 +135,9 @@ def plan(facts: Facts) -> Decision:
     refusal = facts.etcd.refusal
     if refusal is not None:
         return Refuse(refusal)
+    lossy = refusal_of(facts.dropped, _describe_state(facts))
+    if lossy is not None:
+        return Refuse(lossy)
     breach = facts.fence.breach() if facts.fence else None
     if breach:
         return Refuse(FenceBroken(what=f"The fence on the source is broken ({breach}); the snapshot is void."))

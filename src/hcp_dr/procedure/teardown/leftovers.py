@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Action, Check, Decision, Delete, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
-from hcp_dr.errors import NotOurs
+from hcp_dr.errors import RESUME, NotOurs
 from hcp_dr.hypershift import timeouts
+from hcp_dr.hypershift.deletion.foreign import GRANT, NOTHING_FOREIGN, Foreign, find_foreign, unaccepted
 from hcp_dr.hypershift.deletion.protocol import Guard, Removable, proven, removable
 from hcp_dr.hypershift.deletion.remains import left_on_source, outside, taken_nodes
 from hcp_dr.hypershift.operator_claim import stopped_on
@@ -19,7 +20,7 @@ from hcp_dr.hypershift.workloads import workloads
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import CONFIG_MAP, DEPLOYMENT, NAMESPACE, NODE, SECRET
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of
+from hcp_dr.objects.reading import annotations_of, dig, is_deleting, labels_of, name_of, namespace_of
 from hcp_dr.objects.select import reference_mark
 from hcp_dr.upstream import CLUSTER_ANNOTATION, OPERATOR, OPERATOR_NAMESPACE, TAKEN_NODE_LABELS
 
@@ -41,6 +42,7 @@ class Facts:
     namespace: Removable | None
     hanging: str = ""  # the namespace's messages about remaining content
     endpoint_services: tuple[str, ...] = ()  # remembered: VPC endpoint services of the load balancers
+    foreign: Foreign = NOTHING_FOREIGN  # in the namespace, not accepted at the beginning
     converted: bool = True  # whether the source's HyperShift operator has a pod with the conversion webhook
 
 
@@ -49,6 +51,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     namespace = source.find(NAMESPACE, own)
     mark = reference_mark(case.name)
     inputs = (item for resource in (SECRET, CONFIG_MAP) for item in source.list(resource, case.namespace).items)
+    stands = namespace is not None and not is_deleting(namespace)
     waiting = [c for c in dig(namespace, "status", "conditions") or () if c.get("status") == "True"]
     return Facts(
         guard=proven(ports, case, memory),
@@ -60,6 +63,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         held=tuple(removable(DEPLOYMENT, item) for item in source.list(DEPLOYMENT, own).items),
         namespace=removable(NAMESPACE, namespace) if namespace else None,
         endpoint_services=tuple((memory.get(ENDPOINT_SERVICES) or {}).values()),
+        foreign=unaccepted(find_foreign(source, own, ports.destination), memory) if stands else NOTHING_FOREIGN,
         converted=any(w.pods for w in workloads(source, OPERATOR_NAMESPACE, DEPLOYMENT) if w.name == OPERATOR),
         hanging="; ".join(str(c.get("message")) for c in waiting if c.get("type") in _HANGING),
     )
@@ -84,9 +88,12 @@ def plan(facts: Facts) -> Decision:
         Patch("source", _INPUTS[item["kind"]], name_of(item), namespace_of(item), _without(facts.mark))
         for item in facts.inputs
     ]
-    actions += [item.strip(()) for item in facts.held if item.finalizers]
-    if facts.namespace is not None and not facts.namespace.deleting:
-        actions.append(_delete(facts.namespace))
+    if facts.foreign == NOTHING_FOREIGN:
+        actions += [item.strip(()) for item in facts.held if item.finalizers]
+        if facts.namespace is not None and not facts.namespace.deleting:
+            actions.append(_delete(facts.namespace))
+    elif facts.namespace is not None and not actions:
+        return Refuse(_foreign(facts.namespace.name, facts.foreign))
     if actions:
         return Do(tuple(actions))
     return Wait(
@@ -94,6 +101,19 @@ def plan(facts: Facts) -> Decision:
         _describe_deletion(facts),
         timeouts.NAMESPACE_GONE.seconds,
         WatchTarget("source", NAMESPACE),
+    )
+
+
+def _foreign(namespace: str, found: Foreign) -> NotOurs:
+    unseen = f" Kinds that could not be listed: {', '.join(found.unseen)}." if found.unseen else ""
+    listed = f" It has foreign objects: {', '.join(found.names)}." if found.names else ""
+    todo = "Move the foreign objects to another namespace, or delete them. " if found.names else ""
+    todo += f"{GRANT[0].upper()}{GRANT[1:]}. " if found.unseen else ""
+    return NotOurs(
+        what=f"Namespace {namespace} on the source is not deleted, because nothing shows that all of its objects "
+        f"belong to the hosted cluster.{listed}{unseen}",
+        left="The namespace and its objects stay as they are; the hosted cluster serves on the destination.",
+        todo=f"{todo}Then run {RESUME}.",
     )
 
 
@@ -150,7 +170,8 @@ def foresee(facts: Facts) -> Facts:
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
-    return replace(facts, outside=(), nodes=(), inputs=(), namespace=None)
+    kept = None if facts.foreign == NOTHING_FOREIGN else facts.namespace
+    return replace(facts, outside=(), nodes=(), inputs=(), namespace=kept)
 
 
 STEP = Step(

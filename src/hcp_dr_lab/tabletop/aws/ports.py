@@ -88,6 +88,10 @@ class MemoryBucket(_Port):
         return self._name
 
     @property
+    def region(self) -> str:
+        return self._storage.region
+
+    @property
     def encryption(self) -> Encryption | None:
         return self._encryption
 

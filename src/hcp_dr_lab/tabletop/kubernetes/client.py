@@ -57,6 +57,10 @@ class Client:
         return ""
 
     @property
+    def authority(self) -> str:
+        return ""
+
+    @property
     def unverified(self) -> str:
         return ""
 
