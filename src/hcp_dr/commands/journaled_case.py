@@ -136,6 +136,7 @@ def read_remote(context: Context, backup_id: str | None = None) -> RemoteState:
         lambda: context.cluster("source"),
         lambda: context.cluster("destination"),
         context.bucket,
+        context.folder,
         namespace=requested.namespace,
         name=requested.name,
         backup_id=backup_id,

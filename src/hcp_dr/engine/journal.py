@@ -110,6 +110,7 @@ class JournalState:
     lines: tuple[Line, ...] = ()
     runs: frozenset[str] = frozenset()  # the identities of all runs that wrote the journal
     digest: str = ""  # of all lines
+    manifest: str = ""  # the sha256 of the backup's manifest, "" if there is none
 
     def after(self, line: Line) -> JournalState:
         """The state after one more line. Total: an unknown line is kept and changes nothing."""
@@ -126,11 +127,25 @@ class JournalState:
                 return replace(state, current=None)
             case "end":
                 return replace(state, ended=True)
+            case "manifest":
+                return replace(state, manifest=str(line.get("sha256")))
             case _:
                 return state
 
     def of_kind(self, *kinds: str) -> tuple[Line, ...]:
         return tuple(line for line in self.lines if line.kind in kinds)
+
+    @property
+    def mark(self) -> str:
+        """The number of lines and their digest: a later state of this journal `contains` it."""
+        return f"{len(self.lines)}:{self.digest}"
+
+    def contains(self, mark: str) -> bool:
+        """Whether this journal begins with the lines of the journal that had this mark."""
+        number, _, digest = mark.partition(":")
+        if not (number.isascii() and number.isdecimal() and 0 < int(number) <= len(self.lines)):
+            return False
+        return digest == (self.lines[int(number) - 1].get("sum") or fold(self.lines[: int(number)]).digest)
 
     @property
     def aborted(self) -> bool:
