@@ -29,6 +29,8 @@ from hcp_dr.hiding import safe
 
 FILE_NAME = "journal.jsonl"
 FORMAT = 2
+_DIGITS = 10
+"""More digits than the number of lines of any journal."""
 ABORT = "abort"
 """The command after which no other command begins in a folder."""
 RESTORE_BY_HAND = "restore-by-hand"
@@ -143,7 +145,9 @@ class JournalState:
     def contains(self, mark: str) -> bool:
         """Whether this journal begins with the lines of the journal that had this mark."""
         number, _, digest = mark.partition(":")
-        if not (number.isascii() and number.isdecimal() and 0 < int(number) <= len(self.lines)):
+        if not (number.isascii() and number.isdecimal() and len(number) < _DIGITS):
+            return False
+        if not 0 < int(number) <= len(self.lines):
             return False
         return digest == (self.lines[int(number) - 1].get("sum") or fold(self.lines[: int(number)]).digest)
 

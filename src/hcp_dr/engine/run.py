@@ -374,12 +374,14 @@ class Run:
             self.journal.write("manifest", sha256=digest)
         failed_before = self.mirror.is_failing
         self._run_all([self.mirror.send if now else self.mirror.send_if_due])
-        if self.mirror.is_failing and not failed_before and self.lease is not None:
+        if self.lease is None:
+            return
+        if not self.mirror.is_failing:
+            self.lease.record_mirrored(self.mirror.mark, at_once=now)
+        elif not failed_before:
             writer = f"{self.lease.me}, not mirrored since line {len(self.mirror.journal.story.lines)}"
             self.journal.write("unmirrored", by=writer)
             self.lease.record_writer(writer)
-        elif self.lease is not None and self.mirror.mark:
-            self.lease.record_mirrored(self.mirror.mark, at_once=now)
 
     def _pause(self, seconds: float) -> None:
         """Pause in pieces, to renew a lease in time."""
