@@ -40,7 +40,8 @@ class BucketLease:
             raise JournalError(
                 path=f"s3://{self._bucket.name}/{self.key}",
                 reason="this object stands in for the Lease on the lost source, and hcp-dr did not write its content",
-                todo="Check with `hcp-dr status` that no other run is at work, delete the object, and run the command again.",
+                todo="Check with `hcp-dr status` that no other run is at work, delete the object, and run the command "
+                "again.",
             )
         return _with_version(stored, head.etag)
 

@@ -43,6 +43,8 @@ SEND_INTERVAL = 5.0
 """Seconds between two mirrors at the ends of short steps. Losing the last ones costs only repeated observations."""
 RETRY_INTERVAL = 30.0
 """Seconds before the next request to a bucket that failed."""
+_LARGEST = 64 * 1024**2
+"""The bytes of an object that is read into memory: larger than any journal or manifest."""
 _READS = 5
 """How often a journal is read that does not fit its code: its writer may have replaced it between two requests."""
 
@@ -98,7 +100,7 @@ def fetch(bucket: Bucket, prefix: str, keys: Keys) -> MirroredJournal | None:
         head = bucket.head(key)
         if head is None:
             return None
-        content = bucket.get(key)
+        content = bucket.get(key) if head.size <= _LARGEST else b""
         fault = keys.find_fault(key, content, head.metadata)
         if not fault or head.etag == etags[-1] or len(etags) > _READS:
             return MirroredJournal(prefix, content, head.etag, fault=fault, bucket=bucket.name)
@@ -228,9 +230,10 @@ class Mirror:
     def _file(self, sha256: str) -> bytes | None:
         """Raises NotAuthentic if the content is another."""
         key = self._key_of(sha256)
-        if self.bucket.head(key) is None:
+        head = self.bucket.head(key)
+        if head is None:
             return None
-        data = self.bucket.get(key)
+        data = self.bucket.get(key) if head.size <= _LARGEST else b""
         if sha256_of(data) != sha256:
             reason = "its content was replaced: it does not have the sha256 of its name"
             raise NotAuthentic(path=f"s3://{self.bucket.name}/{key}", reason=reason)

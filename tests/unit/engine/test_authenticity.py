@@ -140,6 +140,16 @@ def test_one_that_is_replaced_between_two_requests_is_read_again() -> None:
     assert (found.fault, found.data) == ("", newer)
 
 
+def test_one_that_is_larger_than_any_journal_is_not_read() -> None:
+    bucket, keys = MemoryBucket(), Keys((FIRST,))
+    bucket.put(KEY, DATA, metadata=keys.sign(KEY, DATA))
+    bucket.objects[KEY] = replace(bucket.objects[KEY], size=2**32)
+    bucket.bodies.clear()
+    found = fetch(bucket, KEY.rpartition("/")[0], keys)
+    assert found is not None
+    assert found.fault
+
+
 def test_one_that_changes_all_the_time_ends_the_reading() -> None:
     bucket, count = MemoryBucket(), 0
 
