@@ -20,7 +20,7 @@ from hcp_dr.procedure import RESTORE_LOST
 from hcp_dr_lab.ground.layout import BUCKET
 from hcp_dr_lab.tabletop.aws.storage import Stored, Wanted
 from hcp_dr_lab.tabletop.gate import Request
-from hcp_dr_lab.tabletop.operator import Operator
+from hcp_dr_lab.tabletop.operator import PHASES, Operator
 from tests.ports import MemoryArchive
 from tests.tabletop.scene import Scene, forget_the_key, keys_of, mirror_key, put, scene
 from tests.tabletop.test_abort import counted
@@ -122,6 +122,19 @@ def test_where_the_folder_is_it_is_told_and_written_over(attack: Callable[[Scene
     assert len(told) == 1
     assert "The run continues with the journal in memory" in told[0]
     assert keys_of(here).find_fault(mirror_key(here), stored(here).body, stored(here).metadata) == ""
+    assert_whole(here.world)
+
+
+def test_every_phase_goes_on_in_its_folder_and_refuses_an_older_one() -> None:
+    here = scene()
+    assert here.operator.backup().error is None
+    for phase in PHASES:
+        stale, old = elsewhere(here.world), stored(here)
+        stale.take_over(here.operator.story(), here.operator.files)
+        append(here)
+        assert here.operator.go_on(phase).error is None, phase
+        replay(here, old)
+        assert isinstance(stale.go_on(phase).error, JournalError), phase
     assert_whole(here.world)
 
 
