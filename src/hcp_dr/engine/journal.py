@@ -130,7 +130,7 @@ class JournalState:
             case "end":
                 return replace(state, ended=True)
             case "manifest":
-                return replace(state, manifest=str(line.get("sha256")))
+                return replace(state, manifest=line.text("sha256") or "")
             case _:
                 return state
 
@@ -149,7 +149,7 @@ class JournalState:
             return False
         if not 0 < int(number) <= len(self.lines):
             return False
-        return digest == (self.lines[int(number) - 1].get("sum") or fold(self.lines[: int(number)]).digest)
+        return digest == (self.lines[int(number) - 1].text("sum") or fold(self.lines[: int(number)]).digest)
 
     @property
     def aborted(self) -> bool:

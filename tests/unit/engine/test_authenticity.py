@@ -19,6 +19,7 @@ from hcp_dr.engine.authenticity import (
     read_keys,
 )
 from hcp_dr.engine.journal import JournalState, fold
+from hcp_dr.engine.journal_lines import Line
 from hcp_dr.engine.mirror import fetch
 from hcp_dr.errors import ArchiveError, ClusterUnreachable, Invalid, NotOurs
 from tests.ports import MemoryArchive, MemoryBucket, MemoryKubernetes
@@ -185,7 +186,7 @@ def test_a_journal_contains_the_marks_of_its_beginnings_only() -> None:
     assert not of("begin", "step").contains(whole.mark)
     assert not whole.contains(of("begin", "other").mark)
     assert not JournalState().contains(whole.mark)
-    older = fold([{"line": "begin"}, {"line": "step"}])  # without digests in the lines
+    older = fold([Line(line="begin"), Line(line="step")])  # without digests in the lines
     assert older.contains(replace(older).mark)
     assert of("begin", "step").contains(older.mark)
 
