@@ -314,6 +314,7 @@ def test_a_file_that_may_hold_a_secret_stays_in_the_folder() -> None:
         desk.archive.write(pool.entry.file, pool.text)
     manifest = Manifest({"namespace": "clusters", "name": "one"}, 0.0, None, tuple(pool.entry for pool in pools))
     desk.archive.write(MANIFEST, manifest.to_text())
+    desk.journal.add("manifest", sha256=sha256_of(manifest.to_text().encode()))
     desk.mirror().send()
-    assert f"folder/{pools[0].entry.file}" in desk.puts
+    assert f"files/{pools[0].entry.sha256}" in desk.puts
     assert "pa55word" not in str(desk.bucket.bodies)
