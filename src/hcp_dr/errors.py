@@ -28,7 +28,8 @@
     ├── JournalError                 55  the journal does not allow the command
     │   ├── Unfinished               56
     │   ├── NothingToResume          57
-    │   └── NewerJournal             58  a newer version wrote the journal
+    │   ├── NewerJournal             58  a newer version wrote the journal
+    │   └── NotAuthentic             59  the journal in the bucket is not proven to be of hcp-dr, or is too old
     ├── TimedOut                     60  a wait reached its limit
     ├── Contested                    61  another client keeps reverting an action
     ├── LeaseHeld                    62  another run of hcp-dr holds the Lease of this hosted cluster
@@ -61,10 +62,8 @@ from hcp_dr.hiding import safe, without_keys
 DONE, DONE_WITH_WARNINGS = 0, 1
 """The exit codes of success; the second if a check of the run is a warning."""
 
-
 RESUME = "{resume}"
-"""A placeholder in `todo` for the command to continue with: `hcp-dr resume`, or, if no command began, the same command.
-"""
+"""A placeholder in `todo`: `hcp-dr resume` or, if no command began, the same command."""
 _RESUME = re.compile(r"\{resume( [^}]*)?\}")
 
 
@@ -136,10 +135,7 @@ class SettingsError(HcpDrError):
 class UnreadableKubeconfig(SettingsError):
     exit_code = 4
     template = "The kubeconfig {path}, named by {variable} for the {cluster} cluster, cannot be used: {reason}."
-    todo = (
-        "Correct the path or the file, check it with `kubectl --kubeconfig {path} get namespaces`, and run the command "
-        "again."
-    )
+    todo = "Correct it, check it with `kubectl --kubeconfig {path} get namespaces`, and run the command again."
 
 
 class SameCluster(SettingsError):
@@ -316,11 +312,18 @@ class NothingToResume(JournalError):
 class NewerJournal(JournalError):
     exit_code = 58
     template = (
-        "A newer version of hcp-dr wrote the journal {path}: its format is {format}, but this version supports formats "
-        "up to {ours}."
+        "A newer version of hcp-dr wrote the journal {path}: format {format}; this version supports up to {ours}."
     )
     left = "Nothing of the hosted cluster was changed by this command."
     todo = "Continue with the version of hcp-dr that wrote the journal, or with a newer version."
+
+
+class NotAuthentic(JournalError):
+    """The mirror in the bucket is not proven to be of hcp-dr and of this backup, or is older than the Leases record."""
+
+    exit_code = 59
+    left = "Nothing of the hosted cluster was changed by this command."
+    todo = "Continue in the folder of the machine that ran last, with --backup. If it is lost, see docs/resume.md."
 
 
 class TimedOut(HcpDrError):

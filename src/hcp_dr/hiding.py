@@ -19,6 +19,8 @@ _BY_SHAPE = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
     (re.compile(r"\bLS0tLS1CRUdJTi[\w+/=]*"), HIDDEN),  # PEM in base64
     (re.compile(r"(://)[^/\s\"'@]+@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"\bhcp-dr-key:[0-9a-f]+"), HIDDEN),
+    (re.compile(r"\baGNwLWRyLWtl[\w+/=]*"), HIDDEN),  # the same in base64
     # API servers quote a refused value behind its path (apimachinery, field.Error): a text, or a whole object
     (
         re.compile(

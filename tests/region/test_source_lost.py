@@ -70,6 +70,7 @@ def test_it_comes_back_from_an_online_backup_and_the_source_that_returns_harms_n
         assert {line.asked for line in asked if line.writes} == {
             f"{FIRST.name}: get pods/exec {place}/etcd-0",
             *(f"{side.name}: {verb} {lease}" for side in MANAGEMENT_CLUSTERS for verb in ("create", "patch")),
+            *(f"{side.name}: create secrets default/hcp-dr-{place}" for side in MANAGEMENT_CLUSTERS),
             *(f"hosted: create configmaps default/{each}" for each in ("hcp-dr-relocation", "mgmt-parent-cluster")),
         }
         assert seen_of(region, names)["objects"] == as_it_was

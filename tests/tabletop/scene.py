@@ -8,13 +8,19 @@ from functools import cache
 import pytest
 
 from hcp_dr.commands import begin, later_phase, restore_by_hand
+from hcp_dr.engine.authenticity import Keys, read_keys
+from hcp_dr.engine.journal import FILE_NAME
+from hcp_dr.engine.lease_status import MIRRORED_ANNOTATION
 from hcp_dr.hypershift.etcd import restorable
+from hcp_dr.kube import resources as r
+from hcp_dr_lab.ground.layout import BUCKET
 from hcp_dr_lab.hosted import shapes
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.observer import tabletop as observation
 from hcp_dr_lab.observer.judge import Verdict
 from hcp_dr_lab.observer.tabletop import EASY, Observation
+from hcp_dr_lab.tabletop.aws.storage import Wanted
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME, World
 
@@ -54,6 +60,37 @@ def twin(here: Scene) -> Scene:
     operator = Operator(world)
     operator.take_over(here.operator.story(), here.operator.files)
     return Scene(world, operator, here.shapes)
+
+
+def mirror_key(here: Scene) -> str:
+    """The key of the journal in the bucket."""
+    [key] = [key for key in here.world.cloud.storage.keys_of(BUCKET, "hcp-dr/") if key.endswith(f"/{FILE_NAME}")]
+    return key
+
+
+def keys_of(here: Scene) -> Keys:
+    """The keys of the journal in the bucket, as whoever may read the Secrets has them."""
+    return read_keys(here.operator.memory, [side.client for side in here.world.sides], "clusters", NAME)
+
+
+def put(here: Scene, key: str, body: bytes, *, keys: Keys | None = None) -> None:
+    """As another client of the bucket, which has these keys."""
+    metadata = keys.sign(key, body) if keys else {}
+    here.world.cloud.storage.put(BUCKET, key, body, Wanted(metadata=metadata))
+
+
+def forget_marks(world: World) -> None:
+    """What somebody does who decides to continue without lines of the journal that are lost."""
+    for side in world.sides:
+        unmarked = {"metadata": {"annotations": {MIRRORED_ANNOTATION: None}}}
+        side.client().patch(r.LEASE, "hcp-dr-clusters-shop", "default", unmarked)
+
+
+def forget_the_key(world: World) -> None:
+    """As after an older version of hcp-dr: no key, and no marks."""
+    forget_marks(world)
+    for side in world.sides:
+        side.client().delete(r.SECRET, "hcp-dr-clusters-shop", "default")
 
 
 def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from hcp_dr_lab.observer import tabletop as observation
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import World
-from tests.tabletop.scene import SETTLE, Scene, scene, unchecked
+from tests.tabletop.scene import SETTLE, Scene, keys_of, put, scene, unchecked
 from tests.tabletop.test_dangers import Killed, just_before, sides, stop_before, stopped
 from tests.tabletop.test_interruption import some_kills
 
@@ -84,7 +84,7 @@ def test_a_torn_mirror_is_read_as_far_as_it_is_whole() -> None:
     here = stopped("restore.hosted_cluster")
     bucket = here.operator.ports().bucket
     [key] = [item.key for item in bucket.list("hcp-dr/clusters/shop/") if item.key.endswith(f"/{FILE_NAME}")]
-    bucket.put(key, bucket.get(key) + b'{"line": "remember", "ke', metadata={})
+    put(here, key, bucket.get(key) + b'{"line": "remember", "ke', keys=keys_of(here))
     assert elsewhere(here.world).resume().error is None
     assert_whole(here.world)
 
@@ -163,7 +163,7 @@ def test_journals_that_forked_are_refused() -> None:
     twin.take_over(story, twin.files)
     bucket = here.operator.ports().bucket
     [key] = [item.key for item in bucket.list("hcp-dr/clusters/shop/") if item.key.endswith(f"/{FILE_NAME}")]
-    bucket.put(key, twin.journal_data(), metadata={})
+    put(here, key, twin.journal_data(), keys=keys_of(here))
     ending = here.operator.resume()
     assert isinstance(ending.error, JournalError)
     assert "differ after line" in ending.error.what
@@ -198,7 +198,8 @@ def test_with_folders_on_disk(tmp_path: Path) -> None:
     second = Operator(here.world, folder=tmp_path / "second", machine="laptop")
     assert second.resume().error is None
     kept = {path.name for path in (tmp_path / "second").iterdir()}
-    assert kept == {"journal.jsonl", "manifest.json", "namespaces"}
+    assert kept == {"journal.jsonl", "manifest.json", "mirror.key", "namespaces"}
+    assert (tmp_path / "second" / "mirror.key").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "second" / "journal.jsonl").stat().st_mode & 0o777 == 0o600
     with pytest.raises(NothingToResume):
         Operator(here.world, folder=tmp_path / "third", machine="desk").resume()

@@ -8,10 +8,8 @@ import hcp_dr
 from hcp_dr.engine.journal import fold, parse_journal
 from hcp_dr.engine.journal_lines import Line
 from hcp_dr.errors import DONE, JournalError, NothingToResume, Unfinished
-from hcp_dr_lab.ground.layout import BUCKET
-from hcp_dr_lab.tabletop.aws.storage import Wanted
 from hcp_dr_lab.tabletop.operator import Operator
-from tests.tabletop.scene import Scene, scene
+from tests.tabletop.scene import Scene, forget_the_key, mirror_key, put, scene
 from tests.tabletop.test_dangers import Killed, just_before
 
 
@@ -116,18 +114,14 @@ def test_what_was_begun_in_the_format_of_before_is_resumed(step: str) -> None:
         Line({key: value for key, value in line.items() if key not in NEWER}) for line in here.operator.story().lines
     ]
     here.operator.take_over(fold(lines), here.operator.files)
-    here.world.cloud.storage.put(BUCKET, mirror_of(here), here.operator.journal_data(), Wanted(metadata={}))
+    put(here, mirror_key(here), here.operator.journal_data())
+    forget_the_key(here.world)
     assert here.operator.resume().error is None
     assert here.verdict().reasons == ()
     assert parse_journal(here.operator.journal_data(), "in memory").ended
 
 
 NEWER = frozenset({"sum", "format", "version", "limit"})
-
-
-def mirror_of(here: Scene) -> str:
-    [key] = [key for key in here.world.cloud.storage.keys_of(BUCKET, "hcp-dr/") if key.endswith("/journal.jsonl")]
-    return key
 
 
 def test_nothing_is_resumed_that_never_began() -> None:

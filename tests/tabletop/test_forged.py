@@ -1,5 +1,5 @@
-"""Whoever may write to the bucket may have written the manifest and the journal there. Neither makes another machine
-write files elsewhere, or touch what is not this hosted cluster's."""
+"""Whoever may write to the bucket and knows the key may have written the manifest and the journal there. Neither makes
+another machine write files elsewhere, or touch what is not this hosted cluster's. Who has no key: test_authentic.py."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from hcp_dr.objects.archive import sha256_of
 from hcp_dr.objects.reading import dig, name_of
 from hcp_dr_lab.ground.layout import BUCKET
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.tabletop.aws.storage import Wanted
 from hcp_dr_lab.tabletop.operator import Operator
-from tests.tabletop.scene import Scene
+from tests.tabletop.scene import Scene, keys_of, mirror_key, put
 from tests.tabletop.test_dangers import sides, stopped
 from tests.tabletop.test_takeover import zone
 
@@ -27,36 +26,32 @@ NAMESPACE = "clusters-shop"
 DOMAIN = "hosted.rehearsal.example"
 
 
-def at(here: Scene, ending: str) -> str:
-    """The key in the bucket that ends so."""
-    [key] = [key for key in here.world.cloud.storage.keys_of(BUCKET, "hcp-dr/") if key.endswith(ending)]
-    return key
-
-
-def put(here: Scene, key: str, body: bytes) -> None:
-    here.world.cloud.storage.put(BUCKET, key, body, Wanted(metadata={}))
-
-
 def forge_manifest(here: Scene, body: bytes, **changes: Any) -> None:
     """One line more, like that of a NodePool, and its file."""
-    key = at(here, "folder/manifest.json")
-    manifest = json.loads(here.world.cloud.storage.get(BUCKET, key).body)
+    story, files = here.operator.story(), mirror_key(here).removesuffix("journal.jsonl") + "files/"
+    manifest = json.loads(here.world.cloud.storage.get(BUCKET, files + story.manifest).body)
     line = next(entry for entry in manifest["entries"] if entry["kind"] == "NodePool")
     line = {**line, "name": "evil", "file": "namespaces/clusters/np-evil.yaml", "sha256": sha256_of(body), **changes}
     manifest["entries"].append(line)
-    put(here, key, json.dumps(manifest).encode())
-    put(here, key.removesuffix("manifest.json") + line["file"], body)
+    for forged in (body, data := json.dumps(manifest).encode()):
+        put(here, files + sha256_of(forged), forged)
+    append(here, {"at": 1, "line": "manifest", "sha256": sha256_of(data)})
+
+
+def append(here: Scene, *lines: Mapping[str, Any]) -> None:
+    """Lines at the end of the journal in the bucket."""
+    key = mirror_key(here)
+    story = journal.fold(journal.parse(here.world.cloud.storage.get(BUCKET, key).body))
+    for line in lines:
+        story = story.after(story.seal(line))
+    body = b"".join(json.dumps(line, sort_keys=True).encode() + b"\n" for line in story.lines)
+    put(here, key, body, keys=keys_of(here))
 
 
 def forge_journal(here: Scene, step: str, **remembered: Any) -> None:
     """Lines that say that the step was begun and remembered this."""
-    key = at(here, "journal.jsonl")
-    lines = [{"at": 1, "line": "step", "step": step}]
-    lines += [{"at": 1, "line": "remember", "key": key, "value": value} for key, value in remembered.items()]
-    story = journal.fold(journal.parse(here.world.cloud.storage.get(BUCKET, key).body))
-    for line in lines:
-        story = story.after(story.seal(line))
-    put(here, key, b"".join(json.dumps(line, sort_keys=True).encode() + b"\n" for line in story.lines))
+    values = [{"at": 1, "line": "remember", "key": key, "value": value} for key, value in remembered.items()]
+    append(here, {"at": 1, "line": "step", "step": step}, *values)
 
 
 @pytest.mark.parametrize("verb", ["resume", "abort"])

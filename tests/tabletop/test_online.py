@@ -40,7 +40,8 @@ def test_the_hosted_cluster_goes_on_and_nothing_but_its_mark_is_touched(shapes: 
     assert ending.story.ended
     changed = {(each.port, each.verb, str(each.arguments[0])) for each in written if each.writes}
     clusters = {(port, verb, what) for port, verb, what in changed if port in ("source", "destination", "hosted")}
-    assert {what for _, _, what in clusters} <= {str(r.LEASE), str(r.CONFIG_MAP), "clusters-shop"}
+    assert {what for _, _, what in clusters} <= {str(r.LEASE), str(r.CONFIG_MAP), str(r.SECRET), "clusters-shop"}
+    assert {port for port, _, what in clusters if what == str(r.SECRET)} == {"source", "destination"}
     assert {verb for port, verb, what in clusters if what == "clusters-shop"} == {"execute"}
     assert {port for port, _, what in clusters if what == str(r.CONFIG_MAP)} == {"hosted"}
     assert not [each for each in changed if each[0] in ("zone", "instances")]

@@ -20,7 +20,7 @@ from hcp_dr_lab.hosted.shapes import REFUSED, Shape
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending
 from tests.tabletop.by_hand import Hands
-from tests.tabletop.scene import Scene, scene, unchecked, unguarded
+from tests.tabletop.scene import Scene, forget_the_key, scene, unchecked, unguarded
 from tests.tabletop.test_dangers import Killed, just_before
 from tests.tabletop.test_source_lost import die
 
@@ -152,6 +152,7 @@ def forget(here: Scene) -> None:
     for item in bucket.list(Case.from_json(dict(story.case or {})).key_prefix):
         if item.key.endswith("journal.jsonl"):
             bucket.delete(item.key)
+    forget_the_key(here.world)
 
 
 def kill() -> None:

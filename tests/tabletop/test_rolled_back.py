@@ -10,11 +10,11 @@ import pytest
 from hcp_dr.engine.journal import FILE_NAME, fold
 from hcp_dr.engine.journal_lines import Line
 from hcp_dr.engine.lease_status import REACHED_ANNOTATION
-from hcp_dr.errors import AwsUnreachable, ClusterUnreachable, HcpDrError, JournalError, PastNoReturn
+from hcp_dr.errors import AwsUnreachable, ClusterUnreachable, HcpDrError, JournalError, NotAuthentic, PastNoReturn
 from hcp_dr.kube import resources as r
 from hcp_dr_lab.ground.layout import BUCKET
 from hcp_dr_lab.tabletop.gate import Request
-from tests.tabletop.scene import Scene
+from tests.tabletop.scene import Scene, forget_marks
 from tests.tabletop.test_abort import counted
 from tests.tabletop.test_dangers import OWN, sides, stop_before, stopped
 
@@ -94,8 +94,11 @@ def test_while_the_destination_does_not_answer(stopped_in: str, kind: type[HcpDr
 
 
 def test_a_resumed_abort_asks_too() -> None:
-    """Begun by a journal that knew all; its machine was rolled back after that."""
+    """Begun by a journal that knew all; its machine was rolled back after that, and somebody decided to go on without
+    the lines that the Leases record."""
     here = rolled_back("verify.await_nodes", "restore.hosted_cluster")
+    assert isinstance(here.operator.resume().error, NotAuthentic)
+    forget_marks(here.world)
     story = here.operator.story()
     begin = Line(at=story.lines[-1].at, line="begin", command="abort", case=story.case)
     here.operator.take_over(story.after(begin), here.operator.files)

@@ -23,7 +23,7 @@ from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending, Operator
 from hcp_dr_lab.tabletop.world import NAME, World
-from tests.tabletop.scene import SETTLE, Scene, scene, twin, unchecked
+from tests.tabletop.scene import SETTLE, Scene, forget_the_key, scene, twin, unchecked
 from tests.tabletop.test_abort import harm
 from tests.tabletop.test_interruption import EVERY_KILL
 
@@ -420,6 +420,7 @@ def test_a_relocation_that_an_older_release_began_claims_when_it_is_resumed() ->
         bucket = here.operator.ports().bucket
         [key] = [item.key for item in bucket.list(f"hcp-dr/clusters/{NAME}/") if item.key.endswith(f"/{FILE_NAME}")]
         bucket.put(key, here.operator.journal_data(), metadata={})
+        forget_the_key(here.world)
         with suppress(HcpDrError):
             here.world.sides[0].client().delete(r.LEASE, *CLAIM)
         assert here.operator.resume().error is None, step

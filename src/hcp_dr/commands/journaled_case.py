@@ -151,6 +151,7 @@ def read_remote(context: Context, backup_id: str | None = None, case: Case | Non
         lambda: cluster("source"),
         lambda: cluster("destination"),
         context.bucket,
+        context.folder,
         namespace=requested.namespace,
         name=requested.name,
         backup_id=backup_id,

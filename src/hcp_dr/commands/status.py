@@ -9,7 +9,7 @@ from hcp_dr.engine.journal import JournalState
 from hcp_dr.engine.journal_lines import case_of
 from hcp_dr.engine.mirror import reconcile
 from hcp_dr.engine.remote_state import RemoteState
-from hcp_dr.errors import HcpDrError, JournalError, NothingToResume
+from hcp_dr.errors import HcpDrError, JournalError, NotAuthentic, NothingToResume
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.objects.naming import bucket_prefix
 from hcp_dr.procedure import UNDO, working_steps
@@ -43,9 +43,12 @@ def _read_status(context: Context) -> Seen:
 
 
 def choose_newest(story: JournalState | None, folder: str, remote: RemoteState, root: str) -> JournalState:
-    """The newer of the local journal and the one in the bucket. Raises NothingToResume if there is neither."""
+    """The newer of the local journal and the one in the bucket. Raises NothingToResume if there is neither,
+    NotAuthentic."""
     mirror = remote.mirror
     local = story if story is not None and story.command is not None else None
+    if local is None and isinstance(mirror, NotAuthentic):
+        raise mirror
     if mirror is None or isinstance(mirror, HcpDrError):
         if local is None:
             unread = "; ".join(f"the {place} was not read: {error.what}" for place, error in remote.unread.items())

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 from hcp_dr.aws.port import Bucket
-from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, NotFound
+from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, JournalError, NotFound
 from hcp_dr.kube.port import Object, PatchBody, Resource
 from hcp_dr.objects.naming import bucket_prefix
 
@@ -35,7 +35,14 @@ class BucketLease:
         head = self._bucket.head(self.key)
         if head is None:
             return None
-        stored: Object = json.loads(self._bucket.get(self.key))
+        stored = _parse(self._bucket.get(self.key))
+        if stored is None:
+            raise JournalError(
+                path=f"s3://{self._bucket.name}/{self.key}",
+                reason="this object stands in for the Lease on the lost source, and hcp-dr did not write its content",
+                todo="Check with `hcp-dr status` that no other run is at work, delete the object, and run the command "
+                "again.",
+            )
         return _with_version(stored, head.etag)
 
     def create(self, resource: Resource, body: Object) -> Object:
@@ -70,6 +77,19 @@ class BucketLease:
     def _error_values(self, verb: str, error: AwsConflict) -> dict[str, str]:
         reason = str(error.values.get("reason", ""))
         return {"object": self._object, "cluster": "lost source", "verb": verb, "reason": reason}
+
+
+def _parse(data: bytes) -> Object | None:
+    """The Lease, None if it has a field of another type. Its content is not proven: the Lease on the destination
+    excludes other runs, whatever this one says."""
+    try:
+        lease: Object = json.loads(data)
+        spec, meta = lease["spec"], lease["metadata"]
+        is_valid = all(isinstance(text, str) for text in meta.get("annotations", {}).values())
+        float(spec.get("leaseDurationSeconds") or 0), int(spec.get("leaseTransitions") or 0)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+        return None
+    return lease if is_valid else None
 
 
 def _with_version(body: Object, etag: str) -> Object:

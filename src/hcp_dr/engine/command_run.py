@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from hcp_dr import __version__
+from hcp_dr.engine.authenticity import Keys, keep_in_folder, keep_on_cluster, new_key, read_keys
 from hcp_dr.engine.journal import FILE_NAME, FORMAT, OpenJournal, parse
 from hcp_dr.engine.lease import Lease
-from hcp_dr.engine.mirror import Mirror, reconcile
+from hcp_dr.engine.mirror import Mirror, outdated, reconcile
 from hcp_dr.engine.progress import NullJournal, Progress
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
-from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT, StopRequested
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT, OBSERVE_INTERVAL, StopRequested
 from hcp_dr.errors import AwsError, HcpDrError, JournalError, KubernetesError, LeaseLost
 from hcp_dr.model import Side
 from hcp_dr.objects.archive import MANIFEST, check_manifest, read_manifest
 
+_ATTEMPTS = 3
 Carry = Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]
 
 
@@ -45,12 +48,17 @@ class CommandRun:
 
     def catch_up(self, refill: Step[Any]) -> tuple[Check, ...]:
         """Before continuing, with the Lease held: read the newest journal written by any machine, its manifest, and, by
-        `refill`, the files missing in the folder. Raises JournalError if the newest journal is not available,
-        ArchiveError if the manifest belongs to another backup."""
+        `refill`, the files missing in the folder. A journal in the bucket that hcp-dr did not write is not used. Raises
+        JournalError if the newest journal is not available, ArchiveError if the manifest belongs to another backup."""
         archive, journal = self._run.ports.archive, self._journal
         path = f"{archive.folder}/{FILE_NAME}"
+        self._mirror.keys = self._read_keys()
         try:
             mirrored = self._mirror.read()
+            if mirrored is not None and mirrored.fault:
+                text = f"{mirrored.error.what} The run continues with the journal in {archive.folder}."
+                self._run.tell(Progress("warned", "mirror", text))
+                mirrored = None
             theirs = parse(mirrored.data) if mirrored else []
             adopted = reconcile(journal.story.lines, theirs, path) is theirs
             if mirrored and adopted:
@@ -69,6 +77,8 @@ class CommandRun:
                 todo="Make the bucket reachable and run the command again, or copy the folder of that machine here and "
                 "pass it with --backup.",
             )
+        if not all(journal.story.contains(mark) for mark in self._lease.marks):
+            raise outdated(path)
         manifest, case = read_manifest(archive), self._run.case
         if manifest is not None:
             check_manifest(manifest, key_prefix=case.key_prefix, bucket=case.bucket, folder=archive.folder)
@@ -90,10 +100,38 @@ class CommandRun:
 
     def begin(self, line: str, **values: object) -> None:
         """Write the line that begins or resumes the command, with the version of hcp-dr."""
+        keys = self._keep_on_clusters()
         self._journal.write(line, by=self._lease.me, format=FORMAT, version=__version__, **values)
+        keep_in_folder(self._run.ports.archive, keys)
+        self._mirror.keys = keys
         self._run.send_mirror(now=True)
         if not self._mirror.is_failing:
             self._lease.record_writer(self._lease.me)
+
+    def _read_keys(self) -> Keys:
+        case = self._run.case
+        clusters = [partial(lambda cluster: cluster, each) for each in self._lease.clusters]
+        return read_keys(self._run.ports.archive, clusters, case.namespace, case.name)
+
+    def _keep_on_clusters(self) -> Keys:
+        """The keys, each in the Secret of a cluster. A cluster that refuses is reported and does not end the run:
+        without the Secret only another machine cannot continue."""
+        case, run = self._run.case, self._run
+        keys = self._mirror.keys if self._mirror.keys.known else self._read_keys()
+        keys = keys if keys.known else keys.with_known([new_key()])
+        for cluster in self._lease.clusters:
+            for rest in reversed(range(_ATTEMPTS)):
+                try:
+                    keys = keep_on_cluster(cluster, keys, case.namespace, case.name)
+                    break
+                except HcpDrError as error:
+                    text = f"the key of the journal is in no Secret on the {cluster.name} cluster: {error.what}"
+                    run.tell(Progress("again", "mirror", text))
+                    if not (rest and error.passing):
+                        break
+                    run.clock.pause(OBSERVE_INTERVAL)
+                    self._lease.renew()
+        return keys
 
     def carry_out(self, steps: Sequence[Step[Any]], *, carry: Carry = Run.carry_out) -> tuple[Check, ...]:
         """Run the steps and write the last line. Raises the errors of `Run.carry_out`. `carry` may be another way to

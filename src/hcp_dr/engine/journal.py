@@ -29,6 +29,8 @@ from hcp_dr.hiding import safe
 
 FILE_NAME = "journal.jsonl"
 FORMAT = 2
+_DIGITS = 10
+"""More digits than the number of lines of any journal."""
 ABORT = "abort"
 """The command after which no other command begins in a folder."""
 RESTORE_BY_HAND = "restore-by-hand"
@@ -114,6 +116,7 @@ class JournalState:
     lines: tuple[Line, ...] = ()
     runs: frozenset[str] = frozenset()  # the identities of all runs that wrote the journal
     digest: str = ""  # of all lines
+    manifest: str = ""  # the sha256 of the backup's manifest, "" if there is none
 
     def after(self, line: Line) -> JournalState:
         """The state after one more line. Total: an unknown line is kept and changes nothing."""
@@ -130,11 +133,27 @@ class JournalState:
                 return replace(state, current=None)
             case "end":
                 return replace(state, ended=True)
+            case "manifest":
+                return replace(state, manifest=line.text("sha256") or "")
             case _:
                 return state
 
     def of_kind(self, *kinds: str) -> tuple[Line, ...]:
         return tuple(line for line in self.lines if line.kind in kinds)
+
+    @property
+    def mark(self) -> str:
+        """The number of lines and their digest: a later state of this journal `contains` it."""
+        return f"{len(self.lines)}:{self.digest}"
+
+    def contains(self, mark: str) -> bool:
+        """Whether this journal begins with the lines of the journal that had this mark."""
+        number, _, digest = mark.partition(":")
+        if not (number.isascii() and number.isdecimal() and len(number) < _DIGITS):
+            return False
+        if not 0 < int(number) <= len(self.lines):
+            return False
+        return digest == (self.lines[int(number) - 1].text("sum") or fold(self.lines[: int(number)]).digest)
 
     @property
     def aborted(self) -> bool:

@@ -7,6 +7,7 @@ number.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias, cast
 
@@ -106,6 +107,10 @@ def _is_moment(value: object) -> bool:
     return _is_number(value) and value >= 0  # type: ignore[operator]
 
 
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
 def _are_words(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
@@ -130,6 +135,7 @@ _FIELDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "warnings": (_are_words, "a list of texts"),
     "checks": (_are_checks, "a list of checks"),
     "watch": (_is_word, "a word"),
+    "sha256": (_is_sha256, "a sha256"),
     "version": (_is_word, "a word"),
     "text": (_is_word, "a text"),
 }
@@ -141,5 +147,6 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "remember": ("key",),
     "alarm": ("watch", "text"),
     "unwatched": ("watch", "text"),
+    "manifest": ("sha256",),
     "accepted": ("check", "seen", "reason"),
 }

@@ -21,6 +21,7 @@ from hcp_dr.engine.lease_status import (
     DURATION,
     HOSTED_CLUSTER_ANNOTATION,
     LAST_RUN_ANNOTATION,
+    MIRRORED_ANNOTATION,
     NAMESPACE,
     PROCESS_ANNOTATION,
     REACHED_ANNOTATION,
@@ -45,7 +46,7 @@ from hcp_dr.errors import (
     SettingsError,
     WrongCluster,
 )
-from hcp_dr.kube.port import Object
+from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import LEASE
 from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports, Side
 
@@ -107,9 +108,11 @@ class Lease:
     in_place_of_source: Leases | None = None  # for a lost source
     me: str = field(init=False)
     last_runs: frozenset[str] = field(init=False, default=frozenset())
+    marks: frozenset[str] = field(init=False, default=frozenset())  # of the journal in the bucket
     _sides: tuple[_Held, ...] = field(init=False)
     _writer: str = field(init=False, default="")
     _announced_step: str = field(init=False, default="")
+    _mirrored: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         run = self.ports.fresh_id()[:6]
@@ -217,8 +220,7 @@ class Lease:
             SIDE_ANNOTATION: lease.side,
             PROCESS_ANNOTATION: self.process.mark,
         }
-        if self._announced_step:
-            annotations[REACHED_ANNOTATION] = self._announced_step
+        annotations |= self._records
         metadata: dict[str, Any] = {"annotations": annotations}
         if status is None:
             metadata |= {"name": self.name, "namespace": NAMESPACE}
@@ -226,9 +228,12 @@ class Lease:
             written = lease.cluster.create(LEASE, body)
         else:
             if status.relocation != self.case.backup_id:
-                annotations |= {LAST_RUN_ANNOTATION: None, REACHED_ANNOTATION: self._announced_step or None}
-            elif status.last_run:
-                self.last_runs |= {status.last_run}
+                of_another = (LAST_RUN_ANNOTATION, REACHED_ANNOTATION, MIRRORED_ANNOTATION)
+                annotations |= {word: self._records.get(word) for word in of_another}
+            else:
+                self.last_runs |= {status.last_run} - {""}
+                if lease.cluster is not self.in_place_of_source:  # the bucket proves nothing about itself
+                    self.marks |= {status.mirrored} - {""}
             written = self._patch(lease, status.version, {"metadata": metadata, "spec": spec})
         self._record_write(lease, written, requested_at)
 
@@ -296,9 +301,7 @@ class Lease:
     def _try_renew(self, lease: _Held) -> bool:
         """False if the Lease is not as this run left it."""
         requested_at = self.clock.now()
-        records = {LAST_RUN_ANNOTATION: self._writer, REACHED_ANNOTATION: self._announced_step}
-        annotations = {word: text for word, text in records.items() if text}
-        change = {"metadata": {"annotations": annotations}} if annotations else {}
+        change = {"metadata": {"annotations": self._records}} if self._records else {}
         try:
             written = self._patch(lease, str(lease.version), {**change, "spec": {"renewTime": self._time()}})
         except (Conflict, NotFound):
@@ -337,9 +340,33 @@ class Lease:
 
     # Announcing and releasing
 
+    @property
+    def clusters(self) -> tuple[Kubernetes, ...]:
+        """The management clusters whose Lease this run holds."""
+        held = [each for each in self._sides if each.version is not None]
+        return tuple(self.ports.cluster(each.side) for each in held if each.cluster is not self.in_place_of_source)
+
+    @property
+    def _records(self) -> dict[str, str]:
+        records = {
+            LAST_RUN_ANNOTATION: self._writer,
+            REACHED_ANNOTATION: self._announced_step,
+            MIRRORED_ANNOTATION: self._mirrored,
+        }
+        return {word: text for word, text in records.items() if text}
+
+    def record_mirrored(self, mark: str, *, at_once: bool) -> None:
+        """Record the mark of the journal in the bucket, `at_once` or with the next renewal. Raises LeaseLost."""
+        self._mirrored = mark
+        if at_once:
+            self._write_records()
+
     def record_writer(self, writer: str) -> None:
         """Record the writer in the Leases: a later run needs a journal with this identity. Raises LeaseLost."""
         self._writer = writer
+        self._write_records()
+
+    def _write_records(self) -> None:
         for lease in self._sides:
             lease.due = self.clock.now()
         self.renew()

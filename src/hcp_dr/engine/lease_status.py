@@ -27,6 +27,8 @@ PROCESS_ANNOTATION = "hcp-dr.openshift.io/process"
 LAST_RUN_ANNOTATION = "hcp-dr.openshift.io/last-run"
 REACHED_ANNOTATION = "hcp-dr.openshift.io/reached"
 """The last step recorded in the Leases before it acted: missing in a journal that was rolled back."""
+MIRRORED_ANNOTATION = "hcp-dr.openshift.io/mirrored"
+"""The number and digest of the journal's lines in the bucket: an older journal there was rolled back."""
 
 
 def lease_name(namespace: str, name: str) -> str:
@@ -53,6 +55,7 @@ class LeaseStatus:
     last_run: str  # the last holder that wrote to the journal
     side: str
     reached: str = ""  # the last announced step
+    mirrored: str = ""  # the mark of the last journal that was sent to the bucket
 
     @property
     def renewed_at(self) -> float | None:
@@ -77,6 +80,7 @@ class LeaseStatus:
             last_run=annotations.get(LAST_RUN_ANNOTATION, ""),
             side=annotations.get(SIDE_ANNOTATION, ""),
             reached=annotations.get(REACHED_ANNOTATION, ""),
+            mirrored=annotations.get(MIRRORED_ANNOTATION, ""),
         )
 
 

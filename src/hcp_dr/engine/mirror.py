@@ -1,8 +1,11 @@
 """The journal's mirror in the bucket, beside the backup: another machine can continue from it.
 
     hcp-dr/<namespace>/<name>/<backup id>/journal.jsonl
-                                          folder/manifest.json      the digests of the backup's objects
-                                          folder/namespaces/…       its NodePools: the source changes their status
+                                          files/<sha256>      the manifest, named by the journal, and the NodePools of
+                                                              the backup, named by the manifest
+
+The journal proves that hcp-dr wrote it (`authenticity`), and the other files are named by their content. NodePools are
+there because the source changes their status.
 
 Written whole, and only over content that this run wrote or read: before a batch that remembers a value acts, before the
 first act of a step that can be undone, before the point of no return, at the end of a step, and at the end of the run.
@@ -16,11 +19,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from hcp_dr.aws.port import Bucket
+from hcp_dr.engine.authenticity import Keys
 from hcp_dr.engine.journal import FILE_NAME, JournalState, Mirrored, parse, parse_journal
 from hcp_dr.engine.journal_lines import Line
 from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.wait import Clock
-from hcp_dr.errors import RESUME, ArchiveError, AwsConflict, AwsError, BucketRefused, JournalError
+from hcp_dr.errors import RESUME, ArchiveError, AwsConflict, AwsError, BucketRefused, JournalError, NotAuthentic
 from hcp_dr.hiding import without_secret_fields
 from hcp_dr.objects.archive import (
     MANIFEST,
@@ -34,11 +38,15 @@ from hcp_dr.objects.archive import (
 )
 from hcp_dr.objects.naming import bucket_prefix
 
-FOLDER = "folder/"
+FILES = "files/"
 SEND_INTERVAL = 5.0
 """Seconds between two mirrors at the ends of short steps. Losing the last ones costs only repeated observations."""
 RETRY_INTERVAL = 30.0
 """Seconds before the next request to a bucket that failed."""
+_LARGEST = 64 * 1024**2
+"""The bytes of an object that is read into memory: larger than any journal or manifest."""
+_READS = 5
+"""How often a journal is read that does not fit its code: its writer may have replaced it between two requests."""
 
 _MIRRORED_KIND = "NodePool"
 """The kind of the manifest's objects that is mirrored: NodePools rarely hold a secret, and the source keeps changing
@@ -49,26 +57,59 @@ Lines = Sequence[Line]
 
 @dataclass(frozen=True, slots=True)
 class MirroredJournal:
-    """A journal in the bucket. `data` is its content; `modified` is in seconds since the epoch, None if unknown."""
+    """A journal in the bucket. A `fault` says why its `content` is not proven to be of hcp-dr; `modified` is in seconds
+    since the epoch, None if unknown."""
 
     prefix: str
-    data: bytes
+    content: bytes
     etag: str
     modified: float | None = None
+    fault: str = ""
+    bucket: str = ""
+
+    @property
+    def backup_id(self) -> str:
+        return self.prefix.rpartition("/")[2]
+
+    @property
+    def where(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}/{FILE_NAME}"
+
+    @property
+    def error(self) -> NotAuthentic:
+        """The error for the fault."""
+        return NotAuthentic(path=self.where, reason=self.fault)
+
+    @property
+    def data(self) -> bytes:
+        """The content. Raises NotAuthentic."""
+        if self.fault:
+            raise self.error
+        return self.content
 
     @property
     def story(self) -> JournalState:
-        return parse_journal(self.data, f"{self.prefix}/{FILE_NAME} in the bucket")
+        """Raises NotAuthentic, JournalError."""
+        return parse_journal(self.data, self.where)
 
 
-def fetch(bucket: Bucket, prefix: str) -> MirroredJournal | None:
+def fetch(bucket: Bucket, prefix: str, keys: Keys) -> MirroredJournal | None:
     """The mirror of one backup. `prefix` is the folder in the bucket. Raises AwsError."""
-    key = f"{prefix}/{FILE_NAME}"
-    head = bucket.head(key)
-    return None if head is None else MirroredJournal(prefix, bucket.get(key), head.etag)
+    key, etags = f"{prefix}/{FILE_NAME}", [""]
+    while True:
+        head = bucket.head(key)
+        if head is None:
+            return None
+        content = bucket.get(key) if head.size <= _LARGEST else b""
+        fault = keys.find_fault(key, content, head.metadata)
+        if not fault or head.etag == etags[-1] or len(etags) > _READS:
+            return MirroredJournal(prefix, content, head.etag, fault=fault, bucket=bucket.name)
+        etags.append(head.etag)
 
 
-def find_newest(bucket: Bucket, namespace: str, name: str, backup_ids: Collection[str] = ()) -> MirroredJournal | None:
+def find_newest(
+    bucket: Bucket, namespace: str, name: str, keys: Keys, backup_ids: Collection[str] = ()
+) -> MirroredJournal | None:
     """The mirror written last: of these backups, or of all backups of the hosted cluster if none is given. Raises
     AwsError."""
     root = bucket_prefix(namespace, name)
@@ -81,8 +122,12 @@ def find_newest(bucket: Bucket, namespace: str, name: str, backup_ids: Collectio
     if not journals:
         return None
     last = max(journals, key=lambda item: (item.modified, item.key))
-    mirrored = fetch(bucket, last.key.removesuffix(f"/{FILE_NAME}"))
+    mirrored = fetch(bucket, last.key.removesuffix(f"/{FILE_NAME}"), keys)
     return mirrored and replace(mirrored, modified=last.modified)
+
+
+def outdated(path: object) -> NotAuthentic:
+    return NotAuthentic(path=path, reason="it ends before lines that the bucket had, as the Leases record")
 
 
 def reconcile(ours: Lines, theirs: Lines, path: object) -> Lines:
@@ -105,14 +150,10 @@ def reconcile(ours: Lines, theirs: Lines, path: object) -> Lines:
 
 
 def _was_acted_upon(tail: Lines) -> bool:
-    """A remembered value is in the mirror before any later line, unless the bucket failed."""
-    kinds = [line.kind == "remember" for line in tail]
+    """A remembered value is in the mirror before any later line, unless the bucket failed. A `manifest` line is
+    written right before the journal is sent."""
+    kinds = [line.kind == "remember" for line in tail if line.kind != "manifest"]
     return any(remembered and not all(kinds[place:]) for place, remembered in enumerate(kinds))
-
-
-def _mirrored_entries(archive: Archive) -> tuple[Entry, ...]:
-    manifest = read_manifest(archive)
-    return manifest.of_kind(_MIRRORED_KIND) if manifest else ()
 
 
 def _is_harmless(archive: Archive, entry: Entry) -> bool:
@@ -135,11 +176,12 @@ class Mirror:
     clock: Clock
     tell: Callable[[Progress], None]
     announced: str = ""  # the step announced here before its actions are carried out
+    keys: Keys = field(default_factory=Keys)
+    mark: str = field(default="", init=False)  # of the journal that the bucket has
     _etag: str | None = field(default=None, init=False)
     _sent: bytes = field(default=b"", init=False)
     _sent_at: float = field(default=float("-inf"), init=False)
-    _manifest: bytes | None = field(default=None, init=False)
-    _files: dict[str, str] = field(default_factory=dict, init=False)  # sha256 of the files sent
+    _files: set[str] = field(default_factory=lambda: {""}, init=False)  # sha256 of the files sent
     _failed_at: float | None = field(default=None, init=False)
     _begun: frozenset[str] = field(default=frozenset(), init=False)  # the steps in the mirror
 
@@ -154,23 +196,29 @@ class Mirror:
 
     def read(self) -> MirroredJournal | None:
         """The current mirror; this run may overwrite it from now on. Raises AwsError."""
-        mirrored = fetch(self.bucket, self.prefix)
+        mirrored = fetch(self.bucket, self.prefix, self.keys)
         self._etag = mirrored.etag if mirrored else None
         return mirrored
 
     def fetch_folder(self) -> None:
-        """Write the manifest and its mirrored files into the folder; no file if the manifest is not valid. Raises
-        AwsError, ArchiveError."""
-        where = f"s3://{self.bucket.name}/{self.prefix}/{FOLDER}"
-        data = self._folder(MANIFEST)
+        """Write the manifest that the journal names, and its mirrored files, into the folder; no file if the manifest
+        is not valid. Raises AwsError, ArchiveError, NotAuthentic."""
+        digest, ours = self.journal.story.manifest, self.archive.read(MANIFEST)
+        if not digest or (ours is not None and sha256_of(ours) == digest):
+            return
+        where = f"s3://{self.bucket.name}/{self._key_of(digest)}"
+        data = self._file(digest)
+        if data is None and ours is not None:
+            raise ArchiveError(folder=self.archive.folder, reason=f"its {MANIFEST} is outdated, and {where} is missing")
         if data is None:
+            self.tell(Progress("again", "mirror", f"{where} is missing: the backup's files are not known here"))
             return
         manifest = parse_manifest(data, where)
         check_manifest(manifest, key_prefix=self.prefix, bucket=self.bucket.name, folder=where)
         files = {MANIFEST: data}
         for entry in manifest.of_kind(_MIRRORED_KIND):
-            data = self._folder(entry.file)
-            if data is not None and sha256_of(data) == entry.sha256:
+            data = self._file(entry.sha256)
+            if data is not None:
                 files[entry.file] = data
         try:
             texts = {path: data.decode() for path, data in files.items()}
@@ -179,9 +227,20 @@ class Mirror:
         for path, text in texts.items():
             self.archive.write(path, text)
 
-    def _folder(self, path: str) -> bytes | None:
-        key = f"{self.prefix}/{FOLDER}{path}"
-        return self.bucket.get(key) if self.bucket.head(key) else None
+    def _file(self, sha256: str) -> bytes | None:
+        """Raises NotAuthentic if the content is another."""
+        key = self._key_of(sha256)
+        head = self.bucket.head(key)
+        if head is None:
+            return None
+        data = self.bucket.get(key) if head.size <= _LARGEST else b""
+        if sha256_of(data) != sha256:
+            reason = "its content was replaced: it does not have the sha256 of its name"
+            raise NotAuthentic(path=f"s3://{self.bucket.name}/{key}", reason=reason)
+        return data
+
+    def _key_of(self, sha256: str) -> str:
+        return f"{self.prefix}/{FILES}{sha256}"
 
     def must_send_before(self, step: str, *, undoable: bool) -> bool:
         """Whether the mirror must have this step before the step acts: an abort elsewhere undoes the steps in it."""
@@ -189,17 +248,17 @@ class Mirror:
 
     def send_if_due(self) -> None:
         """Send if the manifest is new, or the mirror some seconds old."""
-        if self.archive.read(MANIFEST) != self._manifest or self.clock.now() - self._sent_at >= SEND_INTERVAL:
+        if self.journal.story.manifest not in self._files or self.clock.now() - self._sent_at >= SEND_INTERVAL:
             self.send()
 
     def send(self) -> None:
-        """Send the whole journal, the manifest first. A failing bucket is reported once. Raises JournalError if another
+        """Send the whole journal, the files first. A failing bucket is reported once. Raises JournalError if another
         client wrote the mirror since."""
         now = self.clock.now()
         if self._failed_at is not None and now - self._failed_at < RETRY_INTERVAL:
             return
         try:
-            self._send_manifest()
+            self._send_files()
             self._send_journal()
         except AwsError as error:
             if self._failed_at is None:
@@ -213,37 +272,43 @@ class Mirror:
             self.tell(Progress("act", "mirror", "the bucket has a copy of the journal again"))
         self._failed_at, self._sent_at, self._begun = None, now, self.journal.story.memory.begun
 
-    def _send_manifest(self) -> None:
-        manifest = self.archive.read(MANIFEST)
-        if manifest is None or manifest == self._manifest:
+    def _send_files(self) -> None:
+        if self.journal.story.manifest in self._files:
             return
-        for entry in _mirrored_entries(self.archive):
-            data = self.archive.read(entry.file)
-            if data is not None and self._files.get(entry.file) != entry.sha256 and _is_harmless(self.archive, entry):
-                self.bucket.put(f"{self.prefix}/{FOLDER}{entry.file}", data, metadata={})
-                self._files[entry.file] = entry.sha256
-        self.bucket.put(f"{self.prefix}/{FOLDER}{MANIFEST}", manifest, metadata={})
-        self._manifest = manifest
+        manifest = read_manifest(self.archive)
+        entries = manifest.of_kind(_MIRRORED_KIND) if manifest else ()
+        for path in (*(entry.file for entry in entries if _is_harmless(self.archive, entry)), MANIFEST):
+            data = self.archive.read(path)
+            if data is not None and (digest := sha256_of(data)) not in self._files:
+                self.bucket.put(self._key_of(digest), data, metadata={})
+                self._files.add(digest)
 
     def _send_journal(self) -> None:
         data = self.journal.data()
         if data == self._sent:
             return
+        mark = self.journal.story.mark
         try:
             self._put(data)
         except AwsConflict:
             self._check_ours()
             self._put(data)
-        self._sent = data
+        self._sent, self.mark = data, mark
 
     def _put(self, data: bytes) -> None:
         absent = self._etag is None
-        self._etag = self.bucket.put(self.key, data, metadata={}, if_absent=absent, if_etag=self._etag)
+        metadata = self.keys.sign(self.key, data)
+        self._etag = self.bucket.put(self.key, data, metadata=metadata, if_absent=absent, if_etag=self._etag)
 
     def _check_ours(self) -> None:
-        """Accept a mirror that is a beginning of our journal: our own write, whose answer was lost."""
-        mirrored = self.read()
-        lines = parse(mirrored.data) if mirrored else []
+        """Accept a mirror that is a beginning of our journal: our own write, whose answer was lost. A mirror that
+        hcp-dr did not write is overwritten: the Leases are ours."""
+        try:
+            mirrored = self.read()
+            lines = parse(mirrored.data) if mirrored else []
+        except NotAuthentic as error:
+            self.tell(Progress("warned", "mirror", f"{error.what} It is overwritten."))
+            return
         if lines != list(self.journal.story.lines[: len(lines)]):
             raise JournalError(
                 path=f"s3://{self.bucket.name}/{self.key}",

@@ -1,18 +1,21 @@
-"""The state of a hosted cluster's relocation for a client without its folder: both Leases and the mirror."""
+"""The state of a hosted cluster's relocation for a client without its folder: both Leases and the mirror. A journal in
+the bucket counts only if hcp-dr wrote it, and if it has all lines that the Leases record."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from hcp_dr.aws.port import Bucket
+from hcp_dr.engine.authenticity import read_keys
 from hcp_dr.engine.lease_status import LeaseStatus, read_lease_status
-from hcp_dr.engine.mirror import MirroredJournal, find_newest
+from hcp_dr.engine.mirror import MirroredJournal, find_newest, outdated
 from hcp_dr.errors import HcpDrError, JournalError, NothingToResume
 from hcp_dr.kube.port import Kubernetes
+from hcp_dr.objects.archive import Archive
 
 Value = TypeVar("Value")
 
@@ -24,6 +27,8 @@ class RemoteState:
     source: LeaseStatus | HcpDrError | None
     destination: LeaseStatus | HcpDrError | None
     mirror: MirroredJournal | HcpDrError | None
+    unproven: MirroredJournal | None = None
+    """A journal of the bucket while no key exists: an older version of hcp-dr may have written it, or anybody."""
 
     @property
     def unread(self) -> dict[str, HcpDrError]:
@@ -57,13 +62,14 @@ def read_remote_state(
     source: Callable[[], Kubernetes],
     destination: Callable[[], Kubernetes],
     bucket: Callable[[], Bucket],
+    folder: Archive,
     *,
     namespace: str,
     name: str,
     backup_id: str | None = None,
 ) -> RemoteState:
     """Ports are passed as factories because opening one may fail. `backup_id` selects a relocation; by default it is
-    the relocation named in the Leases, or the last in the bucket."""
+    the relocation named in the Leases, or the last in the bucket. Raises ArchiveError."""
     with ThreadPoolExecutor(2) as pool:  # both together: a dead cluster takes all the time of a request
         asked = [
             pool.submit(_value_or_error, partial(_read_lease, each, namespace, name)) for each in (source, destination)
@@ -71,7 +77,29 @@ def read_remote_state(
     leases = [each.result() for each in asked]
     named = {each.relocation for each in leases if isinstance(each, LeaseStatus) and each.last_run}
     ids = {backup_id} if backup_id else named
-    return RemoteState(leases[0], leases[1], _value_or_error(lambda: find_newest(bucket(), namespace, name, ids)))
+    answering = [each for each, lease in zip((source, destination), leases, strict=True) if not _failed(lease)]
+    keys = read_keys(folder, answering, namespace, name)
+    keys = keys.with_problems(lease.what for lease in leases if isinstance(lease, HcpDrError))
+    statuses = [each for each in leases if isinstance(each, LeaseStatus)]
+
+    mirror = _value_or_error(lambda: find_newest(bucket(), namespace, name, keys, ids))
+    if mirror is None or isinstance(mirror, HcpDrError):
+        return RemoteState(leases[0], leases[1], mirror)
+    unproven = None if keys.known or keys.problems else mirror
+    return RemoteState(leases[0], leases[1], _value_or_error(partial(_check_current, mirror, statuses)), unproven)
+
+
+def _failed(value: object) -> bool:
+    return isinstance(value, HcpDrError)
+
+
+def _check_current(mirrored: MirroredJournal, statuses: Sequence[LeaseStatus]) -> MirroredJournal:
+    """Raises NotAuthentic, JournalError."""
+    story = mirrored.story
+    own = [each for each in statuses if each.relocation == mirrored.backup_id and each.mirrored]
+    if not all(story.contains(each.mirrored) for each in own):
+        raise outdated(mirrored.where)
+    return mirrored
 
 
 def _read_lease(cluster: Callable[[], Kubernetes], namespace: str, name: str) -> LeaseStatus | None:

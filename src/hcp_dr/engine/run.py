@@ -40,6 +40,7 @@ from hcp_dr.engine.watch_schedule import PATIENCE, WatchSchedule
 from hcp_dr.engine.workers import Answer, Workers
 from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, HcpDrError, NotFound, Refused, ServerBusy, TimedOut
 from hcp_dr.model import Case, Ports
+from hcp_dr.objects.archive import MANIFEST, sha256_of
 
 PASSING_LIMIT = 300.0
 """Seconds for which a cluster or AWS may fail in a passing way before the step fails."""
@@ -383,12 +384,20 @@ class Run:
             self.lease.renew()
 
     def send_mirror(self, *, now: bool = False) -> None:
-        """If the bucket fails, the Leases record first that the mirror lacks lines of this journal."""
+        """The Leases record what the mirror has; if the bucket fails, they record first that it lacks lines of this
+        journal."""
         if self.mirror is None:
             return
+        manifest, known = self.mirror.archive.read(MANIFEST), self.mirror.journal.story.manifest
+        if manifest is not None and (digest := sha256_of(manifest)) != known:
+            self.journal.write("manifest", sha256=digest)
         failed_before = self.mirror.is_failing
         self._run_all([self.mirror.send if now else self.mirror.send_if_due])
-        if self.mirror.is_failing and not failed_before and self.lease is not None:
+        if self.lease is None:
+            return
+        if not self.mirror.is_failing:
+            self.lease.record_mirrored(self.mirror.mark, at_once=now)
+        elif not failed_before:
             writer = f"{self.lease.me}, not mirrored since line {len(self.mirror.journal.story.lines)}"
             self.journal.write("unmirrored", by=writer)
             self.lease.record_writer(writer)

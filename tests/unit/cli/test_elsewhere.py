@@ -131,6 +131,23 @@ def test_status_without_anything_says_what_it_could_not_ask(hcp: Hcp, world: Wor
     assert "the search is incomplete: the destination was not read: The API server" in ended.paragraph
 
 
+@pytest.mark.parametrize(
+    "verb", [("status",), ("resume",), ("abort", "--yes"), ("plan", "resume")], ids=lambda verb: verb[0]
+)
+def test_a_journal_that_is_not_proven_is_named_with_the_way_on(
+    hcp: Hcp, stopped: str, moved: Path, connected: World, verb: tuple[str, ...]
+) -> None:
+    key = f"hcp-dr/clusters/one/{stopped}/journal.jsonl"
+    connected.bucket.put(key, connected.bucket.bodies[key], metadata={})
+    ended = hcp(*verb)
+    assert ended.code == 59
+    assert (
+        f"The journal s3://backups/{key} does not allow this command: it has no authentication code" in ended.paragraph
+    )
+    assert "Continue in the folder of the machine that ran last, with --backup." in ended.paragraph
+    assert not moved.exists()
+
+
 def test_resume_elsewhere_fetches_the_journal_and_goes_on(hcp: Hcp, stopped: str, moved: Path, world: World) -> None:
     ended = hcp("resume")
     assert ended.code == 0, ended.err

@@ -34,7 +34,13 @@ def test_it_asks_nobody_and_takes_a_new_folder_whatever_backup_dir_says(hcp: Hcp
     assert (result["result"], result["command"], result["api_away_s"]) == ("done", "backup --online", None)
     [made] = short.iterdir()
     assert result["backup_dir"] == str(made)
-    assert {path.name for path in made.iterdir()} == {"journal.jsonl", "report.html", "report.json", "report.txt"}
+    assert {path.name for path in made.iterdir()} == {
+        "journal.jsonl",
+        "mirror.key",
+        "report.html",
+        "report.json",
+        "report.txt",
+    }
     assert not folder.exists()
 
 

@@ -359,7 +359,7 @@ def test_a_newer_format_is_refused_by_an_error_of_its_own(tmp_path: Path) -> Non
     for read in (journal.read, opened):
         with pytest.raises(NewerJournal) as caught:
             read(tmp_path)
-        assert "its format is 3, but this version supports formats up to 2" in caught.value.what
+        assert "format 3; this version supports up to 2" in caught.value.what
         assert caught.value.exit_code == 58
 
 

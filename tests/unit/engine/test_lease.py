@@ -359,6 +359,29 @@ def test_what_is_announced_is_in_both_before_it_is_done() -> None:
         assert clusters.seen("source").reached == ""
 
 
+def test_what_the_bucket_has_of_the_journal_is_known_to_the_next_of_this_relocation() -> None:
+    clusters = Clusters()
+    lease = clusters.lease()
+    with lease.acquire():
+        lease.record_mirrored("1:a", at_once=True)
+        assert {clusters.seen(side).mirrored for side in ("source", "destination")} == {"1:a"}
+        lease.record_mirrored("2:b", at_once=False)
+        assert clusters.seen("source").mirrored == "1:a"
+        clusters.clock.seconds += RENEW_INTERVAL
+        lease.renew()
+        assert clusters.seen("source").mirrored == "2:b"
+        assert [cluster.name for cluster in lease.clusters] == ["source", "destination"]
+    assert lease.clusters == ()
+    again = clusters.lease("again")
+    with again.acquire():
+        assert again.marks == {"2:b"}
+        assert clusters.seen("source").mirrored == "2:b"
+    other = clusters.lease("other", case=replace(CASE, backup_id="another"))
+    with other.acquire():
+        assert other.marks == frozenset()
+        assert clusters.seen("source").mirrored == ""
+
+
 def test_the_last_run_that_wrote_is_known_to_the_next() -> None:
     clusters = Clusters()
     first = clusters.lease("first")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hcp_dr.engine.authenticity import Keys, MacKey
 from hcp_dr.engine.journal import JournalState, fold, parse
 from hcp_dr.engine.journal_lines import Line
 from hcp_dr.engine.mirror import RETRY_INTERVAL, SEND_INTERVAL, Mirror, fetch, find_newest, reconcile
-from hcp_dr.errors import ArchiveError, AwsUnreachable, JournalError
+from hcp_dr.errors import ArchiveError, AwsUnreachable, JournalError, NotAuthentic
 from hcp_dr.folder import BackupFolder
-from hcp_dr.objects.archive import MANIFEST, Manifest, Snapshot, page, read_manifest, read_objects, sha256_of
+from hcp_dr.objects.archive import MANIFEST, Archive, Manifest, Snapshot, page, read_manifest, read_objects, sha256_of
 from hcp_dr.objects.scrub import scrub
 from tests.cases.building import an_object
 from tests.ports import MemoryArchive, MemoryBucket
@@ -21,6 +23,7 @@ from tests.unit.engine.toys import JumpingClock
 
 PREFIX = "hcp-dr/clusters/one/backup-1"
 KEY = f"{PREFIX}/journal.jsonl"
+KEYS = Keys((MacKey(f"hcp-dr-key:{'1' * 64}"),))
 DEAD = AwsUnreachable(service="S3", operation="PutObject", object=KEY, reason="timed out")
 
 
@@ -37,8 +40,8 @@ class Lines:
     def data(self) -> bytes:
         return self.text
 
-    def add(self, line: str) -> None:
-        self.text += b'{"line": "%s"}\n' % line.encode()
+    def add(self, line: str, **values: str) -> None:
+        self.text += json.dumps({"line": line, **values}).encode() + b"\n"
 
 
 @dataclass
@@ -50,8 +53,15 @@ class Desk:
     told: list[str] = field(default_factory=list)
 
     def mirror(self) -> Mirror:
+        return self.mirror_of(self.archive)
+
+    def mirror_of(self, archive: Archive) -> Mirror:
         tell = lambda progress: self.told.append(progress.text)  # noqa: E731
-        return Mirror(self.bucket, PREFIX, self.journal, self.archive, self.clock, tell)
+        return Mirror(self.bucket, PREFIX, self.journal, archive, self.clock, tell, keys=KEYS)
+
+    def put(self, text: bytes) -> None:
+        """As another machine with the key."""
+        self.bucket.put(KEY, text, metadata=KEYS.sign(KEY, text))
 
     @property
     def puts(self) -> list[str]:
@@ -67,7 +77,7 @@ def test_it_is_written_whole_and_only_where_it_is_new() -> None:
     desk.journal.add("step")
     mirror.send()
     assert desk.bucket.bodies[KEY] == desk.journal.text
-    found = fetch(desk.bucket, PREFIX)
+    found = fetch(desk.bucket, PREFIX, KEYS)
     assert found is not None
     assert [line["line"] for line in found.story.lines] == ["begin", "step"]
 
@@ -79,11 +89,12 @@ def test_short_steps_are_mirrored_together_but_a_new_manifest_at_once() -> None:
     desk.journal.add("step")
     mirror.send_if_due()
     assert desk.puts == ["journal.jsonl"]
-    desk.archive.write(
-        MANIFEST, '{"format": 1, "case": {}, "made_at": 0, "fence": null, "entries": [], "snapshot": null}'
-    )
+    manifest = '{"format": 1, "case": {}, "made_at": 0, "fence": null, "entries": [], "snapshot": null}'
+    digest = sha256_of(manifest.encode())
+    desk.archive.write(MANIFEST, manifest)
+    desk.journal.add("manifest", sha256=digest)
     mirror.send_if_due()
-    assert desk.puts == ["journal.jsonl", "folder/manifest.json", "journal.jsonl"]
+    assert desk.puts == ["journal.jsonl", f"files/{digest}", "journal.jsonl"]
     desk.journal.add("done")
     desk.clock.seconds += SEND_INTERVAL
     mirror.send_if_due()
@@ -116,7 +127,7 @@ def test_an_answer_that_was_lost_is_no_other_machine() -> None:
     desk = Desk()
     mirror = desk.mirror()
     mirror.send()
-    desk.bucket.put(KEY, desk.journal.text, metadata={})  # as if the first answer had not come
+    desk.put(desk.journal.text)  # as if the first answer had not come
     desk.journal.add("step")
     mirror.send()
     assert desk.bucket.bodies[KEY] == desk.journal.text
@@ -127,12 +138,27 @@ def test_what_another_machine_wrote_is_not_written_over() -> None:
     mirror = desk.mirror()
     mirror.send()
     theirs = desk.journal.text + b'{"line": "resumed"}\n'
-    desk.bucket.put(KEY, theirs, metadata={})
+    desk.put(theirs)
     desk.journal.add("step")
     with pytest.raises(JournalError) as caught:
         mirror.send()
     assert "another machine continued" in caught.value.what
     assert desk.bucket.bodies[KEY] == theirs
+
+
+def test_what_a_client_without_the_key_wrote_is_told_and_written_over() -> None:
+    desk = Desk()
+    mirror = desk.mirror()
+    mirror.send()
+    desk.bucket.put(KEY, desk.journal.text + b'{"line": "resumed"}\n', metadata={})
+    desk.journal.add("step")
+    mirror.send()
+    assert desk.bucket.bodies[KEY] == desk.journal.text
+    [told] = desk.told
+    assert f"The journal s3://backups/{KEY} does not allow this command: it has no authentication code" in told
+    found = fetch(desk.bucket, PREFIX, KEYS)
+    assert found is not None
+    assert found.data == desk.journal.text
 
 
 POOL = an_object({"NodePool clusters/workers": {"spec": {"clusterName": "one"}}})
@@ -145,8 +171,9 @@ def mirrored(desk: Desk, text: str, **changes: Any) -> None:
     names = {each: changes.pop(each) for each in ("file", "name", "namespace") if each in changes}
     entry = replace(entry, **names)
     manifest = Manifest({**case, **changes.pop("case", {})}, 1.0, None, (entry,), changes.pop("snapshot", None))
-    desk.bucket.put(f"{PREFIX}/folder/{MANIFEST}", manifest.to_text().encode(), metadata={})
-    desk.bucket.put(f"{PREFIX}/folder/{entry.file}", text.encode(errors="surrogateescape"), metadata={})
+    for body in (manifest.to_text().encode(), text.encode(errors="surrogateescape")):
+        desk.bucket.put(f"{PREFIX}/files/{sha256_of(body)}", body, metadata={})
+    desk.journal.add("manifest", sha256=sha256_of(manifest.to_text().encode()))
 
 
 def test_another_machine_gets_the_manifest_and_what_is_mirrored_of_its_files(tmp_path: Path) -> None:
@@ -154,8 +181,7 @@ def test_another_machine_gets_the_manifest_and_what_is_mirrored_of_its_files(tmp
     mirrored(desk, page(POOL).text)
     folder = BackupFolder(tmp_path / "backup")
     folder.make()
-    mirror = Mirror(desk.bucket, PREFIX, desk.journal, folder, desk.clock, lambda _: None)
-    mirror.fetch_folder()
+    desk.mirror_of(folder).fetch_folder()
     assert {path.name for path in folder.path.rglob("*.*")} == {MANIFEST, "np-workers.yaml"}
     assert (manifest := read_manifest(folder)) is not None
     assert list(read_objects(folder, manifest.entries).values()) == [scrub(POOL)]
@@ -184,12 +210,35 @@ def test_what_does_not_belong_to_the_backup_is_not_fetched_and_nothing_is_writte
     mirrored(desk, **{"text": "text", **changes})
     folder = BackupFolder(tmp_path / "state" / "backup")
     folder.make()
-    mirror = Mirror(desk.bucket, PREFIX, desk.journal, folder, desk.clock, lambda _: None)
     with pytest.raises(ArchiveError) as caught:
-        mirror.fetch_folder()
+        desk.mirror_of(folder).fetch_folder()
     assert told in caught.value.what
-    assert caught.value.what.startswith(f"The backup folder s3://backups/{PREFIX}/folder/ cannot be used: ")
+    where = f"s3://backups/{PREFIX}/files/{desk.journal.story.manifest}"
+    assert caught.value.what.startswith(f"The backup folder {where} cannot be used: ")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["manifest", "NodePool"])
+def test_a_file_with_another_content_than_its_name_says_is_refused_and_nothing_is_written(number: int) -> None:
+    desk = Desk()
+    mirrored(desk, page(POOL).text)
+    key = list(desk.bucket.bodies)[number]
+    desk.bucket.put(key, page(POOL).text.replace("one", "two").encode(), metadata={})
+    with pytest.raises(NotAuthentic) as caught:
+        desk.mirror().fetch_folder()
+    assert f"s3://backups/{key} does not allow this command: its content was replaced" in caught.value.what
+    assert desk.archive.files == {}
+
+
+def test_a_file_that_is_missing_is_told_unless_an_older_one_would_be_used_in_its_place() -> None:
+    desk = Desk()
+    mirrored(desk, page(POOL).text)
+    desk.bucket.objects.clear()
+    desk.mirror().fetch_folder()
+    assert f"files/{desk.journal.story.manifest} is missing" in desk.told[0]
+    desk.archive.write(MANIFEST, "older")
+    with pytest.raises(ArchiveError, match="is outdated, and s3://"):
+        desk.mirror().fetch_folder()
 
 
 def test_the_last_one_written_is_found() -> None:
@@ -197,14 +246,14 @@ def test_the_last_one_written_is_found() -> None:
     for name in ("a/journal.jsonl", "b/journal.jsonl", "b/folder/journal.jsonl", "c/snapshot.db"):
         bucket.put(f"hcp-dr/clusters/one/{name}", b'{"line": "begin"}\n', metadata={})
     bucket.put("hcp-dr/clusters/one2/z/journal.jsonl", b"", metadata={})
-    found = find_newest(bucket, "clusters", "one")
+    found = find_newest(bucket, "clusters", "one", KEYS)
     assert found is not None
     assert (found.prefix, found.modified) == ("hcp-dr/clusters/one/b", 1000.0)
-    named = find_newest(bucket, "clusters", "one", {"a", "gone"})
+    named = find_newest(bucket, "clusters", "one", KEYS, {"a", "gone"})
     assert named is not None
     assert named.prefix == "hcp-dr/clusters/one/a"
-    assert find_newest(bucket, "clusters", "one", {"gone"}) is None
-    assert find_newest(bucket, "clusters", "two") is None
+    assert find_newest(bucket, "clusters", "one", KEYS, {"gone"}) is None
+    assert find_newest(bucket, "clusters", "two", KEYS) is None
 
 
 def lines(*words: str) -> list[Line]:
@@ -265,6 +314,7 @@ def test_a_file_that_may_hold_a_secret_stays_in_the_folder() -> None:
         desk.archive.write(pool.entry.file, pool.text)
     manifest = Manifest({"namespace": "clusters", "name": "one"}, 0.0, None, tuple(pool.entry for pool in pools))
     desk.archive.write(MANIFEST, manifest.to_text())
+    desk.journal.add("manifest", sha256=sha256_of(manifest.to_text().encode()))
     desk.mirror().send()
-    assert f"folder/{pools[0].entry.file}" in desk.puts
+    assert f"files/{pools[0].entry.sha256}" in desk.puts
     assert "pa55word" not in str(desk.bucket.bodies)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine import lease_status
+from hcp_dr.engine.authenticity import secret_name
 from hcp_dr.hypershift.deletion.foreign import BUILT_IN
 from hcp_dr.hypershift.identity import NONCE_MARK, PARENT, SAMPLED
 from hcp_dr.hypershift.inventory import MACHINERY
@@ -66,6 +67,7 @@ Place = str
 EVERYWHERE: Place = ""
 SHARED: Place = "{shared}"  # the HostedCluster's namespace
 OWN: Place = "{own}"  # the control plane namespace of the HostedCluster
+JOURNAL_KEY = "{key}"  # the name of the Secret with the key of the journal
 LEASES: Place = lease_status.NAMESPACE
 _ADMISSION, _WORK = "admissionregistration.k8s.io", "work.open-cluster-management.io"
 WEBHOOKS = (
@@ -82,6 +84,7 @@ PAUSE_WRITERS = (
 
 UNDOING = "for undoing"
 LEASE_HELD = "for the lease against a second relocation"
+KEY_KEPT = "for the key of the journal in the bucket"
 LOOKS = "for optional checks of preflight"
 TROUBLE = "only for error handling"
 WAITS = "for long waits"
@@ -145,6 +148,8 @@ _MANAGEMENT = (
     *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "get list"),
     *_each(OPERATOR_NAMESPACE, (POD,), "list"),
     *_each(LEASES, (LEASE,), "get create patch update", beyond=LEASE_HELD),
+    *_each(LEASES, (SECRET,), "get", names=(JOURNAL_KEY,), beyond=KEY_KEPT),
+    *_each(LEASES, (SECRET,), "create", beyond=KEY_KEPT),  # RBAC cannot limit create to a name
 )
 _SOURCE = (
     *_MANAGEMENT,
@@ -256,7 +261,8 @@ SIDES: tuple[Side, ...] = ("source", "destination", "hosted")
 
 def permissions(side: Side, namespace: str, name: str) -> tuple[Permission, ...]:
     """The permissions for the HostedCluster `namespace`/`name`, with the names of its namespaces."""
-    known = {SHARED: namespace, OWN: control_plane_namespace(namespace, name)}
+    own = control_plane_namespace(namespace, name)
+    known = {SHARED: namespace, OWN: own, JOURNAL_KEY: secret_name(namespace, name)}
     return tuple(
         replace(
             right,
@@ -276,7 +282,7 @@ def of_online(side: Side, right: Permission, verb: str) -> bool:
     """Whether an online backup uses it: to read the exported objects, run commands in etcd's pods, mark the cluster."""
     if right.beyond in (LOOKS, FOREIGN, UNDOING, TROUBLE, WAITS):
         return False
-    if right.beyond == LEASE_HELD or KUBE_SYSTEM in right.names:
+    if right.beyond in (LEASE_HELD, KEY_KEPT) or KUBE_SYSTEM in right.names:
         return True
     if side == "hosted":
         return right.place in (EVERYWHERE, "default") and verb != "watch"
