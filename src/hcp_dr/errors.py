@@ -44,6 +44,7 @@
         ├── PastNoReturn             77
         ├── SourceAnswers            78
         ├── WrongCluster             79
+        │   └── CreatedAgain         81  the hosted cluster exists on the source again
         └── NotRestorable            80  etcd would not be restored, or as several clusters
 
 Each class describes the failure (`template`, filled from keyword values), the state left behind (`left`) and the next
@@ -60,7 +61,6 @@ from hcp_dr.hiding import safe, without_keys
 
 DONE, DONE_WITH_WARNINGS = 0, 1
 """The exit codes of success; the second if a check of the run is a warning."""
-
 
 RESUME = "{resume}"
 """A placeholder in `todo` for the command to continue with: `hcp-dr resume`, or, if no command began, the same command.
@@ -136,10 +136,7 @@ class SettingsError(HcpDrError):
 class UnreadableKubeconfig(SettingsError):
     exit_code = 4
     template = "The kubeconfig {path}, named by {variable} for the {cluster} cluster, cannot be used: {reason}."
-    todo = (
-        "Correct the path or the file, check it with `kubectl --kubeconfig {path} get namespaces`, and run the command "
-        "again."
-    )
+    todo = "Correct the file, check it with `kubectl --kubeconfig {path} get namespaces`, and run the command again."
 
 
 class SameCluster(SettingsError):
@@ -426,8 +423,7 @@ class SourceAnswers(Refused):
 
 
 class WrongCluster(Refused):
-    """A kubeconfig leads to a different cluster than at the start of this relocation, or to a HostedCluster with the
-    same name there."""
+    """A kubeconfig leads to another cluster, or to another HostedCluster, than at the start of this relocation."""
 
     exit_code = 79
     template = "The {side} kubeconfig leads to {server}, a different cluster than that of this relocation: {why}."
@@ -436,6 +432,13 @@ class WrongCluster(Refused):
         "Point the kubeconfig at the cluster of this relocation (check its current-context and server), then run the "
         "command again."
     )
+
+
+class CreatedAgain(WrongCluster):
+    """Another client created the hosted cluster, or a part of it, on the source again."""
+
+    exit_code = 81
+    template = "{what}"
 
 
 class NotRestorable(Refused):
