@@ -43,7 +43,7 @@ def _created_again(found: Stranger) -> CreatedAgain:
     stop = f"oc -n {OPERATOR_NAMESPACE} scale deployment/{OPERATOR} --replicas=0"
     return CreatedAgain(
         what=f"Another client created the hosted cluster on the {found.side} ({found.server}) again: {found.why}. A "
-        "second control plane of the same infraID comes up there: it creates instances and replaces the OIDC documents.",
+        "second control plane with this infraID comes up there: it creates instances and replaces the OIDC documents.",
         left="The objects that were created again are left unchanged.",
         todo=f"At once, stop the HyperShift operator of the {found.side}: `{stop}`. Then stop the client that creates "
         "these objects. While the operator is stopped, also scale the Deployments of the control plane namespace to 0; "

@@ -58,7 +58,6 @@ from hcp_dr.upstream import (
     NODE_LEASES_NAMESPACE,
     OPERATOR_NAMESPACE,
     OVN_NAMESPACE,
-    SUPPORTED_VERSIONS,
 )
 
 Place = str
@@ -142,6 +141,7 @@ _MANAGEMENT = (
     *_each(EVERYWHERE, (STORAGE_CLASS,), "get", beyond=LOOKS),
     *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "get list"),
     *_each(OPERATOR_NAMESPACE, (POD,), "list"),
+    *_each(OPERATOR_NAMESPACE, (CONFIG_MAP,), "get", beyond=LOOKS),  # with variables of external-dns
     *_each(LEASES, (LEASE,), "get create patch update", beyond=LEASE_HELD),
 )
 _SOURCE = (
@@ -188,7 +188,6 @@ _SOURCE = (
 _DESTINATION = (
     *_MANAGEMENT,
     *_each(EVERYWHERE, (POD,), "list", beyond=LOOKS),  # for the free capacity of the nodes
-    *_each(OPERATOR_NAMESPACE, (CONFIG_MAP,), "get", names=(SUPPORTED_VERSIONS,), beyond=LOOKS),
     *_each(OWN, (SERVICE, ROUTE), "list", beyond=HANDED),
     *_each(OWN, (SERVICE, PERSISTENT_VOLUME_CLAIM), "list", beyond=UNDOING),
     *_each(EVERYWHERE, (NAMESPACE,), "patch", names=(OWN,)),
