@@ -12,7 +12,7 @@ from hcp_dr.errors import RESUME, HcpDrError, MachineUnsafe
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.backup_objects import Restorable, to_restore
 from hcp_dr.hypershift.machines import paused_objects, rollout
-from hcp_dr.hypershift.machines.instances import instance_id
+from hcp_dr.hypershift.machines.instances import gone, instance_id
 from hcp_dr.hypershift.machines.paused_objects import PAUSED_KINDS, Held
 from hcp_dr.hypershift.machines.rollout import rolling
 from hcp_dr.kube.port import Object
@@ -128,6 +128,7 @@ class Facts:
     cluster_paused: bool = False
     templates: tuple[TemplateFact, ...] = ()
     lacking: tuple[str, ...] = ()  # missing ConfigMaps of the backup that are part of the NodePools' hash
+    gone: frozenset[str] = frozenset()  # ids of instances that exist no more
     differing: tuple[str, ...] = ()  # inputs of the hash that differ from the backup; only read if a pool would roll
 
     @property
@@ -166,6 +167,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     )
     clusters = [i for i in destination.list(CLUSTER, case.control_plane_namespace).items if name_of(i) == case.infra_id]
     ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
+    instances = ports.instances.describe(ids)
     backup = to_restore(ports, case)
     paused_before = scope.pauses(memory)
     pauses = _read_pauses(backup) if paused_before is None else paused_before.asked
@@ -179,7 +181,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         machines=tuple(machine_fact(item) for item in machines),
         sets=(*(_set(item, machines) for item in sets), *(_deployment(item, sets) for item in deployments)),
         backup=backup,
-        running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
+        running=frozenset(i.instance_id for i in instances if i.state == "running"),
+        gone=gone(ids, instances),
         nodes=frozenset(str(dig(node, "spec", "providerID")) for node in ports.hosted.list(NODE).items),
         namespace=case.control_plane_namespace,
         hosted_namespace=case.namespace,
@@ -296,7 +299,7 @@ def check_safe(facts: Facts) -> HcpDrError | None:
     for name, provider in providers.items():
         if provider and provider not in machine_providers:
             problems.append(f"no Machine has the instance of AWSMachine {name} ({provider})")
-        if provider is None or provider.rpartition("/")[2] not in facts.running:
+        if provider is None or provider.rpartition("/")[2] not in facts.running | facts.gone:
             problems.append(f"AWSMachine {name} has no running instance ({provider})")
     if not problems:
         return None

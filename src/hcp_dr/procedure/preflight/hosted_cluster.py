@@ -181,8 +181,9 @@ def _check_state(facts: Facts) -> tuple[Check, ...]:
             facts.nodes_not_ready,
             "nodes_ready",
             f"not ready: {', '.join(facts.nodes_not_ready) or 'none'}",
-            "an earlier defect cannot be distinguished from a defect of the relocation",
-            "repair or remove the nodes first",
+            "hcp-dr does not verify these nodes after the relocation",
+            "repair or remove the nodes first; or accept this check if they may stay as they are",
+            acceptable=True,
         ),
     )
 

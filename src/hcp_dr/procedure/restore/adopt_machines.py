@@ -44,7 +44,10 @@ def plan(facts: Facts) -> Decision:
     unadopted = [
         item.name
         for item in facts.machines
-        if item.kind == "Machine" and item.node is None and item.provider_id in facts.nodes
+        if item.kind == "Machine"
+        and item.node is None
+        and item.provider_id in facts.nodes
+        and item.provider_id.rpartition("/")[2] not in facts.gone
     ]
     if unadopted:
         return Wait(
