@@ -73,6 +73,18 @@ def test_each_role_is_bound_to_whom_it_is_for(hcp: Hcp, words: tuple[str, ...], 
         assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) == (role["kind"], role["metadata"]["name"])
 
 
+@pytest.mark.parametrize("side", ["source", "destination"])
+def test_of_the_operators_namespace_only_the_scale_of_the_operator_may_be_changed(hcp: Hcp, side: str) -> None:
+    """The right to change a Deployment is the right to run any image as its ServiceAccount."""
+    [role] = [
+        item
+        for item in printed(hcp, side)["items"]
+        if item["kind"] == "Role" and item["metadata"]["namespace"] == "hypershift"
+    ]
+    changing = [rule for rule in role["rules"] if {"patch", "update", "create"} & {*rule["verbs"]}]
+    assert [(rule["resources"], rule["resourceNames"]) for rule in changing] == [(["deployments/scale"], ["operator"])]
+
+
 def test_the_destination_gets_its_namespaces_before_their_roles(hcp: Hcp) -> None:
     items = printed(hcp, "destination")["items"]
     assert [(item["kind"], item["metadata"]["name"]) for item in items[:2]] == [

@@ -56,6 +56,7 @@ from hcp_dr.upstream import (
     INGRESS_NAMESPACES,
     KUBE_SYSTEM,
     NODE_LEASES_NAMESPACE,
+    OPERATOR,
     OPERATOR_NAMESPACE,
     OVN_NAMESPACE,
 )
@@ -86,6 +87,7 @@ WAITS = "for long waits"
 PRIVATE = "for a hosted cluster that is not public"
 DEDICATED = "for the topology with dedicated nodes"
 REPAIRED = "for NodePools with auto-repair"
+RETAINED = "for StatefulSets that delete their volumes"
 HANDED = "for the handover of DNS names"
 CACHED = "for an external-dns with a cache"
 RELOCATED_BEFORE = "for a hosted cluster that was relocated before"
@@ -170,8 +172,11 @@ _SOURCE = (
     *_each(OWN, (AWS_ENDPOINT_SERVICE,), "list"),
     *_each(OWN, (AWS_ENDPOINT_SERVICE,), "patch delete", beyond=PRIVATE),
     *_each(OWN, (SECRET, CONFIG_MAP), "list"),
-    *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "list patch"),
+    *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "list"),
+    *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "patch", part="scale"),
+    *_each(OWN, (DEPLOYMENT,), "patch", beyond=TROUBLE),  # for finalizers
     *_each(OWN, (STATEFUL_SET,), "get"),
+    *_each(OWN, (STATEFUL_SET,), "patch", beyond=RETAINED),
     *_each(OWN, (POD,), "list watch delete"),
     *_each(OWN, (POD,), "get create", part="exec"),  # the request begins as a GET; Kubernetes 1.35 checks both verbs
     *_each(OWN, (ROUTE,), "list delete"),
@@ -180,7 +185,7 @@ _SOURCE = (
     *_each(OWN, (ROUTE,), "create", part="custom-host", beyond=NAMED),
     *_each(OWN, (HOSTED_CONTROL_PLANE,), "update", part="finalizers", beyond=OWNERS),  # the owner of the Routes
     *_each(OWN, (SERVICE,), "list patch"),
-    *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "patch"),
+    *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "patch", part="scale", names=(OPERATOR,)),
     *_each(LEASES, (LEASE,), "delete", names=(CLAIM,)),  # to release the claim on the operator
     *_each(OPERATOR_NAMESPACE, (POD,), "delete"),
     *_each(OPERATOR_NAMESPACE, (POD,), "watch", beyond=WAITS),
@@ -228,10 +233,11 @@ _DESTINATION = (
     *_each(OWN, (SECRET, CONFIG_MAP), "list create"),
     *_each(OWN, (SECRET, CONFIG_MAP), "get delete", beyond=TROUBLE),
     *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "get list"),
+    *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "patch", part="scale", beyond=UNDOING),
     *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "patch", beyond=UNDOING),
     *_each(OWN, (POD,), "list watch create delete"),
     *_each(OWN, (POD,), "get create", part="exec"),
-    *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "patch", beyond=UNDOING),
+    *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "patch", part="scale", names=(OPERATOR,), beyond=UNDOING),
     *_each(LEASES, (LEASE,), "delete", names=(CLAIM,), beyond=UNDOING),
     *_each(OPERATOR_NAMESPACE, (POD,), "delete", beyond=CACHED),
     *_each(OPERATOR_NAMESPACE, (POD,), "watch", beyond=UNDOING),

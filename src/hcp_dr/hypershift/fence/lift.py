@@ -16,6 +16,7 @@ from hcp_dr.hypershift.fence.state import FENCED, WRITERS
 from hcp_dr.hypershift.identity import nonce_of
 from hcp_dr.hypershift.state import IDENTITY, LEASES_AT_UNDO, NONCE, REPLICAS_BEFORE
 from hcp_dr.hypershift.worker_nodes import NodeFact, former_nodes, read_nodes
+from hcp_dr.hypershift.workloads import scale_to
 from hcp_dr.kube.resources import DEPLOYMENT, LEASE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of, some
@@ -48,7 +49,7 @@ class Facts:
         """Patches that restore the replicas of those at zero, as the fence left them."""
         before = self.before or {}
         return tuple(
-            Patch("source", DEPLOYMENT, item.name, self.namespace, {"spec": {"replicas": int(before[item.name])}})
+            scale_to("source", DEPLOYMENT, item.name, self.namespace, int(before[item.name]))
             for item in self.now
             if item.name in names and item.replicas == 0 and before.get(item.name)
         )
