@@ -42,6 +42,7 @@ class Facts:
     gone: tuple[str, ...] = ()  # Machines, with their instances, that exist no more
     region: str = ""  # in which EC2 was asked
     known: int = 1  # instances of this hosted cluster that EC2 knows
+    routed: tuple[str, ...] = ()  # records at the hosted cluster's names with a routing policy
     lasts: bool | None = True  # are the credentials valid for NEEDED_SECONDS; None if the session has no known end
 
 
@@ -53,7 +54,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     dead = gone(wanted, instances.values())
     records = ports.zone.records()
     owner = source_owner(ports, case, records)
-    names = fixed_names(ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)) - {case.api_hostname}
+    all_names = fixed_names(ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)) | {case.api_hostname}
+    names = all_names - {case.api_hostname}
     kept = kept_at(records, owner, case.control_plane_namespace, names)
     return Facts(
         probe=read_probe(ports, case, memory),
@@ -74,6 +76,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         known=len(instances),
         instances=len(wanted) - len(dead),
         namespace=case.control_plane_namespace,
+        routed=tuple(f"{r.type} {r.name} {r.routing}" for r in records if r.routing and r.name in all_names),
         foreign_records=tuple(f"{each.type} {each.name}" for each in strangers_at(records, kept, names)),
         lasts=ports.identity.lasts(NEEDED_SECONDS),
     )
@@ -96,6 +99,8 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         _check_foreign_records(facts),
         _check_machines(facts),
     ]
+    if facts.routed:
+        results.append(_check_routing(facts))
     if facts.gone:
         results.append(_check_gone(facts))
     if facts.spot:
@@ -200,6 +205,18 @@ def _check_gone(facts: Facts) -> Check:
         "there, and wait until their MachineSet has created others; else accept this check: these machines are carried "
         "as they are, without a new instance, and can be deleted on the destination afterwards with the same command",
         acceptable=True,
+    )
+
+
+def _check_routing(facts: Facts) -> Check:
+    return Check(
+        "routing_policy",
+        "blocked",
+        f"records with a routing policy: {', '.join(facts.routed)}",
+        "the destination's external-dns writes plain records, and Route53 refuses a plain record beside others of its "
+        "name: the API would be unreachable by its name",
+        "replace these records by plain ones, with one record set for each name and type; remove the annotations "
+        "external-dns.alpha.kubernetes.io/set-identifier and the like that create them",
     )
 
 
