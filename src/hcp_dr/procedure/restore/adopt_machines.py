@@ -56,7 +56,9 @@ def plan(facts: Facts) -> Decision:
             timeouts.MACHINES_ADOPTED.seconds,
             WatchTarget("destination", MACHINE, facts.namespace),
         )
-    return Done(f"{len(facts.wanted) // 2} machines are adopted, no machine was created or deleted")
+    same = {(item.kind, item.name) for item in facts.machines} == facts.wanted
+    outcome = "no machine was created or deleted" if same else "and scaled since, as the NodePools ask for"
+    return Done(f"{len(facts.wanted) // 2} machines are adopted, {outcome}")
 
 
 def _resume_cluster(facts: Facts) -> Decision | None:

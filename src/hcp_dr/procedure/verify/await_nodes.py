@@ -32,13 +32,13 @@ class Facts:
     nodes: tuple[NodeFact, ...]
     leases_before: Mapping[str, Any] | None  # remembered at the first observation of this step
     lost: bool = False  # the source is lost: nodes newer than the backup are expected
-    adopted: bool = False  # remembered: Cluster API has adopted the machines, and may scale
+    adopted: bool = False  # remembered: machines were returned to Cluster API, which may scale
     rolling: tuple[str, ...] = ()  # rolling NodePools of the destination, after the adoption
     not_ready: tuple[str, ...] = ()  # remembered: nodes that were not Ready before the fence
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-    identity, adopted = memory.get(IDENTITY), steps.RESTORE_ADOPT_MACHINES in memory.done
+    identity, adopted = memory.get(IDENTITY), steps.RESTORE_ADOPT_MACHINES in memory.done | memory.acted
     return Facts(
         before=former_nodes(identity),
         nodes=read_nodes(ports.hosted),
