@@ -218,7 +218,7 @@ UNDO: Steps = (
 IN_SERVICE: Steps = (hosted_api.STEP, expire_url.AFTER_ABORT)
 """The proof at the end of an abort, and the end of the restore URL."""
 
-PREFLIGHT_BY_HAND: Steps = (tls.STRICT, external_dns.STEP, capability.FROM_OUTSIDE, judge_backup.STEP)
+PREFLIGHT_BY_HAND: Steps = (tls.STRICT, external_dns.STEP, capability.FROM_OUTSIDE, owners.TOLD, judge_backup.STEP)
 """Checks before the restore of a manual backup, while the hosted API is unavailable."""
 
 RESTORE_BY_HAND: Steps = (

@@ -9,6 +9,7 @@ import pytest
 
 from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Done
 from hcp_dr.errors import AwsDenied, ClusterUnreachable, Forbidden
 from hcp_dr.hypershift import downtime
 from hcp_dr.hypershift.checks import look_for
@@ -17,6 +18,7 @@ from hcp_dr.hypershift.state import DNS
 from hcp_dr.kube.port import Completed, Listing, Object, Resource
 from hcp_dr.kube.resources import CRON_JOB
 from hcp_dr.model import HANDOVER
+from hcp_dr.procedure import PREFLIGHT_BY_HAND
 from hcp_dr.procedure.preflight import (
     aws,
     capability,
@@ -141,6 +143,15 @@ def test_who_applies_or_writes_the_spec_is_told_whatever_the_name(
     assert owners.observe(world.ports, CASE, NOTHING).appliers == (
         () if told is None else (f"HostedCluster one: field manager {told}",)
     )
+
+
+def test_behind_a_fence_made_by_hand_an_owner_is_a_warning(world: World) -> None:
+    """The API is unavailable already."""
+    hc(world)["metadata"]["ownerReferences"] = [owner("Object", "kubernetes.crossplane.io/v1alpha2", controller=True)]
+    decision = owners.TOLD.plan(owners.observe(world.ports, CASE, NOTHING))
+    assert isinstance(decision, Done)
+    assert [check.name for check in decision.checks if check.verdict == "warning"] == ["owners.gitops"]
+    assert owners.TOLD in PREFLIGHT_BY_HAND
 
 
 def test_an_owner_of_the_sources_operator_is_told(world: World) -> None:

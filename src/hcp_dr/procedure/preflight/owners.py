@@ -5,7 +5,7 @@ C3)."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
@@ -289,4 +289,10 @@ def plan(facts: Facts) -> Decision:
     return verdict(checks(facts))
 
 
+def _tell(facts: Facts) -> Decision:
+    return verdict(replace(c, verdict="warning") if c.stops else c for c in checks(facts) if c.name != "owners.pause")
+
+
 STEP = Step(name="preflight.owners", documented="-", observe=observe, plan=plan)
+TOLD = replace(STEP, plan=_tell)
+"""For a hosted cluster fenced and paused by hand, whose API is unavailable already: a refusal would gain nothing."""

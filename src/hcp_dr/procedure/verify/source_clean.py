@@ -24,7 +24,8 @@ class Facts:
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     source, own = ports.source, case.control_plane_namespace
     namespace = source.find(NAMESPACE, own)
-    left_to_owner = namespace is not None and is_deleting(namespace) and bool(memory.get(ENDPOINT_SERVICES))
+    services = memory.get(ENDPOINT_SERVICES)
+    left_to_owner = namespace is not None and is_deleting(namespace) and bool(services)
     volumes = source.list(PERSISTENT_VOLUME).items
     records = owned(ports.zone.records(), read_external_dns(source, "source").owner, own)
     return Facts(
