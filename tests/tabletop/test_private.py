@@ -1,5 +1,5 @@
 """A hosted cluster with a private way beside the public one: only the owner of the source's VPC endpoint service may
-delete it, and it keeps the load balancer and the namespace. The relocation ends with a warning, and the rest is done."""
+delete it, and it keeps the load balancer and the namespace. The relocation ends with a warning, the rest is done."""
 
 from __future__ import annotations
 
