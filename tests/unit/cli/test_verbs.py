@@ -220,7 +220,7 @@ def test_a_plan_is_printed_and_nothing_is_written(hcp: Hcp, world: World, folder
     assert all(set(step) == {"name", "documented", "outlook", "text", "actions", "waits"} for step in steps)
     reading = ("endpoint status -w json", "snapshot status $f -w json")
     read = [call for call in world.written if call[0] == "execute" and any(word in call[4][-1] for word in reading)]
-    assert [call for call in world.written if not reads(call)] == read
+    assert [call for call in world.written if not reads(call) and call not in read] == []
     assert not folder.exists()
 
 
