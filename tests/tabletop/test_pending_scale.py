@@ -29,7 +29,7 @@ def instances(here: Scene) -> set[str]:
 
 @pytest.mark.parametrize("replicas", [1, 3])
 def test_scaled_on_the_destination_nothing_is_unpaused_and_the_command_is_told(replicas: int) -> None:
-    here = stopped("restore.adopt_machines")
+    here = stopped("restore.unpause_node_pools")
     before = instances(here)
     scale(here, 1, replicas)
     for _ in range(2):
@@ -61,10 +61,10 @@ def test_scaled_on_the_paused_source_it_is_the_same(step: str) -> None:
     assert here.verdict().lost == ()
 
 
-def killed_when_the_pools_are_unpaused(here: Scene) -> None:
+def killed_when_the_cluster_is_unpaused(here: Scene) -> None:
     def listen(moment: Literal["before", "after"], request: Request) -> None:
         mine = here.operator.story().current == "restore.adopt_machines" and request.writes
-        if moment == "after" and mine and request.verb == "patch" and request.arguments[0] == r.NODE_POOL:
+        if moment == "after" and mine and request.verb == "patch" and request.arguments[0] == r.HOSTED_CLUSTER:
             raise Killed
 
     here.world.hooks.append(listen)
@@ -75,8 +75,8 @@ def killed_when_the_pools_are_unpaused(here: Scene) -> None:
 
 @pytest.mark.parametrize("shapes", [(), (Shape.THREE_POOLS,)])
 def test_scaled_in_the_middle_of_the_adoption_it_goes_on(shapes: tuple[Shape, ...]) -> None:
-    here = stopped("restore.adopt_machines", *shapes)
-    killed_when_the_pools_are_unpaused(here)
+    here = stopped("restore.unpause_node_pools", *shapes)
+    killed_when_the_cluster_is_unpaused(here)
     destination = sides(here)[1]
     pools = destination.list(r.NODE_POOL, "clusters").items
     pool = next(item for item in pools if not item["spec"].get("pausedUntil"))
@@ -91,7 +91,7 @@ def test_scaled_in_the_middle_of_the_adoption_it_goes_on(shapes: tuple[Shape, ..
 
 @pytest.mark.parametrize("step", ["verify.placement", "teardown.stop_control_plane", "verify.source_clean"])
 def test_scaled_after_the_adoption_it_goes_on(step: str) -> None:
-    here = stopped("restore.adopt_machines")
+    here = stopped("restore.unpause_node_pools")
     just_before(here, step, lambda: scale(here, 1, 3))
     ending = here.operator.resume()
     assert ending.error is None, ending.error
