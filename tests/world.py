@@ -245,9 +245,10 @@ def shown(command: Sequence[str], stdin: bytes | None) -> Completed:
 
 
 def reads(call: tuple[Any, ...]) -> bool:
-    """Return whether the call reads the restore tools in a pod."""
+    """Return whether the call reads the restore tools or etcd's status in a pod."""
     script = call[4][-1] if call[0] == "execute" else ""
-    return ">" not in script.replace("2>&1", "") and ("--help" in script or script.startswith("LC_ALL=C grep "))
+    reading = "--help" in script or script.startswith("LC_ALL=C grep ") or script.endswith("endpoint status -w json")
+    return ">" not in script.replace("2>&1", "") and reading
 
 
 def relocatable(name: str = "one", beside: str = "one2", infra: str = "", infra_beside: str = "") -> World:

@@ -45,6 +45,7 @@
         ├── PastNoReturn             77
         ├── SourceAnswers            78
         ├── WrongCluster             79
+        │   └── CreatedAgain         81  the hosted cluster exists on the source again
         └── NotRestorable            80  etcd would not be restored, or as several clusters
 
 Each class describes the failure (`template`, filled from keyword values), the state left behind (`left`) and the next
@@ -429,8 +430,7 @@ class SourceAnswers(Refused):
 
 
 class WrongCluster(Refused):
-    """A kubeconfig leads to a different cluster than at the start of this relocation, or to a HostedCluster with the
-    same name there."""
+    """A kubeconfig leads to another cluster, or to another HostedCluster, than at the start of this relocation."""
 
     exit_code = 79
     template = "The {side} kubeconfig leads to {server}, a different cluster than that of this relocation: {why}."
@@ -439,6 +439,13 @@ class WrongCluster(Refused):
         "Point the kubeconfig at the cluster of this relocation (check its current-context and server), then run the "
         "command again."
     )
+
+
+class CreatedAgain(WrongCluster):
+    """Another client created the hosted cluster, or a part of it, on the source again."""
+
+    exit_code = 81
+    template = "{what}"
 
 
 class NotRestorable(Refused):

@@ -114,6 +114,12 @@ ADDON = ("hypershift-addon-agent", "open-cluster-management-agent-addon")
 """Name and namespace of the Deployment of ACM's add-on."""
 PAUSED_BY = "oadp.openshift.io/paused-by"  # openshift/hypershift-oadp-plugin
 
+# Field managers.
+CLI_MANAGERS = ("hypershift", "hypershift-cli")
+"""HyperShift's command line, which applies an object once (HS cmd/install/install.go: FieldOwner)."""
+CONTROLLER_MANAGERS = ("hypershift-operator", "control-plane-operator", "kube-controller-manager")
+"""Controllers that leave a pause and a deletion of the HostedCluster alone."""
+
 # Finalizers.
 OIDC_FINALIZER = "hypershift.io/aws-oidc-discovery"  # HCc:4897
 ENDPOINT_FINALIZERS = (

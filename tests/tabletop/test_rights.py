@@ -190,7 +190,7 @@ def test_calling_off_needs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {
         ("source", own, "create", "routes.route.openshift.io"),
         ("destination", "clusters", "delete", "hostedclusters.hypershift.openshift.io"),
-        ("destination", "hypershift", "patch", "deployments.apps"),
+        ("destination", "hypershift", "patch", "deployments.apps/scale"),
     } <= seen.granted
 
 

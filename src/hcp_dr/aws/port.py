@@ -172,6 +172,12 @@ class Record:
     ttl: int | None = None
     values: tuple[str, ...] = ()
     alias: tuple[str, str, bool] | None = None
+    routing: str = ""  # the fields of a routing policy, such as Weight and SetIdentifier, and a health check, as JSON
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """What tells record sets of one zone apart."""
+        return (self.name, self.type, self.routing)
 
 
 @dataclass(frozen=True, slots=True)

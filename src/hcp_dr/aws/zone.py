@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -65,12 +66,24 @@ def _from_route53(record_set: ResourceRecordSetOutputTypeDef) -> Record:
         type=record_set["Type"],
         ttl=record_set.get("TTL"),
         values=tuple(value["Value"] for value in record_set.get("ResourceRecords", ())),
+        routing=_routing_of(record_set),
         alias=(alias["HostedZoneId"], _normalize(alias["DNSName"]), alias["EvaluateTargetHealth"]) if alias else None,
     )
 
 
+_PLAIN = ("Name", "Type", "TTL", "ResourceRecords", "AliasTarget")
+
+
+def _routing_of(record_set: ResourceRecordSetOutputTypeDef) -> str:
+    """Route53 deletes a record set only if the request has every field of it."""
+    rest = {name: value for name, value in record_set.items() if name not in _PLAIN}
+    return json.dumps(rest, sort_keys=True) if rest else ""
+
+
 def _to_route53(record: Record) -> ResourceRecordSetTypeDef:
     record_set: ResourceRecordSetTypeDef = {"Name": _escape(record.name) + ".", "Type": record.type}  # type: ignore[typeddict-item]
+    if record.routing:
+        record_set |= json.loads(record.routing)
     if record.alias is not None:
         zone_id, name, evaluate_health = record.alias
         record_set["AliasTarget"] = {

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, cast
 import typer
 
 from hcp_dr import config
+from hcp_dr.aws.client import settings_from
+from hcp_dr.aws.partition import partition_of
 from hcp_dr.cli.asking import show
 from hcp_dr.cli.options import EnvFile, OutputOption
 from hcp_dr.errors import SettingsError
@@ -29,10 +31,14 @@ def rbac(
     service_account: Annotated[
         str | None, typer.Option(help="Bind to this service account instead: NAMESPACE/NAME.")
     ] = None,
+    infra_id: Annotated[
+        str, typer.Option(help="Narrow the AWS policy to the instances with this infraID, of the HostedCluster's spec.")
+    ] = "",
     output: OutputOption = "text",
 ) -> None:
     """Print the minimal roles and the AWS policy for a relocation. No request is sent, and nothing is changed."""
-    settings = config.load(config.variables(env_file))
+    variables = config.variables(env_file)
+    settings = config.load(variables)
     subject = _subject(user, group, service_account)
     namespace, name = settings.hc_cluster_ns, settings.hc_cluster_name
     values: dict[str, Any] = {
@@ -40,6 +46,11 @@ def rbac(
     }
     texts = [roles.text(side, namespace, name) for side in SIDES if part in (side, "all")]
     if part in ("iam", "all"):
+        named = settings_from(
+            variables, bucket=settings.bucket_name, zone_id=settings.aws_zone_id, region=settings.mgmt2_region
+        )
+        region = settings.mgmt2_region or named.region or ""
+        partition, suffix = partition_of(region)
         values["iam"] = iam.policy(
             iam.Scope(
                 namespace=namespace,
@@ -47,8 +58,11 @@ def rbac(
                 bucket=settings.bucket_name,
                 zone_id=settings.aws_zone_id,
                 domain=settings.external_dns_domain.rstrip(".").lower(),
-                region=settings.mgmt2_region or "",
+                region=region,
                 encryption=settings.bucket_encryption or "",
+                infra_id=infra_id,
+                partition=partition,
+                suffix=suffix,
             )
         )
         texts.append(iam.text(values["iam"]))

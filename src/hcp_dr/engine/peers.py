@@ -8,15 +8,15 @@ cluster, the uid of the HostedCluster and its infraID, the cluster ID of the hos
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from hcp_dr.errors import KubernetesError, SettingsError, WrongCluster
+from hcp_dr.errors import RESUME, CreatedAgain, KubernetesError, SettingsError, WrongCluster
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CLUSTER_VERSION, HOSTED_CLUSTER, NAMESPACE
 from hcp_dr.model import Case, Ports, Side
 from hcp_dr.objects.reading import dig, uid_of
-from hcp_dr.upstream import KUBE_SYSTEM
+from hcp_dr.upstream import KUBE_SYSTEM, OPERATOR, OPERATOR_NAMESPACE
 
 VARIABLES = {"source": "MGMT_KUBECONFIG", "destination": "MGMT2_KUBECONFIG", "hosted": "HC_KUBECONFIG"}
 _OTHER: dict[Side, Side] = {"source": "destination", "destination": "source"}
@@ -24,16 +24,34 @@ _OTHER: dict[Side, Side] = {"source": "destination", "destination": "source"}
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """A cluster behind a kubeconfig that is not the cluster with which the relocation began."""
+    """A cluster behind a kubeconfig that is not the cluster with which the relocation began. `again`: the management
+    cluster is the same, and the hosted cluster was created there again."""
 
     side: Side
     server: str
     why: str
+    again: bool = False
 
     @property
     def error(self) -> WrongCluster:
+        if self.again:
+            return _created_again(self)
         todo = WrongCluster.todo.replace("the kubeconfig", VARIABLES[self.side])
         return WrongCluster(side=self.side, server=self.server, why=self.why, todo=todo)
+
+
+def _created_again(found: Stranger) -> CreatedAgain:
+    stop = f"oc -n {OPERATOR_NAMESPACE} scale deployment/{OPERATOR} --replicas=0"
+    return CreatedAgain(
+        what=f"Another client created the hosted cluster on the {found.side} ({found.server}) again: {found.why}. A "
+        "second control plane with this infraID comes up there: it creates instances and replaces the OIDC documents.",
+        left="The objects that were created again are left unchanged.",
+        todo=f"At once, stop the HyperShift operator of the {found.side}: `{stop}`. Then stop the client that creates "
+        "these objects. While the operator is stopped, also scale the Deployments of the control plane namespace to 0; "
+        "delete the NodePools, the machine objects, the HostedControlPlane and the HostedCluster, and remove their "
+        "finalizers: a running operator would terminate instances and delete the OIDC documents. Start the operator, "
+        f"then run {RESUME}.",
+    )
 
 
 def uid_of_cluster(cluster: Kubernetes) -> str:
@@ -52,7 +70,8 @@ def stranger(ports: Ports, case: Case, side: Side) -> Stranger | None:
     cluster = ports.cluster(side)
     other = another_cluster(cluster, case, side)
     if other is None and side == "source":
-        return namesake(ports, case, cluster.find(HOSTED_CLUSTER, case.name, case.namespace))
+        found = namesake(ports, case, cluster.find(HOSTED_CLUSTER, case.name, case.namespace))
+        return replace(found, again=True) if found else None
     return other
 
 

@@ -19,7 +19,7 @@ from hcp_dr.kube.resources import (
     SERVICE,
     SERVICE_ACCOUNT,
 )
-from hcp_dr.objects.reading import dig, name_of, uid_of
+from hcp_dr.objects.reading import condition, dig, name_of, uid_of
 from hcp_dr.objects.sample import Sample, samples
 
 WHERE = "default"
@@ -43,13 +43,15 @@ namespaces. No Secrets: permission to list them is permission to read them."""
 def read_identity(hosted: Kubernetes, wanted: Mapping[str, Sample] | None = None) -> HostedIdentity:
     """The current identity. Samples are chosen again, or looked up if some are `wanted`."""
     objects: dict[str, tuple[Object, ...]] = {resource.kind: hosted.list(resource).items for resource in SAMPLED}
+    nodes = hosted.list(NODE).items
     return HostedIdentity(
         cluster_id=str(dig(hosted.find(CLUSTER_VERSION, "version"), "spec", "clusterID") or ""),
         namespaces={name_of(item): uid_of(item) for item in hosted.list(NAMESPACE).items},
-        nodes={name_of(item): uid_of(item) for item in hosted.list(NODE).items},
+        nodes={name_of(item): uid_of(item) for item in nodes},
         config_maps=len(objects[CONFIG_MAP.kind]),
         counts={kind: len(items) for kind, items in objects.items()},
         samples={place: each for items in objects.values() for place, each in samples(items, wanted).items()},
+        not_ready=tuple(name_of(item) for item in nodes if condition(item, "Ready") != "True"),
     )
 
 

@@ -36,6 +36,7 @@ class HostedIdentity:
     config_maps: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, Sample] = field(default_factory=dict)
+    not_ready: tuple[str, ...] = ()  # nodes
 
 
 IDENTITY = Key("identity", HostedIdentity)

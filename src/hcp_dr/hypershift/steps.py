@@ -29,6 +29,10 @@ VERIFY_HOSTED_API = "verify.hosted_api"
 VERIFY_SOURCE_CLEAN = "verify.source_clean"
 
 TEARDOWN_STOP_CONTROL_PLANE = "teardown.stop_control_plane"
+TEARDOWN_NODE_POOLS = "teardown.node_pools"
+TEARDOWN_HOSTED_CLUSTER = "teardown.hosted_cluster"
+
+FINISH_OIDC_DOCUMENTS = "finish.oidc_documents"
 
 POINT_OF_NO_RETURN = RESTORE_START_CONTROL_PLANE
 """Un-pauses the HostedCluster on the destination: from here on its API may accept writes, the destination's state is

@@ -112,7 +112,12 @@ def stopping(items: Iterable[Workload]) -> tuple[Workload, ...]:
 
 
 def scale(side: Side, item: Workload, replicas: int) -> Patch:
-    return Patch(side, item.resource, item.name, item.namespace, {"spec": {"replicas": replicas}})
+    """By the subresource: the right to change a Deployment is the right to run any image as its ServiceAccount."""
+    return scale_to(side, item.resource, item.name, item.namespace, replicas)
+
+
+def scale_to(side: Side, resource: Resource, name: str, namespace: str, replicas: int) -> Patch:
+    return Patch(side, resource, name, namespace, {"spec": {"replicas": replicas}}, subresource="scale")
 
 
 def still_there(items: Iterable[Workload]) -> str:

@@ -30,6 +30,11 @@ def writers(item: Object, *path: str) -> tuple[Writer, ...]:
     return _writers(entry for entry in _entries(item) if _owns(entry, path))
 
 
+def appliers(item: Object) -> tuple[Writer, ...]:
+    """The field managers that applied the object on the server's side, whichever of its fields they own."""
+    return _writers(e for e in _entries(item) if e.get("operation") == "Apply" and e.get("subresource") != "status")
+
+
 def suspects(item: Object, *path: str, but: str) -> tuple[Writer, ...]:
     """The field managers that may have changed the field, the newest first: its owners, else all writers of the object,
     because a manager that only removed the field leaves no trace. Excludes writers of the status and the manager `but`.

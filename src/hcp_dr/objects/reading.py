@@ -37,6 +37,11 @@ def owner_kinds(item: Object) -> frozenset[str]:
     return frozenset(str(owner.get("kind")) for owner in item["metadata"].get("ownerReferences") or ())
 
 
+def owner_names(item: Object) -> tuple[str, ...]:
+    """The kinds and names of the object's owners."""
+    return tuple(f"{owner.get('kind')} {owner.get('name')}" for owner in item["metadata"].get("ownerReferences") or ())
+
+
 def owned_by(item: Object, uid: str) -> bool:
     return any(owner.get("uid") == uid for owner in item["metadata"].get("ownerReferences") or ())
 

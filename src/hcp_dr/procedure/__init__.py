@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from hcp_dr.engine.step import Step, Watch
+from hcp_dr.hypershift.deletion import watch as deletion_watch
 from hcp_dr.hypershift.dns import watch as dns_watch
 from hcp_dr.hypershift.fence import watch as fence_watch
 from hcp_dr.procedure.backup import (
@@ -221,7 +222,7 @@ UNDO: Steps = (
 IN_SERVICE: Steps = (hosted_api.STEP, expire_url.AFTER_ABORT)
 """The proof at the end of an abort, and the end of the restore URL."""
 
-PREFLIGHT_BY_HAND: Steps = (tls.STRICT, external_dns.STEP, capability.FROM_OUTSIDE, judge_backup.STEP)
+PREFLIGHT_BY_HAND: Steps = (tls.STRICT, external_dns.STEP, capability.FROM_OUTSIDE, owners.TOLD, judge_backup.STEP)
 """Checks before the restore of a manual backup, while the hosted API is unavailable."""
 
 RESTORE_BY_HAND: Steps = (
@@ -305,5 +306,5 @@ def working_steps(command: str) -> Steps:
     return tuple(step for step in steps if step.name not in PREFLIGHT_NAMES)
 
 
-WATCHES: tuple[Watch[Any], ...] = (fence_watch.WATCH, dns_watch.WATCH)  # first the fence, then the names
+WATCHES: tuple[Watch[Any], ...] = (fence_watch.WATCH, dns_watch.WATCH, deletion_watch.WATCH)  # the fence first
 """Watched between the rounds of every command that makes changes. A separate `verify` only reads."""

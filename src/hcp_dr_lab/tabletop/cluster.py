@@ -109,7 +109,7 @@ class Management:
         self.external_dns = ExternalDns(self.server, cloud.records, cloud.zone_id, clock)
         self.operators = Operators(
             self.server,
-            self.client(manager="stand-in"),
+            self.client(manager="hypershift-operator"),
             self,
             clock=clock,
             machines=cloud.machines,
@@ -127,7 +127,7 @@ class Management:
         """Return None while the API is unavailable."""
         return None if self.stopped else self.server
 
-    def client(self, name: str = "", manager: str = "rehearsal") -> Client:
+    def client(self, name: str = "", manager: str = "kubectl-edit") -> Client:
         """Return a client for the cluster's own parts; requests take no time."""
         return Client(self._demanded, name or self.name, f"https://{self.cluster.api_hostname}:6443", manager=manager)
 

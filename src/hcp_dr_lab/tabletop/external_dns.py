@@ -41,6 +41,8 @@ class Settings:
     by_events: float | None
     cache: float
     between_batches: float
+    deletes: bool = True
+    writes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +118,9 @@ class ExternalDns:
             elif owners.get(name) == settings.owner and name in present and present[name].values != (each.target,):
                 changes += [Change("UPSERT", record) for record in _records(each, settings)]
         for name, owner in owners.items():
-            if owner == settings.owner and name not in wanted:
+            if owner == settings.owner and name not in wanted and settings.deletes:
                 changes += _removal(name, settings, listing)
-        if not changes:
+        if not (changes and settings.writes):
             return
         try:
             self._records.change(self._zone_id, changes)
@@ -181,6 +183,8 @@ def settings(pod: Object) -> Settings:
         by_events=by_events,
         cache=seconds(flags.get("txt-cache-interval", "0s")),
         between_batches=seconds(flags.get("aws-batch-change-interval", "1s")),
+        deletes=flags.get("policy", "sync") == "sync",
+        writes="dry-run" not in flags,
     )
 
 

@@ -11,6 +11,27 @@ from botocore.exceptions import ClientError
 from hcp_dr import errors
 from hcp_dr.aws.instances import Ec2Instances
 from hcp_dr.aws.paging import MAX_AGE
+from hcp_dr.aws.port import Instance
+from hcp_dr.hypershift.machines.instances import gone
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ({"i-1": "running", "i-2": "running"}, set()),
+        ({"i-1": "running", "i-2": "terminated"}, {"i-2"}),
+        ({"i-1": "running"}, {"i-2"}),
+        ({"i-1": "running", "i-2": "shutting-down"}, set()),
+        ({"i-1": "running", "i-2": "stopped"}, set()),
+        ({"i-1": "terminated", "i-2": "terminated"}, {"i-1", "i-2"}),
+        ({}, set()),
+    ],
+)
+def test_which_instances_exist_no_more(states: dict[str, str], expected: set[str]) -> None:
+    """EC2 that knows none may have been asked in another region."""
+    known = [Instance(name, state, spot=False, termination_protected=False, tags={}) for name, state in states.items()]
+    assert gone(("i-1", "i-2"), known) == expected
+
 
 IDS = ["i-1", "i-2", "i-3", "i-4"]
 

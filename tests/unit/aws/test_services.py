@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 import boto3
 import pytest
 
 from hcp_dr import errors
+from hcp_dr.aws import zone
 from hcp_dr.aws.client import ENDPOINT_VARIABLES, Aws, connect, settings_from
 from hcp_dr.aws.port import Record, RecordChange
 from tests.unit.aws.conftest import KEYS
@@ -70,6 +72,24 @@ def test_records_are_read_as_they_were_written(aws: Aws) -> None:
     moved = Record("api.hosted.example", "A", 30, ("10.0.0.9",))
     aws.zone.change([RecordChange("UPSERT", moved), RecordChange("DELETE", text), RecordChange("DELETE", alias)])
     assert [record for record in aws.zone.records() if record.type not in ("NS", "SOA")] == [moved]
+
+
+@pytest.mark.parametrize(
+    "routing",
+    [
+        {"SetIdentifier": "blue", "Weight": 10},
+        {"SetIdentifier": "blue", "Region": "us-east-1"},
+        {"SetIdentifier": "blue", "Failover": "PRIMARY", "HealthCheckId": "abc"},
+        {"SetIdentifier": "blue", "MultiValueAnswer": True},
+    ],
+)
+def test_a_routing_policy_is_carried_exactly(routing: dict[str, Any]) -> None:
+    """Route53 deletes a record set only if all of its fields are given."""
+    given = {"Name": "api.example.", "Type": "A", "TTL": 30, "ResourceRecords": [{"Value": "10.0.0.1"}], **routing}
+    record = zone._from_route53(given)  # type: ignore[arg-type]
+    assert zone._to_route53(record) == given
+    other = zone._from_route53({**given, "SetIdentifier": "green"})  # type: ignore[typeddict-item]
+    assert record.place != other.place
 
 
 def test_all_pages_of_records_are_read(aws: Aws) -> None:

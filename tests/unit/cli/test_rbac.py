@@ -73,6 +73,18 @@ def test_each_role_is_bound_to_whom_it_is_for(hcp: Hcp, words: tuple[str, ...], 
         assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) == (role["kind"], role["metadata"]["name"])
 
 
+@pytest.mark.parametrize("side", ["source", "destination"])
+def test_of_the_operators_namespace_only_the_scale_of_the_operator_may_be_changed(hcp: Hcp, side: str) -> None:
+    """The right to change a Deployment is the right to run any image as its ServiceAccount."""
+    [role] = [
+        item
+        for item in printed(hcp, side)["items"]
+        if item["kind"] == "Role" and item["metadata"]["namespace"] == "hypershift"
+    ]
+    changing = [rule for rule in role["rules"] if {"patch", "update", "create"} & {*rule["verbs"]}]
+    assert [(rule["resources"], rule["resourceNames"]) for rule in changing] == [(["deployments/scale"], ["operator"])]
+
+
 def test_the_destination_gets_its_namespaces_before_their_roles(hcp: Hcp) -> None:
     items = printed(hcp, "destination")["items"]
     assert [(item["kind"], item["metadata"]["name"]) for item in items[:2]] == [
@@ -112,6 +124,60 @@ def test_a_key_of_kms_is_used_through_s3_only(hcp: Hcp, monkeypatch: pytest.Monk
     monkeypatch.setenv("BUCKET_ENCRYPTION", "aws:kms")
     [statement] = [each for each in printed(hcp, "iam")["Statement"] if each["Sid"] == "EncryptBackups"]
     assert "kms:ViaService" in statement["Condition"]["StringLike"]
+
+
+def test_the_key_of_the_bucket_is_used_for_this_bucket_only(hcp: Hcp, environment: dict[str, str]) -> None:
+    """The bucket may encrypt by default, and in another region than that of the instances."""
+    [statement] = [each for each in printed(hcp, "iam")["Statement"] if "kms:Decrypt" in each["Action"]]
+    bucket = f"arn:aws:s3:::{environment['BUCKET_NAME']}"
+    assert statement["Condition"]["StringLike"] == {
+        "kms:ViaService": "s3.*.amazonaws.com",
+        "kms:EncryptionContext:aws:s3:arn": [bucket, f"{bucket}/*"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("region", "names"),
+    [
+        ("us-gov-west-1", ("aws-us-gov", "amazonaws.com")),
+        ("cn-north-1", ("aws-cn", "amazonaws.com.cn")),
+        ("eu-central-1", ("aws", "amazonaws.com")),
+        ("mars-north-1", ("aws", "amazonaws.com")),
+    ],
+)
+@pytest.mark.parametrize("variable", ["MGMT2_REGION", "AWS_REGION"])
+def test_names_of_aws_are_those_of_the_partition(
+    hcp: Hcp, monkeypatch: pytest.MonkeyPatch, region: str, names: tuple[str, str], variable: str
+) -> None:
+    partition, suffix = names
+    for name in ("MGMT2_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, region)
+    statements = printed(hcp, "iam")["Statement"]
+    arns = [each["Resource"] for each in statements if each["Resource"] != "*"]
+    assert arns
+    assert {each.split(":")[1] for each in arns} == {partition}
+    [keys] = [each for each in statements if "kms:Decrypt" in each["Action"]]
+    assert keys["Condition"]["StringLike"]["kms:ViaService"] == f"s3.*.{suffix}"
+
+
+def test_a_zone_id_as_the_console_copies_it(hcp: Hcp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ZONE_ID", "/hostedzone/Z1")
+    assert {each["Resource"] for each in printed(hcp, "iam")["Statement"] if "zone" in each["Resource"]} == {
+        "arn:aws:route53:::hostedzone/Z1"
+    }
+
+
+def test_of_an_instance_only_the_protection_may_be_changed(hcp: Hcp) -> None:
+    def condition(*words: str) -> Any:
+        [statement] = [each for each in printed(hcp, "iam", *words)["Statement"] if each["Sid"] == "ProtectInstances"]
+        return statement["Condition"]["StringEquals"]
+
+    assert condition() == {"ec2:Attribute": "DisableApiTermination"}
+    assert condition("--infra-id", "one-x7k2") == {
+        "ec2:Attribute": "DisableApiTermination",
+        "aws:ResourceTag/kubernetes.io/cluster/one-x7k2": "owned",
+    }
 
 
 def test_all_of_it_for_people_and_as_yaml(hcp: Hcp) -> None:

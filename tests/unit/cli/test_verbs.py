@@ -158,7 +158,7 @@ def test_an_accepted_check_is_shown_journaled_and_in_the_result(hcp: Hcp, folder
     assert [line["line"] for line in story.lines][:2] == ["begin", "accepted"]
     line = story.lines[1]
     assert (line["check"], line["reason"]) == ("owners.gitops", "sync is off since noon")
-    assert str(line["seen"]).startswith("blocked: applied repeatedly by a tool: HostedCluster one: annotation argocd")
+    assert str(line["seen"]).startswith("blocked: applied repeatedly, or owned: HostedCluster one: annotation argocd")
     assert str(line["who"]).endswith("arn:aws:iam::1:user/relocator")
     assert accepted == {key: line[key] for key in ("check", "seen", "reason", "who")}
     text = hcp("status", "-o", "json")
@@ -220,7 +220,7 @@ def test_a_plan_is_printed_and_nothing_is_written(hcp: Hcp, world: World, folder
     assert all(set(step) == {"name", "documented", "outlook", "text", "actions", "waits"} for step in steps)
     reading = ("endpoint status -w json", "snapshot status $f -w json")
     read = [call for call in world.written if call[0] == "execute" and any(word in call[4][-1] for word in reading)]
-    assert [call for call in world.written if not reads(call)] == read
+    assert [call for call in world.written if not reads(call) and call not in read] == []
     assert not folder.exists()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Done
 from hcp_dr.errors import AwsDenied, ClusterUnreachable, Forbidden
 from hcp_dr.hypershift import downtime
 from hcp_dr.hypershift.checks import look_for
@@ -17,6 +18,7 @@ from hcp_dr.hypershift.state import DNS
 from hcp_dr.kube.port import Completed, Listing, Object, Resource
 from hcp_dr.kube.resources import CRON_JOB
 from hcp_dr.model import HANDOVER
+from hcp_dr.procedure import PREFLIGHT_BY_HAND
 from hcp_dr.procedure.preflight import (
     aws,
     capability,
@@ -72,12 +74,94 @@ def test_who_applies_the_objects_is_told_by_labels_managers_and_owners(world: Wo
         "HostedCluster one: label kustomize.toolkit.fluxcd.io/name (Flux)",
         "HostedCluster one: annotation argocd.argoproj.io/tracking-id (Argo CD)",
         f"HostedCluster one: field manager work-agent-shop at {at} (ACM)",
-        "NodePool one-workers: owned by an AppliedManifestWork (ACM)",
+        f"HostedCluster one: field manager workspace at {at} (Update)",
+        "NodePool one-workers: owned by AppliedManifestWork w (ACM)",
     )
     assert facts.hints == ("HostedCluster one: app.kubernetes.io/instance shop (Argo CD or Helm)",)
     assert facts.appliers_of_pause == (f"HostedCluster one by work-agent-shop at {at}",)
     assert facts.writers_of_pause == (f"NodePool one-workers by velero at {at}",)
     assert facts.writers == (f"work-agent-shop at {at}", f"workspace at {at}")
+
+
+def owner(kind: str, api_version: str, **more: Any) -> Object:
+    return {"apiVersion": api_version, "kind": kind, "name": "x", "uid": "u", **more}
+
+
+@pytest.mark.parametrize("key", ["HostedCluster clusters one", "NodePool clusters one-workers"])
+@pytest.mark.parametrize(
+    ("reference", "seen"),
+    [
+        (
+            owner("Object", "kubernetes.crossplane.io/v1alpha2", controller=True),
+            "controlled by Object x of kubernetes.",
+        ),
+        (
+            owner("HostedControlPlaneClaim", "kro.run/v1alpha1", controller=True),
+            "controlled by HostedControlPlaneClaim",
+        ),
+        (owner("Cluster", "cluster.x-k8s.io/v1beta2"), "owned by Cluster x of cluster.x-k8s.io"),
+        (owner("ConfigMap", "v1"), "owned by ConfigMap x"),
+        (owner("HostedCluster", "example.com/v1"), "owned by HostedCluster x of example.com"),
+    ],
+)
+def test_an_owner_of_any_kind_is_told(world: World, key: str, reference: Object, seen: str) -> None:
+    kind, namespace, name = key.split()
+    world.source.objects[kind, namespace, name]["metadata"]["ownerReferences"] = [reference]
+    [told] = owners.observe(world.ports, CASE, NOTHING).appliers
+    assert told.startswith(f"{kind} {name}: {seen}")
+
+
+def test_the_hosted_cluster_may_own_its_node_pools(world: World) -> None:
+    reference = owner("HostedCluster", "hypershift.openshift.io/v1beta1", controller=True)
+    world.source.objects["NodePool", "clusters", "one-workers"]["metadata"]["ownerReferences"] = [reference]
+    assert owners.observe(world.ports, CASE, NOTHING).appliers == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        (
+            wrote("crossplane-provider", "Apply", spec={"f:dns": {}}),
+            "crossplane-provider at 2026-01-01T00:00:00Z (Apply)",
+        ),
+        (wrote("labeller", "Apply", metadata={"f:labels": {}}), "labeller at 2026-01-01T00:00:00Z (Apply)"),
+        (wrote("kubectl", "Apply", spec={"f:dns": {}}), "kubectl at 2026-01-01T00:00:00Z (Apply)"),
+        (wrote("siteconfig-manager", spec={"f:dns": {}}), "siteconfig-manager at 2026-01-01T00:00:00Z (Update)"),
+        (wrote("hypershift-gitops", spec={"f:dns": {}}), "hypershift-gitops at 2026-01-01T00:00:00Z (Update)"),
+        (wrote("a-controller", metadata={"f:labels": {}}), None),
+        (wrote("hypershift-cli", "Apply", spec={"f:dns": {}}), None),
+        (wrote("kubectl-edit", spec={"f:dns": {}}), None),
+        (wrote("oc", spec={"f:dns": {}}), None),
+        (wrote("hypershift-operator", spec={"f:dns": {}}), None),
+        ({**wrote("a-controller", "Apply", status={}), "subresource": "status"}, None),
+    ],
+)
+def test_who_applies_or_writes_the_spec_is_told_whatever_the_name(
+    world: World, entry: Object, told: str | None
+) -> None:
+    hc(world)["metadata"]["managedFields"] = [entry]
+    assert owners.observe(world.ports, CASE, NOTHING).appliers == (
+        () if told is None else (f"HostedCluster one: field manager {told}",)
+    )
+
+
+def test_behind_a_fence_made_by_hand_an_owner_is_a_warning(world: World) -> None:
+    """The API is unavailable already."""
+    hc(world)["metadata"]["ownerReferences"] = [owner("Object", "kubernetes.crossplane.io/v1alpha2", controller=True)]
+    decision = owners.TOLD.plan(owners.observe(world.ports, CASE, NOTHING))
+    assert isinstance(decision, Done)
+    assert [check.name for check in decision.checks if check.verdict == "warning"] == ["owners.gitops"]
+    assert owners.TOLD in PREFLIGHT_BY_HAND
+
+
+def test_an_owner_of_the_sources_operator_is_told(world: World) -> None:
+    operator = world.source.objects["Deployment", "hypershift", "operator"]
+    reference = owner("ClusterServiceVersion", "operators.coreos.com/v1alpha1", controller=True)
+    operator["metadata"]["ownerReferences"] = [reference]
+    operator["metadata"]["managedFields"] = [wrote("hypershift", "Apply", spec={"f:replicas": {}})]
+    assert owners.observe(world.ports, CASE, NOTHING).operator_appliers == (
+        "Deployment operator: controlled by ClusterServiceVersion x of operators.coreos.com",
+    )
 
 
 def test_the_neighbours_owners_are_its_own(world: World) -> None:

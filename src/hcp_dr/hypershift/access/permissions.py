@@ -58,9 +58,9 @@ from hcp_dr.upstream import (
     INGRESS_NAMESPACES,
     KUBE_SYSTEM,
     NODE_LEASES_NAMESPACE,
+    OPERATOR,
     OPERATOR_NAMESPACE,
     OVN_NAMESPACE,
-    SUPPORTED_VERSIONS,
 )
 
 Place = str
@@ -91,6 +91,7 @@ WAITS = "for long waits"
 PRIVATE = "for a hosted cluster that is not public"
 DEDICATED = "for the topology with dedicated nodes"
 REPAIRED = "for NodePools with auto-repair"
+RETAINED = "for StatefulSets that delete their volumes"
 HANDED = "for the handover of DNS names"
 CACHED = "for an external-dns with a cache"
 RELOCATED_BEFORE = "for a hosted cluster that was relocated before"
@@ -147,6 +148,7 @@ _MANAGEMENT = (
     *_each(EVERYWHERE, (STORAGE_CLASS,), "get", beyond=LOOKS),
     *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "get list"),
     *_each(OPERATOR_NAMESPACE, (POD,), "list"),
+    *_each(OPERATOR_NAMESPACE, (CONFIG_MAP,), "get", beyond=LOOKS),  # with variables of external-dns
     *_each(LEASES, (LEASE,), "get create patch update", beyond=LEASE_HELD),
     *_each(LEASES, (SECRET,), "get", names=(JOURNAL_KEY,), beyond=KEY_KEPT),
     *_each(LEASES, (SECRET,), "create", beyond=KEY_KEPT),  # RBAC cannot limit create to a name
@@ -177,8 +179,11 @@ _SOURCE = (
     *_each(OWN, (AWS_ENDPOINT_SERVICE,), "list"),
     *_each(OWN, (AWS_ENDPOINT_SERVICE,), "patch delete", beyond=PRIVATE),
     *_each(OWN, (SECRET, CONFIG_MAP), "list"),
-    *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "list patch"),
+    *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "list"),
+    *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "patch", part="scale"),
+    *_each(OWN, (DEPLOYMENT,), "patch", beyond=TROUBLE),  # for finalizers
     *_each(OWN, (STATEFUL_SET,), "get"),
+    *_each(OWN, (STATEFUL_SET,), "patch", beyond=RETAINED),
     *_each(OWN, (POD,), "list watch delete"),
     *_each(OWN, (POD,), "get create", part="exec"),  # the request begins as a GET; Kubernetes 1.35 checks both verbs
     *_each(OWN, (ROUTE,), "list delete"),
@@ -188,7 +193,7 @@ _SOURCE = (
     *_each(OWN, (HOSTED_CONTROL_PLANE,), "update", part="finalizers", beyond=OWNERS),  # the owner of the Routes
     *_each(OWN, (SERVICE,), "list patch"),
     *_each(OWN, (*BUILT_IN, NODE_POOL), "list", beyond=FOREIGN),
-    *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "patch"),
+    *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "patch", part="scale", names=(OPERATOR,)),
     *_each(LEASES, (LEASE,), "delete", names=(CLAIM,)),  # to release the claim on the operator
     *_each(OPERATOR_NAMESPACE, (POD,), "delete"),
     *_each(OPERATOR_NAMESPACE, (POD,), "watch", beyond=WAITS),
@@ -196,7 +201,6 @@ _SOURCE = (
 _DESTINATION = (
     *_MANAGEMENT,
     *_each(EVERYWHERE, (POD,), "list", beyond=LOOKS),  # for the free capacity of the nodes
-    *_each(OPERATOR_NAMESPACE, (CONFIG_MAP,), "get", names=(SUPPORTED_VERSIONS,), beyond=LOOKS),
     *_each(OWN, (SERVICE, ROUTE), "list", beyond=HANDED),
     *_each(OWN, (SERVICE, PERSISTENT_VOLUME_CLAIM), "list", beyond=UNDOING),
     *_each(EVERYWHERE, (NAMESPACE,), "patch", names=(OWN,)),
@@ -238,10 +242,11 @@ _DESTINATION = (
     *_each(OWN, (SECRET, CONFIG_MAP), "list create"),
     *_each(OWN, (SECRET, CONFIG_MAP), "get delete", beyond=TROUBLE),
     *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "get list"),
+    *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "patch", part="scale", beyond=UNDOING),
     *_each(OWN, (DEPLOYMENT, STATEFUL_SET), "patch", beyond=UNDOING),
     *_each(OWN, (POD,), "list watch create delete"),
     *_each(OWN, (POD,), "get create", part="exec"),
-    *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "patch", beyond=UNDOING),
+    *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "patch", part="scale", names=(OPERATOR,), beyond=UNDOING),
     *_each(LEASES, (LEASE,), "delete", names=(CLAIM,), beyond=UNDOING),
     *_each(OPERATOR_NAMESPACE, (POD,), "delete", beyond=CACHED),
     *_each(OPERATOR_NAMESPACE, (POD,), "watch", beyond=UNDOING),

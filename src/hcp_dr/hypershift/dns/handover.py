@@ -75,11 +75,11 @@ def give(
 
 def give_back(records: Iterable[Record], backup_id: str, held: Image) -> tuple[RecordChange, ...]:
     """For an undo: restore the original owner and TTL."""
-    records, before = tuple(records), {(record.name, record.type): record for record in records_of(held)}
+    records, before = tuple(records), {record.place: record for record in records_of(held)}
     names = names_held(records, backup_id, held)
     changes = _change_owner(records, backup_id, owner_of(held), held, None)
     for record in records:
-        was = before.get((record.name, record.type))
+        was = before.get(record.place)
         if was is not None and record.name in names and replace(record, ttl=was.ttl) == was != record:
             changes += _replace(record, was)
     return changes

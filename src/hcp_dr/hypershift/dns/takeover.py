@@ -30,7 +30,7 @@ def owner_of(image: Image) -> str:
 
 def image_of(owner: str, records: Iterable[Record], before: Image, at: float | None = None) -> RecordImage:
     """An image of these records and those already in `before`."""
-    by_place = {(record.name, record.type): record for record in (*records_of(before), *records)}
+    by_place = {record.place: record for record in (*records_of(before), *records)}
     return RecordImage(owner, tuple(by_place.values()), at)
 
 

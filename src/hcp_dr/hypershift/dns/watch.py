@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.journal import RunState
-from hcp_dr.engine.peers import Stranger, namesake, stranger
+from hcp_dr.engine.peers import Stranger, stranger
 from hcp_dr.engine.step import ChangeRecords, Check, Decision, Do, Done, Refuse, Step, Watch
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.dns.external_dns import source_owner
@@ -59,7 +59,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     if not (facts.publishing or lifted):
         return facts
     hosted_cluster = source.find(HOSTED_CLUSTER, case.name, case.namespace)
-    other = namesake(ports, case, hosted_cluster) or stranger(ports, case, "source")
+    other = stranger(ports, case, "source")
     records = ports.zone.records()
     names = (fixed_names(hosted_cluster) if hosted_cluster else frozenset()) | {case.api_hostname}
     owner = source_owner(ports, case, records)

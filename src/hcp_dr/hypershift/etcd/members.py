@@ -81,6 +81,13 @@ def revision(cluster: Kubernetes, case: Case, pod: str) -> int | None:
     return int(lines[0][0]["Status"]["header"]["revision"]) if lines and lines[0] else None
 
 
+def errors(cluster: Kubernetes, case: Case, pod: str) -> tuple[str, ...]:
+    """The errors in the pod's status, such as alarms; none if the pod does not answer."""
+    lines = _lines(cluster, case, pod, _STATUS)
+    found = dig(lines[0][0], "Status", "errors") if lines and lines[0] else None
+    return tuple(str(each) for each in found or ())
+
+
 def size(cluster: Kubernetes, case: Case) -> int | None:
     """The size of the leading member's database, in bytes; None if unknown. A snapshot has the same size, including
     deleted data not yet freed."""

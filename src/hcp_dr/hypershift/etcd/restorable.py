@@ -25,7 +25,7 @@ from hcp_dr.kube.resources import CONFIG_MAP, DEPLOYMENT, HOSTED_CLUSTER, POD, S
 from hcp_dr.model import Case
 from hcp_dr.objects.reading import dig, is_ready_pod, name_of, pods_of
 from hcp_dr.objects.release import control_plane_images, upgrade
-from hcp_dr.upstream import CONTROL_PLANE_OPERATOR, ETCD
+from hcp_dr.upstream import CONTROL_PLANE_OPERATOR, CONTROL_PLANE_OPERATOR_IMAGE, ETCD
 
 FILL_BY_HAND = "etcd's volumes can be filled by hand, see docs/by-hand.md"
 _ABORT = "If a relocation was begun, `hcp-dr abort` puts the source back into service."
@@ -180,6 +180,10 @@ def _check_tool(release: str, looked: RestoreProbe | None) -> Check:
     lacks = "can no longer restore" if tool in tools else "is missing"
     seen = f"etcd-init calls {tool} snapshot restore, but {tool} {lacks} in etcd's image"
     todo = f"upgrade the hosted cluster to a release whose etcd-init fits its etcd, and probe again; {FILL_BY_HAND}"
+    _, _, override = release.partition(" ")
+    if override:
+        todo = f"etcd-init is that of {override}, named by annotation {CONTROL_PLANE_OPERATOR_IMAGE}: name another "
+        todo += f"image or remove the annotation, and probe again; {FILL_BY_HAND}"
     return Check(name, "blocked", seen, why, todo)
 
 

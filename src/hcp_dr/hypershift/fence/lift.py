@@ -15,7 +15,8 @@ from hcp_dr.hypershift import scope, timeouts
 from hcp_dr.hypershift.fence.state import FENCED, WRITERS
 from hcp_dr.hypershift.identity import nonce_of
 from hcp_dr.hypershift.state import IDENTITY, LEASES_AT_UNDO, NONCE, REPLICAS_BEFORE
-from hcp_dr.hypershift.worker_nodes import NodeFact, read_nodes
+from hcp_dr.hypershift.worker_nodes import NodeFact, former_nodes, read_nodes
+from hcp_dr.hypershift.workloads import scale_to
 from hcp_dr.kube.resources import DEPLOYMENT, LEASE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of, some
@@ -48,7 +49,7 @@ class Facts:
         """Patches that restore the replicas of those at zero, as the fence left them."""
         before = self.before or {}
         return tuple(
-            Patch("source", DEPLOYMENT, item.name, self.namespace, {"spec": {"replicas": int(before[item.name])}})
+            scale_to("source", DEPLOYMENT, item.name, self.namespace, int(before[item.name]))
             for item in self.now
             if item.name in names and item.replicas == 0 and before.get(item.name)
         )
@@ -70,6 +71,7 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
     if before is not None and not stopped:
         try:
             nonce, nodes, silence = nonce_of(ports.hosted), read_nodes(ports.hosted), ""
+            nodes = tuple(node for node in nodes if identity is None or node.name not in identity.not_ready)
         except HcpDrError as error:
             if not error.passing:
                 raise
@@ -83,7 +85,7 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
         nonce=nonce,
         silence=silence,
         nodes=nodes,
-        nodes_before=identity.nodes if identity else {},
+        nodes_before=former_nodes(identity),
         leases_before=memory.get(LEASES_AT_UNDO),
     )
 

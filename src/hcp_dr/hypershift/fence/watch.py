@@ -98,7 +98,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     facts = replace(facts, stranger=namesake(ports, case, hosted_cluster))
     if alarm(facts) is None:
         return facts
-    stranger_found = facts.stranger or stranger(ports, case, "source")
+    stranger_found = stranger(ports, case, "source") or facts.stranger
     if stranger_found is not None:
         return replace(facts, stranger=stranger_found)
     pods = source.list(POD, namespace).items

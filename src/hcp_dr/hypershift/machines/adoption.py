@@ -9,10 +9,10 @@ from typing import Any
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.errors import RESUME, HcpDrError, MachineUnsafe
-from hcp_dr.hypershift import scope
+from hcp_dr.hypershift import scope, steps
 from hcp_dr.hypershift.backup_objects import Restorable, to_restore
 from hcp_dr.hypershift.machines import paused_objects, rollout
-from hcp_dr.hypershift.machines.instances import instance_id
+from hcp_dr.hypershift.machines.instances import gone, instance_id
 from hcp_dr.hypershift.machines.paused_objects import PAUSED_KINDS, Held
 from hcp_dr.hypershift.machines.rollout import rolling
 from hcp_dr.kube.port import Object
@@ -57,6 +57,13 @@ class PoolFact:
     deleting: bool
     images: str | None = None  # the annotation that puts the payload's images into the hash
     images_before: str | None = None  # the same in the backup
+    replicas: int | None = None  # of the MachineDeployment or MachineSet behind it; None without one
+    asked: int | None = None  # replicas that the NodePool asks for; with autoscaling the nearest permitted number
+
+    @property
+    def pending(self) -> bool:
+        """Its un-pausing would create or delete machines."""
+        return self.replicas is not None and self.asked is not None and self.replicas != self.asked
 
     @property
     def would_roll(self) -> bool:
@@ -128,7 +135,14 @@ class Facts:
     cluster_paused: bool = False
     templates: tuple[TemplateFact, ...] = ()
     lacking: tuple[str, ...] = ()  # missing ConfigMaps of the backup that are part of the NodePools' hash
+    gone: frozenset[str] = frozenset()  # ids of instances that exist no more
+    acted: bool = False  # machine objects are being returned to Cluster API
     differing: tuple[str, ...] = ()  # inputs of the hash that differ from the backup; only read if a pool would roll
+
+    @property
+    def released(self) -> bool:
+        """From then on Cluster API creates and deletes machines, as the NodePools ask for."""
+        return self.acted and self.hosted_paused is None
 
     @property
     def is_held(self) -> bool:
@@ -166,22 +180,28 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     )
     clusters = [i for i in destination.list(CLUSTER, case.control_plane_namespace).items if name_of(i) == case.infra_id]
     ids = [found for item in machines if item["kind"] == "AWSMachine" and (found := instance_id(item))]
+    instances = ports.instances.describe(ids)
     backup = to_restore(ports, case)
     paused_before = scope.pauses(memory)
     pauses = _read_pauses(backup) if paused_before is None else paused_before.asked
     images = {item.entry.name: annotations_of(item.body).get(CANONICAL_IMAGES) for item in _pools(backup)}
     config_maps = {name_of(item) for item in destination.list(CONFIG_MAP, case.control_plane_namespace).items}
     hashed = [e.name for e in (item.entry for item in backup) if _goes_into_the_hash(e, case.control_plane_namespace)]
-    pool_facts = tuple(pool_fact(item, pauses, images.get(name_of(item))) for item in pools)
+    groups = {name_of(item): _replicas(item) for item in (*sets, *deployments)}
+    pool_facts = tuple(
+        _scaling(pool_fact(item, pauses, images.get(name_of(item))), item, groups.get(name_of(item))) for item in pools
+    )
     return Facts(
         pools=pool_facts,
         held=paused_objects.read_machine_objects(destination, case),
         machines=tuple(machine_fact(item) for item in machines),
         sets=(*(_set(item, machines) for item in sets), *(_deployment(item, sets) for item in deployments)),
         backup=backup,
-        running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
+        running=frozenset(i.instance_id for i in instances if i.state == "running"),
+        gone=gone(ids, instances),
         nodes=frozenset(str(dig(node, "spec", "providerID")) for node in ports.hosted.list(NODE).items),
         namespace=case.control_plane_namespace,
+        acted=steps.RESTORE_ADOPT_MACHINES in memory.acted,
         hosted_namespace=case.namespace,
         hosted_cluster=case.name,
         hosted_paused=dig(hosted_cluster, "spec", "pausedUntil"),
@@ -248,6 +268,16 @@ def _replacing(deployment: Object) -> dict[str, str | None]:
     return {path: dig(deployment, "spec", "template", "spec", *path.split(".")) for path in REPLACING}
 
 
+def _scaling(pool: PoolFact, item: Object, replicas: int | None) -> PoolFact:
+    """With the number of machines that the NodePool has, and the number that it asks for."""
+    limits = dig(item, "spec", "autoScaling")
+    if limits is None:
+        return replace(pool, replicas=replicas, asked=int(dig(item, "spec", "replicas") or 0))
+    least, most = int(limits.get("min") or 0), limits.get("max")
+    asked = None if replicas is None else max(least, replicas if most is None else min(replicas, int(most)))
+    return replace(pool, replicas=replicas, asked=asked)
+
+
 def _set(item: Object, machines: Iterable[Object]) -> SetFact:
     owned = [machine for machine in machines if machine["kind"] == "Machine" and owned_by(machine, uid_of(item))]
     return SetFact(item["kind"], name_of(item), _replicas(item), len(owned))
@@ -281,7 +311,43 @@ def check_safe(facts: Facts) -> HcpDrError | None:
         if pool.images != pool.images_before
     ]
     problems += [f"NodePool {pool.name} is being deleted" for pool in facts.pools if pool.deleting]
-    problems += [f"{item.kind} {item.name} is being deleted" for item in facts.machines if item.deleting]
+    problems += [
+        f"NodePool {pool.name} asks for {pool.asked} machines and has {pool.replicas}" for pool in _pending(facts)
+    ]
+    if not facts.released:
+        problems += _find_differences(facts)
+    if not problems:
+        return None
+    return MachineUnsafe(
+        what=f"Refusing to return machines on the destination to Cluster API: {'; '.join(problems)}."
+        f"{_describe_inputs(facts)}",
+        left="Paused machine objects stay paused; the hosted cluster serves.",
+        todo=_describe_remedy(facts) + f"Fix this while the machine objects are paused, then run {RESUME}.",
+    )
+
+
+def _pending(facts: Facts) -> tuple[PoolFact, ...]:
+    return tuple(pool for pool in facts.pools if pool.pending and pool.paused)
+
+
+def _describe_remedy(facts: Facts) -> str:
+    """The commands against a pending scaling."""
+    commands = [
+        f"`oc patch nodepool -n {pool.namespace} {pool.name} --type merge -p "
+        f'\'{{"spec":{{"replicas":{pool.replicas}}}}}\'`'
+        for pool in _pending(facts)
+    ]
+    if not commands:
+        return ""
+    return (
+        f"Undo the scaling on the destination for now (with autoscaling, its limits): {', '.join(commands)}; "
+        "scale the NodePool after the relocation. "
+    )
+
+
+def _find_differences(facts: Facts) -> list[str]:
+    """Before Cluster API is un-paused, the machines are exactly those of the backup."""
+    problems = [f"{item.kind} {item.name} is being deleted" for item in facts.machines if item.deleting]
     existing = {(item.kind, item.name) for item in facts.machines}
     if existing != facts.wanted:
         differing = ", ".join(f"{kind} {name}" for kind, name in sorted(existing ^ facts.wanted))
@@ -296,16 +362,9 @@ def check_safe(facts: Facts) -> HcpDrError | None:
     for name, provider in providers.items():
         if provider and provider not in machine_providers:
             problems.append(f"no Machine has the instance of AWSMachine {name} ({provider})")
-        if provider is None or provider.rpartition("/")[2] not in facts.running:
+        if provider is None or provider.rpartition("/")[2] not in facts.running | facts.gone:
             problems.append(f"AWSMachine {name} has no running instance ({provider})")
-    if not problems:
-        return None
-    return MachineUnsafe(
-        what=f"Refusing to return machines on the destination to Cluster API: {'; '.join(problems)}."
-        f"{_describe_inputs(facts)}",
-        left="Paused machine objects stay paused; the hosted cluster serves.",
-        todo=f"Fix this while the machine objects are paused, then run {RESUME}.",
-    )
+    return problems
 
 
 def _describe_inputs(facts: Facts) -> str:

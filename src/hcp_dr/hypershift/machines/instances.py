@@ -15,6 +15,8 @@ from hcp_dr.objects.archive import read_manifest, read_objects
 from hcp_dr.objects.reading import dig
 from hcp_dr.objects.select import of_infrastructure
 
+_GONE = "terminated"
+
 
 def instance_id(aws_machine: Object) -> str | None:
     """From spec.providerID, aws:///<zone>/<instance id>; None if it is not set."""
@@ -24,6 +26,13 @@ def instance_id(aws_machine: Object) -> str | None:
 
 def instance_ids(aws_machines: Iterable[Object]) -> tuple[str, ...]:
     return tuple(sorted(found for item in aws_machines if (found := instance_id(item))))
+
+
+def gone(wanted: Iterable[str], instances: Iterable[Instance]) -> frozenset[str]:
+    """The wanted instances that exist no more: EC2 reports them as terminated, or does not know them while it knows
+    others of the same hosted cluster. If EC2 knows none, it may have been asked in another region or account."""
+    states = {each.instance_id: each.state for each in instances}
+    return frozenset(each for each in wanted if states.get(each, _GONE if states else "") == _GONE)
 
 
 def check_own(cluster: Kubernetes, ports: Ports, case: Case, instances: Iterable[Instance]) -> None:

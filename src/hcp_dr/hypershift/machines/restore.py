@@ -11,7 +11,7 @@ from hcp_dr.engine.step import Create, Decision, Do, Done, Refuse
 from hcp_dr.errors import MachineUnsafe, NotOurs, Refused
 from hcp_dr.hypershift.backup_objects import Restorable, existing, is_ours, marked, to_restore
 from hcp_dr.hypershift.inventory import MACHINERY, RESOURCES
-from hcp_dr.hypershift.machines.instances import instance_id
+from hcp_dr.hypershift.machines.instances import gone, instance_id
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CLUSTER
 from hcp_dr.model import Case, Ports, Unknown
@@ -29,6 +29,7 @@ class Facts:
     found: Mapping[Key, Object]
     running: frozenset[str]  # ids of running instances, by EC2
     unserved: tuple[str, ...] = ()  # API versions of the backup that the destination does not serve
+    gone: frozenset[str] = frozenset()  # ids of instances that exist no more
 
     @property
     def uids(self) -> dict[Key, str]:
@@ -39,11 +40,13 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     kinds = {resource.kind for resource in MACHINERY}
     wanted = tuple(item for item in to_restore(ports, case) if item.entry.kind in kinds)
     ids = tuple(found for item in wanted if item.entry.kind == "AWSMachine" if (found := instance_id(item.body)))
+    instances = ports.instances.describe(ids)
     return Facts(
         backup_id=case.backup_id,
         wanted=wanted,
         found=existing(ports.destination, wanted),
-        running=frozenset(i.instance_id for i in ports.instances.describe(ids) if i.state == "running"),
+        running=frozenset(i.instance_id for i in instances if i.state == "running"),
+        gone=gone(ids, instances),
         unserved=_unserved(ports.destination, {item.entry.api_version for item in wanted}),
     )
 
@@ -76,7 +79,7 @@ def _unsafe(facts: Facts) -> MachineUnsafe | NotOurs | None:
                 return MachineUnsafe(
                     what=f"AWSMachine {item.entry.name} of the backup has no providerID: it would make a new instance."
                 )
-            if instance not in facts.running:
+            if instance not in facts.running | facts.gone:
                 return MachineUnsafe(what=f"Instance {instance} of AWSMachine {item.entry.name} is not running.")
     return None
 

@@ -116,8 +116,8 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Back:
     if not memory.has(DNS_HELD):
         return Back(())
     held = scope.image(memory, DNS_HELD, scope.own(case, ports.source.find(HOSTED_CLUSTER, case.name, case.namespace)))
-    known = {(record.name, record.type) for record in records_of(held)}
-    records = tuple(each for each in ports.zone.records() if each.type != "TXT" or (each.name, each.type) in known)
+    known = {record.place for record in records_of(held)}
+    records = tuple(each for each in ports.zone.records() if each.type != "TXT" or each.place in known)
     return Back(give_back(records, case.backup_id, held), not_as_before(records, held))
 
 

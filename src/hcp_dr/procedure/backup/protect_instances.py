@@ -9,11 +9,11 @@ from typing import Any
 
 from hcp_dr.aws.port import Instance
 from hcp_dr.engine.journal import RunState
-from hcp_dr.engine.step import Decision, Do, Done, Protect, Refuse, Step
+from hcp_dr.engine.step import Check, Decision, Do, Done, Protect, Refuse, Step
 from hcp_dr.errors import RESUME, MachineUnsafe
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.backup_objects import to_restore
-from hcp_dr.hypershift.machines.instances import aws_machines, check_own, instance_ids, put_back
+from hcp_dr.hypershift.machines.instances import aws_machines, check_own, gone, instance_ids, put_back
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import PROTECTION
 from hcp_dr.kube.resources import AWS_MACHINE
@@ -27,6 +27,7 @@ class Facts:
     spot: tuple[str, ...]
     before: Mapping[str, Any] | None  # remembered
     lost: bool = False  # the source is lost: the AWSMachines come from the backup
+    gone: tuple[str, ...] = ()  # instances that exist no more
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -40,13 +41,18 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
     """Reads the remembered instances, even if the AWSMachines name other instances now."""
     before = scope.protection(memory) or {}
     instances = ports.instances.describe(tuple(before))
+    instances = tuple(each for each in instances if each.instance_id not in gone(before, instances))
     own = (each for each in instances if each.termination_protected and before.get(each.instance_id) is False)
     check_own(ports.source, ports, case, own)
     return _make_facts(tuple(before), instances, memory)
 
 
 def _read_instances(ports: Ports, wanted: tuple[str, ...], memory: RunState) -> Facts:
-    return _make_facts(wanted, ports.instances.describe(wanted), memory)
+    instances = ports.instances.describe(wanted)
+    dead = gone(wanted, instances)
+    living = tuple(each for each in instances if each.instance_id not in dead)
+    facts = _make_facts(tuple(each for each in wanted if each not in dead), living, memory)
+    return replace(facts, gone=tuple(sorted(dead)))
 
 
 def _make_facts(wanted: tuple[str, ...], instances: tuple[Instance, ...], memory: RunState) -> Facts:
@@ -74,7 +80,16 @@ def plan(facts: Facts) -> Decision:
     unprotected = [name for name in facts.wanted if not facts.protected[name] and name not in facts.spot]
     if unprotected:
         return Do(tuple(Protect(name, on=True) for name in unprotected))
-    return Done(f"{len(facts.wanted)} instances, of which {len(facts.spot)} are Spot instances without protection")
+    check = Check(
+        "gone_instances",
+        "warning",
+        f"instances that exist no more: {', '.join(facts.gone)}",
+        "their machines are carried as they are, and Cluster API creates no instance in their place",
+        "after the relocation, delete the Machines of these instances on the destination, so that their MachineSets "
+        "create others",
+    )
+    because = f"{len(facts.wanted)} instances, of which {len(facts.spot)} are Spot instances without protection"
+    return Done(because, (check,) if facts.gone else ())
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:

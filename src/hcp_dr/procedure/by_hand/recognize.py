@@ -84,7 +84,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
             )
             for node in ports.hosted.list(NODE).items
         )
-        return replace(facts, now=identity.read_identity(ports.hosted), nodes=nodes)
+        now = replace(identity.read_identity(ports.hosted), not_ready=())  # they may have lost the API at the fence
+        return replace(facts, now=now, nodes=nodes)
     except HcpDrError as error:
         if not error.passing:
             raise

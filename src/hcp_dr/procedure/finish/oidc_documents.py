@@ -7,7 +7,7 @@ from __future__ import annotations
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import RESUME, NotProven
-from hcp_dr.hypershift import oidc_documents, timeouts
+from hcp_dr.hypershift import oidc_documents, steps, timeouts
 from hcp_dr.hypershift.oidc_documents import Documents
 from hcp_dr.hypershift.operator_claim import stopped_on
 from hcp_dr.kube.resources import HOSTED_CLUSTER, SECRET
@@ -61,7 +61,7 @@ def _check_condition(facts: Documents) -> Check:
 
 
 STEP = Step(
-    name="finish.oidc_documents",
+    name=steps.FINISH_OIDC_DOCUMENTS,
     documented="-",
     observe=observe,
     plan=plan,

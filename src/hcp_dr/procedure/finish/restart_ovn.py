@@ -16,9 +16,10 @@ from hcp_dr.engine.peers import Stranger, stranger_inside
 from hcp_dr.engine.step import Decision, Delete, Do, Done, Refuse, Step, Wait, WatchTarget
 from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.state import IDENTITY, OVN_PODS
+from hcp_dr.hypershift.worker_nodes import still_not_ready
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import is_deleting, is_ready_pod, name_of, uid_of
+from hcp_dr.objects.reading import dig, is_deleting, is_ready_pod, name_of, uid_of
 from hcp_dr.upstream import OVN_NAMESPACE
 
 
@@ -38,8 +39,10 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-    known = case.cluster_id or (identity.cluster_id if (identity := memory.get(IDENTITY)) else "")
-    pods = ports.hosted.list(POD, OVN_NAMESPACE).items
+    identity = memory.get(IDENTITY)
+    known = case.cluster_id or (identity.cluster_id if identity else "")
+    dead = still_not_ready(ports.hosted, identity)  # no kubelet there would end a pod or start another
+    pods = [pod for pod in ports.hosted.list(POD, OVN_NAMESPACE).items if dig(pod, "spec", "nodeName") not in dead]
     return Facts(
         pods=tuple(OvnPod(name_of(pod), uid_of(pod), is_ready_pod(pod), is_deleting(pod)) for pod in pods),
         old=memory.get(OVN_PODS),

@@ -9,6 +9,7 @@ from typing import Any
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Done, Step
 from hcp_dr.hypershift import scope, steps
+from hcp_dr.hypershift.deletion import watch as deletion_watch
 from hcp_dr.hypershift.machines.instances import aws_machines, check_own, instance_ids, put_back
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.model import Case, Ports
@@ -73,4 +74,5 @@ STEP = Step(
     plan=plan,
     foresee=foresee,
     afterwards=afterwards,
+    gate=deletion_watch.look_through,  # a second control plane on the source could terminate the instances
 )

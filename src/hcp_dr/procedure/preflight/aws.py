@@ -13,9 +13,11 @@ from hcp_dr.hypershift.dns.external_dns import source_owner, under
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, owned, owners_of, strangers_at
 from hcp_dr.hypershift.etcd.restore_url import URL_LENGTH as URL_LIMIT
 from hcp_dr.hypershift.etcd.restore_url import URL_SECONDS
-from hcp_dr.hypershift.machines.instances import aws_machines, instance_id, instance_ids
-from hcp_dr.kube.resources import HOSTED_CLUSTER
+from hcp_dr.hypershift.machines.instances import aws_machines, gone, instance_id, instance_ids
+from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import HOSTED_CLUSTER, MACHINE
 from hcp_dr.model import Case, Ports
+from hcp_dr.objects.reading import name_of, owner_names
 
 NEEDED_SECONDS = 2 * 3600
 """Required lifetime of the credentials: a relocation with all waits."""
@@ -35,7 +37,12 @@ class Facts:
     not_running: tuple[str, ...]
     spot: tuple[str, ...]
     instances: int
+    namespace: str = ""  # the control plane namespace
     foreign_records: tuple[str, ...] = ()  # address records of others at the hosted cluster's other names
+    gone: tuple[str, ...] = ()  # Machines, with their instances, that exist no more
+    region: str = ""  # in which EC2 was asked
+    known: int = 1  # instances of this hosted cluster that EC2 knows
+    routed: tuple[str, ...] = ()  # records at the hosted cluster's names with a routing policy
     lasts: bool | None = True  # are the credentials valid for NEEDED_SECONDS; None if the session has no known end
 
 
@@ -44,9 +51,11 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     machines = aws_machines(ports.source, case)
     wanted = instance_ids(machines)
     instances = {instance.instance_id: instance for instance in ports.instances.describe(wanted)}
+    dead = gone(wanted, instances.values())
     records = ports.zone.records()
     owner = source_owner(ports, case, records)
-    names = fixed_names(ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)) - {case.api_hostname}
+    all_names = fixed_names(ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)) | {case.api_hostname}
+    names = all_names - {case.api_hostname}
     kept = kept_at(records, owner, case.control_plane_namespace, names)
     return Facts(
         probe=read_probe(ports, case, memory),
@@ -58,11 +67,25 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         owned_names=tuple(sorted({r.name for r in owned(records, owner, case.control_plane_namespace)})),
         name_owners=tuple(sorted(owners_of(records, case.api_hostname))),
         without_instance=tuple(m["metadata"]["name"] for m in machines if instance_id(m) is None),
-        not_running=tuple(i for i in wanted if i not in instances or instances[i].state != "running"),
-        spot=tuple(i.instance_id for i in instances.values() if i.spot),
-        instances=len(wanted),
+        not_running=tuple(
+            i for i in wanted if i not in dead and (i not in instances or instances[i].state != "running")
+        ),
+        spot=tuple(i.instance_id for i in instances.values() if i.spot and i.instance_id not in dead),
+        gone=tuple(f"{_machine_of(m)} ({found})" for m in machines if (found := instance_id(m)) in dead),
+        region=ports.instances.region,
+        known=len(instances),
+        instances=len(wanted) - len(dead),
+        namespace=case.control_plane_namespace,
+        routed=tuple(f"{r.type} {r.name} {r.routing}" for r in records if r.routing and r.name in all_names),
         foreign_records=tuple(f"{each.type} {each.name}" for each in strangers_at(records, kept, names)),
         lasts=ports.identity.lasts(NEEDED_SECONDS),
+    )
+
+
+def _machine_of(aws_machine: Object) -> str:
+    """The Machine of an AWSMachine; its own name, if it has no owner."""
+    return next(
+        (name for name in owner_names(aws_machine) if name.startswith(f"{MACHINE.kind} ")), name_of(aws_machine)
     )
 
 
@@ -76,6 +99,10 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         _check_foreign_records(facts),
         _check_machines(facts),
     ]
+    if facts.routed:
+        results.append(_check_routing(facts))
+    if facts.gone:
+        results.append(_check_gone(facts))
     if facts.spot:
         results.append(
             Check(
@@ -166,7 +193,43 @@ def _check_foreign_records(facts: Facts) -> Check:
     )
 
 
+def _check_gone(facts: Facts) -> Check:
+    """An AWSMachine with a providerID never gets another instance: carried as it is, it harms no instance."""
+    names = " ".join(each.removeprefix(f"{MACHINE.kind} ").partition(" ")[0] for each in facts.gone)
+    return Check(
+        "gone_instances",
+        "blocked",
+        f"instances that exist no more: {', '.join(facts.gone)}",
+        "the hosted cluster lacks these workers, and no part of the relocation brings them back",
+        f"if Cluster API works on the source, run `oc delete machines.cluster.x-k8s.io -n {facts.namespace} {names}` "
+        "there, and wait until their MachineSet has created others; else accept this check: these machines are carried "
+        "as they are, without a new instance, and can be deleted on the destination afterwards with the same command",
+        acceptable=True,
+    )
+
+
+def _check_routing(facts: Facts) -> Check:
+    return Check(
+        "routing_policy",
+        "blocked",
+        f"records with a routing policy: {', '.join(facts.routed)}",
+        "the destination's external-dns writes plain records, and Route53 refuses a plain record beside others of its "
+        "name: the API would be unreachable by its name",
+        "replace these records by plain ones, with one record set for each name and type; remove the annotations "
+        "external-dns.alpha.kubernetes.io/set-identifier and the like that create them",
+    )
+
+
 def _check_machines(facts: Facts) -> Check:
+    if facts.not_running and not facts.known:
+        return Check(
+            "instances",
+            "blocked",
+            f"EC2 in region {facts.region} knows none of the instances {', '.join(facts.not_running)}",
+            "without access to the instances hcp-dr cannot protect them from termination",
+            "check that AWS_REGION is the region of the hosted cluster, and that AWS_CREDS belongs to the account with "
+            "its instances",
+        )
     problems = [
         *(f"AWSMachine {name} has no providerID" for name in facts.without_instance),
         *(f"instance {name} is not running" for name in facts.not_running),

@@ -16,7 +16,7 @@ from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of, some
 from hcp_dr.objects.release import control_plane_version
 from hcp_dr.objects.select import inputs_of, node_pools_of, referenced_config_maps, referenced_secrets
-from hcp_dr.upstream import OPERATOR_NAMESPACE, SUPPORTED_VERSIONS
+from hcp_dr.upstream import CONTROL_PLANE_OPERATOR_IMAGE, OPERATOR_NAMESPACE, SUPPORTED_VERSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Facts:
     shared_deleting: bool  # the HostedCluster's namespace is being deleted on the destination
     existing_node_pools: tuple[str, ...]  # on the destination
     foreign_inputs: tuple[str, ...]  # inputs of the HostedCluster with other content on the destination
+    override: str = ""  # the image of the annotation for another control plane operator
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -39,6 +40,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     existing = destination.list(NODE_POOL, case.namespace).items
     return Facts(
         version=control_plane_version(hosted_cluster),
+        override=annotations_of(hosted_cluster).get(CONTROL_PLANE_OPERATOR_IMAGE, ""),
         supported=_read_supported(read_one(destination, CONFIG_MAP, SUPPORTED_VERSIONS, OPERATOR_NAMESPACE)),
         namespace=case.control_plane_namespace,
         existing_namespace=_describe_namespace(destination.find(NAMESPACE, case.control_plane_namespace)),
@@ -138,10 +140,11 @@ def _check_version(facts: Facts) -> Check:
     why = "an operator builds no control plane of an unsupported version, and the API stays unavailable"
     minor = ".".join(facts.version.split(".")[:2])
     if not facts.version or not facts.supported:
+        reason = f", because annotation {CONTROL_PLANE_OPERATOR_IMAGE} names {facts.override}" if facts.override else ""
         return Check(
             name,
             "unknown",
-            f"the hosted release is {facts.version or 'not known'}, the destination supports "
+            f"the hosted release is {facts.version or 'not known'}{reason}, the destination supports "
             f"{', '.join(facts.supported) or '(not reported)'}",
             why,
             f"compare the release with ConfigMap {OPERATOR_NAMESPACE}/{SUPPORTED_VERSIONS} of the destination, and "

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import bad_if, verdict
+from hcp_dr.hypershift.dns.custom_name import CustomName, check_custom_name, read_custom_name
 from hcp_dr.hypershift.etcd import restorable
+from hcp_dr.hypershift.etcd.alarms import check_alarms, read_alarms
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.machines.rollout import rolling
 from hcp_dr.hypershift.pause_owner import describe_pause_owner
@@ -48,6 +50,9 @@ class Facts:
     nodes_not_ready: tuple[str, ...]
     on_destination: bool
     sharers: tuple[str, ...]  # other HostedClusters, on either side, with the same control plane namespace
+    own: str = ""  # the control plane namespace
+    alarms: tuple[str, ...] = ()  # of etcd
+    custom: CustomName | None = None  # of the API, in the spec
     upgrading: str = ""  # "FROM to TO"; "" without an upgrade in progress
 
 
@@ -87,6 +92,9 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
             if control_plane_namespace(namespace_of(item) or "", name_of(item)) == own
             and (namespace_of(item), name_of(item)) != (case.namespace, case.name)
         ),
+        own=own,
+        alarms=read_alarms(source, case),
+        custom=read_custom_name(ports, case, hosted_cluster),
         upgrading=upgrade(hosted_cluster),
     )
 
@@ -124,6 +132,7 @@ def _check_kind(facts: Facts) -> tuple[Check, ...]:
         ),
         _check_endpoint_access(facts),
         *facts.etcd.checks,
+        *(check_custom_name(facts.custom) if facts.custom else ()),
     )
 
 
@@ -153,6 +162,7 @@ def _check_state(facts: Facts) -> tuple[Check, ...]:
             "a NodePool in the middle of scaling would be carried incomplete",
             "wait until the NodePools have the desired replicas",
         ),
+        *check_alarms(facts.alarms, facts.own),
         bad_if(
             facts.rolling,
             "rolling",
@@ -181,8 +191,9 @@ def _check_state(facts: Facts) -> tuple[Check, ...]:
             facts.nodes_not_ready,
             "nodes_ready",
             f"not ready: {', '.join(facts.nodes_not_ready) or 'none'}",
-            "an earlier defect cannot be distinguished from a defect of the relocation",
-            "repair or remove the nodes first",
+            "hcp-dr does not verify these nodes after the relocation",
+            "repair or remove the nodes first; or accept this check if they may stay as they are",
+            acceptable=True,
         ),
     )
 

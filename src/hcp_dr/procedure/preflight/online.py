@@ -16,6 +16,7 @@ from hcp_dr.hypershift.bucket_probe import Probe, read_probe
 from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd import restorable
+from hcp_dr.hypershift.etcd.alarms import check_alarms, read_alarms
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.snapshot_file import glance, path_of
 from hcp_dr.hypershift.fields import find_unknown, warn_unknown
@@ -31,6 +32,8 @@ class Facts:
     etcd_pod: str | None
     lacking: int  # missing bytes of free space in the pod's volume
     unknown: tuple[str, ...] = ()  # fields of HostedCluster and NodePools
+    own: str = ""  # the control plane namespace
+    alarms: tuple[str, ...] = ()  # of etcd
     restored: Etcd = restorable.NOT_LOOKED  # whether the backup could be restored
 
 
@@ -39,9 +42,11 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     verbs = tuple((side, denied(ports.cluster(side), side, case.namespace, case.name, of_online)) for side in SIDES)
     pod, lacking = None, 0
     etcd, unknown = restorable.NOT_LOOKED, tuple[str, ...]()
+    alarms: tuple[str, ...] = ()
     try:
         pod = etcd_members.truth(ports.source, case)
         lacking = glance(ports.source, namespace, pod, path_of("online")).lacking if pod else 0
+        alarms = read_alarms(ports.source, case)
         etcd = Etcd(*restorable.probe_restore(ports.source, case))
         unknown = find_unknown(read_inventory(ports.source, case))
     except Forbidden:
@@ -53,6 +58,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         etcd_pod=pod,
         lacking=lacking,
         unknown=unknown,
+        own=namespace,
+        alarms=alarms,
         restored=etcd,
     )
 
@@ -72,6 +79,7 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         ),
         *facts.probe.checks(),
         _check_etcd(facts),
+        *check_alarms(facts.alarms, facts.own),
         *map(_as_warning, facts.restored.checks),
         warn_unknown(facts.unknown),
     )

@@ -5,18 +5,27 @@ C3)."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import bad_if, look_for, not_seen, read_one, verdict
-from hcp_dr.kube.port import Object
+from hcp_dr.kube.port import FIELD_MANAGER, Object
 from hcp_dr.kube.resources import APPLIED_MANIFEST_WORK, CRON_JOB, DEPLOYMENT, HOSTED_CLUSTER, KLUSTERLET, NODE_POOL
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.field_owners import writers
-from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of, owner_kinds, some
+from hcp_dr.objects.field_owners import Writer, appliers, writers
+from hcp_dr.objects.reading import annotations_of, dig, labels_of, name_of, namespace_of, some
 from hcp_dr.objects.select import node_pools_of
-from hcp_dr.upstream import ADDON, NOT_BY_ADDON, OADP_RECOVERY, OPERATOR, OPERATOR_NAMESPACE, PAUSED_BY
+from hcp_dr.upstream import (
+    ADDON,
+    CLI_MANAGERS,
+    CONTROLLER_MANAGERS,
+    NOT_BY_ADDON,
+    OADP_RECOVERY,
+    OPERATOR,
+    OPERATOR_NAMESPACE,
+    PAUSED_BY,
+)
 
 _APPLIERS = {
     "argocd.argoproj.io/": "Argo CD",
@@ -36,6 +45,17 @@ _MANAGERS = {
     "work": "ACM",
 }
 """Tools by the name of their field manager, or by the prefix of the name before a dash."""
+_USUAL_MANAGERS = (
+    *CLI_MANAGERS,
+    *CONTROLLER_MANAGERS,
+    FIELD_MANAGER,
+    "hcp",
+    "oc",
+    "Mozilla",
+    "velero",
+    "velero-server",
+)
+"""Field managers of engineers, of a restore, and of controllers that do not restore the objects; besides kubectl's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +84,26 @@ def _find_marks(item: Object) -> Iterator[str]:
     for word, keys in (("label", labels_of(item)), ("annotation", annotations_of(item))):
         for key in sorted(keys):
             yield from (f"{word} {key} ({tool})" for prefix, tool in _APPLIERS.items() if key.startswith(prefix))
-    for writer in writers(item, "spec"):
-        tools = (tool for name, tool in _MANAGERS.items() if f"{writer.manager}-".startswith(f"{name}-"))
-        yield from (f"field manager {writer} ({tool})" for tool in list(tools)[:1])
-    if APPLIED_MANIFEST_WORK.kind in owner_kinds(item):
-        yield f"owned by an {APPLIED_MANIFEST_WORK.kind} (ACM)"
+    yield from _find_owners(item)
+    applying = [writer for writer in appliers(item) if writer.manager not in CLI_MANAGERS]
+    for writer in dict.fromkeys((*applying, *writers(item, "spec"))):
+        tool = next((tool for name, tool in _MANAGERS.items() if _is_called(writer, name)), "")
+        unusual = writer.manager not in _USUAL_MANAGERS and not _is_called(writer, "kubectl")
+        if tool or unusual or writer in applying:
+            yield f"field manager {writer} ({tool or writer.operation})"
+
+
+def _is_called(writer: Writer, name: str) -> bool:
+    return f"{writer.manager}-".startswith(f"{name}-")
+
+
+def _find_owners(item: Object) -> Iterator[str]:
+    """An owner of any kind creates the object again, or deletes it. The HostedCluster owns its NodePools."""
+    for owner in item["metadata"].get("ownerReferences") or ():
+        group, kind = str(owner.get("apiVersion", "")).rpartition("/")[0], owner.get("kind")
+        if (item["kind"], kind, group) != (NODE_POOL.kind, HOSTED_CLUSTER.kind, HOSTED_CLUSTER.group):
+            acm = " (ACM)" if kind == APPLIED_MANIFEST_WORK.kind else f" of {group}" if group else ""
+            yield f"{'controlled' if owner.get('controller') else 'owned'} by {kind} {owner.get('name')}{acm}"
 
 
 def _find_hints(item: Object) -> Iterator[str]:
@@ -127,12 +162,12 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         bad_if(
             facts.appliers,
             "owners.gitops",
-            f"applied repeatedly by a tool: {'; '.join(facts.appliers) or 'nothing'}",
+            f"applied repeatedly, or owned: {'; '.join(facts.appliers) or 'nothing'}",
             "a tool that restores the objects lifts the pause, so that two control planes write, and creates the "
             "HostedCluster again on the source after the relocation",
-            "suspend the Application, Kustomization, HelmRelease or ManifestWork for both management clusters and "
-            "accept this check, or remove the objects from the tool; afterwards have the tool apply the objects to the "
-            "destination",
+            "suspend the owner or the tool (Application, Kustomization, HelmRelease, ManifestWork) for both management "
+            "clusters and accept this check, or remove the objects from the tool; afterwards have the tool apply the "
+            "objects to the destination",
             acceptable=True,
         ),
         _check_works(facts),
@@ -254,4 +289,10 @@ def plan(facts: Facts) -> Decision:
     return verdict(checks(facts))
 
 
+def _tell(facts: Facts) -> Decision:
+    return verdict(replace(c, verdict="warning") if c.stops else c for c in checks(facts) if c.name != "owners.pause")
+
+
 STEP = Step(name="preflight.owners", documented="-", observe=observe, plan=plan)
+TOLD = replace(STEP, plan=_tell)
+"""For a hosted cluster fenced and paused by hand, whose API is unavailable already: a refusal would gain nothing."""

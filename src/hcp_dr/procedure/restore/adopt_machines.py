@@ -44,7 +44,10 @@ def plan(facts: Facts) -> Decision:
     unadopted = [
         item.name
         for item in facts.machines
-        if item.kind == "Machine" and item.node is None and item.provider_id in facts.nodes
+        if item.kind == "Machine"
+        and item.node is None
+        and item.provider_id in facts.nodes
+        and item.provider_id.rpartition("/")[2] not in facts.gone
     ]
     if unadopted:
         return Wait(
@@ -53,7 +56,9 @@ def plan(facts: Facts) -> Decision:
             timeouts.MACHINES_ADOPTED.seconds,
             WatchTarget("destination", MACHINE, facts.namespace),
         )
-    return Done(f"{len(facts.wanted) // 2} machines are adopted, no machine was created or deleted")
+    same = {(item.kind, item.name) for item in facts.machines} == facts.wanted
+    outcome = "no machine was created or deleted" if same else "and scaled since, as the NodePools ask for"
+    return Done(f"{len(facts.wanted) // 2} machines are adopted, {outcome}")
 
 
 def _resume_cluster(facts: Facts) -> Decision | None:

@@ -101,6 +101,7 @@ def plan(facts: Facts) -> Decision:
         _describe_deletion(facts),
         timeouts.NAMESPACE_GONE.seconds,
         WatchTarget("source", NAMESPACE),
+        then=_leave_to_owner(facts),
     )
 
 
@@ -115,6 +116,24 @@ def _foreign(namespace: str, found: Foreign) -> NotOurs:
         left="The namespace and its objects stay as they are; the hosted cluster serves on the destination.",
         todo=f"{todo}Then run {RESUME}.",
     )
+
+
+def _leave_to_owner(facts: Facts) -> Done | None:
+    """Only the owner of a VPC endpoint service may delete it. The namespace is then gone as soon as its load balancer
+    is, and nothing else of the relocation depends on it."""
+    if not facts.endpoint_services or facts.namespace is None:
+        return None
+    name, ids = facts.namespace.name, " ".join(each.rpartition(".")[2] for each in facts.endpoint_services)
+    check = Check(
+        "vpc_endpoint_services",
+        "warning",
+        f"namespace {name} of the source is being deleted, and waits for its load balancer, which AWS keeps for VPC "
+        f"endpoint services: {', '.join(facts.endpoint_services)}",
+        "until they are deleted, the namespace and the load balancer stay on the source; the destination does not use "
+        "them",
+        f"reject their connections, then run `aws ec2 delete-vpc-endpoint-service-configurations --service-ids {ids}`",
+    )
+    return Done(f"namespace {name} is being deleted, and is gone when its VPC endpoint services are", (check,))
 
 
 def _describe_deletion(facts: Facts) -> str:

@@ -18,7 +18,7 @@ from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.machines.rollout import rolling
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import IDENTITY, LEASES_BEFORE
-from hcp_dr.hypershift.worker_nodes import NodeFact, read_nodes
+from hcp_dr.hypershift.worker_nodes import NodeFact, former_nodes, read_nodes
 from hcp_dr.kube.resources import LEASE, NODE_POOL
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import name_of, some
@@ -28,23 +28,25 @@ from hcp_dr.upstream import NODE_LEASES_NAMESPACE
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    before: Mapping[str, str]  # node names to uids, remembered before the fence
+    before: Mapping[str, str]  # node names to uids, remembered before the fence, of nodes that were Ready
     nodes: tuple[NodeFact, ...]
     leases_before: Mapping[str, Any] | None  # remembered at the first observation of this step
     lost: bool = False  # the source is lost: nodes newer than the backup are expected
-    adopted: bool = False  # remembered: Cluster API has adopted the machines, and may scale
+    adopted: bool = False  # remembered: machines were returned to Cluster API, which may scale
     rolling: tuple[str, ...] = ()  # rolling NodePools of the destination, after the adoption
+    not_ready: tuple[str, ...] = ()  # remembered: nodes that were not Ready before the fence
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-    identity, adopted = memory.get(IDENTITY), steps.RESTORE_ADOPT_MACHINES in memory.done
+    identity, adopted = memory.get(IDENTITY), steps.RESTORE_ADOPT_MACHINES in memory.done | memory.acted
     return Facts(
-        before=identity.nodes if identity else {},
+        before=former_nodes(identity),
         nodes=read_nodes(ports.hosted),
         leases_before=memory.get(LEASES_BEFORE),
         lost=is_lost(memory),
         adopted=adopted,
         rolling=_read_rolling(ports, case) if adopted else (),
+        not_ready=identity.not_ready if identity else (),
     )
 
 
@@ -67,7 +69,7 @@ def plan(facts: Facts) -> Decision:
                 todo="Inspect the instances and kubelets of these nodes before any other action.",
             )
         )
-    strangers = [node.name for node in facts.nodes if node.name not in facts.before]
+    strangers = [node.name for node in facts.nodes if node.name not in {*facts.before, *facts.not_ready}]
     if strangers and not facts.lost and not scaled:
         return Refuse(
             MachineUnsafe(
@@ -97,7 +99,25 @@ def _describe_rolling(facts: Facts) -> str:
 
 
 def _check_changes(facts: Facts, replaced: list[str], strangers: list[str]) -> tuple[Check, ...]:
-    """New and missing nodes, when such changes are allowed."""
+    """New and missing nodes, when such changes are allowed; nodes without a proof."""
+    return (*_check_not_ready(facts), *_check_scaled(facts, replaced, strangers))
+
+
+def _check_not_ready(facts: Facts) -> tuple[Check, ...]:
+    if not facts.not_ready:
+        return ()
+    return (
+        Check(
+            "nodes.not_ready",
+            "warning",
+            f"not Ready before the fence, and not verified: {some(facts.not_ready)}",
+            "the machine of such a node may have lost its instance; Cluster API creates no other instance for it",
+            "delete the Machine of a lost instance on the destination: its MachineSet then creates another",
+        ),
+    )
+
+
+def _check_scaled(facts: Facts, replaced: list[str], strangers: list[str]) -> tuple[Check, ...]:
     if facts.adopted and (replaced or strangers):
         return (
             Check(

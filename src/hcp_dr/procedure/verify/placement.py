@@ -12,6 +12,7 @@ from hcp_dr.errors import RESUME, NotProven
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.backup_objects import differing_keys
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
+from hcp_dr.hypershift.dns.custom_name import CustomName, check_custom_name, read_custom_name
 from hcp_dr.hypershift.inventory import RESOURCES
 from hcp_dr.hypershift.operator_claim import stopped_on
 from hcp_dr.kube.port import Object
@@ -57,6 +58,7 @@ class Facts:
     unreached: tuple[Unreached, ...] = ()
     own: str = ""  # the control plane namespace
     name: str = ""
+    custom: CustomName | None = None  # of the API, in the spec
     marked: bool = False  # the HostedCluster has HyperShift's own restore annotation
 
 
@@ -88,6 +90,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         own=namespace,
         name=case.name,
         marked=RESTORED_FROM_BACKUP in annotations_of(hosted_cluster or {"metadata": {}}),
+        custom=read_custom_name(ports, case, hosted_cluster) if hosted_cluster else None,
     )
 
 
@@ -182,7 +185,12 @@ def _judge_restored(facts: Facts) -> Decision:
         )
     done = Done(
         f"available, {len(facts.node_pools)} NodePools, {facts.machines} machines, all control plane pods ready",
-        (check, *_check_ignition(facts), *_check_mark(facts)),
+        (
+            check,
+            *_check_ignition(facts),
+            *_check_mark(facts),
+            *(check_custom_name(facts.custom) if facts.custom else ()),
+        ),
     )
     if not facts.unreached:
         return done

@@ -10,9 +10,10 @@ from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.remains import left_on_source, outside, taken_nodes
 from hcp_dr.hypershift.dns.external_dns import read_external_dns
 from hcp_dr.hypershift.dns.records import owned
+from hcp_dr.hypershift.state import ENDPOINT_SERVICES
 from hcp_dr.kube.resources import NAMESPACE, PERSISTENT_VOLUME
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import dig, name_of
+from hcp_dr.objects.reading import dig, is_deleting, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,14 @@ class Facts:
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     source, own = ports.source, case.control_plane_namespace
     namespace = source.find(NAMESPACE, own)
+    services = memory.get(ENDPOINT_SERVICES)
+    left_to_owner = namespace is not None and is_deleting(namespace) and bool(services)
     volumes = source.list(PERSISTENT_VOLUME).items
     records = owned(ports.zone.records(), read_external_dns(source, "source").owner, own)
     return Facts(
         (
             *left_on_source(ports, case),
-            *([f"Namespace {own}"] if namespace else []),
+            *([f"Namespace {own}"] if namespace and not left_to_owner else []),
             *(f"{resource.kind} {name_of(item)}" for resource, item in outside(source, case)),
             *(f"Node {name_of(node)} reserved for the hosted cluster" for node in taken_nodes(source, case)),
             *(

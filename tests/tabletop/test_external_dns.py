@@ -1,0 +1,126 @@
+"""An external-dns that would not move the names is found in preflight, on both sides, however it is set up; and what
+comes of it where nobody looks."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hcp_dr.errors import CannotMigrate, TimedOut
+from hcp_dr.kube import resources as r
+from tests.tabletop.scene import Scene, scene, unchecked
+from tests.tabletop.test_preflight import found, sides
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def change(here: Scene, side: int, act: Change) -> None:
+    cluster = sides(here)[side]
+    deployment = cluster.get(r.DEPLOYMENT, "external-dns", "hypershift")
+    containers = copy.deepcopy(deployment["spec"]["template"]["spec"]["containers"])
+    act(containers[0])
+    body = {"spec": {"template": {"spec": {"containers": containers}}}}
+    cluster.patch(r.DEPLOYMENT, "external-dns", "hypershift", body)
+    here.world.clock.spend(30)
+
+
+def argument(*words: str) -> Change:
+    def act(container: dict[str, Any]) -> None:
+        container["args"] += words
+
+    return act
+
+
+def without(word: str) -> Change:
+    def act(container: dict[str, Any]) -> None:
+        container["args"] = [each for each in container["args"] if not each.startswith(word)]
+
+    return act
+
+
+def variable(name: str, value: str) -> Change:
+    def act(container: dict[str, Any]) -> None:
+        container["env"] += [{"name": name, "value": value}]
+
+    return act
+
+
+def from_config_map(container: dict[str, Any]) -> None:
+    container["envFrom"] = [{"configMapRef": {"name": "external-dns"}}]
+
+
+DELETES_NOTHING = [
+    argument("--policy=upsert-only"),
+    argument("--policy", "create-only"),
+    argument("--dry-run"),
+    argument("--managed-record-types=TXT"),
+    argument("--exclude-domains=hosted.rehearsal.example"),
+    variable("EXTERNAL_DNS_POLICY", "upsert-only"),
+    variable("EXTERNAL_DNS_DRY_RUN", "true"),
+]
+WRITES_NOTHING = [
+    argument("--dry-run"),
+    argument("--managed-record-types=AAAA"),
+    argument("--exclude-domains", "hosted.rehearsal.example"),
+    argument("--annotation-filter=mine=true"),
+    argument("--namespace=other"),
+    variable("EXTERNAL_DNS_ANNOTATION_FILTER", "mine"),
+    without("--source=openshift-route"),
+]
+
+
+@pytest.mark.parametrize("act", DELETES_NOTHING, ids=range(len(DELETES_NOTHING)))
+def test_one_that_deletes_nothing_on_the_source(act: Change) -> None:
+    here = scene()
+    change(here, 0, act)
+    check = found(here)["external_dns.source"]
+    assert check.verdict == "blocked"
+    assert "--dns takeover" in check.todo
+    assert isinstance(here.operator.relocate().error, CannotMigrate)
+
+
+@pytest.mark.parametrize("act", WRITES_NOTHING, ids=range(len(WRITES_NOTHING)))
+@pytest.mark.parametrize("dns", ["release", "takeover", "handover"])
+def test_one_that_writes_nothing_on_the_destination(act: Change, dns: str) -> None:
+    here = scene()
+    change(here, 1, act)
+    ending = here.operator.relocate(dns=dns)  # type: ignore[arg-type]
+    assert isinstance(ending.error, CannotMigrate)
+    [check] = [check for check in ending.checks if check.stops]
+    assert check.name == "external_dns.destination"
+
+
+def test_its_variables_may_be_in_a_config_map() -> None:
+    here = scene()
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "external-dns", "namespace": "hypershift"}}
+    sides(here)[0].create(r.CONFIG_MAP, {**body, "data": {"EXTERNAL_DNS_POLICY": "upsert-only"}})
+    change(here, 0, from_config_map)
+    assert "upsert-only" in found(here)["external_dns.source"].seen
+
+
+@pytest.mark.parametrize("dns", ["takeover", "handover"])
+def test_the_names_move_without_it(dns: str) -> None:
+    here = scene()
+    change(here, 0, argument("--policy=upsert-only"))
+    assert here.operator.relocate(dns=dns).error is None  # type: ignore[arg-type]
+    assert here.verdict().reasons == ()
+
+
+@pytest.mark.parametrize("act", [argument("--policy=upsert-only"), argument("--dry-run")])
+def test_where_nobody_looks_the_names_are_never_given_up(act: Change, monkeypatch: pytest.MonkeyPatch) -> None:
+    unchecked(monkeypatch)
+    here = scene()
+    change(here, 0, act)
+    error = here.operator.relocate().error
+    assert isinstance(error, TimedOut)
+    assert "backup.release_dns" in error.what
+
+
+def test_one_with_the_role_of_its_node_is_a_warning_and_the_names_move() -> None:
+    here = scene()
+    change(here, 0, lambda container: container.update(env=[]))
+    assert found(here)["external_dns.source"].verdict == "warning"
+    assert here.operator.relocate().error is None
