@@ -91,9 +91,13 @@ class CommandRun:
     def begin(self, line: str, **values: object) -> None:
         """Write the line that begins or resumes the command, with the version of hcp-dr."""
         self._journal.write(line, by=self._lease.me, format=FORMAT, version=__version__, **values)
-        self._run.send_mirror(now=True)
-        if not self._mirror.is_failing:
-            self._lease.record_writer(self._lease.me)
+        try:
+            self._run.send_mirror(now=True)
+            if not self._mirror.is_failing:
+                self._lease.record_writer(self._lease.me)
+        except HcpDrError as error:
+            error.begun = True
+            raise
 
     def carry_out(self, steps: Sequence[Step[Any]], *, carry: Carry = Run.carry_out) -> tuple[Check, ...]:
         """Run the steps and write the last line. Raises the errors of `Run.carry_out`. `carry` may be another way to
@@ -101,9 +105,11 @@ class CommandRun:
         run = self._run
         try:
             checks = carry(run, steps)
-        except LeaseLost:
+        except LeaseLost as error:
+            error.begun = True
             raise  # another client may be writing the mirror
-        except (HcpDrError, StopRequested):
+        except (HcpDrError, StopRequested) as error:
+            error.begun = True
             with suppress(HcpDrError):
                 run.send_mirror(now=True)
             raise

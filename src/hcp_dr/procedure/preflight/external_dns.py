@@ -3,7 +3,8 @@ that the hostname can move. A hosted cluster without this setup cannot be migrat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
@@ -11,7 +12,7 @@ from hcp_dr.hypershift.checks import verdict
 from hcp_dr.hypershift.dns.external_dns import ExternalDns, read_external_dns, under
 from hcp_dr.hypershift.state import DNS
 from hcp_dr.kube.resources import HOSTED_CLUSTER
-from hcp_dr.model import RELEASE, Case, Dns, Ports
+from hcp_dr.model import RELEASE, Case, Dns, Ports, Side
 from hcp_dr.objects.reading import dig
 from hcp_dr.upstream import EXTERNAL_DNS, OPERATOR_NAMESPACE
 
@@ -26,7 +27,7 @@ class Facts:
     hostnames: tuple[tuple[str, str, str], ...]  # service, publishing strategy, hostname or ""
 
 
-def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
+def _read_hostnames(ports: Ports, case: Case) -> tuple[tuple[str, str, str], ...]:
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     services = {entry.get("service"): entry for entry in dig(hosted_cluster, "spec", "services") or ()}
     hostnames = []
@@ -35,11 +36,15 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         kind = str(strategy.get("type") or "")
         field = kind[:1].lower() + kind[1:]
         hostnames.append((service, kind, str(dig(strategy, field, "hostname") or "")))
+    return tuple(hostnames)
+
+
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     return Facts(
         sides=(read_external_dns(ports.source, "source"), read_external_dns(ports.destination, "destination")),
         domain=case.domain,
         dns=memory.get(DNS) or RELEASE,
-        hostnames=tuple(hostnames),
+        hostnames=_read_hostnames(ports, case),
     )
 
 
@@ -103,4 +108,15 @@ def plan(facts: Facts) -> Decision:
     return verdict(checks(facts))
 
 
-STEP = Step(name="preflight.external_dns", documented="8.6 note", observe=observe, plan=plan)
+def _observe_side(side: Side) -> Callable[[Ports, Case, RunState], Facts]:
+    def observe_side(ports: Ports, case: Case, memory: RunState) -> Facts:
+        external_dns = read_external_dns(ports.cluster(side), side)
+        hostnames = _read_hostnames(ports, case) if side == "source" else ()
+        return Facts((external_dns,), case.domain, memory.get(DNS) or RELEASE, hostnames)
+
+    return observe_side
+
+
+_WHOLE = Step(name="preflight.external_dns", documented="8.6 note", observe=observe, plan=plan)
+_SIDES: tuple[Side, ...] = ("source", "destination")
+STEP = replace(_WHOLE, parts=tuple(replace(_WHOLE, observe=_observe_side(side)) for side in _SIDES))
