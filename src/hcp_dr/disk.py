@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,6 +57,15 @@ def make_folder(folder: Path) -> None:
     for path in reversed(missing):
         with suppress(FileExistsError):  # another process was faster; opening the folder checks the result
             path.mkdir(mode=0o700)
+
+
+def try_write(folder: Path) -> int:
+    """Create a folder in this folder, or in the nearest that exists above it, and remove it again. Returns the free
+    bytes of the disk. Raises OSError."""
+    place = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    Path(tempfile.mkdtemp(prefix=".hcp-dr-", dir=place)).rmdir()
+    free = os.statvfs(place)
+    return free.f_bavail * free.f_frsize
 
 
 @contextmanager

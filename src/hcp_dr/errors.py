@@ -64,7 +64,8 @@ DONE, DONE_WITH_WARNINGS = 0, 1
 """The exit codes of success; the second if a check of the run is a warning."""
 
 RESUME = "{resume}"
-"""A placeholder in `todo`: `hcp-dr resume` or, if no command began, the same command."""
+"""A placeholder in `todo` for the command to continue with: `hcp-dr resume`, or, if the command has not begun, the same
+command."""
 _RESUME = re.compile(r"\{resume( [^}]*)?\}")
 
 
@@ -75,7 +76,7 @@ def resume_with(options: str) -> str:
 
 class HcpDrError(Exception):
     """The base class. Keywords are values of the template; `left` and `todo` may be overridden for an instance.
-    `begun`: a command has begun that can be resumed."""
+    `begun`: whether the command has begun, so that `hcp-dr resume` continues it; None until its caller knows."""
 
     exit_code: ClassVar[int] = 2
     passing: ClassVar[bool] = False
@@ -90,27 +91,24 @@ class HcpDrError(Exception):
         self.what = self.template.format(**values)
         self.left_as = self.left if left is None else left
         self.remedy = self.todo.format(**values, resume=RESUME) if todo is None else todo
-        self.begun = True
+        self.begun: bool | None = None
         super().__init__(self.what)
 
     @property
     def next(self) -> str:
-        """What to do next, with a plain `hcp-dr resume`."""
-        return self.what_next()
-
-    def what_next(self, resume: str = "hcp-dr resume") -> str:
-        """What to do next; `resume` is the command to continue with."""
-        if not self.begun:
+        """What to do next."""
+        if self.begun is False:
             return _RESUME.sub("the command again", self.remedy)
-        return _RESUME.sub(lambda match: f"`{resume}{match[1] or ''}`", self.remedy)
+        return _RESUME.sub(lambda match: f"`hcp-dr resume{match[1] or ''}`", self.remedy)
 
-    def paragraph(self, resume: str = "hcp-dr resume") -> str:
-        """The failure, the state left behind and the next action, in one paragraph."""
-        parts = (self.what, self.left_as, self.what_next(resume))
+    def paragraph(self) -> str:
+        """The failure, the state left behind and the next action, in one paragraph. A command in backquotes is one to
+        run next; the command line prints it with the options of the call."""
+        parts = (self.what, self.left_as, self.next)
         return str(safe(" ".join(part for part in parts if part)))
 
     def before_anything(self, left: str) -> Self:
-        """The same error before a command began: `left` describes the state, and no command can be resumed."""
+        """The same error before the command began: `left` describes the state."""
         self.left_as, self.begun = left, False
         return self
 
@@ -119,7 +117,9 @@ class HcpDrError(Exception):
         return (rebuild, (type(self), self.left_as, self.remedy, self.values))
 
 
-def _rebuild(kind: type[HcpDrError], left: str, remedy: str, values: dict[str, object], *, begun: bool) -> HcpDrError:
+def _rebuild(
+    kind: type[HcpDrError], left: str, remedy: str, values: dict[str, object], *, begun: bool | None
+) -> HcpDrError:
     error = kind(left=left, todo=remedy, **values)
     error.begun = begun
     return error
@@ -190,7 +190,7 @@ class Invalid(KubernetesError):
 class Forbidden(KubernetesError):
     exit_code = 25
     template = "The {cluster} cluster does not allow these credentials to {verb} {object}: {reason}."
-    todo = "Grant the kubeconfig's user that permission, run `hcp-dr preflight`, then run {resume}."
+    todo = "Grant the kubeconfig's user that permission (`hcp-dr rbac` prints all that are needed), then run {resume}."
 
 
 class Unauthorized(KubernetesError):
@@ -290,7 +290,7 @@ class NoBackup(ArchiveError):
 
     exit_code = 51
     template = "There is no verified backup of {object}: {reason}."
-    todo = "Name the folder of `hcp-dr backup` or `hcp-dr backup --online` with --backup."
+    todo = "Name the folder of a backup, fenced or online, with --backup."
 
 
 class JournalError(HcpDrError):
@@ -300,8 +300,11 @@ class JournalError(HcpDrError):
 
 class Unfinished(JournalError):
     exit_code = 56
-    template = "The backup folder {folder} contains the journal of an unfinished {command} (next: {step})."
-    todo = "Continue with `hcp-dr resume`, or choose another BACKUP_DIR."
+    template = (
+        "Relocation {backup} of hosted cluster {object} is not finished: its {command} ({state}). Its journal is in "
+        "{folder}."
+    )
+    todo = "Continue it with `hcp-dr resume`; `hcp-dr status` shows its state."
 
 
 class NothingToResume(JournalError):
@@ -415,8 +418,8 @@ class PastNoReturn(Refused):
     template = "The point of no return is passed: {why}. The destination may have accepted writes since."
     left = "Nothing of the hosted cluster was changed by this command; the source stays fenced, the machines unchanged."
     todo = (
-        "Run {resume} to finish the relocation. To move the hosted cluster back to the source, relocate it again "
-        "afterwards: swap MGMT_* and MGMT2_*, and name a new BACKUP_DIR."
+        "Run `hcp-dr resume` to finish the relocation. To move the hosted cluster back to the source, relocate it "
+        "again afterwards: swap MGMT_* and MGMT2_*, and name a new BACKUP_DIR."
     )
 
 

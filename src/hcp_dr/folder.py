@@ -15,6 +15,8 @@ from hcp_dr import disk
 from hcp_dr.engine import journal
 from hcp_dr.errors import RESUME, ArchiveError
 
+NEEDED_BYTES = 64 << 20
+"""Free space required for a new backup: its objects and its journal, not the snapshot."""
 _UNTOUCHED = "Nothing was changed anywhere."
 _ANOTHER = "Name a new or an empty folder."
 
@@ -74,6 +76,17 @@ class BackupFolder:
             left=_UNTOUCHED,
             todo="Restrict the folder and run the command again, or name a new folder.",
         )
+
+    def check_room(self) -> None:
+        """Check whether a new backup can be written: the folder is usable, its disk has room, and a folder can be
+        created and removed there. Raises ArchiveError, JournalError."""
+        self.check_usable()
+        with self._translate_errors("", left=_UNTOUCHED, todo="Name a folder that you can write to, with free space."):
+            free = disk.try_write(self.path)
+        if free < NEEDED_BYTES:
+            reason = f"its disk has {free >> 20} MiB free, and a backup may need {NEEDED_BYTES >> 20} MiB"
+            todo = "Free space on its disk, or name a folder on another disk."
+            raise ArchiveError(folder=self.folder, reason=reason, left=_UNTOUCHED, todo=todo)
 
     def make(self, *, by_hand: bool = False) -> None:
         """Create the folder, accessible only to its owner, if it does not exist; then as `check_usable`."""

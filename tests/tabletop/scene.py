@@ -99,8 +99,9 @@ def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever preflight would find is passed over, to see what comes of it."""
+    """Whatever preflight would find is passed over, and that a relocation is begun, to see what comes of it."""
     monkeypatch.setattr(begin, "PREFLIGHT", ())
+    monkeypatch.setattr(begin, "check_nothing_begun", lambda _context: None)
 
 
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:

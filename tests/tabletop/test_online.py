@@ -114,7 +114,7 @@ def test_none_is_taken_while_a_relocation_is_not_finished_and_it_goes_on_after_t
     here = stopped("backup.pause")
     _, ending = taken(here, "laptop")
     assert isinstance(ending.error, Unfinished)
-    assert "unfinished relocate" in ending.error.what
+    assert "is not finished: its relocate has not ended" in ending.error.what
     assert here.operator.resume().error is None
     assert here.verdict().reasons == ()
 

@@ -11,6 +11,7 @@ import typer
 from hcp_dr import __version__
 from hcp_dr.cli.abort import abort
 from hcp_dr.cli.backup import backup
+from hcp_dr.cli.calling import for_people
 from hcp_dr.cli.finish import finish
 from hcp_dr.cli.plan import plan
 from hcp_dr.cli.preflight import preflight
@@ -21,7 +22,7 @@ from hcp_dr.cli.restore import restore
 from hcp_dr.cli.resume import resume
 from hcp_dr.cli.status import status
 from hcp_dr.cli.teardown import teardown
-from hcp_dr.cli.unforeseen import resume_command, run, run_guarded
+from hcp_dr.cli.unforeseen import run, run_guarded
 from hcp_dr.cli.verify import verify
 from hcp_dr.errors import HcpDrError
 
@@ -76,5 +77,5 @@ def _run_command() -> int:
         return run(app, "hcp-dr")
     except HcpDrError as error:
         with suppress(OSError):  # the exit code still reports the error
-            print(f"hcp-dr: {error.paragraph(resume_command())}", file=sys.stderr)
+            print(for_people(f"hcp-dr: {error.paragraph()}"), file=sys.stderr)
         return error.exit_code

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import typer
 import yaml
 
+from hcp_dr.cli.calling import for_people
 from hcp_dr.commands.context import Confirmation, Outcome
 from hcp_dr.commands.report import write_report
 from hcp_dr.errors import DONE, ConfirmationMissing, SettingsError
-from hcp_dr.hiding import safe
 from hcp_dr.report import outcome
 
 Output = Literal["text", "json", "yaml"]
@@ -33,20 +33,20 @@ def reasons_by_check(ignore_check: list[str] | None, reason: list[str] | None) -
 def confirm(request: Confirmation, *, yes: bool) -> None:
     """Ask for the hosted cluster's name before the command removes something. Raises ConfirmationMissing."""
     for check in request.checks:
-        print(safe(f"{check.verdict} {check.name}: {check.seen}. {check.todo}".rstrip()), file=sys.stderr)
+        print(for_people(f"{check.verdict} {check.name}: {check.seen}. {check.todo}".rstrip()), file=sys.stderr)
     if yes:
         return
     if not sys.stdin.isatty():
         raise ConfirmationMissing(what=f"{request.what} Confirmation is required, but stdin is not a terminal.")
     question = f"{request.what}\nType the hosted cluster's name ({request.name}) to continue: "
-    print(safe(question), end="", file=sys.stderr, flush=True)
+    print(for_people(question), end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != request.name:
         raise ConfirmationMissing(what="The typed name is not the name of the hosted cluster.")
 
 
 def show(output: Output, value: dict[str, Any], text: str) -> None:
     """Print the result on stdout, without secrets and control characters."""
-    value, text = safe(value), safe(text)
+    value, text = for_people(value), for_people(text)
     match output:
         case "json":
             print(json.dumps(value))
@@ -61,6 +61,7 @@ def show_outcome(result: Outcome, output: Output) -> None:
     ArchiveError, and typer.Exit if a check of the run is a warning."""
     try:
         value = outcome.to_json(result.story, backup_dir=result.backup_dir, result="done", checks=result.checks)
+        value["command"] = result.command or value["command"]
         show(output, value, outcome.to_text(value))
     finally:  # also if the reader of the output closed the pipe
         write_report(result.folder, result.story)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +14,14 @@ from typing import Annotated
 import typer
 
 from hcp_dr.cli.asking import Output, confirm, show
+from hcp_dr.cli.calling import Call, as_called, set_call
 from hcp_dr.cli.progress import ProgressPrinter
-from hcp_dr.cli.unforeseen import resume_command, set_backup_folder
 from hcp_dr.commands.context import Context
 from hcp_dr.commands.environment import from_environment
 from hcp_dr.engine.wait import StopRequested
 from hcp_dr.model import Dns
 from hcp_dr.report import checks as check_report
+from hcp_dr.report import outcome
 
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file with the documented variables.")]
 Backup = Annotated[Path | None, typer.Option("--backup", help="The backup folder; default: BACKUP_DIR.")]
@@ -77,8 +78,21 @@ def context_of(
         on_blocked=lambda checks: show(output, check_report.to_json(checks), check_report.to_text(checks)),
     )
     context.while_working = lambda: _stoppable(context)
-    set_backup_folder(lambda: Path(context.chosen.folder) if context.chosen is not None else None, env_file)
+    record_call(context, env_file, backup, contexts)
     return context
+
+
+def record_call(context: Context, env_file: Path | None, backup: Path | None, contexts: Mapping[str, str]) -> None:
+    """For the commands in later messages."""
+    options = {"MGMT_CONTEXT": "--context", "MGMT2_CONTEXT": "--to-context"}
+    set_call(
+        Call(
+            env_file,
+            lambda: Path(context.chosen.folder) if context.chosen is not None else None,
+            backup is not None,
+            tuple(word for variable, name in contexts.items() for word in (options[variable], name)),
+        )
+    )
 
 
 def contexts_of(from_context: str | None, to_context: str | None) -> dict[str, str]:
@@ -93,14 +107,13 @@ def _stoppable(context: Context) -> Iterator[None]:
     with _signals(context.stop) as received_signal:
         try:
             yield
-        except StopRequested:
+        except StopRequested as stop:
             name = signal.Signals(received_signal()).name
-            begun = context.story.command is not None
-            hint = f" Continue with:\n    {resume_command()}" if begun else ""
-            print(
-                f"\nStopped by {name} after the current action; completed actions stay in effect.{hint}",
-                file=sys.stderr,
-            )
+            text = f"\nStopped by {name} after the current action; completed actions stay in effect."
+            if stop.begun:
+                moment = outcome.describe_moment(context.story)
+                text = f"{text} {moment} Continue with:\n    {as_called('hcp-dr resume')}"
+            print(text, file=sys.stderr)
             raise typer.Exit(128 + received_signal()) from None
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import suppress
 
+from hcp_dr.cli.calling import for_people
 from hcp_dr.engine.progress import Progress
 
 _REPEAT_SECONDS = 10.0
@@ -25,7 +26,7 @@ class ProgressPrinter:
             return
         self._last, self._at = key, now
         with suppress(OSError):  # the work continues after the terminal or pipe is closed
-            print(self.line(progress), file=sys.stderr, flush=True)
+            print(for_people(self.line(progress)), file=sys.stderr, flush=True)
 
     @staticmethod
     def line(progress: Progress) -> str:

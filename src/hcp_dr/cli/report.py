@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from hcp_dr.cli.asking import show
-from hcp_dr.cli.options import Backup, EnvFile
+from hcp_dr.cli.options import Backup, EnvFile, record_call
 from hcp_dr.commands import report as command
 from hcp_dr.commands.environment import from_environment
 from hcp_dr.folder import BackupFolder
@@ -28,6 +28,7 @@ def report(env_file: EnvFile = None, backup: Backup = None, output: Form = "text
         value = command.read_report(BackupFolder(backup))
     else:
         context = from_environment(env_file)
+        record_call(context, env_file, None, {})
         value = command.read_report(context.folder, context.requested)
     if output == "html":
         print(page.to_html(value), end="")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hcp_dr.cli.asking import show
-from hcp_dr.cli.options import Backup, EnvFile, FromContext, OutputOption, ToContext, contexts_of
+from hcp_dr.cli.calling import as_called
+from hcp_dr.cli.options import Backup, EnvFile, FromContext, OutputOption, ToContext, contexts_of, record_call
 from hcp_dr.commands import status as command
 from hcp_dr.commands.environment import from_environment
 from hcp_dr.report import status as report
@@ -18,6 +19,11 @@ def status(
     to_context: ToContext = None,
 ) -> None:
     """Print the state of the relocation, the holder of the Leases, and what to do next. Reads only."""
-    result = command.status(from_environment(env_file, backup, contexts=contexts_of(from_context, to_context)))
+    contexts = contexts_of(from_context, to_context)
+    context = from_environment(env_file, backup, contexts=contexts)
+    record_call(context, env_file, backup, contexts)
+    result = command.status(context)
     value = report.to_json(result)
+    if (command_line := value["next_command"]) is not None:
+        value |= {key: as_called(command_line) for key in ("next_command", "todo") if value[key] == command_line}
     show(output, value, report.to_text(value, result.now))

@@ -17,7 +17,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +24,7 @@ import typer
 import typer.main
 
 from hcp_dr import __version__
+from hcp_dr.cli.calling import Call, backup_folder, for_people, set_call
 from hcp_dr.commands.backups import state_root
 from hcp_dr.engine import journal as journals
 from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, HcpDrError
@@ -36,25 +36,6 @@ UNREAD = 128 + signal.SIGPIPE
 """The reader of the output closed the pipe."""
 
 _AGAIN = "Run the command again."
-_FOLDER: ContextVar[Callable[[], Path | None] | None] = ContextVar("folder", default=None)
-_ENV_FILE: ContextVar[Path | None] = ContextVar("env_file", default=None)
-
-
-def set_backup_folder(folder: Callable[[], Path | None], env_file: Path | None = None) -> None:
-    """Set the command's backup folder, which `folder` returns when it is known, else None, and the file of --env-file.
-    Messages about unexpected errors name the folder and the command to resume."""
-    _FOLDER.set(folder)
-    _ENV_FILE.set(env_file)
-
-
-def resume_command() -> str:
-    """The command line that resumes this command, quoted for a shell."""
-    get_folder, env_file = _FOLDER.get(), _ENV_FILE.get()
-    folder = get_folder() if get_folder is not None else None
-    words = ["hcp-dr", "resume"]
-    words += ["--backup", str(folder)] if folder is not None else []
-    words += ["--env-file", str(env_file.absolute())] if env_file is not None else []
-    return shlex.join(words)
 
 
 def run(app: typer.Typer, name: str) -> int:
@@ -76,8 +57,7 @@ def run_guarded(
 ) -> int:
     """The exit code of `function`, also if it raises any exception. `describe_state` returns a sentence with the state
     left behind and the next action, and the folder for the file with the details, None for the default."""
-    _FOLDER.set(None)
-    _ENV_FILE.set(None)
+    set_call(Call())
     code: int | None = None
     try:
         code = function()
@@ -124,11 +104,9 @@ def _report(
 
 def _describe_state() -> tuple[str, Path | None]:
     """The state left behind, from the journal, which is written before each action."""
-    get_folder = _FOLDER.get()
-    folder = get_folder() if get_folder is not None else None
+    folder = backup_folder()
     if folder is None:
         return f"Nothing of the hosted cluster was changed. {_AGAIN}", None
-    quoted = shlex.quote(str(folder))
     try:
         story = journals.read(folder)
     except Exception:  # noqa: BLE001 - the journal may be the cause of the error
@@ -137,9 +115,9 @@ def _describe_state() -> tuple[str, Path | None]:
         return f"No journal had begun, so nothing of the hosted cluster was changed. {_AGAIN}", None
     if story.ended:
         state = f"According to the journal in {folder}, its {story.command} has ended; no further action was started."
-        return f"{state} To see the completed steps: `hcp-dr report --backup {quoted}`.", folder
+        return f"{state} To see the completed steps: `hcp-dr report`.", folder
     state = f"Completed actions stay in effect; backup and journal are in {folder}."
-    return f"{state} Continue with `{resume_command()}`.", folder
+    return f"{state} Continue with `hcp-dr resume`.", folder
 
 
 def _save_details(error: BaseException, name: str, folder: Path | None) -> str:
@@ -196,7 +174,7 @@ def _location(error: BaseException) -> str:
 
 def _print(paragraph: str) -> None:
     with suppress(OSError, ValueError):
-        print(" ".join(paragraph.split()), file=sys.stderr, flush=True)
+        print(" ".join(for_people(paragraph).split()), file=sys.stderr, flush=True)
 
 
 def _flush(stream: IO[str] | None) -> None:

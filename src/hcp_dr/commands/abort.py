@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+from hcp_dr.commands.backups_to_restore import advised
 from hcp_dr.commands.context import Confirmation, Context, Outcome
 from hcp_dr.commands.journaled_case import journaled_case
 from hcp_dr.engine.command_run import CommandRun
@@ -16,7 +17,7 @@ from hcp_dr.engine.progress import NullJournal
 from hcp_dr.engine.run import Run
 from hcp_dr.engine.step import Check, Step
 from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT
-from hcp_dr.errors import RESUME, NothingToResume, PastNoReturn, Refused
+from hcp_dr.errors import NothingToResume, PastNoReturn, Refused
 from hcp_dr.hypershift.deletion import no_return
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN, RESTORE_HOSTED_CLUSTER
@@ -26,6 +27,7 @@ from hcp_dr.procedure.by_hand import judge_backup
 from hcp_dr.procedure.resume.refill import STEP as REFILL
 
 
+@advised
 def abort(context: Context) -> Outcome:
     """Undo a relocation begun on this machine or another. Checks that the abort is allowed before it writes anything.
     Raises HcpDrError, StopRequested."""
@@ -69,7 +71,10 @@ def check_abortable(context: Context, case: Case) -> None:
 def check_before_no_return(run: Run, story: JournalState) -> None:
     """Raises PastNoReturn, NothingToResume, Refused. `run` writes into no journal."""
     if story.aborted and story.ended:
-        raise NothingToResume(reason="the relocation was aborted, and the abort is finished", todo="")
+        raise NothingToResume(
+            reason="the relocation was aborted, and the abort is finished",
+            todo="Name another BACKUP_DIR for a new relocation.",
+        )
     if story.ended and POINT_OF_NO_RETURN in story.memory.acted:
         raise PastNoReturn(
             why=f"the {story.command} has ended",
@@ -83,11 +88,11 @@ def check_before_no_return(run: Run, story: JournalState) -> None:
             what="The source was fenced by hand before hcp-dr began. Its state before the fence is unknown, so the "
             "restore of a backup made by hand cannot be aborted.",
             left="Nothing of the hosted cluster was changed by this command; the source stays fenced.",
-            todo=f"Run {RESUME} to finish the restore. To move the hosted cluster back to the source, relocate it "
-            "again afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR.",
+            todo="Run `hcp-dr resume` to finish the restore. To move the hosted cluster back to the source, relocate "
+            "it again afterwards: exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR.",
         )
     if not any(step.name in story.memory.begun for step in UNDO):
-        raise NothingToResume(reason="no step was begun that could be undone", todo="Start with `hcp-dr relocate`.")
+        raise NothingToResume(reason="no step was begun that could be undone", todo="Continue with `hcp-dr resume`.")
 
 
 def undo_all(run: Run, steps: Sequence[Step[Any]]) -> tuple[Check, ...]:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 from hcp_dr.aws.port import Bucket, HostedZone, Identity, Instances
@@ -20,9 +21,10 @@ from hcp_dr.engine.lease import Lease
 from hcp_dr.engine.process import Process, current, is_gone
 from hcp_dr.engine.progress import Progress
 from hcp_dr.engine.run import HANDS, Run
+from hcp_dr.engine.silent import AWS, CLUSTERS, SilentPort, open_or_silence
 from hcp_dr.engine.step import Check, Watch
 from hcp_dr.engine.wait import Clock, SystemClock
-from hcp_dr.errors import DONE, DONE_WITH_WARNINGS
+from hcp_dr.errors import DONE, DONE_WITH_WARNINGS, HcpDrError
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.stored import as_stored
@@ -96,6 +98,10 @@ class Folder(Archive, Protocol):
         """A warning, "" if there is none. Raises ArchiveError, JournalError if the folder is not safe to use."""
         ...
 
+    def check_room(self) -> None:
+        """Raises ArchiveError, JournalError if a new backup cannot be written here. Leaves nothing behind."""
+        ...
+
     def make(self, *, by_hand: bool = False) -> None: ...
 
     def story(self) -> JournalState | None:
@@ -144,11 +150,13 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a successful command. `checks` are the checks of this run; none of them blocks."""
+    """The result of a successful command. `checks` are the checks of this run; none of them blocks. `command` is the
+    command if the journal does not have it: it only read the state of a relocation that has ended."""
 
     story: JournalState
     folder: Folder
     checks: tuple[Check, ...]
+    command: str = ""
 
     @property
     def backup_dir(self) -> str:
@@ -216,27 +224,39 @@ class Context:
     def ports(self) -> Ports:
         """Raises UnreadableKubeconfig, SettingsError."""
         if self._ports is None:
-            connections = self.connections
-            folder = self.folder  # first: its journal has the contexts of the kubeconfigs
-            source, destination, hosted = (self._open(side) for side in ("source", "destination", "hosted"))
-            aws = connections.aws()
-            self._ports = Ports(
-                source=source,
-                destination=destination,
-                hosted=hosted,
-                bucket=aws.bucket,
-                zone=aws.zone,
-                instances=aws.instances,
-                identity=aws.identity,
-                archive=folder,
-                fresh_id=connections.fresh_id,
-                now=connections.now,
-            )
+            for error in self.open_ports().values():
+                self._ports = None
+                raise error  # the first
+        assert self._ports is not None  # noqa: S101 - opened above
         return self._ports
 
     @ports.setter
     def ports(self, ports: Ports) -> None:
         self._ports = ports
+
+    def open_ports(self) -> dict[str, HcpDrError]:
+        """Open all ports, for a survey. A port that cannot be opened is silent; returns the errors by port."""
+        errors: dict[str, HcpDrError] = {}
+        if self._ports is None:
+            connections = self.connections
+            folder = self.folder  # first: its journal has the contexts of the kubeconfigs
+            source, destination, hosted = (
+                open_or_silence(side, partial(self._open, side), errors) for side in CLUSTERS
+            )
+            aws = open_or_silence("bucket", connections.aws, errors)
+            if "bucket" in errors:
+                errors |= dict.fromkeys(AWS.values(), errors["bucket"])
+            services = {port: SilentPort(port) if port in errors else getattr(aws, port) for port in AWS.values()}
+            self._ports = Ports(
+                source=source,
+                destination=destination,
+                hosted=hosted,
+                **services,
+                archive=folder,
+                fresh_id=connections.fresh_id,
+                now=connections.now,
+            )
+        return errors
 
     def cluster(self, side: Side) -> Kubernetes:
         """A single cluster. Raises UnreadableKubeconfig."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
 from hcp_dr.commands.context import Context, Requested
 from hcp_dr.engine.lease_status import read_lease_status
 from hcp_dr.engine.peers import Stranger, account_of, known_uid, namesake, uid_of_cluster
+from hcp_dr.engine.silent import peer_of
 from hcp_dr.errors import HcpDrError, KubernetesError, SameCluster, SettingsError, UnknownHostedCluster
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
-from hcp_dr.model import Case, Ports, Side
+from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports, Side
 from hcp_dr.objects.archive import read_manifest
 from hcp_dr.objects.naming import backup_id_of
-from hcp_dr.objects.reading import dig, name_of, uid_of
+from hcp_dr.objects.reading import annotations_of, dig, name_of, uid_of
 from hcp_dr.objects.select import node_pools_of
 from hcp_dr.upstream import KUBE_SYSTEM
 
@@ -29,13 +32,40 @@ def api_hostname(hosted_cluster: Object) -> str:
     return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The case as far as the clusters answer, the errors of those that do not, by port, and a contradiction between the
+    settings and the source."""
+
+    case: Case
+    silent: Mapping[str, HcpDrError]
+    contradiction: HcpDrError | None = None
+
+    def proven(self) -> Case:
+        """The case, if it is complete. Raises SettingsError, the error of a cluster that does not answer."""
+        for error in (*self.silent.values(), self.contradiction):
+            if error is not None:
+                raise error
+        return self.case
+
+
 def discover_relocation(context: Context) -> Case:
     """The relocation that would begin now, in the context's backup folder. Raises as `discover`."""
-    backup_id = backup_id_of(context.folder.name, context.ports.fresh_id()[:6])
+    return survey_relocation(context).proven()
+
+
+def survey_relocation(context: Context) -> Found:
+    """As `discover_relocation`, also if not every cluster answers. Raises SameCluster, UnknownHostedCluster."""
+    silent = context.open_ports()
+    wrong = list({id(error): error for error in silent.values() if isinstance(error, SettingsError)}.values())
+    if wrong:
+        wrong[0].what = " ".join(error.what for error in wrong)
+        raise wrong[0]
     ports = context.ports
-    case = discover(context.requested, ports.source, ports.destination, backup_id)
-    return replace(
-        case,
+    backup_id = backup_id_of(context.folder.name, ports.fresh_id()[:6])
+    found = survey(context.requested, ports.source, ports.destination, backup_id, silent)
+    case = replace(
+        found.case,
         source_context=ports.source.context,
         destination_context=ports.destination.context,
         hosted_context=ports.hosted.context,
@@ -46,49 +76,97 @@ def discover_relocation(context: Context) -> Case:
         account=account_of(ports.identity.arn()),
         bucket_region=ports.bucket.region,
     )
+    return replace(found, case=case)
 
 
 def discover(requested: Requested, source: Kubernetes, destination: Kubernetes, backup_id: str) -> Case:
-    """Raises SameCluster, UnknownHostedCluster, SettingsError if a variable contradicts the cluster."""
-    source_uid, destination_uid = uid_of_cluster(source), uid_of_cluster(destination)
-    if source_uid == destination_uid:
-        raise SameCluster(evidence=f"namespace {KUBE_SYSTEM} has uid {source_uid} on both")
-    hosted_cluster = source.find(HOSTED_CLUSTER, requested.name, requested.namespace)
-    if hosted_cluster is None:
-        existing = [f"{i['metadata']['namespace']}/{name_of(i)}" for i in source.list(HOSTED_CLUSTER).items]
-        raise UnknownHostedCluster(
-            namespace=requested.namespace,
-            name=requested.name,
-            cluster="source",
-            server=source.server,
-            seen=f"HostedClusters there: {', '.join(existing)}." if existing else "It has no HostedCluster at all.",
-        )
-    pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, requested.namespace).items)
-    names = tuple(sorted(name_of(pool) for pool in pools))
-    fixed = all(dig(pool, "spec", "autoScaling") is None for pool in pools)
-    replicas = sum(int(dig(pool, "spec", "replicas") or 0) for pool in pools) if fixed else None
-    region = str(dig(hosted_cluster, "spec", "platform", "aws", "region") or "")
-    problem = _find_contradiction(requested, names, replicas)
-    if problem is not None:
-        raise problem
-    return Case(
+    """Raises SameCluster, UnknownHostedCluster, SettingsError if a variable contradicts the cluster, and the error of a
+    cluster that does not answer."""
+    return survey(requested, source, destination, backup_id, {}).proven()
+
+
+def survey(
+    requested: Requested, source: Kubernetes, destination: Kubernetes, backup_id: str, silent: Mapping[str, HcpDrError]
+) -> Found:
+    """Clusters that are known to be `silent` are not asked. Raises SameCluster, UnknownHostedCluster."""
+    silent = dict(silent)
+    case = Case(
         namespace=requested.namespace,
         name=requested.name,
-        infra_id=str(dig(hosted_cluster, "spec", "infraID") or ""),
-        api_hostname=api_hostname(hosted_cluster),
+        infra_id="",
+        api_hostname="",
         source=requested.source,
         destination=requested.destination,
-        node_pools=names,
-        aws_region=requested.region or region,
+        node_pools=(),
+        aws_region=requested.region or "",
         bucket=requested.bucket,
         zone_id=requested.zone_id,
         domain=requested.domain,
         backup_id=backup_id,
         part_mib=requested.part_mib,
-        source_uid=source_uid,
-        destination_uid=destination_uid,
+        source_uid=_ask("source", source, silent, uid_of_cluster),
+        destination_uid=_ask("destination", destination, silent, uid_of_cluster),
+    )
+    if case.source_uid and case.source_uid == case.destination_uid:
+        raise SameCluster(evidence=f"namespace {KUBE_SYSTEM} has uid {case.source_uid} on both")
+    if "source" in silent:
+        return Found(case, silent)
+    hosted_cluster = source.find(HOSTED_CLUSTER, requested.name, requested.namespace)
+    if hosted_cluster is None:
+        there = _ask("destination", destination, silent, partial(_find_there, requested))
+        raise _unknown(requested, source, there)
+    pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, requested.namespace).items)
+    names = tuple(sorted(name_of(pool) for pool in pools))
+    fixed = all(dig(pool, "spec", "autoScaling") is None for pool in pools)
+    replicas = sum(int(dig(pool, "spec", "replicas") or 0) for pool in pools) if fixed else None
+    case = replace(
+        case,
+        infra_id=str(dig(hosted_cluster, "spec", "infraID") or ""),
+        api_hostname=api_hostname(hosted_cluster),
+        node_pools=names,
+        aws_region=requested.region or str(dig(hosted_cluster, "spec", "platform", "aws", "region") or ""),
         hosted_cluster_uid=uid_of(hosted_cluster),
         cluster_id=str(dig(hosted_cluster, "spec", "clusterID") or ""),
+    )
+    return Found(case, silent, _find_contradiction(requested, names, replicas))
+
+
+def _ask(side: Side, cluster: Kubernetes, silent: dict[str, HcpDrError], ask: Callable[[Kubernetes], str]) -> str:
+    """ "" if the cluster does not answer, which `silent` then has."""
+    if side in silent:
+        return ""
+    try:
+        return ask(cluster)
+    except HcpDrError as error:
+        if peer_of(error) is None:
+            raise
+        silent[side] = error
+        return ""
+
+
+def _find_there(requested: Requested, destination: Kubernetes) -> str:
+    """A description of the hosted cluster on the destination, "" if it is not there."""
+    there = destination.find(HOSTED_CLUSTER, requested.name, requested.namespace)
+    if there is None:
+        return ""
+    relocation = annotations_of(there).get(RELOCATION_ANNOTATION)
+    came = f", brought there by relocation {relocation}" if relocation else ""
+    return f"It is on the destination management cluster ({destination.server}){came}."
+
+
+def _unknown(requested: Requested, source: Kubernetes, there: str) -> UnknownHostedCluster:
+    existing = [f"{i['metadata']['namespace']}/{name_of(i)}" for i in source.list(HOSTED_CLUSTER).items]
+    here = f"HostedClusters there: {', '.join(existing)}." if existing else "It has no HostedCluster at all."
+    return UnknownHostedCluster(
+        namespace=requested.namespace,
+        name=requested.name,
+        cluster="source",
+        server=source.server,
+        seen=there or here,
+        todo="If it was relocated there, nothing is left to begin: see `hcp-dr status`. To relocate it from there, "
+        "exchange MGMT_* and MGMT2_*, and name a new BACKUP_DIR."
+        if there
+        else None,
     )
 
 

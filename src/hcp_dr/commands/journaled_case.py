@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from hcp_dr.commands.begun import next_command, read_remote, unfinished
 from hcp_dr.commands.context import Context, Requested
 from hcp_dr.commands.discover import complete_case
 from hcp_dr.commands.left_as_was import NOTHING_CHANGED, ONLY_OURS_CHANGED
 from hcp_dr.engine import journal as journals
 from hcp_dr.engine.journal import FILE_NAME, JournalState
 from hcp_dr.engine.journal_lines import case_of
-from hcp_dr.engine.peers import another_cluster, check_answering, check_same_account, known_uid, other_ways
+from hcp_dr.engine.peers import check_answering, check_same_account, other_ways
 from hcp_dr.engine.progress import Progress
-from hcp_dr.engine.remote_state import RemoteState, read_remote_state
-from hcp_dr.errors import JournalError, NothingToResume, SettingsError, Unfinished
+from hcp_dr.errors import JournalError, NothingToResume, SettingsError
 from hcp_dr.hypershift.access.tls import check_accepted
 from hcp_dr.hypershift.manual_backup.folder import is_made_by_hand
 from hcp_dr.hypershift.source_loss import is_lost
-from hcp_dr.kube.port import Kubernetes
-from hcp_dr.model import Case, Side
+from hcp_dr.model import Case
 from hcp_dr.procedure import BACKUP_ONLINE
 
 
@@ -28,14 +27,20 @@ def check_usable(context: Context, *, by_hand: bool = False) -> None:
         context.on_progress(Progress("warned", "backup folder", warning))
 
 
+def check_nothing_begun_here(context: Context) -> None:
+    """In the folder. Raises Unfinished, JournalError."""
+    story = context.story
+    if story.command is not None and not story.ended:
+        raise unfinished(story, context.folder.folder)
+
+
 def check_no_unfinished_run(context: Context) -> None:
     """Raises Unfinished, JournalError if the folder already has a journal, ArchiveError if it is not safe to use."""
     check_usable(context)
+    check_nothing_begun_here(context)
     story = context.story
     if story.command is None:
         return
-    if not story.ended:
-        raise _unfinished_error(context, story)
     raise JournalError(
         path=_journal_of(context),
         reason=f"the folder holds a finished {story.command}",
@@ -45,19 +50,25 @@ def check_no_unfinished_run(context: Context) -> None:
 
 
 def known_case(context: Context, command: str) -> Case:
-    """The case of the folder's journal, for a later phase. Raises NothingToResume, Unfinished, JournalError if the
-    phase may not follow."""
-    story = context.story
-    if story.case is None:
-        raise NothingToResume(reason=f"{context.folder.folder} holds no journal")
+    """The case of the folder's journal, for a later phase; for a folder without journal, of the last relocation at
+    work on any machine. Raises NothingToResume, Unfinished, JournalError if the phase may not follow."""
     check_usable(context)
+    story, where = context.story, context.folder.folder
+    if story.case is None:
+        _check_phase(context, read_remote(context).journal(where).story, command)
+        story, where = _fetch(context, where)
+    _check_phase(context, story, command)
+    return _read_case(context, story)
+
+
+def _check_phase(context: Context, story: JournalState, command: str) -> None:
+    """Raises Unfinished, JournalError."""
     if not story.ended and story.command != command:
-        raise _unfinished_error(context, story)
+        raise unfinished(story, context.folder.folder)
     refused = _refuse_phase(story, command)
     if refused is not None:
         reason, todo = refused
         raise JournalError(path=_journal_of(context), reason=reason, left=ONLY_OURS_CHANGED, todo=todo)
-    return _read_case(context, story)
 
 
 def _refuse_phase(story: JournalState, command: str) -> tuple[str, str] | None:
@@ -65,17 +76,17 @@ def _refuse_phase(story: JournalState, command: str) -> tuple[str, str] | None:
     if story.command == BACKUP_ONLINE:
         return (
             f"it holds an online backup, of a hosted cluster that kept serving, and {command} would lose writes",
-            "Start with `hcp-dr relocate` and another BACKUP_DIR.",
+            "Name another BACKUP_DIR for a relocation.",
         )
     if command == "restore" and is_lost(story.memory):
         return (
             "it was restored while the source was lost",
-            "Continue with `hcp-dr verify`, or start with `hcp-dr relocate` and another BACKUP_DIR.",
+            "Continue with `hcp-dr verify`, or name another BACKUP_DIR for a relocation.",
         )
     if story.aborted:
         return (
             f"its relocation was aborted, and {command} would begin it again",
-            "Choose another BACKUP_DIR and start with `hcp-dr relocate` or `hcp-dr backup`.",
+            "Name another BACKUP_DIR for a new relocation.",
         )
     return None
 
@@ -98,7 +109,11 @@ def unfinished_case(context: Context) -> Case:
     case = journaled_case(context)
     story = context.story
     if story.ended:
-        raise NothingToResume(reason=f"the {story.command} in {context.folder.folder} is finished", todo="")
+        following = next_command(story)
+        raise NothingToResume(
+            reason=f"the {story.command} in {context.folder.folder} is finished",
+            todo=f"Continue with `hcp-dr {following}`." if following else "`hcp-dr report` shows what was done.",
+        )
     return case
 
 
@@ -135,29 +150,6 @@ def check_settings(requested: Requested, case: Case) -> None:
             )
 
 
-def read_remote(context: Context, backup_id: str | None = None, case: Case | None = None) -> RemoteState:
-    """The state of the relocation in both Leases and the mirror, as far as they are reachable. A management cluster is
-    not read if it is another than in the case."""
-    requested = context.requested
-
-    def cluster(side: Side) -> Kubernetes:
-        found = context.cluster(side)
-        other = another_cluster(found, case, side) if case is not None and known_uid(case, side) else None
-        if other is not None:
-            raise other.error
-        return found
-
-    return read_remote_state(
-        lambda: cluster("source"),
-        lambda: cluster("destination"),
-        context.bucket,
-        context.folder,
-        namespace=requested.namespace,
-        name=requested.name,
-        backup_id=backup_id,
-    )
-
-
 def _fetch(context: Context, where: str) -> tuple[JournalState, str]:
     mirrored = read_remote(context).journal(where)
     case = check_fits(context, mirrored.story)
@@ -182,8 +174,3 @@ def _read_case(context: Context, story: JournalState) -> Case:
 
 def _journal_of(context: Context) -> str:
     return f"{context.folder.folder}/{FILE_NAME}"
-
-
-def _unfinished_error(context: Context, story: JournalState) -> Unfinished:
-    folder = context.folder.folder
-    return Unfinished(path=folder, folder=folder, command=story.command, step=story.current or "?")

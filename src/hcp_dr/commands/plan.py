@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.commands import abort, restore_lost
+from hcp_dr.commands.backups_to_restore import advised
+from hcp_dr.commands.begun import check_nothing_begun
 from hcp_dr.commands.context import Context
 from hcp_dr.commands.discover import discover_relocation
-from hcp_dr.commands.journaled_case import journaled_case, known_case, unfinished_case
+from hcp_dr.commands.journaled_case import check_nothing_begun_here, journaled_case, known_case, unfinished_case
 from hcp_dr.commands.left_as_was import nothing_begun
 from hcp_dr.commands.restore_by_hand import is_by_hand
 from hcp_dr.engine.journal import ABORT, RESTORE_BY_HAND, RunState
@@ -37,6 +39,7 @@ class Plan:
     estimate: Estimate | None = None
 
 
+@advised
 def plan(context: Context, command: str = "", *, dns: Dns = RELEASE, source_lost: bool = False) -> Plan:
     """The plan of `relocate`, a phase, `resume` or `abort`; without a command, of `resume` if the backup folder's
     journal is unfinished, else of `relocate`. With `source_lost` the plan of `restore` while the source does not
@@ -55,7 +58,11 @@ def plan(context: Context, command: str = "", *, dns: Dns = RELEASE, source_lost
         if command == RESUME or (not command and story.command is not None and not story.ended):
             return _resume(context, unfinished_case(context))
         if command in BEGINNING or not command:
+            check_nothing_begun_here(context)
+            check_nothing_begun(context)
             return _begin(context, command or BEGINNING[0], dns)
+        if story.command is None:
+            check_nothing_begun(context)
         return _phase(context, command)
 
 

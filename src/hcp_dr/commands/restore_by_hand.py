@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 
+from hcp_dr.commands.backups_to_restore import advised
 from hcp_dr.commands.begin import journal_checks, require_preflight
 from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome
 from hcp_dr.commands.discover import discover_relocation
@@ -27,6 +28,7 @@ def is_by_hand(folder: Folder, namespace: str) -> bool:
     return folder.story() is None and is_made_by_hand(folder, namespace)
 
 
+@advised
 def restore_by_hand(context: Context) -> Outcome:
     """Asks for the hosted cluster's name if the snapshot is not proven to hold all writes. Raises HcpDrError,
     StopRequested."""

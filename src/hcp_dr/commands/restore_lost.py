@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
 
+from hcp_dr.commands.backups_to_restore import advised, check_restorable, list_newest_first
 from hcp_dr.commands.begin import journal_checks
 from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome, Requested
 from hcp_dr.commands.journaled_case import check_fits, check_usable
@@ -22,30 +23,28 @@ from hcp_dr.engine.wait import StopRequested
 from hcp_dr.errors import (
     RESUME,
     ArchiveError,
-    JournalError,
     NoBackup,
     NotRestorable,
     SameCluster,
     SettingsError,
     SourceAnswers,
-    Unfinished,
 )
 from hcp_dr.hypershift import source_loss
 from hcp_dr.hypershift.backup_objects import to_restore
 from hcp_dr.hypershift.fields import find_unknown, warn_unknown
 from hcp_dr.hypershift.identity import nonce_of
-from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import SOURCE_LOST, SourceLost
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import NAMESPACE
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.archive import Manifest, read_manifest
+from hcp_dr.objects.archive import Manifest
 from hcp_dr.procedure import RESTORE_LOST, working_steps
 from hcp_dr.procedure.resume.refill import STEP as REFILL
 from hcp_dr.upstream import KUBE_SYSTEM
 
 
+@advised
 def restore_lost(context: Context, *, reason: str) -> Outcome:
     """Restores the backup that the caller named, or else the newest one known here. The confirmation shows the lost
     data, and the nodes to fence by hand, before any change. Raises HcpDrError, StopRequested."""
@@ -144,7 +143,7 @@ def _choose(context: Context) -> tuple[Case, Manifest]:
     Raises NoBackup, NotRestorable, SettingsError."""
     skipped: list[str] = []
     refused: NotRestorable | None = None
-    folders = _list_newest_first(context, skipped)
+    folders = list_newest_first(context, skipped)
     _check_one_hosted_cluster(context.requested, folders)
     for folder in folders:
         context.choose(folder)
@@ -153,7 +152,7 @@ def _choose(context: Context) -> tuple[Case, Manifest]:
             story = context.story
             check_restorable(story, folder.folder)
             case = check_fits(context, story)
-            manifest = source_loss.check_verified(folder, story, context.ports, case)
+            manifest = source_loss.check_verified(folder, story, context.ports.bucket, case)
         except (ArchiveError, SettingsError, NotRestorable) as error:
             refused = refused or (error if isinstance(error, NotRestorable) else None)
             skipped.append(error.what)
@@ -185,27 +184,14 @@ def _check_one_hosted_cluster(wanted: Requested, folders: Sequence[Folder]) -> N
         )
 
 
-def _list_newest_first(context: Context, skipped: list[str]) -> list[Folder]:
-    dated: list[tuple[float, Folder]] = []
-    for folder in context.backups.with_snapshot():
-        try:
-            manifest, story = read_manifest(folder), folder.story() or JournalState()
-        except (ArchiveError, JournalError) as error:
-            skipped.append(error.what)
-            continue
-        if manifest is not None and manifest.snapshot is not None:
-            dated.append((source_loss.moment_of(manifest, story.memory), folder))
-    return [folder for _, folder in sorted(dated, key=lambda each: each[0], reverse=True)]
-
-
 def liveness_probes(ports: Ports, case: Case) -> tuple[LivenessProbe, ...]:
     """The endpoints that must not answer: the source's API, and the hosted API, because it would take writes."""
     return (
         LivenessProbe(
             f"the API of management cluster {case.source} answers",
             lambda: ports.source.find(NAMESPACE, KUBE_SYSTEM),
-            "Relocate without data loss: `hcp-dr relocate`, or `hcp-dr resume` for a relocation already begun. If only "
-            "the credentials fail, fix them; if another server answers in its place, remove that server.",
+            "Relocate without data loss: `hcp-dr relocate`; if a relocation is begun, its error says how to continue. "
+            "If only the credentials fail, fix them; if another server answers in its place, remove that server.",
         ),
         LivenessProbe(
             f"https://{case.api_hostname} answers, so that a control plane on {case.source} still takes writes",
@@ -230,24 +216,6 @@ def with_destination(case: Case, destination: Kubernetes) -> Case:
         destination_server=destination.server,
         destination_authority=destination.authority,
     )
-
-
-def check_restorable(story: JournalState, folder: str) -> None:
-    """Each backup may be restored once. Raises NoBackup, Unfinished, JournalError."""
-    if story.case is None or story.aborted:
-        reason = "its relocation was aborted" if story.aborted else "it has no journal"
-        raise NoBackup(object="this hosted cluster", folder=folder, reason=f"{folder} cannot be used, {reason}")
-    if story.command == RESTORE_LOST and not story.ended and is_lost(story.memory):
-        raise Unfinished(folder=folder, path=folder, command=RESTORE_LOST, step=story.current or "?")
-    if story.acted_in(POINT_OF_NO_RETURN):
-        if not story.ended:
-            raise JournalError(
-                path=folder,
-                reason="its point of no return has passed, so the destination may hold writes",
-                left="Nothing of the hosted cluster was changed by this command.",
-                todo="Finish it with `hcp-dr resume`, which continues without an unreachable source.",
-            )
-        raise NoBackup(object="this hosted cluster", folder=folder, reason=f"the one in {folder} was already restored")
 
 
 def prove_before_no_return(prove: Callable[[], None]) -> Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 
 from hcp_dr.commands import abort
+from hcp_dr.commands.backups_to_restore import advised
 from hcp_dr.commands.context import Context, Outcome
 from hcp_dr.commands.journaled_case import unfinished_case
 from hcp_dr.commands.later_phase import watches_of
 from hcp_dr.commands.restore_lost import resume_lost
+from hcp_dr.engine.check_run import journaled_checks
 from hcp_dr.engine.journal import FILE_NAME, RunState, keep
 from hcp_dr.errors import RESUME, JournalError
 from hcp_dr.hypershift.dns.handover import is_handed_over
@@ -21,10 +24,11 @@ from hcp_dr.procedure.restore.pull_images import STEP as PULL_IMAGES
 from hcp_dr.procedure.resume.refill import STEP as REFILL
 
 
+@advised
 def resume(context: Context, *, dns: Dns | None = None, pull_images: bool = True) -> Outcome:
     """Continue the unfinished command of the journal. `dns` replaces the first choice; without `pull_images` no further
-    images are pulled. If another machine continued with another command, that command is resumed. Raises HcpDrError,
-    StopRequested."""
+    images are pulled. If another machine continued with another command, that command is resumed. The result has the
+    checks of the runs before, too. Raises HcpDrError, StopRequested."""
     context.choose(context.backups.folder(new=True))
     while True:
         case = unfinished_case(context)
@@ -33,7 +37,8 @@ def resume(context: Context, *, dns: Dns | None = None, pull_images: bool = True
         else:
             outcome = _resume(context, case, dns=dns, pull_images=pull_images)
         if outcome is not None:
-            return outcome
+            before = () if outcome.story.aborted else journaled_checks(outcome.story)
+            return replace(outcome, checks=tuple(dict.fromkeys((*outcome.checks, *before))))
 
 
 def _resume(context: Context, case: Case, *, dns: Dns | None, pull_images: bool) -> Outcome | None:

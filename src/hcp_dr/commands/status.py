@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from hcp_dr.commands.backups_to_restore import advise_without_source, is_silent_source
+from hcp_dr.commands.begun import find_newest, next_command, nothing_known, read_remote, steps_of
 from hcp_dr.commands.context import Context
-from hcp_dr.commands.journaled_case import check_settings, read_remote
+from hcp_dr.commands.journaled_case import check_settings
 from hcp_dr.commands.left_as_was import nothing_begun
-from hcp_dr.engine.journal import JournalState
 from hcp_dr.engine.journal_lines import case_of
-from hcp_dr.engine.mirror import reconcile
-from hcp_dr.engine.remote_state import RemoteState
-from hcp_dr.errors import HcpDrError, JournalError, NotAuthentic, NothingToResume
+from hcp_dr.errors import NothingToResume
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
-from hcp_dr.objects.naming import bucket_prefix
-from hcp_dr.procedure import UNDO, working_steps
+from hcp_dr.procedure import BACKUP_ONLINE
 from hcp_dr.report.status import Seen
 
 
@@ -34,33 +32,22 @@ def _read_status(context: Context) -> Seen:
         check_settings(requested, case)
     backup_id = str((story.case or {}).get("backup_id")) if context.backups.is_named and story is not None else None
     remote = read_remote(context, backup_id, case)
-    newest = choose_newest(story, folder.folder, remote, bucket_prefix(requested.namespace, requested.name))
-    steps = [step.name for step in working_steps(newest.command or "")]
-    if newest.aborted:
-        steps = [step.name for step in UNDO if step.name in newest.memory.begun]
-    local_folder = folder.folder if story is not None else None
-    return Seen(newest, local_folder, newest is story, remote, steps, POINT_OF_NO_RETURN, context.connections.now())
-
-
-def choose_newest(story: JournalState | None, folder: str, remote: RemoteState, root: str) -> JournalState:
-    """The newer of the local journal and the one in the bucket. Raises NothingToResume if there is neither,
-    NotAuthentic."""
-    mirror = remote.mirror
-    local = story if story is not None and story.command is not None else None
-    if local is None and isinstance(mirror, NotAuthentic):
-        raise mirror
-    if mirror is None or isinstance(mirror, HcpDrError):
-        if local is None:
-            unread = "; ".join(f"the {place} was not read: {error.what}" for place, error in remote.unread.items())
-            search = f"the search is incomplete: {unread}" if unread else "the bucket has none for this hosted cluster"
-            raise NothingToResume(reason=f"{folder} holds no journal, and {search}".rstrip("."))
-        return local
-    if local is None:
-        return mirror.story
-    if mirror.prefix == f"{root}{(local.case or {}).get('backup_id')}":
-        try:
-            return local if reconcile(local.lines, mirror.story.lines, "") is local.lines else mirror.story
-        except JournalError:
-            return local
-    latest = [each.lines[-1].at for each in (local, mirror.story)]
-    return local if latest[0] >= latest[1] else mirror.story
+    newest = find_newest(context, story, remote)
+    silent = is_silent_source(remote.source)
+    if newest is None:
+        error = nothing_known(folder.folder, remote)
+        if silent:
+            error.remedy = f"{error.remedy} {advise_without_source(context)}"
+        raise error
+    needs_source = newest.story.command == BACKUP_ONLINE or next_command(newest.story) is not None
+    return Seen(
+        story=newest.story,
+        backup_dir=folder.folder if story is not None else None,
+        local=newest.local,
+        around=remote,
+        steps=steps_of(newest.story),
+        no_return=POINT_OF_NO_RETURN,
+        now=context.connections.now(),
+        next_command=next_command(newest.story),
+        without_source=advise_without_source(context) if silent and needs_source else "",
+    )

@@ -104,9 +104,13 @@ class CommandRun:
         self._journal.write(line, by=self._lease.me, format=FORMAT, version=__version__, **values)
         keep_in_folder(self._run.ports.archive, keys)
         self._mirror.keys = keys
-        self._run.send_mirror(now=True)
-        if not self._mirror.is_failing:
-            self._lease.record_writer(self._lease.me)
+        try:
+            self._run.send_mirror(now=True)
+            if not self._mirror.is_failing:
+                self._lease.record_writer(self._lease.me)
+        except HcpDrError as error:
+            error.begun = True
+            raise
 
     def _read_keys(self) -> Keys:
         case = self._run.case
@@ -139,9 +143,11 @@ class CommandRun:
         run = self._run
         try:
             checks = carry(run, steps)
-        except LeaseLost:
+        except LeaseLost as error:
+            error.begun = True
             raise  # another client may be writing the mirror
-        except (HcpDrError, StopRequested):
+        except (HcpDrError, StopRequested) as error:
+            error.begun = True
             with suppress(HcpDrError):
                 run.send_mirror(now=True)
             raise

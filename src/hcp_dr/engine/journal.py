@@ -239,7 +239,7 @@ def parse_journal(data: bytes, where: Path | str) -> JournalState:
             path=where,
             reason=reason,
             left="Nothing of the hosted cluster was changed by this command.",
-            todo=f"Move it away, and continue with its copy in the bucket: `hcp-dr resume --backup {where.parent}`."
+            todo="Move it away, and continue with its copy in the bucket: `hcp-dr resume`."
             if isinstance(where, Path)
             else "Continue on the machine that wrote it, or copy its folder here and pass it with --backup.",
         )

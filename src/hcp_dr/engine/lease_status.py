@@ -65,6 +65,11 @@ class LeaseStatus:
         except ValueError:
             return None
 
+    def renewed_within(self, now: float) -> bool:
+        """Whether the last renewal is younger than the duration, if both clocks are right: for display only."""
+        at = self.renewed_at
+        return at is not None and now - at < DURATION
+
     @classmethod
     def of(cls, lease: Object) -> LeaseStatus:
         spec, annotations = lease.get("spec") or {}, annotations_of(lease)

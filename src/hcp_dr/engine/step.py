@@ -314,6 +314,7 @@ class Step(Generic[Facts]):
     waits: tuple[Timeout, ...] = ()  # every possible wait
     checks: str = ""  # of a step that only reads: its proof, as a clause
     proof: bool = False  # observed again by a resume, whether or not done
+    parts: tuple[Step[Any], ...] = ()  # what can be checked if not every peer answers
     gate: Gate | None = None  # read right before its acts, after everything slow
     held_up: Callable[[Ports, Case], Wait | None] | None = None
     """Asked when the plan waits: another wait, which has to end first. The plan's waits then begin again."""

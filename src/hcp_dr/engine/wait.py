@@ -21,7 +21,9 @@ _NO_OBJECT = "metadata.name=-"
 
 
 class StopRequested(Exception):
-    """The run ended between two actions on request. The journal is complete; resume continues."""
+    """The run ended between two actions on request. `begun`: the command has begun, and resume continues it."""
+
+    begun = False
 
 
 class Clock(Protocol):

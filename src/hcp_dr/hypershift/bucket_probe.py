@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.silent import Unanswered
 from hcp_dr.engine.step import Check, Decision, DeleteObject, Do, PutObject
 from hcp_dr.errors import Forbidden
 from hcp_dr.hypershift.checks import bad_if
@@ -78,5 +79,5 @@ def _try_fetch(ports: Ports, case: Case, key: str) -> str | None:
         pods = etcd_members.ready_pods(ports.source, case)
         url = ports.bucket.presign_get(key, seconds=URL_SECONDS)
         return (etcd_members.cannot_fetch(ports.source, case, pods[0], url, CONTENT) or "") if pods else None
-    except Forbidden:
+    except (Forbidden, Unanswered):
         return None

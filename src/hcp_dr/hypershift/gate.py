@@ -188,7 +188,7 @@ def _unfenced(facts: Facts) -> FenceBroken | None:
     return FenceBroken(
         what=f"The fence on the source does not hold ({breach}): two control planes would accept writes.",
         todo=f"Stop the client that lifts it, then run {RESUME}: the source is fenced again, and a new snapshot is "
-        "taken. After `hcp-dr restore` alone, start over with a new BACKUP_DIR.",
+        "taken. After a restore in a phase of its own, run `hcp-dr abort` and start over with a new BACKUP_DIR.",
     )
 
 

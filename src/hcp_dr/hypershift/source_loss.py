@@ -6,9 +6,11 @@ No step of `restore --source-lost` makes a request to the source. hcp-dr cannot 
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterable
 from typing import NoReturn, cast
 
+from hcp_dr.aws.port import Bucket
 from hcp_dr.engine.journal import JournalState, RunState
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import HcpDrError, NoBackup, Refused
@@ -20,7 +22,7 @@ from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, RECONCILERS, WRITERS
 from hcp_dr.hypershift.state import BREACHES, FENCE, IDENTITY, NONCE, SOURCE_LOST, SourceLost
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
-from hcp_dr.model import Case, Ports
+from hcp_dr.model import Case
 from hcp_dr.objects.archive import Archive, Manifest, check_manifest, read_manifest, read_objects
 from hcp_dr.objects.moments import utc
 
@@ -63,7 +65,7 @@ def moment_of(manifest: Manifest, memory: RunState) -> float:
     return min(own, default=manifest.made_at)
 
 
-def check_verified(archive: Archive, story: JournalState, ports: Ports, case: Case) -> Manifest:
+def check_verified(archive: Archive, story: JournalState, bucket: Bucket, case: Case) -> Manifest:
     """The manifest of a backup that is complete here, with its snapshot in the bucket and an etcd that can be restored
     from it. Raises NoBackup, ArchiveError, AwsError, NotRestorable."""
     manifest = read_manifest(archive)
@@ -75,11 +77,11 @@ def check_verified(archive: Archive, story: JournalState, ports: Ports, case: Ca
     if missing:
         raise _no_backup(case, f"the journal of {archive.folder} has no {', '.join(missing)} to prove its identity")
     read_objects(archive, manifest.entries)
-    stored = find_snapshot(ports.bucket, snapshot)
+    stored = find_snapshot(bucket, snapshot)
     actual = (stored.size, stored.metadata.get("sha256")) if stored else None
     if actual != (snapshot.size, snapshot.sha256):
         problem = "is missing" if stored is None else "differs from the manifest in size or sha256"
-        raise _no_backup(case, f"{snapshot.key} in bucket {ports.bucket.name} {problem}")
+        raise _no_backup(case, f"{snapshot.key} in bucket {bucket.name} {problem}")
     refusal = Etcd(hosted_cluster_of(archive, manifest), restorable.remembered(story.memory)).refusal
     if refusal is not None:
         raise refusal
@@ -111,7 +113,7 @@ def to_fence_by_hand(case: Case, folder: str) -> str:
         f"in its NodePools and, since the HyperShift operator may be down, in HostedControlPlane "
         f"{case.control_plane_namespace}/{case.name}; scale, as far as they exist, Deployments {stopped} of "
         f"{case.control_plane_namespace} to zero, in this order, and wait until their pods are gone; then "
-        f"`hcp-dr teardown --backup {folder}`"
+        f"`{shlex.join(('hcp-dr', 'teardown', '--backup', folder))}`"
     )
 
 

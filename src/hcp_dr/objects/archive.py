@@ -50,7 +50,7 @@ _FOREIGN = (
     "make the backup again."
 )
 _INCOMPLETE = (
-    "Copy the folder from the machine that made the backup to this machine, and run `hcp-dr resume --backup` with it; "
+    "Copy the folder from the machine that made the backup to this machine, and run `hcp-dr resume` with --backup; "
     "if that folder is lost, make the backup again."
 )
 LAST_MOMENT = 253402300799.0

@@ -29,6 +29,22 @@ def api_away(story: JournalState) -> float | None:
     return round(ended[0] - began, 3) if began is not None and ended else None
 
 
+def describe_moment(story: JournalState) -> str:
+    """The state in which a stopped command leaves the hosted cluster, for the engineer who decides what to do next."""
+    memory = story.memory
+    fenced = steps.BACKUP_FENCE in memory.acted and steps.BACKUP_FENCE not in memory.undone
+    serves = steps.VERIFY_PUBLISH_API in memory.done
+    passed = story.acted_in(steps.POINT_OF_NO_RETURN)
+    return " ".join(
+        text
+        for is_true, text in (
+            (fenced and not serves, "The hosted API is unavailable until the command continues."),
+            (passed, "The point of no return is passed: abort is no longer possible."),
+        )
+        if is_true
+    )
+
+
 def to_json(story: JournalState, *, backup_dir: str, result: str, checks: Sequence[Check]) -> dict[str, Any]:
     because = {line.step: line.text("because") for line in story.of_kind("done")}
     return {

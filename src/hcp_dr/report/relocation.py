@@ -7,12 +7,15 @@ from typing import Any
 
 from hcp_dr.engine.journal import JournalState
 from hcp_dr.engine.journal_lines import Line
+from hcp_dr.hypershift.steps import BACKUP_FENCE, TEARDOWN_STOP_CONTROL_PLANE
 from hcp_dr.objects.moments import utc
 from hcp_dr.report.outcome import api_away
 
 _REMAINDERS = (
     "the backup folder contains secrets: keep it where only you can read it, or delete it",
     "the snapshot stays in the bucket until you delete it",
+)
+_AFTER_TEARDOWN = (
     "the HostedCluster's namespace stays on the source, with your Secrets and ConfigMaps: it may be shared",
 )
 
@@ -53,6 +56,7 @@ def to_json(story: JournalState, *, backup_dir: str) -> dict[str, Any]:
         "to_do": [
             *(f"{check['name']}: {check['todo']}" for check in warned if check.get("todo")),
             *_REMAINDERS,
+            *(_AFTER_TEARDOWN if TEARDOWN_STOP_CONTROL_PLANE in story.memory.done else ()),
         ],
     }
 
@@ -77,18 +81,18 @@ def _checks(story: JournalState) -> Iterator[dict[str, Any]]:
     lines = (*_last(story, "checked").values(), *_last(story, "done").values())
     for line in sorted(lines, key=lambda line: line.at):
         for check in line.checks:
-            yield {"step": line.step, "why": "", **check}
+            yield {"step": line.step, "why": "", **dict(sorted(check.items()))}
 
 
 def to_text(report: dict[str, Any]) -> str:
-    away = report["api_away_s"]
+    away, fenced = report["api_away_s"], any(step["name"] == BACKUP_FENCE for step in report["steps"])
     lines = [
         f"{report['hosted_cluster']}: {report['command']} from {report['from']} to {report['to']}: {report['state']}",
         f"began {report['began']}, ended {report['ended'] or '-'}",
         f"by hcp-dr {', '.join(report['versions']) or '(version not recorded)'}",
         f"the hosted API was unavailable for {away:.1f} s"
         if away is not None
-        else "the hosted API was never unavailable, or still is",
+        else f"the hosted API {'is unavailable, or was until the abort' if fenced else 'was never unavailable'}",
         "",
         "Checks",
     ]

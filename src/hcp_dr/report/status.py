@@ -6,18 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hcp_dr.engine.journal import JournalState
+from hcp_dr.engine.journal import JournalState, parse
 from hcp_dr.engine.lease_status import DURATION, LeaseStatus, stamp
 from hcp_dr.engine.remote_state import RemoteState
 from hcp_dr.errors import HcpDrError
-
-_FOLLOWS = {
-    "backup": "restore",
-    "restore": "verify",
-    "restore-by-hand": "verify",
-    "verify": "teardown",
-    "teardown": "finish",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +25,8 @@ class Seen:
     steps: Sequence[str]
     no_return: str
     now: float
+    next_command: str | None = None  # that continues the relocation
+    without_source: str = ""  # the advice if the source does not answer
 
 
 def to_json(seen: Seen) -> dict[str, Any]:
@@ -52,7 +46,7 @@ def to_json(seen: Seen) -> dict[str, Any]:
         "step": None if story.ended else story.current,
         "since": stamp(began[-1]) if began and not story.ended else None,
         "next": None if story.ended or not remaining else remaining[0],
-        "done": [line.step for line in story.of_kind("done") if line.step not in undone],
+        "done": list(dict.fromkeys(line.step for line in story.of_kind("done") if line.step not in undone)),
         "undone": [line.step for line in story.of_kind("undone")],
         "steps_left": 0 if story.ended else len(remaining) + bool(story.current),
         "past_point_of_no_return": story.acted_in(seen.no_return),
@@ -64,7 +58,9 @@ def to_json(seen: Seen) -> dict[str, Any]:
         "mirror": _mirror(seen),
         "lease": leases,
         "not_asked": {name: error.what for name, error in seen.around.unread.items()},
+        "next_command": f"hcp-dr {seen.next_command}" if seen.next_command else None,
         "todo": _todo(seen, leases),
+        "without_source": seen.without_source or None,
     }
 
 
@@ -84,19 +80,17 @@ def _mirror(seen: Seen) -> dict[str, Any] | None:
     mirror = seen.around.mirror
     if mirror is None or isinstance(mirror, HcpDrError) or mirror.modified is None:
         return None
-    missing = max(0, len(seen.story.lines) - len(mirror.story.lines))
+    missing = max(0, len(seen.story.lines) - len(parse(mirror.data)))
     return {"at": stamp(mirror.modified), "age_s": round(seen.now - mirror.modified, 1), "lines_behind": missing}
 
 
 def _todo(seen: Seen, leases: dict[str, dict[str, Any] | None]) -> str:
-    story, command = seen.story, seen.story.command or ""
     holders = [lease["holder"] for lease in leases.values() if lease and lease["state"] == "held"]
     if holders:
         return f"wait: {holders[0]} is at work; check again with `hcp-dr status`"
-    if not story.ended:
-        return f"hcp-dr resume{f' --backup {seen.backup_dir}' if seen.local else ''}"
-    next_command = _FOLLOWS.get(command)
-    return f"hcp-dr {next_command}" if next_command else "nothing: the command has ended"
+    if seen.next_command is not None:
+        return f"hcp-dr {seen.next_command}"
+    return f"nothing: the {seen.story.command} has ended; `hcp-dr report` has the details, and work left to do by hand"
 
 
 def to_text(value: dict[str, Any], now: float) -> str:
@@ -127,6 +121,8 @@ def to_text(value: dict[str, Any], now: float) -> str:
         add("not read", f"{name}: {error}")
     add("backup id", str(value["backup_id"]))
     add("do now", value["todo"])
+    if value["without_source"]:
+        add("or", value["without_source"])
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from hcp_dr.commands import backup_online, journaled_case
+from hcp_dr.commands import backup_online, begun
 from hcp_dr.commands.abort import abort
 from hcp_dr.commands.backup import backup
 from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome, Requested, exit_code_of
@@ -139,6 +139,9 @@ class MemoryFolder:
         del by_hand
         return ""
 
+    def check_room(self) -> None:
+        """Memory has room."""
+
     def make(self, *, by_hand: bool = False) -> None:
         """The folder always exists."""
 
@@ -176,6 +179,9 @@ class _Reached:
 
     def check_usable(self, *, by_hand: bool = False) -> str:
         return self.kept.check_usable(by_hand=by_hand)
+
+    def check_room(self) -> None:
+        self.kept.check_room()
 
     def make(self, *, by_hand: bool = False) -> None:
         self.kept.make(by_hand=by_hand)
@@ -375,7 +381,7 @@ class Operator:
 
     def around(self) -> RemoteState:
         """Read the remote state of the relocation."""
-        return journaled_case.read_remote(self.context())
+        return begun.read_remote(self.context())
 
     # State that outlives a process
 

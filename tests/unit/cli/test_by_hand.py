@@ -92,11 +92,11 @@ def test_a_folder_that_people_left_open_is_told_and_keeps_its_mode(hcp: Hcp, mad
     assert stat.S_IMODE(made.stat().st_mode) == 0o755
 
 
-@pytest.mark.usefixtures("doubtful", "made")
-def test_what_follows_is_said_and_the_lease_is_given_back(hcp: Hcp) -> None:
+@pytest.mark.usefixtures("doubtful")
+def test_what_follows_is_said_and_the_lease_is_given_back(hcp: Hcp, made: Path) -> None:
     assert hcp("restore", "--yes").code == 1
     told = json.loads(hcp("status", "-o", "json").out)
-    assert (told["command"], told["todo"]) == ("restore-by-hand", "hcp-dr verify")
+    assert (told["command"], told["todo"]) == ("restore-by-hand", f"hcp-dr verify --backup {made}")
     assert told["lease"]["source"]["state"] == "free"
 
 
@@ -107,5 +107,5 @@ def test_a_plan_of_it_is_one_of_the_restore_by_hand(hcp: Hcp) -> None:
 
 
 def test_a_folder_without_objects_is_no_backup(hcp: Hcp, folder: Path) -> None:
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     assert hcp("restore").code == 57

@@ -159,7 +159,7 @@ def test_resume_elsewhere_fetches_the_journal_and_goes_on(hcp: Hcp, stopped: str
     assert story.memory.values.get("seen") == "yes"
     assert world.source.objects[LEASE]["spec"]["holderIdentity"] == ""
     assert status(hcp)["state"] == "ended"
-    assert status(hcp)["todo"] == "hcp-dr restore"
+    assert status(hcp)["todo"] == f"hcp-dr restore --backup {moved}"
 
 
 @pytest.mark.usefixtures("stopped")

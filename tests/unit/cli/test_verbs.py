@@ -317,7 +317,9 @@ def test_what_stopped_goes_on_where_it_was(hcp: Hcp, monkeypatch: pytest.MonkeyP
     for words in (["backup", "--yes"], ["teardown", "--yes"]):
         again = hcp(*words)
         assert again.code == 56, words
-        assert "contains the journal of an unfinished backup (next: backup.two)" in again.paragraph
+        assert "is not finished: its backup has not ended (begun " in again.paragraph
+        assert "it is at backup.two, 1 steps left" in again.paragraph
+        assert f"`hcp-dr resume --backup {folder}`, or undo it with `hcp-dr abort --backup {folder}`" in again.paragraph
 
     status = json.loads(hcp("status", "-o", "json").out)
     assert (status["state"], status["step"], status["done"]) == ("unfinished", "backup.two", ["backup.one"])
@@ -461,7 +463,7 @@ def test_an_abort_that_stopped_goes_on_as_an_abort(hcp: Hcp, monkeypatch: pytest
     assert hcp("abort", "--yes").code == 70
     status = json.loads(hcp("status", "-o", "json").out)
     assert (status["command"], status["state"], status["step"]) == ("abort", "unfinished", "verify.one")
-    assert "contains the journal of an unfinished abort" in hcp("teardown", "--yes").paragraph
+    assert "its abort has not ended" in hcp("teardown", "--yes").paragraph
     monkeypatch.setattr(abort, "IN_SERVICE", (toy("verify.one"),))
     resumed = hcp("resume")
     assert resumed.code == 0, resumed.err

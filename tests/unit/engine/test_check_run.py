@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hcp_dr.engine.check_run import accept_checks, refusal_of, run_checks
+from hcp_dr.engine.check_run import accept_checks, refusal_of
 from hcp_dr.engine.step import Check, Do, Done, PutObject, Step
 from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT
 from hcp_dr.errors import (
@@ -18,7 +18,7 @@ from hcp_dr.errors import (
     UnknownHostedCluster,
 )
 from hcp_dr.hypershift.checks import verdict
-from tests.unit.engine.toys import Table, step
+from tests.unit.engine.toys import Table, checked, step
 
 GOOD, ODD = Check("good", "ok", "fine"), Check("odd", "warning", "strange")
 BAD, DARK = Check("bad", "blocked", "broken"), Check("dark", "unknown", "unseen")
@@ -40,24 +40,24 @@ REFUSED = BucketRefused(service="S3", operation="PutObject", object="backups", r
 
 def test_all_findings_of_all_steps_come_back() -> None:
     steps = [finding(GOOD, BAD), finding(ODD), finding(DARK, GOOD)]
-    assert run_checks(Table().run(), steps) == (GOOD, BAD, ODD, DARK, GOOD)
+    assert checked(Table().run(), steps) == (GOOD, BAD, ODD, DARK, GOOD)
 
 
 def test_a_step_that_cannot_look_is_one_unknown_check() -> None:
-    checks = run_checks(Table().run(), [finding(BAD), failing(REFUSED), finding(GOOD)])
+    checks = checked(Table().run(), [finding(BAD), failing(REFUSED), finding(GOOD)])
     unknown = Check("preflight.broken", "unknown", REFUSED.what, "the check could not run", REFUSED.next)
     assert checks == (BAD, unknown, GOOD)
 
 
 def test_the_only_thing_that_stops_keeps_its_own_exit_code() -> None:
     with pytest.raises(BucketRefused) as caught:
-        run_checks(Table().run(), [finding(GOOD, ODD), failing(REFUSED), finding(GOOD)])
+        checked(Table().run(), [finding(GOOD, ODD), failing(REFUSED), finding(GOOD)])
     assert caught.value is REFUSED
 
 
 def test_two_things_that_stop_are_told_together() -> None:
     unknown = UnknownHostedCluster(namespace="n", name="x", cluster="source", server="s", seen="")
-    checks = run_checks(Table().run(), [failing(REFUSED), failing(unknown, "preflight.other")])
+    checks = checked(Table().run(), [failing(REFUSED), failing(unknown, "preflight.other")])
     assert [check.name for check in checks] == ["preflight.broken", "preflight.other"]
 
 
@@ -65,7 +65,7 @@ def test_a_passing_error_is_borne_as_everywhere() -> None:
     table = Table()
     error = ClusterUnreachable(cluster="source", verb="get", object="x", reason="gone")
     with pytest.raises(ClusterUnreachable):
-        run_checks(table.run(), [failing(error)])
+        checked(table.run(), [failing(error)])
     assert table.clock.seconds == FIRST_ANSWER_TIMEOUT
 
 
@@ -75,7 +75,7 @@ def test_what_preflight_writes_it_writes_through_the_loop() -> None:
         lambda there: verdict([GOOD]) if there else Do((PutObject("probe", b""),)),
         lambda ports, *_: ports.bucket.head("probe"),
     )
-    assert run_checks(table.run(), [probing]) == (GOOD,)
+    assert checked(table.run(), [probing]) == (GOOD,)
     assert table.world.written == [("put", "probe", b"", {})]
 
 
@@ -84,7 +84,7 @@ def test_nothing_that_is_no_error_of_ours_is_swallowed() -> None:
         raise KeyError("a bug")
 
     with pytest.raises(KeyError):
-        run_checks(Table().run(), [step(lambda _: Done(""), broken)])
+        checked(Table().run(), [step(lambda _: Done(""), broken)])
 
 
 def test_blocked_and_unknown_stop_and_a_warning_does_not() -> None:
@@ -99,20 +99,20 @@ MAY = Check("may", "blocked", "strange", acceptable=True)
 
 
 def test_an_accepted_check_does_not_stop() -> None:
-    checks = run_checks(Table().run(), [finding(GOOD, MAY)], {"may": "I know"})
+    checks = checked(Table().run(), [finding(GOOD, MAY)], {"may": "I know"})
     assert checks == (GOOD, replace(MAY, accepted="I know"))
     assert refusal_of(checks) is None
 
 
 def test_what_needs_no_acceptance_may_be_named() -> None:
     """The same command again, after the trouble has gone."""
-    assert run_checks(Table().run(), [finding(GOOD, ODD)], {"good": "I know", "odd": "I know"}) == (GOOD, ODD)
+    assert checked(Table().run(), [finding(GOOD, ODD)], {"good": "I know", "odd": "I know"}) == (GOOD, ODD)
 
 
 @pytest.mark.parametrize("name", ["bad", "other"])
 def test_only_what_is_acceptable_is_accepted(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        run_checks(Table().run(), [finding(GOOD, BAD, MAY)], {name: "I know", "may": "I know"})
+        checked(Table().run(), [finding(GOOD, BAD, MAY)], {name: "I know", "may": "I know"})
     assert caught.value.what.startswith(f"--ignore-check {name}: ")
     assert caught.value.next == "Overridable here: may."
 
@@ -126,4 +126,4 @@ def test_nothing_to_accept_is_said() -> None:
 def test_a_check_that_could_not_be_made_is_not_taken_for_an_unknown_name() -> None:
     """The step that would have made it could not look: that is what is to be told."""
     with pytest.raises(BucketRefused):
-        run_checks(Table().run(), [finding(GOOD), failing(REFUSED)], {"may": "I know"})
+        checked(Table().run(), [finding(GOOD), failing(REFUSED)], {"may": "I know"})

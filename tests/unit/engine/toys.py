@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
 from typing import Any
 
+from hcp_dr.engine.check_run import NOTHING, run_checks
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.progress import NullJournal, Progress
 from hcp_dr.engine.run import Run
-from hcp_dr.engine.step import Create, Decision, Patch, Step, WatchTarget
+from hcp_dr.engine.step import Check, Create, Decision, Patch, Step, WatchTarget
+from hcp_dr.errors import CannotMigrate
 from hcp_dr.kube.resources import CONFIG_MAP
 from hcp_dr.model import Ports
 from tests.ports import CASE, World
@@ -60,6 +62,14 @@ class Log(NullJournal):
     @property
     def story(self) -> list[str]:
         return [line["line"] for line in self.lines]
+
+
+def checked(run: Run, steps: Sequence[Step[Any]], reasons: Mapping[str, str] = NOTHING) -> tuple[Check, ...]:
+    """The checks; raises the error of the only problem."""
+    findings = run_checks(run, steps, reasons)
+    if findings.error is not None and not isinstance(findings.error, CannotMigrate):
+        raise findings.error
+    return findings.checks
 
 
 @dataclass

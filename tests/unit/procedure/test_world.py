@@ -3,25 +3,24 @@ it, without a single write, and without a word about the neighbour."""
 
 from __future__ import annotations
 
-from hcp_dr.engine.check_run import run_checks
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.planner import plan_step
 from hcp_dr.hypershift import inventory
 from hcp_dr.objects.archive import page
 from hcp_dr.objects.reading import name_of
 from hcp_dr.procedure import PREFLIGHT, RELOCATE
-from tests.unit.engine.toys import Table
+from tests.unit.engine.toys import Table, checked
 from tests.world import CASE, reads, relocatable
 
 
 def test_preflight_finds_nothing_against_it() -> None:
     world = relocatable()
-    checks = run_checks(Table(world).run(), PREFLIGHT)
+    checks = checked(Table(world).run(), PREFLIGHT)
     assert [check for check in checks if check.verdict != "ok"] == []
 
 
 def test_each_check_has_a_name_of_its_own_by_which_it_can_be_accepted() -> None:
-    names = [check.name for check in run_checks(Table(relocatable()).run(), PREFLIGHT)]
+    names = [check.name for check in checked(Table(relocatable()).run(), PREFLIGHT)]
     assert len(names) > 60
     assert len(set(names)) == len(names)
 
@@ -29,7 +28,7 @@ def test_each_check_has_a_name_of_its_own_by_which_it_can_be_accepted() -> None:
 def test_preflight_writes_one_probe_and_deletes_it() -> None:
     """I9."""
     world = relocatable()
-    run_checks(Table(world).run(), PREFLIGHT)
+    checked(Table(world).run(), PREFLIGHT)
     key = f"{CASE.key_prefix}/probe"
     assert world.bucket.asked == [("put", key, b"probe", {}), ("delete", key)]
     [command] = [call for call in world.written if call not in world.bucket.asked and not reads(call)]

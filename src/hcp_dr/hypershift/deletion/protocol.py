@@ -136,7 +136,7 @@ class Guard:
                 NotProven(
                     what=f"Refusing to delete anything from the source: not verified: {lacking}.",
                     left=NOT_TORN_DOWN,
-                    todo=f"Run `hcp-dr verify`; when it passes, run {RESUME}.",
+                    todo=f"Run {RESUME}: it proves the destination again first.",
                 )
             )
         return dangerous_alive("source", self.alive, self.claim)

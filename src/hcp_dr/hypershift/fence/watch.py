@@ -196,8 +196,8 @@ def _close(facts: Facts) -> Decision:
     error = FenceBroken(
         what=f"The snapshot is void: {last.what}" + (f" (time {count})." if count > 1 else "."),
         left="The source is fenced again, so the hosted API is down; nothing of it runs on the destination.",
-        todo=f"Stop the client that lifts the fence. Then run {RESUME}; after `hcp-dr restore` alone, start over with "
-        "a new BACKUP_DIR.",
+        todo=f"Stop the client that lifts the fence. Then run {RESUME}. After a restore in a phase of its own, run "
+        "`hcp-dr abort` and start over with a new BACKUP_DIR.",
     )
     return Do((closed, Invalidate(facts.done, _VOID_VALUES, error, again=count % RESTARTS_AT_MOST != 0)))
 

@@ -48,7 +48,7 @@ def plan(facts: Facts) -> Decision:
             "warning",
             f"left on: {', '.join(protected)}",
             "the source was lost, and a returning source may terminate these instances",
-            "when the source is back, fence the source by hand, run `hcp-dr teardown`, then this command again. If the "
+            "when the source is back, fence the source by hand, run `hcp-dr teardown`, then `hcp-dr finish`. If the "
             "source will never return, for each instance: "
             "aws ec2 modify-instance-attribute --no-disable-api-termination --instance-id ID",
         )

@@ -92,9 +92,9 @@ def _machine_of(aws_machine: Object) -> str:
 def checks(facts: Facts) -> tuple[Check, ...]:
     results = [
         *facts.probe.checks(),
-        _check_credentials(facts),
+        _check_credentials(facts.probe, lasts=facts.lasts),
         _check_url(facts),
-        _check_zone(facts),
+        _check_zone(facts.zone_domain, facts.domain),
         _check_api_record(facts),
         _check_foreign_records(facts),
         _check_machines(facts),
@@ -116,23 +116,23 @@ def checks(facts: Facts) -> tuple[Check, ...]:
     return tuple(results)
 
 
-def _check_credentials(facts: Facts) -> Check:
+def _check_credentials(probe: Probe, *, lasts: bool | None) -> Check:
     """A presigned URL expires with the session of the signer (rule C8)."""
     name, hours = "credentials", f"{NEEDED_SECONDS // 3600} hours"
     why = "the restore URL expires with this session, and no later step can run"
-    if facts.lasts is None:
+    if lasts is None:
         return Check(
             name,
             "warning",
-            f"{facts.probe.caller} is a session with an unknown end",
+            f"{probe.caller} is a session with an unknown end",
             why,
             f"check that the session is valid for {hours} more, or log in again before the start",
         )
     return bad_if(
-        facts.lasts is False,
+        lasts is False,
         name,
-        f"{facts.probe.caller} {'expires' if facts.lasts is False else 'is valid for more than'} "
-        f"{f'in less than {hours}' if facts.lasts is False else hours}",
+        f"{probe.caller} {'expires' if lasts is False else 'is valid for more than'} "
+        f"{f'in less than {hours}' if lasts is False else hours}",
         why,
         "log in again, or use the keys of an IAM user; accept this check if the relocation takes less time",
         acceptable=True,
@@ -152,16 +152,16 @@ def _check_url(facts: Facts) -> Check:
     return Check("restore_url", "ok", f"{facts.url_length} of {URL_LIMIT} characters; {life}")
 
 
-def _check_zone(facts: Facts) -> Check:
-    if not under(facts.domain, facts.zone_domain):
+def _check_zone(zone_domain: str, domain: str) -> Check:
+    if not under(domain, zone_domain):
         return Check(
             "zone",
             "blocked",
-            f"the zone is {facts.zone_domain}, the domain {facts.domain}",
+            f"the zone is {zone_domain}, the domain {domain}",
             "the API's records are not in this zone",
             "correct AWS_ZONE_ID or EXTERNAL_DNS_DOMAIN",
         )
-    seen = f"{facts.zone_domain} is readable; write access was not tested: external-dns of both sides writes the zone"
+    seen = f"{zone_domain} is readable; write access was not tested: external-dns of both sides writes the zone"
     return Check("zone", "ok", seen)
 
 
@@ -253,4 +253,36 @@ def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(facts, probe=facts.probe.after())
 
 
-STEP = Step(name="preflight.aws", documented="-", observe=observe, plan=plan, afterwards=afterwards)
+@dataclass(frozen=True, slots=True)
+class BucketFacts:
+    """The bucket and the credentials alone."""
+
+    probe: Probe
+    lasts: bool | None
+
+
+def _observe_bucket(ports: Ports, case: Case, memory: RunState) -> BucketFacts:
+    return BucketFacts(read_probe(ports, case, memory), ports.identity.lasts(NEEDED_SECONDS))
+
+
+def _plan_bucket(facts: BucketFacts) -> Decision:
+    return facts.probe.next() or verdict((*facts.probe.checks(), _check_credentials(facts.probe, lasts=facts.lasts)))
+
+
+def _observe_zone(ports: Ports, case: Case, memory: RunState) -> tuple[str, str]:
+    return ports.zone.domain(), case.domain
+
+
+def _plan_zone(domains: tuple[str, str]) -> Decision:
+    return verdict((_check_zone(*domains),))
+
+
+_NAME = "preflight.aws"
+STEP = Step(
+    name=_NAME,
+    documented="-",
+    observe=observe,
+    plan=plan,
+    afterwards=afterwards,
+    parts=(Step(_NAME, "-", _observe_bucket, _plan_bucket), Step(_NAME, "-", _observe_zone, _plan_zone)),
+)

@@ -3,7 +3,7 @@ permissions of the given credentials, and the destination's equipment for the co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
@@ -322,6 +322,38 @@ def plan(facts: Facts) -> Decision:
     return verdict(checks(facts))
 
 
-STEP = Step(name="preflight.capability", documented="-", observe=observe, plan=plan)
+def _observe_cluster(side: Side) -> Callable[[Ports, Case, RunState], ClusterFacts]:
+    def observe_cluster(ports: Ports, case: Case, memory: RunState) -> ClusterFacts:
+        return _read_cluster(ports, case, side, _carried(ports.source) if side == "source" else ())
+
+    return observe_cluster
+
+
+def _plan_cluster(cluster: ClusterFacts) -> Decision:
+    """What a cluster shows without the other. The source decides which versions the destination needs."""
+    found = _check_cluster(cluster, Facts((cluster,), "", {}, keeps_documents=False))
+    return verdict(check for check in found if check.name != "versions.destination")
+
+
+def _observe_inside(ports: Ports, case: Case, memory: RunState) -> tuple[str, ...]:
+    return denied(ports.hosted, "hosted", case.namespace, case.name)
+
+
+def _plan_inside(denied_verbs: tuple[str, ...]) -> Decision:
+    return verdict((_check_permissions("hosted", denied_verbs),))
+
+
+_NAME = "preflight.capability"
+_SIDES: tuple[Side, ...] = ("source", "destination")
+STEP = Step(
+    name=_NAME,
+    documented="-",
+    observe=observe,
+    plan=plan,
+    parts=(
+        *(Step(_NAME, "-", _observe_cluster(side), _plan_cluster) for side in _SIDES),
+        Step(_NAME, "-", _observe_inside, _plan_inside),
+    ),
+)
 FROM_OUTSIDE = replace(STEP, observe=observe_from_outside)
 """For a hosted cluster behind a fence."""

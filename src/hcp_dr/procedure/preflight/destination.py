@@ -164,4 +164,30 @@ def plan(facts: Facts) -> Decision:
     return verdict(checks(facts))
 
 
-STEP = Step(name="preflight.destination", documented="-", observe=observe, plan=plan)
+def _observe_there(ports: Ports, case: Case, memory: RunState) -> Facts:
+    """What the destination alone shows."""
+    shared = ports.destination.find(NAMESPACE, case.namespace)
+    return Facts(
+        version="",
+        supported=(),
+        namespace=case.control_plane_namespace,
+        existing_namespace=_describe_namespace(ports.destination.find(NAMESPACE, case.control_plane_namespace)),
+        shared_deleting=shared is not None and is_deleting(shared),
+        existing_node_pools=(),
+        foreign_inputs=(),
+    )
+
+
+def _plan_there(facts: Facts) -> Decision:
+    alone = ("destination.namespace", "destination.shared_namespace")
+    return verdict(check for check in checks(facts) if check.name in alone)
+
+
+_NAME = "preflight.destination"
+STEP = Step(
+    name=_NAME,
+    documented="-",
+    observe=observe,
+    plan=plan,
+    parts=(Step(_NAME, "-", _observe_there, _plan_there),),
+)

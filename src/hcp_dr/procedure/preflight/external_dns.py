@@ -3,7 +3,8 @@ that the hostname can move. A hosted cluster without this setup cannot be migrat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
@@ -29,7 +30,7 @@ class Facts:
     unseen: tuple[tuple[Side, str], ...] = ()  # names that the external-dns of a side would not see, and why
 
 
-def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
+def _read_hostnames(ports: Ports, case: Case) -> tuple[tuple[str, str, str], ...]:
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     services = {entry.get("service"): entry for entry in dig(hosted_cluster, "spec", "services") or ()}
     hostnames = []
@@ -38,21 +39,17 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         kind = str(strategy.get("type") or "")
         field = kind[:1].lower() + kind[1:]
         hostnames.append((service, kind, str(dig(strategy, field, "hostname") or "")))
+    return tuple(hostnames)
+
+
+def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     sides = (read_external_dns(ports.source, "source"), read_external_dns(ports.destination, "destination"))
-    own, names = case.control_plane_namespace, fixed_names(hosted_cluster)
-    # the destination publishes the same objects, with the same labels and annotations
-    published = [item for kind in (ROUTE, SERVICE) for item in ports.source.list(kind, own).items]
     return Facts(
         sides=sides,
         domain=case.domain,
         dns=memory.get(DNS) or RELEASE,
-        hostnames=tuple(hostnames),
-        unseen=tuple(
-            (side.side, text)
-            for side in sides
-            if side.there
-            for text in (*unseen_names(side, names, case.zone_id), *unseen_objects(side, published, names))
-        ),
+        hostnames=_read_hostnames(ports, case),
+        unseen=_read_unseen(ports, case, sides),
     )
 
 
@@ -162,4 +159,33 @@ def plan(facts: Facts) -> Decision:
     return verdict(checks(facts))
 
 
-STEP = Step(name="preflight.external_dns", documented="8.6 note", observe=observe, plan=plan)
+def _read_unseen(ports: Ports, case: Case, sides: Iterable[ExternalDns]) -> tuple[tuple[Side, str], ...]:
+    """The destination publishes the same objects as the source, with the same labels and annotations."""
+    names = fixed_names(ports.source.get(HOSTED_CLUSTER, case.name, case.namespace))
+    published = [i for kind in (ROUTE, SERVICE) for i in ports.source.list(kind, case.control_plane_namespace).items]
+    return tuple(
+        (side.side, text)
+        for side in sides
+        if side.there
+        for text in (*unseen_names(side, names, case.zone_id), *unseen_objects(side, published, names))
+    )
+
+
+def _observe_side(side: Side) -> Callable[[Ports, Case, RunState], Facts]:
+    def observe_side(ports: Ports, case: Case, memory: RunState) -> Facts:
+        external_dns = read_external_dns(ports.cluster(side), side)
+        is_source = side == "source"
+        return Facts(
+            sides=(external_dns,),
+            domain=case.domain,
+            dns=memory.get(DNS) or RELEASE,
+            hostnames=_read_hostnames(ports, case) if is_source else (),
+            unseen=_read_unseen(ports, case, (external_dns,)) if is_source else (),
+        )
+
+    return observe_side
+
+
+_WHOLE = Step(name="preflight.external_dns", documented="8.6 note", observe=observe, plan=plan)
+_SIDES: tuple[Side, ...] = ("source", "destination")
+STEP = replace(_WHOLE, parts=tuple(replace(_WHOLE, observe=_observe_side(side)) for side in _SIDES))

@@ -3,8 +3,8 @@ no deletion, scaling, rollout or upgrade in progress."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
@@ -15,7 +15,7 @@ from hcp_dr.hypershift.etcd.alarms import check_alarms, read_alarms
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.machines.rollout import rolling
 from hcp_dr.hypershift.pause_owner import describe_pause_owner
-from hcp_dr.kube.port import Object
+from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import (
     AWS_MACHINE,
     CLUSTER,
@@ -57,6 +57,27 @@ class Facts:
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
+    inside = (n for n in ports.hosted.list(NODE).items if condition(n, "Ready") != "True")
+    there = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
+    hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
+    return replace(
+        observe_source(ports, case, memory),
+        custom=read_custom_name(ports, case, hosted_cluster),
+        nodes_not_ready=tuple(name_of(node) for node in inside),
+        on_destination=there is not None,
+        sharers=(*_find_sharers(ports.source, case), *_find_sharers(ports.destination, case)),
+    )
+
+
+def _find_sharers(cluster: Kubernetes, case: Case) -> Iterator[str]:
+    for item in cluster.list(HOSTED_CLUSTER).items:
+        same = control_plane_namespace(namespace_of(item) or "", name_of(item)) == case.control_plane_namespace
+        if same and (namespace_of(item), name_of(item)) != (case.namespace, case.name):
+            yield f"{namespace_of(item)}/{name_of(item)}"
+
+
+def observe_source(ports: Ports, case: Case, memory: RunState) -> Facts:
+    """What the source alone shows."""
     source, own = ports.source, case.control_plane_namespace
     hosted_cluster, probe = restorable.probe_restore(source, case)
     pools = node_pools_of(hosted_cluster, source.list(NODE_POOL, case.namespace).items)
@@ -83,18 +104,11 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         machines=len(machines),
         without_node=tuple(name_of(item) for item in machines if not dig(item, "status", "nodeRef", "name")),
         rolling=tuple(f"{name_of(pool)} ({kind})" for pool in pools for kind in rolling(pool)),
-        nodes_not_ready=tuple(name_of(n) for n in ports.hosted.list(NODE).items if condition(n, "Ready") != "True"),
-        on_destination=ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace) is not None,
-        sharers=tuple(
-            f"{namespace_of(item)}/{name_of(item)}"
-            for cluster in (source, ports.destination)
-            for item in cluster.list(HOSTED_CLUSTER).items
-            if control_plane_namespace(namespace_of(item) or "", name_of(item)) == own
-            and (namespace_of(item), name_of(item)) != (case.namespace, case.name)
-        ),
+        nodes_not_ready=(),
+        on_destination=False,
+        sharers=(),
         own=own,
         alarms=read_alarms(source, case),
-        custom=read_custom_name(ports, case, hosted_cluster),
         upgrading=upgrade(hosted_cluster),
     )
 
@@ -237,4 +251,16 @@ def plan(facts: Facts) -> Decision:
     return verdict(checks(facts))
 
 
-STEP = Step(name="preflight.hosted_cluster", documented="-", observe=observe, plan=plan)
+def _plan_source(facts: Facts) -> Decision:
+    state = (check for check in _check_state(facts) if check.name != "nodes_ready")
+    return verdict((*_check_kind(facts), *state))
+
+
+_NAME = "preflight.hosted_cluster"
+STEP = Step(
+    name=_NAME,
+    documented="-",
+    observe=observe,
+    plan=plan,
+    parts=(Step(_NAME, "-", observe_source, _plan_source),),
+)

@@ -205,7 +205,7 @@ def _check_snapshot(facts: Facts) -> SnapshotDoubtful | None:
         return SnapshotDoubtful(
             what=f"The snapshot in the manifest belongs to fence {snapshot.fence}, but the source's fence is "
             f"{facts.fence_id}: writes in between would be lost.",
-            todo="Start over with `hcp-dr backup` or `hcp-dr relocate` and a new BACKUP_DIR.",
+            todo="Run `hcp-dr abort`, and start over with a new BACKUP_DIR.",
         )
     fault = facts.tried.fault(snapshot.size) if facts.tried else None
     if fault:

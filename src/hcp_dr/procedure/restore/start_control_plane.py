@@ -141,7 +141,8 @@ def plan(facts: Facts) -> Decision:
             FenceBroken(
                 what=f"The fence on the source is broken ({breach}): two control planes would accept writes.",
                 todo=f"Stop the client that lifted the fence, then run {RESUME} to fence the source again and to take "
-                "a new snapshot. After `hcp-dr restore` alone, start over with a new BACKUP_DIR.",
+                "a new snapshot. After a restore in a phase of its own, run `hcp-dr abort` and start over with a new "
+                "BACKUP_DIR.",
             )
         )
     if facts.void:
@@ -149,7 +150,7 @@ def plan(facts: Facts) -> Decision:
             SnapshotDoubtful(
                 what="The backup's snapshot is void: the snapshot does not belong to the present fence on the source.",
                 left=f"The HostedCluster stays paused on the destination. {_describe_fence(facts)}".rstrip(),
-                todo="Start over with `hcp-dr backup` or `hcp-dr relocate` and a new BACKUP_DIR.",
+                todo="Run `hcp-dr abort`, and start over with a new BACKUP_DIR.",
             )
         )
     paused = _is_paused(hosted_cluster)
