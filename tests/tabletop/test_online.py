@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hcp_dr.engine.lease_status import stamp
+from hcp_dr.engine.progress import Progress
 from hcp_dr.errors import ClusterUnreachable, LeaseHeld, Unfinished
 from hcp_dr.kube import resources as r
 from hcp_dr.model import Case
@@ -13,7 +14,7 @@ from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending, Operator
 from tests.tabletop.scene import Scene, scene
-from tests.tabletop.test_dangers import Killed, just_before, scale, sides, stopped
+from tests.tabletop.test_dangers import Killed, scale, sides, stopped
 
 ETCD_FOLDER = "/var/lib/data/"
 
@@ -129,9 +130,17 @@ def test_none_is_taken_while_somebody_is_at_work() -> None:
         late.append(taken(here, "laptop")[1].error)
         here.world.hooks = hooks
 
+    class Heard(list[Progress]):
+        """Between two requests: a hook of a request keeps other threads from asking."""
+
+        def append(self, event: Progress) -> None:
+            super().append(event)
+            if (event.kind, event.step) == ("begin", "backup.export_objects"):
+                second()
+
     first = Operator(here.world)
     here.operator = first
-    just_before(here, "backup.export_objects", second)
+    first.told = Heard()
     assert first.back_up_online().error is None
     assert [type(error) for error in late] == [LeaseHeld]
 

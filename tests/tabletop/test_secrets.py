@@ -56,7 +56,7 @@ def planted(*shapes: Shape) -> Scene:
     """In every Secret of both namespaces, in a Route, in the specs, in annotations, in the keys of AWS."""
     here = scene(*shapes)
     here.world.cloud.storage.keys = Keys(f"AKIA{MARK}", f"{MARK}-aws", f"{MARK}-session")
-    there = source(here)
+    there = here.world.sides[0].client(manager="kubectl-edit")
     for namespace in ("clusters", OWN):
         for item in there.list(r.SECRET, namespace).items:
             if item["metadata"]["name"] == "shop-seen":  # the observer's
@@ -66,7 +66,10 @@ def planted(*shapes: Shape) -> Scene:
             there.patch(r.SECRET, item["metadata"]["name"], namespace, body)
     annotations = {APPLIED: LAST, "example.com/token": f"{MARK}-annotation"}
     there.patch(r.HOSTED_CLUSTER, "shop", "clusters", {"metadata": {"annotations": annotations}, "spec": SPEC})
-    there.create(r.ROUTE, ROUTE)
+    plane = there.get(r.HOSTED_CONTROL_PLANE, "shop", OWN)
+    head = {"apiVersion": plane["apiVersion"], "kind": plane["kind"], "name": "shop", "uid": plane["metadata"]["uid"]}
+    metadata = {**ROUTE["metadata"], "ownerReferences": [head]}
+    there.create(r.ROUTE, {**ROUTE, "metadata": metadata})
     _plant_beside(here)
     here.world.clock.spend(5)
     return here
@@ -75,7 +78,7 @@ def planted(*shapes: Shape) -> Scene:
 def _plant_beside(here: Scene) -> None:
     """In what the operators are given, and in what hcp-dr reads of them."""
     for side in here.world.sides:
-        there = side.client(manager="somebody")
+        there = side.client(manager="kubectl-edit")
         [dns] = [item for item in there.list(r.DEPLOYMENT, None).items if "external-dns" in item["metadata"]["name"]]
         [container] = dns["spec"]["template"]["spec"]["containers"]
         more = [{"name": "AWS_SECRET_ACCESS_KEY", "value": f"{MARK}-env"}]

@@ -19,14 +19,17 @@ def unknown_fields(value: Any, known: Collection[str], path: str = "") -> Iterat
             yield from unknown_fields(inner, known, inner_path)
 
 
-def dropped_fields(value: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
+def dropped_fields(value: Any, schema: Any, path: str = "") -> Iterator[str]:
     """The topmost fields that the schema (openAPIV3Schema of a CustomResourceDefinition) does not have. A part with
     x-kubernetes-preserve-unknown-fields keeps them, but not those of its known fields."""
+    if not isinstance(schema, Mapping):
+        return
     if isinstance(value, list):
         for item in value:
             yield from dropped_fields(item, schema.get("items") or {}, path)
         return
-    properties, more = schema.get("properties") or {}, schema.get("additionalProperties")
+    properties, more = schema.get("properties"), schema.get("additionalProperties")
+    properties = properties if isinstance(properties, Mapping) else {}
     kept = more or schema.get("x-kubernetes-preserve-unknown-fields")
     for name, inner in _children(value):
         inner_path = f"{path}.{name}" if path else name
