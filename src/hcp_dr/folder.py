@@ -96,7 +96,10 @@ class BackupFolder:
 
     def read(self, path: str) -> bytes | None:
         with self._translate_errors(path):
-            return disk.read(self.path, path)
+            try:
+                return disk.read(self.path, path)
+            except NotADirectoryError:
+                return None
 
     def write(self, path: str, text: str) -> None:
         with self._translate_errors(path, todo=f"Make the folder writable, free space on its disk, then run {RESUME}."):

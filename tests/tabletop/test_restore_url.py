@@ -169,7 +169,7 @@ def killed_at_each(here: Scene) -> list[Scene]:
 
 def test_killed_at_any_moment_it_is_moved_once_and_never_lost() -> None:
     left = killed_at_each(scene())
-    assert len(left) == 6, "before and after the mirror, the copy and the deletion"
+    assert len(left) == 10, "before and after the mirror, its mark in both Leases, the copy and the deletion"
     for each in left:
         url = url_of(each)
         assert each.operator.resume().error is None

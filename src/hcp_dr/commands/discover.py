@@ -9,7 +9,7 @@ from functools import partial
 from hcp_dr.commands.context import Context, Requested
 from hcp_dr.engine.lease_status import read_lease_status
 from hcp_dr.engine.peers import Stranger, account_of, known_uid, namesake, uid_of_cluster
-from hcp_dr.engine.silent import peer_of
+from hcp_dr.engine.silent import Unanswered, peer_of
 from hcp_dr.errors import HcpDrError, KubernetesError, SameCluster, SettingsError, UnknownHostedCluster
 from hcp_dr.hypershift.backup_objects import is_ours
 from hcp_dr.kube.port import Kubernetes, Object
@@ -64,6 +64,15 @@ def survey_relocation(context: Context) -> Found:
     ports = context.ports
     backup_id = backup_id_of(context.folder.name, ports.fresh_id()[:6])
     found = survey(context.requested, ports.source, ports.destination, backup_id, silent)
+    account = ""
+    try:
+        account = account_of(ports.identity.arn())
+    except Unanswered:
+        pass  # its error is among the silent
+    except HcpDrError as error:
+        if peer_of(error) != "identity":
+            raise
+        found = replace(found, silent={**found.silent, "identity": error})
     case = replace(
         found.case,
         source_context=ports.source.context,
@@ -73,7 +82,7 @@ def survey_relocation(context: Context) -> Found:
         destination_server=ports.destination.server,
         source_authority=ports.source.authority,
         destination_authority=ports.destination.authority,
-        account=account_of(ports.identity.arn()),
+        account=account,
         bucket_region=ports.bucket.region,
     )
     return replace(found, case=case)

@@ -12,7 +12,15 @@ from hcp_dr.model import Ports, Side
 CLUSTERS: tuple[Side, ...] = ("source", "destination", "hosted")
 AWS = {"S3": "bucket", "Route53": "zone", "EC2": "instances", "STS": "identity"}
 """The ports by the name of their service in errors."""
-_UNOPENED = {"name": "", "server": "(unknown)", "context": "", "unverified": "", "zone_id": "", "region": ""}
+_UNOPENED = {
+    "name": "",
+    "server": "(unknown)",
+    "context": "",
+    "unverified": "",
+    "authority": "",
+    "zone_id": "",
+    "region": "",
+}
 
 
 class Unanswered(Exception):
