@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hcp_dr.kube import resources
+from hcp_dr.kube.port import Resource
+
 
 @dataclass(frozen=True, slots=True)
 class _Type:
@@ -44,13 +47,16 @@ _TYPES: Mapping[str, _Type] = {
     **dict.fromkeys(("containerStatuses", "initContainerStatuses", "volumes", "webhooks", "spec.services"), _MAPPINGS),
     **dict.fromkeys(("finalizers", "command", "args", "status.storedVersions"), _TEXTS),
     **dict.fromkeys(("labels", "annotations", "matchLabels", "nodeSelector"), _TEXTS_BY_NAME),
-    **dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "kind", "apiVersion", "type"), _TEXT),
+    **dict.fromkeys(("name", "namespace", "resourceVersion", "kind", "apiVersion", "type"), _TEXT),
+    **dict.fromkeys(("metadata.uid", "ownerReferences.uid"), _TEXT),
     **dict.fromkeys(("deletionTimestamp", "hostname", "clusterName", "clusterID", "infraID", "providerID"), _TEXT),
     **dict.fromkeys(("pausedUntil", "serviceAccountName", "nodeName", "phase"), _TEXT),
     **dict.fromkeys(("replicas", "generation", "observedGeneration", "readyReplicas", "updatedReplicas"), _NUMBER),
     **dict.fromkeys(("availableReplicas", "restartCount"), _NUMBER),
 }
 _DATA_KINDS = ("Secret", "ConfigMap")
+_KINDS = frozenset(each.kind for each in vars(resources).values() if isinstance(each, Resource))
+"""Only their fields are read. A kind of an add-on may have fields of the same names, of any type."""
 _OPAQUE = frozenset({"managedFields", "annotations", "labels", "matchLabels", "openAPIV3Schema", "configuration"})
 """Fields below these have names of their own."""
 
@@ -66,7 +72,9 @@ def find_fault(item: Mapping[str, Any], *, named: bool = True) -> str | None:
     for name, expected in (("data", data), ("binaryData", data), ("status", _MAPPING)):
         if item.get(name) is not None and not expected.is_right(item[name]):
             return f"{name} is not {expected.words}"
-    return next(_faults({name: value for name, value in item.items() if name != "data"}, "", ""), None)
+    kind = item.get("kind")
+    read = item if not isinstance(kind, str) or kind in _KINDS else {"metadata": metadata}
+    return next(_faults({name: value for name, value in read.items() if name != "data"}, "", ""), None)
 
 
 def _faults(value: Mapping[str, Any], parent: str, path: str) -> Iterator[str]:
