@@ -43,7 +43,7 @@ _TYPES: Mapping[str, _Type] = {
     "status.allocatable": _MAPPING,
     **dict.fromkeys(("spec", "spec.template", "spec.selector", "spec.platform", "aws", "spec.networking"), _MAPPING),
     **dict.fromkeys(("persistentVolume", "servicePublishingStrategy", "loadBalancer", "spec.configuration"), _MAPPING),
-    **dict.fromkeys(("conditions", "containers", "initContainers", "ownerReferences", "env"), _MAPPINGS),
+    **dict.fromkeys(("status.conditions", "containers", "initContainers", "ownerReferences", "env"), _MAPPINGS),
     **dict.fromkeys(("containerStatuses", "initContainerStatuses", "volumes", "webhooks", "spec.services"), _MAPPINGS),
     **dict.fromkeys(("finalizers", "command", "args", "status.storedVersions"), _TEXTS),
     **dict.fromkeys(("labels", "annotations", "matchLabels", "nodeSelector"), _TEXTS_BY_NAME),
