@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -133,7 +134,7 @@ def test_trouble_needs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     here = restricted(Shape.THREE_POOLS)
     own = here.world.residents[NAME].names.control_plane_namespace
     first, second = (side.client() for side in here.world.sides)
-    found = second.get(r.DEPLOYMENT, "external-dns", "hypershift")
+    found = copy.deepcopy(second.get(r.DEPLOYMENT, "external-dns", "hypershift"))  # the world is shared
     [container] = found["spec"]["template"]["spec"]["containers"]
     container["args"] = [*(each for each in container["args"] if "cache" not in each), "--txt-cache-interval=1h"]
     second.replace(r.DEPLOYMENT, found)

@@ -82,9 +82,12 @@ def _plant_beside(here: Scene) -> None:
         [dns] = [item for item in there.list(r.DEPLOYMENT, None).items if "external-dns" in item["metadata"]["name"]]
         [container] = dns["spec"]["template"]["spec"]["containers"]
         more = [{"name": "AWS_SECRET_ACCESS_KEY", "value": f"{MARK}-env"}]
-        container["env"] = [*container.get("env", []), *more]
-        container["args"] = [*container["args"], f"--txt-encrypt-aes-key={MARK}-argument"]
-        patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
+        planted = {
+            **container,
+            "env": [*container.get("env", []), *more],
+            "args": [*container["args"], f"--txt-encrypt-aes-key={MARK}-argument"],
+        }
+        patch = {"spec": {"template": {"spec": {"containers": [planted]}}}}
         there.patch(r.DEPLOYMENT, dns["metadata"]["name"], dns["metadata"]["namespace"], patch)
         annotation = {"metadata": {"annotations": {"example.com/password": f"{MARK}-beside"}}}
         for resource, namespace in (
