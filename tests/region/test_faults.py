@@ -113,7 +113,7 @@ def test_a_source_that_dies_and_comes_back_and_an_s3_that_is_away(hosted: Hosted
         assert "external-dns on the source" in said
         assert re.search(r"`hcp-dr resume .*--dns takeover[^`]*`", said), said
     eventually(lambda: external_dns_ready(layout), 30, "the source's external-dns is Ready again")
-    assert here.run("resume").code == errors.DONE
+    assert here.run("resume").code in (errors.DONE, errors.DONE_WITH_WARNINGS)
 
     assert identities(hosted) == nodes
     assert running(hosted) == instances

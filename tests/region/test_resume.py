@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from hcp_dr.errors import DONE
+from hcp_dr.errors import DONE, DONE_WITH_WARNINGS
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE
 from hcp_dr_lab.drill import region as drill
@@ -33,7 +33,7 @@ def test_killed_in_every_phase_it_ends_as_if_it_never_was(hosted: Hosted) -> Non
     here.killed(("relocate", "--yes"), "step", DEADLY[0])
     for step in DEADLY[1:]:
         here.killed(("resume",), "step", step)
-    assert here.run("resume").code == DONE
+    assert here.run("resume").code in (DONE, DONE_WITH_WARNINGS)
 
     assert here.story().ended
     assert identities(hosted) == nodes
