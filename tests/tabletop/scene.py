@@ -14,6 +14,7 @@ from hcp_dr.engine.lease_status import MIRRORED_ANNOTATION
 from hcp_dr.hypershift.etcd import restorable
 from hcp_dr.kube import resources as r
 from hcp_dr_lab.ground.layout import BUCKET
+from hcp_dr_lab.ground.releases import NEWEST, Releases
 from hcp_dr_lab.hosted import shapes
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.hosted.shapes import Shape
@@ -25,6 +26,7 @@ from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import NAME, World
 
 SETTLE = 12.0
+NEWEST_ON_BOTH: Releases = (NEWEST, NEWEST)
 
 
 @dataclass(slots=True)
@@ -45,8 +47,9 @@ class Scene:
         return self.observed.verdict()
 
 
-def scene(*asked: Shape) -> Scene:
-    world = observed(shapes.options(frozenset(asked))).clone()
+def scene(*asked: Shape, releases: Releases = NEWEST_ON_BOTH) -> Scene:
+    options = shapes.at_release(shapes.options(frozenset(asked)), releases)
+    world = observed(options, releases).clone()
     return Scene(world, Operator(world), asked)
 
 
@@ -111,8 +114,8 @@ def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @cache
-def observed(options: Options) -> World:
+def observed(options: Options, releases: Releases = NEWEST_ON_BOTH) -> World:
     """Nobody's own: clone it."""
-    world = World.prepared(options)
+    world = World.prepared(options, releases=releases)
     Observation(world, NAME, source=1, pace=EASY).begin()
     return world

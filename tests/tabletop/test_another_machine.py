@@ -27,7 +27,7 @@ from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Operator
 from hcp_dr_lab.tabletop.world import World
 from tests.tabletop.scene import SETTLE, Scene, keys_of, put, scene, unchecked
-from tests.tabletop.test_dangers import Killed, just_before, sides, stop_before, stopped
+from tests.tabletop.test_dangers import Killed, just_before, kill, sides, stop_before, stopped
 from tests.tabletop.test_interruption import some_kills
 
 LEASE = "hcp-dr-clusters-shop"
@@ -142,10 +142,6 @@ def test_the_point_of_no_return_is_known_elsewhere_before_it_is_passed() -> None
         here.operator.relocate()
     here.world.hooks.clear()
     assert elsewhere(here.world).around().journal("").story.acted_in("restore.start_control_plane")
-
-
-def kill() -> None:
-    raise Killed
 
 
 def test_journals_that_forked_are_refused() -> None:

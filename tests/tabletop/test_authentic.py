@@ -25,7 +25,7 @@ from tests.ports import MemoryArchive
 from tests.tabletop.scene import Scene, forget_the_key, keys_of, mirror_key, put, scene
 from tests.tabletop.test_abort import counted
 from tests.tabletop.test_another_machine import assert_whole, elsewhere
-from tests.tabletop.test_dangers import Killed, just_before, sides, stop_before, stopped
+from tests.tabletop.test_dangers import Killed, just_before, kill, sides, stop_before, stopped
 from tests.tabletop.test_source_lost import assert_alive, backed_up, die
 
 SECRET = "hcp-dr-clusters-shop"
@@ -327,10 +327,6 @@ def stop_again(here: Scene, step: str) -> None:
     with pytest.raises(Killed):
         here.operator.resume()
     here.world.hooks.clear()
-
-
-def kill() -> None:
-    raise Killed
 
 
 def test_a_secret_without_a_key_is_told_and_left_as_it_is() -> None:

@@ -10,11 +10,7 @@ from hcp_dr.engine.journal_lines import Line
 from hcp_dr.errors import DONE, JournalError, NothingToResume, Unfinished
 from hcp_dr_lab.tabletop.operator import Operator
 from tests.tabletop.scene import Scene, forget_the_key, mirror_key, put, scene
-from tests.tabletop.test_dangers import Killed, just_before
-
-
-def kill() -> None:
-    raise Killed
+from tests.tabletop.test_dangers import Killed, just_before, kill
 
 
 def written(here: Scene) -> list[str]:

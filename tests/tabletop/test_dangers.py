@@ -33,6 +33,10 @@ class Killed(BaseException):
     """The product's process is gone."""
 
 
+def kill() -> None:
+    raise Killed
+
+
 def sides(here: Scene) -> tuple[Kubernetes, Kubernetes]:
     """Source and destination as somebody with kubectl reaches them."""
     first, second = here.world.sides

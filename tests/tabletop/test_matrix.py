@@ -28,15 +28,11 @@ from hcp_dr_lab.tabletop.world import NAME
 from tests.tabletop.by_hand import Hands
 from tests.tabletop.scene import SETTLE, Scene, scene, twin
 from tests.tabletop.test_abort import harm
-from tests.tabletop.test_dangers import Killed, just_before
+from tests.tabletop.test_dangers import Killed, just_before, kill
 
 OWN = "clusters-shop"
 Way = Callable[[Scene], Ending]
 SHAPES: tuple[tuple[Shape, ...], ...] = ((), *((shape,) for shape in Shape))
-
-
-def kill() -> None:
-    raise Killed
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending, Operator
 from tests.tabletop.scene import Scene, scene
-from tests.tabletop.test_dangers import Killed, scale, sides, stopped
+from tests.tabletop.test_dangers import Killed, kill, scale, sides, stopped
 
 ETCD_FOLDER = "/var/lib/data/"
 
@@ -76,10 +76,6 @@ def files_in_etcd(here: Scene) -> list[str]:
     source = here.operator.ports().source
     completed = source.execute("clusters-shop", "etcd-0", "etcd", ["/bin/bash", "-c", f"ls {ETCD_FOLDER}"])
     return [name for name in completed.stdout.decode().split() if name.startswith("snapshot")]
-
-
-def kill() -> None:
-    raise Killed
 
 
 def test_one_that_was_killed_goes_on_or_is_followed_by_another() -> None:

@@ -13,8 +13,7 @@ from hcp_dr.errors import NoBackup, NothingToResume, PastNoReturn
 from hcp_dr.model import Dns
 from hcp_dr_lab.hosted.shapes import Shape
 from tests.tabletop.scene import scene
-from tests.tabletop.test_commands import kill
-from tests.tabletop.test_dangers import Killed, just_before
+from tests.tabletop.test_dangers import Killed, just_before, kill
 
 
 def performed(story: JournalState) -> dict[str, list[str]]:

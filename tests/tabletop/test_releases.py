@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,16 +11,11 @@ from hcp_dr.errors import DONE, CannotMigrate, Refused
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr_lab.ground.releases import RELEASES, Releases
-from hcp_dr_lab.hosted import shapes
-from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.hosted.shapes import Shape
-from hcp_dr_lab.observer.tabletop import EASY, Observation
-from hcp_dr_lab.tabletop.operator import Operator
-from hcp_dr_lab.tabletop.world import NAME, World
 from tests.tabletop.by_hand import Hands
-from tests.tabletop.scene import Scene
+from tests.tabletop.scene import scene
 from tests.tabletop.test_by_hand import restored
-from tests.tabletop.test_dangers import Killed, just_before
+from tests.tabletop.test_dangers import Killed, just_before, kill
 from tests.tabletop.test_source_lost import die
 
 NO_URL_RESTORE = "4.21"
@@ -32,26 +26,9 @@ NEWER_STORED = ("5.1", "4.22")
 """The destination does not serve the version that the source stores."""
 
 
-def running(releases: Releases, *asked: Shape) -> Scene:
-    options = shapes.at_release(shapes.options(frozenset(asked)), releases)
-    world = observed(options, releases).clone()
-    return Scene(world, Operator(world), asked)
-
-
-@cache
-def observed(options: Options, releases: Releases) -> World:
-    world = World.prepared(options, releases=releases)
-    Observation(world, NAME, source=1, pace=EASY).begin()
-    return world
-
-
-def kill() -> None:
-    raise Killed
-
-
 @pytest.mark.parametrize("releases", [*SAME, *PAIRS], ids=" to ".join)
 def test_a_relocation_between_releases(releases: Releases) -> None:
-    here = running(releases)
+    here = scene(releases=releases)
     ending = here.operator.relocate()
     assert ending.error is None
     assert here.verdict().reasons == ()
@@ -60,7 +37,7 @@ def test_a_relocation_between_releases(releases: Releases) -> None:
 @pytest.mark.parametrize("releases", [("4.16", "4.20"), ("5.0", "5.1")], ids=" to ".join)
 @pytest.mark.parametrize("shape", [Shape.THREE_POOLS, Shape.REFERENCES])
 def test_a_relocation_of_a_harder_shape_between_releases(releases: Releases, shape: Shape) -> None:
-    here = running(releases, shape)
+    here = scene(shape, releases=releases)
     assert here.operator.relocate().error is None
     assert here.verdict().reasons == ()
 
@@ -68,7 +45,7 @@ def test_a_relocation_of_a_harder_shape_between_releases(releases: Releases, sha
 @pytest.mark.parametrize("releases", [("4.16", "4.17"), ("5.0", "5.1")], ids=" to ".join)
 @pytest.mark.parametrize("step", ["backup.pause", "restore.adopt_machines", "teardown.cluster"])
 def test_a_relocation_killed_and_resumed_between_releases(releases: Releases, step: str) -> None:
-    here = running(releases)
+    here = scene(releases=releases)
     just_before(here, step, kill)
     with pytest.raises(Killed):
         here.operator.relocate()
@@ -81,7 +58,7 @@ def test_a_relocation_killed_and_resumed_between_releases(releases: Releases, st
 @pytest.mark.parametrize("step", ["backup.export_objects", "restore.start_control_plane"])
 def test_an_abort_between_releases(releases: Releases, step: str) -> None:
     """On the destination the machine objects are removed while its operator is stopped, and converts nothing."""
-    here = running(releases)
+    here = scene(releases=releases)
     before = machinery(here.world.sides[0].client(), releases[0])
     just_before(here, step, kill)
     with pytest.raises(Killed):
@@ -106,7 +83,7 @@ def machinery(cluster: Kubernetes, release: str) -> dict[str, bool]:
 
 
 def test_the_objects_travel_as_the_source_stores_them() -> None:
-    here = running(("5.0", "5.1"))
+    here = scene(releases=("5.0", "5.1"))
     assert here.operator.backup().error is None
     manifest = json.loads(here.operator.files["manifest.json"])
     versions = {entry["api_version"] for entry in manifest["entries"] if entry["kind"] == "Machine"}
@@ -114,7 +91,7 @@ def test_the_objects_travel_as_the_source_stores_them() -> None:
 
 
 def test_a_pair_without_a_version_in_common_is_refused_with_the_version() -> None:
-    here = running(NEWER_STORED)
+    here = scene(releases=NEWER_STORED)
     ending = here.operator.relocate()
     assert isinstance(ending.error, CannotMigrate)
     [check] = [check for check in ending.checks if check.name == "versions.destination"]
@@ -123,7 +100,7 @@ def test_a_pair_without_a_version_in_common_is_refused_with_the_version() -> Non
 
 def test_a_backup_in_a_version_that_the_destination_lacks_is_not_restored() -> None:
     """No preflight of this pair was made while the source lived."""
-    here = running(NEWER_STORED)
+    here = scene(releases=NEWER_STORED)
     assert here.operator.back_up_online().error is None
     die(here)
     error = here.operator.restore_lost().error
@@ -134,7 +111,7 @@ def test_a_backup_in_a_version_that_the_destination_lacks_is_not_restored() -> N
 
 @pytest.mark.parametrize("releases", [("4.18", "4.20"), ("5.0", "5.0")], ids=" to ".join)
 def test_a_lost_source_is_restored_between_releases(releases: Releases) -> None:
-    here = running(releases)
+    here = scene(releases=releases)
     assert here.operator.back_up_online().error is None
     die(here)
     assert here.operator.restore_lost().error is None
@@ -143,7 +120,7 @@ def test_a_lost_source_is_restored_between_releases(releases: Releases) -> None:
 @pytest.mark.parametrize("releases", [("4.18", "4.20"), ("5.0", "5.1")], ids=" to ".join)
 def test_a_backup_made_by_hand_is_restored_between_releases(releases: Releases) -> None:
     """`kubectl get` on 5.0 saves the preferred version, which is not the stored version."""
-    here = running(releases)
+    here = scene(releases=releases)
     hands = Hands(here.world)
     hands.backup()
     ending = restored(here, hands)

@@ -21,7 +21,7 @@ from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending
 from tests.tabletop.by_hand import Hands
 from tests.tabletop.scene import Scene, forget_the_key, scene, unchecked, unguarded
-from tests.tabletop.test_dangers import Killed, just_before
+from tests.tabletop.test_dangers import Killed, just_before, kill
 from tests.tabletop.test_source_lost import die
 
 OWN, JUDGE = "clusters-shop", "backup.judge_etcd"
@@ -153,10 +153,6 @@ def forget(here: Scene) -> None:
         if item.key.endswith("journal.jsonl"):
             bucket.delete(item.key)
     forget_the_key(here.world)
-
-
-def kill() -> None:
-    raise Killed
 
 
 @every_refused

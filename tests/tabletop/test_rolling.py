@@ -11,11 +11,8 @@ from hcp_dr.upstream import PAUSED_ANNOTATION
 from hcp_dr_lab.ground.releases import RELEASES, Releases
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.tabletop.cluster import Management
-from tests.tabletop.scene import Scene, scene
+from tests.tabletop.scene import NEWEST_ON_BOTH, Scene, scene
 from tests.tabletop.test_dangers import just_before
-from tests.tabletop.test_releases import running
-
-NEWEST = ("5.1", "5.1")
 
 
 def test_an_operator_of_another_build_would_roll_and_gets_no_machine() -> None:
@@ -63,7 +60,7 @@ def test_the_input_that_makes_a_pool_roll_is_named_and_its_content_is_not() -> N
 @pytest.mark.parametrize("releases", [("4.16", "4.16"), ("5.0", "5.0")], ids=" to ".join)
 def test_an_operator_that_would_roll_is_believed_in_each_release(releases: Releases) -> None:
     """An operator before 4.17 sets the condition only if the pool would roll."""
-    here = running(releases)
+    here = scene(releases=releases)
     destination = here.world.sides[1].client()
     operator = destination.get(r.DEPLOYMENT, "operator", "hypershift")
     [container] = operator["spec"]["template"]["spec"]["containers"]
@@ -82,10 +79,10 @@ def test_an_operator_that_would_roll_is_believed_in_each_release(releases: Relea
     assert here.verdict().reasons == ()
 
 
-@pytest.mark.parametrize("releases", [NEWEST, ("4.17", "4.17")], ids=" to ".join)
+@pytest.mark.parametrize("releases", [NEWEST_ON_BOTH, ("4.17", "4.17")], ids=" to ".join)
 def test_another_machine_template_is_seen_before_any_machine_is_let_go(releases: Releases) -> None:
     """The operator computes the template's name in the call that writes it, after the NodePool is un-paused."""
-    here = running(releases)
+    here = scene(releases=releases)
     destination = here.world.sides[1]
     before = templates(here, 0, releases)
     former: list[str] = []

@@ -29,7 +29,7 @@ from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.operator import Ending, Operator
 from hcp_dr_lab.tabletop.world import World
 from tests.tabletop.scene import Scene, scene
-from tests.tabletop.test_dangers import Killed, just_before
+from tests.tabletop.test_dangers import Killed, just_before, kill
 from tests.tabletop.test_interruption import Left, some
 from tests.tabletop.test_takeover import of_shop, zone
 
@@ -247,10 +247,6 @@ def test_without_a_backup_there_is_none() -> None:
     here = scene()
     here.world.die(here.world.sides[0])
     assert isinstance(here.operator.restore_lost().error, NoBackup)
-
-
-def kill() -> None:
-    raise Killed
 
 
 def test_one_that_passed_the_point_of_no_return_is_resumed_and_not_restored_again() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 from hcp_dr.aws.port import Bucket
 from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, JournalError, NotFound
 from hcp_dr.kube.port import Object, PatchBody, Resource
+from hcp_dr.objects.difference import patched
 from hcp_dr.objects.naming import bucket_prefix
 
 
@@ -59,7 +60,7 @@ class BucketLease:
         stored = self.find(resource, name, namespace)
         if stored is None:
             raise NotFound(object=self._object, cluster="lost source", verb="patch")
-        body = _merge_patch(stored, changed)
+        body = patched(stored, changed)
         try:
             return _with_version(body, self._put(body, if_etag=version))
         except AwsConflict as error:
@@ -94,16 +95,3 @@ def _parse(data: bytes) -> Object | None:
 
 def _with_version(body: Object, etag: str) -> Object:
     return {**body, "metadata": {**body["metadata"], "resourceVersion": etag}}
-
-
-def _merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7386."""
-    if not isinstance(patch, Mapping):
-        return patch
-    result = dict(target) if isinstance(target, Mapping) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = _merge_patch(result.get(key), value)
-    return result

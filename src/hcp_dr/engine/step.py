@@ -326,20 +326,24 @@ class Step(Generic[Facts]):
         return self.name.partition(".")[0]
 
 
+def _nothing_to_report(_: RunState) -> tuple[Check, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Watch(Generic[Facts]):
     """A condition that must stay true while other steps run: from when one of the steps `after` is done until `until`
     is done.
 
     `alarm` describes a violation, None while there is none; then `page` is carried out like a step. `describe` reports
-    the result afterwards, from the journal alone.
+    the result afterwards, from the journal alone; by default there is nothing to report.
     """
 
     page: Step[Facts]
     after: tuple[str, ...]
     until: str
     alarm: Callable[[Facts], str | None]
-    describe: Callable[[RunState], tuple[Check, ...]]
+    describe: Callable[[RunState], tuple[Check, ...]] = _nothing_to_report
 
     def in_force(self, memory: RunState) -> bool:
         return not memory.done.isdisjoint(self.after) and self.until not in memory.done

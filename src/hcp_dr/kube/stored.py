@@ -25,7 +25,7 @@ _BY_BODY = frozenset({"create", "replace"})
 
 def as_stored(cluster: Kubernetes) -> Kubernetes:
     """The same cluster. Its definitions are read once, at the first request for a kind of Cluster API."""
-    return cast("Kubernetes", _AsStored(cluster))
+    return cast("Kubernetes", AsStored(cluster))
 
 
 def stored_version(cluster: Kubernetes, resource: Resource) -> str:
@@ -52,7 +52,9 @@ def in_version_of(resource: Resource, body: Object) -> Resource:
     return replace(resource, version=version) if version else resource
 
 
-class _AsStored:
+class AsStored:
+    """Implements hcp_dr.kube.port.Kubernetes over another implementation of it."""
+
     def __init__(self, cluster: Kubernetes) -> None:
         self._cluster = cluster
         self._stored: dict[str, Resource] = {}
@@ -62,12 +64,13 @@ class _AsStored:
             raise AttributeError(name)
         method = getattr(self._cluster, name)
         if name in _BY_RESOURCE:
-            return _with(method, lambda resource, _: self._resolve(resource))
+            return _with(method, lambda resource, _: self.resolve(resource))
         if name in _BY_BODY:
             return _with(method, in_version_of)
         return method
 
-    def _resolve(self, resource: Resource) -> Resource:
+    def resolve(self, resource: Resource) -> Resource:
+        """The resource in the version that is requested."""
         if resource.group != CONVERTED_GROUP or resource.pinned:
             return resource
         if resource.plural not in self._stored:

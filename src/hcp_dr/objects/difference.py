@@ -21,6 +21,19 @@ def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
     return patch
 
 
+def patched(target: Any, patch: Any) -> Any:
+    """The value after a merge patch (RFC 7386)."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = patched(result.get(key), value)
+    return result
+
+
 def lacks(actual: Any, wanted: Any) -> bool:
     """Whether `actual` differs from `wanted` in a field of `wanted`. Additional fields, such as defaults, are
     ignored."""

@@ -8,20 +8,20 @@ from dataclasses import replace
 from typing import Any, cast
 
 from hcp_dr.kube.port import Kubernetes, Listing, Object, PatchBody, Resource
-from hcp_dr.kube.stored import as_stored, stored_version
-from hcp_dr.objects.difference import merge_patch
+from hcp_dr.kube.stored import AsStored
+from hcp_dr.objects.difference import merge_patch, patched
 from hcp_dr_lab.standin.conversion import GROUP, converted
 
 
 def in_newest(cluster: Kubernetes) -> Kubernetes:
     """The same cluster, with the kinds of Cluster API in the version of the resource that is requested."""
-    return cast("Kubernetes", _InNewest(as_stored(cluster)))
+    return cast("Kubernetes", _InNewest(AsStored(cluster)))
 
 
 class _InNewest:
-    def __init__(self, cluster: Kubernetes) -> None:
-        self._cluster = cluster
-        self._stored: dict[Resource, str] = {}
+    def __init__(self, stored: AsStored) -> None:
+        self._stored = stored
+        self._cluster = cast("Kubernetes", stored)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # a copy in the making has no cluster yet
@@ -45,41 +45,17 @@ class _InNewest:
             yield replace(event, object=self._newest(resource, event.object)) if known else event
 
     def create(self, resource: Resource, body: Object) -> Object:
-        return self._newest(resource, self._cluster.create(resource, self._as_stored(resource, body)))
+        sent = converted(body, self._stored.resolve(resource).api_version) if resource.group == GROUP else body
+        return self._newest(resource, self._cluster.create(resource, sent))
 
-    def patch(
-        self,
-        resource: Resource,
-        name: str,
-        namespace: str | None,
-        patch: PatchBody,
-        *,
-        subresource: str | None = None,
-    ) -> Object:
+    def patch(self, resource: Resource, name: str, namespace: str | None, patch: PatchBody, **keywords: Any) -> Object:
         sent = patch
         if resource.group == GROUP and isinstance(patch, dict) and set(patch) - {"metadata"}:
             before = self._cluster.get(resource, name, namespace)
-            wanted = merged(self._newest(resource, before), patch)
+            wanted = patched(self._newest(resource, before), patch)
             sent = merge_patch(before, converted(wanted, before["apiVersion"]))
             sent.setdefault("metadata", {})["resourceVersion"] = wanted["metadata"]["resourceVersion"]
-        found = self._cluster.patch(resource, name, namespace, sent, subresource=subresource)
-        return self._newest(resource, found)
+        return self._newest(resource, self._cluster.patch(resource, name, namespace, sent, **keywords))
 
     def _newest(self, resource: Resource, item: Object) -> Object:
         return converted(item, resource.api_version) if resource.group == GROUP else item
-
-    def _as_stored(self, resource: Resource, body: Object) -> Object:
-        if resource.group != GROUP:
-            return body
-        if resource not in self._stored:
-            self._stored[resource] = f"{GROUP}/{stored_version(self._cluster, resource)}"
-        return converted(body, self._stored[resource])
-
-
-def merged(item: Any, patch: Any) -> Any:
-    """The object after a merge patch (RFC 7386)."""
-    if not isinstance(patch, dict):
-        return patch
-    base = item if isinstance(item, dict) else {}
-    kept = {key: value for key, value in base.items() if key not in patch}
-    return kept | {key: merged(base.get(key), value) for key, value in patch.items() if value is not None}

@@ -521,10 +521,10 @@ def test_a_probe_that_no_pod_can_fetch_was_not_tried(world: World) -> None:
 
 def test_external_dns_lives_as_long_as_a_pod_of_it_is_ready(world: World) -> None:
     """What the Deployment's status says may be old: nobody writes it while the controllers are away."""
-    source, _ = external_dns.observe(world.ports, CASE, NOTHING).sides
+    source, _ = external_dns.STEP.observe(world.ports, CASE, NOTHING).sides
     assert source.ready == 1
     world.source.objects["Pod", "hypershift", "external-dns-a"]["status"] = {}
-    source, _ = external_dns.observe(world.ports, CASE, NOTHING).sides
+    source, _ = external_dns.STEP.observe(world.ports, CASE, NOTHING).sides
     assert source.ready == 0
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.peers import Stranger, stranger
-from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Watch
+from hcp_dr.engine.step import Decision, Done, Refuse, Step, Watch
 from hcp_dr.hypershift import steps
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
@@ -65,15 +65,9 @@ def look_through(ports: Ports, case: Case, memory: RunState) -> Decision:
     return plan(observe(ports, case, memory))
 
 
-def describe(memory: RunState) -> tuple[Check, ...]:
-    """An alarm ends the run."""
-    return ()
-
-
 WATCH = Watch(
     page=Step(name=WATCH_NAME, documented="-", observe=observe, plan=plan),
     after=(steps.TEARDOWN_NODE_POOLS,),
     until=steps.FINISH_OIDC_DOCUMENTS,
     alarm=alarm,
-    describe=describe,
 )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.peers import Stranger, stranger
-from hcp_dr.engine.step import ChangeRecords, Check, Decision, Do, Done, Refuse, Step, Watch
+from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse, Step, Watch
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.dns.external_dns import source_owner
 from hcp_dr.hypershift.dns.publishing import unpublish
@@ -84,15 +84,10 @@ def plan(facts: Facts) -> Decision:
     return Do((ChangeRecords(tuple(RecordChange("DELETE", record) for record in facts.records)),))
 
 
-def describe(memory: RunState) -> tuple[Check, ...]:
-    """The fence's watch reports each time that the fence was lifted."""
-    return ()
-
-
 WATCH = Watch(
     page=Step(name=WATCH_NAME, documented="-", observe=observe, plan=plan),
     after=(steps.BACKUP_RELEASE_DNS,),
     until=steps.VERIFY_PUBLISH_API,
     alarm=alarm,
-    describe=describe,
 )
+"""The watch of the fence reports each time that the fence was lifted."""

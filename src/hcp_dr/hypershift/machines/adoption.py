@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hcp_dr.engine.journal import RunState
+from hcp_dr.engine.step import Patch
 from hcp_dr.errors import RESUME, HcpDrError, MachineUnsafe
 from hcp_dr.hypershift import scope, steps
 from hcp_dr.hypershift.backup_objects import Restorable, to_restore
@@ -65,6 +66,10 @@ class PoolFact:
         """Its un-pausing would create or delete machines."""
         return self.replicas is not None and self.asked is not None and self.replicas != self.asked
 
+    def pause_until(self, value: str | None) -> Patch:
+        """`value` is the new pausedUntil."""
+        return Patch("destination", NODE_POOL, self.name, self.namespace, {"spec": {"pausedUntil": value}})
+
     @property
     def would_roll(self) -> bool:
         return bool(self.rolling) or self.images != self.images_before
@@ -100,15 +105,18 @@ class TemplateFact:
     present: Mapping[str, str | None]
     wanted: Mapping[str, str | None]
 
+    @property
+    def changed(self) -> Mapping[str, str | None]:
+        """The backup's values of the fields that differ, by path."""
+        return {path: value for path, value in self.wanted.items() if self.present.get(path) != value}
+
     def describe(self) -> str:
-        changed = [path for path in self.wanted if self.present.get(path) != self.wanted[path]]
-        return ", ".join(f"{path} is {self.present.get(path)}, was {self.wanted[path]}" for path in changed)
+        return ", ".join(f"{path} is {self.present.get(path)}, was {value}" for path, value in self.changed.items())
 
     def put_back(self) -> dict[str, Any]:
         """The merge patch with the backup's values, and with the paused annotation."""
         spec: dict[str, Any] = {}
-        changed = {path: value for path, value in self.wanted.items() if self.present.get(path) != value}
-        for path, value in changed.items():
+        for path, value in self.changed.items():
             *parents, last = path.split(".")
             place: Any = spec
             for each in parents:
@@ -151,7 +159,7 @@ class Facts:
 
     @property
     def differing_templates(self) -> tuple[TemplateFact, ...]:
-        return tuple(item for item in self.templates if item.present != item.wanted)
+        return tuple(item for item in self.templates if item.changed)
 
     @property
     def unwritten(self) -> tuple[Held, ...]:

@@ -13,6 +13,7 @@ from hcp_dr.hypershift.dns.external_dns import ExternalDns, read_external_dns, u
 from hcp_dr.hypershift.dns.obstacles import against_creation, against_deletion, naming, unseen_names, unseen_objects
 from hcp_dr.hypershift.dns.records import fixed_names
 from hcp_dr.hypershift.state import DNS
+from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, ROUTE, SERVICE
 from hcp_dr.model import HANDOVER, RELEASE, Case, Dns, Ports, Side
 from hcp_dr.objects.reading import dig
@@ -30,8 +31,7 @@ class Facts:
     unseen: tuple[tuple[Side, str], ...] = ()  # names that the external-dns of a side would not see, and why
 
 
-def _read_hostnames(ports: Ports, case: Case) -> tuple[tuple[str, str, str], ...]:
-    hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
+def _hostnames_of(hosted_cluster: Object) -> tuple[tuple[str, str, str], ...]:
     services = {entry.get("service"): entry for entry in dig(hosted_cluster, "spec", "services") or ()}
     hostnames = []
     for service in _REQUIRED_SERVICES:
@@ -42,14 +42,32 @@ def _read_hostnames(ports: Ports, case: Case) -> tuple[tuple[str, str, str], ...
     return tuple(hostnames)
 
 
-def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
-    sides = (read_external_dns(ports.source, "source"), read_external_dns(ports.destination, "destination"))
-    return Facts(
-        sides=sides,
-        domain=case.domain,
-        dns=memory.get(DNS) or RELEASE,
-        hostnames=_read_hostnames(ports, case),
-        unseen=_read_unseen(ports, case, sides),
+def _observing(*sides: Side) -> Callable[[Ports, Case, RunState], Facts]:
+    """Reads the external-dns of these sides; the names only if the source is one of them."""
+
+    def observe_sides(ports: Ports, case: Case, memory: RunState) -> Facts:
+        found = tuple(read_external_dns(ports.cluster(side), side) for side in sides)
+        facts = Facts(sides=found, domain=case.domain, dns=memory.get(DNS) or RELEASE, hostnames=())
+        if "source" not in sides:
+            return facts
+        hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
+        unseen = _read_unseen(ports, case, hosted_cluster, found)
+        return replace(facts, hostnames=_hostnames_of(hosted_cluster), unseen=unseen)
+
+    return observe_sides
+
+
+def _read_unseen(
+    ports: Ports, case: Case, hosted_cluster: Object, sides: Iterable[ExternalDns]
+) -> tuple[tuple[Side, str], ...]:
+    """The destination publishes the same objects as the source, with the same labels and annotations."""
+    names = fixed_names(hosted_cluster)
+    published = [i for kind in (ROUTE, SERVICE) for i in ports.source.list(kind, case.control_plane_namespace).items]
+    return tuple(
+        (side.side, text)
+        for side in sides
+        if side.there
+        for text in (*unseen_names(side, names, case.zone_id), *unseen_objects(side, published, names))
     )
 
 
@@ -159,33 +177,6 @@ def plan(facts: Facts) -> Decision:
     return verdict(checks(facts))
 
 
-def _read_unseen(ports: Ports, case: Case, sides: Iterable[ExternalDns]) -> tuple[tuple[Side, str], ...]:
-    """The destination publishes the same objects as the source, with the same labels and annotations."""
-    names = fixed_names(ports.source.get(HOSTED_CLUSTER, case.name, case.namespace))
-    published = [i for kind in (ROUTE, SERVICE) for i in ports.source.list(kind, case.control_plane_namespace).items]
-    return tuple(
-        (side.side, text)
-        for side in sides
-        if side.there
-        for text in (*unseen_names(side, names, case.zone_id), *unseen_objects(side, published, names))
-    )
-
-
-def _observe_side(side: Side) -> Callable[[Ports, Case, RunState], Facts]:
-    def observe_side(ports: Ports, case: Case, memory: RunState) -> Facts:
-        external_dns = read_external_dns(ports.cluster(side), side)
-        is_source = side == "source"
-        return Facts(
-            sides=(external_dns,),
-            domain=case.domain,
-            dns=memory.get(DNS) or RELEASE,
-            hostnames=_read_hostnames(ports, case) if is_source else (),
-            unseen=_read_unseen(ports, case, (external_dns,)) if is_source else (),
-        )
-
-    return observe_side
-
-
-_WHOLE = Step(name="preflight.external_dns", documented="8.6 note", observe=observe, plan=plan)
 _SIDES: tuple[Side, ...] = ("source", "destination")
-STEP = replace(_WHOLE, parts=tuple(replace(_WHOLE, observe=_observe_side(side)) for side in _SIDES))
+_WHOLE = Step(name="preflight.external_dns", documented="8.6 note", observe=_observing(*_SIDES), plan=plan)
+STEP = replace(_WHOLE, parts=tuple(replace(_WHOLE, observe=_observing(side)) for side in _SIDES))

@@ -59,10 +59,10 @@ class Facts:
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     inside = (n for n in ports.hosted.list(NODE).items if condition(n, "Ready") != "True")
     there = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
-    hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
+    facts = observe_source(ports, case, memory)
     return replace(
-        observe_source(ports, case, memory),
-        custom=read_custom_name(ports, case, hosted_cluster),
+        facts,
+        custom=read_custom_name(ports, case, facts.etcd.hosted_cluster),
         nodes_not_ready=tuple(name_of(node) for node in inside),
         on_destination=there is not None,
         sharers=(*_find_sharers(ports.source, case), *_find_sharers(ports.destination, case)),

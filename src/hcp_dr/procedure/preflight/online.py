@@ -20,8 +20,9 @@ from hcp_dr.hypershift.etcd.alarms import check_alarms, read_alarms
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.snapshot_file import glance, path_of
 from hcp_dr.hypershift.fields import find_unknown, warn_unknown
-from hcp_dr.hypershift.inventory import read_inventory
+from hcp_dr.kube.resources import NODE_POOL
 from hcp_dr.model import Case, Ports, Side
+from hcp_dr.objects.select import node_pools_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         lacking = glance(ports.source, namespace, pod, path_of("online")).lacking if pod else 0
         alarms = read_alarms(ports.source, case)
         etcd = Etcd(*restorable.probe_restore(ports.source, case))
-        unknown = find_unknown(read_inventory(ports.source, case))
+        pools = node_pools_of(etcd.hosted_cluster, ports.source.list(NODE_POOL, case.namespace).items)
+        unknown = find_unknown((etcd.hosted_cluster, *pools))
     except Forbidden:
         pass  # `denied` reports the missing permission
     return Facts(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hcp_dr.engine.step import Action, Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
+from hcp_dr.engine.step import Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.machines import adoption
 from hcp_dr.hypershift.machines.adoption import Facts, check_safe, observe
@@ -28,13 +28,9 @@ def plan(facts: Facts) -> Decision:
         held = tuple(item for item in facts.held if item.resource == resource and item.paused and not item.top)
         if held:
             return Do(tuple(item.pause("destination", on=False) for item in held))
-    pools: tuple[Action, ...] = tuple(
-        Patch("destination", NODE_POOL, pool.name, pool.namespace, {"spec": {"pausedUntil": pool.paused_before}})
-        for pool in facts.pools
-        if pool.paused != pool.paused_before
-    )
+    pools = [pool for pool in facts.pools if pool.paused != pool.paused_before]
     if pools:
-        return Do(pools)
+        return Do(tuple(pool.pause_until(pool.paused_before) for pool in pools))
     remaining = tuple(item for item in facts.held if item.paused)
     if remaining:
         return Do(tuple(item.pause("destination", on=False) for item in remaining))

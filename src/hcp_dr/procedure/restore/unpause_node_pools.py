@@ -14,7 +14,7 @@ from dataclasses import replace
 from hcp_dr.engine.step import Decision, Do, Done, Invalidate, Patch, Refuse, Step, Wait, WatchTarget
 from hcp_dr.errors import RESUME, MachineUnsafe
 from hcp_dr.hypershift import timeouts
-from hcp_dr.hypershift.machines.adoption import Facts, PoolFact, check_safe, foresee, observe
+from hcp_dr.hypershift.machines.adoption import Facts, check_safe, foresee, observe
 from hcp_dr.hypershift.operator_claim import stopped_on
 from hcp_dr.kube.resources import CLUSTER, CONFIG_MAP, HOSTED_CLUSTER, MACHINE_DEPLOYMENT, NODE_POOL
 from hcp_dr.objects.reading import some
@@ -26,19 +26,11 @@ def plan(facts: Facts) -> Decision:
     unknown = _await_report(facts)
     if unknown is not None:
         return unknown
-    differing = facts.differing_templates
-    waiting = [pool for pool in facts.pools if pool.paused != pool.paused_before]
-    if differing:
+    if facts.differing_templates:
         return _put_back(facts)
+    waiting = [pool for pool in facts.pools if pool.paused != pool.paused_before]
     if waiting:
-        return _pause_cluster(facts) or Do(
-            tuple(
-                Patch(
-                    "destination", NODE_POOL, pool.name, pool.namespace, {"spec": {"pausedUntil": pool.paused_before}}
-                )
-                for pool in waiting
-            )
-        )
+        return _pause_cluster(facts) or Do(tuple(pool.pause_until(pool.paused_before) for pool in waiting))
     unwritten = [item.name for item in facts.unwritten]
     if unwritten:
         return Wait(
@@ -48,10 +40,6 @@ def plan(facts: Facts) -> Decision:
             WatchTarget("destination", MACHINE_DEPLOYMENT, facts.namespace),
         )
     return Done(f"{len(facts.pools)} NodePools are un-paused, and no machine template differs from the backup")
-
-
-def _set_pause(pool: PoolFact, until: str | None) -> Patch:
-    return Patch("destination", NODE_POOL, pool.name, pool.namespace, {"spec": {"pausedUntil": until}})
 
 
 def _await_report(facts: Facts) -> Decision | None:
@@ -98,7 +86,7 @@ def _put_back(facts: Facts) -> Decision:
     names = {item.name for item in facts.differing_templates}
     running = [pool for pool in facts.pools if pool.name in names and pool.paused is None]
     if running:
-        return Do(tuple(_set_pause(pool, "true") for pool in running))
+        return Do(tuple(pool.pause_until("true") for pool in running))
     listed = ", ".join(f"{item.name}: {item.describe()}" for item in facts.differing_templates)
     error = MachineUnsafe(
         what=f"Refusing to return machines on the destination to Cluster API: the destination's HyperShift operator "
