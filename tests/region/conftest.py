@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ _BROKEN_HANDSHAKES = pytest.mark.filterwarnings(
 """If a server stops during a TLS handshake, httpcore2 keeps a socket until the garbage collector closes it."""
 
 _numbers = itertools.count(1)
+_deleter = ThreadPoolExecutor(1)
+_deletions: list[Future[None]] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,6 +63,7 @@ def region() -> Iterator[Layout]:
     try:
         yield lifecycle.up(REGION, say)
     finally:
+        await_deletions()
         lifecycle.down(REGION, say)
         for folder in drill.backups(lifecycle.folder(REGION)):
             shutil.rmtree(folder)
@@ -82,20 +86,30 @@ def hosted(region: Layout) -> Iterator[Hosted]:
 
 @contextmanager
 def in_service(layout: Layout, options: Options) -> Iterator[Hosted]:
-    """A hosted cluster of this shape, created on the first management cluster, and finally deleted on either
-    cluster."""
+    """A hosted cluster of this shape, created on the first management cluster, and finally deleted on either cluster.
+    The deletion goes on while the next hosted cluster is created, and ends before that is in a test's hands."""
     name = f"t{next(_numbers)}"
     population = [names for names, _ in cluster.population(name, options)]
     try:
         provision(layout, name, say, options)
+        await_deletions()
         yield Hosted(layout, population[0])
     finally:
-        for names in population:
-            _unprotect(layout, names)
-            for each in MANAGEMENT_CLUSTERS:
-                with management(layout, each) as holder:
-                    if holder.find(HOSTED_CLUSTER, names.name, names.namespace) is not None:
-                        cluster.delete(holder, names)
+        _deletions.extend(_deleter.submit(_delete, layout, names) for names in population)
+
+
+def await_deletions() -> None:
+    """Wait until the hosted clusters of earlier tests are deleted."""
+    while _deletions:
+        _deletions.pop().result()
+
+
+def _delete(layout: Layout, names: HostedClusterNames) -> None:
+    _unprotect(layout, names)
+    for each in MANAGEMENT_CLUSTERS:
+        with management(layout, each) as holder:
+            if holder.find(HOSTED_CLUSTER, names.name, names.namespace) is not None:
+                cluster.delete(holder, names)
 
 
 def _unprotect(layout: Layout, names: HostedClusterNames) -> None:

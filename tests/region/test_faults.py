@@ -24,7 +24,7 @@ from hcp_dr_lab.observer.report import as_text
 from hcp_dr_lab.region import lifecycle
 from hcp_dr_lab.region.control import Control
 from hcp_dr_lab.region.faults import Fault, Kind
-from tests.region.conftest import Hosted, eventually, management, say
+from tests.region.conftest import Hosted, await_deletions, eventually, management, say
 from tests.region.machines import Machine
 from tests.region.test_resume import identities, running
 
@@ -123,6 +123,7 @@ def test_a_source_that_dies_and_comes_back_and_an_s3_that_is_away(hosted: Hosted
 
 
 def test_status_tells_of_what_is_stopped_and_of_faults(region: Layout) -> None:
+    await_deletions()
     with set_on(region, Fault("s3", Kind.CUT, match="PUT", times=2)), stopped(region, f"{SECOND.name}/external-dns"):
         told = subprocess.run(
             (*COMMAND, "status", "--name", region.name, "-o", "json"),

@@ -25,7 +25,7 @@ from hcp_dr_lab.hosted import manifest, shapes
 from hcp_dr_lab.hosted.cluster import BALLAST_PREFIX
 from hcp_dr_lab.hosted.shapes import Shape
 from hcp_dr_lab.region import crds, lifecycle
-from tests.region.conftest import REGION, Hosted, in_service, management, say
+from tests.region.conftest import REGION, Hosted, await_deletions, in_service, management, say
 from tests.region.hands import record_sets
 from tests.region.machines import Machine
 from tests.region.ways import in_one, phase_by_phase
@@ -46,6 +46,7 @@ def upstream() -> Iterator[Layout]:
     try:
         yield lifecycle.up(name, say, options=RegionOptions(crds=crds.checked(Path(folder))))
     finally:
+        await_deletions()
         lifecycle.down(name, say)
 
 

@@ -140,13 +140,13 @@ def test_a_phase_that_follows_others_is_not_begun_elsewhere(phase: str, which: W
     there.assert_untouched()
 
 
-def test_swapped_kubeconfigs_are_named() -> None:
+def test_the_other_cluster_of_the_relocation_is_named() -> None:
     here = stopped("backup.export_again")
     real = here.operator.ports
     here.operator.ports = lambda: swapped(real())  # type: ignore[method-assign]
     error = here.operator.resume().error
     assert isinstance(error, WrongCluster)
-    assert "are swapped" in error.what
+    assert "it is the destination of this relocation" in error.what
 
 
 def swapped(ports: Ports) -> Ports:

@@ -80,7 +80,7 @@ def another_cluster(cluster: Kubernetes, case: Case, side: Side) -> Stranger | N
     known, now = known_uid(case, side), uid_of_cluster(cluster)
     why = ""
     if now == known_uid(case, _OTHER[side]):
-        why = f"it is the {_OTHER[side]}: {VARIABLES['source']} and {VARIABLES['destination']} are swapped"
+        why = f"it is the {_OTHER[side]} of this relocation"
     elif now != known:
         why = f"its namespace {KUBE_SYSTEM} has uid {now}, and the journal has {known or 'none'}"
     return Stranger(side, cluster.server, why) if why else None
