@@ -10,8 +10,12 @@ import pytest
 from hcp_dr.errors import DONE, CannotMigrate, Refused
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes
+from hcp_dr_lab.ground.layout import PRODUCT_USER
 from hcp_dr_lab.ground.releases import RELEASES, Releases
 from hcp_dr_lab.hosted.shapes import Shape
+from hcp_dr_lab.tabletop.kubernetes.access import Caller
+from hcp_dr_lab.tabletop.operator import Operator
+from hcp_dr_lab.tabletop.world import NAME
 from tests.tabletop.by_hand import Hands
 from tests.tabletop.scene import scene
 from tests.tabletop.test_by_hand import restored
@@ -29,6 +33,17 @@ NEWER_STORED = ("5.1", "4.22")
 @pytest.mark.parametrize("releases", [*SAME, *PAIRS], ids=" to ".join)
 def test_a_relocation_between_releases(releases: Releases) -> None:
     here = scene(releases=releases)
+    ending = here.operator.relocate()
+    assert ending.error is None
+    assert here.verdict().reasons == ()
+
+
+@pytest.mark.parametrize("releases", [("4.14", "4.14"), ("5.0", "4.22"), ("5.1", "5.0")], ids=" to ".join)
+def test_a_relocation_with_least_rights_between_releases(releases: Releases) -> None:
+    """5.0 stores v1beta1, and its controllers refer to owners in v1beta2, which 4.22 does not serve."""
+    here = scene(releases=releases)
+    here.world.grant(NAME)
+    here.operator = Operator(here.world, caller=Caller(PRODUCT_USER))
     ending = here.operator.relocate()
     assert ending.error is None
     assert here.verdict().reasons == ()

@@ -1,4 +1,4 @@
-"""The owner references between the carried objects, and the same references with the destination's uids."""
+"""The owner references between the carried objects, and the same references to the owners on the destination."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hcp_dr.kube.port import Object
+from hcp_dr.objects.reading import uid_of
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,20 +39,22 @@ def owners_of(item: Object) -> tuple[Owner, ...]:
     )
 
 
-def relink(item: Object, owners: Iterable[Owner], uids: Mapping[tuple[str, str], str]) -> Object | None:
-    """A copy of the object with references to the destination's owners; None while the uid of an owner is unknown.
+def relink(item: Object, owners: Iterable[Owner], there: Mapping[tuple[str, str], Object]) -> Object | None:
+    """A copy of the object with references to the owners on the destination, which are in `there`; None while one of
+    them is missing. A reference has the API version of the owner there: an API server refuses to block the deletion of
+    an owner in a version that it does not serve.
 
     All references or none: with a stale or missing controller reference a MachineSet creates new machines (rule A5)."""
     references = []
     for owner in owners:
-        uid = uids.get(owner.key)
-        if uid is None:
+        found = there.get(owner.key)
+        if found is None:
             return None
         reference: dict[str, object] = {
-            "apiVersion": owner.api_version,
+            "apiVersion": found["apiVersion"],
             "kind": owner.kind,
             "name": owner.name,
-            "uid": uid,
+            "uid": uid_of(found),
         }
         if owner.controller:
             reference["controller"] = True

@@ -148,4 +148,8 @@ def test_whoever_names_an_owner_must_be_allowed_to_hold_it(side: Side, namespace
     deleting = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["delete"]}
     other = grant(side, namespace, "two", [writing, holding, deleting])
     other.create(r.SECRET, owned("held", blocking))
+    unserved = {**blocking, "apiVersion": "v2"}
+    with pytest.raises(errors.Forbidden, match='no matches for kind "ConfigMap" in version "v2"'):
+        other.create(r.SECRET, owned("of-another-version", unserved))
+    other.create(r.SECRET, owned("of-another-version", {**unserved, "blockOwnerDeletion": False}))
     other.patch(r.SECRET, "free", namespace, {"metadata": {"ownerReferences": [blocking]}})

@@ -7,6 +7,7 @@ import copy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hcp_dr.kube.port import Object
 from hcp_dr.objects.graph import Owner, owners_of, relink
 from hcp_dr.objects.scrub import scrub
 from tests.cases.building import an_object
@@ -16,15 +17,19 @@ SET = Owner("cluster.x-k8s.io/v1beta2", "MachineSet", "s", controller=True, bloc
 CLUSTER = Owner("cluster.x-k8s.io/v1beta2", "Cluster", "c", controller=False, block_owner_deletion=False)
 
 
+def there(uid: str, version: str = "v1beta2") -> Object:
+    return {"apiVersion": f"cluster.x-k8s.io/{version}", "metadata": {"uid": uid}}
+
+
 def test_owners_are_read_without_their_uids() -> None:
     assert owners_of(MACHINE) == (SET,)
     assert owners_of(an_object("Machine n/m")) == ()
     assert owners_of({"metadata": {"ownerReferences": None}}) == ()
 
 
-def test_an_object_is_linked_to_the_new_uids() -> None:
+def test_an_object_is_linked_to_the_owners_there_in_their_version() -> None:
     before = copy.deepcopy(MACHINE)
-    linked = relink(scrub(MACHINE), (SET, CLUSTER), {SET.key: "new-s", CLUSTER.key: "new-c"})
+    linked = relink(scrub(MACHINE), (SET, CLUSTER), {SET.key: there("new-s"), CLUSTER.key: there("new-c", "v1beta1")})
     assert linked is not None
     assert linked["metadata"]["ownerReferences"] == [
         {
@@ -35,18 +40,18 @@ def test_an_object_is_linked_to_the_new_uids() -> None:
             "controller": True,
             "blockOwnerDeletion": True,
         },
-        {"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "name": "c", "uid": "new-c"},
+        {"apiVersion": "cluster.x-k8s.io/v1beta1", "kind": "Cluster", "name": "c", "uid": "new-c"},
     ]
     assert linked["spec"] == {"a": 1}
     assert before == MACHINE
 
 
 def test_an_owner_whose_uid_is_not_known_makes_it_wait() -> None:
-    assert relink(scrub(MACHINE), (SET, CLUSTER), {CLUSTER.key: "new-c"}) is None
+    assert relink(scrub(MACHINE), (SET, CLUSTER), {CLUSTER.key: there("new-c")}) is None
 
 
 def test_an_object_without_owners_is_linked_to_none() -> None:
-    linked = relink(scrub(MACHINE), (), {SET.key: "new-s"})
+    linked = relink(scrub(MACHINE), (), {SET.key: there("new-s")})
     assert linked == scrub(MACHINE)
 
 
@@ -59,7 +64,9 @@ OWNERS = st.lists(
 @given(OWNERS, st.sets(st.tuples(st.sampled_from("AB"), st.sampled_from("xyz"))))
 def test_what_is_linked_has_the_same_owners_again(owners: list[Owner], known: set[tuple[str, str]]) -> None:
     uids = {key: "-".join(key) for key in known}
-    linked = relink(scrub(MACHINE), owners, uids)
+    linked = relink(
+        scrub(MACHINE), owners, {key: {"apiVersion": "v1", "metadata": {"uid": uid}} for key, uid in uids.items()}
+    )
     assert (linked is None) is (not {owner.key for owner in owners} <= known)
     if linked is not None:
         assert owners_of(linked) == tuple(owners)

@@ -16,7 +16,7 @@ from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CLUSTER
 from hcp_dr.model import Case, Ports, Unknown
 from hcp_dr.objects.graph import Owner, relink
-from hcp_dr.objects.reading import is_deleting, uid_of
+from hcp_dr.objects.reading import is_deleting
 from hcp_dr.upstream import PAUSED_ANNOTATION
 
 Key = tuple[str, str]
@@ -30,10 +30,6 @@ class Facts:
     running: frozenset[str]  # ids of running instances, by EC2
     unserved: tuple[str, ...] = ()  # API versions of the backup that the destination does not serve
     gone: frozenset[str] = frozenset()  # ids of instances that exist no more
-
-    @property
-    def uids(self) -> dict[Key, str]:
-        return {key: uid_of(item) for key, item in self.found.items()}
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -107,8 +103,7 @@ def plan(facts: Facts) -> Decision:
     if unsafe is not None:
         return Refuse(unsafe)
     missing = [item for item in facts.wanted if item.entry.key not in facts.found]
-    uids = facts.uids
-    linked = [(item, relink(held_body(item, facts.backup_id), _owners(facts, item), uids)) for item in missing]
+    linked = [(item, relink(held_body(item, facts.backup_id), _owners(facts, item), facts.found)) for item in missing]
     ready = tuple(Create("destination", RESOURCES[item.entry.kind], body) for item, body in linked if body is not None)
     if ready:
         return Do(ready)

@@ -61,11 +61,12 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 def paused_body(item: Restorable, facts: Facts) -> Object | None:
     """The NodePool to create. The owner is the HostedCluster with the uid on the destination."""
     name, uid = facts.hosted_cluster
+    owner = {"apiVersion": HOSTED_CLUSTER.api_version, "metadata": {"uid": uid}}
     body = marked(item.body, facts.backup_id)
     body = {key: value for key, value in body.items() if key != "status"}
     body["spec"] = {**body["spec"], "pausedUntil": "true"}
     owners = tuple(owner for owner in item.entry.owners if owner.key == ("HostedCluster", name))
-    return relink(body, owners, {("HostedCluster", name): uid} if uid else {})
+    return relink(body, owners, {("HostedCluster", name): owner} if uid else {})
 
 
 def status_of(item: Restorable) -> Object:

@@ -1,5 +1,6 @@
 """The admission plugin OwnerReferencesPermissionEnforcement, enabled in OpenShift: setting blockOwnerDeletion requires
-permission to update the owner's finalizers; changing owner references requires permission to delete the object."""
+permission to update the owner's finalizers, and an owner in a served version; changing owner references requires
+permission to delete the object. Superusers are not asked."""
 
 from __future__ import annotations
 
@@ -13,6 +14,10 @@ from hcp_dr_lab.tabletop.kubernetes.webhooks import Write
 _DELETE = "cannot set an ownerRef on a resource you can't delete: , <nil>"
 _FINALIZE = (
     "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , <nil>"
+)
+_UNSERVED = (
+    "cannot set blockOwnerDeletion in this case because cannot find RESTMapping for APIVersion {apiVersion} Kind "
+    '{kind}: no matches for kind "{kind}" in version "{apiVersion}"'
 )
 
 
@@ -28,13 +33,13 @@ def admit(write: Write, kinds: Iterable[Resource], allows: Callable[[Attributes]
     blocking = [owner for owner in new if owner.get("blockOwnerDeletion") and owner["uid"] not in before]
     if not blocking:
         return
-    known = {(each.group, each.kind): each for each in kinds}
+    known = {(each.api_version, each.kind): each for each in kinds}
     for owner in blocking:
-        found = known.get((owner["apiVersion"].rpartition("/")[0], owner["kind"]))
-        where = place if found is not None and found.namespaced else ""
-        if found is None or not allows(
-            Attributes("update", found.group, found.plural, where, owner["name"], "finalizers")
-        ):
+        found = known.get((owner["apiVersion"], owner["kind"]))
+        if found is None:
+            raise refusal.forbidden(resource, write.name, _UNSERVED.format(**owner))
+        where = place if found.namespaced else ""
+        if not allows(Attributes("update", found.group, found.plural, where, owner["name"], "finalizers")):
             raise refusal.forbidden(resource, write.name, _FINALIZE)
 
 

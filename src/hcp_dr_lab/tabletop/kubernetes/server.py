@@ -411,8 +411,12 @@ class ApiServer:
 
     def _admitted(self, write: Write) -> None:
         if SUPERUSERS not in write.caller.groups:
-            kinds = (kind.resource for kind in self.every_kind())
-            owning.admit(write, kinds, lambda asked: self.allows(write.caller, asked))
+            served = (
+                replace(kind.resource, version=version)
+                for kind in self.every_kind()
+                for version in kind.served or (kind.resource.version,)
+            )
+            owning.admit(write, served, lambda asked: self.allows(write.caller, asked))
         webhooks.admit(self.store, self.webhook, write, self._uid)
 
     def _same_object(self, resource: Resource, old: Object, body: Object) -> None:
