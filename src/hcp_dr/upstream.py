@@ -135,6 +135,9 @@ AVAILABLE = "Available"  # API/hostedcluster_conditions.go:12
 RECONCILIATION_ACTIVE = "ReconciliationActive"  # API/hostedcluster_conditions.go:197
 VALID_AWS_IDENTITY_PROVIDER = "ValidAWSIdentityProvider"  # API/hostedcluster_conditions.go:157
 VALID_OIDC_CONFIGURATION = "ValidOIDCConfiguration"  # API/hostedcluster_conditions.go:102
+ETCD_ENCRYPTION_UP_TO_DATE = "EtcdDataEncryptionUpToDate"
+"""Absent before 4.22, and without encryption (API/hostedcluster_conditions.go, set by HS
+control-plane-operator/hostedclusterconfigoperator/controllers/reencryption/reencryption.go)."""
 REACHED_IGNITION_ENDPOINT = "ReachedIgnitionEndpoint"  # API/nodepool_conditions.go:73
 UPDATING_CONFIG = "UpdatingConfig"  # API/nodepool_conditions.go:47
 UPDATING_VERSION = "UpdatingVersion"  # API/nodepool_conditions.go:45

@@ -7,7 +7,7 @@ fence, replaced the snapshot, stopped the destination's operator, or taken the n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import Record, StoredObject
 from hcp_dr.engine.journal import RunState
@@ -19,6 +19,9 @@ from hcp_dr.hypershift.dns.handover import names_held
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, strangers_at
 from hcp_dr.hypershift.dns.takeover import list_records
 from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.etcd import restorable
+from hcp_dr.hypershift.etcd.encryption import key_in_spec
+from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.stored import find_snapshot
 from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.inventory import being_deleted
@@ -51,6 +54,7 @@ class Facts:
     fence: Fence | None  # None where the source is lost
     fenced_revision: int | None = None  # of the source's etcd when the fence was made
     revision: int | None = None  # now; None where etcd does not answer
+    etcd: Etcd = restorable.NOT_LOOKED  # read while the destination's HostedCluster is paused
 
     @property
     def unpaused(self) -> bool:
@@ -87,8 +91,15 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         strangers=strangers,
         fenced_revision=fence.revision if fence else None,
         revision=etcd_members.revision(ports.source, case, pod) if pod else None,
+        etcd=_read_etcd(ports, case, memory, hosted_cluster) if hosted_cluster else restorable.NOT_LOOKED,
         fence=None if lost else read_fence(ports.source, case, memory),  # last: the shortest time before the act
     )
+
+
+def _read_etcd(ports: Ports, case: Case, memory: RunState, hosted_cluster: Object) -> Etcd:
+    """With the encryption key that the destination would use: it was carried, perhaps after another change."""
+    etcd = restorable.known(hosted_cluster, ports.source, case, memory, lost=is_lost(memory))
+    return replace(etcd, key=key_in_spec(ports.destination, hosted_cluster))
 
 
 def _strangers(ports: Ports, case: Case, memory: RunState, hosted_cluster: Object) -> tuple[Record, ...]:
@@ -134,6 +145,8 @@ def _closed(facts: Facts) -> HcpDrError | None:
         )
     if facts.missing:
         return inputs_missing(facts.missing)
+    if facts.etcd.refusal is not None:
+        return facts.etcd.refusal
     replaced = _replaced(facts)
     if replaced is not None:
         return SnapshotDoubtful(
