@@ -21,7 +21,7 @@ KEY = b"0" * 32
 DIGEST = hashlib.sha256(KEY).hexdigest()
 OLD: dict[str, Any] = {"provider": "AESCBC", "aescbc": {"secret": {"name": "one-key"}, "dataHash": DIGEST}}
 NEW: dict[str, Any] = {"provider": "AESCBC", "aescbc": {"secret": {"name": "one-key-2"}, "dataHash": "b" * 64}}
-KMS_OLD, KMS_NEW = ({"provider": "AWS", "aws": {"arn": f"arn:aws:kms:us-east-1:1:key/{end}"}} for end in ("a", "b"))
+ARNS = ("arn:aws:kms:us-east-1:1:key/a", "arn:aws:kms:us-east-1:1:key/b")
 FALSE = {"type": "EtcdDataEncryptionUpToDate", "status": "False", "reason": "ReEncryptionFailed"}
 
 
@@ -99,11 +99,11 @@ def test_another_key_in_the_same_secret_is_seen(world: World) -> None:
 
 
 def test_keys_of_kms_are_compared_by_arn(world: World) -> None:
-    spec = {"provider": "AWS", "aws": {"activeKey": {"arn": KMS_OLD["aws"]["arn"]}}}
+    spec = {"provider": "AWS", "aws": {"activeKey": {"arn": ARNS[0]}}}
     hosted_cluster(world)["spec"]["secretEncryption"] = {"type": "kms", "kms": spec}
-    report(plane(world), activeKey=KMS_OLD)
+    report(plane(world), activeKey={"provider": "AWS", "aws": {"arn": ARNS[0]}})
     assert refusal(world) is None
-    report(plane(world), activeKey=KMS_NEW)
+    report(plane(world), activeKey={"provider": "AWS", "aws": {"arn": ARNS[1]}})
     error = refusal(world)
     assert error is not None
     assert "but etcd's content is encrypted with KMS key arn:aws:kms:us-east-1:1:key/b" in error.what
