@@ -106,7 +106,7 @@ def _strangers(ports: Ports, case: Case, memory: RunState, hosted_cluster: Objec
     records = ports.zone.records()
     names = fixed_names(hosted_cluster) | {case.api_hostname}
     owner = read_external_dns(ports.destination, "destination").owner
-    own = kept_at(records, owner, case.control_plane_namespace, names)
+    own = kept_at(records, {owner}, case.control_plane_namespace, names)
     return strangers_at(records, own, names - names_held(records, case.backup_id, memory.get(DNS_HELD)))
 
 

@@ -287,11 +287,12 @@ SERVICE_HOSTNAMES = Key("service_hostnames", dict[str, str], exact=True)
 @dataclass(frozen=True, slots=True)
 class RecordImage:
     """Records of the zone before a change, and their external-dns owner. `at` is the time of their last change, in
-    seconds since the epoch, if it matters."""
+    seconds since the epoch, if it matters. `orphaned` are further owners, which no external-dns has."""
 
     owner: str
     records: tuple[Record, ...]
     at: float | None = None
+    orphaned: tuple[str, ...] | None = None
 
 
 DNS_IMAGE = Key("dns_image", RecordImage, exact=True)

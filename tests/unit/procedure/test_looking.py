@@ -792,7 +792,7 @@ def test_everything_that_is_left_is_named(world: World) -> None:
     assert others <= set(left)
     assert not {"PersistentVolume pv-2", "PersistentVolume pv-3"} & set(left)
     assert not [item for item in left if "one2" in item]
-    assert records.owned(world.zone.kept, "source", "clusters-one2"), "the neighbour's records are still there"
+    assert records.owned(world.zone.kept, {"source"}, "clusters-one2"), "the neighbour's records are still there"
 
 
 def test_the_url_is_signed_only_for_a_snapshot_that_the_manifest_names(world: World) -> None:
