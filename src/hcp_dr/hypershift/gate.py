@@ -26,6 +26,8 @@ from hcp_dr.hypershift.etcd.stored import find_snapshot
 from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.inventory import being_deleted
 from hcp_dr.hypershift.operator_claim import read_claim
+from hcp_dr.hypershift.private_platform import is_private, read_platform
+from hcp_dr.hypershift.private_platform import refusal_of as platform_refusal
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import DNS_HELD, FENCE
 from hcp_dr.hypershift.workloads import has_ready_pod
@@ -54,6 +56,7 @@ class Facts:
     fence: Fence | None  # None where the source is lost
     fenced_revision: int | None = None  # of the source's etcd when the fence was made
     revision: int | None = None  # now; None where etcd does not answer
+    platform: str | None = None  # of the destination's operator; None without a private endpoint
     etcd: Etcd = restorable.NOT_LOOKED  # read while the destination's HostedCluster is paused
 
     @property
@@ -85,6 +88,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         deleting=being_deleted(destination, case),
         awaited=read_claim(ports, case, "destination").awaited(),
         operator_ready=has_ready_pod(destination, OPERATOR, OPERATOR_NAMESPACE),
+        platform=read_platform(destination) if is_private(hosted_cluster) else None,
         missing=missing_inputs(ports, case) if hosted_cluster else (),
         snapshot=snapshot,
         stored=stored,
@@ -143,6 +147,9 @@ def _closed(facts: Facts) -> HcpDrError | None:
             left=left,
             todo=f"Bring the HyperShift operator of the destination up, then run {RESUME}; or run `hcp-dr abort`.",
         )
+    refusal = platform_refusal(facts.platform, left)
+    if refusal is not None:
+        return refusal
     if facts.missing:
         return inputs_missing(facts.missing)
     if facts.etcd.refusal is not None:

@@ -503,6 +503,22 @@ def test_what_the_operators_were_told_is_read_from_their_flags(world: World) -> 
     assert (destination.documents_bucket, destination.build.overrides) == ("", "")
 
 
+def test_an_operator_is_private_only_if_all_of_it_runs_so(world: World) -> None:
+    deployment = world.source.objects["Deployment", "hypershift", "operator"]["spec"]["template"]["spec"]["containers"]
+    pod = world.source.objects["Pod", "hypershift", "operator-a"]["spec"]["containers"]
+
+    def found() -> str:
+        return capability.observe(world.ports, CASE, NOTHING).clusters[0].private_platform
+
+    assert found() == "None"
+    deployment[0]["args"] = ["run", "--private-platform=AWS"]
+    assert found() == "None", "its pod is of the former template"
+    pod[0]["args"] = ["run", "--private-platform", "AWS"]
+    assert found() == "AWS"
+    pod[0]["args"] = ["run", "--private-platform=Azure"]
+    assert found() == "Azure"
+
+
 ASKED = Requested("clusters", "one", "mgmt-1", "mgmt-2", None, "backups", "Z1", "hosted.example", None, None)
 
 
