@@ -3,6 +3,7 @@ length limit, read access to the zone, and access to the instances and their pro
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
@@ -22,6 +23,15 @@ from hcp_dr.objects.reading import name_of, owner_names
 
 NEEDED_SECONDS = 2 * 3600
 """Required lifetime of the credentials: a relocation with all waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The credentials for one service."""
+
+    service: str
+    arn: str
+    lasts: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,7 @@ class Facts:
     orphaned: tuple[str, ...] = ()  # names whose owner ID no external-dns of either side has, with the owner ID
     dns: Dns = RELEASE  # remembered: the value of --dns
     lasts: bool | None = True  # are the credentials valid for NEEDED_SECONDS; None if the session has no known end
+    others: tuple[Caller, ...] = ()  # of services with credentials of their own
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -90,7 +101,13 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         dns=memory.get(DNS) or RELEASE,
         foreign_records=tuple(f"{each.type} {each.name}" for each in strangers_at(records, kept, names)),
         lasts=ports.identity.lasts(NEEDED_SECONDS),
+        others=_read_others(ports),
     )
+
+
+def _read_others(ports: Ports) -> tuple[Caller, ...]:
+    others = ports.identity.others().items()
+    return tuple(Caller(service, each.arn(), each.lasts(NEEDED_SECONDS)) for service, each in others)
 
 
 def _machine_of(aws_machine: Object) -> str:
@@ -103,7 +120,7 @@ def _machine_of(aws_machine: Object) -> str:
 def checks(facts: Facts) -> tuple[Check, ...]:
     results = [
         *facts.probe.checks(),
-        _check_credentials(facts.probe, lasts=facts.lasts),
+        *_check_callers(facts.probe, facts.others, lasts=facts.lasts),
         _check_url(facts),
         _check_zone(facts.zone_domain, facts.domain),
         *_check_owners(facts),
@@ -127,22 +144,29 @@ def checks(facts: Facts) -> tuple[Check, ...]:
     return tuple(results)
 
 
-def _check_credentials(probe: Probe, *, lasts: bool | None) -> Check:
+def _check_callers(probe: Probe, others: Iterable[Caller], *, lasts: bool | None) -> Iterator[Check]:
     """A presigned URL expires with the session of the signer (rule C8)."""
-    name, hours = "credentials", f"{NEEDED_SECONDS // 3600} hours"
     why = "the restore URL expires with this session, and no later step can run"
+    yield _check_credentials("credentials", probe.caller, why, lasts=lasts)
+    for each in others:
+        name, caller = f"credentials.{each.service.lower()}", f"{each.arn}, which signs for {each.service},"
+        yield _check_credentials(name, caller, "no later step with this service can run", lasts=each.lasts)
+
+
+def _check_credentials(name: str, caller: str, why: str, *, lasts: bool | None) -> Check:
+    hours = f"{NEEDED_SECONDS // 3600} hours"
     if lasts is None:
         return Check(
             name,
             "warning",
-            f"{probe.caller} is a session with an unknown end",
+            f"{caller} is a session with an unknown end",
             why,
             f"check that the session is valid for {hours} more, or log in again before the start",
         )
     return bad_if(
         lasts is False,
         name,
-        f"{probe.caller} {'expires' if lasts is False else 'is valid for more than'} "
+        f"{caller} {'expires' if lasts is False else 'is valid for more than'} "
         f"{f'in less than {hours}' if lasts is False else hours}",
         why,
         "log in again, or use the keys of an IAM user; accept this check if the relocation takes less time",
@@ -263,8 +287,8 @@ def _check_machines(facts: Facts) -> Check:
             "blocked",
             f"EC2 in region {facts.region} knows none of the instances {', '.join(facts.not_running)}",
             "without access to the instances hcp-dr cannot protect them from termination",
-            "check that AWS_REGION is the region of the hosted cluster, and that AWS_CREDS belongs to the account with "
-            "its instances",
+            "check that AWS_REGION is the region of the hosted cluster, and that AWS_CREDS, or AWS_CREDS_EC2, belongs "
+            "to the account with its instances",
         )
     problems = [
         *(f"AWSMachine {name} has no providerID" for name in facts.without_instance),
@@ -295,14 +319,17 @@ class BucketFacts:
 
     probe: Probe
     lasts: bool | None
+    others: tuple[Caller, ...] = ()
 
 
 def _observe_bucket(ports: Ports, case: Case, memory: RunState) -> BucketFacts:
-    return BucketFacts(read_probe(ports, case, memory), ports.identity.lasts(NEEDED_SECONDS))
+    return BucketFacts(read_probe(ports, case, memory), ports.identity.lasts(NEEDED_SECONDS), _read_others(ports))
 
 
 def _plan_bucket(facts: BucketFacts) -> Decision:
-    return facts.probe.next() or verdict((*facts.probe.checks(), _check_credentials(facts.probe, lasts=facts.lasts)))
+    return facts.probe.next() or verdict(
+        (*facts.probe.checks(), *_check_callers(facts.probe, facts.others, lasts=facts.lasts))
+    )
 
 
 def _observe_zone(ports: Ports, case: Case, memory: RunState) -> tuple[str, str]:
