@@ -29,6 +29,7 @@ CONTROL_PLANE_OPERATOR = "control-plane-operator"  # HS hypershift-operator/cont
 CONTROL_PLANE_PKI_OPERATOR = "control-plane-pki-operator"  # HS .../hostedcontrolplane/manifests/pkioperator.go:14
 CLUSTER_API = "cluster-api"  # v2/capi_manager/component.go:9
 CAPI_PROVIDER = "capi-provider"  # v2/capi_provider/component.go:13
+AWS_NODE_TERMINATION_HANDLER = "aws-node-termination-handler"  # v2/awsnodeterminationhandler/component.go:15
 CLUSTER_AUTOSCALER = "cluster-autoscaler"  # v2/autoscaler/component.go:17
 KARPENTER = "karpenter"  # v2/karpenter/component.go:18
 KARPENTER_OPERATOR = "karpenter-operator"  # v2/karpenteroperator/component.go:15
@@ -39,7 +40,15 @@ ETCD = "etcd"
 """The StatefulSet, and the container of its pods (v2/etcd/component.go:9, v2/etcd/statefulset.go:169)."""
 COMPONENTS = (
     *(CONTROL_PLANE_OPERATOR, CONTROL_PLANE_PKI_OPERATOR, CLUSTER_API, CAPI_PROVIDER, CLUSTER_AUTOSCALER),
-    *(KARPENTER, KARPENTER_OPERATOR, KUBE_APISERVER, OPENSHIFT_APISERVER, OPENSHIFT_OAUTH_APISERVER, ETCD),
+    *(
+        AWS_NODE_TERMINATION_HANDLER,
+        KARPENTER,
+        KARPENTER_OPERATOR,
+        KUBE_APISERVER,
+        OPENSHIFT_APISERVER,
+        OPENSHIFT_OAUTH_APISERVER,
+        ETCD,
+    ),
 )
 """The Deployments and StatefulSets above."""
 ETCD_INIT = "etcd-init"  # an init container of etcd's pods: v2/etcd/statefulset.go:161
@@ -94,6 +103,11 @@ LOAD_BALANCER_NODES = "hypershift.openshift.io/aws-load-balancer-target-node-lab
 API_SERVER_MEMORY = "hypershift.openshift.io/kube-apiserver-gomemlimit"  # API/hostedcluster_types.go:295
 REQUEST_SERVING_SELECTOR = "hypershift.openshift.io/request-serving-node-additional-selector"
 """API/hostedcluster_types.go:262."""
+HOSTED_CLUSTER_SIZE = "hypershift.openshift.io/hosted-cluster-size"
+"""A label by the sizing controller of the management cluster (API/hostedcluster_types.go: HostedClusterSizeLabel)."""
+RESOURCE_REQUEST_PREFIX = "resource-request-override.hypershift.openshift.io/"
+"""Annotations by an administrator, or by the scheduler from the sizes of its management cluster
+(API/hostedcluster_types.go: ResourceRequestOverrideAnnotationPrefix)."""
 RESTART_DATE = "hypershift.openshift.io/restart-date"  # API/hostedcluster_types.go:67
 HAS_BEEN_AVAILABLE = "hypershift.openshift.io/HasBeenAvailable"  # HS .../hostedcluster/metrics/metrics.go:29
 CONTROL_PLANE_OPERATOR_IMAGE = "hypershift.openshift.io/control-plane-operator-image"
