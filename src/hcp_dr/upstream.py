@@ -131,8 +131,12 @@ PAUSED_BY = "oadp.openshift.io/paused-by"  # openshift/hypershift-oadp-plugin
 # Field managers.
 CLI_MANAGERS = ("hypershift", "hypershift-cli")
 """HyperShift's command line, which applies an object once (HS cmd/install/install.go: FieldOwner)."""
-CONTROLLER_MANAGERS = ("hypershift-operator", "control-plane-operator", "kube-controller-manager")
-"""Controllers that leave a pause and a deletion of the HostedCluster alone."""
+CONTROLLER_MANAGERS = (
+    *("hypershift-operator-manager", "hypershift-controlplane-manager"),
+    *("hypershift-operator", "control-plane-operator", "kube-controller-manager"),
+)
+"""The user agents of the two operators (HS hypershift-operator/main.go, control-plane-operator/main.go: UserAgent),
+their programs' names, and Kubernetes' own controllers: they leave a pause and a deletion of the HostedCluster alone."""
 
 # Finalizers.
 OIDC_FINALIZER = "hypershift.io/aws-oidc-discovery"  # HCc:4897

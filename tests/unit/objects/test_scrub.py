@@ -74,7 +74,7 @@ REQUEST = "resource-request-override.hypershift.openshift.io/kube-apiserver.kube
 @pytest.mark.parametrize(
     ("managers", "travels"),
     [
-        (["hypershift-operator"], False),
+        (["hypershift-operator-manager"], False),
         (["kubectl-edit"], True),
         (["hypershift-operator", "argocd"], True),
         ([], True),
