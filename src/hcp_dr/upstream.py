@@ -19,6 +19,8 @@ OVN_NAMESPACE = "openshift-ovn-kubernetes"  # in the hosted cluster: HS test/e2e
 
 # Deployments of the operator's namespace.
 OPERATOR = "operator"  # HS cmd/install/assets/hypershift_operator.go:123
+OPERATOR_LEASE = "hypershift-operator-leader-elect"
+"""Of the operator's leader, for 60 seconds, renewed every 15 (HS hypershift-operator/main.go: LeaderElectionID)."""
 EXTERNAL_DNS = "external-dns"  # HS cmd/install/assets/hypershift_operator.go:124
 SUPPORTED_VERSIONS = "supported-versions"
 """A ConfigMap of the operator's namespace (HS

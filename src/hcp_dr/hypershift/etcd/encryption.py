@@ -19,7 +19,7 @@ from hcp_dr.hypershift.state import Encryption, EncryptionKey
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import HOSTED_CONTROL_PLANE, SECRET
 from hcp_dr.model import Case
-from hcp_dr.objects.reading import dig
+from hcp_dr.objects.reading import dig, name_of
 from hcp_dr.upstream import ETCD_ENCRYPTION_UP_TO_DATE
 
 _NAME = "etcd_encryption"
@@ -66,7 +66,8 @@ def key_in_spec(cluster: Kubernetes, hosted_cluster: Object) -> EncryptionKey | 
     name = dig(hosted_cluster, "spec", "secretEncryption", "aescbc", "activeKey", "name")
     if key is None or not name:
         return key
-    secret = cluster.find(SECRET, str(name), hosted_cluster["metadata"]["namespace"])
+    secrets = cluster.list(SECRET, hosted_cluster["metadata"]["namespace"]).items
+    secret = next((item for item in secrets if name_of(item) == name), None)
     return EncryptionKey(key.name, _digest(dig(secret, "data", "key")))
 
 
