@@ -344,6 +344,9 @@ class MemoryIdentity:
     def arn(self) -> str:
         return "arn:aws:iam::1:user/relocator"
 
+    def others(self) -> dict[str, Any]:
+        return {}
+
     def lasts(self, seconds: int) -> bool | None:
         return True
 

@@ -24,6 +24,7 @@ _PREFIXES = ("AWS_",)
 _PATHS = frozenset(
     {"MGMT_KUBECONFIG", "MGMT2_KUBECONFIG", "HC_KUBECONFIG", "BACKUP_DIR", "HC_CLUSTER_DIR", "AWS_CREDS"}
     | {"AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE"}
+    | {"AWS_CREDS_EC2", "AWS_CREDS_ROUTE53"}
 )
 AWS_IDENTITY = frozenset(
     {"AWS_CREDS", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"}
@@ -31,6 +32,8 @@ AWS_IDENTITY = frozenset(
     | {"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_SESSION_NAME"}
 )
 """The variables that decide as whom AWS requests are signed."""
+_OWN_IDENTITY = frozenset({"AWS_CREDS_EC2", "AWS_CREDS_ROUTE53"})
+"""The same for the requests of one service: a file names all identities, or only these."""
 _IDENTITIES = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN")
 _NEEDS = {
     "AWS_ACCESS_KEY_ID": "AWS_SECRET_ACCESS_KEY",
@@ -116,7 +119,7 @@ class Settings(BaseSettings):
 
 
 _DOCUMENTED = frozenset(name.upper() for name in Settings.model_fields)
-_SUPPORTED = _DOCUMENTED | AWS_IDENTITY | _AWS_OTHER
+_SUPPORTED = _DOCUMENTED | AWS_IDENTITY | _OWN_IDENTITY | _AWS_OTHER
 
 
 def variables(env_file: Path | None, environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -131,7 +134,7 @@ def variables(env_file: Path | None, environment: Mapping[str, str] | None = Non
     values = _expand_home(_values_of(assignments), check=False)
     _check_identity(values, env_file)
     if values.keys() & AWS_IDENTITY:
-        merged = {name: value for name, value in merged.items() if name not in AWS_IDENTITY}
+        merged = {name: value for name, value in merged.items() if name not in AWS_IDENTITY | _OWN_IDENTITY}
     for name, value in values.items():
         if name in _DOCUMENTED and merged.get(name, value) != value:
             raise SettingsError(

@@ -250,7 +250,7 @@ class AwsError(HcpDrError):
 class AwsDenied(AwsError):
     exit_code = 41
     template = "AWS {service} does not allow {operation} on {object} with these credentials: {reason}."
-    todo = "Check AWS_CREDS and the permissions of its user, then run {resume}."
+    todo = "Check AWS_CREDS (AWS_CREDS_EC2, AWS_CREDS_ROUTE53) and the permissions of its user, then run {resume}."
 
 
 class BucketRefused(AwsError):

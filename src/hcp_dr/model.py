@@ -64,7 +64,9 @@ class Case:
     destination_server: str = ""
     source_authority: str = ""
     destination_authority: str = ""
-    account: str = ""  # of AWS
+    account: str = ""  # of AWS: of the bucket's credentials
+    zone_account: str = ""  # of the credentials for the zone, and of those for the instances
+    instances_account: str = ""
     bucket_region: str = ""
     cluster_id: str = ""  # of the hosted cluster, from its HostedCluster and from ClusterVersion inside it
 

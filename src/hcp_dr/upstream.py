@@ -19,6 +19,8 @@ OVN_NAMESPACE = "openshift-ovn-kubernetes"  # in the hosted cluster: HS test/e2e
 
 # Deployments of the operator's namespace.
 OPERATOR = "operator"  # HS cmd/install/assets/hypershift_operator.go:123
+OPERATOR_LEASE = "hypershift-operator-leader-elect"
+"""Of the operator's leader, for 60 seconds, renewed every 15 (HS hypershift-operator/main.go: LeaderElectionID)."""
 EXTERNAL_DNS = "external-dns"  # HS cmd/install/assets/hypershift_operator.go:124
 SUPPORTED_VERSIONS = "supported-versions"
 """A ConfigMap of the operator's namespace (HS
@@ -29,6 +31,7 @@ CONTROL_PLANE_OPERATOR = "control-plane-operator"  # HS hypershift-operator/cont
 CONTROL_PLANE_PKI_OPERATOR = "control-plane-pki-operator"  # HS .../hostedcontrolplane/manifests/pkioperator.go:14
 CLUSTER_API = "cluster-api"  # v2/capi_manager/component.go:9
 CAPI_PROVIDER = "capi-provider"  # v2/capi_provider/component.go:13
+AWS_NODE_TERMINATION_HANDLER = "aws-node-termination-handler"  # v2/awsnodeterminationhandler/component.go:15
 CLUSTER_AUTOSCALER = "cluster-autoscaler"  # v2/autoscaler/component.go:17
 KARPENTER = "karpenter"  # v2/karpenter/component.go:18
 KARPENTER_OPERATOR = "karpenter-operator"  # v2/karpenteroperator/component.go:15
@@ -39,7 +42,15 @@ ETCD = "etcd"
 """The StatefulSet, and the container of its pods (v2/etcd/component.go:9, v2/etcd/statefulset.go:169)."""
 COMPONENTS = (
     *(CONTROL_PLANE_OPERATOR, CONTROL_PLANE_PKI_OPERATOR, CLUSTER_API, CAPI_PROVIDER, CLUSTER_AUTOSCALER),
-    *(KARPENTER, KARPENTER_OPERATOR, KUBE_APISERVER, OPENSHIFT_APISERVER, OPENSHIFT_OAUTH_APISERVER, ETCD),
+    *(
+        AWS_NODE_TERMINATION_HANDLER,
+        KARPENTER,
+        KARPENTER_OPERATOR,
+        KUBE_APISERVER,
+        OPENSHIFT_APISERVER,
+        OPENSHIFT_OAUTH_APISERVER,
+        ETCD,
+    ),
 )
 """The Deployments and StatefulSets above."""
 ETCD_INIT = "etcd-init"  # an init container of etcd's pods: v2/etcd/statefulset.go:161
@@ -94,6 +105,11 @@ LOAD_BALANCER_NODES = "hypershift.openshift.io/aws-load-balancer-target-node-lab
 API_SERVER_MEMORY = "hypershift.openshift.io/kube-apiserver-gomemlimit"  # API/hostedcluster_types.go:295
 REQUEST_SERVING_SELECTOR = "hypershift.openshift.io/request-serving-node-additional-selector"
 """API/hostedcluster_types.go:262."""
+HOSTED_CLUSTER_SIZE = "hypershift.openshift.io/hosted-cluster-size"
+"""A label by the sizing controller of the management cluster (API/hostedcluster_types.go: HostedClusterSizeLabel)."""
+RESOURCE_REQUEST_PREFIX = "resource-request-override.hypershift.openshift.io/"
+"""Annotations by an administrator, or by the scheduler from the sizes of its management cluster
+(API/hostedcluster_types.go: ResourceRequestOverrideAnnotationPrefix)."""
 RESTART_DATE = "hypershift.openshift.io/restart-date"  # API/hostedcluster_types.go:67
 HAS_BEEN_AVAILABLE = "hypershift.openshift.io/HasBeenAvailable"  # HS .../hostedcluster/metrics/metrics.go:29
 CONTROL_PLANE_OPERATOR_IMAGE = "hypershift.openshift.io/control-plane-operator-image"
@@ -117,8 +133,12 @@ PAUSED_BY = "oadp.openshift.io/paused-by"  # openshift/hypershift-oadp-plugin
 # Field managers.
 CLI_MANAGERS = ("hypershift", "hypershift-cli")
 """HyperShift's command line, which applies an object once (HS cmd/install/install.go: FieldOwner)."""
-CONTROLLER_MANAGERS = ("hypershift-operator", "control-plane-operator", "kube-controller-manager")
-"""Controllers that leave a pause and a deletion of the HostedCluster alone."""
+CONTROLLER_MANAGERS = (
+    *("hypershift-operator-manager", "hypershift-controlplane-manager"),
+    *("hypershift-operator", "control-plane-operator", "kube-controller-manager"),
+)
+"""The user agents of the two operators (HS hypershift-operator/main.go, control-plane-operator/main.go: UserAgent),
+their programs' names, and Kubernetes' own controllers: they leave a pause and a deletion of the HostedCluster alone."""
 
 # Finalizers.
 OIDC_FINALIZER = "hypershift.io/aws-oidc-discovery"  # HCc:4897
@@ -135,6 +155,9 @@ AVAILABLE = "Available"  # API/hostedcluster_conditions.go:12
 RECONCILIATION_ACTIVE = "ReconciliationActive"  # API/hostedcluster_conditions.go:197
 VALID_AWS_IDENTITY_PROVIDER = "ValidAWSIdentityProvider"  # API/hostedcluster_conditions.go:157
 VALID_OIDC_CONFIGURATION = "ValidOIDCConfiguration"  # API/hostedcluster_conditions.go:102
+ETCD_ENCRYPTION_UP_TO_DATE = "EtcdDataEncryptionUpToDate"
+"""Absent before 4.22, and without encryption (API/hostedcluster_conditions.go, set by HS
+control-plane-operator/hostedclusterconfigoperator/controllers/reencryption/reencryption.go)."""
 REACHED_IGNITION_ENDPOINT = "ReachedIgnitionEndpoint"  # API/nodepool_conditions.go:73
 UPDATING_CONFIG = "UpdatingConfig"  # API/nodepool_conditions.go:47
 UPDATING_VERSION = "UpdatingVersion"  # API/nodepool_conditions.go:45

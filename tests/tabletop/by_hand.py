@@ -263,7 +263,7 @@ class Hands:
         """What the source's external-dns keeps; the documented count of lines would count a stranger's too."""
         zone = MemoryZone(self.world.cloud.records, self.world.cloud.zone_id)
         owner = external_dns.read_external_dns(self.source, "source").owner
-        return [record.name for record in owned(zone.records(), owner, self.names.control_plane_namespace)]
+        return [record.name for record in owned(zone.records(), {owner}, self.names.control_plane_namespace)]
 
 
 _RESOURCES = {value.kind: value for value in vars(r).values() if isinstance(value, Resource)}

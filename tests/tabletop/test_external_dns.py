@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from hcp_dr.errors import CannotMigrate, TimedOut
+from hcp_dr.errors import CannotMigrate, Refused, TimedOut
 from hcp_dr.kube import resources as r
+from hcp_dr.model import Dns
 from tests.tabletop.scene import Scene, scene, unchecked
+from tests.tabletop.test_dangers import Killed, just_before, kill
 from tests.tabletop.test_preflight import found, sides
 
 Change = Callable[[dict[str, Any]], None]
@@ -124,3 +126,55 @@ def test_one_with_the_role_of_its_node_is_a_warning_and_the_names_move() -> None
     change(here, 0, lambda container: container.update(env=[]))
     assert found(here)["external_dns.source"].verdict == "warning"
     assert here.operator.relocate().error is None
+
+
+def installed_again(here: Scene) -> None:
+    """`hypershift install` without an owner ID sets another one: nobody owns the records any more."""
+    owner = here.world.sides[0].cluster.external_dns_owner
+
+    def act(container: dict[str, Any]) -> None:
+        container["args"] = [
+            each.replace(f"--txt-owner-id={owner}", "--txt-owner-id=another") for each in container["args"]
+        ]
+
+    change(here, 0, act)
+
+
+def test_records_of_an_owner_that_no_external_dns_has_are_found() -> None:
+    here = scene()
+    installed_again(here)
+    check = found(here)["orphaned_records"]
+    assert check.verdict == "blocked"
+    assert all(f"{service}-shop." in check.seen for service in ("api", "oauth", "konnectivity", "ignition"))
+    assert "--dns takeover or --dns handover" in check.todo
+
+
+@pytest.mark.parametrize("dns", ["takeover", "handover"])
+def test_they_are_moved_without_it(dns: Dns) -> None:
+    here = scene()
+    installed_again(here)
+    ending = here.operator.relocate(dns=dns)
+    assert ending.error is None
+    assert here.verdict().reasons == ()
+
+
+def test_they_are_put_back_by_an_abort() -> None:
+    here = scene()
+    installed_again(here)
+    before = set(here.operator.ports().zone.records())
+    just_before(here, "restore.hosted_cluster", kill)
+    with pytest.raises(Killed):
+        here.operator.relocate(dns="takeover")
+    here.world.hooks.clear()
+    assert here.operator.abort().error is None
+    assert set(here.operator.ports().zone.records()) == before
+
+
+def test_those_that_come_on_the_way_are_told_of_and_taken_over_on_resume() -> None:
+    here = scene()
+    just_before(here, "backup.delete_routes", lambda: installed_again(here))
+    stopped = here.operator.relocate().error
+    assert isinstance(stopped, Refused)
+    assert "hcp-dr resume --dns takeover" in stopped.paragraph()
+    assert here.operator.resume(dns="takeover").error is None
+    assert here.verdict().reasons == ()

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from hcp_dr.aws.port import Record, RecordChange
-from hcp_dr.errors import AwsUnreachable, HcpDrError, NotOurs, Refused, SnapshotDoubtful
+from hcp_dr.errors import AwsUnreachable, HcpDrError, NotOurs, NotRestorable, Refused, SnapshotDoubtful
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube import resources as r
 from hcp_dr.objects.archive import Manifest
@@ -113,15 +113,29 @@ def test_a_writer_that_was_created_again_is_no_writer_that_stood_still() -> None
     assert (verdict.reasons, verdict.lost, verdict.split_brain) == ((), (), False)
 
 
+def change_the_key(here: Scene) -> None:
+    """As the hosted-cluster-config-operator reports it, which no fence stops."""
+    target = {"provider": "AESCBC", "aescbc": {"secret": {"name": "shop-key-2"}, "dataHash": "b" * 64}}
+    status = {"status": {"secretEncryption": {"targetKey": target}}}
+    source(here).patch(r.HOSTED_CONTROL_PLANE, "shop", OWN, status, subresource="status")
+
+
 @pytest.mark.parametrize(
     ("act", "error"),
     [
+        (change_the_key, NotRestorable),
         (lambda here: replace_the_snapshot(here, metadata=False), SnapshotDoubtful),
         (lambda here: replace_the_snapshot(here, metadata=True), SnapshotDoubtful),
         (stop_the_operator, Refused),
         (occupy_the_name, NotOurs),
     ],
-    ids=["another snapshot", "another snapshot with the metadata of ours", "no operator", "a name that is taken"],
+    ids=[
+        "another encryption key",
+        "another snapshot",
+        "another snapshot with the metadata of ours",
+        "no operator",
+        "a name that is taken",
+    ],
 )
 def test_nothing_is_started_and_it_can_be_aborted(act: Callable[[Scene], None], error: type[HcpDrError]) -> None:
     here = scene()

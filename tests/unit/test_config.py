@@ -94,6 +94,16 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
     assert caught.value.next == "Correct the path or the file and run the command again."
 
 
+def test_a_file_names_all_identities_or_one_for_a_service_beside_that_of_the_shell(env: Env) -> None:
+    shell = {"AWS_PROFILE": "shell", "AWS_CREDS_EC2": "/shell/ec2"}
+    assert config.variables(env("AWS_CREDS=/file/all\n"), shell) == {"AWS_CREDS": "/file/all"}
+    assert config.variables(env("AWS_CREDS_EC2=/file/ec2\n"), shell) == {**shell, "AWS_CREDS_EC2": "/file/ec2"}
+    both = {"AWS_CREDS": "/file/all", "AWS_CREDS_ROUTE53": "/file/names"}
+    assert config.variables(env("AWS_CREDS=/file/all\nAWS_CREDS_ROUTE53=/file/names\n"), shell) == both
+    with pytest.raises(SettingsError, match="did you mean AWS_CREDS_ROUTE53"):
+        config.variables(env("AWS_CREDS_ROUTE_53=/file/names\n"), {})
+
+
 def test_all_is_known_when_all_is_given() -> None:
     settings = config.load({**WHOLE, "NODE_POOL_REPLICAS": "2", "BACKUP_DIR": "/backup", "AWS_REGION": "ignored"})
     assert (settings.hc_cluster_ns, settings.mgmt_kubeconfig) == ("clusters", Path("/etc/one.kubeconfig"))

@@ -6,7 +6,7 @@ botocore's retries are off: the engine retries, and reads the state first.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -49,6 +49,10 @@ ENDPOINT_VARIABLES: Mapping[Service, str] = {
     "route53": "AWS_ENDPOINT_URL_ROUTE_53",
     "sts": "AWS_ENDPOINT_URL_STS",
 }
+_CREDENTIALS = "AWS_CREDS"
+OWN_CREDENTIALS: Mapping[Service, str] = {"route53": "AWS_CREDS_ROUTE53", "ec2": "AWS_CREDS_EC2"}
+"""The variables with a credentials file for one service: zone, instances and bucket may be in several accounts."""
+_NAMES: Mapping[Service, str] = {"route53": "Route53", "ec2": "EC2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class AwsSettings:
     zone_id: str
     region: str | None = None
     credentials_file: Path | None = None
+    credentials_variable: str = _CREDENTIALS
+    own_credentials: Mapping[Service, Path] = field(default_factory=dict)
     profile: str | None = None
     keys: tuple[str, str, str | None] | None = field(default=None, repr=False)  # id, secret, session token
     endpoints: Mapping[Service, str] = field(default_factory=dict)
@@ -107,6 +113,9 @@ def settings_from(variables: Mapping[str, str], *, bucket: str, zone_id: str, re
         zone_id=zone_id,
         region=value_of("AWS_REGION", "AWS_DEFAULT_REGION") or region,
         credentials_file=Path(file).expanduser() if file else None,
+        own_credentials={
+            service: Path(own).expanduser() for service, name in OWN_CREDENTIALS.items() if (own := value_of(name))
+        },
         profile=profile or value_of("AWS_DEFAULT_PROFILE"),
         keys=(key, secret, value_of("AWS_SESSION_TOKEN")) if key and secret and not value_of("AWS_CREDS") else None,
         endpoints={service: url for service, url in endpoints.items() if url},
@@ -147,11 +156,26 @@ class Aws:
 def connect(settings: AwsSettings) -> Aws:
     """Create the clients; the only request finds the bucket's region. Raises SettingsError, AwsError."""
     factory = _ClientFactory(settings)
+    own = {
+        service: _ClientFactory(
+            replace(
+                settings,
+                region=factory.region,
+                credentials_file=file,
+                credentials_variable=OWN_CREDENTIALS[service],
+                profile=None,
+                keys=None,
+                web_identity=None,
+            )
+        )
+        for service, file in settings.own_credentials.items()
+    }
+    others = {_NAMES[service]: StsIdentity(each.client("sts"), each.credentials) for service, each in own.items()}
     return Aws(
         bucket=S3Bucket(factory.s3(), settings.bucket, encryption=settings.encryption, authorities=settings.ca_bundle),
-        zone=Route53Zone(factory.client("route53"), settings.zone_id),
-        instances=Ec2Instances(factory.client("ec2"), factory.region),
-        identity=StsIdentity(factory.client("sts"), factory.credentials),
+        zone=Route53Zone(own.get("route53", factory).client("route53"), settings.zone_id),
+        instances=Ec2Instances(own.get("ec2", factory).client("ec2"), factory.region),
+        identity=StsIdentity(factory.client("sts"), factory.credentials, others),
     )
 
 
@@ -249,7 +273,7 @@ def _addressing(endpoint: str | None) -> Any:
 
 def _session(settings: AwsSettings) -> boto3.Session:
     for variable, file in (
-        ("AWS_CREDS", settings.credentials_file),
+        (settings.credentials_variable, settings.credentials_file),
         ("AWS_CONFIG_FILE", settings.config_file),
         ("AWS_CA_BUNDLE", settings.ca_bundle),
     ):
@@ -274,10 +298,13 @@ def _session(settings: AwsSettings) -> boto3.Session:
     except _UNUSABLE as error:
         # also for a credential_process that fails; the text may quote its output
         reason = without_random_words(" ".join(str(error).split())) or type(error).__name__
-        raise SettingsError(what=f"The AWS credentials cannot be read: {reason}.") from error
+        of_service = f" of {settings.credentials_variable}" if settings.credentials_variable != _CREDENTIALS else ""
+        raise SettingsError(what=f"The AWS credentials{of_service} cannot be read: {reason}.") from error
     _check_token_file(profile.get("web_identity_token_file"), core.profile or "default")
     if credentials is None:
-        place = f"{settings.credentials_file}, named by AWS_CREDS," if settings.credentials_file else "AWS_CREDS"
+        place = variable = settings.credentials_variable
+        if settings.credentials_file:
+            place = f"{settings.credentials_file}, named by {variable},"
         raise SettingsError(what=f"{place} has no AWS credentials for the profile {core.profile or 'default'}.")
     return session
 

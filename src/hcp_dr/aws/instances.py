@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from botocore.credentials import Credentials, RefreshableCredentials
 
 from hcp_dr.aws.mapping import translate_errors
 from hcp_dr.aws.paging import MAX_AGE
-from hcp_dr.aws.port import Instance
+from hcp_dr.aws.port import Identity, Instance
 from hcp_dr.errors import AwsError
 
 if TYPE_CHECKING:
@@ -91,15 +91,22 @@ class Ec2Instances:
 
 
 class StsIdentity:
-    """Implements hcp_dr.aws.port.Identity. `credentials` sign all requests and URLs."""
+    """Implements hcp_dr.aws.port.Identity. `credentials` sign all requests and URLs, but for the services of
+    `others`."""
 
-    def __init__(self, client: STSClient, credentials: Credentials | None) -> None:
+    def __init__(
+        self, client: STSClient, credentials: Credentials | None, others: Mapping[str, Identity] | None = None
+    ) -> None:
         self._client = client
         self._credentials = credentials
+        self._others = others or {}
 
     def arn(self) -> str:
         with translate_errors("STS", "GetCallerIdentity", "the credentials"):
             return self._client.get_caller_identity()["Arn"]
+
+    def others(self) -> Mapping[str, Identity]:
+        return self._others
 
     def lasts(self, seconds: int) -> bool | None:
         if isinstance(self._credentials, RefreshableCredentials):

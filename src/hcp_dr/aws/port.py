@@ -234,9 +234,13 @@ class Instances(Protocol):
 
 
 class Identity(Protocol):
-    """The identity of the credentials."""
+    """The identity of the credentials, for S3 and for all services without credentials of their own."""
 
     def arn(self) -> str: ...
+
+    def others(self) -> Mapping[str, Identity]:
+        """The identities of the services that have credentials of their own, by the name of the service."""
+        ...
 
     def lasts(self, seconds: int) -> bool | None:
         """Whether a signature made now stays valid for this time. A user's keys do not expire; a session does. None if

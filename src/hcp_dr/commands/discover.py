@@ -8,7 +8,7 @@ from functools import partial
 
 from hcp_dr.commands.context import Context, Requested
 from hcp_dr.engine.lease_status import read_lease_status
-from hcp_dr.engine.peers import Stranger, account_of, known_uid, namesake, uid_of_cluster
+from hcp_dr.engine.peers import Accounts, Stranger, known_uid, namesake, read_accounts, uid_of_cluster
 from hcp_dr.engine.silent import Unanswered, peer_of
 from hcp_dr.errors import HcpDrError, KubernetesError, SameCluster, SettingsError, UnknownHostedCluster
 from hcp_dr.hypershift.backup_objects import is_ours
@@ -64,9 +64,9 @@ def survey_relocation(context: Context) -> Found:
     ports = context.ports
     backup_id = backup_id_of(context.folder.name, ports.fresh_id()[:6])
     found = survey(context.requested, ports.source, ports.destination, backup_id, silent)
-    account = ""
+    accounts = Accounts()
     try:
-        account = account_of(ports.identity.arn())
+        accounts = read_accounts(ports.identity)
     except Unanswered:
         pass  # its error is among the silent
     except HcpDrError as error:
@@ -82,8 +82,10 @@ def survey_relocation(context: Context) -> Found:
         destination_server=ports.destination.server,
         source_authority=ports.source.authority,
         destination_authority=ports.destination.authority,
-        account=account,
         bucket_region=ports.bucket.region,
+        account=accounts.bucket,
+        zone_account=accounts.zone,
+        instances_account=accounts.instances,
     )
     return replace(found, case=case)
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from hcp_dr.aws.port import Identity
 from hcp_dr.errors import RESUME, CreatedAgain, KubernetesError, SettingsError, WrongCluster
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CLUSTER_VERSION, HOSTED_CLUSTER, NAMESPACE
@@ -124,12 +125,30 @@ def account_of(arn: str) -> str:
     return next(iter(arn.split(":")[4:5]), "")
 
 
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The AWS accounts of the credentials for each part."""
+
+    bucket: str = ""
+    zone: str = ""
+    instances: str = ""
+
+
+def read_accounts(identity: Identity) -> Accounts:
+    """Raises AwsError."""
+    account = account_of(identity.arn())
+    own = {service: account_of(each.arn()) for service, each in identity.others().items()}
+    return Accounts(account, own.get("Route53", account), own.get("EC2", account))
+
+
 def check_same_account(ports: Ports, case: Case) -> None:
     """A profile of another account finds other instances, or none; a bucket may be created again in another region.
     Raises SettingsError, AwsError."""
-    account = account_of(ports.identity.arn()) if case.account else ""
+    accounts = read_accounts(ports.identity) if case.account else Accounts()
     for what, now, known in (
-        ("AWS credentials of account", account, case.account),
+        ("AWS credentials of account", accounts.bucket, case.account),
+        ("AWS credentials for Route53 of account", accounts.zone, case.zone_account),
+        ("AWS credentials for EC2 of account", accounts.instances, case.instances_account),
         (f"bucket {case.bucket} in region", ports.bucket.region, case.bucket_region),
     ):
         if known and now != known:

@@ -36,6 +36,7 @@ from hcp_dr.engine.step import (
 )
 from hcp_dr.engine.untouched import still_true
 from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT, OBSERVE_INTERVAL, Clock, StopRequested, mark_of
+from hcp_dr.engine.waiting import Waiting, read_sign
 from hcp_dr.engine.watch_schedule import PATIENCE, WatchSchedule
 from hcp_dr.engine.workers import Answer, Workers
 from hcp_dr.errors import AlreadyExists, AwsConflict, Conflict, HcpDrError, NotFound, Refused, ServerBusy, TimedOut
@@ -67,7 +68,7 @@ class _Pass:
     watched: bool = True  # whether the run evaluates its watches during this step
 
     succeeded: Counter[str] = field(default_factory=Counter)
-    waiting: dict[str, float] = field(default_factory=dict)
+    waiting: dict[str, Waiting] = field(default_factory=dict)
     passing_since: float | None = None
     stale: int = 0
     checks: tuple[Check, ...] = ()  # of a gate that was open
@@ -257,24 +258,30 @@ class Run:
 
     def _await(self, step: Step[Any], wait: Wait, attempt: _Pass, mark: str | None) -> Done | None:
         """Wait until a change is possible. Returns the step's outcome after a deadline that is not an error."""
-        now = self.clock.now()
-        if wait.until not in attempt.waiting:
-            attempt.waiting[wait.until] = now
+        now, ask = self.clock.now(), partial(self._read_sign, step)
+        waiting = attempt.waiting.get(wait.until)
+        if waiting is None:
+            waiting = attempt.waiting[wait.until] = Waiting(now, now, ask(), wait.seen)
             self.journal.write("wait", step=step.name, until=wait.until, seen=wait.seen, limit=wait.limit)
-        waited = now - attempt.waiting[wait.until]
+        waited = now - waiting.began
         self.tell(Progress("wait", step.name, f"until {wait.until}; seen: {wait.seen}", waited))
-        if waited >= wait.limit:
+        if waiting.is_over(wait, now, ask):
             if wait.then is not None:
                 return wait.then
-            raise TimedOut(step=step.name, seconds=waited, until=wait.until, seen=wait.seen, todo=wait.todo)
+            seen = waiting.describe(wait)
+            raise TimedOut(step=step.name, seconds=waited, until=wait.until, seen=seen, todo=wait.todo)
         attempt.passing_since, attempt.stale = None, 0
         if wait.rest is not None:  # no more often than the watches and the Leases need it
-            self.clock.pause(min(wait.rest, OBSERVE_INTERVAL, wait.limit - waited))
+            self.clock.pause(min(wait.rest, OBSERVE_INTERVAL, waiting.left(wait, now)))
         elif wait.wake is not None and mark is None:
             self.clock.pause(0.05)
         else:
-            self.clock.await_change(self.ports, wait.wake, mark, min(OBSERVE_INTERVAL, wait.limit - waited))
+            self.clock.await_change(self.ports, wait.wake, mark, min(OBSERVE_INTERVAL, waiting.left(wait, now)))
         return None
+
+    def _read_sign(self, step: Step[Any]) -> str:
+        [sign] = self._run_all([partial(read_sign, step, self.ports, self.case)]) if step.sign else [""]
+        return sign
 
     def _act(self, step: Step[Any], actions: tuple[Action, ...], attempt: _Pass) -> None:
         for action in actions:

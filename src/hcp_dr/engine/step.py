@@ -261,9 +261,10 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Only waiting remains. `limit` in seconds is the deadline for `until`, counted from its first appearance; `todo`
-    is the advice after the deadline, if there is any beyond finding the cause. `then` is the step's outcome at a
-    deadline that is not an error. `rest` is the seconds left of a wait that only time ends."""
+    """Only waiting remains. `limit` in seconds is the deadline for `until`, counted from its first appearance, or from
+    the last sign of the awaited client; `todo` is the advice after the deadline, if there is any beyond finding the
+    cause. `then` is the step's outcome at a deadline that is not an error. `rest` is the seconds left of a wait that
+    only time ends."""
 
     until: str
     seen: str
@@ -318,6 +319,8 @@ class Step(Generic[Facts]):
     gate: Gate | None = None  # read right before its acts, after everything slow
     held_up: Callable[[Ports, Case], Wait | None] | None = None
     """Asked when the plan waits: another wait, which has to end first. The plan's waits then begin again."""
+    sign: Callable[[Ports, Case], str] | None = None
+    """A sign of life of the client for which the step waits, "" if there is none: a new sign prolongs a wait."""
     announced: bool = False  # recorded in the Leases before it acts
     fallback: str = ""  # a sentence with the alternative if a need of this step cannot be met; shown with its errors
 

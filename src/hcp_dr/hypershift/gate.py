@@ -7,7 +7,7 @@ fence, replaced the snapshot, stopped the destination's operator, or taken the n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hcp_dr.aws.port import Record, StoredObject
 from hcp_dr.engine.journal import RunState
@@ -19,10 +19,15 @@ from hcp_dr.hypershift.dns.handover import names_held
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, strangers_at
 from hcp_dr.hypershift.dns.takeover import list_records
 from hcp_dr.hypershift.etcd import members as etcd_members
+from hcp_dr.hypershift.etcd import restorable
+from hcp_dr.hypershift.etcd.encryption import key_in_spec
+from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.stored import find_snapshot
 from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.inventory import being_deleted
 from hcp_dr.hypershift.operator_claim import read_claim
+from hcp_dr.hypershift.private_platform import is_private, read_platform
+from hcp_dr.hypershift.private_platform import refusal_of as platform_refusal
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import DNS_HELD, FENCE
 from hcp_dr.hypershift.workloads import has_ready_pod
@@ -51,6 +56,8 @@ class Facts:
     fence: Fence | None  # None where the source is lost
     fenced_revision: int | None = None  # of the source's etcd when the fence was made
     revision: int | None = None  # now; None where etcd does not answer
+    platform: str | None = None  # of the destination's operator; None without a private endpoint
+    etcd: Etcd = restorable.NOT_LOOKED  # read while the destination's HostedCluster is paused
 
     @property
     def unpaused(self) -> bool:
@@ -81,21 +88,29 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         deleting=being_deleted(destination, case),
         awaited=read_claim(ports, case, "destination").awaited(),
         operator_ready=has_ready_pod(destination, OPERATOR, OPERATOR_NAMESPACE),
+        platform=read_platform(destination) if is_private(hosted_cluster) else None,
         missing=missing_inputs(ports, case) if hosted_cluster else (),
         snapshot=snapshot,
         stored=stored,
         strangers=strangers,
         fenced_revision=fence.revision if fence else None,
         revision=etcd_members.revision(ports.source, case, pod) if pod else None,
+        etcd=_read_etcd(ports, case, memory, hosted_cluster) if hosted_cluster else restorable.NOT_LOOKED,
         fence=None if lost else read_fence(ports.source, case, memory),  # last: the shortest time before the act
     )
+
+
+def _read_etcd(ports: Ports, case: Case, memory: RunState, hosted_cluster: Object) -> Etcd:
+    """With the encryption key that the destination would use: it was carried, perhaps after another change."""
+    etcd = restorable.known(hosted_cluster, ports.source, case, memory, lost=is_lost(memory))
+    return replace(etcd, key=key_in_spec(ports.destination, hosted_cluster))
 
 
 def _strangers(ports: Ports, case: Case, memory: RunState, hosted_cluster: Object) -> tuple[Record, ...]:
     records = ports.zone.records()
     names = fixed_names(hosted_cluster) | {case.api_hostname}
     owner = read_external_dns(ports.destination, "destination").owner
-    own = kept_at(records, owner, case.control_plane_namespace, names)
+    own = kept_at(records, {owner}, case.control_plane_namespace, names)
     return strangers_at(records, own, names - names_held(records, case.backup_id, memory.get(DNS_HELD)))
 
 
@@ -132,8 +147,13 @@ def _closed(facts: Facts) -> HcpDrError | None:
             left=left,
             todo=f"Bring the HyperShift operator of the destination up, then run {RESUME}; or run `hcp-dr abort`.",
         )
+    refusal = platform_refusal(facts.platform, left)
+    if refusal is not None:
+        return refusal
     if facts.missing:
         return inputs_missing(facts.missing)
+    if facts.etcd.refusal is not None:
+        return facts.etcd.refusal
     replaced = _replaced(facts)
     if replaced is not None:
         return SnapshotDoubtful(

@@ -120,11 +120,13 @@ def image(memory: RunState, key: Key[RecordImage], mine: Own, *, published: bool
     value = memory.get(key)
     if value is None:
         return None
-    if not _OWNER.fullmatch(value.owner):
-        raise refusal(f"{key.name} has the owner {value.owner!r}")
+    owners = (value.owner, *(value.orphaned or ()))
+    for owner in owners:
+        if not _OWNER.fullmatch(owner):
+            raise refusal(f"{key.name} has the owner {owner!r}")
     names = mine.fixed | (_published(memory, mine) if published else frozenset())
     for record in value.records:
-        if not _may_be_record(record, names, mine, value.owner):
+        if not _may_be_record(record, names, mine, owners):
             raise refusal(f"{key.name} has {record.type} {record.name!r}, not at {_join_names(names)}")
     return value
 
@@ -134,14 +136,14 @@ def _published(memory: RunState, mine: Own) -> frozenset[str]:
     return frozenset[str]().union(*hosts, *(names_in(text) for text in hostnames(memory, mine).values()))
 
 
-def _may_be_record(record: Record, names: frozenset[str], mine: Own, owner: str) -> bool:
+def _may_be_record(record: Record, names: frozenset[str], mine: Own, owners: Collection[str]) -> bool:
     lives = record.ttl is None or 0 <= record.ttl <= LONGEST_LIFE
     if not (lives and under(record.name, mine.domain)):
         return False
     if record.type in ADDRESSES:
         return record.name in names
     claims = ownerships((record,)) if record.type == "TXT" and len(record.values) == 1 else ()
-    own_claims = [claim for claim in claims if (claim.owner, claim.namespace) == (owner, mine.namespace)]
+    own_claims = [claim for claim in claims if claim.owner in owners and claim.namespace == mine.namespace]
     return bool(own_claims) and not names.isdisjoint(names_kept_by(record.name))
 
 

@@ -178,10 +178,28 @@ BUCKET_PROBE = Key("preflight.probe", BucketProbe)
 
 
 @dataclass(frozen=True, slots=True)
+class EncryptionKey:
+    """`digest` is the SHA-256 of a key in a Secret, as in the HostedCluster's status; "" for other keys."""
+
+    name: str
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """`active` is the key of all of etcd's content, None if the source does not report it; `rotating` tells of a change
+    of the key in progress."""
+
+    active: EncryptionKey | None = None
+    rotating: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RestoreProbe:
     """How the source restores etcd by URL. `release` has the images of its control plane, `members` and `shards` are
     etcd's; `called` are the tools that etcd-init calls, `tools` the tools in etcd's image, and `restoring` the subset
-    that restores snapshots. `unseen` is the reason why `called` or `tools` could not be read."""
+    that restores snapshots. `unseen` is the reason why `called` or `tools` could not be read. `encryption` is None if
+    an older version probed."""
 
     release: str
     members: int
@@ -190,6 +208,7 @@ class RestoreProbe:
     tools: tuple[str, ...] | None = None
     restoring: tuple[str, ...] = ()
     unseen: str = ""
+    encryption: Encryption | None = None
 
 
 ETCD_RESTORE = Key("etcd_restore", RestoreProbe)
@@ -268,11 +287,12 @@ SERVICE_HOSTNAMES = Key("service_hostnames", dict[str, str], exact=True)
 @dataclass(frozen=True, slots=True)
 class RecordImage:
     """Records of the zone before a change, and their external-dns owner. `at` is the time of their last change, in
-    seconds since the epoch, if it matters."""
+    seconds since the epoch, if it matters. `orphaned` are further owners, which no external-dns has."""
 
     owner: str
     records: tuple[Record, ...]
     at: float | None = None
+    orphaned: tuple[str, ...] | None = None
 
 
 DNS_IMAGE = Key("dns_image", RecordImage, exact=True)

@@ -1,5 +1,5 @@
 """How long steps wait: the only table of limits, and the source of docs/timeouts.md. A limit counts from the first
-observation at which a step had to wait."""
+observation at which a step had to wait; where the HyperShift operator has to act, from its last sign of life."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from hcp_dr.engine.step import Timeout
 
 # Backup.
 PAUSE_SPREAD = Timeout(
-    60.0, "the pause has arrived on all objects", "a running HyperShift operator copies it during a reconciliation"
+    180.0,
+    "the pause has arrived on all objects",
+    "a HyperShift operator becomes the leader after up to 75 seconds, and reconciles hosted clusters in turn",
 )
 DNS_CACHES = Timeout(
     900.0,
@@ -42,11 +44,11 @@ CONTROL_PLANE_SERVES = Timeout(
     "the HyperShift operator, control-plane-operator, the restore of etcd and its second roll, and kube-apiserver",
 )
 POOLS_TELL = Timeout(
-    300.0,
+    600.0,
     "each NodePool reports whether it would roll",
     "the HyperShift operator reconciles NodePools one after another",
 )
-MACHINES_ADOPTED = Timeout(300.0, "each Machine with a node references it again", "Cluster API reconciles each Machine")
+MACHINES_ADOPTED = Timeout(900.0, "each Machine with a node references it again", "Cluster API reconciles each Machine")
 
 # Verify.
 PUBLISH_API = Timeout(
@@ -57,17 +59,17 @@ PUBLISH_API = Timeout(
 NODES_READY = Timeout(
     1200.0, "all previous nodes are Ready and renew their leases", "the documented 40 tries, 30 seconds apart"
 )
-ETCD_MEMBERS = Timeout(300.0, "every etcd member answers", "all etcd pods must become Ready, one after another")
+ETCD_MEMBERS = Timeout(600.0, "every etcd member answers", "all etcd pods must become Ready, one after another")
 PLACEMENT = Timeout(
     900.0, "the destination holds the whole hosted cluster", "all Deployments of a control plane become ready"
 )
 IGNITION_TOLD = Timeout(
-    60.0,
+    180.0,
     "each NodePool reports ReachedIgnitionEndpoint; after that the step continues with a warning",
     "the HyperShift operator reports it during a reconciliation",
 )
 HOSTED_API = Timeout(
-    600.0, "the hosted API reports its version, and all its nodes are Ready", "kubelets report to the new API server"
+    1200.0, "the hosted API reports its version, and all its nodes are Ready", "kubelets report to the new API server"
 )
 SOURCE_CLEAN = Timeout(
     300.0,
@@ -99,7 +101,7 @@ OPERATOR_SHARED = Timeout(
     "several teardowns in turn; the hosted cluster is already removed from that management cluster",
 )
 OPERATOR_BACK = Timeout(
-    300.0, "the HyperShift operator has its pods back", "the pods start, and may have to pull their image"
+    600.0, "the HyperShift operator has its pods back", "the pods start, and may have to pull their image"
 )
 NAMESPACE_GONE = Timeout(
     600.0, "the control plane namespace is gone from the source", "load balancers and volumes are removed before it"
@@ -111,7 +113,7 @@ OVN_READY = Timeout(
     "new pods of OVN are Ready on all nodes",
     "8 minutes until the API proxies of the nodes have restarted, and the same again for delayed restarts and for OVN",
 )
-OIDC_DOCUMENTS = Timeout(300.0, "the OIDC documents are published", "the HyperShift operator uploads them")
+OIDC_DOCUMENTS = Timeout(900.0, "the OIDC documents are published", "the HyperShift operator uploads them")
 
 # Abort.
 DESTINATION_NAMESPACES_GONE = Timeout(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from hcp_dr.engine.waiting import MOST
 from hcp_dr.errors import TimedOut
 from hcp_dr.hypershift import timeouts
 
 _HEAD = f"""# Timeouts of steps
 
 Generated from `src/hcp_dr/hypershift/timeouts.py` by `make docs`. A limit counts from the first check at which the step
-had to wait. After the limit the command ends with exit code {TimedOut.exit_code} and names the missing condition,
-unless the table says that the step continues. `hcp-dr resume` waits again, with the same limit.
+had to wait. A HyperShift operator may have dozens of other hosted clusters in its queue: while a step waits for one
+that renews its Lease, the limit begins again, and the step waits {MOST} times as long at most. After the limit the
+command ends with exit code {TimedOut.exit_code} and names the missing condition, unless the table says that the step
+continues. `hcp-dr resume` waits again, with the same limit.
 
 | waits until | seconds | reason for the limit | name |
 |---|---|---|---|

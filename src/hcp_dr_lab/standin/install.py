@@ -20,6 +20,7 @@ from hcp_dr_lab.ground.names import IDLE_IMAGE, OPERATOR, OPERATOR_NAMESPACE, SE
 from hcp_dr_lab.ground.releases import NEWEST, RELEASES, OperatorRelease
 from hcp_dr_lab.standin import conversion, volumes, webhooks
 from hcp_dr_lab.standin.hypershift_operator.configuration import OVERRIDES
+from hcp_dr_lab.standin.hypershift_operator.endpoint_services import PRIVATE_LINK
 from hcp_dr_lab.standin.hypershift_operator.permissions import DASHBOARDS, ROUTER_NAMESPACES
 from hcp_dr_lab.standin.shape import body, is_true
 from hcp_dr_lab.standin.workload import Container, deployment
@@ -101,7 +102,7 @@ def converting(definition: Object, webhook: webhooks.Address) -> Object:
 
 def operator() -> Object:
     """Return the HyperShift operator's Deployment, with the same image and arguments on every management cluster."""
-    args = ["operator", f"{OVERRIDES}{_OVERRIDE}", f"{_DOCUMENTS}{OIDC_BUCKET}"]
+    args = ["operator", f"{OVERRIDES}{_OVERRIDE}", f"{_DOCUMENTS}{OIDC_BUCKET}", PRIVATE_LINK]
     container = Container(OPERATOR, image=IDLE_IMAGE, extra={"args": args})
     return deployment(OPERATOR, OPERATOR_NAMESPACE, (container,))
 

@@ -109,7 +109,7 @@ class Management:
         self.external_dns = ExternalDns(self.server, cloud.records, cloud.zone_id, clock)
         self.operators = Operators(
             self.server,
-            self.client(manager="hypershift-operator"),
+            self.client(manager="hypershift-operator-manager"),
             self,
             clock=clock,
             machines=cloud.machines,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -44,6 +45,38 @@ def test_a_role_of_the_settings_acts(simulator: str, session: boto3.Session, tmp
     (tmp_path / "token").write_text("a.b.c")
     aws = opened(simulator, AWS_ROLE_ARN=ROLE, AWS_WEB_IDENTITY_TOKEN_FILE=str(tmp_path / "token"))
     assert aws.identity.arn().startswith("arn:aws:sts::123456789012:assumed-role/dr/")
+
+
+@pytest.mark.parametrize(
+    ("variable", "service", "other"),
+    [("AWS_CREDS_EC2", "EC2", "Route53"), ("AWS_CREDS_ROUTE53", "Route53", "EC2")],
+)
+def test_a_service_may_have_credentials_of_its_own(
+    simulator: str, tmp_path: Path, variable: str, service: str, other: str
+) -> None:
+    """The bucket, the zone and the instances may be in several accounts."""
+    file = tmp_path / "own"
+    file.write_text("[default]\naws_access_key_id = AKIAOWN\naws_secret_access_key = x\nregion = us-west-2\n")
+    aws = opened(simulator, **KEYS, AWS_PROFILE="other", **{variable: str(file)})
+    clients = {"EC2": aws.instances, "Route53": aws.zone, "STS": aws.identity}
+    keys = {name: signer(each) for name, each in clients.items()}
+    assert keys == {service: "AKIAOWN", other: "AKIAUNIT", "STS": "AKIAUNIT"}
+    assert list(aws.identity.others()) == [service]
+    assert signer(aws.identity.others()[service]) == "AKIAOWN"
+    assert aws.instances.region == "eu-west-1"
+
+
+def signer(port: Any) -> str:
+    return str(port._client._request_signer._credentials.access_key)
+
+
+def test_credentials_of_a_service_that_are_not_there(simulator: str, tmp_path: Path) -> None:
+    with pytest.raises(errors.SettingsError, match="AWS_CREDS_EC2 names /no/file, which cannot be read"):
+        opened(simulator, **KEYS, AWS_CREDS_EC2="/no/file")
+    (tmp_path / "empty").write_text("")
+    with pytest.raises(errors.SettingsError) as caught:
+        opened(simulator, **KEYS, AWS_CREDS_EC2=str(tmp_path / "empty"))
+    assert "AWS_CREDS_EC2" in caught.value.what
 
 
 def test_a_role_whose_token_is_not_here(simulator: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from hcp_dr.engine.peers import account_of, check_answering, check_same_account, other_ways
+from hcp_dr.engine.peers import Accounts, account_of, check_answering, check_same_account, other_ways, read_accounts
 from hcp_dr.errors import ClusterUnreachable, SettingsError, WrongCluster
-from tests.ports import CASE, World
+from tests.ports import CASE, MemoryIdentity, World
 from tests.world import relocatable
 
 ACCOUNT, OTHER = "1", "2"
@@ -32,6 +33,8 @@ def test_the_account_of_an_identity(arn: str, account: str) -> None:
     ("known", "says"),
     [
         ({"account": OTHER}, "AWS credentials of account 2, but"),
+        ({"account": ACCOUNT, "zone_account": OTHER}, "AWS credentials for Route53 of account 2, but"),
+        ({"account": ACCOUNT, "instances_account": OTHER}, "AWS credentials for EC2 of account 2, but"),
         ({"bucket_region": "eu-west-1"}, "bucket backups in region eu-west-1, but"),
     ],
 )
@@ -42,6 +45,23 @@ def test_another_account_or_bucket_is_refused(known: dict[str, Any], says: str) 
     with pytest.raises(SettingsError) as refused:
         check_same_account(ports, replace(CASE, **known))
     assert says in refused.value.what
+
+
+class OfSeveralAccounts(MemoryIdentity):
+    def others(self) -> dict[str, Any]:
+        return {"EC2": SimpleNamespace(arn=lambda: f"arn:aws:iam::{OTHER}:user/instances")}
+
+
+def test_each_service_keeps_the_account_with_which_it_began() -> None:
+    several = OfSeveralAccounts()
+    accounts = read_accounts(several)
+    assert accounts == Accounts(ACCOUNT, ACCOUNT, OTHER)
+    case = replace(CASE, account=accounts.bucket, zone_account=accounts.zone, instances_account=accounts.instances)
+    check_same_account(replace(World().ports, identity=several), case)
+    with pytest.raises(SettingsError, match=f"for EC2 of account {OTHER}, but the settings lead to .* {ACCOUNT}"):
+        check_same_account(World().ports, case)
+    with pytest.raises(SettingsError, match=f"for EC2 of account {ACCOUNT}, but the settings lead to .* {OTHER}"):
+        check_same_account(replace(World().ports, identity=several), replace(case, instances_account=ACCOUNT))
 
 
 def test_another_way_to_the_same_cluster_is_described() -> None:

@@ -16,6 +16,7 @@ from hcp_dr.engine.run import HANDS, PASSING_LIMIT, STALE_LIMIT, Run
 from hcp_dr.engine.state import Remember
 from hcp_dr.engine.step import Check, Decision, Delete, Do, Done, Refuse, Step, Wait, WatchTarget
 from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT, StopRequested
+from hcp_dr.engine.waiting import MOST
 from hcp_dr.errors import (
     ClusterUnreachable,
     Contested,
@@ -449,6 +450,43 @@ def test_a_wait_that_is_held_up_for_long_ends_with_what_holds_it_up() -> None:
     with pytest.raises(TimedOut) as caught:
         table.run().carry_out_one(held_up)
     assert "the operator is back" in caught.value.what
+
+
+def test_a_client_that_gives_signs_of_life_is_waited_for_longer_and_not_for_ever() -> None:
+    table = Table()
+    alive = replace(step(lambda _: WAIT), sign=lambda *_: f"renewed at {table.clock.seconds:.0f}")
+    with pytest.raises(TimedOut) as caught:
+        table.run().carry_out_one(alive)
+    assert MOST * WAIT.limit <= table.clock.seconds < (MOST + 1) * WAIT.limit
+    assert "last state: no pod; renewed at " in caught.value.what
+
+
+def test_the_limit_counts_from_the_last_sign_of_life() -> None:
+    table = Table()
+    dies = replace(step(lambda _: WAIT), sign=lambda *_: f"renewed at {min(table.clock.seconds, 15):.0f}")
+    with pytest.raises(TimedOut):
+        table.run().carry_out_one(dies)
+    assert 3 * WAIT.limit <= table.clock.seconds < 4 * WAIT.limit
+
+
+@pytest.mark.parametrize("answer", ["", "renewed long ago", None])
+def test_without_a_new_sign_the_limit_is_the_limit(answer: str | None) -> None:
+    def sign(*_: object) -> str:
+        if answer is None:
+            raise ClusterUnreachable(cluster="destination", verb="get", object="Lease", reason="gone")
+        return answer
+
+    table = Table()
+    with pytest.raises(TimedOut):
+        table.run().carry_out_one(replace(step(lambda _: WAIT), sign=sign))
+    assert table.clock.seconds == WAIT.limit
+
+
+def test_what_comes_to_something_else_at_its_limit_is_not_put_off() -> None:
+    table = Table()
+    wait = replace(WAIT, then=Done("it serves without"))
+    table.run().carry_out_one(replace(step(lambda _: wait), sign=lambda *_: f"renewed at {table.clock.seconds}"))
+    assert table.clock.seconds == WAIT.limit
 
 
 def test_what_may_hold_up_a_wait_and_cannot_be_read_does_not() -> None:

@@ -196,6 +196,14 @@ def test_a_record_that_is_not_at_its_names_or_not_kept_for_it_is_refused(record:
         assert f": {key.name} " in refused(scope.image, memory, key, OWN)
 
 
+def test_a_record_of_an_orphaned_owner_is_put_back() -> None:
+    image: Any = {"owner": "mgmt-1", "orphaned": ["older"], "records": [claim(), claim(owner="older")]}
+    assert scope.image(remembering(dns_image=image), DNS_IMAGE, OWN) == DNS_IMAGE.read({"dns_image": image})
+    for owner in ("", "a b"):
+        memory = remembering(dns_image={**image, "orphaned": [owner]})
+        assert ": dns_image " in refused(scope.image, memory, DNS_IMAGE, OWN)
+
+
 @pytest.mark.parametrize("owner", ["", None, 7, 'a,b"', "a b"])
 def test_an_owner_that_no_external_dns_is_called_is_refused(owner: Any) -> None:
     memory = remembering(dns_image={"owner": owner, "records": []})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hcp_dr.objects.scrub import keeps_oidc_documents, scrub
+from hcp_dr.objects.scrub import keeps_oidc_documents, placed, scrub
 from hcp_dr.upstream import OIDC_FINALIZER
 from tests.cases.building import RESOURCES, an_object
 
@@ -65,6 +65,33 @@ def test_annotations_bound_to_the_source_stay_behind_and_others_travel() -> None
     }
     assert scrub(whole("HostedCluster", {**kept, **left}))["metadata"]["annotations"] == kept
     assert "annotations" not in scrub(whole("HostedCluster", left))["metadata"]
+
+
+SIZE = "hypershift.openshift.io/hosted-cluster-size"
+REQUEST = "resource-request-override.hypershift.openshift.io/kube-apiserver.kube-apiserver"
+
+
+@pytest.mark.parametrize(
+    ("managers", "travels"),
+    [
+        (["hypershift-operator-manager"], False),
+        (["kubectl-edit"], True),
+        (["hypershift-operator", "argocd"], True),
+        ([], True),
+    ],
+)
+def test_the_size_that_the_source_gave_it_stays_behind_and_what_an_administrator_asked_for_travels(
+    managers: list[str], *, travels: bool
+) -> None:
+    item = whole("HostedCluster", {REQUEST: "memory=8Gi"})
+    item["metadata"]["labels"] = {"keep": "me", SIZE: "large"}
+    owned: dict[str, Any] = {"f:metadata": {"f:annotations": {f"f:{REQUEST}": {}}, "f:labels": {f"f:{SIZE}": {}}}}
+    item["metadata"]["managedFields"] = [{"manager": name, "fieldsV1": owned} for name in managers]
+    clean = scrub(item)
+    assert placed(item) == ((SIZE,) if travels else (REQUEST, SIZE))
+    assert clean["metadata"]["labels"] == {"keep": "me"}
+    assert clean["metadata"].get("annotations") == ({REQUEST: "memory=8Gi"} if travels else None)
+    assert scrub(clean) == clean
 
 
 @given(st.sampled_from(sorted(RESOURCES)), st.dictionaries(st.text(min_size=1), st.text()))

@@ -503,6 +503,22 @@ def test_what_the_operators_were_told_is_read_from_their_flags(world: World) -> 
     assert (destination.documents_bucket, destination.build.overrides) == ("", "")
 
 
+def test_an_operator_is_private_only_if_all_of_it_runs_so(world: World) -> None:
+    deployment = world.source.objects["Deployment", "hypershift", "operator"]["spec"]["template"]["spec"]["containers"]
+    pod = world.source.objects["Pod", "hypershift", "operator-a"]["spec"]["containers"]
+
+    def found() -> str:
+        return capability.observe(world.ports, CASE, NOTHING).clusters[0].private_platform
+
+    assert found() == "None"
+    deployment[0]["args"] = ["run", "--private-platform=AWS"]
+    assert found() == "None", "its pod is of the former template"
+    pod[0]["args"] = ["run", "--private-platform", "AWS"]
+    assert found() == "AWS"
+    pod[0]["args"] = ["run", "--private-platform=Azure"]
+    assert found() == "Azure"
+
+
 ASKED = Requested("clusters", "one", "mgmt-1", "mgmt-2", None, "backups", "Z1", "hosted.example", None, None)
 
 
@@ -792,7 +808,7 @@ def test_everything_that_is_left_is_named(world: World) -> None:
     assert others <= set(left)
     assert not {"PersistentVolume pv-2", "PersistentVolume pv-3"} & set(left)
     assert not [item for item in left if "one2" in item]
-    assert records.owned(world.zone.kept, "source", "clusters-one2"), "the neighbour's records are still there"
+    assert records.owned(world.zone.kept, {"source"}, "clusters-one2"), "the neighbour's records are still there"
 
 
 def test_the_url_is_signed_only_for_a_snapshot_that_the_manifest_names(world: World) -> None:

@@ -130,7 +130,7 @@ def test_the_neighbours_records_are_never_awaited(two: tuple[str, str, str, str]
     world, case, _ = standing(two)
     mine = set(records_of(case.name, "source"))
     theirs = set(records_of(two[1], "source"))
-    found = set(records.owned(world.zone.records(), "source", case.control_plane_namespace))
+    found = set(records.owned(world.zone.records(), {"source"}, case.control_plane_namespace))
     assert found == mine - theirs
     left = release_dns.observe(world.ports, case, RunState()).remaining
     assert set(left) == found

@@ -133,6 +133,7 @@ def test_the_hosted_cluster_may_own_its_node_pools(world: World) -> None:
         (wrote("kubectl-edit", spec={"f:dns": {}}), None),
         (wrote("oc", spec={"f:dns": {}}), None),
         (wrote("hypershift-operator", spec={"f:dns": {}}), None),
+        (wrote("hypershift-operator-manager", spec={"f:dns": {}}), None),
         ({**wrote("a-controller", "Apply", status={}), "subresource": "status"}, None),
     ],
 )

@@ -59,6 +59,7 @@ from hcp_dr.upstream import (
     KUBE_SYSTEM,
     NODE_LEASES_NAMESPACE,
     OPERATOR,
+    OPERATOR_LEASE,
     OPERATOR_NAMESPACE,
     OVN_NAMESPACE,
 )
@@ -148,6 +149,7 @@ _MANAGEMENT = (
     *_each(EVERYWHERE, (STORAGE_CLASS,), "get", beyond=LOOKS),
     *_each(OPERATOR_NAMESPACE, (DEPLOYMENT,), "get list"),
     *_each(OPERATOR_NAMESPACE, (POD,), "list"),
+    *_each(OPERATOR_NAMESPACE, (LEASE,), "get", names=(OPERATOR_LEASE,), beyond=WAITS),
     *_each(OPERATOR_NAMESPACE, (CONFIG_MAP,), "get", beyond=LOOKS),  # with variables of external-dns
     *_each(LEASES, (LEASE,), "get create patch update", beyond=LEASE_HELD),
     *_each(LEASES, (SECRET,), "get", names=(JOURNAL_KEY,), beyond=KEY_KEPT),

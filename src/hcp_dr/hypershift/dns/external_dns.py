@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from hcp_dr.aws.port import Record
 from hcp_dr.hypershift.checks import read_one
-from hcp_dr.hypershift.dns.records import owners_of
+from hcp_dr.hypershift.dns.records import orphaned_owners, owners_of
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CONFIG_MAP, DEPLOYMENT, POD
 from hcp_dr.model import Case, Ports, Side
@@ -171,6 +171,14 @@ def source_owner(ports: Ports, case: Case, records: Iterable[Record]) -> str:
         return external_dns.owner
     owners = owners_of(records, case.api_hostname) - {read_external_dns(ports.destination, "destination").owner}
     return next(iter(owners)) if len(owners) == 1 else ""
+
+
+def orphans(
+    ports: Ports, case: Case, records: Iterable[Record], hostnames: Collection[str], own: str
+) -> frozenset[str]:
+    """The owner IDs of the source's DNS names that no external-dns has any more. `own` is that of `source_owner`."""
+    living = {own, read_external_dns(ports.destination, "destination").owner}
+    return orphaned_owners(records, case.control_plane_namespace, hostnames, living)
 
 
 def under(hostname: str, domain: str) -> bool:

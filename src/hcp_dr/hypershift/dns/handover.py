@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.journal import RunState
-from hcp_dr.hypershift.dns.records import Ownership, ownerships
+from hcp_dr.hypershift.dns.records import HOLDER, Ownership, ownerships
 from hcp_dr.hypershift.dns.takeover import Image, image_of, owner_of, records_of
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import DNS, DNS_HELD, RecordImage
@@ -37,14 +37,14 @@ def holding_owner(backup_id: str) -> str:
     """The owner ID of held names: of letters without escapes in a TXT record, for any name of an older backup.
     external-dns reads an owner up to the next comma, and so does this procedure."""
     if _PLAIN.fullmatch(backup_id):
-        return f"hcp-dr-{backup_id}"
+        return f"{HOLDER}{backup_id}"
     digest = hashlib.sha256(backup_id.encode("utf-8", "surrogatepass")).hexdigest()  # a file's name may be any bytes
-    return f"hcp-dr-{digest[:16]}"
+    return f"{HOLDER}{digest[:16]}"
 
 
 def held_as(claim: Ownership, backup_id: str) -> str | None:
     """The owner as written in a held claim, else None. Older backups held names under their ids as they are."""
-    older, text = f"hcp-dr-{backup_id}", "".join(claim.txt.values)
+    older, text = f"{HOLDER}{backup_id}", "".join(claim.txt.values)
     if claim.owner == holding_owner(backup_id):
         return claim.owner
     return older if any(f"external-dns/owner={older}{end}" in text for end in (",", '"')) else None
@@ -54,12 +54,13 @@ def remembered(owner: str, records: Iterable[Record], held: Image, now: float) -
     return image_of(owner, records, held, now)
 
 
-def hold(records: Iterable[Record], owner: str, backup_id: str) -> tuple[RecordChange, ...]:
-    """Give these records of `owner` the holding owner, and a short TTL."""
+def hold(records: Iterable[Record], backup_id: str) -> tuple[RecordChange, ...]:
+    """Give these records the holding owner, and a short TTL."""
     changes: list[RecordChange] = []
     for record in records:
         if record.type == "TXT":
-            changes += _replace(record, _with_owner(record, owner, holding_owner(backup_id)))
+            for claim in ownerships((record,)):
+                changes += _replace(record, _with_owner(record, claim.owner, holding_owner(backup_id)))
         elif record.ttl is not None and record.ttl > SHORT_LIFE:
             changes += _replace(record, replace(record, ttl=SHORT_LIFE))
     return tuple(changes)
@@ -74,10 +75,10 @@ def give(
 
 
 def give_back(records: Iterable[Record], backup_id: str, held: Image) -> tuple[RecordChange, ...]:
-    """For an undo: restore the original owner and TTL."""
+    """For an undo: restore the original owners and TTLs."""
     records, before = tuple(records), {record.place: record for record in records_of(held)}
     names = names_held(records, backup_id, held)
-    changes = _change_owner(records, backup_id, owner_of(held), held, None)
+    changes = _change_owner(records, backup_id, None, held, None)
     for record in records:
         was = before.get(record.place)
         if was is not None and record.name in names and replace(record, ttl=was.ttl) == was != record:
@@ -99,9 +100,10 @@ def not_as_before(records: Iterable[Record], held: Image) -> tuple[Record, ...]:
 
 
 def _change_owner(
-    records: tuple[Record, ...], backup_id: str, new_owner: str, held: Image, names: frozenset[str] | None
+    records: tuple[Record, ...], backup_id: str, new_owner: str | None, held: Image, names: frozenset[str] | None
 ) -> tuple[RecordChange, ...]:
-    """Changes for these names, or for all held names if None."""
+    """Changes for these names, or for all held names if None. Without a new owner each record gets its former owner."""
+    former = {claim.txt.place: claim.owner for claim in ownerships(records_of(held))}
     known, present = _addresses(records_of(held)), _addresses(records)
     changes: tuple[RecordChange, ...] = ()
     for claim in ownerships(records):
@@ -111,7 +113,8 @@ def _change_owner(
         if about and not about & present:
             changes += (RecordChange("DELETE", claim.txt),)
         elif names is None or about & names:
-            changes += _replace(claim.txt, _with_owner(claim.txt, owner, new_owner))
+            next_owner = new_owner or former.get(claim.txt.place, owner_of(held))
+            changes += _replace(claim.txt, _with_owner(claim.txt, owner, next_owner))
     return changes
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from hcp_dr.aws.port import Record
@@ -12,6 +13,8 @@ from hcp_dr.kube.port import Object
 from hcp_dr.objects.reading import dig
 
 SUFFIX = "-external-dns"
+HOLDER = "hcp-dr-"
+"""The beginning of the owner ID of names in a handover; the backup id follows."""
 ADDRESSES = ("A", "AAAA", "CNAME")
 _TYPES = ("a", "aaaa", "cname")
 _OWNER = re.compile(r"external-dns/owner=([^,\"]+)")
@@ -78,16 +81,16 @@ def ownerships(records: Iterable[Record]) -> tuple[Ownership, ...]:
 
 
 def owned(
-    records: Iterable[Record], owner: str, namespace: str, published: Published | None = None
+    records: Iterable[Record], owners: AbstractSet[str], namespace: str, published: Published | None = None
 ) -> tuple[Record, ...]:
-    """The records of this owner for objects of this namespace: the TXT records and their address records. A name that a
-    TXT record of another owner may refer to, in either form, belongs to that owner.
+    """The records of these owners for objects of this namespace: the TXT records and their address records. A name that
+    a TXT record of another owner may refer to, in either form, belongs to that owner.
 
     With `published`, a name counts only if the object in its TXT record has published that very name: deleting records
     needs this certainty. It also decides between the two readings of a TXT record."""
     records = tuple(records)
     claims = ownerships(records)
-    mine = [o for o in claims if o.owner == owner and o.namespace == namespace]
+    mine = [o for o in claims if o.owner in owners and o.namespace == namespace]
     theirs = {name for o in claims if o not in mine for name in o.names}
     about = {o.txt: _about(o, published) for o in mine}
     names = set(about.values()) - theirs - {None}
@@ -95,11 +98,13 @@ def owned(
     return (*texts, *(r for r in records if r.name in names and r.type.lower() in _TYPES))
 
 
-def kept_at(records: Iterable[Record], owner: str, namespace: str, hostnames: Collection[str]) -> tuple[Record, ...]:
-    """The part of `owned` at exactly these names, published by any object. Empty if no owner is given."""
+def kept_at(
+    records: Iterable[Record], owners: AbstractSet[str], namespace: str, hostnames: Collection[str]
+) -> tuple[Record, ...]:
+    """The part of `owned` at exactly these names, published by any object."""
     records = tuple(records)
     published = {claim.resource: frozenset(hostnames) for claim in ownerships(records)}
-    return owned(records, owner, namespace, published) if owner else ()
+    return owned(records, owners, namespace, published)
 
 
 def _about(claim: Ownership, published: Published | None) -> str | None:
@@ -111,6 +116,27 @@ def _about(claim: Ownership, published: Published | None) -> str | None:
 def owners_of(records: Iterable[Record], hostname: str) -> frozenset[str]:
     """The owner IDs in TXT records for this very name."""
     return frozenset(o.owner for o in ownerships(records) if hostname in o.names)
+
+
+def orphaned_owners(
+    records: Iterable[Record], namespace: str, hostnames: Collection[str], living: AbstractSet[str]
+) -> frozenset[str]:
+    """Owner IDs at these names, in TXT records for objects of this namespace, that no external-dns of either side has:
+    `hypershift install` without --external-dns-txt-owner-id sets another one each time. No owner of a name that another
+    owner claims too, and none of a handover."""
+    claims = ownerships(records)
+    claimants: dict[str, set[str]] = {}
+    for claim in claims:
+        for name in claim.names:
+            claimants.setdefault(name, set()).add(claim.owner)
+    return frozenset(
+        claim.owner
+        for claim in claims
+        if claim.namespace == namespace
+        and claim.owner not in living
+        and not claim.owner.startswith(HOLDER)
+        and any(name in hostnames and claimants[name] == {claim.owner} for name in claim.names)
+    )
 
 
 def strangers_at(records: Iterable[Record], kept: Collection[Record], hostnames: Collection[str]) -> tuple[Record, ...]:

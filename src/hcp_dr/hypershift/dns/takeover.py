@@ -9,7 +9,7 @@ from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, NotOurs
-from hcp_dr.hypershift.dns.records import ADDRESSES
+from hcp_dr.hypershift.dns.records import ADDRESSES, ownerships
 from hcp_dr.hypershift.state import DNS_IMAGE, RecordImage
 
 Image = RecordImage | None
@@ -28,10 +28,15 @@ def owner_of(image: Image) -> str:
     return image.owner if image else ""
 
 
+def owners_in(image: Image) -> frozenset[str]:
+    return frozenset((image.owner, *(image.orphaned or ()))) if image else frozenset()
+
+
 def image_of(owner: str, records: Iterable[Record], before: Image, at: float | None = None) -> RecordImage:
     """An image of these records and those already in `before`."""
     by_place = {record.place: record for record in (*records_of(before), *records)}
-    return RecordImage(owner, tuple(by_place.values()), at)
+    others = dict.fromkeys(claim.owner for claim in ownerships(by_place.values()) if claim.owner != owner)
+    return RecordImage(owner, tuple(by_place.values()), at, orphaned=tuple(others) or None)
 
 
 def at_its_places(records: Iterable[Record], image: Image) -> tuple[Record, ...]:

@@ -63,7 +63,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     records = ports.zone.records()
     names = (fixed_names(hosted_cluster) if hosted_cluster else frozenset()) | {case.api_hostname}
     owner = source_owner(ports, case, records)
-    return Facts(namespace, facts.routes, facts.services, kept_at(records, owner, namespace, names), other)
+    return Facts(namespace, facts.routes, facts.services, kept_at(records, {owner}, namespace, names), other)
 
 
 def alarm(facts: Facts) -> str | None:

@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import CommandFailed, Forbidden, NotFound, NotOurs, NotRestorable
-from hcp_dr.hypershift.state import ETCD_RESTORE, RestoreProbe
+from hcp_dr.hypershift.etcd.encryption import check_encryption, read_encryption
+from hcp_dr.hypershift.state import ETCD_RESTORE, EncryptionKey, RestoreProbe
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import CONFIG_MAP, DEPLOYMENT, HOSTED_CLUSTER, POD, STATEFUL_SET
 from hcp_dr.model import Case
@@ -57,14 +58,16 @@ def remembered(memory: RunState) -> RestoreProbe | None:
 
 @dataclass(frozen=True, slots=True)
 class Etcd:
-    """The HostedCluster to restore, and the result of the probe; None without a probe."""
+    """The HostedCluster to restore, and the result of the probe; None without a probe. `key` is the encryption key on
+    the destination, where it was read."""
 
     hosted_cluster: Object
     looked: RestoreProbe | None
+    key: EncryptionKey | None = None
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        return checks(self.hosted_cluster, self.looked)
+        return checks(self.hosted_cluster, self.looked, self.key)
 
     @property
     def refusal(self) -> NotRestorable | None:
@@ -90,14 +93,21 @@ NOT_LOOKED = Etcd({}, None)
 
 
 def known(hosted_cluster: Object, source: Kubernetes, case: Case, memory: RunState, *, lost: bool) -> Etcd:
-    """From the remembered probe, or else from a probe now, unless the source is lost."""
+    """From the remembered probe, or else from a probe now, unless the source is lost. The encryption key may have
+    changed since the probe."""
     looked = remembered(memory)
-    if looked is None and not lost:
-        _, looked = probe_restore(source, case)
+    if not lost:
+        looked = probe_restore(source, case)[1] if looked is None else with_encryption(looked, source, case)
     return Etcd(hosted_cluster, looked)
 
 
-def checks(hosted_cluster: Object, looked: RestoreProbe | None) -> tuple[Check, ...]:
+def with_encryption(looked: RestoreProbe, source: Kubernetes, case: Case) -> RestoreProbe:
+    """The probe with the source's encryption key of this moment."""
+    hosted_cluster = source.find(HOSTED_CLUSTER, case.name, case.namespace)
+    return replace(looked, encryption=read_encryption(source, case, hosted_cluster)) if hosted_cluster else looked
+
+
+def checks(hosted_cluster: Object, looked: RestoreProbe | None, key: EncryptionKey | None = None) -> tuple[Check, ...]:
     """Of the HostedCluster to restore, and of the probe of the source; None without a probe. No check can be
     accepted."""
     if dig(hosted_cluster, "spec", "etcd", "managementType") == "Unmanaged":
@@ -114,6 +124,7 @@ def checks(hosted_cluster: Object, looked: RestoreProbe | None) -> tuple[Check, 
         _check_members(hosted_cluster, looked),
         _check_shards(hosted_cluster, looked),
         _check_tool(control_plane_images(hosted_cluster), looked),
+        *(check_encryption(hosted_cluster, looked.encryption, key) if looked else ()),
     )
 
 
@@ -209,6 +220,7 @@ def probe_restore(cluster: Kubernetes, case: Case) -> tuple[Object, RestoreProbe
         tools=None if answer is None else tuple(tool for tool in TOOLS if f"has {tool}" in answer),
         restoring=tuple(tool for tool in TOOLS if f"can {tool}" in (answer or ())),
         unseen=unseen,
+        encryption=read_encryption(cluster, case, hosted_cluster),
     )
 
 

@@ -18,6 +18,7 @@ from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER
 from hcp_dr.model import Case
 from hcp_dr.objects.reading import dig
 from hcp_dr.upstream import (
+    AWS_NODE_TERMINATION_HANDLER,
     CLUSTER_AUTOSCALER,
     CONTROL_PLANE_OPERATOR,
     CONTROL_PLANE_PKI_OPERATOR,
@@ -32,8 +33,9 @@ RECONCILERS = (CONTROL_PLANE_OPERATOR,)
 WRITERS = (KUBE_APISERVER, OPENSHIFT_APISERVER, OPENSHIFT_OAUTH_APISERVER)
 ALWAYS_THERE = (*RECONCILERS, KUBE_APISERVER)
 """Without their Deployments an observation proves nothing: it is the wrong place, or their pods have no owner."""
-IGNORE_PAUSE = (CLUSTER_AUTOSCALER, CONTROL_PLANE_PKI_OPERATOR, KARPENTER_OPERATOR)
-"""They ignore the pause, so they stop with the keepers (rule G)."""
+IGNORE_PAUSE = (CLUSTER_AUTOSCALER, CONTROL_PLANE_PKI_OPERATOR, KARPENTER_OPERATOR, AWS_NODE_TERMINATION_HANDLER)
+"""They ignore the pause, so they stop with the keepers (rule G). The termination handlers of both sides take notices
+from one queue, and a notice that the source's takes is lost."""
 FENCED = (*RECONCILERS, *WRITERS, *IGNORE_PAUSE)
 
 

@@ -16,10 +16,10 @@ from hcp_dr.engine.step import ChangeRecords, Check, Decision, Do, Done, Refuse,
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, NotOurs, Refused, resume_with
 from hcp_dr.hypershift import scope, timeouts
-from hcp_dr.hypershift.dns.external_dns import source_owner
+from hcp_dr.hypershift.dns.external_dns import orphans, source_owner
 from hcp_dr.hypershift.dns.handover import give_back, hold, names_held, not_as_before, remembered
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, strangers_at
-from hcp_dr.hypershift.dns.takeover import Image, list_records, owner_of, records_of
+from hcp_dr.hypershift.dns.takeover import Image, list_records, owner_of, owners_in, records_of
 from hcp_dr.hypershift.state import DNS, DNS_HELD
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import HANDOVER, Case, Ports
@@ -36,7 +36,7 @@ class Facts:
     backup_id: str
     requested: bool  # remembered: the value of --dns is handover
     owner: str  # "" if unknown
-    kept: tuple[Record, ...]  # the owner's records at the fixed names
+    kept: tuple[Record, ...]  # records of the owner and of orphaned owners at the fixed names
     strangers: tuple[Record, ...]  # address records at the fixed names, of another owner or without an owner
     held: Image  # remembered
     restoration: tuple[RecordChange, ...]  # changes that return the held records to their owner
@@ -52,8 +52,11 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     hosted_cluster = ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)
     names = fixed_names(hosted_cluster) | {case.api_hostname}
     owner = owner_of(held) or source_owner(ports, case, records)
-    kept = kept_at(records, owner, case.control_plane_namespace, names)
+    orphaned = orphans(ports, case, records, names, owner)
+    owners = owners_in(held) | orphaned | ({owner} - {""})
+    kept = kept_at(records, owners, case.control_plane_namespace, names)
     others = names - names_held(records, case.backup_id, held)
+    owner = owner or min(orphaned, default="")
     return replace(facts, owner=owner, kept=kept, strangers=strangers_at(records, kept, others))
 
 
@@ -75,7 +78,7 @@ def plan(facts: Facts) -> Decision:
             )
         )
     if facts.kept:
-        changes = hold(facts.kept, facts.owner, facts.backup_id)
+        changes = hold(facts.kept, facts.backup_id)
         memory = remembered(facts.owner, facts.kept, facts.held, facts.now)
         return Do((DNS_HELD.remember(memory), ChangeRecords(changes)))
     if not facts.held:

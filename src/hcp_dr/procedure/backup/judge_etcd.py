@@ -33,8 +33,9 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     remembered = restorable.remembered(memory)
     if POINT_OF_NO_RETURN in memory.done or _is_started(ports, case):
         return Facts(started=True, etcd=restorable.NOT_LOOKED, remembered=remembered)
-    etcd = Etcd(hosted_cluster_to_restore(ports, case), remembered)
-    if etcd.refusal is not None and not is_lost(memory):
+    hosted_cluster, lost = hosted_cluster_to_restore(ports, case), is_lost(memory)
+    etcd = restorable.known(hosted_cluster, ports.source, case, memory, lost=lost)
+    if etcd.refusal is not None and remembered is not None and not lost:
         _, probe = restorable.probe_restore(ports.source, case)
         etcd = replace(etcd, looked=probe)
     return Facts(started=False, etcd=etcd, remembered=remembered)

@@ -16,6 +16,7 @@ from hcp_dr.engine.step import Action, Check, Decision, Do, Done, Patch, Step, W
 from hcp_dr.hypershift import scope, steps, timeouts
 from hcp_dr.hypershift.machines import paused_objects
 from hcp_dr.hypershift.machines.paused_objects import Held
+from hcp_dr.hypershift.operator_lease import sign_of_operator
 from hcp_dr.hypershift.state import PAUSED_BEFORE, PausedBefore
 from hcp_dr.hypershift.workloads import has_ready_pod
 from hcp_dr.kube.port import Object, Resource
@@ -218,6 +219,7 @@ STEP = Step(
     observe=observe,
     plan=plan,
     waits=(timeouts.PAUSE_SPREAD,),
+    sign=sign_of_operator("source"),
     afterwards=afterwards,
     revert=revert,
 )

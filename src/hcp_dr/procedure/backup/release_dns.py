@@ -18,9 +18,9 @@ from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken, Refused, resume_with
 from hcp_dr.hypershift import scope, steps, timeouts
-from hcp_dr.hypershift.dns.external_dns import read_external_dns, source_owner
+from hcp_dr.hypershift.dns.external_dns import orphans, read_external_dns, source_owner
 from hcp_dr.hypershift.dns.handover import is_handed_over
-from hcp_dr.hypershift.dns.records import Published, names_in, owned, strangers_at
+from hcp_dr.hypershift.dns.records import Published, kept_at, names_in, owned, strangers_at
 from hcp_dr.hypershift.dns.takeover import Image, at_its_places, left_alone, list_records, owner_of, put_back, take
 from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.state import DNS, DNS_HELD, DNS_IMAGE, ROUTES, SERVICE_HOSTNAMES
@@ -48,6 +48,7 @@ class Facts:
     fence: Fence
     image: Image  # remembered: the deleted records
     current: tuple[Record, ...]  # the zone's present records at the names and types of the image
+    orphaned: tuple[Record, ...] = ()  # records at these names of an owner that no external-dns has; without a takeover
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -61,14 +62,17 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     takeover = memory.get(DNS) == TAKEOVER
     held = memory.get(DNS_HELD) if is_handed_over(memory) else None
     owner = owner_of(held) or source_owner(ports, case, records) or owner_of(image)
-    remaining = owned(records, owner, case.control_plane_namespace, published if takeover else None) if owner else ()
+    own, namespace = {owner} - {""}, case.control_plane_namespace
+    orphaned = orphans(ports, case, records, hostnames, owner)
+    remaining = owned(records, own | orphaned, namespace, published) if takeover else owned(records, own, namespace)
     return Facts(
         takeover=takeover,
         held=held is not None,
-        owner=owner,
+        owner=owner or min(orphaned, default="") if takeover else owner,
         external_dns_ready=read_external_dns(ports.source, "source").ready > 0,
         remaining=remaining,
         strangers=strangers_at(records, remaining, hostnames) if takeover else (),
+        orphaned=() if takeover else kept_at(records, orphaned, namespace, hostnames),
         published=tuple(f"{item['kind']} {name_of(item)}" for item in (*routes, *services) if not is_deleting(item)),
         fence=read_fence(ports.source, case),
         image=image,
@@ -100,6 +104,15 @@ def plan(facts: Facts) -> Decision:
                 what="The source has no external-dns any more: the owner of this hosted cluster's records is unknown.",
                 left=Untouched("No record was touched.", besides="The hosted API stays unavailable."),
                 todo=f"Restore Deployment hypershift/external-dns on the source, then run {RESUME}.",
+            )
+        )
+    if facts.orphaned:
+        return Refuse(
+            Refused(
+                what="No external-dns of either management cluster has the owner ID of these records, and none deletes "
+                f"them: {list_records(facts.orphaned)}.",
+                left="The records were not touched; the hosted API stays unavailable.",
+                todo=_TAKEOVER,
             )
         )
     if not facts.remaining:

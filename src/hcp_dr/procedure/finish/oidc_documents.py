@@ -10,6 +10,7 @@ from hcp_dr.errors import RESUME, NotProven
 from hcp_dr.hypershift import oidc_documents, steps, timeouts
 from hcp_dr.hypershift.oidc_documents import Documents
 from hcp_dr.hypershift.operator_claim import stopped_on
+from hcp_dr.hypershift.operator_lease import sign_of_operator
 from hcp_dr.kube.resources import HOSTED_CLUSTER, SECRET
 from hcp_dr.model import Case, Ports
 from hcp_dr.upstream import OIDC_FINALIZER, SIGNING_KEY
@@ -67,6 +68,7 @@ STEP = Step(
     plan=plan,
     waits=(timeouts.OIDC_DOCUMENTS, timeouts.OPERATOR_FREE),
     held_up=stopped_on("destination"),
+    sign=sign_of_operator("destination"),
     checks="the OIDC documents are published with the former key",
     proof=True,
 )

@@ -3,24 +3,35 @@ length limit, read access to the zone, and access to the instances and their pro
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.bucket_probe import Probe, read_probe
 from hcp_dr.hypershift.checks import bad_if, verdict
-from hcp_dr.hypershift.dns.external_dns import source_owner, under
+from hcp_dr.hypershift.dns.external_dns import orphans, source_owner, under
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, owned, owners_of, strangers_at
 from hcp_dr.hypershift.etcd.restore_url import URL_LENGTH as URL_LIMIT
 from hcp_dr.hypershift.etcd.restore_url import URL_SECONDS
 from hcp_dr.hypershift.machines.instances import aws_machines, gone, instance_id, instance_ids
+from hcp_dr.hypershift.state import DNS
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, MACHINE
-from hcp_dr.model import Case, Ports
+from hcp_dr.model import RELEASE, Case, Dns, Ports
 from hcp_dr.objects.reading import name_of, owner_names
 
 NEEDED_SECONDS = 2 * 3600
 """Required lifetime of the credentials: a relocation with all waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The credentials for one service."""
+
+    service: str
+    arn: str
+    lasts: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,10 @@ class Facts:
     region: str = ""  # in which EC2 was asked
     known: int = 1  # instances of this hosted cluster that EC2 knows
     routed: tuple[str, ...] = ()  # records at the hosted cluster's names with a routing policy
+    orphaned: tuple[str, ...] = ()  # names whose owner ID no external-dns of either side has, with the owner ID
+    dns: Dns = RELEASE  # remembered: the value of --dns
     lasts: bool | None = True  # are the credentials valid for NEEDED_SECONDS; None if the session has no known end
+    others: tuple[Caller, ...] = ()  # of services with credentials of their own
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -56,7 +70,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     owner = source_owner(ports, case, records)
     all_names = fixed_names(ports.source.get(HOSTED_CLUSTER, case.name, case.namespace)) | {case.api_hostname}
     names = all_names - {case.api_hostname}
-    kept = kept_at(records, owner, case.control_plane_namespace, names)
+    own, orphaned = {owner} - {""}, orphans(ports, case, records, all_names, owner)
+    kept = kept_at(records, own | orphaned, case.control_plane_namespace, names)
     return Facts(
         probe=read_probe(ports, case, memory),
         url_length=len(url),
@@ -64,7 +79,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         zone_domain=ports.zone.domain(),
         domain=case.domain,
         api_hostname=case.api_hostname,
-        owned_names=tuple(sorted({r.name for r in owned(records, owner, case.control_plane_namespace)})),
+        owned_names=tuple(sorted({r.name for r in owned(records, own, case.control_plane_namespace)})),
         name_owners=tuple(sorted(owners_of(records, case.api_hostname))),
         without_instance=tuple(m["metadata"]["name"] for m in machines if instance_id(m) is None),
         not_running=tuple(
@@ -77,9 +92,22 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         instances=len(wanted) - len(dead),
         namespace=case.control_plane_namespace,
         routed=tuple(f"{r.type} {r.name} {r.routing}" for r in records if r.routing and r.name in all_names),
+        orphaned=tuple(
+            f"{name} of owner {' and '.join(sorted(owners_of(records, name)))}"
+            for name in sorted(
+                {r.name for r in kept_at(records, orphaned, case.control_plane_namespace, all_names)} & all_names
+            )
+        ),
+        dns=memory.get(DNS) or RELEASE,
         foreign_records=tuple(f"{each.type} {each.name}" for each in strangers_at(records, kept, names)),
         lasts=ports.identity.lasts(NEEDED_SECONDS),
+        others=_read_others(ports),
     )
+
+
+def _read_others(ports: Ports) -> tuple[Caller, ...]:
+    others = ports.identity.others().items()
+    return tuple(Caller(service, each.arn(), each.lasts(NEEDED_SECONDS)) for service, each in others)
 
 
 def _machine_of(aws_machine: Object) -> str:
@@ -92,10 +120,10 @@ def _machine_of(aws_machine: Object) -> str:
 def checks(facts: Facts) -> tuple[Check, ...]:
     results = [
         *facts.probe.checks(),
-        _check_credentials(facts.probe, lasts=facts.lasts),
+        *_check_callers(facts.probe, facts.others, lasts=facts.lasts),
         _check_url(facts),
         _check_zone(facts.zone_domain, facts.domain),
-        _check_api_record(facts),
+        *_check_owners(facts),
         _check_foreign_records(facts),
         _check_machines(facts),
     ]
@@ -116,22 +144,29 @@ def checks(facts: Facts) -> tuple[Check, ...]:
     return tuple(results)
 
 
-def _check_credentials(probe: Probe, *, lasts: bool | None) -> Check:
+def _check_callers(probe: Probe, others: Iterable[Caller], *, lasts: bool | None) -> Iterator[Check]:
     """A presigned URL expires with the session of the signer (rule C8)."""
-    name, hours = "credentials", f"{NEEDED_SECONDS // 3600} hours"
     why = "the restore URL expires with this session, and no later step can run"
+    yield _check_credentials("credentials", probe.caller, why, lasts=lasts)
+    for each in others:
+        name, caller = f"credentials.{each.service.lower()}", f"{each.arn}, which signs for {each.service},"
+        yield _check_credentials(name, caller, "no later step with this service can run", lasts=each.lasts)
+
+
+def _check_credentials(name: str, caller: str, why: str, *, lasts: bool | None) -> Check:
+    hours = f"{NEEDED_SECONDS // 3600} hours"
     if lasts is None:
         return Check(
             name,
             "warning",
-            f"{probe.caller} is a session with an unknown end",
+            f"{caller} is a session with an unknown end",
             why,
             f"check that the session is valid for {hours} more, or log in again before the start",
         )
     return bad_if(
         lasts is False,
         name,
-        f"{probe.caller} {'expires' if lasts is False else 'is valid for more than'} "
+        f"{caller} {'expires' if lasts is False else 'is valid for more than'} "
         f"{f'in less than {hours}' if lasts is False else hours}",
         why,
         "log in again, or use the keys of an IAM user; accept this check if the relocation takes less time",
@@ -163,6 +198,31 @@ def _check_zone(zone_domain: str, domain: str) -> Check:
         )
     seen = f"{zone_domain} is readable; write access was not tested: external-dns of both sides writes the zone"
     return Check("zone", "ok", seen)
+
+
+def _check_owners(facts: Facts) -> tuple[Check, ...]:
+    if not facts.orphaned:
+        return (_check_api_record(facts),)
+    api = any(each.startswith(f"{facts.api_hostname} ") for each in facts.orphaned)
+    return (_check_orphaned(facts),) if api else (_check_api_record(facts), _check_orphaned(facts))
+
+
+def _check_orphaned(facts: Facts) -> Check:
+    """`hypershift install` without an owner ID sets another one, and the former records stay behind."""
+    name, seen = (
+        "orphaned_records",
+        f"records whose owner ID no external-dns of either side has: {', '.join(facts.orphaned)}",
+    )
+    if facts.dns != RELEASE:
+        return Check(name, "warning", seen, f"--dns {facts.dns} moves the records without this external-dns")
+    return Check(
+        name,
+        "blocked",
+        seen,
+        "no external-dns deletes the records, and the names would keep leading to the source",
+        "have the records moved without it: run the command again with --dns takeover or --dns handover; or set the "
+        "former --txt-owner-id in the source's external-dns",
+    )
 
 
 def _check_api_record(facts: Facts) -> Check:
@@ -227,8 +287,8 @@ def _check_machines(facts: Facts) -> Check:
             "blocked",
             f"EC2 in region {facts.region} knows none of the instances {', '.join(facts.not_running)}",
             "without access to the instances hcp-dr cannot protect them from termination",
-            "check that AWS_REGION is the region of the hosted cluster, and that AWS_CREDS belongs to the account with "
-            "its instances",
+            "check that AWS_REGION is the region of the hosted cluster, and that AWS_CREDS, or AWS_CREDS_EC2, belongs "
+            "to the account with its instances",
         )
     problems = [
         *(f"AWSMachine {name} has no providerID" for name in facts.without_instance),
@@ -259,14 +319,17 @@ class BucketFacts:
 
     probe: Probe
     lasts: bool | None
+    others: tuple[Caller, ...] = ()
 
 
 def _observe_bucket(ports: Ports, case: Case, memory: RunState) -> BucketFacts:
-    return BucketFacts(read_probe(ports, case, memory), ports.identity.lasts(NEEDED_SECONDS))
+    return BucketFacts(read_probe(ports, case, memory), ports.identity.lasts(NEEDED_SECONDS), _read_others(ports))
 
 
 def _plan_bucket(facts: BucketFacts) -> Decision:
-    return facts.probe.next() or verdict((*facts.probe.checks(), _check_credentials(facts.probe, lasts=facts.lasts)))
+    return facts.probe.next() or verdict(
+        (*facts.probe.checks(), *_check_callers(facts.probe, facts.others, lasts=facts.lasts))
+    )
 
 
 def _observe_zone(ports: Ports, case: Case, memory: RunState) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.hypershift.machines.operator_build import Build, build_of, compare, pods_of_operator
 from hcp_dr.hypershift.oidc_documents import bucket_of
 from hcp_dr.hypershift.operator_claim import OBJECT, Claim, read_claim, waiting_for
+from hcp_dr.hypershift.private_platform import check_platform, is_private, platform_of
 from hcp_dr.kube.port import Kubernetes, Resource
 from hcp_dr.kube.resources import (
     AWS_CLUSTER,
@@ -52,6 +53,7 @@ class ClusterFacts:
     snapshot_urls: int  # maxItems of restoreSnapshotURL in the schema; 0 without such a field
     denied: tuple[str, ...]
     claim: Claim | None = None  # on the operator; None if these credentials may not read it
+    private_platform: str = ""  # with which the operator runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Facts:
     clusters: tuple[ClusterFacts, ...]
     etcd_storage_class: str
     node_selector: dict[str, str]
+    private: bool  # workers reach the API through a VPC endpoint
     keeps_documents: bool  # the OIDC documents are in the operator's bucket, made from the control plane's own key
     denied_inside: tuple[str, ...] | None = ()  # in the hosted cluster; None if not checked
     inside: Stranger | None = None  # another hosted cluster, reached by HC_KUBECONFIG
@@ -101,6 +104,7 @@ def _read_cluster(ports: Ports, case: Case, side: Side, carried: Iterable[Resour
         snapshot_urls=_url_count(cluster.find(CUSTOM_RESOURCE_DEFINITION, URL_CRD)),
         denied=denied(cluster, side, case.namespace, case.name),
         claim=_read_claim(ports, case, side),
+        private_platform=platform_of(operator, pods),
     )
 
 
@@ -130,6 +134,7 @@ def observe_from_outside(ports: Ports, case: Case, memory: RunState) -> Facts:
         ),
         etcd_storage_class=str(storage.get("storageClassName") or ""),
         node_selector=dict(dig(hosted_cluster, "spec", "nodeSelector") or {}),
+        private=is_private(hosted_cluster),
         keeps_documents=keeps_oidc_documents(hosted_cluster),
         denied_inside=None,
     )
@@ -152,6 +157,8 @@ def _check_cluster(cluster: ClusterFacts, facts: Facts) -> list[Check]:
         results.append(Check(f"versions.{side}", "ok", "all API versions are served"))
     results.append(_check_permissions(side, cluster.denied))
     results.append(_check_claim(cluster))
+    if facts.private:
+        results.append(check_platform(side, cluster.private_platform))
     if side == "destination":
         results += _check_destination(cluster, facts)
     return results
@@ -331,7 +338,7 @@ def _observe_cluster(side: Side) -> Callable[[Ports, Case, RunState], ClusterFac
 
 def _plan_cluster(cluster: ClusterFacts) -> Decision:
     """What a cluster shows without the other. The source decides which versions the destination needs."""
-    found = _check_cluster(cluster, Facts((cluster,), "", {}, keeps_documents=False))
+    found = _check_cluster(cluster, Facts((cluster,), "", {}, private=False, keeps_documents=False))
     return verdict(check for check in found if check.name != "versions.destination")
 
 

@@ -10,14 +10,14 @@ from hcp_dr.engine.step import Check, Decision, Step
 from hcp_dr.hypershift.checks import bad_if, verdict
 from hcp_dr.kube.resources import HOSTED_CLUSTER, HOSTED_CONTROL_PLANE, STATEFUL_SET
 from hcp_dr.model import RELOCATION_ANNOTATION, Case, Ports
+from hcp_dr.objects import scrub
 from hcp_dr.objects.reading import annotations_of, dig, name_of
-from hcp_dr.objects.scrub import PLACED
 from hcp_dr.upstream import CLEANUP_CLOUD_RESOURCES
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    placed: tuple[str, ...]  # annotations about the source's nodes, subnets and sizes
+    placed: tuple[str, ...]  # annotations and labels about the source's nodes, subnets and sizes
     cleanup: tuple[str, ...]  # objects with the annotation for cloud cleanup at deletion
     automated_backup: bool
     restored_before: bool  # the HostedCluster has a restoreSnapshotURL
@@ -32,7 +32,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     etcd = dig(hosted_cluster, "spec", "etcd", "managed")
     policy = ("spec", "persistentVolumeClaimRetentionPolicy", "whenScaled")
     return Facts(
-        placed=tuple(key for key in PLACED if key in annotations_of(hosted_cluster)),
+        placed=scrub.placed(hosted_cluster),
         cleanup=tuple(
             f"{item['kind']} {name_of(item)}"
             for item in (hosted_cluster, plane)

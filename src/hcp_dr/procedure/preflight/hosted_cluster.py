@@ -15,6 +15,7 @@ from hcp_dr.hypershift.etcd.alarms import check_alarms, read_alarms
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.machines.rollout import rolling
 from hcp_dr.hypershift.pause_owner import describe_pause_owner
+from hcp_dr.hypershift.private_platform import endpoint_access
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import (
     AWS_MACHINE,
@@ -92,7 +93,7 @@ def observe_source(ports: Ports, case: Case, memory: RunState) -> Facts:
         platform=str(dig(hosted_cluster, "spec", "platform", "type")),
         region=str(dig(hosted_cluster, "spec", "platform", "aws", "region")),
         wanted_region=case.aws_region,
-        endpoint_access=str(dig(hosted_cluster, "spec", "platform", "aws", "endpointAccess") or "Public"),
+        endpoint_access=endpoint_access(hosted_cluster),
         etcd=Etcd(hosted_cluster, probe),
         paused=tuple(
             f"{o['kind']} {name_of(o)}{describe_pause_owner(o)}"

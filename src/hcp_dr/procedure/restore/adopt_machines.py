@@ -11,6 +11,7 @@ from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.machines import adoption
 from hcp_dr.hypershift.machines.adoption import Facts, check_safe, observe
 from hcp_dr.hypershift.operator_claim import stopped_on
+from hcp_dr.hypershift.operator_lease import sign_of_operator
 from hcp_dr.kube.port import Resource
 from hcp_dr.kube.resources import AWS_MACHINE, CLUSTER, HOSTED_CLUSTER, MACHINE, MACHINE_SET, NODE_POOL
 from hcp_dr.model import Unknown
@@ -120,6 +121,7 @@ STEP = Step(
         timeouts.OPERATOR_FREE,
     ),
     held_up=stopped_on("destination"),
+    sign=sign_of_operator("destination"),
     foresee=foresee,
     afterwards=afterwards,
 )

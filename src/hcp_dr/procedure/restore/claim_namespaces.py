@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Action, Check, Create, Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
 from hcp_dr.errors import RESUME, NotOurs
-from hcp_dr.hypershift import timeouts
-from hcp_dr.hypershift.backup_objects import is_ours, is_prepared, marked, to_restore
+from hcp_dr.hypershift import private_platform, timeouts
+from hcp_dr.hypershift.backup_objects import hosted_cluster_to_restore, is_ours, is_prepared, marked, to_restore
 from hcp_dr.hypershift.deletion.foreign import is_default, read_content
 from hcp_dr.hypershift.deletion.protocol import Removable, removable
 from hcp_dr.hypershift.deletion.rollback import strangers
@@ -38,6 +38,7 @@ class Facts:
     own_found: Object | None
     key: str = ""  # of the annotation of this hosted cluster as a holder of the shared namespace
     dropped: tuple[str, ...] = ()  # fields of the objects to restore that the destination does not have
+    platform: str | None = None  # of the destination's operator; None without a private endpoint
     inside: tuple[str, ...] = ()  # content of a prepared namespace, besides objects that Kubernetes creates itself
 
 
@@ -53,6 +54,9 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         own_found=namespace,
         key=holder_key(f"{case.namespace}/{case.name}"),
         dropped=find_dropped(ports.destination, (item.body for item in to_restore(ports, case))),
+        platform=private_platform.read_platform(ports.destination)
+        if private_platform.is_private(hosted_cluster_to_restore(ports, case))
+        else None,
         inside=_list_content(ports.destination, own) if prepared else (),
     )
 
@@ -97,7 +101,8 @@ def plan(facts: Facts) -> Decision:
                 f"gone, run {RESUME}.",
             )
         )
-    refusal = refusal_of(facts.dropped, "Nothing was created on the destination.")
+    left = "Nothing was created on the destination."
+    refusal = refusal_of(facts.dropped, left) or private_platform.refusal_of(facts.platform, left)
     if refusal is not None:
         return Refuse(refusal)
     actions: list[Action] = []

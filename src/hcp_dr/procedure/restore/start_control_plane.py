@@ -33,6 +33,7 @@ from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
 from hcp_dr.hypershift.fence.state import Fence, read_fence
 from hcp_dr.hypershift.inventory import being_deleted
 from hcp_dr.hypershift.operator_claim import read_claim, stopped_on
+from hcp_dr.hypershift.operator_lease import sign_of_operator
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import FENCE
 from hcp_dr.kube.port import Object
@@ -290,6 +291,7 @@ STEP = Step(
     announced=True,
     gate=gate.look_through,
     held_up=stopped_on("destination"),
+    sign=sign_of_operator("destination"),
     foresee=foresee,
     afterwards=afterwards,
 )

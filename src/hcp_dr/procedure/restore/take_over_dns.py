@@ -13,7 +13,7 @@ from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Decision, Step
 from hcp_dr.hypershift import scope
 from hcp_dr.hypershift.backup_objects import to_restore
-from hcp_dr.hypershift.dns.external_dns import read_external_dns
+from hcp_dr.hypershift.dns.external_dns import orphans, read_external_dns
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, owners_of, strangers_at
 from hcp_dr.hypershift.dns.takeover import Image, at_its_places, owner_of, put_back, take
 from hcp_dr.hypershift.state import DNS_IMAGE
@@ -25,7 +25,7 @@ from hcp_dr.model import Case, Ports
 @dataclass(frozen=True, slots=True)
 class Facts:
     owner: str  # "" if the API's record has no owner, or several
-    remaining: tuple[Record, ...]  # the owner's records at the fixed names
+    remaining: tuple[Record, ...]  # records of the owner and of orphaned owners at the fixed names
     strangers: tuple[Record, ...]  # address records at the fixed names, of another owner or without an owner
     image: Image  # remembered: the deleted records
     current: tuple[Record, ...]  # the zone's present records at the names and types of the image
@@ -37,9 +37,10 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     names = frozenset({case.api_hostname, *fixed_names(hosted_cluster)})
     claimed = owners_of(records, case.api_hostname) - {read_external_dns(ports.destination, "destination").owner}
     owner = owner_of(image) or (next(iter(claimed)) if len(claimed) == 1 else "")
-    remaining = kept_at(records, owner, case.control_plane_namespace, names)
+    orphaned = orphans(ports, case, records, names, owner)
+    remaining = kept_at(records, ({owner} - {""}) | orphaned, case.control_plane_namespace, names)
     return Facts(
-        owner=owner,
+        owner=owner or min(orphaned, default=""),
         remaining=remaining,
         strangers=strangers_at(records, remaining, names),
         image=image,

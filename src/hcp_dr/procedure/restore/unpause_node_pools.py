@@ -16,6 +16,7 @@ from hcp_dr.errors import RESUME, MachineUnsafe
 from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.machines.adoption import Facts, check_safe, foresee, observe
 from hcp_dr.hypershift.operator_claim import stopped_on
+from hcp_dr.hypershift.operator_lease import sign_of_operator
 from hcp_dr.kube.resources import CLUSTER, CONFIG_MAP, HOSTED_CLUSTER, MACHINE_DEPLOYMENT, NODE_POOL
 from hcp_dr.objects.reading import some
 
@@ -132,6 +133,7 @@ STEP = Step(
     plan=plan,
     waits=(timeouts.POOLS_TELL, timeouts.PAUSE_SPREAD, timeouts.OPERATOR_FREE),
     held_up=stopped_on("destination"),
+    sign=sign_of_operator("destination"),
     foresee=foresee,
     afterwards=afterwards,
 )

@@ -19,9 +19,10 @@ from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd.members import Member
+from hcp_dr.hypershift.etcd.restorable import FILL_BY_HAND
 from hcp_dr.hypershift.identity import nonce_of, read_identity
 from hcp_dr.hypershift.source_loss import is_lost
-from hcp_dr.hypershift.state import BREACHES, IDENTITY, MANUAL_BACKUP, NONCE, HostedIdentity
+from hcp_dr.hypershift.state import BREACHES, FENCE, IDENTITY, MANUAL_BACKUP, NONCE, ONLINE, HostedIdentity
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
@@ -41,6 +42,7 @@ class Facts:
     now: HostedIdentity
     members_wanted: int  # replicas of the destination's StatefulSet
     members: tuple[Member, ...]
+    revision_before: int = 0  # of etcd, no later than the snapshot; 0 if unknown
     strict: bool = True  # no client can have changed the content since the identity was remembered
 
 
@@ -56,8 +58,14 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         now=read_identity(ports.hosted, before.samples if before else {}),
         members_wanted=etcd_members.replicas(ports.destination, case),
         members=etcd_members.members(ports.destination, case),
+        revision_before=_read_revision(memory),
         strict=STEP.name not in memory.done and not served and not by_hand and not is_lost(memory),
     )
+
+
+def _read_revision(memory: RunState) -> int:
+    moment = memory.get(ONLINE) or memory.get(FENCE)
+    return moment.revision or 0 if moment else 0
 
 
 def _find_lost(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
@@ -85,7 +93,7 @@ def checks(facts: Facts) -> tuple[Check, ...]:
         lost = _find_lost(old, new)
         seen = f"{len(old)} with the same uid" if not lost else f"lost or other uid: {', '.join(lost)}"
         results.append(Check(name, _verdict(facts, lost=bool(lost)), seen, why))
-    results.append(_check_members(facts))
+    results += [_check_members(facts), _check_revision(facts)]
     seen = f"{facts.now.config_maps}, {before.config_maps} before the fence"
     fewer = facts.now.config_maps < before.config_maps * (1 - MAX_LOST_SHARE)  # users create and delete ConfigMaps
     results.append(Check("config_maps", "warning" if fewer else "ok", seen, why))
@@ -136,6 +144,17 @@ def _check_members(facts: Facts) -> Check:
         seen = "; ".join([f"{len(clusters)} clusters", *lists])
         return Check("etcd_members", "blocked", seen, "members of separate clusters accept different writes")
     return Check("etcd_members", "ok", f"{', '.join(names)} are one cluster")
+
+
+def _check_revision(facts: Facts) -> Check:
+    """A restore of the whole snapshot continues from its revision, or from a higher one."""
+    now = min((member.revision for member in facts.members), default=0)
+    seen = f"etcd is at revision {now}, and was at {facts.revision_before or 'an unknown revision'} before the snapshot"
+    if now >= facts.revision_before:
+        return Check("etcd_revision", "ok", seen)
+    why = "part of the snapshot is missing: an etcd-init that restores straight into the volume and is killed half-way "
+    why += "leaves a part, and takes the volume for restored when it starts again"
+    return Check("etcd_revision", "blocked", f"{seen}: {why}", why, FILL_BY_HAND)
 
 
 def plan(facts: Facts) -> Decision:

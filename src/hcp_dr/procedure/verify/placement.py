@@ -15,6 +15,7 @@ from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.dns.custom_name import CustomName, check_custom_name, read_custom_name
 from hcp_dr.hypershift.inventory import RESOURCES
 from hcp_dr.hypershift.operator_claim import stopped_on
+from hcp_dr.hypershift.operator_lease import sign_of_operator
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import DEPLOYMENT, HOSTED_CLUSTER, MACHINE, NODE_POOL, SECRET, STATEFUL_SET
 from hcp_dr.model import Case, Ports
@@ -252,6 +253,7 @@ STEP = Step(
         timeouts.OPERATOR_FREE,
     ),
     held_up=stopped_on("destination"),
+    sign=sign_of_operator("destination"),
     checks="the hosted cluster is available on the destination, with all objects of the backup",
     proof=True,
 )

@@ -27,7 +27,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     services = memory.get(ENDPOINT_SERVICES)
     left_to_owner = namespace is not None and is_deleting(namespace) and bool(services)
     volumes = source.list(PERSISTENT_VOLUME).items
-    records = owned(ports.zone.records(), read_external_dns(source, "source").owner, own)
+    records = owned(ports.zone.records(), {read_external_dns(source, "source").owner}, own)
     return Facts(
         (
             *left_on_source(ports, case),

@@ -1,5 +1,6 @@
 """The HyperShift operator's part of the private connection: a VPC endpoint service for the load balancer in an
-AWSEndpointService (hypershift-operator/controllers/platform/aws/controller.go)."""
+AWSEndpointService (hypershift-operator/controllers/platform/aws/controller.go). An operator without
+--private-platform=AWS does not have this controller (hypershift-operator/main.go:720)."""
 
 from __future__ import annotations
 
@@ -13,11 +14,12 @@ from hcp_dr_lab.standin.pause import is_paused
 from hcp_dr_lab.standin.shape import add_finalizer, body, deleting, drop_finalizer, ensure, set_status
 from hcp_dr_lab.standin.view import EndpointService, View
 
+PRIVATE_LINK = "--private-platform=AWS"  # an argument of the operator
 _PATIENCE_SECONDS = 600  # then the control plane operator's finalizer is removed too
 
 
 def reconcile(view: View) -> list[Change]:
-    if view.endpoint_services is None:
+    if view.endpoint_services is None or not _has_controller(view):
         return []
     changes: list[Change] = []
     for hosted in view.all(r.HOSTED_CLUSTER):
@@ -28,6 +30,12 @@ def reconcile(view: View) -> list[Change]:
                 else _update(view, hosted, endpoint_service)
             )
     return changes
+
+
+def _has_controller(view: View) -> bool:
+    operator = view.find(r.DEPLOYMENT, names.OPERATOR, names.OPERATOR_NAMESPACE)
+    containers = operator["spec"]["template"]["spec"]["containers"] if operator else ()
+    return any(PRIVATE_LINK in (container.get("args") or ()) for container in containers)
 
 
 def _update(view: View, hosted: Object, endpoint_service: Object) -> list[Change]:

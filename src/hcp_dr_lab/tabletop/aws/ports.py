@@ -15,6 +15,7 @@ from hcp_dr.aws.paging import Listing
 from hcp_dr.aws.port import (
     MAX_PART_BYTES,
     Encryption,
+    Identity,
     Instance,
     ListedObject,
     Record,
@@ -322,6 +323,9 @@ class MemoryIdentity(_Port):
     def arn(self) -> str:
         with self._asked("GetCallerIdentity"):
             return self._arn
+
+    def others(self) -> Mapping[str, Identity]:
+        return {}
 
     def lasts(self, seconds: int) -> bool | None:
         del seconds

@@ -63,14 +63,14 @@ def test_what_is_held_can_be_given_away_and_given_back(
     zone = a_zone(kept)
     names = frozenset(f"{label}.{DOMAIN}" for label in fixed)
     claims = {claim.resource: names for claim in ownerships(zone)}
-    mine = owned(zone, "source", "clusters-one", claims)
+    mine = owned(zone, {"source"}, "clusters-one", claims)
     others = [record for record in zone if record not in mine]
 
     held = remembered("source", mine, None, 0.0)
-    on_the_way = after(zone, hold(mine, "source", OURS))
+    on_the_way = after(zone, hold(mine, OURS))
     assert addresses(on_the_way) == addresses(zone)
     assert [record for record in zone if record in on_the_way] == others
-    assert owned(on_the_way, "source", "clusters-one", claims) == ()
+    assert owned(on_the_way, {"source"}, "clusters-one", claims) == ()
     assert {record.ttl for record in on_the_way if record not in others and record.type != "TXT"} <= {SHORT_LIFE}
 
     assert after(on_the_way, give_back(on_the_way, OURS, held)) == zone
@@ -89,9 +89,23 @@ def test_what_is_held_can_be_given_away_and_given_back(
 NAME = f"api.{DOMAIN}"
 
 
+def test_names_of_several_owners_are_held_together_and_given_back_to_each() -> None:
+    kept = [
+        Kept(label, "A", owner, "clusters-one", ("old",)) for label, owner in (("api", "source"), ("oauth", "older"))
+    ]
+    before = [record for each in kept for record in each.records]
+    held = remembered("source", before, None, 0.0)
+    assert held.orphaned == ("older",)
+    zone = after(before, hold(before, OURS))
+    assert {claim.owner for claim in ownerships(zone)} == {holding_owner(OURS)}
+    assert sorted(after(zone, give_back(zone, OURS, held)), key=str) == sorted(before, key=str)
+    given = after(zone, give(zone, OURS, held, "destination", ALL))
+    assert {claim.owner for claim in ownerships(given)} == {"destination"}
+
+
 def held_zone() -> tuple[list[Record], RecordImage]:
     before = [replace(record, ttl=300) for record in Kept("api", "A", "source", "clusters-one", ("old", "new")).records]
-    return after(before, hold(before, "source", OURS)), remembered("source", before, None, 0.0)
+    return after(before, hold(before, OURS)), remembered("source", before, None, 0.0)
 
 
 def test_both_forms_of_a_claim_go_together() -> None:
@@ -119,11 +133,11 @@ def test_an_address_that_somebody_changed_is_not_given_its_old_life() -> None:
 
 def test_an_alias_stays_as_it_is() -> None:
     alias = Record(NAME, "A", alias=("Z1", "lb.example", True))
-    assert hold([alias], "source", OURS) == ()
+    assert hold([alias], OURS) == ()
 
 
 def test_what_lives_shorter_already_is_not_made_to_live_longer() -> None:
-    assert hold([Record(NAME, "A", 5, ("x",))], "source", OURS) == ()
+    assert hold([Record(NAME, "A", 5, ("x",))], OURS) == ()
 
 
 # What the owner is called
@@ -170,7 +184,7 @@ def test_names_are_held_by_an_owner_that_is_read_back_as_it_was_written(folder: 
     assert OWNER.fullmatch(holding_owner(backup_id))
     before = [replace(record, ttl=300) for record in Kept("api", "A", "source", "clusters-one", ("old", "new")).records]
     held = remembered("source", before, None, 0.0)
-    zone = after(before, hold(before, "source", backup_id))
+    zone = after(before, hold(before, backup_id))
     assert {claim.owner for claim in ownerships(zone)} == {holding_owner(backup_id)}
     assert names_held(zone, backup_id, held) == {NAME}
     assert not_as_before(zone, held) == tuple(record for record in before if record.type == "TXT")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hcp_dr.aws.port import Record
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import ChangeRecords, Decision, Do, Done, Refuse
-from hcp_dr.hypershift.dns.records import names_kept_by, owned, ownerships
+from hcp_dr.hypershift.dns.records import names_kept_by, orphaned_owners, owned, ownerships
 from hcp_dr.hypershift.state import DNS
 from hcp_dr.model import TAKEOVER
 from hcp_dr.procedure.backup import release_dns
@@ -107,7 +107,7 @@ def test_no_record_of_another_owner_or_namespace_is_ever_owned(zone: list[Kept])
     assume(len(set(places)) == len(places))
     for me in zone:
         mine = {r for kept in zone if (kept.owner, kept.namespace) == (me.owner, me.namespace) for r in kept.records}
-        assert set(owned(records, me.owner, me.namespace)) <= mine
+        assert set(owned(records, {me.owner}, me.namespace)) <= mine
 
 
 @given(st.lists(KEPT, max_size=6, unique_by=lambda kept: kept.label))
@@ -115,18 +115,18 @@ def test_every_record_that_is_owned_is_found(zone: list[Kept]) -> None:
     zone = [kept for kept in zone if kept.label.partition("-")[0] not in ("a", "cname")]
     records = [record for kept in zone for record in kept.records]
     for me in zone:
-        assert set(me.records) <= set(owned(records, me.owner, me.namespace))
+        assert set(me.records) <= set(owned(records, {me.owner}, me.namespace))
 
 
 def test_a_record_that_nobody_keeps_is_nobodys() -> None:
     records = [*Kept("api", "A", "mgmt-1", "clusters-one", ("old", "new")).records, Record(f"oauth.{DOMAIN}", "A")]
-    assert Record(f"oauth.{DOMAIN}", "A") not in owned(records, "mgmt-1", "clusters-one")
+    assert Record(f"oauth.{DOMAIN}", "A") not in owned(records, {"mgmt-1"}, "clusters-one")
 
 
 def test_other_types_of_a_name_that_is_kept_are_not_its_records() -> None:
     kept = Kept("api", "A", "mgmt-1", "clusters-one", ("new",))
     other = Record(f"api.{DOMAIN}", "MX")
-    assert set(owned([*kept.records, other], "mgmt-1", "clusters-one")) == set(kept.records)
+    assert set(owned([*kept.records, other], {"mgmt-1"}, "clusters-one")) == set(kept.records)
 
 
 # What a takeover takes
@@ -185,10 +185,12 @@ def test_a_takeover_takes_what_is_owned_and_leaves_every_other_byte(
     """I5. Other owners, the neighbour, look-alikes, nobody's records, names that can be read in both forms."""
     records, decision = taken(zone, published)
     names = {f"{label}.{DOMAIN}" for label in (*published, "api-one")}
+    owners = {"source"} | orphaned_owners(records, "clusters-one", names, {"source", "destination"})
+    assert owners <= {"source", "source2"}
     mine = {
         record
         for kept in zone
-        if isinstance(kept, Kept) and kept.forms and (kept.owner, kept.namespace) == ("source", "clusters-one")
+        if isinstance(kept, Kept) and kept.forms and kept.owner in owners and kept.namespace == "clusters-one"
         for record in kept.records
     }
     if isinstance(decision, Do):
@@ -197,13 +199,45 @@ def test_a_takeover_takes_what_is_owned_and_leaves_every_other_byte(
         assert {each.action for each in change.changes} == {"DELETE"}
         gone = {each.record for each in change.changes}
         hosts = {f"route/clusters-one/{label}": frozenset({f"{label}.{DOMAIN}"}) for label in published}
-        assert gone == set(owned(records, "source", "clusters-one", hosts))
+        assert gone == set(owned(records, owners, "clusters-one", hosts))
         assert gone <= mine
         left = [record for record in records if record not in gone]
         assert {record for record in left if record.name in names and record.type in ADDRESSES} == set()
         assert len(left) == len(records) - len(gone)
     else:
         assert isinstance(decision, (Done, Refuse))
+
+
+API, OAUTH = f"api.{DOMAIN}", f"oauth.{DOMAIN}"
+LIVING = {"source", "destination"}
+
+
+@pytest.mark.parametrize(
+    ("kept", "found"),
+    [
+        ([Kept("api", "A", "older", "clusters-one", ("old", "new"))], {"older"}),
+        ([Kept("oauth", "A", "older", "clusters-one", ("new",))], {"older"}),
+        ([Kept("api", "A", "source", "clusters-one", ("new",))], set()),
+        ([Kept("api", "A", "destination", "clusters-one", ("new",))], set()),
+        ([Kept("api", "A", "hcp-dr-b1", "clusters-one", ("new",))], set()),
+        ([Kept("api", "A", "older", "clusters-one2", ("new",))], set()),
+        ([Kept("other", "A", "older", "clusters-one", ("new",))], set()),
+        (
+            [Kept("api", "A", owner, "clusters-one", (form,)) for owner, form in (("older", "old"), ("source", "new"))],
+            set(),
+        ),
+        (
+            [
+                Kept("api", "A", "older", "clusters-one", ("old",)),
+                Kept("oauth", "A", "first", "clusters-one", ("old",)),
+            ],
+            {"older", "first"},
+        ),
+    ],
+)
+def test_an_owner_that_no_external_dns_has(kept: list[Kept], found: set[str]) -> None:
+    records = [record for each in kept for record in each.records]
+    assert orphaned_owners(records, "clusters-one", {API, OAUTH}, LIVING) == found
 
 
 @settings(max_examples=200, deadline=None)

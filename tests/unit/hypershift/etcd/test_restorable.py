@@ -12,14 +12,16 @@ import pytest
 from hcp_dr.engine.journal import RunState
 from hcp_dr.errors import CommandFailed, Forbidden
 from hcp_dr.hypershift.etcd import restorable
-from hcp_dr.hypershift.state import ETCD_RESTORE, RestoreProbe
+from hcp_dr.hypershift.state import ETCD_RESTORE, Encryption, RestoreProbe
 from hcp_dr.kube.port import Completed
 from tests.cases.building import an_object
 from tests.ports import CASE, World
 from tests.world import OPERATOR_IMAGE, READY, relocatable
 
 OWN = "clusters-one"
-SEEN = RestoreProbe("quay.example/release:4.20.1", 1, (), ("etcdctl",), ("etcdctl",), ("etcdctl",))
+SEEN = RestoreProbe(
+    "quay.example/release:4.20.1", 1, (), ("etcdctl",), ("etcdctl",), ("etcdctl",), encryption=Encryption()
+)
 
 
 @pytest.fixture

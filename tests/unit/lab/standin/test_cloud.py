@@ -6,6 +6,7 @@ Both management clusters are one World each, over one Fabric and one set of inst
 from __future__ import annotations
 
 import base64
+import copy
 import json
 
 import pytest
@@ -337,6 +338,16 @@ def test_deployments_of_cluster_api_wait_for_the_operator() -> None:
         world.delete(r.DEPLOYMENT, name, PLANE)
         world.settle()
         assert world.get(r.DEPLOYMENT, name, PLANE)["metadata"]["finalizers"] == [names.COMPONENT_FINALIZER]
+
+
+def test_an_operator_without_private_link_leaves_the_private_way_empty() -> None:
+    world = standing()
+    spec = copy.deepcopy(world.get(r.DEPLOYMENT, names.OPERATOR, names.OPERATOR_NAMESPACE)["spec"]["template"]["spec"])
+    spec["containers"][0]["args"].remove("--private-platform=AWS")
+    world.patch(r.DEPLOYMENT, names.OPERATOR, names.OPERATOR_NAMESPACE, {"spec": {"template": {"spec": spec}}})
+    private(world)
+    assert not world.fabric.endpoint_services
+    assert not world.fabric.endpoints
 
 
 def test_a_private_cluster_goes_with_its_way() -> None:
