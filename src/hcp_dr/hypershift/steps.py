@@ -15,6 +15,8 @@ BY_HAND_ACCEPT_BACKUP = "by_hand.accept_backup"
 
 RESTORE_CARRY_AGAIN = "restore.carry_again"
 RESTORE_HOSTED_CLUSTER_INPUTS = "restore.hosted_cluster_inputs"
+RESTORE_CONTROL_PLANE_SECRETS = "restore.control_plane_secrets"
+RESTORE_MACHINES = "restore.machines"
 RESTORE_HOSTED_CLUSTER = "restore.hosted_cluster"
 RESTORE_NODE_POOLS = "restore.node_pools"
 RESTORE_REFRESH_EXTERNAL_DNS = "restore.refresh_external_dns"
