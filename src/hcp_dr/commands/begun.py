@@ -203,6 +203,16 @@ def check_nothing_begun(context: Context) -> None:
     raise unfinished(found.story, found.where, at_work=holders[0] if holders else "")
 
 
+def check_none_started(context: Context, backup_id: str) -> None:
+    """On any machine, no relocation other than of this backup has started a control plane on the destination and is not
+    finished: its etcd has newer writes than any backup. Raises Unfinished, NewerJournal, NotAuthentic."""
+    found = find_newest(context, None, read_remote(context))
+    if found is None or (found.story.case or {}).get("backup_id") == backup_id:
+        return
+    if found.story.acted_in(POINT_OF_NO_RETURN) and next_command(found.story) is not None:
+        raise unfinished(found.story, found.where)
+
+
 def _is_of_another(context: Context, story: JournalState) -> bool:
     """Whether the source has another HostedCluster of this name, which the relocation neither had nor created."""
     case, wanted = story.case or {}, context.requested

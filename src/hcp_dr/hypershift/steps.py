@@ -4,6 +4,7 @@ once. Journals hold these names, and a journal of an older version must stay rea
 from __future__ import annotations
 
 BACKUP_CLAIM_OPERATOR = "backup.claim_operator"
+BACKUP_MARK_PARENT = "backup.mark_parent"
 BACKUP_PAUSE = "backup.pause"
 BACKUP_FENCE = "backup.fence"
 BACKUP_EXPORT_AGAIN = "backup.export_again"
