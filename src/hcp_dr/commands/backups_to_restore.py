@@ -12,7 +12,16 @@ from hcp_dr.commands.context import Context, Folder
 from hcp_dr.commands.journaled_case import check_settings
 from hcp_dr.engine.journal import JournalState
 from hcp_dr.engine.journal_lines import case_of
-from hcp_dr.errors import ArchiveError, ClusterUnreachable, HcpDrError, JournalError, LeaseHeld, LeaseLost, NoBackup
+from hcp_dr.errors import (
+    ArchiveError,
+    AwsUnreachable,
+    ClusterUnreachable,
+    HcpDrError,
+    JournalError,
+    LeaseHeld,
+    LeaseLost,
+    NoBackup,
+)
 from hcp_dr.hypershift import source_loss
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
@@ -54,15 +63,20 @@ def check_restorable(story: JournalState, folder: str) -> None:
         raise NoBackup(object="this hosted cluster", folder=folder, reason=f"the one in {folder} was already restored")
 
 
-def advise_without_source(context: Context) -> str:
+def advise_without_source(context: Context, *, silent_bucket: bool = False) -> str:
     """What an engineer can do if the source is lost, with the newest backup known here and the writes that its restore
     loses; "" after the point of no return, which needs no source."""
     if context.chosen is not None and _passed_no_return(context.chosen):
         return ""
     wanted = context.requested
+    bucket_needed = f"If the source is lost, a backup is restored from bucket {wanted.bucket}, which does not answer."
+    if silent_bucket:  # asked once: it takes all the time of a request
+        return bucket_needed
     for folder in list_newest_first(context, []):
         try:
             manifest, story = _read_backup(context, folder)
+        except AwsUnreachable:
+            return bucket_needed
         except HcpDrError:
             continue
         lost = source_loss.loss(source_loss.moment_of(manifest, story.memory), context.connections.now())
