@@ -99,7 +99,7 @@ def _carry_out(context: Context, case: Case, lost: SourceLost | None, *, resumed
         journal = stack.enter_context(closing(context.open_journal()))
         stack.enter_context(lease.acquire())
         work = context.command_run(case, journal, lease)
-        checks_before = work.catch_up(REFILL, anew=not resumed)
+        checks_before = work.catch_up(REFILL, fresh=not resumed)
         if resumed and journal.story.command != RESTORE_LOST:
             context.ports = ports
             return None

@@ -57,15 +57,15 @@ class CommandRun:
         )
         lease.does_without = without or (lambda side: side == "source" and journal.story.acted_in(no_return))
 
-    def catch_up(self, refill: Step[Any], *, anew: bool = False) -> tuple[Check, ...]:
+    def catch_up(self, refill: Step[Any], *, fresh: bool = False) -> tuple[Check, ...]:
         """Before continuing, with the Lease held: read the newest journal written by any machine, its manifest, and, by
         `refill`, the files missing in the folder. A journal in the bucket that hcp-dr did not write is not used.
-        `anew`: the command begins from the backup of the journal, whatever relocation was at work since. Raises
+        `fresh`: the command begins from the backup of the journal, whatever relocation was at work since. Raises
         JournalError if another relocation began since or the newest journal is not available, ArchiveError if the
         manifest belongs to another backup."""
         archive, journal = self._run.ports.archive, self._journal
         path = f"{archive.folder}/{FILE_NAME}"
-        if self._lease.later_runs and not anew:
+        if self._lease.later_runs and not fresh:
             raise _superseded(path, self._lease.later_runs)
         self._mirror.keys = self._read_keys()
         try:
