@@ -21,6 +21,7 @@ _MOST_BYTES = 64 * 1024
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _WITHOUT_EFFECT = re.compile(r"(set\s+[-+](a|o\s+allexport)|export(\s+\w+)+)\s*(#.*)?")
 _OTHER_COMMAND = re.compile(r"[;&|<>()]|\s[A-Za-z_]\w*=", re.ASCII)
+_ASSIGNED = re.compile(r"[;&|\s]([A-Za-z_]\w*)=", re.ASCII)
 _EXPANSION = re.compile(r"\$\{(?:[^{}]|\$\{[^{}]*\})*\}|\$\(.*|`.*", re.DOTALL)
 _IN_BRACES = re.compile(r"([A-Za-z_]\w*)(?::?-(.*))?", re.ASCII | re.DOTALL)
 
@@ -66,6 +67,10 @@ def read(file: Path, environment: Mapping[str, str]) -> dict[str, Assignment]:
             except ValueError as error:
                 assignment.fault = str(error)
             assignments[assignment.name] = assignment
+            if assignment.fault:
+                fault = "stands behind another command, which hcp-dr does not run"
+                behind = _ASSIGNED.findall(assignment.text)
+                assignments |= {name: Assignment(name, "", line, file, fault) for name in behind}
     return assignments
 
 
@@ -100,6 +105,8 @@ def _expand(value: str, binding: Binding, assignments: Mapping[str, Assignment],
         unquoted = "" if written.startswith('"') else _EXPANSION.sub("", value)
         if other := _OTHER_COMMAND.search(unquoted):
             raise ValueError(f"contains {other[0].strip()} outside quotes, which begins something else in a shell")
+        if written.startswith(("$'", '$"')):
+            raise ValueError(f"contains {written[:2]}, which only a shell can replace")
         expanded = _replace(value, assignments, environment)
     if not expanded.isprintable():
         raise ValueError("contains a control character or a line break")

@@ -10,7 +10,7 @@ import yaml
 
 from hcp_dr.engine.journal import JournalState
 from hcp_dr.engine.step import Check
-from hcp_dr.errors import CannotMigrate, FenceBroken, LeaseHeld, NotProven, PastNoReturn, Refused, SnapshotDoubtful
+from hcp_dr.errors import CannotMigrate, FenceBroken, NotProven, PastNoReturn, Refused, SnapshotDoubtful, Unfinished
 from hcp_dr.kube import resources as r
 from hcp_dr_lab.ground.layout import BUCKET, PRODUCT_USER
 from hcp_dr_lab.hosted.shapes import Shape
@@ -319,6 +319,7 @@ def test_it_is_not_called_off() -> None:
     assert isinstance(here.operator.abort().error, PastNoReturn)
 
 
+@pytest.mark.usefixtures("nested")
 def test_another_one_at_work_is_noticed_before_anything_is_written() -> None:
     here = scene()
     hands = Hands(here.world)
@@ -336,7 +337,8 @@ def test_another_one_at_work_is_noticed_before_anything_is_written() -> None:
     during(here, "restore.machines", second)
     assert restored(here, hands).error is None
     [ending] = late
-    assert isinstance(ending.error, LeaseHeld)
+    assert isinstance(ending.error, Unfinished)
+    assert "Wait until engineer@bastion" in ending.error.next
     assert not ending.story.lines
 
 

@@ -12,6 +12,7 @@ from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.errors import AwsUnreachable, HcpDrError, NotOurs, NotRestorable, Refused, SnapshotDoubtful
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Resource
 from hcp_dr.objects.archive import Manifest
 from hcp_dr.objects.reading import dig
 from hcp_dr_lab.ground.layout import BUCKET
@@ -75,6 +76,16 @@ def occupy_the_name(here: Scene) -> None:
     here.operator.ports().zone.change([RecordChange("CREATE", Record(name, "CNAME", 60, ("elsewhere.example",)))])
 
 
+def change_an_authority(here: Scene) -> None:
+    there = here.world.sides[1].client(manager="somebody")
+    there.patch(r.SECRET, "root-ca", OWN, {"data": {"ca.crt": "YW5vdGhlcg=="}})
+
+
+def stop_external_dns(here: Scene) -> None:
+    there = here.world.sides[1].client(manager="somebody")
+    there.patch(r.DEPLOYMENT, "external-dns", "hypershift", {"spec": {"replicas": 0}})
+
+
 @pytest.mark.parametrize("moment", [while_the_intent_is_mirrored, while_the_url_is_tried])
 def test_a_fence_that_is_lifted_meanwhile_is_seen(moment: Callable[[Scene, Callable[[], None]], None]) -> None:
     here = scene()
@@ -128,13 +139,13 @@ def change_the_key(here: Scene) -> None:
         (lambda here: replace_the_snapshot(here, metadata=True), SnapshotDoubtful),
         (stop_the_operator, Refused),
         (occupy_the_name, NotOurs),
+        (change_an_authority, NotOurs),
+        (stop_external_dns, Refused),
     ],
     ids=[
         "another encryption key",
-        "another snapshot",
-        "another snapshot with the metadata of ours",
-        "no operator",
-        "a name that is taken",
+        *("another snapshot", "another snapshot with the metadata of ours", "no operator", "a name that is taken"),
+        *("another authority", "no external-dns"),
     ],
 )
 def test_nothing_is_started_and_it_can_be_aborted(act: Callable[[Scene], None], error: type[HcpDrError]) -> None:
@@ -172,27 +183,44 @@ def test_it_goes_on_where_the_gate_is_open_again() -> None:
     assert [reason for reason in verdict.reasons if "operator of the destination" not in reason] == []
 
 
+def delete(here: Scene, resource: Resource, namespace: str, name: str = "") -> None:
+    """An input as an abort of another relocation would, which created it; an authority, or a machine object, as an
+    engineer who tidies up."""
+    there = here.world.sides[1].client(manager="somebody")
+    name = name or there.list(resource, namespace).items[0]["metadata"]["name"]
+    there.delete(resource, name, namespace)
+
+
 def delete_an_input(here: Scene) -> None:
-    """As an abort of another relocation would, which created it."""
-    here.world.sides[1].client(manager="somebody").delete(r.SECRET, "registry-login-for-shop", "clusters")
+    delete(here, r.SECRET, "clusters", "registry-login-for-shop")
 
 
-def test_an_input_that_is_deleted_before_is_created_again() -> None:
+RESTORED: dict[str, Callable[[Scene], None]] = {
+    "an input": delete_an_input,
+    "an authority": lambda here: delete(here, r.SECRET, OWN, "root-ca"),
+    "a machine": lambda here: delete(here, r.AWS_MACHINE, OWN),
+    "machines and what owns them": lambda here: delete(here, r.MACHINE_SET, OWN),
+    "a template": lambda here: delete(here, r.AWS_MACHINE_TEMPLATE, OWN),
+    "a NodePool": lambda here: delete(here, r.NODE_POOL, "clusters"),
+}
+
+
+@pytest.mark.parametrize("what", RESTORED)
+def test_what_is_deleted_before_is_created_again(what: str) -> None:
+    """Else the control plane starts with an authority that no node trusts, or machines cannot be adopted."""
     here = scene()
-    while_the_url_is_tried(here, lambda: delete_an_input(here))
+    while_the_url_is_tried(here, lambda: RESTORED[what](here))
     assert here.operator.relocate().error is None
     assert here.verdict().reasons == ()
 
 
-def test_an_input_that_is_deleted_meanwhile_closes_the_gate() -> None:
+def test_an_input_that_is_deleted_meanwhile_closes_the_gate_until_it_is_created_again() -> None:
     here = scene()
     while_the_intent_is_mirrored(here, lambda: delete_an_input(here))
-    refused = here.operator.relocate().error
-    assert isinstance(refused, NotOurs)
-    assert "Secret registry-login-for-shop" in refused.what
-    assert is_paused_there(here)
-    here.world.hooks.clear()
-    assert here.operator.resume().error is None
+    ending = here.operator.relocate()
+    assert ending.error is None
+    [withdrawn] = [line for line in ending.story.lines if line["line"] == "withdrawn"]
+    assert "the destination has every object of the backup" in str(withdrawn["because"])
     assert here.verdict().reasons == ()
 
 

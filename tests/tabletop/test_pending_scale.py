@@ -4,6 +4,8 @@ scales as they ask for, and the relocation goes on."""
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Literal
 
 import pytest
@@ -87,6 +89,47 @@ def test_scaled_in_the_middle_of_the_adoption_it_goes_on(shapes: tuple[Shape, ..
     assert ending.error is None, ending.error
     verdict = here.verdict()
     assert (verdict.lost, verdict.split_brain, verdict.instances_terminated) == ((), False, ())
+
+
+def run_printed(here: Scene, text: str) -> int:
+    """The printed `oc patch` commands, on the destination."""
+    kinds = {"nodepool": r.NODE_POOL}
+    kinds |= {f"{each.plural}.{each.group}": each for each in (r.MACHINE_DEPLOYMENT, r.MACHINE_SET)}
+    commands = re.findall(r"`oc patch (\S+) -n (\S+) (\S+) --type merge -p '([^']+)'`", text)
+    for kind, namespace, name, patch in commands:
+        sides(here)[1].patch(kinds[kind], name, namespace, json.loads(patch))
+    here.world.clock.spend(30)
+    return len(commands)
+
+
+def test_scaled_between_the_un_pause_and_the_adoption_the_command_is_told() -> None:
+    here = stopped("restore.adopt_machines")
+    before = instances(here)
+    scale(here, 1, 3)
+    here.world.clock.spend(30)
+    ending = here.operator.resume()
+    assert isinstance(ending.error, MachineUnsafe)
+    assert run_printed(here, ending.error.next) == 1
+    assert here.operator.resume().error is None
+    assert instances(here) == before
+    assert here.verdict().reasons == ()
+
+
+@pytest.mark.parametrize(("seconds", "commands"), [(0, 3), (1, 0)])
+def test_scaled_right_before_the_pause(seconds: float, commands: int) -> None:
+    """The MachineSet asks for a machine that was never created: the commands are told. A machine that was just started
+    joins on the destination."""
+    here = stopped("backup.pause")
+    scale(here, 0, 3)
+    here.world.clock.spend(seconds)
+    ending = here.operator.resume()
+    if commands:
+        assert isinstance(ending.error, MachineUnsafe)
+        assert run_printed(here, ending.error.next) == commands
+        ending = here.operator.resume()
+    assert ending.error is None
+    assert len(instances(here)) == (2 if commands else 3)
+    assert here.verdict().instances_terminated == ()
 
 
 @pytest.mark.parametrize("step", ["verify.placement", "teardown.stop_control_plane", "verify.source_clean"])

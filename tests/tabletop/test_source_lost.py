@@ -168,6 +168,7 @@ def test_a_record_that_somebody_else_keeps_stops_it_before_anything_serves() -> 
     assert zone(here) == before
 
 
+@pytest.mark.usefixtures("nested")
 def test_of_two_machines_one_does_it() -> None:
     here = backed_up()
     die(here)

@@ -33,6 +33,7 @@ from hcp_dr.aws.zone import Route53Zone
 from hcp_dr.errors import SettingsError
 from hcp_dr.hiding import without_random_words
 from hcp_dr.inputs import read_file, run_program
+from hcp_dr.limits import RESPONSE_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 Service = Literal["s3", "ec2", "route53", "sts"]
 
 CONNECT_SECONDS = 5
-READ_SECONDS = 25
 _MOST_BYTES = 4 * 1024**2
 _UNUSABLE: tuple[type[Exception], ...] = (BotoCoreError, OSError, *MALFORMED)
 ENDPOINT_VARIABLES: Mapping[Service, str] = {
@@ -203,7 +203,7 @@ class _ClientFactory:
         endpoint, bundle = self._endpoint(service), self._settings.ca_bundle
         config = Config(
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
+            read_timeout=RESPONSE_SECONDS,
             retries={"total_max_attempts": 1, "mode": "standard"},
             max_pool_connections=32,
             user_agent_extra="hcp-dr",
@@ -284,7 +284,7 @@ def _session(settings: AwsSettings) -> boto3.Session:
             why = error.strerror or error
             raise SettingsError(what=f"{variable} names {file}, which cannot be read ({why}).") from error
     core = botocore.session.Session()
-    core.set_default_client_config(Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS))
+    core.set_default_client_config(Config(connect_timeout=CONNECT_SECONDS, read_timeout=RESPONSE_SECONDS))
     _choose_profile(core, settings)
     try:
         _limit_programs(core, metadata=settings.metadata)

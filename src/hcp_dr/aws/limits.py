@@ -1,20 +1,18 @@
-"""Limits of a response of AWS: its size, and its time from the first to the last byte. The timeouts of the AWS library
-limit only the wait for the next byte."""
+"""The limits of a response, for botocore: the connections of a client end a response at its deadline, headers and body,
+and a body that is read at once may not be too large."""
 
 from __future__ import annotations
 
-import time
+import io
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
-from botocore.exceptions import HTTPClientError, PaginationError, ReadTimeoutError, ResponseStreamingError
+from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
+from botocore.exceptions import HTTPClientError, PaginationError, ResponseStreamingError
 
-RESPONSE_SECONDS = 25.0
-"""For the body of a small response: each received byte adds the time of `MIN_BYTES_PER_SECOND`."""
-MIN_BYTES_PER_SECOND = 16 * 1024
-MAX_BYTES = 64 * 1024**2
-"""Of a response that is read at once; the product streams larger objects."""
-MAX_PAGES = 2000
+from hcp_dr import limits
+from hcp_dr.limits import MAX_BYTES, MAX_PAGES, Limit
+
 _CHUNK = 64 * 1024
 _FIRST_ERROR = 300
 Page = TypeVar("Page")
@@ -22,8 +20,10 @@ Page = TypeVar("Page")
 
 def limit_client(client: Any) -> None:
     """Let all responses of the client end in time."""
-    endpoint = client._endpoint  # noqa: SLF001 - botocore takes no session
-    endpoint.http_session = _Session(endpoint.http_session)
+    endpoint = client._endpoint  # noqa: SLF001 - botocore takes no session, and its session no connection class
+    session = endpoint.http_session
+    session._pool_classes_by_scheme.update({"http": _Pool, "https": _TlsPool})  # noqa: SLF001 - of proxies too
+    endpoint.http_session = _Session(session)
 
 
 def limited(pages: Iterable[Page]) -> Iterator[Page]:
@@ -43,7 +43,7 @@ class _Session:
     def send(self, request: Any) -> Any:
         streamed, request.stream_output = request.stream_output, True
         response = self._session.send(request)
-        response.raw = _Body(response.raw, request.url)
+        response.raw = _Body(response.raw)
         if not streamed or response.status_code >= _FIRST_ERROR:
             response._content = response.raw.read_all()  # noqa: SLF001 - as botocore does itself
         return response
@@ -55,10 +55,8 @@ class _Session:
 class _Body:
     """The body of a response, as botocore reads it."""
 
-    def __init__(self, raw: Any, url: str) -> None:
+    def __init__(self, raw: Any) -> None:
         self._raw = raw
-        self._url = url.partition("?")[0]  # a presigned URL is a secret
-        self._deadline = time.monotonic() + RESPONSE_SECONDS
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)
@@ -83,8 +81,69 @@ class _Body:
             chunk: bytes = self._raw.read1(count)
         except Exception as error:
             raise HTTPClientError(error=error) from error
-        self._deadline += len(chunk) / MIN_BYTES_PER_SECOND
-        if time.monotonic() > self._deadline:
-            self._raw.close()
-            raise ReadTimeoutError(endpoint_url=self._url)
         return chunk
+
+
+class _Limited:
+    """A connection whose responses end at their deadline."""
+
+    sock: Any
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        self.sock = _Socket(self.sock)
+
+
+class _Connection(_Limited, AWSHTTPConnection):  # type: ignore[misc]
+    pass
+
+
+class _TlsConnection(_Limited, AWSHTTPSConnection):  # type: ignore[misc]
+    pass
+
+
+class _Pool(AWSHTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(AWSHTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class _Socket:
+    """A socket. http.client makes one file of it for each response."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def makefile(self, mode: str, buffering: int | None = None) -> io.BufferedIOBase | io.RawIOBase:
+        raw = _Response(self._sock.makefile(mode, 0), self._sock)
+        return raw if buffering == 0 else io.BufferedReader(raw)
+
+
+class _Response(io.RawIOBase):
+    def __init__(self, raw: Any, sock: Any) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._seconds = sock.gettimeout()
+        self._limit = Limit(limits.RESPONSE_SECONDS, None)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        remaining = self._limit.remaining
+        if remaining <= 0:
+            raise TimeoutError("the response took too long")
+        self._sock.settimeout(remaining if self._seconds is None else min(self._seconds, remaining))
+        count: int | None = self._raw.readinto(buffer)
+        self._limit.received(count or 0)
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()

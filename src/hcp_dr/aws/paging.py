@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from hcp_dr.errors import AwsError
+from hcp_dr.limits import MAX_PAGES
 
 Item = TypeVar("Item")
-MAX_PAGES = 2000
 MAX_AGE = 30.0
 """Seconds until the pages of an interrupted list expire."""
 

@@ -22,7 +22,7 @@ from hcp_dr.hypershift.deletion import no_return
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN, RESTORE_HOSTED_CLUSTER
 from hcp_dr.model import Case, Side
-from hcp_dr.procedure import IN_SERVICE, UNDO
+from hcp_dr.procedure import BACKUP_ONLINE, IN_SERVICE, UNDO
 from hcp_dr.procedure.by_hand import judge_backup
 from hcp_dr.procedure.resume.refill import STEP as REFILL
 
@@ -74,6 +74,11 @@ def check_before_no_return(run: Run, story: JournalState) -> None:
         raise NothingToResume(
             reason="the relocation was aborted, and the abort is finished",
             todo="Name another BACKUP_DIR for a new relocation.",
+        )
+    if story.ended and story.command == BACKUP_ONLINE:
+        raise NothingToResume(
+            reason="the online backup is finished, and the hosted cluster serves as before",
+            todo="Nothing is to be undone.",
         )
     if story.ended and POINT_OF_NO_RETURN in story.memory.acted:
         raise PastNoReturn(

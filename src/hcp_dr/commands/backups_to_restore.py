@@ -7,17 +7,26 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from hcp_dr.commands.begun import unfinished
+from hcp_dr.commands.begun import may_be_aborted, unfinished
 from hcp_dr.commands.context import Context, Folder
 from hcp_dr.commands.journaled_case import check_settings
 from hcp_dr.engine.journal import JournalState
 from hcp_dr.engine.journal_lines import case_of
-from hcp_dr.errors import ArchiveError, ClusterUnreachable, HcpDrError, JournalError, NoBackup
+from hcp_dr.errors import (
+    ArchiveError,
+    AwsUnreachable,
+    ClusterUnreachable,
+    HcpDrError,
+    JournalError,
+    LeaseHeld,
+    LeaseLost,
+    NoBackup,
+)
 from hcp_dr.hypershift import source_loss
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.objects.archive import Manifest, read_manifest
-from hcp_dr.procedure import RESTORE_LOST
+from hcp_dr.procedure import RESTORE_LOST, UNDO
 
 Options = ParamSpec("Options")
 Answer = TypeVar("Answer")
@@ -54,15 +63,20 @@ def check_restorable(story: JournalState, folder: str) -> None:
         raise NoBackup(object="this hosted cluster", folder=folder, reason=f"the one in {folder} was already restored")
 
 
-def advise_without_source(context: Context) -> str:
+def advise_without_source(context: Context, *, silent_bucket: bool = False) -> str:
     """What an engineer can do if the source is lost, with the newest backup known here and the writes that its restore
     loses; "" after the point of no return, which needs no source."""
     if context.chosen is not None and _passed_no_return(context.chosen):
         return ""
     wanted = context.requested
+    bucket_needed = f"If the source is lost, a backup is restored from bucket {wanted.bucket}, which does not answer."
+    if silent_bucket:  # asked once: it takes all the time of a request
+        return bucket_needed
     for folder in list_newest_first(context, []):
         try:
             manifest, story = _read_backup(context, folder)
+        except AwsUnreachable:
+            return bucket_needed
         except HcpDrError:
             continue
         lost = source_loss.loss(source_loss.moment_of(manifest, story.memory), context.connections.now())
@@ -111,9 +125,22 @@ def advised(
         except HcpDrError as error:
             error.begun = bool(error.begun)
             add_advice(context, error)
+            _add_way_back(context, error)
             raise
 
     return advising
+
+
+def _add_way_back(context: Context, error: HcpDrError) -> None:
+    """The abort, to an error of a relocation that may be aborted: its cause may not go away."""
+    if not error.begun or context.chosen is None or "hcp-dr abort" in error.remedy or is_silent_source(error):
+        return
+    if isinstance(error, LeaseHeld | LeaseLost | JournalError):
+        return
+    story = context.story
+    undoable = any(step.name in story.memory.begun - story.memory.undone for step in UNDO)
+    if undoable and not story.ended and may_be_aborted(story) and not is_lost(story.memory):
+        error.remedy = f"{error.remedy.rstrip()} Or put the source back into service: `hcp-dr abort`."
 
 
 def add_advice(context: Context, error: HcpDrError) -> None:

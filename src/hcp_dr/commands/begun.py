@@ -22,7 +22,7 @@ from hcp_dr.errors import (
     Unfinished,
 )
 from hcp_dr.hypershift.backup_objects import is_ours
-from hcp_dr.hypershift.source_loss import is_lost
+from hcp_dr.hypershift.source_loss import is_lost, lost_source
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import HOSTED_CLUSTER
@@ -109,12 +109,16 @@ def unfinished(story: JournalState, where: str, *, at_work: str = "") -> Unfinis
     )
 
 
-def read_remote(context: Context, backup_id: str | None = None, case: Case | None = None) -> RemoteState:
+def read_remote(
+    context: Context, backup_id: str | None = None, case: Case | None = None, *, lost: bool = False
+) -> RemoteState:
     """The state of the relocation in both Leases and the mirror, as far as they are reachable. A management cluster is
-    not read if it is another than in the case."""
+    not read if it is another than in the case; a `lost` source is not asked."""
     requested = context.requested
 
     def cluster(side: Side) -> Kubernetes:
+        if lost and side == "source":
+            return lost_source()
         found = context.cluster(side)
         other = another_cluster(found, case, side) if case is not None and known_uid(case, side) else None
         if other is not None:
@@ -201,6 +205,16 @@ def check_nothing_begun(context: Context) -> None:
     now = context.connections.now()
     holders = [each.holder for each in remote.statuses if each.holder and each.renewed_within(now)]
     raise unfinished(found.story, found.where, at_work=holders[0] if holders else "")
+
+
+def check_none_started(context: Context, backup_id: str) -> None:
+    """On any machine, no relocation other than of this backup has started a control plane on the destination and is not
+    finished: its etcd has newer writes than any backup. Raises Unfinished, NewerJournal, NotAuthentic."""
+    found = find_newest(context, None, read_remote(context, lost=True))
+    if found is None or (found.story.case or {}).get("backup_id") == backup_id:
+        return
+    if found.story.acted_in(POINT_OF_NO_RETURN) and next_command(found.story) is not None:
+        raise unfinished(found.story, found.where)
 
 
 def _is_of_another(context: Context, story: JournalState) -> bool:

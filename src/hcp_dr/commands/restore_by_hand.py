@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 
 from hcp_dr.commands.backups_to_restore import advised
 from hcp_dr.commands.begin import journal_checks, require_preflight
+from hcp_dr.commands.begun import check_nothing_begun
 from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome
 from hcp_dr.commands.discover import discover_relocation
 from hcp_dr.commands.journaled_case import check_usable
@@ -34,6 +35,7 @@ def restore_by_hand(context: Context) -> Outcome:
     StopRequested."""
     with nothing_begun():
         check_usable(context, by_hand=True)
+        check_nothing_begun(context)
         case = discover_relocation(context)
         check_answering(context.ports, case, lost=False)
         lease = context.lease(case)

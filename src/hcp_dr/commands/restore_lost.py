@@ -9,6 +9,7 @@ from typing import Any
 
 from hcp_dr.commands.backups_to_restore import advised, check_restorable, list_newest_first
 from hcp_dr.commands.begin import journal_checks
+from hcp_dr.commands.begun import check_none_started
 from hcp_dr.commands.context import Confirmation, Context, Folder, Outcome, Requested
 from hcp_dr.commands.journaled_case import check_fits, check_usable
 from hcp_dr.commands.left_as_was import NOT_BY_THIS_COMMAND, nothing_begun
@@ -53,6 +54,7 @@ def restore_lost(context: Context, *, reason: str) -> Outcome:
             raise SettingsError(what="--source-lost needs a --reason.", todo='Say why: --reason "...".')
         context.choose(context.backups.online_folder())
         case, manifest = _choose(context)
+        check_none_started(context, case.backup_id)
         with context.while_working():
             _make_proof(context, context.ports, case)()
         lost = _describe_loss(context, manifest, reason=reason.strip(), who=context.who)
@@ -97,7 +99,7 @@ def _carry_out(context: Context, case: Case, lost: SourceLost | None, *, resumed
         journal = stack.enter_context(closing(context.open_journal()))
         stack.enter_context(lease.acquire())
         work = context.command_run(case, journal, lease)
-        checks_before = work.catch_up(REFILL)
+        checks_before = work.catch_up(REFILL, fresh=not resumed)
         if resumed and journal.story.command != RESTORE_LOST:
             context.ports = ports
             return None

@@ -8,7 +8,7 @@ from hcp_dr.commands.context import Context
 from hcp_dr.commands.journaled_case import check_settings
 from hcp_dr.commands.left_as_was import nothing_begun
 from hcp_dr.engine.journal_lines import case_of
-from hcp_dr.errors import NothingToResume
+from hcp_dr.errors import AwsUnreachable, NothingToResume
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.procedure import BACKUP_ONLINE
 from hcp_dr.report.status import Seen
@@ -33,11 +33,11 @@ def _read_status(context: Context) -> Seen:
     backup_id = str((story.case or {}).get("backup_id")) if context.backups.is_named and story is not None else None
     remote = read_remote(context, backup_id, case)
     newest = find_newest(context, story, remote)
-    silent = is_silent_source(remote.source)
+    silent, silent_bucket = is_silent_source(remote.source), isinstance(remote.mirror, AwsUnreachable)
     if newest is None:
         error = nothing_known(folder.folder, remote)
         if silent:
-            error.remedy = f"{error.remedy} {advise_without_source(context)}"
+            error.remedy = f"{error.remedy} {advise_without_source(context, silent_bucket=silent_bucket)}"
         raise error
     needs_source = newest.story.command == BACKUP_ONLINE or next_command(newest.story) is not None
     return Seen(
@@ -49,5 +49,5 @@ def _read_status(context: Context) -> Seen:
         no_return=POINT_OF_NO_RETURN,
         now=context.connections.now(),
         next_command=next_command(newest.story),
-        without_source=advise_without_source(context) if silent and needs_source else "",
+        without_source=advise_without_source(context, silent_bucket=silent_bucket) if silent and needs_source else "",
     )

@@ -25,6 +25,17 @@ _ATTEMPTS = 3
 Carry = Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]
 
 
+def _superseded(path: str, runs: frozenset[str]) -> JournalError:
+    """What the journal remembers is older than the work of another relocation: its undo, or its next step, would act on
+    a hosted cluster that may serve elsewhere by now."""
+    return JournalError(
+        path=path,
+        reason=f"another relocation or backup of this hosted cluster began after this one ({', '.join(sorted(runs))})",
+        left="Nothing of the hosted cluster was changed by this command.",
+        todo="Continue with the folder of the later one; `hcp-dr status` shows its state.",
+    )
+
+
 class CommandRun:
     """`run` writes into `journal`. Once the step `no_return` has acted, the command continues without an unreachable
     source: the API is down until the destination serves it. `without` overrides this rule for each side."""
@@ -46,12 +57,16 @@ class CommandRun:
         )
         lease.does_without = without or (lambda side: side == "source" and journal.story.acted_in(no_return))
 
-    def catch_up(self, refill: Step[Any]) -> tuple[Check, ...]:
+    def catch_up(self, refill: Step[Any], *, fresh: bool = False) -> tuple[Check, ...]:
         """Before continuing, with the Lease held: read the newest journal written by any machine, its manifest, and, by
-        `refill`, the files missing in the folder. A journal in the bucket that hcp-dr did not write is not used. Raises
-        JournalError if the newest journal is not available, ArchiveError if the manifest belongs to another backup."""
+        `refill`, the files missing in the folder. A journal in the bucket that hcp-dr did not write is not used.
+        `fresh`: the command begins from the backup of the journal, whatever relocation was at work since. Raises
+        JournalError if another relocation began since or the newest journal is not available, ArchiveError if the
+        manifest belongs to another backup."""
         archive, journal = self._run.ports.archive, self._journal
         path = f"{archive.folder}/{FILE_NAME}"
+        if self._lease.later_runs and not fresh:
+            raise _superseded(path, self._lease.later_runs)
         self._mirror.keys = self._read_keys()
         try:
             mirrored = self._mirror.read()

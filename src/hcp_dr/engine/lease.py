@@ -109,6 +109,7 @@ class Lease:
     me: str = field(init=False)
     last_runs: frozenset[str] = field(init=False, default=frozenset())
     marks: frozenset[str] = field(init=False, default=frozenset())  # of the journal in the bucket
+    later_runs: frozenset[str] = field(init=False, default=frozenset())  # of another relocation, since this one's last
     _sides: tuple[_Held, ...] = field(init=False)
     _writer: str = field(init=False, default="")
     _announced_step: str = field(init=False, default="")
@@ -230,6 +231,8 @@ class Lease:
             if status.relocation != self.case.backup_id:
                 of_another = (LAST_RUN_ANNOTATION, REACHED_ANNOTATION, MIRRORED_ANNOTATION)
                 annotations |= {word: self._records.get(word) for word in of_another}
+                if lease.cluster is not self.in_place_of_source:
+                    self.later_runs |= {status.last_run} - {""}
             else:
                 self.last_runs |= {status.last_run} - {""}
                 if lease.cluster is not self.in_place_of_source:  # the bucket proves nothing about itself

@@ -15,10 +15,10 @@ acts on it, unless the bucket fails; then the run continues without the mirror, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from hcp_dr.aws.port import Bucket
+from hcp_dr.aws.port import Bucket, ListedObject
 from hcp_dr.engine.authenticity import Keys
 from hcp_dr.engine.journal import FILE_NAME, JournalState, Mirrored, parse, parse_journal
 from hcp_dr.engine.journal_lines import Line
@@ -107,18 +107,17 @@ def fetch(bucket: Bucket, prefix: str, keys: Keys) -> MirroredJournal | None:
         etags.append(head.etag)
 
 
-def find_newest(
-    bucket: Bucket, namespace: str, name: str, keys: Keys, backup_ids: Collection[str] = ()
-) -> MirroredJournal | None:
-    """The mirror written last: of these backups, or of all backups of the hosted cluster if none is given. Raises
-    AwsError."""
+def list_mirrors(bucket: Bucket, namespace: str, name: str) -> tuple[ListedObject, ...]:
+    """The journals of all backups of the hosted cluster. Raises AwsError."""
     root = bucket_prefix(namespace, name)
-    journals = [
-        item
-        for item in bucket.list(root)
-        if (parts := item.key.removeprefix(root).split("/"))[1:] == [FILE_NAME]
-        and (not backup_ids or parts[0] in backup_ids)
-    ]
+    return tuple(item for item in bucket.list(root) if item.key.removeprefix(root).split("/")[1:] == [FILE_NAME])
+
+
+def find_newest(
+    bucket: Bucket, listed: Iterable[ListedObject], keys: Keys, backup_ids: Collection[str] = ()
+) -> MirroredJournal | None:
+    """The mirror written last: of these backups, or of all listed ones if none is given. Raises AwsError."""
+    journals = [item for item in listed if not backup_ids or item.key.split("/")[-2] in backup_ids]
     if not journals:
         return None
     last = max(journals, key=lambda item: (item.modified, item.key))

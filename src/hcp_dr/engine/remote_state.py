@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from hcp_dr.aws.port import Bucket
+from hcp_dr.aws.port import Bucket, ListedObject
 from hcp_dr.engine.authenticity import read_keys
 from hcp_dr.engine.lease_status import LeaseStatus, read_lease_status
-from hcp_dr.engine.mirror import MirroredJournal, find_newest, outdated
+from hcp_dr.engine.mirror import MirroredJournal, find_newest, list_mirrors, outdated
 from hcp_dr.errors import HcpDrError, JournalError, NothingToResume
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.objects.archive import Archive
@@ -70,11 +70,14 @@ def read_remote_state(
 ) -> RemoteState:
     """Ports are passed as factories because opening one may fail. `backup_id` selects a relocation; by default it is
     the relocation named in the Leases, or the last in the bucket. Raises ArchiveError."""
-    with ThreadPoolExecutor(2) as pool:  # both together: a dead cluster takes all the time of a request
+    with ThreadPoolExecutor(3) as pool:  # all together: a peer that is dead takes all the time of a request
         asked = [
             pool.submit(_value_or_error, partial(_read_lease, each, namespace, name)) for each in (source, destination)
         ]
-    leases = [each.result() for each in asked]
+        listing = pool.submit(_value_or_error, partial(_list_mirrors, bucket, namespace, name))
+    leases, listed = [each.result() for each in asked], listing.result()
+    if isinstance(listed, HcpDrError):
+        return RemoteState(leases[0], leases[1], listed)
     named = {each.relocation for each in leases if isinstance(each, LeaseStatus) and each.last_run}
     ids = {backup_id} if backup_id else named
     answering = [each for each, lease in zip((source, destination), leases, strict=True) if not _failed(lease)]
@@ -82,7 +85,7 @@ def read_remote_state(
     keys = keys.with_problems(lease.what for lease in leases if isinstance(lease, HcpDrError))
     statuses = [each for each in leases if isinstance(each, LeaseStatus)]
 
-    mirror = _value_or_error(lambda: find_newest(bucket(), namespace, name, keys, ids))
+    mirror = _value_or_error(partial(find_newest, *listed, keys, ids))
     if mirror is None or isinstance(mirror, HcpDrError):
         return RemoteState(leases[0], leases[1], mirror)
     unproven = None if keys.known or keys.problems else mirror
@@ -104,6 +107,11 @@ def _check_current(mirrored: MirroredJournal, statuses: Sequence[LeaseStatus]) -
 
 def _read_lease(cluster: Callable[[], Kubernetes], namespace: str, name: str) -> LeaseStatus | None:
     return read_lease_status(cluster(), namespace, name)
+
+
+def _list_mirrors(bucket: Callable[[], Bucket], namespace: str, name: str) -> tuple[Bucket, tuple[ListedObject, ...]]:
+    opened = bucket()
+    return opened, list_mirrors(opened, namespace, name)
 
 
 def _value_or_error(ask: Callable[[], Value]) -> Value | HcpDrError:

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.step import Create, Decision, Delete, Do, Done, Refuse
 from hcp_dr.errors import RESUME, ArchiveError, NotOurs
-from hcp_dr.hypershift import inventory
+from hcp_dr.hypershift import inventory, steps
 from hcp_dr.kube.port import Kubernetes, Object
-from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER, NODE_POOL
+from hcp_dr.kube.resources import CONFIG_MAP, HOSTED_CLUSTER, NODE_POOL, SECRET
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects import difference
 from hcp_dr.objects.archive import Entry, page, read_manifest, read_objects
 from hcp_dr.objects.reading import annotations_of, dig, name_of, uid_of
 from hcp_dr.objects.scrub import scrub
+from hcp_dr.objects.select import is_token_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,52 @@ def inputs_to_restore(ports: Ports, case: Case) -> tuple[Restorable, ...]:
     )
 
 
-def missing_inputs(ports: Ports, case: Case) -> tuple[str, ...]:
-    """Inputs that the destination lacks: an abort of another relocation that created them may have deleted them."""
-    wanted = inputs_to_restore(ports, case)
-    found = existing(ports.destination, wanted)
-    return tuple(f"{item.entry.kind} {item.entry.name}" for item in wanted if item.entry.key not in found)
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """An object of the backup that another client deleted from the destination, or changed there, and the step that
+    restores it."""
+
+    step: str
+    words: str
+
+
+def list_lacking(ports: Ports, case: Case) -> tuple[Lacking, ...]:
+    """The control plane generates a missing Secret, such as an authority that no node trusts, and a machine object that
+    is missing cannot be adopted. The HostedCluster itself is compared by the caller."""
+    wanted = [(step, item) for item in to_restore(ports, case) if (step := _step_of(item, case))]
+    kinds = {(item.entry.kind, item.entry.namespace) for _, item in wanted}
+    found = {
+        (kind, namespace, name_of(each)): each
+        for kind, namespace in sorted(kinds, key=str)
+        for each in ports.destination.list(inventory.RESOURCES[kind], namespace).items
+    }
+    lacking = []
+    for step, item in wanted:
+        entry = item.entry
+        present = found.get((entry.kind, entry.namespace, entry.name))
+        if present is None:
+            lacking.append(Lacking(step, f"{entry.kind} {entry.name}"))
+        elif entry.kind in _DATA and not is_token_secret(item.body) and differing_keys(item.body, present):
+            lacking.append(Lacking(step, f"{entry.kind} {entry.name} (its data was changed)"))
+    return tuple(lacking)
+
+
+_DATA = (SECRET.kind, CONFIG_MAP.kind)
+_MACHINERY = frozenset(resource.kind for resource in inventory.MACHINERY)
+
+
+def _step_of(item: Restorable, case: Case) -> str | None:
+    """The step that restores the object, if the HostedCluster on the destination is there already."""
+    kind, namespace = item.entry.kind, item.entry.namespace
+    if kind == NODE_POOL.kind or (kind in _DATA and is_token_secret(item.body)):
+        return steps.RESTORE_NODE_POOLS
+    if kind in _MACHINERY:
+        return steps.RESTORE_MACHINES
+    if kind not in _DATA:
+        return None
+    own = {case.namespace: steps.RESTORE_HOSTED_CLUSTER_INPUTS}
+    own[case.control_plane_namespace] = steps.RESTORE_CONTROL_PLANE_SECRETS
+    return own.get(str(namespace))
 
 
 def marked(body: Object, backup_id: str, **annotations: str) -> Object:

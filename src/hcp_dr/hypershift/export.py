@@ -76,7 +76,7 @@ def problem(live: Iterable[Object], folder: str) -> HcpDrError | None:
             return ArchiveError(
                 folder=folder,
                 reason=f"{item['kind']} {name_of(item)} is being deleted, and a restored deletion terminates instances",
-                todo=f"Let the deletion end, then run {RESUME}.",
+                todo=f"Let the deletion end, then run {RESUME}. It does not end while the hosted cluster is paused.",
             )
         if item["kind"] == "Secret" and name_of(item) in AUTHORITIES:
             data = dig(item, "data") or {}

@@ -13,7 +13,7 @@ from hcp_dr.aws.port import Record, StoredObject
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Wait
 from hcp_dr.errors import RESUME, FenceBroken, HcpDrError, MachineUnsafe, NotOurs, Refused, SnapshotDoubtful
-from hcp_dr.hypershift.backup_objects import is_ours, missing_inputs
+from hcp_dr.hypershift.backup_objects import Lacking, is_ours, list_lacking
 from hcp_dr.hypershift.dns.external_dns import read_external_dns
 from hcp_dr.hypershift.dns.handover import names_held
 from hcp_dr.hypershift.dns.records import fixed_names, kept_at, strangers_at
@@ -36,7 +36,7 @@ from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.archive import Snapshot, read_manifest
 from hcp_dr.objects.reading import dig, is_deleting, some
-from hcp_dr.upstream import OPERATOR, OPERATOR_NAMESPACE
+from hcp_dr.upstream import EXTERNAL_DNS, OPERATOR, OPERATOR_NAMESPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ class Facts:
     deleting: tuple[str, ...]  # machine objects and NodePools of the destination
     awaited: Wait | None  # while other relocations have the destination's HyperShift operator stopped
     operator_ready: bool  # a pod of the destination's HyperShift operator is Ready
-    missing: tuple[str, ...]  # inputs of the HostedCluster on the destination
+    publishes: bool  # the destination's external-dns has replicas
+    lacking: tuple[Lacking, ...]  # of the backup, on the destination
     snapshot: Snapshot | None  # of the manifest, as it was verified
     stored: StoredObject | None  # in the bucket
     strangers: tuple[Record, ...]  # address records at the names that the destination's external-dns cannot replace
@@ -75,7 +76,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     manifest = read_manifest(ports.archive)
     snapshot = manifest.snapshot if manifest else None
     hosted_cluster = destination.find(HOSTED_CLUSTER, case.name, case.namespace)
-    strangers = _strangers(ports, case, memory, hosted_cluster) if hosted_cluster else ()
+    external_dns = read_external_dns(destination, "destination")
+    strangers = _strangers(ports, case, memory, hosted_cluster, external_dns.owner) if hosted_cluster else ()
     stored = find_snapshot(ports.bucket, snapshot) if snapshot else None
     fence = memory.get(FENCE)
     pod = None if lost else etcd_members.truth(ports.source, case)
@@ -89,7 +91,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         awaited=read_claim(ports, case, "destination").awaited(),
         operator_ready=has_ready_pod(destination, OPERATOR, OPERATOR_NAMESPACE),
         platform=read_platform(destination) if is_private(hosted_cluster) else None,
-        missing=missing_inputs(ports, case) if hosted_cluster else (),
+        publishes=external_dns.replicas > 0,
+        lacking=list_lacking(ports, case) if hosted_cluster else (),
         snapshot=snapshot,
         stored=stored,
         strangers=strangers,
@@ -106,10 +109,9 @@ def _read_etcd(ports: Ports, case: Case, memory: RunState, hosted_cluster: Objec
     return replace(etcd, key=key_in_spec(ports.destination, hosted_cluster))
 
 
-def _strangers(ports: Ports, case: Case, memory: RunState, hosted_cluster: Object) -> tuple[Record, ...]:
+def _strangers(ports: Ports, case: Case, memory: RunState, hosted_cluster: Object, owner: str) -> tuple[Record, ...]:
     records = ports.zone.records()
     names = fixed_names(hosted_cluster) | {case.api_hostname}
-    owner = read_external_dns(ports.destination, "destination").owner
     own = kept_at(records, {owner}, case.control_plane_namespace, names)
     return strangers_at(records, own, names - names_held(records, case.backup_id, memory.get(DNS_HELD)))
 
@@ -119,6 +121,8 @@ def plan(facts: Facts) -> Decision:
         return Done("the destination's HostedCluster is unpaused already")
     if facts.awaited is not None:
         return facts.awaited
+    if facts.lacking:  # the plan of the step has them restored again
+        return Wait("the destination has every object of the backup", incomplete(facts.lacking).what, 0.0)
     error = _closed(facts)
     return Done("all that must be true is true", _checks(facts)) if error is None else Refuse(error)
 
@@ -147,11 +151,16 @@ def _closed(facts: Facts) -> HcpDrError | None:
             left=left,
             todo=f"Bring the HyperShift operator of the destination up, then run {RESUME}; or run `hcp-dr abort`.",
         )
+    if not facts.publishes:
+        return Refused(
+            what=f"Deployment {OPERATOR_NAMESPACE}/{EXTERNAL_DNS} on the destination has no replicas, or does not "
+            "exist: the API would not be reachable by its name.",
+            left=left,
+            todo=f"Bring the external-dns of the destination up, then run {RESUME}; or run `hcp-dr abort`.",
+        )
     refusal = platform_refusal(facts.platform, left)
     if refusal is not None:
         return refusal
-    if facts.missing:
-        return inputs_missing(facts.missing)
     if facts.etcd.refusal is not None:
         return facts.etcd.refusal
     replaced = _replaced(facts)
@@ -171,12 +180,12 @@ def _closed(facts: Facts) -> HcpDrError | None:
     return _unfenced(facts)
 
 
-def inputs_missing(names: tuple[str, ...]) -> NotOurs:
+def incomplete(lacking: tuple[Lacking, ...]) -> NotOurs:
     return NotOurs(
-        what=f"Missing on the destination: {some(names)}. The HostedCluster references them; another client deleted "
-        "them.",
+        what=f"Missing or changed on the destination: {some([item.words for item in lacking])}. Another client deleted "
+        "or changed them, and the hosted cluster needs them as they are in the backup.",
         left="The HostedCluster stays paused on the destination, and the control plane stays fenced.",
-        todo=f"Run {RESUME}: it creates them again.",
+        todo=f"Run {RESUME}: it creates missing objects again.",
     )
 
 

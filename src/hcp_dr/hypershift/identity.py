@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hcp_dr.hypershift.state import HostedIdentity
+from hcp_dr.engine.journal import RunState
+from hcp_dr.hypershift.state import IDENTITY, NONCE, HostedIdentity
+from hcp_dr.hypershift.steps import VERIFY_IDENTITY
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr.kube.resources import (
     CLUSTER_ROLE,
@@ -21,6 +23,7 @@ from hcp_dr.kube.resources import (
 )
 from hcp_dr.objects.reading import condition, dig, name_of, uid_of
 from hcp_dr.objects.sample import Sample, samples
+from hcp_dr.upstream import KUBE_SYSTEM
 
 WHERE = "default"
 PARENT = "mgmt-parent-cluster"
@@ -58,3 +61,14 @@ def read_identity(hosted: Kubernetes, wanted: Mapping[str, Sample] | None = None
 def nonce_of(hosted: Kubernetes) -> str | None:
     config_map = hosted.find(CONFIG_MAP, NONCE_MARK, WHERE)
     return None if config_map is None else str(dig(config_map, "data", "nonce") or "")
+
+
+def proving_nonce(hosted: Kubernetes, memory: RunState) -> str | None:
+    """The nonce read back. Once the content was proven by it, the uids of the namespaces stand for a nonce that another
+    client deletes: the teardown must not end halfway."""
+    found, identity = nonce_of(hosted), memory.get(IDENTITY)
+    if found is not None or identity is None or VERIFY_IDENTITY not in memory.done:
+        return found
+    now = {name_of(item): uid_of(item) for item in hosted.list(NAMESPACE).items}
+    known = identity.namespaces.get(KUBE_SYSTEM)
+    return memory.get(NONCE) if known is not None and now.get(KUBE_SYSTEM) == known else None

@@ -4,6 +4,7 @@ once. Journals hold these names, and a journal of an older version must stay rea
 from __future__ import annotations
 
 BACKUP_CLAIM_OPERATOR = "backup.claim_operator"
+BACKUP_MARK_PARENT = "backup.mark_parent"
 BACKUP_PAUSE = "backup.pause"
 BACKUP_FENCE = "backup.fence"
 BACKUP_EXPORT_AGAIN = "backup.export_again"
@@ -15,6 +16,8 @@ BY_HAND_ACCEPT_BACKUP = "by_hand.accept_backup"
 
 RESTORE_CARRY_AGAIN = "restore.carry_again"
 RESTORE_HOSTED_CLUSTER_INPUTS = "restore.hosted_cluster_inputs"
+RESTORE_CONTROL_PLANE_SECRETS = "restore.control_plane_secrets"
+RESTORE_MACHINES = "restore.machines"
 RESTORE_HOSTED_CLUSTER = "restore.hosted_cluster"
 RESTORE_NODE_POOLS = "restore.node_pools"
 RESTORE_REFRESH_EXTERNAL_DNS = "restore.refresh_external_dns"

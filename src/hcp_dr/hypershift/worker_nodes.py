@@ -17,6 +17,7 @@ class NodeFact:
     uid: str
     ready: bool
     renewed: str  # the lease's renewTime, "" without a lease
+    provider_id: str = ""
 
 
 def former_nodes(identity: HostedIdentity | None) -> dict[str, str]:
@@ -37,6 +38,12 @@ def read_nodes(hosted: Kubernetes) -> tuple[NodeFact, ...]:
         name_of(x): str(dig(x, "spec", "renewTime") or "") for x in hosted.list(LEASE, NODE_LEASES_NAMESPACE).items
     }
     return tuple(
-        NodeFact(name_of(node), uid_of(node), condition(node, "Ready") == "True", leases.get(name_of(node), ""))
+        NodeFact(
+            name=name_of(node),
+            uid=uid_of(node),
+            ready=condition(node, "Ready") == "True",
+            renewed=leases.get(name_of(node), ""),
+            provider_id=str(dig(node, "spec", "providerID") or ""),
+        )
         for node in hosted.list(NODE).items
     )

@@ -16,7 +16,7 @@ from hcp_dr import errors
 from hcp_dr.kube import answers, kubeconfig
 from hcp_dr.kube.command import run
 from hcp_dr.kube.fields import UnusableError
-from hcp_dr.kube.limits import MAX_BYTES, Limit, chunks_of
+from hcp_dr.kube.limits import chunks_of
 from hcp_dr.kube.mapping import AnswerError, StatusError, translate_errors
 from hcp_dr.kube.port import (
     FIELD_MANAGER,
@@ -30,9 +30,9 @@ from hcp_dr.kube.port import (
     Resource,
 )
 from hcp_dr.kube.transport import Call, Transport, parse
+from hcp_dr.limits import MAX_BYTES, MAX_PAGES, Limit
 
 PAGE = 500
-MAX_PAGES = 2000
 LIST_ATTEMPTS = 3  # a list starts again when its continue token expires
 
 _FIELD_MANAGER = (("fieldManager", FIELD_MANAGER),)

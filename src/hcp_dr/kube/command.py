@@ -17,10 +17,10 @@ from wsproto import ConnectionType
 from wsproto.connection import Connection
 from wsproto.events import BytesMessage, CloseConnection, Event, Message, Ping, TextMessage
 
-from hcp_dr.kube.limits import MAX_BYTES
 from hcp_dr.kube.mapping import AnswerError, StatusError, details_of
 from hcp_dr.kube.port import Completed
 from hcp_dr.kube.transport import Call, Transport, parse
+from hcp_dr.limits import MAX_BYTES
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 STDIN, STDOUT, STDERR, STATUS, CLOSE = 0, 1, 2, 3, 255

@@ -1,9 +1,7 @@
-"""Limits of a response: its size, and its time from the first to the last byte. The timeouts of the HTTP library limit
-only the wait for the next byte, so that a request to a server that sends one byte now and then would never end."""
+"""The limits of a response, for httpx2: reads and writes of its connections end at the deadline of `within`."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,37 +11,9 @@ import httpcore2
 import httpx2
 
 from hcp_dr.kube.mapping import AnswerError
+from hcp_dr.limits import Limit, TooLargeError
 
-MAX_BYTES = 64 * 1024**2
-"""Of one response: a page of a list with hundreds of large objects is smaller."""
 MAX_ERROR_BYTES = 1024**2
-MIN_BYTES_PER_SECOND = 16 * 1024
-"""The seconds of a limit are for a small response: each received byte adds the time of this rate."""
-
-
-class Limit:
-    """For one request, or for all pages of a list."""
-
-    def __init__(self, seconds: float, max_bytes: int = MAX_BYTES) -> None:
-        self._deadline = time.monotonic() + seconds
-        self._max_bytes = max_bytes
-        self._received = 0
-
-    @property
-    def remaining(self) -> float:
-        """Seconds."""
-        return self._deadline - time.monotonic()
-
-    def next_page(self) -> None:
-        self._received = 0
-
-    def received(self, count: int) -> None:
-        """Raises AnswerError if the response is too large."""
-        self._received += count
-        self._deadline += count / MIN_BYTES_PER_SECOND
-        if self._received > self._max_bytes:
-            raise AnswerError(f"the response is larger than {self._max_bytes // 1024**2} MiB")
-
 
 _CURRENT: ContextVar[Limit | None] = ContextVar("limit", default=None)
 
@@ -66,7 +36,10 @@ def chunks_of(response: httpx2.Response, limit: Limit) -> Iterator[bytes]:
             chunk = next(chunks, None)
         if chunk is None:
             return
-        limit.received(len(chunk))
+        try:
+            limit.received(len(chunk))
+        except TooLargeError as error:
+            raise AnswerError(str(error)) from error
         yield chunk
 
 

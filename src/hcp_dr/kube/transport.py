@@ -22,8 +22,9 @@ import httpx2
 from hcp_dr.kube.credentials import Credential, Credentials
 from hcp_dr.kube.fields import UnusableError
 from hcp_dr.kube.kubeconfig import Access
-from hcp_dr.kube.limits import MAX_ERROR_BYTES, Limit, chunks_of, limit_client, within
+from hcp_dr.kube.limits import MAX_ERROR_BYTES, chunks_of, limit_client, within
 from hcp_dr.kube.mapping import AnswerError
+from hcp_dr.limits import RESPONSE_SECONDS, Limit
 
 USER_AGENT = "hcp-dr"
 _HEADERS_OF_ERRORS = ("Retry-After", "Audit-Id")
@@ -38,7 +39,7 @@ class Seconds:
     """Timeouts: for the connection, for a small response as a whole, and for a watch to end after its time."""
 
     connect: float = 5.0
-    response: float = 25.0
+    response: float = RESPONSE_SECONDS
     grace: float = 10.0
 
 

@@ -70,7 +70,7 @@ def test_what_the_bucket_says(
     answer: Answer,
     error: type[errors.AwsError],
 ) -> None:
-    monkeypatch.setattr(client, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(client, "RESPONSE_SECONDS", 0.2)
     server.answers(answer)
     with pytest.raises(errors.AwsError) as caught:
         open_aws(variables).bucket.get("key")

@@ -12,7 +12,7 @@ import pytest
 from hcp_dr.engine.authenticity import Keys, MacKey
 from hcp_dr.engine.journal import JournalState, fold, parse
 from hcp_dr.engine.journal_lines import Line
-from hcp_dr.engine.mirror import RETRY_INTERVAL, SEND_INTERVAL, Mirror, fetch, find_newest, reconcile
+from hcp_dr.engine.mirror import RETRY_INTERVAL, SEND_INTERVAL, Mirror, fetch, find_newest, list_mirrors, reconcile
 from hcp_dr.errors import ArchiveError, AwsUnreachable, JournalError, NotAuthentic
 from hcp_dr.folder import BackupFolder
 from hcp_dr.objects.archive import MANIFEST, Archive, Manifest, Snapshot, page, read_manifest, read_objects, sha256_of
@@ -246,14 +246,14 @@ def test_the_last_one_written_is_found() -> None:
     for name in ("a/journal.jsonl", "b/journal.jsonl", "b/folder/journal.jsonl", "c/snapshot.db"):
         bucket.put(f"hcp-dr/clusters/one/{name}", b'{"line": "begin"}\n', metadata={})
     bucket.put("hcp-dr/clusters/one2/z/journal.jsonl", b"", metadata={})
-    found = find_newest(bucket, "clusters", "one", KEYS)
+    found = find_newest(bucket, list_mirrors(bucket, "clusters", "one"), KEYS)
     assert found is not None
     assert (found.prefix, found.modified) == ("hcp-dr/clusters/one/b", 1000.0)
-    named = find_newest(bucket, "clusters", "one", KEYS, {"a", "gone"})
+    named = find_newest(bucket, list_mirrors(bucket, "clusters", "one"), KEYS, {"a", "gone"})
     assert named is not None
     assert named.prefix == "hcp-dr/clusters/one/a"
-    assert find_newest(bucket, "clusters", "one", KEYS, {"gone"}) is None
-    assert find_newest(bucket, "clusters", "two", KEYS) is None
+    assert find_newest(bucket, list_mirrors(bucket, "clusters", "one"), KEYS, {"gone"}) is None
+    assert find_newest(bucket, list_mirrors(bucket, "clusters", "two"), KEYS) is None
 
 
 def lines(*words: str) -> list[Line]:

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from hcp_dr import errors
-from hcp_dr.kube import client, kubeconfig, limits
+from hcp_dr import errors, limits
+from hcp_dr.kube import client, kubeconfig
 from hcp_dr.kube.client import Cluster
 from hcp_dr.kube.port import Event
 from hcp_dr.kube.resources import CONFIG_MAP

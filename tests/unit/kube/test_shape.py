@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from hcp_dr.kube import shape
 from hcp_dr.kube.shape import find_fault
+from hcp_dr_lab.standin.install import definitions
 from tests.world import relocatable
 
 NAMED = {"metadata": {"name": "a"}}
@@ -68,6 +71,36 @@ def test_the_worlds_of_the_tests_are_right() -> None:
     world = relocatable()
     for cluster in (world.source, world.destination, world.hosted):
         assert [fault for item in cluster.objects.values() if (fault := find_fault(item))] == []
+
+
+def _wrong(schema: Mapping[str, Any], parent: str, path: str) -> Iterator[str]:
+    """Fields whose type in the schema is another than by their name."""
+    for name, field in (schema.get("properties") or {}).items():
+        expected = shape._TYPES.get(name) or shape._TYPES.get(f"{parent}.{name}")
+        if expected is not None and not expected.is_right(_example(field)):
+            yield f"{path}{name} is not {expected.words}"
+        if name not in shape._OPAQUE:
+            yield from _wrong(field, name, f"{path}{name}.")
+            yield from _wrong(field.get("items") or {}, name, f"{path}{name}[].")
+
+
+def _example(schema: Mapping[str, Any]) -> Any:
+    """A value of the schema's type."""
+    values: dict[str, Any] = {"object": {"a": "b"}, "string": "a", "integer": 1, "boolean": True, "number": 1.5}
+    if schema.get("type") == "array":
+        return [_example(schema["items"])]
+    return values.get(str(schema.get("type")))
+
+
+def test_the_definitions_have_these_types() -> None:
+    """A name that has several types in the API belongs into the table with its parent's name."""
+    found = [
+        f"{definition['spec']['names']['kind']} {version['name']}: {fault}"
+        for definition in definitions().values()
+        for version in definition["spec"]["versions"]
+        for fault in _wrong(version["schema"]["openAPIV3Schema"], "", "")
+    ]
+    assert found == []
 
 
 def test_the_example_is_right() -> None:

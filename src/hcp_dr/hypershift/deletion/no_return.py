@@ -32,6 +32,7 @@ class Started:
     control_plane: bool  # there is a HostedControlPlane: the operator creates it only for an un-paused HostedCluster
     announced: str = ""  # the last step announced in the source's Lease
     created: bool = False  # this relocation has a HostedCluster there
+    foreign: bool = False  # another relocation, or another client, has the HostedCluster there
     known: bool = True  # by the journal, there may be a HostedCluster there
     silence: str = ""  # why the destination did not answer, "" if it did
     journal: str = FILE_NAME  # for messages
@@ -63,6 +64,7 @@ def read_started(ports: Ports, case: Case, memory: RunState) -> Started:
         control_plane=control_plane is not None,
         announced=announced,
         created=ours,
+        foreign=hosted_cluster is not None and not ours,
         known=known,
         silence=silence,
         journal=f"{ports.archive.folder}/{FILE_NAME}",
@@ -81,6 +83,14 @@ def _announced(ports: Ports, case: Case, *, needed: bool) -> str:
 
 
 def plan(facts: Started) -> Decision:
+    if facts.control_plane and facts.foreign:
+        return Refuse(
+            PastNoReturn(
+                why="the HostedCluster that is started on the destination was not created by this relocation",
+                left="Nothing of the hosted cluster was changed by this command.",
+                todo="`hcp-dr status` shows the last relocation of this hosted cluster; continue with its folder.",
+            )
+        )
     reasons = (
         (facts.intended, "the journal has the intent to un-pause the destination's HostedCluster"),
         (facts.unpaused, "the destination's HostedCluster is not paused"),

@@ -16,7 +16,7 @@ from hcp_dr.engine.step import Action, Decision, Delete, Do, Done, Patch, Refuse
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, MachineUnsafe, NotProven
 from hcp_dr.hypershift import steps, timeouts
-from hcp_dr.hypershift.identity import nonce_of
+from hcp_dr.hypershift.identity import proving_nonce
 from hcp_dr.hypershift.operator_claim import read_claim
 from hcp_dr.hypershift.state import NONCE, OPERATOR_BEFORE, UNPROVEN
 from hcp_dr.hypershift.workloads import Workload, workloads
@@ -165,7 +165,7 @@ def proven(ports: Ports, case: Case, memory: RunState) -> Guard:
         hosted_cluster is not None
         and condition(hosted_cluster, AVAILABLE) == "True"
         and memory.get(NONCE) is not None
-        and nonce_of(ports.hosted) == memory.get(NONCE)
+        and proving_nonce(ports.hosted, memory) == memory.get(NONCE)
     )
     unproven = [step for step in PROOF if step not in memory.done]
     unproven += [lacking] if (lacking := memory.get(UNPROVEN)) else []  # of a backup made by hand

@@ -34,6 +34,7 @@ class ExternalDns:
 
     side: Side
     there: bool
+    replicas: int = 0  # asked for
     ready: int = 0
     provider: str = ""
     domain_filters: tuple[str, ...] = ()
@@ -150,6 +151,7 @@ def read_external_dns(cluster: Kubernetes, side: Side) -> ExternalDns:
     found = read_arguments(deployment, side, variables)
     return replace(
         found,
+        replicas=int(replicas if (replicas := dig(deployment, "spec", "replicas")) is not None else 1),
         ready=sum(map(is_ready_pod, pods)),
         credentials=found.credentials or any(map(_has_credentials, pods)),
         unread=unread,

@@ -16,7 +16,7 @@ from hcp_dr.hypershift.machines import paused_objects, rollout
 from hcp_dr.hypershift.machines.instances import gone, instance_id
 from hcp_dr.hypershift.machines.paused_objects import PAUSED_KINDS, Held
 from hcp_dr.hypershift.machines.rollout import rolling
-from hcp_dr.kube.port import Object
+from hcp_dr.kube.port import Object, Resource
 from hcp_dr.kube.resources import (
     AWS_MACHINE,
     CLUSTER,
@@ -94,6 +94,11 @@ class SetFact:
     name: str
     replicas: int
     owned: int
+    owner: str = ""  # the MachineDeployment of a MachineSet
+
+    @property
+    def pending(self) -> bool:
+        return self.replicas != self.owned
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +293,9 @@ def _scaling(pool: PoolFact, item: Object, replicas: int | None) -> PoolFact:
 
 def _set(item: Object, machines: Iterable[Object]) -> SetFact:
     owned = [machine for machine in machines if machine["kind"] == "Machine" and owned_by(machine, uid_of(item))]
-    return SetFact(item["kind"], name_of(item), _replicas(item), len(owned))
+    owners = (each for each in item["metadata"].get("ownerReferences") or () if each["kind"] == MACHINE_DEPLOYMENT.kind)
+    owner = next((str(each["name"]) for each in owners), "")
+    return SetFact(item["kind"], name_of(item), _replicas(item), len(owned), owner)
 
 
 def _deployment(item: Object, sets: Iterable[Object]) -> SetFact:
@@ -339,18 +346,38 @@ def _pending(facts: Facts) -> tuple[PoolFact, ...]:
 
 
 def _describe_remedy(facts: Facts) -> str:
-    """The commands against a pending scaling."""
-    commands = [
-        f"`oc patch nodepool -n {pool.namespace} {pool.name} --type merge -p "
-        f'\'{{"spec":{{"replicas":{pool.replicas}}}}}\'`'
-        for pool in _pending(facts)
+    """The commands against a pending scaling. A NodePool that is un-paused has its number written by the operator to
+    the object behind it, which Cluster API has not followed yet."""
+    machines = {pool.name: pool.replicas for pool in _pending(facts) if pool.replicas is not None}
+    commands: list[str] = []
+    if not facts.released:
+        for item in (each for each in facts.sets if each.pending):
+            top = item.owner or item.name
+            commands += [] if top == item.name else [_scale_set(facts, MACHINE_SET, item.name, item.owned)]
+            if any(pool.name == top and pool.paused for pool in facts.pools):
+                resource = MACHINE_SET if item.kind == MACHINE_SET.kind and not item.owner else MACHINE_DEPLOYMENT
+                commands.append(_scale_set(facts, resource, top, item.owned))
+            machines[top] = item.owned
+    commands += [
+        _scale("nodepool", pool.namespace, pool.name, machines[pool.name])
+        for pool in facts.pools
+        if pool.name in machines and pool.asked not in (None, machines[pool.name])
     ]
     if not commands:
         return ""
     return (
-        f"Undo the scaling on the destination for now (with autoscaling, its limits): {', '.join(commands)}; "
-        "scale the NodePool after the relocation. "
+        "Undo the scaling on the destination for now (with autoscaling, its limits): "
+        f"{', '.join(dict.fromkeys(commands))}; scale the NodePool after the relocation. "
     )
+
+
+def _scale_set(facts: Facts, resource: Resource, name: str, replicas: int) -> str:
+    return _scale(f"{resource.plural}.{resource.group}", facts.namespace, name, replicas)
+
+
+def _scale(kind: str, namespace: str, name: str, replicas: int) -> str:
+    patch = f'{{"spec":{{"replicas":{replicas}}}}}'
+    return f"`oc patch {kind} -n {namespace} {name} --type merge -p '{patch}'`"
 
 
 def _find_differences(facts: Facts) -> list[str]:
@@ -363,7 +390,7 @@ def _find_differences(facts: Facts) -> list[str]:
     problems += [
         f"{item.kind} {item.name} asks for {item.replicas} machines and owns {item.owned}"
         for item in facts.sets
-        if item.replicas != item.owned
+        if item.pending
     ]
     providers = {item.name: item.provider_id for item in facts.machines if item.kind == "AWSMachine"}
     machine_providers = {item.provider_id for item in facts.machines if item.kind == "Machine"}

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.state import Remember
-from hcp_dr.engine.step import Decision, Do, Done, Refuse, Step, Wait, WatchTarget
+from hcp_dr.engine.step import Decision, Do, Done, Invalidate, Refuse, Step, Wait, WatchTarget
 from hcp_dr.engine.untouched import Untouched
-from hcp_dr.errors import RESUME, FenceBroken
+from hcp_dr.errors import RESUME, FenceBroken, NotProven
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.fence.lift import look_back, revert
 from hcp_dr.hypershift.fence.state import IGNORE_PAUSE, RECONCILERS, WRITERS, Fence, read_fence
-from hcp_dr.hypershift.identity import read_identity
-from hcp_dr.hypershift.state import FENCE, IDENTITY, REPLICAS_BEFORE, FenceRecord, HostedIdentity
+from hcp_dr.hypershift.identity import nonce_of, read_identity
+from hcp_dr.hypershift.state import FENCE, IDENTITY, NONCE, REPLICAS_BEFORE, FenceRecord, HostedIdentity
 from hcp_dr.hypershift.workloads import Workload, still_there, stop, stopping
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports, Unknown
@@ -37,29 +37,35 @@ class Facts:
     remembered: FenceRecord | None
     proposed_id: str
     now: float = 0.0  # seconds since the epoch
+    marked: bool = True  # the hosted cluster has the nonce; read with the identity
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     fence = read_fence(ports.source, case)
     pod = etcd_members.truth(ports.source, case) if fence.breach() is None else None
+    serves = not memory.has(REPLICAS_BEFORE)
     return Facts(
         namespace=case.control_plane_namespace,
         fence=fence,
         etcd_pod=pod,
         revisions=etcd_members.still_revision(ports.source, case, pod) if pod else None,
         before=memory.get(REPLICAS_BEFORE),
-        identity=read_identity(ports.hosted) if not memory.has(REPLICAS_BEFORE) else None,
+        identity=read_identity(ports.hosted) if serves else None,
         remembered=memory.get(FENCE),
         proposed_id=ports.fresh_id(),
         now=ports.now(),
+        marked=not serves or nonce_of(ports.hosted) == memory.get(NONCE),
     )
 
 
 def plan(facts: Facts) -> Decision:
     if not facts.fence.paused:
-        return Refuse(
-            FenceBroken(what="The HostedCluster on the source is not paused: its operator would restart stopped pods.")
+        lifted = FenceBroken(
+            what="Another client lifted the pause of the HostedCluster on the source: its operator would restart "
+            "stopped pods.",
+            todo=f"Stop the client that lifts the pause, then run {RESUME}: it pauses the HostedCluster again.",
         )
+        return Do((Invalidate((steps.BACKUP_PAUSE,), (), lifted, again=False),))
     if facts.fence.missing:
         return Refuse(
             FenceBroken(
@@ -69,6 +75,14 @@ def plan(facts: Facts) -> Decision:
                 todo=f"Inspect the pods in the namespace and find out who deleted the Deployment; then run {RESUME}.",
             )
         )
+    if not facts.marked:
+        unmarked = NotProven(
+            what="Another client deleted or changed ConfigMap default/hcp-dr-relocation in the hosted cluster: without "
+            "its nonce the destination could not be verified.",
+            left=Untouched("Nothing was stopped."),
+            todo=f"Run {RESUME}: it writes the nonce again.",
+        )
+        return Do((Invalidate((steps.BACKUP_MARK_PARENT,), (), unmarked),))
     if facts.before is None:
         replicas = {item.name: item.replicas for item in facts.fence.watched}
         identity = (IDENTITY.remember(facts.identity),) if facts.identity else ()
@@ -109,10 +123,12 @@ def _wait(until: str, seen: str, namespace: str, limit: float) -> Wait:
 
 
 def foresee(facts: Facts) -> Facts:
-    return replace(facts, fence=replace(facts.fence, paused=True))
+    return replace(facts, fence=replace(facts.fence, paused=True), marked=True)
 
 
 def afterwards(facts: Facts, decision: Decision) -> Facts:
+    if not facts.marked:
+        return replace(facts, marked=True)
     if facts.before is None:
         return replace(facts, before={})
     if isinstance(decision, Do) and any(isinstance(action, Remember) for action in decision.actions):

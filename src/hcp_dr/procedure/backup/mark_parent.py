@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.peers import Stranger, stranger_inside
 from hcp_dr.engine.step import Action, Check, Create, Decision, Delete, Do, Done, Patch, Refuse, Step
+from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.identity import NONCE_MARK, PARENT, WHERE
 from hcp_dr.hypershift.state import MARKS_BEFORE, NONCE
 from hcp_dr.kube.port import Object
@@ -100,5 +101,10 @@ def revert(facts: Facts) -> Decision:
 
 
 STEP = Step(
-    name="backup.mark_parent", documented="8.6.2-1", observe=observe, plan=plan, afterwards=afterwards, revert=revert
+    name=steps.BACKUP_MARK_PARENT,
+    documented="8.6.2-1",
+    observe=observe,
+    plan=plan,
+    afterwards=afterwards,
+    revert=revert,
 )

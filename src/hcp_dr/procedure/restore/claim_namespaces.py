@@ -21,9 +21,10 @@ from hcp_dr.hypershift.deletion.rollback import strangers
 from hcp_dr.hypershift.fields import find_dropped, refusal_of
 from hcp_dr.hypershift.operator_claim import HOLDER_ANNOTATION, holder_key, stopped_on
 from hcp_dr.kube.port import Kubernetes, Object
-from hcp_dr.kube.resources import NAMESPACE
+from hcp_dr.kube.resources import HOSTED_CLUSTER, HOSTED_CONTROL_PLANE, NAMESPACE
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
 from hcp_dr.objects.reading import annotations_of, dig, is_deleting, name_of, some
+from hcp_dr.upstream import OPERATOR, OPERATOR_NAMESPACE
 
 REMOVED_ANNOTATION = "hcp-dr.openshift.io/removed"
 """On a shared namespace that the abort of its relocation is about to delete."""
@@ -40,6 +41,8 @@ class Facts:
     dropped: tuple[str, ...] = ()  # fields of the objects to restore that the destination does not have
     platform: str | None = None  # of the destination's operator; None without a private endpoint
     inside: tuple[str, ...] = ()  # content of a prepared namespace, besides objects that Kubernetes creates itself
+    started: bool = False  # a HostedControlPlane is in the namespace: a control plane was started
+    hosted_cluster: bool = False  # there is a HostedCluster of this name
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -58,6 +61,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         if private_platform.is_private(hosted_cluster_to_restore(ports, case))
         else None,
         inside=_list_content(ports.destination, own) if prepared else (),
+        started=namespace is not None and ports.destination.find(HOSTED_CONTROL_PLANE, case.name, own) is not None,
+        hosted_cluster=ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace) is not None,
     )
 
 
@@ -79,7 +84,7 @@ def plan(facts: Facts) -> Decision:
             NotOurs(
                 what=f"Namespace {facts.own} on the destination {state}.",
                 left=left,
-                todo=f"Inspect the content and find the owner; when the namespace is gone, run {RESUME}.",
+                todo=_advise(facts, found),
             )
         )
     removed = REMOVED_ANNOTATION in annotations_of(facts.shared_found or _NONE)
@@ -115,6 +120,33 @@ def plan(facts: Facts) -> Decision:
     elif not is_ours(found, facts.backup_id):
         actions.append(_annotate(found, {RELOCATION_ANNOTATION: facts.backup_id}))
     return Do(tuple(actions)) if actions else Done(f"{facts.shared} and {facts.own} exist")
+
+
+def _advise(facts: Facts, namespace: Object) -> str:
+    """A namespace of another relocation of this hosted cluster may be its only home by now, or what is left of a
+    relocation off a source that died."""
+    relocation = annotations_of(namespace).get(RELOCATION_ANNOTATION)
+    if facts.started:
+        by = f" by relocation {relocation}" if relocation else ""
+        return (
+            f"A control plane was started in it{by}: never delete it, because the hosted cluster may serve there. "
+            "`hcp-dr status` shows the last relocation."
+        )
+    if not relocation or is_deleting(namespace):
+        return f"Inspect the content and find the owner; when the namespace is gone, run {RESUME}."
+    kubectl = 'kubectl --kubeconfig "$MGMT2_KUBECONFIG"'
+    removal = f"`{kubectl} delete namespace {facts.own}`"
+    if facts.hosted_cluster:
+        removal = (
+            f"stop the HyperShift operator of the destination (`{kubectl} -n {OPERATOR_NAMESPACE} scale "
+            f"deployment/{OPERATOR} --replicas=0`), because it would delete the OIDC documents; delete the paused "
+            f"HostedCluster and the NodePools in {facts.shared} with --wait=false, and remove their finalizers; "
+            f"{removal}; start the operator"
+        )
+    return (
+        f"Relocation {relocation} created it, and started no control plane there. `hcp-dr abort` in the folder of that "
+        f"relocation removes it. If its source is lost, remove it by hand: {removal}. Then run {RESUME}."
+    )
 
 
 def _is_anothers(namespace: Object, backup_id: str) -> bool:

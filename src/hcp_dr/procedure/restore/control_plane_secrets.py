@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Step
+from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.backup_objects import DataFacts, after_missing, existing, plan_missing, to_restore
 from hcp_dr.hypershift.deletion.rollback import Made, made, revert
 from hcp_dr.kube.resources import CONFIG_MAP, SECRET
@@ -34,7 +35,7 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Made:
 
 
 STEP = Step(
-    name="restore.control_plane_secrets",
+    name=steps.RESTORE_CONTROL_PLANE_SECRETS,
     documented="8.6.3-4",
     observe=observe,
     plan=plan_missing,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Step
+from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.deletion.rollback import Made, alive, made, revert
 from hcp_dr.hypershift.machines.restore import afterwards, observe, plan
 from hcp_dr.kube.resources import (
@@ -30,7 +31,7 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Made:
 
 
 STEP = Step(
-    name="restore.machines",
+    name=steps.RESTORE_MACHINES,
     documented="8.6.3-4,5",
     observe=observe,
     plan=plan,

@@ -25,7 +25,7 @@ from hcp_dr.engine.step import Decision, Do, Done, Invalidate, Patch, Refuse, St
 from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, FenceBroken, MachineUnsafe, NotOurs, SnapshotDoubtful
 from hcp_dr.hypershift import gate, steps, timeouts
-from hcp_dr.hypershift.backup_objects import is_ours, missing_inputs
+from hcp_dr.hypershift.backup_objects import Lacking, is_ours, list_lacking
 from hcp_dr.hypershift.dns.assign import Giving, read_assignment
 from hcp_dr.hypershift.etcd import restorable, restore_url
 from hcp_dr.hypershift.etcd.restorable import Etcd
@@ -62,7 +62,7 @@ class Facts:
     names: Giving | None = None  # names in handover to the destination, during the start
     judged: Etcd = restorable.NOT_LOOKED  # whether etcd can be restored; read while the HostedCluster is paused
     awaited: Wait | None = None  # while other relocations have the destination's HyperShift operator stopped
-    missing: tuple[str, ...] = ()  # inputs of the HostedCluster; read while it is paused
+    lacking: tuple[Lacking, ...] = ()  # of the backup, on the destination; read while the HostedCluster is paused
     void: bool = False  # the backup's snapshot is not of the present fence
 
 
@@ -89,7 +89,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         if hosted_cluster and paused
         else restorable.NOT_LOOKED,
         awaited=read_claim(ports, case, "destination").awaited(),
-        missing=missing_inputs(ports, case) if hosted_cluster and paused else (),
+        lacking=list_lacking(ports, case) if hosted_cluster and paused else (),
         void=paused and not is_lost(memory) and _is_void(manifest, memory),
     )
 
@@ -186,9 +186,10 @@ def plan(facts: Facts) -> Decision:
 
 
 def _prepare_destination(facts: Facts) -> Decision | None:
-    """What other relocations may have taken away before the un-pause."""
-    if facts.missing:
-        return Do((Invalidate((steps.RESTORE_HOSTED_CLUSTER_INPUTS,), (), gate.inputs_missing(facts.missing)),))
+    """What other clients may have taken away before the un-pause."""
+    if facts.lacking:
+        again = tuple(dict.fromkeys(item.step for item in facts.lacking))
+        return Do((Invalidate(again, (), gate.incomplete(facts.lacking)),))
     return facts.awaited
 
 
@@ -265,7 +266,7 @@ def foresee(facts: Facts) -> Facts:
     fence = facts.fence and facts.fence.made()
     judged = facts.judged if facts.hosted_cluster else restorable.JUDGED
     return replace(
-        facts, fence=fence, hosted_cluster=hosted_cluster, url=None, void=False, judged=judged, awaited=None, missing=()
+        facts, fence=fence, hosted_cluster=hosted_cluster, url=None, void=False, judged=judged, awaited=None, lacking=()
     )
 
 

@@ -5,6 +5,7 @@ webhook. The HostedCluster's namespace stays, because it may be shared."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from hcp_dr.engine.journal import RunState
@@ -25,6 +26,8 @@ from hcp_dr.objects.select import reference_mark
 from hcp_dr.upstream import CLUSTER_ANNOTATION, OPERATOR, OPERATOR_NAMESPACE, TAKEN_NODE_LABELS
 
 _INPUTS = {resource.kind: resource for resource in (SECRET, CONFIG_MAP)}
+_CONTENT = re.compile(r"(\S+) has \d+ resource instances")
+_LOAD_BALANCER = "service.kubernetes.io/load-balancer-cleanup"
 _HANGING = ("NamespaceFinalizersRemaining", "NamespaceContentRemaining")
 
 
@@ -44,6 +47,11 @@ class Facts:
     endpoint_services: tuple[str, ...] = ()  # remembered: VPC endpoint services of the load balancers
     foreign: Foreign = NOTHING_FOREIGN  # in the namespace, not accepted at the beginning
     converted: bool = True  # whether the source's HyperShift operator has a pod with the conversion webhook
+
+    @property
+    def waits_for_load_balancer(self) -> bool:
+        """Whether Services are the only content that is left in the namespace."""
+        return {*_CONTENT.findall(self.hanging)} == {"services."} and _LOAD_BALANCER in self.hanging
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
@@ -96,12 +104,15 @@ def plan(facts: Facts) -> Decision:
         return Refuse(_foreign(facts.namespace.name, facts.foreign))
     if actions:
         return Do(tuple(actions))
+    left = _leave_to_owner(facts)
+    if left is not None and facts.waits_for_load_balancer:
+        return left
     return Wait(
         "the control plane namespace is gone",
         _describe_deletion(facts),
         timeouts.NAMESPACE_GONE.seconds,
         WatchTarget("source", NAMESPACE),
-        then=_leave_to_owner(facts),
+        then=left,
     )
 
 

@@ -14,14 +14,15 @@ from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Do, Done, Refuse, Step, Wait, WatchTarget
 from hcp_dr.errors import MachineUnsafe
 from hcp_dr.hypershift import steps, timeouts
+from hcp_dr.hypershift.backup_objects import to_restore
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.machines.rollout import rolling
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import IDENTITY, LEASES_BEFORE
 from hcp_dr.hypershift.worker_nodes import NodeFact, former_nodes, read_nodes
-from hcp_dr.kube.resources import LEASE, NODE_POOL
+from hcp_dr.kube.resources import AWS_MACHINE, LEASE, NODE_POOL
 from hcp_dr.model import Case, Ports
-from hcp_dr.objects.reading import name_of, some
+from hcp_dr.objects.reading import dig, name_of, some
 from hcp_dr.objects.select import node_pools_of
 from hcp_dr.upstream import NODE_LEASES_NAMESPACE
 
@@ -35,19 +36,29 @@ class Facts:
     adopted: bool = False  # remembered: machines were returned to Cluster API, which may scale
     rolling: tuple[str, ...] = ()  # rolling NodePools of the destination, after the adoption
     not_ready: tuple[str, ...] = ()  # remembered: nodes that were not Ready before the fence
+    machines: frozenset[str] = frozenset()  # provider ids of the backup's machines, read if there are new nodes
 
 
 def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     identity, adopted = memory.get(IDENTITY), steps.RESTORE_ADOPT_MACHINES in memory.done | memory.acted
+    before, nodes = former_nodes(identity), read_nodes(ports.hosted)
+    is_new = any(node.name not in before for node in nodes)
     return Facts(
-        before=former_nodes(identity),
-        nodes=read_nodes(ports.hosted),
+        before=before,
+        nodes=nodes,
         leases_before=memory.get(LEASES_BEFORE),
         lost=is_lost(memory),
         adopted=adopted,
         rolling=_read_rolling(ports, case) if adopted else (),
         not_ready=identity.not_ready if identity else (),
+        machines=_read_machines(ports, case) if is_new and not adopted else frozenset(),
     )
+
+
+def _read_machines(ports: Ports, case: Case) -> frozenset[str]:
+    """A machine of the backup may have been started so late that its node joins on the destination."""
+    machines = (item.body for item in to_restore(ports, case) if item.entry.kind == AWS_MACHINE.kind)
+    return frozenset(str(found) for item in machines if (found := dig(item, "spec", "providerID")))
 
 
 def _read_rolling(ports: Ports, case: Case) -> tuple[str, ...]:
@@ -69,7 +80,8 @@ def plan(facts: Facts) -> Decision:
                 todo="Inspect the instances and kubelets of these nodes before any other action.",
             )
         )
-    strangers = [node.name for node in facts.nodes if node.name not in {*facts.before, *facts.not_ready}]
+    known = {*facts.before, *facts.not_ready}
+    strangers = [node.name for node in facts.nodes if node.name not in known and node.provider_id not in facts.machines]
     if strangers and not facts.lost and not scaled:
         return Refuse(
             MachineUnsafe(

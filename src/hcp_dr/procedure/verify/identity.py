@@ -20,7 +20,7 @@ from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd.members import Member
 from hcp_dr.hypershift.etcd.restorable import FILL_BY_HAND
-from hcp_dr.hypershift.identity import nonce_of, read_identity
+from hcp_dr.hypershift.identity import proving_nonce, read_identity
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import BREACHES, FENCE, IDENTITY, MANUAL_BACKUP, NONCE, ONLINE, HostedIdentity
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
@@ -53,7 +53,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     return Facts(
         namespace=case.control_plane_namespace,
         nonce_wanted=memory.get(NONCE),
-        nonce=nonce_of(ports.hosted),
+        nonce=proving_nonce(ports.hosted, memory),
         before=before,
         now=read_identity(ports.hosted, before.samples if before else {}),
         members_wanted=etcd_members.replicas(ports.destination, case),

@@ -11,7 +11,7 @@ from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import HcpDrError, NotProven
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
-from hcp_dr.hypershift.identity import nonce_of
+from hcp_dr.hypershift.identity import proving_nonce
 from hcp_dr.hypershift.state import NONCE
 from hcp_dr.model import Case, Ports
 
@@ -31,7 +31,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     if address is not None:
         return Facts(case.api_hostname, wanted, answered=False, nonce=None, silence="", address=address)
     try:
-        return Facts(case.api_hostname, wanted, answered=True, nonce=nonce_of(ports.hosted), silence="")
+        return Facts(case.api_hostname, wanted, answered=True, nonce=proving_nonce(ports.hosted, memory), silence="")
     except HcpDrError as error:
         if not error.passing:
             raise

@@ -1,0 +1,69 @@
+"""What another client takes away in the middle, and the way out that is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hcp_dr.errors import FenceBroken, HcpDrError, SnapshotDoubtful
+from hcp_dr.kube import resources as r
+from hcp_dr_lab.ground.layout import BUCKET
+from tests.tabletop.scene import Scene
+from tests.tabletop.test_dangers import stopped
+
+
+def delete_the_nonce(here: Scene) -> None:
+    here.world.hosted_client().delete(r.CONFIG_MAP, "hcp-dr-relocation", "default")
+
+
+def lift_the_pause(here: Scene) -> None:
+    unpaused = {"spec": {"pausedUntil": None}}
+    here.world.sides[0].client(manager="gitops").patch(r.HOSTED_CLUSTER, "shop", "clusters", unpaused)
+    here.world.clock.spend(20)
+
+
+def delete_the_snapshot(here: Scene) -> None:
+    storage = here.world.cloud.storage
+    [key] = [key for key in storage.keys_of(BUCKET, "hcp-dr/") if "/shop-memory" not in key and key.endswith(".db")][
+        -1:
+    ]
+    storage.delete(BUCKET, key)
+
+
+@pytest.mark.parametrize("step", ["restore.machines", "verify.await_nodes", "teardown.cluster"])
+def test_a_nonce_that_is_deleted(step: str) -> None:
+    """Before the fence it is written again. Once the content was proven, the teardown does not end halfway."""
+    here = stopped(step)
+    delete_the_nonce(here)
+    assert here.operator.resume().error is None
+    assert here.verdict().reasons == ()
+
+
+@pytest.mark.parametrize("step", ["restore.machines", "backup.fence"])
+def test_a_pause_that_is_lifted_before_the_fence_is_set_again_by_the_printed_command(step: str) -> None:
+    here = stopped(step)
+    lift_the_pause(here)
+    ending = here.operator.resume()
+    assert isinstance(ending.error, FenceBroken)
+    assert "`hcp-dr resume`" in ending.error.next
+    assert here.operator.resume().error is None
+    assert here.verdict().reasons == ()
+
+
+DEAD_ENDS: dict[str, tuple[str, Callable[[Scene], None], type[HcpDrError]]] = {
+    "no snapshot": ("restore.hosted_cluster", delete_the_snapshot, SnapshotDoubtful),
+}
+
+
+@pytest.mark.parametrize("what", DEAD_ENDS)
+def test_an_error_before_the_point_of_no_return_names_the_way_back(what: str) -> None:
+    step, act, error = DEAD_ENDS[what]
+    here = stopped(step)
+    act(here)
+    ending = here.operator.resume()
+    assert isinstance(ending.error, error)
+    assert "`hcp-dr abort`" in ending.error.next
+    assert here.operator.abort().error is None
+    verdict = here.verdict()
+    assert (verdict.lost, verdict.split_brain, verdict.instances_terminated) == ((), False, ())
