@@ -29,6 +29,10 @@ from hcp_dr.objects.release import control_plane_images, upgrade
 from hcp_dr.upstream import CONTROL_PLANE_OPERATOR, CONTROL_PLANE_OPERATOR_IMAGE, ETCD
 
 FILL_BY_HAND = "etcd's volumes can be filled by hand, see docs/by-hand.md"
+PART_RESTORED = (
+    "an etcd-init that restores straight into etcd's volume and is killed half-way leaves a part there, and takes it "
+    f"for the whole when it starts again; {FILL_BY_HAND}"
+)
 _ABORT = "If a relocation was begun, `hcp-dr abort` puts the source back into service."
 TOOLS = ("etcdctl", "etcdutl")
 _BINARY = "/usr/bin/control-plane-operator"

@@ -16,10 +16,11 @@ from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Step, Verdict, Wait, WatchTarget
 from hcp_dr.errors import NotProven
 from hcp_dr.hypershift import steps, timeouts
+from hcp_dr.hypershift.checks import bad_if
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
 from hcp_dr.hypershift.etcd import members as etcd_members
 from hcp_dr.hypershift.etcd.members import Member
-from hcp_dr.hypershift.etcd.restorable import FILL_BY_HAND
+from hcp_dr.hypershift.etcd.restorable import PART_RESTORED
 from hcp_dr.hypershift.identity import proving_nonce, read_identity
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import BREACHES, FENCE, IDENTITY, MANUAL_BACKUP, NONCE, ONLINE, HostedIdentity
@@ -28,6 +29,7 @@ from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import some
 
+_REVISION = "etcd_revision"
 MAX_LOST_SHARE = 0.1
 """The share of samples that may be gone: controllers delete objects in the first minute of the API."""
 MAX_CHANGED_SHARE = 0.25
@@ -150,11 +152,8 @@ def _check_revision(facts: Facts) -> Check:
     """A restore of the whole snapshot continues from its revision, or from a higher one."""
     now = min((member.revision for member in facts.members), default=0)
     seen = f"etcd is at revision {now}, and was at {facts.revision_before or 'an unknown revision'} before the snapshot"
-    if now >= facts.revision_before:
-        return Check("etcd_revision", "ok", seen)
-    why = "part of the snapshot is missing: an etcd-init that restores straight into the volume and is killed half-way "
-    why += "leaves a part, and takes the volume for restored when it starts again"
-    return Check("etcd_revision", "blocked", f"{seen}: {why}", why, FILL_BY_HAND)
+    lower = now < facts.revision_before
+    return bad_if(lower, _REVISION, seen, "part of the snapshot is missing", PART_RESTORED)
 
 
 def plan(facts: Facts) -> Decision:
@@ -169,12 +168,13 @@ def plan(facts: Facts) -> Decision:
     results = checks(facts)
     failed = [check for check in results if check.stops]
     if failed:
+        part = f" {PART_RESTORED[:1].upper()}{PART_RESTORED[1:]}." if _REVISION in {x.name for x in failed} else ""
         return Refuse(
             NotProven(
                 what=f"The answering cluster is not verified as this hosted cluster: "
                 f"{'; '.join(f'{check.name} {check.seen}' for check in failed)}.",
                 left=NOT_TORN_DOWN,
-                todo="Do not delete anything. Compare the cluster with the backup.",
+                todo=f"Do not delete anything. Compare the cluster with the backup.{part}",
             ),
             results,
         )

@@ -11,6 +11,7 @@ from hcp_dr.engine.step import Decision, Done, Refuse, Step, Wait
 from hcp_dr.errors import HcpDrError, NotProven
 from hcp_dr.hypershift import steps, timeouts
 from hcp_dr.hypershift.deletion.protocol import NOT_TORN_DOWN
+from hcp_dr.hypershift.etcd.restorable import PART_RESTORED
 from hcp_dr.hypershift.identity import proving_nonce
 from hcp_dr.hypershift.state import NONCE
 from hcp_dr.model import Case, Ports
@@ -44,12 +45,13 @@ def plan(facts: Facts) -> Decision:
     if not facts.answered:
         return Wait(f"https://{facts.hostname} answers with this cluster", facts.silence, timeouts.PUBLISH_API.seconds)
     if facts.wanted is None or facts.nonce != facts.wanted:
+        part = f": {PART_RESTORED}" if facts.nonce is None and facts.wanted is not None else ""
         return Refuse(
             NotProven(
                 what=f"https://{facts.hostname} answers with other content: the nonce of this relocation is missing.",
                 left=NOT_TORN_DOWN,
                 todo="Do not delete anything. Check to which side the hostname resolves, and read the log of the etcd "
-                "restore.",
+                f"restore{part}.",
             )
         )
     return Done(f"{facts.hostname} answers with the nonce of this relocation")
