@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from hcp_dr.aws.port import RecordChange
 from hcp_dr.errors import CannotMigrate, Refused, TimedOut
 from hcp_dr.kube import resources as r
 from hcp_dr.model import Dns
 from tests.tabletop.scene import Scene, scene, unchecked
 from tests.tabletop.test_dangers import Killed, just_before, kill
 from tests.tabletop.test_preflight import found, sides
+from tests.tabletop.test_source_lost import die
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -178,3 +181,25 @@ def test_those_that_come_on_the_way_are_told_of_and_taken_over_on_resume() -> No
     assert "hcp-dr resume --dns takeover" in stopped.paragraph()
     assert here.operator.resume(dns="takeover").error is None
     assert here.verdict().reasons == ()
+
+
+def test_a_lost_source_leaves_names_of_several_owners() -> None:
+    here = scene()
+    claims = [
+        each
+        for each in here.operator.ports().zone.records()
+        if each.type == "TXT" and "oauth-shop" in each.name and "/clusters-shop/" in "".join(each.values)
+    ]
+    owner = here.world.sides[0].cluster.external_dns_owner
+    older = [
+        replace(each, values=tuple(value.replace(f"owner={owner},", "owner=older,") for value in each.values))
+        for each in claims
+    ]
+    changes = [RecordChange("DELETE", each) for each in claims] + [RecordChange("CREATE", each) for each in older]
+    here.operator.ports().zone.change(changes)
+    assert here.operator.back_up_online().error is None
+    die(here)
+    ending = here.operator.restore_lost()
+    assert ending.error is None, ending.error
+    left = "".join(value for each in here.operator.ports().zone.records() for value in each.values)
+    assert "owner=older" not in left
