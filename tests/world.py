@@ -78,7 +78,9 @@ def management(name: str, uid: str) -> MemoryKubernetes:
         {"Node host": {"labels": {"role": "infra"}, "status": {**READY, **ROOM}}},
         {"ConfigMap hypershift/supported-versions": {"data": {"supported-versions": '{"versions":["4.21","4.20"]}'}}},
         URL_CRD,
-        *deployment("hypershift/operator", "operator-a", image="quay.example/hypershift:1"),
+        *deployment(
+            "hypershift/operator", "operator-a", image="quay.example/hypershift:1", args=["--private-platform=AWS"]
+        ),
         *deployment(
             "hypershift/external-dns",
             "external-dns-a",

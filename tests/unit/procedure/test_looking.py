@@ -510,9 +510,12 @@ def test_an_operator_is_private_only_if_all_of_it_runs_so(world: World) -> None:
     def found() -> str:
         return capability.observe(world.ports, CASE, NOTHING).clusters[0].private_platform
 
+    assert found() == "AWS"
+    pod[0]["args"] = ["run"]
+    assert found() == "None", "its pod is of the former template"
+    deployment[0]["args"], pod[0]["args"] = ["run"], ["run", "--private-platform=AWS"]
     assert found() == "None"
     deployment[0]["args"] = ["run", "--private-platform=AWS"]
-    assert found() == "None", "its pod is of the former template"
     pod[0]["args"] = ["run", "--private-platform", "AWS"]
     assert found() == "AWS"
     pod[0]["args"] = ["run", "--private-platform=Azure"]
