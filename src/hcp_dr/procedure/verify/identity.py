@@ -29,7 +29,7 @@ from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import some
 
-_REVISION = "etcd_revision"
+_REVISION = "snapshot_revision"
 MAX_LOST_SHARE = 0.1
 """The share of samples that may be gone: controllers delete objects in the first minute of the API."""
 MAX_CHANGED_SHARE = 0.25
