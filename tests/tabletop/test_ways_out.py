@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hcp_dr.errors import FenceBroken, HcpDrError, SnapshotDoubtful
+from hcp_dr.errors import FenceBroken, HcpDrError, NotOurs, SnapshotDoubtful
 from hcp_dr.kube import resources as r
 from hcp_dr_lab.ground.layout import BUCKET
 from tests.tabletop.scene import Scene
@@ -49,6 +49,17 @@ def test_a_pause_that_is_lifted_before_the_fence_is_set_again_by_the_printed_com
     assert "`hcp-dr resume`" in ending.error.next
     assert here.operator.resume().error is None
     assert here.verdict().reasons == ()
+
+
+@pytest.mark.parametrize("step", ["verify.await_nodes", "finish.oidc_documents"])
+def test_a_hosted_cluster_that_is_deleted_on_the_destination_is_named(step: str) -> None:
+    """Also when the source has none any more."""
+    here = stopped(step)
+    here.world.sides[1].client(manager="somebody").delete(r.HOSTED_CLUSTER, "shop", "clusters")
+    here.world.clock.spend(120)
+    error = here.operator.resume().error
+    assert isinstance(error, NotOurs)
+    assert "on the destination" in error.what
 
 
 DEAD_ENDS: dict[str, tuple[str, Callable[[Scene], None], type[HcpDrError]]] = {
