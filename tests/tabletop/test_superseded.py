@@ -56,7 +56,7 @@ def test_a_relocation_before_the_restore_of_a_lost_source(command: str) -> None:
     seen = written(here)
     error = error_of(GO_ON[command], relocating)
     assert isinstance(error, JournalError | PastNoReturn)
-    assert "`hcp-dr status`" in error.next
+    assert "BACKUP_DIR" in error.next
     assert [each for each in seen if "Lease" not in each] == []
 
 

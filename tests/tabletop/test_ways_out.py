@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hcp_dr.errors import FenceBroken, HcpDrError, SnapshotDoubtful
+from hcp_dr.errors import FenceBroken, HcpDrError, NotOurs, SnapshotDoubtful, TimedOut
 from hcp_dr.kube import resources as r
 from hcp_dr_lab.ground.layout import BUCKET
 from tests.tabletop.scene import Scene
@@ -51,6 +51,17 @@ def test_a_pause_that_is_lifted_before_the_fence_is_set_again_by_the_printed_com
     assert here.verdict().reasons == ()
 
 
+@pytest.mark.parametrize("step", ["verify.await_nodes", "finish.oidc_documents"])
+def test_a_hosted_cluster_that_is_deleted_on_the_destination_is_named(step: str) -> None:
+    """Also when the source has none any more."""
+    here = stopped(step)
+    here.world.sides[1].client(manager="somebody").delete(r.HOSTED_CLUSTER, "shop", "clusters")
+    here.world.clock.spend(120)
+    error = here.operator.resume().error
+    assert isinstance(error, NotOurs)
+    assert "on the destination" in error.what
+
+
 DEAD_ENDS: dict[str, tuple[str, Callable[[Scene], None], type[HcpDrError]]] = {
     "no snapshot": ("restore.hosted_cluster", delete_the_snapshot, SnapshotDoubtful),
 }
@@ -67,3 +78,20 @@ def test_an_error_before_the_point_of_no_return_names_the_way_back(what: str) ->
     assert here.operator.abort().error is None
     verdict = here.verdict()
     assert (verdict.lost, verdict.split_brain, verdict.instances_terminated) == ((), False, ())
+
+
+def test_an_abort_without_the_routes_of_the_source_says_how_they_come_back() -> None:
+    """Somebody goes on with the documented commands, which delete them, and then calls it off."""
+    here = stopped("backup.delete_routes")
+    source = here.world.sides[0].client(manager="somebody")
+    for route in source.list(r.ROUTE, "clusters-shop").items:
+        source.delete(r.ROUTE, route["metadata"]["name"], "clusters-shop")
+    error = here.operator.abort().error
+    assert isinstance(error, TimedOut)
+    assert "patch hostedcluster shop --type merge" in error.next
+    assert "scale deployment/control-plane-operator --replicas=1" in error.next
+    lift_the_pause(here)
+    source.patch(r.DEPLOYMENT, "control-plane-operator", "clusters-shop", {"spec": {"replicas": 1}})
+    here.world.clock.spend(60)
+    assert here.operator.resume().error is None
+    assert here.verdict().lost == ()

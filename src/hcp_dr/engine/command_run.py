@@ -25,6 +25,12 @@ _ATTEMPTS = 3
 Carry = Callable[[Run, Sequence[Step[Any]]], tuple[Check, ...]]
 
 
+CONTINUE_LATER = (
+    "Continue with the later one: name its folder as BACKUP_DIR, or an empty folder, into which hcp-dr fetches the "
+    "journal."
+)
+
+
 def _superseded(path: str, runs: frozenset[str]) -> JournalError:
     """What the journal remembers is older than the work of another relocation: its undo, or its next step, would act on
     a hosted cluster that may serve elsewhere by now."""
@@ -32,7 +38,7 @@ def _superseded(path: str, runs: frozenset[str]) -> JournalError:
         path=path,
         reason=f"another relocation or backup of this hosted cluster began after this one ({', '.join(sorted(runs))})",
         left="Nothing of the hosted cluster was changed by this command.",
-        todo="Continue with the folder of the later one; `hcp-dr status` shows its state.",
+        todo=CONTINUE_LATER,
     )
 
 

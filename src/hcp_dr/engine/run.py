@@ -269,7 +269,7 @@ class Run:
             if wait.then is not None:
                 return wait.then
             seen = waiting.describe(wait)
-            raise TimedOut(step=step.name, seconds=waited, until=wait.until, seen=seen, todo=wait.todo)
+            raise TimedOut(step=step.name, seconds=waited, until=wait.until, seen=seen.rstrip("."), todo=wait.todo)
         attempt.passing_since, attempt.stale = None, 0
         if wait.rest is not None:  # no more often than the watches and the Leases need it
             self.clock.pause(min(wait.rest, OBSERVE_INTERVAL, waiting.left(wait, now)))

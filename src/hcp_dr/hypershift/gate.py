@@ -13,6 +13,7 @@ from hcp_dr.aws.port import Record, StoredObject
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check, Decision, Done, Refuse, Wait
 from hcp_dr.errors import RESUME, FenceBroken, HcpDrError, MachineUnsafe, NotOurs, Refused, SnapshotDoubtful
+from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.backup_objects import Lacking, is_ours, list_lacking
 from hcp_dr.hypershift.dns.external_dns import read_external_dns
 from hcp_dr.hypershift.dns.handover import names_held
@@ -122,7 +123,11 @@ def plan(facts: Facts) -> Decision:
     if facts.awaited is not None:
         return facts.awaited
     if facts.lacking:  # the plan of the step has them restored again
-        return Wait("the destination has every object of the backup", incomplete(facts.lacking).what, 0.0)
+        return Wait(
+            "the destination has every object of the backup",
+            incomplete(facts.lacking).what,
+            timeouts.CONTROL_PLANE_SERVES.seconds,
+        )
     error = _closed(facts)
     return Done("all that must be true is true", _checks(facts)) if error is None else Refuse(error)
 

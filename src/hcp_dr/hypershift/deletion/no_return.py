@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hcp_dr.engine.command_run import CONTINUE_LATER
 from hcp_dr.engine.journal import FILE_NAME, RunState
 from hcp_dr.engine.lease_status import read_lease_status
 from hcp_dr.engine.step import Decision, Done, Refuse, Step
@@ -88,7 +89,7 @@ def plan(facts: Started) -> Decision:
             PastNoReturn(
                 why="the HostedCluster that is started on the destination was not created by this relocation",
                 left="Nothing of the hosted cluster was changed by this command.",
-                todo="`hcp-dr status` shows the last relocation of this hosted cluster; continue with its folder.",
+                todo=CONTINUE_LATER,
             )
         )
     reasons = (

@@ -20,7 +20,7 @@ from hcp_dr.hypershift.workloads import scale_to
 from hcp_dr.kube.resources import DEPLOYMENT, LEASE, POD
 from hcp_dr.model import Case, Ports
 from hcp_dr.objects.reading import dig, name_of, some
-from hcp_dr.upstream import NODE_LEASES_NAMESPACE
+from hcp_dr.upstream import CONTROL_PLANE_OPERATOR, NODE_LEASES_NAMESPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class Facts:
     nodes: tuple[NodeFact, ...]
     nodes_before: Mapping[str, str]  # remembered
     leases_before: Mapping[str, str] | None  # remembered when the API first answered again
+    hosted_cluster: str = ""  # its name, with `hosted_namespace`
+    hosted_namespace: str = ""
 
     def stopped(self, names: tuple[str, ...]) -> tuple[Patch, ...]:
         """Patches that restore the replicas of those at zero, as the fence left them."""
@@ -87,6 +89,23 @@ def look_back(ports: Ports, case: Case, memory: RunState) -> Facts:
         nodes=nodes,
         nodes_before=former_nodes(identity),
         leases_before=memory.get(LEASES_AT_UNDO),
+        hosted_cluster=case.name,
+        hosted_namespace=case.namespace,
+    )
+
+
+def _advise(facts: Facts) -> str:
+    """The operators that create missing Routes again start after the API answers."""
+    kubectl = 'kubectl --kubeconfig "$MGMT_KUBECONFIG"'
+    unpause = (
+        f"`{kubectl} -n {facts.hosted_namespace} patch hostedcluster {facts.hosted_cluster} --type merge -p "
+        '\'{"spec":{"pausedUntil":null}}\'`'
+    )
+    scale = f"`{kubectl} -n {facts.namespace} scale deployment/{CONTROL_PLANE_OPERATOR} --replicas=1`"
+    return (
+        f"Find out why {facts.hostname} does not lead to the source: its record, and its Route or Service. If another "
+        f"client deleted the Routes of {facts.namespace}, let the operators create them again: {unpause} and {scale}. "
+        f"Then run {RESUME}."
     )
 
 
@@ -99,7 +118,11 @@ def revert(facts: Facts) -> Decision:
     if facts.silence:
         wake = WatchTarget("source", POD, facts.namespace)
         return Wait(
-            f"https://{facts.hostname} answers with this cluster", facts.silence, timeouts.PUBLISH_API.seconds, wake
+            f"https://{facts.hostname} answers with this cluster",
+            facts.silence,
+            timeouts.PUBLISH_API.seconds,
+            wake,
+            _advise(facts),
         )
     if facts.nonce != facts.wanted:
         return Refuse(

@@ -130,7 +130,7 @@ def _advise(facts: Facts, namespace: Object) -> str:
         by = f" by relocation {relocation}" if relocation else ""
         return (
             f"A control plane was started in it{by}: never delete it, because the hosted cluster may serve there. "
-            "`hcp-dr status` shows the last relocation."
+            "To continue that relocation, name its folder as BACKUP_DIR, or an empty folder."
         )
     if not relocation or is_deleting(namespace):
         return f"Inspect the content and find the owner; when the namespace is gone, run {RESUME}."
@@ -144,8 +144,8 @@ def _advise(facts: Facts, namespace: Object) -> str:
             f"{removal}; start the operator"
         )
     return (
-        f"Relocation {relocation} created it, and started no control plane there. `hcp-dr abort` in the folder of that "
-        f"relocation removes it. If its source is lost, remove it by hand: {removal}. Then run {RESUME}."
+        f"Relocation {relocation} created it, and started no control plane there. The abort of that relocation, with "
+        f"its folder as BACKUP_DIR, removes it. If its source is lost, remove it by hand: {removal}. Then run {RESUME}."
     )
 
 

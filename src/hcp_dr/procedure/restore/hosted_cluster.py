@@ -71,7 +71,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     wanted = None if POINT_OF_NO_RETURN in memory.done else _read_wanted(ports, case)
     return Facts(
         backup_id=case.backup_id,
-        fence=read_fence(ports.source, case, memory) if found is None and not lost else None,
+        fence=read_fence(ports.source, case, memory) if wanted and found is None and not lost else None,
         fence_id=None if lost or fence is None else fence.id,
         started=POINT_OF_NO_RETURN in memory.done,
         wanted=wanted,
@@ -79,7 +79,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         snapshot=snapshot,
         stored=stored,
         url=url,
-        tried=restore_url.tried(ports, url, fresh=True) if snapshot and found is None else None,
+        tried=restore_url.tried(ports, url, fresh=True) if snapshot and wanted and found is None else None,
         etcd=restorable.known(wanted.body, ports.source, case, memory, lost=lost)
         if wanted and found is None
         else restorable.NOT_LOOKED,
