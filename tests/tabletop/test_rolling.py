@@ -49,7 +49,7 @@ def test_the_input_that_makes_a_pool_roll_is_named_and_its_content_is_not() -> N
         edited = {key: f"{text}\n# edited by somebody" for key, text in config_map["data"].items()}
         destination.patch(r.CONFIG_MAP, referred[0], "clusters", {"data": edited})
 
-    just_before(here, "restore.start_control_plane", edit)
+    just_before(here, "restore.unpause_node_pools", edit)
     ending = here.operator.relocate()
     assert isinstance(ending.error, MachineUnsafe)
     assert f"that differ from the backup: ConfigMap clusters/{referred[0]}: data.config." in ending.error.what
