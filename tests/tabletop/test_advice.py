@@ -175,6 +175,16 @@ def test_after_the_point_of_no_return_no_backup_is_offered(terminal: Terminal) -
     assert terminal.here.world.hosted_client().list(NODE).items
 
 
+def test_a_source_that_dies_before_the_teardown(terminal: Terminal) -> None:
+    [saved] = killed(terminal, "teardown.stop_control_plane").values()
+    saved.here.world.die(saved.here.world.sides[0])
+    saved.here.world.clock.spend(5)
+    terminal.load(saved)
+    ended = terminal("resume")
+    assert "If the source never comes back, nothing else is left to do" in ended.err
+    assert "--source-lost" not in ended.err
+
+
 @pytest.mark.parametrize(
     "commands",
     [("backup --yes",), ("backup --yes", "restore", "verify", "teardown --yes")],

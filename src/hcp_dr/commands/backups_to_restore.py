@@ -27,6 +27,7 @@ from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.objects.archive import Manifest, read_manifest
 from hcp_dr.procedure import RESTORE_LOST, UNDO
+from hcp_dr.procedure.verify import hosted_api
 
 Options = ParamSpec("Options")
 Answer = TypeVar("Answer")
@@ -65,9 +66,9 @@ def check_restorable(story: JournalState, folder: str) -> None:
 
 def advise_without_source(context: Context, *, silent_bucket: bool = False) -> str:
     """What an engineer can do if the source is lost, with the newest backup known here and the writes that its restore
-    loses; "" after the point of no return, which needs no source."""
+    loses. After the point of no return no source is needed: then only the advice for a source that never comes back."""
     if context.chosen is not None and _passed_no_return(context.chosen):
-        return ""
+        return _NEVER_BACK if _is_in_service(context.chosen) else ""
     wanted = context.requested
     bucket_needed = f"If the source is lost, a backup is restored from bucket {wanted.bucket}, which does not answer."
     if silent_bucket:  # asked once: it takes all the time of a request
@@ -101,6 +102,19 @@ def _passed_no_return(folder: Folder) -> bool:
     except JournalError:
         return False
     return story is not None and (story.acted_in(POINT_OF_NO_RETURN) or is_lost(story.memory))
+
+
+def _is_in_service(folder: Folder) -> bool:
+    story = folder.story()
+    return story is not None and hosted_api.STEP.name in story.memory.done
+
+
+_NEVER_BACK = (
+    "The hosted cluster is in service on the destination, and only its removal from the source is left. Its instances "
+    "keep their termination protection until then, so that a source that comes back terminates none of them. If the "
+    "source never comes back, nothing else is left to do: remove the protection of each instance with "
+    "aws ec2 modify-instance-attribute --no-disable-api-termination --instance-id ID"
+)
 
 
 def _read_backup(context: Context, folder: Folder) -> tuple[Manifest, JournalState]:
