@@ -62,6 +62,7 @@ class MemoryKubernetes:
         self.before: Callable[[str], None] = lambda verb: None
         self.script: Callable[[Sequence[str], bytes | None], Completed] = lambda command, stdin: Completed(0, b"", b"")
         self.events: list[Event] = []
+        self.tried: list[Key] = []
         self.forbidden: set[tuple[str, str]] = set()
         self.served: dict[str, tuple[str, ...]] = {}
         for item in objects:
@@ -106,6 +107,13 @@ class MemoryKubernetes:
             if kind == resource.kind and namespace in (None, place) and fields is None
         ]
         return Listing(tuple(items), str(len(self.asked)))
+
+    def try_create(self, resource: Resource, body: Object) -> None:
+        self.before("try_create")
+        key = self._key(body)
+        self.tried.append(key)
+        if key in self.objects:
+            raise self._error(AlreadyExists, "create", key)
 
     def create(self, resource: Resource, body: Object) -> Object:
         self.before("create")

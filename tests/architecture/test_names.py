@@ -142,6 +142,8 @@ def test_everything_before_the_fence_is_harmless_and_nothing_restored_earlier_ne
         "restore.control_plane_secrets",
         "restore.machines",
         "restore.pull_images",
+        "restore.try_snapshot",
+        "restore.try_creations",
     ]
 
 

@@ -60,6 +60,8 @@ class Line:
         reference = self.entry.get("objectRef") or {}
         if reference.get("resource") == "selfsubjectaccessreviews":
             return False
+        if "dryRun=All" in self.entry["requestURI"]:
+            return False
         if reference.get("subresource") == "exec":
             script = parse_qs(urlsplit(self.entry["requestURI"]).query).get("command", [""])[-1]
             if any(look.fullmatch(script) for look in (FETCH, SCRIPT, TOOL)):

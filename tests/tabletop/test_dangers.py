@@ -10,7 +10,7 @@ import pytest
 
 from hcp_dr.aws.port import Record, RecordChange
 from hcp_dr.errors import FenceBroken, NotProven, PastNoReturn, TimedOut
-from hcp_dr.hypershift import gate
+from hcp_dr.hypershift import bodies, gate
 from hcp_dr.hypershift.fence.state import Fence
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Kubernetes, Object
@@ -272,14 +272,14 @@ def test_members_restored_each_by_itself_are_three_clusters(shape: Shape, monkey
 
 def test_with_the_mark_of_a_restore_the_volumes_of_monitoring_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is set as HyperShift's own way of restoring sets it, in the create call."""
-    made = hosted_cluster.paused_body
+    made = bodies.hosted_cluster_body
 
     def marked(*given: Any, **named: Any) -> Object:
         body = made(*given, **named)
         body["metadata"]["annotations"][MARK] = "true"
         return body
 
-    monkeypatch.setattr(hosted_cluster, "paused_body", marked)
+    monkeypatch.setattr(hosted_cluster, "hosted_cluster_body", marked)
     monkeypatch.setattr(start_control_plane, "RESTORED_FROM_BACKUP", "nobody/asks-for-this")
     here = scene()
     assert here.operator.relocate().error is None

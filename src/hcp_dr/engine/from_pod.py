@@ -20,6 +20,7 @@ _CURL = (
 """A transfer that stalls for a minute ends. All options exist in curl 7.61, the version in older images."""
 _NO_ANSWER = (5, 6, 7, 18, 28, 35, 52, 55, 56)
 """curl's exit codes for network failures: names, connections, stalls, cuts (curl(1), EXIT CODES)."""
+_BUSY = (408, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,25 @@ class Place:
     namespace: str
     pod: str
     container: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The result of fetching a known object: `why` it failed, "" for success. `final`: a repetition would fail too."""
+
+    why: str = ""
+    final: bool = False
+
+
+def fetch(cluster: Kubernetes, place: Place, url: str, content: bytes, *, seconds: int) -> Fetched:
+    """Whether the pod gets `content` from the presigned URL. The pod stores nothing."""
+    answer = ask(cluster, place, [f'url = "{url}"'], options=f" --max-time {seconds}", seconds=3 * seconds)
+    if not answer.succeeded:
+        return Fetched(answer.why(), final=not answer.interrupted and answer.page.status not in _BUSY)
+    if answer.body != content:
+        why = f"the answer was {answer.page.status} with {len(answer.body)} bytes that differ from the object"
+        return Fetched(why, final=True)
+    return Fetched()
 
 
 def ask(cluster: Kubernetes, place: Place, lines: Sequence[str], *, options: str = "", seconds: float = 60) -> Answer:

@@ -39,7 +39,7 @@ def perform(action: Action, ports: Ports) -> None:
     try:
         _perform(action, ports)
     except HcpDrError as error:
-        hide(error, _secrets_of(action))
+        hide(error, secrets_of(action))
         raise
 
 
@@ -51,7 +51,7 @@ def hide(error: HcpDrError, secrets: Collection[str]) -> None:
     error.remedy, error.args = without(error.remedy, secrets), (error.what,)
 
 
-def _secrets_of(action: Action) -> frozenset[str]:
+def secrets_of(action: Action) -> frozenset[str]:
     """The values of a Secret as it is sent and decoded, each line by itself; of another object, the texts with the name
     or the form of a secret."""
     match action:

@@ -31,7 +31,8 @@ def to_restore(ports: Ports, case: Case) -> tuple[Restorable, ...]:
     ArchiveError if the folder belongs to another hosted cluster."""
     manifest = read_manifest(ports.archive)
     if manifest is None:
-        return tuple(Restorable(page(item).entry, scrub(item)) for item in inventory.read_inventory(ports.source, case))
+        live = (item for item in inventory.read_inventory(ports.source, case) if item["kind"] in inventory.RESOURCES)
+        return tuple(Restorable(page(item).entry, scrub(item)) for item in live)
     objects = read_objects(ports.archive, manifest.entries)
     for entry, body in objects.items():
         owner = {HOSTED_CLUSTER.kind: entry.name, NODE_POOL.kind: dig(body, "spec", "clusterName")}.get(entry.kind)

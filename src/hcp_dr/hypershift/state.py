@@ -323,6 +323,19 @@ class PulledImages:
 PULLED = Key("pulled_images", PulledImages)
 PULLING = Key("pulling_images", float)
 """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotTried:
+    """The nodes whose pods fetched a probe from the bucket by URL, and the nodes where no pod ran, with the reason."""
+
+    nodes: tuple[str, ...] = ()
+    untried: Mapping[str, str] = field(default_factory=dict)
+
+
+SNAPSHOT_TRIED = Key("snapshot_tried", SnapshotTried)
+TRYING_SNAPSHOT = Key("trying_snapshot", float)
+"""Seconds since the epoch."""
 CHANGED = Key("changed", dict[str, tuple[str, str | None, str]])
 """Kind, namespace and name of objects changed between the export and the fence, by file."""
 

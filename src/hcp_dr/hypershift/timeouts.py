@@ -37,7 +37,19 @@ IMAGES_PULLED = Timeout(
     "each image is on a node that may run its pods; twice as long for every node",
     "all images on one node, one after another: some 10 GiB from a slow registry",
 )
-PULL_PODS_GONE = Timeout(120.0, "the pods that pulled images are gone", "the usual grace of 30 seconds, and a kubelet")
+PULL_PODS_GONE = Timeout(
+    120.0,
+    "the pods that pulled images, or fetched from the bucket, are gone",
+    "the usual grace of 30 seconds, and a kubelet",
+)
+SNAPSHOT_FETCHED = Timeout(
+    180.0,
+    "a pod on each node that may run etcd has fetched an object of the bucket",
+    "etcd's image is on the nodes by then; network policies and name servers may take a minute for a new pod",
+)
+TRIALS_ANSWERED = Timeout(
+    120.0, "webhooks answer the dry runs on the destination", "an operator with webhooks that restarts"
+)
 CONTROL_PLANE_SERVES = Timeout(
     1200.0,
     "etcd and kube-apiserver serve on the destination",

@@ -36,6 +36,8 @@ PAGE = 500
 LIST_ATTEMPTS = 3  # a list starts again when its continue token expires
 
 _FIELD_MANAGER = (("fieldManager", FIELD_MANAGER),)
+_CREATING = (*_FIELD_MANAGER, ("fieldValidation", "Strict"))
+_TRYING = (*_CREATING, ("dryRun", "All"))
 
 
 def connect(
@@ -129,8 +131,14 @@ class Cluster:
             return answers.page(self._transport.request(call, limit), resource)
 
     def create(self, resource: Resource, body: Object) -> Object:
+        return self._create(resource, body, _CREATING)
+
+    def try_create(self, resource: Resource, body: Object) -> None:
+        self._create(resource, body, _TRYING)
+
+    def _create(self, resource: Resource, body: Object, parameters: Sequence[tuple[str, str]]) -> Object:
         name, namespace = _identity(body)
-        call = Call("POST", _path(resource, namespace), _FIELD_MANAGER, body)
+        call = Call("POST", _path(resource, namespace), parameters, body)
         return self._object("create", _subject(resource, name, namespace), call)
 
     def replace(self, resource: Resource, body: Object, *, subresource: str | None = None) -> Object:

@@ -115,7 +115,15 @@ class Kubernetes(Protocol):
         ...
 
     def create(self, resource: Resource, body: Object) -> Object:
-        """Create the object in the namespace of body.metadata. Raises AlreadyExists, Invalid."""
+        """Create the object in the namespace of body.metadata. Raises AlreadyExists, Invalid (also for a field that the
+        API server does not know and would drop).
+        """
+        ...
+
+    def try_create(self, resource: Resource, body: Object) -> None:
+        """A dry run of create: the API server defaults, validates and admits the object, and stores nothing. Raises the
+        errors of create, AlreadyExists last.
+        """
         ...
 
     def replace(self, resource: Resource, body: Object, *, subresource: str | None = None) -> Object:

@@ -20,7 +20,7 @@ CONVERTED_GROUP = CLUSTER.group
 _CARRIED = ("v1beta1", "v1beta2")
 """Versions of Cluster API: the fields that hcp-dr reads are at the same place in both, except a scheduled rollout."""
 _BY_RESOURCE = frozenset({"get", "find", "list", "watch", "patch", "delete"})
-_BY_BODY = frozenset({"create", "replace"})
+_BY_BODY = frozenset({"create", "try_create", "replace"})
 
 
 def as_stored(cluster: Kubernetes) -> Kubernetes:

@@ -45,6 +45,7 @@ from hcp_dr.procedure.preflight import (
     webhooks,
 )
 from hcp_dr.procedure.preflight import carried as preflight_carried
+from hcp_dr.procedure.preflight import creations as preflight_creations
 from hcp_dr.procedure.preflight import hosted_cluster as preflight_hosted_cluster
 from hcp_dr.procedure.preflight import machines as preflight_machines
 from hcp_dr.procedure.preflight import online as preflight_online
@@ -61,6 +62,8 @@ from hcp_dr.procedure.restore import (
     refresh_external_dns,
     start_control_plane,
     take_over_dns,
+    try_creations,
+    try_snapshot,
     unpause_node_pools,
 )
 from hcp_dr.procedure.resume import refill
@@ -89,6 +92,7 @@ PREFLIGHT: Steps = (
     webhooks.STEP,
     destination.STEP,
     capacity.STEP,
+    preflight_creations.STEP,
     documented_key.STEP,
 )
 
@@ -99,6 +103,7 @@ BACKUP: Steps = (
     pause.STEP,
     export_objects.STEP,
     judge_etcd.STEP,
+    try_creations.STEP,
     fence.STEP,
     export_again.STEP,
     snapshot_etcd.STEP,
@@ -167,8 +172,10 @@ RELOCATE: Steps = (
     hosted_cluster_inputs.STEP,
     control_plane_secrets.STEP,
     machines.STEP,
-    # Last before the fence, and only here: in a separate restore the API is unavailable already, and kubelets pull.
+    # Before the fence, and only here: in a separate restore the API is unavailable already, and kubelets pull.
     pull_images.STEP,
+    try_snapshot.STEP,
+    try_creations.STEP,
     # Here the hosted API becomes unavailable ...
     fence.STEP,
     export_again.STEP,
@@ -208,6 +215,7 @@ UNDO: Steps = (
     hold_dns.STEP,
     pause.STEP,
     # ... and last the objects without an active controller: an unreachable destination must not keep the source paused.
+    try_snapshot.STEP,
     pull_images.STEP,
     machines.STEP,
     control_plane_secrets.STEP,

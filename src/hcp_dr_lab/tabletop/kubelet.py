@@ -506,9 +506,10 @@ class Kubelet:
             return bool(reach(host))
 
         programs = {"curl": curl(self._fetch)}
-        if container.files.volume is not None:
+        volume = container.files.volume
+        if volume is not None or container.name == "etcd":
             release = "3.6" if _ETCD_36 in container.spec.get("image", "") else "3.5"
-            tools = etcd.Programs(release, reach, self.quorum, container.files.data, container.files.volume)
+            tools = etcd.Programs(release, reach, self.quorum, container.files.data, volume or etcd.Volume())
             programs |= tools.programs()
         return Tools(programs, connects)
 

@@ -100,13 +100,7 @@ def size(cluster: Kubernetes, case: Case) -> int | None:
 def cannot_fetch(cluster: Kubernetes, case: Case, pod: str, url: str, content: bytes) -> str | None:
     """Why the pod does not get `content` from the presigned URL; None if it does. The pod stores nothing."""
     place = from_pod.Place(case.control_plane_namespace, pod, ETCD)
-    limits = f" --max-time {_FETCH_SECONDS}"
-    answer = from_pod.ask(cluster, place, [f'url = "{url}"'], options=limits)
-    if not answer.succeeded:
-        return answer.why()
-    if answer.body != content:
-        return f"the answer was {answer.page.status} with {len(answer.body)} bytes that differ from the object"
-    return None
+    return from_pod.fetch(cluster, place, url, content, seconds=_FETCH_SECONDS).why or None
 
 
 def _member(cluster: Kubernetes, case: Case, pod: str) -> Member | None:

@@ -15,7 +15,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
+from hcp_dr.engine.from_pod import Place
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Check
 from hcp_dr.errors import CommandFailed, Forbidden, NotFound, NotOurs, NotRestorable
@@ -221,10 +223,9 @@ def probe_restore(cluster: Kubernetes, case: Case) -> tuple[Object, RestoreProbe
         members=int(dig(sets.get(ETCD), "spec", "replicas") or 0),
         shards=_find_shards(sets, cluster.list(CONFIG_MAP, namespace).items),
         called=called,
-        tools=None if answer is None else tuple(tool for tool in TOOLS if f"has {tool}" in answer),
-        restoring=tuple(tool for tool in TOOLS if f"can {tool}" in (answer or ())),
         unseen=unseen,
         encryption=read_encryption(cluster, case, hosted_cluster),
+        **({} if answer is None else _tools(answer)),
     )
 
 
@@ -256,12 +257,29 @@ def _read_tools(
 ) -> tuple[str, ...] | None:
     """The output of the tools in etcd's image, in lines."""
     mine = pods_of(etcd, pods) if etcd else ()
-    image = _image(dig(etcd, "spec", "template"), ETCD)
-    for pod, container in _running_containers(mine, image):
+    for pod, container in _running_containers(mine, etcd_image(etcd)):
         code, lines = _execute(cluster, (namespace, pod, container), _ASK_TOOLS)
         if code == 0:
             return lines
     return None
+
+
+def etcd_image(etcd: Object | None) -> str:
+    """The image in etcd's StatefulSet, "" without one."""
+    return _image(dig(etcd, "spec", "template"), ETCD)
+
+
+def probe_image(looked: RestoreProbe, cluster: Kubernetes, place: Place) -> RestoreProbe:
+    """The same probe, with the tools of etcd's image as this container has them."""
+    code, lines = _execute(cluster, (place.namespace, place.pod, place.container), _ASK_TOOLS)
+    return looked if code != 0 else replace(looked, **_tools(lines))
+
+
+def _tools(answer: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "tools": tuple(tool for tool in TOOLS if f"has {tool}" in answer),
+        "restoring": tuple(tool for tool in TOOLS if f"can {tool}" in answer),
+    }
 
 
 def _image(template: Object | None, container: str) -> str:

@@ -71,8 +71,12 @@ class PullPod:
 
 def pod_name(node: str, images: Iterable[str]) -> str:
     """The same for the same node and images: creating it twice is a conflict. Other images make another pod."""
+    return name_on(node, "hcp-dr-pull", images)
+
+
+def name_on(node: str, prefix: str, images: Iterable[str]) -> str:
     digest = hashlib.sha256("\n".join((node, *images)).encode()).hexdigest()[:12]
-    return f"hcp-dr-pull-{node.partition('.')[0][:30]}-{digest}"
+    return f"{prefix}-{node.partition('.')[0][:30]}-{digest}"
 
 
 def find_images(ports: Ports, case: Case) -> Wanted:
@@ -146,24 +150,32 @@ def pull_pod(pod: Object, images: Sequence[str], backup_id: str) -> PullPod:
         if status.get("imageID") or waiting.get("reason") in _AFTER_PULL:
             pulled.append(image)
         elif waiting.get("reason") in _UNPULLED:
-            unpulled[image] = _shorten(f"{waiting['reason']}: {waiting.get('message', '')}")
-    ended = dig(pod, "status", "phase") in ("Succeeded", "Failed")
-    unscheduled = (c for c in dig(pod, "status", "conditions") or () if c.get("type") == "PodScheduled")
-    says = [dig(pod, "status", "reason"), dig(pod, "status", "message")] if ended else []
-    says += [each.get("message") for each in unscheduled if each.get("status") == "False"]
+            unpulled[image] = shorten(f"{waiting['reason']}: {waiting.get('message', '')}")
     return PullPod(
         name=name_of(pod),
         uid=uid_of(pod),
         ours=is_ours(pod, backup_id) and LABEL in labels_of(pod),
         pulled=tuple(pulled),
         unpulled=unpulled,
-        says=_shorten(": ".join(str(each) for each in says if each)),
-        ended=ended,
+        says=says(pod),
+        ended=has_ended(pod),
         deleting=is_deleting(pod),
     )
 
 
-def _shorten(text: str) -> str:
+def has_ended(pod: Object) -> bool:
+    return dig(pod, "status", "phase") in ("Succeeded", "Failed")
+
+
+def says(pod: Object) -> str:
+    """Why it has ended, or was not scheduled."""
+    unscheduled = (c for c in dig(pod, "status", "conditions") or () if c.get("type") == "PodScheduled")
+    words = [dig(pod, "status", "reason"), dig(pod, "status", "message")] if has_ended(pod) else []
+    words += [each.get("message") for each in unscheduled if each.get("status") == "False"]
+    return shorten(": ".join(str(each) for each in words if each))
+
+
+def shorten(text: str) -> str:
     text = _SECRET_PARTS.sub("", " ".join(text.split())).rstrip(":. ")
     return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"
 
@@ -175,29 +187,38 @@ def _container_name(place: int) -> str:
 def body(node: str, wanted: Wanted, namespace: str, backup_id: str) -> Object:
     """It is allowed nothing and requests minimal resources."""
     containers = [
-        {
-            "name": _container_name(index),
-            "image": image,
-            "imagePullPolicy": "IfNotPresent",
-            "command": ["/bin/true"],
-            "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}},
-            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-        }
+        {**container(_container_name(index), image), "command": ["/bin/true"]}
         for index, image in enumerate(wanted.images)
     ]
+    meta = {"name": pod_name(node, wanted.images), "namespace": namespace, "labels": {LABEL: "true"}}
+    spec = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "containers": containers}
+    security = {"runAsNonRoot": True}
+    return pod_on(node, wanted, marked({"metadata": meta, "spec": spec}, backup_id), security)
+
+
+def container(name: str, image: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+
+
+def pod_on(node: str, wanted: Wanted, body: Object, security: Mapping[str, Any]) -> Object:
+    """A pod for exactly this node, with the tolerations and pull secrets of the control plane and without access to the
+    API. The scheduler places it."""
     this_node = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
     spec = {
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": 0,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}, **security},
         "affinity": {
             "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [this_node]}}
         },
         "tolerations": [dict(each) for each in wanted.tolerations],
         "imagePullSecrets": [{"name": name} for name in wanted.pull_secrets],
-        "containers": containers,
+        **body["spec"],
     }
-    meta = {"name": pod_name(node, wanted.images), "namespace": namespace, "labels": {LABEL: "true"}}
-    return marked({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}, backup_id)
+    return {"apiVersion": "v1", "kind": "Pod", **body, "spec": spec}

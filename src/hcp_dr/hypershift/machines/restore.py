@@ -80,17 +80,17 @@ def _unsafe(facts: Facts) -> MachineUnsafe | NotOurs | None:
     return None
 
 
-def _owners(facts: Facts, item: Restorable) -> tuple[Owner, ...]:
+def carried_owners(item: Restorable, carried: Iterable[Restorable]) -> tuple[Owner, ...]:
     """Owners that are restored too. A Cluster has none here: it is on top."""
-    carried = {other.entry.key for other in facts.wanted}
-    return tuple(owner for owner in item.entry.owners if owner.key in carried)
+    keys = {other.entry.key for other in carried}
+    return tuple(owner for owner in item.entry.owners if owner.key in keys)
 
 
 def held_body(item: Restorable, backup_id: str) -> Object:
     """The object with its paused annotation. A Cluster has spec.paused instead; templates need no pause."""
     if item.entry.kind == CLUSTER.kind:
         body = marked(item.body, backup_id)
-        return {**body, "spec": {**body["spec"], "paused": True}}
+        return {**body, "spec": {**(body.get("spec") or {}), "paused": True}}
     if item.entry.kind in ("AWSCluster", "AWSMachineTemplate"):
         return marked(item.body, backup_id)
     return marked(item.body, backup_id, **{PAUSED_ANNOTATION: "true"})
@@ -103,7 +103,10 @@ def plan(facts: Facts) -> Decision:
     if unsafe is not None:
         return Refuse(unsafe)
     missing = [item for item in facts.wanted if item.entry.key not in facts.found]
-    linked = [(item, relink(held_body(item, facts.backup_id), _owners(facts, item), facts.found)) for item in missing]
+    linked = [
+        (item, relink(held_body(item, facts.backup_id), carried_owners(item, facts.wanted), facts.found))
+        for item in missing
+    ]
     ready = tuple(Create("destination", RESOURCES[item.entry.kind], body) for item, body in linked if body is not None)
     if ready:
         return Do(ready)

@@ -14,12 +14,13 @@ from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Action, Check, Create, Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
 from hcp_dr.errors import RESUME, NotOurs
 from hcp_dr.hypershift import private_platform, timeouts
-from hcp_dr.hypershift.backup_objects import hosted_cluster_to_restore, is_ours, is_prepared, marked, to_restore
+from hcp_dr.hypershift.backup_objects import hosted_cluster_to_restore, is_ours, is_prepared
+from hcp_dr.hypershift.bodies import namespace_body
 from hcp_dr.hypershift.deletion.foreign import is_default, read_content
 from hcp_dr.hypershift.deletion.protocol import Removable, removable
 from hcp_dr.hypershift.deletion.rollback import strangers
-from hcp_dr.hypershift.fields import find_dropped, refusal_of
 from hcp_dr.hypershift.operator_claim import HOLDER_ANNOTATION, holder_key, stopped_on
+from hcp_dr.hypershift.trial import NOT_TRIED, Trial, try_restore
 from hcp_dr.kube.port import Kubernetes, Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, HOSTED_CONTROL_PLANE, NAMESPACE
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION, Case, Ports
@@ -38,7 +39,7 @@ class Facts:
     own: str
     own_found: Object | None
     key: str = ""  # of the annotation of this hosted cluster as a holder of the shared namespace
-    dropped: tuple[str, ...] = ()  # fields of the objects to restore that the destination does not have
+    trial: Trial = NOT_TRIED  # of the objects to restore
     platform: str | None = None  # of the destination's operator; None without a private endpoint
     inside: tuple[str, ...] = ()  # content of a prepared namespace, besides objects that Kubernetes creates itself
     started: bool = False  # a HostedControlPlane is in the namespace: a control plane was started
@@ -56,7 +57,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         own=own,
         own_found=namespace,
         key=holder_key(f"{case.namespace}/{case.name}"),
-        dropped=find_dropped(ports.destination, (item.body for item in to_restore(ports, case))),
+        trial=try_restore(ports, case),
         platform=private_platform.read_platform(ports.destination)
         if private_platform.is_private(hosted_cluster_to_restore(ports, case))
         else None,
@@ -107,16 +108,16 @@ def plan(facts: Facts) -> Decision:
             )
         )
     left = "Nothing was created on the destination."
-    refusal = refusal_of(facts.dropped, left) or private_platform.refusal_of(facts.platform, left)
+    refusal = facts.trial.refusal(left) or private_platform.refusal_of(facts.platform, left)
     if refusal is not None:
         return Refuse(refusal)
     actions: list[Action] = []
     if facts.shared_found is None:
-        actions.append(Create("destination", NAMESPACE, _namespace(facts.shared, facts.backup_id)))
+        actions.append(Create("destination", NAMESPACE, namespace_body(facts.shared, facts.backup_id)))
     elif _is_anothers(facts.shared_found, facts.backup_id) and facts.key not in annotations_of(facts.shared_found):
         actions.append(_annotate(facts.shared_found, {facts.key: facts.backup_id}))
     if found is None:
-        actions.append(Create("destination", NAMESPACE, _namespace(facts.own, facts.backup_id)))
+        actions.append(Create("destination", NAMESPACE, namespace_body(facts.own, facts.backup_id)))
     elif not is_ours(found, facts.backup_id):
         actions.append(_annotate(found, {RELOCATION_ANNOTATION: facts.backup_id}))
     return Do(tuple(actions)) if actions else Done(f"{facts.shared} and {facts.own} exist")
@@ -159,15 +160,11 @@ def _annotate(found: Object, annotations: Mapping[str, str | None]) -> Patch:
     return Patch("destination", NAMESPACE, name_of(found), None, {"metadata": meta})
 
 
-def _namespace(name: str, backup_id: str) -> Object:
-    return marked({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, backup_id)
-
-
 def afterwards(facts: Facts, decision: Decision) -> Facts:
     return replace(
         facts,
-        shared_found=_namespace(facts.shared, facts.backup_id),
-        own_found=_namespace(facts.own, facts.backup_id),
+        shared_found=namespace_body(facts.shared, facts.backup_id),
+        own_found=namespace_body(facts.own, facts.backup_id),
     )
 
 

@@ -18,17 +18,18 @@ from hcp_dr.engine.step import Check, Create, Decision, Do, Done, Patch, Refuse,
 from hcp_dr.errors import RESUME, FenceBroken, NotOurs, SnapshotDoubtful
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.backup_objects import Restorable, is_ours, marked, to_restore
+from hcp_dr.hypershift.bodies import hosted_cluster_body
 from hcp_dr.hypershift.deletion.rollback import Governed, bring_operator_back, governed, remove_governed
 from hcp_dr.hypershift.etcd import restorable, restore_url
 from hcp_dr.hypershift.etcd.restorable import Etcd
 from hcp_dr.hypershift.etcd.restore_url import RestoreUrl
 from hcp_dr.hypershift.etcd.stored import find_snapshot
 from hcp_dr.hypershift.fence.state import Fence, read_fence
-from hcp_dr.hypershift.fields import find_dropped, refusal_of
 from hcp_dr.hypershift.operator_claim import at_zero
 from hcp_dr.hypershift.source_loss import is_lost
 from hcp_dr.hypershift.state import BREACHES, FENCE, RESTORE_URL_ENDS
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
+from hcp_dr.hypershift.trial import NOT_TRIED, Trial, try_hosted_cluster
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr.model import Case, Ports, Unknown
@@ -53,7 +54,7 @@ class Facts:
     tried: RestoreUrl | None  # read before the HostedCluster exists
     etcd: Etcd = restorable.NOT_LOOKED  # read before the HostedCluster exists
     expires: float | None = None  # of the URL in the HostedCluster, in seconds since the epoch
-    dropped: tuple[str, ...] = ()  # fields that the destination does not have; read before the HostedCluster exists
+    trial: Trial = NOT_TRIED  # of the objects that follow; made before the HostedCluster exists, or its spec is carried
     lifted: bool = False  # remembered: the fence was lifted since the export, and the spec may have changed
 
 
@@ -69,6 +70,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     )
     lost, fence = is_lost(memory), memory.get(FENCE)
     wanted = None if POINT_OF_NO_RETURN in memory.done else _read_wanted(ports, case)
+    lifted = memory.has(BREACHES)
     return Facts(
         backup_id=case.backup_id,
         fence=read_fence(ports.source, case, memory) if wanted and found is None and not lost else None,
@@ -84,10 +86,8 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         if wanted and found is None
         else restorable.NOT_LOOKED,
         expires=_expiry(found),
-        dropped=find_dropped(ports.destination, (item.body for item in to_restore(ports, case)))
-        if wanted and found is None
-        else (),
-        lifted=memory.has(BREACHES),
+        trial=try_hosted_cluster(ports, case) if wanted and (found is None or lifted) else NOT_TRIED,
+        lifted=lifted,
     )
 
 
@@ -98,16 +98,6 @@ def _expiry(found: Object | None) -> float | None:
 
 def _read_wanted(ports: Ports, case: Case) -> Restorable:
     return next(item for item in to_restore(ports, case) if item.entry.kind == HOSTED_CLUSTER.kind)
-
-
-def paused_body(item: Restorable, *, backup_id: str, url: str) -> Object:
-    """The HostedCluster to create: paused, with this restore URL, marked with the relocation."""
-    body = copy.deepcopy(marked(item.body, backup_id))
-    body["spec"]["pausedUntil"] = "true"
-    body["spec"]["etcd"]["managed"]["storage"]["restoreSnapshotURL"] = [url]
-    if OIDC_FINALIZER in item.entry.finalizers:
-        body["metadata"]["finalizers"] = [OIDC_FINALIZER]
-    return body
 
 
 def plan(facts: Facts) -> Decision:
@@ -121,8 +111,7 @@ def plan(facts: Facts) -> Decision:
         error = _check_snapshot(facts)
         if error:
             return Refuse(error)
-        patch = _update_spec(facts, found)
-        return Do((patch,)) if patch else done
+        return _carry_changes(facts, found) or done
     if facts.started or facts.wanted is None:
         return Refuse(
             NotOurs(
@@ -135,16 +124,16 @@ def plan(facts: Facts) -> Decision:
     refusal = facts.etcd.refusal
     if refusal is not None:
         return Refuse(refusal)
-    lossy = refusal_of(facts.dropped, _describe_state(facts))
-    if lossy is not None:
-        return Refuse(lossy)
+    refused = facts.trial.refusal(_describe_state(facts))
+    if refused is not None:
+        return Refuse(refused)
     breach = facts.fence.breach() if facts.fence else None
     if breach:
         return Refuse(FenceBroken(what=f"The fence on the source is broken ({breach}); the snapshot is void."))
     error = _check_snapshot(facts)
     if error is not None:
         return Refuse(error)
-    body = paused_body(facts.wanted, backup_id=facts.backup_id, url=facts.url)
+    body = hosted_cluster_body(facts.wanted, backup_id=facts.backup_id, url=facts.url)
     ends = ends_at(facts.url)
     expiry = () if ends is None else (RESTORE_URL_ENDS.remember(ends),)
     return Do((*expiry, Create("destination", HOSTED_CLUSTER, body)))
@@ -180,6 +169,14 @@ def _describe_state(facts: Facts) -> str:
         else "The HostedCluster was not created on the destination"
     )
     return f"{state}; the control plane stays fenced on the source." if facts.fence_id else f"{state}."
+
+
+def _carry_changes(facts: Facts, found: Object) -> Decision | None:
+    patch = _update_spec(facts, found)
+    refused = facts.trial.refusal(_describe_state(facts)) if patch else None
+    if refused is not None:
+        return Refuse(refused)
+    return Do((patch,)) if patch else None
 
 
 def _update_spec(facts: Facts, found: Object) -> Patch | None:

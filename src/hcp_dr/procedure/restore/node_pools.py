@@ -12,17 +12,15 @@ from hcp_dr.engine.step import Create, Decision, Do, Done, Patch, Refuse, Step
 from hcp_dr.errors import NotOurs
 from hcp_dr.hypershift import steps
 from hcp_dr.hypershift.backup_objects import DataFacts, Restorable, existing, is_ours, marked, to_restore
+from hcp_dr.hypershift.bodies import node_pool_body, node_pool_status, token_secrets
 from hcp_dr.hypershift.deletion.rollback import Governed, governed, remove_governed
 from hcp_dr.hypershift.state import BREACHES
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.port import Object
 from hcp_dr.kube.resources import HOSTED_CLUSTER, NODE_POOL
 from hcp_dr.model import Case, Ports, Unknown
-from hcp_dr.objects import ignition
 from hcp_dr.objects.difference import lacks
-from hcp_dr.objects.graph import relink
 from hcp_dr.objects.reading import dig, is_deleting, uid_of
-from hcp_dr.objects.select import is_token_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +40,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
     restorable = to_restore(ports, case)
     hosted_cluster = ports.destination.find(HOSTED_CLUSTER, case.name, case.namespace)
     pools = tuple(item for item in restorable if item.entry.kind == "NodePool")
-    tokens = tuple(
-        Restorable(item.entry, ignition.mark_reached(item.body, [pool.body for pool in pools]))
-        for item in restorable
-        if item.entry.kind == "Secret" and is_token_secret(item.body)
-    )
+    tokens = token_secrets(restorable)
     return Facts(
         backup_id=case.backup_id,
         hosted_cluster=(case.name, uid_of(hosted_cluster) if hosted_cluster else None),
@@ -56,22 +50,6 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         started=False,
         lifted=memory.has(BREACHES),
     )
-
-
-def paused_body(item: Restorable, facts: Facts) -> Object | None:
-    """The NodePool to create. The owner is the HostedCluster with the uid on the destination."""
-    name, uid = facts.hosted_cluster
-    owner = {"apiVersion": HOSTED_CLUSTER.api_version, "metadata": {"uid": uid}}
-    body = marked(item.body, facts.backup_id)
-    body = {key: value for key, value in body.items() if key != "status"}
-    body["spec"] = {**body["spec"], "pausedUntil": "true"}
-    owners = tuple(owner for owner in item.entry.owners if owner.key == ("HostedCluster", name))
-    return relink(body, owners, {("HostedCluster", name): owner} if uid else {})
-
-
-def status_of(item: Restorable) -> Object:
-    """The status to restore: without the conditions, which the source's operator wrote about the source."""
-    return {key: value for key, value in (item.body.get("status") or {}).items() if key != "conditions"}
 
 
 def plan(facts: Facts) -> Decision:
@@ -98,7 +76,11 @@ def plan(facts: Facts) -> Decision:
                     "instances.",
                 )
             )
-    bodies = [paused_body(item, facts) for item in facts.pools if item.entry.name not in facts.found]
+    bodies = [
+        node_pool_body(item, backup_id=facts.backup_id, hosted_cluster=facts.hosted_cluster)
+        for item in facts.pools
+        if item.entry.name not in facts.found
+    ]
     if bodies:
         return Do(tuple(Create("destination", NODE_POOL, body) for body in bodies if body is not None))
     changes = tuple(
@@ -112,7 +94,7 @@ def plan(facts: Facts) -> Decision:
     statuses = tuple(
         Patch("destination", NODE_POOL, item.entry.name, item.entry.namespace, {"status": status}, "status")
         for item in facts.pools
-        if (status := status_of(item))
+        if (status := node_pool_status(item))
         and dig(facts.found[item.entry.name], "status", "version") != status.get("version")
     )
     if statuses:

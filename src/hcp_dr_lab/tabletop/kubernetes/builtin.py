@@ -29,6 +29,13 @@ _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9])?")
 _MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[-+]\d\d:\d\d)")
 _STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
 _TEXTS = ("name", "generateName", "namespace", "uid", "resourceVersion")
+_METADATA = frozenset(
+    {
+        *("annotations", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers"),
+        *("generateName", "generation", "labels", "managedFields", "name", "namespace", "ownerReferences"),
+        *("resourceVersion", "selfLink", "uid"),
+    }
+)
 _MAPS = ("spec", "status", "data", "binaryData", "stringData", "roleRef")
 _EMPTY = 'Invalid value: ""'
 _NAME_PART = (
@@ -63,6 +70,11 @@ def check_types(kind: Kind, body: Object) -> None:
             f'{name} in version "{kind.resource.version}" cannot be handled as a {name}: json: cannot unmarshal '
             f"{', '.join(wrong)}: it is of another type"
         )
+
+
+def unknown_fields(kind: Kind, body: Object) -> list[str]:
+    """Return the paths of fields that the kind does not have, as far as its schema is known here."""
+    return [*(f"metadata.{name}" for name in sorted(body["metadata"].keys() - _METADATA)), *kind.unknown(body)]
 
 
 def _is_text_map(found: Any) -> bool:

@@ -96,8 +96,26 @@ class Client:
         metadata = body["metadata"]
         name, namespace = metadata.get("name") or metadata.get("generateName", ""), metadata.get("namespace")
         with self._asking("create", resource, name, namespace):
-            server = self._allowed("create", resource, namespace)
-            return server.create(resource, namespace, _sent(body), caller=self._caller, manager=self._manager)
+            return self._create(resource, body, trial=False)
+
+    def try_create(self, resource: Resource, body: Object) -> None:
+        metadata = body["metadata"]
+        name, namespace = metadata.get("name") or metadata.get("generateName", ""), metadata.get("namespace")
+        with self._asking("create", resource, name, namespace):
+            self._create(resource, body, trial=True)
+
+    def _create(self, resource: Resource, body: Object, *, trial: bool) -> Object:
+        namespace = body["metadata"].get("namespace")
+        server = self._allowed("create", resource, namespace)
+        return server.create(
+            resource,
+            namespace,
+            _sent(body),
+            caller=self._caller,
+            manager=self._manager,
+            strict=True,
+            trial=trial,
+        )
 
     def replace(self, resource: Resource, body: Object, *, subresource: str | None = None) -> Object:
         name, namespace = body["metadata"]["name"], body["metadata"].get("namespace")

@@ -72,6 +72,7 @@ def _kind(resource: Resource, version: Mapping[str, Any], served: tuple[str, ...
         },
         prepare=prepare,
         validate=validate,
+        unknown=schema.unknown,
         counted=True,
         custom=True,
         served=served,

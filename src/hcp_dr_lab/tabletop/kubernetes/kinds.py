@@ -13,6 +13,7 @@ Path = tuple[str, ...]
 Problems = list[str]
 Prepare = Callable[[Object, Object | None], None]
 Validate = Callable[[Object, Object | None], Problems]
+Unknown = Callable[[Object], list[str]]
 
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -29,6 +30,11 @@ def _fine(_new: Object, _old: Object | None) -> Problems:
     return []
 
 
+def _all_known(_new: Object) -> list[str]:
+    """Fields of kinds without a schema here."""
+    return []
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """Paths of replicas and selector in an object with the scale subresource."""
@@ -41,7 +47,8 @@ class Scale:
 @dataclass(frozen=True, slots=True)
 class Kind:
     """`resource` is in the stored version. `prepare` changes an object before a write (old is None at creation),
-    without modifying previously prepared parts in place; `validate` returns problems. `fields` are selectable besides
+    without modifying previously prepared parts in place; `validate` returns problems; `unknown` returns the paths of
+    fields that `prepare` would drop. `fields` are selectable besides
     metadata.name and .namespace. `counted` is true if the server counts generations. `conversion` is the clientConfig
     of the webhook that converts between versions; without a webhook only apiVersion differs.
     """
@@ -52,6 +59,7 @@ class Kind:
     fields: Mapping[str, Path] = field(default_factory=dict)
     prepare: Prepare = _nothing
     validate: Validate = _fine
+    unknown: Unknown = _all_known
     counted: bool = False
     custom: bool = False
     names: re.Pattern[str] = SUBDOMAIN

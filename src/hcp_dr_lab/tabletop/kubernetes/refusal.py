@@ -50,6 +50,15 @@ def bad_request(message: str) -> Refusal:
     return Refusal(400, "BadRequest", message)
 
 
+def unknown_fields(resource: Resource, paths: Sequence[str]) -> Refusal:
+    """Return the response to a strict request with fields that the kind does not have."""
+    fields = ", ".join(f'unknown field "{path}"' for path in paths)
+    name = resource.kind
+    return bad_request(
+        f'{name} in version "{resource.version}" cannot be handled as a {name}: strict decoding error: {fields}'
+    )
+
+
 def forbidden(resource: Resource, name: str, why: str, *causes: Mapping[str, str]) -> Refusal:
     message = f'{resource} "{name}" is forbidden: {why}'
     return Refusal(403, "Forbidden", message, {"name": name, "causes": list(causes)})

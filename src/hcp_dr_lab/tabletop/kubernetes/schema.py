@@ -109,6 +109,23 @@ class Schema:
             for part in value:
                 self.items.fill(part)
 
+    def unknown(self, value: Any) -> list[str]:
+        """Return the paths of the fields of a whole object that `fill` would prune, in order."""
+        return sorted(self._unknown(value, "", root=True))
+
+    def _unknown(self, value: Any, place: str, *, root: bool = False) -> Iterator[str]:
+        if isinstance(value, dict):
+            for name, part in value.items():
+                path = f"{place}.{name}" if place else name
+                child = self.property(name)
+                if child is not None and not (root and name == "metadata"):
+                    yield from child._unknown(part, path)  # noqa: SLF001 - of its own kind
+                elif part is not None and self._pruned(name, part, root=root):
+                    yield path
+        elif isinstance(value, list) and self.items is not None:
+            for number, part in enumerate(value):
+                yield from self.items._unknown(part, f"{place}[{number}]")  # noqa: SLF001 - of its own kind
+
     def filled(self, value: Any) -> Any:
         """Return a filled copy, or the value itself if filling is known to change nothing."""
         packed = marshal.dumps(value, 2)

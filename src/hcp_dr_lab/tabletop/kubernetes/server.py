@@ -192,12 +192,18 @@ class ApiServer:
         *,
         caller: Caller = ADMINISTRATOR,
         manager: str = "unknown",
+        strict: bool = False,
+        trial: bool = False,
     ) -> Object:
-        """Create an object. The server takes ownership of `body`."""
+        """Create an object. The server takes ownership of `body`. `strict`: refuse unknown fields instead of pruning
+        them. A `trial` (a dry run) stores nothing."""
         with self.store.lock:
             kind = self.kind(resource)
             self._agree(kind, resource, body)
             metadata = body.setdefault("metadata", {})
+            unknown = builtin.unknown_fields(kind, body) if strict else []
+            if unknown:
+                raise refusal.unknown_fields(resource, unknown)
             if metadata.get("resourceVersion"):
                 raise refusal.internal("resourceVersion should not be set on objects to be created")
             self._name(kind, metadata)
@@ -217,10 +223,12 @@ class ApiServer:
                 body.pop("status", None)
             body = self._prepared(kind, resource, body, None)
             self._checked(kind, body, None)
-            self._admitted(Write("CREATE", resource, namespace, name, body, None, caller))
+            self._admitted(Write("CREATE", resource, namespace, name, body, None, caller, trial=trial))
             key = _key(kind, namespace, name)
             if self.store.get(key) is not None:
                 raise refusal.already_exists(resource, name)
+            if trial:
+                return body
             builtin.bind(self.store, body)
             return self._put(_Request(kind, resource, caller, manager), key, body, None)
 

@@ -43,6 +43,7 @@ class Write:
     old: Object | None
     caller: Caller
     subresource: str | None = None
+    trial: bool = False
 
 
 def admit(store: Store, call: Call, write: Write, uid: Callable[[], str]) -> None:
@@ -92,7 +93,7 @@ def _ask(call: Call, webhook: Object, write: Write, uid: str) -> None:
             "userInfo": {"username": write.caller.user, "groups": list(write.caller.groups)},
             "object": write.new,
             "oldObject": write.old,
-            "dryRun": False,
+            "dryRun": write.trial,
         },
     }
     client = webhook["clientConfig"]
