@@ -10,6 +10,10 @@ import pytest
 from hcp_dr.errors import CannotMigrate, Refused
 from hcp_dr.hypershift import steps
 from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Object
+from hcp_dr.objects.reading import dig
+from hcp_dr_lab.hosted.shapes import Shape
+from hcp_dr_lab.tabletop.gate import Request
 from hcp_dr_lab.tabletop.world import NAME
 from tests.tabletop.scene import Scene, scene
 from tests.tabletop.test_dangers import Killed, just_before, kill
@@ -99,3 +103,33 @@ def test_behind_the_fence_the_step_asks_nothing() -> None:
     assert here.operator.relocate().error is None
     assert {*tried} == {"restore.claim_namespaces", STEP, steps.RESTORE_HOSTED_CLUSTER}
     assert tried.count(steps.RESTORE_HOSTED_CLUSTER) <= 10, "only what is created behind the fence"
+
+
+def comparable(body: Object) -> Object:
+    """Without what is known only later, and without a status, which is tried with the NodePool and patched later."""
+    item = copy.deepcopy(body)
+    item.pop("status", None)
+    for owner in item["metadata"].get("ownerReferences", ()):
+        owner["uid"] = ""
+    storage = dig(item, "spec", "etcd", "managed", "storage") or {}
+    storage.pop("restoreSnapshotURL", None)
+    return item
+
+
+@pytest.mark.parametrize("asked", [(), (Shape.THREE_POOLS,)], ids=["plain", "three pools"])
+def test_what_is_tried_is_what_is_created(asked: tuple[Shape, ...]) -> None:
+    here = scene(*asked)
+    requests: dict[str, dict[tuple[str, str], Object]] = {"create": {}, "try_create": {}}
+
+    def note(moment: str, request: Request) -> None:
+        if moment == "before" and request.port == "destination" and request.verb in requests:
+            resource, body = request.arguments
+            place = (resource.kind, f"{body['metadata'].get('namespace')}/{body['metadata']['name']}")
+            requests[request.verb][place] = comparable(body)
+
+    here.world.hooks.append(note)
+    assert here.operator.relocate().error is None
+    created = {place: body for place, body in requests["create"].items() if place[0] not in ("Pod", "Lease")}
+    key = ("Secret", f"default/hcp-dr-clusters-{NAME}")
+    assert created.pop(key), "the key of the journal is created before anything else"
+    assert requests["try_create"] == created

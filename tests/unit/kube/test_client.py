@@ -53,6 +53,15 @@ def test_each_verb_asks_for_the_right_thing(cluster: Cluster, server: Server) ->
     assert (options["gracePeriodSeconds"], options["propagationPolicy"]) == (0, "Orphan")
 
 
+def test_creations_are_strict_and_can_be_tried(cluster: Cluster, server: Server) -> None:
+    cluster.create(CONFIG_MAP, BODY)
+    cluster.try_create(CONFIG_MAP, BODY)
+    made, tried = server.seen
+    assert (made.method, made.path, made.json) == (tried.method, tried.path, tried.json)
+    assert ("fieldValidation", "Strict") in made.query
+    assert [each for each in tried.query if each not in made.query] == [("dryRun", "All")]
+
+
 @pytest.mark.parametrize("name", ["", "..", "."])
 def test_a_name_cannot_lead_to_another_path(cluster: Cluster, server: Server, name: str) -> None:
     with pytest.raises(ValueError, match="not a valid name"):
