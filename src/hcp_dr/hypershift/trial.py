@@ -8,12 +8,12 @@ server checks the fields only; the rest is tried when the namespace exists, befo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hcp_dr.engine import trials
 from hcp_dr.engine.step import Check, Create
 from hcp_dr.errors import RESUME, AlreadyExists, Conflict, NotFound, Refused, ServerBusy, Unauthorized
-from hcp_dr.hypershift import bodies
+from hcp_dr.hypershift import bodies, quotas
 from hcp_dr.hypershift.backup_objects import Restorable, marked, to_restore
 from hcp_dr.hypershift.checks import bad_if, look_for
 from hcp_dr.hypershift.inventory import MACHINERY, RESOURCES
@@ -82,15 +82,17 @@ def try_restore(ports: Ports, case: Case) -> Trial:
     """Dry runs of all objects that the restore has yet to create. Raises KubernetesError if the destination does not
     answer."""
     creations = (*_namespaces(case), *_creations(to_restore(ports, case), case))
-    return _try_all(ports.destination, _missing(ports.destination, creations))
+    missing = _missing(ports.destination, creations)
+    trial = _try_all(ports.destination, missing)
+    return replace(trial, refused=(*trial.refused, *quotas.find_exceeded(ports.destination, missing)))
 
 
 def try_hosted_cluster(ports: Ports, case: Case) -> Trial:
     """As `try_restore`, for the objects that are created behind the fence: HostedCluster, NodePools, token Secrets."""
     restorable = to_restore(ports, case)
-    tokens = {item.entry.key for item in bodies.token_secrets(restorable)}
+    tokens = {item.entry.file for item in bodies.token_secrets(restorable)}
     kinds = (HOSTED_CLUSTER.kind, NODE_POOL.kind)
-    chosen = tuple(item for item in restorable if item.entry.kind in kinds or item.entry.key in tokens)
+    chosen = tuple(item for item in restorable if item.entry.kind in kinds or item.entry.file in tokens)
     return _try_all(ports.destination, tuple(_creations(chosen, case)))
 
 
@@ -119,12 +121,12 @@ def _namespaces(case: Case) -> Iterator[Create]:
 
 
 def _creations(restorable: tuple[Restorable, ...], case: Case) -> Iterator[Create]:
-    tokens = {item.entry.key: item for item in bodies.token_secrets(restorable)}
+    tokens = {item.entry.file: item for item in bodies.token_secrets(restorable)}
     machinery = tuple(item for item in restorable if item.entry.kind in _MACHINERY)
     for item in restorable:
         if item.entry.kind in _RESTORED:
-            chosen = tokens.get(item.entry.key, item) if item.entry.kind == SECRET.kind else item
-            yield Create("destination", RESOURCES[item.entry.kind], _body(chosen, machinery, case))
+            body = _body(tokens.get(item.entry.file, item), machinery, case)
+            yield Create("destination", RESOURCES[item.entry.kind], body)
 
 
 def _body(item: Restorable, machinery: tuple[Restorable, ...], case: Case) -> Object:

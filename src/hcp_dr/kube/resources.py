@@ -15,6 +15,7 @@ PERSISTENT_VOLUME_CLAIM = Resource("", "v1", "persistentvolumeclaims", "Persiste
 PERSISTENT_VOLUME = Resource("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 ENDPOINT_SLICE = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 STORAGE_CLASS = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
+RESOURCE_QUOTA = Resource("", "v1", "resourcequotas", "ResourceQuota")
 LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 
 DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")

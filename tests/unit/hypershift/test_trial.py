@@ -110,3 +110,27 @@ def test_no_secret_is_quoted(world: World) -> None:
     found = try_restore(world.ports, CASE)
     assert found.refused
     assert SECRET not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("hard", "used", "why"),
+    [
+        ({"count/machines.cluster.x-k8s.io": "3"}, {"count/machines.cluster.x-k8s.io": "2"}, "room for 1 of 2 objects"),
+        ({"count/machines.cluster.x-k8s.io": "4"}, {"count/machines.cluster.x-k8s.io": "2"}, None),
+        ({"secrets": "1"}, {}, "secrets has room for 1 of"),
+        ({"count/secrets": "1k", "pods": "0"}, {}, None),
+    ],
+)
+def test_a_quota_without_room_for_all_objects_is_named(
+    world: World, hard: dict[str, str], used: dict[str, str], why: str | None
+) -> None:
+    """A dry run of each of them succeeds."""
+    place = CASE.control_plane_namespace
+    world.destination.put({f"ResourceQuota {place}/numbers": {"status": {"hard": hard, "used": used}}})
+    refused = try_restore(world.ports, CASE).refused
+    if why is None:
+        assert refused == ()
+    else:
+        [text] = refused
+        assert text.startswith(f"ResourceQuota {place}/numbers (")
+        assert why in text

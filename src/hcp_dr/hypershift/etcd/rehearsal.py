@@ -52,13 +52,27 @@ def pod_name(node: str, image: str) -> str:
     return prepull.name_on(node, "hcp-dr-fetch", (image,))
 
 
-def body(node: str, wanted: Wanted, security: Mapping[str, Any], namespace: str, backup_id: str) -> Object:
+def security_of(etcd: Object | None) -> dict[str, Mapping[str, Any]]:
+    """The security contexts in etcd's StatefulSet, of the pod and of the container: admission judges them alike."""
+    spec = dig(etcd, "spec", "template", "spec")
+    containers = (each for each in dig(spec, "containers") or () if each.get("name") == ETCD)
+    return {
+        "pod": dig(spec, "securityContext") or {},
+        "container": dig(next(containers, None), "securityContext") or {},
+    }
+
+
+def body(
+    node: str, wanted: Wanted, security: Mapping[str, Mapping[str, Any]], namespace: str, backup_id: str
+) -> Object:
     """`wanted` has etcd's image alone."""
     [image] = wanted.images
     meta = {"name": pod_name(node, image), "namespace": namespace, "labels": {LABEL: "true"}}
-    containers = [{**prepull.container(ETCD, image), "command": _COMMAND}]
+    container = prepull.container(ETCD, image)
+    restricted = {**container["securityContext"], **security.get("container", {})}
+    containers = [{**container, "securityContext": restricted, "command": _COMMAND}]
     spec = {"restartPolicy": "Always", "terminationGracePeriodSeconds": 1, "containers": containers}
-    return prepull.pod_on(node, wanted, marked({"metadata": meta, "spec": spec}, backup_id), security)
+    return prepull.pod_on(node, wanted, marked({"metadata": meta, "spec": spec}, backup_id), security.get("pod", {}))
 
 
 def read_pods(pods: tuple[Object, ...], backup_id: str) -> tuple[FetchPod, ...]:

@@ -41,7 +41,7 @@ from hcp_dr.hypershift.images.prepull import Wanted
 from hcp_dr.hypershift.state import PULLED, SNAPSHOT_TRIED, TRYING_SNAPSHOT, SnapshotTried
 from hcp_dr.kube.resources import POD, STATEFUL_SET
 from hcp_dr.model import Case, Ports, Unknown
-from hcp_dr.objects.reading import dig, name_of, some
+from hcp_dr.objects.reading import name_of, some
 from hcp_dr.upstream import ETCD
 
 
@@ -54,7 +54,7 @@ class Facts:
     pods: tuple[FetchPod, ...]
     now: float
     wanted: Wanted = field(default_factory=Wanted)  # etcd's image, and the nodes; read before the result is remembered
-    security: Mapping[str, Any] = field(default_factory=dict)  # etcd's security context
+    security: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # etcd's, of pod and container
     etcd: Etcd = restorable.JUDGED  # with the tools in etcd's image on the destination
     since: float | None = None  # remembered: the creation time of the last pod, in seconds since the epoch
     tried: SnapshotTried | None = None  # remembered
@@ -89,7 +89,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         facts,
         pods=pods,
         wanted=replace(prepull.find_images(ports, case), images=(image,) if image else ()),
-        security=dig(members, "spec", "template", "spec", "securityContext") or {},
+        security=rehearsal.security_of(members),
         etcd=_read_tools(ports, case, memory, pods),
     )
 
