@@ -121,7 +121,10 @@ def test_an_evicted_pod_is_made_again() -> None:
     ending = here.operator.relocate()
     assert ending.error is None
     assert len(evicted) == 1
-    assert len([each for each in intents(ending.story) if f"create on destination Pod {OWN}/{evicted[0]}" in each]) == 2
+    assert (
+        len([each for each in intents(ending.story, STEP) if f"create on destination Pod {OWN}/{evicted[0]}" in each])
+        == 2
+    )
     assert left(here) == ([], [])
 
 

@@ -61,15 +61,17 @@ class Trial:
             "into service.",
         )
 
-    def check(self) -> Check:
+    def describe(self) -> str:
+        """Without a refusal."""
         places = f"; in namespaces that do not exist yet ({', '.join(self.absent)}), fields only" if self.absent else ""
+        return f"the destination would create {self.tried} objects, by dry runs{places}"
+
+    def check(self) -> Check:
         failed = (*self.refused, *self.unanswered)
         return bad_if(
             failed,
             "creations",
-            f"the destination would not create: {some(failed, 3)}"
-            if failed
-            else f"the destination would create {self.tried} objects, by dry runs{places}",
+            f"the destination would not create: {some(failed, 3)}" if failed else self.describe(),
             "the restore would stop at this object, while the hosted API is unavailable",
             f"{_REMEDY[:1].lower()}{_REMEDY[1:]}",
         )

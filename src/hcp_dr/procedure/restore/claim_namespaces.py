@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from hcp_dr.engine.journal import RunState
 from hcp_dr.engine.step import Action, Check, Create, Decision, Do, Done, Patch, Refuse, Step, Wait, WatchTarget
+from hcp_dr.engine.untouched import Untouched
 from hcp_dr.errors import RESUME, NotOurs
 from hcp_dr.hypershift import private_platform, timeouts
 from hcp_dr.hypershift.backup_objects import hosted_cluster_to_restore, is_ours, is_prepared
@@ -107,7 +108,7 @@ def plan(facts: Facts) -> Decision:
                 f"gone, run {RESUME}.",
             )
         )
-    left = "Nothing was created on the destination."
+    left = Untouched("Nothing was created on the destination.")
     refusal = facts.trial.refusal(left) or private_platform.refusal_of(facts.platform, left)
     if refusal is not None:
         return Refuse(refusal)
