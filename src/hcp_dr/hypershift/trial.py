@@ -105,10 +105,13 @@ def _try_all(cluster: Kubernetes, creations: tuple[Create, ...]) -> Trial:
         if error is None or isinstance(error, AlreadyExists):
             continue
         reason = str(error.values.get("reason", error.what))
-        text = f"{kind} {f'{namespace}/{name}' if namespace else name} ({reason})"
         if isinstance(error, NotFound) and namespace and reason.startswith(f'{NAMESPACE} "{namespace}"'):
             absent.add(namespace)
-        elif isinstance(error, Conflict) or (isinstance(error, ServerBusy) and _WEBHOOK in reason):
+            continue
+        if isinstance(error, NotFound):
+            reason = f"{action.body['apiVersion']} is not served there"
+        text = f"{kind} {f'{namespace}/{name}' if namespace else name} ({reason})"
+        if isinstance(error, Conflict) or (isinstance(error, ServerBusy) and _WEBHOOK in reason):
             unanswered.append(text)
         elif error.passing or isinstance(error, Unauthorized):
             raise error

@@ -46,7 +46,6 @@ def error(kind: type[errors.KubernetesError], reason: str) -> Callable[[Object],
     [
         (errors.Invalid, 'strict decoding error: unknown field "spec.arch"'),
         (errors.Forbidden, QUOTA),
-        (errors.NotFound, "the server could not find the requested resource"),
         (errors.KubernetesError, "unable to create new content in namespace clusters because it is being terminated"),
     ],
 )
@@ -61,6 +60,12 @@ def test_a_refusal_names_the_object_and_quotes_the_server(
     refusal = trial.refusal("Nothing was created.")
     assert refusal is not None
     assert reason in refusal.what
+
+
+def test_a_version_that_is_not_served_is_named(world: World) -> None:
+    refusing(world, "NodePool", error(errors.NotFound, "the server could not find the requested resource"))
+    version = "hypershift.openshift.io/v1beta1"
+    assert try_restore(world.ports, CASE).refused == (f"NodePool clusters/one-workers ({version} is not served there)",)
 
 
 @pytest.mark.parametrize(
