@@ -21,6 +21,8 @@ from typing import Any
 import pytest
 
 from hcp_dr.aws.port import MIN_PART_BYTES
+from hcp_dr.engine.from_pod import Fetched, fetch
+from hcp_dr.engine.from_pod import Place as Container
 from hcp_dr.engine.perform import perform
 from hcp_dr.engine.transfer import UploadPart, UploadSnapshot
 from hcp_dr.errors import AwsBusy, AwsConflict, AwsUnreachable, BucketRefused, CommandFailed, HcpDrError
@@ -104,6 +106,10 @@ class Place:
         url = url or self.ports.bucket.presign_get("a/probe", seconds=60)
         return etcd_members.cannot_fetch(self.pod, CASE, "etcd-0", url, PROBE)
 
+    def fetched(self, url: str | None = None) -> Fetched:
+        url = url or self.ports.bucket.presign_get("a/probe", seconds=60)
+        return fetch(self.pod, Container("n", "etcd-0", "etcd"), url, PROBE, seconds=5)
+
 
 @pytest.fixture
 def place(server: Server, variables: dict[str, str], tmp_path: Path) -> Place:
@@ -148,6 +154,32 @@ def test_a_snapshot_arrives_in_parts(place: Place) -> None:
         perform(place.part(upload_id, number), place.ports)
     kept = place.storage.upload("unit", "a/snapshot.db", upload_id).parts
     assert kept[1].body + kept[2].body == SNAPSHOT
+
+
+@pytest.mark.parametrize(
+    ("answer", "final"),
+    [
+        (Answer(403, b"<Error><Code>AccessDenied</Code></Error>"), True),
+        (Answer(302, b"", {"Location": "https://login.example/"}), True),
+        (Answer(200, b"<html>welcome</html>"), True),
+        (Answer(503, b"<Error><Code>SlowDown</Code></Error>"), False),
+    ],
+    ids=["denied", "redirected", "another answer", "busy"],
+)
+def test_what_a_repetition_would_not_change_is_final(place: Place, answer: Answer, *, final: bool) -> None:
+    place.server.answer = lambda _: answer
+    found = place.fetched()
+    assert found.why
+    assert found.final is final
+
+
+def test_an_authority_that_is_not_trusted_is_final_and_a_server_that_is_away_is_not(place: Place) -> None:
+    assert place.fetched() == Fetched()
+    place.pod.trusted = "/dev/null"
+    assert place.fetched().final
+    away = place.fetched("https://127.0.0.1:1/a")
+    assert away.why.startswith("curl: (7)")
+    assert not away.final
 
 
 def test_the_probe_is_fetched(place: Place) -> None:

@@ -1,8 +1,8 @@
 """The way of the snapshot, tried before the fence: on each node of the destination that may run etcd, a pod with etcd's
 image fetches a small object of the bucket by a presigned URL, as etcd-init will fetch the snapshot.
 
-This proves egress, proxy, name server, certificate authorities, the URL, and the tools in the image. The pod's name,
-image and security context are those that etcd has on the source; it has no volume, and no label of etcd.
+This proves egress, proxy, name server, certificate authorities, the URL, and the tools in the image. Image and security
+contexts are those of etcd on the source; the pod has no volume, and no label of etcd.
 """
 
 from __future__ import annotations
