@@ -3,6 +3,8 @@ then, and not behind the fence."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hcp_dr.engine.step import Check
@@ -11,6 +13,7 @@ from hcp_dr.hypershift import timeouts
 from hcp_dr.hypershift.images.prepull import LABEL
 from hcp_dr.hypershift.state import PULLED
 from hcp_dr.kube import resources as r
+from hcp_dr.kube.port import Completed, Object
 from hcp_dr.model import PREPARED_ANNOTATION, RELOCATION_ANNOTATION
 from hcp_dr.procedure.restore.pull_images import LEFT_OUT
 from hcp_dr_lab.ground.names import CONTROL_PLANE_IMAGE, IDLE_IMAGE
@@ -51,6 +54,13 @@ def another_node(here: Scene) -> Kubelet:
         fetch=world.cloud.storage.request,
     )
     world.clock.parts.append(kubelet)
+    first = side.server.execute
+    assert first is not None
+
+    def execute(pod: Object, *words: Any) -> Completed:
+        return kubelet.execute(pod, *words) if pod["spec"].get("nodeName") == OTHER else first(pod, *words)
+
+    side.server.execute = execute
     return kubelet
 
 
