@@ -115,7 +115,7 @@ def test_no_value_of_a_secret_is_sent(world: World) -> None:
         if kind == "Secret":
             item["data"] = {"key": value}
     sent: list[Object] = []
-    world.destination.try_create = lambda resource, body: sent.append(body)  # type: ignore[method-assign]
+    world.destination.try_create = lambda resource, body: sent.append(body)  # type: ignore[method-assign] # noqa: ARG005
     try_restore(world.ports, CASE)
     values = [body["data"]["key"] for body in sent if body["kind"] == "Secret"]
     assert values
