@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
 import pytest
 
+from hcp_dr.engine import remote_state, side_by_side
 from hcp_dr.engine.step import Timeout
 from hcp_dr.hypershift import timeouts
 from hcp_dr_lab.tabletop import gate
@@ -22,3 +24,5 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def nested(monkeypatch: pytest.MonkeyPatch) -> None:
     """One command acts while a request of the other is on its way; only one of them runs at any time."""
     monkeypatch.setattr(gate, "_LOCK", nullcontext())
+    for module in (remote_state, side_by_side):
+        monkeypatch.setattr(module, "ThreadPoolExecutor", lambda _: ThreadPoolExecutor(1))

@@ -42,14 +42,16 @@ class Turns:
         self._give(self._turn, 1 - self._turn)
 
     def _give(self, mine: int, other: int) -> None:
-        if other in self._at_work:
-            with self._changed:
+        with self._changed:
+            if other in self._at_work:
                 self._turn = other
                 self._changed.notify_all()
                 self._await(mine)
 
     def _await(self, mine: int) -> None:
-        assert self._changed.wait_for(lambda: self._turn == mine, timeout=300), "the other one never ends"
+        """Also a worker thread may wait here, while the last turn of the other one ends."""
+        mine_again = self._changed.wait_for(lambda: self._turn == mine or 1 - mine not in self._at_work, timeout=60)
+        assert mine_again, "the other one never ends"
 
     def play(self, first: Callable[[], None], second: Callable[[], None]) -> None:
         failed: list[BaseException] = []
