@@ -14,6 +14,7 @@ from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.shape import body
 from hcp_dr_lab.standin.workload import Container, deployment
 
+IMAGES = {name: f"{names.REPOSITORY}/{name}:1" for name in (names.CLUSTER_API, names.CAPI_PROVIDER)}
 WEBHOOK_CERTIFICATE = "capi-webhooks-tls"
 _CERTIFICATES = "/tmp/k8s-webhook-server/serving-certs"  # noqa: S108 - in the pod, the programs' default
 _HEALTH_PORT = 9440
@@ -43,7 +44,7 @@ def workload(name: str, namespace: str, environment: Mapping[str, str]) -> Objec
             f"--webhook-cert-dir={_CERTIFICATES}",
             *_ARGUMENTS[name],
         ),
-        image=f"{names.REPOSITORY}/{name}:1",
+        image=IMAGES[name],
         secrets=((WEBHOOK_CERTIFICATE, _CERTIFICATES),),
         extra={
             "env": [{"name": key, "value": value} for key, value in environment.items()],

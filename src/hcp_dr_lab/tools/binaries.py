@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -302,3 +303,7 @@ def link(found: Mapping[str, Path], folder: Path) -> None:
     for name, path in found.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(path.resolve())
+
+
+if __name__ == "__main__":
+    sys.exit(0 if built(sys.argv[1:]).keys() == set(sys.argv[1:]) else "not built yet")

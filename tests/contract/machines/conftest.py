@@ -1,4 +1,4 @@
-"""Each test runs on both sides. The real one is skipped where its programs are not built."""
+"""Each test runs on both sides. The real one is skipped unless it is asked for."""
 
 from __future__ import annotations
 

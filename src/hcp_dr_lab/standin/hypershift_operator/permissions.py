@@ -66,20 +66,21 @@ def _cluster_wide(hosted: Object, namespace: str) -> list[tuple[Resource, Object
     kinds = {"apiGroups": [r.CUSTOM_RESOURCE_DEFINITION.group], "resources": [r.CUSTOM_RESOURCE_DEFINITION.plural]}
     kind_rules = [{**kinds, "verbs": ["get", "list", "watch"]}]
 
-    def binding(name: str, role: str, account: str, marks: dict[str, str]) -> Object:
+    def binding(name: str, role: str, marks: dict[str, str], *accounts: str) -> Object:
         return body(
             r.CLUSTER_ROLE_BINDING,
             name,
             labels=marks,
             roleRef=_role_reference("ClusterRole", role),
-            subjects=[_account(account, namespace)],
+            subjects=[_account(account, namespace) for account in accounts],
         )
 
+    machinery = (names.CLUSTER_API, names.CAPI_PROVIDER)
     return [
         (r.CLUSTER_ROLE, body(r.CLUSTER_ROLE, own, labels=labels, rules=rules)),
-        (r.CLUSTER_ROLE_BINDING, binding(own, own, names.CONTROL_PLANE_OPERATOR, labels)),
+        (r.CLUSTER_ROLE_BINDING, binding(own, own, labels, names.CONTROL_PLANE_OPERATOR)),
         (r.CLUSTER_ROLE, body(r.CLUSTER_ROLE, _SHARED_ROLE, rules=kind_rules)),
-        (r.CLUSTER_ROLE_BINDING, binding(f"{_SHARED_ROLE}-{namespace}", _SHARED_ROLE, names.CLUSTER_API, {})),
+        (r.CLUSTER_ROLE_BINDING, binding(f"{_SHARED_ROLE}-{namespace}", _SHARED_ROLE, {}, *machinery)),
     ]
 
 
