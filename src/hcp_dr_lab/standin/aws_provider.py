@@ -47,9 +47,9 @@ def _machine(view: View, aws_machine: Object) -> list[Change]:
     cluster = view.find(r.CLUSTER, label(machine, names.CLUSTER_NAME) or "", namespace) if machine else None
     if machine is None or cluster is None or _infrastructure(view, cluster) is None:
         return []
-    told = set_status(r.AWS_MACHINE, aws_machine, {"conditions": [paused_condition(view, cluster, aws_machine)]})
-    if told or machine_api_paused(cluster, aws_machine):
-        return told
+    paused = set_status(r.AWS_MACHINE, aws_machine, {"conditions": [paused_condition(view, cluster, aws_machine)]})
+    if paused or machine_api_paused(cluster, aws_machine):
+        return paused
     instance = _instance(view, aws_machine, cluster)
     if deleting(aws_machine):
         return _delete(aws_machine, instance)

@@ -255,8 +255,8 @@ def _trim(program: Program, trimmed: Trimmed, go_program: Path, scratch: Path) -
     done = _run(go_program, program, ["mod", "download", "-json", trimmed.module])
     if done.returncode != 0:
         raise _failure(program, f"mod download {trimmed.module}", done)
-    told, _ = json.JSONDecoder().raw_decode(done.stdout[done.stdout.index("{") :])  # after lines of progress
-    source, copy = Path(told["Dir"]), scratch / "module"
+    found, _ = json.JSONDecoder().raw_decode(done.stdout[done.stdout.index("{") :])  # after lines of progress
+    source, copy = Path(found["Dir"]), scratch / "module"
 
     def left_out(folder: str, names: list[str]) -> list[str]:
         return [name for name in names if str(Path(folder, name).relative_to(source)) in trimmed.without]
