@@ -67,6 +67,11 @@ upgrade: $(READY)
 clean:
 	rm -rf $(VENV)
 
+.PHONY: programs
+# What the region runs, built if it is missing. A second builder of the same user waits for the first.
+programs: $(READY)
+	$(BIN)/python -c 'from hcp_dr_lab.tools import binaries; binaries.find(print)'
+
 .PHONY: region-programs
 # The distribution's runc and CNI plugins; only root can install them.
 region-programs:
