@@ -61,15 +61,19 @@ def workload(name: str, namespace: str, environment: Mapping[str, str]) -> Objec
     return deployment(name, namespace, (container,), pod=pod)
 
 
-def account(name: str, plane: Object) -> Sequence[tuple[Resource, Object]]:
-    """Return the service account of one of them, with its rights in the control plane namespace."""
-    namespace = plane["metadata"]["namespace"]
+def account(name: str, namespace: str, hosted: Object) -> Sequence[tuple[Resource, Object]]:
+    """Return the service account of one of them, with its rights in the control plane namespace. They outlive the
+    HostedControlPlane, because Cluster API deletes that before the Cluster."""
+    marks: dict[str, str | None] = {names.HOSTED_CLUSTER: names.path_name(hosted)}
     reference = {"apiGroup": r.ROLE.group, "kind": r.ROLE.kind, "name": name}
     subject = {"kind": r.SERVICE_ACCOUNT.kind, "name": name, "namespace": namespace}
     return (
-        (r.SERVICE_ACCOUNT, body(r.SERVICE_ACCOUNT, name, namespace, owner=plane)),
-        (r.ROLE, body(r.ROLE, name, namespace, owner=plane, rules=_rules(name))),
-        (r.ROLE_BINDING, body(r.ROLE_BINDING, name, namespace, owner=plane, roleRef=reference, subjects=[subject])),
+        (r.SERVICE_ACCOUNT, body(r.SERVICE_ACCOUNT, name, namespace, annotations=marks)),
+        (r.ROLE, body(r.ROLE, name, namespace, annotations=marks, rules=_rules(name))),
+        (
+            r.ROLE_BINDING,
+            body(r.ROLE_BINDING, name, namespace, annotations=marks, roleRef=reference, subjects=[subject]),
+        ),
     )
 
 

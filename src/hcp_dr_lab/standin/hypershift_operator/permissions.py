@@ -27,10 +27,9 @@ def reconcile(view: View, hosted: Object, namespace: str) -> list[Change]:
     changes: list[Change] = []
     for resource, wanted in (*_cluster_wide(hosted, namespace), *_beside_the_router(view, namespace)):
         changes += ensure(view, resource, wanted)
-    plane = view.find(r.HOSTED_CONTROL_PLANE, hosted["metadata"]["name"], namespace)
-    if view.controllers is not None and plane is not None:
+    if view.controllers is not None:
         for name in (names.CLUSTER_API, names.CAPI_PROVIDER):
-            for resource, wanted in controllers.account(name, plane):
+            for resource, wanted in controllers.account(name, namespace, hosted):
                 changes += ensure(view, resource, wanted)
     if view.find(r.NAMESPACE, DASHBOARDS) is not None:
         changes += ensure(view, r.CONFIG_MAP, _dashboard(hosted))
