@@ -247,6 +247,18 @@ class TestDeleted:
         assert fleet.instances() == before
 
 
+def test_a_deleted_cluster_takes_everything_with_it_but_the_nodes(side: Side) -> None:
+    """The HostedControlPlane before the Cluster."""
+    fleet = fleets.new(side)
+    (instance,) = fleet.running()
+    fleet.delete(r.CLUSTER, fleet.infra_id)
+    fleet.eventually(lambda: fleet.find(r.CLUSTER, fleet.infra_id) is None, "the Cluster is gone")
+    for resource in (*CHAIN, r.HOSTED_CONTROL_PLANE, r.AWS_CLUSTER):
+        assert fleet.all(resource) == ()
+    assert not fleet.running()
+    assert side.cluster.find(r.NODE, f"node-{instance}") is not None
+
+
 def test_a_changed_template_rolls_all_machines(side: Side) -> None:
     fleet = fleets.new(side)
     before = fleet.running()
