@@ -31,7 +31,7 @@ test-region-long: $(READY) region-programs
 	HCP_DR_LAB_REGION_REQUIRED=1 $(BIN)/pytest -v -m long tests/region
 
 ## With the real Cluster API and AWS provider: the contract of the played ones, and relocations. Builds both once.
-WITH_REAL_CONTROLLERS := $(addprefix tests/region/test_,real_controllers.py relocation.py resume.py dangers.py dangers_copy.py)
+WITH_REAL_CONTROLLERS := $(addprefix tests/region/test_,real_controllers.py resume.py)
 test-real-controllers: $(READY) region-programs
 	HCP_DR_LAB_REGION_REQUIRED=1 HCP_DR_LAB_CONTROLLERS=real $(BIN)/pytest -v -m "not in_memory" tests/contract/machines $(WITH_REAL_CONTROLLERS)
 
