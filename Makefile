@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 # Bytecode is written once, and not made anew by every worker of the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo drill test test-region test-region-long check docs format changelog lock upgrade clean
+.PHONY: demo drill test test-region test-region-long test-real-controllers check docs format changelog lock upgrade clean
 
 ## The whole relocation on the tabletop, in memory: seconds, as any user, anywhere.
 demo: $(READY)
@@ -29,6 +29,11 @@ test-region: $(READY) region-programs
 ## The longer stories in the real region: for whoever changed what they are about.
 test-region-long: $(READY) region-programs
 	HCP_DR_LAB_REGION_REQUIRED=1 $(BIN)/pytest -v -m long tests/region
+
+## With the real Cluster API and AWS provider: the contract of the played ones, and relocations. Builds both once.
+WITH_REAL_CONTROLLERS := $(addprefix tests/region/test_,real_controllers.py resume.py)
+test-real-controllers: $(READY) region-programs
+	HCP_DR_LAB_REGION_REQUIRED=1 HCP_DR_LAB_CONTROLLERS=real $(BIN)/pytest -v -m "not in_memory" tests/contract/machines $(WITH_REAL_CONTROLLERS)
 
 ## Style, types, layers, words.
 check: $(READY)
@@ -61,6 +66,11 @@ upgrade: $(READY)
 
 clean:
 	rm -rf $(VENV)
+
+.PHONY: programs
+# What the region runs, built if it is missing. A second builder of the same user waits for the first.
+programs: $(READY)
+	$(BIN)/python -c 'from hcp_dr_lab.tools import binaries; binaries.find(print)'
 
 .PHONY: region-programs
 # The distribution's runc and CNI plugins; only root can install them.

@@ -19,7 +19,14 @@ from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr.kube.resources import HOSTED_CLUSTER
 from hcp_dr_lab.drill import region as drill
-from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, HostedClusterNames, Layout, ManagementCluster
+from hcp_dr_lab.ground.layout import (
+    MANAGEMENT_CLUSTERS,
+    Controllers,
+    HostedClusterNames,
+    Layout,
+    ManagementCluster,
+    RegionOptions,
+)
 from hcp_dr_lab.hosted import cluster
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.hosted.provision import provision
@@ -28,6 +35,8 @@ from hcp_dr_lab.region.cloud import clients
 
 REGION = f"test-{os.getpid()}"
 REQUIRED = "HCP_DR_LAB_REGION_REQUIRED"
+CONTROLLERS = Controllers(os.environ.get("HCP_DR_LAB_CONTROLLERS", Controllers.PLAYED))
+"""Of every region here: `make test-real-controllers` runs a selection of the tests with the real ones."""
 
 _BROKEN_HANDSHAKES = pytest.mark.filterwarnings(
     r"ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
@@ -61,7 +70,7 @@ def say(text: str) -> None:
 def region() -> Iterator[Layout]:
     """A region without hosted clusters, started and stopped like by the commands."""
     try:
-        yield lifecycle.up(REGION, say)
+        yield lifecycle.up(REGION, say, options=RegionOptions(controllers=CONTROLLERS))
     finally:
         await_deletions()
         lifecycle.down(REGION, say)

@@ -16,6 +16,7 @@ from hcp_dr_lab.cli.progress import Progress
 from hcp_dr_lab.drill import tabletop as tabletop_drill
 from hcp_dr_lab.drill.region import perform
 from hcp_dr_lab.ground.errors import BadOptions
+from hcp_dr_lab.ground.layout import Controllers
 from hcp_dr_lab.hosted.shapes import REFUSED
 from hcp_dr_lab.observer.report import Outcome, as_object, as_text
 from hcp_dr_lab.region import lifecycle
@@ -42,6 +43,7 @@ def drill(
     secrets: options.Secrets = 0,
     realistic: options.Realistic = False,
     delay: options.Delays = None,
+    controllers: options.ControllersOption = Controllers.PLAYED,
     dns: options.DnsOption = RELEASE,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the drill's own region running for inspection.")] = False,
     tabletop: Annotated[
@@ -68,6 +70,7 @@ def drill(
         secrets=secrets,
         realistic=realistic,
         delay=delay,
+        controllers=controllers,
     )
     tell = Progress()
     for each in sorted(REFUSED.intersection(shape or ())):
@@ -93,6 +96,11 @@ def _on_tabletop(
         raise BadOptions(
             "--tabletop uses its own region in memory, which ends with the drill: --name and --keep have no effect. "
             "Nothing was started. Remove these options."
+        )
+    if rehearsal.region.controllers is Controllers.REAL:
+        raise BadOptions(
+            "--tabletop plays Cluster API and its AWS provider in memory: --controllers real needs the region. "
+            "Nothing was started. Remove one of the options."
         )
     folder = tabletop_drill.new_folder()
     outcome = tabletop_drill.perform(rehearsal.hosted, rehearsal.region, folder, tell, dns=dns)

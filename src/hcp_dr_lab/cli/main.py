@@ -18,7 +18,7 @@ from hcp_dr_lab.cli.form import Form, Name, Output
 from hcp_dr_lab.cli.judge import judge
 from hcp_dr_lab.cli.progress import Progress
 from hcp_dr_lab.ground.errors import LabError
-from hcp_dr_lab.ground.layout import all_recorded
+from hcp_dr_lab.ground.layout import Controllers, all_recorded
 from hcp_dr_lab.region import lifecycle
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ def up(
     secrets: options.Secrets = 0,
     realistic: options.Realistic = False,
     delay: options.Delays = None,
+    controllers: options.ControllersOption = Controllers.PLAYED,
     keep: Annotated[bool, typer.Option("--keep", help="Keep a region that failed to start, for inspection.")] = False,
 ) -> None:
     """Start the region, and print the env file for hcp-dr as the last line."""
@@ -63,6 +64,7 @@ def up(
         secrets=secrets,
         realistic=realistic,
         delay=delay,
+        controllers=controllers,
     )
     region, cluster = lifecycle.up_with_cluster(
         name, Progress(), options=rehearsal.region, hosted=rehearsal.hosted, keep=keep

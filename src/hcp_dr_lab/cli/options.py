@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
+from hcp_dr.kube.resources import MACHINE
 from hcp_dr.model import Dns
 from hcp_dr_lab.ground import delays, releases
 from hcp_dr_lab.ground.errors import BadOptions
-from hcp_dr_lab.ground.layout import RegionOptions
+from hcp_dr_lab.ground.layout import Controllers, RegionOptions
 from hcp_dr_lab.hosted import manifest, shapes
 from hcp_dr_lab.hosted.cluster import Options
 from hcp_dr_lab.hosted.shapes import Shape
@@ -63,6 +64,14 @@ Delays = Annotated[
 ]
 
 
+ControllersOption = Annotated[
+    Controllers,
+    typer.Option(
+        "--controllers", help="Cluster API and its AWS provider: played by the rehearsal, or the real programs as pods."
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class RehearsalOptions:
     """The options of a rehearsal, checked."""
@@ -84,9 +93,12 @@ def parse_options(
     secrets: int = 0,
     realistic: bool = False,
     delay: Sequence[str] | None = None,
+    controllers: Controllers = Controllers.PLAYED,
 ) -> RehearsalOptions:
     """Raises BadOptions."""
     operators = releases.chosen(release, source_release, destination_release)
+    if controllers is Controllers.REAL:
+        _refuse_other_versions(operators)
     hosted = shapes.options(
         frozenset(shape or ()),
         machines=machines,
@@ -97,8 +109,24 @@ def parse_options(
     checked = kinds.checked(crds) if crds is not None else None
     return RehearsalOptions(
         shapes.at_release(hosted, operators),
-        RegionOptions(realistic=realistic, crds=checked, changed=_parse_delays(delay or ()), releases=operators),
+        RegionOptions(
+            realistic=realistic,
+            crds=checked,
+            changed=_parse_delays(delay or ()),
+            releases=operators,
+            controllers=controllers,
+        ),
     )
+
+
+def _refuse_other_versions(operators: releases.Releases) -> None:
+    """The real Cluster API has one version of its kinds. Raises BadOptions."""
+    for each in operators:
+        if releases.RELEASES[each].stored != MACHINE.version:
+            raise BadOptions(
+                f"--controllers real needs releases that store Cluster API as {MACHINE.version}, and {each} does not. "
+                "Nothing was started. Use a newer release, or --controllers played."
+            )
 
 
 def _parse_delays(delay: Sequence[str]) -> tuple[tuple[str, float], ...]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,13 @@ class ManagementCluster:
 MANAGEMENT_CLUSTERS = (ManagementCluster(1), ManagementCluster(2))
 
 
+class Controllers(StrEnum):
+    """Cluster API and its AWS provider: roles of the stand-in, or the real programs as pods."""
+
+    PLAYED = "played"
+    REAL = "real"
+
+
 @dataclass(frozen=True, slots=True)
 class RegionOptions:
     """Options of a region, independent of its hosted clusters."""
@@ -118,6 +126,7 @@ class RegionOptions:
     crds: Path | None = None  # a folder of CustomResourceDefinitions to install instead of the rehearsal's own
     changed: tuple[tuple[str, float], ...] = ()  # delays by name, of `delays` and of the operators' pace, in seconds
     releases: tuple[str, str] = (NEWEST, NEWEST)  # of the HyperShift operators of mgmt-1 and mgmt-2
+    controllers: Controllers = Controllers.PLAYED
 
     @property
     def delays(self) -> Delays:
@@ -134,7 +143,14 @@ class RegionOptions:
         realistic = ("realistic delays",) if self.realistic else ()
         changed = tuple(f"{name} {seconds:g} s" for name, seconds in self.changed)
         releases = (f"HyperShift {' and '.join(self.releases)}",) if self.releases != (NEWEST, NEWEST) else ()
-        return (*realistic, *changed, *releases, *([f"CRDs from {self.crds}"] if self.crds is not None else []))
+        controllers = ("real Cluster API and AWS provider",) if self.controllers is Controllers.REAL else ()
+        return (
+            *realistic,
+            *changed,
+            *releases,
+            *controllers,
+            *([f"CRDs from {self.crds}"] if self.crds is not None else []),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +370,7 @@ def save(layout: Layout) -> None:
         "crds": str(options.crds) if options.crds is not None else None,
         "changed": dict(options.changed),
         "releases": options.releases,
+        "controllers": options.controllers,
     }
     layout.state_file.write_text(json.dumps(state) + "\n", "utf-8")
 
@@ -363,4 +380,5 @@ def load(root: Path) -> Layout:
     state = json.loads((root / "region.json").read_text("utf-8"))
     crds = Path(state["crds"]) if state["crds"] is not None else None
     options = RegionOptions(state["realistic"], crds, tuple(state["changed"].items()), tuple(state["releases"]))
+    options = replace(options, controllers=Controllers(state["controllers"]))
     return Layout(state["name"], state["number"], root, options)

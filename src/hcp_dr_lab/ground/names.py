@@ -38,8 +38,9 @@ CANONICAL_IMAGES = "hypershift.openshift.io/canonical-data-plane-images"
 HAPROXY_IMAGE = "hypershift.openshift.io/haproxy-image"
 CLUSTER_NAME = "cluster.x-k8s.io/cluster-name"  # label: the infra id
 
-CONTROL_PLANE_IMAGE = "docker.io/hcp-dr-lab/control-plane:1"
-IDLE_IMAGE = "docker.io/hcp-dr-lab/idle:1"
+REPOSITORY = "docker.io/hcp-dr-lab"
+CONTROL_PLANE_IMAGE = f"{REPOSITORY}/control-plane:1"
+IDLE_IMAGE = f"{REPOSITORY}/idle:1"
 
 DISCOVERY = "/.well-known/openid-configuration"  # below the issuer's URL, and below <infra id> in the bucket
 KEY_SET = "/openid/v1/jwks"

@@ -30,6 +30,7 @@ from hcp_dr_lab.ground.layout import (
     WORKER_SUBNET_CIDR,
     HostedClusterNames,
 )
+from hcp_dr_lab.ground.names import CLUSTER_API
 from hcp_dr_lab.hosted import references
 from hcp_dr_lab.hosted.secret import secret
 
@@ -44,6 +45,10 @@ NODES_SECONDS = 120.0
 DELETE_SECONDS = 180.0
 _PERIOD_SECONDS = 0.25
 _API_SERVER = "app=kube-apiserver"
+_UNDRAINED = (
+    "machine.cluster.x-k8s.io/exclude-node-draining",
+    "machine.cluster.x-k8s.io/exclude-wait-for-node-volume-detach",
+)
 _ROLES = (
     *("controlPlaneOperator", "imageRegistry", "ingress", "kubeCloudController", "network"),
     *("nodePoolManagement", "storage"),
@@ -250,6 +255,8 @@ def delete(management: Kubernetes, names: HostedClusterNames, seconds: float = D
     found = management.find(r.HOSTED_CLUSTER, names.name, names.namespace)
     if found is not None:
         inputs = list(_inputs(management, found))
+        if management.find(r.SERVICE_ACCOUNT, CLUSTER_API, names.control_plane_namespace) is not None:
+            _end_machines(management, names, found, seconds)
         _silence(management, names, seconds)
         management.delete(r.HOSTED_CLUSTER, names.name, names.namespace)
         for resource, name in inputs:
@@ -278,6 +285,22 @@ def _inputs(management: Kubernetes, hosted_cluster: Object) -> Iterator[tuple[Re
     pools = select.node_pools_of(hosted_cluster, management.list(r.NODE_POOL, namespace).items)
     yield from ((r.SECRET, name) for name in select.referenced_secrets(hosted_cluster))
     yield from ((r.CONFIG_MAP, name) for name in select.referenced_config_maps(hosted_cluster, pools))
+
+
+def _end_machines(management: Kubernetes, names: HostedClusterNames, found: Object, seconds: float) -> None:
+    """The real Cluster API deletes no Machine while the hosted API is silent: it drains and deletes the Node."""
+    namespace = names.control_plane_namespace
+    marks = {"metadata": {"annotations": dict.fromkeys(_UNDRAINED, "")}}
+    for machine in management.list(r.MACHINE, namespace).items:
+        management.patch(r.MACHINE, machine["metadata"]["name"], namespace, marks)
+    for pool in select.node_pools_of(found, management.list(r.NODE_POOL, names.namespace).items):
+        management.delete(r.NODE_POOL, pool["metadata"]["name"], names.namespace)
+
+    def left() -> str | None:
+        machines = [item["metadata"]["name"] for item in management.list(r.MACHINE, namespace).items]
+        return f"end of {', '.join(machines)}" if machines else None
+
+    _await(left, seconds, f"machines of {names.name} deleted")
 
 
 def _silence(management: Kubernetes, names: HostedClusterNames, seconds: float) -> None:

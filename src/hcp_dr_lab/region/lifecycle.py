@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from hcp_dr_lab.ground import layout
 from hcp_dr_lab.ground.errors import LabError, NoRegion, PartFailed, Refused
-from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, RegionOptions
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Controllers, Layout, RegionOptions
 from hcp_dr_lab.hosted.cluster import Options, population
 from hcp_dr_lab.hosted.provision import provision
 from hcp_dr_lab.region import host, supervisor
@@ -96,7 +96,8 @@ def _standing(name: str, say: Say, options: RegionOptions, *, keep: bool) -> Ite
         if root.exists():
             say(f"removing leftovers of an earlier region {name}")
         clear(root)
-        programs = binaries.find(say)
+        real = options.controllers is Controllers.REAL
+        programs = binaries.find(say, programs=(*binaries.PROGRAMS, *(binaries.CONTROLLERS if real else ())))
         try:
             region = _create(name, root, programs, options, say)
             host.allow_watches(root.parent, say)

@@ -1,7 +1,7 @@
 """The AWS provider of Cluster API: AWSMachines and their instances. This role is the dangerous one.
 
 The deletion of an AWSMachine terminates its instance, unless the AWSMachine or its Cluster is paused. An AWSMachine
-without provider ID gets a new instance, even if it had another instance before.
+without provider ID gets a new instance, unless an instance has its name and its Cluster's tag.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
 from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.change import Change, RunInstance, TerminateInstance
-from hcp_dr_lab.standin.pause import machine_api_paused
+from hcp_dr_lab.standin.pause import machine_api_paused, paused_condition
 from hcp_dr_lab.standin.shape import (
     add_finalizer,
     body,
@@ -27,9 +27,9 @@ from hcp_dr_lab.standin.shape import (
 from hcp_dr_lab.standin.view import CloudInstance, View
 
 _FINALIZER = "awsmachine.infrastructure.cluster.x-k8s.io"
-_UID_TAG = "sigs.k8s.io/cluster-api-provider-aws/machine-uid"
 _OWNED_TAG = "sigs.k8s.io/cluster-api-provider-aws/cluster/"
 _GONE = ("terminated",)
+_ALIVE = ("pending", "running")
 
 
 def reconcile(view: View) -> list[Change]:
@@ -44,16 +44,19 @@ def _machine(view: View, aws_machine: Object) -> list[Change]:
     namespace = aws_machine["metadata"]["namespace"]
     owner = owner_named(aws_machine, r.MACHINE.kind)
     machine = view.find(r.MACHINE, owner, namespace) if owner else None
-    cluster = view.find(r.CLUSTER, label(aws_machine, names.CLUSTER_NAME) or "", namespace)
-    if machine is None or cluster is None or machine_api_paused(cluster, aws_machine):
+    cluster = view.find(r.CLUSTER, label(machine, names.CLUSTER_NAME) or "", namespace) if machine else None
+    if machine is None or cluster is None or _infrastructure(view, cluster) is None:
         return []
-    instance = _instance(view, aws_machine)
+    paused = set_status(r.AWS_MACHINE, aws_machine, {"conditions": [paused_condition(view, cluster, aws_machine)]})
+    if paused or machine_api_paused(cluster, aws_machine):
+        return paused
+    instance = _instance(view, aws_machine, cluster)
     if deleting(aws_machine):
         return _delete(aws_machine, instance)
+    if instance is None and aws_machine["spec"].get("providerID"):
+        return set_status(r.AWS_MACHINE, aws_machine, _lost(view, aws_machine))
     changes = add_finalizer(r.AWS_MACHINE, aws_machine, _FINALIZER)
     if instance is None:
-        if aws_machine["spec"].get("providerID"):
-            return changes + set_status(r.AWS_MACHINE, aws_machine, _lost(view, aws_machine))
         return changes + _run(view, aws_machine, machine, cluster)
     wanted = body(
         r.AWS_MACHINE,
@@ -66,13 +69,19 @@ def _machine(view: View, aws_machine: Object) -> list[Change]:
     )
 
 
-def _instance(view: View, aws_machine: Object) -> CloudInstance | None:
-    """Find the instance by provider ID, or without a provider ID the instance that was run for this object."""
+def _infrastructure(view: View, cluster: Object) -> Object | None:
+    reference = cluster["spec"].get("infrastructureRef") or {}
+    return view.find(r.AWS_CLUSTER, reference.get("name", ""), cluster["metadata"]["namespace"])
+
+
+def _instance(view: View, aws_machine: Object, cluster: Object) -> CloudInstance | None:
+    """Find the instance by provider ID, or without a provider ID by its name and its Cluster's tag, wherever it came
+    from (GetRunningInstanceByTags)."""
     provider_id = aws_machine["spec"].get("providerID")
     if provider_id:
         return view.instances.get(provider_id.rsplit("/", 1)[-1])
-    uid = aws_machine["metadata"]["uid"]
-    mine = (item for item in view.instances.values() if item.tags.get(_UID_TAG) == uid and item.state not in _GONE)
+    tags = {"Name": aws_machine["metadata"]["name"], f"{_OWNED_TAG}{cluster['metadata']['name']}": "owned"}
+    mine = (item for item in view.instances.values() if tags.items() <= item.tags.items() and item.state in _ALIVE)
     return next(mine, None)
 
 
@@ -89,8 +98,7 @@ def _run(view: View, aws_machine: Object, machine: Object, cluster: Object) -> l
     namespace, name = aws_machine["metadata"]["namespace"], aws_machine["metadata"]["name"]
     secret_name = machine["spec"]["bootstrap"].get("dataSecretName")
     secret = view.find(r.SECRET, secret_name, namespace) if secret_name else None
-    reference = cluster["spec"].get("infrastructureRef") or {}
-    infrastructure = view.find(r.AWS_CLUSTER, reference.get("name", ""), namespace)
+    infrastructure = _infrastructure(view, cluster)
     if secret is None or infrastructure is None or not (infrastructure.get("status") or {}).get("ready"):
         waiting = condition(view, "InstanceReady", "False", "WaitingForBootstrapData", "Waiting for the user data")
         return set_status(r.AWS_MACHINE, aws_machine, {"conditions": [waiting]})
@@ -99,7 +107,7 @@ def _run(view: View, aws_machine: Object, machine: Object, cluster: Object) -> l
         "Name": name,
         f"{_OWNED_TAG}{cluster['metadata']['name']}": "owned",
         "sigs.k8s.io/cluster-api-provider-aws/role": "node",
-        _UID_TAG: aws_machine["metadata"]["uid"],
+        "MachineName": names.path_name(machine),
         **(spec.get("additionalTags") or {}),
     }
     return [

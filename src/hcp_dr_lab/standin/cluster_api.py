@@ -6,21 +6,28 @@ adopted. A restore depends on both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin import health_check, machine, machine_deployment
 from hcp_dr_lab.standin.change import Change
-from hcp_dr_lab.standin.machines import MACHINE_SET_FINALIZER, available, children, owned, ready, scale_status
-from hcp_dr_lab.standin.pause import machine_api_paused
+from hcp_dr_lab.standin.machines import (
+    DEPLOYMENT_FINALIZER,
+    MACHINE_SET_FINALIZER,
+    available,
+    children,
+    owned,
+    ready,
+    scale_status,
+)
+from hcp_dr_lab.standin.pause import machine_api_paused, paused_condition
 from hcp_dr_lab.standin.shape import (
     add_finalizer,
     add_owner,
     annotation,
     body,
-    condition,
     delete,
     deleting,
     drop_finalizer,
@@ -37,31 +44,27 @@ def reconcile(view: View) -> list[Change]:
     for cluster in view.all(r.CLUSTER):
         namespace = cluster["metadata"]["namespace"]
         if view.active(namespace, names.CLUSTER_API):
-            changes += _cluster(view, cluster)
-            for found in _free(view, cluster, r.MACHINE_DEPLOYMENT):
-                changes += machine_deployment.reconcile(view, cluster, found)
-            for found in _free(view, cluster, r.MACHINE_SET):
-                changes += _machine_set(view, cluster, found)
-            for found in _free(view, cluster, r.MACHINE):
-                changes += machine.reconcile(view, cluster, found)
-            for found in _free(view, cluster, r.MACHINE_HEALTH_CHECK):
-                changes += health_check.reconcile(view, cluster, found)
+            changes += _reconcile(view, cluster, r.CLUSTER, cluster)
+            for resource in _RECONCILERS:
+                for found in view.all(resource, namespace):
+                    if resource is not r.CLUSTER and found["spec"]["clusterName"] == cluster["metadata"]["name"]:
+                        changes += _reconcile(view, cluster, resource, found)
     return changes
 
 
-def _free(view: View, cluster: Object, resource: Resource) -> Iterator[Object]:
-    for found in view.all(resource, cluster["metadata"]["namespace"]):
-        of_cluster = found["spec"]["clusterName"] == cluster["metadata"]["name"]
-        if of_cluster and not machine_api_paused(cluster, found):
-            yield found
+def _reconcile(view: View, cluster: Object, resource: Resource, found: Object) -> list[Change]:
+    """Every object gets its finalizer and reports whether it is paused, also while it is paused. The rest waits until
+    both are written (Reconcile of each controller)."""
+    finalizer, act = _RECONCILERS[resource]
+    changes = add_finalizer(resource, found, finalizer) if finalizer else []
+    changes += set_status(resource, found, {"conditions": [paused_condition(view, cluster, found)]})
+    return changes if changes or machine_api_paused(cluster, found) else act(view, cluster, found)
 
 
-def _cluster(view: View, cluster: Object) -> list[Change]:
-    if machine_api_paused(cluster, cluster):
-        return []
+def _cluster(view: View, cluster: Object, _: Object) -> list[Change]:
     if deleting(cluster):
         return _delete_cluster(view, cluster)
-    changes = add_finalizer(r.CLUSTER, cluster, _CLUSTER_FINALIZER)
+    changes: list[Change] = []
     infrastructure = _infrastructure(view, cluster)
     for resource, found in ((r.AWS_CLUSTER, infrastructure), (r.HOSTED_CONTROL_PLANE, _control_plane(view, cluster))):
         if found is not None and not deleting(found):
@@ -77,7 +80,6 @@ def _cluster(view: View, cluster: Object) -> list[Change]:
         "phase": "Provisioned" if provisioned else "Provisioning",
         "initialization": {"infrastructureProvisioned": provisioned, "controlPlaneInitialized": initialized},
         "observedGeneration": cluster["metadata"].get("generation", 1),
-        "conditions": [condition(view, "Paused", "False", "NotPaused")],
     }
     return changes + set_status(r.CLUSTER, cluster, status)
 
@@ -120,7 +122,7 @@ def _machine_set(view: View, cluster: Object, found: Object) -> list[Change]:
                 change for item in machines for change in delete(r.MACHINE, item, "its MachineSet is being deleted")
             ]
         return drop_finalizer(r.MACHINE_SET, found, MACHINE_SET_FINALIZER)
-    changes = add_finalizer(r.MACHINE_SET, found, MACHINE_SET_FINALIZER)
+    changes: list[Change] = []
     if _unowned(found):
         changes += add_owner(r.MACHINE_SET, found, cluster, controller=False)
     for orphan in children(view, r.MACHINE, found):
@@ -130,7 +132,7 @@ def _machine_set(view: View, cluster: Object, found: Object) -> list[Change]:
     changes += [
         change for item in sick for change in delete(r.MACHINE, item, "a health check found its node unhealthy")
     ]
-    counted = [item for item in children(view, r.MACHINE, found, with_owned=True) if not deleting(item)]
+    counted = list(children(view, r.MACHINE, found, with_owned=True))  # also in deletion: replaced only when gone
     missing = found["spec"].get("replicas", 1) - len(counted)
     if missing > 0:
         changes += [change for _ in range(missing) for change in _new_machine(view, found)]
@@ -186,10 +188,12 @@ def _new_machine(view: View, machine_set: Object) -> list[Change]:
 
 
 def _remove(machine_set: Object, machines: list[Object], surplus: int) -> list[Change]:
-    """Delete surplus machines: marked machines first, then machines without a node, then the newest."""
+    """Delete surplus machines: machines in deletion and marked machines first, then machines without a node, then the
+    newest."""
     order = sorted(
         machines,
         key=lambda item: (
+            not deleting(item),
             annotation(item, _DELETE_FIRST) is None,
             available(item),
             item["metadata"].get("creationTimestamp", ""),
@@ -197,3 +201,13 @@ def _remove(machine_set: Object, machines: list[Object], surplus: int) -> list[C
     )
     why = f"MachineSet {machine_set['metadata']['name']} has {surplus} too many"
     return [change for item in order[:surplus] for change in delete(r.MACHINE, item, why)]
+
+
+_RECONCILERS: Mapping[Resource, tuple[str, Callable[[View, Object, Object], list[Change]]]] = {
+    r.CLUSTER: (_CLUSTER_FINALIZER, _cluster),
+    r.MACHINE_DEPLOYMENT: (DEPLOYMENT_FINALIZER, machine_deployment.reconcile),
+    r.MACHINE_SET: (MACHINE_SET_FINALIZER, _machine_set),
+    r.MACHINE: (machine.FINALIZER, machine.reconcile),
+    r.MACHINE_HEALTH_CHECK: ("", health_check.reconcile),
+}
+"""The finalizer and the rest, in order."""

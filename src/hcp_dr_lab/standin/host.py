@@ -10,6 +10,7 @@ import logging
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes
 from hcp_dr_lab.ground import aws_seed
-from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster, load
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Controllers, Layout, ManagementCluster, load
 from hcp_dr_lab.ground.names import OPERATOR, OPERATOR_NAMESPACE
 from hcp_dr_lab.ground.workers import reboot
 from hcp_dr_lab.standin import pace, turn
@@ -72,6 +73,7 @@ class Host:
         self._parts: dict[str, Any] = {}
         self._parts_at = 0.0
         self._load_balancer_domain = cluster.load_balancer_domain
+        self._controllers = environment(layout, cluster) if layout.options.controllers is Controllers.REAL else None
         self._pace = pace.chosen(realistic=layout.options.realistic, changed=dict(layout.options.changed))
 
     def run(self) -> None:
@@ -112,6 +114,7 @@ class Host:
             hosted_nodes=self._nodes.nodes,
             monitoring=self._nodes.monitoring,
             pace=self._pace,
+            controllers=self._controllers,
             load_balancer_domain=self._load_balancer_domain,
             **self._parts,
         )
@@ -169,6 +172,18 @@ class Host:
         if folder.parent != self._volumes:
             raise OSError(f"{folder} is not a volume of this cluster")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def environment(layout: Layout, cluster: ManagementCluster) -> Mapping[str, str]:
+    """Return the environment of pods that use the API, because ClusterIPs are unreachable, and the region's AWS."""
+    return {
+        "AWS_ACCESS_KEY_ID": "rehearsal",
+        "AWS_SECRET_ACCESS_KEY": "rehearsal",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": layout.inside_aws_endpoint,
+        "KUBERNETES_SERVICE_HOST": cluster.api_address,
+        "KUBERNETES_SERVICE_PORT": str(cluster.api_port),
+    }
 
 
 def heartbeat(folder: Path) -> Path:

@@ -26,11 +26,17 @@ from hcp_dr_lab.standin.shape import body, is_true
 from hcp_dr_lab.standin.workload import Container, deployment
 
 OWN_CRDS = Path(__file__).parent / "crds"
+WATCHED_CRDS = OWN_CRDS / "controllers"
+"""Kinds that a real Cluster API watches, without objects."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ESTABLISH_SECONDS = 60.0
 _SEVERAL = 2
 _OVERRIDE = "quay.io/openshift=mirror.rehearsal.example/openshift"
 _DOCUMENTS = "--oidc-storage-provider-s3-bucket-name="
+_CONTRACTS = {
+    r.AWS_MACHINE.group: {"cluster.x-k8s.io/v1beta1": r.AWS_MACHINE.version},
+    r.HOSTED_CONTROL_PLANE.group: {"cluster.x-k8s.io/v1beta1": r.HOSTED_CONTROL_PLANE.version},
+}
 
 
 def definitions(crds: Path | None = None, release: OperatorRelease = RELEASES[NEWEST]) -> dict[str, Object]:
@@ -39,7 +45,21 @@ def definitions(crds: Path | None = None, release: OperatorRelease = RELEASES[NE
     files = sorted(crds.glob("*.yaml")) if crds is not None else ()
     own = (_as_installed(found, release) for found in _own_definitions())
     documents = (*own, *(found for file in files for found in _read(file)))
-    return {found["metadata"]["name"]: found for found in documents}
+    return {found["metadata"]["name"]: _labelled(found) for found in documents}
+
+
+def watched() -> tuple[Object, ...]:
+    """Return the CustomResourceDefinitions that a real Cluster API needs besides `definitions`."""
+    return tuple(found for file in sorted(WATCHED_CRDS.glob("*.yaml")) for found in _read(file))
+
+
+def _labelled(definition: Object) -> Object:
+    """Add the labels of `hypershift install`, by which Cluster API finds the version of another group's kinds."""
+    contract = _CONTRACTS.get(definition["spec"]["group"])
+    if contract is None:
+        return definition
+    metadata = definition["metadata"]
+    return {**definition, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **contract}}}
 
 
 def _as_installed(definition: Object, release: OperatorRelease) -> Object:

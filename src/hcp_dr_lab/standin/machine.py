@@ -6,7 +6,6 @@ from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr_lab.standin.change import Change, Create, DeleteHosted
 from hcp_dr_lab.standin.shape import (
-    add_finalizer,
     add_owner,
     body,
     condition,
@@ -20,7 +19,7 @@ from hcp_dr_lab.standin.shape import (
 )
 from hcp_dr_lab.standin.view import View, condition_status
 
-_FINALIZER = "machine.cluster.x-k8s.io"
+FINALIZER = "machine.cluster.x-k8s.io"
 
 
 def created(resource: Resource, wanted: Object) -> Create:
@@ -31,8 +30,8 @@ def reconcile(view: View, cluster: Object, machine: Object) -> list[Change]:
     name, namespace = machine["metadata"]["name"], machine["metadata"]["namespace"]
     infrastructure = view.find(r.AWS_MACHINE, machine["spec"]["infrastructureRef"]["name"], namespace)
     if deleting(machine):
-        return _delete(view, machine, infrastructure)
-    changes = add_finalizer(r.MACHINE, machine, _FINALIZER)
+        return _delete(view, cluster, machine, infrastructure)
+    changes: list[Change] = []
     if controller_uid(machine) is None and not (machine["metadata"].get("ownerReferences") or ()):
         changes += add_owner(r.MACHINE, machine, cluster, controller=False)
     if infrastructure is not None and not deleting(infrastructure):
@@ -54,16 +53,17 @@ def node_of(view: View, machine: Object) -> Object | None:
     )
 
 
-def _delete(view: View, machine: Object, infrastructure: Object | None) -> list[Change]:
+def _delete(view: View, cluster: Object, machine: Object, infrastructure: Object | None) -> list[Change]:
+    """The Node of a deleted Cluster is left (isDeleteNodeAllowed)."""
     if infrastructure is not None:
         return delete(r.AWS_MACHINE, infrastructure, f"its Machine {machine['metadata']['name']} is being deleted")
-    node = node_of(view, machine)
+    node = None if deleting(cluster) else node_of(view, machine)
     changes: list[Change] = []
     if node is not None:
         metadata = node["metadata"]
         own, why = machine["metadata"]["namespace"], f"its Machine {machine['metadata']['name']} is being deleted"
         changes.append(DeleteHosted(own, r.NODE, None, metadata["name"], metadata["uid"], why))
-    return changes + drop_finalizer(r.MACHINE, machine, _FINALIZER)
+    return changes + drop_finalizer(r.MACHINE, machine, FINALIZER)
 
 
 def _status(view: View, machine: Object, infrastructure: Object | None) -> Object:

@@ -10,7 +10,6 @@ from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.change import Change, Create, Patch
 from hcp_dr_lab.standin.machines import DEPLOYMENT_FINALIZER, children, owned, scale_status
 from hcp_dr_lab.standin.shape import (
-    add_finalizer,
     add_owner,
     body,
     delete,
@@ -32,8 +31,7 @@ def reconcile(view: View, cluster: Object, deployment: Object) -> list[Change]:
         if sets:
             return [change for item in sets for change in delete(r.MACHINE_SET, item, why)]
         return drop_finalizer(r.MACHINE_DEPLOYMENT, deployment, DEPLOYMENT_FINALIZER)
-    changes = add_finalizer(r.MACHINE_DEPLOYMENT, deployment, DEPLOYMENT_FINALIZER)
-    changes += add_owner(r.MACHINE_DEPLOYMENT, deployment, cluster, controller=False)
+    changes = add_owner(r.MACHINE_DEPLOYMENT, deployment, cluster, controller=False)
     for orphan in children(view, r.MACHINE_SET, deployment):
         if not deleting(orphan):
             changes += add_owner(r.MACHINE_SET, orphan, deployment)

@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 from hcp_dr.kube.port import Object
+from hcp_dr.kube.resources import AWS_MACHINE
 from hcp_dr_lab.standin.shape import annotation, condition
 from hcp_dr_lab.standin.view import View
 
@@ -40,6 +41,15 @@ def machine_api_paused(cluster: Object | None, subject: Object) -> bool:
     """Cluster API and its AWS provider: the Cluster is paused, or this object has the annotation with any value."""
     whole = bool(cluster is not None and (cluster.get("spec") or {}).get("paused"))
     return whole or annotation(subject, PAUSED) is not None
+
+
+def paused_condition(view: View, cluster: Object, subject: Object) -> Object:
+    """Return the condition by which both controllers report the pause of every object (util/paused/paused.go). Only
+    Cluster API reports the generation."""
+    status, reason = ("True", "Paused") if machine_api_paused(cluster, subject) else ("False", "NotPaused")
+    if subject["kind"] == AWS_MACHINE.kind:
+        return condition(view, "Paused", status, reason)
+    return condition(view, "Paused", status, reason, observedGeneration=subject["metadata"].get("generation", 1))
 
 
 def _active(view: View, status: str, reason: str, message: str, generation: int) -> Object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hcp_dr.kube import resources as r
+from hcp_dr_lab.ground.names import CAPI_PROVIDER, CLUSTER_API
 from hcp_dr_lab.standin import (
     autoscaler,
     aws_provider,
@@ -33,9 +34,11 @@ ROLES: tuple[tuple[str, Callable[[View], list[Change]]], ...] = (
     ("hosted-cluster-config-operator", in_place_upgrader.reconcile),
     ("hosted-cluster-config-operator", monitoring_recovery.reconcile),
     ("cluster-autoscaler", autoscaler.reconcile),
-    ("cluster-api", cluster_api.reconcile),
-    ("capi-provider", aws_provider.reconcile),
+    (CLUSTER_API, cluster_api.reconcile),
+    (CAPI_PROVIDER, aws_provider.reconcile),
 )
+CONTROLLERS = frozenset({CLUSTER_API, CAPI_PROVIDER})
+"""Roles that real programs can take over."""
 RESOURCES = (
     *(r.NAMESPACE, r.SECRET, r.CONFIG_MAP, r.POD, r.SERVICE, r.SERVICE_ACCOUNT, r.PERSISTENT_VOLUME),
     *(r.PERSISTENT_VOLUME_CLAIM, r.DEPLOYMENT, r.STATEFUL_SET, r.CLUSTER_ROLE, r.CLUSTER_ROLE_BINDING, r.ROUTE),

@@ -129,11 +129,14 @@ def drop_finalizer(resource: Resource, existing: Object, finalizer: str) -> list
 
 
 def add_owner(resource: Resource, existing: Object, owner: Object, *, controller: bool = True) -> list[Change]:
-    """Add an owner, unless it is already set or the object has a controller with another UID."""
+    """Add an owner, or replace an owner of the same name with another UID, unless the object has another controller
+    (EnsureOwnerRef, SetControllerReference)."""
     present = existing["metadata"].get("ownerReferences") or []
     if any(entry["uid"] == owner["metadata"]["uid"] for entry in present):
         return []
-    if controller and controller_uid(existing) is not None:
+    same = (owner["kind"], owner["metadata"]["name"])
+    present = [entry for entry in present if (entry["kind"], entry["name"]) != same]
+    if controller and any(entry.get("controller") for entry in present):
         return []
     change = {
         "metadata": {

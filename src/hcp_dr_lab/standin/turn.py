@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hcp_dr import errors
-from hcp_dr_lab.standin.change import Change
-from hcp_dr_lab.standin.roles import ROLES
+from hcp_dr_lab.standin.change import Change, TerminateInstance
+from hcp_dr_lab.standin.roles import CONTROLLERS, ROLES
 from hcp_dr_lab.standin.view import View
 
 
@@ -19,12 +19,15 @@ def play(
     """Run a round; return whether a change was made, and whether a change failed.
 
     A failed change ends the round of its role, because later changes may depend on it; the next round decides again.
+    Nothing depends on a termination.
     `refusals` are exceptions that `perform` may raise besides the errors of the product's ports.
     """
     acted = failed = False
     refused: tuple[type[Exception], ...] = (errors.HcpDrError, *refusals)
     seen = view()
     for role, decide in ROLES:
+        if role in CONTROLLERS and seen.controllers is not None:
+            continue
         changes = decide(seen)
         for change in changes:
             try:
@@ -38,7 +41,8 @@ def play(
             except refused as error:
                 tell(f"{role}: {change}: FAILED: {error}")
                 failed = True
-                break
+                if not isinstance(change, TerminateInstance):
+                    break
             else:
                 tell(f"{role}: {change}")
                 acted = True

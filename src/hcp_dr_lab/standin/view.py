@@ -133,6 +133,7 @@ class View:
     hosted_nodes: Mapping[str, Sequence[Object]] = field(default_factory=dict)  # by control plane namespace
     monitoring: Mapping[str, Monitoring] = field(default_factory=dict)  # likewise; only for requested recoveries
     pace: Pace = FAST  # the host's pace; see `paced`
+    controllers: Mapping[str, str] | None = None  # environment of the real controllers' pods; None: they are played
     load_balancer_domain: str = ""  # parent domain of load balancers' names; if empty, another component names them
     documents: Mapping[str, str] | None = None  # of the OIDC bucket, by key
     security_groups: Mapping[str, SecurityGroup] | None = None  # by id

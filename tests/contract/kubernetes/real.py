@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,8 +100,8 @@ def programs() -> dict[str, Path]:
 
 
 @contextmanager
-def running(root: Path) -> Iterator[ControlPlane]:
-    """Up for the time of the block; its files are below `root`."""
+def running(root: Path, *, without: Sequence[str] = ()) -> Iterator[ControlPlane]:
+    """Up for the time of the block, without these controllers; its files are below `root`."""
     binaries.link(programs(), root / "bin")
     (root / "log").mkdir()
     with ExitStack() as stack:
@@ -113,7 +113,8 @@ def running(root: Path) -> Iterator[ControlPlane]:
         _start(stack, layout, replace(api_server, command=(*api_server.command, *_ON_LOOPBACK)))
         with closing(connect(layout.inside_kubeconfig(cluster), "real")) as client:
             install(client)
-        _start(stack, layout, controllers)
+        chosen = ",".join(["*", *(f"-{name}" for name in without)])
+        _start(stack, layout, replace(controllers, command=(*controllers.command, f"--controllers={chosen}")))
         yield ControlPlane(layout, cluster)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hcp_dr_lab.ground import delays, layout
-from hcp_dr_lab.ground.layout import Layout, RegionOptions
+from hcp_dr_lab.ground.layout import Controllers, Layout, RegionOptions
 from hcp_dr_lab.standin import pace
 
 
@@ -21,8 +21,9 @@ def test_no_delay_is_named_twice() -> None:
     assert not set(delays.NAMES) & set(pace.NAMES)
 
 
-def test_a_region_remembers_its_delays(tmp_path: Path) -> None:
-    made = Layout("x", 3, tmp_path, RegionOptions(realistic=True, changed=(("new_backend", 7.0),)))
+def test_a_region_remembers_its_options(tmp_path: Path) -> None:
+    options = RegionOptions(realistic=True, changed=(("new_backend", 7.0),), controllers=Controllers.REAL)
+    made = Layout("x", 3, tmp_path, options)
     layout.save(made)
     assert layout.load(tmp_path) == made
-    assert made.options.words == ("realistic delays", "new_backend 7 s")
+    assert made.options.words == ("realistic delays", "new_backend 7 s", "real Cluster API and AWS provider")

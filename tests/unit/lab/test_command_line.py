@@ -60,6 +60,7 @@ BAD = pytest.mark.parametrize(
         (("--etcd-ballast", "500MB"), "is not a size"),
         (("--delay", "new_backend=soon"), "is not NAME=SECONDS"),
         (("--delay", "patience=5"), "is not NAME=SECONDS"),
+        (("--controllers", "real", "--release", "5.0"), "needs releases that store Cluster API as v1beta2"),
     ],
 )
 
@@ -70,6 +71,10 @@ def test_bad_options_are_a_paragraph_and_start_nothing(
     lab: Callable[..., Ended], tmp_path: Path, command: str, words: tuple[str, ...], said: str
 ) -> None:
     assert_refused(lab(command, *words), said, tmp_path)
+
+
+def test_the_tabletop_has_no_real_controllers(lab: Callable[..., Ended], tmp_path: Path) -> None:
+    assert_refused(lab("drill", "--tabletop", "--controllers", "real"), "needs the region", tmp_path)
 
 
 @pytest.mark.parametrize("command", ["up", "drill"])

@@ -7,7 +7,7 @@ import pytest
 
 from hcp_dr_lab.ground.errors import BuildFailed
 from hcp_dr_lab.tools import binaries, go
-from hcp_dr_lab.tools.binaries import PROGRAMS, Program
+from hcp_dr_lab.tools.binaries import CONTROLLERS, PROGRAMS, Program, Trimmed
 
 TOOL = Program("tool", "module", "./cmd/tool", "tool", ("--version",), r"tool v1\.2\.")
 
@@ -106,11 +106,45 @@ class TestBuild:
         assert list(target.parent.iterdir()) == []
         assert modules.exists()
 
+    def test_a_trimmed_module_is_built_from_a_copy_without_the_files(
+        self, modules: Path, tmp_path: Path, say: Callable[[str], None]
+    ) -> None:
+        source = tmp_path / "source"
+        for name in ("one.go", "two.go", "docs/page.md"):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_text("", "utf-8")
+        compiler = script(
+            tmp_path / "go",
+            f"""if [ "$1" = mod ]; then echo downloading >&2; echo '{{"Dir": "{source}"}}'; exit; fi
+            while [ "$1" != -o ]; do case $1 in -modfile=*) file=${{1#-modfile=}};; esac; shift; done
+            cat "$file" > "$2"; (cd "$(dirname "$file")"/module && find . -type f | sort) >> "$2"
+            """,
+        )
+        program = Program("tool", "module", ".", "tool", trimmed=Trimmed("m.example/x", frozenset({"two.go", "docs"})))
+        target = binaries.cached(program, tmp_path / "cache", "go1.26.8")
+        binaries.build([program], {"tool": target}, compiler, say)
+        lines = target.read_text("utf-8").splitlines()
+        assert lines[0] == "module m"
+        assert [line for line in lines if line.startswith("replace m.example/x => ")]
+        assert lines[-1] == "./one.go"
+        assert modules.exists()
+
+    def test_a_module_that_cannot_be_fetched_is_the_reason(
+        self, modules: Path, tmp_path: Path, say: Callable[[str], None]
+    ) -> None:
+        compiler = script(tmp_path / "go", "echo no route to the proxy; exit 1")
+        program = Program("tool", "module", ".", "tool", trimmed=Trimmed("m.example/x", frozenset()))
+        target = binaries.cached(program, tmp_path / "cache", "go1.26.8")
+        with pytest.raises(BuildFailed, match="no route to the proxy"):
+            binaries.build([program], {"tool": target}, compiler, say)
+        assert modules.exists()
+
 
 class TestPrograms:
     def test_each_module_is_here_and_each_name_is_used_once(self) -> None:
-        assert all((binaries.MODULES / program.module / "go.mod").exists() for program in PROGRAMS)
-        assert len({program.name for program in PROGRAMS}) == len(PROGRAMS)
+        programs = (*PROGRAMS, *CONTROLLERS)
+        assert all((binaries.MODULES / program.module / "go.mod").exists() for program in programs)
+        assert len({program.name for program in programs}) == len(programs)
 
     def test_both_lines_of_etcd_are_told_apart(self) -> None:
         answers = {"3.5": "etcd Version: 3.5.35", "3.6": "etcd Version: 3.6.16"}

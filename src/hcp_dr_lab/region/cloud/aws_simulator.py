@@ -23,6 +23,7 @@ os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 from moto.ec2.exceptions import OperationNotPermitted4
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import InstanceBackend
+from moto.iam.models import IAMBackend
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -263,7 +264,16 @@ def follow_the_rules(zones: Zones) -> None:
                 raise OperationNotPermitted4(instance.id)
         return terminate(backend, instance_ids)
 
+    known = IAMBackend.get_instance_profile
+
+    def any_profile(backend: IAMBackend, profile_name: str) -> Any:
+        """IAM is not simulated: every instance profile of a worker exists."""
+        if profile_name not in {each.name for each in backend.instance_profiles.values()}:
+            backend.create_instance_profile(profile_name, "/", [])
+        return known(backend, profile_name)
+
     for owner, name, method in (
+        (IAMBackend, "get_instance_profile", any_profile),
         (Route53Backend, "change_resource_record_sets", change),
         (Route53, "list_resource_record_sets", page),
         (Route53Backend, "create_hosted_zone", then_write(Route53Backend.create_hosted_zone)),

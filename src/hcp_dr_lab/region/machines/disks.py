@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hcp_dr_lab.ground.errors import LabError
-from hcp_dr_lab.ground.layout import Layout
+from hcp_dr_lab.ground.layout import Controllers, Layout
 from hcp_dr_lab.ground.pki import CertificateAuthority, KeyPair
 from hcp_dr_lab.region.machines import images, rootfs
 from hcp_dr_lab.region.machines.images import Image
@@ -45,7 +45,8 @@ def provide(layout: Layout, cache: Path, say: Say) -> None:
             "worker": rootfs.worker_images(programs),
         }
         for name, contents in wanted.items():
-            clone(_make_disk(cache / "disks", name, contents, programs, say), layout.disk(name))
+            kept = f"real-{name}" if layout.options.controllers is Controllers.REAL and name == "management" else name
+            clone(_make_disk(cache / "disks", kept, contents, programs, say), layout.disk(name))
 
 
 def clone(disk: Path, target: Path) -> None:

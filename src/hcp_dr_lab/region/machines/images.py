@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = "docker.io/hcp-dr-lab"
+from hcp_dr_lab.ground.names import REPOSITORY
+
 _LINKS = {"bin": "usr/bin", "sbin": "usr/bin", "usr/sbin": "bin"}
 _FOLDERS = {"etc": 0o755, "run": 0o755, "tmp": 0o1777, "usr/bin": 0o755, "var": 0o755}
 

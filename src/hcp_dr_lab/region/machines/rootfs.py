@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hcp_dr_lab.ground import payload
-from hcp_dr_lab.region.machines.images import REPOSITORY, Image, Layer, closure, program
+from hcp_dr_lab.ground.names import CAPI_PROVIDER, CLUSTER_API, REPOSITORY
+from hcp_dr_lab.region.machines.images import Image, Layer, closure, program
 
 _SHELL = ("bash", "curl", "grep", "sed", "find", "gzip", "tar")
 _COREUTILS = (
@@ -19,6 +20,7 @@ _ACCOUNTS = {
     "etc/group": "root:x:0:\nnogroup:x:65534:\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
+_CONTROLLERS = (CLUSTER_API, CAPI_PROVIDER)
 _CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _PUBLIC_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 _AUTHORITIES_IN_IMAGE = "etc/ssl/certs/ca-certificates.crt"
@@ -28,10 +30,12 @@ def management_images(programs: Path, authority: str) -> tuple[Image, ...]:
     """Images of control planes, operators, external-dns, and of an idle program for Deployments without a function.
 
     `programs` is the folder of the region's programs, `authority` the certificate authority of the region's services.
+    Cluster API and its AWS provider have images if they are among the programs.
     """
     shell, trust = _shell(), _trust(authority)
     kubernetes = _programs(programs, {name: name for name in _CONTROL_PLANE})
     idle = ("/usr/bin/sleep", "infinity")
+    controllers = [name for name in _CONTROLLERS if (programs / name).exists()]
     operators = payload.binaries().items()
     return (
         _pause(),
@@ -40,6 +44,7 @@ def management_images(programs: Path, authority: str) -> tuple[Image, ...]:
         Image("control-plane-etcd36", (shell, kubernetes, _etcd(programs, "3.6"), trust), idle),
         *(Image(_name(image), (shell, trust, Layer(texts={payload.BINARY: text})), idle) for image, text in operators),
         Image("external-dns", (shell, _programs(programs, {"external-dns": "external-dns"}), trust), idle),
+        *(Image(name, (shell, _programs(programs, {name: name}), trust), idle) for name in controllers),
     )
 
 

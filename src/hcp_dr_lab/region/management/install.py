@@ -15,7 +15,7 @@ from hcp_dr.kube import resources
 from hcp_dr.kube.client import connect
 from hcp_dr.kube.port import Kubernetes, Object, Resource
 from hcp_dr_lab.ground import layout as region_layout
-from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Layout, ManagementCluster
+from hcp_dr_lab.ground.layout import MANAGEMENT_CLUSTERS, Controllers, Layout, ManagementCluster
 from hcp_dr_lab.ground.part import Part
 from hcp_dr_lab.ground.releases import RELEASES
 from hcp_dr_lab.region.management import external_dns
@@ -67,6 +67,8 @@ def main() -> None:
     management = MANAGEMENT_CLUSTERS[int(sys.argv[2]) - 1]
     cluster = connect(layout.inside_kubeconfig(management), management.name)
     release = RELEASES[layout.options.releases[management.number - 1]]
+    if layout.options.controllers is Controllers.REAL:
+        apply(cluster, standin.watched())
     standin.install(cluster, layout.options.crds, webhook_server.address(layout, management), release)
     apply(cluster, external_dns.objects(layout, management))
 

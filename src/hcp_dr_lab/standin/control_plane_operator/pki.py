@@ -93,6 +93,8 @@ def reconcile(view: View, plane: Object) -> list[Change]:
         )
     for leaf in subjects.leaves(plane):
         changes += _leaf(ring, leaf)
+    for leaf in subjects.for_controllers(plane) if view.controllers is not None else ():
+        changes += _leaf(ring, leaf)
     return changes + list(_others(ring))
 
 
@@ -101,7 +103,7 @@ def _leaf(ring: Keyring, leaf: Leaf) -> list[Change]:
     authority = ring.authorities[leaf.authority]
     mark = hashlib.sha256(authority.certificate + repr(leaf.subject).encode()).hexdigest()[:16]
     present = ring.view.find(r.SECRET, leaf.secret, ring.namespace)
-    files = ("kubeconfig",) if leaf.server else (leaf.certificate_file, leaf.key_file)
+    files = (leaf.kubeconfig,) if leaf.server else (leaf.certificate_file, leaf.key_file)
     if (
         present is not None
         and annotation(present, ISSUER_HASH) == mark
@@ -112,10 +114,10 @@ def _leaf(ring: Keyring, leaf: Leaf) -> list[Change]:
         pair = ring.view.keys.leaf(authority, leaf.subject)
         if leaf.server:
             text = kubeconfigs.render(leaf.server, ring.authorities["root-ca"].certificate, pair)
-            data = {"kubeconfig": encoded(text.encode())}
+            data = {leaf.kubeconfig: encoded(text.encode())}
         else:
             data = _data(pair, leaf.certificate_file, leaf.key_file)
-    return _secret(ring.view, ring.plane, leaf.secret, data, {ISSUER_HASH: mark})
+    return _secret(ring.view, ring.plane, leaf.secret, data, {ISSUER_HASH: mark}, leaf.labels)
 
 
 def _others(ring: Keyring) -> Iterator[Change]:
@@ -132,13 +134,24 @@ def _others(ring: Keyring) -> Iterator[Change]:
     yield from _secret(view, plane, "ignition-server-ca-cert", _data(pair, "tls.crt", "tls.key"))
 
 
-def _secret(
-    view: View, plane: Object, name: str, data: Mapping[str, str], annotations: Mapping[str, str] | None = None
+def _secret(  # noqa: PLR0917 - what a Secret has
+    view: View,
+    plane: Object,
+    name: str,
+    data: Mapping[str, str],
+    annotations: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> list[Change]:
-    namespace = plane["metadata"]["namespace"]
-    return ensure(
-        view, r.SECRET, body(r.SECRET, name, namespace, annotations=annotations, owner=plane, data=dict(data))
+    wanted = body(
+        r.SECRET,
+        name,
+        plane["metadata"]["namespace"],
+        labels=labels,
+        annotations=annotations,
+        owner=plane,
+        data=dict(data),
     )
+    return ensure(view, r.SECRET, wanted)
 
 
 def _existing_pair(secret: Object | None, certificate_file: str, key_file: str) -> Pair | None:

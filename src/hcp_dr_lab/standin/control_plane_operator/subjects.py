@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from hcp_dr.kube.port import Object
 from hcp_dr_lab.ground import names
 from hcp_dr_lab.standin.control_plane_operator.etcd_shape import member_count
+from hcp_dr_lab.standin.controllers import WEBHOOK_CERTIFICATE
 from hcp_dr_lab.standin.view import Subject
 
 SERVICE_ADDRESS = "172.31.0.1"  # the first address of the hosted cluster's service network
@@ -16,7 +17,8 @@ _LOOPBACK = ("127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A leaf certificate and its Secret; with `server` the certificate is embedded in a kubeconfig."""
+    """A leaf certificate and its Secret; with `server` the certificate is embedded in a kubeconfig, the file
+    `kubeconfig`."""
 
     secret: str
     authority: str
@@ -24,6 +26,8 @@ class Leaf:
     certificate_file: str = "tls.crt"
     key_file: str = "tls.key"
     server: str = ""
+    kubeconfig: str = "kubeconfig"
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def leaves(plane: Object) -> Iterator[Leaf]:
@@ -54,6 +58,21 @@ def leaves(plane: Object) -> Iterator[Leaf]:
     for component in ("kube-controller-manager", "kube-scheduler"):
         subject = Subject(f"system:{component}")
         yield Leaf(f"{component}-kubeconfig", "kube-control-plane-signer", subject, server=service)
+
+
+def for_controllers(plane: Object) -> Iterator[Leaf]:
+    """For Cluster API and its AWS provider: their webhooks, and the hosted API."""
+    infra_id = plane["spec"]["infraID"]
+    names_of_webhooks = ("webhooks", f"webhooks.{plane['metadata']['namespace']}.svc")
+    yield Leaf(WEBHOOK_CERTIFICATE, "root-ca", Subject("webhooks", names=names_of_webhooks, client=False))
+    yield Leaf(
+        f"{infra_id}-kubeconfig",
+        "system-admin-signer",
+        _admin("system:admin"),
+        server=f"https://kube-apiserver:{names.API_PORT}",
+        kubeconfig="value",
+        labels={names.CLUSTER_NAME: infra_id},
+    )
 
 
 def _etcd(plane: Object, namespace: str) -> Iterator[Leaf]:

@@ -11,6 +11,7 @@ from typing import Any
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object
 from hcp_dr_lab.ground import names, payload
+from hcp_dr_lab.standin import controllers
 from hcp_dr_lab.standin.change import Change, Patch
 from hcp_dr_lab.standin.hypershift_operator import documents, inputs, permissions, status
 from hcp_dr_lab.standin.pause import is_paused, reconciliation_active
@@ -83,10 +84,17 @@ def _build(view: View, hosted: Object) -> list[Change]:
         changes += set_status(r.AWS_CLUSTER, aws_cluster, {"ready": True})
     if view.find(r.CLUSTER, hosted["spec"]["infraID"], namespace) is not None:
         for name in (names.CLUSTER_API, names.CAPI_PROVIDER):
-            wanted = deployment(name, namespace)
+            wanted = _controller(view, name, namespace)
             wanted["metadata"]["finalizers"] = [names.COMPONENT_FINALIZER]
             changes += ensure(view, r.DEPLOYMENT, wanted)
     return changes + documents.upload(view, hosted, plane)
+
+
+def _controller(view: View, name: str, namespace: str) -> Object:
+    """An idle pod, if the controller is played."""
+    if view.controllers is None:
+        return deployment(name, namespace)
+    return controllers.workload(name, namespace, view.controllers)
 
 
 def _namespace(namespace: str) -> Object:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from hcp_dr.kube import resources as r
 from hcp_dr.kube.port import Object, Resource
 from hcp_dr_lab.ground import names
+from hcp_dr_lab.standin import controllers
 from hcp_dr_lab.standin.change import Change, Patch
 from hcp_dr_lab.standin.shape import annotation, body, delete, ensure, label
 from hcp_dr_lab.standin.view import View
@@ -26,6 +27,10 @@ def reconcile(view: View, hosted: Object, namespace: str) -> list[Change]:
     changes: list[Change] = []
     for resource, wanted in (*_cluster_wide(hosted, namespace), *_beside_the_router(view, namespace)):
         changes += ensure(view, resource, wanted)
+    if view.controllers is not None:
+        for name in (names.CLUSTER_API, names.CAPI_PROVIDER):
+            for resource, wanted in controllers.account(name, namespace, hosted):
+                changes += ensure(view, resource, wanted)
     if view.find(r.NAMESPACE, DASHBOARDS) is not None:
         changes += ensure(view, r.CONFIG_MAP, _dashboard(hosted))
     return changes + _take_nodes(view, hosted, namespace)
@@ -58,22 +63,24 @@ def _cluster_wide(hosted: Object, namespace: str) -> list[tuple[Resource, Object
     }
     own = f"{names.CONTROL_PLANE_OPERATOR}-{namespace}"
     rules = [{"apiGroups": ["config.openshift.io"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]
-    machine_rules = [{"apiGroups": [r.MACHINE.group, r.AWS_MACHINE.group], "resources": ["*"], "verbs": ["*"]}]
+    kinds = {"apiGroups": [r.CUSTOM_RESOURCE_DEFINITION.group], "resources": [r.CUSTOM_RESOURCE_DEFINITION.plural]}
+    kind_rules = [{**kinds, "verbs": ["get", "list", "watch"]}]
 
-    def binding(name: str, role: str, account: str, marks: dict[str, str]) -> Object:
+    def binding(name: str, role: str, marks: dict[str, str], *accounts: str) -> Object:
         return body(
             r.CLUSTER_ROLE_BINDING,
             name,
             labels=marks,
             roleRef=_role_reference("ClusterRole", role),
-            subjects=[_account(account, namespace)],
+            subjects=[_account(account, namespace) for account in accounts],
         )
 
+    machinery = (names.CLUSTER_API, names.CAPI_PROVIDER)
     return [
         (r.CLUSTER_ROLE, body(r.CLUSTER_ROLE, own, labels=labels, rules=rules)),
-        (r.CLUSTER_ROLE_BINDING, binding(own, own, names.CONTROL_PLANE_OPERATOR, labels)),
-        (r.CLUSTER_ROLE, body(r.CLUSTER_ROLE, _SHARED_ROLE, rules=machine_rules)),
-        (r.CLUSTER_ROLE_BINDING, binding(f"{_SHARED_ROLE}-{namespace}", _SHARED_ROLE, names.CLUSTER_API, {})),
+        (r.CLUSTER_ROLE_BINDING, binding(own, own, labels, names.CONTROL_PLANE_OPERATOR)),
+        (r.CLUSTER_ROLE, body(r.CLUSTER_ROLE, _SHARED_ROLE, rules=kind_rules)),
+        (r.CLUSTER_ROLE_BINDING, binding(f"{_SHARED_ROLE}-{namespace}", _SHARED_ROLE, {}, *machinery)),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 
@@ -101,8 +102,18 @@ def test_a_machine_whose_owner_goes_stale_under_its_controllers_is_ended() -> No
     assert len(world.instances) == 2
 
 
-def test_a_machine_without_provider_id_gets_another_instance() -> None:
+def test_a_machine_without_provider_id_finds_its_instance_by_name() -> None:
     source = standing()
+    before = dict(source.instances)
+    world = moved(source, without_provider_id=True)
+    world.settle()
+    assert world.instances == before
+
+
+def test_a_machine_without_provider_id_gets_another_instance_if_the_name_is_another() -> None:
+    source = standing()
+    for key, instance in source.instances.items():
+        source.instances[key] = replace(instance, tags={**instance.tags, "Name": "renamed"})
     world = moved(source, without_provider_id=True)
     world.settle()
     assert len(world.instances) == 4

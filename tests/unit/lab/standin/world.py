@@ -30,7 +30,7 @@ from hcp_dr_lab.standin.fabric import Fabric
 from hcp_dr_lab.standin.hypershift_operator.permissions import DASHBOARDS, ROUTER_NAMESPACES
 from hcp_dr_lab.standin.install import operator
 from hcp_dr_lab.standin.pace import Pace
-from hcp_dr_lab.standin.roles import ROLES
+from hcp_dr_lab.standin.roles import CONTROLLERS, ROLES
 from hcp_dr_lab.standin.view import CloudInstance, Key, Monitoring, Pair, Subject, View
 
 NAMES = HostedClusterNames("shop")
@@ -75,6 +75,7 @@ class World:
     def __init__(self, instances: dict[str, CloudInstance] | None = None, fabric: Fabric | None = None) -> None:
         self.fabric = fabric or Fabric()
         self.pace = AT_ONCE
+        self.controllers: Mapping[str, str] | None = None
         self.objects: dict[Resource, dict[Key, Object]] = {}
         self.instances: dict[str, CloudInstance] = {} if instances is None else instances
         self.groups_of: dict[str, tuple[str, ...]] = {}
@@ -100,6 +101,7 @@ class World:
             hosted_nodes=self.hosted_nodes,
             monitoring=self.monitoring,
             pace=self.pace,
+            controllers=self.controllers,
             load_balancer_domain="elb.example",
             **self.fabric.parts(),
         )
@@ -154,7 +156,8 @@ class World:
     def play_once(self) -> list[Change]:
         """Run all roles once; return the requested changes."""
         self._play_kubernetes()
-        return [change for _, role in ROLES for change in self._perform(role(self.view()))]
+        roles = [decide for role, decide in ROLES if role not in CONTROLLERS or self.controllers is None]
+        return [change for role in roles for change in self._perform(role(self.view()))]
 
     def _perform(self, changes: list[Change]) -> list[Change]:
         """Return the performed changes, without changes that EC2 refused, which are requested repeatedly."""

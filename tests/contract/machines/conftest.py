@@ -1,0 +1,38 @@
+"""Each test runs on both sides. The real one is skipped unless it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from hcp_dr_lab.standin.install import install
+from hcp_dr_lab.tabletop.kubernetes import ApiServer, Client, Store
+from tests.contract.conftest import SIDES
+from tests.contract.machines import real, sides
+
+
+@pytest.fixture(scope="session")
+def controllers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[real.Controllers]:
+    with real.controllers(tmp_path_factory.mktemp("controllers")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def prepared() -> Store:
+    """With the rehearsal's kinds installed, as the real control plane has them."""
+    server = ApiServer(Store())
+    install(Client(lambda: server, "contract", "https://memory"))
+    return server.store
+
+
+@pytest.fixture(params=SIDES)
+def side(request: pytest.FixtureRequest, prepared: Store) -> Iterator[sides.Side]:
+    if request.param == "memory":
+        yield sides.Memory(prepared)
+        return
+    found = sides.Real(request.getfixturevalue("controllers"))
+    try:
+        yield found
+    finally:
+        found.close()
