@@ -18,7 +18,6 @@ from hcp_dr.objects.selector import matches
 from hcp_dr.upstream import HOSTNAME_ANNOTATION
 
 _NEEDED_TYPES = ("A", "CNAME")
-_SOURCES = {"Route": "openshift-route", "Service": "service"}
 
 
 def against_deletion(found: ExternalDns) -> tuple[str, ...]:
@@ -109,8 +108,9 @@ def _overlooks(found: ExternalDns, item: Object) -> str | None:
     kind = item["kind"]
     sources, types = found.values("source"), found.values("service-type-filter")
     namespace = found.value("namespace")
-    if sources and _SOURCES[kind] not in sources:
-        return f"source {_SOURCES[kind]} is not set"
+    source = "openshift-route" if kind == ROUTE.kind else "service"
+    if sources and source not in sources:
+        return f"source {source} is not set"
     if namespace and namespace != namespace_of(item):
         return f"namespace is {namespace}"
     for flag, words in (("label-filter", labels_of(item)), ("annotation-filter", annotations_of(item))):

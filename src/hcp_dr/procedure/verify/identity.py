@@ -23,10 +23,11 @@ from hcp_dr.hypershift.etcd.members import Member
 from hcp_dr.hypershift.etcd.restorable import PART_RESTORED
 from hcp_dr.hypershift.identity import proving_nonce, read_identity
 from hcp_dr.hypershift.source_loss import is_lost
-from hcp_dr.hypershift.state import BREACHES, FENCE, IDENTITY, MANUAL_BACKUP, NONCE, ONLINE, HostedIdentity
+from hcp_dr.hypershift.state import BREACHES, IDENTITY, MANUAL_BACKUP, NONCE, HostedIdentity
 from hcp_dr.hypershift.steps import POINT_OF_NO_RETURN
 from hcp_dr.kube.resources import POD
 from hcp_dr.model import Case, Ports
+from hcp_dr.objects.archive import read_manifest
 from hcp_dr.objects.reading import some
 
 _REVISION = "snapshot_revision"
@@ -44,7 +45,7 @@ class Facts:
     now: HostedIdentity
     members_wanted: int  # replicas of the destination's StatefulSet
     members: tuple[Member, ...]
-    revision_before: int = 0  # of etcd, no later than the snapshot; 0 if unknown
+    snapshot_revision: int = 0  # of etcd in the snapshot; 0 if unknown
     strict: bool = True  # no client can have changed the content since the identity was remembered
 
 
@@ -60,14 +61,15 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
         now=read_identity(ports.hosted, before.samples if before else {}),
         members_wanted=etcd_members.replicas(ports.destination, case),
         members=etcd_members.members(ports.destination, case),
-        revision_before=_read_revision(memory),
+        snapshot_revision=_read_revision(ports),
         strict=STEP.name not in memory.done and not served and not by_hand and not is_lost(memory),
     )
 
 
-def _read_revision(memory: RunState) -> int:
-    moment = memory.get(ONLINE) or memory.get(FENCE)
-    return moment.revision or 0 if moment else 0
+def _read_revision(ports: Ports) -> int:
+    """Of the snapshot itself: the source's etcd may serve again after the point of no return, and is fenced anew."""
+    manifest = read_manifest(ports.archive)
+    return manifest.snapshot.revision if manifest and manifest.snapshot else 0
 
 
 def _find_lost(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
@@ -151,8 +153,8 @@ def _check_members(facts: Facts) -> Check:
 def _check_revision(facts: Facts) -> Check:
     """A restore of the whole snapshot continues from its revision, or from a higher one."""
     now = min((member.revision for member in facts.members), default=0)
-    seen = f"etcd is at revision {now}, and was at {facts.revision_before or 'an unknown revision'} before the snapshot"
-    lower = now < facts.revision_before
+    seen = f"etcd is at revision {now}, and the snapshot at {facts.snapshot_revision or 'an unknown revision'}"
+    lower = now < facts.snapshot_revision
     return bad_if(lower, _REVISION, seen, "part of the snapshot is missing", PART_RESTORED)
 
 
