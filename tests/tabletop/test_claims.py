@@ -31,7 +31,8 @@ def pause_lifted(here: Scene) -> None:
 def another_content(here: Scene) -> None:
     """Behind the API's name, wherever it is served."""
     try:
-        here.world.hosted_client().delete(r.CONFIG_MAP, "hcp-dr-relocation", "default")
+        other = {"data": {"nonce": "of-another-cluster"}}
+        here.world.hosted_client().patch(r.CONFIG_MAP, "hcp-dr-relocation", "default", other)
     except HcpDrError:
         here.world.sides[0].client()
 
