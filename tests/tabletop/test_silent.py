@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from hcp_dr.engine.wait import FIRST_ANSWER_TIMEOUT
 from hcp_dr.errors import AwsUnreachable, ClusterUnreachable, Unauthorized
 from hcp_dr_lab.tabletop.gate import Request
 from tests.tabletop.scene import Scene, scene
 from tests.tabletop.terminal import Terminal
+from tests.tabletop.test_dangers import stopped
 
 SERVICES = {"bucket": "S3", "zone": "Route53", "instances": "EC2", "identity": "STS"}
 CLUSTERS = ("source", "destination", "hosted")
@@ -158,3 +160,11 @@ def test_contradicting_settings_are_one_check_among_all(terminal: Terminal) -> N
     assert code == 3
     assert "NODEPOOLS is of-another" in checks["settings"]["seen"]
     assert len(checks) > 60
+
+
+def test_a_resume_gives_up_soon_although_an_earlier_proof_is_read_again() -> None:
+    here = stopped("backup.snapshot_etcd")
+    silence(here, "bucket")
+    began = here.world.clock.now()
+    assert isinstance(here.operator.resume().error, AwsUnreachable)
+    assert here.world.clock.now() - began < 2 * FIRST_ANSWER_TIMEOUT

@@ -177,7 +177,7 @@ class Run:
             except HcpDrError as error:
                 self._wait_or_raise(step, error, attempt)
                 continue
-            self.answered = True
+            self.answered |= step.name not in self.journal.memory.done  # a proof that is read again may ask nothing
             decision = step.plan(facts)
             match decision:
                 case Done():
