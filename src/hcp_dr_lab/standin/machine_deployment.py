@@ -98,21 +98,30 @@ def _new_set(view: View, deployment: Object, sets: list[Object]) -> Create:
 
 
 def _roll(deployment: Object, present: Object, older: list[Object]) -> list[Change]:
-    """Scale the current set up and older sets down, within surge and unavailability."""
+    """Scale the current set up and older sets down, within surge and unavailability. Machines of older sets that never
+    became available go first, or they would stop the rollout (cleanupUnhealthyReplicas)."""
     wanted = deployment["spec"].get("replicas", 1)
     limits = ((deployment["spec"].get("rollout") or {}).get("strategy") or {}).get("rollingUpdate") or {}
     surge, unavailable = limits.get("maxSurge", 1), limits.get("maxUnavailable", 0)
     others = sum(item["spec"].get("replicas", 0) for item in older)
     room = max(wanted + surge - others, 0) if others else wanted
     changes = _scale(present, min(wanted, max(room, present["spec"].get("replicas", 0))))
-    serving = sum((item.get("status") or {}).get("availableReplicas", 0) for item in (present, *older))
+    serving = sum(_available(item) for item in (present, *older))
     spare = max(serving - (wanted - unavailable), 0)
+    starting = max(present["spec"].get("replicas", 0) - _available(present), 0)
+    useless = max(others + present["spec"].get("replicas", 0) - (wanted - unavailable) - starting, 0)
     for item in older:
         replicas = item["spec"].get("replicas", 0)
-        down = min(replicas, spare)
-        spare -= down
+        unhealthy = min(max(replicas - _available(item), 0), useless)
+        down = min(replicas, unhealthy + spare)
+        useless -= unhealthy
+        spare -= down - unhealthy
         changes += _scale(item, replicas - down)
     return changes
+
+
+def _available(machine_set: Object) -> int:
+    return int((machine_set.get("status") or {}).get("availableReplicas", 0))
 
 
 def _scale(machine_set: Object, replicas: int) -> list[Change]:

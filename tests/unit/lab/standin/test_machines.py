@@ -203,3 +203,19 @@ def test_machines_paused_one_by_one_stay_as_they_are() -> None:
 
 def stop(world: World, name: str, namespace: str = PLANE) -> None:
     world.patch(r.DEPLOYMENT, name, namespace, {"spec": {"replicas": 0}})
+
+
+def test_a_machine_that_waits_for_its_user_data_for_ever_does_not_stop_the_next_rollout() -> None:
+    world = standing()
+    before = set(world.instances)
+    [deployment] = world.all(r.MACHINE_DEPLOYMENT)
+    template = copy.deepcopy(deployment["spec"]["template"])
+    stop(world, names.OPERATOR, names.OPERATOR_NAMESPACE)
+    missing = {**template, "spec": {**template["spec"], "bootstrap": {"dataSecretName": "nobody-makes-it"}}}
+    for wanted in (missing, template):
+        world.patch(r.MACHINE_DEPLOYMENT, deployment["metadata"]["name"], PLANE, {"spec": {"template": wanted}})
+        for _ in range(6):
+            world.settle()
+            world.join_nodes()
+    assert len(world.all(r.MACHINE)) == 2
+    assert set(world.instances) == before
