@@ -67,7 +67,7 @@ def observe(ports: Ports, case: Case, memory: RunState) -> Facts:
 
 
 def _read_revision(ports: Ports) -> int:
-    """Of the snapshot itself: the source's etcd may serve again after the point of no return, and is fenced anew."""
+    """Of the snapshot itself: the source's etcd may serve again after the point of no return, and is fenced again."""
     manifest = read_manifest(ports.archive)
     return manifest.snapshot.revision if manifest and manifest.snapshot else 0
 
