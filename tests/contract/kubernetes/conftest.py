@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hcp_dr_lab.standin.install import install
-from hcp_dr_lab.tabletop.kubernetes import ApiServer, Client, Store
+from hcp_dr_lab.tabletop.kubernetes import Store
 from tests.contract.conftest import SIDES
 from tests.contract.kubernetes import real, sides
 
@@ -16,14 +15,6 @@ from tests.contract.kubernetes import real, sides
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[real.ControlPlane]:
     with real.running(tmp_path_factory.mktemp("control-plane")) as found:
         yield found
-
-
-@pytest.fixture(scope="session")
-def prepared() -> Store:
-    """With the rehearsal's kinds installed, as the real control plane has them."""
-    server = ApiServer(Store())
-    install(Client(lambda: server, "contract", "https://memory"))
-    return server.store
 
 
 @pytest.fixture(params=SIDES)

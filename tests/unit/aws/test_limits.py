@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
 
@@ -14,41 +11,18 @@ from hcp_dr import limits
 from hcp_dr.aws.client import AwsSettings, connect
 from hcp_dr.aws.port import Bucket
 from hcp_dr.errors import AwsError
+from tests.unit.endless_server import Give, answering, slowly
 
-Give = Callable[[bytes], None]
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @contextmanager
 def sending(send: Callable[[Give], None]) -> Iterator[Bucket]:
-    """A bucket whose server sends what `send` gives to its argument, until the client is gone."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                with connection, suppress(OSError):
-                    connection.recv(65536)
-                    send(connection.sendall)
-
-    threading.Thread(target=serve, daemon=True).start()
-    endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    settings = AwsSettings("bucket", "Z1", "us-east-1", keys=("AKIA", "secret", None), endpoints={"s3": endpoint})
-    try:
+    """A bucket of such a server."""
+    with answering(send) as port:
+        endpoint = f"http://127.0.0.1:{port}"
+        settings = AwsSettings("bucket", "Z1", "us-east-1", keys=("AKIA", "secret", None), endpoints={"s3": endpoint})
         yield connect(settings).bucket
-    finally:
-        listener.close()
-
-
-def slowly(head: bytes, piece: bytes) -> Callable[[Give], None]:
-    def send(give: Give) -> None:
-        give(head)
-        while True:
-            give(piece)
-            time.sleep(0.02)
-
-    return send
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
 
@@ -18,6 +15,7 @@ from hcp_dr.kube.client import Cluster
 from hcp_dr.kube.port import Event
 from hcp_dr.kube.resources import CONFIG_MAP
 from hcp_dr.kube.transport import Seconds, Transport
+from tests.unit.endless_server import Give, answering, slowly
 from tests.unit.kube.api_server import Answer, Seen, Server
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -25,38 +23,15 @@ LIMIT = 0.5
 
 
 @contextmanager
-def sending(send: Callable[[Callable[[bytes], None]], None]) -> Iterator[Cluster]:
-    """A cluster whose server sends what `send` gives to its argument, until the client is gone."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                with connection, suppress(OSError):
-                    connection.recv(65536)
-                    send(connection.sendall)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    port = listener.getsockname()[1]
-    access = kubeconfig.Access(f"http://127.0.0.1:{port}", None, None, False, None, kubeconfig.User())  # noqa: FBT003
-    cluster = Cluster("source", Transport(access, Seconds(connect=1, response=LIMIT, grace=-0.5)))
-    try:
-        yield cluster
-    finally:
-        cluster.close()
-        listener.close()
-
-
-def slowly(head: bytes, piece: bytes) -> Callable[[Callable[[bytes], None]], None]:
-    def send(give: Callable[[bytes], None]) -> None:
-        give(head)
-        while True:
-            give(piece)
-            time.sleep(0.02)
-
-    return send
+def sending(send: Callable[[Give], None]) -> Iterator[Cluster]:
+    """A cluster of such a server."""
+    with answering(send) as port:
+        access = kubeconfig.Access(f"http://127.0.0.1:{port}", None, None, False, None, kubeconfig.User())  # noqa: FBT003
+        cluster = Cluster("source", Transport(access, Seconds(connect=1, response=LIMIT, grace=-0.5)))
+        try:
+            yield cluster
+        finally:
+            cluster.close()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +45,7 @@ def slowly(head: bytes, piece: bytes) -> Callable[[Callable[[bytes], None]], Non
     ],
     ids=["a body", "chunks", "headers", "a status line", "an error"],
 )
-def test_a_server_that_sends_a_byte_now_and_then(send: Callable[[Callable[[bytes], None]], None]) -> None:
+def test_a_server_that_sends_a_byte_now_and_then(send: Callable[[Give], None]) -> None:
     with sending(send) as cluster:
         with pytest.raises(errors.KubernetesError):
             cluster.get(CONFIG_MAP, "a", "n")
@@ -82,7 +57,7 @@ def test_a_body_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_BYTES", 1024**2)
     monkeypatch.setattr(limits.Limit.__init__, "__defaults__", (1024**2,))
 
-    def send(give: Callable[[bytes], None]) -> None:
+    def send(give: Give) -> None:
         give(HEAD + b"Content-Length: 2147483648\r\n\r\n")
         while True:
             give(b" " * 65536)
